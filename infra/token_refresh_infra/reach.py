@@ -38,6 +38,12 @@ def one_secret(scope: Construct, name_or_arn: str) -> Secrets:
     return Secrets(arns=(_arn(scope, name_or_arn + _SUFFIX),))
 
 
+def one_replica(scope: Construct, name: str, region: str) -> Secrets:
+    """Reach the replica of a secret in another region, where it has the same name."""
+    _refuse_wildcards(name)
+    return Secrets(arns=(_arn(scope, name + _SUFFIX, region),))
+
+
 def secrets_under(scope: Construct, prefix: str) -> Secrets:
     """Reach a family of secrets by the prefix of their names, which ends in `/` so that it is a whole segment."""
     _refuse_wildcards(prefix)
@@ -89,9 +95,9 @@ def parameters_under(scope: Construct, path: str) -> StoredParameters:
     return StoredParameters(arns=(_parameter_arn(scope, f"{path}*"),))
 
 
-def _arn(scope: Construct, name: str) -> str:
+def _arn(scope: Construct, name: str, region: str | None = None) -> str:
     stack = Stack.of(scope)
-    return f"arn:{stack.partition}:secretsmanager:{stack.region}:{stack.account}:secret:{name}"
+    return f"arn:{stack.partition}:secretsmanager:{region or stack.region}:{stack.account}:secret:{name}"
 
 
 def _parameter_arn(scope: Construct, path: str) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from benchmarks.fleets.clock import VirtualClock
+from benchmarks.fleets.faults import FAULTS
 from benchmarks.fleets.goals import STORIES, Result
 from benchmarks.fleets.world import WINDOW, World
 from builders import MINUTE
@@ -15,10 +16,30 @@ SMALL = 100
 @pytest.mark.parametrize("story", ["herd", "lost-index", "half-quota", "deployment"])
 def test_goals_of_a_small_fleet(story: str) -> None:
     """With a hundredth of the secrets, and the quotas as they are, every goal is reached."""
-    results = list(STORIES[story](SMALL))
+    results = list(STORIES[story](SMALL, 1))
 
     assert [] == [result for result in results if not result.reached]
     assert results
+
+
+@pytest.mark.parametrize(
+    ("story", "secrets", "seed"),
+    [
+        ("writes-refused", 60, 1),
+        ("hosts", 60, 10),
+        ("hosts", 60, 7),
+        ("hosts", 60, 11),
+        ("store-away", 30, 1),
+        ("slow-herd", 60, 1),
+        ("tight-rate", 60, 1),
+        ("unknown", 50, 1),
+        ("hanging-herd", 400, 1),
+        ("poison", 60, 1),
+    ],
+)
+def test_half_of_a_small_world_fails(story: str, secrets: int, seed: int) -> None:
+    """With a few secrets and one seed, a fleet comes through each story in which half of the world fails."""
+    assert [] == [result for result in FAULTS[story](secrets, seed) if not result.reached]
 
 
 def test_runs_refresh() -> None:
@@ -31,13 +52,13 @@ def test_runs_refresh() -> None:
 
 def test_a_hanging_provider_hurts_nobody_else() -> None:
     """While a provider with a third of the secrets hangs, the others are stored in time."""
-    assert [] == [result for result in STORIES["hanging"](SMALL) if not result.reached]
+    assert [] == [result for result in STORIES["hanging"](SMALL, 1) if not result.reached]
 
 
 def test_a_hanging_provider_risks_few_grants() -> None:
     """Of many secrets that were handed out at once, few are sent to a provider that hangs before its breaker opens."""
     world = World({"hanging": 400}, due=lambda _n, _c: 0.0)
-    world.providers["hanging"].hangs = (0.0, 1e9)
+    world.break_down("hanging", -1, minutes=99)
     world.run(10)
 
     assert world.tally.errors["RefreshOutcomeUnknown"] <= 40

@@ -153,3 +153,35 @@ def test_deleting_the_stack_keeps_the_grant(deploy: Deploy) -> None:
         for function in client("lambda").list_functions()["Functions"]
         if function["FunctionName"] == outputs["FunctionName"]
     ]
+
+
+def test_operators_commands(deploy: Deploy) -> None:
+    """A pause holds back what is deployed at once, and repairs reach claim table and consumers without an option."""
+    world = deploy(claim_table="create")
+    world.authorize(expires_in_seconds=60)
+    tag_as_cloudformation_does(world)
+    name = world.stack.outputs["TokenSecretId"]
+
+    world.operate("pause", name, "--for", "2h", "--why", "a test")
+    paused = [world.stack.invoke(SCHEDULED_EVENT), world.stack.invoke({"force": True})]
+    world.operate("resume", name)
+    due = world.stack.invoke(SCHEDULED_EVENT)
+    world.operate("refresh", name, "--force")
+
+    assert ["yielded", "yielded"] == [result.get("outcome") for result in paused], paused
+    assert "refreshed" == due.get("outcome"), due
+    assert [200, 200] == [request.status for request in world.endpoint.requests]
+    assert world.read("TokenSecretId")["accessToken"] == world.read("PublishedSecretId")["accessToken"]
+    assert world.stack.outputs["ClaimTableName"] == world.read("TokenSecretId")["tokenRefresh"]["table"]
+
+
+def tag_as_cloudformation_does(world: World) -> None:
+    """Give secrets and table the tags that AWS gives them: of the template, and of the stack."""
+    stack = [{"Key": "aws:cloudformation:stack-id", "Value": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/s/1"}]
+    for resource in world.stack.template["Resources"].values():
+        if resource["Type"] == "AWS::SecretsManager::Secret":
+            properties = resource["Properties"]
+            world.store.client().tag_resource(SecretId=properties["Name"], Tags=[*properties["Tags"], *stack])
+    tables: Any = world.stack.emulator.client("dynamodb")
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{world.stack.outputs['ClaimTableName']}"
+    tables.tag_resource(ResourceArn=arn, Tags=stack)

@@ -1,12 +1,12 @@
 """An index and a queue in memory, for tests and the benchmark; test_index.py holds the index to the real one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from builders import NOW
 from token_refresh_worker.core.announcement import Announcement
-from token_refresh_worker.fleet.core.dispatch import LEASE, Message
+from token_refresh_worker.fleet.core.dispatch import LEASE, MEMORY, Handed, Message
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
@@ -18,10 +18,11 @@ class MemoryIndex:
 
     by_arn: dict[str, Row] = field(default_factory=dict)
     paused: Pauses = field(default_factory=Pauses)
-    sent: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
+    sent: list[tuple[datetime, dict[str, str]]] = field(default_factory=list)
     now: datetime = NOW
     stones: dict[str, Tombstone] = field(default_factory=dict)
     told: tuple[datetime, frozenset[str]] = (NOW, frozenset())
+    refusals: frozenset[str] = frozenset()
 
     def rows(self) -> Iterator[Row]:
         return iter(list(self.by_arn.values()))
@@ -36,7 +37,9 @@ class MemoryIndex:
         row = self.by_arn.get(secret_arn)
         told_at, breakers = self.told
         breakers = breakers if self.now < told_at + LEASE else frozenset()
-        return None if row is None else IndexEntry(row=row, pauses=self.paused, breakers=breakers, read_at=self.now)
+        if row is None:
+            return None
+        return IndexEntry(row=row, pauses=self.paused, breakers=breakers, refused=self.refusals, read_at=self.now)
 
     def report(self, row: Row, *, over: Row | None = None) -> bool:
         stored = self.by_arn.get(row.secret_arn)
@@ -90,15 +93,28 @@ class MemoryIndex:
             self.paused = replace(self.paused, fleet=pause)
         return True
 
-    def handed_out(self, now: datetime) -> frozenset[str]:
-        self.sent = [(at, ids) for at, ids in self.sent if at > now - LEASE]
-        return frozenset(name for _, ids in self.sent for name in ids)
+    def handed_out(self, now: datetime) -> dict[str, Handed]:
+        self.sent = [(at, messages) for at, messages in self.sent if at >= now - MEMORY]
+        found: dict[str, Handed] = {}
+        for at, messages in self.sent:
+            for name, group in messages.items():
+                found[name] = Handed(at=at, group=group, times=found[name].times + 1 if name in found else 1)
+        return found
 
-    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
-        self.told = (now, frozenset(providers))
+    def tell_breakers(self, lanes: Iterable[str], now: datetime) -> None:
+        self.told = (now, frozenset(lanes))
 
-    def remember(self, message_ids: Iterable[str], now: datetime) -> None:
-        self.sent.append((now, frozenset(message_ids)))
+    def remember(self, messages: Mapping[str, str], now: datetime) -> None:
+        self.sent.append((now.replace(second=0, microsecond=0), dict(messages)))
+
+    def refused(self) -> frozenset[str]:
+        return self.refusals
+
+    def note_refused(self, secret_arn: str) -> None:
+        self.refusals |= {secret_arn}
+
+    def note_taken(self) -> None:
+        self.refusals = frozenset()
 
 
 @dataclass(slots=True)

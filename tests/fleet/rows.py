@@ -7,11 +7,14 @@ from builders import HOUR, NOW
 from token_refresh import errors
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, State
+from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, Sent, State
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
 WINDOW = refresh_window(HOUR, HOUR)
 """The refresh window of a one-hour token."""
+
+
+HOST = "identity.example"
 
 
 def arn(name: str) -> str:
@@ -31,6 +34,8 @@ def seen(
     due_at: datetime | None = NOW,
     grant_ends_at: datetime | None = None,
     grant_ending_at: datetime | None = None,
+    host: str | None = HOST,
+    refused_at: datetime | None = None,
     rejected: bool = False,
     ending: bool = False,
 ) -> Seen:
@@ -53,7 +58,14 @@ def seen(
             grant_ends_at=grant_ends_at,
             grant_ending_at=grant_ending_at,
         ),
+        host=host,
+        refused_at=refused_at,
+        sent=sent(error_type, at=at, host=host, failures=failures) if requests else None,
     )
+
+
+def sent(error_type: str | None, *, at: datetime, host: str | None = HOST, failures: int = 0) -> Sent:
+    return Sent(at=at, host=host, error_type=error_type, failures=failures or int(error_type is not None))
 
 
 def row(
@@ -79,12 +91,12 @@ def row(
 
 
 def rows(count: int, *, provider: str = "xero", expires_at: datetime = NOW + WINDOW, name: str = "") -> list[Row]:
-    """Due secrets of one provider; the first expires first."""
+    """Due secrets of one provider, which gave new tokens a moment ago; the first expires first."""
     return [
         row(
             f"{name or provider}/{number}",
             provider=provider,
-            found=seen(expires_at=expires_at + timedelta(seconds=number)),
+            found=seen(at=NOW - timedelta(seconds=20), expires_at=expires_at + timedelta(seconds=number)),
         )
         for number in range(count)
     ]
@@ -98,14 +110,16 @@ def ran(outcome: str = "refreshed", *, at: datetime = NOW, retry_at: datetime | 
     """By default a run that received a one-hour token."""
     usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + HOUR, "due_at": NOW + HOUR - WINDOW}
     tokens = CurrentTokens(**usual | known)
-    return Outcome(name=OutcomeName(outcome), at=at, requests=1, provider="xero", tokens=tokens, retry_at=retry_at)
+    return Outcome(
+        name=OutcomeName(outcome), at=at, requests=1, provider="xero", host=HOST, tokens=tokens, retry_at=retry_at
+    )
 
 
 def ran_into(error_type: str, *, at: datetime = NOW, **known: Any) -> Outcome:
     """By default the run read a token that is due."""
     usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + WINDOW, "due_at": NOW}
     tokens = CurrentTokens(**usual | known)
-    return Outcome(error=getattr(errors, error_type)(""), at=at, requests=1, provider="xero", tokens=tokens)
+    return Outcome(error=getattr(errors, error_type)(""), at=at, requests=1, provider="xero", host=HOST, tokens=tokens)
 
 
 def unread(error_type: str) -> Outcome:

@@ -1,10 +1,12 @@
+from dataclasses import replace
 from datetime import timedelta
+from math import inf
 
 import pytest
 
 from builders import HOUR, MINUTE, NOW
-from fleet.rows import failed, row, seen
-from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, breaker_of
+from fleet.rows import HOST, failed, row, seen
+from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rooms
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 
 SECOND = timedelta(seconds=1)
@@ -22,17 +24,109 @@ def some(count: int, error_type: str | None, *, newest: timedelta = MINUTE, stat
     return [failed(error_type, at=at, state=state) if error_type else seen(at=at) for at in times]
 
 
-def opened(runs: list[Seen], *, single_use: bool = False, others: int = 0) -> Breaker | None:
-    rows = history(*runs) + [row(f"other-{number}", new=True) for number in range(others)]
-    return breaker_of(rows, single_use=single_use, now=NOW)
+LANE = f"xero/{HOST}"
+
+
+def opened(runs: list[Seen], *, single_use: bool = False, others: int = 0, unreported: int = 0) -> Breaker | None:
+    """The breaker of one host."""
+    idle = seen(requests=0)
+    rows = history(*runs) + [row(f"other-{number}", found=idle) for number in range(others)]
+    found = open_breakers(rows, single_use=lambda _: single_use, unreported={LANE: unreported}, now=NOW)
+    assert {LANE} >= found.keys()
+    return found.get(LANE)
+
+
+def of_provider(runs: list[Seen], *, single_use: bool = False) -> Breaker | None:
+    """The breaker of a provider whose tenants have a host each."""
+    each = [replace(run, host=str(n), sent=replace(run.sent, host=str(n))) for n, run in enumerate(runs) if run.sent]
+    found = open_breakers(history(*each), single_use=lambda _: single_use, unreported={}, now=NOW)
+    assert {"xero"} >= found.keys()
+    return found.get("xero")
 
 
 def test_half_without_response() -> None:
     """A breaker opens when half of the last 20 runs got no response, and not before."""
-    assert opened(some(10, UNREACHABLE) + some(10, None, newest=2 * MINUTE)) == Breaker(
+    mixed = some(4, UNREACHABLE) + some(1, None, newest=2 * MINUTE)
+
+    assert opened([*mixed, *some(6, UNREACHABLE, newest=3 * MINUTE), *some(9, None, newest=4 * MINUTE)]) == Breaker(
         reason=BreakerReason.NO_RESPONSE, allowed=0
     )
-    assert opened(some(9, UNREACHABLE) + some(11, None, newest=2 * MINUTE)) is None
+    assert opened([*mixed, *some(5, UNREACHABLE, newest=3 * MINUTE), *some(10, None, newest=4 * MINUTE)]) is None
+
+
+def test_five_in_a_row() -> None:
+    """Five runs in a row without a response open it, however many were good before."""
+    assert opened(some(5, UNREACHABLE) + some(50, None, newest=2 * MINUTE)) is not None
+    assert opened(some(4, UNREACHABLE) + some(50, None, newest=2 * MINUTE)) is None
+
+
+def test_a_dead_host_is_asked_less_and_less() -> None:
+    """The pause between two probes grows with the time since the last success, from two minutes to seven."""
+    for good, pause in ((3, 2), (8, 4), (50, 7)):
+        runs = [*some(6, UNREACHABLE, newest=pause * MINUTE), seen(at=NOW - good * MINUTE - pause * MINUTE)]
+        due = [breaker.allowed for at in (-SECOND, 5 * SECOND) if (breaker := _at(runs, at))]
+
+        assert [0, 1] == due, good
+
+
+def _at(runs: list[Seen], ahead: timedelta) -> Breaker | None:
+    return open_breakers(history(*runs), single_use=lambda _: False, unreported={}, now=NOW + ahead).get(LANE)
+
+
+def test_a_provider_with_dead_hosts() -> None:
+    """A provider's breaker counts first failures alone, and opens only where nearly all of its hosts fail."""
+    again = [replace(run, sent=replace(run.sent, failures=2)) for run in some(30, UNREACHABLE) if run.sent]
+
+    assert BreakerReason.NO_RESPONSE is getattr(of_provider(some(15, UNREACHABLE)), "reason", None)
+    assert BreakerReason.UNKNOWN_OUTCOMES is getattr(of_provider(some(15, UNKNOWN), single_use=True), "reason", None)
+    assert of_provider(some(14, UNREACHABLE)) is None
+    assert of_provider(some(17, UNREACHABLE) + some(3, None, newest=2 * MINUTE)) is None
+    assert of_provider(some(20, UNREACHABLE) + some(20, None, newest=2 * MINUTE)) is None, (
+        "those of one minute end late"
+    )
+    assert of_provider(some(20, UNREACHABLE) + some(20, None, newest=5 * MINUTE)) is not None
+    assert of_provider(again) is None
+
+
+def test_hosts_with_an_open_breaker_leave_the_provider_alone() -> None:
+    """A dead host that many tenants share opens its own breaker, and feeds none beside it."""
+    rows = [*history(*some(30, UNREACHABLE)), row("another", found=seen(at=NOW - MINUTE, host="another.example"))]
+
+    assert {LANE} == open_breakers(rows, single_use=lambda _: False, unreported={}, now=NOW).keys()
+
+
+def test_a_host_of_another_day() -> None:
+    """What a tenant's former host did says nothing about the host of today."""
+    moved = [replace(run, host="new.example") for run in some(20, UNREACHABLE)]
+
+    assert {} == open_breakers(history(*moved), single_use=lambda _: True, unreported={}, now=NOW)
+
+
+def test_silence() -> None:
+    """Ten runs that do not report, while none succeeds for a minute, open the breaker until they have.
+
+    In a herd of hundreds, half as many successes are needed.
+    """
+    silent = Breaker(reason=BreakerReason.SILENT, allowed=0)
+
+    assert silent == opened(some(1, None, newest=60 * SECOND), unreported=10)
+    assert opened(some(1, None, newest=60 * SECOND), unreported=9) is None
+    assert opened(some(1, None, newest=59 * SECOND), unreported=10) is None
+    assert silent == opened(some(1, None, newest=59 * SECOND), unreported=400)
+    assert opened(some(1, None, newest=59 * SECOND) * 200, unreported=399) is None
+    assert silent == opened(some(1, None, newest=59 * SECOND) * 200, unreported=400)
+    assert opened(some(1, None, newest=59 * SECOND) * 201, unreported=401) is None
+
+
+def test_slow_start() -> None:
+    """Five runs at once, and five more for each success of the last five minutes; after twenty, no limit."""
+    good = some(21, None)
+    found = [rooms(history(*good[:count]), NOW) for count in (0, 1, 19, 20)]
+
+    assert [None, 10, 100, inf] == [room.get(LANE) for room in found]
+    assert [None, 10, 100, inf] == [room.get("xero") for room in found]
+    assert 5 == rooms(history(*some(1, None, newest=5 * MINUTE)), NOW)[LANE]
+    assert {} == rooms([row(new=True)], NOW)
 
 
 def test_fewest_runs() -> None:
@@ -70,8 +164,10 @@ def test_errors_with_a_response_keep_it_closed() -> None:
 )
 def test_half_open(error_type: str, pause: timedelta, reason: BreakerReason) -> None:
     """After the pause one run may try; before it, none."""
-    assert Breaker(reason=reason, allowed=0) == opened(some(8, error_type, newest=pause - SECOND))
-    assert Breaker(reason=reason, allowed=1) == opened(some(8, error_type, newest=pause))
+    good = some(1, None, newest=pause + MINUTE)
+
+    assert Breaker(reason=reason, allowed=0) == opened(some(8, error_type, newest=pause - SECOND) + good)
+    assert Breaker(reason=reason, allowed=1) == opened(some(8, error_type, newest=pause) + good)
 
 
 def test_recovery_in_steps() -> None:
@@ -85,8 +181,8 @@ def test_recovery_in_steps() -> None:
 
 
 def test_unknown_outcomes_of_single_use_tokens() -> None:
-    """At a single-use provider three in a row are enough, unknown or not stored, since each more risks a grant."""
-    three = some(2, UNKNOWN) + some(1, "TokensNotStored")
+    """At a single-use provider three in a row are enough, since each more risks a grant."""
+    three = some(3, UNKNOWN)
 
     assert Breaker(reason=BreakerReason.UNKNOWN_OUTCOMES, allowed=0) == opened(three, single_use=True)
     for newest, allowed in ((5 * MINUTE - SECOND, 0), (5 * MINUTE, 1)):

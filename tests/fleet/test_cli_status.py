@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run
-from fleet.rows import arn, failed, row
+from fleet.rows import HOST, arn, failed, row
 from fleet.rows import rows as rows_of
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.app import app
@@ -168,11 +168,21 @@ def test_open_breakers(index: TableIndex) -> None:
         index.add(row(f"down/{number}", provider="upwork", found=failed("TokenEndpointUnavailable", at=now)))
         index.add(row(f"wrong/{number}", provider="xero", found=failed("ClientRejected", at=now, state=State.ERROR)))
 
-    assert "breaker of upwork is open: no response; 0 runs at once" in run("status").stdout
-    assert {"upwork": "no_response", "xero": "client_rejected"} == json.loads(run("status", "--json").stdout)[
-        "breakers"
-    ]
-    assert {"xero"} == set(json.loads(run("status", "--provider", "xero", "--json").stdout)["breakers"])
+    assert f"breaker of upwork/{HOST} is open: no response; 0 runs at once" in run("status").stdout
+    assert {f"upwork/{HOST}": "no_response", f"xero/{HOST}": "client_rejected"} == json.loads(
+        run("status", "--json").stdout
+    )["breakers"]
+    one = json.loads(run("status", "--provider", "xero", "--json").stdout)
+    assert {f"xero/{HOST}"} == set(one["breakers"])
+
+
+def test_a_store_that_refuses(index: TableIndex) -> None:
+    """The summary says that Secrets Manager refuses, once it refused three secrets in a row."""
+    index.add(row())
+    for name in "abc":
+        index.note_refused(arn(name))
+
+    assert "breaker of Secrets Manager is open: store refuses; 2 runs at once" in run("status").stdout
 
 
 def test_a_misspelt_provider(index: TableIndex) -> None:

@@ -1,18 +1,19 @@
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW
-from fleet.rows import failed, pause, row, rows, seen
-from token_refresh_worker.fleet.core.breaker import BreakerReason
+from fleet.rows import HOST, failed, pause, row, rows, seen
+from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason
 from token_refresh_worker.fleet.core.dispatch import (
     Decision,
     Fleet,
+    Handed,
     Limits,
-    Message,
     ProviderLimits,
     decide,
     limits_of,
@@ -30,6 +31,13 @@ def handed(decision: Decision) -> list[str]:
 
 def of(everything: list[Row], **others: Any) -> Fleet:
     return Fleet(rows=everything, **others)
+
+
+def sent_at(
+    rows: Iterable[Row], at: datetime = NOW - MINUTE, group: str = "xero-0", times: int = 1
+) -> dict[str, Handed]:
+    """What was handed out and has not reported."""
+    return {message_id(each): Handed(at=at, group=group, times=times) for each in rows}
 
 
 def test_what_is_due_is_handed_out() -> None:
@@ -65,8 +73,8 @@ def test_budget() -> None:
 def test_what_is_under_way_is_not_handed_out_again() -> None:
     """A secret that was handed out is left alone until its run has moved `next_at`, or the lease is over."""
     under_way = row("under-way")
-    fleet = of([under_way, row("due")], handed_out={message_id(under_way)})
-    reported = of([replace(under_way, next_at=NOW - MINUTE)], handed_out={message_id(under_way)})
+    fleet = of([under_way, row("due")], handed_out=sent_at([under_way]))
+    reported = of([replace(under_way, next_at=NOW - MINUTE)], handed_out=sent_at([under_way]))
 
     assert (["due"], 1) == (handed(decide(fleet, NOW)), decide(fleet, NOW).under_way)
     assert ["under-way"] == handed(decide(reported, NOW))
@@ -75,7 +83,7 @@ def test_what_is_under_way_is_not_handed_out_again() -> None:
 def test_the_queue_is_never_the_backlog() -> None:
     """What earlier minutes handed out and nobody has reported on counts against the budget of this one."""
     everything = rows(60, provider="a") + rows(100, provider="b")
-    fleet = of(everything, handed_out={message_id(r) for r in everything[:50]}, limits=SMALL)
+    fleet = of(everything, handed_out=sent_at(everything[:50]), limits=SMALL)
 
     assert 70 == len(decide(fleet, NOW).messages)
 
@@ -110,13 +118,13 @@ def test_an_open_breaker_lets_few_through() -> None:
     ]
 
     closed = decide(of(down + rows(3, provider="up")), NOW)
-    half_open = decide(of(down), NOW + 2 * MINUTE)
+    half_open = decide(of(down), NOW + 7 * MINUTE)
 
-    assert BreakerReason.NO_RESPONSE is closed.breakers["down"].reason
+    assert BreakerReason.NO_RESPONSE is closed.breakers[f"down/{HOST}"].reason
     assert ["up/0", "up/1", "up/2"] == handed(closed)
     assert 1 == len(half_open.messages)
-    probing = {message_id(r) for r in down if r.secret_arn == half_open.messages[0].secret_arn}
-    assert [] == decide(of(down, handed_out=probing), NOW + 2 * MINUTE).messages
+    probe = [r for r in down if r.secret_arn == half_open.messages[0].secret_arn]
+    assert [] == decide(of(down, handed_out=sent_at(probe, NOW + 6 * MINUTE)), NOW + 7 * MINUTE).messages
     assert [True] == [message.probe for message in half_open.messages]
     assert {False} == {message.probe for message in closed.messages}
 
@@ -128,27 +136,68 @@ def test_what_an_open_breaker_lets_through_shows_something(state: State) -> None
     last = seen(error_type="RefreshOutcomeUnknown", at=NOW - 10 * MINUTE, state=state, expires_at=soon)
     idle = [row(f"a/{n}", found=last) for n in range(5)]
 
-    assert ["b"] == handed(decide(of([*idle, row("b", found=seen(expires_at=NOW + HOUR))]), NOW))
+    assert ["b"] == handed(decide(of([*idle, row("b", found=seen(at=NOW - HOUR, expires_at=NOW + HOUR))]), NOW))
     assert 1 == len(decide(of(idle), NOW).messages)
 
 
-def test_an_open_breaker_lets_a_secret_through_that_no_run_has_read() -> None:
-    """Nobody knows that a new secret's run would send nothing, so it may go before one that surely sends nothing."""
-    held = seen(
-        error_type="RefreshOutcomeUnknown", at=NOW - 10 * MINUTE, state=State.HELD, expires_at=NOW + 16 * MINUTE
-    )
-    idle = [row(f"a/{n}", found=held) for n in range(5)]
+def test_a_tenant_that_has_not_failed_is_the_better_probe() -> None:
+    """Where a provider's breaker is open, a tenant that failed alone may be dead whatever becomes of the others."""
+    down = [
+        row(f"a/{n}", found=seen(error_type="TokenEndpointUnavailable", at=NOW - 10 * MINUTE, host=str(n)))
+        for n in range(15)
+    ]
+    good = row("b", found=seen(expires_at=NOW + HOUR, host="b", requests=0))
 
-    assert ["new"] == handed(decide(of([*idle, row("new", new=True)]), NOW))
+    assert ["b"] == handed(decide(of([*down, good]), NOW))
+
+
+def test_a_secret_that_no_run_has_read_sends_nothing() -> None:
+    """It heeds no breaker and no rate, and takes nobody's groups: its first run only reads."""
+    down = [row(f"down/{n}", found=seen(error_type="TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(5)]
+    none = {"xero": ProviderLimits(runs_per_second=1e-9)}
+    decision = decide(of([*down, row("new", new=True)], providers=none), NOW)
+
+    assert [("unknown-0", False)] == [(message.group, message.probe) for message in decision.messages]
+
+
+def test_a_lane_starts_slowly() -> None:
+    """Where nothing has succeeded lately, five runs are under way at once, and none beside them."""
+    idle = [row(f"a/{n}", found=seen(expires_at=NOW + n * MINUTE)) for n in range(30)]
+    one_good = [*idle, row("good", found=seen(at=NOW - MINUTE), next_at=NOW + HOUR)]
+
+    assert 5 == len(decide(of(idle), NOW).messages)
+    assert 10 == len(decide(of(one_good), NOW).messages)
+    assert 7 == len(decide(of(one_good, handed_out=sent_at(idle[:3])), NOW).messages)
+
+
+def test_what_failed_takes_no_room_from_the_others() -> None:
+    """Retries don't count for the slow start of their host: a few dead tenants hold up nobody."""
+    dead = [row(f"d/{n}", found=seen(error_type="TokenEndpointUnavailable", at=NOW - 20 * MINUTE)) for n in range(4)]
+    idle = rows(4)
+    fleet = of(dead + [replace(each, seen=seen(at=NOW - HOUR)) for each in idle])
+
+    assert 8 == len(decide(fleet, NOW).messages)
+
+
+def test_the_store_refuses() -> None:
+    """While Secrets Manager refuses, two secrets go: one that it refused, and one that it took last time."""
+    refused = [row(f"r/{n}", found=seen(error_type="TokensKept", refused_at=NOW - HOUR)) for n in range(3)]
+    decision = decide(of([row("new", new=True), *refused, *rows(30)], store_refuses=True), NOW)
+
+    assert ["r/0", "xero/0"] == handed(decision)
+    assert {True} == {message.probe for message in decision.messages}
+    assert STORE in decision.breakers
+    assert ["xero/0"] == handed(decide(of(rows(30), store_refuses=True), NOW))
 
 
 def test_half_open_breakers_keep_to_their_number() -> None:
     """Also beyond its half of the budget, a provider with an open breaker gets no more runs than the breaker allows."""
     down = [row(f"d/{n}", found=failed("TokenEndpointUnavailable", at=NOW - HOUR / 2)) for n in range(11)]
     back = [row(f"b/{n}", found=seen(at=NOW - MINUTE)) for n in range(9)]
-    decision = decide(of(down + back + rows(60), limits=Limits(writes_per_second=2.8)), NOW)
+    fresh = [row(f"f/{n}", found=seen(requests=0)) for n in range(60)]
+    decision = decide(of(down + back + fresh, limits=Limits(writes_per_second=2.8)), NOW)
 
-    assert (45, 45) == (decision.breakers["xero"].allowed, len(decision.messages))
+    assert (45, 45) == (decision.breakers[f"xero/{HOST}"].allowed, len(decision.messages))
 
 
 def test_a_stuck_provider_does_not_eat_the_budget() -> None:
@@ -156,7 +205,7 @@ def test_a_stuck_provider_does_not_eat_the_budget() -> None:
     down = [
         row(f"down/{n}", provider="down", found=failed("TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(60)
     ]
-    fleet = of(down + rows(200, provider="up"), handed_out={message_id(r) for r in down}, limits=SMALL)
+    fleet = of(down + rows(200, provider="up"), handed_out=sent_at(down), limits=SMALL)
 
     assert 120 == len(decide(fleet, NOW).messages)
 
@@ -164,7 +213,7 @@ def test_a_stuck_provider_does_not_eat_the_budget() -> None:
 def test_a_slow_provider_does_not_eat_the_budget() -> None:
     """What a provider that responds slowly holds up counts against the others up to its fair share, and no further."""
     slow, small = rows(300, provider="slow"), rows(100, provider="small")
-    under_way = {message_id(r) for r in slow[:120]}
+    under_way = sent_at(slow[:120])
 
     decision = decide(of(slow + small, handed_out=under_way, limits=SMALL), NOW)
     alone = decide(of(slow, handed_out=under_way, limits=SMALL), NOW)
@@ -186,12 +235,12 @@ def test_a_providers_own_rate() -> None:
     decision = decide(of(rows(300, provider="slow") + rows(10, provider="fast"), providers=slow), NOW)
 
     per_second = [Counter(message.group.split("-")[0] for message in second) for second in decision.seconds]
-    assert {2} == {counted["slow"] for counted in per_second}
-    assert (100, 10) == (sum(c["slow"] for c in per_second), sum(c["fast"] for c in per_second))
-    assert 200 == decision.waiting
+    assert {1, 2} == {counted["slow"] for counted in per_second}
+    assert (114, 10) == (sum(c["slow"] for c in per_second), sum(c["fast"] for c in per_second))
+    assert 186 == decision.waiting
 
 
-@pytest.mark.parametrize(("rate", "sent"), [(0.1, 5), (1.0, 50)])
+@pytest.mark.parametrize(("rate", "sent"), [(0.1, 5), (1.0, 57)])
 def test_a_rate_takes_no_budget(rate: float, sent: int) -> None:
     """What a provider's rate keeps back does not take its half of the budget: the others get all that is left."""
     slow = {"slow": ProviderLimits(runs_per_second=rate)}
@@ -204,7 +253,7 @@ def test_a_rate_takes_no_budget(rate: float, sent: int) -> None:
 
 def test_one_request_an_hour() -> None:
     """A provider that allows less than one request a minute gets none in most minutes."""
-    slow = {"slow": ProviderLimits(runs_per_second=1 / 1200)}
+    slow = {"slow": ProviderLimits(runs_per_second=1 / 1140)}
     fleet = of(rows(300, provider="slow"), providers=slow)
 
     assert 3 == sum(len(decide(fleet, NOW + number * MINUTE).messages) for number in range(60))
@@ -214,32 +263,71 @@ def test_messages_are_spread() -> None:
     """A full budget is spread over the minute; a few messages go at once."""
     full = decide(of(rows(1200, provider="a") + rows(800, provider="b")), NOW)
 
-    assert (50, {24}) == (len(full.seconds), {len(second) for second in full.seconds})
+    assert (60, {20}) == (len(full.seconds), {len(second) for second in full.seconds})
     assert 1 == len(decide(of(rows(20)), NOW).seconds)
 
 
-def test_shards_follow_the_share() -> None:
-    """A provider has four runs at once, more with a larger share, and never all of them."""
-    groups = Counter(m.group.split("-")[0] for m in _one_of_each_group(rows(900, provider="big") + rows(20)))
-    alone = Counter(m.group.split("-")[0] for m in _one_of_each_group(rows(500, provider="big")))
+def test_groups_follow_the_need() -> None:
+    """A provider has four groups, one more for each 25 messages, and never more than 60 % of all runs at once."""
+    many = decide(of(rows(600, provider="big") + rows(20)), NOW).messages
+    alone = decide(of(rows(1200, provider="big")), NOW).messages
 
-    assert {"big": 12, "xero": 4} == groups
-    assert {"big": 12} == alone
-
-
-def _one_of_each_group(everything: list[Row]) -> list[Message]:
-    decision = decide(of(everything), NOW)
-    return list({message.group: message for message in decision.messages}.values())
+    assert {"big": 24, "xero": 4} == Counter(group.rpartition("-")[0] for group in {m.group for m in many})
+    assert 38 == len({message.group for message in alone})
+    assert max(Counter(message.group for message in many).values()) <= 25
 
 
-def test_a_secret_stays_in_its_group() -> None:
-    """The same secret is always in the same group of its provider, so the queue never runs it twice at once."""
-    first, second = (
-        decide(of([replace(each, next_at=next_at) for each in rows(40)]), NOW).messages for next_at in (NOW, NOW - HOUR)
-    )
+def test_a_group_that_hangs_gets_nothing_new() -> None:
+    """Where a group is stuck, its provider has all the groups that it may have, and the stuck one comes last."""
+    stuck, due = rows(7, name="stuck"), rows(37)
 
-    assert [m.message_id for m in first] != [m.message_id for m in second]
-    assert [m.group for m in first] == [m.group for m in second]
+    def groups(handed_out: dict[str, Handed]) -> set[str]:
+        return {message.group for message in decide(of(stuck + due, handed_out=handed_out), NOW).messages}
+
+    others = {f"xero-{n}" for n in range(1, 38)}
+    assert others == groups(sent_at(stuck, at=NOW - 3 * MINUTE))
+    assert others == groups(sent_at(stuck, at=NOW - MINUTE)), "and soon"
+    assert 4 == len(groups(sent_at(stuck, at=NOW - MINUTE, group="xero-failed-0")))
+
+
+def test_hosts_that_fail_widen_a_provider() -> None:
+    """Where first runs fail, more groups are open: some of this minute's runs may hang, and hold up no others."""
+    dead = [
+        row(
+            f"d/{n}",
+            found=seen(error_type="TokenEndpointUnavailable", at=NOW - MINUTE, host=str(n)),
+            next_at=NOW + HOUR,
+        )
+        for n in range(10)
+    ]
+
+    few, many = (len({m.group for m in decide(of(dead[:n] + rows(20)), NOW).messages}) for n in (4, 5))
+
+    assert (4, 20) == (few, many)
+
+
+def test_what_failed_or_was_lost_has_groups_of_its_own() -> None:
+    """What failed last may hang again, and what never reported may kill its function."""
+    dead = row("dead", found=seen(error_type="TokenEndpointUnavailable", at=NOW - 20 * MINUTE))
+    lost = rows(1, name="lost")
+    fleet = of([dead, *lost, *rows(1)], handed_out=sent_at(lost, at=NOW - 6 * MINUTE))
+
+    assert {"xero-failed-0", "xero-lost-0", "xero-0"} == {message.group for message in decide(fleet, NOW).messages}
+
+
+def test_what_never_reports_comes_back_later_each_time() -> None:
+    """A run that may have killed its function is handed out after 6 minutes, then 12, then 24."""
+    (lost,) = rows(1)
+    waits = [
+        next(
+            n
+            for n in range(60)
+            if decide(of([lost], handed_out=sent_at([lost], NOW, times=k)), NOW + n * MINUTE).messages
+        )
+        for k in (1, 2, 3, 4)
+    ]
+
+    assert [6, 12, 24, 24] == waits
 
 
 def test_message_ids() -> None:

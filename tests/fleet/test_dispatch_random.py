@@ -3,7 +3,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import ceil
 from typing import Any
 
@@ -15,7 +15,18 @@ from fleet.rows import arn, failed, ran, ran_into, row, seen
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.announcement import announcement
-from token_refresh_worker.fleet.core.dispatch import LEASE, Decision, Fleet, Limits, ProviderLimits, decide, message_id
+from token_refresh_worker.fleet.core.breaker import lanes_of
+from token_refresh_worker.fleet.core.dispatch import (
+    MEMORY,
+    Decision,
+    Fleet,
+    Handed,
+    Limits,
+    ProviderLimits,
+    decide,
+    message_id,
+    scheduled_under,
+)
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.pace import SECONDS
@@ -82,20 +93,18 @@ def fleet_of(rows: Sequence[Row], **others: Any) -> Fleet:
     return Fleet(rows=rows, providers=PROVIDERS, limits=Limits(writes_per_second=0.4), **others)
 
 
-def exceeded(fleet: Fleet, decision: Decision, now: datetime) -> list[str]:
+def exceeded(fleet: Fleet, decision: Decision) -> list[str]:
     """Name the limits that a minute exceeds: the budget, a provider's rate, an open breaker, a group's name."""
-    budget = fleet.limits.runs_a_minute
-    under_way = Counter(r.provider for r in fleet.rows if is_due(r, now) and message_id(r) in fleet.handed_out)
-    counts = Counter(message.group.rpartition("-")[0] for message in decision.messages)
-    per_second = [Counter(message.group.rpartition("-")[0] for message in second) for second in decision.seconds]
-    share = budget // max(1, len({r.provider for r in fleet.rows if is_due(r, now)}))
-    waits = sum(min(count, share) for provider, count in under_way.items() if provider not in decision.breakers)
+    budget, rows = fleet.limits.runs_a_minute, {found.secret_arn: found for found in fleet.rows}
+    chosen = [rows[message.secret_arn] for message in decision.messages]
+    counts = Counter(scheduled_under(found) for found in chosen)
+    lanes = Counter(lane for found in chosen for lane in lanes_of(found))
     kept = {
-        "budget": len(decision.messages) <= max(0, budget - waits),
-        "second": all(second.total() <= ceil(budget / SECONDS) for second in per_second),
+        "budget": len(decision.messages) <= budget,
+        "second": all(len(second) <= ceil(budget / SECONDS) for second in decision.seconds),
         "minute": len(decision.seconds) <= SECONDS,
         "rate": all(counts[name] <= (limits.runs_per_second or 99) * SECONDS + 1 for name, limits in PROVIDERS.items()),
-        "breaker": all(counts[p] <= max(0, b.allowed - under_way[p]) for p, b in decision.breakers.items()),
+        "breaker": all(lanes[lane] <= breaker.allowed for lane, breaker in decision.breakers.items()),
         "group": all(re.fullmatch(r"[a-z0-9-]{1,128}", message.group) for message in decision.messages),
     }
     return [name for name, holds in kept.items() if not holds]
@@ -107,11 +116,12 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
     """Odd kinds and values, lost attributes, duplicates and a clock that jumps raise nothing and exceed no limit."""
     some = st.lists(st.sampled_from(rows), max_size=9) if rows else st.just([])
     rows += data.draw(some)
-    fleet, now = fleet_of(rows, handed_out={message_id(r) for r in data.draw(some)}), NOW + jump
+    handed = {message_id(r): Handed(at=NOW - MINUTE, group="xero-0") for r in data.draw(some)}
+    fleet, now = fleet_of(rows, handed_out=handed), NOW + jump
 
     decision = decide(fleet, now)
 
-    assert [] == exceeded(fleet, decision, now)
+    assert [] == exceeded(fleet, decision)
     assert len(rows) == measure(fleet, decision, now).fleet["Size"]
     members = select(rows, Pauses(), fleet="prod", now=now, provider=None, state=None)
     assert lay_out(members, limit=len(rows))
@@ -130,15 +140,17 @@ def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data
     index = {found.secret_arn: found for found in rows}
     due = [found.secret_arn for found in rows if is_due(found, NOW) and pause_of(found, Pauses(), NOW) is None]
     dies = set(data.draw(st.lists(st.sampled_from(due), max_size=9))) if due else set()
-    sent: list[tuple[datetime, frozenset[str]]] = []
+    sent: dict[str, Handed] = {}
     started, now = set[str](), NOW
     for minute in range(60):
         now += jump + MINUTE if minute == jumps_at else MINUTE
-        recent = [names for at, names in sent if timedelta(0) <= now - at <= LEASE]
-        fleet = fleet_of(list(index.values()), handed_out=frozenset[str]().union(*recent))
+        recent = {name: handed for name, handed in sent.items() if timedelta(0) <= now - handed.at <= MEMORY}
+        fleet = fleet_of(list(index.values()), handed_out=recent)
         decision = decide(fleet, now)
-        assert [] == exceeded(fleet, decision, now)
-        sent.append((now, frozenset(message.message_id for message in decision.messages)))
+        assert [] == exceeded(fleet, decision)
+        for message in decision.messages:
+            times = sent[message.message_id].times + 1 if message.message_id in sent else 1
+            sent[message.message_id] = Handed(at=now, group=message.group, times=times)
         for found in (message.secret_arn for message in decision.messages):
             if found in started or found not in dies:  # the first run of some dies, and their rows stay due
                 good = ran(at=now, expires_at=now + HOUR, due_at=now + HOUR / 2)

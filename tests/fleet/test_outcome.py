@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from builders import HOUR, MINUTE, NOW
-from fleet.rows import WINDOW, ran, ran_into, row, seen, unread
+from fleet.rows import HOST, WINDOW, ran, ran_into, row, seen, sent, unread
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
 from token_refresh_worker.fleet.core.row import Row, State
@@ -109,10 +109,63 @@ def test_backoff_doubles() -> None:
     """Each failure in a row doubles the wait, up to an hour; the expiry is far away here."""
     now, waits = row(), []
     for _ in range(8):
-        now = left(now, ran_into("TokenEndpointUnavailable", expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR))
+        now = left(now, ran_into("SecretStoreUnavailable", expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR))
         waits.append((now.next_at - NOW) / MINUTE)
 
     assert [2, 4, 8, 16, 32, 60, 60, 60] == waits
+
+
+def test_a_provider_that_does_not_respond_is_tried_every_ten_minutes() -> None:
+    """A host that is back is found soon, however long it was away."""
+    assert 10 * MINUTE == _wait_after(9, "TokenEndpointUnavailable")
+
+
+def test_a_store_that_refuses_all_makes_nobody_wait() -> None:
+    """While Secrets Manager refuses everybody, the next look is a minute away: the fault is not the secret's."""
+    before = row(found=seen(error_type="TokensKept", failures=9))
+    now = after(before, ran_into("TokensKept"), began_at=NOW, chance=1.0, store_refuses=True)
+
+    assert NOW + MINUTE == now.next_at
+
+
+def _wait_after(failures: int, error_type: str) -> timedelta:
+    before = row(found=seen(error_type=error_type, failures=failures))
+    return left(before, ran_into(error_type, expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR)).next_at - NOW
+
+
+def test_a_look_is_followed_at_once() -> None:
+    """A run that only read leaves the secret due, with its provider and host."""
+    looked = ran("would_refresh", due_at=NOW)
+    now = left(row(new=True, provider="unknown"), replace(looked, requests=0))
+
+    assert (NOW, "xero", HOST, None) == (now.next_at, now.provider, now.host, now.sent)
+
+
+def test_the_last_request_is_remembered() -> None:
+    """Runs that send nothing leave the last request as it is; failures in a row are counted, and at one host alone."""
+    failed = left(row(), ran_into("TokenEndpointUnavailable"))
+    idle = left(failed, replace(ran_into("RefreshOutcomeUnknown", at=NOW + MINUTE), requests=0))
+    again = left(idle, ran_into("TokenEndpointUnavailable", at=NOW + HOUR))
+    elsewhere = left(again, replace(ran_into("TokenEndpointUnavailable"), host="new.example"))
+    kept = left(again, ran_into("TokensKept"))
+
+    assert failed.sent == idle.sent == sent("TokenEndpointUnavailable", at=NOW)
+    assert sent("TokenEndpointUnavailable", at=NOW + HOUR, failures=2) == again.sent
+    assert sent("TokenEndpointUnavailable", at=NOW, host="new.example") == elsewhere.sent
+    assert sent(None, at=NOW) == kept.sent, "the provider gave tokens"
+    assert [False, True, False] == [found.is_retry for found in (row(), failed, kept)]
+    assert [False, True] == [found.fails_again for found in (failed, again)]
+
+
+def test_refused_until_stored() -> None:
+    """A secret that Secrets Manager refused counts as refused until new tokens are current, whatever runs find."""
+    refused = left(row(), ran_into("TokensKept"))
+    later = left(refused, ran_into("TokensKept", at=NOW + HOUR))
+    fresh = left(later, ran("fresh", at=NOW + HOUR))
+
+    assert [True, True, True, False] == [each.is_refused for each in (refused, later, fresh, left(fresh, ran()))]
+    assert later.seen is not None
+    assert NOW == later.seen.refused_at
 
 
 def test_no_retry_sleeps_through_the_last_quarter() -> None:

@@ -29,17 +29,21 @@ def test_an_unreadable_row_is_a_hint_that_is_missing(
     )
 
     stage.message(secret_arn)
+    stage.message(secret_arn)
 
     lines = stage.lines()
     assert "can ary" not in json.dumps(lines)
     assert "refreshed" == stage.seen(secret_arn).outcome
-    assert ["refreshed"] == [line["outcome"] for line in lines if line["event"] == "token_refresh_finished"]
+    assert ["would_refresh", "refreshed"] == [
+        line["outcome"] for line in lines if line["event"] == "token_refresh_finished"
+    ]
     assert 1 == stage.endpoint.grant.redemptions
 
 
 def test_a_row_with_another_provider_heals(stage: FleetStage, dynamodb: DynamoDBClient) -> None:
     """A row whose provider is not the document's costs one failed run, which sends nothing; the next one is right."""
     secret_arn = stage.enrol("customers/1")
+    stage.look(secret_arn)
     stage.message(secret_arn)
     dynamodb.update_item(
         TableName=TABLE,
@@ -74,7 +78,7 @@ def test_a_throttled_table_holds_up_no_group(stage: FleetStage, monkeypatch: pyt
         stage.fail(SecretStoreUnavailable, {"secret_id": throttled})
 
     assert [(throttled, 1), (good, 0)] == ended
-    assert (None, "refreshed") == (stage.seen(throttled), stage.seen(good).outcome)
+    assert (None, "would_refresh") == (stage.seen(throttled), stage.seen(good).outcome)
 
 
 def test_another_default_provider(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +88,8 @@ def test_another_default_provider(stage: FleetStage, monkeypatch: pytest.MonkeyP
     del document["provider"]
     stage.client.put_secret_value(SecretId=secret_arn, SecretString=json.dumps(document))
 
+    monkeypatch.setenv("PROVIDER", "google")
+    stage.look(secret_arn)
     found = []
     for provider in ("google", "upwork"):
         monkeypatch.setenv("PROVIDER", provider)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -6,12 +7,13 @@ import pytest
 from builders import DAY, HOUR, MINUTE, NOW
 from fakes import FakeLog
 from fleet.memory import MemoryBus, MemoryIndex
-from fleet.rows import arn, pause, ran, ran_into, row, seen
+from fleet.rows import HOST, arn, pause, ran, ran_into, row, seen
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 from token_refresh_worker.fleet.ports import IndexEntry
-from token_refresh_worker.fleet.worker import Crew, find_member, provider_of, report
+from token_refresh_worker.fleet.worker import Crew, find_member, fitted, provider_of, report, tell_store
+from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome
 
 
@@ -51,12 +53,80 @@ def test_an_open_breaker_stops_what_is_in_the_queue() -> None:
     workers = crew(row(next_at=NOW - HOUR), row("other", provider="hubspot", next_at=NOW - HOUR))
     workers.index.tell_breakers(["xero"], NOW)
 
-    assert find_member(workers, arn("tokens"), heeds_breaker=True) is None
-    assert find_member(workers, arn("other"), heeds_breaker=True)
+    assert find_member(workers, arn("tokens"), heeds_breakers=True) is None
+    assert find_member(workers, arn("other"), heeds_breakers=True)
     assert find_member(workers, arn("tokens")), "one that the breaker lets through, or that a person asked for"
     assert isinstance(workers.log, FakeLog)
     assert ["breaker_open"] == [fields["reason"] for fields in workers.log.fields]
     assert NOW in {member.next_at for member in workers.index.rows()}
+
+
+def test_a_refusing_store_stops_what_is_in_the_queue() -> None:
+    """While Secrets Manager refuses, no run begins but the probes."""
+    workers = crew(row())
+    for name in "abc":
+        assert find_member(workers, arn("tokens"), heeds_breakers=True)
+        workers.index.note_refused(arn(name))
+
+    assert find_member(workers, arn("tokens"), heeds_breakers=True) is None
+    assert find_member(workers, arn("tokens"))
+
+
+def test_an_open_host_stops_its_own_tenants() -> None:
+    """The breaker of a host stops its tenants, and nobody else's."""
+    workers = crew(row(), row("other", found=seen(host="other.example")))
+    workers.index.tell_breakers([f"xero/{HOST}"], NOW)
+
+    assert find_member(workers, arn("tokens"), heeds_breakers=True) is None
+    assert find_member(workers, arn("other"), heeds_breakers=True)
+
+
+def test_what_a_message_asks_for() -> None:
+    """A secret whose host nobody knows is only read. A probe, or a secret that failed twice, gets one request."""
+    message, person = Trigger(name="fleet"), Trigger(name="on_demand")
+    twice = replace(seen(error_type="TokenEndpointUnavailable", failures=2))
+
+    assert replace(message, dry_run=True) == fitted(message, row(new=True))
+    assert message == fitted(message, row(found=seen(error_type="TokenEndpointUnavailable")))
+    assert replace(message, once=True) == fitted(message, row(found=twice))
+    assert fitted(replace(message, probe=True), row()).once
+    assert person == fitted(person, row(new=True))
+
+
+def test_a_refused_secret_counts_once() -> None:
+    """A secret that Secrets Manager refuses counts until it is stored, however often it fails; a success ends a row."""
+    workers = crew(row(), row("other"))
+
+    def ends(name: str, run: Outcome) -> frozenset[str]:
+        found = workers.index.entry(arn(name))
+        assert found is not None
+        report(workers, found, run)
+        tell_store(workers, found, run)
+        return workers.index.refused()
+
+    refused = [
+        ends("tokens", ran_into("TokensKept")),
+        ends("other", ran()),
+        ends("tokens", ran_into("SecretStoreUnavailable", at=NOW + MINUTE)),
+        ends("tokens", ran(at=NOW + 2 * MINUTE)),
+        ends("tokens", ran_into("TokensNotStored", at=NOW + 3 * MINUTE)),
+    ]
+
+    assert [{arn("tokens")}, set(), set(), set(), {arn("tokens")}] == refused
+
+
+def test_a_breaker_that_cannot_be_told_is_logged() -> None:
+    """A table that refuses the store's breaker fails no run: its tokens are kept."""
+
+    class Refusing(MemoryIndex):
+        def note_refused(self, secret_arn: str) -> None:
+            raise SecretStoreUnavailable(f"dynamodb:UpdateItem failed for {secret_arn}")
+
+    workers = replace(crew(), index=Refusing())
+    tell_store(workers, entry(row()), ran_into("TokensKept"))
+
+    assert isinstance(workers.log, FakeLog)
+    assert ["store_breaker_not_told"] == workers.log.events
 
 
 def test_no_tag_chooses_the_provider() -> None:

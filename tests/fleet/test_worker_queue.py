@@ -24,6 +24,7 @@ BUS = "events"
 def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
     """A message is one run: the tokens are new, the row says so, and nothing goes back to the queue."""
     secret_arn = stage.enrol("customers/1")
+    stage.look(secret_arn)
 
     assert {"batchItemFailures": []} == stage.message(secret_arn)
 
@@ -38,6 +39,18 @@ def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
     assert row.next_at == row.due_at
     assert row.expires_at is not None
     assert row.expires_at > row.next_at > datetime.now(UTC)
+
+
+def test_the_first_run_only_reads(stage: FleetStage) -> None:
+    """A secret whose host nobody knows is only read: its next run is due at once, and heeds breaker and rate."""
+    secret_arn = stage.enrol("customers/1")
+
+    stage.message(secret_arn)
+
+    row = stage.row(secret_arn)
+    assert [] == stage.endpoint.requests
+    assert ("upwork", "127.0.0.1", "would_refresh") == (row.provider, row.host, stage.seen(secret_arn).outcome)
+    assert row.next_at == stage.seen(secret_arn).at
 
 
 @pytest.mark.parametrize("provider", ["paypal", "threads"])
@@ -58,6 +71,7 @@ def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
     origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "fleet-table"}
     origin |= {"grant_ends_at": "2027-12-24T00:00:00Z"}
     secret_arn = stage.enrol("customers/1", tokenRefresh=origin)
+    stage.look(secret_arn)
 
     stage.message(secret_arn)
 
@@ -70,6 +84,7 @@ def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
 def test_metrics_of_a_fleet(stage: FleetStage) -> None:
     """The last line's dimensions are fleet and provider, never the secret, and it measures how late the refresh was."""
     secret_arn = stage.enrol("customers/1")
+    stage.look(secret_arn)
     stage.message(secret_arn)
 
     line = stage.last_line()
@@ -81,7 +96,6 @@ def test_metrics_of_a_fleet(stage: FleetStage) -> None:
         line["secret_id"],
     )
     assert "SecretId" not in line
-    assert "SecondsAfterDue" not in line, "nobody knew when it was due"
 
     stage.client.put_secret_value(SecretId=secret_arn, SecretString=_aged(stage, secret_arn))
     stage.index.look_at(secret_arn, datetime.now(UTC))
@@ -98,6 +112,7 @@ def _aged(stage: FleetStage, secret_arn: str) -> str:
 def test_a_message_twice(stage: FleetStage) -> None:
     """A message that the queue delivers twice redeems once: the second run finds nothing due."""
     secret_arn = stage.enrol("customers/1")
+    stage.look(secret_arn)
 
     stage.message(secret_arn, secret_arn)
 
@@ -114,6 +129,8 @@ def test_failures_are_rows(stage: FleetStage) -> None:
         stage.enrol("good"),
     )
     stage.client.put_secret_value(SecretId=poisoned, SecretString="[]")
+
+    stage.look(dead, poisoned, empty, good)
 
     assert {"batchItemFailures": []} == stage.message(dead, poisoned, empty, good)
 
@@ -144,6 +161,7 @@ def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -
 def test_slow_reads_do_not_move_the_deadline(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run knows what is left of its function's time after the row was read, and begins nothing that it can't end."""
     secret_arn, passed = stage.enrol("customers/1"), [0.0]
+    stage.look(secret_arn)
 
     def slow(self: TableIndex, secret_arn: str) -> Any:
         passed[0] += 80.0
@@ -195,6 +213,7 @@ def test_events_are_sent(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> 
     """A dead grant is announced on the bus that EVENT_BUS names, once."""
     sent = listen(monkeypatch)
     dead = stage.enrol("dead", refreshToken="long-gone")
+    stage.look(dead)
 
     stage.message(dead, dead)
 
@@ -222,6 +241,7 @@ def test_a_used_token_that_came_back_is_announced(stage: FleetStage, monkeypatch
 def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
     """A run that got no response is a row that is tried again later, with the failure counted."""
     secret_arn = stage.enrol("customers/1")
+    stage.look(secret_arn)
     stage.endpoint.play(*[script.status(503)] * 4)
 
     refresh(
@@ -230,6 +250,18 @@ def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
 
     assert ("RefreshOutcomeUnknown", 1) == (stage.seen(secret_arn).error_type, stage.seen(secret_arn).failures)
     assert stage.seen(secret_arn).requests
+
+
+def test_a_probe_sends_one_request(stage: FleetStage) -> None:
+    """A run that an open breaker lets through sends one request, where others repeat it."""
+    secret_arn = stage.enrol("customers/1")
+    stage.look(secret_arn)
+    stage.endpoint.play(*[script.status(429)] * 4)
+
+    probe = {"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn, "probe": True})}
+    stage.invoke({"Records": [probe]})
+
+    assert ("TokenEndpointUnavailable", 1) == (stage.seen(secret_arn).error_type, stage.seen(secret_arn).requests)
 
 
 def test_a_defect_is_a_named_failure(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:

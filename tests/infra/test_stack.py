@@ -165,7 +165,7 @@ def test_outputs(everything: Deployment) -> None:
         "FunctionName": {"Ref": everything.logical_id("Lambda::Function")},
         "TokenSecretId": "upwork/prod/upwork-oauth-tokens",
         "PublishedSecretId": "upwork/prod/upwork-oauth-tokens-published",
-        "LongestSafeCacheSeconds": "14400",
+        "LongestSafeCacheSeconds": "0",
         "ReadPolicyArn": {"Ref": everything.logical_id("IAM::ManagedPolicy")},
         "ScheduleName": everything.one("Scheduler::Schedule")["Name"],
         "LogGroupName": everything.one("Logs::LogGroup")["LogGroupName"],

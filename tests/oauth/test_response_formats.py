@@ -19,7 +19,9 @@ def test_a_form_encoded_response() -> None:
 
     found = read_response(200, body, None, form)
 
-    assert TokenResponse(access_token=SecretValue("a+b"), refresh_token=None, lifetime=timedelta(minutes=1)) == found
+    minute = timedelta(minutes=1)
+    expected = TokenResponse(access_token=SecretValue("a+b"), refresh_token=None, lifetime=minute, scopes=("x", "y"))
+    assert expected == found
     for broken in (b"", b"<html>", b"{}", b"\n&&"):
         failed = read_response(200, broken, None, form)
         assert (
@@ -43,7 +45,8 @@ def test_a_lax_form_loses_no_token(body: bytes) -> None:
     """Line ends, empty pairs, a repeated pair or name and text in any encoding leave the tokens readable."""
     found = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
 
-    assert TokenResponse(access_token=SecretValue("a"), refresh_token=SecretValue("r"), lifetime=None) == found
+    assert isinstance(found, TokenResponse)
+    assert ("a", SecretValue("r"), None) == (found.access_token.reveal(), found.refresh_token, found.lifetime)
 
 
 @pytest.mark.parametrize(

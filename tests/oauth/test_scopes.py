@@ -3,7 +3,7 @@
 import pytest
 
 from token_refresh_worker.oauth.response import TokenResponse, read_response
-from token_refresh_worker.oauth.scopes import lost_scopes, read_scopes, shown
+from token_refresh_worker.oauth.scopes import lost_scopes, read_scopes
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,3 @@ def test_what_a_refresh_took(
 ) -> None:
     """More scopes are no loss, nor is the one that asks for a refresh token; what nobody knows is no loss either."""
     assert lost == lost_scopes(before, now)
-
-
-def test_what_looks_like_something_else_is_not_shown() -> None:
-    """A log gets scopes that are made of what scopes are usually made of."""
-    assert "files.read https://a.example/b" == shown(["files.read", "<script>", "https://a.example/b", "a=b"])

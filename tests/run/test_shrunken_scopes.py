@@ -6,6 +6,7 @@ import pytest
 
 from fakes import tokens
 from run.world import World, killed
+from token_refresh_worker.providers.provider import AuthorizationPage
 from token_refresh_worker.run.outcome import Outcome
 
 
@@ -28,13 +29,23 @@ def reported(world: World) -> list[dict[str, object]]:
 
 
 def test_a_refresh_that_takes_a_scope(world: World) -> None:
-    """The refresh succeeds; the log names what is gone, and the outcome counts it, once."""
+    """The refresh succeeds; the log and the outcome count what is gone, once."""
     ended = refreshed(world, ("read",))
 
     assert ("refreshed", 1) == (ended.name, ended.scopes_lost)
-    assert [{"lost": 1, "scopes": "write"}] == reported(world)
+    assert [{"lost": 1, "named": []}] == reported(world)
     assert ["read"] == world.current()["tokenRefresh"]["scopes"]
     assert 0 == refreshed(world, ("read",)).scopes_lost
+
+
+def test_a_scope_that_the_profile_names(world: World) -> None:
+    """The log quotes a scope that stands in the profile, and no other: a response may hold a token anywhere."""
+    page = AuthorizationPage(endpoint="https://provider.example/authorize", scopes=("write",))
+    world.provider = replace(world.provider, authorization=page)
+
+    refreshed(world, ("something else",))
+
+    assert [{"lost": 2, "named": ["write"]}] == reported(world)
 
 
 @pytest.mark.parametrize("scopes", [None, ("read", "write"), ("admin", "read", "write")])

@@ -168,7 +168,7 @@ def test_scopes_that_are_gone(stage: Stage, events: Events) -> None:
     assert ["Scopes Shrunk"] == events.kinds
     lines = stage.lines()
     assert [None, 1, None] == [line.get("ScopesLost") for line in lines if line["event"] == "token_refresh_finished"]
-    assert ["write"] == [line["scopes"] for line in lines if line["event"] == "scopes_shrunk"]
+    assert [1] == [line["lost"] for line in lines if line["event"] == "scopes_shrunk"]
 
 
 def test_no_bus(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,7 @@ class EmptySecret(Construct):
         key: str | None,
         only: AllowList | None = None,
         tags: Mapping[str, str] | None = None,
+        replicas: Mapping[str, str | None] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         secret = secretsmanager.CfnSecret(
@@ -55,6 +56,11 @@ class EmptySecret(Construct):
             name=name,
             description=description,
             kms_key_id=key,
+            replica_regions=[
+                secretsmanager.CfnSecret.ReplicaRegionProperty(region=region, kms_key_id=there)
+                for region, there in (replicas or {}).items()
+            ]
+            or None,
             tags=[CfnTag(key=tag, value=text) for tag, text in {"environment": environment, **(tags or {})}.items()],
         )
         # Destroying a stack must never destroy a grant: a new stack adopts the secret that the old one left. What a

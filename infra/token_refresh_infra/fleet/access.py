@@ -43,7 +43,9 @@ class FleetAccess:
         fleet = self.parameters.fleet
         # The index has the rows and no claims, so the dispatcher needs no right on the table's other items.
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
-        self._allow_items(role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], f"fleet#{fleet}", f"sent#{fleet}#*")
+        self._allow_items(
+            role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], f"fleet#{fleet}", f"sent#{fleet}#*", f"store#{fleet}"
+        )
         self._allow_items(role, ["dynamodb:UpdateItem"], f"sent#{fleet}#*", f"breakers#{fleet}")
         self._allow(role, ["sqs:SendMessage"], self.queue.queue_arn)
         self._allow_key(role)
@@ -59,10 +61,9 @@ class FleetAccess:
     def let_worker(self, role: iam.Role) -> None:
         """Let the worker refresh the fleet's secrets, keep their claims, and report."""
         parameters, fleet = self.parameters, self.parameters.fleet
-        self._allow_items(
-            role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], "row#*", f"fleet#{fleet}", f"breakers#{fleet}", "arn:*"
-        )
-        self._allow_items(role, ["dynamodb:UpdateItem"], "row#*", "arn:*")
+        shared = f"fleet#{fleet}", f"breakers#{fleet}", f"store#{fleet}"
+        self._allow_items(role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], "row#*", *shared, "arn:*")
+        self._allow_items(role, ["dynamodb:UpdateItem"], "row#*", f"store#{fleet}", "arn:*")
         self._allow_key(role)
         self._let_refresh(role)
         if parameters.client_secret:

@@ -232,7 +232,7 @@ class FleetAlarms(Alarms):
         )
 
     def dead_letters(self) -> Watch:
-        """A run crashed three times, or Scheduler could not start dispatcher or resync."""
+        """A run crashed or was killed, or Scheduler could not start dispatcher or resync."""
         crashed, undelivered = self._dead_letters["fleet"], self._dead_letters["schedules"]
         return Watch(
             cloudwatch.MathExpression(
@@ -243,7 +243,7 @@ class FleetAlarms(Alarms):
                 },
                 period=_FIVE_MINUTES,
             ),
-            "A run crashed three times, or Scheduler could not start dispatcher or resync. "
+            "A run crashed or was killed, or Scheduler could not start dispatcher or resync. "
             f"First: aws sqs receive-message --attribute-names All --queue-url {crashed.queue_url}",
         )
 

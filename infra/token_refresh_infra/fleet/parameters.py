@@ -49,8 +49,8 @@ class FleetParameters(CommonParameters):
     """Of dispatcher and resync."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
     """Of one run; its claim outlives it by 9 minutes, or less where tokens live short."""
-    concurrency: Annotated[int, whole(16, low=2, high=1000)]
-    """Runs at once. More does not refresh faster: the write quota is the limit."""
+    concurrency: Annotated[int, whole(64, low=2, high=1000)]
+    """Runs at once. With fewer, hosts that hang hold up the others; the account's quota must have room for them."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]
     """The fleet's part of the account's quota of 50. Lower it if other teams write secrets, too."""
     schedule_enabled: Annotated[bool, switch(default=True)]

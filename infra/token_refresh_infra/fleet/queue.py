@@ -13,7 +13,11 @@ from token_refresh_infra.constructs.table import ClaimTable
 from token_refresh_infra.fleet.access import INDEX
 from token_refresh_infra.fleet.parameters import FleetParameters
 
-RECEIVED_AT_MOST = 3
+RECEIVED_AT_MOST = 1
+"""What its run does not report comes back by the index, later each time and in a group of its own."""
+TIMEOUTS_INVISIBLE = 6
+"""Lambda may receive a message and then be throttled; see
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html."""
 
 
 def fleet_table(scope: Construct, parameters: FleetParameters) -> dynamodb.Table:
@@ -44,9 +48,8 @@ class FleetQueue(Construct):
             self,
             "Queue",
             fifo=True,
-            # A run that crashed blocks its group for this long. Its claim lives longer: the run that follows yields,
-            # and the index hands the secret out again when the claim ends.
-            visibility_timeout=Duration.seconds(parameters.timeout_seconds + 30),
+            # A run that crashed blocks its group for this long; the dispatcher sees that, and uses another group.
+            visibility_timeout=Duration.seconds(TIMEOUTS_INVISIBLE * parameters.timeout_seconds),
             # The queue is never the backlog: what waits for an hour is handed out again.
             retention_period=Duration.hours(1),
             dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=RECEIVED_AT_MOST, queue=self.dead_letters),

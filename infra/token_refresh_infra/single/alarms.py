@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Annotations, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -54,6 +54,12 @@ class RefreshAlarms(Alarms):
         self._log_group, self._denied = log_group, denied
         self._region = f"--region {Stack.of(self).region}"
         self._on_secret = f"{parameters.token_secret_id} {self._region}"
+        if not parameters.alarm_timing.rings_in_time:
+            Annotations.of(self).add_warning_v2(
+                "token-refresh:late-alarm",
+                f"schedule_minutes: runs every {parameters.run_every_minutes} minutes are too seldom for an alarm "
+                "before a token expires; leave schedule_minutes and flexible_minutes out",
+            )
         self._empty = self._awaiting_authorization() if parameters.token_secret == CREATE else None
 
     def renewal_overdue(self) -> Watch:

@@ -24,6 +24,17 @@ def check_published(of: "SingleParameters") -> None:
             raise ParameterError(f"published_secret: {of.published_secret_id} is {name}, which it would replace")
 
 
+def check_replicas(of: "SingleParameters") -> None:
+    """Refuse replicas of a secret that the stack does not make, and one in its own region."""
+    if of.replica_regions and of.published_secret != CREATE:
+        raise ParameterError(
+            "replica_regions: needs a published secret that the stack creates; replicate one that exists yourself (aws "
+            "secretsmanager replicate-secret-to-regions)"
+        )
+    if of.region in of.replicas:
+        raise ParameterError(f"replica_regions: {of.region} is where the published secret itself is")
+
+
 def check_messages(of: "SingleParameters") -> None:
     """Refuse to encrypt messages without a key."""
     if of.encrypt_messages and not of.kms_key:
@@ -84,3 +95,15 @@ def check_schedule(of: "SingleParameters") -> None:
             f"not fit {RUNS_IN_WINDOW} times into the {of.due_window_seconds} s in which a refresh is due (the "
             "refresh window, or less where tokens live shorter)"
         )
+
+
+CHECKS = (
+    check_lifetime,
+    check_claims,
+    check_schedule,
+    check_allow_list,
+    check_published,
+    check_messages,
+    check_replicas,
+)
+"""In the order in which a problem is named."""

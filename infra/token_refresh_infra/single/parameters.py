@@ -9,14 +9,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import CREATE, NONE, CommonParameters, event_bus, kept_tokens_key, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
-from token_refresh_infra.single.checks import (
-    check_allow_list,
-    check_claims,
-    check_lifetime,
-    check_messages,
-    check_published,
-    check_schedule,
-)
+from token_refresh_infra.single.checks import CHECKS
 from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.run.settings import Settings, read_settings
@@ -29,6 +22,7 @@ _ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
 _TABLE = r"[A-Za-z0-9_.-]{3,255}"
 _SIGNING_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 _AUDIENCE = r"[!-~]{1,1000}"
+_REPLICA = r"[a-z]{2}(-[a-z]+)+-\d|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 _PRINCIPAL = r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+\*?"
 _PRINCIPAL_MUST_BE = "ARNs of roles or users, of which the last character may be *"
 _ARN = r"^arn:.*:secret:(.+)-[A-Za-z0-9]{6}$"
@@ -46,6 +40,11 @@ class SingleParameters(CommonParameters):
     """Name or ARN of a secret with the client credentials; otherwise they are stored beside the tokens."""
     published_secret: Annotated[str, secret(default=CREATE)]
     """The copy for consumers, without the refresh token; or the name or ARN of a secret, or `none`."""
+    replica_regions: Annotated[tuple[str, ...], several(_REPLICA, "a region, or the ARN of the key to use there")]
+    """Regions, or ARNs of keys in them, in which consumers read a replica of the published secret.
+
+    docs/move-to-another-region.md#the-old-region-is-gone says how to go on from one.
+    """
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
     """ARNs of the only roles and users, besides the worker, that may read and write the secrets' values.
 
@@ -91,7 +90,7 @@ class SingleParameters(CommonParameters):
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
     """At least 3 runs must fit into the time in which a refresh is due.
 
-    Default: 30 for a day's tokens, 5 for an hour's.
+    Default: 30 for a day's tokens, 5 for an hour's, 1 for half an hour's.
     """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
     """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
@@ -103,15 +102,11 @@ class SingleParameters(CommonParameters):
     def check(self) -> None:
         """Refuse times that don't fit together, and secrets of other places."""
         self.check_provider(self.settings.provider)  # read here: also what the worker itself refuses
-        check_lifetime(self)
-        check_claims(self)
-        check_schedule(self)
-        check_allow_list(self)
+        for check in CHECKS:
+            check(self)
         if self.kept_tokens_key not in {None, NONE} and self.claim_table is None:
             raise ParameterError("kept_tokens_key: needs claim_table, which is where tokens are kept")
         self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)
-        check_published(self)
-        check_messages(self)
         if self.uses_role_as_client and self.assertion_audience is None:
             raise ParameterError("client_assertion_audience: needed with aws_iam_jwt; the provider says which it wants")
         for name in ("token_secret", "client_secret", "published_secret", "client_key"):
@@ -249,6 +244,12 @@ class SingleParameters(CommonParameters):
         if self.published_secret != CREATE:
             return self.published_secret
         return f"{self.token_secret_name}-published"
+
+    @property
+    def replicas(self) -> dict[str, str | None]:
+        """Return the key of each region that has a replica; none where AWS's own key encrypts it."""
+        keys = {item: item.split(":")[3] if item.startswith("arn:") else None for item in self.replica_regions}
+        return {region or item: item if region else None for item, region in keys.items()}
 
     @property
     def claim_table_name(self) -> str | None:

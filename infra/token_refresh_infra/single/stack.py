@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -20,6 +19,7 @@ from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
 from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic, rule_arns
 from token_refresh_infra.single.alarms import RefreshAlarms
+from token_refresh_infra.single.consumers import read_policy
 from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
 from token_refresh_infra.single.metrics import Metrics
 from token_refresh_infra.single.parameters import SingleParameters
@@ -110,8 +110,9 @@ class SingleStack(DeployedStack):
                 "PublishedSecret",
                 parameters.published_secret,
                 parameters.published_secret_id,
-                parameters.consumers,
-                {PUBLISHED_FROM_TAG: parameters.token_secret_name},
+                others=parameters.consumers,
+                tags={PUBLISHED_FROM_TAG: parameters.token_secret_name},
+                replicas=parameters.replicas,
             )
 
     def _allow_list(self, others: Sequence[str]) -> AllowList | None:
@@ -128,8 +129,10 @@ class SingleStack(DeployedStack):
         construct_id: str,
         choice: str,
         secret_id: str,
+        *,
         others: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
+        replicas: Mapping[str, str | None] | None = None,
     ) -> access.Secrets:
         if choice != CREATE:
             return access.one_secret(self, choice).encrypted_with(self._key_arn)
@@ -143,6 +146,7 @@ class SingleStack(DeployedStack):
             key=self._key_arn,
             only=self._allow_list(others),
             tags=tags,
+            replicas=replicas,
         ).secrets
 
     def _grant_worker(self) -> None:
@@ -203,12 +207,6 @@ class SingleStack(DeployedStack):
         self.denied = None
         alarms: list[cloudwatch.AlarmBase] = []
         if parameters.alarms:
-            if not parameters.alarm_timing.rings_in_time:
-                Annotations.of(self).add_warning_v2(
-                    "token-refresh:late-alarm",
-                    f"schedule_minutes: runs every {parameters.run_every_minutes} minutes are too seldom for an alarm "
-                    "before a token expires; leave schedule_minutes and flexible_minutes out",
-                )
             self.topic = alarm_topic(self, parameters=parameters, key=self._message_key)
             names = [f"*{parameters.token_secret_name}*"]
             self.denied = DeniedAccess(self, "DeniedAccess", names=names, key=self._message_key)
@@ -231,13 +229,10 @@ class SingleStack(DeployedStack):
         save_queries(self, parameters=parameters, log_group=log_group)
 
     def _let_consumers_read(self) -> None:
-        """Offer what a consumer needs as one policy, for stacks that are not written with the CDK."""
-        self.read_policy = None
-        if self.published_secret:
-            self.read_policy = iam.ManagedPolicy(
-                self, "ReadTokens", description=f"Read the tokens of {self._parameters.stack_name}"
-            )
-            self.grant_read(self.read_policy)
+        """Offer what a consumer needs as one policy."""
+        self.read_policy = (
+            read_policy(self, self.published_secret, parameters=self._parameters) if self.published_secret else None
+        )
 
     def _write_outputs(self) -> None:
         safe_seconds = self._parameters.longest_safe_cache_seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,6 +61,10 @@ class VirtualSecretsManager:
         self.throttled = 0
         self.outage: tuple[float, float] = (0.0, 0.0)
         """Seconds from and to which the service throttles every call."""
+        self.refusal: tuple[float, float] = (0.0, 0.0)
+        """Seconds from and to which it refuses every write."""
+        self.locked: set[str] = set()
+        """ARNs of secrets that can't be written: something is wrong with their own key."""
 
     def get_secret_value(self, **what: Any) -> dict[str, Any]:
         """Read."""
@@ -93,10 +97,13 @@ class VirtualSecretsManager:
 
     def _call(self, operation: str, what: dict[str, Any], *, writes: bool = False) -> dict[str, Any]:
         self.clock.sleep(CALL_SECONDS)
-        begins, ends = self.outage
-        if begins <= self.clock.seconds < ends or (writes and not self.writes.take()):
+        if _during(self.outage, self.clock) or (writes and not self.writes.take()):
             self.throttled += 1
             raise _refusal(operation, "ThrottlingException", "Rate exceeded")
+        if writes and _during(self.refusal, self.clock):
+            raise _refusal(operation, "InternalServiceError", "An error occurred on the server side")
+        if writes and what["SecretId"] in self.locked:
+            raise _refusal(operation, "EncryptionFailure", "Secrets Manager can't encrypt the secret text")
         try:
             response = self.models[what["SecretId"]].call(operation, what, now=self.clock.now.timestamp())
         except ServiceError as error:
@@ -107,9 +114,17 @@ class VirtualSecretsManager:
         return {**response, "ResponseMetadata": {"HTTPHeaders": headers}}
 
 
+def _during(span: tuple[float, float], clock: VirtualClock) -> bool:
+    return span[0] <= clock.seconds < span[1]
+
+
 def _refusal(operation: str, code: str, text: str) -> ClientError:
     response: Any = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     return ClientError(response, operation)
+
+
+class Killed(Exception):  # noqa: N818 - not an error of the benchmark
+    """A run killed its function: nothing of the run comes after this."""
 
 
 @dataclass(slots=True)
@@ -119,8 +134,14 @@ class VirtualQueue:
     clock: VirtualClock
     run: Callable[[Message], None]
     concurrency: int
+    receives: int = 1
+    """How often a message is received before it goes to the dead letters."""
+    invisible_seconds: float = 540.0
+    """How long a message that a run did not finish stays invisible, and holds up its group."""
     running: int = 0
     longest: int = 0
+    dead: int = 0
+    _received: Counter[str] = field(default_factory=Counter)
     _waiting: dict[str, deque[Message]] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
     _ids: dict[str, float] = field(default_factory=dict)
@@ -156,11 +177,25 @@ class VirtualQueue:
 
         def job() -> None:
             self.clock.sleep(START_SECONDS)
+            began = self.clock.seconds
             try:
                 self.run(message)
+            except Killed:
+                self.clock.at(began + self.invisible_seconds, lambda: self._show_again(message))
+            else:
+                self._busy.discard(group)
             finally:
                 self.running -= 1
-                self._busy.discard(group)
                 self._start()
 
         self.clock.start(job)
+
+    def _show_again(self, message: Message) -> None:
+        self._received[message.message_id] += 1
+        self._busy.discard(message.group)
+        if self._received[message.message_id] < self.receives:
+            self._waiting.setdefault(message.group, deque()).appendleft(message)
+        else:
+            del self._received[message.message_id]
+            self.dead += 1
+        self._start()

@@ -61,16 +61,16 @@ def nothing_lost(story: str, world: World) -> Iterator[Result]:
     yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
-def herd(secrets: int) -> Iterator[Result]:
+def herd(secrets: int, seed: int) -> Iterator[Result]:
     """All one-hour tokens are due at once."""
-    world = World(shared(secrets), due=at_once)
+    world = World(shared(secrets), due=at_once, seed=seed)
     world.run(19)
     yield from nothing_lost("all due at once", world)
 
 
-def steady(secrets: int) -> Iterator[Result]:
+def steady(secrets: int, seed: int) -> Iterator[Result]:
     """One-hour tokens in a steady state; the dispatcher's memory is measured at its beginning and its end."""
-    world = World(shared(secrets), due=spread)
+    world = World(shared(secrets), due=spread, seed=seed)
     before = memory_of_a_minute(world)
     world.run(60)
     yield from nothing_lost("steady state", world)
@@ -79,11 +79,11 @@ def steady(secrets: int) -> Iterator[Result]:
     yield Result(story="steady state", what="dispatcher's memory after an hour, x", figure=growth, limit=MEMORY_GROWTH)
 
 
-def hanging(secrets: int) -> Iterator[Result]:
+def hanging(secrets: int, seed: int) -> Iterator[Result]:
     """A provider with 30 % of the secrets hangs for an hour; its own tokens expire, and nobody else's."""
     names = dict.fromkeys(FIVE, secrets * 7 // 50) | {"hanging": secrets * 3 // 10}
-    world = World(names, due=spread)
-    world.providers["hanging"].hangs = (300.0, 3900.0)
+    world = World(names, due=spread, seed=seed)
+    world.break_down("hanging", 5, minutes=60)
     world.run(70)
     late = world.quantile(0.99, but="hanging")
     yield Result(story="30 % hang for an hour", what="others' p99, due to stored, s", figure=late, limit=LATE_SECONDS)
@@ -93,18 +93,18 @@ def hanging(secrets: int) -> Iterator[Result]:
     yield Result(story="30 % hang for an hour", what="redeemed twice", figure=twice, limit=0)
 
 
-def lost_index(secrets: int) -> Iterator[Result]:
+def lost_index(secrets: int, seed: int) -> Iterator[Result]:
     """The index is deleted in the middle, and rebuilt from the tags."""
-    world = World(shared(secrets), due=spread)
+    world = World(shared(secrets), due=spread, seed=seed)
     world.run(20)
     world.lose_index()
     world.run(40)
     yield from nothing_lost("index deleted in the middle", world)
 
 
-def saturated(secrets: int) -> Iterator[Result]:
+def saturated(secrets: int, seed: int) -> Iterator[Result]:
     """More is due than the budget allows: three times as many secrets as fit."""
-    world = World(shared(secrets * 3), due=at_once)
+    world = World(shared(secrets * 3), due=at_once, seed=seed)
     # The first minutes fill the queue and would make the share too small.
     world.run(2)
     before, began = world.account.writes.taken, world.clock.seconds
@@ -122,17 +122,17 @@ def saturated(secrets: int) -> Iterator[Result]:
     yield Result(story=f"{secrets * 3:,} due at once", what="redeemed and not stored", figure=lost, limit=0)
 
 
-def half_quota(secrets: int) -> Iterator[Result]:
+def half_quota(secrets: int, seed: int) -> Iterator[Result]:
     """Other teams use half of the write quota."""
-    world = World(shared(secrets), due=spread, writes_per_second=QUOTA / 2)
+    world = World(shared(secrets), due=spread, writes_per_second=QUOTA / 2, seed=seed)
     world.run(50)
     yield from nothing_lost("half of the quota is gone", world)
 
 
-def limited(secrets: int) -> Iterator[Result]:
+def limited(secrets: int, seed: int) -> Iterator[Result]:
     """Ten providers are near their own rate limits: 20 % above what a steady state needs."""
     names = tuple(f"limited{n}" for n in range(10))
-    world = World(shared(secrets, names), due=spread)
+    world = World(shared(secrets, names), due=spread, seed=seed)
     for name in names:
         world.limit(name, 1.2 * secrets / len(names) / PERIOD_SECONDS)
     world.run(50)
@@ -141,17 +141,17 @@ def limited(secrets: int) -> Iterator[Result]:
     yield Result(story="ten providers at their limits", what="requests refused, share", figure=refused, limit=0.1)
 
 
-def throttled(secrets: int) -> Iterator[Result]:
+def throttled(secrets: int, seed: int) -> Iterator[Result]:
     """Secrets Manager throttles every call for ten minutes."""
-    world = World(shared(secrets), due=spread)
-    world.account.outage = (600.0, 1200.0)
+    world = World(shared(secrets), due=spread, seed=seed)
+    world.account.outage = world.span(10, 10)
     world.run(50)
     yield from nothing_lost("Secrets Manager throttles for 10 min", world)
 
 
-def deployment(secrets: int) -> Iterator[Result]:
+def deployment(secrets: int, seed: int) -> Iterator[Result]:
     """A deployment in the middle of a herd: no dispatcher for two minutes."""
-    world = World(shared(secrets * 4 // 5), due=at_once)
+    world = World(shared(secrets * 4 // 5), due=at_once, seed=seed)
     world.deaf = (240.0, 360.0)
     world.run(19)
     yield from nothing_lost("deployment in a herd", world)
@@ -169,7 +169,7 @@ def memory_of_a_minute(world: World) -> float:
     return float(peak)
 
 
-STORIES: dict[str, Callable[[int], Iterator[Result]]] = {
+STORIES: dict[str, Callable[[int, int], Iterator[Result]]] = {
     "herd": herd,
     "steady": steady,
     "hanging": hanging,

@@ -1,11 +1,13 @@
-"""Providers on the virtual clock: single-use refresh tokens, latency as measured, hanging and limiting on request."""
+"""Providers on the virtual clock: single-use refresh tokens, latency as measured, and faults on request."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from benchmarks.fleets.account import Bucket
 from benchmarks.fleets.clock import VirtualClock
@@ -17,7 +19,25 @@ MEDIAN_SECONDS = 0.4
 SPREAD = 0.5
 """Of the lognormal distribution: one in a hundred responses takes 1.3 s."""
 
+REFUSAL_SECONDS = 0.1
 LIFETIME = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is wrong with one host of a provider, or with all of them, for a while."""
+
+    begins: float
+    ends: float
+    kind: Literal["refuses", "hangs"] = "hangs"
+    seconds: float = math.inf
+    """How long it lets a request hang."""
+    share: float = 1.0
+    """Of the hosts."""
+
+    def hits(self, host: int, hosts: int, seconds: float) -> bool:
+        """Whether a request at this moment meets it."""
+        return self.begins <= seconds < self.ends and host < self.share * hosts
 
 
 @dataclass(slots=True)
@@ -27,21 +47,33 @@ class VirtualProvider:
     clock: VirtualClock
     name: str
     chance: random.Random
-    hangs: tuple[float, float] = (0.0, 0.0)
-    """Seconds from and to which no request gets a response, and none is redeemed."""
+    hosts: int = 1
+    """How many token hosts its tenants share."""
+    median_seconds: float = MEDIAN_SECONDS
+    faults: list[Fault] = field(default_factory=list)
     limit: Bucket | None = None
     generations: dict[str, int] = field(default_factory=dict)
     """How many refresh tokens each secret's grant has had."""
     redeemed: Counter[str] = field(default_factory=Counter)
     limited: int = 0
+    failed: dict[int, list[float]] = field(default_factory=dict)
+    """When each host got requests while something was wrong with it."""
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
-        """Respond; implements the port `TokenEndpoint`."""
-        begins, ends = self.hangs
-        if begins <= self.clock.seconds < ends:
-            self.clock.sleep(timeout_seconds)
-            return FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no response")
-        self.clock.sleep(self.chance.lognormvariate(0, SPREAD) * MEDIAN_SECONDS)
+    def at(self, host: int) -> VirtualHost:
+        """Open one of its token endpoints."""
+        return VirtualHost(self, host)
+
+    def respond(self, host: int, request: TokenRequest, timeout_seconds: float) -> EndpointResponse:
+        """Respond to one request."""
+        for fault in self.faults:
+            if fault.hits(host, self.hosts, self.clock.seconds):
+                self.failed.setdefault(host, []).append(self.clock.seconds)
+                if fault.kind == "refuses":
+                    self.clock.sleep(REFUSAL_SECONDS)
+                    return FailedRequest(kind=FailureKind.NOT_SENT, seen="connection refused")
+                self.clock.sleep(min(timeout_seconds, fault.seconds))
+                return FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no response")
+        self.clock.sleep(self.chance.lognormvariate(0, SPREAD) * self.median_seconds)
         if self.limit is not None and not self.limit.take():
             self.limited += 1
             return FailedRequest(kind=FailureKind.BUSY, seen="status 429")
@@ -56,3 +88,15 @@ class VirtualProvider:
             refresh_token=SecretValue(f"{grant}|{int(generation) + 1}"),
             lifetime=LIFETIME,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """One token endpoint; implements the port `TokenEndpoint`."""
+
+    provider: VirtualProvider
+    host: int
+
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
+        """Respond."""
+        return self.provider.respond(self.host, request, timeout_seconds)

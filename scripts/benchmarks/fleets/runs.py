@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.fleets.account import VirtualSecretsManager
 from benchmarks.fleets.clock import VirtualClock
-from benchmarks.fleets.providers import VirtualProvider
-from fakes import FakeLog
+from benchmarks.fleets.providers import VirtualHost
+from fakes import FakeLog, FakeTable
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.core.schedule import Policy
@@ -19,8 +19,8 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.invocation import Invocation
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore, Deadline
+from token_refresh_worker.run.parts import REQUESTS, Parts
+from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
@@ -28,7 +28,6 @@ from token_refresh_worker.stored.origin import in_table
 
 SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0
-REQUEST_SECONDS = 20.0
 POLICY = Policy(
     refresh_window=DEFAULT_WINDOW,
     replay_grace=timedelta(0),
@@ -38,36 +37,45 @@ POLICY = Policy(
 """Single use: a refresh token that is redeemed twice ends the grant."""
 
 
+def host_name(provider: str, host: int) -> str:
+    """Name one of a provider's token hosts."""
+    return f"h{host}.{provider}.example"
+
+
 def virtual_invocation(
     clock: VirtualClock,
     account: VirtualSecretsManager,
-    provider: VirtualProvider,
-    claims: ClaimStore,
+    endpoint: VirtualHost,
+    claims: FakeTable,
     secret_arn: str,
 ) -> Invocation:
     """Begin a run on one secret, as the handler does."""
     client: Any = account
+    host = host_name(endpoint.provider.name, endpoint.host)
+    provider = replace(SINGLE_USE, name=endpoint.provider.name, token_endpoint=f"https://{host}/token")
     log = FakeLog()
 
-    def build(_trigger: Trigger, _variables: Mapping[str, str], time_left_seconds: float) -> Run:
+    def build(trigger: Trigger, _variables: Mapping[str, str], time_left_seconds: float) -> Run:
         deadline = Deadline(clock=clock, at=clock.seconds + time_left_seconds)
         store = SecretsManagerSecret(client, secret_arn, deadline)
         return Run(
             parts=Parts(
                 secret=SecretName(secret_id=secret_arn, region=store.region),
-                policy=POLICY,
+                policy=replace(POLICY, host=host),
                 deadline=deadline,
-                request_timeout_seconds=REQUEST_SECONDS,
                 store=store,
                 claims=claims,
+                keeper=claims,
                 published=None,
-                endpoint=lambda _: provider,
+                endpoint=lambda _: endpoint,
                 credentials=_credentials,
-                provider=replace(SINGLE_USE, name=provider.name),
+                provider=provider,
                 nonce=lambda: secrets.token_hex(16),
                 log=log,
+                most_requests=1 if trigger.once else REQUESTS,
             ),
             limit=timedelta(seconds=RUN_SECONDS),
+            dry_run=trigger.dry_run,
         )
 
     return Invocation(time_left_seconds=RUN_SECONDS, secret_id=secret_arn, clock=clock, log=log, build=build)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from benchmarks.fleets.account import Bucket, VirtualQueue, VirtualSecretsManager
+from benchmarks.fleets.account import Bucket, Killed, VirtualQueue, VirtualSecretsManager
 from benchmarks.fleets.clock import STARTED, VirtualClock
-from benchmarks.fleets.providers import LIFETIME, VirtualProvider
-from benchmarks.fleets.runs import POLICY, virtual_invocation
+from benchmarks.fleets.providers import LIFETIME, Fault, VirtualProvider
+from benchmarks.fleets.runs import POLICY, host_name, virtual_invocation
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.stored.refresh_window import refresh_window
@@ -19,6 +19,7 @@ from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, Message, Pro
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.fleet.dispatcher import hand_out
+from token_refresh_worker.fleet.ports import store_refuses
 from token_refresh_worker.fleet.worker import Crew, run_member
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import CurrentTokens
@@ -27,6 +28,10 @@ CLAIM_SECONDS = 0.01
 """A call of DynamoDB."""
 WINDOW = refresh_window(POLICY.refresh_window, LIFETIME)
 SECONDS_A_MINUTE = 60
+KILLED_SECONDS = 90.0
+"""When Lambda ends a run that does not end."""
+LATEST_FAULT_SECONDS = 15.0
+"""The second of a minute matters only while its messages run."""
 
 
 @dataclass(slots=True)
@@ -44,13 +49,14 @@ class Tally:
 class World:
     """Secrets of several providers, and everything that keeps them fresh."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a world, each part by its name
         self,
         providers: Mapping[str, int],
         *,
         due: Callable[[int, random.Random], float],
         limits: Limits | None = None,
         writes_per_second: float = 50.0,
+        hosts: int = 1,
         seed: int = 1,
     ) -> None:
         """Store the secrets.
@@ -60,6 +66,7 @@ class World:
             due: In how many seconds a secret is due, by its number.
             limits: The dispatcher's limits.
             writes_per_second: What is left of the account's quota.
+            hosts: How many token hosts each provider has.
             seed: Of everything that is random.
         """
         # The runs draw from the module's own generator; the same seed gives the same figures on any machine.
@@ -70,17 +77,25 @@ class World:
         self.queue = VirtualQueue(self.clock, self._run, self.limits.concurrency)
         self.index = MemoryIndex()
         self.tally = Tally()
-        self.providers = {name: VirtualProvider(self.clock, name, self.chance) for name in providers}
+        self.providers = {name: VirtualProvider(self.clock, name, self.chance, hosts=hosts) for name in providers}
         self.provider_limits = {name: ProviderLimits() for name in providers}
         self.of: dict[str, str] = {}
+        self.host: dict[str, int] = {}
         self.expiry: dict[str, datetime] = {}
         self.claims: dict[str, FakeTable] = {}
         self.deaf = (0.0, 0.0)
         """Seconds from and to which no dispatcher runs."""
+        self.latest_start = 0.0
+        """By how much a dispatcher may start late."""
+        self.poisoned: set[str] = set()
+        """ARNs of secrets whose runs kill their function."""
         number = 0
         for name, count in providers.items():
-            for _ in range(count):
-                self._store(name, number, due(number, self.chance))
+            # At random: neighbours in time are no neighbours at the provider.
+            of_each = [place % hosts for place in range(count)]
+            self.chance.shuffle(of_each)
+            for host in of_each:
+                self._store(name, number, host, due(number, self.chance))
                 number += 1
         self.crew = Crew(
             fleet="bench",
@@ -96,11 +111,42 @@ class World:
         self.providers[provider].limit = Bucket(self.clock, per_second, max(2.0, per_second))
         self.provider_limits[provider] = ProviderLimits(runs_per_second=per_second)
 
+    def break_down(self, provider: str, minute: float, *, minutes: float, **fault: Any) -> Fault:
+        """Break a provider's hosts for a while, from a random second of a minute on."""
+        begins, ends = self.span(minute, minutes)
+        found = Fault(begins=begins, ends=ends, **fault)
+        self.providers[provider].faults.append(found)
+        return found
+
+    def span(self, minute: float, minutes: float) -> tuple[float, float]:
+        """Give the seconds from and to which something is wrong."""
+        begins = minute * SECONDS_A_MINUTE + self.chance.uniform(0, LATEST_FAULT_SECONDS)
+        return begins, begins + minutes * SECONDS_A_MINUTE
+
+    def forget(self) -> None:
+        """Let no row know its secret's provider, nor anything else."""
+        for secret_arn in list(self.index.by_arn):
+            now = self.clock.now
+            self.index.by_arn[secret_arn] = Row(secret_arn=secret_arn, provider="unknown", added_at=now, next_at=now)
+
+    def stale(self) -> set[str]:
+        """Give the secrets whose access token has expired at this moment."""
+        return {secret_arn for secret_arn, expiry in self.expiry.items() if expiry <= self.clock.now}
+
+    def minutes_until_fresh(self, limit: int, *, but: Collection[str] = ()) -> int:
+        """Let time pass until no access token is expired any more, and say how many minutes that took."""
+        for minute in range(limit):
+            if not self.stale() - set(but):
+                return minute
+            self.run(1)
+        return limit
+
     def run(self, minutes: float) -> None:
         """Let time pass, with a dispatcher each minute."""
         ends = self.clock.seconds + minutes * SECONDS_A_MINUTE
         while self.clock.seconds < ends:
-            self.clock.start(self._dispatch)
+            late = self.chance.uniform(0, self.latest_start)
+            self.clock.at(self.clock.seconds + late, lambda: self.clock.start(self._dispatch))
             self.clock.run_until(min(ends, self.clock.seconds + SECONDS_A_MINUTE))
         for secret_arn, expiry in self.expiry.items():
             if expiry <= self.clock.now:
@@ -116,9 +162,7 @@ class World:
         # The claims are in the same table, so a loss takes them as well.
         for claims in self.claims.values():
             claims.item = {}
-        for secret_arn in list(self.index.by_arn):
-            now = self.clock.now
-            self.index.by_arn[secret_arn] = Row(secret_arn=secret_arn, provider="unknown", added_at=now, next_at=now)
+        self.forget()
 
     def double_redemptions(self) -> int:
         """Count refresh tokens that were sent and redeemed more than once."""
@@ -126,18 +170,26 @@ class World:
 
     def not_stored(self) -> int:
         """Count secrets whose newest tokens, as the provider issued them, are not the current version."""
-        lost = 0
+        return len(self._not_current())
+
+    def _not_current(self) -> set[str]:
+        found = set()
         for secret_arn, provider in self.of.items():
             grant, generation = str(self.account.current(secret_arn)["refreshToken"]).split("|")
-            lost += int(generation) != self.providers[provider].generations.get(grant, 0)
-        return lost
+            if int(generation) != self.providers[provider].generations.get(grant, 0):
+                found.add(secret_arn)
+        return found
+
+    def dead(self) -> set[str]:
+        """Give the secrets whose newest tokens are neither stored nor kept, while no run is under way."""
+        return {arn for arn in self._not_current() if "kept" not in self.claims[arn].item}
 
     def quantile(self, share: float, *, but: str = "") -> float:
         """Give the seconds from due to stored that this share of the refreshes took at most."""
         times = sorted(t for provider, late in self.tally.late.items() if provider != but for t in late)
         return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
 
-    def _store(self, provider: str, number: int, due_seconds: float) -> None:
+    def _store(self, provider: str, number: int, host: int, due_seconds: float) -> None:
         due_at = STARTED + timedelta(seconds=due_seconds)
         expires_at = due_at + WINDOW
         issued_at = expires_at - LIFETIME
@@ -152,7 +204,11 @@ class World:
                 "clientId": "client",
                 "clientSecret": "hush",
                 # As the last run wrote it; a token set that no run has written costs its first run one more read.
-                "tokenRefresh": {"host": POLICY.host, "grace_seconds": 0, **POLICY.claim_store.as_fields()},
+                "tokenRefresh": {
+                    "host": host_name(provider, host),
+                    "grace_seconds": 0,
+                    **POLICY.claim_store.as_fields(),
+                },
             },
         )
         seen = Seen(
@@ -165,9 +221,11 @@ class World:
             failures=0,
             succeeded_at=issued_at,
             tokens=CurrentTokens(version_id="v0", expires_at=expires_at, due_at=due_at),
+            host=host_name(provider, host),
         )
         self.index.add(Row(secret_arn=secret_arn, provider=provider, added_at=issued_at, next_at=due_at, seen=seen))
         self.of[secret_arn], self.expiry[secret_arn] = provider, expires_at
+        self.host[secret_arn] = host
         clock: Any = self.clock
         self.claims[secret_arn] = FakeTable(clock=clock, before=lambda _: self.clock.sleep(CLAIM_SECONDS))
 
@@ -181,6 +239,7 @@ class World:
             rows=list(self.index.rows()),
             pauses=self.index.pauses(),
             handed_out=self.index.handed_out(now),
+            store_refuses=store_refuses(self.index.refused()),
             providers=self.provider_limits,
             limits=self.limits,
         )
@@ -190,8 +249,11 @@ class World:
 
     def _run(self, message: Message) -> None:
         secret_arn, self.index.now = message.secret_arn, self.clock.now
-        provider = self.providers[self.of[secret_arn]]
-        run = virtual_invocation(self.clock, self.account, provider, self.claims[secret_arn], secret_arn)
+        if secret_arn in self.poisoned:
+            self.clock.sleep(KILLED_SECONDS)
+            raise Killed
+        endpoint = self.providers[self.of[secret_arn]].at(self.host[secret_arn])
+        run = virtual_invocation(self.clock, self.account, endpoint, self.claims[secret_arn], secret_arn)
         self.clock.sleep(CLAIM_SECONDS)  # the row's
         report = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn, probe=message.probe), run)
         self.tally.runs += 1

@@ -71,6 +71,11 @@ def joined(stage: Stage) -> None:
     account.enrol()
     counts = account.invoke("ResyncName", {})
     stage.check("rows that the resync added", account.size, counts.get("added"))
+    # Nobody knows yet where their requests would go, so their first runs only read.
+    account.invoke("DispatcherName", {})
+    wait_until(lambda: all(row.host for row in account.rows().values()))
+    stage.check("secrets that a first run has read", account.size, sum(bool(r.host) for r in account.rows().values()))
+    stage.check("refreshes by these runs", 0, sum(stage.refreshes().values()))
     stage.command("fleet", "status", "--fleet", FLEET, "--limit", "0")
 
 
@@ -80,10 +85,9 @@ def one_hangs(stage: Stage) -> None:
     providers = account.providers
     providers.hanging.hang()
     began = time.monotonic()
-    handed_out = account.invoke("DispatcherName", {})
-    stage.check("secrets that the dispatcher handed out", account.size, handed_out.get("handed_out"))
     others = {name: len(account.names_of(name)) for name in providers.names if name != HANGING}
-    wait_until(lambda: all(providers.refreshes(name) >= count for name, count in others.items()))
+    # A provider of which nothing is known gets five at once, and more with each success.
+    hand_out_until(account, lambda: all(providers.refreshes(name) >= count for name, count in others.items()))
     seconds = time.monotonic() - began
     # Taken while it still hangs; afterwards its backlog runs at once, too.
     hung = account.mapping.most_at_once.get(HANGING, 0)
@@ -97,15 +101,15 @@ def one_hangs(stage: Stage) -> None:
     stage.check("the hanging provider got a part of the runs", True, 1 <= hung <= HANGING_RUNS)
 
 
-HANGING_RUNS = 6
-"""Three quarters of the eight runs at once: no provider gets more, so the others always have two."""
+HANGING_RUNS = 4
+"""Half of the eight runs at once: no provider's first tries get more."""
 
 
 def responds_again(stage: Stage) -> None:
     """Let the provider respond, and wait for its secrets."""
     account = stage.account
     account.providers.hanging.respond_again()
-    wait_until(lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
+    hand_out_until(account, lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
     stage.command("fleet", "status", "--fleet", FLEET, "--limit", "5")
     stage.check("secrets that are fresh", account.size, _states(account).count(State.HEALTHY))
     counts = {name: len(account.names_of(name)) for name in account.providers.names}
@@ -145,6 +149,34 @@ def authorized_again(stage: Stage) -> None:
     stage.check("grants that their providers accept", account.size, account.live_grants())
 
 
+def writes_refused(stage: Stage) -> None:
+    """Let Secrets Manager refuse writes while a secret of each provider is refreshed, and take them again."""
+    account = stage.account
+    names = [account.names_of(provider)[-1] for provider in account.providers.names]
+    before = stage.refreshes()
+    account.store.fault("deny", operation="PutSecretValue", times=None)
+    account.force_runs(names)
+    kept = [name for name, error in _errors(account).items() if error == "TokensKept"]
+    stage.say(f"The providers gave {len(names)} new token sets. Secrets Manager refused them, so the table keeps them.")
+    stage.check("secrets whose new tokens the table keeps", sorted(names), sorted(kept))
+    account.store.faults.clear()
+    stage.say(
+        "Secrets Manager takes writes again. An operator makes the secrets due; the fleet would by itself, later."
+    )
+    stage.check("exit status of add", 0, stage.command("fleet", "add", *names, "--fleet", FLEET))
+
+    def stored() -> bool:
+        account.invoke("DispatcherName", {})
+        return not any(_errors(account).values())
+
+    wait_until(stored)
+    stage.check("secrets whose tokens are not stored", 0, sum(map(bool, _errors(account).values())))
+    stage.check("exit status: 0, healthy", 0, stage.command("fleet", "status", "--fleet", FLEET, "--limit", "0"))
+    once = {provider: count + 1 for provider, count in before.items()}
+    stage.check("each of these grants was refreshed exactly once", once, stage.refreshes())
+    stage.check("grants that their providers accept", account.size, account.live_grants())
+
+
 def table_lost(stage: Stage) -> None:
     """Delete the table, rebuild the rows from the tags, and let the schedule start the dispatcher."""
     account = stage.account
@@ -173,11 +205,23 @@ def nothing_shown(stage: Stage) -> None:
     stage.check("tokens and client secrets in logs and output", 0, sum(secret in printed for secret in secrets))
 
 
+def hand_out_until(account: FleetAccount, condition: Callable[[], bool]) -> None:
+    """Run the dispatcher, as each minute does, until a condition is true; the checks that follow say whether it is."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition() and time.monotonic() < end:
+        account.invoke("DispatcherName", {})
+        time.sleep(1)
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for a condition; the checks that follow say whether it came true."""
     end = time.monotonic() + PATIENCE_SECONDS
     while not condition() and time.monotonic() < end:
         time.sleep(0.2)
+
+
+def _errors(account: FleetAccount) -> dict[str, str | None]:
+    return {name: row.seen.error_type if row.seen else None for name, row in account.rows().items()}
 
 
 def _states(account: FleetAccount) -> list[State | None]:
@@ -214,6 +258,11 @@ STORY = (
         title="The customer authorizes again",
         why="One command, on the provider's own page. The fleet looks at the secret within a minute.",
         play=authorized_again,
+    ),
+    Step(
+        title="Secrets Manager refuses to write",
+        why="Half of the world fails: the providers have given new tokens, and redeemed the old ones. None is lost.",
+        play=writes_refused,
     ),
     Step(
         title="The table is lost, and rebuilt",

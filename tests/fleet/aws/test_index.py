@@ -14,7 +14,7 @@ from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.dispatch import LEASE
+from token_refresh_worker.fleet.core.dispatch import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import Pauses
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import Index
@@ -36,8 +36,9 @@ def index(request: pytest.FixtureRequest) -> Index:
         row(found=seen(grant_ends_at=NOW + HOUR, grant_ending_at=NOW), pause=pause(), unsent=frozenset({change()})),
         row(found=failed("TokenEndpointUnavailable", at=NOW)),
         row(found=seen(expires_at=None, due_at=None)),
+        row(found=seen(host=None, requests=0, refused_at=NOW)),
     ],
-    ids=["new", "full", "failed", "no expiry"],
+    ids=["new", "full", "failed", "no expiry", "refused"],
 )
 def test_a_row_comes_back_as_it_was_stored(index: Index, stored: object) -> None:
     """Every field of a row survives the table, times to the microsecond."""
@@ -170,21 +171,32 @@ def test_pauses(index: Index) -> None:
 
 
 def test_what_was_handed_out(index: Index) -> None:
-    """Messages are remembered for the lease, and all of one minute together."""
-    index.remember(["a", "b"], NOW)
-    index.remember(["c"], NOW + MINUTE / 2)
+    """Messages are remembered with their groups and how often they were sent, and all of one minute together."""
+    index.remember({"a": "xero-0", "b": "xero-1"}, NOW)
+    index.remember({"c": "xero-0"}, NOW + MINUTE / 2)
+    index.remember({"a": "xero-lost-0"}, NOW + 6 * MINUTE)
 
-    assert {"a", "b", "c"} == index.handed_out(NOW + MINUTE)
-    assert {"a", "b", "c"} == index.handed_out(NOW + 4 * MINUTE)
-    assert frozenset() == index.handed_out(NOW + 7 * MINUTE)
+    first = {"b": Handed(at=NOW, group="xero-1"), "c": Handed(at=NOW, group="xero-0")}
+    again = Handed(at=NOW + 6 * MINUTE, group="xero-lost-0", times=2)
+    assert first | {"a": again} == index.handed_out(NOW + MEMORY - MINUTE)
+    assert {"a": replace(again, times=1)} == index.handed_out(NOW + MEMORY + MINUTE)
 
 
-def test_a_lease_begins_in_any_second(index: Index) -> None:
-    """What was sent at the end of a minute is remembered for the whole lease, into the sixth minute."""
-    sent_at = NOW.replace(second=50)
-    index.remember(["a"], sent_at)
+def test_who_was_refused(index: Index) -> None:
+    """The secrets that Secrets Manager refused are read with each row, until it takes one."""
+    index.add(row())
 
-    assert {"a"} == index.handed_out(sent_at + LEASE - MINUTE / 6)
+    def refused() -> list[frozenset[str]]:
+        entry = index.entry(arn("tokens"))
+        assert entry is not None
+        return [index.refused(), entry.refused]
+
+    assert [frozenset()] * 2 == refused()
+    for name in ("a", "b", "a"):
+        index.note_refused(arn(name))
+    assert [{arn("a"), arn("b")}] * 2 == refused()
+    index.note_taken()
+    assert [frozenset()] * 2 == refused()
 
 
 def test_open_breakers(index: Index) -> None:
@@ -211,9 +223,9 @@ def test_fleets_share_a_table(dynamodb: DynamoDBClient) -> None:
     prod, test = (TableIndex(dynamodb, TABLE, fleet) for fleet in ("prod", "test"))
     prod.add(row())
     prod.pause(pause())
-    prod.remember(["a"], NOW)
+    prod.remember({"a": "xero-0"}, NOW)
 
-    assert ([], None, Pauses(), frozenset()) == (
+    assert ([], None, Pauses(), {}) == (
         list(test.rows()),
         test.entry(arn("tokens")),
         test.pauses(),

@@ -49,6 +49,8 @@ class Deployment:
 
     function: str | None = None
     """The deployed function, if that is proven."""
+    is_read: bool = False
+    """Whether that function's own settings could be read."""
     fleet: str | None = None
     """The fleet that the secret is tagged as a member of."""
     is_named: bool = False
@@ -118,6 +120,11 @@ class Context:
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
         deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
         return replace(self, environment={**kept, **self.given, **deployed_settings})
+
+    @property
+    def knows_function(self) -> bool:
+        """Whether the settings are those of the deployed function, as far as a run's client and times go."""
+        return self.function is not None or self.deployment.is_read
 
     @property
     def function_name(self) -> str:

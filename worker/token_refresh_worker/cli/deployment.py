@@ -11,12 +11,13 @@ from typing import Any, Final
 from token_refresh.aws.arn import parse_arn
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.context import Context, Deployment
+from token_refresh_worker.cli.context import Context, Deployment, variables_of
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, STACK_TAG
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 PUBLISHED, TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
+_OF_FUNCTION: Final = ("CLIENT_SECRET_ID", "RUN_PERIOD_SECONDS", "UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET")
 
 
 def find_deployment(context: Context) -> Context:
@@ -34,16 +35,25 @@ def find_deployment(context: Context) -> Context:
     found = {name: wanted[name] for name, its_stack in stacks.items() if its_stack == stack}
     function = tags.get(FUNCTION_TAG)
     is_function = stack is not None and function is not None and _stack_of_function(context, secret, function) == stack
+    variables = _variables_of(context, function) if is_function and function else {}
+    # Where its client credentials are, and how often it runs, only the function says.
+    of_function = {name: variables[name] for name in _OF_FUNCTION if variables.get(name)}
+    found |= {name: value for name, value in of_function.items() if not context.environment.get(name)}
     return replace(
         context,
         environment={**context.environment, **found},
         deployment=Deployment(
             function=function if is_function else None,
             fleet=tags.get(FLEET_TAG),
+            is_read=bool(variables),
             is_named=function is not None,
             doubtful={name: value for name, value in wanted.items() if name not in found},
         ),
     )
+
+
+def _variables_of(context: Context, function: str) -> dict[str, str]:
+    return variables_of(_ask(context, "lambda:GetFunctionConfiguration", FunctionName=function))
 
 
 def tags_in(described: Mapping[str, Any]) -> dict[str, str]:

@@ -2,13 +2,18 @@
 
 import os
 from datetime import datetime
+from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.dispatch import Decision, Fleet, decide
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.fleet.ports import Index, Send
+from token_refresh_worker.fleet.ports import Index, Send, store_refuses
 from token_refresh_worker.fleet.settings import FleetSettings, provider_limits, read_fleet_settings
 from token_refresh_worker.run.ports import Clock, Log
+
+ALMOST_DONE: Final = 45
+"""From this second on, messages are remembered before they are sent."""
 
 
 def dispatch_minute(log: Log) -> dict[str, int]:
@@ -21,8 +26,8 @@ def dispatch_minute(log: Log) -> dict[str, int]:
     log.info("fleet_dispatch", **gauges.fields(settings.name))
     for fields in gauges.provider_fields(settings.name):
         log.info("fleet_provider", **fields)
-    for provider, breaker in decision.breakers.items():
-        log.warning("breaker_open", provider=provider, reason=breaker.reason.value, allowed=breaker.allowed)
+    for lane, breaker in decision.breakers.items():
+        log.warning("breaker_open", where=lane, reason=breaker.reason.value, allowed=breaker.allowed)
     # Last, since it takes most of a minute: the gauges are there even if the queue is out of reach.
     sent = hand_out(decision, index, settings.sender(), clock, now)
     return {"size": len(fleet.rows), "handed_out": sent, "waiting": decision.waiting}
@@ -35,6 +40,7 @@ def take_stock(index: Index, settings: FleetSettings, now: datetime) -> tuple[Fl
         rows=rows,
         pauses=index.pauses(),
         handed_out=index.handed_out(now),
+        store_refuses=store_refuses(index.refused()),
         providers=provider_limits(row.provider for row in rows),
         limits=settings.limits,
     )
@@ -44,12 +50,12 @@ def take_stock(index: Index, settings: FleetSettings, now: datetime) -> tuple[Fl
 def hand_out(decision: Decision, index: Index, send: Send, clock: Clock, now: datetime) -> int:
     """Send the messages of each second in that second, and remember them.
 
-    A dispatcher that dies in between remembers nothing. The next one sends the same messages with the same IDs, and
-    the queue drops them.
+    A dispatcher that dies may remember nothing: the next one sends the same messages with the same IDs, and the queue
+    drops them. If it dies in its last seconds, what it did not send waits for the end of the lease.
     """
     try:
         # First: what earlier minutes sent to a provider that hangs is still in the queue.
-        index.tell_breakers(decision.breakers, now)
+        index.tell_breakers(decision.breakers.keys() - {STORE}, now)
     finally:
         # Even if that failed: it protects one provider's secrets, and all others need their runs.
         sent = _send_all(decision, index, send, clock, now)
@@ -58,13 +64,20 @@ def hand_out(decision: Decision, index: Index, send: Send, clock: Clock, now: da
 
 def _send_all(decision: Decision, index: Index, send: Send, clock: Clock, now: datetime) -> int:
     began = clock.monotonic()
-    sent: list[str] = []
+    sent: dict[str, str] = {}
+    remembered: dict[str, str] = {}
     try:
         for second, messages in enumerate(decision.seconds):
+            if second == ALMOST_DONE:
+                # The next dispatcher may begin before the last of these is sent.
+                rest = [message for later in decision.seconds[second:] for message in later]
+                remembered = sent | {message.message_id: message.group for message in rest}
+                index.remember(remembered, now)
             # The queue can delay no message of a FIFO group, so the dispatcher waits.
             clock.sleep(max(0.0, began + second - clock.monotonic()))
-            sent += send(messages)
+            taken = frozenset(send(messages))
+            sent |= {message.message_id: message.group for message in messages if message.message_id in taken}
     finally:
-        if sent:
+        if sent.keys() - remembered.keys():
             index.remember(sent, now)
     return len(sent)

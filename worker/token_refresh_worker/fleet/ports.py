@@ -1,11 +1,12 @@
 """What a fleet needs of the world; `aws` implements it, and fakes pass the same contract tests."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from token_refresh_worker.fleet.core.dispatch import Message
+from token_refresh_worker.fleet.core.breaker import STORE_SECRETS
+from token_refresh_worker.fleet.core.dispatch import Handed, Message
 from token_refresh_worker.fleet.core.row import Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 
@@ -20,9 +21,16 @@ class IndexEntry:
     row: Row
     pauses: Pauses
     breakers: frozenset[str] = frozenset()
-    """The providers whose breaker is open."""
+    """The hosts and providers whose breaker is open."""
+    refused: frozenset[str] = frozenset()
+    """The secrets that Secrets Manager refused since it last took one."""
     read_at: datetime
     """By the clock of DynamoDB."""
+
+
+def store_refuses(refused: frozenset[str]) -> bool:
+    """Whether the store's breaker is open."""
+    return len(refused) >= STORE_SECRETS
 
 
 class Index(Protocol):
@@ -68,14 +76,23 @@ class Index(Protocol):
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider, or the fleet, or resume it; False if the secret is not in the fleet."""
 
-    def handed_out(self, now: datetime) -> frozenset[str]:
-        """Give the IDs of the messages of the last five minutes."""
+    def handed_out(self, now: datetime) -> Mapping[str, Handed]:
+        """Give what was handed out lately, by the messages' IDs."""
 
-    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
-        """Tell the workers whose breaker is open: for five minutes, or until the next call."""
+    def tell_breakers(self, lanes: Iterable[str], now: datetime) -> None:
+        """Tell the workers which breakers are open: for five minutes, or until the next call."""
 
-    def remember(self, message_ids: Iterable[str], now: datetime) -> None:
-        """Remember messages that were sent."""
+    def remember(self, messages: Mapping[str, str], now: datetime) -> None:
+        """Remember messages that were sent, and their groups, by their IDs."""
+
+    def refused(self) -> frozenset[str]:
+        """Read which secrets Secrets Manager refused since it last took one."""
+
+    def note_refused(self, secret_arn: str) -> None:
+        """Note that Secrets Manager refused a secret."""
+
+    def note_taken(self) -> None:
+        """Note that Secrets Manager took a secret's new tokens."""
 
 
 Send = Callable[[Sequence[Message]], list[str]]

@@ -16,9 +16,10 @@ from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
 from token_refresh_worker.bootstrap import open_secret, secrets_manager_client
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.core.announcement import announcement, in_order
-from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.breaker import holds_back
+from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of
-from token_refresh_worker.fleet.ports import Index, IndexEntry
+from token_refresh_worker.fleet.ports import Index, IndexEntry, store_refuses
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.run.failures import SecretName, no_value
@@ -50,8 +51,8 @@ class Crew:
 def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | dict[str, Any]:
     """Run on the secrets of a batch, or on the one that an on-demand event names.
 
-    A batch never fails: the index repeats what failed, with a backoff that the queue does not have. What crashes is
-    left to the queue, and after three times to its dead-letter queue.
+    A batch never fails: the index repeats what failed, with a backoff that the queue does not have. A message is
+    received once: what crashed is a dead letter, and the index hands its secret out again.
     """
     try:
         settings = read_fleet_settings(os.environ)
@@ -99,12 +100,13 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
     """Run on one member and report; None if it is none, or held up."""
     secret_arn = trigger.secret_id or ""
     try:
-        entry = find_member(crew, secret_arn, heeds_breaker=trigger.name == "fleet" and not trigger.probe)
+        entry = find_member(crew, secret_arn, heeds_breakers=trigger.name == "fleet" and not trigger.probe)
     except SecretStoreUnavailable as error:
         # The row stays due. The queue would hold up the whole group until it shows the message again.
         return _failed(invocation, error, secret_id=secret_arn)
     if entry is None:
         return None
+    asked, trigger = trigger, fitted(trigger, entry.row)
 
     def start() -> tuple[Trigger, Mapping[str, str]]:
         default = os.environ.get("PROVIDER") or GENERIC_PROVIDER
@@ -113,16 +115,17 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
         return trigger, {**os.environ, "TOKEN_SECRET_ID": secret_arn, "PROVIDER": provider}
 
     run = invocation.run(start, secret_id=secret_arn, due_before=entry.row.due_at)
-    # A dry run's row would put off the run that it stands for.
-    if not trigger.dry_run:
+    # The row of a person's dry run would put off the run that it stands for.
+    if not asked.dry_run:
         report(crew, entry, run)
+        tell_store(crew, entry, run)
     return run
 
 
-def find_member(crew: Crew, secret_arn: str, *, heeds_breaker: bool = False) -> IndexEntry | None:
+def find_member(crew: Crew, secret_arn: str, *, heeds_breakers: bool = False) -> IndexEntry | None:
     """Return the secret's entry; None if its run must not begin.
 
-    It has left the fleet, or a pause holds it up, or an open breaker of its provider if the run `heeds_breaker`.
+    It has left the fleet, or a pause holds it up, or an open breaker if the run `heeds_breakers`.
     """
     entry = crew.index.entry(secret_arn)
     if entry is None:
@@ -132,12 +135,20 @@ def find_member(crew: Crew, secret_arn: str, *, heeds_breaker: bool = False) -> 
     if pause is not None:
         crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="paused", until=pause.until.isoformat())
         return None
-    if heeds_breaker and entry.row.provider in entry.breakers:
+    if heeds_breakers and (store_refuses(entry.refused) or holds_back(entry.breakers, entry.row)):
         crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="breaker_open")
         # Another time is another message: the dispatcher need not wait for the end of this one's lease.
         crew.index.look_at(secret_arn, entry.read_at)
         return None
     return entry
+
+
+def fitted(trigger: Trigger, row: Row) -> Trigger:
+    """Return what the dispatcher's message asks for, as the row has it: a person's event stays as it is."""
+    if trigger.name != "fleet":
+        return trigger
+    # Nobody knows where the request would go: the breakers and rates of that place are heeded from the next run on.
+    return replace(trigger, dry_run=row.host is None, once=trigger.probe or row.fails_again)
 
 
 def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, object]], default: str) -> str:
@@ -172,7 +183,8 @@ def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
     """Store the row that a run leaves; None if that is superseded."""
 
     def left_of(before: Row) -> Row:
-        left = after(before, run, began_at=entry.read_at, chance=crew.chance())
+        refuses = store_refuses(entry.refused)
+        left = after(before, run, began_at=entry.read_at, chance=crew.chance(), store_refuses=refuses)
         # Where nobody sends events, none may pile up.
         return left if crew.bus else replace(left, unsent=frozenset())
 
@@ -192,6 +204,21 @@ def _announce(crew: Crew, bus: Bus, left: Row) -> None:
         # In this order: a worker that dies in between sends the event twice, and never not at all.
         bus.send(announcement(left, change, fleet=crew.fleet))
         crew.index.announced(left.secret_arn, change)
+
+
+def tell_store(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
+    """Feed the store's breaker: it counts secrets that Secrets Manager refused since it last took one.
+
+    Each counts once until it is stored: it may be one secret's own key that is wrong.
+    """
+    try:
+        if run.error_type in STORE_ERRORS and not entry.row.is_refused:
+            crew.index.note_refused(entry.row.secret_arn)
+        elif run.made_current and entry.refused:
+            crew.index.note_taken()
+    except TokenRefreshError as error:
+        secret_arn = entry.row.secret_arn
+        crew.log.warning("store_breaker_not_told", secret_id=secret_arn, error_type=type(error).__name__)
 
 
 def _read_fields(secret_arn: str) -> Mapping[str, object]:

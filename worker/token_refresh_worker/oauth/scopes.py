@@ -26,10 +26,5 @@ def lost_scopes(before: Iterable[str] | None, now: Iterable[str] | None) -> tupl
     return tuple(sorted(set(before) - set(now) - {_OFFLINE}))
 
 
-def shown(scopes: Iterable[str]) -> str:
-    """Write scopes for a log, without what looks like anything else."""
-    return " ".join(scope for scope in scopes if all(c.isalnum() or c in "_.:/-" for c in scope))
-
-
 def _is_scope(name: object) -> bool:
     return isinstance(name, str) and name.isascii() and name.isprintable() and 0 < len(name) <= _LONGEST_SCOPE

@@ -8,7 +8,6 @@ from token_refresh.records import record
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKept
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
-from token_refresh_worker.oauth.scopes import shown
 from token_refresh_worker.run.keeping import Keeping
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
@@ -92,7 +91,10 @@ class Actions:
             memory.recovered.add(successor.version_id)
         promoted = memory.note_promoted(snapshot, successor)
         if memory.scopes_lost:
-            self.parts.log.warning("scopes_shrunk", lost=len(memory.scopes_lost), scopes=shown(memory.scopes_lost))
+            # A response may hold a token anywhere: of its scopes, only those that the profile names are quoted.
+            page = self.parts.provider.authorization
+            named = [scope for scope in memory.scopes_lost if page and scope in page.scopes]
+            self.parts.log.warning("scopes_shrunk", lost=len(memory.scopes_lost), named=named)
         return promoted
 
     def _carry(self, successor: TokenSet, claim_id: str, snapshot: Snapshot) -> Snapshot:

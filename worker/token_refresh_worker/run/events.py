@@ -34,7 +34,9 @@ class Trigger:
     """The claim of an attempt of unknown outcome, whose refresh token is to be sent again."""
     dry_run: bool = False
     probe: bool = False
-    """Whether a fleet's run begins although its provider's breaker is open."""
+    """Whether a fleet's run begins although a breaker is open."""
+    once: bool = False
+    """Whether to send one request at most: the last ones failed, and nobody knows whether the host is back."""
 
 
 def read_event(event: object) -> Trigger:

@@ -18,6 +18,8 @@ class Memory(RunState):
     clock: Clock
     snapshot: Snapshot | None = None
     """What was read last."""
+    host: str | None = None
+    """The token host, once it is known with what was read."""
     newest_claim: Claim | None = None
     """The newest claim that this run appended, or found when its own was refused."""
     records: dict[str, Record] = field(default_factory=dict)

@@ -78,6 +78,8 @@ class Outcome:
     foreign_version: str | None = None
     """The version that the run found current, and that neither a run nor a command of ours stored."""
     provider: str | None = None
+    host: str | None = None
+    """The token host that settings and document give; None if the run did not come so far."""
 
     @property
     def made_current(self) -> bool:

@@ -14,6 +14,8 @@ from token_refresh_worker.stored.document import TokenDocument
 
 REQUEST_TIMEOUT_SECONDS: Final = 20.0
 """How long one token request may take at a provider with a grace period, unless it is configured."""
+REQUESTS: Final = 4
+"""How many token requests a run sends at most."""
 STORE_RESERVE_SECONDS: Final = 10.0
 """Kept back from every token request, so that new tokens can be stored."""
 KEEP_RESERVE_SECONDS: Final = 20.0
@@ -46,6 +48,7 @@ class Parts:
     """Finds the client credentials from before a rotation; None where there are no others."""
     request_timeout_seconds: float | None = None
     """None: the default, or at a single-use provider all the time that is left."""
+    most_requests: int = REQUESTS
     time_of_day: Callable[[], datetime] | None = None
     """This machine's clock, by which Lambda counts the time left: it explains a deadline, and decides nothing."""
     keeper: TokenKeeper | None = None

@@ -16,8 +16,6 @@ from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
 
-REQUESTS: Final = 4
-"""How many token requests a run sends at most."""
 _SAME_END: Final = timedelta(minutes=1)
 
 
@@ -104,7 +102,7 @@ class RequestSender:
             clock=parts.deadline.clock,
             until=parts.deadline.at - parts.needed_seconds,
             results=self._may_repeat,
-            limit=REQUESTS,
+            limit=parts.most_requests,
             first_wait_seconds=0.5,
             asked_seconds=_asked_seconds,
         )

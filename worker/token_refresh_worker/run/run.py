@@ -137,6 +137,7 @@ class Run:
             scopes_lost=len(memory.scopes_lost),
             foreign_version=memory.foreign_version,
             provider=self.parts.provider.name,
+            host=memory.host,
         )
 
     def _steps(self) -> Outcome:
@@ -166,6 +167,7 @@ class Run:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
         filled = self.parts.provider.for_document(snapshot.current.document.fields)
         policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
+        self.memory.host = policy.host
         return heed(plan(snapshot, self.memory, policy), snapshot)
 
     def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:

@@ -56,7 +56,7 @@ def client(
             f"the tokens of secret {context.secret_id} belong to client {known.client_id}, not to {given.client_id}",
             fix=("Get tokens of that client: ", context.command("authorize", "--client-id", given.client_id)),
         )
-    if settings.client_secret_id is None and known is None and context.function is None and not yes:
+    if settings.client_secret_id is None and known is None and not context.knows_function and not yes:
         confirm("Nothing says where the function reads its client credentials. Store them beside the tokens?")
     with finishing("The credentials are stored first."):
         where, version_id = _store(context, settings, given)

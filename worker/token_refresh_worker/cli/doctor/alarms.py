@@ -45,7 +45,7 @@ def _metrics(alarm: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_ours(context: Context, metric: Mapping[str, Any]) -> bool:
-    namespace, function = metric.get("Namespace"), context.function
+    namespace, function = metric.get("Namespace"), context.function or context.deployment.function
     of = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions", ())}
     if namespace == NAMESPACE:
         return of.get("SecretId") == context.secret_id
@@ -66,7 +66,8 @@ def _states(context: Context, ours: list[dict[str, Any]]) -> Finding:
         query = ("--query", "[MetricAlarms,CompositeAlarms][].AlarmDescription")
         show = Command((*line.split(), *ringing, *query, "--region", context.region))
         return Finding.broken(f"in alarm: {', '.join(ringing)}", "each says what to run first: ", show)
-    more = "" if context.function else "; pass --function NAME for those on the function and its queues"
+    known = context.function or context.deployment.function
+    more = "" if known else "; pass --function NAME for those on the function and its queues"
     return Finding.healthy(f"{len(ours)}, none in alarm{more}")
 
 

@@ -19,9 +19,11 @@ from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.cli.secret.finding import Health
 from token_refresh_worker.cli.secret.lookups import arn_of
 from token_refresh_worker.cli.secret.membership import find_index, open_index
-from token_refresh_worker.fleet.core.dispatch import Fleet, open_breakers
+from token_refresh_worker.fleet.core.breaker import provider_in
+from token_refresh_worker.fleet.core.dispatch import Fleet, breakers_of
 from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row, State
 from token_refresh_worker.fleet.core.tombstone import standing
+from token_refresh_worker.fleet.ports import store_refuses
 from token_refresh_worker.fleet.settings import provider_limits
 
 LONGEST_REASON: Final = 500
@@ -50,10 +52,11 @@ def status(  # noqa: PLR0913 - options, each by its name
     rows, pauses, now = list(index.rows()), index.pauses(), index.read_clock()
     if provider is not None and not _count(rows, provider):
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-    breakers = open_breakers(Fleet(rows=rows, providers=provider_limits(row.provider for row in rows)), now)
+    limits = provider_limits(row.provider for row in rows)
+    breakers = breakers_of(Fleet(rows=rows, providers=limits, store_refuses=store_refuses(index.refused())), now)
     view = replace(
         select(rows, pauses, fleet=fleet, now=now, provider=provider, state=state),
-        breakers={name: found for name, found in breakers.items() if provider in (None, name)},
+        breakers={name: found for name, found in breakers.items() if provider in (None, provider_in(name))},
         left=[s for s in standing(index.tombstones(), now) if state is None and provider in (None, s.provider)],
     )
     if as_json:

@@ -202,7 +202,7 @@ def _expiry_of_copy(context: Context, state: SecretState) -> datetime | None:
 def _client_failure(context: Context, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
     """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
     # Without the function's settings, a document without credentials says nothing: the function may have a secret.
-    if context.function is None and settings.client_secret_id is None:
+    if not context.knows_function and settings.client_secret_id is None:
         return None
     try:
         find_credentials(snapshot.current.document, settings=settings, secret=context.client_secret)

@@ -106,9 +106,7 @@ def _client(state: SecretState) -> str:
         return "beside the tokens"
     if state.settings.client is not None:
         return "in the environment"
-    if state.context.function is not None:
-        return "nowhere"
-    return _NOT_LOOKED_AT
+    return "nowhere" if state.context.knows_function else _NOT_LOOKED_AT
 
 
 def _published(state: SecretState) -> str | None:

@@ -1,14 +1,14 @@
 """The index of one fleet in a DynamoDB table; implements the port `Index`. See `items` for what it holds."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.aws.responses import member, optional_member, service_time
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
-from token_refresh_worker.fleet.core.dispatch import LEASE
+from token_refresh_worker.fleet.core.dispatch import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import REMEMBERED, Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
@@ -52,16 +52,18 @@ class TableIndex:
         return items.read_pauses(item or {})
 
     def entry(self, secret_arn: str) -> IndexEntry | None:
-        """Read one secret's row, the pauses and the open breakers in one call."""
+        """Read one secret's row, the pauses and all open breakers in one call."""
         # Not the claims: they are an item of their own, which the run reads and locks itself.
-        keys = [items.key("row", secret_arn), items.key("fleet", self._fleet), items.key("breakers", self._fleet)]
-        found, now = self._get(keys)
+        of_fleet = [items.key(kind, self._fleet) for kind in ("fleet", "breakers", "store")]
+        found, now = self._get([items.key("row", secret_arn), *of_fleet])
         item = found.get(f"row#{secret_arn}")
         if item is None or item.get("fleet") != {"S": self._fleet}:
             return None
         pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
         breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
-        return IndexEntry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
+        refused = items.read_refused(found.get(f"store#{self._fleet}", {}))
+        row = items.read_row(item, now)
+        return IndexEntry(row=row, pauses=pauses, breakers=breakers, refused=refused, read_at=now)
 
     def report(self, row: Row, *, over: Row | None = None) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
@@ -132,26 +134,47 @@ class TableIndex:
         never_has = "attribute_not_exists(fleet)"
         return self._update(items.key("fleet", self._fleet), update, never_has, values, names={"#pause": name})
 
-    def handed_out(self, now: datetime) -> frozenset[str]:
-        """Give the IDs of the messages of the last five minutes."""
+    def handed_out(self, now: datetime) -> dict[str, Handed]:
+        """Give what was handed out in the last 43 minutes, by the messages' IDs."""
         # One item a minute: a list that grows in one item would be read and written as a whole each time.
-        minute, minutes = _minute(now), int(LEASE.total_seconds()) // _MINUTE
-        found, _ = self._get([items.key("sent", f"{self._fleet}#{minute - back}") for back in range(minutes + 1)])
-        return frozenset(name for item in found.values() for name in items.read_ids(item))
+        newest = _minute(now)
+        minutes = range(newest - int(MEMORY.total_seconds()) // _MINUTE, newest + 1)
+        found, _ = self._get([items.key("sent", f"{self._fleet}#{minute}") for minute in minutes])
+        handed: dict[str, Handed] = {}
+        for minute in minutes:
+            at = datetime.fromtimestamp(minute * _MINUTE, UTC)
+            for name, group in items.read_messages(found.get(f"sent#{self._fleet}#{minute}", {})).items():
+                times = handed[name].times + 1 if name in handed else 1
+                handed[name] = Handed(at=at, group=group, times=times)
+        return handed
 
-    def remember(self, message_ids: Iterable[str], now: datetime) -> None:
+    def remember(self, messages: Mapping[str, str], now: datetime) -> None:
         """Add messages to those of this minute."""
-        # Twice the lease, since DynamoDB deletes late and never early.
-        gone_at = int((now + 2 * LEASE).timestamp())
-        values = {":ids": {"SS": sorted(message_ids)}, ":gone": {"N": str(gone_at)}}
+        # Twice as long as they are read, since DynamoDB deletes late and never early.
+        gone_at = int((now + 2 * MEMORY).timestamp())
+        values = {":ids": {"SS": items.write_messages(messages)}, ":gone": {"N": str(gone_at)}}
         key = items.key("sent", f"{self._fleet}#{_minute(now)}")
         self._update(key, "ADD ids :ids SET gone_at = :gone", None, values)
 
-    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
-        """Tell the workers whose breaker is open."""
-        names = [{"S": name} for name in sorted(providers)]
+    def tell_breakers(self, lanes: Iterable[str], now: datetime) -> None:
+        """Tell the workers which breakers are open."""
+        names = [{"S": name} for name in sorted(lanes)]
         values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
         self._update(items.key("breakers", self._fleet), "SET providers = :open, open_until = :until", None, values)
+
+    def refused(self) -> frozenset[str]:
+        """Read which secrets Secrets Manager refused since it last took one."""
+        what = {"Key": items.key("store", self._fleet), "ConsistentRead": True}
+        item = self._table.call("GetItem", what, lambda response: optional_member(response, "Item", dict))
+        return items.read_refused(item or {})
+
+    def note_refused(self, secret_arn: str) -> None:
+        """Note that Secrets Manager refused a secret."""
+        self._update(items.key("store", self._fleet), "ADD refused :one", None, {":one": {"SS": [secret_arn]}})
+
+    def note_taken(self) -> None:
+        """Note that Secrets Manager took a secret's new tokens."""
+        self._update(items.key("store", self._fleet), "REMOVE refused", None, {})
 
     def _all_items(self, listing: str) -> Iterator[tuple[items.Item, datetime]]:
         what = _listing(listing)

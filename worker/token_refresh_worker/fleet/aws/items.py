@@ -4,8 +4,9 @@
     `row#ARN`              a row; `fleet` puts it into the index of that name, `ran_at` makes a report conditional.
                            Of a secret that left, a tombstone: `fleet` is `NAME#left`, and DynamoDB deletes it
     `fleet#NAME`           pauses of the fleet (`pause`) and of its providers (`pause:PROVIDER`)
-    `sent#NAME#MINUTE`     message IDs of one minute; DynamoDB deletes it after `gone_at`
-    `breakers#NAME`        `providers` whose breaker is open, until `open_until`
+    `sent#NAME#MINUTE`     message IDs and groups of one minute; DynamoDB deletes it after `gone_at`
+    `breakers#NAME`        `providers` and hosts whose breaker is open, until `open_until`
+    `store#NAME`           `refused`: secrets that Secrets Manager refused since it last took one
     the ARN itself         the secret's claims, which no part of a fleet's index reads or writes
 
 A row and the claims of a secret are two items: the dispatcher's role can be kept from the claims, and a row of some 400
@@ -21,7 +22,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, State
+from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, Sent, State
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.providers.schema import NAME
 from token_refresh_worker.run.outcome import CurrentTokens
@@ -33,13 +34,14 @@ Item = Mapping[str, Mapping[str, Any]]
 T = TypeVar("T")
 
 _ROW_KEY: Final = re.compile(r"row#arn:[A-Za-z0-9/_+=.@:-]+")  # `GetSecretValue`, SecretId
+_LANE: Final = re.compile(r"[!-~]{1,400}")  # a provider, and perhaps a host
 _MOST: Final = 10**9
 """No run sends so many requests, and none fails so often: a larger number is damage, and may be too long to write."""
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def key(kind: Literal["row", "fleet", "sent", "breakers"], name: str) -> dict[str, dict[str, str]]:
+def key(kind: Literal["row", "fleet", "sent", "breakers", "store"], name: str) -> dict[str, dict[str, str]]:
     """Give the key of an item; the table above says what each kind holds."""
     return {KEY: {"S": f"{kind}#{name}"}}
 
@@ -131,18 +133,29 @@ def read_pauses(item: Item) -> Pauses:
     )
 
 
-def read_ids(item: Item) -> frozenset[str]:
-    """Read the message IDs of one minute."""
-    return _readable(item, "ids", "SS", frozenset) or frozenset()
+def write_messages(messages: Mapping[str, str]) -> list[str]:
+    """Write messages with their groups, by their IDs."""
+    return sorted(f"{name} {group}" for name, group in messages.items())
+
+
+def read_messages(item: Item) -> dict[str, str]:
+    """Read the messages of one minute and their groups, by their IDs."""
+    found = _readable(item, "ids", "SS", lambda texts: [text.partition(" ") for text in texts])
+    return {name: group for name, _, group in found or ()}
+
+
+def read_refused(item: Item) -> frozenset[str]:
+    """Read which secrets Secrets Manager refused since it last took one."""
+    return _readable(item, "refused", "SS", frozenset) or frozenset()
 
 
 def read_breakers(item: Item, now: datetime) -> frozenset[str]:
-    """Read whose breaker is open, unless the dispatcher has long been silent."""
+    """Read which breakers are open, unless the dispatcher has long been silent."""
     until = _readable(item, "open_until", "N", moment)
     # The limit is for damage, as with a pause.
     if until is None or not now < until <= now + AHEAD:
         return frozenset()
-    names = _readable(item, "providers", "L", lambda found: frozenset(_provider(name["S"]) for name in found))
+    names = _readable(item, "providers", "L", lambda found: frozenset(_lane(name["S"]) for name in found))
     return names or frozenset()
 
 
@@ -192,17 +205,25 @@ def _provider(name: str) -> str:
     return name
 
 
+def _lane(name: str) -> str:
+    if not _LANE.fullmatch(name):
+        raise ValueError
+    return name
+
+
 _FLAGS: Final = ("rejected", "ending")
 _TOKENS: Final = frozenset(field.name for field in fields(CurrentTokens))
-_SEEN: Final = frozenset(field.name for field in fields(Seen)) - {"tokens"}
+_SEEN: Final = frozenset(field.name for field in fields(Seen)) - {"tokens", "sent"}
+_TEXTS: Final = ("outcome", "error_type", "version_id", "host")
 _TIMES: Final = frozenset(name for name in _TOKENS | _SEEN if name.endswith("at")) | {"since"}
 
 
 def _write_seen(seen: Seen) -> str:
     known = {name: getattr(seen, name) for name in _SEEN} | {name: getattr(seen.tokens, name) for name in _TOKENS}
-    return json.dumps(
-        {name: seconds(value) if name in _TIMES else value for name, value in known.items() if value is not None}
-    )
+    written = {name: seconds(value) if name in _TIMES else value for name, value in known.items() if value is not None}
+    if seen.sent is not None:
+        written["sent"] = [seconds(seen.sent.at), seen.sent.host, seen.sent.error_type, seen.sent.failures]
+    return json.dumps(written)
 
 
 def _read_seen(text: str) -> Seen:
@@ -210,12 +231,22 @@ def _read_seen(text: str) -> Seen:
     known: dict[str, Any] = {name: found.get(name) for name in _SEEN | _TOKENS}
     known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
     known |= {name: known[name] is True for name in _FLAGS}
-    # `type`, not `isinstance`: JSON's true is an `int` of Python.
-    numbers = (known["requests"], known["failures"])
-    texts = (known["outcome"] or "", known["error_type"] or "", known["version_id"] or "")
-    if None in (known["at"], known["since"]) or any(type(n) is not int or not 0 <= n <= _MOST for n in numbers):
+    if None in (known["at"], known["since"]):
         raise ValueError
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError
+    _check((known["requests"], known["failures"]), tuple(known[name] for name in _TEXTS))
     tokens = CurrentTokens(**{name: known.pop(name) for name in _TOKENS})
-    return Seen(**known | {"state": State(known["state"]), "tokens": tokens})
+    sent = _read_sent(*found["sent"]) if found.get("sent") else None
+    return Seen(**known | {"state": State(known["state"]), "tokens": tokens, "sent": sent})
+
+
+def _read_sent(at: str, host: str | None, error_type: str | None, failures: int) -> Sent:
+    _check((failures,), (host, error_type))
+    return Sent(at=moment(at), host=host, error_type=error_type, failures=failures)
+
+
+def _check(numbers: tuple[Any, ...], texts: tuple[Any, ...]) -> None:
+    # `type`, not `isinstance`: JSON's true is an `int` of Python.
+    if any(type(n) is not int or not 0 <= n <= _MOST for n in numbers):
+        raise ValueError
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise ValueError

@@ -1,42 +1,71 @@
-"""One circuit breaker a provider, computed from the rows alone, so that it survives any restart.
+"""Circuit breakers and slow start, computed from the rows alone, so that they survive any restart.
 
-Only runs that sent a token request count. Each run in a row that succeeds lets five more through, until the breaker
-closes. A row knows its last run only, which is enough: a failing secret is not retried within the minute.
+A lane is where requests go: one token host of a provider (`xero/identity.xero.com`), or the provider as a whole
+(`xero`). Each lane has a breaker. Only runs that sent a token request count, so a row keeps the last one of them over
+runs that send nothing. One such run a row is enough: a failing secret is not retried within the minute.
+
+A provider's breaker counts first failures alone, and only at hosts whose own breaker is closed: a few dead hosts, which
+fail again and again, must not stop all others. A provider with one host needs no breaker beside its host's.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import takewhile
 from typing import Final
 
-from token_refresh_worker.fleet.core.row import Row, Seen, State
+from token_refresh_worker.fleet.core.row import Row, Sent
 
 RUNS: Final = 20
 FEWEST_RUNS: Final = 5
 UNKNOWN_IN_A_ROW: Final = 3
+FEWEST_OF_PROVIDER: Final = 15
+PERCENT_OF_PROVIDER: Final = 90
+MINUTES_OF_PROVIDER: Final = timedelta(minutes=3)
 BURST: Final = 5
 BURST_TIME: Final = timedelta(minutes=10)
 REMEMBERED: Final = timedelta(hours=1)
 """Older runs say nothing about the provider of this moment."""
 STEP: Final = 5
+"""How many runs may be under way in a lane of which nothing is known, and how many more after each success."""
+RUN_IN: Final = 20
+"""After so many successes the lane is as wide as the other limits let it be."""
+RECENTLY: Final = timedelta(minutes=5)
+SILENT_RUNS: Final = 10
+SILENT_TIME: Final = timedelta(minutes=1)
+MANY_SILENT_RUNS: Final = 400
+"""Where so many have not reported, and less than half as many have succeeded in that time, most of them hang."""
 
-_NO_RESPONSE: Final = frozenset({"TokenEndpointUnavailable", "RefreshOutcomeUnknown"})
-_UNKNOWN: Final = frozenset({"RefreshOutcomeUnknown", "TokensNotStored"})
+STORE: Final = "Secrets Manager"
+"""The name under which the store's breaker is shown. No provider can have it."""
+STORE_SECRETS: Final = 3
+"""One refused write may be one secret's own key, or two."""
+STORE_PROBES: Final = 2
+
+_UNKNOWN: Final = frozenset({"RefreshOutcomeUnknown"})
 
 
 class BreakerReason(StrEnum):
     """Why a breaker is open."""
 
     NO_RESPONSE = "no_response"
-    """Half of the last 20 runs (at least 5) got no response."""
+    """Half of a host's last 20 runs (at least 5), or its last 5, got no response; 90 % of a provider's in 3 minutes.
+
+    The pause grows with the time since the last success, to 7 minutes.
+    """
     CLIENT_REJECTED = "client_rejected"
-    """Half of the last 20 runs (at least 5) met `invalid_client`."""
+    """The same, with `invalid_client`."""
     UNKNOWN_OUTCOMES = "unknown_outcomes"
-    """Refresh tokens are single-use, and the last 3 runs have an unknown outcome or could not store new tokens."""
+    """Refresh tokens are single-use, and a host's last 3 runs, or 90 % of a provider's, have an unknown outcome."""
     REJECTED_GRANTS = "rejected_grants"
-    """Over 5 grants, and a fifth of the provider's, are rejected within 10 minutes."""
+    """Over 5 grants, and a fifth of them all, are rejected within 10 minutes."""
+    SILENT = "silent"
+    """10 runs have not reported, and none succeeded in the last minute; or 400 have not, and under half as many did."""
+    STORE_REFUSES = "store_refuses"
+    """Secrets Manager refused three secrets in a row."""
 
 
 PAUSES: Final = {
@@ -44,7 +73,14 @@ PAUSES: Final = {
     BreakerReason.CLIENT_REJECTED: timedelta(minutes=10),
     BreakerReason.UNKNOWN_OUTCOMES: timedelta(minutes=5),
     BreakerReason.REJECTED_GRANTS: timedelta(minutes=10),
+    BreakerReason.SILENT: timedelta(minutes=1),
+    BreakerReason.STORE_REFUSES: timedelta(minutes=1),
 }
+LONGEST_PAUSE: Final = timedelta(minutes=7)
+_REASONS: Final = (
+    (frozenset({"TokenEndpointUnavailable", "RefreshOutcomeUnknown"}), BreakerReason.NO_RESPONSE),
+    (frozenset({"ClientRejected"}), BreakerReason.CLIENT_REJECTED),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,55 +92,128 @@ class Breaker:
     """How many runs may be under way at once."""
 
 
-def breaker_of(rows: Iterable[Row], *, single_use: bool, now: datetime) -> Breaker | None:
-    """Return the breaker of a provider, given all of its rows, where it is open.
+def lanes_of(row: Row) -> tuple[str, ...]:
+    """Name the lanes of a row: its provider and its host; none where nobody knows the host, and nothing is sent."""
+    return () if row.host is None else (row.provider, f"{row.provider}/{row.host}")
 
-    With `single_use` the provider revokes the grant when a redeemed refresh token is sent again.
+
+def holds_back(breakers: Collection[str], row: Row) -> bool:
+    """Whether an open breaker is in the way of a row's run."""
+    return STORE in breakers or any(lane in breakers for lane in lanes_of(row))
+
+
+def provider_in(lane: str) -> str:
+    """Return the provider of a lane."""
+    return lane.partition("/")[0]
+
+
+def open_breakers(
+    rows: Iterable[Row], *, single_use: Callable[[str], bool], unreported: Mapping[str, int], now: datetime
+) -> dict[str, Breaker]:
+    """Give the lanes whose breaker is open.
+
+    With `single_use` a provider revokes the grant when a redeemed refresh token is sent again. `unreported` counts the
+    runs of earlier minutes that have not reported, by lane.
     """
-    rows = list(rows)
-    # A fresh run sends nothing, and would close the breaker of a provider that is down.
-    runs = sorted(
-        (row.seen for row in rows if row.seen and row.seen.requests and row.seen.at > now - REMEMBERED),
-        key=lambda seen: seen.at,
-        reverse=True,
-    )
-    reason = _reason(runs, len(rows), single_use=single_use)
-    return None if reason is None else Breaker(reason=reason, allowed=_allowed(reason, runs, now))
+    providers: dict[str, dict[str, list[Row]]] = {}
+    for row in rows:
+        for lane in lanes_of(row)[1:]:
+            providers.setdefault(row.provider, {}).setdefault(lane, []).append(row)
+    found: dict[str, Breaker | None] = {}
+    for provider, hosts in providers.items():
+        single = single_use(provider)
+        for lane, its in hosts.items():
+            found[lane] = _breaker(_runs(its, now), len(its), unreported.get(lane, 0), now, single, of_host=True)
+        if len(hosts) > 1:
+            its = [row for lane, of_host in hosts.items() if found[lane] is None for row in of_host]
+            runs = [run for run in _runs(its, now) if run.failures <= 1]
+            found[provider] = _breaker(runs, len(its), unreported.get(provider, 0), now, single, of_host=False)
+    return {lane: breaker for lane, breaker in found.items() if breaker is not None}
 
 
-def _reason(runs: Sequence[Seen], secrets: int, *, single_use: bool) -> BreakerReason | None:
+def rooms(rows: Iterable[Row], now: datetime) -> dict[str, float]:
+    """Say how many runs may be under way in each lane: it starts slowly, and is run in after some successes."""
+    successes = Counter[str]()
+    for row in rows:
+        sent = row.sent
+        recent = sent is not None and sent.error_type is None and sent.at > now - RECENTLY
+        for lane in lanes_of(row):
+            successes[lane] += recent
+    return {lane: math.inf if count >= RUN_IN else STEP + STEP * count for lane, count in successes.items()}
+
+
+def _runs(rows: Iterable[Row], now: datetime) -> list[Sent]:
+    """Give the last runs that sent something, newest first."""
+    sent = (row.sent for row in rows)
+    return sorted((run for run in sent if run and run.at > now - REMEMBERED), key=lambda run: run.at, reverse=True)
+
+
+def _breaker(  # noqa: PLR0913 - all that one breaker depends on
+    runs: Sequence[Sent],
+    secrets: int,
+    unreported: int,
+    now: datetime,
+    single_use: bool,  # noqa: FBT001 - as above
+    *,
+    of_host: bool,
+) -> Breaker | None:
     if _burst_of_rejections(runs, secrets):
-        return BreakerReason.REJECTED_GRANTS
+        reason: BreakerReason | None = BreakerReason.REJECTED_GRANTS
+    else:
+        reason = (_failing_host if of_host else _failing_provider)(runs, single_use=single_use)
+    if reason is not None:
+        return Breaker(reason=reason, allowed=_allowed(reason, runs, now))
+    succeeded = sum(run.error_type is None and run.at > now - SILENT_TIME for run in runs)
+    silent = unreported >= (SILENT_RUNS if not succeeded else max(MANY_SILENT_RUNS, 2 * succeeded))
+    return Breaker(reason=BreakerReason.SILENT, allowed=0) if silent else None
+
+
+def _failing_host(runs: Sequence[Sent], *, single_use: bool) -> BreakerReason | None:
     # In order of the danger: unknown outcomes may each cost a grant, so three suffice.
-    since_success = list(takewhile(lambda seen: seen.error_type is not None, runs))
-    if single_use and _unknown_in_a_row(since_success):
+    if single_use and _in_a_row(runs, _UNKNOWN, UNKNOWN_IN_A_ROW):
         return BreakerReason.UNKNOWN_OUTCOMES
-    last = runs[:RUNS]
-    if len(last) < FEWEST_RUNS:
-        return None
-    if 2 * sum(seen.error_type in _NO_RESPONSE for seen in last) >= len(last):
-        return BreakerReason.NO_RESPONSE
-    if 2 * sum(seen.error_type == "ClientRejected" for seen in last) >= len(last):
-        return BreakerReason.CLIENT_REJECTED
+    for errors, reason in _REASONS:
+        # In a row, too: a host that was good a minute ago has many successes among its last runs.
+        in_a_row = _in_a_row(runs, errors, FEWEST_RUNS)
+        if in_a_row or (len(runs) >= FEWEST_RUNS and _percent(runs[:RUNS], errors) >= 50):  # noqa: PLR2004 - half
+            return reason
     return None
 
 
-def _unknown_in_a_row(runs: Sequence[Seen]) -> bool:
-    newest = runs[:UNKNOWN_IN_A_ROW]
-    return len(newest) == UNKNOWN_IN_A_ROW and all(seen.error_type in _UNKNOWN for seen in newest)
+def _failing_provider(runs: Sequence[Sent], *, single_use: bool) -> BreakerReason | None:
+    # Never in a row: of the runs of one minute, those at dead hosts end last.
+    newest = [run for run in runs if run.at > runs[0].at - MINUTES_OF_PROVIDER]
+    last = runs[: max(RUNS, len(newest))]
+    if len(last) < FEWEST_OF_PROVIDER:
+        return None
+    reasons = ((_UNKNOWN, BreakerReason.UNKNOWN_OUTCOMES), *_REASONS) if single_use else _REASONS
+    return next((reason for errors, reason in reasons if _percent(last, errors) >= PERCENT_OF_PROVIDER), None)
 
 
-def _burst_of_rejections(runs: Sequence[Seen], secrets: int) -> bool:
+def _in_a_row(runs: Sequence[Sent], errors: Collection[str], count: int) -> bool:
+    return len(runs) >= count and all(run.error_type in errors for run in runs[:count])
+
+
+def _percent(runs: Sequence[Sent], errors: Collection[str]) -> float:
+    return 100 * sum(run.error_type in errors for run in runs) / len(runs)
+
+
+def _burst_of_rejections(runs: Sequence[Sent], secrets: int) -> bool:
     """Whether more grants were rejected within ten minutes than single customers revoke: the provider errs."""
-    rejected = [seen.at for seen in runs if seen.state is State.REAUTHORIZE]
+    rejected = [run.at for run in runs if run.error_type == "ReauthorizationRequired"]
     many = max(BURST, secrets // 5)
     # The n-th rejection after each one: near enough in time, and the rows between them are a burst.
     return any(latest - earliest <= BURST_TIME for latest, earliest in zip(rejected, rejected[many:], strict=False))
 
 
-def _allowed(reason: BreakerReason, runs: Sequence[Seen], now: datetime) -> int:
-    successes = len(list(takewhile(lambda seen: seen.error_type is None, runs)))
+def _allowed(reason: BreakerReason, runs: Sequence[Sent], now: datetime) -> int:
+    successes = len(list(takewhile(lambda run: run.error_type is None, runs)))
     if successes:
         return STEP * successes
+    pause = PAUSES[reason]
+    if reason is BreakerReason.NO_RESPONSE:
+        # A short failure is over soon; a host that has been dead for long gets few requests.
+        succeeded_at = next((run.at for run in runs if run.error_type is None), runs[-1].at)
+        pause = max(pause, min((now - succeeded_at) / 3, LONGEST_PAUSE))
     # Counted from the newest run, so a probe that fails restarts the pause.
-    return 1 if now >= runs[0].at + PAUSES[reason] else 0
+    return 1 if now >= runs[0].at + pause else 0

@@ -2,38 +2,56 @@
 
     the row is not due                              wait for `next_at`, a day at most
     its secret, its provider or the fleet is paused   wait for the end of the pause
-    it was handed out and has not reported          wait for the run, or for the end of the lease
-    its provider's breaker is open                  a few runs, to see whether the provider is back
+    it was handed out and has not reported          wait for the run, or for the end of the lease; longer each time
+    Secrets Manager refuses                         two runs, to see whether it is back
+    the breaker of its host or provider is open     a few runs, to see whether it is back
+    its host or provider starts slowly              as many as have succeeded lately allow
+    its provider's own rate is used up              wait for the next minute
     its provider has half of the budget already     the other half is for the other providers' secrets
     its provider has more than its share under way  it gets what the others leave
-    its provider's own rate is used up              wait for the next minute
     the budget of this minute is used up            wait for the next minute
     anything else                                   hand it out, earliest expiry first
 
 The budget is a share of what Secrets Manager writes in a minute, less what earlier minutes handed out and nobody has
 reported on: the queue holds about a minute's work, and a write quota that others use up slows it down.
+
+A row whose host nobody knows is only read. It counts for a provider of its own, `unknown`.
 """
 
 import hashlib
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import ceil
 from typing import Final
 
-from token_refresh_worker.fleet.core.breaker import Breaker, breaker_of
-from token_refresh_worker.fleet.core.pace import SECONDS, pace
-from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of
+from token_refresh_worker.fleet.core.breaker import (
+    RECENTLY,
+    STEP,
+    STORE,
+    STORE_PROBES,
+    Breaker,
+    BreakerReason,
+    holds_back,
+    lanes_of,
+    open_breakers,
+    rooms,
+)
+from token_refresh_worker.fleet.core.groups import RUNS_A_MINUTE, Pool, assign
+from token_refresh_worker.fleet.core.pace import pace
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Pauses, Row, State, is_due, pause_of
 
 LEASE: Final = timedelta(minutes=5)
-"""How long a message may be under way. SQS drops a second message with the same ID for as long."""
-
-FEWEST_SHARDS: Final = 4
-
-SHARDS_PER_RUN: Final = 1.5
-"""Shards drain unevenly: with as many as there are runs at once, some runs would have nothing to do."""
+"""How long SQS drops a second message with the same ID."""
+_MINUTE: Final = timedelta(minutes=1)
+RATE_SHARE: Final = 0.95
+"""Of a provider's own rate. At the whole of it, one request that is refused and repeated makes others be refused."""
+FIRST_WAIT: Final = LEASE + _MINUTE
+"""How long a message may be under way; it may have been sent at the end of its minute."""
+DOUBLINGS: Final = 2
+MEMORY: Final = FIRST_WAIT * (2 ** (DOUBLINGS + 1) - 1) + _MINUTE
+"""How long what was handed out is remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +61,13 @@ class Limits:
     writes_per_second: float = 40.0
     """80 % of the quota that `PutSecretValue` and `UpdateSecretVersionStage` share; other teams write, too."""
     writes_a_run: int = 2
-    concurrency: int = 16
+    concurrency: int = 64
     """`MaximumConcurrency` of the queue's event source."""
 
     @property
     def runs_a_minute(self) -> int:
         """How many refreshes fit into the budget."""
         return int(self.writes_per_second * 60 / self.writes_a_run)
-
-    @property
-    def most_shards(self) -> int:
-        """How many runs one provider may have at once: a quarter of them is always left to the others."""
-        return max(1, self.concurrency * 3 // 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +80,26 @@ class ProviderLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """What is remembered of a message."""
+
+    at: datetime
+    """The minute in which it was last sent."""
+    group: str
+    times: int = 1
+    """How often it was sent, and nobody reported."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
     """All that a decision depends on, beside the time."""
 
     rows: Sequence[Row]
     pauses: Pauses = field(default_factory=Pauses)
-    handed_out: Collection[str] = frozenset()
-    """IDs of the messages of the last five minutes."""
+    handed_out: Mapping[str, Handed] = field(default_factory=dict)
+    """The messages of the last 43 minutes, by their IDs."""
+    store_refuses: bool = False
+    """Whether Secrets Manager refused several secrets in a row."""
     providers: Mapping[str, ProviderLimits] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
@@ -86,9 +112,9 @@ class Message:
     """Also the queue's deduplication ID."""
     secret_arn: str
     group: str
-    """Provider and shard: one run at a time in each group, so a provider has as many runs as it has shards."""
+    """One run at a time in each group; see `groups`."""
     probe: bool = False
-    """Whether it is to run although its provider's breaker is open."""
+    """Whether it is to run although a breaker is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +124,7 @@ class Decision:
     seconds: Sequence[Sequence[Message]]
     """The messages to send in each second from now on."""
     breakers: Mapping[str, Breaker]
+    """By host (`xero/identity.xero.com`), provider, and `Secrets Manager`."""
     under_way: int
     """Runs of earlier minutes that have not reported."""
     waiting: int
@@ -111,41 +138,54 @@ class Decision:
 
 def decide(fleet: Fleet, now: datetime) -> Decision:
     """Choose what to hand out in this minute."""
-    breakers = open_breakers(fleet, now)
-    due = [row for row in fleet.rows if is_due(row, now)]
-    under_way = Counter(row.provider for row in due if message_id(row) in fleet.handed_out)
+    due = [(row, message_id(row)) for row in fleet.rows if is_due(row, now)]
     # `next_at` is a part of the ID, so a run that has reported is under way no longer.
+    under_way = [(row, fleet.handed_out[its_id]) for row, its_id in due if _is_under_way(fleet, its_id, now)]
+    # A run that never reported, again and again, says nothing about its provider.
+    unreported = [row for row, handed in under_way if handed.times == 1]
+    # Nor does one that failed before.
+    breakers = breakers_of(fleet, now, _count(row for row in unreported if not row.is_retry))
     ready = sorted(
-        (row for row in due if message_id(row) not in fleet.handed_out and pause_of(row, fleet.pauses, now) is None),
+        (
+            row
+            for row, its_id in due
+            if not _is_under_way(fleet, its_id, now) and pause_of(row, fleet.pauses, now) is None
+        ),
         # What no run has read yet may expire at any moment, so it counts as expiring now.
-        key=lambda row: (row.provider in breakers and sends_nothing(row, now), row.expires_at or now),
+        key=lambda row: (_probe_rank(row, breakers, now), row.expires_at or now),
     )
-    chosen = _choose(fleet, _within_rates(fleet, ready, now), under_way, breakers)
+    chosen = _Minute(fleet, breakers, unreported, now).choose(ready)
     paced = pace(
-        [row.provider for row in chosen],
+        [scheduled_under(row) for row in chosen],
         per_minute=fleet.limits.runs_a_minute,
-        rates={row.provider: limits_of(fleet, row.provider).runs_per_second for row in chosen},
+        rates={provider: _rate(fleet, provider) for provider in map(scheduled_under, chosen)},
     )
-    shards = _shards(fleet.limits, under_way + Counter(row.provider for row in chosen))
-    seconds = [[_message(chosen[n], shards, breakers) for n in second] for second in paced]
+    messages = _messages(fleet, [chosen[n] for second in paced for n in second], under_way, breakers, now)
+    given = iter(messages)
     return Decision(
-        seconds=seconds,
+        seconds=[[next(given) for _ in second] for second in paced],
         breakers=breakers,
-        under_way=under_way.total(),
-        waiting=len(ready) - sum(len(second) for second in seconds),
+        under_way=len(under_way),
+        waiting=len(ready) - len(messages),
     )
 
 
-def open_breakers(fleet: Fleet, now: datetime) -> dict[str, Breaker]:
-    """Give the providers whose breaker is open."""
-    by_provider: dict[str, list[Row]] = {}
-    for row in fleet.rows:
-        by_provider.setdefault(row.provider, []).append(row)
-    return {
-        provider: breaker
-        for provider, rows in by_provider.items()
-        if (breaker := breaker_of(rows, single_use=limits_of(fleet, provider).single_use, now=now)) is not None
-    }
+def breakers_of(fleet: Fleet, now: datetime, unreported: Mapping[str, int] | None = None) -> dict[str, Breaker]:
+    """Give the open breakers, the store's among them."""
+    found = open_breakers(
+        fleet.rows,
+        single_use=lambda provider: limits_of(fleet, provider).single_use,
+        unreported=unreported or {},
+        now=now,
+    )
+    if fleet.store_refuses:
+        found[STORE] = Breaker(reason=BreakerReason.STORE_REFUSES, allowed=STORE_PROBES)
+    return found
+
+
+def scheduled_under(row: Row) -> str:
+    """Name the provider whose share and groups a row's run takes: a run that only reads takes nobody's."""
+    return UNKNOWN_PROVIDER if row.host is None else row.provider
 
 
 def message_id(row: Row) -> str:
@@ -169,67 +209,116 @@ def sends_nothing(row: Row, now: datetime) -> bool:
     return held or row.seen.state in {State.REAUTHORIZE, State.EMPTY}
 
 
-def _within_rates(fleet: Fleet, ready: Sequence[Row], now: datetime) -> list[Row]:
-    """Leave out what a provider would not accept in this minute: it must not take a part of the budget."""
-    asked = Counter[str]()
-    within = []
-    for row in ready:
-        rate = limits_of(fleet, row.provider).runs_per_second
-        asked[row.provider] += 1
-        if rate is None or asked[row.provider] <= _runs_in_minute(rate, now):
-            within.append(row)
-    return within
+def _is_under_way(fleet: Fleet, its_id: str, now: datetime) -> bool:
+    """Whether to wait for a run that has not reported: twice as long after each time, since it may have crashed."""
+    handed = fleet.handed_out.get(its_id)
+    return handed is not None and now < handed.at + FIRST_WAIT * (1 << min(handed.times - 1, DOUBLINGS))
+
+
+def _probe_rank(row: Row, breakers: Mapping[str, Breaker], now: datetime) -> int:
+    """Say how much a run on the row would show where a breaker is open; 0 is most."""
+    if not holds_back(breakers, row):
+        return 0
+    # A tenant that failed alone may be dead, whatever becomes of the others.
+    return 2 if sends_nothing(row, now) else int(row.is_retry)
+
+
+class _Minute:
+    """What one minute has room for."""
+
+    def __init__(self, fleet: Fleet, breakers: Mapping[str, Breaker], under_way: Sequence[Row], now: datetime) -> None:
+        self._fleet, self._breakers, self._now = fleet, breakers, now
+        self._budget = fleet.limits.runs_a_minute
+        self._taken = _count(under_way)
+        self._first = _count(row for row in under_way if not row.is_retry)
+        self._rooms = rooms(fleet.rows, now)
+        self._asked = Counter[str]()
+        # What an open breaker holds back moves slowly in groups of its own and must not eat the others' budget.
+        self._unreported = Counter(scheduled_under(row) for row in under_way if not holds_back(breakers, row))
+
+    def choose(self, ready: Sequence[Row]) -> list[Row]:
+        """Take rows in order while the budget lasts. Half of it is for each provider, and what is left for anyone."""
+        if STORE in self._breakers:
+            return self._probes_of_store(ready)
+        # What a slow provider holds up counts, beyond its fair share, against this provider alone.
+        share = self._budget // max(1, len(self._unreported.keys() | {scheduled_under(row) for row in ready}))
+        left = self._budget - sum(min(n, share) for n in self._unreported.values())
+        chosen: list[Row] = []
+        postponed: list[Row] = []
+        for row in ready:
+            if len(chosen) >= left:
+                break
+            if not self._fits(row):
+                continue
+            provider = scheduled_under(row)
+            has_its_part = self._taken[provider] >= self._budget // 2 or self._unreported[provider] > share
+            self._taken.update(_places(row))
+            self._first.update(() if row.is_retry else _places(row))
+            (postponed if has_its_part else chosen).append(row)
+        return chosen + postponed[: max(0, self._budget - self._unreported.total() - len(chosen))]
+
+    def _probes_of_store(self, ready: Sequence[Row]) -> list[Row]:
+        """Give one secret with tokens that wait to be stored, and one that Secrets Manager took last time."""
+        kept = (row for row in ready if row.is_refused)
+        taken = (row for row in ready if not row.is_refused and row.host is not None and self._fits(row))
+        return [row for row in (next(kept, None), next(taken, None)) if row is not None]
+
+    def _fits(self, row: Row) -> bool:
+        """Whether breakers, slow start and the provider's rate let the row through."""
+        for lane in lanes_of(row):
+            breaker = self._breakers.get(lane)
+            if breaker is not None and self._taken[lane] >= breaker.allowed:
+                return False
+            # What failed before has few groups, and takes no room from the others.
+            if breaker is None and not row.is_retry and self._first[lane] >= self._rooms.get(lane, STEP):
+                return False
+        provider = scheduled_under(row)
+        rate = _rate(self._fleet, provider)
+        self._asked[provider] += 1
+        return rate is None or self._asked[provider] <= _runs_in_minute(rate, self._now)
+
+
+def _places(row: Row) -> tuple[str, ...]:
+    return lanes_of(row) or (UNKNOWN_PROVIDER,)
+
+
+def _count(rows: Iterable[Row]) -> Counter[str]:
+    """Count runs by lane, and those that only read as the unknown provider's."""
+    return Counter(place for row in rows for place in _places(row))
+
+
+def _rate(fleet: Fleet, provider: str) -> float | None:
+    rate = limits_of(fleet, provider).runs_per_second
+    return None if rate is None else rate * RATE_SHARE
 
 
 def _runs_in_minute(rate: float, now: datetime) -> int:
     minute = int(now.timestamp()) // 60
     # Counted from the epoch, so that one an hour is one in some minute of each hour.
-    by_rate = int((minute + 1) * 60 * rate) - int(minute * 60 * rate)
-    return min(by_rate, ceil(SECONDS * rate))  # `pace` leaves the last seconds of a minute free
+    return int((minute + 1) * 60 * rate) - int(minute * 60 * rate)
 
 
-def _choose(
-    fleet: Fleet, ready: Sequence[Row], under_way: Mapping[str, int], breakers: Mapping[str, Breaker]
-) -> list[Row]:
-    """Take rows in order while the budget lasts. Half of it is for each provider; what is left then goes to anyone."""
-    budget = fleet.limits.runs_a_minute
-    # What an open breaker holds back moves slowly in groups of its own and must not eat the others' budget.
-    unreported = {provider: n for provider, n in under_way.items() if provider not in breakers}
-    # Nor must what a slow provider holds up: beyond its fair share it counts against this provider alone.
-    share = budget // max(1, len(unreported.keys() | {row.provider for row in ready}))
-    left = budget - sum(min(n, share) for n in unreported.values())
-    taken = Counter(under_way)
-    chosen: list[Row] = []
-    postponed: list[Row] = []
-    for row in ready:
-        if len(chosen) >= left:
-            break
-        if row.provider in breakers and taken[row.provider] >= breakers[row.provider].allowed:
-            continue
-        has_its_part = taken[row.provider] >= budget // 2 or unreported.get(row.provider, 0) > share
-        taken[row.provider] += 1
-        (postponed if has_its_part else chosen).append(row)
-    return chosen + postponed[: max(0, budget - sum(unreported.values()) - len(chosen))]
-
-
-def _shards(limits: Limits, runs: Mapping[str, int]) -> dict[str, int]:
-    """Give each provider as many shards as its part of this minute's runs, and never fewer than four."""
-    total = sum(runs.values())
-    # In a minute with few runs a share says little, and one slow secret would hold up all others of its provider.
-    fewest = min(FEWEST_SHARDS, limits.most_shards)
-    return {
-        provider: min(limits.most_shards, max(fewest, ceil(SHARDS_PER_RUN * limits.concurrency * count / total)))
-        for provider, count in runs.items()
-        if count
-    }
-
-
-def _message(row: Row, shards: Mapping[str, int], breakers: Collection[str]) -> Message:
-    # By the secret alone, so that within a minute's number of shards a secret never runs in two groups.
-    shard = int.from_bytes(hashlib.sha256(row.secret_arn.encode()).digest()[:4]) % shards[row.provider]
-    return Message(
-        message_id=message_id(row),
-        secret_arn=row.secret_arn,
-        group=f"{row.provider}-{shard}",
-        probe=row.provider in breakers,
-    )
+def _messages(
+    fleet: Fleet,
+    rows: Sequence[Row],
+    under_way: Iterable[tuple[Row, Handed]],
+    breakers: Mapping[str, Breaker],
+    now: datetime,
+) -> list[Message]:
+    load, failing = Counter[str](), Counter[str]()
+    for _, handed in under_way:
+        # What has not reported after a minute may hang.
+        load[handed.group] += 1 if handed.at > now - 2 * _MINUTE else RUNS_A_MINUTE
+    for row in fleet.rows:
+        failing[row.provider] += row.sent is not None and row.sent.failures == 1 and row.sent.at > now - RECENTLY
+    probes = [holds_back(breakers, row) for row in rows]
+    ids = [message_id(row) for row in rows]
+    pools = [
+        Pool(scheduled_under(row), "failed" if probe or row.is_retry else "lost" if its_id in fleet.handed_out else "")
+        for row, its_id, probe in zip(rows, ids, probes, strict=True)
+    ]
+    groups = assign(pools, concurrency=fleet.limits.concurrency, load=load, failing=failing)
+    return [
+        Message(message_id=its_id, secret_arn=row.secret_arn, group=group, probe=probe)
+        for row, its_id, group, probe in zip(rows, ids, groups, probes, strict=True)
+    ]

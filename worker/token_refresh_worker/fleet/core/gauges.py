@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from token_refresh_worker.fleet.core.breaker import holds_back, provider_in
 from token_refresh_worker.fleet.core.dispatch import Decision, Fleet
 from token_refresh_worker.fleet.core.row import Row, State, state_of
 from token_refresh_worker.fleet.core.shares import percent, shares
@@ -42,7 +43,7 @@ def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iter
     """Count the rows by state, and what this minute hands out and leaves."""
     states = {row.secret_arn: state_of(row, fleet.pauses, now) for row in fleet.rows}
     counted = Counter(states.values())
-    held_back = {row.secret_arn for row in fleet.rows if row.provider in decision.breakers}
+    held_back = {row.secret_arn for row in fleet.rows if holds_back(decision.breakers, row)}
     managed = [row for row in fleet.rows if states[row.secret_arn] in _MANAGED]
     return Gauges(
         fleet={
@@ -68,7 +69,7 @@ def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) 
             "Size": counts.total(),
             "Overdue": counts[State.OVERDUE],
             "Reauthorize": counts[State.REAUTHORIZE],
-            "BreakersOpen": int(provider in decision.breakers),
+            "BreakersOpen": sum(provider_in(lane) == provider for lane in decision.breakers),
         }
         for provider, counts in counted.items()
     }

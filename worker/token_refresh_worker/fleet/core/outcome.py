@@ -6,11 +6,13 @@ from typing import Final
 
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, changes
-from token_refresh_worker.fleet.core.row import Change, Row, Seen, State
+from token_refresh_worker.fleet.core.row import Change, Row, Seen, Sent, State
 from token_refresh_worker.run.outcome import Outcome, OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
+LONGEST_WAIT_FOR_PROVIDER: Final = timedelta(minutes=10)
+"""A host that is back must be found soon; a retry is one request."""
 JITTER: Final = timedelta(seconds=30)
 """Retries are spread over this time, so that secrets that failed together don't come back together."""
 
@@ -33,10 +35,28 @@ _STATES: Final = {
 """
 
 
-def after(row: Row, run: Outcome, *, began_at: datetime, chance: float) -> Row:
+STORE_ERRORS: Final = frozenset({"SecretStoreUnavailable", "TokensKept", "TokensNotStored"})
+"""Secrets Manager refused to read or write the secret."""
+_PROVIDER_ERRORS: Final = frozenset(
+    {
+        "ClientRejected",
+        "InvalidTokenResponse",
+        "ReauthorizationRequired",
+        "RefreshOutcomeUnknown",
+        "TokenEndpointUnavailable",
+        "TokenRequestRejected",
+    }
+)
+"""Failures of a request. After any other failure the provider had given new tokens."""
+_LOOKED: Final = frozenset({OutcomeName.WOULD_REFRESH, OutcomeName.WOULD_RECOVER})
+"""A run that only read: the next one can be scheduled by what it found, and acts."""
+
+
+def after(row: Row, run: Outcome, *, began_at: datetime, chance: float, store_refuses: bool = False) -> Row:
     """Return the row as this run leaves it.
 
     `began_at`, by the clock of DynamoDB, is the time of a run that read nothing; `chance` (0 to 1) spreads retries.
+    While `store_refuses` everything, the fault is not the secret's, and it does not wait longer each time.
     """
     seen = _seen(row.seen, run, run.at or began_at)
     # Nothing confirms the provider of a run that read nothing.
@@ -47,6 +67,8 @@ def after(row: Row, run: Outcome, *, began_at: datetime, chance: float) -> Row:
         if run.scopes_lost:
             unsent |= {Change(found_at=seen.at, transition=Transition.SCOPES_SHRUNK, since=seen.at)}
     row = replace(row, seen=seen, provider=provider or row.provider, unsent=unsent)
+    if store_refuses and run.error_type in STORE_ERRORS:
+        return replace(row, next_at=seen.at + SHORTEST_WAIT)
     return replace(row, next_at=_next_look(row, seen, run.retry_at, JITTER * chance))
 
 
@@ -75,7 +97,25 @@ def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
         tokens=tokens,
         rejected=state is State.REAUTHORIZE or (before is not None and before.rejected and state is not State.HEALTHY),
         ending=ending,
+        host=run.host or (before.host if before else None),
+        refused_at=_refused_at(before, run, at),
+        sent=_sent(before.sent if before else None, run, at),
     )
+
+
+def _sent(before: Sent | None, run: Outcome, at: datetime) -> Sent | None:
+    if not run.requests:
+        return before
+    failed = run.error_type if run.error_type in _PROVIDER_ERRORS else None
+    again = before.failures if before and before.host == run.host else 0
+    return Sent(at=at, host=run.host, error_type=failed, failures=again + 1 if failed else 0)
+
+
+def _refused_at(before: Seen | None, run: Outcome, at: datetime) -> datetime | None:
+    since = before.refused_at if before else None
+    if run.error_type in STORE_ERRORS:
+        return since or at
+    return None if run.made_current else since
 
 
 def _state(before: Seen | None, run: Outcome) -> State:
@@ -97,6 +137,8 @@ def _next_look(row: Row, seen: Seen, retry_at: datetime | None, jitter: timedelt
     earliest = seen.at + SHORTEST_WAIT  # a token set that is always due would run without end
     if seen.outcome in SUCCESSES:
         return max(earliest, seen.tokens.due_at) if seen.tokens.due_at else earliest
+    if seen.outcome in _LOOKED:
+        return seen.at
     # The run knows best: its `retry_at` is the end of a claim, or what the provider asked for.
     wanted = retry_at or seen.at + _backoff(seen)
     quarter = row.last_quarter_at
@@ -110,5 +152,6 @@ def _backoff(seen: Seen) -> timedelta:
     """Wait twice as long after each failure, up to an hour; a dead grant waits for a person, so an hour at once."""
     if seen.state is State.REAUTHORIZE:
         return LONGEST_WAIT
+    longest = LONGEST_WAIT_FOR_PROVIDER if seen.error_type == "TokenEndpointUnavailable" else LONGEST_WAIT
     # Six doublings exceed an hour; a larger shift would overflow a timedelta.
-    return min(SHORTEST_WAIT * (1 << min(seen.failures, 6)), LONGEST_WAIT)
+    return min(SHORTEST_WAIT * (1 << min(seen.failures, 6)), longest)

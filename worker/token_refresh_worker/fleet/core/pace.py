@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final
 
-SECONDS: Final = 50
-"""The dispatcher ends before the next one begins."""
+SECONDS: Final = 60
+"""All of a minute: what a provider's rate leaves unused in one minute is lost."""
 
 
 def pace(providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float | None]) -> list[list[int]]:

@@ -68,6 +68,19 @@ class Pauses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """The last run that sent a token request; runs that send nothing leave it as it is."""
+
+    at: datetime
+    host: str | None
+    """The host that got the refresh token."""
+    error_type: str | None
+    """How it failed at the provider; None if the provider gave new tokens, whatever became of them then."""
+    failures: int
+    """How many such runs in a row failed; 1 is a first failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What the last run found."""
 
@@ -88,6 +101,11 @@ class Seen:
     """Whether the provider rejected the grant, and no run has succeeded since."""
     ending: bool = False
     """Whether it was time to say that the grant ends when a run last succeeded."""
+    host: str | None = None
+    """The token host that the document and its provider name; None where no run has read them."""
+    refused_at: datetime | None = None
+    """When Secrets Manager first refused this secret, since it last took new tokens for it."""
+    sent: Sent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +137,32 @@ class Row:
     def name(self) -> str:
         """The secret's name, without the six characters that Secrets Manager appends."""
         return secret_name(self.secret_arn)
+
+    @property
+    def host(self) -> str | None:
+        """The token host; None where no run has read it yet."""
+        return self.seen.host if self.seen else None
+
+    @property
+    def sent(self) -> Sent | None:
+        """The last run that sent a request, if that was to the host of today."""
+        sent = self.seen.sent if self.seen else None
+        return sent if sent is not None and sent.host == self.host else None
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the last request got no new tokens."""
+        return self.sent is not None and self.sent.error_type is not None
+
+    @property
+    def fails_again(self) -> bool:
+        """Whether the last two runs that sent requests got no new tokens; one alone may have met a busy endpoint."""
+        return self.sent is not None and self.sent.failures > 1
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether Secrets Manager refused the secret, and has not taken new tokens for it since."""
+        return self.seen is not None and self.seen.refused_at is not None
 
     @property
     def expires_at(self) -> datetime | None:

@@ -1,0 +1,60 @@
+"""What only the deployed function says of a secret: its client and its period, where the tags prove which one it is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from builders import DAY, HOUR
+from cli.aws import Aws
+from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.secrets_manager.server import SecretsManagerServer
+
+STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/worker/1"
+
+
+@pytest.fixture
+def aws(environment: dict[str, str], store: SecretsManagerServer, tokens: Tokens) -> Iterator[Aws]:
+    """A deployment whose client secret nobody names but its function."""
+    tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
+    store.client().create_secret(Name="client", SecretString='{"clientId": "id", "clientSecret": "made-up"}')
+    tags = {"aws:cloudformation:stack-id": STACK, "token-refresh:function": "worker"}
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": key, "Value": tags[key]} for key in tags])
+    with Aws() as server:
+        server.function_tags = {"aws:cloudformation:stack-id": STACK}
+        variables = {"CLIENT_SECRET_ID": "client", "RUN_PERIOD_SECONDS": "9000", "TOKEN_SECRET_ID": SECRET_ID}
+        server.function["Environment"] = {"Variables": variables}
+        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{server.address}"
+        yield server
+
+
+def test_the_client_secret(cli: Cli, store: SecretsManagerServer, aws: Aws) -> None:
+    """An alarm's plain `status` finds the client secret that the function reads, and that it is deleted."""
+    del aws
+    healthy = cli("status")
+    store.client().delete_secret(SecretId="client")
+    broken = cli("status")
+
+    assert (0, 2) == (healthy.code, broken.code)
+    assert "client in secret client" in healthy.screen
+    assert "secret client in eu-central-1 is marked for deletion" in broken.screen
+
+
+def test_the_period(cli: Cli, aws: Aws, store: SecretsManagerServer) -> None:
+    """A refresh is late by the function's own schedule."""
+    del aws
+    store.clock_offset_seconds = int((17 * HOUR).total_seconds())
+    in_time = cli("status")
+    store.clock_offset_seconds += 6000
+    late = cli("status")
+
+    assert (0, 1) == (in_time.code, late.code)
+    assert "a run comes every 2 h 30 min" in late.screen
+
+
+@pytest.mark.parametrize("tags", [{}, {"aws:cloudformation:stack-id": f"{STACK}2"}])
+def test_a_function_of_another_stack(cli: Cli, aws: Aws, tags: dict[str, Any]) -> None:
+    """A tag is no proof: the settings of a function of another stack are not taken."""
+    aws.function_tags = tags
+
+    assert "client not looked at without --function" in cli("status").screen
