@@ -1,20 +1,55 @@
 """How Sphinx builds the site: `scripts/docs`."""
 
+import re
+from pathlib import Path
+
 project = "token-refresh-worker"
 author = "The token-refresh-worker maintainers"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.mermaid"]
+copyright = "the maintainers of token-refresh-worker; Apache-2.0"  # noqa: A001 - Sphinx's name; the footer of each page
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 html_theme = "furo"
 html_title = project
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_favicon = "static/favicon.svg"
+html_show_sphinx = False
+html_copy_source = False
+myst_html_meta = {
+    "description": "Keeps OAuth 2.0 access tokens in AWS Secrets Manager fresh, also where refresh tokens work once"
+}
 
-exclude_patterns = ["README.md"]  # index.md includes it
+exclude_patterns = ["README.md"]  # it is the front page
 
 # Pages are read on GitHub, too: links there go to headings and to files outside docs/.
 myst_heading_anchors = 4
-myst_fence_as_directive = ["mermaid"]
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 default_role = "code"  # docstrings write names as Markdown does
 
 linkcheck_ignore = [r"http://127\.0\.0\.1", r"https://www\.upwork\.com/"]  # an example; refuses programs
 linkcheck_anchors = False  # many sites make them with scripts
+
+ELSEWHERE = {
+    "index": "docs/README.md",
+    "pitch": "README.md",
+    "security": "SECURITY.md",
+    "contributing": "CONTRIBUTING.md",
+    "changelog": "CHANGELOG.md",
+}
+"""The pages of the site that stand outside docs/ or under another name."""
+
+
+def take_from_elsewhere(_app: object, page: str, source: list[str]) -> None:
+    """Put a file in its page's place, with links as the site has them."""
+    if page not in ELSEWHERE:
+        return
+    text = (Path(__file__).parents[1] / ELSEWHERE[page]).read_text("utf-8").replace("](docs/", "](")
+    for name, path in ELSEWHERE.items():
+        text = re.sub(rf"\]\((\.\./)?{re.escape(path.removeprefix('docs/'))}(?=[)#])", f"]({name}.md", text)
+    source[0] = text + source[0]
+
+
+def setup(app: object) -> None:
+    """Register what the site needs beside the extensions."""
+    app.connect("source-read", take_from_elsewhere)

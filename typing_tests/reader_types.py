@@ -5,7 +5,7 @@ from typing import Any, assert_type
 
 import httpx
 
-from token_refresh.reader import Secret, SecretGroup, SecretReader, Token, TokenReader
+from token_refresh.reader import Secret, SecretGroup, SecretReader, Token, TokenHealth, TokenReader
 from token_refresh.reader.httpx_auth import TokenAuth
 from token_refresh.testing import FakeSecretReader, FakeTokenReader
 
@@ -14,6 +14,8 @@ assert_type(tokens.get(), str)
 assert_type(tokens.token(), Token)
 assert_type(tokens.token().expires_at, datetime)
 assert_type(tokens.reject(tokens.token()), bool)
+assert_type(tokens.health(), TokenHealth)
+assert_type(tokens.health().seconds_to_expiry, float | None)
 
 secrets = SecretReader("stripe", field="signingSecret", overlap=timedelta(hours=1))
 assert_type(secrets.accepted(), tuple[Secret, ...])

@@ -179,6 +179,13 @@ test("an error names the secret, the region and the action", async () => {
   );
 });
 
+test("an error names the key's permission where the key can't be used", async () => {
+  const thrown = Object.assign(new Error("Access to KMS is not allowed"), { name: "AccessDeniedException" });
+  const reader = new TokenReader("tokens", { client: { send: () => Promise.reject(thrown) } });
+
+  await assert.rejects(reader.get(), { name: "SecretAccessDenied", fix: "allow kms:Decrypt on its key for the caller's role" });
+});
+
 test("what is no name of a secret is refused, and not quoted", () => {
   for (const wrong of ["", "very secret", "ssm:/path", undefined]) {
     assert.throws(
@@ -223,30 +230,60 @@ test("a warning says that a cached token is served, and why", async () => {
   assert.deepEqual(warnings, ["SecretStoreUnavailable"]);
 });
 
-/** A reader whose first read was given up after 31 s, with another one under way; both end when they are told to. */
-async function overtaken() {
+/** A reader that has read the token `first`; its reads end when they are told to. */
+async function holding() {
   let now = 1_800_000_000;
   const held = [];
-  const send = () => new Promise((resolve) => held.push(resolve));
-  const reader = new TokenReader("tokens", { client: { send }, background: true, clock: () => now });
+  const warnings = [];
+  const send = () => new Promise((resolve, reject) => held.push({ resolve, reject }));
+  const options = { client: { send }, background: true, clock: () => now, onWarning: (error) => warnings.push(error) };
+  const reader = new TokenReader("tokens", options);
   const stored = (token) => ({
     SecretString: JSON.stringify({ access_token: token, expires_at: 1_800_000_000 + LIFE_SECONDS }),
     VersionId: token,
     CreatedDate: new Date(1_800_000_000_000),
   });
   const end = async (index, token) => {
-    held[index](stored(token));
+    if (token) held[index].resolve(stored(token));
+    else held[index].reject(new Error("unreachable"));
     await new Promise((resolve) => setImmediate(resolve));
   };
   const first = reader.get();
   await end(0, "first");
   await first;
-  for (const seconds of [2500, 31]) {
-    now += seconds;
-    assert.equal(await reader.get(), "first");
-  }
-  return { reader, held, end, pass: (seconds) => (now += seconds) };
+  return { reader, held, warnings, end, pass: (seconds) => (now += seconds) };
 }
+
+/** The same with a read that was given up after 31 s, and another one under way. */
+async function overtaken() {
+  const held = await holding();
+  for (const seconds of [2500, 31]) {
+    held.pass(seconds);
+    assert.equal(await held.reader.get(), "first");
+  }
+  return held;
+}
+
+test("a caller waits for no read while there is a valid token, also for one that a rejection began", async () => {
+  const { reader, end, pass } = await holding();
+  pass(2500);
+  const replaced = reader.reject("first");
+
+  assert.equal(await reader.get(), "first");
+  await end(1, "second");
+  assert.equal(await replaced, true);
+});
+
+test("a read that was overtaken and fails hides nothing of the later one", async () => {
+  const { reader, warnings, end } = await overtaken();
+  await end(2, "second");
+  const before = warnings.length;
+  await end(1, undefined);
+
+  assert.equal(await reader.get(), "second");
+  assert.equal(reader.health().lastError, undefined);
+  assert.equal(warnings.length, before);
+});
 
 test("a read that was overtaken brings no older token back", async () => {
   const { reader, end } = await overtaken();

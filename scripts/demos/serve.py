@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from testbed.aws_lambda.function import Function
 
 CLAIM_TABLE = f"{FUNCTION_NAME}-claims"
+ROLE_NAME = f"{FUNCTION_NAME}-eu-central-1-worker"
 PYTHON = (
     "from token_refresh.reader import TokenReader",
     f'tokens = TokenReader("{PUBLISHED_SECRET_ID}")',
@@ -53,7 +54,7 @@ class LambdaApi(LoopbackServer):
         self.configuration = {
             "FunctionName": FUNCTION_NAME,
             "FunctionArn": f"arn:aws:lambda:{account.store.region}:123456789012:function:{FUNCTION_NAME}",
-            "Role": f"arn:aws:iam::123456789012:role/{FUNCTION_NAME}",
+            "Role": f"arn:aws:iam::123456789012:role/{ROLE_NAME}",
             "Timeout": 90,
             "Environment": {"Variables": account.settings},
         }

@@ -27,6 +27,7 @@ def test_goals_of_a_small_fleet(story: str) -> None:
     [
         ("writes-refused", 60, 1),
         ("hosts", 60, 10),
+        ("hosts", 60, 7),
         ("hosts", 60, 11),
         ("store-away", 30, 1),
         ("slow-herd", 60, 1),

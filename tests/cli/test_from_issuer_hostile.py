@@ -150,7 +150,7 @@ def test_a_document_that_is_none(cli: Cli, site: Documents, folder: Path, served
     site.put(OAUTH, **served)
 
     assert said in refusal(cli, folder, site.url)
-    assert [] == [path for path in site.asked if "well-known" not in path]
+    assert ["/"] == [path for path in site.asked if "well-known" not in path]
 
 
 def test_a_server_that_never_ends(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,7 @@ def test_a_url_without_any_metadata(cli: Cli, site: Documents, folder: Path) -> 
     """All places where metadata may be are asked once, and each is named with what it said."""
     said = refusal(cli, folder, f"{site.url}/mcp")
 
-    places = [f"{RESOURCE}/mcp", RESOURCE, f"{OAUTH}/mcp", f"{OPENID}/mcp", f"/mcp{OPENID}"]
+    places = [f"{RESOURCE}/mcp", RESOURCE, "/mcp", f"{OAUTH}/mcp", f"{OPENID}/mcp", f"/mcp{OPENID}"]
     assert places == site.asked
     assert f"{site.url}{OPENID}/mcp: HTTP 404" in said
 
@@ -242,6 +242,49 @@ def test_an_api_that_lies(  # noqa: PLR0917 - fixtures
     site.put(OAUTH, site.issuer())
 
     assert said in refusal(cli, folder, f"{site.url}/mcp")
+
+
+def challenge(site: Documents, metadata: str) -> str:
+    """Let the API say in a 401 where its metadata is; give its URL."""
+    site.put("/api", {}, status=401, WWW_Authenticate=f'Bearer error="invalid_token", resource_metadata="{metadata}"')
+    return f"{site.url}/api"
+
+
+def test_an_api_that_says_where_its_metadata_is(cli: Cli, site: Documents, folder: Path) -> None:
+    """Where no well-known place has the metadata, the header of a 401 leads to it (RFC 9728 section 5.1)."""
+    url = challenge(site, f"{site.url}/elsewhere.json")
+    site.put("/elsewhere.json", {"resource": url, "authorization_servers": [site.url], "scopes_supported": ["read"]})
+    site.put(OAUTH, site.issuer())
+
+    assert 0 == ask(cli, folder, url).code
+
+    found = read_profile(folder / "it.toml")
+    assert {"resource": url} == found.request.params
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [
+        ("http://a.example/m", "resource_metadata must be https"),
+        ("https://a.example/m", "a.example (resource_metadata)"),
+        ("https://10.0.0.1/m", "the host 10.0.0.1 has a private address"),
+        ("{url}/gone", "/gone: HTTP 404"),
+        ("{url}/other", "the document is another API's"),
+        ("", "resource_metadata must be an https URL with a host"),
+    ],
+)
+def test_a_challenge_that_leads_astray(cli: Cli, site: Documents, folder: Path, metadata: str, said: str) -> None:
+    """What a 401 names is trusted no more than any document."""
+    site.put("/other", {"resource": f"{site.url}/victim"})
+
+    assert said in refusal(cli, folder, challenge(site, metadata.replace("{url}", site.url)))
+
+
+def test_a_401_without_a_place(cli: Cli, site: Documents, folder: Path) -> None:
+    """A 401 that names no metadata leads nowhere."""
+    site.put("/api", {}, status=401, WWW_Authenticate="Bearer")
+
+    assert "HTTP 404" in refusal(cli, folder, f"{site.url}/api")
 
 
 def test_an_issuer_without_pkce(cli: Cli, site: Documents, folder: Path) -> None:

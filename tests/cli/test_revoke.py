@@ -60,6 +60,7 @@ def test_a_grant_is_revoked(cli: Cli, grant: str, provider: AuthorizationServer,
     assert f"Revoke the grant in secret {SECRET_ID} in eu-central-1 at 127.0.0.1? No token of it works" in ended.screen
     assert "Revoked: the secret holds no tokens." in ended.screen
     assert not provider.accepts(grant)
+    assert [] == [secret for secret in (grant, provider.client()[1]) if secret in ended.screen]
     document, copy = current(store, SECRET_ID), current(store, PUBLISHED)
     assert {"clientId", "clientSecret", "provider", "tokenRefresh"} == set(document)
     assert {"revokedAt", "sourceVersionId"} == set(copy)

@@ -78,7 +78,26 @@ def test_the_shortest_lifetime_leaves_a_claim_time_for_stale_reads(store: ClaimS
 )
 def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(number: int, minutes: int) -> None:
     """The second attempt follows at once; then the wait doubles from two minutes to an hour and stays there."""
-    assert NOW + minutes * MINUTE == next_attempt_at(attempt(number=number, claimed_at=NOW))
+    assert NOW + minutes * MINUTE == next_attempt_at(attempt(number=number, claimed_at=NOW), policy())
+
+
+@pytest.mark.parametrize(
+    ("number", "fate", "minutes"),
+    [
+        (4, Fate.NOT_REDEEMED, 8),
+        (5, Fate.NOT_REDEEMED, 10),
+        (24, Fate.NOT_REDEEMED, 10),
+        (25, Fate.NOT_REDEEMED, 60),
+        (24, Fate.UNKNOWN, 60),
+    ],
+)
+def test_attempts_that_sent_nothing_take_no_version_with_claims_in_a_table(
+    number: int, fate: Fate, minutes: int
+) -> None:
+    """They wait for ten minutes at most, 24 times: a host that is back is found soon, and a day's claims suffice."""
+    last = attempt(number=number, fate=fate, claimed_at=NOW)
+
+    assert NOW + minutes * MINUTE == next_attempt_at(last, policy(claim_store=ClaimStoreKind.TABLE))
 
 
 LONG = document(issued_at=NOW - 2 * HOUR, expires_at=NOW + 22 * HOUR)

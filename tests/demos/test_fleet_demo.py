@@ -22,7 +22,7 @@ def test_story() -> None:
     assert "FAILED" not in played.stdout
     introduction = " ".join(played.stdout.partition("\n 1  ")[0].split())
     assert "takes them from the queue to the function" in introduction
-    assert "Three conditions of the template are changed" in introduction
+    assert "Four conditions of the template are changed" in introduction
     assert f"All {len(STORY)} steps did what they say" in played.stdout
     assert "ok  refreshed by quickbooks, which hangs: 0" in " ".join(played.stdout.split(" "))
     assert [] == re.findall(r"(?:access|refresh|client-secret)-[\w-]{20,}", played.stdout)

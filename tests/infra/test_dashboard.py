@@ -37,6 +37,7 @@ def test_worker_metrics_have_the_workers_names(with_table: Deployment, everythin
         "Superseded",
         "SecondsToExpiry",
         "SecretEmpty",
+        "ForeignSets",
     }
 
     for deployment in (with_table, everything):

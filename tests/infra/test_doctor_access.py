@@ -38,6 +38,7 @@ class Account:
             known[deployment.logical_id("SecretsManager::Secret", Name=name)] = self.arn(name)
         if table := self.variables.get("CLAIM_TABLE"):
             known[deployment.logical_id("DynamoDB::Table") + ".Arn"] = f"arn:aws:dynamodb:{REGION}:table/{table}"
+        self.variables = resolve(self.variables, known)
         self.of_role = resolve(deployment.policy_of_role("lambda.amazonaws.com"), known)
         self.of_secrets = {
             secret["Properties"]["SecretId"]: secret["Properties"]["ResourcePolicy"]

@@ -84,7 +84,7 @@ def test_small(code: Path) -> None:
     top = {name.split("/")[0] for name in names}
 
     assert code.stat().st_size < LIMIT_BYTES
-    assert {"token_refresh", "token_refresh_worker", "httpx", "structlog"} <= top
+    assert {"token_refresh", "token_refresh_worker", "httpx", "structlog", "tenacity"} <= top
     assert not [name for name in names if name.startswith("token_refresh_worker/cli/")]
     assert set() == top & IN_THE_RUNTIME
     assert [] == [name for name in top if name.endswith(".so")]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from demos import account, serve
+from token_refresh_infra.constructs.role import role_name
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.parameters import SingleParameters
@@ -29,7 +30,7 @@ def read(**context: Any) -> SingleParameters:
 
 
 def test_the_demo_uses_these_names() -> None:
-    """`scripts/demo --serve` calls function, secrets and table as the default deployment does."""
+    """`scripts/demo --serve` calls function, role, secrets and table as the default deployment does."""
     prod = read(claim_table="create")
 
     assert (prod.stack_name, prod.token_secret_id, prod.published_secret_id, prod.claim_table_name) == (
@@ -38,6 +39,7 @@ def test_the_demo_uses_these_names() -> None:
         account.PUBLISHED_SECRET_ID,
         serve.CLAIM_TABLE,
     )
+    assert role_name(prod.stack_name, "eu-central-1", "worker") == serve.ROLE_NAME
 
 
 def test_environment_is_required() -> None:

@@ -26,7 +26,7 @@ from token_refresh.reader import TokenReader, TokenRefreshError
 from token_refresh.webhooks import STRIPE, Verifier
 from token_refresh.testing import FakeTokenReader
 TokenReader("tokens")
-for name in ("httpx", "structlog", "token_refresh_worker"):
+for name in ("httpx", "structlog", "tenacity", "token_refresh_worker"):
     try:
         __import__(name)
     except ImportError:
@@ -80,7 +80,7 @@ def test_a_service_installs_the_reader_with_boto3_alone(built: Built, tmp_path: 
 
     missing = run(bin_folder / "python", "-c", READ, cwd=tmp_path).splitlines()
 
-    assert ["without httpx", "without structlog", "without token_refresh_worker"] == missing
+    assert ["without httpx", "without structlog", "without tenacity", "without token_refresh_worker"] == missing
     assert not (bin_folder / "token-refresh").exists()
     assert ["boto3>=1.40"] == [
         need for need in metadata_of(built.reader).get_all("Requires-Dist", []) if ";" not in need

@@ -13,7 +13,7 @@ from reader.surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh import reader, webhooks
 
-HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "typer", "rich")
+HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tenacity", "typer", "rich")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_auth_modules_load_their_own_client_only(module: str, extra: str, other:
 
 def test_boto3_alone_is_enough(running_store: Store) -> None:
     """A consumer with nothing but boto3 installed reads a token, a secret and a group."""
-    extras = ("httpx", "requests", "structlog", "typer", "rich", "pydantic")
+    extras = ("httpx", "requests", "structlog", "tenacity", "typer", "rich", "pydantic")
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({extras!r}))\n"
         "from token_refresh.reader import SecretGroup, SecretReader, TokenReader\n"

@@ -154,7 +154,7 @@ def vectors() -> list[dict[str, Any]]:
     stages = [_document(name, text) for name, text in (_RIGHT | _WRONG).items()]
     stages += [_failure(failure) for failure in (*_CODES, *_OTHER_CODES)]
     stages += [_life(seed, background=bool(seed % 2)) for seed in SEEDS]
-    stages.append(_slow())
+    stages += [_slow(), _last_seconds(), _rejected_often()]
     stages += [_schedule(seed) for seed in SEEDS[:12]]
     return [stage.vector() for stage in stages]
 
@@ -222,6 +222,30 @@ def _slow() -> Stage:
     stage.store("second", lives=3600)
     stage.finish()
     stage.get()
+    return stage
+
+
+def _last_seconds() -> Stage:
+    """A token that is read again half a second before its end, sooner than any pause: it is not served after that."""
+    stage = Stage("the last seconds", background=False)
+    stage.store("first", lives=4)
+    for seconds in (0, 3.5, 0.75):
+        stage.pass_seconds(seconds)
+        stage.get()
+    return stage
+
+
+def _rejected_often() -> Stage:
+    """Rejections make the pauses longer; a read ahead between them, which finds the same token, doesn't."""
+    stage = Stage("rejected often", background=False)
+    stage.store("first", lives=3600)
+    stage.get()
+    stage.reject("first")
+    stage.pass_seconds(2450)
+    stage.get()
+    for seconds in (2, 2, 2, 2, 4):
+        stage.pass_seconds(seconds)
+        stage.reject("first")
     return stage
 
 

@@ -31,6 +31,7 @@ _PRELOADED: Final = (
     "httpcore",  # httpx imports it with its first client
     "races.contenders",
     "testbed.worker",
+    "tenacity",
     "token_refresh_worker.adapters.token_endpoint",
     "token_refresh_worker.handlers",
     "token_refresh_worker.run",

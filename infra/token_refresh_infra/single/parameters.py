@@ -90,7 +90,7 @@ class SingleParameters(CommonParameters):
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
     """At least 3 runs must fit into the time in which a refresh is due.
 
-    Default: 30 for a day's tokens, 5 for an hour's.
+    Default: 30 for a day's tokens, 5 for an hour's, 1 for half an hour's.
     """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
     """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Deploy a fleet to an emulated AWS account on this machine, and let 200 token
 secrets of five providers be due at once: one provider hangs, one grant is
-revoked and authorized again, and the table is deleted and rebuilt. Every step
-checks what it says. It takes about two minutes.
+revoked and authorized again, Secrets Manager refuses to write new tokens, and
+the table is deleted and rebuilt. Every step checks what it says. It takes about
+two minutes.
 """
 _EXIT_CODES = "exit codes: 0 every step did what it says; 1 a step did not; 130 interrupted"
 _INTRODUCTION = """\
@@ -34,8 +35,9 @@ the strict server of this project's tests for Secrets Manager, and imitations fo
 runs the messages of a FIFO queue one by one, so the demo itself takes them from the queue to the function, eight at a \
 time. Alarms and queue policies are left out, and IAM does not guard the secrets.
 
-Three conditions of the template are changed, since ministack knows others: the dispatcher may also send in batches \
-under a permission's own name, the worker's events are not bound to their source, and requests need not name items.
+Four conditions of the template are changed, since ministack knows others: the dispatcher may also send in batches \
+under a permission's own name, the worker's events are not bound to their source, requests need not name items, and \
+the key for kept tokens encrypts whatever the worker asks.
 """
 
 

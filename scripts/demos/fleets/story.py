@@ -149,6 +149,34 @@ def authorized_again(stage: Stage) -> None:
     stage.check("grants that their providers accept", account.size, account.live_grants())
 
 
+def writes_refused(stage: Stage) -> None:
+    """Let Secrets Manager refuse writes while a secret of each provider is refreshed, and take them again."""
+    account = stage.account
+    names = [account.names_of(provider)[-1] for provider in account.providers.names]
+    before = stage.refreshes()
+    account.store.fault("deny", operation="PutSecretValue", times=None)
+    account.force_runs(names)
+    kept = [name for name, error in _errors(account).items() if error == "TokensKept"]
+    stage.say(f"The providers gave {len(names)} new token sets. Secrets Manager refused them, so the table keeps them.")
+    stage.check("secrets whose new tokens the table keeps", sorted(names), sorted(kept))
+    account.store.faults.clear()
+    stage.say(
+        "Secrets Manager takes writes again. An operator makes the secrets due; the fleet would by itself, later."
+    )
+    stage.check("exit status of add", 0, stage.command("fleet", "add", *names, "--fleet", FLEET))
+
+    def stored() -> bool:
+        account.invoke("DispatcherName", {})
+        return not any(_errors(account).values())
+
+    wait_until(stored)
+    stage.check("secrets whose tokens are not stored", 0, sum(map(bool, _errors(account).values())))
+    stage.check("exit status: 0, healthy", 0, stage.command("fleet", "status", "--fleet", FLEET, "--limit", "0"))
+    once = {provider: count + 1 for provider, count in before.items()}
+    stage.check("each of these grants was refreshed exactly once", once, stage.refreshes())
+    stage.check("grants that their providers accept", account.size, account.live_grants())
+
+
 def table_lost(stage: Stage) -> None:
     """Delete the table, rebuild the rows from the tags, and let the schedule start the dispatcher."""
     account = stage.account
@@ -192,6 +220,10 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
+def _errors(account: FleetAccount) -> dict[str, str | None]:
+    return {name: row.seen.error_type if row.seen else None for name, row in account.rows().items()}
+
+
 def _states(account: FleetAccount) -> list[State | None]:
     return [row.seen.state if row.seen else None for row in account.rows().values()]
 
@@ -226,6 +258,11 @@ STORY = (
         title="The customer authorizes again",
         why="One command, on the provider's own page. The fleet looks at the secret within a minute.",
         play=authorized_again,
+    ),
+    Step(
+        title="Secrets Manager refuses to write",
+        why="Half of the world fails: the providers have given new tokens, and redeemed the old ones. None is lost.",
+        play=writes_refused,
     ),
     Step(
         title="The table is lost, and rebuilt",

@@ -26,6 +26,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "provider-kinds": profiles.kinds,
     "provider-calendar": profiles.calendar,
     "proof-figures": proof.figures,
+    "proof-sentence": proof.sentence,
     "common-parameters": partial(parameters, CommonParameters),
     "single-parameters": partial(parameters, SingleParameters),
     "fleet-parameters": partial(parameters, FleetParameters),

@@ -12,14 +12,28 @@ _PAGES = ROOT / "docs" / "proof"
 
 def figures() -> str:
     """Return how much was searched, planted and killed, and what was found."""
-    searches, mutants, kills = ((_PAGES / f"{name}.md").read_text() for name in ("searches", "mutants", "kills"))
-    worlds, violations = re.findall(r"^([\d,]+ worlds in \d+ searches), (\d+) violations", searches, re.MULTILINE)[0]
-    planted = re.findall(r"^\| [^|]+ \| ([^|]+) \| \d+ \| [\d,]+ \|$", mutants, re.MULTILINE)
-    found = sum(violation != "SURVIVED" for violation in planted)
-    killed, lost = re.findall(r"^(\d+) processes", kills, re.MULTILINE)[0], kills.count("**lost**")
+    (worlds, violations), (planted, found), (killed, lost) = _counts()
     return table(
         ("what was done", "what was found"),
         (f"{worlds} of the deployed code, with crashes, races, stale reads and people", f"{violations} violations"),
-        (f"{len(planted)} bugs planted into the protocol", f"the search finds {found}"),
-        (f"{killed} processes killed at their calls", f"the grant is lost in {lost}, all between response and write"),
+        (f"{planted} bugs planted into the protocol", f"the search finds {found}"),
+        (f"{killed} processes killed at their calls", f"the grant is lost in {lost}, all of them in the window below"),
     )
+
+
+def sentence() -> str:
+    """Return the same in one sentence."""
+    (worlds, violations), (planted, found), (killed, lost) = _counts()
+    return (
+        f"{worlds}: {violations} violations. {planted} planted bugs: {found} found. {killed} processes killed: the "
+        f"grant is lost in {lost}, all between response and write at a single-use provider."
+    )
+
+
+def _counts() -> tuple[tuple[str, str], tuple[int, int], tuple[str, int]]:
+    searches, mutants, kills = ((_PAGES / f"{name}.md").read_text() for name in ("searches", "mutants", "kills"))
+    worlds = re.findall(r"^([\d,]+ worlds in \d+ searches), (\d+) violations", searches, re.MULTILINE)[0]
+    planted = re.findall(r"^\| [^|]+ \| ([^|]+) \| \d+ \| [\d,]+ \|$", mutants, re.MULTILINE)
+    found = sum(violation != "SURVIVED" for violation in planted)
+    killed = re.findall(r"^(\d+) processes", kills, re.MULTILINE)[0]
+    return worlds, (len(planted), found), (killed, kills.count("**lost**"))

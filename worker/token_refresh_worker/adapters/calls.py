@@ -27,7 +27,7 @@ def until(deadline: Deadline, *, after_write: bool = False) -> Repeat:
     """
     passing = {Cause.NOT_FOUND, Cause.NO_VALUE} if after_write else set()
 
-    def may_pass(error: Exception) -> bool:
+    def may_pass(error: BaseException) -> bool:
         return isinstance(error, CallFailed) and (error.failure.cause.is_transient or error.failure.cause in passing)
 
     def repeated(attempt: Callable[[], T], /) -> T:

@@ -1,10 +1,11 @@
 """Read a JSON document that anybody may have written, such as an issuer's metadata, and follow it nowhere."""
 
+import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpcore
 import httpx
@@ -13,6 +14,9 @@ from token_refresh_worker.adapters.time_limit import LimitedNetwork, TimeLimit, 
 from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, proxy_for, read_body
 from token_refresh_worker.oauth.body import read_object
 from token_refresh_worker.oauth.formats import Encoding
+
+_T = TypeVar("_T")
+_METADATA: Final = re.compile(r'\bresource_metadata="([^"]*)"')
 
 TIMEOUT_SECONDS: Final = 10.0
 """For all of it, once the host's name is looked up."""
@@ -39,6 +43,19 @@ def fetch_json(url: str, *, named: bool) -> dict[str, object] | NotThere:
     Raises:
         DocumentRefused: It can't be read, or is not a JSON object of at most 64 KiB.
     """
+    return _get(url, _read, named=named)
+
+
+def fetch_challenge(url: str, *, named: bool) -> str | None:
+    """Ask for `url` without a token, and return where the 401 says that its metadata is (RFC 9728 section 5.1).
+
+    Raises:
+        DocumentRefused: It can't be read.
+    """
+    return _get(url, _read_challenge, named=named)
+
+
+def _get(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
     request, proxy = httpx.Request("GET", url, headers=HEADERS), proxy_for(url)
     check_host(httpx.URL(url).host, named=named, addresses=())
     limit = TimeLimit(TIMEOUT_SECONDS)
@@ -46,9 +63,16 @@ def fetch_json(url: str, *, named: bool) -> dict[str, object] | NotThere:
     network = LimitedNetwork(limit) if proxy else _CheckedNetwork(limit, named=named)
     try:
         with send_within(limit, request, proxy, network) as response:
-            return _read(response)
+            return read(response)
     except (*NOT_SENT, *HTTP_ERRORS) as error:
         raise DocumentRefused(f"{url} can't be read ({type(error).__name__})") from None
+
+
+def _read_challenge(response: httpx.Response) -> str | None:
+    if response.status_code != httpx.codes.UNAUTHORIZED:
+        return None
+    found = _METADATA.search(response.headers.get("WWW-Authenticate", ""))
+    return found[1] if found else None
 
 
 def _read(response: httpx.Response) -> dict[str, object] | NotThere:

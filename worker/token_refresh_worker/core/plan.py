@@ -148,7 +148,8 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     if may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
     # The first moment at which a run would really send: an earlier one would only wait again.
-    until = max(quarter, _claim_allowed_at(snapshot, policy), *map(next_attempt_at, snapshot.on_version[-1:]))
+    newest = (next_attempt_at(attempt, policy) for attempt in snapshot.on_version[-1:])
+    until = max(quarter, _claim_allowed_at(snapshot, policy), *newest)
     return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < until else None
 
 
@@ -158,7 +159,7 @@ def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step 
     if not attempts or run.forces(snapshot):
         return None
     newest = attempts[-1]
-    until = max(next_attempt_at(newest), asked_until(newest, snapshot.current.document, policy))
+    until = max(next_attempt_at(newest, policy), asked_until(newest, snapshot.current.document, policy))
     return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
 
 

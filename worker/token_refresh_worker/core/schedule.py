@@ -9,10 +9,14 @@ from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.providers.lifetime import claims_a_day
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)
+LONGEST_BACKOFF_IN_TABLE: Final = timedelta(minutes=10)
+"""While nothing was redeemed, and such an attempt takes no version of the secret: a host that is back is found soon."""
+ATTEMPTS_IN_TABLE: Final = 24
+"""So many of them wait for ten minutes at most, so that a long outage leaves room for a day's refreshes."""
 
 STALENESS: Final = timedelta(minutes=5)
 """How old a read of Secrets Manager may be. AWS documents eventual consistency and no bound; this is an assumption."""
@@ -82,15 +86,19 @@ def claim_time_to_live(run_limit: timedelta, window: timedelta, grace: timedelta
     return max(run_limit + LEAST_MARGIN, min(longest, grace / 4) if grace > SETTLED else longest)
 
 
-def next_attempt_at(newest: Attempt) -> datetime:
+def next_attempt_at(newest: Attempt, policy: Policy) -> datetime:
     """Say when the attempt after `newest` on the same version may be claimed, once its claim has ended.
 
     The second follows at once; from the third on each waits twice as long as the one before, up to an hour.
+    With claims in a table, and where nothing was redeemed, up to ten minutes for the first attempts.
     """
     if newest.attempt_number < 2:  # noqa: PLR2004 - the second attempt is the one that does not wait
         return newest.claimed_at
     doublings = min(newest.attempt_number - 2, 10)  # beyond ten the hour has long been reached
-    return newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)
+    in_table = policy.claim_store.kind is ClaimStoreKind.TABLE and newest.fate is Fate.NOT_REDEEMED
+    soon = in_table and newest.attempt_number <= ATTEMPTS_IN_TABLE
+    longest = LONGEST_BACKOFF_IN_TABLE if soon else LONGEST_BACKOFF
+    return newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), longest)
 
 
 def asked_until(newest: Attempt, document: TokenDocument, policy: Policy) -> datetime:

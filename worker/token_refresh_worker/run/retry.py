@@ -1,8 +1,9 @@
-"""Repeat a call that may succeed in a moment."""
+"""Repeat a call that may succeed in a moment: the one place that knows tenacity."""
 
-import random
 from collections.abc import Callable
 from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, retry_if_result, wait_random_exponential
 
 from token_refresh_worker.run.ports import Clock
 
@@ -14,7 +15,7 @@ def repeat(  # noqa: PLR0913 - all but the call by name
     *,
     clock: Clock,
     until: float,
-    errors: Callable[[Exception], bool] = lambda _: False,
+    errors: Callable[[BaseException], bool] = lambda _: False,
     results: Callable[[T], bool] = lambda _: False,
     limit: int = 1_000,
     first_wait_seconds: float = 0.2,
@@ -26,23 +27,23 @@ def repeat(  # noqa: PLR0913 - all but the call by name
     `errors` and `results` say where a repeat may bring a better result; none begins after `until` on the stopwatch.
     Waits are random. Their upper bound doubles from the first to the longest; `asked_seconds` of a result is the lower.
     """
+    backoff = wait_random_exponential(multiplier=first_wait_seconds, max=longest_wait_seconds)
 
-    def waited(calls: int, asked: float = 0.0) -> bool:
-        bound = min(first_wait_seconds * 2 ** min(calls, 30), longest_wait_seconds)
-        wait_seconds = max(asked, random.uniform(0, bound))  # noqa: S311 - no secret depends on it
-        if calls + 1 >= limit or clock.monotonic() + wait_seconds >= until:
-            return False
-        clock.sleep(wait_seconds)
-        return True
+    def wait_seconds(state: RetryCallState) -> float:
+        assert state.outcome is not None  # noqa: S101 - tenacity asks after a call
+        asked = 0.0 if state.outcome.failed else asked_seconds(state.outcome.result())
+        return max(asked, backoff(state))
 
-    calls = 0
-    while True:
-        try:
-            result = call()
-        except Exception as error:
-            if not errors(error) or not waited(calls):
-                raise
-        else:
-            if not results(result) or not waited(calls, asked_seconds(result)):
-                return result
-        calls += 1
+    def last(state: RetryCallState) -> T:
+        assert state.outcome is not None  # noqa: S101 - likewise
+        result: T = state.outcome.result()
+        return result
+
+    return Retrying(
+        retry=retry_if_exception(errors) | retry_if_result(results),
+        wait=wait_seconds,
+        # tenacity sets `upcoming_sleep` before it asks whether to stop.
+        stop=lambda state: state.attempt_number >= limit or clock.monotonic() + state.upcoming_sleep >= until,
+        sleep=clock.sleep,
+        retry_error_callback=last,
+    )(call)

@@ -10,11 +10,19 @@ from typing import Final
 
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.adapters.json_document import DocumentRefused, NotThere, addresses_of, check_host, fetch_json
+from token_refresh_worker.adapters.json_document import (
+    DocumentRefused,
+    NotThere,
+    addresses_of,
+    check_host,
+    fetch_challenge,
+    fetch_json,
+)
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.providers.metadata import (
     Resource,
     check_pkce,
+    checked_url,
     issuer_places,
     read_issuer,
     read_resource,
@@ -103,6 +111,14 @@ class _Search:
 
     def _resource(self) -> Resource | None:
         for place, document in self._documents(resource_places(self.url)):
+            return read_resource(document, self.url, place)
+        # The other way of RFC 9728, which MCP's specification allows for, too.
+        named = fetch_challenge(self.url, named=True)
+        if named is None:
+            return None
+        url = checked_url({"resource_metadata": named}, "resource_metadata")
+        self._check({"resource_metadata": url})
+        for place, document in self._documents([url]):
             return read_resource(document, self.url, place)
         return None
 

@@ -91,13 +91,13 @@ def read_resource(document: Mapping[str, object], url: str, place: str) -> Resou
     Raises:
         DocumentRefused: It is another resource's, or not valid.
     """
-    resource = _url(document, "resource")
+    resource = checked_url(document, "resource")
     # At the root a document may speak for the whole host.
     known = (url, origin_of(url)) if place == _inserted(origin_of(url), _RESOURCE) else (url,)
     if all(not _same(resource, one) for one in known):
         raise DocumentRefused(f"resource is not {url}: the document is another API's (RFC 9728 section 3.3)")
     servers = _texts(document, "authorization_servers")
-    issuer = _url({"authorization_servers": servers[0]}, "authorization_servers") if servers else None
+    issuer = checked_url({"authorization_servers": servers[0]}, "authorization_servers") if servers else None
     return Resource(resource=resource, issuer=issuer, scopes=_scopes(document))
 
 
@@ -107,7 +107,7 @@ def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
     Raises:
         DocumentRefused: It is another issuer's, or not valid, or the issuer can't be used.
     """
-    issuer = _url(document, "issuer")
+    issuer = checked_url(document, "issuer")
     if not _same(issuer, url):
         raise DocumentRefused(f"issuer is not {url}: the document is another issuer's (RFC 8414 section 3.3)")
     offered = _texts(document, "token_endpoint_auth_methods_supported")
@@ -118,9 +118,9 @@ def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
     challenges = _texts(document, "code_challenge_methods_supported")
     return Issuer(
         issuer=issuer,
-        authorization_endpoint=_url(document, "authorization_endpoint"),
-        token_endpoint=_url(document, "token_endpoint"),
-        revocation_endpoint=_url(document, "revocation_endpoint") if "revocation_endpoint" in document else "",
+        authorization_endpoint=checked_url(document, "authorization_endpoint"),
+        token_endpoint=checked_url(document, "token_endpoint"),
+        revocation_endpoint=checked_url(document, "revocation_endpoint") if "revocation_endpoint" in document else "",
         methods=methods,
         pkce=None if challenges is None else "S256" in challenges,
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
@@ -143,7 +143,12 @@ def _same(one: str, other: str) -> bool:
     return one.removesuffix("/") == other.removesuffix("/")
 
 
-def _url(document: Mapping[str, object], key: str) -> str:
+def checked_url(document: Mapping[str, object], key: str) -> str:
+    """Read a URL that anybody may have written.
+
+    Raises:
+        DocumentRefused: It is missing, or could not be an endpoint.
+    """
     value = document.get(key)
     if value is None:
         raise DocumentRefused(f"{key} is missing")

@@ -272,9 +272,10 @@ class _Minute:
             # What failed before has few groups, and takes no room from the others.
             if breaker is None and not row.is_retry and self._first[lane] >= self._rooms.get(lane, STEP):
                 return False
-        rate = _rate(self._fleet, scheduled_under(row))
-        self._asked[row.provider] += 1
-        return rate is None or self._asked[row.provider] <= _runs_in_minute(rate, self._now)
+        provider = scheduled_under(row)
+        rate = _rate(self._fleet, provider)
+        self._asked[provider] += 1
+        return rate is None or self._asked[provider] <= _runs_in_minute(rate, self._now)
 
 
 def _places(row: Row) -> tuple[str, ...]:
