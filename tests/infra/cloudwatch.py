@@ -86,7 +86,9 @@ def alarms_of(alarms: list[dict[str, Any]]) -> dict[str, ModelAlarm]:
 
 def _metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
     if "MetricName" in alarm:
-        return [alarm]
+        names = [dimension["Value"] for dimension in alarm.get("Dimensions", ())]
+        of_worker = any("WorkerFunction" in str(name) for name in names)
+        return [alarm | {"MetricName": f"Worker{alarm['MetricName']}"}] if of_worker else [alarm]
     stats = {found["Id"]: found["MetricStat"] for found in alarm["Metrics"] if "MetricStat" in found}
     (expression,) = (found["Expression"] for found in alarm["Metrics"] if "Expression" in found)
     assert set(expression.split(" + ")) == set(stats), "the model can add, and nothing else"

@@ -101,7 +101,7 @@ def test_alarms_do_not_grow(fleet: Template) -> None:
     dimensions = {d["Name"] for alarm in alarms for d in alarm.get("Dimensions", [])}
 
     assert 1 == len(resources(fleet, "CloudWatch::Dashboard"))
-    assert {"Fleet", "FunctionName", "RuleName"} == dimensions
+    assert {"Fleet", "FunctionName", "QueueName", "RuleName"} == dimensions
     assert all(re.search(r"First: (aws|token-refresh) ", _text(alarm["AlarmDescription"])) for alarm in alarms)
     assert all(alarm["AlarmActions"] for alarm in alarms)
 

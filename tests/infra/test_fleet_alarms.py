@@ -69,6 +69,8 @@ class Month:
     untagged: dict[str, datetime] = field(default_factory=dict)
     """Since when secrets have lost their tag."""
     minute: int = 0
+    crashes: int = 0
+    """Runs that crash in each minute, beside those of the one that always does."""
     gauges: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -88,7 +90,7 @@ class Month:
             if self.minute % every == 0:
                 self.gauges = self._measures()
             listed = self._resync() if self.minute % 5 == 0 else {}
-            others = also(self.minute)
+            others = {**also(self.minute), **({"WorkerErrors": self.crashes} if self.crashes else {})}
             for alarm in self.alarms.values():
                 alarm.minute(self.minute, self.gauges, listed, others)
             self.minute += 1
@@ -119,8 +121,9 @@ class Month:
 
 
 def one_customer(minute: int) -> Mapping[str, float]:
-    """What the runs report of a secret that can't be written, and of one whose provider is slow, once an hour each."""
-    return {"TokensKept": 1, "SecondsAfterDue": 900} if minute % 60 == 0 else {"SecondsAfterDue": 5}
+    """What runs report of a secret that can't be written, of one whose provider is slow, and of one that crashes."""
+    crashes = {"WorkerErrors": 1} if minute % 24 == 0 else {}
+    return crashes | ({"TokensKept": 1, "SecondsAfterDue": 900} if minute % 60 == 0 else {"SecondsAfterDue": 5})
 
 
 def live_through_single_troubles(month: Month) -> None:
@@ -192,6 +195,10 @@ def tokens_expire_behind_a_pause(month: Month) -> None:
     month.pauses = Pauses(fleet=Pause(at=began, until=month.now + DAY, by="me", why="their maintenance"))
 
 
+def runs_crash(month: Month) -> None:
+    month.crashes = 3
+
+
 def a_provider_is_away(month: Month) -> None:
     month.breakers |= {"p1"}
 
@@ -206,6 +213,7 @@ def a_provider_is_away(month: Month) -> None:
         (half_vanishes, "members-left"),
         (tokens_expire_behind_a_pause, "expired"),
         (a_provider_is_away, "behind-breakers"),
+        (runs_crash, "runs-crashing"),
     ],
 )
 def test_an_operator_learns_within_15_minutes(quiet: Month, happens: Callable[[Month], None], alarm: str) -> None:

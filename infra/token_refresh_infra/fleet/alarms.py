@@ -31,6 +31,8 @@ LEFT_PERCENT = 0.5
 HELD_BACK_PERCENT = 1
 KEPT_BY_ONE_SECRET = 2
 """Runs in five minutes: each failure doubles the time to the next run."""
+CRASHES_OF_ONE_SECRET = 2
+"""Runs in five minutes: what does not report is handed out again after six minutes, and later each time."""
 _FIVE_MINUTES = Duration.minutes(5)
 LEFT = "MembersLeftPercent"
 STATES = ("Healthy", "Due", "Overdue", "Held", "Reauthorize", "Empty", "Error", "Paused")
@@ -193,7 +195,7 @@ class FleetAlarms(Alarms):
         )
 
     def functions_failing(self) -> Watch:
-        """Dispatcher or resync fail. The worker's own errors are rows and events; its crashes are dead letters."""
+        """Dispatcher or resync fail. The worker's own errors are rows and events."""
         errors = cloudwatch.MathExpression(
             expression="dispatcher + resync",
             using_metrics={
@@ -231,20 +233,24 @@ class FleetAlarms(Alarms):
             f"--queue-url {self._denied.queue.queue_url}",
         )
 
-    def dead_letters(self) -> Watch:
-        """A run crashed or was killed, or Scheduler could not start dispatcher or resync."""
-        crashed, undelivered = self._dead_letters["fleet"], self._dead_letters["schedules"]
+    def runs_crashing(self) -> Watch:
+        """Three runs crashed or were killed within five minutes: more than one secret's do."""
+        crashed = self._dead_letters["fleet"]
         return Watch(
-            cloudwatch.MathExpression(
-                expression="crashed + undelivered",
-                using_metrics={
-                    "crashed": crashed.metric_approximate_number_of_messages_visible(statistic="Maximum"),
-                    "undelivered": undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum"),
-                },
-                period=_FIVE_MINUTES,
-            ),
-            "A run crashed or was killed, or Scheduler could not start dispatcher or resync. "
+            # Not what waits in the queue: a run that kills its function each time would keep that alarm on for weeks.
+            self._functions["worker"].metric_errors(period=_FIVE_MINUTES),
+            "Several runs crashed or were killed, and reported nothing: their secrets come back later each time. "
             f"First: aws sqs receive-message --attribute-names All --queue-url {crashed.queue_url}",
+            limit=above(CRASHES_OF_ONE_SECRET),
+        )
+
+    def dead_letters(self) -> Watch:
+        """Scheduler could not start dispatcher or resync."""
+        undelivered = self._dead_letters["schedules"]
+        return Watch(
+            undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum", period=_FIVE_MINUTES),
+            "Scheduler could not start dispatcher or resync. "
+            f"First: aws sqs receive-message --attribute-names All --queue-url {undelivered.queue_url}",
         )
 
     def _gauge(self, name: str, statistic: str = "Maximum", *, minutes: int = 5) -> cloudwatch.Metric:
