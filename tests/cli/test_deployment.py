@@ -1,6 +1,8 @@
 """What a secret's tags name of its deployment: it is acted on where it is proven, and asked about where it is not."""
 
 import json
+import select
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -266,6 +268,21 @@ def test_a_claim_table_without_a_proof(
     assert "nothing proves" not in again.screen
     assert {"table": TABLE}.items() <= tokens.current()["tokenRefresh"].items()
     assert table.tables[TABLE]
+
+
+def test_an_emulator_leads_to_no_account(
+    cli: Cli, store: SecretsManagerServer, deployed: str, environment: dict[str, str]
+) -> None:
+    """Where Secrets Manager is not AWS's own, no other service of AWS is asked about a tag."""
+    del deployed
+    tag(store, SECRET_ID, claim_table=TABLE)
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        environment["HTTPS_PROXY"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+
+        assert "BROKEN" not in cli("status").screen
+
+        asked, _, _ = select.select([proxy], [], [], 0)
+    assert [] == asked
 
 
 def test_commands_name_the_function(

@@ -251,6 +251,9 @@ class SecretsModel:
         self._keep(secret, now, deleted_at=now)
         return {**secret.identity, "DeletionDate": now + request.get("RecoveryWindowInDays", 30) * DAY_SECONDS}
 
+    def _restore_secret(self, request: Request, now: float) -> Response:
+        return self._keep(self._described(request), now, deleted_at=None).identity
+
     _OPERATIONS = {  # noqa: RUF012 - a table of the methods above, which nobody changes
         "BatchGetSecretValue": _batch_get_secret_value,
         "CreateSecret": _create_secret,
@@ -262,6 +265,7 @@ class SecretsModel:
         "ListSecrets": _list_secrets,
         "PutResourcePolicy": _put_resource_policy,
         "PutSecretValue": _put_secret_value,
+        "RestoreSecret": _restore_secret,
         "TagResource": _tag_resource,
         "UntagResource": _untag_resource,
         "UpdateSecretVersionStage": _update_secret_version_stage,

@@ -90,6 +90,10 @@ def _arn(secret: Mapping[str, Any], service: str, resource: str) -> str:
 
 def _ask(context: Context, action: str, **members: Any) -> Mapping[str, Any]:
     """Ask AWS once; nothing if it refuses, or can't be reached."""
+    service = action.partition(":")[0]
+    own = context.environment.get(f"AWS_ENDPOINT_URL_{service.upper()}")
+    if service != "secretsmanager" and not (own or context.has_all_of_aws):
+        return {}  # Beside an emulator of Secrets Manager, the other services would be those of an account.
     try:
         return context.ask(action, "tags", limits=_ONE_TRY, **members)
     except TokenRefreshError:

@@ -80,7 +80,8 @@ def _foreign(state: SecretState) -> Iterator[Finding]:
         f"{found.version_id}, of {when(found.stored_at)}. A second refresher uses up the refresh token, and can cost "
         "the grant",
         "stop it; CloudTrail's PutSecretValue events say who it is. What it stored: ",
-        state.context.command("history"),
+        *(state.context.command("history"), ". Then begin a grant that it doesn't know: "),
+        state.context.command("authorize"),
     )
 
 
