@@ -1,10 +1,12 @@
 """`token-refresh fleet add`, `remove` and `resync`: who is in a fleet."""
 
 import json
+from io import StringIO
 
 import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
+from rich.console import Console
 from typer.testing import CliRunner
 
 from fleet.command import HOUR, NOW, healthy, run, tagged_secret, tags_of
@@ -173,3 +175,15 @@ def test_remove_what_can_not_be_removed(index: TableIndex) -> None:
     assert "keeps new tokens of secret kept" in printed
     assert [kept] == [member.secret_arn for member in index.rows()]
     assert {"token-refresh:fleet": "test"} == tags_of("stranger")
+
+
+def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
+    """On a terminal a bar on standard error shows how far it has come, and is gone at the end."""
+    tagged_secret("a")
+    terminal = StringIO()
+    console = Console(file=terminal, force_terminal=True, width=80)
+    monkeypatch.setattr("token_refresh_worker.cli.fleet.members.errors", lambda: console)
+
+    assert "1 of 1 secrets are in fleet prod" == run("add", "a").stdout.strip()
+    assert "adding" in terminal.getvalue()
+    assert 1 == len(list(index.rows()))

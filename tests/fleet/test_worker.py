@@ -258,6 +258,18 @@ def test_each_new_grant_has_a_time_of_its_own() -> None:
     ] == [(event.transition, event.since) for event in bus.sent]
 
 
+def test_a_secret_that_left_during_its_run() -> None:
+    """A run on a secret that has left the fleet since it began writes no row, and announces nothing."""
+    bus = MemoryBus()
+    workers = crew(bus=bus)
+
+    report(workers, entry(row()), rejected())
+
+    assert ([], []) == (list(workers.index.rows()), bus.sent)
+    assert isinstance(workers.log, FakeLog)
+    assert ["fleet_report_superseded"] == workers.log.events
+
+
 def test_a_late_run_announces_nothing() -> None:
     """A run that reports after a newer one changes neither row nor bus."""
     bus = MemoryBus()
