@@ -119,12 +119,12 @@ def test_silence() -> None:
 
 
 def test_slow_start() -> None:
-    """Five runs at once, and five more for each success of the last five minutes; after twenty, no limit."""
+    """Five runs at once, and five more for each success of the last five minutes; after five, no limit."""
     good = some(21, None)
-    found = [rooms(history(*good[:count]), NOW) for count in (0, 1, 19, 20)]
+    found = [rooms(history(*good[:count]), NOW) for count in (0, 1, 4, 5)]
 
-    assert [None, 10, 100, inf] == [room.get(LANE) for room in found]
-    assert [None, 10, 100, inf] == [room.get("xero") for room in found]
+    assert [None, 10, 25, inf] == [room.get(LANE) for room in found]
+    assert [None, 10, 25, inf] == [room.get("xero") for room in found]
     assert 5 == rooms(history(*some(1, None, newest=5 * MINUTE)), NOW)[LANE]
     assert {} == rooms([row(new=True)], NOW)
 

@@ -66,7 +66,7 @@ def store_away(secrets: int, seed: int) -> Iterator[Result]:
     world.run(BEGINS_MINUTE + 6 * 60)
     # The rest of the minute in which it ends.
     minutes = world.minutes_until_fresh(90, but=world.dead())
-    yield Result(story=story, what="fresh after, min", figure=minutes, limit=5 + 8 * secrets / 10_000)
+    yield Result(story=story, what="fresh after, min", figure=minutes, limit=max(5, 3 + secrets / 1000))
     world.run(5)
     yield Result(story=story, what="grants dead", figure=len(world.dead()), limit=0)
     yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
@@ -120,7 +120,8 @@ def hanging_herd(secrets: int, seed: int) -> Iterator[Result]:
             story=f"{secrets:,} due, provider hangs {'before' if minute < 0 else 'in the middle'}",
             what="unknown outcomes",
             figure=world.tally.errors.get(UNKNOWN, 0),
-            limit=40,
+            # Later it hits all that runs, and before the dispatcher knows, some of what follows.
+            limit=40 if minute < 0 else 64,
         )
 
 

@@ -168,10 +168,6 @@ class World:
         """Count refresh tokens that were sent and redeemed more than once."""
         return sum(count > 1 for provider in self.providers.values() for count in provider.redeemed.values())
 
-    def not_stored(self) -> int:
-        """Count secrets whose newest tokens, as the provider issued them, are not the current version."""
-        return len(self._not_current())
-
     def _not_current(self) -> set[str]:
         found = set()
         for secret_arn, provider in self.of.items():

@@ -31,7 +31,7 @@ REMEMBERED: Final = timedelta(hours=1)
 """Older runs say nothing about the provider of this moment."""
 STEP: Final = 5
 """How many runs may be under way in a lane of which nothing is known, and how many more after each success."""
-RUN_IN: Final = 20
+RUN_IN: Final = 5
 """After so many successes the lane is as wide as the other limits let it be."""
 RECENTLY: Final = timedelta(minutes=5)
 SILENT_RUNS: Final = 10

@@ -6,6 +6,8 @@ from typing import Final
 
 SECONDS: Final = 60
 """All of a minute: what a provider's rate leaves unused in one minute is lost."""
+BUDGET_SECONDS: Final = 55
+"""The write budget is spent a little sooner, so that its runs have reported when the next minute begins."""
 
 
 def pace(providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float | None]) -> list[list[int]]:
@@ -17,7 +19,7 @@ def pace(providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float
         rates: Token requests per second for each provider; None is unlimited. What exceeds a rate is left out.
     """
     # Rounded up, so that a whole budget fits into the seconds.
-    per_second = max(1, ceil(per_minute / SECONDS))
+    per_second = max(1, ceil(per_minute / BUDGET_SECONDS))
     seconds: list[list[int]] = [[] for _ in range(SECONDS)]
     first_open = 0
     provider_at: dict[str, float] = {}
