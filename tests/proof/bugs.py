@@ -12,6 +12,7 @@ from proof.store import Keep, Store
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.claims.moving import Move as ClaimMove
+from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate, Ledger
 from token_refresh_worker.core.claims import write_claim
@@ -566,6 +567,15 @@ def kept_needed_by_no_authorized_set() -> Patches:
 def kept_always_needed() -> Patches:
     """Stop where kept tokens can't be decrypted, though a person authorized again."""
     return _kept_rule(lambda step, _snapshot, _run: replace(step, needed=True))
+
+
+def pause_forgets() -> Patches:
+    """Let a pause say nothing of the attempts before it."""
+
+    def forgetful(*arguments: Any, **named: Any) -> Any:
+        return replace(pauses.pause_claim(*arguments, **named), earlier=())
+
+    return [(ports_module, "pause_claim", forgetful)]
 
 
 def _kept_rule(change: Callable[[Any, Snapshot, RunState], Any]) -> Patches:

@@ -156,6 +156,7 @@ MUTANTS: Final = (
         patches=bugs.kept_forgotten_without_a_record,
         scenario=outages.STALE,
     ),
+    Mutant(name="attempts forgotten in a pause", patches=bugs.pause_forgets, scenario=small.PAUSED),
     Mutant(name="kept tokens always needed", patches=bugs.kept_always_needed, scenario=outages.KEY_DELETED),
 )
 

@@ -127,6 +127,13 @@ OUTAGES: Final = (
     ),
     STALE,
     Scenario(
+        name="writes refused, paused",
+        plans=("s", "pr"),
+        budget=Budget(outages=1, crashes=1, jumps=1),
+        jumps=(CLAIM_ENDS,),
+        before=1,
+    ),
+    Scenario(
         name="writes refused, late write",
         plans=("s", "s"),
         budget=Budget(outages=1, late=1, losses=1, jumps=1),

@@ -28,7 +28,7 @@ from proof.store import (
     Record,
     StoreCall,
 )
-from proof.world import MOVES, RUN_SECONDS, Scenario, Violation, name_of
+from proof.world import MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
@@ -36,9 +36,10 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.claims import moving
 from token_refresh_worker.cli.claims.moving import Move as ClaimMove
 from token_refresh_worker.core import plan, snapshot, versions
-from token_refresh_worker.core.claims import Claim, read_claim, read_record, write_claim, write_record
+from token_refresh_worker.core.claims import Claim, ClaimPause, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
@@ -50,6 +51,7 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import StoreName
 
@@ -238,12 +240,40 @@ class MoveRun:
         self._move.carry_out(self._to)
 
 
+class PauseRun:
+    """What `pause` and `resume` append, as a run of the search: once, where the command would not wait or refuse."""
+
+    def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
+        secret = _Secret(TOKENS, ports)
+        self._store = scenario.policy().claim_store
+        self._claims = _claims(self._store, secret, ports)
+        self._lasts = timedelta(seconds=PAUSE_SECONDS if kind == "p" else 0)
+        self._reader = SnapshotReader(
+            store=secret,
+            claims=self._claims,
+            claim_store=self._store.kind,
+            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
+            needs_refresh_token=True,
+            memory=Memory(clock=ports),
+        )
+
+    def execute(self) -> None:
+        """Append the pause, or its end."""
+        snapshot = self._reader.read()
+        if snapshot.kept is None and snapshot.open_until is None and snapshot.missing_claim_id is None:
+            pause = ClaimPause(until=snapshot.now + self._lasts, why="maintenance")
+            claim = pause_claim(snapshot, self._store, pause, nonce=FRESH_NONCE)
+            self._claims.append(claim, after=snapshot.newest_claim_id)
+
+
 def _claims(name: StoreName, secret: SecretStore, ports: Ports) -> ClaimStore:
     return VersionClaims(secret) if name.table is None else _Table(name.table, ports)
 
 
-def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
+def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | PauseRun:
     """Put the real run together, on these ports."""
+    if kind in PAUSES:
+        return PauseRun(scenario, ports, kind)
     if kind in MOVES:
         return MoveRun(scenario, ports, kind)
     secret: SecretStore = _Secret(TOKENS, ports)
@@ -280,7 +310,7 @@ def named_claim(scenario: Scenario) -> str:
     return claim_id
 
 
-def settle(run: Run | MoveRun) -> Ended:
+def settle(run: Run | MoveRun | PauseRun) -> Ended:
     """Execute a run to its end."""
     try:
         outcome = run.execute()
@@ -291,7 +321,7 @@ def settle(run: Run | MoveRun) -> Ended:
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
         return Ended(f"{type(error).__name__}: {error}", named=False)
     if outcome is None:
-        return Ended("moved", named=True)
+        return Ended("moved or paused", named=True)
     retry_at = None if outcome.retry_at is None else int(outcome.retry_at.timestamp())
     return Ended(str(outcome.name), named=True, retry_at=retry_at)
 

@@ -254,6 +254,28 @@ _ALL: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
+    Scenario(
+        name="paused",
+        plans=("ss", "pr"),
+        budget=Budget(crashes=1, losses=1, jumps=1),
+        jumps=(CLAIM_ENDS,),
+        before=1,
+    ),
+    Scenario(name="paused, stale reads", plans=("s", "ps"), budget=Budget(stale=2), stale_depth=8, before=1),
+    Scenario(
+        name="paused, people",
+        plans=("s", "p"),
+        budget=Budget(crashes=1, operator=1),
+        operator=(AUTHORIZE, EDIT, UNLABEL, MOVE_BACK),
+        before=1,
+    ),
+    Scenario(
+        name="paused for too long",
+        plans=("s", "p", "s"),
+        budget=Budget(crashes=1, jumps=1),
+        jumps=(DAY_PASSES,),
+        before=1,
+    ),
 )
 
 

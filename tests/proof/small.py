@@ -258,6 +258,11 @@ MOVED_AT_THE_LIMIT: Final = Scenario(
 )
 
 
+PAUSED: Final = Scenario(
+    name="paused", plans=("ss", "pr"), budget=Budget(crashes=1, jumps=1), jumps=(CLAIM_ENDS,), before=1
+)
+
+
 MOVED_TWICE: Final = replace(MOVED, name="moved twice", plans=("mS", "m"), budget=Budget(crashes=1))
 
 

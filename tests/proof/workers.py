@@ -19,7 +19,7 @@ WAKES: Final = 1
 
 REFUSED: Final = SecretStoreUnavailable("every write is refused")
 
-_KINDS: Final = "sfnSFmb"
+_KINDS: Final = "sfnSFmbpr"
 
 
 class _Pending(BaseException):

@@ -42,6 +42,11 @@ CLAIMS_TABLE: Final = "table"
 OTHER_TABLE: Final = "other-table"
 """Claim stores, beside `versions`: two tables."""
 
+PAUSES: Final = "pr"
+"""Letters of a plan that are no runs: an operator pauses the secret, or resumes it."""
+
+PAUSE_SECONDS: Final = 2 * CLAIM_SECONDS
+
 MOVES: Final = "mb"
 """Letters of a plan that are no runs: the claims are moved to the second deployment's store, or back."""
 
@@ -79,7 +84,7 @@ class Worker(NamedTuple):
     plan: str
     """A letter for each run that is left, this one first: `s` scheduled, `f` forced; capital: the second deployment.
 
-    `n`: a run that names the search's first attempt, to send its refresh token again. Or a letter of `MOVES`.
+    `n`: a run that names the search's first attempt, to send its refresh token again. Or of `MOVES` or `PAUSES`.
     """
     node: int
     """The history of the run that is under way: which replies it had so far."""
