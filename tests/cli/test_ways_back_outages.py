@@ -56,6 +56,19 @@ def overwrite(name: str, value: str = "garbage") -> Callable[[Scene], None]:
     return lambda scene: scene.client.put_secret_value(SecretId=name, SecretString=value)
 
 
+def overwrite_copy(scene: Scene) -> None:
+    """Ten minutes ago: a younger copy may be one that reads don't show yet, and no run replaces it."""
+    overwrite(PUBLISHED, "{}")(scene)
+    pass_time(1 / 6)(scene)
+
+
+def store_another(scene: Scene) -> None:
+    """A second refresher stores what it received."""
+    current = json.loads(scene.client.get_secret_value(SecretId=SECRET)["SecretString"])
+    times = {"expiresAt": current["expiresAt"], "issuedAt": current["issuedAt"]}
+    scene.client.put_secret_value(SecretId=SECRET, SecretString=json.dumps({**scene.document(), **times}))
+
+
 def rotate_beside(scene: Scene) -> None:
     """The client secret beside the tokens is no longer the provider's."""
     del scene.shell.environment["CLIENT_SECRET_ID"]
@@ -64,11 +77,29 @@ def rotate_beside(scene: Scene) -> None:
     scene.client.put_secret_value(SecretId=SECRET, SecretString=json.dumps({**current, **old}))
 
 
+def pass_time(hours: float) -> Callable[[Scene], None]:
+    def later(scene: Scene) -> None:
+        scene.store.clock_offset_seconds += int(hours * 3600)
+
+    return later
+
+
+def deny_writes(scene: Scene) -> None:
+    """Seven runs fail before their claim; then a person allows the action that they name."""
+    scene.store.fault("deny", "PutSecretValue", times=7)
+    pass_time(17)(scene)
+    assert {1} == {scene.shell.run(REFRESH).code for _ in range(7)}
+
+
 STATES: dict[str, tuple[Callable[[Scene], Any], str, str, list[str]]] = {
+    "each run fails before its claim": (deny_writes, STATUS, "is overdue", ["refresh"]),
     "the client secret is deleted": (delete(CLIENT), STATUS, "marked for deletion", ["restore-secret"]),
     "the client secret is overwritten": (overwrite(CLIENT), STATUS, "fails before it begins", ["client"]),
     "the client secret is rotated": (rotate_beside, f"{REFRESH} --force", "rejected the client", ["client", "refresh"]),
     "the published secret is deleted": (delete(PUBLISHED), STATUS, "can't read the published copy", ["restore-secret"]),
+    "the published copy is overwritten": (overwrite_copy, STATUS, "of an older version", ["refresh"]),
+    "the token secret is deleted": (delete(SECRET), STATUS, "marked for deletion", ["restore-secret"]),
+    "a second refresher": (store_another, STATUS, "stored by something else", ["authorize"]),
 }
 """What happened; what the operator runs first; what that says; which commands are then followed."""
 
@@ -83,7 +114,7 @@ def test_way_back(deployed: Scene, state: str) -> None:
     assert said in ended.screen, ended.screen
 
     followed: list[str] = []
-    while ended.code != 0 or not followed:
+    while (ended.code != 0 or not followed) and len(followed) <= len(wanted):
         line = next(line for line in printed(ended) if not line.startswith(LOOKS))
         followed.append(shlex.split(line)[2 if line.startswith("aws") else 1])
         done = deployed.shell.run(line, stdin=answers(deployed, followed[-1]))

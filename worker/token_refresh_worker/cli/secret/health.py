@@ -194,6 +194,7 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
     """Report a refresh that is late: a scheduled run should have begun one, and no rule keeps it back."""
     due, left = state.due_at, state.left
     # Where no run refreshes, another finding says why; the schedule is not the cause.
+    refreshes = isinstance(state.step, Redeem) and state.client_failure is None
     runs = isinstance(state.step, (*_REFRESHES, Wait)) and pause_of(state.snapshot) is None
     if due is None or left is None or not runs:
         return
@@ -205,6 +206,7 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
             f"the refresh is overdue: it was due {relative(-late)}, a run comes every {span(state.period)}, and the "
             f"access token expires in {span(left)}",
             *("check the schedule and the function: ", doctor_of(state)),
+            *((". Refresh from here: ", state.context.command("refresh")) if refreshes else ()),
         )
 
 
