@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from builders import NOW, policy
-from run.grant import SingleUseGrant, with_grant
-from run.world import Killed, World, fail
+from builders import MINUTE, NOW, policy
+from run.grant import SingleUseGrant, single_use, with_grant
+from run.world import Killed, World, fail, killed, stale_reads
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,
+    DeadlineExceeded,
     ReauthorizationRequired,
     SecretEmpty,
     SecretStoreUnavailable,
@@ -19,6 +20,7 @@ from token_refresh.errors import (
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.revoke import revocation
 from token_refresh_worker.cli.revoke.revocation import revoke_grant
+from token_refresh_worker.core.versions import claim_version_id, staged_version_id
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
@@ -251,3 +253,69 @@ def test_an_access_token_alone(world: World, endpoint: Endpoint) -> None:
     (request,) = endpoint.asked
     assert {"token": "access-0", "token_type_hint": "access_token"}.items() <= request.fields.items()
     assert ("POST", Encoding.FORM) == (request.method, request.encoding)
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_used_token_is_not_sent(*, dies: bool) -> None:
+    """While an old read hides the successor of a used token, nothing is sent: the successor would live on."""
+    world, endpoint = with_hidden_successor(dies=dies)
+
+    with pytest.raises(CommandFailed, match=r"a read of Secrets Manager was stale on secret tokens .* until .*; noth"):
+        revoke_grant(world.run(), endpoint)
+
+    assert [] == endpoint.asked
+
+
+def test_a_used_token_whose_successor_is_gone() -> None:
+    """Once every read would show the successor, it is lost, and the used token is all that can end the grant."""
+    world, endpoint = with_hidden_successor(dies=True)
+    world.pass_time(HOUR)
+
+    revoke_grant(world.run(), endpoint)
+
+    assert ["refresh-0"] == [request.fields["token"] for request in endpoint.asked]
+
+
+def with_hidden_successor(*, dies: bool) -> tuple[World, Endpoint]:
+    """A refresh whose record is readable, and whose tokens are not; its run may have died before they were current."""
+    world, grant = single_use(ClaimStoreKind.TABLE, 10 * MINUTE)
+    base = world.labels()["AWSCURRENT"]
+    stale_reads(world, "AWSCURRENT", staged_version_id(claim_version_id(base), base))
+    if dies:
+        killed(world, "move AWSCURRENT")
+    else:
+        assert "refreshed" == world.outcome()
+    return world, Endpoint(grant)
+
+
+def test_an_old_read_of_what_is_current(world: World, endpoint: Endpoint) -> None:
+    """A read that is older than the last refresh makes the command wait, whatever it could read of the successor."""
+    stale_reads(world, "AWSCURRENT")
+    assert "refreshed" == world.outcome()
+
+    with pytest.raises(CommandFailed, match=r"a read of Secrets Manager was stale on secret tokens .*; nothing"):
+        revoke_grant(world.run(), endpoint)
+
+    assert [] == endpoint.asked
+
+
+def test_a_machine_that_slept(world: World, endpoint: Endpoint) -> None:
+    """A claim that ended while the machine was suspended protects nothing: nothing is sent, and runs go on at once."""
+    slept = "put REFRESH_CLAIM" if world.table is None else "append claim"
+    with (
+        world.at(slept, lambda: world.pass_time(timedelta(minutes=1, seconds=29)), after=True),
+        pytest.raises(DeadlineExceeded, match="nothing was redeemed"),
+    ):
+        revoke_grant(world.run(), endpoint)
+
+    assert [] == endpoint.asked
+    assert "refreshed" == world.outcome()
+
+
+def test_an_old_read_after_the_revocation(world: World, endpoint: Endpoint) -> None:
+    """What the command made current itself it knows, whatever a read shows."""
+    stale_reads(world, "AWSCURRENT")
+
+    version_id, _ = revoke_grant(world.run(), endpoint)
+
+    assert version_id == world.labels()["AWSCURRENT"]

@@ -24,11 +24,13 @@ from token_refresh_worker.core.plan import (
     plan,
     redeem_once,
     refuse_other_settings,
+    stop_at_used_token,
     store_kept_tokens,
     wait_for_open_claim,
 )
+from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
-from token_refresh_worker.core.steps import Action, Mismatch, Reason, Wait
+from token_refresh_worker.core.steps import Action, Mismatch, Promote, Reason, Step, TokenUsed, Wait
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, revoked_version_id
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
@@ -36,6 +38,7 @@ from token_refresh_worker.oauth.revocation import Revoked, revocation_request
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.failures import mismatch
 from token_refresh_worker.run.keeping import Keeping
+from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.request_sender import PreparedRefresh
 from token_refresh_worker.run.run import STEPS, Run
@@ -45,11 +48,14 @@ _CHECKS: Final = {
     store_kept_tokens,
     forward_stored_tokens,
     refuse_other_settings,
+    stop_at_used_token,
     wait_for_open_claim,
     redeem_once,
 }
 _RULES: Final = tuple(rule for rule in RULES if rule.check in _CHECKS)
 """The newest token, alone, at its own provider. What spares a grant or the provider forbids no revocation."""
+_TOKEN_GONE: Final = tuple(rule for rule in _RULES if rule.check is not stop_at_used_token)
+"""For a used token whose successor is lost for good: the provider may still end its grant."""
 
 SendRevocation = Callable[[TokenRequest], Revoked | FailedRequest]
 """Sends a request to the revocation endpoint."""
@@ -77,7 +83,12 @@ class Revocation(Redemption):
 
         Raises:
             CommandFailed: The provider did not revoke, or nobody knows whether it did.
+            DeadlineExceeded: Too little time is left; nothing was sent.
         """
+        # The machine may have been suspended since the claim was stored: it may have ended, and a run refreshed.
+        if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
+            self.record(claim, Fate.NOT_REDEEMED)
+            raise self._too_late()
         response = self.send(prepared.request)
         if isinstance(response, FailedRequest):
             # Nothing was redeemed, whatever became of the request: runs may go on at once.
@@ -122,7 +133,7 @@ def revoke_grant(run: Run, send: SendRevocation) -> tuple[str, datetime]:
     actions = Actions(parts=parts, memory=memory, reader=run.reader, redemption=revocation, keeping=keeping)
     snapshot, step = run.reader.read(), None
     for _ in range(STEPS):
-        step = plan(snapshot, memory, parts.policy, _RULES)
+        step = _next_step(snapshot, memory, parts.policy)
         if isinstance(step, Mismatch):
             raise mismatch(parts.secret, step)
         if not isinstance(step, Action):
@@ -131,8 +142,9 @@ def revoke_grant(run: Run, send: SendRevocation) -> tuple[str, datetime]:
             after = actions.take(step, snapshot)
         except SecretEmpty:  # After a lost response the label had moved: the next read is that of the document.
             after = None
-        current = parts.store.read(label=CURRENT)
-        revoked = next((s for s in revocation.stored if current and s.version_id == current.version_id), None)
+        # What this command made current itself needs no read, which may be older.
+        known = {after.current.version_id} if after else set()
+        revoked = next((s for s in revocation.stored if s.version_id in known or _is_current(run, s)), None)
         if revoked is not None:
             return revoked.version_id, revoked.stored_at
         if after is None:
@@ -143,8 +155,22 @@ def revoke_grant(run: Run, send: SendRevocation) -> tuple[str, datetime]:
             f"the grant is revoked, and somebody stored another token set in {parts.secret} meanwhile; it stays",
             fix=("Look at it: ", parts.secret.command("status")),
         )
-    until = f" until {when(step.until)}" if isinstance(step, Wait) else ""
+    reason, until = (step.reason, f" until {when(step.until)}") if isinstance(step, Wait) else (Reason.CLAIMED, "")
     raise CommandFailed(
-        f"{Reason.CLAIMED.value} on {parts.secret}{until}; nothing was sent",
+        f"{reason.value} on {parts.secret}{until}; nothing was sent",
         fix=("Wait for it, then: ", parts.secret.command("revoke")),
     )
+
+
+def _next_step(snapshot: Snapshot, memory: Memory, policy: Policy) -> Step:
+    step = plan(snapshot, memory, policy, _RULES)
+    if isinstance(step, TokenUsed):
+        return plan(snapshot, memory, policy, _TOKEN_GONE)
+    if isinstance(step, Promote) and (snapshot.current.version_id, step.successor.version_id) in memory.refused:
+        return Wait(snapshot.now + SETTLED, Reason.STALE)
+    return step
+
+
+def _is_current(run: Run, stored: TokenSet) -> bool:
+    current = run.parts.store.read(label=CURRENT)
+    return current is not None and current.version_id == stored.version_id
