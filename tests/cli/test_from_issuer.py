@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,10 @@ def test_an_api_that_the_grant_is_not_for(cli: Cli, provider: AuthorizationServe
     )
     assert profile.revocation_endpoint.startswith(provider.issuer)
     assert ["reported", "assumed"] == [fact.basis for fact in profile.evidence]
+    written_life = (folder / "127-0-0-1.toml").read_text().replace("# [acc", "[acc").replace("# lifetime", "lifetime")
+    assert None is profile.access_token_lifetime
+    (folder / "an-hour.toml").write_text(written_life)
+    assert timedelta(hours=1) == read_profile(folder / "an-hour.toml").access_token_lifetime
 
 
 def test_nothing_is_overwritten(cli: Cli, provider: AuthorizationServer, folder: Path) -> None:

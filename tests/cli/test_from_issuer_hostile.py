@@ -208,7 +208,7 @@ def test_another_host_has_to_be_named(cli: Cli, site: Documents, folder: Path) -
     said = refusal(cli, folder, site.url)
 
     assert "names other hosts than 127.0.0.1: oauth2.example (token_endpoint)" in said
-    assert f"--from-issuer {site.url} --profiles {folder} --trust oauth2.example" in said
+    assert f"providers it --from-issuer {site.url} --profiles {folder} --trust oauth2.example" in said
     assert 0 == ask(cli, folder, site.url, "--trust", "OAuth2.example").code
     assert "https://oauth2.example/token" == read_profile(folder / "it.toml").token_endpoint
 
@@ -280,6 +280,18 @@ def test_a_challenge_that_leads_astray(cli: Cli, site: Documents, folder: Path, 
     assert said in refusal(cli, folder, challenge(site, metadata.replace("{url}", site.url)))
 
 
+def test_a_host_with_several_apis(cli: Cli, site: Documents, folder: Path) -> None:
+    """A root document about another API doesn't hide what the 401 of this one says."""
+    url = challenge(site, f"{site.url}/elsewhere.json")
+    site.put(RESOURCE, {"resource": f"{site.url}/other"})
+    site.put("/elsewhere.json", {"resource": url, "authorization_servers": [site.url]})
+    site.put(OAUTH, site.issuer())
+
+    assert 0 == ask(cli, folder, url).code
+
+    assert {"resource": url} == read_profile(folder / "it.toml").request.params
+
+
 def test_a_401_without_a_place(cli: Cli, site: Documents, folder: Path) -> None:
     """A 401 that names no metadata leads nowhere."""
     site.put("/api", {}, status=401, WWW_Authenticate="Bearer")
@@ -292,6 +304,9 @@ def test_an_issuer_without_pkce(cli: Cli, site: Documents, folder: Path) -> None
     site.put(RESOURCE, {"resource": site.url, "authorization_servers": [site.url]})
     site.put(OAUTH, site.issuer(code_challenge_methods_supported=["plain"]))
 
+    assert "lacks S256" in refusal(cli, folder, site.url)
+
+    site.put(RESOURCE, {"resource": site.url})
     assert "lacks S256" in refusal(cli, folder, site.url)
 
     del site.at[RESOURCE]

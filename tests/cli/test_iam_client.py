@@ -49,7 +49,7 @@ def test_a_provider_that_does_not_know_the_operator(
 
     assert 1 == ended.code
     assert "which names your own AWS role" in ended.screen
-    assert "aws sts get-caller-identity" in ended.screen
+    assert "aws iam get-role --role-name NAME --query Role.Arn" in ended.screen
 
 
 class Iam(LoopbackServer):

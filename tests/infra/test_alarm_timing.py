@@ -91,6 +91,19 @@ def test_what_a_person_schedules_may_be_too_seldom(code: Path) -> None:
     assert [] == often.warnings
 
 
+def test_a_life_that_nobody_states(code: Path) -> None:
+    """A deployment that assumes a day is warned of; the profile or the deployment may state the life."""
+    values: dict[str, Any] = {"environment": "prod", "alarm_email": "a@b", "provider": "generic"}
+    values |= {"token_endpoint": "https://idp.example/token"}
+    assumed, given, known = (
+        synthesise(values | more, code).warnings
+        for more in ({}, {"token_lifetime_seconds": 3600}, {"provider": "xero", "claim_table": "create"})
+    )
+
+    assert "neither this deployment nor the profile generic says how long" in " ".join(assumed)
+    assert [[], []] == [given, known]
+
+
 def test_the_deployed_alarms_are_these(code: Path) -> None:
     """The template has the thresholds and periods that the arithmetic is about."""
     deployment = synthesise({"environment": "prod", "provider": "xero", "claim_table": "create"}, code)

@@ -19,6 +19,7 @@ from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
 from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic, rule_arns
 from token_refresh_infra.single.alarms import RefreshAlarms
+from token_refresh_infra.single.assumed_life import warn_of_assumed_life
 from token_refresh_infra.single.consumers import read_policy
 from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
 from token_refresh_infra.single.metrics import Metrics
@@ -181,6 +182,7 @@ class SingleStack(DeployedStack):
 
     def _schedule(self) -> None:
         parameters, minutes = self._parameters, self._parameters.run_every_minutes
+        warn_of_assumed_life(self, parameters)
         self.schedule = Schedules(
             self,
             "Schedule",

@@ -138,11 +138,9 @@ class Exchange:
                     f"the token endpoint rejected the client assertion ({failure.seen}), which names your own AWS role",
                     fix=(
                         "Register your role at the provider beside the function's, for as long as it takes; ",
-                        *(
-                            Command.of("aws sts get-caller-identity"),
-                            " shows it. Then run ",
-                            self.context.command("authorize"),
-                        ),
+                        Command.of("aws iam get-role --role-name NAME --query Role.Arn --output text"),
+                        " shows the ARN that it goes by. Then run ",
+                        self.context.command("authorize"),
                     ),
                 )
             return ClientRejected(

@@ -20,6 +20,7 @@ from token_refresh_worker.adapters.json_document import (
 )
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.providers.metadata import (
+    AnotherResource,
     Resource,
     check_pkce,
     checked_url,
@@ -56,6 +57,7 @@ def write_profile(url: str, folder: Path | None, name: str | None, trusted: Sequ
     own = own_profiles({"PROVIDER_PROFILES": str(folder)} if folder else {})
     if own is None:
         raise CommandFailed("no folder is named for the profile", fix="Name one that exists: --profiles FOLDER")
+    named = (name,) if name else ()
     name = name or re.sub(r"[^a-z0-9-]", "-", host_of(url)).strip("-")[:41]
     if not NAME.fullmatch(name):
         raise ConfigurationError(f"the name of a profile must match {NAME.pattern}")
@@ -64,7 +66,8 @@ def write_profile(url: str, folder: Path | None, name: str | None, trusted: Sequ
         raise CommandFailed(
             f"{path} exists, and {_NOTHING}", fix="remove it, or give another name: NAME after providers"
         )
-    search = _Search(url=url, trusted=trusted, options=("--profiles", str(folder)))
+    command = "token-refresh", "providers", *named, "--from-issuer", url, "--profiles", str(folder)
+    search = _Search(url=url, trusted=trusted, command=command)
     try:
         text = search.profile()
     except DocumentRefused as refused:
@@ -88,7 +91,8 @@ class _Search:
 
     url: str
     trusted: Sequence[str]
-    options: tuple[str, ...]
+    command: tuple[str, ...]
+    """What the person ran, without the trusted hosts."""
     missing: dict[str, str] = field(default_factory=dict)
     """Why there is no document, by its place."""
 
@@ -110,8 +114,14 @@ class _Search:
         raise DocumentRefused("; ".join(f"{place}: {why}" for place, why in self.missing.items()))
 
     def _resource(self) -> Resource | None:
-        for place, document in self._documents(resource_places(self.url)):
-            return read_resource(document, self.url, place)
+        specific, *_ = places = resource_places(self.url)
+        for place, document in self._documents(places):
+            try:
+                return read_resource(document, self.url, place)
+            except AnotherResource as refused:
+                if place == specific:
+                    raise
+                self.missing[place] = str(refused)  # A host's root may be another API's.
         # The other way of RFC 9728, which MCP's specification allows for, too.
         named = fetch_challenge(self.url, named=True)
         if named is None:
@@ -144,12 +154,11 @@ class _Search:
         if not others:
             return
         trust = [word for host in (*self.trusted, *others) for word in ("--trust", host)]
-        again = "token-refresh", "providers", "--from-issuer", self.url, *self.options, *trust
         raise CommandFailed(
             f"the metadata names other hosts than {host_of(self.url)}: "
             f"{', '.join(f'{host} ({key})' for host, key in others.items())}; {_NOTHING}",
             fix=(
                 "If the provider's documentation names them too, trust them: ",
-                Command(again, is_complete=True),
+                Command((*self.command, *trust), is_complete=True),
             ),
         )

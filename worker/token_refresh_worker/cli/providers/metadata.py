@@ -23,6 +23,10 @@ _OFFLINE: Final = "offline_access"
 _METHODS: Final = (AuthMethod.BASIC, AuthMethod.POST, AuthMethod.NONE, AuthMethod.PRIVATE_KEY_JWT)
 
 
+class AnotherResource(DocumentRefused):
+    """A document about another resource than the one that was asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """What an API, such as an MCP server, says of itself (RFC 9728)."""
@@ -89,13 +93,14 @@ def read_resource(document: Mapping[str, object], url: str, place: str) -> Resou
     """Read the metadata of the resource `url`, found at `place`.
 
     Raises:
-        DocumentRefused: It is another resource's, or not valid.
+        AnotherResource: It is another resource's.
+        DocumentRefused: It is not valid.
     """
     resource = checked_url(document, "resource")
     # At the root a document may speak for the whole host.
     known = (url, origin_of(url)) if place == _inserted(origin_of(url), _RESOURCE) else (url,)
     if all(not _same(resource, one) for one in known):
-        raise DocumentRefused(f"resource is not {url}: the document is another API's (RFC 9728 section 3.3)")
+        raise AnotherResource(f"resource is not {url}: the document is another API's (RFC 9728 section 3.3)")
     servers = _texts(document, "authorization_servers")
     issuer = checked_url({"authorization_servers": servers[0]}, "authorization_servers") if servers else None
     return Resource(resource=resource, issuer=issuer, scopes=_scopes(document))
@@ -129,12 +134,12 @@ def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
 
 
 def check_pkce(issuer: Issuer, resource: Resource | None) -> None:
-    """Refuse an issuer without PKCE for an API that names its issuer: MCP wants it of each.
+    """Refuse an issuer without PKCE for an API: MCP wants it of each.
 
     Raises:
         DocumentRefused: Its metadata doesn't say that it takes challenges.
     """
-    if resource is not None and resource.issuer is not None and issuer.pkce is not True:
+    if resource is not None and issuer.pkce is not True:
         raise DocumentRefused("code_challenge_methods_supported lacks S256, which MCP wants of an issuer")
 
 

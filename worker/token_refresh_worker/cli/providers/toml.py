@@ -19,6 +19,8 @@ def profile_text(issuer: Issuer, resource: Resource | None, *, title: str, sourc
         f'resource = "{resource.resource}"' if resource else "",
         'rotation = "optional"   # always, if each refresh returns a new refresh token',
         "grace = 0               # seconds for which the old one works; until you know it, it is single use",
+        "\n# [access_token]",
+        "# lifetime_seconds = 3600   # what status shows right after a refresh; without it, a day is assumed",
         "\n[request]",
         f'auth = "{method}"{_or(others)}',
         "\n[authorization]",
