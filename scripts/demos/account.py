@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from testbed.aws_lambda.function import HANDLER, Function
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +20,8 @@ TOKEN_SECRET_ID = "upwork-oauth-tokens"  # noqa: S105 - a name
 PUBLISHED_SECRET_ID = "upwork-oauth-tokens-published"  # noqa: S105 - a name
 CLIENT_SECRET_ID = "upwork-client"  # noqa: S105 - a name
 FUNCTION_NAME = "token-refresh-prod"
-_STACK = {
-    "aws:cloudformation:stack-id": f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{FUNCTION_NAME}/made-up"
-}
+_STACK = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{FUNCTION_NAME}/made-up"
+_MADE = {TOKEN_SECRET_ID: Made.TOKENS, PUBLISHED_SECRET_ID: Made.PUBLISHED}
 _KINDS = {"refreshToken": "token set", "nonce": "claim", "outcome": "record"}
 
 
@@ -159,7 +159,8 @@ class Account:
 
     def _create(self, name: str, value: dict[str, str] | None, named: Mapping[str, str] | None = None) -> None:
         text = {} if value is None else {"SecretString": json.dumps(value)}
-        tags = {f"token-refresh:{key}": other for key, other in named.items()} | _STACK if named else {}
+        ours = {f"token-refresh:{key}": other for key, other in (named or {}).items()}
+        tags = ours | {STACK_TAG: _STACK, LOGICAL_ID_TAG: _MADE[name]} if named else {}
         tagged = [{"Key": key, "Value": other} for key, other in tags.items()]
         self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4()), "Tags": tagged, **text})
 

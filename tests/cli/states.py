@@ -167,9 +167,10 @@ def of_another_host_and_overdue(stage: Stage) -> None:
     stage.tokens.store(expires_in=2 * HOUR, tokenRefresh=origin)
 
 
-def claims_in_a_table(stage: Stage) -> None:
+def claims_in_a_table(stage: Stage) -> dict[str, str]:
     origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"}
     stage.tokens.store(expires_in=7 * HOUR, tokenRefresh=origin)
+    return {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9"}  # nobody is there
 
 
 def published_before(stage: Stage) -> dict[str, str]:

@@ -15,6 +15,7 @@ from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
 STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/token-refresh-prod/1"
 OTHER = "arn:aws:cloudformation:eu-central-1:123456789012:stack/another/1"
@@ -22,7 +23,7 @@ PUBLISHED, TABLE = "tokens-published", "my-claims"
 
 
 def tag(store: SecretsManagerServer, name: str, **tags: str) -> None:
-    named = {"stack": "aws:cloudformation:stack-id"}
+    named = {"stack": STACK_TAG, "logical_id": LOGICAL_ID_TAG}
     keys = {key: named.get(key, f"token-refresh:{key.replace('_', '-')}") for key in tags}
     store.client().tag_resource(SecretId=name, Tags=[{"Key": keys[key], "Value": tags[key]} for key in tags])
 
@@ -42,12 +43,18 @@ def deployed(store: SecretsManagerServer, tokens: Tokens) -> str:
     """A token secret and a published one, as one stack makes them; gives the first version ID."""
     version_id = tokens.store(expires_in=DAY)
     store.client().create_secret(Name=PUBLISHED)
-    tag(store, SECRET_ID, stack=STACK, function="worker", published=PUBLISHED)
-    tag(store, PUBLISHED, stack=STACK, published_from=SECRET_ID)
+    tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS, function="worker", published=PUBLISHED)
+    tag(store, PUBLISHED, stack=STACK, logical_id=Made.PUBLISHED, published_from=SECRET_ID)
     return version_id
 
 
-@pytest.fixture(params=["a secret of another stack", "a secret of no stack", "of an adopted one", "itself", "nothing"])
+FORGERIES = [
+    *("a secret of another stack", "a secret of no stack", "of an adopted one", "itself", "nothing"),
+    *("another secret of an application's stack", "another secret of our stack"),
+]
+
+
+@pytest.fixture(params=FORGERIES)
 def forged(request: pytest.FixtureRequest, store: SecretsManagerServer, tokens: Tokens) -> str:
     """A token secret whose tag was forged; gives the secret that the tag names."""
     tokens.store(expires_in=DAY)
@@ -55,9 +62,13 @@ def forged(request: pytest.FixtureRequest, store: SecretsManagerServer, tokens: 
     if target == "foreign":
         store.client().create_secret(Name=target)
     if request.param == "a secret of another stack":
-        tag(store, target, stack=OTHER, published_from=SECRET_ID)
-    if request.param != "of an adopted one":
-        tag(store, SECRET_ID, stack=STACK)
+        tag(store, target, stack=OTHER, logical_id=Made.PUBLISHED, published_from=SECRET_ID)
+    if request.param in {"another secret of an application's stack", "another secret of our stack"}:
+        tag(store, target, stack=STACK, logical_id="Database", published_from=SECRET_ID)
+    if request.param == "another secret of an application's stack":
+        tag(store, SECRET_ID, stack=STACK, logical_id="Tokens")
+    elif request.param != "of an adopted one":
+        tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS)
     tag(store, SECRET_ID, function="worker", published=target)
     return target
 
@@ -87,9 +98,9 @@ def test_an_authorization_reaches_consumers(
     free_port: int,
 ) -> None:
     """`authorize` publishes what it has stored, and says so."""
-    for name in (SECRET_ID, PUBLISHED):
+    for name, made in {SECRET_ID: Made.TOKENS, PUBLISHED: Made.PUBLISHED}.items():
         store.client().create_secret(Name=name)
-        tag(store, name, stack=STACK)
+        tag(store, name, stack=STACK, logical_id=made)
     tag(store, SECRET_ID, published=PUBLISHED)
     someone = person(consent)
 
@@ -243,7 +254,7 @@ def test_the_claim_table_of_the_stack(
 ) -> None:
     """With claims in the stack's table the first refresh needs no option, and the claim is where the function looks."""
     del deployed
-    table.tags[TABLE] = {"aws:cloudformation:stack-id": STACK}
+    table.tags[TABLE] = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TABLE}
     tag(store, SECRET_ID, claim_table=TABLE)
 
     ended = cli("refresh", "--force")
@@ -290,11 +301,11 @@ def test_commands_name_the_function(
 ) -> None:
     """Printed commands name the function of the same stack, and no function that a tag alone names."""
     tokens.store(expires_in=2 * DAY / 24)
-    tag(store, SECRET_ID, stack=STACK, function="worker")
+    tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS, function="worker")
     with Aws() as aws:
         environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{aws.address}"
         doubtful = cli("status")
-        aws.function_tags = {"aws:cloudformation:stack-id": STACK}
+        aws.function_tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}
         proven = cli("status")
 
     assert f"token-refresh doctor {SECRET_ID} --function NAME --region" in doubtful.screen

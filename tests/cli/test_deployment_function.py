@@ -9,6 +9,7 @@ from builders import DAY, HOUR
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
 STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/worker/1"
 
@@ -18,10 +19,10 @@ def aws(environment: dict[str, str], store: SecretsManagerServer, tokens: Tokens
     """A deployment whose client secret nobody names but its function."""
     tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
     store.client().create_secret(Name="client", SecretString='{"clientId": "id", "clientSecret": "made-up"}')
-    tags = {"aws:cloudformation:stack-id": STACK, "token-refresh:function": "worker"}
+    tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TOKENS, "token-refresh:function": "worker"}
     store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": key, "Value": tags[key]} for key in tags])
     with Aws() as server:
-        server.function_tags = {"aws:cloudformation:stack-id": STACK}
+        server.function_tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}
         variables = {"CLIENT_SECRET_ID": "client", "RUN_PERIOD_SECONDS": "9000", "TOKEN_SECRET_ID": SECRET_ID}
         server.function["Environment"] = {"Variables": variables}
         environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{server.address}"
@@ -52,9 +53,11 @@ def test_the_period(cli: Cli, aws: Aws, store: SecretsManagerServer) -> None:
     assert "a run comes every 2 h 30 min" in late.screen
 
 
-@pytest.mark.parametrize("tags", [{}, {"aws:cloudformation:stack-id": f"{STACK}2"}])
+@pytest.mark.parametrize(
+    "tags", [{}, {STACK_TAG: f"{STACK}2", LOGICAL_ID_TAG: Made.FUNCTION}, {STACK_TAG: STACK, LOGICAL_ID_TAG: "Api"}]
+)
 def test_a_function_of_another_stack(cli: Cli, aws: Aws, tags: dict[str, Any]) -> None:
-    """A tag is no proof: the settings of a function of another stack are not taken."""
+    """A tag is no proof: the settings of another stack's function, or of another function, are not taken."""
     aws.function_tags = tags
 
     assert "client not looked at without --function" in cli("status").screen

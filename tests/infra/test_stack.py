@@ -8,6 +8,7 @@ import pytest
 from infra.conftest import FLEET, RECEIVER
 from infra.policy import Ask, Policy, as_list, resolve
 from infra.synthesis import Deployment, synthesise
+from token_refresh_worker.stored.tags import Made
 
 ANY = ["plain", "everything", "with_table", "adopted", "bare"]
 
@@ -62,6 +63,16 @@ def test_an_upgrade_replaces_nothing(everything: Deployment) -> None:
     assert {"OAuth 2.0 tokens, kept fresh by the token refresh worker"} == {
         secret["Properties"]["Description"] for secret in everything.resources("SecretsManager::Secret")
     }
+
+
+def test_what_the_commands_trust(with_table: Deployment) -> None:
+    """Secrets, claim table and function keep the logical IDs by which an operator's command knows what we made."""
+    published = with_table.parameters.published_secret_id
+
+    assert Made.TOKENS == with_table.logical_id("SecretsManager::Secret", Name=with_table.parameters.token_secret_id)
+    assert Made.PUBLISHED == with_table.logical_id("SecretsManager::Secret", Name=published)
+    assert Made.TABLE == with_table.logical_id("DynamoDB::Table")
+    assert Made.FUNCTION == with_table.logical_id("Lambda::Function")
 
 
 def test_adopted_secrets_are_left_alone(adopted: Deployment) -> None:

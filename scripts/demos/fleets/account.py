@@ -47,6 +47,7 @@ _CONTEXT = {
     "by_tag": "true",
     "client_secret": "clients/{provider}",
     "event_bus": "default",
+    "alarm_email": "operator@example.com",
     "concurrency": str(RUNS_AT_ONCE),
     # A run tries to store new tokens for as long as it may run, and nobody wants to watch that for a minute.
     "timeout_seconds": "40",

@@ -1,7 +1,7 @@
-"""Which deployment a token secret belongs to: by its tags, as far as CloudFormation's own tag proves them.
+"""Which deployment a token secret belongs to: by its tags, as far as CloudFormation's own tags prove them.
 
 Whoever may tag the secret could name a published secret of their own, and get the next access token. So what a tag
-names counts only if CloudFormation made both in one stack. Anything else takes the operator's word.
+names counts only if CloudFormation made both in one stack of our template. Anything else takes the operator's word.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from token_refresh.aws.clients import ClientLimits
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.context import Context, Deployment, variables_of
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
-from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, STACK_TAG
+from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, Made
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 PUBLISHED, TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
@@ -29,7 +29,7 @@ def find_deployment(context: Context) -> Context:
         return context  # Its settings apply.
     secret = _ask(context, "secretsmanager:DescribeSecret", SecretId=context.secret_id)
     tags = tags_in(secret)
-    stack, named = tags.get(STACK_TAG), {PUBLISHED: tags.get(PUBLISHED_TAG), TABLE: tags.get(CLAIM_TABLE_TAG)}
+    stack, named = Made.TOKENS.stack(tags), {PUBLISHED: tags.get(PUBLISHED_TAG), TABLE: tags.get(CLAIM_TABLE_TAG)}
     wanted = {name: value for name, value in named.items() if value and not context.environment.get(name)}
     stacks = {name: _STACKS[name](context, secret, value) for name, value in wanted.items()} if stack else {}
     found = {name: wanted[name] for name, its_stack in stacks.items() if its_stack == stack}
@@ -64,18 +64,17 @@ def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
 def _stack_of_published(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
     published = _ask(context, "secretsmanager:DescribeSecret", SecretId=name)
     # A copy over the token secret itself would cost the refresh token.
-    return None if published.get("ARN") == secret["ARN"] else tags_in(published).get(STACK_TAG)
+    return None if published.get("ARN") == secret["ARN"] else Made.PUBLISHED.stack(tags_in(published))
 
 
 def _stack_of_table(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
     listed = _ask(context, "dynamodb:ListTagsOfResource", ResourceArn=_arn(secret, "dynamodb", f"table/{name}"))
-    return tags_in(listed).get(STACK_TAG)
+    return Made.TABLE.stack(tags_in(listed))
 
 
 def _stack_of_function(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
     listed = _ask(context, "lambda:ListTags", Resource=_arn(secret, "lambda", f"function:{name}"))
-    tags: Mapping[str, str] = listed.get("Tags", {})
-    return tags.get(STACK_TAG)
+    return Made.FUNCTION.stack(listed.get("Tags", {}))
 
 
 _STACKS: Final = {PUBLISHED: _stack_of_published, TABLE: _stack_of_table}

@@ -1,8 +1,10 @@
 """The tags by which a secret names its deployment. The stack sets them, and `scripts/deploy` on an adopted secret.
 
-A tag proves nothing: whoever may tag the secret can name anything. `STACK_TAG` does: only CloudFormation can set it.
+A tag proves nothing: whoever may tag the secret can name anything. CloudFormation's own tags do: only it can set them.
 """
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 FUNCTION_TAG: Final = "token-refresh:function"
@@ -15,3 +17,19 @@ PUBLISHED_FROM_TAG: Final = "token-refresh:published-from"
 """On the published secret: the name of the token secret."""
 STACK_TAG: Final = "aws:cloudformation:stack-id"
 """On what CloudFormation made: the ARN of its stack."""
+LOGICAL_ID_TAG: Final = "aws:cloudformation:logical-id"
+"""On what CloudFormation made: its name in the stack's template."""
+
+
+class Made(StrEnum):
+    """What the stack of one worker makes, by its logical ID in our template. These never change."""
+
+    TOKENS = "TokenSecret55E51FA4"
+    PUBLISHED = "PublishedSecret7692F5E9"
+    TABLE = "ClaimsTable4F5EEEF2"
+    FUNCTION = "WorkerFunctionAF8A26AF"
+
+    def stack(self, tags: Mapping[str, str]) -> str | None:
+        """Return the stack that made it; None if the tags are not those of this resource of our template."""
+        # An application's stack may have made an adopted secret, and others beside it: those have other logical IDs.
+        return tags.get(STACK_TAG) if tags.get(LOGICAL_ID_TAG) == self else None
