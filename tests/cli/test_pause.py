@@ -2,20 +2,26 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR
+from builders import DAY, HOUR, NOW
 from cli import states
 from cli.scene import SECRET_ID, Cli, Tokens, claim
 from cli.states import Stage
+from fleet.memory import MemoryIndex
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.pause import appending
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.pauses import pause_claim
+from token_refresh_worker.fleet.core.row import Row
+from token_refresh_worker.stored.origin import in_table
 
 TABLE = "claims"
 
@@ -202,9 +208,112 @@ def test_a_claim_that_came_first(cli: Cli, tokens: Tokens, store: SecretsManager
     assert cli("status", "--json").json["paused"]
 
 
+def test_a_request_that_may_be_repeated(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint
+) -> None:
+    """A pause that outlasts the provider's grace after a lost response is refused: a run repeats the request first."""
+    claim(store, tokens.store(expires_in=7 * HOUR))
+    store.clock_offset_seconds += 121
+
+    refused, short = cli("pause", "--for=24h"), cli("pause", "--for=1h")
+    cli("resume")
+    cli("refresh", "--force", "--yes")
+    after = cli("pause", "--for=24h")
+
+    assert (1, 0, 0) == (refused.code, short.code, after.code), after.screen
+    assert "the provider lets a run repeat it until" in refused.screen
+    assert f"Let a run repeat it first: token-refresh refresh {SECRET_ID} --force --region" in refused.screen
+    assert 1 == len(endpoint.requests)
+
+
+def test_a_grant_that_ends_in_the_pause(cli: Cli, tokens: Tokens) -> None:
+    """A pause during which the grant would end is refused; a shorter one is not, nor one of a grant that has ended."""
+    known = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions"}
+    ends_at = datetime.now(UTC) + 5 * HOUR
+
+    def store(ends: datetime) -> None:
+        tokens.store(tokenRefresh={**known, "grant_ends_at": f"{ends:%Y-%m-%dT%H:%M:%SZ}"})
+
+    store(ends_at)
+    refused, short = cli("pause", "--for=6h"), cli("pause", "--for=4h")
+    store(ends_at - DAY)
+    late = cli("pause", "--for=6h")
+
+    assert (1, 0, 0) == (refused.code, short.code, late.code)
+    assert "ends at" in refused.screen
+    assert "Choose a shorter --for" in refused.screen
+
+
+def test_a_label_that_somebody_took_off(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """`resume` finds a pause by its ID, and the next run goes on."""
+    tokens.store(expires_in=7 * HOUR)
+    cli("pause", "--why", "first")
+    cli("pause", "--why", "second")
+    newest = store.client().get_secret_value(SecretId=SECRET_ID, VersionStage="REFRESH_CLAIM")["VersionId"]
+    store.client().update_secret_version_stage(
+        SecretId=SECRET_ID, VersionStage="REFRESH_CLAIM", RemoveFromVersionId=newest
+    )
+
+    assert "Resumed: the next run" in cli("resume").screen
+    assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_newer_pause_of_somebody_else(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """`resume` ends the pause that it read, and no other."""
+    tokens.store(expires_in=DAY)
+    cli("pause", "--why", "mine")
+    came: list[bool] = []
+
+    def faster(call: Any) -> None:
+        if call.operation == "PutSecretValue" and not came:
+            came.append(True)
+            assert 0 == cli("pause", "--for=3h", "--why", "of somebody else").code
+
+    store.authorize = faster
+    ended = cli("resume")
+
+    assert 1 == ended.code
+    assert f"that pause stays. Look at it: token-refresh status {SECRET_ID}" in ended.screen
+    assert "of somebody else" == cli("status", "--json").json["paused"]["why"]
+
+
+def test_a_pause_from_before_the_fleet(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once resumed, a member is due at once, and not when the pause would have ended."""
+    tokens.store(expires_in=7 * HOUR)
+    cli("pause")
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
+    arn, index = store.client().describe_secret(SecretId=SECRET_ID)["ARN"], MemoryIndex()
+    index.add(Row(secret_arn=arn, provider="upwork", added_at=NOW, next_at=NOW + 365 * DAY))
+    monkeypatch.setattr("token_refresh_worker.cli.pause.command.find_index", lambda *_: index)
+
+    assert 0 == cli("resume").code
+
+    assert index.read_clock() == index.by_arn[arn].next_at
+
+
 @pytest.fixture
 def stage(cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint) -> Stage:
     return Stage(cli=cli, tokens=tokens, store=store, endpoint=endpoint)
+
+
+def test_a_move_that_is_not_complete(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause never follows a fence, also where tokens wait to become current: claims would go on in two places."""
+    states.staged(stage)
+
+    def as_fence(*what: Any, **how: Any) -> Claim:
+        return replace(pause_claim(*what, **how), moved_to=in_table(TABLE), pause=None)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(appending, "pause_claim", as_fence)
+        assert 0 == stage.cli("pause").code
+
+    ended = stage.cli("pause")
+
+    assert 1 == ended.code
+    assert f"token-refresh claims move {SECRET_ID}" in ended.screen
 
 
 def test_a_dead_grant_stays_known(stage: Stage) -> None:

@@ -6,14 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, claim, snapshot, token_set
+from builders import DAY, HOUR, MINUTE, NOW, claim, policy, snapshot, token_set
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, Claim, ClaimPause, read_claim, write_claim
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.moves import arrival, fence
-from token_refresh_worker.core.pauses import heed, pause_claim, pause_of
+from token_refresh_worker.core.pauses import heed, pause_claim, pause_of, repeat_allowed_until
+from token_refresh_worker.core.plan import replace_lost_table
+from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
@@ -118,6 +120,36 @@ def test_a_pause_moves_with_the_claims() -> None:
     assert found is not None
     assert PAUSE.until == found.until
     assert pause_of(snapshot(arrived, now=NOW + HOUR + timedelta(seconds=1))) is None
+
+
+def test_a_pause_from_the_future_holds_nothing() -> None:
+    """No run and no command made it, and it would hold back refreshes until then."""
+    made, ahead = paused(), NOW + 36500 * DAY
+    forged = replace(made, claimed_at=ahead, pause=ClaimPause(until=ahead + DAY, why="forged"))
+
+    assert pause_of(snapshot(forged)) is None
+    assert fence(snapshot(forged), IN_VERSIONS, in_table("claims"), above=0, nonce="nonce").pause is None
+    assert pause_of(snapshot(replace(made, claimed_at=NOW + MINUTE))) is not None
+
+
+def test_a_lost_table_ends_no_pause() -> None:
+    """The claim that stands for lost ones carries a pause on, and stays a claim that may be open."""
+    step = replace_lost_table(snapshot(paused()), RunState(nonce="nonce"), policy())
+
+    found = read_claim(step.claim.claim_id, write_claim(step.claim), NOW)
+
+    assert PAUSE == found.pause
+    assert Fate.SILENT is found.fate
+    assert replace_lost_table(snapshot(paused(), now=PAUSE.until), RunState(), policy()).claim.pause is None
+
+
+def test_until_when_a_request_may_be_repeated() -> None:
+    """Within the grace of the first attempt of unknown outcome on the token, and where there is one."""
+    lost = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE)
+
+    assert NOW - MINUTE + HOUR == repeat_allowed_until(snapshot(lost), policy(grace=HOUR))
+    assert repeat_allowed_until(snapshot(lost), policy(grace=MINUTE)) is None
+    assert repeat_allowed_until(snapshot(), policy(grace=HOUR)) is None
 
 
 def test_a_pause_keeps_what_is_known_of_attempts() -> None:

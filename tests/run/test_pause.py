@@ -5,12 +5,18 @@ from datetime import timedelta
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
-from run.world import World, killed
+from run.world import Killed, World, killed
 from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.revoke.revocation import revoke_grant
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import Snapshot
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.run.last_line import last_line
 
 STORES = pytest.mark.parametrize("settings", [policy(), IN_TABLE], ids=["in versions", "in a table"])
@@ -112,6 +118,38 @@ def test_a_pause_ends_no_hold_and_no_backoff() -> None:
     world.pass_time(MINUTE)
 
     assert [a.claim_id for a in before] == [a.claim_id for a in read(world).unresolved]
+
+
+@STORES
+def test_a_failed_revocation_ends_no_pause(settings: Policy) -> None:
+    """`revoke` claims as a run does; where the provider does not revoke, the pause holds on."""
+    world = World(policy=settings)
+    pause(world)
+    busy = FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503")
+
+    with pytest.raises(CommandFailed, match="is not revoked"):
+        revoke_grant(world.run(), lambda _: busy)
+
+    assert "maintenance" == world.execute(force=True).paused
+    assert [] == world.endpoint.requests
+    world.pass_time(2 * HOUR)
+    assert "refreshed" == world.outcome()
+
+
+@STORES
+def test_a_revocation_in_a_pause_holds_its_claim(settings: Policy) -> None:
+    """A claim that carries a pause on is open as any other: a second revocation waits for it."""
+    world = World(policy=settings)
+    pause(world)
+
+    def die(_: TokenRequest) -> Revoked:
+        raise Killed
+
+    with pytest.raises(Killed):
+        revoke_grant(world.run(), die)
+
+    assert read(world).open_until is not None
+    assert [Fate.SILENT] == [a.fate for a in read(world).unresolved]
 
 
 def test_a_pause_is_in_log_and_metric() -> None:

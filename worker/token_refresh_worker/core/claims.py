@@ -64,7 +64,7 @@ class Claim(Attempt):
     moved_to: StoreName | None = None
     """Nobody redeems under this claim: from here on the claims are in this store."""
     pause: ClaimPause | None = None
-    """Nor under one with a pause: it holds back the next claim."""
+    """It holds back the next claim. Nobody redeems under the claim that began it; `revoke` carries it on."""
 
     @property
     def ends_at(self) -> datetime:
@@ -137,7 +137,7 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
             host=_optional(HOST, fields["host"]),
             grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
             nonce=str(fields["nonce"]),
-            fate=Fate.MOVED if moved_to else Fate.PAUSED if pause else Fate.SILENT,
+            fate=Fate.MOVED if moved_to else Fate.PAUSED if pause and fields["token"] == NO_TOKEN else Fate.SILENT,
             versions=_whole(fields["versions"]),
             moved_to=moved_to,
             pause=pause,

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import NO_TOKEN, Claim
+from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import claim_version_id, moved_version_id
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
@@ -41,7 +42,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
         grace=origin.grace if origin else newest.grace if newest else None,
         nonce=nonce,
         moved_to=to,
-        pause=newest.pause if newest else None,
+        pause=pause_of(snapshot),
     )
 
 

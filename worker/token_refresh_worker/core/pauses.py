@@ -4,10 +4,11 @@ It is a claim under which nobody redeems. Every run reads the newest claim anywa
 did not see it can't claim, since claims are compared and appended. No token set that somebody stores ends it.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import NO_TOKEN, Claim, ClaimPause
+from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import Fresh, Reason, Redeem, ReplaceLostTable, Step, Wait
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
@@ -35,9 +36,19 @@ def pause_claim(snapshot: Snapshot, store: StoreName, pause: ClaimPause, *, nonc
 
 
 def pause_of(snapshot: Snapshot) -> ClaimPause | None:
-    """Give the pause that holds now."""
-    pause = snapshot.newest.pause if snapshot.newest else None
-    return pause if pause is not None and snapshot.now < pause.until else None
+    """Give the pause that holds now; one from the future was made by nobody, and would hold until then."""
+    newest = snapshot.newest
+    if newest is None or newest.pause is None or snapshot.now < newest.claimed_at - CLOCK_ERROR:
+        return None
+    return newest.pause if snapshot.now < newest.pause.until else None
+
+
+def repeat_allowed_until(snapshot: Snapshot, policy: Policy) -> datetime | None:
+    """Say until when a run may repeat a request of unknown outcome; None if there is none, or it is too late."""
+    unresolved, grace = snapshot.unresolved, snapshot.counted_grace(policy)
+    if not unresolved or not may_be_sent_again(unresolved[0].claimed_at, snapshot.now, grace):
+        return None
+    return unresolved[0].claimed_at + grace
 
 
 def heed(step: Step, snapshot: Snapshot) -> Step:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.schedule import (
     SETTLED,
     Policy,
@@ -224,6 +225,7 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         grace=grace,
         nonce=run.nonce,
         versions=VERSIONS_A_CLAIM[policy.claim_store.kind],
+        pause=pause_of(snapshot),
     )
 
 

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable
-from datetime import datetime
 from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
@@ -12,28 +11,34 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim
+from token_refresh_worker.core.plan import refuse_other_settings
+from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Mismatch
-from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.failures import SecretName, mismatch
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 TRIES: Final = 20
 WAIT_SECONDS: Final = 3.0
 """Runs that claim meanwhile, and stale reads, let a try fail: the next one reads again."""
 
 
-def append_pause(context: Context, pause_at: Callable[[datetime], ClaimPause]) -> tuple[SecretState, ClaimPause]:
-    """Append the pause, after the run that is under way, if there is one.
+def append_pause(context: Context, pause_at: Callable[[SecretState], ClaimPause]) -> tuple[SecretState, ClaimPause]:
+    """Append the pause, after the run that is under way, if there is one; `pause_at` may refuse what was read.
 
     Raises:
         CommandFailed: The table keeps tokens, or runs keep changing what is stored.
-        ConfigurationError: The claims are in another store.
+        ConfigurationError: The claims are in another store, or on their way there.
         TokenRefreshError: A store refuses.
     """
     tries, clock = TRIES, SystemClock()
     while tries:
-        state = read_state(context)
-        if isinstance(state.step, Mismatch):
-            raise mismatch(SecretName(secret_id=context.secret_id, region=context.region), state.step)
+        state = read_newest(context)
+        # Asked by itself: before it, a run would store what has arrived.
+        other = refuse_other_settings(state.snapshot, RunState(), state.policy)
+        if isinstance(other, Mismatch):
+            raise mismatch(SecretName(secret_id=context.secret_id, region=context.region), other)
         if state.snapshot.kept is not None:
             raise CommandFailed(
                 f"the claim table keeps new tokens for secret {context.secret_id}, and a pause would drop them",
@@ -42,8 +47,8 @@ def append_pause(context: Context, pause_at: Callable[[datetime], ClaimPause]) -
         open_until = state.snapshot.open_until
         if open_until is None:
             tries -= 1
-            made = pause_at(state.snapshot.now)
-            if state.snapshot.missing_claim_id is None and _append(context, state, made):
+            made = pause_at(state)
+            if state.snapshot.missing_claim_id is None and _append(state, made):
                 return state, made
         else:  # It may have to keep its tokens beside its claim. Meanwhile no other run sends anything.
             errors().print(f"A run is under way; its claim ends at {when(open_until)} at the latest.")
@@ -54,9 +59,24 @@ def append_pause(context: Context, pause_at: Callable[[datetime], ClaimPause]) -
     )
 
 
-def _append(context: Context, state: SecretState, pause: ClaimPause) -> bool:
-    store = context.store()
-    store.read(label=CURRENT)  # A table's key is the ARN that is found then.
-    claims, snapshot = context.claims(state.settings, store), state.snapshot
+def read_newest(context: Context) -> SecretState:
+    """Read the state with the newest claim, also where its label is gone, or a read of it is stale."""
+    memory = Memory(clock=SystemClock())
+    state = read_state(context, memory)
+    if state.policy.claim_store.kind is ClaimStoreKind.TABLE:
+        return state  # A table has no label, and its reads are consistent.
+    snapshot, reader = state.snapshot, state.reader
+    newest, number = snapshot.newest, snapshot.claim_number
+    claim_id = snapshot.next_claim_id(ClaimStoreKind.VERSIONS)
+    while found := reader.claim_named(claim_id, number + 1, newest, snapshot.current):
+        newest, number, claim_id = found, found.number, claim_version_id(found.claim_id)
+    if newest is snapshot.newest:
+        return state
+    memory.newest_claim = newest
+    return read_state(context, memory)
+
+
+def _append(state: SecretState, pause: ClaimPause) -> bool:
+    snapshot = state.snapshot
     claim = pause_claim(snapshot, state.policy.claim_store, pause, nonce=secrets.token_hex(16))
-    return claims.append(claim, after=snapshot.newest_claim_id)
+    return state.reader.claims.append(claim, after=snapshot.newest_claim_id)

@@ -10,10 +10,12 @@ from token_refresh_worker.cli.console.durations import read_duration
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import message, output, printable, show, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.pause.appending import append_pause
-from token_refresh_worker.cli.secret.state import SecretState, read_state
+from token_refresh_worker.cli.pause.appending import append_pause, read_newest
+from token_refresh_worker.cli.secret.lookups import arn_of
+from token_refresh_worker.cli.secret.membership import find_index
+from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
-from token_refresh_worker.core.pauses import pause_of
+from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
 
 
 @command("pause", '--for 2h --why "their maintenance"')
@@ -28,7 +30,13 @@ def pause(
     if len(reason) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most")
     _refuse_in_fleet(context, "pause", "--for", duration, "--why", why)
-    state, made = append_pause(context, lambda now: ClaimPause(until=now + lasts, why=reason))
+
+    def pause_at(state: SecretState) -> ClaimPause:
+        made = ClaimPause(until=state.snapshot.now + lasts, why=reason)
+        _refuse_losses(context, state, made)
+        return made
+
+    state, made = append_pause(context, pause_at)
     output().print(text(f"Paused until {when(made.until)}: {reason}", "bold yellow"))
     _warn(state, made)
     show(output(), *message("To go on before that: ", context.command("resume")))
@@ -38,14 +46,48 @@ def pause(
 @command("resume", "")
 def resume(context: Context) -> int:
     """End a pause of one secret: the next run goes on."""
-    if pause_of(read_state(context).snapshot) is None:
+    ended, fleet = pause_of(read_newest(context).snapshot), context.deployment.fleet
+    if ended is None:
         _refuse_in_fleet(context, "resume")
         output().print(text(f"Secret {context.secret_id} is not paused."))
         return 0
-    append_pause(context, lambda now: ClaimPause(until=now, why="resumed"))
+    index = find_index(context, fleet) if fleet else None
+
+    def end_at(state: SecretState) -> ClaimPause:
+        newer = pause_of(state.snapshot)
+        if newer not in {None, ended}:
+            raise CommandFailed(
+                f"somebody paused secret {context.secret_id} anew meanwhile; that pause stays",
+                fix=("Look at it: ", context.command("status")),
+            )
+        return ClaimPause(until=state.snapshot.now, why="resumed")
+
+    append_pause(context, end_at)
+    if index is not None:  # Its row is due when the pause would have ended.
+        index.look_at(arn_of(context, context.secret_id), index.read_clock())
     output().print(text(f"Resumed: the next run on secret {context.secret_id} goes on.", "bold green"))
     show(output(), *message("Next: ", context.command("status")))
     return 0
+
+
+def _refuse_losses(context: Context, state: SecretState, made: ClaimPause) -> None:
+    """Refuse a pause that a grant would not survive.
+
+    Raises:
+        CommandFailed: It would not.
+    """
+    repeated_until, ends_at = repeat_allowed_until(state.snapshot, state.policy), state.grant_ends_at
+    if repeated_until is not None and made.until + state.period >= repeated_until:
+        raise CommandFailed(
+            f"nobody knows what became of the last token request for secret {context.secret_id}, and the provider lets"
+            f" a run repeat it until {when(repeated_until)}: a pause until {when(made.until)} could lose the grant",
+            fix=("Let a run repeat it first: ", context.command("refresh", "--force")),
+        )
+    if ends_at is not None and state.snapshot.now < ends_at < made.until:
+        raise CommandFailed(
+            f"the grant of secret {context.secret_id} ends at {when(ends_at)}, before a pause until {when(made.until)}",
+            fix="Choose a shorter --for, and let a run refresh the tokens before the grant ends",
+        )
 
 
 def _warn(state: SecretState, made: ClaimPause) -> None:

@@ -82,6 +82,7 @@ class SecretState:
 
     context: Context
     settings: Settings
+    reader: SnapshotReader
     snapshot: Snapshot
     step: Step
     """What the next scheduled run does first."""
@@ -150,19 +151,19 @@ class SecretState:
         return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
 
 
-def read_state(context: Context) -> SecretState:
-    """Read the token secret, with no more permission than the function has.
+def read_state(context: Context, memory: Memory | None = None) -> SecretState:
+    """Read the token secret, with no more permission than the function has; a memory knows newer claims than reads do.
 
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
     """
-    memory = Memory(clock=SystemClock())
+    memory = memory or Memory(clock=SystemClock())
     with context.completing(), saying_where(context):
         context.settings()  # A wrong variable is reported first.
         store = context.store()
         settings = settings_for(context, fields_of(store.read(label=CURRENT)))
         published, claims = settings.published_secret_id, context.claims(settings, store)
-        snapshot = SnapshotReader(
+        reader = SnapshotReader(
             store=store,
             claims=claims,
             claim_store=settings.policy.claim_store.kind,
@@ -170,7 +171,8 @@ def read_state(context: Context) -> SecretState:
             secret=SecretName(secret_id=context.secret_id, region=context.region),
             needs_refresh_token=settings.provider.needs_refresh_token,
             memory=memory,
-        ).read()
+        )
+        snapshot = reader.read()
         attempts = tuple(
             _past_attempt(claims, snapshot, attempt)
             for attempt in reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
@@ -181,6 +183,7 @@ def read_state(context: Context) -> SecretState:
     state = SecretState(
         context=context,
         settings=settings,
+        reader=reader,
         snapshot=snapshot,
         step=heed(plan(snapshot, RunState(), settings.policy), snapshot),
         attempts=attempts,
