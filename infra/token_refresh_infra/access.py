@@ -155,12 +155,18 @@ def grant_identity_token(grantee: iam.IGrantable, audience: str, algorithm: str)
     """Let `grantee` ask AWS STS for tokens that state its role, for one audience and five minutes (`aws_iam_jwt`).
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_policies.html
+
+    Raises:
+        ValueError: IAM would replace a part of the audience.
     """
+    if "${" in audience:
+        raise ValueError("the audience has ${ in it, which begins a variable of IAM")
     conditions: dict[str, dict[str, list[str] | str]] = {
         "ForAllValues:StringEquals": {"sts:IdentityTokenAudience": [audience]},
         "Null": {"sts:IdentityTokenAudience": "false"},  # "for all" is also true of none
         "NumericLessThanEquals": {"sts:DurationSeconds": "300"},
         "StringEquals": {"sts:SigningAlgorithm": algorithm},
+        "StringEqualsIfExists": {"sts:SubjectMode": "AWSIdentity"},  # the role itself; also where no mode is asked for
     }
     _grant(grantee, ("sts:GetWebIdentityToken",), ("*",), conditions)
 

@@ -337,3 +337,21 @@ def test_with_a_table(cli: Cli, tokens: Tokens, table: DynamoDbServer, environme
     assert [None, None] == [v["fate"] for v in cli("history", "--json").json["versions"]]
     assert "is unreadable" in cli("status").screen
     assert "is unreadable" in cli("restore", "--yes").screen
+
+
+def test_a_move_invents_no_host(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """A move stores the token's host, so it asks for the provider where nothing names one, and moves nothing."""
+    tokens.store(expires_in=DAY)
+    old = tokens.current()
+    unnamed = {"PROVIDER": "", "TOKEN_ENDPOINT": ""}
+
+    refused = cli("claims", "move", "--to=table", f"--table={TABLE}", **unnamed)
+    unchanged = tokens.current()
+    named = cli("claims", "move", "--to=table", f"--table={TABLE}", "--provider=google", **unnamed)
+
+    assert (1, old) == (refused.code, unchanged)
+    assert "nothing names the provider" in refused.screen
+    command = f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table {TABLE} --provider NAME"
+    assert command in refused.screen
+    assert (0, "oauth2.googleapis.com") == (named.code, tokens.current()["tokenRefresh"]["host"])
+    assert table.tables[TABLE]

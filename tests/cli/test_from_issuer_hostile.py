@@ -171,6 +171,12 @@ def test_a_host_that_nobody_knows(cli: Cli, folder: Path) -> None:
     assert "can't be read (ConnectError)" in refusal(cli, folder, "https://nobody.invalid")
 
 
+@pytest.mark.parametrize("host", ["1.2.3.256", "xn--a", "a..example"])
+def test_a_host_that_can_be_none(cli: Cli, folder: Path, host: str) -> None:
+    """A URL whose host can't be one is a named error."""
+    assert f"https://{host}{RESOURCE} can't be read" in refusal(cli, folder, f"https://{host}/")
+
+
 def test_a_proxy_looks_names_up(cli: Cli, folder: Path) -> None:
     """Where the environment names a proxy, the document is asked for through it."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
@@ -335,7 +341,10 @@ def test_openid_metadata_and_what_it_leaves_out(cli: Cli, site: Documents, folde
     )
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1", "::ffff:192.168.0.1", "fd00::1", "127.0.0.1", "100.64.0.1"])
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.1", "::ffff:192.168.0.1", "fd00::1", "127.0.0.1", "::1", "100.64.0.1", "::10.0.0.1", "64:ff9b::10.0.0.1"],
+)
 def test_a_private_address(address: str) -> None:
     """A name that leads to a private address is refused unless a person named it."""
     with pytest.raises(DocumentRefused, match="private address"):
@@ -343,7 +352,20 @@ def test_a_private_address(address: str) -> None:
     check_host("idp.example", named=True, addresses=[address])
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1%eth0", "::ffff:169.254.1.1", "0.0.0.0", "224.0.0.1"])  # noqa: S104 - refused
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "fe80::1%eth0",
+        "::ffff:169.254.1.1",
+        "0.0.0.0",  # noqa: S104 - refused
+        "224.0.0.1",
+        "fd00:ec2::254",
+        "::169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+    ],
+)
 def test_an_address_that_no_provider_has(address: str) -> None:
     """A link-local address, where clouds keep credentials, is refused whoever named it."""
     with pytest.raises(DocumentRefused, match="that no provider has"):

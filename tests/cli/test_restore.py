@@ -139,6 +139,18 @@ def test_restore_of_another_provider_s_set(cli: Cli, tokens: Tokens) -> None:
     assert current == cli("history", "--json").json["versions"][0]["version_id"]
 
 
+def test_restore_invents_no_host(cli: Cli, tokens: Tokens) -> None:
+    """A set of which nothing says its provider comes back as it was: no default's host is stored as its own."""
+    tokens.store(expires_in=DAY)
+    old = tokens.current()
+    tokens.put("garbage")
+
+    ended = cli("restore", "--yes", PROVIDER="", TOKEN_ENDPOINT="")
+
+    assert 0 == ended.code
+    assert old == tokens.current()
+
+
 def test_restore_of_a_claimed_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """A claim without tokens or a record may have been used."""
     claim(store, tokens.store(expires_in=DAY))

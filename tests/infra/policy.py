@@ -101,10 +101,10 @@ def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], context: Mappi
 
 
 def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:  # noqa: PLR0911 - a table
-    if operator == "BoolIfExists" and actual is None:
+    if operator in {"BoolIfExists", "StringEqualsIfExists"} and actual is None:
         return True
     match operator:
-        case "StringEquals" | "ArnEquals" | "Bool" | "BoolIfExists":
+        case "StringEquals" | "StringEqualsIfExists" | "ArnEquals" | "Bool" | "BoolIfExists":
             return actual in wanted
         case "StringNotEquals" | "ArnNotEquals":
             return actual not in wanted

@@ -179,6 +179,14 @@ def test_identity_tokens() -> None:
     assert not opens(IdentityTokenAudience="api://provider|api://other")
     assert not opens(DurationSeconds="301")
     assert not opens(SigningAlgorithm="ES384")
+    assert opens(SubjectMode="AWSIdentity")
+    assert not opens(SubjectMode="OriginIdentity")
+
+
+def test_an_audience_that_iam_would_replace() -> None:
+    """An audience with a variable of IAM in it would be another one for each caller, so it is refused."""
+    with pytest.raises(ValueError, match="which begins a variable of IAM"):
+        granted(lambda _, role: access.grant_identity_token(role, "api://${aws:username}", "RS256"))
 
 
 def test_invoke() -> None:

@@ -61,6 +61,7 @@ def test_environment_is_required() -> None:
         ("token_secret", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:without-suffix-"),
         ("client_secret", "*"),
         ("kms_key", "alias/mine"),
+        ("client_assertion_audience", "api://${aws:username}"),
         ("token_endpoint", "http://provider.example/token"),
         ("token_endpoint", "https://user:password@provider.example/token"),
         ("token_endpoint_auth_method", "tls_client_auth"),

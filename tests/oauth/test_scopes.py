@@ -15,9 +15,9 @@ from token_refresh_worker.oauth.scopes import lost_scopes, read_scopes
         (["chat:edit", "chat:read"], ("chat:edit", "chat:read")),
         ("https://www.googleapis.com/auth/drive", ("https://www.googleapis.com/auth/drive",)),
         (None, None),
-        ("", None),
-        (" ", None),
-        ([], None),
+        ("", ()),
+        (" ", ()),
+        ([], ()),
         (7, None),
         ({"read": True}, None),
         (["read", 7], None),
@@ -29,8 +29,13 @@ from token_refresh_worker.oauth.scopes import lost_scopes, read_scopes
     ],
 )
 def test_scopes_are_read(value: object, scopes: tuple[str, ...] | None) -> None:
-    """Spaces, commas and lists mean the same; an empty one is omitted; what can't be scopes counts as omitted, too."""
+    """Spaces, commas and lists mean the same; an empty one names none; what can't be scopes counts as omitted."""
     assert scopes == read_scopes(value)
+
+
+def test_what_a_page_was_asked_for() -> None:
+    """A page's own separator divides the scopes that it was asked for."""
+    assert ("read", "write") == read_scopes("read+write", separator="+")
 
 
 def test_a_response_names_its_scopes() -> None:
@@ -49,7 +54,9 @@ def test_a_response_names_its_scopes() -> None:
     [
         (("a", "b"), ("a",), ("b",)),
         (("a",), ("a", "b"), ()),
-        (("a", "offline_access"), ("a",), ()),
+        (("a", "offline", "offline_access", "openid"), ("a",), ()),
+        (("User.Read",), ("user.read",), ()),
+        (("a", "b"), (), ("a", "b")),
         (None, ("a",), ()),
         (("a",), None, ()),
     ],
@@ -57,5 +64,5 @@ def test_a_response_names_its_scopes() -> None:
 def test_what_a_refresh_took(
     before: tuple[str, ...] | None, now: tuple[str, ...] | None, lost: tuple[str, ...]
 ) -> None:
-    """More scopes are no loss, nor is the one that asks for a refresh token; what nobody knows is no loss either."""
+    """More scopes are no loss, nor is another case, one that asks for a token, or what nobody knows."""
     assert lost == lost_scopes(before, now)

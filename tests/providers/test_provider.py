@@ -32,6 +32,16 @@ def test_another_endpoint_of_the_same_host_keeps_the_grace() -> None:
     assert timedelta(days=1) == SHOP.at_endpoint("http://[::1]:80/token").grace.duration
 
 
+def test_another_host_is_another_audience() -> None:
+    """An assertion for the profile's audience goes to the profile's host, or to an imitation on this machine."""
+    profile = replace(UPWORK, request=replace(UPWORK.request, assertion_audience="https://upwork.example"))
+    urls = ("https://www.upwork.com/v4/token", "http://127.0.0.1/token", "https://www.upwork.org/token")
+
+    found = [profile.at_endpoint(url).request.assertion_audience for url in urls]
+
+    assert ["https://upwork.example", "https://upwork.example", None] == found
+
+
 def test_an_endpoint_of_the_deployment_has_no_variables() -> None:
     """The deployment's endpoint is complete: the document fills nothing in it."""
     assert (

@@ -68,6 +68,8 @@ def without(key: str) -> dict[str, Any]:
         ({"access_token": {"lifetime": 60}}, "access_token: there is no key lifetime; the keys here are lifetime_s"),
         ({"refresh_token": {"fixed": 1}}, "refresh_token: fixed must be true or false"),
         ({"request": {"auth": "basic"}}, "request: auth must be one of client_secret_post, client_secret_basic, none"),
+        ({"request": {"assertion_audience": "api://${aws:username}"}}, "request: assertion_audience must be a string"),
+        ({"request": {"assertion_audience": "a b"}}, "request: assertion_audience must be a string"),
         ({"request": {"method": "PUT"}}, "request: method must be a string that matches POST"),
         ({"request": {"method": "GET"}}, "request: encoding must be query, because the method is GET"),
         (

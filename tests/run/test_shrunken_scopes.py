@@ -38,6 +38,14 @@ def test_a_refresh_that_takes_a_scope(world: World) -> None:
     assert 0 == refreshed(world, ("read",)).scopes_lost
 
 
+def test_a_refresh_that_takes_all(world: World) -> None:
+    """A response that names no scope at all takes all of them, once."""
+    assert 2 == refreshed(world, ()).scopes_lost
+
+    assert [] == world.current()["tokenRefresh"]["scopes"]
+    assert 0 == refreshed(world, None).scopes_lost
+
+
 def test_a_scope_that_the_profile_names(world: World) -> None:
     """The log quotes a scope that stands in the profile, and no other: a response may hold a token anywhere."""
     page = AuthorizationPage(endpoint="https://provider.example/authorize", scopes=("write",))

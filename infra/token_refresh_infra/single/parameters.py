@@ -12,6 +12,7 @@ from token_refresh_infra.context import ParameterError, optional, several, switc
 from token_refresh_infra.single.checks import CHECKS
 from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
 from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.providers.schema import AUDIENCE
 from token_refresh_worker.run.settings import Settings, read_settings
 
 DEFAULT_SERVICE = "upwork-oauth-tokens"
@@ -21,7 +22,6 @@ _PROVIDER = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 _ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
 _TABLE = r"[A-Za-z0-9_.-]{3,255}"
 _SIGNING_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
-_AUDIENCE = r"[!-~]{1,1000}"
 _REPLICA = r"[a-z]{2}(-[a-z]+)+-\d|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 _PRINCIPAL = r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+\*?"
 _PRINCIPAL_MUST_BE = "ARNs of roles or users, of which the last character may be *"
@@ -70,7 +70,7 @@ class SingleParameters(CommonParameters):
     """Encrypt topic and queues with a `kms_key` that exists, as with one that is made (docs/deploy.md#encryption)."""
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
     """ARN of the KMS key that signs for `private_key_jwt`."""
-    client_assertion_audience: Annotated[str | None, text(_AUDIENCE, "printable text without spaces")]
+    client_assertion_audience: Annotated[str | None, text(AUDIENCE, "printable text without spaces or ${")]
     """The `aud` of client assertions. With `aws_iam_jwt` the function gets tokens for no other one.
 
     Default: the profile's; with `aws_iam_jwt` one of both is needed.

@@ -4,7 +4,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final, TypeVar
 
 import httpcore
@@ -17,6 +17,11 @@ from token_refresh_worker.oauth.formats import Encoding
 
 _T = TypeVar("_T")
 _METADATA: Final = re.compile(r'\bresource_metadata="([^"]*)"')
+
+_OF_MACHINES: Final = IPv6Network("fd00:ec2::/32")
+"""Where an EC2 instance finds its credentials, beside the link-local address."""
+_OF_IPV4: Final = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
+"""Addresses that end in one of IPv4 (RFC 4291 section 2.5.5.1, RFC 6052 section 2.1)."""
 
 TIMEOUT_SECONDS: Final = 10.0
 """For all of it, once the host's name is looked up."""
@@ -56,12 +61,12 @@ def fetch_challenge(url: str, *, named: bool) -> str | None:
 
 
 def _get(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
-    request, proxy = httpx.Request("GET", url, headers=HEADERS), proxy_for(url)
-    check_host(httpx.URL(url).host, named=named, addresses=())
     limit = TimeLimit(TIMEOUT_SECONDS)
-    # A proxy looks names up itself.
-    network = LimitedNetwork(limit) if proxy else _CheckedNetwork(limit, named=named)
     try:
+        request, proxy = httpx.Request("GET", url, headers=HEADERS), proxy_for(url)
+        check_host(request.url.host, named=named, addresses=())
+        # A proxy looks names up itself.
+        network = LimitedNetwork(limit) if proxy else _CheckedNetwork(limit, named=named)
         with send_within(limit, request, proxy, network) as response:
             return read(response)
     except (*NOT_SENT, *HTTP_ERRORS) as error:
@@ -121,13 +126,22 @@ def check_host(host: str, *, named: bool, addresses: Iterable[str]) -> None:
 
 
 def _kind(address: IPv4Address | IPv6Address, *, named: bool) -> str | None:
-    address = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+    address = _unpacked(address)
     # Behind link-local addresses clouds have the credentials of a machine.
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
+    if address.is_link_local or address.is_multicast or address.is_unspecified or address in _OF_MACHINES:
         return "an address that no provider has, such as a link-local one"
     if named or address.is_global:
         return None
     return "a private address, which must not be chosen by a document"
+
+
+def _unpacked(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the address of IPv4 that one of IPv6 leads to, if it does."""
+    if isinstance(address, IPv4Address):
+        return address
+    if any(address in network for network in _OF_IPV4) and int(address) > 1:  # `::` and `::1` lead to none
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 class _CheckedNetwork(LimitedNetwork):

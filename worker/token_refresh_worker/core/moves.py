@@ -38,7 +38,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
         time_to_live=timedelta(0),
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=max(snapshot.claim_number, above) + 1,
-        host=origin.host if origin else newest.host if newest else None,
+        host=snapshot.host,
         grace=origin.grace if origin else newest.grace if newest else None,
         nonce=nonce,
         moved_to=to,

@@ -69,9 +69,7 @@ def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -
 
 def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
     """Host or claim store differ from the stored ones, or the claims were moved away: `ConfigurationError`."""
-    origin, newest = snapshot.current.document.origin, snapshot.newest
-    # A document that a person saved may lack the key; then the newest claim says whom the token belongs to.
-    host = origin.host if origin else newest.host if newest else None
+    host, newest = snapshot.host, snapshot.newest
     if host is not None and host != policy.host:
         return Mismatch("TOKEN_ENDPOINT", host, policy.host)
     store, ours = snapshot.claim_store, policy.claim_store

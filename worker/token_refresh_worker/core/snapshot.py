@@ -77,6 +77,13 @@ class Snapshot:
         return self.ledger.unresolved(self.fingerprint)
 
     @property
+    def host(self) -> str | None:
+        """The host that the token belongs to; None if nothing stored says it."""
+        origin, newest = self.current.document.origin, self.newest
+        # A document that a person saved may lack the key; then the newest claim says it.
+        return origin.host if origin else newest.host if newest else None
+
+    @property
     def claim_number(self) -> int:
         """The number of the newest claim that is known of, readable or not."""
         origin = self.current.document.origin
@@ -146,9 +153,9 @@ class Snapshot:
 
     def marked(self, policy: Policy) -> Origin:
         """Give the current document's origin for a command that stores the document again."""
-        document, newest = self.current.document, self.newest
+        document = self.current.document
         origin = document.origin or Origin(
-            host=(newest.host if newest else None) or policy.host,
+            host=self.host or policy.host,
             grace=self.counted_grace(policy),
             claim_store=policy.claim_store,
         )

@@ -203,7 +203,8 @@ class Provider:
     def at_endpoint(self, url: str) -> "Provider":
         """Return the provider at the deployment's own endpoint.
 
-        Another host may rotate in another way, so it gets no grace. A loopback host is an imitation and keeps it.
+        Another host may rotate in another way, so it gets no grace; it is another audience, too. A loopback host is an
+        imitation and keeps both.
         """
         # Behind a variable is any tenant's host, and a tenant may have set rotation in another way (Okta, Auth0).
         trusted = is_loopback(host_of(url)) or (not places(self.token_endpoint) and host_of(url) == self.host)
@@ -211,7 +212,10 @@ class Provider:
         # Another host's token must not go to the profile's; a place in the URL could no longer be filled.
         same = host_of(url) == self.host and not places(self.revocation_endpoint)
         revocation = self.revocation_endpoint if same else ""
-        return replace(self, token_endpoint=url, variables={}, grace=grace, revocation_endpoint=revocation)
+        request = self.request if trusted else replace(self.request, assertion_audience=None)
+        return replace(
+            self, token_endpoint=url, variables={}, grace=grace, revocation_endpoint=revocation, request=request
+        )
 
     def for_document(self, fields: Mapping[str, object]) -> "Provider":
         """Return the provider for a token document, given all its keys: check `provider` and fill in the variables.

@@ -34,6 +34,8 @@ from token_refresh_worker.providers.variables import (
 from token_refresh_worker.stored.origin import LONGEST_GRACE
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+# `${` begins a variable in a policy of IAM, which names the audience of `aws_iam_jwt`.
+AUDIENCE: Final = r"(?!.*\$\{)[!-~]{1,1000}"
 
 # EventBridge Scheduler runs once a minute at most, and a window takes three runs (tests/infra/test_providers.py).
 SHORTEST_WINDOW_SECONDS: Final = 180
@@ -151,7 +153,7 @@ def _request(table: TomlTable) -> RequestFormat:
         params=table.texts_by_key("params", keys=FIELD),
         headers=table.texts_by_key("headers", keys=_HEADER, values=_HEADER_VALUE),
         assertion_algorithm=table.text("assertion_algorithm", "RS256", pattern="RS256|PS256|ES256|ES384"),
-        assertion_audience=table.text("assertion_audience", None),
+        assertion_audience=table.text("assertion_audience", None, pattern=AUDIENCE),
         assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),
     )
     if request.method == "GET" and request.encoding is not Encoding.QUERY:

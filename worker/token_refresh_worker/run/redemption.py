@@ -121,7 +121,7 @@ class Redemption:
                 number=claim.number,
                 grant_ends_at=ends_at,
                 grant_began_at=prepared.grant_began_at(ends_at, issued_at),
-                scopes=response.scopes or before,
+                scopes=before if response.scopes is None else response.scopes,
                 foreign=foreign,
             ),
         )

@@ -109,8 +109,13 @@ class Exchange:
             token=fingerprint_of(tokens.refresh_token) if tokens.refresh_token else None,
             grant_ends_at=ends_at,
             grant_began_at=issued_at.replace(microsecond=0) if ends_at else None,
-            scopes=tokens.scopes or read_scopes(asked),  # Omitted: as asked for (RFC 6749 section 5.1).
+            scopes=self._asked(asked) if tokens.scopes is None else tokens.scopes,
         )
+
+    def _asked(self, scope: str | None) -> tuple[str, ...] | None:
+        """Return the scopes that were asked for; a response that omits them grants these (RFC 6749 section 5.1)."""
+        page = self.settings.provider.authorization
+        return read_scopes(scope, separator=page.scope_separator if page else " ")
 
     def _redeem(self, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""

@@ -13,7 +13,7 @@ from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.screen import message, output, show, text
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
-from token_refresh_worker.cli.secret.provider import settings_for
+from token_refresh_worker.cli.secret.provider import names_provider, settings_for
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
@@ -70,7 +70,8 @@ def _fallback(context: Context, target: StoreName, table: str | None) -> StoreNa
 def _mover(context: Context, fallback: StoreName) -> Move:
     # Tokens that live too short for their claim store are a reason to move.
     context, store, clock = replace(context, any_lifetime=True), context.store(), SystemClock()
-    settings = settings_for(context, fields_of(store.read(label=CURRENT)))
+    fields = fields_of(store.read(label=CURRENT))
+    settings = settings_for(context, fields)
     deadline = deadline_in(TIME_LIMIT_SECONDS)
     return Move(
         secret=SecretName(secret_id=context.secret_id, region=context.region),
@@ -80,4 +81,5 @@ def _mover(context: Context, fallback: StoreName) -> Move:
         needs_refresh_token=settings.provider.needs_refresh_token,
         nonce=lambda: secrets.token_hex(16),
         memory=Memory(clock=clock, limit=timedelta(seconds=TIME_LIMIT_SECONDS)),
+        knows_host=context.function is not None or names_provider(context, fields),
     )

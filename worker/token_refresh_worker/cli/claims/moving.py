@@ -14,7 +14,7 @@ from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, moved_version_id
-from token_refresh_worker.run.failures import SecretName, mismatch, utc
+from token_refresh_worker.run.failures import SecretName, mismatch, move_options, utc
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimStore, SecretStore
 from token_refresh_worker.run.redemption import check_room
@@ -39,6 +39,8 @@ class Move:
     needs_refresh_token: bool
     nonce: Callable[[], str]
     memory: Memory
+    knows_host: bool = True
+    """Whether somebody named the provider: the host of a default must not be stored as the token's."""
 
     def carry_out(self, to: StoreName) -> bool:
         """Move the claims; False if they are there already.
@@ -129,6 +131,13 @@ class Move:
         snapshot = self._read(claims, source)
         if snapshot.claims_in_versions:
             raise mismatch(self.secret, Mismatch("CLAIM_TABLE", IN_VERSIONS, source))
+        if snapshot.host is None and not self.knows_host:
+            move = self.secret.command("claims move", *move_options(to), "--provider", "NAME")
+            raise CommandFailed(
+                f"nothing names the provider of the tokens of {self.secret}, and the move has to store its host; "
+                "nothing was moved",
+                fix=("Name it: ", move),
+            )
         # Read before the fence is stored: where the target can't be used, runs must not be stopped.
         present = target.newest().claim
         fenced = self._fenced(snapshot, claims, source, to, above=present.number if present else 0)

@@ -83,10 +83,12 @@ def _check_claims(past: Past) -> None:
 
 def _marked(context: Context, past: Past, version: SecretVersion, document: TokenDocument) -> SecretValue:
     """Let an older token set say that it was restored, and name the claim store of today: claims may have moved."""
-    if document.origin is None and not document.refresh_token:
-        return value_of(document.fields)  # Nothing is used up: it needs no mark.
+    snapshot = past.snapshot(version)
+    # Nothing is used up; or nobody knows the token's host, and that of a default must not be stored as its own.
+    if (document.origin is None and not document.refresh_token) or snapshot.host is None:
+        return value_of(document.fields)
     policy = settings_of(context, document.fields).policy
-    origin = replace(past.snapshot(version).marked(policy), claim_store=past.claim_store)
+    origin = replace(snapshot.marked(policy), claim_store=past.claim_store)
     if document.refresh_token:
         # Also where something else stored that set: from here on it is the operator's choice.
         origin = replace(origin, token=fingerprint_of(document.redeemed_token))
