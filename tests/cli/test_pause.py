@@ -299,6 +299,15 @@ def stage(cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: Token
     return Stage(cli=cli, tokens=tokens, store=store, endpoint=endpoint)
 
 
+def test_a_grant_that_is_lost(stage: Stage) -> None:
+    """A pause costs nothing where the provider has rejected the grant, whenever that would have ended."""
+    ends_at = datetime.now(UTC) + 5 * HOUR
+    known = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions"}
+    states.rejected(stage, tokenRefresh={**known, "grant_ends_at": f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"})
+
+    assert 0 == stage.cli("pause", "--for=6h").code
+
+
 def test_a_move_that_is_not_complete(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pause never follows a fence, also where tokens wait to become current: claims would go on in two places."""
     states.staged(stage)

@@ -195,6 +195,17 @@ def test_a_label_that_had_moved(world: World, endpoint: Endpoint, monkeypatch: p
     assert version_id == world.labels()["AWSCURRENT"]
 
 
+def test_a_label_that_had_moved_and_an_old_read(
+    world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing shows who moved the label, the command says so, and speaks of no other token set."""
+    stale_reads(world, "AWSCURRENT")
+    monkeypatch.setattr(type(world.store), "move_label", lambda *_, **__: False)
+
+    with pytest.raises(CommandFailed, match=r"the grant is revoked, and a read of secret tokens .* is too old to show"):
+        revoke_grant(world.run(), endpoint)
+
+
 def test_a_secret_that_can_t_be_written(world: World, endpoint: Endpoint) -> None:
     """The command says that the grant is revoked, and what to correct; run again, it completes."""
     refused = SecretStoreUnavailable("secretsmanager:PutSecretValue is throttled")

@@ -16,6 +16,7 @@ from token_refresh_worker.cli.secret.membership import find_index
 from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
+from token_refresh_worker.core.steps import Rejected, TokenUsed
 
 
 @command("pause", '--for 2h --why "their maintenance"')
@@ -76,6 +77,8 @@ def _refuse_losses(context: Context, state: SecretState, made: ClaimPause) -> No
     Raises:
         CommandFailed: It would not.
     """
+    if isinstance(state.step, Rejected | TokenUsed):
+        return  # The grant is lost already.
     repeated_until, ends_at = repeat_allowed_until(state.snapshot, state.policy), state.grant_ends_at
     if repeated_until is not None and made.until + state.period >= repeated_until:
         raise CommandFailed(

@@ -151,6 +151,12 @@ def revoke_grant(run: Run, send: SendRevocation) -> tuple[str, datetime]:
             break
         snapshot = after
     if revocation.stored:
+        if (snapshot.current.version_id, revocation.stored[-1].version_id) in memory.refused:
+            # The move from this version was refused, so it is current no more: this command moved, or somebody else.
+            raise CommandFailed(
+                f"the grant is revoked, and a read of {parts.secret} is too old to show what is current",
+                fix=("Look at it in ten minutes: ", parts.secret.command("status")),
+            )
         raise CommandFailed(
             f"the grant is revoked, and somebody stored another token set in {parts.secret} meanwhile; it stays",
             fix=("Look at it: ", parts.secret.command("status")),
