@@ -3,7 +3,7 @@ from __future__ import annotations
 import gc
 import json
 import traceback
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +24,7 @@ from token_refresh_worker.run.settings import read_settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "repr": repr,
@@ -60,6 +60,13 @@ def planted(world: Testbed) -> dict[str, str]:
     }
 
 
+def _held_by(thing: object) -> Iterable[object]:
+    """What a thing holds. A function holds what it closes over; its globals are its module's, and lead everywhere."""
+    if isinstance(thing, FunctionType):
+        return thing.__closure__ or ()
+    return gc.get_referents(thing)
+
+
 def of_the_product(*roots: object) -> list[Any]:
     """Find every object of the product's classes that can be reached, through whatever holds it."""
     found: dict[int, object] = {}
@@ -72,7 +79,7 @@ def of_the_product(*roots: object) -> list[Any]:
         seen.add(id(thing))
         if type(thing).__module__.startswith("token_refresh"):
             found[id(thing)] = thing
-        pending += [held for held in gc.get_referents(thing) if not isinstance(held, ModuleType | type)]
+        pending += [held for held in _held_by(thing) if not isinstance(held, ModuleType | type)]
     return list(found.values())
 
 

@@ -51,13 +51,12 @@ def _queues(context: Context, what: str, arns: list[str]) -> Finding:
     if not waiting:
         return Finding.healthy(f"none in {queues}")
     remedy: Advice = ()
-    for url, count in found:
-        if count:
-            read, purge = (
-                Command.of("aws sqs {} --queue-url {} --region {}", action, url, context.region)
-                for action in ("receive-message", "purge-queue")
-            )
-            remedy += ("read what happened: ", read, ". Correct it, then empty the queue: ", purge)
+    for url in [url for url, count in found if count]:
+        read, purge = (
+            Command.of("aws sqs {} --queue-url {} --region {}", action, url, context.region)
+            for action in ("receive-message", "purge-queue")
+        )
+        remedy += ("read what happened: ", read, ". Correct it, then empty the queue: ", purge)
     return Finding.attention(f"{waiting} in {queues}: {what}", *remedy)
 
 

@@ -198,8 +198,6 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
     runs = isinstance(state.step, (*_REFRESHES, Wait)) and pause_of(state.snapshot) is None
     if due is None or left is None or not runs:
         return
-    if pause_of(state.snapshot) is not None:
-        return
     late = state.snapshot.now - due
     if left > timedelta(0) and late > state.period:
         yield Finding.attention(
