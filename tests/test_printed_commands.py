@@ -25,7 +25,7 @@ from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import deadline_in
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
-from token_refresh_worker.run import failures
+from token_refresh_worker.run import failures, grant_failures
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -38,7 +38,7 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
     """Each error of a run, about a secret, a region, a host and a response that are all named by the value."""
     secret = SecretName(secret_id=value, region=value)
     requests = [
-        failures.failed_request(secret, FailedRequest(kind=kind, seen=value), value, unsure=unsure, sent=2)
+        grant_failures.failed_request(secret, FailedRequest(kind=kind, seen=value), value, unsure=unsure, sent=2)
         for kind, unsure in product(FailureKind, (False, True))
     ]
     return [
@@ -49,9 +49,9 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
         failures.too_late(secret, 1, 2),
         failures.mismatch(secret, Mismatch("TOKEN_ENDPOINT", value, value)),
         *(failures.mismatch(secret, Mismatch("CLAIM_TABLE", kind, kind)) for kind in ClaimStoreKind),
-        failures.dead_grant(secret, Rejected(NOW, NOW), value),
-        failures.dead_grant(secret, TokenUsed(NOW)),
-        failures.unknown_outcome(secret, Hold(NOW, NOW, value)),
+        grant_failures.dead_grant(secret, Rejected(NOW, NOW), value),
+        grant_failures.dead_grant(secret, TokenUsed(NOW)),
+        grant_failures.unknown_outcome(secret, Hold(NOW, NOW, value)),
         failures.not_stored(secret, value),
         failures.too_many_steps(secret, 3),
         *requests,

@@ -23,7 +23,7 @@ from token_refresh_worker.cli.console.options import context_of
 from token_refresh_worker.cli.secret.lookups import read_clock
 from token_refresh_worker.cli.secret.membership import open_index
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.dispatch import Message
+from token_refresh_worker.fleet.core.fleet import Message
 from token_refresh_worker.fleet.settings import FleetSettings
 from token_refresh_worker.handlers import refresh
 from token_refresh_worker.oauth.client_auth import Assertion

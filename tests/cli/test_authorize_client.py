@@ -109,3 +109,29 @@ def test_client_secret_elsewhere(cli: Cli, store: SecretsManagerServer) -> None:
 
     assert 1 == ended.code
     assert "reads the client credentials from secret client (CLIENT_SECRET_ID)" in ended.screen
+
+
+@pytest.mark.parametrize(
+    ("response", "remembered"), [({}, ["read", "write"]), ({"scope": ""}, []), ({"scope": "read"}, ["read"])]
+)
+def test_the_scopes_of_the_first_tokens(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    store: SecretsManagerServer,
+    tmp_path: Path,
+    response: dict[str, str],
+    remembered: list[str],
+) -> None:
+    """Scopes that a response omits are those that the page was asked for, divided as the page wants them."""
+    (tmp_path / "crm.toml").write_text(
+        f'title = "CRM"\nrotation = "always"\ngrace = 0\ntoken_endpoint = "{endpoint.url}"\n[request]\nauth = "none"\n'
+        '[authorization]\nendpoint = "https://crm.example/page"\nscopes = ["read", "write"]\nscope_separator = "+"\n'
+        '[[evidence]]\nsays = "None"\nsource = "https://crm.example/docs"\non = 2026-11-27\n'
+    )
+    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600} | response))
+
+    ended = paste_into(cli, monkeypatch, "--client-id=me", PROVIDER_PROFILES=str(tmp_path), PROVIDER="crm")
+
+    assert 0 == ended.code, ended.screen
+    assert remembered == stored(store)["tokenRefresh"]["scopes"]

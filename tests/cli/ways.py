@@ -8,6 +8,7 @@ from cli.scene import Ended
 from cli.shell import Shell, commands_in
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.reader import TokenReader
 
 SECRET = "shop/prod/upwork"
 REGION = "eu-central-1"
@@ -50,5 +51,7 @@ class Scene:
         return followed
 
     def is_healthy(self, line: str = STATUS) -> bool:
+        """Whether `status` says so, and a service that reads the token is let in by the API."""
         ended = self.shell.run(line)
-        return (0, True) == (ended.code, "HEALTHY" in ended.out)
+        said = (0, True) == (ended.code, "HEALTHY" in ended.out)
+        return said and self.provider.api_status(TokenReader(SECRET, client=self.client, background=False).get()) == 200

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from builders import NOW
 from token_refresh_worker.core.announcement import Announcement
-from token_refresh_worker.fleet.core.dispatch import LEASE, MEMORY, Handed, Message
+from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed, Message
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry

@@ -9,16 +9,8 @@ import pytest
 from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import HOST, failed, pause, row, rows, seen
 from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason
-from token_refresh_worker.fleet.core.dispatch import (
-    Decision,
-    Fleet,
-    Handed,
-    Limits,
-    ProviderLimits,
-    decide,
-    limits_of,
-    message_id,
-)
+from token_refresh_worker.fleet.core.dispatch import decide, message_id
+from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Handed, Limits, ProviderLimits, limits_of
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 
 SMALL = Limits(writes_per_second=4.0)

@@ -16,17 +16,8 @@ from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.announcement import announcement
 from token_refresh_worker.fleet.core.breaker import lanes_of
-from token_refresh_worker.fleet.core.dispatch import (
-    MEMORY,
-    Decision,
-    Fleet,
-    Handed,
-    Limits,
-    ProviderLimits,
-    decide,
-    message_id,
-    scheduled_under,
-)
+from token_refresh_worker.fleet.core.dispatch import decide, message_id, scheduled_under
+from token_refresh_worker.fleet.core.fleet import MEMORY, Decision, Fleet, Handed, Limits, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.pace import SECONDS

@@ -13,7 +13,8 @@ from fleet.memory import MemoryIndex, MemoryQueue
 from fleet.rows import arn, failed, row, rows
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.dispatch import Limits, message_id
+from token_refresh_worker.fleet.core.dispatch import message_id
+from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.fleet.dispatcher import hand_out, take_stock
 from token_refresh_worker.fleet.settings import FleetSettings
 from token_refresh_worker.handlers import dispatch

@@ -12,7 +12,8 @@ from pages.parts import fleet_cost
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, decide
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.run.last_line import last_line
 

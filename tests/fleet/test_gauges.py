@@ -4,7 +4,8 @@ from typing import Any
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, failed, pause, row, rows, seen
 from token_refresh_worker.adapters.telemetry import mask
-from token_refresh_worker.fleet.core.dispatch import Fleet, decide
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.gauges import Gauges, measure
 from token_refresh_worker.fleet.core.row import Row, State
 

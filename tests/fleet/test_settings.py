@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.fleet.core.dispatch import Limits, ProviderLimits
+from token_refresh_worker.fleet.core.fleet import Limits, ProviderLimits
 from token_refresh_worker.fleet.settings import limits_of_provider, provider_limits, read_fleet_settings
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import RateLimit

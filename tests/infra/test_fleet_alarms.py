@@ -17,8 +17,8 @@ from infra.cloudwatch import ModelAlarm, alarms_of
 from infra.conftest import FLEET
 from infra.synthesis import resources, synthesise
 from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason
-from token_refresh_worker.fleet.core.dispatch import Decision, Fleet
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, resync
+from token_refresh_worker.fleet.core.fleet import Decision, Fleet
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 from token_refresh_worker.fleet.core.shares import members_left

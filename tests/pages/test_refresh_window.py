@@ -25,7 +25,10 @@ SAID = {
         f"+ {REFRESHES_A_MONTH} refreshes",
     ],
     "docs/fleet.md": [f"Tokens must live {TABLE} minutes or longer"],
-    "docs/mcp.md": [f'Below {VERSIONS} minutes add `claim_table = "create"`; below {TABLE} minutes no claim store'],
+    "docs/mcp.md": [
+        f'Below {VERSIONS} minutes add `claim_table = "create"`; below {TABLE} minutes no claim store',
+        "token_lifetime_seconds = 3600 #",  # no metadata says it, and a day is assumed
+    ],
     "docs/parameters.md": [f"at most {WINDOW} of its life"],
     "docs/protocol.md": [f"| {VERSIONS} minutes | {TABLE} minutes |", f"at most {WINDOW} of the lifetime"],
     "docs/providers.md": [

@@ -33,7 +33,7 @@ from token_refresh_worker.run import parts as parts_module
 from token_refresh_worker.run import redemption as redemption_module
 from token_refresh_worker.run import run as run_module
 from token_refresh_worker.run.actions import Actions
-from token_refresh_worker.run.failures import dead_grant
+from token_refresh_worker.run.grant_failures import dead_grant
 from token_refresh_worker.run.keeping import Keeping
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.redemption import Redemption

@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core; an invocation has a share of one
 
 from token_refresh.aws.clients import CLIENTS, MakeClient
 from token_refresh.aws.request import TOKEN_SECRET_SETTING
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
-from token_refresh.stored.json_object import located, read_object
 from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS
 from token_refresh_worker.adapters.client_assertion import KmsSigner, MakeAssertion, StsIdentity
 from token_refresh_worker.adapters.kept_tokens import TableKeeper
@@ -22,9 +20,9 @@ from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
-from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.credentials import find_credentials, previous_credentials
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, REQUESTS, Parts
@@ -34,14 +32,10 @@ from token_refresh_worker.run.ports import (
     Clock,
     Deadline,
     Log,
-    SecretStore,
-    SecretVersion,
     TokenKeeper,
 )
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
-from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
-from token_refresh_worker.stored.document import TokenDocument
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -50,8 +44,6 @@ if TYPE_CHECKING:
     from token_refresh_worker.oauth.request import TokenRequest
     from token_refresh_worker.oauth.response import FailedRequest
     from token_refresh_worker.oauth.revocation import Revoked
-
-_PREVIOUS: Final = "AWSPREVIOUS"
 
 MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
 """Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
@@ -169,65 +161,6 @@ def deadline_in(time_left_seconds: float) -> Deadline:
     """Give a deadline by the machine's stopwatch."""
     clock = SystemClock()
     return Deadline(clock=clock, at=clock.monotonic() + time_left_seconds)
-
-
-def find_credentials(
-    document: TokenDocument, *, settings: Settings, secret: Callable[[str], SecretStore]
-) -> ClientCredentials:
-    """Find the client credentials: in the client secret, or else beside the tokens, or else in the environment.
-
-    Raises:
-        ConfigurationError: They are in none of these places.
-        InvalidSecretDocument: They are there and not what they should be.
-        SecretStoreError: The client secret can't be read.
-    """
-    if settings.client_secret_id is not None:
-        name = client_secret_name(settings.client_secret_id, settings.provider)
-        where = f"secret {name} (CLIENT_SECRET_ID)"
-        found = _stored_credentials(secret(name).read(label=CURRENT), where)
-        if found is None:
-            raise InvalidSecretDocument(
-                f"{where} has no clientId; it must be a JSON object with clientId and clientSecret"
-            )
-        return found
-    where = f"secret {settings.token_secret_id} (TOKEN_SECRET_ID)"
-    found = located(partial(read_credentials, document.fields), where) or settings.client
-    if found is None:
-        raise ConfigurationError(
-            "no client credentials were found in any of three places: the secret that CLIENT_SECRET_ID names (it is "
-            "not set), clientId and clientSecret in the token secret, UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET"
-        )
-    return found
-
-
-def previous_credentials(
-    current: ClientCredentials, *, settings: Settings, secret: Callable[[str], SecretStore]
-) -> ClientCredentials | None:
-    """Find the client's secret from before its rotation; None where there is no other."""
-    if settings.client_secret_id is None:
-        return None
-    try:
-        name = client_secret_name(settings.client_secret_id, settings.provider)
-        found = _stored_credentials(secret(name).read(label=_PREVIOUS), name)
-    except TokenRefreshError:
-        return None  # What counts is that the current ones were rejected.
-    # With another client's credentials the provider would reject the token: a good grant would look dead.
-    rotated = found is not None and found.client_id == current.client_id and found.client_secret is not None
-    return found if rotated and found != current else None
-
-
-def client_secret_name(client_secret_id: str, provider: Provider) -> str:
-    """Name the client secret of a provider: a fleet has one setting for those of many."""
-    return client_secret_id.replace("{provider}", provider.name)
-
-
-def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCredentials | None:
-    if version is None:
-        return None
-    value = version.value
-    if value is None:
-        raise InvalidSecretDocument(f"{where} is binary; it must be a JSON object with clientId and clientSecret")
-    return located(lambda: read_credentials(read_object(value)), where)
 
 
 def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> "HttpTokenEndpoint":

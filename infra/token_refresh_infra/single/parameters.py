@@ -12,7 +12,7 @@ from token_refresh_infra.context import ParameterError, optional, several, switc
 from token_refresh_infra.single.checks import CHECKS
 from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
 from token_refresh_worker.oauth.formats import AuthMethod
-from token_refresh_worker.providers.schema import AUDIENCE
+from token_refresh_worker.providers.formats import AUDIENCE
 from token_refresh_worker.run.settings import Settings, read_settings
 
 DEFAULT_SERVICE = "upwork-oauth-tokens"

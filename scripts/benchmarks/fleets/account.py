@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from benchmarks.fleets.clock import VirtualClock
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel
-from token_refresh_worker.fleet.core.dispatch import LEASE, Message
+from token_refresh_worker.fleet.core.fleet import LEASE, Message
 
 CALL_SECONDS = 0.06
 START_SECONDS = 0.03

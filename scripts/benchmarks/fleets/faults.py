@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.fleets.goals import LATE_SECONDS, Result, at_once, nothing_lost, shared, spread
 from benchmarks.fleets.world import World
-from token_refresh_worker.fleet.core.dispatch import ProviderLimits
+from token_refresh_worker.fleet.core.fleet import ProviderLimits
 
 UNKNOWN = "RefreshOutcomeUnknown"
 BEGINS_MINUTE = 10

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from benchmarks.fleets.providers import LIFETIME
 from benchmarks.fleets.world import WINDOW, World
-from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, decide
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
 
 FIVE = ("alpha", "beta", "gamma", "delta", "epsilon")

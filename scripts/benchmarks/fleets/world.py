@@ -15,7 +15,8 @@ from benchmarks.fleets.runs import POLICY, host_name, virtual_invocation
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, Message, ProviderLimits, decide
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Fleet, Limits, Message, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.fleet.dispatcher import hand_out

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from token_refresh_infra.fleet.alarms import FleetAlarms
-from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, decide
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
 
 SIZES: Final = (1_000, 10_000, 30_000)

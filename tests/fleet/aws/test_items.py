@@ -13,7 +13,8 @@ from fleet.conftest import TABLE
 from fleet.rows import arn, failed, pause, ran_into, row, seen, unread
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.dispatch import Fleet, decide
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Pauses
 from token_refresh_worker.fleet.core.tombstone import standing

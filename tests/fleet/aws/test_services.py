@@ -9,8 +9,8 @@ from fleet.conftest import Stub
 from fleet.rows import arn
 from token_refresh_worker.fleet.aws.listing import list_members
 from token_refresh_worker.fleet.aws.queue import send_messages
-from token_refresh_worker.fleet.core.dispatch import Message
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
+from token_refresh_worker.fleet.core.fleet import Message
 
 
 def messages(count: int) -> list[Message]:

@@ -6,7 +6,8 @@ from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.core.breaker import STORE
-from token_refresh_worker.fleet.core.dispatch import Decision, Fleet, decide
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Decision, Fleet
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.ports import Index, Send, store_refuses
 from token_refresh_worker.fleet.settings import FleetSettings, provider_limits, read_fleet_settings

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from token_refresh_worker.fleet.core.breaker import STORE_SECRETS
-from token_refresh_worker.fleet.core.dispatch import Handed, Message
+from token_refresh_worker.fleet.core.fleet import Handed, Message
 from token_refresh_worker.fleet.core.row import Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 

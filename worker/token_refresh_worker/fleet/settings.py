@@ -12,8 +12,8 @@ from token_refresh_worker.bootstrap import open_bus
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.listing import list_members
 from token_refresh_worker.fleet.aws.queue import send_messages
-from token_refresh_worker.fleet.core.dispatch import Limits, ProviderLimits
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
+from token_refresh_worker.fleet.core.fleet import Limits, ProviderLimits
 from token_refresh_worker.fleet.ports import Index, Send
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider

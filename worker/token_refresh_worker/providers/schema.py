@@ -1,15 +1,13 @@
 """The schema of a profile: which keys there are, and what each must be."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
-from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant, RequestFormat, ResponseFormat
-from token_refresh_worker.providers.matchers import FIELD, read_matchers
+from token_refresh_worker.providers.formats import TAKEN, read_request, read_response
+from token_refresh_worker.providers.matchers import FIELD
 from token_refresh_worker.providers.provider import (
     AuthorizationPage,
     Basis,
@@ -34,32 +32,15 @@ from token_refresh_worker.providers.variables import (
 from token_refresh_worker.stored.origin import LONGEST_GRACE
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
-# `${` begins a variable in a policy of IAM, which names the audience of `aws_iam_jwt`.
-AUDIENCE: Final = r"(?!.*\$\{)[!-~]{1,1000}"
 
 # EventBridge Scheduler runs once a minute at most, and a window takes three runs (tests/infra/test_providers.py).
 SHORTEST_WINDOW_SECONDS: Final = 180
-
-# RFC 6749 sections 2.3.1, 4.4.2 and 6; the access token is what Meta exchanges.
-_RENAMED: Final = ("grant_type", "refresh_token", "access_token", "client_id", "client_secret")
-_READ: Final = (
-    *("access_token", "refresh_token", "expires_in", "refresh_token_expires_in"),
-    "refresh_token_hard_expires_in",
-)
-_ASSERTION: Final = ("client_assertion", "client_assertion_type")
-_CODE: Final = ("code", "code_verifier", "redirect_uri")  # a request of `token-refresh authorize`
 
 _URL_IN_WORDS: Final = (
     "a URL such as https://{shop}.example.com/token: https unless its host is 127.0.0.1 or localhost, a real port, and "
     "variables in lower case"
 )
 _RESOURCE: Final = '[A-Za-z][A-Za-z0-9+.-]*:[!-"$-~]+'  # an absolute URI without a fragment (RFC 8707 section 2)
-# None that routes or frames the request, carries credentials, or asks for a body that is not read.
-_HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-encoding|content-.*)$)[A-Za-z0-9-]+"
-# No space at either end: that is not part of a value (RFC 9110 section 5.5), and httpcore refuses to send it.
-_HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
-# None that the token document has itself, in any spelling: a response must not overwrite it.
-_KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
 
 
 def read_provider(name: str, table: TomlTable) -> Provider:
@@ -83,8 +64,8 @@ def _provider(name: str, table: TomlTable) -> Provider:
         title=table.text("title"),
         token_endpoint=_endpoint(table, "token_endpoint", variables, default=""),
         variables=variables,
-        request=table.table("request", _request),
-        response=table.table("response", _response),
+        request=table.table("request", read_request),
+        response=table.table("response", read_response),
         rotation=table.choice("rotation", Rotation),
         grace=table.value("grace", _grace, f"static, until_used, or seconds up to {LONGEST_GRACE.total_seconds():.0f}"),
         access_token_lifetime=lifetime,
@@ -142,84 +123,6 @@ def _endpoint(table: TomlTable, key: str, variables: dict[str, EndpointVariable]
     return template
 
 
-def _request(table: TomlTable) -> RequestFormat:
-    request = RequestFormat(
-        auth_method=table.choice("auth", AuthMethod, AuthMethod.POST),
-        grant=table.choice("grant", Grant, Grant.REFRESH_TOKEN),
-        grant_type=table.text("grant_type", None, pattern=r"[\w:.-]+"),
-        method=table.text("method", "POST", pattern="POST|GET"),
-        encoding=table.choice("encoding", Encoding, Encoding.FORM),
-        names=table.texts_by_key("names", keys="|".join(_RENAMED), values=f"{FIELD}|"),
-        params=table.texts_by_key("params", keys=FIELD),
-        headers=table.texts_by_key("headers", keys=_HEADER, values=_HEADER_VALUE),
-        assertion_algorithm=table.text("assertion_algorithm", "RS256", pattern="RS256|PS256|ES256|ES384"),
-        assertion_audience=table.text("assertion_audience", None, pattern=AUDIENCE),
-        assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),
-    )
-    if request.method == "GET" and request.encoding is not Encoding.QUERY:
-        raise table.error("encoding", "query, because the method is GET")
-    if request.grant is Grant.EXCHANGE and not request.grant_type:
-        raise table.error("grant_type", "the provider's own name for an exchange, such as ig_refresh_token")
-    _check_sent(table, request)
-    return request
-
-
-def _check_sent(table: TomlTable, request: RequestFormat) -> None:
-    """Refuse names that make one field of a request replace another: the refresh token would not be sent."""
-    twice = _first_twice(name.lower() for name in request.headers)
-    if twice:
-        raise table.error("headers", f"headers that differ in more than case; {twice} is there twice")
-    for name in ("refresh_token", "access_token", "client_secret"):
-        if request.names.get(name) == "":
-            raise table.error(
-                "names", f'without {name} = "", because a request needs it (auth = "none" sends no secret)'
-            )
-    sent = [request.names.get(name, name) for name in (*_RENAMED, *_ASSERTION, *_CODE)]
-    twice = _first_twice(name for name in sent if name)
-    if twice:
-        raise table.error("names", f"a name of its own for each field; {twice} would stand for two")
-    # The code's fields are free here: GitLab documents `redirect_uri` in a refresh.
-    taken = sorted(({*_RENAMED, *_ASSERTION, *sent} - {*_CODE}) & set(request.params))
-    if taken:
-        raise table.error("params", f"further fields only; a request has {taken[0]} anyway (names renames it)")
-
-
-def _first_twice(names: Iterable[str]) -> str | None:
-    return next((name for name, count in Counter(names).items() if count > 1), None)
-
-
-def _response(table: TomlTable) -> ResponseFormat:
-    encoding = table.choice("encoding", Encoding, Encoding.JSON)
-    unknown, busy, client, dead = read_matchers(table, encoding)
-    response = ResponseFormat(
-        encoding=encoding,
-        envelope=table.texts("envelope", pattern=FIELD),
-        names=table.texts_by_key("names", keys="|".join(_READ), values=FIELD),
-        expiry=table.choice("expiry", Expiry, Expiry.EXPIRES_IN),
-        unknown=unknown,
-        busy=busy,
-        client=client,
-        dead=dead,
-        keep=table.texts("keep", pattern=_KEPT),
-    )
-    _check_read(table, response)
-    return response
-
-
-def _check_read(table: TomlTable, response: ResponseFormat) -> None:
-    if response.encoding is Encoding.QUERY:
-        raise table.error("encoding", "form or json")
-    if response.encoding is Encoding.FORM and response.envelope:
-        raise table.error("envelope", "absent, because a form has no objects")
-    read = [response.names.get(name, name) for name in _READ]
-    twice = _first_twice(read)
-    if twice:
-        raise table.error("names", f"a name of its own for each field; {twice} would be read as two")
-    kept = sorted(set(read) & set(response.keep))
-    if kept:
-        raise table.error("keep", f"without {kept[0]}, which the token secret has under its own name")
-
-
 def _refresh_token(table: TomlTable) -> RefreshTokenLife:
     return RefreshTokenLife(
         lifetime=table.seconds("lifetime_seconds"),
@@ -246,7 +149,7 @@ def _authorization(variables: dict[str, EndpointVariable], table: TomlTable) -> 
         pkce=table.switch("pkce", default=True),
         issuer=_endpoint(table, "issuer", variables, default=""),
     )
-    taken = sorted({*_RENAMED, *_ASSERTION, *_CODE} & set(page.code_params))
+    taken = sorted(TAKEN & set(page.code_params))
     if taken:
         raise table.error("code_params", f"further fields only; the exchange has {taken[0]} anyway")
     return page

@@ -5,23 +5,16 @@ from typing import Final
 
 from token_refresh.advice import Advice, Command
 from token_refresh.errors import (
-    ClientRejected,
     ConfigurationError,
     DeadlineExceeded,
     InvalidSecretDocument,
     InvalidTokenResponse,
-    ReauthorizationRequired,
-    RefreshOutcomeUnknown,
     SecretEmpty,
     SecretStoreUnavailable,
-    TokenEndpointUnavailable,
-    TokenRefreshError,
-    TokenRequestRejected,
     TokensNotStored,
 )
 from token_refresh.records import record
-from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
-from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
@@ -169,43 +162,6 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
     )
 
 
-def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None) -> ReauthorizationRequired:
-    """Say that a person must authorize again; `seen` says how the provider rejected the token, if this run saw it."""
-    if isinstance(step, TokenUsed):
-        return ReauthorizationRequired(
-            f"the current refresh token of {secret} was redeemed at {utc(step.since)}, "
-            "and the tokens that it brought are gone",
-            fix=("Get a new grant with ", secret.authorize),
-        )
-    # A record has the code too, but anyone who may write to the secret can write a record.
-    how = f" ({seen})" if seen else ""
-    return ReauthorizationRequired(
-        f"the provider rejected the refresh token of {secret}{how} at {utc(step.since)}; "
-        f"the next scheduled attempt is after {utc(step.retry_at)}",
-        fix=(
-            *("Get a new grant with ", secret.authorize),
-            *(". If the client credentials were wrong, correct them and run ", secret.force),
-        ),
-    )
-
-
-def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
-    """Say that a refresh token may have been used."""
-    return RefreshOutcomeUnknown(
-        f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
-        "sent again, it could make the provider revoke the grant. "
-        f"The next scheduled attempt is after {utc(step.until)}",
-        fix=("Safest: ", *_unresolved(secret, step.claim_id)),
-    )
-
-
-def _unresolved(secret: SecretName, claim_id: str) -> Advice:
-    """Say what to do about an attempt whose outcome is unknown: the first that risks nothing comes first."""
-    resend = secret.command("refresh", "--resend", claim_id)
-    risk = ". To send the same token again now, which may make the provider revoke the grant, run "
-    return "wait, or get a new grant with ", secret.authorize, risk, resend
-
-
 def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotStored:
     """Say that received tokens may be lost; `fix` is what lets the store take the next ones."""
     grace = "A provider with a grace period sends them again to the next run. Otherwise get a new grant with "
@@ -221,63 +177,6 @@ def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
         f"{secret} did not come to rest within {steps} steps; something else keeps changing its versions or labels",
         fix=("Find out what with ", secret.command("history")),
     )
-
-
-def failed_request(
-    secret: SecretName, failed: FailedRequest, claim_id: str, *, unsure: bool, sent: int
-) -> TokenRefreshError:
-    """Say why the token endpoint gave no tokens, in words of ours alone.
-
-    `failed` is the last of the requests; `unsure` if any of them may have redeemed the refresh token.
-    """
-    # `seen` has the status and known codes, never a text of the provider: that may quote the token.
-    seen = f"{failed.seen}, after {sent} request{'s' if sent > 1 else ''}"
-    redeemed = "the refresh token may have been redeemed" if unsure else "this run redeemed nothing"
-    again: Advice = _unresolved(secret, claim_id) if unsure else ("run ", secret.force)
-    # What is certain comes first: a kind that proves nothing is UNKNOWN if any request may have been received.
-    match failed.kind:
-        case FailureKind.NOT_SIGNED if not unsure:
-            return ConfigurationError(
-                f"the token request for {secret} could not be signed ({failed.seen}); nothing was sent",
-                fix=("Correct that, then run ", secret.force),
-            )
-        case FailureKind.CLIENT_REJECTED:
-            return ClientRejected(
-                f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine",
-                fix=(
-                    *("Replace them, which takes no consent: ", secret.command("client")),
-                    ". If they are right, or in the function's environment, correct TOKEN_ENDPOINT_AUTH_METHOD, or ",
-                    "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET. Then ",
-                    *again,
-                ),
-            )
-        case FailureKind.REQUEST_REJECTED:
-            return TokenRequestRejected(
-                f"the token endpoint rejected the request for {secret} ({seen}); {redeemed}",
-                fix=("Check TOKEN_ENDPOINT, and that the client may use this grant type, then ", *again),
-            )
-        case FailureKind.UNREADABLE | FailureKind.UNEXPECTED:
-            return InvalidTokenResponse(
-                f"the response for {secret} was not a token response ({seen}); {redeemed}",
-                fix=(
-                    "Wait first: a challenge or maintenance page passes, and a later run tries again if it may. ",
-                    "If it lasts, check TOKEN_ENDPOINT and the proxy, then ",
-                    *again,
-                ),
-            )
-        case _ if unsure:
-            return RefreshOutcomeUnknown(
-                f"a token request for {secret} may have been received, and no usable response arrived ({seen}). "
-                "The next run repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; "
-                "otherwise runs wait until shortly before the access token expires",
-                fix=("Safest: ", *again),
-            )
-        case _:
-            return TokenEndpointUnavailable(
-                f"the provider of {secret} was unreachable or asked us to retry later ({seen}); "
-                "this run redeemed nothing, and a later run tries again",
-                fix=("Check TOKEN_ENDPOINT and the function's network, then run ", secret.force),
-            )
 
 
 def utc(moment: datetime) -> str:

@@ -13,7 +13,8 @@ from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.run.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
+from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
+from token_refresh_worker.run.grant_failures import failed_request
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts

@@ -37,7 +37,8 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh_worker.run.failures import dead_grant, mismatch, too_many_steps, unknown_outcome
+from token_refresh_worker.run.failures import mismatch, too_many_steps
+from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 from token_refresh_worker.run.parts import Parts

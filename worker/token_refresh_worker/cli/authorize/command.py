@@ -8,7 +8,6 @@ from typing import Annotated, Final
 import typer
 
 from token_refresh.errors import ConfigurationError, SecretNotFound
-from token_refresh_worker.bootstrap import find_credentials
 from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest, ForeignRedirect
 from token_refresh_worker.cli.authorize.browser import opened
 from token_refresh_worker.cli.authorize.exchange import Exchange
@@ -26,6 +25,7 @@ from token_refresh_worker.cli.secret.membership import find_index, join
 from token_refresh_worker.cli.secret.provider import provider_variable, settings_for
 from token_refresh_worker.cli.secret.storing import base_document, document_of, fields_of
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.credentials import find_credentials
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials

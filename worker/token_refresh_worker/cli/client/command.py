@@ -8,7 +8,6 @@ from typing import Annotated, Final
 import typer
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretEmpty
-from token_refresh_worker.bootstrap import client_secret_name, find_credentials
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.prompts import confirm
@@ -26,6 +25,7 @@ from token_refresh_worker.cli.secret.storing import (
     value_of,
 )
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
+from token_refresh_worker.run.credentials import client_secret_name, find_credentials
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 

@@ -4,7 +4,7 @@ import secrets
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.bootstrap import find_credentials, token_endpoint
+from token_refresh_worker.bootstrap import token_endpoint
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.finding import Finding
 from token_refresh_worker.cli.secret.provider import names_provider
@@ -13,6 +13,7 @@ from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.run.credentials import find_credentials
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.run.settings import Settings
 

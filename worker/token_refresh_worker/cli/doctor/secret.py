@@ -3,7 +3,6 @@
 from token_refresh.errors import SecretStoreError, TokenRefreshError
 from token_refresh.stored.spelling import CAMEL, SNAKE
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh_worker.bootstrap import find_credentials
 from token_refresh_worker.cli.console.screen import ago, relative, span, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.check import failed
@@ -12,6 +11,7 @@ from token_refresh_worker.cli.secret.health import examine, explain_attempt
 from token_refresh_worker.cli.secret.lookups import each_version
 from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.run.credentials import find_credentials
 
 _SHORTEST = 8
 """Characters of a version ID that identify it; `status` prints as many."""

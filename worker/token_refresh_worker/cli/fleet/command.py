@@ -20,7 +20,8 @@ from token_refresh_worker.cli.secret.finding import Health
 from token_refresh_worker.cli.secret.lookups import arn_of
 from token_refresh_worker.cli.secret.membership import find_index, open_index
 from token_refresh_worker.fleet.core.breaker import provider_in
-from token_refresh_worker.fleet.core.dispatch import Fleet, breakers_of
+from token_refresh_worker.fleet.core.dispatch import breakers_of
+from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row, State
 from token_refresh_worker.fleet.core.tombstone import standing
 from token_refresh_worker.fleet.ports import store_refuses

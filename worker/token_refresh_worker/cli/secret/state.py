@@ -14,7 +14,7 @@ from token_refresh.errors import (
     TokenRefreshError,
 )
 from token_refresh.stored.spelling import CAMEL
-from token_refresh_worker.bootstrap import SystemClock, find_credentials
+from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import settings_for
@@ -27,6 +27,7 @@ from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Step
 from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
+from token_refresh_worker.run.credentials import find_credentials
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimStore

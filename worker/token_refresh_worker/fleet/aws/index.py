@@ -8,7 +8,7 @@ from token_refresh.aws.responses import member, optional_member, service_time
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
-from token_refresh_worker.fleet.core.dispatch import LEASE, MEMORY, Handed
+from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import REMEMBERED, Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry

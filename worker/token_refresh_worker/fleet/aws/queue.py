@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.aws.calls import call
 from token_refresh.aws.request import AwsRequest
-from token_refresh_worker.fleet.core.dispatch import Message
+from token_refresh_worker.fleet.core.fleet import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

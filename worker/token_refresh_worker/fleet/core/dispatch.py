@@ -22,8 +22,7 @@ import hashlib
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from token_refresh_worker.fleet.core.breaker import (
@@ -38,102 +37,22 @@ from token_refresh_worker.fleet.core.breaker import (
     open_breakers,
     rooms,
 )
+from token_refresh_worker.fleet.core.fleet import (
+    DOUBLINGS,
+    FIRST_WAIT,
+    MINUTE,
+    Decision,
+    Fleet,
+    Handed,
+    Message,
+    limits_of,
+)
 from token_refresh_worker.fleet.core.groups import RUNS_A_MINUTE, Pool, assign
 from token_refresh_worker.fleet.core.pace import pace
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Pauses, Row, State, is_due, pause_of
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State, is_due, pause_of
 
-LEASE: Final = timedelta(minutes=5)
-"""How long SQS drops a second message with the same ID."""
-_MINUTE: Final = timedelta(minutes=1)
 RATE_SHARE: Final = 0.95
 """Of a provider's own rate. At the whole of it, one request that is refused and repeated makes others be refused."""
-FIRST_WAIT: Final = LEASE + _MINUTE
-"""How long a message may be under way; it may have been sent at the end of its minute."""
-DOUBLINGS: Final = 2
-MEMORY: Final = FIRST_WAIT * (2 ** (DOUBLINGS + 1) - 1) + _MINUTE
-"""How long what was handed out is remembered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What bounds a fleet."""
-
-    writes_per_second: float = 40.0
-    """80 % of the quota that `PutSecretValue` and `UpdateSecretVersionStage` share; other teams write, too."""
-    writes_a_run: int = 2
-    concurrency: int = 64
-    """`MaximumConcurrency` of the queue's event source."""
-
-    @property
-    def runs_a_minute(self) -> int:
-        """How many refreshes fit into the budget."""
-        return int(self.writes_per_second * 60 / self.writes_a_run)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderLimits:
-    """What the dispatcher needs to know of a provider."""
-
-    single_use: bool = True
-    runs_per_second: float | None = None
-    """The provider's own limit of token requests; None where it names none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handed:
-    """What is remembered of a message."""
-
-    at: datetime
-    """The minute in which it was last sent."""
-    group: str
-    times: int = 1
-    """How often it was sent, and nobody reported."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
-    """All that a decision depends on, beside the time."""
-
-    rows: Sequence[Row]
-    pauses: Pauses = field(default_factory=Pauses)
-    handed_out: Mapping[str, Handed] = field(default_factory=dict)
-    """The messages of the last 43 minutes, by their IDs."""
-    store_refuses: bool = False
-    """Whether Secrets Manager refused several secrets in a row."""
-    providers: Mapping[str, ProviderLimits] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One run to start."""
-
-    message_id: str
-    """Also the queue's deduplication ID."""
-    secret_arn: str
-    group: str
-    """One run at a time in each group; see `groups`."""
-    probe: bool = False
-    """Whether it is to run although a breaker is open."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What one minute brings."""
-
-    seconds: Sequence[Sequence[Message]]
-    """The messages to send in each second from now on."""
-    breakers: Mapping[str, Breaker]
-    """By host (`xero/identity.xero.com`), provider, and `Secrets Manager`."""
-    under_way: int
-    """Runs of earlier minutes that have not reported."""
-    waiting: int
-    """Due secrets that this minute leaves for the next."""
-
-    @property
-    def messages(self) -> list[Message]:
-        """All messages, in order."""
-        return [message for second in self.seconds for message in second]
 
 
 def decide(fleet: Fleet, now: datetime) -> Decision:
@@ -193,11 +112,6 @@ def message_id(row: Row) -> str:
     # To the millisecond: the table holds microseconds, and a float's last digits may differ after the way through it.
     name = f"{row.secret_arn}|{row.next_at.timestamp():.3f}"
     return urlsafe_b64encode(hashlib.sha256(name.encode()).digest()[:9]).decode()
-
-
-def limits_of(fleet: Fleet, provider: str) -> ProviderLimits:
-    """Return a provider's limits; an unknown one counts as single use without a rate."""
-    return fleet.providers.get(provider, ProviderLimits())
 
 
 def sends_nothing(row: Row, now: datetime) -> bool:
@@ -308,7 +222,7 @@ def _messages(
     load, failing = Counter[str](), Counter[str]()
     for _, handed in under_way:
         # What has not reported after a minute may hang.
-        load[handed.group] += 1 if handed.at > now - 2 * _MINUTE else RUNS_A_MINUTE
+        load[handed.group] += 1 if handed.at > now - 2 * MINUTE else RUNS_A_MINUTE
     for row in fleet.rows:
         failing[row.provider] += row.sent is not None and row.sent.failures == 1 and row.sent.at > now - RECENTLY
     probes = [holds_back(breakers, row) for row in rows]

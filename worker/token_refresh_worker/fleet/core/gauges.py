@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from token_refresh_worker.fleet.core.breaker import holds_back, provider_in
-from token_refresh_worker.fleet.core.dispatch import Decision, Fleet
+from token_refresh_worker.fleet.core.fleet import Decision, Fleet
 from token_refresh_worker.fleet.core.row import Row, State, state_of
 from token_refresh_worker.fleet.core.shares import percent, shares
 from token_refresh_worker.fleet.core.tombstone import Tombstone

@@ -1,0 +1,75 @@
+"""Where a run finds its client credentials."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
+from token_refresh.stored.json_object import located, read_object
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.ports import SecretStore, SecretVersion
+from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
+from token_refresh_worker.stored.document import TokenDocument
+
+_PREVIOUS: Final = "AWSPREVIOUS"
+
+
+def find_credentials(
+    document: TokenDocument, *, settings: Settings, secret: Callable[[str], SecretStore]
+) -> ClientCredentials:
+    """Find the client credentials: in the client secret, or else beside the tokens, or else in the environment.
+
+    Raises:
+        ConfigurationError: They are in none of these places.
+        InvalidSecretDocument: They are there and not what they should be.
+        SecretStoreError: The client secret can't be read.
+    """
+    if settings.client_secret_id is not None:
+        name = client_secret_name(settings.client_secret_id, settings.provider)
+        where = f"secret {name} (CLIENT_SECRET_ID)"
+        found = _stored_credentials(secret(name).read(label=CURRENT), where)
+        if found is None:
+            raise InvalidSecretDocument(
+                f"{where} has no clientId; it must be a JSON object with clientId and clientSecret"
+            )
+        return found
+    where = f"secret {settings.token_secret_id} (TOKEN_SECRET_ID)"
+    found = located(partial(read_credentials, document.fields), where) or settings.client
+    if found is None:
+        raise ConfigurationError(
+            "no client credentials were found in any of three places: the secret that CLIENT_SECRET_ID names (it is "
+            "not set), clientId and clientSecret in the token secret, UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET"
+        )
+    return found
+
+
+def previous_credentials(
+    current: ClientCredentials, *, settings: Settings, secret: Callable[[str], SecretStore]
+) -> ClientCredentials | None:
+    """Find the client's secret from before its rotation; None where there is no other."""
+    if settings.client_secret_id is None:
+        return None
+    try:
+        name = client_secret_name(settings.client_secret_id, settings.provider)
+        found = _stored_credentials(secret(name).read(label=_PREVIOUS), name)
+    except TokenRefreshError:
+        return None  # What counts is that the current ones were rejected.
+    # With another client's credentials the provider would reject the token: a good grant would look dead.
+    rotated = found is not None and found.client_id == current.client_id and found.client_secret is not None
+    return found if rotated and found != current else None
+
+
+def client_secret_name(client_secret_id: str, provider: Provider) -> str:
+    """Name the client secret of a provider: a fleet has one setting for those of many."""
+    return client_secret_id.replace("{provider}", provider.name)
+
+
+def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCredentials | None:
+    if version is None:
+        return None
+    value = version.value
+    if value is None:
+        raise InvalidSecretDocument(f"{where} is binary; it must be a JSON object with clientId and clientSecret")
+    return located(lambda: read_credentials(read_object(value)), where)
