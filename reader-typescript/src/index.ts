@@ -103,7 +103,8 @@ export class TokenReader {
       options.client ??
       new SecretsManagerClient({
         maxAttempts: 2,
-        requestHandler: { connectionTimeout: 2000, requestTimeout: 5000 },
+        // Without the last one, a request that takes too long is only warned of.
+        requestHandler: { connectionTimeout: 2000, requestTimeout: 5000, throwOnRequestTimeout: true },
         ...(region === undefined ? {} : { region }),
       });
   }
@@ -171,7 +172,7 @@ export class TokenReader {
       headers.set("Authorization", `Bearer ${token.value}`);
       return fetch(input, { ...init, headers });
     };
-    const streamed = init.body instanceof ReadableStream || (input instanceof Request && input.body !== null);
+    const streamed = Symbol.asyncIterator in Object(init.body ?? 0) || (input instanceof Request && input.body !== null);
     const token = await this.token();
     const response = await send(token);
     if (response.status !== 401 || streamed || !(await this.reject(token))) return response;

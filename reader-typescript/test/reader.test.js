@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { Readable } from "node:stream";
 import { mock, test } from "node:test";
 import { inspect } from "node:util";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
@@ -110,12 +111,29 @@ test("fetch gives a 401 back where no other token is stored", async () => {
 test("fetch never sends a stream again", async () => {
   await apiOf("b", async (url, seen) => {
     const reader = new TokenReader("tokens", { client: storeOf("a", "b") });
-    const body = new Blob(["hello"]).stream();
+    const parts = async function* () {
+      yield Buffer.from("hello");
+    };
 
-    assert.equal((await reader.fetch(url, { method: "POST", body, duplex: "half" })).status, 401);
+    for (const body of [new Blob(["hello"]).stream(), parts(), Readable.from([Buffer.from("hello")])]) {
+      assert.equal((await reader.fetch(url, { method: "POST", body, duplex: "half" })).status, 401);
+    }
     assert.equal((await reader.fetch(new Request(url, { method: "POST", body: "hello" }))).status, 401);
-    assert.equal(seen.length, 2);
+    assert.deepEqual(seen.map(({ body }) => body), Array(4).fill("hello"));
   });
+});
+
+test("fetch sends every other body again, complete", async () => {
+  const form = new FormData();
+  form.set("hello", "hello");
+  for (const body of ["hello", new Blob(["hello"]), form, new URLSearchParams("hello"), new TextEncoder().encode("hello")]) {
+    await apiOf("b", async (url, seen) => {
+      const reader = new TokenReader("tokens", { client: storeOf("a", "b") });
+
+      assert.equal((await reader.fetch(url, { method: "POST", body })).status, 200);
+      assert.ok(seen.length === 2 && seen.every((request) => request.body.includes("hello")));
+    });
+  }
 });
 
 test("fetch repeats a Request without a body", async () => {
@@ -208,6 +226,27 @@ test("without a client the reader makes one of the ARN's region, with short time
     assert.deepEqual(made, ["eu-north-1", 2, "us-east-2", 2]);
   } finally {
     mock.restoreAll();
+  }
+});
+
+test("a request that gets no response ends at the time limit, and is an error", { timeout: 10_000 }, async () => {
+  const { send } = SecretsManagerClient.prototype;
+  mock.method(SecretsManagerClient.prototype, "send", function sendSooner(...call) {
+    this.config.requestHandler.updateHttpClientConfig("requestTimeout", 50);
+    return send.apply(this, call);
+  });
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: "made-up", AWS_SECRET_ACCESS_KEY: "made-up" });
+  try {
+    await apiOf(undefined, async (url, seen) => {
+      process.env.AWS_ENDPOINT_URL = url;
+      const reader = new TokenReader("tokens", { region: "eu-north-1" });
+
+      await assert.rejects(reader.get(), { name: "SecretStoreUnavailable", message: /TimeoutError/ });
+      assert.equal(seen.length, 2);
+    }, () => true);
+  } finally {
+    mock.restoreAll();
+    for (const name of ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]) delete process.env[name];
   }
 });
 
