@@ -37,7 +37,7 @@ class RunsWatch(Watch):
 
 
 class RefreshAlarms(Alarms):
-    """The alarms of one worker; the one that an empty secret would raise waits for the first authorization."""
+    """The alarms of one worker; an empty secret that it created holds `runs-failing` back, an adopted one raises it."""
 
     def __init__(
         self,
@@ -54,6 +54,8 @@ class RefreshAlarms(Alarms):
         self._log_group, self._denied = log_group, denied
         self._region = f"--region {Stack.of(self).region}"
         self._on_secret = f"{parameters.token_secret_id} {self._region}"
+        # An adopted secret's tags prove no function, and without one a command would go to Upwork.
+        self._with_function = f"{parameters.token_secret_id} --function {parameters.stack_name} {self._region}"
         if not parameters.alarm_timing.rings_in_time:
             Annotations.of(self).add_warning_v2(
                 "token-refresh:late-alarm",
@@ -89,10 +91,9 @@ class RefreshAlarms(Alarms):
         minutes = silence.periods * silence.period_seconds // 60
         return RunsWatch(
             self._metrics.failed_runs(),
-            f"Runs failed in two of the last three periods, or none started for {minutes} minutes. The log line's "
-            "error says why, and which command corrects it. First: "
-            f"aws logs tail {self._parameters.log_group_name} --since 2h --filter-pattern token_refresh_failed "
-            f"{self._region}",
+            f"Runs failed in two of the last three periods, or none started for {minutes} minutes. A failed run's log "
+            "line (token_refresh_failed) says why, and which command corrects it. A run that was killed, or never "
+            f"started, leaves no line. First: token-refresh doctor {self._with_function}",
             limit=ONCE,
             points=(2, 3),
             missing=IGNORED,
@@ -111,7 +112,7 @@ class RefreshAlarms(Alarms):
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
             "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
             "a person has to authorize again before that. Check the client credentials first: wrong ones can look the "
-            f"same. First: token-refresh authorize {self._on_secret}",
+            f"same. First: token-refresh authorize {self._with_function}",
         )
 
     def superseded(self) -> Watch:
@@ -201,7 +202,7 @@ class RefreshAlarms(Alarms):
         )
 
     def _awaiting_authorization(self) -> cloudwatch.AlarmBase:
-        """Measure whether the secret has no value yet. This alarm has no action: it is a state, not a fault."""
+        """Measure whether a created secret holds no token. This alarm has no action: it is a state, not a fault."""
         logs.MetricFilter(
             self,
             "SecretEmpty",
@@ -213,8 +214,8 @@ class RefreshAlarms(Alarms):
         )
         watch = Watch(
             self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
-            "The secret has no value yet, so the alarm on failing runs is held back. "
-            f"First: token-refresh authorize {self._on_secret}",
+            "The secret has no value yet, or its grant was revoked, so the alarm on failing runs is held back. "
+            f"First: token-refresh authorize {self._with_function}",
             limit=ONCE,
             points=(1, _AWAITED_PERIODS),
         )
