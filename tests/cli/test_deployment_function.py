@@ -1,14 +1,19 @@
-"""What only the deployed function says of a secret: its client and its period, where the tags prove which one it is."""
+"""What only the deployed function says of a secret, such as its provider, where the tags prove which one it is."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from builders import DAY, HOUR
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.deployment import find_deployment
 from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
 STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/worker/1"
@@ -51,6 +56,37 @@ def test_the_period(cli: Cli, aws: Aws, store: SecretsManagerServer) -> None:
 
     assert (0, 1) == (in_time.code, late.code)
     assert "a run comes every 2 h 30 min" in late.screen
+
+
+def at_its_own_provider(aws: Aws, endpoint: TokenEndpoint) -> None:
+    """Have the function use a provider that nothing else names."""
+    aws.function["Environment"]["Variables"] |= {"PROVIDER": "generic", "TOKEN_ENDPOINT": endpoint.url}
+
+
+def test_the_provider(cli: Cli, aws: Aws, endpoint: TokenEndpoint, tokens: Tokens, environment: dict[str, str]) -> None:
+    """The provider is the function's: a plain `status` calls its grant healthy."""
+    del environment["PROVIDER"], environment["TOKEN_ENDPOINT"]
+    at_its_own_provider(aws, endpoint)
+    stored = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions"}
+    tokens.store(expires_in=DAY, clientId=None, clientSecret=None, tokenRefresh=stored)
+    status = cli("status")
+
+    assert (0, True) == (status.code, "HEALTHY" in status.screen), status.screen
+
+
+def test_a_provider_that_was_given(aws: Aws, endpoint: TokenEndpoint, environment: dict[str, str]) -> None:
+    """Whoever names a provider, or an endpoint, gets nothing of the function's provider with it."""
+    at_its_own_provider(aws, endpoint)
+    aws.function["Environment"]["Variables"] |= {"REPLAY_GRACE_SECONDS": "600", "REFRESH_WINDOW_SECONDS": "7200"}
+    taken = {}
+    for name in ("PROVIDER", "TOKEN_ENDPOINT"):
+        other = {key: value for key, value in environment.items() if key not in {"PROVIDER", "TOKEN_ENDPOINT"}}
+        other |= {name: environment[name], "TOKEN_SECRET_ID": SECRET_ID}
+        with mock.patch.dict(os.environ, other, clear=True):
+            found = find_deployment(Context(environment=other)).environment
+        taken[name] = sorted({*found} - {*other})
+
+    assert {name: ["CLIENT_SECRET_ID", "REFRESH_WINDOW_SECONDS", "RUN_PERIOD_SECONDS"] for name in taken} == taken
 
 
 @pytest.mark.parametrize(

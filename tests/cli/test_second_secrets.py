@@ -20,7 +20,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 )
 def test_a_missing_second_secret(cli: Cli, tokens: Tokens, setting: str, command: str) -> None:
     """It is named with its own setting; no command advises to authorize or refresh into it."""
-    tokens.store(expires_in=7 * HOUR)
+    tokens.store(expires_in=7.9 * HOUR)  # due, and not overdue
 
     ended = cli(command, **{setting: "missing"})
 

@@ -11,17 +11,22 @@ from typing import Any, Final
 from token_refresh.aws.arn import parse_arn
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.context import Context, Deployment, variables_of
+from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, Deployment, variables_of
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, Made
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 PUBLISHED, TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
-_OF_FUNCTION: Final = ("CLIENT_SECRET_ID", "RUN_PERIOD_SECONDS", "UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET")
+_OF_FUNCTION: Final = tuple(name for name in WORKER_VARIABLES[1:] if name not in {PUBLISHED, TABLE})
+_CHOOSE_PROVIDER: Final = ("PROVIDER", "TOKEN_ENDPOINT")
+# The grace, too: at another provider, a refresh token that is sent again could cost the grant.
+_OF_PROVIDER: Final = frozenset(
+    (*_CHOOSE_PROVIDER, "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_ASSERTION_AUDIENCE", "REPLAY_GRACE_SECONDS")
+)
 
 
 def find_deployment(context: Context) -> Context:
-    """Give the context with the published secret and the claim table that the secret's tags name.
+    """Give the context with the published secret, the claim table and the function's settings that the tags lead to.
 
     What an option or a variable names stays. Where the secret can't be described, nothing is found.
     """
@@ -36,9 +41,7 @@ def find_deployment(context: Context) -> Context:
     function = tags.get(FUNCTION_TAG)
     is_function = stack is not None and function is not None and _stack_of_function(context, secret, function) == stack
     variables = _variables_of(context, function) if is_function and function else {}
-    # Where its client credentials are, and how often it runs, only the function says.
-    of_function = {name: variables[name] for name in _OF_FUNCTION if variables.get(name)}
-    found |= {name: value for name, value in of_function.items() if not context.environment.get(name)}
+    found |= _of_function(variables, context.environment)
     return replace(
         context,
         environment={**context.environment, **found},
@@ -50,6 +53,13 @@ def find_deployment(context: Context) -> Context:
             doubtful={name: value for name, value in wanted.items() if name not in found},
         ),
     )
+
+
+def _of_function(variables: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Give what only the function says of its runs: whoever names a provider means all of that provider."""
+    left = _OF_PROVIDER if any(given.get(name) for name in _CHOOSE_PROVIDER) else frozenset()
+    wanted = [name for name in _OF_FUNCTION if name not in left and not given.get(name)]
+    return {name: variables[name] for name in wanted if variables.get(name)}
 
 
 def _variables_of(context: Context, function: str) -> dict[str, str]:

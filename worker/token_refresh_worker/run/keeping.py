@@ -1,5 +1,7 @@
 """Keep received tokens that Secrets Manager refuses in the claim table, and store them once it takes them."""
 
+from typing import Final
+
 from token_refresh.advice import Advice
 from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, TokensKept, raised_at
 from token_refresh.records import record
@@ -15,6 +17,11 @@ from token_refresh_worker.run.failures import SecretName, not_stored
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.stored.document import TokenDocument, read_document
+
+_NAME_THE_KEY: Final = (
+    "Set KEPT_TOKENS_KEY_ID to the key that encrypted them (on the command line, --function NAME takes the function's "
+    "settings)"
+)
 
 
 @record
@@ -112,7 +119,7 @@ def kept_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> KeptTo
     return KeptTokensUnreadable(
         f"the claim table keeps new tokens for {secret}, and they can't be decrypted ({why}); nothing was sent",
         fix=(
-            *(fix or ("Set KEPT_TOKENS_KEY_ID to the key that encrypted them",)),
+            *(fix or (_NAME_THE_KEY,)),
             ". The next run stores them. If the key is gone for good, get a new grant with ",
             secret.authorize,
         ),

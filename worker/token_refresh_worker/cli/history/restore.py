@@ -89,10 +89,9 @@ def _marked(context: Context, past: Past, version: SecretVersion, document: Toke
         return value_of(document.fields)
     policy = settings_of(context, document.fields).policy
     origin = replace(snapshot.marked(policy), claim_store=past.claim_store)
-    if document.refresh_token:
-        # Also where something else stored that set: from here on it is the operator's choice.
-        origin = replace(origin, token=fingerprint_of(document.redeemed_token))
-    return value_of({**document.fields, ORIGIN_KEY: origin.as_fields()})
+    # Also where something else stored that set: from here on it is the operator's choice.
+    token = fingerprint_of(document.redeemed_token) if document.refresh_token else origin.token
+    return value_of({**document.fields, ORIGIN_KEY: replace(origin, token=token).as_fields()})
 
 
 def _choose(context: Context, versions: list[ListedVersion], wanted: str | None) -> ListedVersion:
