@@ -2,7 +2,7 @@
  * Reads the access token that token-refresh-worker keeps fresh in AWS Secrets Manager.
  *
  *     const tokens = new TokenReader("upwork-oauth-tokens-published");
- *     const response = await tokens.fetch("https://api.upwork.com/graphql", { method: "POST", body });
+ *     const response = await tokens.fetch("https://api.upwork.com/graphql", { method: "POST", headers, body });
  *
  * The behaviour is that of the Python reader: both pass the same vectors (test/vectors.json).
  */
