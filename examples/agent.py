@@ -25,11 +25,17 @@ logger = logging.getLogger(__name__)
 def access_token(*, read_again: bool = False) -> str:
     """Return a token that has not expired; with `read_again`, the one that is stored now."""
     published = ask_agent(read_again=read_again)
-    if published["expiresAt"] <= time.time() * 1000 and not read_again:
+    if not has_valid_token(published) and not read_again:
         published = ask_agent(read_again=True)
-    if published["expiresAt"] <= time.time() * 1000:
-        raise RuntimeError(f"the token in {SECRET_ID} is expired: token-refresh status of the token secret says why")
-    return str(published["accessToken"])
+    if has_valid_token(published):
+        return str(published["accessToken"])
+    found = "the token is expired" if "accessToken" in published else "there is no token, or its grant was revoked"
+    raise RuntimeError(f"{SECRET_ID}: {found}: token-refresh status of the token secret says why")
+
+
+def has_valid_token(published: Any) -> bool:
+    """Whether there is a token that has not expired; after a revocation there is none."""
+    return "accessToken" in published and published["expiresAt"] > time.time() * 1000
 
 
 def ask_agent(*, read_again: bool) -> Any:

@@ -2,8 +2,9 @@
 
     uvicorn --factory fastapi_service:create_app
 
-Needs `pip install "token-refresh[httpx]" fastapi uvicorn` and AWS credentials that may read the secret. If the
-secret isn't called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN. No endpoint reads a body.
+Needs `pip install "PATH/TO/token-refresh-worker/reader[httpx]" fastapi uvicorn` and AWS credentials that may read the
+secret. If the secret isn't called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN. No endpoint
+reads a body.
 """
 
 import logging
@@ -58,16 +59,24 @@ async def me(request: Request) -> JSONResponse:
 
 
 async def health(request: Request) -> JSONResponse:
-    """Say how the token is; nothing is read for that, so it may be asked often."""
-    found = request.app.state.tokens.health()
+    """Say whether there is a valid token, and how it is: for readiness, not for liveness.
+
+    It asks for the token first: in a service without traffic nothing else would read a new one.
+    """
+    tokens: TokenReader = request.app.state.tokens
+    status = 200
+    try:
+        await tokens.aget()
+    except TokenRefreshError as error:
+        logger.warning("not ready: %s: %s", type(error).__name__, error)
+        status = 503
+    found = tokens.health()
     about = {
         "seconds_to_expiry": found.seconds_to_expiry,
         "age_seconds": found.age_seconds,
         "last_error": found.last_error and type(found.last_error).__name__,
     }
-    # Before the first request nothing is known, and nothing is wrong.
-    expired = found.seconds_to_expiry is not None and found.seconds_to_expiry <= 0
-    return JSONResponse(about, status_code=503 if expired else 200)
+    return JSONResponse(about, status_code=status)
 
 
 async def no_token(_request: Request, error: Exception) -> JSONResponse:

@@ -2,8 +2,8 @@
 
     STRIPE_WEBHOOK_SECRET_ID=stripe-webhook-secret WEBHOOK_QUEUE_URL=https://... uvicorn fastapi_webhook:app
 
-Needs `pip install token-refresh fastapi uvicorn`, and AWS credentials that may read the secret and send to the
-queue. On a laptop, `env:NAME` or `file:PATH` will do as the secret.
+Needs `pip install PATH/TO/token-refresh-worker/reader fastapi uvicorn`, and AWS credentials that may read the secret
+and send to the queue. On a laptop, `env:NAME` or `file:PATH` will do as the secret.
 """
 
 import asyncio

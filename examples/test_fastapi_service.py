@@ -62,10 +62,17 @@ def test_what_upwork_refuses_is_logged(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_health() -> None:
-    """The health check says how long the token lives, and fails once it is expired."""
+    """The health check reads, says how long the token lives, and fails while there is no valid one."""
     tokens = FakeTokenReader(lifetime=timedelta(hours=1))
 
     with service(tokens, lambda _request: httpx.Response(200, json=ME)) as client:
-        assert 3500 < client.get("/health").json()["seconds_to_expiry"] <= 3600
+        response = client.get("/health")
+        assert response.status_code == 200
+        assert 3500 < response.json()["seconds_to_expiry"] <= 3600
         tokens.refresh("expired", lifetime=timedelta())
         assert client.get("/health").status_code == 503
+        tokens.fail(SecretAccessDenied("denied"))
+        response = client.get("/health")
+        assert (response.status_code, response.json()["last_error"]) == (503, "SecretAccessDenied")
+        tokens.refresh("new")  # no request to /me is needed
+        assert client.get("/health").status_code == 200

@@ -2,8 +2,8 @@
 
     python examples/upwork_graphql.py
 
-Needs `pip install "token-refresh[httpx]"` and AWS credentials that may read the secret. If the secret isn't
-called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN.
+Needs `pip install "PATH/TO/token-refresh-worker/reader[httpx]"` and AWS credentials that may read the secret.
+If the secret isn't called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN.
 """
 
 import os

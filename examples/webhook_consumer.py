@@ -2,7 +2,7 @@
 
 `test_webhooks.py` tests it without AWS.
 
-    pip install "token-refresh[webhooks-consumer]"
+    pip install "PATH/TO/token-refresh-worker/reader[webhooks-consumer]"
 
     IDEMPOTENCY_TABLE    a DynamoDB table with the key `id` (a string) and the TTL attribute `expiration`
 

@@ -3,7 +3,7 @@
 export type ErrorName =
   /** An argument, the region or the AWS configuration is wrong. */
   | "ConfigurationError"
-  /** There is no token yet. */
+  /** There is no token: none is published yet, or the grant was revoked. */
   | "SecretEmpty"
   /** The stored token is expired, and there is no newer one. */
   | "TokenExpired"
@@ -27,9 +27,18 @@ export class TokenRefreshError extends Error {
   }
 }
 
-const NOT_PUBLISHED =
-  "the worker has not published a token yet. Ask the people who run it; token-refresh status of the token secret says why";
+const ARN = /^arn:[^:]+:secretsmanager:([^:]+):\d+:secret:(.+?)(-[A-Za-z0-9]{6})?$/;
 const CREDENTIALS = /Expired|InvalidClientTokenId|UnrecognizedClient|Signature|CredentialsProviderError|Token(Provider|Refresh)Error/;
+
+/**
+ * The command that says why a service finds no valid token here: `status` of the token secret. By default the published
+ * secret has its name, with `-published` at its end.
+ */
+export function tokenStatus(secretId: string): string {
+  const [, region, name = secretId] = ARN.exec(secretId) ?? [];
+  const status = `token-refresh status ${name.replace(/-published$/, "")}`;
+  return region === undefined ? status : `${status} --region ${region}`;
+}
 
 /** Name what a client threw. Nothing of it is quoted but a well-formed error code. */
 export function failedCall(thrown: unknown, where: string, secretId: string): TokenRefreshError {
@@ -37,11 +46,13 @@ export function failedCall(thrown: unknown, where: string, secretId: string): To
   const code = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/.test(name) ? name : "an unknown error";
   const call = `secretsmanager:GetSecretValue on ${where}`;
   const named = (error: ErrorName, what: string, fix: string): TokenRefreshError => new TokenRefreshError(error, what, fix);
+  const why = `${tokenStatus(secretId)} of the token secret says why`;
+  const notPublished = `the worker has not published a token yet. Ask the people who run it; ${why}`;
   if (code === "ResourceNotFoundException" && message.includes("specified secret value")) {
-    return named("SecretEmpty", `${where} has no current value`, NOT_PUBLISHED);
+    return named("SecretEmpty", `${where} has no current value`, notPublished);
   }
   if (code === "ResourceNotFoundException") {
-    return named("SecretNotFound", `${where} was not found`, `check its name, the account and the region. If they are right, ${NOT_PUBLISHED}`);
+    return named("SecretNotFound", `${where} was not found`, `check its name, the account and the region. If they are right, ${notPublished}`);
   }
   if (code === "InvalidRequestException" && message.includes("deletion")) {
     return named("SecretNotFound", `${where} is marked for deletion`, `restore it with aws secretsmanager restore-secret --secret-id ${secretId}`);

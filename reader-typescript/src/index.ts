@@ -2,14 +2,14 @@
  * Reads the access token that token-refresh-worker keeps fresh in AWS Secrets Manager.
  *
  *     const tokens = new TokenReader("upwork-oauth-tokens-published");
- *     const response = await tokens.fetch("https://api.upwork.com/graphql", { method: "POST", body });
+ *     const response = await tokens.fetch("https://api.upwork.com/graphql", { method: "POST", headers, body });
  *
  * The behaviour is that of the Python reader: both pass the same vectors (test/vectors.json).
  */
 
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { Pauses, RefreshPattern, secondsOf } from "./times.js";
-import { TokenRefreshError, failedCall } from "./errors.js";
+import { TokenRefreshError, failedCall, tokenStatus } from "./errors.js";
 import { Token, readToken } from "./token.js";
 
 export { TokenRefreshError, type ErrorName } from "./errors.js";
@@ -228,7 +228,7 @@ export class TokenReader {
     throw new TokenRefreshError(
       "TokenExpired",
       `${await this.#where()}: the access token ${since} and there is no newer one`,
-      `the worker's next run stores one; token-refresh status ${this.#secretId} shows why there is none`,
+      `ask the people who run the worker; ${tokenStatus(this.#secretId)} shows why there is none`,
     );
   }
 

@@ -1,6 +1,6 @@
 /** The token document, as the worker stores and publishes it. */
 
-import { TokenRefreshError } from "./errors.js";
+import { TokenRefreshError, tokenStatus } from "./errors.js";
 
 /** An access token. Neither `console.log` nor `JSON.stringify` shows it. */
 export class Token {
@@ -54,8 +54,9 @@ export function readToken(response: unknown, where: string, secretId: string): T
   const [[access, expires], perSecond] = snake ? ([SNAKE, 1] as const) : ([CAMEL, 1000] as const);
   const value = fields[access];
   if (value === undefined || value === null || value === "") {
-    const fix = `the worker's next run stores one; token-refresh status ${secretId} shows why there is none`;
-    throw new TokenRefreshError("SecretEmpty", `${origin} has no access token yet`, fix);
+    const fix = `ask the people who run the worker; ${tokenStatus(secretId)} shows why there is none`;
+    const what = `${origin} has no access token: none is published yet, or the grant was revoked`;
+    throw new TokenRefreshError("SecretEmpty", what, fix);
   }
   if (typeof value !== "string" || !TOKEN.test(value)) {
     throw invalid(`${access} must hold printable ASCII characters without a space at either end`);

@@ -204,6 +204,29 @@ test("an error names the key's permission where the key can't be used", async ()
   await assert.rejects(reader.get(), { name: "SecretAccessDenied", fix: "allow kms:Decrypt on its key for the caller's role" });
 });
 
+test("an error without a token names the token secret's status, by its name and region", async () => {
+  const send = async () => ({ SecretString: '{"revokedAt": "2026-11-27T16:00:00Z"}', VersionId: "v", CreatedDate: new Date() });
+  const missing = async () => {
+    throw Object.assign(new Error(""), { name: "ResourceNotFoundException" });
+  };
+  const arn = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:tokens-published";
+  const commands = {
+    "tokens-published": "token-refresh status tokens ",
+    tokens: "token-refresh status tokens ",
+    [arn]: "token-refresh status tokens --region eu-north-1 ",
+    [`${arn}-AbCdEf`]: "token-refresh status tokens --region eu-north-1 ",
+  };
+  for (const [name, command] of Object.entries(commands)) {
+    const error = await new TokenReader(name, { client: { send } }).get().catch((failure) => failure);
+
+    assert.equal(error.name, "SecretEmpty");
+    assert.ok(error.message.includes("none is published yet, or the grant was revoked: "), error.message);
+    assert.ok(error.fix.includes(command), error.fix);
+    const client = { send: missing };
+    await assert.rejects(new TokenReader(name, { client }).get(), (failure) => failure.fix.includes(command));
+  }
+});
+
 test("what is no name of a secret is refused, and not quoted", () => {
   for (const wrong of ["", "very secret", "ssm:/path", undefined]) {
     assert.throws(

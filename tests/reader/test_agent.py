@@ -118,11 +118,21 @@ def test_a_rejected_token(agent: Agent, example: Any, caplog: pytest.LogCaptureF
 def test_an_expired_token(agent: Agent, example: Any) -> None:
     """It never gives an expired token: the agent reads again, and then it is an error that says what to run."""
     agent.store("first", lives_seconds=-1)
-    with pytest.raises(RuntimeError, match="is expired: token-refresh status of the token secret says why"):
+    with pytest.raises(RuntimeError, match="the token is expired: token-refresh status of the token secret says why"):
         example.access_token()
     agent.store("second")
     assert "second" == example.access_token()
     assert 3 == agent.reads
+
+
+def test_a_revoked_grant(agent: Agent, example: Any) -> None:
+    """After a revocation the agent reads again, and then it is an error that says so; a new grant's token is found."""
+    agent.stored = '{"revokedAt": "2026-11-27T16:00:00Z", "sourceVersionId": "made-up"}'
+    with pytest.raises(RuntimeError, match="there is no token, or its grant was revoked: token-refresh status"):
+        example.access_token()
+    assert 2 == agent.reads
+    agent.store("first")
+    assert "first" == example.access_token()
 
 
 def test_another_user(agent: Agent, example: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -126,13 +126,14 @@ def test_fastapi_service(
 
     async def main() -> None:
         async with served(create_app()) as service:
+            assert (await service.get("/health")).json()["seconds_to_expiry"] > 0  # before any other request
             assert {"data": ME} == (await service.get("/me")).json()
-            assert (await service.get("/health")).json()["seconds_to_expiry"] > 0
             running_store.put("canary-2", secret_id="upwork-oauth-tokens-published")
             upwork.accepted = {"canary-2"}
             assert {"data": ME} == (await service.get("/me")).json()
         running_store.server.fault("deny", "GetSecretValue")
         async with served(create_app()) as service:
+            assert 503 == (await service.get("/health")).status_code
             response = await service.get("/me")
         assert (503, {"detail": "no Upwork token: SecretAccessDenied"}) == (response.status_code, response.json())
         assert "SecretAccessDenied: secretsmanager:GetSecretValue on secret" in caplog.text

@@ -196,8 +196,13 @@ def test_refresh_in_lambda_is_inline(store: Store, clock: Clock, monkeypatch: py
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("{}", SecretEmpty, "has no access token yet: .* `token-refresh status tokens --region eu-central-1`"),
-        ('{"refreshToken": "r"}', SecretEmpty, "has no access token yet: the worker's next run stores one"),
+        (
+            "{}",
+            SecretEmpty,
+            "has no access token: none is published yet, .* `token-refresh status tokens --region eu-central-1`",
+        ),
+        ('{"refreshToken": "r"}', SecretEmpty, "or the grant was revoked: ask the people who run the worker; "),
+        ('{"revokedAt": "2026-11-27T16:00:00Z"}', SecretEmpty, "or the grant was revoked: "),
         ("canary", InvalidSecretDocument, "the secret's value is not JSON; it must be a JSON object"),
     ],
 )

@@ -2,7 +2,7 @@
 
 TokenRefreshError            the base: catch this to catch all
   ConfigurationError         a reference, a region or another argument is wrong
-  SecretEmpty                there is no token or value yet
+  SecretEmpty                there is no token or value yet, or no token any more
   TokenExpired               the stored token is expired, and there is no newer one
   SecretAccessDenied         the caller may not read the secret, or has no credentials
   SecretNotFound             there is no such secret in this account and region

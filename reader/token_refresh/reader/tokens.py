@@ -167,7 +167,8 @@ class TokenReader:
             raise InvalidSecretDocument(f"{version.origin} is binary: a token document is JSON text")
         stored = read_access_token(SecretValue(version.content), version.origin)
         if stored is None:
-            raise SecretEmpty(f"{version.origin} has no access token yet", fix=version.how_to_renew)
+            what = f"{version.origin} has no access token: none is published yet, or the grant was revoked"
+            raise SecretEmpty(what, fix=version.how_to_renew)
         return version, Token(
             value=stored.value.reveal(),
             expires_at=stored.expires_at,

@@ -102,5 +102,5 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
         version_id=version_member(response),
         created_at=time_member(response, "CreatedDate"),
         content=content,
-        how_to_renew=("the worker's next run stores one; ", token_status(request), " shows why there is none"),
+        how_to_renew=("ask the people who run the worker; ", token_status(request), " shows why there is none"),
     )
