@@ -98,10 +98,10 @@ def play() -> int:
     stage.check(plain_kill.rejected > 0, "the plain handler sent a used token")
     stage.check((kill.rejected, kill.runs[-1]) == (0, "RefreshOutcomeUnknown"), "this worker sent nothing and said so")
     return stage.conclude(
-        f"{2 * (RACERS + 2) + 1} runs, 2 of them killed, in {time.monotonic() - began:.0f} s. Used refresh tokens that "
-        f"were sent: the plain handler {plain_race.rejected + plain_kill.rejected}, this worker "
-        f"{race.rejected + kill.rejected}. "
-        f"Grants revoked: {_revoked(plain_race, plain_kill)} of 2, and {_revoked(race, kill)} of 2."
+        f"{2 * (RACERS + 2) + 1} runs, 2 of them killed. Used refresh tokens that were sent: the plain handler "
+        f"{plain_race.rejected + plain_kill.rejected}, this worker {race.rejected + kill.rejected}. Grants revoked: "
+        f"{_revoked(plain_race, plain_kill)} of 2, and {_revoked(race, kill)} of 2.",
+        f"Played in {time.monotonic() - began:.0f} s. {_READ_ON}",
     )
 
 
@@ -129,13 +129,13 @@ class _Stage:
         if not holds:
             self._wrong.append(what)
 
-    def conclude(self, figures: str) -> int:
+    def conclude(self, figures: str, read_on: str) -> int:
         """Sum up, and say what was not so."""
         if self._wrong:
             self.show(Text(f"FAILED, not so: {'; '.join(self._wrong)}", "bold red"))
             return 1
         self.show(Text(figures, "bold"))
-        self.show(_READ_ON)
+        self.show(read_on)
         return 0
 
 

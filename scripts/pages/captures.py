@@ -22,7 +22,7 @@ def excerpt(printed: str) -> str:
     """Return what is shown: all from the first disaster to the figures, with a mark where lines are left out."""
     lines = [line.rstrip() for line in printed.splitlines()]
     first = next(number for number, line in enumerate(lines) if plain(line).startswith(_FIRST_SHOWN))
-    last = next(number for number, line in enumerate(lines) if plain(line).startswith("Next: "))
+    last = next(number for number, line in enumerate(lines) if plain(line).startswith("Played in "))
     return "\n".join(["$ scripts/demo", " ⋮", *lines[first:last]])
 
 
