@@ -94,8 +94,8 @@ QUESTIONS = [
 ]
 
 
-def _until_it_reads(child: Any) -> None:
-    """Wait until the command blocks on the terminal: Python loses a Ctrl-C between the prompt and the read."""
+def _until_it_waits(child: Any) -> None:
+    """Wait until the command blocks: Python can lose a Ctrl-C between what it prints last and that."""
     state = Path(f"/proc/{child.pid}/stat")  # Linux alone has it; elsewhere a person would press the keys again.
     while state.exists() and state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "R":
         time.sleep(0.01)
@@ -116,7 +116,7 @@ def test_ctrl_c_at_a_question(
 
     child = terminal(*arguments)
     child.expect(question)
-    _until_it_reads(child)
+    _until_it_waits(child)
     child.sendintr()
     child.expect(pexpect.EOF)
     child.wait()
@@ -205,6 +205,8 @@ def test_ctrl_c_while_it_waits(terminal: Terminal, asked: SecretsManagerServer, 
         f"--redirect-uri=http://127.0.0.1:{free_port}/",
     )
     child.expect("open this URL")
+    child.expect("https?://")
+    _until_it_waits(child)
     child.sendintr()
     child.expect(pexpect.EOF)
     child.wait()

@@ -51,7 +51,7 @@ class KmsSigner:
 
         Raises:
             SigningError: KMS refused, or can't be reached.
-            TokenRefreshError: There is no AWS region, the AWS configuration can't be used, or it is another key's type.
+            TokenRefreshError: There is no AWS region, the AWS configuration can't be used, or the key can't sign this.
         """
         to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
         return f"{to_sign}.{encode_signature(self._sign(to_sign.encode(), assertion.algorithm), assertion.algorithm)}"

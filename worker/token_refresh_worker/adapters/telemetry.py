@@ -1,6 +1,6 @@
 """One JSON object a line on standard output, written by structlog, and never a secret.
 
-A field whose name speaks of a secret is masked. Library messages quote requests, responses and headers, so only their
+A field with the name of a secret is masked. Library messages quote requests, responses and headers, so only their
 origin is logged.
 """
 
@@ -60,7 +60,7 @@ def take_over_libraries(level: str, **bound: object) -> None:
 
 
 def mask(fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask every field whose name speaks of a secret. A `SecretValue` masks itself."""
+    """Mask every field with the name of a secret. A `SecretValue` masks itself."""
     return {name: MASK if _SPEAK_OF_SECRETS.search(name) else value for name, value in fields.items()}
 
 

@@ -7,10 +7,9 @@ was interrupted can be carried out again.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import NO_TOKEN, Claim
+from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import claim_version_id, moved_version_id
@@ -25,25 +24,8 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
 
     By its number the arrival is known to be there.
     """
-    newest, origin = snapshot.newest, snapshot.current.document.origin
-    claim_id = snapshot.next_claim_id(source.kind)
-    return Claim(
-        claim_id=claim_id,
-        version_id=claim_id,
-        attempt_number=0,
-        claimed_at=snapshot.now,
-        fingerprint=NO_TOKEN,
-        fate=Fate.MOVED,
-        versions=int(source == IN_VERSIONS),
-        time_to_live=timedelta(0),
-        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
-        number=max(snapshot.claim_number, above) + 1,
-        host=snapshot.host,
-        grace=origin.grace if origin else newest.grace if newest else None,
-        nonce=nonce,
-        moved_to=to,
-        pause=pause_of(snapshot),
-    )
+    claim = snapshot.idle_claim(source, Fate.MOVED, nonce=nonce)
+    return replace(claim, number=max(claim.number, above + 1), moved_to=to, pause=pause_of(snapshot))
 
 
 def arrival(fence: Claim, *, base: str, nonce: str) -> Claim:

@@ -4,35 +4,20 @@ It is a claim under which nobody redeems. Every run reads the newest claim anywa
 did not see it can't claim, since claims are compared and appended. No token set that somebody stores ends it.
 """
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import NO_TOKEN, Claim, ClaimPause
+from token_refresh_worker.core.claims import Claim, ClaimPause
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import Fresh, Reason, Redeem, ReplaceLostTable, Step, Wait
-from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
+from token_refresh_worker.stored.origin import StoreName
 
 
 def pause_claim(snapshot: Snapshot, store: StoreName, pause: ClaimPause, *, nonce: str) -> Claim:
     """Give the claim that begins a pause, or ends one before its time. It must follow no open claim, as a fence."""
-    origin, newest, claim_id = snapshot.current.document.origin, snapshot.newest, snapshot.next_claim_id(store.kind)
-    return Claim(
-        claim_id=claim_id,
-        version_id=claim_id,
-        attempt_number=0,
-        claimed_at=snapshot.now,
-        fingerprint=NO_TOKEN,
-        fate=Fate.PAUSED,
-        versions=int(store == IN_VERSIONS),
-        time_to_live=timedelta(0),
-        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
-        number=snapshot.claim_number + 1,
-        host=origin.host if origin else newest.host if newest else None,
-        grace=origin.grace if origin else newest.grace if newest else None,
-        nonce=nonce,
-        pause=pause,
-    )
+    return replace(snapshot.idle_claim(store, Fate.PAUSED, nonce=nonce), pause=pause)
 
 
 def pause_of(snapshot: Snapshot) -> ClaimPause | None:

@@ -84,6 +84,12 @@ class Snapshot:
         return origin.host if origin else newest.host if newest else None
 
     @property
+    def grace(self) -> timedelta | None:
+        """The grace that counts for the token; None if nothing stored says it."""
+        origin, newest = self.current.document.origin, self.newest
+        return origin.grace if origin else newest.grace if newest else None
+
+    @property
     def claim_number(self) -> int:
         """The number of the newest claim that is known of, readable or not."""
         origin = self.current.document.origin
@@ -116,6 +122,25 @@ class Snapshot:
         """
         first = self.current.version_id if kind is ClaimStoreKind.TABLE else None
         return claim_version_id(self.newest_claim_id or first)
+
+    def idle_claim(self, store: StoreName, fate: Fate, *, nonce: str) -> Claim:
+        """Give a claim that follows the newest one, and under which nobody redeems."""
+        claim_id = self.next_claim_id(store.kind)
+        return Claim(
+            claim_id=claim_id,
+            version_id=claim_id,
+            attempt_number=0,
+            claimed_at=self.now,
+            fingerprint=NO_TOKEN,
+            fate=fate,
+            versions=int(store == IN_VERSIONS),
+            time_to_live=timedelta(0),
+            earlier=self.ledger.kept(self.now, self.fingerprint),
+            number=self.claim_number + 1,
+            host=self.host,
+            grace=self.grace,
+            nonce=nonce,
+        )
 
     @property
     def claim_store(self) -> StoreName | None:
@@ -163,10 +188,8 @@ class Snapshot:
 
     def counted_grace(self, policy: Policy) -> timedelta:
         """Give the smaller grace of the worker's and the stored one."""
-        origin = self.current.document.origin
-        stored = origin.grace if origin else self.newest.grace if self.newest else None
         # The grace belongs to the token: a longer one in other settings makes no replay safe.
-        return policy.replay_grace if stored is None else min(policy.replay_grace, stored)
+        return policy.replay_grace if self.grace is None else min(policy.replay_grace, self.grace)
 
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)  # as `record`, and a run changes it

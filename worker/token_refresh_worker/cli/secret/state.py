@@ -129,8 +129,7 @@ class SecretState:
     @property
     def host(self) -> str:
         """The host that the refresh token belongs to, by what is stored, else by the settings."""
-        origin, newest = self.document.origin, self.snapshot.newest
-        return (origin.host if origin else newest.host if newest else None) or self.policy.host
+        return self.snapshot.host or self.policy.host
 
     @property
     def claims_today(self) -> tuple[int, int]:
