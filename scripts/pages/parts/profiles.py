@@ -30,7 +30,7 @@ _KINDS: Final = (
     ),
     (
         "changes, and the old one works for a while: Upwork, Xero, Microsoft",
-        "Two runs: the slower one stores older tokens, which end with that while. A crash: the next run repeats.",
+        "Two runs: the slower one stores older tokens, which soon stop working. A crash: the next run repeats.",
         "One run redeems, and older tokens never replace newer ones. No crash loses anything.",
     ),
     (

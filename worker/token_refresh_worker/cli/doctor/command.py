@@ -109,11 +109,11 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *failure.fix))
     else:
         yield from _of_secret(state, consumer_version)
-    key_arn = context.settings().kept_tokens_key_id
+    settings = context.settings() if state is None else state.settings
+    key_arn = settings.kept_tokens_key_id
     if key_arn and context.has_all_of_aws:
         yield tried("kept tokens' key", lambda: check_key(context, key_arn))
-    auth_method = (context.settings() if state is None else state.settings).provider.request.auth_method
-    if auth_method is AuthMethod.AWS_IAM_JWT and context.has_all_of_aws:
+    if settings.provider.request.auth_method is AuthMethod.AWS_IAM_JWT and context.has_all_of_aws:
         yield tried("identity tokens", lambda: check_identity_tokens(context))
     yield Check("token endpoint", check_token_endpoint(context, state))
     if context.function is not None:
