@@ -133,7 +133,7 @@ class FakeTable:
     def record(self, claim: Claim, record: Record) -> None:
         def recorded() -> bool:
             if self.item.get("claim_id") == claim.claim_id:
-                self.item.setdefault("record", write_record(record, claim))
+                self.item.setdefault("record", write_record(record))
             return True
 
         self._call("record", recorded)
@@ -165,7 +165,7 @@ class FakeTable:
 
     def record_of(self, claim_id: str) -> Record | None:
         known = self._read.get("claim_id") == claim_id and "record" in self._read
-        return read_record(claim_id, self._read["record"]) if known else None
+        return read_record(self._read["record"]) if known else None
 
     def _call(self, name: str, act: Callable[[], bool]) -> bool:
         self.calls.append(name)

@@ -68,7 +68,7 @@ class Keeping:
         # The claim may have ended long ago: to a read that doesn't show the tokens yet, its token must not look unused,
         # nor the tokens lost.
         now, brought = self.memory.service_now(), fingerprint_of(document.redeemed_token)
-        record = Record(fate=Fate.STORED, error=None, recorded_at=now, retry_at=now + SETTLED, next_fingerprint=brought)
+        record = Record(fate=Fate.STORED, retry_at=now + SETTLED, next_fingerprint=brought)
         try:
             self.parts.claims.record(kept.claim, record)
             self.parts.keeper.drop(kept)

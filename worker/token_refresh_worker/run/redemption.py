@@ -189,7 +189,6 @@ class Redemption:
         record = Record(
             fate=fate,
             error=response.error if response else None,
-            recorded_at=now,
             retry_at=None if asked is None else now + min(asked, DAY),
             next_fingerprint=brought,
         )
