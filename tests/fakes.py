@@ -8,6 +8,7 @@ from typing import Any
 from builders import DAY, NOW
 from testbed.secrets_manager.limits import ServiceError
 from testbed.secrets_manager.model import SecretsModel
+from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
@@ -115,6 +116,8 @@ class FakeTable:
         self._call("read claim", lambda: True)
         self._read = dict(self.item)
         claim = read_claim(*(self.item[name] for name in ("claim_id", "claim", "at"))) if self.item else None
+        if self.item and claim is None:
+            raise InvalidSecretDocument("the claim is unreadable")
         return NewestClaim(claim=claim, read_at=self.clock.service_now, kept=self.item.get("kept"))
 
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:

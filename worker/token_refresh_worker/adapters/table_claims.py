@@ -39,7 +39,7 @@ class TableClaims:
 
     def __init__(self, client: "DynamoDBClient", table: str, secret_arn: Callable[[], str], deadline: Deadline) -> None:
         self._table = Table(client, table, purpose=lambda: f"secret {secret_arn()}", repeat=until(deadline))
-        self._secret_arn = secret_arn
+        self.secret_arn = secret_arn
         self._records: dict[str, Record | None] = {}
 
     def newest(self) -> NewestClaim:
@@ -57,7 +57,7 @@ class TableClaims:
             line = "aws dynamodb delete-item --table-name {} --region {} --key {}"
             delete = Command.of(line, self._table.name, self._table.region, json.dumps(self._key))
             raise InvalidSecretDocument(
-                f"the claim on secret {self._secret_arn()} in table {self._table.name} in {self._table.region} is "
+                f"the claim on secret {self.secret_arn()} in table {self._table.name} in {self._table.region} is "
                 f"unreadable{'; the item also keeps new tokens, which go with it' if 'kept_tokens' in item else ''}",
                 fix=("wait an hour, then remove it with ", delete),
             )
@@ -133,7 +133,7 @@ class TableClaims:
 
     @property
     def _key(self) -> dict[str, dict[str, str]]:
-        return {"secret_arn": {"S": self._secret_arn()}}
+        return {"secret_arn": {"S": self.secret_arn()}}
 
 
 def _read_item(response: Any) -> tuple[Mapping[str, Any], datetime]:
