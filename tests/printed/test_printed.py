@@ -29,8 +29,14 @@ RECEIVER = ROOT / "docs" / "webhooks-operations.md"
 CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
-    "pip install PATH/TO/token-refresh-worker": "takes a registry; tests/package installs the wheel",
-    'pip install "PATH/TO/token-refresh-worker/reader[httpx]"': "likewise",
+    **dict.fromkeys(
+        (
+            "pip install PATH/TO/token-refresh-worker/reader",
+            'pip install "PATH/TO/token-refresh-worker/reader[httpx]"',
+            'pip install PATH/TO/token-refresh-worker/reader "PATH/TO/token-refresh-worker[cli]"',
+        ),
+        "tests/package/test_installed.py runs it, and uses what it installed",
+    ),
     "aws secretsmanager replicate-secret-to-regions --secret-id origin-verify --add-replica-regions Region=us-east-1": (
         "the demo's Secrets Manager has one region"
     ),
