@@ -46,11 +46,10 @@ ELSEWHERE = {
 
 
 def take_from_elsewhere(_app: object, page: str, source: list[str]) -> None:
-    """Put a file in its page's place, with links as the site has them."""
-    text = ""
+    """Put a file in its page's place, and give every page the links that the site has."""
+    text = source[0]
     if page in ELSEWHERE:
-        text = (Path(__file__).parents[1] / ELSEWHERE[page]).read_text("utf-8").replace("](docs/", "](")
-    text += source[0]
+        text = (Path(__file__).parents[1] / ELSEWHERE[page]).read_text("utf-8").replace("](docs/", "](") + text
     for name, path in ELSEWHERE.items():
         text = re.sub(rf"\]\((\.\./)?{re.escape(path.removeprefix('docs/'))}(?=[)#])", f"]({name}.md", text)
     source[0] = text
