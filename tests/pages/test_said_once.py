@@ -11,7 +11,7 @@ from pages.generated import MARKED
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*(ROOT / f"{name}.md" for name in ("README", "SECURITY", "CONTRIBUTING")), *sorted(ROOT.glob("docs/*.md"))]
-PROMISED = (ROOT / "README.md").read_text().split("\n## What it promises")[1].split("\n## ")[0]
+PROMISED = (ROOT / "README.md").read_text().split("\n## What is promised")[1].split("\n## ")[0]
 PROMISES = re.findall(r"^- \*\*(.+)\*\*", PROMISED, re.MULTILINE)
 MOST_WORDS = 2_000
 WORDS_IN_A_ROW = 10

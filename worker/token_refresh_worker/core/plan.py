@@ -184,7 +184,7 @@ class Rule(NamedTuple):
 
 # The order matters: save what arrived, then everything that forbids a request, then the request.
 RULES: Final = (
-    Rule(store_kept_tokens, "received tokens are never lost"),
+    Rule(store_kept_tokens, "stored tokens are never lost"),
     Rule(forward_stored_tokens, "stored tokens are never lost"),
     Rule(refuse_other_settings, "no token goes to another host, and claims are in one place"),
     Rule(publish_newer_tokens, "consumers get the new tokens, and a stale read publishes no old ones"),
