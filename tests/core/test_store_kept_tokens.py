@@ -34,7 +34,7 @@ def test_kept_tokens_belong_under_the_id_of_their_own_claim() -> None:
 
 def test_stored_tokens_are_not_stored_again() -> None:
     """A run whose removal failed goes on; the next claim removes them, and names them for that."""
-    done = replace(RUN, stored_kept={KEPT.version_id})
+    done = replace(RUN, staged={KEPT.version_id: token_set(KEPT.version_id)})
 
     step = plan(kept(), done, IN_TABLE)
 

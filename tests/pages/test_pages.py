@@ -17,7 +17,6 @@ INDEX = (ROOT / "docs" / "README.md").read_text()
 SITE = {f"{name}.md" for name in ("index", "pitch", "security", "contributing", "changelog")}
 """What docs/conf.py takes from elsewhere."""
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in {"README.md", *SITE})
-NOT_PROSE = re.compile(r"<!-- generated.*?<!-- /generated -->|^ *```.*?^ *```|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
 
 
 def test_readme_is_short() -> None:
@@ -41,18 +40,6 @@ def test_deployed_in_three_commands() -> None:
 def test_index(page: Path) -> None:
     """The index leads to each page once."""
     assert 1 == INDEX.count(f"]({page.name})")
-
-
-def test_nothing_is_said_twice() -> None:
-    """No two pages have 13 words in a row in common: each passage is on the page where its reader looks for it."""
-    said: dict[tuple[str, ...], str] = {}
-    twice = []
-    for page in [*(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")), *PAGES]:
-        words = re.findall(r"[\w'-]+", NOT_PROSE.sub("", page.read_text()).lower())
-        rows = {tuple(words[first : first + 13]) for first in range(len(words) - 12)}
-        twice += [f"{said[row]}, {page.name}: {' '.join(row)}" for row in rows & said.keys()]
-        said |= dict.fromkeys(rows, page.name)
-    assert [] == twice
 
 
 @pytest.mark.parametrize("name", ["move-to-another-region", "several-secrets", "tutorial", "webhooks-operations"])

@@ -24,7 +24,7 @@ SAID = {
         f"of which {REFRESHES_A_MONTH} refresh a 24-hour token 8 hours before it expires",
         f"+ {REFRESHES_A_MONTH} refreshes",
     ],
-    "docs/fleet.md": [f"Tokens must live {TABLE} minutes or longer"],
+    "docs/fleet.md": [f"Access tokens must live at least {TABLE} minutes"],
     "docs/mcp.md": ["token_lifetime_seconds = 3600 #"],  # no metadata says it, and a day is assumed
     "docs/parameters.md": [f"at most {WINDOW} of its life"],
     "docs/protocol.md": [f"| {VERSIONS} minutes | {TABLE} minutes |", f"at most {WINDOW} of the lifetime"],

@@ -177,7 +177,8 @@ class _Table:
         if not isinstance(item, Item):
             return NewestClaim(claim=None, read_at=read_at)
         claim = read_claim(item.claim_id, SecretValue(item.text), datetime.fromtimestamp(item.claimed_at, UTC))
-        record = None if item.record is None else read_record(item.claim_id, SecretValue(item.record))
+        assert claim is not None
+        record = None if item.record is None else read_record(SecretValue(item.record))
         self._record = item.claim_id, record
         return NewestClaim(claim=claim, read_at=read_at, kept=_kept(claim, item.kept))
 
@@ -206,7 +207,7 @@ class _Table:
 
     def record(self, claim: Claim, record: ClaimRecord) -> None:
         """Add a record."""
-        self._ports.ask(Record(claim.claim_id, write_record(record, claim).reveal(), self._name))
+        self._ports.ask(Record(claim.claim_id, write_record(record).reveal(), self._name))
 
     def record_of(self, claim_id: str) -> ClaimRecord | None:
         """Give the record that came with the newest claim."""

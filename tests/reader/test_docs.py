@@ -102,12 +102,6 @@ class Database:
         return f"logged in with {login['password']}"
 
 
-@pytest.mark.parametrize("page", [TOKEN, OTHERS], ids=["token", "others"])
-def test_short(page: str) -> None:
-    """Each of the two pages has at most 2,000 words."""
-    assert len(page.split()) <= 2_000
-
-
 @pytest.mark.parametrize("name", ["agent.py", "fastapi_service.py", "lambda_handler.py", "upwork_graphql.py"])
 def test_programs_are_there(name: str) -> None:
     """The programs that the page names exist; `test_examples.py` and `test_agent.py` run them."""

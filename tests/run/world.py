@@ -181,7 +181,9 @@ class World:
         found = self.store.read(label=OUTCOME)
         assert found is not None
         assert found.value is not None
-        return read_record(found.version_id, found.value)
+        record = read_record(found.value)
+        assert record is not None
+        return record
 
     def labels(self, secret_id: str = SECRET_ID) -> dict[str, str]:
         """Which version each label is on."""

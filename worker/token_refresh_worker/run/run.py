@@ -96,13 +96,11 @@ class Run:
     def _actions(self) -> "Actions":
         # Imported here: a fiftieth of the cold start of a run that has nothing to do (`scripts/bench worker`).
         from token_refresh_worker.run.actions import Actions  # noqa: PLC0415
-        from token_refresh_worker.run.keeping import Keeping  # noqa: PLC0415
         from token_refresh_worker.run.redemption import Redemption  # noqa: PLC0415
 
         parts, memory = self.parts, self.memory
-        keeping = Keeping(parts=parts, memory=memory)
-        redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
-        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption, keeping=keeping)
+        redemption = Redemption(parts=parts, memory=memory)
+        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption)
 
     def execute(self) -> Outcome:
         """Run until nothing is left to do.

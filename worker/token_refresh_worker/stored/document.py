@@ -4,7 +4,6 @@ Tokens are written back in the spelling they were read in (see `spelling`), with
 key is kept.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Final
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.json_object import located, read_object
+from token_refresh.stored.json_object import located, read_object, write_object
 from token_refresh.stored.spelling import CAMEL, Spelling, find_spelling, read_token
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.stored.origin import ORIGIN_KEY, Origin, read_origin
@@ -135,8 +134,8 @@ class TokenDocument:
         )
 
     def serialize(self) -> SecretValue:
-        """Write the JSON text to store; it is ASCII, so any character in another key can be sent."""
-        return SecretValue(json.dumps(self.fields, separators=(",", ":")))
+        """Write the JSON text to store."""
+        return write_object(self.fields)
 
 
 def read_document(text: SecretValue, *, needs_refresh_token: bool = True) -> TokenDocument:

@@ -75,10 +75,8 @@ class Move:
             CommandFailed: No table is lost, or another version became current meanwhile.
             TokenRefreshError: A store refused.
         """
-        version, move = self.store.read(label=CURRENT), self.secret.move_claims(to)
-        origin = read_origin(fields_of(version))
-        lost = origin.claim_store if origin else self.policy.claim_store
-        if version is None or origin is None or lost.kind is not ClaimStoreKind.TABLE:
+        origin, move = read_origin(fields_of(self.store.read(label=CURRENT))), self.secret.move_claims(to)
+        if origin is None or origin.claim_store.kind is not ClaimStoreKind.TABLE:
             raise CommandFailed(
                 f"{self.secret} names no claim table, so none is lost",
                 fix=("To move the claims: ", move),
@@ -86,6 +84,7 @@ class Move:
         if to.table is None:
             another = self.secret.command("claims move", "--to", "table", "--table", "NAME", "--lost")
             raise CommandFailed("--lost names another table in place of the lost one", fix=("First: ", another))
+        lost = origin.claim_store
         if lost == to:
             return False
         if self._has_claims(lost, named=origin.number):
