@@ -12,13 +12,13 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
+    KeptTokens,
     Record,
     read_claim,
     read_record,
     write_claim,
     write_record,
 )
-from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, TokenResponse
 from token_refresh_worker.run.ports import NewestClaim, SecretVersion

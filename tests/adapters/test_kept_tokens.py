@@ -20,8 +20,7 @@ from token_refresh_worker.adapters.kept_tokens import PIECE_BYTES, TableKeeper
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES

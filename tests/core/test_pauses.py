@@ -9,8 +9,15 @@ import pytest
 from builders import DAY, HOUR, MINUTE, NOW, claim, policy, snapshot, token_set
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, Claim, ClaimPause, read_claim, write_claim
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import (
+    LONGEST_PAUSE,
+    LONGEST_REASON,
+    Claim,
+    ClaimPause,
+    KeptTokens,
+    read_claim,
+    write_claim,
+)
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.pauses import heed, pause_claim, pause_of, repeat_allowed_until
 from token_refresh_worker.core.plan import replace_lost_table

@@ -19,7 +19,6 @@ from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.credentials import find_credentials, previous_credentials
@@ -119,11 +118,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             time_of_day=lambda: datetime.now(UTC),
         ),
         limit=timedelta(seconds=math.ceil(time_left_seconds)),
-        force=trigger.force,
-        resend=trigger.resend,
-        # The limit is against a flood of events; a person at the command line is none.
-        forced_claims_a_day=None if trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
-        dry_run=trigger.dry_run,
+        trigger=trigger,
     )
 
 

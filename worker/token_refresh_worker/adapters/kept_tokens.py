@@ -16,8 +16,7 @@ from token_refresh.errors import DeadlineExceeded, InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table_claims import TableClaims
-from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.variables import Variable
 

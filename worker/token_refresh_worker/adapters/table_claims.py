@@ -18,19 +18,18 @@ from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.core.claims import (
     Claim,
+    KeptTokens,
     Record,
     read_claim,
     read_record,
     write_claim,
     write_record,
 )
-from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.run.ports import Deadline, NewestClaim
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_NO_CLAIM: Final = "attribute_not_exists(claim_id)"
 _NOTHING_KEPT: Final = "attribute_not_exists(kept_tokens)"
 
 
@@ -77,7 +76,7 @@ class TableClaims:
             values[":after"] = {"S": after}
         if kept is not None:
             values[":kept"] = kept.stored
-        follows = _NO_CLAIM if after is None else "claim_id = :after"
+        follows = "attribute_not_exists(claim_id)" if after is None else "claim_id = :after"
         read = _NOTHING_KEPT if kept is None else "kept_tokens = :kept"
         # A repeat after a lost response finds its own claim, by the nonce. One that lands minutes late must not remove
         # what its run has written meanwhile.

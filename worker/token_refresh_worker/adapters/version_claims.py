@@ -2,6 +2,7 @@
 
 from token_refresh_worker.core.claims import (
     Claim,
+    KeptTokens,
     Record,
     read_claim,
     read_record,
@@ -9,7 +10,6 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
-from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
 from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
 

@@ -1,4 +1,4 @@
-"""Claims and records: what the protocol stores beside the token sets. Neither holds a token."""
+"""Claims, records and kept tokens: what the protocol stores beside the token sets. None shows a token."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
 from token_refresh.stored.times import read_unix
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
+from token_refresh_worker.core.versions import staged_version_id
 from token_refresh_worker.stored.origin import (
     DAMAGED,
     FINGERPRINT,
@@ -89,6 +90,21 @@ class Record:
     """Until when the provider asked to wait (`Retry-After`)."""
     next_fingerprint: str | None = None
     """The fingerprint of the refresh token that is stored; None if none is."""
+
+
+@record
+class KeptTokens:
+    """Received tokens that Secrets Manager refused: the claim table keeps them, encrypted, until it takes them."""
+
+    claim: Claim
+    """The claim that the tokens were received under: the item's own."""
+    stored: object
+    """The attribute as it was read: a write that depends on it names it whole. Only ciphertext."""
+
+    @property
+    def version_id(self) -> str:
+        """The version ID under which the tokens belong into the secret."""
+        return staged_version_id(self.claim.claim_id, self.claim.version_id)
 
 
 def write_claim(claim: Claim) -> SecretValue:

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from token_refresh.records import record
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
-from token_refresh_worker.core.claims import NO_TOKEN, Claim
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import NO_TOKEN, Claim, KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.stored.document import TokenDocument
@@ -60,11 +59,6 @@ class Snapshot:
     def on_version(self) -> tuple[Attempt, ...]:
         """The attempts on the current version."""
         return tuple(a for a in self.ledger.attempts if a.version_id == self.current.version_id)
-
-    @property
-    def on_token(self) -> tuple[Attempt, ...]:
-        """The attempts on the current refresh token, in whichever version it was."""
-        return self.ledger.on_token(self.fingerprint)
 
     @property
     def stored_attempt(self) -> Attempt | None:

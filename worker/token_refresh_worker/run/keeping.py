@@ -7,8 +7,7 @@ from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, Tokens
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate, fingerprint_of
-from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.steps import StoreKept
 from token_refresh_worker.core.versions import OUTCOME

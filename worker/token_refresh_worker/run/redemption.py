@@ -7,8 +7,7 @@ from typing import Final
 from token_refresh.errors import TokenRefreshError
 from token_refresh.records import record
 from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
-from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id

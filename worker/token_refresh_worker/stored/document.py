@@ -105,8 +105,7 @@ class TokenDocument:
     def revoked(self, origin: Origin) -> "TokenDocument":
         """Return the document without its tokens; `origin` says when the grant was revoked."""
         spelling = self._spelling
-        gone = {spelling.access_token, spelling.refresh_token, spelling.expires_at, spelling.issued_at}
-        others = {name: value for name, value in self.fields.items() if name not in gone}
+        others = {name: value for name, value in self.fields.items() if name not in spelling.keys}
         return TokenDocument(
             refresh_token=SecretValue(""),
             access_token=None,

@@ -49,14 +49,13 @@ class Move:
             CommandFailed: Another move has to be finished first, or runs keep changing what is stored.
             TokenRefreshError: A store refused.
         """
-        moves = False
-        for _ in range(TRIES):
-            source = self._source()
+        for tried in range(TRIES):
+            origin = read_origin(fields_of(self.store.read(label=CURRENT)))
+            source = origin.claim_store if origin else self.policy.claim_store
             if source == to:
-                return moves
-            moves = True
+                return tried > 0
             if self._try(source, to):
-                return moves
+                return True
             self.memory.clock.sleep(PAUSE_SECONDS)
         open_until = self.memory.snapshot and self.memory.snapshot.open_until
         raise CommandFailed(
@@ -108,11 +107,6 @@ class Move:
             return self.claims(table).newest().claim is not None or named == 0
         except ConfigurationError:
             return False  # There is no such table.
-
-    def _source(self) -> StoreName:
-        """Say where the claims are."""
-        origin = read_origin(fields_of(self.store.read(label=CURRENT)))
-        return origin.claim_store if origin else self.policy.claim_store
 
     def _read(self, claims: ClaimStore, name: StoreName) -> Snapshot:
         return SnapshotReader(
