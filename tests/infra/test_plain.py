@@ -92,7 +92,7 @@ def test_a_function_runs_the_code_of_a_bucket(name: str) -> None:
 
 def test_a_template_offers_the_profiles_that_it_fits() -> None:
     """Tokens of each live as long as the template says; no profile will end, or needs more than its name."""
-    offered = {}
+    offered: dict[str, timedelta] = {}
     for name in ("single", "single-one-hour"):
         profiles = plain_templates()[name]["Parameters"]["Provider"]["AllowedValues"]
         offered |= dict.fromkeys(profiles, timedelta(days=1) if name == "single" else timedelta(hours=1))
