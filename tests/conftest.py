@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.hooks
 import botocore.session
@@ -31,8 +31,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 # Likewise what each session finds out about its 130 handlers, half of the other half.
 botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
-_aliaser = botocore.hooks.EventAliaser(None)
-botocore.hooks.EventAliaser._alias_event_name = staticmethod(functools.cache(_aliaser._alias_event_name))  # noqa: SLF001 - there is no public name
+aliaser: Any = botocore.hooks.EventAliaser
+aliaser._alias_event_name = staticmethod(functools.cache(aliaser(None)._alias_event_name))  # noqa: SLF001 - no public name
 # Under another HOME, the CDK unpacks its library again, which takes most of the time of a synthesis.
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"))
 
