@@ -8,16 +8,17 @@ from typing import Any
 from builders import DAY, NOW
 from testbed.secrets_manager.limits import ServiceError
 from testbed.secrets_manager.model import SecretsModel
+from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
+    KeptTokens,
     Record,
     read_claim,
     read_record,
     write_claim,
     write_record,
 )
-from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, TokenResponse
 from token_refresh_worker.run.ports import NewestClaim, SecretVersion
@@ -115,6 +116,8 @@ class FakeTable:
         self._call("read claim", lambda: True)
         self._read = dict(self.item)
         claim = read_claim(*(self.item[name] for name in ("claim_id", "claim", "at"))) if self.item else None
+        if self.item and claim is None:
+            raise InvalidSecretDocument("the claim is unreadable")
         return NewestClaim(claim=claim, read_at=self.clock.service_now, kept=self.item.get("kept"))
 
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
@@ -133,7 +136,7 @@ class FakeTable:
     def record(self, claim: Claim, record: Record) -> None:
         def recorded() -> bool:
             if self.item.get("claim_id") == claim.claim_id:
-                self.item.setdefault("record", write_record(record, claim))
+                self.item.setdefault("record", write_record(record))
             return True
 
         self._call("record", recorded)
@@ -165,7 +168,7 @@ class FakeTable:
 
     def record_of(self, claim_id: str) -> Record | None:
         known = self._read.get("claim_id") == claim_id and "record" in self._read
-        return read_record(claim_id, self._read["record"]) if known else None
+        return read_record(self._read["record"]) if known else None
 
     def _call(self, name: str, act: Callable[[], bool]) -> bool:
         self.calls.append(name)

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import product
 from types import SimpleNamespace
@@ -46,7 +46,7 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
         failures.unreadable_document(secret, value, value),
         failures.no_room(secret, value, 1, 2),
         failures.too_large(secret, 1),
-        failures.too_late(secret, 1, 2),
+        failures.too_late(secret, 1, 2, timedelta(0)),
         failures.mismatch(secret, Mismatch("TOKEN_ENDPOINT", value, value)),
         *(failures.mismatch(secret, Mismatch("CLAIM_TABLE", kind, kind)) for kind in ClaimStoreKind),
         grant_failures.dead_grant(secret, Rejected(NOW, NOW), value),

@@ -36,9 +36,9 @@ class TokenRefreshError(Exception):
     """Base of all named failures.
 
     Attributes:
-        what: What failed.
-        why: The reason, if `what` does not tell it.
-        fix: What to do.
+        what (str): What failed.
+        why (str): The reason, if `what` does not tell it.
+        fix (str or tuple): What to do, as words and commands.
     """
 
     def __init__(self, what: str = "", *, why: str = "", fix: str | Advice = ()) -> None:

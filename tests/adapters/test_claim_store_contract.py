@@ -32,7 +32,7 @@ ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 C1 = claim_version_id(None)
 C2 = claim_version_id(C1)
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1, "mode": "standard"})
-RECORD = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW)
+RECORD = Record(fate=Fate.REJECTED, error="invalid_grant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,7 @@ def test_the_first_record_stays(subject: Subject) -> None:
     subject.store.append(a_claim(), after=None)
     subject.lose_response()
     subject.store.record(a_claim(), RECORD)
-    subject.store.record(a_claim(), Record(fate=Fate.UNKNOWN, error=None, recorded_at=NOW))
+    subject.store.record(a_claim(), Record(fate=Fate.UNKNOWN))
 
     subject.store.newest()
     assert RECORD == subject.store.record_of(C1)

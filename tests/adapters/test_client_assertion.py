@@ -9,7 +9,7 @@ import pytest
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.sts import ROLE, Sts
-from token_refresh_worker.adapters.client_assertion import KmsSigner, SigningError, StsIdentity
+from token_refresh_worker.adapters.client_assertion import SigningError, sign_with_key, state_role
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.oauth.client_auth import Assertion
 
@@ -60,7 +60,7 @@ def test_kms_signs_the_message(kms: Kms, algorithm: str, name: str) -> None:
     if algorithm == "ES256":
         kms.body = {"Signature": base64.b64encode(bytes([0x30, 6, 2, 1, 7, 2, 1, 9])).decode()}
 
-    made = KmsSigner(KEY, aws_client).make_assertion(assertion(algorithm))
+    made = sign_with_key(KEY, aws_client, assertion(algorithm))
 
     message = base64.b64encode(made.rpartition(".")[0].encode()).decode()
     expected = {"KeyId": KEY, "Message": message, "MessageType": "RAW", "SigningAlgorithm": name}
@@ -76,7 +76,7 @@ def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, trans
     kms.status, kms.body = status, {"__type": code, "message": "canary"}
 
     with pytest.raises(SigningError, match=rf"^kms:Sign on key {KEY} in eu-central-1 for RS256 .*\({code}\)") as caught:
-        KmsSigner(KEY, aws_client).make_assertion(assertion())
+        sign_with_key(KEY, aws_client, assertion())
 
     assert transient is caught.value.is_transient
     assert "canary" not in str(caught.value)
@@ -87,7 +87,7 @@ def test_an_unreachable_service_is_transient(kms: Kms, monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")
 
     with pytest.raises(SigningError, match="EndpointConnectionError") as caught:
-        KmsSigner(KEY, aws_client).make_assertion(assertion())
+        sign_with_key(KEY, aws_client, assertion())
 
     assert caught.value.is_transient
     assert [] == kms.asked
@@ -103,7 +103,7 @@ def test_an_unreachable_service_is_transient(kms: Kms, monkeypatch: pytest.Monke
 )
 def test_the_region_is_the_key_s(kms: Kms, key: str, region: str) -> None:
     """An ARN names the region of its key; an alias is looked for in the process's region."""
-    KmsSigner(key, aws_client).make_assertion(assertion())
+    sign_with_key(key, aws_client, assertion())
 
     assert [region] == kms.regions
 
@@ -117,7 +117,7 @@ def test_a_response_without_a_signature_is_none(kms: Kms, body: object) -> None:
     kms.body = body
 
     with pytest.raises(SigningError, match=r"^kms:Sign on key ") as caught:
-        KmsSigner(KEY, aws_client).make_assertion(assertion())
+        sign_with_key(KEY, aws_client, assertion())
 
     assert "canary" not in str(caught.value)
 
@@ -135,7 +135,7 @@ def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
 @pytest.mark.parametrize("algorithm", ["RS256", "ES384"])
 def test_sts_states_the_role(sts: Sts, algorithm: str) -> None:
     """A verifier that trusts the account's issuer finds the role, and the audience that was asked for."""
-    made = StsIdentity(aws_client).make_assertion(assertion(algorithm))
+    made = state_role(aws_client, assertion(algorithm))
 
     claims = sts.verify(made, AUDIENCE)
     assert (ROLE, 300) == (claims["sub"], claims["exp"] - claims["iat"])
@@ -145,9 +145,7 @@ def test_sts_states_the_role(sts: Sts, algorithm: str) -> None:
 @pytest.mark.usefixtures("sts")
 def test_each_assertion_of_sts_is_new() -> None:
     """No assertion is used twice."""
-    identity = StsIdentity(aws_client)
-
-    assert identity.make_assertion(assertion()) != identity.make_assertion(assertion())
+    assert state_role(aws_client, assertion()) != state_role(aws_client, assertion())
 
 
 @pytest.mark.parametrize(
@@ -171,7 +169,7 @@ def test_a_refusal_of_sts_says_what_to_do(sts: Sts, code: str, says: str, *, tra
     sts.code = code
 
     with pytest.raises(SigningError, match=f"(?s){says}") as caught:
-        StsIdentity(aws_client).make_assertion(assertion())
+        state_role(aws_client, assertion())
 
     assert transient is caught.value.is_transient
     assert "canary" not in str(caught.value)
@@ -182,6 +180,6 @@ def test_an_older_sdk_is_named() -> None:
     old = SimpleNamespace(meta=SimpleNamespace(region_name="eu-central-1"))
 
     with pytest.raises(SigningError, match=r"does not know sts:GetWebIdentityToken.*newer boto3") as caught:
-        StsIdentity(lambda *_, **__: old).make_assertion(assertion())
+        state_role(lambda *_, **__: old, assertion())
 
     assert not caught.value.is_transient

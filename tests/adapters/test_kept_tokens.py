@@ -20,8 +20,7 @@ from token_refresh_worker.adapters.kept_tokens import PIECE_BYTES, TableKeeper
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
@@ -46,7 +45,7 @@ class Ground:
         return TableClaims(aws_client("dynamodb"), "claims", lambda: arn, self.deadline)
 
     def keeper(self, arn: str = ARN) -> TableKeeper:
-        return TableKeeper(self.claims(arn), KEY, client=aws_client, secret_arn=lambda: arn, deadline=self.deadline)
+        return TableKeeper(self.claims(arn), KEY, aws_client, self.deadline)
 
     @property
     def deadline(self) -> Deadline:
@@ -94,7 +93,7 @@ def test_a_slow_key_does_not_outlast_the_run(ground: Ground, monkeypatch: pytest
 
     monkeypatch.setattr(ground.kms, "act", slow)
     deadline = Deadline(clock=clock, at=20.0)
-    keeper = TableKeeper(ground.claims(), KEY, client=aws_client, secret_arn=lambda: ARN, deadline=deadline)
+    keeper = TableKeeper(ground.claims(), KEY, aws_client, deadline)
 
     with pytest.raises(DeadlineExceeded, match=f"no time was left for kms:{action} on key {KEY}"):
         keeper.open(kept) if action == "Decrypt" else keeper.keep(a_claim(), LARGEST)
@@ -258,7 +257,7 @@ def test_an_append_that_lands_late_removes_nothing(ground: Ground, written: str)
     """AWS accepts a signed request for minutes: the first of two appends may land after its run wrote more."""
     ground.claims().append(a_claim(), after=None)
     if written == "record":
-        ground.claims().record(a_claim(), Record(fate=Fate.REJECTED, error=None, recorded_at=NOW))
+        ground.claims().record(a_claim(), Record(fate=Fate.REJECTED))
     else:
         ground.keeper().keep(a_claim(), LARGEST)
     before = dict(ground.item())

@@ -16,7 +16,7 @@ from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretS
 from token_refresh.reader import Runtime, SecretReader, TokenReader
 from token_refresh.reader.on_demand import RefreshFunction
 from token_refresh.webhooks import Delivery, DeliveryNotQueued, EventBus, SqsQueue, VerifiedWith
-from token_refresh_worker.adapters.client_assertion import KmsSigner, SigningError, StsIdentity
+from token_refresh_worker.adapters.client_assertion import SigningError, sign_with_key, state_role
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.cli.console.options import context_of
@@ -75,11 +75,11 @@ DOORS: Final[dict[str, tuple[str, Callable[[], object]]]] = {
     "claims": (f"dynamodb:GetItem on table claims in {REGION} for secret tokens", lambda: table_claims().newest()),
     "client key": (
         f"kms:Sign on key alias/k in {REGION} for RS256",
-        lambda: KmsSigner("alias/k", aws_client).make_assertion(ASSERTION),
+        lambda: sign_with_key("alias/k", aws_client, ASSERTION),
     ),
     "client identity": (
         f"sts:GetWebIdentityToken on audience api://p in {REGION} for RS256",
-        lambda: StsIdentity(aws_client).make_assertion(ASSERTION),
+        lambda: state_role(aws_client, ASSERTION),
     ),
     "fleet index": (QUERY, lambda: list(FLEET.index().rows())),
     "fleet queue": (

@@ -1,4 +1,4 @@
-"""docs/operations.md: what it names exists. tests/printed runs its commands."""
+"""The operator's pages: what they name exists. tests/printed runs their commands."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,12 @@ import typer.main
 
 from token_refresh_worker.cli.app import app
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = "".join((DOCS / name).read_text() for name in ("operations.md", "maintain.md", "rotate-a-client-secret.md"))
 
 
 def test_every_option() -> None:
-    """Every option that the page names exists."""
+    """Every option that the pages name exists."""
     group = typer.main.get_command(app)
     known = {
         option
@@ -21,7 +22,7 @@ def test_every_option() -> None:
         for option in (*parameter.opts, *parameter.secondary_opts)
     }
 
-    named = set(re.findall(r"(?<=[`\s])--[a-z][a-z-]*", PAGE))
+    named = set(re.findall(r"(?<=[`\s])--[a-z][a-z-]*", PAGES))
 
     others = {"--from", "--help"}  # of uvx, and of every command
     assert set() == named - known - others

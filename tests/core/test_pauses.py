@@ -7,11 +7,17 @@ from datetime import timedelta
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, claim, policy, snapshot, token_set
-from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, Claim, ClaimPause, read_claim, write_claim
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import (
+    LONGEST_PAUSE,
+    LONGEST_REASON,
+    Claim,
+    ClaimPause,
+    KeptTokens,
+    read_claim,
+    write_claim,
+)
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.pauses import heed, pause_claim, pause_of, repeat_allowed_until
 from token_refresh_worker.core.plan import replace_lost_table
@@ -85,6 +91,7 @@ def test_a_pause_is_read_as_it_was_written() -> None:
 
     found = read_claim(made.claim_id, write_claim(made), NOW)
 
+    assert found is not None
     assert found.pause is not None
     assert (Fate.PAUSED, PAUSE.until, PAUSE.why) == (found.fate, found.pause.until, found.pause.why)
     assert not Fate.PAUSED.is_attempt
@@ -95,10 +102,11 @@ def test_no_pause_is_for_good() -> None:
     """Whatever is stored as a pause, it ends within a week, and its reason has a limit."""
     endless = paused(pause=ClaimPause(until=NOW + 365 * DAY, why="x" * 1000))
 
-    found = read_claim(endless.claim_id, write_claim(endless), NOW).pause
+    found = read_claim(endless.claim_id, write_claim(endless), NOW)
 
     assert found is not None
-    assert (NOW + LONGEST_PAUSE, LONGEST_REASON) == (found.until, len(found.why))
+    assert found.pause is not None
+    assert (NOW + LONGEST_PAUSE, LONGEST_REASON) == (found.pause.until, len(found.pause.why))
 
 
 @pytest.mark.parametrize("pause", [5, [], ["soon", "why"], [1], {"until": 1}])
@@ -106,8 +114,7 @@ def test_a_damaged_pause_is_no_claim(pause: object) -> None:
     """It counts as an unreadable claim, which ends after an hour."""
     fields = json.loads(write_claim(paused()).reveal()) | {"pause": pause}
 
-    with pytest.raises(InvalidSecretDocument):
-        read_claim("c", SecretValue(json.dumps(fields)), NOW)
+    assert read_claim("c", SecretValue(json.dumps(fields)), NOW) is None
 
 
 def test_a_pause_moves_with_the_claims() -> None:
@@ -138,6 +145,7 @@ def test_a_lost_table_ends_no_pause() -> None:
 
     found = read_claim(step.claim.claim_id, write_claim(step.claim), NOW)
 
+    assert found is not None
     assert PAUSE == found.pause
     assert Fate.SILENT is found.fate
     assert replace_lost_table(snapshot(paused(), now=PAUSE.until), RunState(), policy()).claim.pause is None

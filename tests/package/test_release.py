@@ -91,7 +91,7 @@ def test_both_registries_get_what_was_signed() -> None:
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `scripts/package release` leaves, where older files were lying around."""
     project = tmp_path_factory.mktemp("release")
-    for name in ("examples", "locks", "reader", "reader-typescript", "scripts", "worker"):
+    for name in ("examples", "infra", "locks", "reader", "reader-typescript", "scripts", "worker"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     (project / "reader-typescript" / "node_modules").symlink_to(ROOT / "reader-typescript" / "node_modules")
     for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
@@ -112,9 +112,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_release_holds_what_it_built(release: Path) -> None:
-    """Zips, their bills of materials and both packages of this version, and no older file."""
+    """Zips, their bills of materials and all packages of this version, and no older file."""
     zips = ("token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer")
-    packages = ("token_refresh", "token_refresh_worker")
+    packages = ("token_refresh", "token_refresh_infra", "token_refresh_worker")
 
     assert {
         *(f"{name}{end}" for name in zips for end in (".zip", ".cdx.json")),

@@ -42,10 +42,10 @@ def test_index(page: Path) -> None:
     assert 1 == INDEX.count(f"]({page.name})")
 
 
-@pytest.mark.parametrize("page", ["move-to-another-region.md", "several-secrets.md", "tutorial.md", "webhooks.md"])
-def test_deployment_files(page: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["move-to-another-region", "several-secrets", "tutorial", "webhooks-operations"])
+def test_deployment_files(name: str, tmp_path: Path) -> None:
     """Each deployment file on a page is one that can be deployed."""
-    text = (ROOT / "docs" / page).read_text()
+    text = (ROOT / "docs" / f"{name}.md").read_text()
     for block in re.findall(r"^ *```toml\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
         (tmp_path / "prod.toml").write_text(textwrap.dedent(block))
         read_deployment("prod", folder=tmp_path)

@@ -24,17 +24,10 @@ SAID = {
         f"of which {REFRESHES_A_MONTH} refresh a 24-hour token 8 hours before it expires",
         f"+ {REFRESHES_A_MONTH} refreshes",
     ],
-    "docs/fleet.md": [f"Tokens must live {TABLE} minutes or longer"],
-    "docs/mcp.md": [
-        f'Below {VERSIONS} minutes add `claim_table = "create"`; below {TABLE} minutes no claim store',
-        "token_lifetime_seconds = 3600 #",  # no metadata says it, and a day is assumed
-    ],
+    "docs/fleet.md": [f"Access tokens must live at least {TABLE} minutes"],
+    "docs/mcp.md": ["token_lifetime_seconds = 3600 #"],  # no metadata says it, and a day is assumed
     "docs/parameters.md": [f"at most {WINDOW} of its life"],
     "docs/protocol.md": [f"| {VERSIONS} minutes | {TABLE} minutes |", f"at most {WINDOW} of the lifetime"],
-    "docs/providers.md": [
-        f"A token is due after {USE} of its life",
-        f"lifetimes from {VERSIONS} minutes, claims in a table (`-c claim_table=create`) from {TABLE} minutes",
-    ],
     "docs/tutorial.md": ["refreshed eight hours before it expires"],
     "docs/why-not-rotation.md": [f"comes at {USE} of the token's life", f"live less than {TABLE} minutes"],
 }

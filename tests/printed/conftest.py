@@ -121,9 +121,11 @@ def shell(page: Path, served: dict[str, str], emulator: Emulator, files: Path) -
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"HOME": str(files), "LANG": "C.UTF-8", "NO_COLOR": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
     environment["CDK_VALIDATION"] = "false"  # half of a synthesis; tests/infra validates the templates
-    if page.name == "operations.md":
+    if is_operators := page.name in {"operations.md", "maintain.md"}:
         account = {}
     configuration = {"AWS_CONFIG_FILE": str(files / ".aws" / "config")}
     shell = Shell(environment | served | configuration | account, files)
     shell.environment["PATH"] = f"{programs}:{BIN}:{os.environ['PATH']}"
+    if is_operators:  # There is an older token set, and no published copy that another page left behind.
+        assert 0 == shell.run("token-refresh refresh upwork-oauth-tokens --force --yes").code
     return shell

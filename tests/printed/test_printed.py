@@ -25,11 +25,18 @@ from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.cli.app import app
 
 GRANT_EVENTS = next(line for line in commands(ROOT / "docs" / "events.md") if "grant_events.yaml" in line)
-CLOUDFRONT = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "webhook_cloudfront.yaml" in line)
+RECEIVER = ROOT / "docs" / "webhooks-operations.md"
+CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
-    "pip install PATH/TO/token-refresh-worker": "takes a registry; tests/package installs the wheel",
-    'pip install "PATH/TO/token-refresh-worker/reader[httpx]"': "likewise",
+    **dict.fromkeys(
+        (
+            "pip install PATH/TO/token-refresh-worker/reader",
+            'pip install "PATH/TO/token-refresh-worker/reader[httpx]"',
+            'pip install PATH/TO/token-refresh-worker/reader "PATH/TO/token-refresh-worker[cli]"',
+        ),
+        "tests/package/test_installed.py runs it, and uses what it installed",
+    ),
     "aws secretsmanager replicate-secret-to-regions --secret-id origin-verify --add-replica-regions Region=us-east-1": (
         "the demo's Secrets Manager has one region"
     ),
@@ -65,7 +72,7 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             make_fleet_table(emulator)
         case "deploy.md":
             shell.environment["REAL_CDK"] = "yes"
-        case "webhooks.md":
+        case "webhooks-operations.md":
             old = secrets.create_secret(Name="github-webhook-secret", SecretString="old")["VersionId"]
             return {"OLD_VERSION_ID": old}
         case "providers.md":

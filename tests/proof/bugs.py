@@ -520,9 +520,10 @@ def kept_stored_on_the_current_version() -> Patches:
     """Store kept tokens under an ID that follows from the current version."""
     original = Keeping._store  # noqa: SLF001 - to break it
 
-    def store(self: Keeping, kept: Any, snapshot: Any) -> None:
-        claim = replace(kept.claim, version_id=snapshot.current.version_id)
-        original(self, replace(kept, claim=claim), snapshot)
+    def store(self: Keeping, kept: Any) -> None:
+        assert self.memory.snapshot is not None
+        claim = replace(kept.claim, version_id=self.memory.snapshot.current.version_id)
+        original(self, replace(kept, claim=claim))
 
     return [(Keeping, "_store", store)]
 
@@ -531,10 +532,10 @@ def kept_forgotten_first() -> Patches:
     """Remove kept tokens before they are stored."""
     original = Keeping._store  # noqa: SLF001 - to break it
 
-    def store(self: Keeping, kept: Any, snapshot: Any) -> None:
+    def store(self: Keeping, kept: Any) -> None:
         assert self.parts.keeper is not None
         self.parts.keeper.drop(kept)
-        original(self, kept, snapshot)
+        original(self, kept)
 
     return [(Keeping, "_store", store)]
 

@@ -36,16 +36,24 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.claims import moving
 from token_refresh_worker.cli.claims.moving import Move as ClaimMove
 from token_refresh_worker.core import plan, snapshot, versions
-from token_refresh_worker.core.claims import Claim, ClaimPause, read_claim, read_record, write_claim, write_record
+from token_refresh_worker.core.claims import (
+    Claim,
+    ClaimPause,
+    KeptTokens,
+    read_claim,
+    read_record,
+    write_claim,
+    write_record,
+)
 from token_refresh_worker.core.claims import Record as ClaimRecord
-from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
-from token_refresh_worker.run import snapshot_reader
+from token_refresh_worker.run import run, snapshot_reader
+from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
@@ -177,7 +185,8 @@ class _Table:
         if not isinstance(item, Item):
             return NewestClaim(claim=None, read_at=read_at)
         claim = read_claim(item.claim_id, SecretValue(item.text), datetime.fromtimestamp(item.claimed_at, UTC))
-        record = None if item.record is None else read_record(item.claim_id, SecretValue(item.record))
+        assert claim is not None
+        record = None if item.record is None else read_record(SecretValue(item.record))
         self._record = item.claim_id, record
         return NewestClaim(claim=claim, read_at=read_at, kept=_kept(claim, item.kept))
 
@@ -206,7 +215,7 @@ class _Table:
 
     def record(self, claim: Claim, record: ClaimRecord) -> None:
         """Add a record."""
-        self._ports.ask(Record(claim.claim_id, write_record(record, claim).reveal(), self._name))
+        self._ports.ask(Record(claim.claim_id, write_record(record).reveal(), self._name))
 
     def record_of(self, claim_id: str) -> ClaimRecord | None:
         """Give the record that came with the newest claim."""
@@ -296,9 +305,7 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | Pa
             request_timeout_seconds=REQUEST_SECONDS,
         ),
         limit=timedelta(seconds=scenario.run_seconds),
-        poll_seconds=(POLL_SECONDS,),
-        force=kind in "fF",
-        resend=named_claim(scenario) if kind == "n" else None,
+        trigger=Trigger(name="cli", force=kind in "fF", resend=named_claim(scenario) if kind == "n" else None),
     )
 
 
@@ -334,6 +341,7 @@ def searching(scenario: Scenario) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
         stack.enter_context(patch.object(moving, "TRIES", MOVE_TRIES))
+        stack.enter_context(patch.object(run, "POLL_SECONDS", (POLL_SECONDS,)))
         for module, name in _PURE:
             stack.enter_context(patch.object(module, name, functools.cache(getattr(module, name))))
         yield

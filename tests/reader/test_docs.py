@@ -102,19 +102,6 @@ class Database:
         return f"logged in with {login['password']}"
 
 
-@pytest.mark.parametrize("page", [TOKEN, OTHERS], ids=["token", "others"])
-def test_short(page: str) -> None:
-    """Each of the two pages has at most 2,000 words."""
-    assert len(page.split()) <= 2_000
-
-
-def test_no_paragraph_twice() -> None:
-    """Nothing is said on both pages, or twice on one."""
-    paragraphs = [text.strip() for page in (TOKEN, OTHERS) for text in page.split("\n\n") if len(text.split()) > 12]
-
-    assert len(set(paragraphs)) == len(paragraphs)
-
-
 @pytest.mark.parametrize("name", ["agent.py", "fastapi_service.py", "lambda_handler.py", "upwork_graphql.py"])
 def test_programs_are_there(name: str) -> None:
     """The programs that the page names exist; `test_examples.py` and `test_agent.py` run them."""

@@ -30,7 +30,7 @@ def test_fifty_forced_events_a_day_leave_the_grant_alive(store: ClaimStoreKind) 
     expired = 0
     for minute in range(0, 2 * 24 * 60, 5):
         if minute % 30 == 0:
-            world.execute(force=True, forced_claims_a_day=12)
+            world.execute(force=True, name="on_demand")
         ended = world.execute()
         expired += ended.tokens.expires_at is None or ended.tokens.expires_at <= world.clock.service_now
         world.pass_time(5 * MINUTE)

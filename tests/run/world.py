@@ -21,6 +21,7 @@ from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.versions import OUTCOME, claim_version_id
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import Outcome
@@ -105,7 +106,7 @@ class World:
                 log=self.log,
             ),
             limit=timedelta(seconds=left_seconds),
-            **how,
+            trigger=Trigger(**{"name": "cli"} | how),
         )
 
     def execute(self, **how: Any) -> Outcome:
@@ -181,7 +182,9 @@ class World:
         found = self.store.read(label=OUTCOME)
         assert found is not None
         assert found.value is not None
-        return read_record(found.version_id, found.value)
+        record = read_record(found.value)
+        assert record is not None
+        return record
 
     def labels(self, secret_id: str = SECRET_ID) -> dict[str, str]:
         """Which version each label is on."""

@@ -54,9 +54,9 @@ DOCUMENT = changed(
 ORIGIN = changed("claim", "number", "host", "grace_seconds", "store")
 CLAIMED = changed(
     *("version_id", "attempt", "ttl_seconds", "nonce", "earlier"),
-    *("number", "token", "host", "grace_seconds", "forced", "versions"),
+    *("number", "token", "host", "grace_seconds", "forced", "versions", "moved_to", "pause"),
 )
-RECORDED = changed("version_id", "attempt", "outcome", "error", "at", "retry_at")
+RECORDED = changed("outcome", "error", "retry_at", "next")
 ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
@@ -207,7 +207,7 @@ def test_any_claim(  # noqa: PLR0917 - all that may be stored under a claim
     versions.store.clock_offset_seconds -= age_seconds
     versions.put(text or json.dumps(claim(now) | changes), version_id=FIRST, label=CLAIM)
     if record is not None:
-        ended = {"version_id": BASE, "attempt": 1, "outcome": "not_redeemed", "error": None, "at": now}
+        ended = {"outcome": "not_redeemed"}
         written = record if isinstance(record, str) else json.dumps(ended | record)
         versions.put(written, version_id=record_version_id(FIRST), label=OUTCOME)
     if staged is not None:

@@ -14,12 +14,11 @@ import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core;
 from token_refresh.aws.clients import CLIENTS, MakeClient
 from token_refresh.aws.request import TOKEN_SECRET_SETTING
 from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS
-from token_refresh_worker.adapters.client_assertion import KmsSigner, MakeAssertion, StsIdentity
+from token_refresh_worker.adapters.client_assertion import MakeAssertion, sign_with_key, state_role
 from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.credentials import find_credentials, previous_credentials
@@ -103,7 +102,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             deadline=deadline,
             store=store,
             claims=claims,
-            keeper=open_keeper(settings, claims, store, deadline, make_client),
+            keeper=open_keeper(settings, claims, deadline, make_client),
             published=secret(settings.published_secret_id, "PUBLISHED_SECRET_ID")
             if settings.published_secret_id
             else None,
@@ -119,11 +118,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             time_of_day=lambda: datetime.now(UTC),
         ),
         limit=timedelta(seconds=math.ceil(time_left_seconds)),
-        force=trigger.force,
-        resend=trigger.resend,
-        # The limit is against a flood of events; a person at the command line is none.
-        forced_claims_a_day=None if trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
-        dry_run=trigger.dry_run,
+        trigger=trigger,
     )
 
 
@@ -139,15 +134,11 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
 
 
-def open_keeper(
-    settings: Settings, claims: ClaimStore, store: SecretsManagerSecret, deadline: Deadline, client: MakeClient
-) -> TokenKeeper | None:
+def open_keeper(settings: Settings, claims: ClaimStore, deadline: Deadline, client: MakeClient) -> TokenKeeper | None:
     """Open what keeps tokens that Secrets Manager refuses; None without a claim table or `KEPT_TOKENS_KEY_ID`."""
     if settings.kept_tokens_key_id is None or not isinstance(claims, TableClaims):
         return None
-    return TableKeeper(
-        claims, settings.kept_tokens_key_id, client=client, secret_arn=lambda: store.arn, deadline=deadline
-    )
+    return TableKeeper(claims, settings.kept_tokens_key_id, client, deadline)
 
 
 def open_secret(
@@ -168,9 +159,9 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
     # Imported here: most runs find nothing due, and httpx takes a tenth of their cold start (`scripts/bench worker`).
     from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
 
-    make_assertion: MakeAssertion | None = KmsSigner(client_key_id, client).make_assertion if client_key_id else None
+    make_assertion: MakeAssertion | None = partial(sign_with_key, client_key_id, client) if client_key_id else None
     if provider.request.auth_method is AuthMethod.AWS_IAM_JWT:
-        make_assertion = StsIdentity(client).make_assertion
+        make_assertion = partial(state_role, client)
     return HttpTokenEndpoint(provider.token_endpoint, provider.response, make_assertion)
 
 

@@ -97,7 +97,7 @@ class SingleParameters(CommonParameters):
     dashboard: Annotated[bool, switch(default=False)]
     """Whether there is a dashboard; 3 USD a month."""
     schedule_enabled: Annotated[bool, switch(default=True)]
-    """`false` stops the schedule; for a while, pause instead (docs/operations.md#pausing-upgrading-taking-over)."""
+    """`false` stops the schedule; for a while, pause instead (docs/maintain.md#pause)."""
 
     def check(self) -> None:
         """Refuse times that don't fit together, and secrets of other places."""

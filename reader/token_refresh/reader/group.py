@@ -31,7 +31,21 @@ class SecretGroup:
         background: bool | None = None,
         runtime: Runtime | None = None,
     ) -> None:
-        """Remember what to read; the arguments are those of `SecretReader`."""
+        """Remember what to read; nothing is sent to AWS before the first call.
+
+        Args:
+            secret_ids: Names or ARNs of the secrets, or other references, as `SecretReader` takes them.
+            ttl: The age of the cached group at which a caller waits for a newer read.
+            max_stale: The greatest age of the cached group while the store is down; by default there is no limit.
+            region: The region of the secrets; by default that of an ARN, of AWS_REGION or of the profile.
+            client: A boto3 client of the service that holds the secrets; by default one with short timeouts.
+            background: Whether a read shortly before the end of the TTL runs in the background; by default, except in
+                Lambda.
+            runtime: Time, threads and chance, for tests.
+
+        Raises:
+            ConfigurationError: An argument is wrong; the message names it.
+        """
         chosen = runtime or Runtime()
         self._references = tuple(parse_reference(secret_id) for secret_id in secret_ids)
         self._sources = open_sources(self._references, client=client, region=region, clock=chosen.clock)
@@ -45,15 +59,29 @@ class SecretGroup:
         )
 
     def __getitem__(self, secret_id: str) -> Secret:
-        """Return the current version of one of the secrets; `KeyError` if it is not in the group."""
+        """Return the current version of one of the secrets.
+
+        Args:
+            secret_id: Its reference, as the group was given it.
+
+        Raises:
+            KeyError: It is not in the group.
+            TokenRefreshError: A secret can't be read, and none are cached; the message says why and what to do.
+        """
         return self._cache.get()[secret_id]
 
     async def asecret(self, secret_id: str) -> Secret:
-        """Do what `group[secret_id]` does, without ever blocking the event loop."""
+        """Do what `__getitem__` does, without ever blocking the event loop."""
         return (await self._cache.aget())[secret_id]
 
     def reject(self, secret: Secret) -> bool:
-        """Check whether `secret` is still current, as `SecretReader.reject` does; reads the whole group."""
+        """Check whether `secret`, which did not work, is still current; return True if there is another version.
+
+        Reads the whole group, as seldom as `SecretReader.reject` reads one secret.
+
+        Args:
+            secret: The version that did not work.
+        """
         # All of the group is read again: a batch costs one call, as one secret would.
         return self._cache.reject(lambda cached: same_version(cached[secret.secret_id], secret))
 

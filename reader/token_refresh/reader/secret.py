@@ -32,13 +32,21 @@ class Secret:
     value: str | bytes = field(repr=False)
 
     def text(self) -> str:
-        """Return the value as text."""
+        """Return the value as text.
+
+        Raises:
+            InvalidSecretDocument: It is binary.
+        """
         if isinstance(self.value, bytes):
             raise InvalidSecretDocument(f"{self.secret_id} is binary: read it with binary()")
         return self.value
 
     def json(self) -> Any:
-        """Return the value, parsed; a new object at each call."""
+        """Return the value, parsed; a new object at each call.
+
+        Raises:
+            InvalidSecretDocument: It is not JSON.
+        """
         try:
             return json.loads(self.text())
         except (ValueError, RecursionError):

@@ -35,7 +35,7 @@ class SecretReader:
         background: bool | None = None,
         runtime: Runtime | None = None,
     ) -> None:
-        """Remember what to read.
+        """Remember what to read; nothing is sent to AWS before the first call.
 
         Args:
             secret_id: Name or ARN of the secret, or a reference: `ssm:/path`, `amplify:NAME`, `env:NAME`, `file:PATH`.
@@ -98,7 +98,12 @@ class SecretReader:
         return self._in_time(await self._cache.aget())
 
     def text(self) -> str:
-        """Return the current version's text."""
+        """Return the current version's text.
+
+        Raises:
+            InvalidSecretDocument: It is binary.
+            TokenRefreshError: As for `secret`.
+        """
         return self.secret().text()
 
     async def atext(self) -> str:
@@ -106,7 +111,12 @@ class SecretReader:
         return (await self.asecret()).text()
 
     def json(self) -> Any:
-        """Return the current version's text, parsed."""
+        """Return the current version's text, parsed; a new object at each call.
+
+        Raises:
+            InvalidSecretDocument: It is not JSON.
+            TokenRefreshError: As for `secret`.
+        """
         return self.secret().json()
 
     async def ajson(self) -> Any:
@@ -114,7 +124,11 @@ class SecretReader:
         return (await self.asecret()).json()
 
     def binary(self) -> bytes:
-        """Return the current version's bytes."""
+        """Return the current version's bytes; of a text, in UTF-8.
+
+        Raises:
+            TokenRefreshError: As for `secret`.
+        """
         return self.secret().binary()
 
     async def abinary(self) -> bytes:
@@ -126,6 +140,9 @@ class SecretReader:
 
         All threads share one read, and there is none if it was replaced already. The same version is read again only
         after pauses that grow from 1 s to 5 minutes: rejecting without end costs about 290 reads a day.
+
+        Args:
+            secret: The version that did not work.
         """
         return self._cache.reject(lambda cached: same_version(cached[0], secret))
 

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 class TokenReader:
     """Reads the access token from the worker's secret, or from the copy that it publishes for consumers.
 
-    Make one for each secret, once, and share it: it is safe under threads, forks and SnapStart. It sends AWS nothing
-    before the first call.
+    Make one for each secret, once, and share it: it is safe under threads, forks and SnapStart.
     """
 
     def __init__(  # noqa: PLR0913 - one argument that everybody gives, and seven that few need
@@ -46,7 +45,7 @@ class TokenReader:
         lambda_client: "LambdaClient | None" = None,
         runtime: Runtime | None = None,
     ) -> None:
-        """Remember what to read.
+        """Remember what to read; nothing is sent to AWS before the first call.
 
         Args:
             secret_id: Name or ARN of the secret, or a reference: `ssm:/path`, `amplify:NAME`, `env:NAME`, `file:PATH`.
@@ -116,7 +115,7 @@ class TokenReader:
         return token if self._clock() < fresh_until else await self._cache.aget()
 
     def health(self) -> TokenHealth:
-        """Say how the cached token is, for health checks and metrics: reads nothing, and never fails."""
+        """Return how the cached token is, for health checks and metrics: reads nothing, and never fails."""
         entry, error = self._cache.state()
         now = self._clock()
         return TokenHealth(
@@ -131,6 +130,9 @@ class TokenReader:
         Reads the newest version: once for all threads, and not at all if the token was replaced already. False means a
         real 401: the stored token is the same, or could not be read. The same token is read again only after pauses of
         1 to 30 s, so an API that rejects everything costs few calls.
+
+        Args:
+            token: The token that was rejected, or its value.
         """
         return self._cache.reject(_holds(token))
 

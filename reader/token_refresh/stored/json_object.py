@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
@@ -22,6 +22,11 @@ def read_object(text: SecretValue, where: str = "") -> dict[str, object]:
         InvalidSecretDocument: The text is not a JSON object; `where` names the secret in the message.
     """
     return located(partial(_read_object, text), where)
+
+
+def write_object(fields: Mapping[str, object]) -> SecretValue:
+    """Write a JSON object to store: tightly, as there is a limit, and in ASCII, so that any character can be sent."""
+    return SecretValue(json.dumps(fields, separators=(",", ":")))
 
 
 def located(parse: Callable[[], T], where: str = "") -> T:
@@ -44,32 +49,24 @@ def json_type(value: object) -> str:
 
 def _read_object(text: SecretValue) -> dict[str, object]:
     try:
-        parsed = json.loads(text.reveal(), parse_constant=_refuse_constant, parse_float=_read_float)
+        parsed = json.loads(text.reveal(), parse_constant=_read_float, parse_float=_read_float)
     except (ValueError, RecursionError):
         # Without the cause: a JSONDecodeError holds the whole text.
         raise InvalidSecretDocument("the secret's value is not JSON; it must be a JSON object") from None
-    if _depth(parsed) > NESTING_LIMIT:
+    if _is_too_deep(parsed):
         raise InvalidSecretDocument(f"the secret's value is nested deeper than {NESTING_LIMIT} levels")
     if not isinstance(parsed, dict):
         raise InvalidSecretDocument(f"the secret's value is a JSON {json_type(parsed)}; it must be a JSON object")
     return parsed
 
 
-def _depth(value: object) -> int:
-    """Measure without recursion: a document that can't be written back would lose new tokens."""
-    deepest, pending = 0, [(value, 1)]
-    while pending:
-        node, depth = pending.pop()
-        deepest = max(deepest, depth)
-        if depth > NESTING_LIMIT:
-            break
-        children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-        pending.extend((child, depth + 1) for child in children)
-    return deepest
-
-
-def _refuse_constant(_: str) -> object:
-    raise ValueError
+def _is_too_deep(value: object) -> bool:
+    """Look without recursion: a document that can't be written back would lose new tokens."""
+    level = [value]
+    for _ in range(NESTING_LIMIT):
+        nodes = (node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list))
+        level = [child for children in nodes for child in children]
+    return bool(level)
 
 
 def _read_float(text: str) -> float:

@@ -31,7 +31,7 @@ class FakeTokenReader(TokenReader):
         self.refresh(value)
 
     def refresh(self, value: str, *, lifetime: timedelta | None = None) -> Token:
-        """Make another token current and end a failure, as a run of the worker would.
+        """Make another token current and end a failure, as a run of the worker would; return that token.
 
         Args:
             value: The access token.
@@ -48,14 +48,19 @@ class FakeTokenReader(TokenReader):
         return self._token
 
     def fail(self, error: TokenRefreshError) -> None:
-        """Raise `error` from now on, until the next `refresh`."""
+        """Raise an error from now on, until the next `refresh`.
+
+        Args:
+            error: What each method that reads raises.
+        """
         self._failure = error
 
     def token(self) -> Token:
-        """Return the token that was set, or raise the error that was set.
+        """Return the token that was set.
 
         Raises:
             TokenExpired: The token's life is over.
+            TokenRefreshError: `fail` has set it.
         """
         if self._failure is not None:
             # A copy, as the real reader raises one: a test that compares identities would pass here and fail there.
@@ -69,11 +74,15 @@ class FakeTokenReader(TokenReader):
         return self.token()
 
     def get(self) -> str:
-        """Return the value of the token."""
+        """Return the value of the token.
+
+        Raises:
+            TokenRefreshError: As for `token`.
+        """
         return self.token().value
 
     def health(self) -> TokenHealth:
-        """Say how the token that was set is, and which error."""
+        """Return how the token that was set is, and which error was."""
         now = datetime.now(UTC)
         return TokenHealth(
             seconds_to_expiry=(self._token.expires_at - now).total_seconds(),
@@ -82,7 +91,11 @@ class FakeTokenReader(TokenReader):
         )
 
     def reject(self, token: str | Token) -> bool:
-        """Note the rejection; return True if another token is current."""
+        """Note the rejection; return True if another token is current.
+
+        Args:
+            token: The token that was rejected, or its value.
+        """
         value = token.value if isinstance(token, Token) else token
         self.rejected.append(value)
         return self._failure is None and value != self._token.value
@@ -96,7 +109,11 @@ class FakeSecretReader(SecretReader):
     """A `SecretReader` that reads nothing: it gives the values that the test set."""
 
     def __init__(self, value: str | bytes = "fake-secret") -> None:
-        """Start with a value."""
+        """Start with a value.
+
+        Args:
+            value: The secret.
+        """
         self._numbers = count(1)
         self._failure: TokenRefreshError | None = None
         self._secrets: tuple[Secret, ...] = ()
@@ -105,7 +122,12 @@ class FakeSecretReader(SecretReader):
         self.rotate(value, overlap=False)
 
     def rotate(self, value: str | bytes, *, overlap: bool = True) -> Secret:
-        """Make another value current and end a failure; with `overlap` the one before stays accepted."""
+        """Make another value current and end a failure; return its version.
+
+        Args:
+            value: The secret.
+            overlap: Whether the one before stays accepted.
+        """
         self._failure = None
         current = _secret(f"version-{next(self._numbers)}", value, "current")
         previous = [_secret(s.version_id, s.value, "previous") for s in self._secrets[:1] if overlap]
@@ -113,11 +135,19 @@ class FakeSecretReader(SecretReader):
         return current
 
     def fail(self, error: TokenRefreshError) -> None:
-        """Raise `error` from now on, until the next `rotate`."""
+        """Raise an error from now on, until the next `rotate`.
+
+        Args:
+            error: What each method that reads raises.
+        """
         self._failure = error
 
     def accepted(self) -> tuple[Secret, ...]:
-        """Return the values that were set, the current one first, or raise the error that was set."""
+        """Return the values that were set, the current one first.
+
+        Raises:
+            TokenRefreshError: `fail` has set it.
+        """
         if self._failure is not None:
             raise without_traceback(self._failure)
         return self._secrets
@@ -127,7 +157,11 @@ class FakeSecretReader(SecretReader):
         return self.accepted()
 
     def reject(self, secret: Secret) -> bool:
-        """Note the rejection; return True if another version is current."""
+        """Note the rejection; return True if another version is current.
+
+        Args:
+            secret: The version that did not work.
+        """
         self.rejected.append(secret.version_id)
         return self._failure is None and secret.version_id != self._secrets[0].version_id
 

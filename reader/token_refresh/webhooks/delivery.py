@@ -11,11 +11,15 @@ from token_refresh.webhooks.errors import WebhookMalformed
 
 
 class VerifiedWith(NamedTuple):
-    """The secret that a delivery was signed with; when no "previous" comes any more, a rotation is complete."""
+    """The secret that a delivery was signed with; when no "previous" comes any more, a rotation is complete.
+
+    Attributes:
+        version_id: The version of the secret; it may be logged.
+        stage: `current` or `previous`.
+    """
 
     version_id: str
     stage: str
-    """`current` or `previous`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class Delivery:
         signed_at: When it was signed; None where the provider signs no time.
         received_at: When it was verified.
         current_since: When the current secret was stored, whether or not it signed this delivery.
+        verified_with: The secret that signed it.
         body: The bytes as they came.
         handshake: Where the provider only tests the endpoint: what to respond with, and there is nothing to process.
     """
@@ -46,7 +51,7 @@ class Delivery:
     handshake: str | None = field(default=None, repr=False)
 
     def json(self) -> Any:
-        """Parse the body: JSON, or a form with JSON in its field `payload`.
+        """Return the body, parsed: JSON, or a form with JSON in its field `payload`.
 
         Raises:
             WebhookMalformed: It is neither.
@@ -57,12 +62,17 @@ class Delivery:
         return value
 
     def form(self) -> dict[str, str]:
-        """Parse a form-encoded body, as Slack's commands have it."""
+        """Return the fields of a form-encoded body, as Slack's commands have it; empty for any other body."""
         return read_body(self.body)[1]
 
 
 def to_message(route: str, delivery: Delivery) -> str:
-    """Write a delivery as JSON: the body as text, or in base64 where it isn't text that a queue takes."""
+    """Return a delivery as JSON: the body as text, or in base64 where it isn't text that a queue takes.
+
+    Args:
+        route: The path that it came to.
+        delivery: What `Verifier.verify` returned.
+    """
     message = {
         "route": route,
         "source": delivery.source,
@@ -81,7 +91,10 @@ def to_message(route: str, delivery: Delivery) -> str:
 
 
 def from_message(text: str) -> tuple[str, Delivery]:
-    """Read what `to_message` wrote: the route and the delivery.
+    """Return the route and the delivery that `to_message` wrote.
+
+    Args:
+        text: The message.
 
     Raises:
         WebhookMalformed: It is something else.

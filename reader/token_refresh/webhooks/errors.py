@@ -16,30 +16,34 @@ from token_refresh.errors import TokenRefreshError
 
 
 class WebhookError(TokenRefreshError):
-    """Base of the reasons to refuse a delivery."""
+    """Base of the reasons to refuse a delivery.
+
+    Attributes:
+        status: The HTTP status for its sender.
+    """
 
     status: ClassVar[int] = 500
 
 
 class WebhookMalformed(WebhookError):  # noqa: N818 - the names are part of the contract
-    """The request can't be a delivery: no retry will help."""
+    """The request can't be a delivery: no retry will help. Status 400."""
 
     status = 400
 
 
 class WebhookNotVerified(WebhookError):  # noqa: N818 - likewise
-    """The signature fits no accepted secret, or its time is too far from ours."""
+    """The signature fits no accepted secret, or its time is too far from ours. Status 401."""
 
     status = 401
 
 
 class WebhookTooLarge(WebhookError):  # noqa: N818 - likewise
-    """The delivery is larger than the queue's limit."""
+    """The delivery is larger than the queue's limit. Status 413."""
 
     status = 413
 
 
 class DeliveryNotQueued(WebhookError):  # noqa: N818 - likewise
-    """The queue did not take the delivery."""
+    """The queue did not take the delivery. Status 503."""
 
     status = 503

@@ -36,7 +36,8 @@ class SqsQueue:
 
         Args:
             url: Its URL; with `.fifo` at the end, each delivery is its own message group, so none waits.
-            client: A boto3 client; without it, one with short timeouts is made: in Lambda now, else on first use.
+            client: A boto3 client of SQS; without it, one with short timeouts is made: in Lambda now, else on first
+                use.
         """
         self._url = url
         self._client = client
@@ -45,6 +46,10 @@ class SqsQueue:
 
     def __call__(self, route: str, delivery: Delivery) -> None:
         """Send one delivery.
+
+        Args:
+            route: The path that it came to.
+            delivery: What `Verifier.verify` returned.
 
         Raises:
             WebhookTooLarge: It is over 1 MiB.
@@ -85,7 +90,12 @@ class EventBus:
     """EventBridge takes "less than 1MB" as one request, names included."""
 
     def __init__(self, name: str = "default", *, client: "EventBridgeClient | None" = None) -> None:
-        """Remember the bus: its name or ARN, and where wanted a boto3 client; see `SqsQueue`."""
+        """Remember the bus.
+
+        Args:
+            name: The bus's name or ARN.
+            client: A boto3 client of EventBridge; without it as for `SqsQueue`.
+        """
         self._name = name
         self._client = client
         if client is None and in_lambda():  # INIT has a full core, an invocation a share of one
@@ -93,6 +103,10 @@ class EventBus:
 
     def __call__(self, route: str, delivery: Delivery) -> None:
         """Put one delivery.
+
+        Args:
+            route: The path that it came to.
+            delivery: What `Verifier.verify` returned.
 
         Raises:
             WebhookTooLarge: It is about 1 MB or more.

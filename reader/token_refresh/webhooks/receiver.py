@@ -50,7 +50,7 @@ class Receiver:
     def __init__(
         self, routes: Mapping[str, Verifier], *, deliver_to: Deliver, origin: SigningSecret | None = None
     ) -> None:
-        """Remember who verifies what.
+        """Remember who verifies what, and where deliveries go.
 
         Args:
             routes: The verifier for each path, as in `/webhooks/stripe`.
@@ -65,7 +65,14 @@ class Receiver:
         self._origin = origin
 
     def handle(self, event: Any, _context: object = None) -> dict[str, Any]:
-        """Handle one event of a function URL, HTTP API, REST API or load balancer; nothing is ever raised."""
+        """Handle one event of a function URL, HTTP API, REST API or load balancer; return the response for Lambda.
+
+        Nothing is ever raised: what goes wrong is a status and a line of the log.
+
+        Args:
+            event: What Lambda hands to its handler.
+            _context: Likewise; it is not used.
+        """
         began = time.perf_counter()
         facts: _Facts = {}
         response = self._respond(event, facts)

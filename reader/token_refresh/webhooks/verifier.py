@@ -46,16 +46,17 @@ class Verifier:
         tolerance: timedelta = FIVE_MINUTES,
         runtime: Runtime | None = None,
     ) -> None:
-        """Remember what to verify with; nothing is read yet.
+        """Remember what to verify with; nothing is read before the first request.
 
         Args:
-            scheme: one of `SENDERS`, or your own.
+            scheme: One of `SENDERS`, or your own.
             secret: A `SecretReader` of the endpoint's signing secret.
             tolerance: How far the signed time may be from ours, either way.
             runtime: Whose `clock` says what time it is, for tests.
 
         Raises:
             ConfigurationError: Something else was given as scheme or secret.
+            ValueError: The tolerance is not positive.
         """
         problem = _misuse(scheme, secret)
         if problem is not None:
@@ -70,7 +71,7 @@ class Verifier:
         self._clock = (runtime or Runtime()).clock
 
     def verify(self, headers: GivenHeaders, body: bytes) -> Delivery:
-        """Verify one request.
+        """Verify one request, and return it as a delivery.
 
         Args:
             headers: All of its headers, in any case: a mapping, or pairs.

@@ -75,7 +75,7 @@ def virtual_invocation(
                 most_requests=1 if trigger.once else REQUESTS,
             ),
             limit=timedelta(seconds=RUN_SECONDS),
-            dry_run=trigger.dry_run,
+            trigger=trigger,
         )
 
     return Invocation(time_left_seconds=RUN_SECONDS, secret_id=secret_arn, clock=clock, log=log, build=build)

@@ -38,7 +38,7 @@ _KINDS: Final = (
         "Two runs, or a crash after the request: the used token is sent again, and many providers revoke the grant.",
         (
             "One run redeems. A crash before the request or after the write loses nothing. Between them the new tokens "
-            "are gone, as with any program: an alarm rings, and the used token is sent only near expiry."
+            "are gone: an alarm is raised, and the used token is sent only near expiry."
         ),
     ),
 )

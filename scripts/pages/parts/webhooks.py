@@ -23,7 +23,11 @@ def senders() -> str:
 
 def names() -> str:
     """Return the senders as entries of the reference."""
-    entries = (f".. py:data:: {name.upper()}\n   :type: Scheme" for name in SENDERS)
+    entries = (
+        f".. py:data:: {scheme.name.upper()}\n   :type: Scheme\n\n   {sender}; signed: {signed}."
+        for scheme in SENDERS.values()
+        for sender, _, signed, *_ in [_row(scheme)]
+    )
     return "\n".join(("```{eval-rst}", ".. currentmodule:: token_refresh.webhooks", "", "\n\n".join(entries), "```"))
 
 

@@ -6,7 +6,7 @@ No key ever leaves its service, and no assertion is kept: each request gets a ne
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import CallFailed, anything, call
@@ -39,87 +39,73 @@ MakeAssertion = Callable[[Assertion], str]
 """Makes a signed client assertion; raises `SigningError` if there is no signature."""
 
 
-class KmsSigner:
-    """An asymmetric KMS key, by its ARN or alias; its `make_assertion` is a `MakeAssertion` (`private_key_jwt`)."""
+def sign_with_key(key_id: str, client: MakeClient, assertion: Assertion) -> str:
+    """Sign with an asymmetric KMS key, by its ARN or alias (`private_key_jwt`), in the region of the ARN.
 
-    def __init__(self, key_id: str, client: MakeClient) -> None:
-        self._key_id = key_id
-        self._client = client
+    See https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html.
 
-    def make_assertion(self, assertion: Assertion) -> str:
-        """Sign, in the region of the key's ARN; see https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html.
+    Raises:
+        SigningError: KMS refused, or can't be reached.
+        TokenRefreshError: There is no AWS region, the AWS configuration can't be used, or the key can't sign this.
+    """
+    to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
+    kms = client("kms", region=arn_region(key_id))
 
-        Raises:
-            SigningError: KMS refused, or can't be reached.
-            TokenRefreshError: There is no AWS region, the AWS configuration can't be used, or the key can't sign this.
-        """
-        to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
-        return f"{to_sign}.{encode_signature(self._sign(to_sign.encode(), assertion.algorithm), assertion.algorithm)}"
-
-    def _sign(self, message: bytes, algorithm: str) -> bytes:
-        client = self._client("kms", region=arn_region(self._key_id))
-
-        def sign() -> bytes:
-            response = client.sign(
-                KeyId=self._key_id,
-                Message=message,
-                MessageType="RAW",
-                SigningAlgorithm=_ALGORITHMS[algorithm],
-            )
-            return member(response, "Signature", bytes)
-
-        request = AwsRequest(
-            action="kms:Sign",
-            name=self._key_id,
-            region=client.meta.region_name,
-            kind="key",
-            setting="CLIENT_KEY_ID",
-            purpose=algorithm,
+    def sign() -> bytes:
+        response = kms.sign(
+            KeyId=key_id,
+            Message=to_sign.encode(),
+            MessageType="RAW",
+            SigningAlgorithm=_ALGORITHMS[assertion.algorithm],
         )
-        return _signed(sign, request)
+        return member(response, "Signature", bytes)
 
-
-class StsIdentity:
-    """The caller's IAM role as STS states it; its `make_assertion` is a `MakeAssertion` (`aws_iam_jwt`)."""
-
-    def __init__(self, client: MakeClient) -> None:
-        self._client = client
-
-    def make_assertion(self, assertion: Assertion) -> str:
-        """Ask for a token that names the role, for one audience and five minutes.
-
-        See https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html: `sub` is the role's ARN,
-        and `iss` the account's own issuer.
-
-        Raises:
-            SigningError: STS refused, or can't be reached.
-            TokenRefreshError: There is no AWS region, or the AWS configuration can't be used.
-        """
-        client = self._client("sts")
-        request = AwsRequest(
-            action="sts:GetWebIdentityToken",
-            name=assertion.audience,
-            region=client.meta.region_name,
-            kind="audience",
-            setting="CLIENT_ASSERTION_AUDIENCE",
-            purpose=assertion.algorithm,
-        )
-        if not hasattr(client, "get_web_identity_token"):
-            raise SigningError(
-                f"the AWS SDK of this process does not know {request.action}, which AWS released in November 2025. Add "
-                "a layer with a newer boto3 to the function",
-                is_transient=False,
-            )
-        return _signed(lambda: _identity_token(client, assertion), request)
-
-
-def _identity_token(client: Any, assertion: Assertion) -> str:
-    response = client.get_web_identity_token(
-        Audience=[assertion.audience],
-        DurationSeconds=int(ASSERTION_LIFETIME.total_seconds()),
-        SigningAlgorithm=assertion.algorithm,
+    request = AwsRequest(
+        action="kms:Sign",
+        name=key_id,
+        region=kms.meta.region_name,
+        kind="key",
+        setting="CLIENT_KEY_ID",
+        purpose=assertion.algorithm,
     )
-    return member(response, "WebIdentityToken", str)
+    return f"{to_sign}.{encode_signature(_signed(sign, request), assertion.algorithm)}"
+
+
+def state_role(client: MakeClient, assertion: Assertion) -> str:
+    """Ask STS for a token that names the caller's IAM role (`aws_iam_jwt`), for one audience and five minutes.
+
+    See https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html: `sub` is the role's ARN,
+    and `iss` the account's own issuer.
+
+    Raises:
+        SigningError: STS refused, or can't be reached.
+        TokenRefreshError: There is no AWS region, or the AWS configuration can't be used.
+    """
+    sts = client("sts")
+    request = AwsRequest(
+        action="sts:GetWebIdentityToken",
+        name=assertion.audience,
+        region=sts.meta.region_name,
+        kind="audience",
+        setting="CLIENT_ASSERTION_AUDIENCE",
+        purpose=assertion.algorithm,
+    )
+    if not hasattr(sts, "get_web_identity_token"):
+        raise SigningError(
+            f"the AWS SDK of this process does not know {request.action}, which AWS released in November 2025. Add a "
+            "layer with a newer boto3 to the function",
+            is_transient=False,
+        )
+
+    def ask() -> str:
+        response = sts.get_web_identity_token(
+            Audience=[assertion.audience],
+            DurationSeconds=int(ASSERTION_LIFETIME.total_seconds()),
+            SigningAlgorithm=assertion.algorithm,
+        )
+        return member(response, "WebIdentityToken", str)
+
+    return _signed(ask, request)
 
 
 def _signed(sign: Callable[[], _Signed], request: AwsRequest) -> _Signed:

@@ -38,29 +38,17 @@ class NotThere:
     why: str
 
 
-def fetch_json(url: str, *, named: bool) -> dict[str, object] | NotThere:
-    """Read the JSON object at `url`.
+def fetch(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
+    """Ask for `url` without a token, and read the response.
 
     Args:
         url: A checked URL.
+        read: `read_json` or `read_challenge`.
         named: Whether a person named its host, which then may have a private address.
 
     Raises:
-        DocumentRefused: It can't be read, or is not a JSON object of at most 64 KiB.
+        DocumentRefused: It can't be read, or is not what it must be.
     """
-    return _get(url, _read, named=named)
-
-
-def fetch_challenge(url: str, *, named: bool) -> str | None:
-    """Ask for `url` without a token, and return where the 401 says that its metadata is (RFC 9728 section 5.1).
-
-    Raises:
-        DocumentRefused: It can't be read.
-    """
-    return _get(url, _read_challenge, named=named)
-
-
-def _get(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
     limit = TimeLimit(TIMEOUT_SECONDS)
     try:
         request, proxy = httpx.Request("GET", url, headers=HEADERS), proxy_for(url)
@@ -73,14 +61,16 @@ def _get(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
         raise DocumentRefused(f"{url} can't be read ({type(error).__name__})") from None
 
 
-def _read_challenge(response: httpx.Response) -> str | None:
+def read_challenge(response: httpx.Response) -> str | None:
+    """Return where a 401 says that its metadata is (RFC 9728 section 5.1)."""
     if response.status_code != httpx.codes.UNAUTHORIZED:
         return None
     found = _METADATA.search(response.headers.get("WWW-Authenticate", ""))
     return found[1] if found else None
 
 
-def _read(response: httpx.Response) -> dict[str, object] | NotThere:
+def read_json(response: httpx.Response) -> dict[str, object] | NotThere:
+    """Read a JSON object of at most 64 KiB."""
     if response.is_redirect:
         return NotThere("redirects to another place, and no redirect is followed")
     if response.is_client_error:

@@ -16,8 +16,7 @@ from token_refresh.errors import DeadlineExceeded, InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table_claims import TableClaims
-from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.variables import Variable
 
@@ -30,19 +29,10 @@ PIECE_BYTES: Final = 4_096
 class TableKeeper:
     """What a claim table keeps of one secret, under one KMS key, by its ARN."""
 
-    def __init__(
-        self,
-        claims: TableClaims,
-        key_id: str,
-        *,
-        client: MakeClient,
-        secret_arn: Callable[[], str],
-        deadline: Deadline,
-    ) -> None:
+    def __init__(self, claims: TableClaims, key_id: str, client: MakeClient, deadline: Deadline) -> None:
         self._claims = claims
         self._key_id = key_id
         self._client = client
-        self._secret_arn = secret_arn
         self._deadline = deadline
         self._kept: KeptTokens | None = None
 
@@ -92,7 +82,7 @@ class TableKeeper:
         )
 
     def _context(self, claim_id: str, place: int, count: int) -> dict[str, str]:
-        return {"secret": self._secret_arn(), "claim": claim_id, "piece": f"{place + 1}/{count}"}
+        return {"secret": self._claims.secret_arn(), "claim": claim_id, "piece": f"{place + 1}/{count}"}
 
     def _call(self, action: str, ask: Callable[[Any], Any], read: Callable[[Any], T]) -> T:
         # A document has up to 16 pieces: where KMS is slow, only the call that is under way may outlast the deadline.
@@ -107,7 +97,7 @@ class TableKeeper:
                 region=region or "",
                 kind="key",
                 setting=Variable.KEPT_TOKENS_KEY_ID,
-                purpose=f"tokens of secret {self._secret_arn()}",
+                purpose=f"tokens of secret {self._claims.secret_arn()}",
             ),
             repeat=until(self._deadline),
         )

@@ -18,19 +18,18 @@ from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.core.claims import (
     Claim,
+    KeptTokens,
     Record,
     read_claim,
     read_record,
     write_claim,
     write_record,
 )
-from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.run.ports import Deadline, NewestClaim
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_NO_CLAIM: Final = "attribute_not_exists(claim_id)"
 _NOTHING_KEPT: Final = "attribute_not_exists(kept_tokens)"
 
 
@@ -39,8 +38,8 @@ class TableClaims:
 
     def __init__(self, client: "DynamoDBClient", table: str, secret_arn: Callable[[], str], deadline: Deadline) -> None:
         self._table = Table(client, table, purpose=lambda: f"secret {secret_arn()}", repeat=until(deadline))
-        self._secret_arn = secret_arn
-        self._newest: tuple[str | None, Record | None] = None, None
+        self.secret_arn = secret_arn
+        self._records: dict[str, Record | None] = {}
 
     def newest(self) -> NewestClaim:
         """Read the item.
@@ -52,17 +51,16 @@ class TableClaims:
         item, read_at = self._table.call("GetItem", {"Key": self._key, "ConsistentRead": True}, _read_item)
         if "claim_id" not in item:
             return NewestClaim(claim=None, read_at=read_at)
-        try:
-            claim = _claim(item)
-        except (InvalidSecretDocument, MalformedResponse, ValueError):
+        claim = _claim(item)
+        if claim is None:
             line = "aws dynamodb delete-item --table-name {} --region {} --key {}"
             delete = Command.of(line, self._table.name, self._table.region, json.dumps(self._key))
             raise InvalidSecretDocument(
-                f"the claim on secret {self._secret_arn()} in table {self._table.name} in {self._table.region} is "
+                f"the claim on secret {self.secret_arn()} in table {self._table.name} in {self._table.region} is "
                 f"unreadable{'; the item also keeps new tokens, which go with it' if 'kept_tokens' in item else ''}",
                 fix=("wait an hour, then remove it with ", delete),
-            ) from None
-        self._newest = claim.claim_id, _record(item, claim)
+            )
+        self._records = {claim.claim_id: _record(item)}
         kept = KeptTokens(claim=claim, stored=item["kept_tokens"]) if "kept_tokens" in item else None
         return NewestClaim(claim=claim, read_at=read_at, kept=kept)
 
@@ -78,7 +76,7 @@ class TableClaims:
             values[":after"] = {"S": after}
         if kept is not None:
             values[":kept"] = kept.stored
-        follows = _NO_CLAIM if after is None else "claim_id = :after"
+        follows = "attribute_not_exists(claim_id)" if after is None else "claim_id = :after"
         read = _NOTHING_KEPT if kept is None else "kept_tokens = :kept"
         # A repeat after a lost response finds its own claim, by the nonce. One that lands minutes late must not remove
         # what its run has written meanwhile.
@@ -102,13 +100,12 @@ class TableClaims:
         self._update(
             "SET claim_record = :record",
             "claim_id = :id AND attribute_not_exists(claim_record)",
-            {":id": {"S": claim.claim_id}, ":record": {"S": write_record(record, claim).reveal()}},
+            {":id": {"S": claim.claim_id}, ":record": {"S": write_record(record).reveal()}},
         )
 
     def record_of(self, claim_id: str) -> Record | None:
         """Give the record that came with the newest claim."""
-        newest, record = self._newest
-        return record if newest == claim_id else None
+        return self._records.get(claim_id)
 
     def keep(self, kept: KeptTokens) -> bool:
         """Add received tokens to the item; False if it has another claim, or keeps something else."""
@@ -135,27 +132,28 @@ class TableClaims:
 
     @property
     def _key(self) -> dict[str, dict[str, str]]:
-        return {"secret_arn": {"S": self._secret_arn()}}
+        return {"secret_arn": {"S": self.secret_arn()}}
 
 
 def _read_item(response: Any) -> tuple[Mapping[str, Any], datetime]:
     return optional_member(response, "Item", dict) or {}, service_time(response)
 
 
-def _claim(item: Mapping[str, Any]) -> Claim:
-    claimed_at = read_unix(float(_attribute(item, "claimed_at", "N")))
-    return read_claim(_attribute(item, "claim_id"), SecretValue(_attribute(item, "claim")), claimed_at)
+def _claim(item: Mapping[str, Any]) -> Claim | None:
+    try:
+        claimed_at = read_unix(float(_attribute(item, "claimed_at", "N")))
+        return read_claim(_attribute(item, "claim_id"), SecretValue(_attribute(item, "claim")), claimed_at)
+    except (MalformedResponse, ValueError):
+        return None
+
+
+def _record(item: Mapping[str, Any]) -> Record | None:
+    # Damaged, it counts as none: then the claim ends with its time to live.
+    try:
+        return read_record(SecretValue(_attribute(item, "claim_record")))
+    except MalformedResponse:
+        return None
 
 
 def _attribute(item: Mapping[str, Any], name: str, kind: str = "S") -> str:
     return member(member(item, name, dict), kind, str)
-
-
-def _record(item: Mapping[str, Any], claim: Claim) -> Record | None:
-    if "claim_record" not in item:
-        return None
-    try:
-        # Damaged, it counts as none: then the claim ends with its time to live.
-        return read_record(claim.claim_id, SecretValue(_attribute(item, "claim_record")))
-    except (InvalidSecretDocument, MalformedResponse):
-        return None

@@ -123,12 +123,9 @@ class _Call(Generic[_T]):
     def _respond(self) -> _T | FailedRequest:
         try:
             return self._send({**self._request.fields, **self._assertion()})
-        except SigningError as error:
-            return FailedRequest(
-                kind=FailureKind.NOT_SENT if error.is_transient else FailureKind.NOT_SIGNED, seen=str(error)
-            )
-        except ConfigurationError as error:
-            return FailedRequest(kind=FailureKind.NOT_SIGNED, seen=str(error))
+        except (SigningError, ConfigurationError) as error:
+            passes = isinstance(error, SigningError) and error.is_transient
+            return FailedRequest(kind=FailureKind.NOT_SENT if passes else FailureKind.NOT_SIGNED, seen=str(error))
         except NOT_SENT as error:
             return FailedRequest(kind=FailureKind.NOT_SENT, seen=type(error).__name__)
         except HTTP_ERRORS as error:

@@ -1,9 +1,8 @@
 """Claims as versions of the token secret itself; implements the port `ClaimStore`."""
 
-from token_refresh.errors import InvalidSecretDocument
-from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
+    KeptTokens,
     Record,
     read_claim,
     read_record,
@@ -11,7 +10,6 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
-from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
 from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
 
@@ -36,14 +34,9 @@ class VersionClaims:
         return None if version is None else _claim_in(version)
 
     def record_of(self, claim_id: str) -> Record | None:
-        """Read the record under the ID that follows from the claim; an unreadable one must not end an open claim."""
+        """Read the record under the ID that follows from the claim."""
         version = self._secret.read(version_id=record_version_id(claim_id))
-        if version is None:
-            return None
-        try:
-            return read_record(version.version_id, version.value or SecretValue(""))
-        except InvalidSecretDocument:
-            return None
+        return read_record(version.value) if version and version.value else None
 
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Store the claim under the ID that follows from `after`."""
@@ -52,12 +45,10 @@ class VersionClaims:
 
     def record(self, claim: Claim, record: Record) -> None:
         """Store the record under the ID that follows from the claim."""
-        self._secret.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
+        self._secret.put(record_version_id(claim.claim_id), write_record(record), label=OUTCOME)
 
 
 def _claim_in(version: SecretVersion) -> Claim:
-    try:
-        # Aged by when the service stored it: a time that the claim itself names could be wrong.
-        return read_claim(version.version_id, version.value or SecretValue(""), version.created_at)
-    except InvalidSecretDocument:
-        return unreadable_claim(version.version_id, version.created_at)
+    # Aged by when the service stored it: a time that the claim itself names could be wrong.
+    found = read_claim(version.version_id, version.value, version.created_at) if version.value else None
+    return found or unreadable_claim(version.version_id, version.created_at)

@@ -68,7 +68,7 @@ def transition_of_run(
     """
     if rejected:
         # Announced once: a rejected token is sent again after an hour and a day, and then rejected again.
-        first = sum(attempt.fate is Fate.REJECTED for attempt in snapshot.on_token) <= 1
+        first = sum(attempt.fate is Fate.REJECTED for attempt in snapshot.ledger.on_token(snapshot.fingerprint)) <= 1
         return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None
     before = _decided_before(snapshot)
     if before is not None and before.fate is Fate.REJECTED:

@@ -1,23 +1,25 @@
-"""Claims and records: what the protocol stores beside the token sets. Neither holds a token."""
+"""Claims, records and kept tokens: what the protocol stores beside the token sets. None shows a token."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
-from token_refresh.errors import InvalidSecretDocument
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.json_object import read_object
+from token_refresh.stored.json_object import read_object, write_object
 from token_refresh.stored.times import read_unix
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
+from token_refresh_worker.core.versions import staged_version_id
 from token_refresh_worker.stored.origin import (
+    DAMAGED,
     FINGERPRINT,
     HIGHEST_NUMBER,
     HOST,
     LONGEST_GRACE,
     StoreName,
+    if_readable,
     matching,
     read_store_name,
 )
@@ -82,18 +84,32 @@ class Record:
     """How an attempt ended: without tokens, or with tokens that reads don't show at once."""
 
     fate: Fate
-    error: str | None
+    error: str | None = None
     """The provider's RFC 6749 error code, if it sent one."""
-    recorded_at: datetime
     retry_at: datetime | None = None
     """Until when the provider asked to wait (`Retry-After`)."""
     next_fingerprint: str | None = None
     """The fingerprint of the refresh token that is stored; None if none is."""
 
 
+@record
+class KeptTokens:
+    """Received tokens that Secrets Manager refused: the claim table keeps them, encrypted, until it takes them."""
+
+    claim: Claim
+    """The claim that the tokens were received under: the item's own."""
+    stored: object
+    """The attribute as it was read: a write that depends on it names it whole. Only ciphertext."""
+
+    @property
+    def version_id(self) -> str:
+        """The version ID under which the tokens belong into the secret."""
+        return staged_version_id(self.claim.claim_id, self.claim.version_id)
+
+
 def write_claim(claim: Claim) -> SecretValue:
     """Serialise a claim."""
-    return _dump(
+    return write_object(
         {
             "version_id": claim.version_id,
             "attempt": claim.attempt_number,
@@ -112,14 +128,10 @@ def write_claim(claim: Claim) -> SecretValue:
     )
 
 
-def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
-    """Parse a stored claim.
-
-    Raises:
-        InvalidSecretDocument: It is not a claim.
-    """
-    fields: Mapping[str, Any] = read_object(text)
+def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim | None:
+    """Parse a stored claim; None if it is none."""
     try:
+        fields: Mapping[str, Any] = read_object(text)
         # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
         seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
         moved_to = read_store_name(fields["moved_to"]) if "moved_to" in fields else None
@@ -142,8 +154,8 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
             moved_to=moved_to,
             pause=pause,
         )
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise InvalidSecretDocument(f"version {claim_id} is not a claim") from None
+    except DAMAGED:
+        return None
 
 
 def unreadable_claim(claim_id: str, created_at: datetime) -> Claim:
@@ -160,40 +172,32 @@ def unreadable_claim(claim_id: str, created_at: datetime) -> Claim:
     )
 
 
-def write_record(record: Record, claim: Attempt) -> SecretValue:
-    """Serialise the record of the attempt under `claim`."""
-    optional = {"next": record.next_fingerprint, "retry_at": _seconds(record.retry_at)}
-    return _dump(
-        {
-            "version_id": claim.version_id,
-            "attempt": claim.attempt_number,
-            "outcome": record.fate.value,
-            "error": record.error,
-            "at": record.recorded_at.timestamp(),
-            **{name: value for name, value in optional.items() if value is not None},
-        }
-    )
+def write_record(record: Record) -> SecretValue:
+    """Serialise a record."""
+    fields = {
+        "outcome": record.fate.value,
+        "error": record.error,
+        "retry_at": _seconds(record.retry_at),
+        "next": record.next_fingerprint,
+    }
+    return write_object({name: value for name, value in fields.items() if value is not None})
 
 
-def read_record(version_id: str, text: SecretValue) -> Record:
-    """Parse a stored record.
-
-    Raises:
-        InvalidSecretDocument: It is not a record.
-    """
-    fields: Mapping[str, Any] = read_object(text)
+def read_record(text: SecretValue) -> Record | None:
+    """Parse a stored record; None if it is none: an unreadable one must not end an open claim."""
     try:
+        fields: Mapping[str, Any] = read_object(text)
         fate = _RECORDED[fields["outcome"]]
         return Record(
             fate=fate,
-            error=_error(fields["error"]),
-            recorded_at=read_unix(_number(fields["at"])),
-            retry_at=_moment(fields.get("retry_at")),
+            # For people alone: `history` prints it.
+            error=if_readable(partial(matching, _ERROR), fields.get("error")),
+            retry_at=if_readable(_moment, fields.get("retry_at")),
             # Without it a used token would count as good.
             next_fingerprint=matching(FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
         )
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
+    except DAMAGED:
+        return None
 
 
 def _entry(attempt: Attempt) -> list[object]:
@@ -206,7 +210,7 @@ def _entry(attempt: Attempt) -> list[object]:
 
 def _read_pause(value: Sequence[Any], claimed_at: datetime) -> ClaimPause:
     until, why = value
-    return ClaimPause(until=min(read_unix(_number(until)), claimed_at + LONGEST_PAUSE), why=str(why)[:LONGEST_REASON])
+    return ClaimPause(until=min(_moment(until), claimed_at + LONGEST_PAUSE), why=str(why)[:LONGEST_REASON])
 
 
 def _read_entry(entry: Sequence[Any]) -> Attempt:
@@ -215,41 +219,26 @@ def _read_entry(entry: Sequence[Any]) -> Attempt:
         claim_id=matching(_ID, claim_id),
         version_id=matching(_ID, version_id),
         attempt_number=_whole(number),
-        claimed_at=read_unix(_number(claimed_at)),
+        claimed_at=_moment(claimed_at),
         fingerprint=matching(FINGERPRINT, fingerprint),
         fate=Fate(fate),
         next_fingerprint=_optional(FINGERPRINT, next_fingerprint),
         forced=forced is True,
         versions=_whole(versions),
-        retry_at=_moment(retry_at),
+        retry_at=if_readable(_moment, retry_at),
     )
-
-
-def _dump(fields: Mapping[str, Any]) -> SecretValue:
-    # Without spaces: a value in Secrets Manager has at most 64 KiB.
-    return SecretValue(json.dumps(fields, separators=(",", ":")))
 
 
 def _optional(pattern: re.Pattern[str], value: object) -> str | None:
     return None if value is None else matching(pattern, value)
 
 
-def _error(value: object) -> str | None:
-    """Read a text for people: nothing depends on it, so a strange one doesn't make the record unreadable."""
-    # `history` and `status` print it.
-    return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
-
-
 def _seconds(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _moment(value: object) -> datetime | None:
-    """Read a moment that may be missing: a strange one doesn't make the record unreadable."""
-    try:
-        return read_unix(_number(value))
-    except (TypeError, ValueError, OverflowError):
-        return None
+def _moment(value: object) -> datetime:
+    return read_unix(_number(value))
 
 
 def _number(value: object) -> float:

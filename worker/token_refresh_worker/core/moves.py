@@ -24,7 +24,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
 
     By its number the arrival is known to be there.
     """
-    claim = snapshot.idle_claim(source, Fate.MOVED, nonce=nonce)
+    claim = snapshot.next_claim(source, fate=Fate.MOVED, nonce=nonce)
     return replace(claim, number=max(claim.number, above + 1), moved_to=to, pause=pause_of(snapshot))
 
 

@@ -17,7 +17,7 @@ from token_refresh_worker.stored.origin import StoreName
 
 def pause_claim(snapshot: Snapshot, store: StoreName, pause: ClaimPause, *, nonce: str) -> Claim:
     """Give the claim that begins a pause, or ends one before its time. It must follow no open claim, as a fence."""
-    return replace(snapshot.idle_claim(store, Fate.PAUSED, nonce=nonce), pause=pause)
+    return replace(snapshot.next_claim(store, fate=Fate.PAUSED, nonce=nonce), pause=pause)
 
 
 def pause_of(snapshot: Snapshot) -> ClaimPause | None:

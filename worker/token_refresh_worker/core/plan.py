@@ -49,7 +49,7 @@ def store_kept_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Ste
     """The claim table keeps tokens that Secrets Manager refused: store them under their own version ID."""
     kept, origin = snapshot.kept, snapshot.current.document.origin
     # A table that was lost or restored is older than the document, and so is what it keeps.
-    if kept is None or kept.version_id in run.stored_kept or snapshot.missing_claim_id is not None:
+    if kept is None or kept.version_id in run.staged or snapshot.missing_claim_id is not None:
         return None
     # Whoever authorized again can do without them; an edited copy of the token set that they follow can't.
     needed = origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
@@ -184,7 +184,7 @@ class Rule(NamedTuple):
 
 # The order matters: save what arrived, then everything that forbids a request, then the request.
 RULES: Final = (
-    Rule(store_kept_tokens, "received tokens are never lost"),
+    Rule(store_kept_tokens, "stored tokens are never lost"),
     Rule(forward_stored_tokens, "stored tokens are never lost"),
     Rule(refuse_other_settings, "no token goes to another host, and claims are in one place"),
     Rule(publish_newer_tokens, "consumers get the new tokens, and a stale read publishes no old ones"),
@@ -210,20 +210,16 @@ def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
 
 
 def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
-    version_id, grace = snapshot.current.version_id, snapshot.counted_grace(policy)
-    return Claim(
-        claim_id=snapshot.next_claim_id(policy.claim_store.kind),
-        version_id=version_id,
+    grace = snapshot.counted_grace(policy)
+    return replace(
+        snapshot.next_claim(policy.claim_store, fate=Fate.SILENT, nonce=run.nonce),
+        version_id=snapshot.current.version_id,
         attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
-        claimed_at=snapshot.now,
         fingerprint=snapshot.fingerprint,
         forced=run.forces(snapshot),
         time_to_live=claim_time_to_live(run.limit, window_of(snapshot.current.document, policy), grace),
-        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
-        number=snapshot.claim_number + 1,
         host=policy.host,
         grace=grace,
-        nonce=run.nonce,
         versions=VERSIONS_A_CLAIM[policy.claim_store.kind],
         pause=pause_of(snapshot),
     )

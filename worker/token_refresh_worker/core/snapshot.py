@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 from token_refresh.records import record
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
-from token_refresh_worker.core.claims import NO_TOKEN, Claim
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import NO_TOKEN, Claim, KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.stored.document import TokenDocument
@@ -62,11 +61,6 @@ class Snapshot:
         return tuple(a for a in self.ledger.attempts if a.version_id == self.current.version_id)
 
     @property
-    def on_token(self) -> tuple[Attempt, ...]:
-        """The attempts on the current refresh token, in whichever version it was."""
-        return self.ledger.on_token(self.fingerprint)
-
-    @property
     def stored_attempt(self) -> Attempt | None:
         """The attempt that stored the newest tokens that follow from the current token; None if it was not used."""
         return self.ledger.successor(self.fingerprint)
@@ -79,15 +73,17 @@ class Snapshot:
     @property
     def host(self) -> str | None:
         """The host that the token belongs to; None if nothing stored says it."""
-        origin, newest = self.current.document.origin, self.newest
-        # A document that a person saved may lack the key; then the newest claim says it.
-        return origin.host if origin else newest.host if newest else None
+        return self._says_whose.host if self._says_whose else None
 
     @property
     def grace(self) -> timedelta | None:
         """The grace that counts for the token; None if nothing stored says it."""
-        origin, newest = self.current.document.origin, self.newest
-        return origin.grace if origin else newest.grace if newest else None
+        return self._says_whose.grace if self._says_whose else None
+
+    @property
+    def _says_whose(self) -> Origin | Claim | None:
+        # A document that a person saved may lack the key; then the newest claim says it.
+        return self.current.document.origin or self.newest
 
     @property
     def claim_number(self) -> int:
@@ -123,8 +119,8 @@ class Snapshot:
         first = self.current.version_id if kind is ClaimStoreKind.TABLE else None
         return claim_version_id(self.newest_claim_id or first)
 
-    def idle_claim(self, store: StoreName, fate: Fate, *, nonce: str) -> Claim:
-        """Give a claim that follows the newest one, and under which nobody redeems."""
+    def next_claim(self, store: StoreName, *, fate: Fate, nonce: str) -> Claim:
+        """Give a claim that follows the newest one; as it is, nobody redeems under it."""
         claim_id = self.next_claim_id(store.kind)
         return Claim(
             claim_id=claim_id,
@@ -208,10 +204,10 @@ class RunState:
     """Whether it has claimed and redeemed: it does so once."""
     promoted_version: str | None = None
     """The version that it made current, if it has read nothing since."""
-    stored_kept: set[str] = field(default_factory=set)
-    """The version IDs of kept tokens that it has stored."""
+    staged: dict[str, TokenSet] = field(default_factory=dict)
+    """Token sets that it stored, by version ID."""
     refused_kept: set[str] = field(default_factory=set)
-    """Likewise of kept tokens that it could not decrypt or store."""
+    """The version IDs of kept tokens that it could not decrypt or store."""
     publishes: bool = False
     nonce: str = ""
 

@@ -4,8 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from token_refresh.records import positional_record
-from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.stored.origin import StoreName
 

@@ -17,12 +17,11 @@ OUTCOME: Final = "REFRESH_OUTCOME"
 
 # Never change it: with another one a run would not find the claims of earlier runs.
 _NAMESPACE: Final = uuid.UUID("6a1ba9c2-31e7-4f2b-9d0c-0f1b2ba3d6c5")
-_ROOT: Final = "root"
 
 
 def claim_version_id(predecessor: str | None) -> str:
     """Derive the claim that follows `predecessor`; the first follows a fixed root, so all claims form one chain."""
-    return _derive("claim", predecessor or _ROOT)
+    return _derive("claim", predecessor or "root")
 
 
 def staged_version_id(claim: str, base: str) -> str:

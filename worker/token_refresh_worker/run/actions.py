@@ -8,7 +8,6 @@ from token_refresh.records import record
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKept
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
-from token_refresh_worker.run.keeping import Keeping
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.redemption import Redemption
@@ -24,7 +23,6 @@ class Actions:
     memory: Memory
     reader: SnapshotReader
     redemption: Redemption
-    keeping: Keeping
 
     def take(self, step: Action, snapshot: Snapshot) -> Snapshot | None:
         """Carry out `step`; None where another run was faster, and its claim can't be read yet.
@@ -34,7 +32,7 @@ class Actions:
         """
         match step:
             case StoreKept():
-                self.keeping.store(step, snapshot)
+                self.redemption.keeping.store(step)
                 return self.reader.read()
             case Promote(successor):
                 return self._promote(successor, snapshot)
@@ -105,9 +103,8 @@ class Actions:
         # False is fine: the value follows from these two versions, so a taken ID holds the same tokens.
         self.parts.store.put(version_id, document.serialize(), label=OUTCOME)
         self.parts.log.warning("tokens_carried", staged_version_id=version_id)
-        carried = TokenSet(version_id=version_id, stored_at=snapshot.now, document=document)
-        self.memory.note_staged(carried, received=successor.version_id in self.memory.received)
-        return self._promote(carried, snapshot)
+        received = successor.version_id in self.memory.received
+        return self._promote(self.memory.note_staged(version_id, document, received=received), snapshot)
 
     def _publish(self, snapshot: Snapshot) -> Snapshot:
         """Bring the published copy up to date, by compare-and-swap from the copy that was read first.

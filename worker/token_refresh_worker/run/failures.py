@@ -109,9 +109,7 @@ def too_large(secret: SecretName, size_bytes: int) -> InvalidTokenResponse:
     )
 
 
-def too_late(
-    secret: SecretName, left_seconds: float, needed_seconds: float, ahead: timedelta = timedelta(0)
-) -> DeadlineExceeded:
+def too_late(secret: SecretName, left_seconds: float, needed_seconds: float, ahead: timedelta) -> DeadlineExceeded:
     """Say that too little time is left.
 
     Args:

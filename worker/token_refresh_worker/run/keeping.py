@@ -7,10 +7,8 @@ from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, Tokens
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate, fingerprint_of
-from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED
-from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.steps import StoreKept
 from token_refresh_worker.core.versions import OUTCOME
 from token_refresh_worker.run.failures import SecretName, not_stored
@@ -47,7 +45,7 @@ class Keeping:
         self.parts.log.warning("tokens_kept", claim_id=claim.claim_id)
         return kept
 
-    def store(self, step: StoreKept, snapshot: Snapshot) -> None:
+    def store(self, step: StoreKept) -> None:
         """Store kept tokens under their own version ID, and forget them.
 
         Raises:
@@ -55,11 +53,11 @@ class Keeping:
         """
         kept = step.kept
         try:
-            self._store(kept, snapshot)
+            self._store(kept)
         except TokenRefreshError as failure:
             if step.needed:
                 raise
-            self.memory.note_kept(kept, stored=False)
+            self.memory.refused_kept.add(kept.version_id)
             self.parts.log.warning("kept_tokens_left", claim_id=kept.claim.claim_id, error_type=type(failure).__name__)
 
     def forget(self, kept: KeptTokens, document: TokenDocument) -> None:
@@ -68,7 +66,7 @@ class Keeping:
         # The claim may have ended long ago: to a read that doesn't show the tokens yet, its token must not look unused,
         # nor the tokens lost.
         now, brought = self.memory.service_now(), fingerprint_of(document.redeemed_token)
-        record = Record(fate=Fate.STORED, error=None, recorded_at=now, retry_at=now + SETTLED, next_fingerprint=brought)
+        record = Record(fate=Fate.STORED, retry_at=now + SETTLED, next_fingerprint=brought)
         try:
             self.parts.claims.record(kept.claim, record)
             self.parts.keeper.drop(kept)
@@ -77,7 +75,7 @@ class Keeping:
                 "kept_tokens_not_removed", claim_id=kept.claim.claim_id, error_type=type(failure).__name__
             )
 
-    def _store(self, kept: KeptTokens, snapshot: Snapshot) -> None:
+    def _store(self, kept: KeptTokens) -> None:
         text, document = self._opened(kept)
         try:
             # The very text that was received: a late put of the run that kept it must find its own value.
@@ -87,9 +85,7 @@ class Keeping:
         if not stored:
             raise not_stored(self.parts.secret, f"version {kept.version_id} is taken by another value")
         # Known from here on: the next read may be too old to show them.
-        staged = TokenSet(version_id=kept.version_id, stored_at=snapshot.now, document=document)
-        self.memory.note_staged(staged, received=False)
-        self.memory.note_kept(kept, stored=True)
+        self.memory.note_staged(kept.version_id, document, received=False)
         self.parts.log.info("kept_tokens_stored", staged_version_id=kept.version_id)
         self.forget(kept, document)
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
 from token_refresh_worker.oauth.scopes import lost_scopes
 from token_refresh_worker.run.ports import Clock
+from token_refresh_worker.stored.document import TokenDocument
 
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)
@@ -24,8 +24,6 @@ class Memory(RunState):
     """The newest claim that this run appended, or found when its own was refused."""
     records: dict[str, Record] = field(default_factory=dict)
     """How this run's attempt ended, by claim ID."""
-    staged: dict[str, TokenSet] = field(default_factory=dict)
-    """Token sets that this run stored, by version ID."""
     received: set[str] = field(default_factory=set)
     """Versions that hold tokens that this run received."""
     recovered: set[str] = field(default_factory=set)
@@ -65,15 +63,13 @@ class Memory(RunState):
         self.newest_claim = claim
         self.redeemed, self.forced_version, self.resend = True, None, None
 
-    def note_staged(self, staged: TokenSet, *, received: bool) -> None:
+    def note_staged(self, version_id: str, document: TokenDocument, *, received: bool) -> TokenSet:
         """Remember a token set that this run stored."""
-        self.staged[staged.version_id] = staged
+        staged = TokenSet(version_id=version_id, stored_at=self.service_now(), document=document)
+        self.staged[version_id] = staged
         if received:
-            self.received.add(staged.version_id)
-
-    def note_kept(self, kept: KeptTokens, *, stored: bool) -> None:
-        """Remember that kept tokens are stored by now, or that they could not be."""
-        (self.stored_kept if stored else self.refused_kept).add(kept.version_id)
+            self.received.add(version_id)
+        return staged
 
     @property
     def scopes_lost(self) -> tuple[str, ...]:

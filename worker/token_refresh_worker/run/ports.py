@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.oauth.response import EndpointResponse
 
 if TYPE_CHECKING:

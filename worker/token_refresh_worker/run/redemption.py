@@ -1,14 +1,13 @@
 """Redeem a refresh token under a claim, and store the tokens before anything else is done with them."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh.records import record
 from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
-from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
@@ -21,7 +20,7 @@ from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.run.request_sender import PreparedRefresh, RequestSender, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, ForeignSets, Origin
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin
 
 ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
@@ -40,7 +39,11 @@ class Redemption:
 
     parts: Parts
     memory: Memory
-    keeping: Keeping
+
+    @property
+    def keeping(self) -> Keeping:
+        """What keeps tokens that Secrets Manager refuses."""
+        return Keeping(parts=self.parts, memory=self.memory)
 
     def prepare(self, snapshot: Snapshot) -> PreparedRefresh:
         """Validate everything that can be validated before a claim is stored.
@@ -75,7 +78,7 @@ class Redemption:
             self.record(claim, Fate.NOT_REDEEMED)
             raise self._too_late()
         if isinstance(response, TokenResponse):
-            return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at, snapshot.foreign))
+            return self._stage(claim, self._renewed(claim, response, sender, snapshot))
         if response.kind is FailureKind.GRANT_REJECTED:
             self.record(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
@@ -99,13 +102,9 @@ class Redemption:
         )
 
     def _renewed(
-        self,
-        prepared: PreparedRefresh,
-        claim: Claim,
-        response: TokenResponse,
-        issued_at: datetime,
-        foreign: ForeignSets | None,
+        self, claim: Claim, response: TokenResponse, sender: RequestSender, snapshot: Snapshot
     ) -> TokenDocument:
+        prepared, issued_at = sender.prepared, sender.sent_at
         ends_at = prepared.grant_ends_at(response, issued_at)
         before = prepared.document.origin.scopes if prepared.document.origin else None
         renewed = prepared.document.renewed(
@@ -123,7 +122,7 @@ class Redemption:
                 grant_ends_at=ends_at,
                 grant_began_at=prepared.grant_began_at(ends_at, issued_at),
                 scopes=before if response.scopes is None else response.scopes,
-                foreign=foreign,
+                foreign=snapshot.foreign,
             ),
         )
         size_bytes = len(renewed.serialize().reveal())
@@ -171,8 +170,7 @@ class Redemption:
             raise not_stored(self.parts.secret, f"version {version_id} is taken by another value")
         if isinstance(kept, KeptTokens):
             self.keeping.forget(kept, document)
-        staged = TokenSet(version_id=version_id, stored_at=self.memory.service_now(), document=document)
-        self.memory.note_staged(staged, received=True)
+        staged = self.memory.note_staged(version_id, document, received=True)
         self.parts.log.info("tokens_staged", staged_version_id=version_id)
         # Where the claim ends before all reads of the secret show the tokens, the table shows that they are there.
         short = claim.time_to_live < self.memory.limit + SETTLED
@@ -189,7 +187,6 @@ class Redemption:
         record = Record(
             fate=fate,
             error=response.error if response else None,
-            recorded_at=now,
             retry_at=None if asked is None else now + min(asked, DAY),
             next_fingerprint=brought,
         )

@@ -92,7 +92,6 @@ class RequestSender:
     unsure: bool = False
     """Whether a request may have redeemed the refresh token, and no response says so."""
     _failure: FailedRequest | None = None
-    _stopped: bool = False
 
     def send(self) -> EndpointResponse | None:
         """Send until there is a response that can't be repeated, or no more time; None if nothing was sent."""
@@ -115,7 +114,6 @@ class RequestSender:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.parts.deadline.remaining_seconds
         if left_seconds < self.parts.needed_seconds or not self._replay_allowed():
-            self._stopped = True
             return self._failure
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
@@ -128,7 +126,7 @@ class RequestSender:
         return response
 
     def _may_repeat(self, response: EndpointResponse | None) -> bool:
-        if not isinstance(response, FailedRequest) or self._stopped:
+        if not isinstance(response, FailedRequest):
             return False
         transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
         return transient and self._replay_allowed()

@@ -1,7 +1,8 @@
 """Repeat a call that may succeed in a moment: the one place that knows tenacity."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from concurrent.futures import Future
+from typing import TypeVar, cast
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, retry_if_result, wait_random_exponential
 
@@ -34,16 +35,11 @@ def repeat(  # noqa: PLR0913 - all but the call by name
         asked = 0.0 if state.outcome.failed else asked_seconds(state.outcome.result())
         return max(asked, backoff(state))
 
-    def last(state: RetryCallState) -> T:
-        assert state.outcome is not None  # noqa: S101 - likewise
-        result: T = state.outcome.result()
-        return result
-
     return Retrying(
         retry=retry_if_exception(errors) | retry_if_result(results),
         wait=wait_seconds,
         # tenacity sets `upcoming_sleep` before it asks whether to stop.
         stop=lambda state: state.attempt_number >= limit or clock.monotonic() + state.upcoming_sleep >= until,
         sleep=clock.sleep,
-        retry_error_callback=last,
+        retry_error_callback=lambda state: cast("Future[T]", state.outcome).result(),
     )(call)

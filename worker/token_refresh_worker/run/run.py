@@ -8,7 +8,6 @@
 A crash needs no code: the next run takes the step that the crashed one would have taken.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -18,7 +17,7 @@ from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.schedule import SETTLED, lifetime_too_short
+from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, lifetime_too_short
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import (
     Action,
@@ -37,6 +36,7 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
+from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import mismatch, too_many_steps
 from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome
 from token_refresh_worker.run.memory import Memory
@@ -61,11 +61,7 @@ class Run:
 
     parts: Parts
     limit: timedelta
-    poll_seconds: Sequence[float] = POLL_SECONDS
-    force: bool = False
-    resend: str | None = None
-    forced_claims_a_day: int | None = None
-    dry_run: bool = False
+    trigger: Trigger
 
     @cached_property
     def memory(self) -> Memory:
@@ -73,9 +69,10 @@ class Run:
         return Memory(
             clock=self.parts.deadline.clock,
             limit=self.limit,
-            resend=self.resend,
-            forced_claims_a_day=self.forced_claims_a_day,
-            publishes=self.parts.published is not None and not self.dry_run,
+            resend=self.trigger.resend,
+            # The limit is against a flood of events; a person at the command line is none.
+            forced_claims_a_day=None if self.trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
+            publishes=self.parts.published is not None and not self.trigger.dry_run,
             nonce=self.parts.nonce(),
         )
 
@@ -96,13 +93,11 @@ class Run:
     def _actions(self) -> "Actions":
         # Imported here: a fiftieth of the cold start of a run that has nothing to do (`scripts/bench worker`).
         from token_refresh_worker.run.actions import Actions  # noqa: PLC0415
-        from token_refresh_worker.run.keeping import Keeping  # noqa: PLC0415
         from token_refresh_worker.run.redemption import Redemption  # noqa: PLC0415
 
         parts, memory = self.parts, self.memory
-        keeping = Keeping(parts=parts, memory=memory)
-        redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
-        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption, keeping=keeping)
+        redemption = Redemption(parts=parts, memory=memory)
+        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption)
 
     def execute(self) -> Outcome:
         """Run until nothing is left to do.
@@ -143,7 +138,7 @@ class Run:
 
     def _steps(self) -> Outcome:
         memory, snapshot = self.memory, self.reader.read()
-        if self.force:
+        if self.trigger.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.forced_version = snapshot.current.version_id
         polls = 0
@@ -178,7 +173,7 @@ class Run:
             return self.outcome(OutcomeName.REFRESHED)
         if isinstance(step, Rest):
             return self._rest(step, snapshot)
-        if self.dry_run:
+        if self.trigger.dry_run:
             recovers = isinstance(step, StoreKept | Promote | Carry)
             if isinstance(step, Redeem):
                 self._actions.redemption.prepare(snapshot)  # A real run fails here before it claims.
@@ -216,10 +211,10 @@ class Run:
         """Whether a forced run waits for another run's claim, within its deadline."""
         forced = snapshot.current.version_id == self.memory.forced_version
         waits = step.reason in {Reason.CLAIMED, Reason.UNREADABLE}
-        return forced and waits and not self.dry_run and self.parts.deadline.remaining_seconds > 0
+        return forced and waits and not self.trigger.dry_run and self.parts.deadline.remaining_seconds > 0
 
     def _poll(self, polls: int) -> None:
-        seconds = self.poll_seconds[min(polls, len(self.poll_seconds) - 1)]
+        seconds = POLL_SECONDS[min(polls, len(POLL_SECONDS) - 1)]
         self.parts.deadline.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:

@@ -165,7 +165,7 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
     name, own = given.get(Variable.PROVIDER), own_profiles(given)
     if name is None:
         # An endpoint of its own must not get Upwork's grace: a replay could revoke the grant there.
-        name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER
+        name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(host_of(endpoint)) else GENERIC_PROVIDER
     if name not in profile_names(own):
         raise ConfigurationError.of(
             Variable.PROVIDER, f"must be one of {', '.join(profile_names(own))}{nearest(name, own)}"
@@ -173,8 +173,8 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
     return load_provider(name, own)
 
 
-def _is_upwork(endpoint: str) -> bool:
-    return host_of(endpoint) == _UPWORK_DOMAIN or host_of(endpoint).endswith(f".{_UPWORK_DOMAIN}")
+def _is_upwork(host: str) -> bool:
+    return host == _UPWORK_DOMAIN or host.endswith(f".{_UPWORK_DOMAIN}")
 
 
 def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> timedelta | None:

@@ -4,7 +4,6 @@ Tokens are written back in the spelling they were read in (see `spelling`), with
 key is kept.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Final
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.json_object import located, read_object
+from token_refresh.stored.json_object import located, read_object, write_object
 from token_refresh.stored.spelling import CAMEL, Spelling, find_spelling, read_token
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.stored.origin import ORIGIN_KEY, Origin, read_origin
@@ -106,8 +105,7 @@ class TokenDocument:
     def revoked(self, origin: Origin) -> "TokenDocument":
         """Return the document without its tokens; `origin` says when the grant was revoked."""
         spelling = self._spelling
-        gone = {spelling.access_token, spelling.refresh_token, spelling.expires_at, spelling.issued_at}
-        others = {name: value for name, value in self.fields.items() if name not in gone}
+        others = {name: value for name, value in self.fields.items() if name not in spelling.keys}
         return TokenDocument(
             refresh_token=SecretValue(""),
             access_token=None,
@@ -135,8 +133,8 @@ class TokenDocument:
         )
 
     def serialize(self) -> SecretValue:
-        """Write the JSON text to store; it is ASCII, so any character in another key can be sent."""
-        return SecretValue(json.dumps(self.fields, separators=(",", ":")))
+        """Write the JSON text to store."""
+        return write_object(self.fields)
 
 
 def read_document(text: SecretValue, *, needs_refresh_token: bool = True) -> TokenDocument:

@@ -5,14 +5,18 @@ store, so that a deployment with other settings can't misuse the token. An unrea
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
+from token_refresh.errors import InvalidSecretDocument
 from token_refresh.records import positional_record, record
 from token_refresh.stored.times import iso, read_iso
+
+T = TypeVar("T")
 
 ORIGIN_KEY: Final = "tokenRefresh"
 
@@ -33,6 +37,9 @@ FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 """The fingerprint of a refresh token (`core.attempts.fingerprint_of`)."""
 
 _VERSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{32,64}")  # `ClientRequestToken` of `PutSecretValue`
+
+DAMAGED: Final = (InvalidSecretDocument, AttributeError, KeyError, TypeError, ValueError, OverflowError)
+"""What reading raises where something else is stored than we write."""
 
 
 class ClaimStoreKind(StrEnum):
@@ -145,70 +152,62 @@ class Origin:
 
     def as_fields(self) -> dict[str, object]:
         """Give the JSON object to store."""
-        fields: dict[str, object] = {
+        fields = {
+            "claim": self.claim_id,
+            "number": None if self.claim_id is None else self.number,
             "host": self.host,
             "grace_seconds": int(self.grace.total_seconds()),
             **self.claim_store.as_fields(),
+            "authorized": self.authorized or None,
+            "grant_ends_at": self.grant_ends_at and iso(self.grant_ends_at),
+            "grant_began_at": self.grant_began_at and iso(self.grant_began_at),
+            "scopes": None if self.scopes is None else list(self.scopes),
+            "revoked_at": self.revoked_at and iso(self.revoked_at),
+            "token": self.token,
+            "foreign": self.foreign and self.foreign.as_fields(),
         }
-        if self.authorized:
-            fields["authorized"] = True
-        if self.grant_ends_at is not None:
-            fields["grant_ends_at"] = iso(self.grant_ends_at)
-        if self.grant_began_at is not None:
-            fields["grant_began_at"] = iso(self.grant_began_at)
-        if self.scopes is not None:
-            fields["scopes"] = list(self.scopes)
-        if self.revoked_at is not None:
-            fields["revoked_at"] = iso(self.revoked_at)
-        if self.token is not None:
-            fields["token"] = self.token
-        if self.foreign is not None:
-            fields["foreign"] = self.foreign.as_fields()
-        return fields if self.claim_id is None else {"claim": self.claim_id, "number": self.number, **fields}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def read_origin(fields: Mapping[str, object]) -> Origin | None:
     """Read the key; None where it is missing or unreadable."""
-    found = fields.get(ORIGIN_KEY)
-    if not isinstance(found, dict):
-        return None
+    return if_readable(_read_origin, fields.get(ORIGIN_KEY))
+
+
+def _read_origin(found: Mapping[str, Any]) -> Origin:
     claim_id = found.get("claim")
+    number = _whole(found.get("number", 0), HIGHEST_NUMBER)
+    return Origin(
+        host=matching(HOST, found["host"]),
+        grace=timedelta(seconds=_whole(found["grace_seconds"], int(LONGEST_GRACE.total_seconds()))),
+        claim_store=read_store_name(found),
+        claim_id=None if claim_id is None else matching(_VERSION_ID, claim_id),
+        # A number without its claim leads to no claim.
+        number=number if claim_id is not None else 0,
+        authorized=found.get("authorized") is True,
+        grant_ends_at=if_readable(read_iso, found.get("grant_ends_at")),
+        grant_began_at=if_readable(read_iso, found.get("grant_began_at")),
+        revoked_at=if_readable(read_iso, found.get("revoked_at")),
+        scopes=_read_texts(found.get("scopes")),
+        token=if_readable(partial(matching, FINGERPRINT), found.get("token")),
+        foreign=if_readable(_read_foreign, found.get("foreign")),
+    )
+
+
+def _read_foreign(found: Mapping[str, Any]) -> ForeignSets:
+    return ForeignSets(
+        count=_whole(found["count"], HIGHEST_NUMBER),
+        version_id=matching(_VERSION_ID, found["version"]),
+        stored_at=read_iso(found["at"]),
+    )
+
+
+def if_readable(read: Callable[[Any], T], value: object) -> T | None:
+    """Read what may be missing or damaged; None where it is, so that it hides nothing beside it."""
     try:
-        number = _whole(found.get("number", 0), HIGHEST_NUMBER)
-        return Origin(
-            host=matching(HOST, found.get("host")),
-            grace=timedelta(seconds=_whole(found.get("grace_seconds"), int(LONGEST_GRACE.total_seconds()))),
-            claim_store=read_store_name(found),
-            claim_id=None if claim_id is None else matching(_VERSION_ID, claim_id),
-            # A number without its claim leads to no claim.
-            number=number if claim_id is not None else 0,
-            authorized=found.get("authorized") is True,
-            grant_ends_at=_read_moment(found.get("grant_ends_at")),
-            grant_began_at=_read_moment(found.get("grant_began_at")),
-            revoked_at=_read_moment(found.get("revoked_at")),
-            scopes=_read_texts(found.get("scopes")),
-            token=_read_fingerprint(found.get("token")),
-            foreign=_read_foreign(found.get("foreign")),
-        )
-    except (TypeError, ValueError):
+        return read(value)
+    except DAMAGED:
         return None
-
-
-def _read_foreign(found: object) -> ForeignSets | None:
-    if not isinstance(found, dict):
-        return None
-    try:
-        return ForeignSets(
-            count=_whole(found.get("count"), HIGHEST_NUMBER),
-            version_id=matching(_VERSION_ID, found.get("version")),
-            stored_at=read_iso(str(found.get("at"))),
-        )
-    except (TypeError, ValueError):
-        return None
-
-
-def _read_fingerprint(found: object) -> str | None:
-    return found if isinstance(found, str) and FINGERPRINT.fullmatch(found) else None
 
 
 def matching(pattern: re.Pattern[str], value: object) -> str:
@@ -221,13 +220,6 @@ def matching(pattern: re.Pattern[str], value: object) -> str:
 def _read_texts(value: object) -> tuple[str, ...] | None:
     is_list = isinstance(value, list) and all(isinstance(text, str) for text in value)
     return tuple(value) if is_list else None  # type: ignore[arg-type]  # a list
-
-
-def _read_moment(value: object) -> datetime | None:
-    try:
-        return read_iso(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _whole(value: object, highest: int) -> int:

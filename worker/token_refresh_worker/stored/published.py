@@ -1,18 +1,16 @@
 """The published document: what consumers need of a token set, without the refresh token."""
 
-import json
 from datetime import datetime
 
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import write_object
 from token_refresh.stored.times import iso
 from token_refresh_worker.stored.document import TokenDocument
 
 
 def revoked_document(revoked_at: datetime, source_version_id: str) -> SecretValue:
     """Write that there is no access token any more, and since when."""
-    return SecretValue(
-        json.dumps({"revokedAt": iso(revoked_at), "sourceVersionId": source_version_id}, separators=(",", ":"))
-    )
+    return write_object({"revokedAt": iso(revoked_at), "sourceVersionId": source_version_id})
 
 
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:
@@ -23,15 +21,12 @@ def published_document(document: TokenDocument, source_version_id: str) -> Secre
     assert document.access_token is not None  # noqa: S101 - the plan publishes only complete token sets
     assert document.expires_at is not None  # noqa: S101 - likewise
     fields = document.fields
-    return SecretValue(
-        json.dumps(
-            {
-                "accessToken": document.access_token.reveal(),
-                "expiresAt": int(document.expires_at.timestamp() * 1000),
-                "tokenType": fields.get("tokenType", fields.get("token_type", "Bearer")),
-                "scope": fields.get("scope"),
-                "sourceVersionId": source_version_id,
-            },
-            separators=(",", ":"),
-        )
+    return write_object(
+        {
+            "accessToken": document.access_token.reveal(),
+            "expiresAt": int(document.expires_at.timestamp() * 1000),
+            "tokenType": fields.get("tokenType", fields.get("token_type", "Bearer")),
+            "scope": fields.get("scope"),
+            "sourceVersionId": source_version_id,
+        }
     )

@@ -14,7 +14,7 @@ _NAME_LENGTH: Final = 50
 
 
 def amplify_sandbox(app: str, user: str, name: str) -> str:
-    """Give the reference of a secret of a developer's sandbox.
+    """Return the reference of a secret of a developer's sandbox.
 
     Args:
         app: `name` in the app's `package.json`.
@@ -25,7 +25,7 @@ def amplify_sandbox(app: str, user: str, name: str) -> str:
 
 
 def amplify_branch(app_id: str, branch: str, name: str) -> str:
-    """Give the reference of a secret of a deployed branch.
+    """Return the reference of a secret of a deployed branch.
 
     Args:
         app_id: The Amplify app's ID.

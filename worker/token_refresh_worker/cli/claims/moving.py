@@ -49,14 +49,13 @@ class Move:
             CommandFailed: Another move has to be finished first, or runs keep changing what is stored.
             TokenRefreshError: A store refused.
         """
-        moves = False
-        for _ in range(TRIES):
-            source = self._source()
+        for tried in range(TRIES):
+            origin = read_origin(fields_of(self.store.read(label=CURRENT)))
+            source = origin.claim_store if origin else self.policy.claim_store
             if source == to:
-                return moves
-            moves = True
+                return tried > 0
             if self._try(source, to):
-                return moves
+                return True
             self.memory.clock.sleep(PAUSE_SECONDS)
         open_until = self.memory.snapshot and self.memory.snapshot.open_until
         raise CommandFailed(
@@ -75,10 +74,8 @@ class Move:
             CommandFailed: No table is lost, or another version became current meanwhile.
             TokenRefreshError: A store refused.
         """
-        version, move = self.store.read(label=CURRENT), self.secret.move_claims(to)
-        origin = read_origin(fields_of(version))
-        lost = origin.claim_store if origin else self.policy.claim_store
-        if version is None or origin is None or lost.kind is not ClaimStoreKind.TABLE:
+        origin, move = read_origin(fields_of(self.store.read(label=CURRENT))), self.secret.move_claims(to)
+        if origin is None or origin.claim_store.kind is not ClaimStoreKind.TABLE:
             raise CommandFailed(
                 f"{self.secret} names no claim table, so none is lost",
                 fix=("To move the claims: ", move),
@@ -86,6 +83,7 @@ class Move:
         if to.table is None:
             another = self.secret.command("claims move", "--to", "table", "--table", "NAME", "--lost")
             raise CommandFailed("--lost names another table in place of the lost one", fix=("First: ", another))
+        lost = origin.claim_store
         if lost == to:
             return False
         if self._has_claims(lost, named=origin.number):
@@ -109,11 +107,6 @@ class Move:
             return self.claims(table).newest().claim is not None or named == 0
         except ConfigurationError:
             return False  # There is no such table.
-
-    def _source(self) -> StoreName:
-        """Say where the claims are."""
-        origin = read_origin(fields_of(self.store.read(label=CURRENT)))
-        return origin.claim_store if origin else self.policy.claim_store
 
     def _read(self, claims: ClaimStore, name: StoreName) -> Snapshot:
         return SnapshotReader(

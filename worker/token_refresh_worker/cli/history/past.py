@@ -120,7 +120,7 @@ class Past:
 
     def fate_of_token(self, snapshot: Snapshot) -> tuple[TokenFate, datetime | None]:
         """Say what became of the current refresh token, in the order of the plan's rules, and when that began."""
-        on_token = snapshot.on_token
+        on_token = snapshot.ledger.on_token(snapshot.fingerprint)
         if snapshot.stored_attempt is not None:
             return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
         if snapshot.kept is not None and snapshot.kept.claim.fingerprint == snapshot.fingerprint:

@@ -1,13 +1,11 @@
 """The versions of a token secret, and what each of them is."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
@@ -81,12 +79,8 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
     version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
     text = (value.value if value else None) or SecretValue("")
     document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)
-    claim, record = None, None
-    with suppress(InvalidSecretDocument):
-        claim = read_claim(version_id, text, created_at)
-    if claim is None:
-        with suppress(InvalidSecretDocument):
-            record = read_record(version_id, text)
+    claim = read_claim(version_id, text, created_at)
+    record = None if claim else read_record(text)
     if document is not None:
         kind = _kind_of(document)
     elif version_id == PROBE_VERSION_ID:

@@ -15,8 +15,9 @@ from token_refresh_worker.adapters.json_document import (
     NotThere,
     addresses_of,
     check_host,
-    fetch_challenge,
-    fetch_json,
+    fetch,
+    read_challenge,
+    read_json,
 )
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.providers.metadata import (
@@ -123,7 +124,7 @@ class _Search:
                     raise
                 self.missing[place] = str(refused)  # A host's root may be another API's.
         # The other way of RFC 9728, which MCP's specification allows for, too.
-        named = fetch_challenge(self.url, named=True)
+        named = fetch(self.url, read_challenge, named=True)
         if named is None:
             return None
         url = checked_url({"resource_metadata": named}, "resource_metadata")
@@ -134,7 +135,7 @@ class _Search:
 
     def _documents(self, places: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
         for place in places:
-            found = fetch_json(place, named=self._names(place))
+            found = fetch(place, read_json, named=self._names(place))
             if isinstance(found, NotThere):
                 self.missing[place] = found.why
             else:

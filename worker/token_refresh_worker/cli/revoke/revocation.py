@@ -37,7 +37,6 @@ from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.oauth.revocation import Revoked, revocation_request
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.failures import mismatch
-from token_refresh_worker.run.keeping import Keeping
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.request_sender import PreparedRefresh
@@ -128,9 +127,8 @@ def revoke_grant(run: Run, send: SendRevocation) -> tuple[str, datetime]:
         TokenRefreshError: A store refuses, or the settings don't fit the document.
     """
     parts, memory = run.parts, run.memory
-    keeping = Keeping(parts=parts, memory=memory)
-    revocation = Revocation(parts=parts, memory=memory, keeping=keeping, send=send)
-    actions = Actions(parts=parts, memory=memory, reader=run.reader, redemption=revocation, keeping=keeping)
+    revocation = Revocation(parts=parts, memory=memory, send=send)
+    actions = Actions(parts=parts, memory=memory, reader=run.reader, redemption=revocation)
     snapshot, step = run.reader.read(), None
     for _ in range(STEPS):
         step = _next_step(snapshot, memory, parts.policy)
