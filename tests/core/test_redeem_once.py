@@ -28,6 +28,14 @@ from token_refresh_worker.core.steps import Reason, Redeem, Wait
 from token_refresh_worker.core.versions import claim_version_id
 
 
+def test_the_first_claim_names_the_host() -> None:
+    """Nothing stored says to which host a first token belongs: the claim says where it is sent."""
+    step = plan(snapshot(), FORCED, policy())
+
+    assert isinstance(step, Redeem)
+    assert (None, "provider.example") == (snapshot().host, step.claim.host)
+
+
 def test_a_run_redeems_once() -> None:
     """After one claim of its own a run leaves the rest to the next."""
     redeemed = RunState(nonce="nonce", redeemed=True)

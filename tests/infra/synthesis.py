@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import plain
 from infra.policy import as_list
 from token_refresh_infra.modes import mode_of, parameters_of
 
@@ -126,3 +127,9 @@ def _template(values: str, code: Path) -> str:
     template = assertions.Template.from_stack(stack).to_json()
     found = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
     return json.dumps([template, *(warning.entry.data for warning in found)])
+
+
+@functools.cache
+def plain_templates() -> dict[str, dict[str, Any]]:
+    """Return the templates of a release, which need no CDK to deploy."""
+    return plain.templates()

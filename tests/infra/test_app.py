@@ -10,7 +10,7 @@ import pytest
 
 import app
 from infra.conftest import EVERYTHING, RECEIVER, WHOLE_FLEET
-from infra.synthesis import FLAGS, Deployment
+from infra.synthesis import FLAGS, Deployment, plain_templates
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 from aws_cdk import aws_kms as kms  # isort: skip
@@ -68,6 +68,8 @@ def test_templates_are_valid(tmp_path: Path, assemblies: Path, request: pytest.F
     for name in ("plain", "adopted", "bare"):
         deployment: Deployment = request.getfixturevalue(name)
         (tmp_path / f"{name}.json").write_text(json.dumps(deployment.template))
+    for name, template in plain_templates().items():
+        (tmp_path / f"token-refresh-{name}.json").write_text(json.dumps(template))
     templates = [*tmp_path.glob("*.json"), *assemblies.glob("*/*.template.json")]
 
     # W3005 warns of dependencies that the CDK writes out although a reference implies them.
@@ -78,7 +80,7 @@ def test_templates_are_valid(tmp_path: Path, assemblies: Path, request: pytest.F
         check=False,
     )
 
-    assert 6 == len(templates)
+    assert 10 == len(templates)
     assert (0, "") == (lint.returncode, lint.stdout)
 
 

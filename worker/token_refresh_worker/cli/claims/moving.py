@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.stored.json_object import write_object
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.secret.storing import fields_of, value_of
+from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.plan import replace_lost_table
@@ -190,6 +191,6 @@ class Move:
         named = replace(snapshot.marked(self.policy), claim_store=to, claim_id=first.claim_id, number=first.number)
         version_id = moved_version_id(first.claim_id, current.version_id)
         # Not under AWSCURRENT: that label moves only if no other version became current.
-        value = value_of({**current.document.fields, ORIGIN_KEY: named.as_fields()})
+        value = write_object({**current.document.fields, ORIGIN_KEY: named.as_fields()})
         self.store.put(version_id, value, label=OUTCOME)
         return self.store.move_label(CURRENT, to=version_id, remove_from=current.version_id)

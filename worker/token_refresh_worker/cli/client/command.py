@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretEmpty
+from token_refresh.stored.json_object import write_object
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.prompts import confirm
@@ -22,10 +23,9 @@ from token_refresh_worker.cli.secret.storing import (
     fields_of,
     is_snake,
     store_version,
-    value_of,
 )
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
-from token_refresh_worker.run.credentials import client_secret_name, find_credentials
+from token_refresh_worker.run.credentials import find_credentials
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
@@ -106,16 +106,16 @@ def _store(context: Context, settings: Settings, given: ClientCredentials) -> tu
         SecretStoreError: Secrets Manager refused.
     """
     if settings.client_secret_id is not None:
-        name = client_secret_name(settings.client_secret_id, settings.provider)
-        store = context.client_secret(name)
+        store = context.client_secret(settings.client_secret_id)
         # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.
-        return name, store_version(store, value_of(_with_client(fields_of(store.read(label=CURRENT)), given)))
+        changed = _with_client(fields_of(store.read(label=CURRENT)), given)
+        return settings.client_secret_id, store_version(store, write_object(changed))
     store = context.store()
     for _ in range(TRIES):
         current = store.read(label=CURRENT)
         version_id = str(uuid.uuid4())
         # Not under AWSCURRENT: that label moves only if no run made other tokens current meanwhile.
-        store.put(version_id, value_of(_with_client(fields_of(current), given)), label=OUTCOME)
+        store.put(version_id, write_object(_with_client(fields_of(current), given)), label=OUTCOME)
         if current is not None and store.move_label(CURRENT, to=version_id, remove_from=current.version_id):
             return context.secret_id, version_id
     raise CommandFailed(

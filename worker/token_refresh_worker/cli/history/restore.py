@@ -8,6 +8,7 @@ import typer
 
 from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import write_object
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.prompts import confirm
@@ -19,7 +20,7 @@ from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.publishing import publish
-from token_refresh_worker.cli.secret.storing import fields_of, store_version, value_of
+from token_refresh_worker.cli.secret.storing import fields_of, store_version
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
@@ -86,12 +87,12 @@ def _marked(context: Context, past: Past, version: SecretVersion, document: Toke
     snapshot = past.snapshot(version)
     # Nothing is used up; or nobody knows the token's host, and that of a default must not be stored as its own.
     if (document.origin is None and not document.refresh_token) or snapshot.host is None:
-        return value_of(document.fields)
+        return write_object(document.fields)
     policy = settings_of(context, document.fields).policy
     origin = replace(snapshot.marked(policy), claim_store=past.claim_store)
     # Also where something else stored that set: from here on it is the operator's choice.
     token = fingerprint_of(document.redeemed_token) if document.refresh_token else origin.token
-    return value_of({**document.fields, ORIGIN_KEY: replace(origin, token=token).as_fields()})
+    return write_object({**document.fields, ORIGIN_KEY: replace(origin, token=token).as_fields()})
 
 
 def _choose(context: Context, versions: list[ListedVersion], wanted: str | None) -> ListedVersion:

@@ -1,14 +1,13 @@
 """Store a token set for the operator: as a new version of the secret, or as its first."""
 
 import contextlib
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.json_object import read_object
+from token_refresh.stored.json_object import read_object, write_object
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretStore, SecretVersion
@@ -36,7 +35,7 @@ def fields_of(version: SecretVersion | None) -> dict[str, object]:
 def document_of(fields: dict[str, object], *, needs_refresh_token: bool = True) -> TokenDocument | None:
     """Give the token document, or None if the keys don't make one."""
     try:
-        document = read_document(value_of(fields), needs_refresh_token=needs_refresh_token)
+        document = read_document(write_object(fields), needs_refresh_token=needs_refresh_token)
     except InvalidSecretDocument:
         return None
     return document if document.redeemed_token else None
@@ -65,7 +64,7 @@ def base_document(fields: dict[str, object], client: ClientCredentials | None) -
     # The received refresh token replaces `none yet`. Keys that don't fit a token document are dropped: with them no run
     # could read the new tokens.
     replaced = {refresh_token: "none yet", **own}
-    return document_of({**fields, **replaced}) or read_document(value_of(replaced))
+    return document_of({**fields, **replaced}) or read_document(write_object(replaced))
 
 
 def store_version(store: SecretStore, value: SecretValue) -> str:
@@ -104,8 +103,3 @@ def tags_for(name: str, given: Sequence[tuple[str, str]]) -> list[tuple[str, str
     parts = name.split("/")
     by_name = dict(zip(("app", "environment", "service"), parts, strict=True)) if len(parts) == _NAME_PARTS else {}
     return sorted(({"managed-by": "token-refresh-worker"} | by_name | dict(given)).items())
-
-
-def value_of(fields: Mapping[str, object]) -> SecretValue:
-    """Give the JSON text of a value."""
-    return SecretValue(json.dumps(fields, separators=(",", ":")))  # As tightly as a run stores it: 64 KiB is all.

@@ -1,0 +1,208 @@
+"""Write CloudFormation templates that need neither the CDK nor a bootstrapped account: `plain.py FOLDER`.
+
+Some of what a deployment's file chooses is a parameter of its template: the stack is synthesised with a stand-in for
+each, and the stand-ins are replaced afterwards.
+"""
+
+import json
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from stand_ins import Parameter, replaced
+from token_refresh import __version__
+from token_refresh.webhooks import SENDERS
+from token_refresh_infra.context import ParameterError, read_parameters
+from token_refresh_infra.modes import FLEET, MODES, SINGLE, WEBHOOKS, parameters_of
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.providers.loader import profile_names
+
+from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
+
+INFRA = Path(__file__).resolve().parent
+ZIPS = {"function": "token-refresh-worker", "webhooks": "token-refresh-webhooks"}
+"""What `scripts/package` calls a zip, and the name of its file."""
+_IN_A_NAME = r"[A-Za-z0-9/_+=.@-]"
+
+
+def common(name: str) -> dict[str, Parameter]:
+    """Return what each template has. A role's name has 64 characters at most, and ends in region and purpose."""
+    return {
+        "Name": Parameter(
+            stand_in="Name-Parameter",
+            description="What the function, its log group, roles and alarms are named after: best the stack's own name",
+            pattern="[a-z][a-z0-9-]{0,35}",
+            default=name,
+        ),
+        "Environment": Parameter(
+            stand_in="environment-parameter",
+            description="Value of the tag environment",
+            pattern="[a-z0-9-]{1,63}",
+            default="prod",
+        ),
+        "AlarmEmail": Parameter(
+            stand_in="alarms@email.parameter",
+            description="Who gets the alarms; without it nobody does, until you subscribe to the output AlarmTopicArn",
+            pattern=r"([^\s@]+@[^\s@]+)?",
+            default="",
+        ),
+    }
+
+
+COMMON = {"environment": "environment-parameter", "stack": "Name-Parameter", "alarm_email": "alarms@email.parameter"}
+
+
+def templates() -> dict[str, dict[str, Any]]:
+    """Return each template under its name."""
+    return {
+        "single": single("upwork", default="upwork"),
+        "single-one-hour": single("google"),
+        "fleet": fleet(),
+        "webhooks": receiver(),
+    }
+
+
+def single(provider: str, *, default: str | None = None) -> dict[str, Any]:
+    """Return a worker's, for all providers whose tokens live as long as this one's: schedule and alarms follow that."""
+    values = COMMON | {"service": "token-secret-parameter", "provider": provider}
+    wanted = timing(values)
+    return template(
+        values,
+        common("token-refresh-prod")
+        | {
+            "Provider": Parameter(
+                stand_in=provider,
+                description="Whose tokens these are: a profile of docs/providers.md",
+                values=[name for name in profile_names(None) if timing(values | {"provider": name}) == wanted],
+                default=default,
+            ),
+            "TokenSecretName": Parameter(
+                stand_in="token-secret-parameter",
+                description="Name of the token secret that is made; the copy for services has -published behind it",
+                pattern=_IN_A_NAME + "{1,200}",
+                default="upwork-oauth-tokens" if default else None,
+            ),
+        },
+    )
+
+
+def timing(values: Mapping[str, str]) -> tuple[object, ...] | None:
+    """Return all that a template takes of a profile; None where a profile needs more than its name."""
+    try:
+        of = read_parameters(SingleParameters, values)
+    except ParameterError:
+        return None
+    runs = of.run_every_minutes, of.start_within_minutes, of.due_window_seconds, of.lifetime_seconds
+    return (*runs, of.longest_safe_cache_seconds, of.uses_role_as_client)
+
+
+def fleet() -> dict[str, Any]:
+    """Return a fleet's."""
+    values = COMMON | {"mode": FLEET, "fleet": "fleet-parameter", "secrets_under": "secrets-under-parameter/"}
+    return template(
+        values,
+        common("token-refresh-prod-fleet-prod")
+        | {
+            "Fleet": Parameter(
+                stand_in="fleet-parameter",
+                description="Name of the fleet and of its table",
+                pattern="[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+                default="prod",
+            ),
+            "SecretsUnder": Parameter(
+                stand_in="secrets-under-parameter/",
+                description="Prefix such as crm/prod/: the worker may refresh what is under it, and nothing else",
+                pattern=f"({_IN_A_NAME.replace('/', '')}+/)+",
+            ),
+        },
+    )
+
+
+def receiver() -> dict[str, Any]:
+    """Return a receiver's; each secret opens its endpoint."""
+    secrets = {f"{name}_secret": f"{name}-secret-parameter" for name in SENDERS}
+    return template(
+        COMMON | {"mode": WEBHOOKS} | secrets,
+        common("token-refresh-prod-webhooks")
+        | {
+            f"{name.capitalize()}Secret": Parameter(
+                stand_in=f"{name}-secret-parameter",
+                description=f"Name of the signing secret in Secrets Manager; it opens /webhooks/{name}",
+                pattern=_IN_A_NAME + "{0,512}",
+                default="",
+            )
+            for name in SENDERS
+        },
+    )
+
+
+def template(values: Mapping[str, str], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Synthesise a deployment that names no account, and return it with parameters in place of the stand-ins."""
+    mode = MODES[values.get("mode", SINGLE)]
+    made = replaced(synthesised(values), parameters)
+    zip_name = f"{ZIPS[mode.package]}-{__version__}.zip"
+    code = {
+        "CodeBucket": {"Type": "String", "Description": "A bucket of this region that holds the release's zip"},
+        "CodeKey": {
+            "Type": "String",
+            "Description": "The zip's key in it; a new zip needs another",
+            "Default": zip_name,
+        },
+    }
+    for resource in made["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            resource["Properties"]["Code"] = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}}
+        if resource["Type"] == "AWS::SNS::Subscription":
+            resource["Condition"] = "HasAlarmEmail"
+    optional = [name for name, parameter in parameters.items() if parameter.is_optional]
+    given = {f"Has{name}": {"Fn::Not": [{"Fn::Equals": [{"Ref": name}, ""]}]} for name in optional}
+    one_of = [condition for name, condition in given.items() if name != "HasAlarmEmail"]
+    rule = {"Assert": {"Fn::Or": one_of}, "AssertDescription": "Give one at least of the signing secrets."}
+    return {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": f"{made['Description']} (token-refresh-worker {__version__})",
+        "Parameters": code | {name: parameter.declared for name, parameter in parameters.items()},
+        **({"Rules": {"OneSender": {"Assertions": [rule]}}} if one_of else {}),
+        "Conditions": given,
+        "Resources": made["Resources"],
+        "Outputs": made["Outputs"],
+    }
+
+
+def synthesised(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the CDK's template of a deployment; whatever zip it names is replaced."""
+    parameters, flags = parameters_of(values), json.loads((INFRA / "cdk.json").read_text("utf-8"))["context"]
+    with TemporaryDirectory() as folder:
+        code = Path(folder) / "code.zip"
+        zipfile.ZipFile(code, "w").close()
+        app = App(context=flags, outdir=str(Path(folder) / "out"))
+        MODES[values.get("mode", SINGLE)].stack(app, parameters.stack_name, parameters=parameters, code=code)
+        made: dict[str, Any] = app.synth().get_stack_by_name(parameters.stack_name).template
+    return made
+
+
+def written(made: Mapping[str, Any]) -> str:
+    """Return a template as text with a line for each part: to be compared, and of less than 51,200 bytes."""
+    sections = []
+    for section, parts in made.items():
+        if isinstance(parts, str):
+            sections.append(f"{json.dumps(section)}: {json.dumps(parts)}")
+            continue
+        lines = [f"  {json.dumps(name)}: {json.dumps(part, separators=(',', ':'))}" for name, part in parts.items()]
+        sections.append(f"{json.dumps(section)}: {{\n" + ",\n".join(lines) + "\n}")
+    return "{\n" + ",\n".join(sections) + "\n}\n"
+
+
+def main(folder: Path) -> None:
+    """Write them, and print their paths."""
+    for name, made in templates().items():
+        path = folder / f"token-refresh-{name}.template.json"
+        path.write_text(written(made), "utf-8")
+        print(path)  # noqa: T201 - a command's own output
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

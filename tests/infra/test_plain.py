@@ -1,0 +1,105 @@
+"""The templates of a release, which need no CDK to deploy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import plain
+from infra.synthesis import ROOT, plain_templates, synthesise
+
+LIMIT_BYTES = 51_200
+"""What CloudFormation takes in a request, and so Terraform in `template_body`."""
+GIVEN: dict[str, dict[str, Any]] = {
+    "single": {"Provider": "linear", "TokenSecretName": "linear-tokens", "AlarmEmail": "you@example.com"},
+    "single-one-hour": {"Provider": "zoom", "TokenSecretName": "zoom-tokens", "AlarmEmail": ""},
+    "fleet": {"SecretsUnder": "crm/prod/", "AlarmEmail": "you@example.com"},
+    "webhooks": {"StripeSecret": "stripe-secret", "GithubSecret": "", "SlackSecret": "", "StandardSecret": "resend"},
+}
+DEPLOYED: dict[str, dict[str, Any]] = {
+    "single": {"provider": "linear", "service": "linear-tokens", "alarm_email": "you@example.com"},
+    "single-one-hour": {"provider": "zoom", "service": "zoom-tokens"},
+    "fleet": {"mode": "fleet", "fleet": "prod", "secrets_under": "crm/prod/", "alarm_email": "you@example.com"},
+    "webhooks": {"mode": "webhooks", "stripe_secret": "stripe-secret", "standard_secret": "resend"},
+}
+NOTHING = object()
+
+
+def resolved(value: Any, given: dict[str, str]) -> Any:
+    """Return what CloudFormation makes of a part of a template with these parameters."""
+    match value:
+        case {"Ref": str(name)}:
+            return {**given, "AWS::NoValue": NOTHING}.get(name, value)
+        case {"Fn::Sub": str(text)}:
+            said = re.sub(r"\$\{(\w+)\}", lambda found: given[found[1]], text)
+            return {"Fn::Sub": said} if re.search(r"\$\{[^!]", said) else said.replace("${!", "${")
+        case {"Fn::If": [str(condition), one, other]}:
+            return resolved(one if given[condition.removeprefix("Has")] else other, given)
+        case dict():
+            items = {key: resolved(item, given) for key, item in value.items()}
+            return {key: item for key, item in items.items() if item is not NOTHING}
+        case list():
+            return [item for item in (resolved(one, given) for one in value) if item is not NOTHING]
+        case _:
+            return value
+
+
+def comparable(resources: dict[str, Any]) -> dict[str, Any]:
+    """Return resources without where their code is; the logical ID of a subscription has the address in it."""
+    found = {}
+    for name, resource in resources.items():
+        properties = {key: value for key, value in resource["Properties"].items() if key != "Code"}
+        known = "Subscription" if resource["Type"] == "AWS::SNS::Subscription" else name
+        found[known] = {**resource, "Properties": properties}
+    return found
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_plain_stack_is_the_cdk_s(name: str, code: Path) -> None:
+    """With the same values a template makes what `scripts/deploy` makes, and nothing of a stand-in is left."""
+    template = plain_templates()[name]
+    declared = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}
+    given = declared | GIVEN[name]
+    made = {
+        key: {part: item for part, item in resource.items() if part != "Condition"}
+        for key, resource in template["Resources"].items()
+        if given["AlarmEmail"] or resource["Type"] != "AWS::SNS::Subscription"
+    }
+
+    by_cdk = synthesise({"environment": "prod", "stack": given["Name"]} | DEPLOYED[name], code).template
+
+    assert comparable(by_cdk["Resources"]) == comparable(resolved(made, given))
+    assert by_cdk["Outputs"] == resolved(template["Outputs"], given)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_function_runs_the_code_of_a_bucket(name: str) -> None:
+    """Each function gets its code from the bucket that is given, and nothing asks for a bootstrapped account."""
+    template = plain_templates()[name]
+    functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+
+    assert [{"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}}] * len(functions) == [
+        function["Code"] for function in functions
+    ]
+    assert functions
+    assert "BootstrapVersion" not in template["Parameters"]
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_template_is_small(name: str) -> None:
+    """It can be sent to CloudFormation as it is; test_app has all of them linted."""
+    assert len(plain.written(plain_templates()[name]).encode()) < LIMIT_BYTES
+
+
+def test_the_page_names_each_template() -> None:
+    """docs/beside-another-stack.md lists the templates that there are, and parameters that they have."""
+    page = (ROOT / "docs" / "beside-another-stack.md").read_text()
+
+    assert {f"token-refresh-{name}.template.json" for name in plain_templates()} == set(
+        re.findall(r"token-refresh-[a-z-]+\.template\.json", page)
+    )
+    known = {name for template in plain_templates().values() for name in template["Parameters"]}
+    assert {"Provider", "Name", "CodeKey", "CodeBucket", "AlarmEmail", "SecretsUnder", "StripeSecret", "Fleet"} <= known
