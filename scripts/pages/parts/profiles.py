@@ -38,8 +38,8 @@ _KINDS: Final = (
         "Two runs, or a crash after the request: the used token is sent again, and many providers revoke the grant.",
         (
             "One run redeems. A crash before the request or after the write loses nothing. Between them the new tokens "
-            "are gone: an alarm tells you, and you authorize again while the access token works. Just before it expires, "
-            "the worker tries the used one."
+            "are gone: an alarm tells you, and you authorize again while the access token works. Just before it "
+            "expires, the worker tries the used one."
         ),
     ),
 )
