@@ -90,10 +90,13 @@ def single(provider: str, *, default: str | None = None) -> dict[str, Any]:
 
 
 def timing(values: Mapping[str, str]) -> tuple[object, ...] | None:
-    """Return all that a template takes of a profile; None where a profile needs more than its name."""
+    """Return all that a template takes of a profile; None where a profile isn't enough to deploy, or will end."""
     try:
         of = read_parameters(SingleParameters, values)
     except ParameterError:
+        return None
+    profile = of.settings.provider
+    if profile.ends_on or profile.access_token_lifetime is None:
         return None
     runs = of.run_every_minutes, of.start_within_minutes, of.due_window_seconds, of.lifetime_seconds
     return (*runs, of.longest_safe_cache_seconds, of.uses_role_as_client)

@@ -10,8 +10,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import botocore.hooks
 import botocore.session
 import pytest
 
@@ -28,6 +29,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every session reads AWS's descriptions of its services, half of what a client costs. Here all share what one has read.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+# Likewise what each session finds out about its 130 handlers, half of the other half.
+botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
+aliaser: Any = botocore.hooks.EventAliaser
+aliaser._alias_event_name = staticmethod(functools.cache(aliaser(None)._alias_event_name))  # noqa: SLF001 - no public name
 # Under another HOME, the CDK unpacks its library again, which takes most of the time of a synthesis.
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"))
 

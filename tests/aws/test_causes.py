@@ -100,6 +100,7 @@ def test_a_5xx_is_transient_whatever_its_code(status: int) -> None:
     assert Cause.THROTTLED is failure_of(client_error("ThrottlingException", status=status)).cause
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @given(code=st.text() | st.none() | st.integers())
 def test_no_stranger_chooses_what_is_quoted(code: object) -> None:
     """A code is quoted only if it looks like one: at most 64 letters, digits, dots and underscores."""

@@ -190,7 +190,7 @@ def scene(
     return Scene(store, provider, shell)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def moto() -> Iterator[MotoServer]:
     with MotoServer() as server:
         yield server

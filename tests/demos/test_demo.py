@@ -87,10 +87,13 @@ def test_a_disaster_that_does_not_happen_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where the plain handler comes through, or the worker does not, the demo says so and exits with 1."""
-    monkeypatch.setattr("demos.contest.RACERS", 1)
+    ended = contest.Ended(runs=("refreshed",), accepted=1, rejected=0, api_status=200, secret="tokens (AWSCURRENT)")
+    for part in ("healthy", "race", "kill"):
+        monkeypatch.setattr(f"demos.contest._{part}", lambda *_: ended)
 
     assert 1 == contest.play()
-    assert "FAILED, not so: the plain handler lost the race" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "FAILED, not so: the plain handler lost the race; the plain handler sent a used token; this worker" in said
 
 
 def test_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from math import ceil
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -101,6 +102,7 @@ def exceeded(fleet: Fleet, decision: Decision) -> list[str]:
     return [name for name, holds in kept.items() if not holds]
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @THOROUGH
 @given(ROWS, st.sampled_from([-2 * HOUR, -MINUTE, 0 * HOUR, HOUR, 900 * HOUR]), st.data())
 def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.DataObject) -> None:
@@ -124,6 +126,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
         assert left == items.read_row(items.write_row(left, "prod"), NOW)
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @THOROUGH
 @given(ROWS, st.sampled_from([-10 * MINUTE, 0 * HOUR, HOUR, 48 * HOUR]), st.integers(0, 9), st.data())
 def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data: st.DataObject) -> None:

@@ -63,6 +63,7 @@ def test_what_the_cost_counts() -> None:
     assert (fleet_cost.GAUGES_OF_A_PROVIDER, fleet_cost.METRICS_OF_RUNS) == (len(provider), len(directive["Metrics"]))
 
 
+@pytest.mark.no_cover  # cfn-lint's time would be twice as long
 def test_event_rules() -> None:
     """The example is a valid template: its rule takes events that are sent, and its targets what these have.
 

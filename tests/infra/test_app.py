@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 import app
 from infra.conftest import EVERYTHING, RECEIVER, WHOLE_FLEET
-from infra.synthesis import FLAGS, ROOT, Deployment, plain_templates
+from infra.synthesis import FLAGS, Deployment, plain_templates
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 from aws_cdk import aws_kms as kms  # isort: skip
@@ -24,42 +23,17 @@ def synthesise(values: dict[str, Any], out: Path) -> None:
 
 @pytest.fixture(scope="session")
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The applications of a fleet and of a receiver, with every option that adds something."""
+    """The applications of each mode, with every option that adds something."""
     out = tmp_path_factory.mktemp("assemblies")
-    for values in (WHOLE_FLEET, RECEIVER):
-        synthesise(values, out / str(values["mode"]))
+    for mode, values in {"secret": EVERYTHING, "fleet": WHOLE_FLEET, "webhooks": RECEIVER}.items():
+        synthesise(values, out / mode)
     return out
 
 
-def test_synthesis(tmp_path: Path, code: Path) -> None:
-    """One command synthesises everything, zip included, without a system node, and clean by AWS Solutions' rules."""
-    (tmp_path / "node").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "node").chmod(0o755)
-    out = tmp_path / "out"
-    given = {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(FLAGS | EVERYTHING)}
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CDK_", "JSII_"))}
-
-    done = subprocess.run(
-        [sys.executable, "app.py"],
-        cwd=ROOT / "infra",
-        env=kept | given | {"PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert (0, "") == (done.returncode, done.stderr)
-    assert (out / "token-refresh-upwork-prod.template.json").exists()
-    (asset,) = out.glob("asset.*.zip")
-    assert code.read_bytes() == asset.read_bytes()
-    assert not [line for line in done.stdout.splitlines() if line.startswith("ERROR")]
-
-
-@pytest.mark.parametrize("mode", ["fleet", "webhooks"])
-def test_other_modes(assemblies: Path, mode: str, code: Path, receiver_zip: Path) -> None:
-    """A fleet and a receiver are synthesised with their own zip, and clean by AWS Solutions' rules."""
-    expected = {"fleet": code, "webhooks": receiver_zip}[mode]
+@pytest.mark.parametrize("mode", ["secret", "fleet", "webhooks"])
+def test_modes(assemblies: Path, mode: str, code: Path, receiver_zip: Path) -> None:
+    """Each mode is synthesised with its own zip, and clean by AWS Solutions' rules."""
+    expected = receiver_zip if mode == "webhooks" else code
 
     (asset,) = (assemblies / mode).glob("asset.*.zip")
     assert expected.read_bytes() == asset.read_bytes()
@@ -91,7 +65,7 @@ def test_missing_environment(tmp_path: Path) -> None:
 
 def test_templates_are_valid(tmp_path: Path, assemblies: Path, request: pytest.FixtureRequest) -> None:
     """What is synthesised is valid CloudFormation by the schemas of its resources."""
-    for name in ("plain", "everything", "adopted", "bare"):
+    for name in ("plain", "adopted", "bare"):
         deployment: Deployment = request.getfixturevalue(name)
         (tmp_path / f"{name}.json").write_text(json.dumps(deployment.template))
     for name, template in plain_templates().items():

@@ -7,9 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import boto3
@@ -19,42 +17,31 @@ from botocore.exceptions import ClientError
 import deploy
 import protect
 from infra.synthesis import ROOT
+from testbed.loopback import LoopbackHandler, LoopbackServer
 
 REGION = {"AWS_REGION": "eu-central-1"}
 
 
-class Sts:
+class Sts(LoopbackServer):
     """Says which account credentials are for, or refuses them."""
 
     def __init__(self) -> None:
-        self.status, self.body = (
-            200,
-            "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>",
-        )
-        outer = self
+        super().__init__(_Sts)
+        self.status = 200
+        self.body = "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.send_response(outer.status)
-                self.end_headers()
-                self.wfile.write(f"<Response>{outer.body}</Response>".encode())
 
-            def log_message(self, *_: object) -> None:
-                """Stay silent."""
+class _Sts(LoopbackHandler):
+    server: Sts
 
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        self.respond(self.server.status, f"<Response>{self.server.body}</Response>".encode())
 
 
 @pytest.fixture
 def sts() -> Iterator[Sts]:
-    server = Sts()
-    thread = Thread(target=server.server.serve_forever)
-    thread.start()
-    yield server
-    server.server.shutdown()
-    thread.join()
-    server.server.server_close()
+    with Sts() as server:
+        yield server
 
 
 def without_aws(tmp_path: Path) -> dict[str, str]:
@@ -64,7 +51,11 @@ def without_aws(tmp_path: Path) -> dict[str, str]:
 
 
 def with_keys(tmp_path: Path, sts: Sts) -> dict[str, str]:
-    keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_ENDPOINT_URL_STS": sts.url}
+    keys = {
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "example",
+        "AWS_ENDPOINT_URL_STS": f"http://{sts.address}",
+    }
     return without_aws(tmp_path) | keys | REGION
 
 
@@ -309,14 +300,21 @@ def test_cdk_is_pinned() -> None:
     assert "://" not in (ROOT / "infra/package-lock.json").read_text()
 
 
-def test_synthesis_is_quiet(tmp_path: Path) -> None:
-    """The pinned command synthesises a deployment by its name, without credentials and without a notice."""
-    environment = without_aws(tmp_path) | {"CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_VALIDATION": "false"}
-    done = run(environment, "synth", "prod", "--quiet", "--no-notices", "--output", str(tmp_path / "out"))
+def test_synthesis_is_quiet(tmp_path: Path, code: Path) -> None:
+    """The pinned command synthesises by name, zip included, without a system node, credentials or a notice."""
+    (tmp_path / "node").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "node").chmod(0o755)
+    out, path = tmp_path / "out", f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    kept = {name: value for name, value in without_aws(tmp_path).items() if not name.startswith(("CDK_", "JSII_NODE"))}
+    environment = kept | {"CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_VALIDATION": "false", "PATH": path}
+
+    done = run(environment, "synth", "prod", "--quiet", "--no-notices", "--output", str(out))
 
     assert 0 == done.returncode, done.stderr
     assert "flags" not in done.stdout + done.stderr
-    assert (tmp_path / "out" / "token-refresh-prod.template.json").exists()
+    assert (out / "token-refresh-prod.template.json").exists()
+    (asset,) = out.glob("asset.*.zip")
+    assert code.read_bytes() == asset.read_bytes()
 
 
 def test_help() -> None:

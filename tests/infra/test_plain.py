@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import plain
 from infra.synthesis import ROOT, plain_templates, synthesise
+from token_refresh_worker.providers.loader import load_provider
 
 LIMIT_BYTES = 51_200
 """What CloudFormation takes in a request, and so Terraform in `template_body`."""
@@ -86,6 +88,18 @@ def test_a_function_runs_the_code_of_a_bucket(name: str) -> None:
     ]
     assert functions
     assert "BootstrapVersion" not in template["Parameters"]
+
+
+def test_a_template_offers_the_profiles_that_it_fits() -> None:
+    """Tokens of each live as long as the template says; no profile will end, or needs more than its name."""
+    offered: dict[str, timedelta] = {}
+    for name in ("single", "single-one-hour"):
+        profiles = plain_templates()[name]["Parameters"]["Provider"]["AllowedValues"]
+        offered |= dict.fromkeys(profiles, timedelta(days=1) if name == "single" else timedelta(hours=1))
+
+    assert offered == {name: load_provider(name).access_token_lifetime for name in offered}
+    assert {"upwork", "google", "microsoft", "zoom"} <= set(offered)
+    assert not {"fitbit", "generic", "snowflake", "xero"} & set(offered)
 
 
 @pytest.mark.parametrize("name", GIVEN)

@@ -81,7 +81,7 @@ def install(command: str, folder: Path) -> Path:
 
     uv has packed these versions already, for `.venv`; where its cache is gone, it needs an index.
     """
-    run(UV, "venv", "--quiet", "--python", sys.executable, folder, cwd=folder.parent)
+    run(UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder, cwd=folder.parent)
     words = shlex.split(command.replace(CHECKOUT, str(ROOT)))[1:]
     for offline in ("1", "0"):
         # Without sources, a requirement that no index has must be among what the command names, as it is for pip.
@@ -96,7 +96,7 @@ def install(command: str, folder: Path) -> Path:
 def python(environment: Path, program: str, **variables: str) -> list[str]:
     """Run a program in a folder without anything of the project."""
     empty = environment.parent.parent / "elsewhere"
-    empty.mkdir()
+    empty.mkdir(exist_ok=True)
     done = run(environment / "python", "-c", program, cwd=empty, **variables)
     assert 0 == done.returncode, done.stderr
     return done.stdout.splitlines()
@@ -119,10 +119,15 @@ def test_a_service_sends_the_token_with_httpx(tmp_path: Path) -> None:
 
 
 def test_a_receiver_verifies(tmp_path: Path) -> None:
-    """The first command of docs/webhooks.md installs a receiver, which takes a signed delivery and no forged one."""
-    command, _ = commands("docs/webhooks.md")
+    """The commands of docs/webhooks.md install a receiver, which takes signed deliveries alone, and a consumer."""
+    receiver, consumer = commands("docs/webhooks.md")
+    environment = install(receiver, tmp_path / "venv")
 
-    assert ["200 401 ['/webhooks/stripe']"] == python(install(command, tmp_path / "venv"), RECEIVER)
+    assert ["200 401 ['/webhooks/stripe']"] == python(environment, RECEIVER)
+    example = f"import runpy; print(*runpy.run_path({str(ROOT / 'examples' / 'webhook_consumer.py')!r}))"
+    settings = {"IDEMPOTENCY_TABLE": "deliveries", "AWS_DEFAULT_REGION": "eu-central-1"}
+    (names,) = python(install(consumer, tmp_path / "venv"), example, **settings)
+    assert "handler" in names
 
 
 def test_an_operator_has_the_command(tmp_path: Path) -> None:

@@ -150,9 +150,12 @@ def test_the_bill_lists_what_the_zip_holds(release: Path, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def service(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty folder into which the package for npm was installed without a network, beside the AWS SDK."""
+    """An empty folder into which its README's package was installed without a network, beside the AWS SDK."""
     folder = tmp_path_factory.mktemp("service")
-    tarball = release / f"token-refresh-reader-{__version__}.tgz"
+    command = re.search(r"^npm install (\S+) (\S+)$", (TYPESCRIPT / "README.md").read_text(), re.MULTILINE)
+    assert command
+    assert "@aws-sdk/client-secrets-manager" == command[2]
+    tarball = release / Path(command[1]).name
     install = ("install", "--offline", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund")
     run_node(folder, NPM, *install, f"--cache={folder / 'cache'}", tarball)
     for modules in ("@aws-sdk", "@types"):

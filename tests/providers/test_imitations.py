@@ -9,6 +9,8 @@ from token_refresh.errors import ClientRejected, ReauthorizationRequired, Refres
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.providers.loader import profile_names
 
+pytestmark = pytest.mark.no_cover  # runs the same lines for each provider, which coverage makes twice as slow
+
 every_provider = pytest.mark.parametrize("scene", profile_names(), indirect=True)
 
 

@@ -194,6 +194,7 @@ toml_values = st.recursive(
 keys = st.sampled_from([*LEAST, "variables", "token_endpoint", "request", "response", "access_token", "rate", "x"])
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @settings(max_examples=3_000, deadline=None)
 @given(changes=st.dictionaries(keys, toml_values, max_size=3))
 def test_whatever_a_file_holds_is_a_provider_or_a_named_error(changes: dict[str, Any]) -> None:

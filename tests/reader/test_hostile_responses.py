@@ -79,6 +79,7 @@ def stub(respond: Callable[..., object]) -> Any:
     return SimpleNamespace(meta=SimpleNamespace(region_name="eu-central-1"), **calls)
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @pytest.mark.parametrize("service", RESPONSES)
 def test_any_response_has_a_name(service: str) -> None:
     """800 generated responses for each service: a value, or a named error without a part of the response."""
@@ -96,6 +97,7 @@ def test_any_response_has_a_name(service: str) -> None:
     check()
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @settings(max_examples=800, deadline=None)
 @given(response=st.fixed_dictionaries({}, optional={"Error": ANY, "ResponseMetadata": ANY}) | ANY)
 def test_any_error_response_has_a_name(response: object) -> None:
@@ -117,6 +119,13 @@ def test_malformed_version_id_is_not_quoted(version_id: str) -> None:
     """A version ID is printed in messages and logs, so it must look like one: no escape sequence, and no value."""
     response = {"SecretString": "{}", "VersionId": version_id, "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
     with pytest.raises(SecretStoreUnavailable, match="a response without a usable VersionId"):
+        TokenReader("key", client=stub(lambda **_: response)).get()
+
+
+def test_a_value_that_is_none() -> None:
+    """A value that is neither text nor binary data is a response without a usable value."""
+    response = {"SecretString": 7, "VersionId": "v", "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
+    with pytest.raises(SecretStoreUnavailable, match="a response without a usable SecretString"):
         TokenReader("key", client=stub(lambda **_: response)).get()
 
 

@@ -104,6 +104,7 @@ VALUES = (
 )
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @settings(max_examples=2_000, deadline=None)
 @given(st.dictionaries(KEYS, VALUES) | VALUES)
 def test_any_document(document: object) -> None:

@@ -239,6 +239,7 @@ documents = st.dictionaries(names, st.text(max_size=6) | times | json_values, ma
 )
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @settings(max_examples=3_000, deadline=None)
 @given(stored=documents | st.text(max_size=60))
 def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:

@@ -77,6 +77,7 @@ def requests(draw: st.DrawFn, kind: str) -> Sent:
     return draw(st.sampled_from(CORRUPTIONS))(draw, kind, request)
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @pytest.mark.parametrize("kind", ORACLES)
 def test_same_verdict(kind: str) -> None:
     """On deliveries and corruptions of any kind, the provider's own library and we say the same."""

@@ -232,6 +232,7 @@ def test_an_item_that_is_none_is_named(table: Ground, item: object) -> None:
     check(table, "SecretStoreUnavailable")
 
 
+@pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=st.integers(1, 6), member=st.none() | st.integers(0, 5), value=ANY)
 def test_any_response_has_a_name(ground: Ground, number: int, member: int | None, value: object) -> None:
