@@ -1,6 +1,7 @@
 """Claims and records: nothing is lost by storing them, and hostile ones are named."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from builders import DAY, HOUR, NOW, attempt, claim, mark
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import (
+    NO_TOKEN,
     Claim,
     Record,
     read_claim,
@@ -18,6 +20,7 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
+from token_refresh_worker.stored.origin import in_table
 
 GOOD_CLAIM = {
     "version_id": "v",
@@ -59,7 +62,7 @@ def test_a_claim_is_read_as_it_was_written() -> None:
     """Nothing of a claim is lost by storing it; its time is the service's, given at reading."""
     earlier = (
         attempt("c0", claimed_at=NOW - DAY, brought="refresh-1", forced=True),
-        attempt("c1", Fate.REJECTED, retry_at=NOW + HOUR),
+        replace(attempt("c1", Fate.REJECTED, retry_at=NOW + HOUR), versions=1),
     )
     written = claim("c2", number=2, claim_number=7, forced=True, grace=HOUR, earlier=earlier)
 
@@ -118,6 +121,13 @@ def test_a_claim_without_host_and_grace_can_be_read() -> None:
     found = read_back(claim(host=None, grace=None))
 
     assert (None, None) == (found.host, found.grace)
+
+
+def test_a_fence_is_read_as_it_was_written() -> None:
+    """It says where the claims are from here on, and that nobody redeems under it."""
+    fence = replace(claim(), fate=Fate.MOVED, moved_to=in_table("claims"))
+
+    assert fence == read_back(fence)
 
 
 def test_a_claim_is_stored_in_this_form() -> None:
@@ -206,4 +216,11 @@ def test_something_unreadable_counts_as_a_claim_of_an_hour() -> None:
     """Something else in a claim's place may hide a run: it is waited for, and then counts as silent."""
     found = unreadable_claim("c2", NOW)
 
-    assert ("c2", NOW + HOUR, Fate.SILENT, "") == (found.claim_id, found.ends_at, found.fate, found.nonce)
+    assert (NOW + HOUR, Fate.SILENT, "", ()) == (found.ends_at, found.fate, found.nonce, found.earlier)
+    assert ("c2", "c2", NO_TOKEN, 1, 0) == (
+        found.claim_id,
+        found.version_id,
+        found.fingerprint,
+        found.attempt_number,
+        found.number,
+    )

@@ -28,12 +28,15 @@ from token_refresh_worker.core.steps import Reason, Redeem, Wait
 from token_refresh_worker.core.versions import claim_version_id
 
 
-def test_the_first_claim_names_the_host() -> None:
-    """Nothing stored says to which host a first token belongs: the claim says where it is sent."""
-    step = plan(snapshot(), FORCED, policy())
+def test_the_first_claim_names_host_and_grace() -> None:
+    """Nothing stored says to which host a first token belongs: the claim says where it is sent, and its grace."""
+    first = snapshot()
+
+    step = plan(first, FORCED, policy())
 
     assert isinstance(step, Redeem)
-    assert (None, "provider.example") == (snapshot().host, step.claim.host)
+    assert (None, None) == (first.host, first.grace)
+    assert ("provider.example", DAY, Fate.SILENT) == (step.claim.host, step.claim.grace, step.claim.fate)
 
 
 def test_a_run_redeems_once() -> None:

@@ -5,8 +5,10 @@ import pytest
 
 from token_refresh_worker.core.versions import (
     claim_version_id,
+    moved_version_id,
     published_version_id,
     record_version_id,
+    revoked_version_id,
     staged_version_id,
     unheld_claim_id,
 )
@@ -51,8 +53,10 @@ def test_ids_are_what_secrets_manager_takes() -> None:
         ("d9b48dab-7430-5665-a219-0baab0ea3562", record_version_id, ["c1"]),
         ("c20d3130-5a2d-5db9-bdd4-33c4883263db", published_version_id, ["v0"]),
         ("fd7f1dc5-4f6d-540c-963b-534c75ac0025", unheld_claim_id, ["n"]),
+        ("1667bab3-c293-55a3-9577-b624d1f8b978", moved_version_id, ["c2", "v0"]),
+        ("5a4f28e0-2bbd-5da0-a570-1da815a9534d", revoked_version_id, ["c1", "v0"]),
     ],
-    ids=["the first claim", "the next claim", "staged tokens", "a record", "a published copy", "a claim nobody holds"],
+    ids=lambda value: getattr(value, "__name__", None),
 )
 def test_ids_do_not_change_between_releases(expected: str, derive: Callable[..., str], given: list[str | None]) -> None:
     """Deployed secrets hold these IDs, and two releases may run at once: otherwise both would claim."""
