@@ -27,6 +27,7 @@ from token_refresh_worker.cli.app import app
 GRANT_EVENTS = next(line for line in commands(ROOT / "docs" / "events.md") if "grant_events.yaml" in line)
 RECEIVER = ROOT / "docs" / "webhooks-operations.md"
 CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
+CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
@@ -45,6 +46,7 @@ NOT_RUN = {
     **dict.fromkeys(PLAIN, "tests/deployment/test_plain.py runs it"),
     "aws iam enable-outbound-web-identity-federation": "the emulator does not know the action",
     CLOUDFRONT: "the emulator has no CloudFront; tests/webhooks/test_examples.py checks the template",
+    CONSUMER: "the function is the reader's own; tests/pages/test_examples.py checks the operation and its options",
     GRANT_EVENTS: "the emulator has no API destinations; tests/fleet/test_docs.py checks the template",
 }
 DEPLOY = ROOT / "docs" / "deploy.md"
