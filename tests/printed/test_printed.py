@@ -49,6 +49,13 @@ NOT_RUN = {
     CONSUMER: "the function is the reader's own; tests/pages/test_examples.py checks the operation and its options",
     GRANT_EVENTS: "the emulator has no API destinations; tests/fleet/test_docs.py checks the template",
 }
+THERE_ALREADY: dict[str, dict[str, list[str]]] = {
+    "fleet.md": {"customers/8/xero": ["refreshToken"]},
+    "fleet-operations.md": {"customers/9/xero": ["refreshToken"]},
+    "maintain.md": {"quickbooks-tokens": ["refresh_token", "client_id", "client_secret"]},  # another refresher's
+    "rotate-a-client-secret.md": {"upwork-client": []},
+}
+"""The secrets that a page's reader has, with their fields."""
 DEPLOY = ROOT / "docs" / "deploy.md"
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 
@@ -65,18 +72,20 @@ def lines_of(page: Path) -> list[str]:
 
 
 @pytest.fixture
+def stored(page: Path, client: Callable[..., Any]) -> None:
+    """Store the secrets that a page's reader has."""
+    for name, fields in THERE_ALREADY.get(page.name, {}).items():
+        client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(dict.fromkeys(fields, "made-up")))
+
+
+@pytest.fixture
 def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: Shell) -> dict[str, str]:
     """What a reader puts in the place of the words in capitals, and what is there already."""
     secrets = client("secretsmanager")
     match page.name:
         case "fleet.md" | "fleet-operations.md":
-            name = "customers/8/xero" if page.name == "fleet.md" else "customers/9/xero"
-            secrets.create_secret(Name=name, SecretString=json.dumps({"refreshToken": "made-up"}))
             shell.environment["AWS_ENDPOINT_URL_DYNAMODB"] = emulator.url
             make_fleet_table(emulator)
-        case "maintain.md":  # as another refresher left it
-            document = dict.fromkeys(("refresh_token", "client_id", "client_secret"), "made-up")
-            secrets.create_secret(Name="quickbooks-tokens", SecretString=json.dumps(document))
         case "deploy.md":
             shell.environment["REAL_CDK"] = "yes"
         case "webhooks-operations.md":
@@ -92,7 +101,6 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             shell.environment["PROVIDER_PROFILES"] = str(shell.folder / "profiles")  # exported on the page
             return {"MCP_SERVER_URL": f"{issuer}/mcp"}
         case "rotate-a-client-secret.md":
-            secrets.create_secret(Name="upwork-client", SecretString="{}")
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
         case "beside-another-stack.md" | "first-deployment.md":
             make_stack(emulator)
@@ -134,6 +142,7 @@ def make_fleet_table(emulator: Emulator) -> None:
     )
 
 
+@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_as_printed(page: Path, shell: Shell, words: dict[str, str], emulator: Emulator) -> None:
     """Every command of a page ends with exit status 0 in a fresh shell, and prints no client secret."""
