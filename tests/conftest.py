@@ -17,6 +17,7 @@ import botocore.session
 import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
+from testbed.process import Child
 
 if TYPE_CHECKING:
     from deployment.emulator import Emulator
@@ -69,6 +70,19 @@ def package(what: str) -> Path:
     command: list[str | Path] = [ROOT / "scripts" / "package", what]
     built = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own script
     return ROOT / built.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a quick `token-refresh`, for shells."""
+    from cli.forked import PROGRAM  # noqa: PLC0415 - most runs of a few tests need no command line
+
+    folder = tmp_path_factory.mktemp("programs")
+    with Child("cli.forked", str(folder / "socket")) as forks:
+        program = folder / "token-refresh"
+        program.write_text(PROGRAM.format(python=sys.executable, **forks.announced))
+        program.chmod(0o700)
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,9 @@ import typer.main
 from builders import DAY
 from cli.authorizing import Person, written
 from cli.aws import Account, Simulator
-from cli.forked import PROGRAM
 from cli.scene import Cli, Ended, Terminal, Tokens
 from cli.shell import Shell
 from cli.ways import Scene
-from testbed.process import Child
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
@@ -159,17 +157,6 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with a quick `token-refresh`."""
-    folder = tmp_path_factory.mktemp("programs")
-    with Child("cli.forked", str(folder / "socket")) as forks:
-        program = folder / "token-refresh"
-        program.write_text(PROGRAM.format(python=sys.executable, **forks.announced))
-        program.chmod(0o700)
-        yield folder
 
 
 @pytest.fixture

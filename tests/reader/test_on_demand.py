@@ -118,10 +118,9 @@ def test_young_token_is_not_refreshed_for_a_rejection(
     """A token that is rejected within five minutes of its storing is not refreshed, and not for an hour after that."""
     version_id = store.put("canary")
     asking.get()
-    clock.advance(299)
-    assert [False, False] == [asking.reject("canary") for _ in range(2)]
-    clock.advance(1)
-    assert not asking.reject("canary")
+    for seconds in (200, 99, 31):
+        clock.advance(seconds)
+        assert not asking.reject("canary")
     assert [] == worker.events
     said = f"version {version_id} was rejected within 300 s of its storing: no forced refresh for 3600 s"
     assert [said] == [message for message in caplog.messages if "rejected" in message]

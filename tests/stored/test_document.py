@@ -243,7 +243,7 @@ documents = st.dictionaries(names, st.text(max_size=6) | times | json_values, ma
 @settings(max_examples=3_000, deadline=None)
 @given(stored=documents | st.text(max_size=60))
 def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:
-    """10,000 generated documents: each is read and written back with its other keys, or is an InvalidSecretDocument."""
+    """3,000 generated documents: each is read and written back with its other keys, or is an InvalidSecretDocument."""
     try:
         found = read_document(SecretValue(stored))
     except InvalidSecretDocument:

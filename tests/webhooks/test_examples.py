@@ -215,6 +215,7 @@ def test_the_examples_have_tests() -> None:
     assert 0 == ended.returncode, ended.stdout
 
 
+@pytest.mark.no_cover  # cfn-lint's time would be twice as long
 def test_cloudfront_template() -> None:
     """The template of a distribution in front is valid, adds the header, caches nothing, and limits an address."""
     from cfnlint import api, decode  # noqa: PLC0415 - takes a second, which every run of any test would wait

@@ -11,7 +11,7 @@ from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
 
-SIZES: Final = (1_000, 10_000, 30_000)
+SIZES: Final = (40, 1_000, 10_000, 30_000)
 PROVIDERS: Final = 10
 MINUTES: Final = 30 * 24 * 60
 CYCLE_SECONDS: Final = 40 * 60
@@ -98,7 +98,7 @@ def cost() -> str:
 def limits() -> str:
     """Return how many secrets a fleet can serve, by the write budget."""
     per_second = Limits().runs_a_minute / 60
-    at_once = [f"{secrets:,} take {secrets / per_second / 60:.1f} minutes" for secrets in SIZES]
+    at_once = [f"{secrets:,} take {secrets / per_second / 60:.1f} minutes" for secrets in SIZES[1:]]
     return (
         f"- {per_second:.0f} refreshes a second fit into the write budget. Of secrets that are all due at once, "
         f"{at_once[0]}, {at_once[1]} and {at_once[2]}.\n"

@@ -25,20 +25,21 @@ LISTED: Final = [name for name in profile_names() if name != "generic" and load_
 _KINDS: Final = (
     (
         "never changes: Google, Dropbox, HubSpot",
-        "Nothing is lost. A run that fails says so to nobody.",
-        "The same, with alarms, and a copy that services read. A plain handler may do.",
+        "Nothing is lost. A run that fails, fails silently.",
+        "The same, with alarms, and a copy for your services. A plain handler may be enough.",
     ),
     (
         "changes, and the old one works for a while: Upwork, Xero, Microsoft",
         "Two runs: the slower one stores older tokens, which soon stop working. A crash: the next run repeats.",
-        "One run redeems, and older tokens never replace newer ones. No crash loses anything.",
+        "One run redeems, and older tokens never replace newer ones. After a crash the next run repeats in time.",
     ),
     (
-        "works once: GitHub, Slack, Zoom",
+        "works once: GitHub Apps, Slack, Zoom",
         "Two runs, or a crash after the request: the used token is sent again, and many providers revoke the grant.",
         (
             "One run redeems. A crash before the request or after the write loses nothing. Between them the new tokens "
-            "are gone: an alarm is raised, and the used token is sent only near expiry."
+            "are gone: an alarm tells you, and you authorize again while the access token works. Just before it "
+            "expires, the worker tries the used one."
         ),
     ),
 )
@@ -53,7 +54,7 @@ def kinds() -> str:
     """Return a row for each kind of refresh token: what a plain handler risks there, and what the worker promises."""
     counts = Counter(map(_kind, map(load_provider, LISTED)))
     return table(
-        ("refresh token", "profiles", "a plain handler", "this worker"),
+        ("refresh token", "providers", "a plain handler", "this worker"),
         *((name, str(counts[name]), plain, worker) for name, plain, worker in _KINDS),
     )
 

@@ -25,8 +25,9 @@ def sentence() -> str:
     """Return the same in one sentence."""
     (worlds, violations), (planted, found), (killed, lost) = _counts()
     return (
-        f"{worlds}: {violations} violations. {planted} planted bugs: {found} found. {killed} processes killed: the "
-        f"grant is lost in {lost}, all between response and write at a single-use provider."
+        f"The search ran the deployed code through every order of events within bounds: {worlds}, {violations} "
+        f"violations. It finds {found} of {planted} planted bugs. Of {killed} killed processes {lost} lost the grant, "
+        "all between response and write at a single-use provider."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from token_refresh.records import record
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import ClaimStore, Deadline, Log, SecretStore, TokenEndpoint, TokenKeeper
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -14,8 +15,6 @@ from token_refresh_worker.stored.document import TokenDocument
 
 REQUEST_TIMEOUT_SECONDS: Final = 20.0
 """How long one token request may take at a provider with a grace period, unless it is configured."""
-REQUESTS: Final = 4
-"""How many token requests a run sends at most."""
 STORE_RESERVE_SECONDS: Final = 10.0
 """Kept back from every token request, so that new tokens can be stored."""
 KEEP_RESERVE_SECONDS: Final = 20.0
