@@ -99,6 +99,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
         shutil.copy(ROOT / name, project)
     (project / ".venv").symlink_to(ROOT / ".venv")
+    (project / "scripts" / "install").write_text("#!/bin/sh\n")  # the .venv is not this copy's
     (project / "dist").mkdir()
     for old in ("token_refresh-0.0.1-py3-none-any.whl", "stranger.zip"):
         (project / "dist" / old).touch()
