@@ -89,27 +89,6 @@ def test_both_registries_get_what_was_signed() -> None:
     assert all({"id-token": "write"} == job["permissions"] and "secrets." not in str(job) for job in jobs.values())
 
 
-@pytest.mark.parametrize("tag", [(), (__version__,), ("v99.0.0",)])
-def test_another_tag_is_refused(tag: tuple[str, ...], tmp_path: Path) -> None:
-    """A release of another version than the tag's is refused before anything is installed, deleted or built."""
-    (tmp_path / "scripts").mkdir()
-    (tmp_path / "dist").mkdir()
-    (tmp_path / "reader" / "token_refresh").mkdir(parents=True)
-    shutil.copy(ROOT / "scripts" / "package", tmp_path / "scripts")
-    shutil.copy(ROOT / "reader/token_refresh/__init__.py", tmp_path / "reader/token_refresh")
-
-    done = subprocess.run(  # noqa: S603 - our own script
-        [tmp_path / "scripts" / "package", "release", *tag], capture_output=True, text=True, check=False
-    )
-
-    assert 65 == done.returncode
-    assert (
-        f"the tag is {tag[0] if tag else 'missing'}, and reader/token_refresh/__init__.py says {__version__}"
-        in done.stderr
-    )
-    assert (tmp_path / "dist").exists()
-
-
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `scripts/package release` leaves, where older files were lying around."""
@@ -246,7 +225,5 @@ def test_another_version_is_no_release() -> None:
         [ROOT / "scripts" / "package", "release", "v0.0.1"], capture_output=True, text=True, check=False
     )
 
-    assert (65, f"the version is {__version__}") == (
-        refused.returncode,
-        refused.stderr.strip()[-len(f"the version is {__version__}") :],
-    )
+    assert 65 == refused.returncode
+    assert f"the tag is v0.0.1, and reader/token_refresh/__init__.py says {__version__}: correct" in refused.stderr
