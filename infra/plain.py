@@ -25,6 +25,7 @@ from aws_cdk import App  # isort: skip - after our package, which chooses the no
 INFRA = Path(__file__).resolve().parent
 ZIPS = {"function": "token-refresh-worker", "webhooks": "token-refresh-webhooks"}
 """What `scripts/package` calls a zip, and the name of its file."""
+FOR_GOOD = "Never change it in a stack that exists: the old one stays behind without its refreshes"
 _IN_A_NAME = r"[A-Za-z0-9/_+=.@-]"
 
 
@@ -35,18 +36,21 @@ def common(name: str) -> dict[str, Parameter]:
             stand_in="Name-Parameter",
             description="What the function, its log group, roles and alarms are named after: best the stack's own name",
             pattern="[a-z][a-z0-9-]{0,35}",
+            must_be="at most 36 lower-case letters, digits and hyphens, with a letter first",
             default=name,
         ),
         "Environment": Parameter(
             stand_in="environment-parameter",
             description="Value of the tag environment",
             pattern="[a-z0-9-]{1,63}",
+            must_be="at most 63 lower-case letters, digits and hyphens",
             default="prod",
         ),
         "AlarmEmail": Parameter(
             stand_in="alarms@email.parameter",
             description="Who gets the alarms; without it nobody does, until you subscribe to the output AlarmTopicArn",
             pattern=r"([^\s@]+@[^\s@]+)?",
+            must_be="one address, or empty",
             default="",
         ),
     }
@@ -77,12 +81,14 @@ def single(provider: str, *, default: str | None = None) -> dict[str, Any]:
                 stand_in=provider,
                 description="Whose tokens these are: a profile of docs/providers.md",
                 values=[name for name in profile_names(None) if timing(values | {"provider": name}) == wanted],
+                must_be="a profile whose tokens live as long as this template says; for others use scripts/deploy",
                 default=default,
             ),
             "TokenSecretName": Parameter(
                 stand_in="token-secret-parameter",
-                description="Name of the token secret that is made; the copy for services has -published behind it",
+                description=f"Name of the token secret that is made, and with -published of the copy. {FOR_GOOD}",
                 pattern=_IN_A_NAME + "{1,200}",
+                must_be="at most 200 letters, digits and characters of /_+=.@-",
                 default="upwork-oauth-tokens" if default else None,
             ),
         },
@@ -111,14 +117,16 @@ def fleet() -> dict[str, Any]:
         | {
             "Fleet": Parameter(
                 stand_in="fleet-parameter",
-                description="Name of the fleet and of its table",
+                description=f"Name of the fleet and of the table that is made. {FOR_GOOD}",
                 pattern="[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+                must_be="3 to 63 lower-case letters, digits and hyphens, and no hyphen at an end",
                 default="prod",
             ),
             "SecretsUnder": Parameter(
                 stand_in="secrets-under-parameter/",
                 description="Prefix such as crm/prod/: the worker may refresh what is under it, and nothing else",
                 pattern=f"({_IN_A_NAME.replace('/', '')}+/)+",
+                must_be="letters, digits and characters of _+=.@-, with / at the end and none at the start",
             ),
         },
     )
@@ -135,6 +143,7 @@ def receiver() -> dict[str, Any]:
                 stand_in=f"{name}-secret-parameter",
                 description=f"Name of the signing secret in Secrets Manager; it opens /webhooks/{name}",
                 pattern=_IN_A_NAME + "{0,512}",
+                must_be="a secret's name, not its ARN; or empty",
                 default="",
             )
             for name in SENDERS
@@ -144,34 +153,45 @@ def receiver() -> dict[str, Any]:
 
 def template(values: Mapping[str, str], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     """Synthesise a deployment that names no account, and return it with parameters in place of the stand-ins."""
-    mode = MODES[values.get("mode", SINGLE)]
+    zip_name = f"{ZIPS[MODES[values.get('mode', SINGLE)].package]}-{__version__}.zip"
     made = replaced(synthesised(values), parameters)
-    zip_name = f"{ZIPS[mode.package]}-{__version__}.zip"
-    code = {
-        "CodeBucket": {"Type": "String", "Description": "A bucket of this region that holds the release's zip"},
-        "CodeKey": {
-            "Type": "String",
-            "Description": "The zip's key in it; a new zip needs another",
-            "Default": zip_name,
-        },
-    }
+    code = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Fn::If": ["HasCodeKey", {"Ref": "CodeKey"}, zip_name]}}
     for resource in made["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
-            resource["Properties"]["Code"] = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}}
+            resource["Properties"]["Code"] = code
         if resource["Type"] == "AWS::SNS::Subscription":
             resource["Condition"] = "HasAlarmEmail"
+    parameters = {**code_parameters(zip_name), **parameters}
     optional = [name for name, parameter in parameters.items() if parameter.is_optional]
     given = {f"Has{name}": {"Fn::Not": [{"Fn::Equals": [{"Ref": name}, ""]}]} for name in optional}
-    one_of = [condition for name, condition in given.items() if name != "HasAlarmEmail"]
+    one_of = [condition for name, condition in given.items() if name.endswith("Secret")]
     rule = {"Assert": {"Fn::Or": one_of}, "AssertDescription": "Give one at least of the signing secrets."}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{made['Description']} (token-refresh-worker {__version__})",
-        "Parameters": code | {name: parameter.declared for name, parameter in parameters.items()},
+        "Parameters": {name: parameter.declared for name, parameter in parameters.items()},
         **({"Rules": {"OneSender": {"Assertions": [rule]}}} if one_of else {}),
         "Conditions": given,
         "Resources": made["Resources"],
         "Outputs": made["Outputs"],
+    }
+
+
+def code_parameters(zip_name: str) -> dict[str, Parameter]:
+    """Return where the code is.
+
+    No default names a version: `aws cloudformation deploy` keeps it at an update, and with it the old code.
+    """
+    return {
+        "CodeBucket": Parameter(
+            description="A bucket of this region that holds the release's zip",
+            pattern="[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+            must_be="the name of a bucket, without s3:// and without a path",
+        ),
+        "CodeKey": Parameter(
+            description=f"The zip's key in it, where that is not {zip_name}; another zip needs another key",
+            default="",
+        ),
     }
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A parameter of a template, and the value that stands for it while the stack is synthesised."""
+    """A parameter of a template, and the value that stands for it while the stack is synthesised, if one does."""
 
-    stand_in: str
     description: str
+    stand_in: str | None = None
     pattern: str | None = None
     values: Sequence[str] = ()
+    must_be: str | None = None
+    """What CloudFormation answers to another value."""
     default: str | None = None
 
     @property
@@ -23,6 +25,7 @@ class Parameter:
             "Description": self.description,
             "AllowedPattern": f"^{self.pattern}$" if self.pattern else None,
             "AllowedValues": self.values or None,
+            "ConstraintDescription": f"must be {self.must_be}" if self.must_be else None,
             "Default": self.default,
         }
         return {"Type": "String"} | {key: value for key, value in said.items() if value is not None}
@@ -62,7 +65,7 @@ def _unless_empty(value: Any, parameters: Mapping[str, Parameter]) -> Any:
     """Return a variable, or a resource of a policy, that is left out where its parameter is empty."""
     text = json.dumps(value)
     for name, parameter in parameters.items():
-        if parameter.is_optional and parameter.stand_in in text:
+        if parameter.is_optional and parameter.stand_in and parameter.stand_in in text:
             return {"Fn::If": [f"Has{name}", replaced(value, parameters), {"Ref": "AWS::NoValue"}]}
     return replaced(value, parameters)
 
@@ -78,5 +81,6 @@ def _text(text: str, parameters: Mapping[str, Parameter]) -> Any:
 
 def _named(text: str, parameters: Mapping[str, Parameter]) -> str:
     for name, parameter in parameters.items():
-        text = text.replace(parameter.stand_in, f"${{{name}}}")
+        if parameter.stand_in:
+            text = text.replace(parameter.stand_in, f"${{{name}}}")
     return text

@@ -186,7 +186,7 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
 
 
 def test_without_the_extra(environment: dict[str, str]) -> None:
-    """Where the extra is not installed, the command says how to install it."""
+    """Where the extra is not installed, the command says how to install it, and never by a name that others may own."""
     block = "import sys; sys.modules['typer'] = None; from token_refresh_worker.cli import main; main()"
 
     ended = subprocess.run(  # noqa: S603 - our own interpreter
@@ -194,7 +194,7 @@ def test_without_the_extra(environment: dict[str, str]) -> None:
     )
 
     assert (69, "") == (ended.returncode, ended.stdout)
-    assert "install token-refresh-worker[cli]" in ended.stderr
+    assert f"{sys.executable} -m pip install rich typer" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

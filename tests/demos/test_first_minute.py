@@ -27,6 +27,16 @@ MOMENTS = {
 INTERRUPTED = ["^C", "scripts/install: interrupted; start it again when you like", ""]
 
 
+PYTHON = """#!/bin/sh
+[ "$2" = venv ] || exit 0
+mkdir -p .venv/bin
+echo "command = python -m venv $(pwd -P)/.venv" >.venv/pyvenv.cfg
+printf '#!/bin/sh\\n' | tee .venv/bin/python .venv/bin/uv
+chmod +x .venv/bin/*
+"""
+"""A Python that makes an environment in which nothing is installed."""
+
+
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     for name in ("locks", "reader", "scripts", "worker"):
@@ -70,3 +80,30 @@ def test_an_installation_waits_for_another(clone: Path) -> None:
 
     assert INTERRUPTED == child.before.split("\r\n")
     assert not (clone / ".venv").exists()
+
+
+def test_a_moved_checkout_is_installed_anew(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The commands of `.venv` name the folder in which it was made, and would run what is there now."""
+    (clone / "python").write_text(PYTHON)
+    (clone / "python").chmod(0o755)
+    (clone / "reader-typescript").mkdir()
+    (clone / "reader-typescript" / "package-lock.json").touch()
+
+    def installs(folder: Path) -> bool:
+        done = subprocess.run(  # noqa: S603 - our own script
+            [folder / "scripts/install", "demo"],
+            env=os.environ | {"PYTHON": "./python"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return "installs 160 MB" in done.stderr
+
+    assert [True, False] == [installs(clone), installs(clone)]
+    (clone / ".venv" / "made before").touch()
+    moved = tmp_path_factory.mktemp("moved") / "a folder with spaces"
+    clone.rename(moved)
+    clone.mkdir()
+
+    assert [True, False] == [installs(moved), installs(moved)]
+    assert not (moved / ".venv" / "made before").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import plain
 from infra.synthesis import ROOT, plain_templates, synthesise
+from token_refresh import __version__
 from token_refresh_worker.providers.loader import load_provider
 
 LIMIT_BYTES = 51_200
@@ -82,12 +84,40 @@ def test_a_function_runs_the_code_of_a_bucket(name: str) -> None:
     """Each function gets its code from the bucket that is given, and nothing asks for a bootstrapped account."""
     template = plain_templates()[name]
     functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+    zip_name = f"token-refresh-{'webhooks' if name == 'webhooks' else 'worker'}-{__version__}.zip"
 
-    assert [{"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}}] * len(functions) == [
-        function["Code"] for function in functions
-    ]
+    for code_key, expected in (("", zip_name), ("mine.zip", "mine.zip")):
+        found = [resolved(function["Code"], {"CodeBucket": "bucket", "CodeKey": code_key}) for function in functions]
+        assert [{"S3Bucket": "bucket", "S3Key": expected}] * len(functions) == found
     assert functions
     assert "BootstrapVersion" not in template["Parameters"]
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_new_template_runs_its_own_code(name: str) -> None:
+    """No default is of one version: an update by `aws cloudformation deploy` keeps it, and the old code."""
+    assert __version__ not in str([p.get("Default") for p in plain_templates()[name]["Parameters"].values()])
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_wrong_value_is_explained(name: str) -> None:
+    """Each parameter that refuses a value says what it takes: CloudFormation would show a regular expression."""
+    for parameter in plain_templates()[name]["Parameters"].values():
+        assert ("ConstraintDescription" in parameter) == bool({"AllowedPattern", "AllowedValues"} & set(parameter))
+
+
+@pytest.mark.parametrize(("name", "parameter"), [("single", "TokenSecretName"), ("fleet", "Fleet")])
+def test_a_replacement_is_announced(name: str, parameter: str) -> None:
+    """What holds tokens or claims outlives a change of its name, and the parameter says what becomes of it."""
+    template = plain_templates()[name]
+    kept = [
+        r
+        for r in template["Resources"].values()
+        if r["Type"] in {"AWS::SecretsManager::Secret", "AWS::DynamoDB::Table"}
+    ]
+
+    assert {("Retain", "RetainExceptOnCreate")} == {(r["UpdateReplacePolicy"], r["DeletionPolicy"]) for r in kept}
+    assert "Never change it in a stack that exists" in template["Parameters"][parameter]["Description"]
 
 
 def test_a_template_offers_the_profiles_that_it_fits() -> None:
@@ -117,3 +147,17 @@ def test_the_page_names_each_template() -> None:
     )
     known = {name for template in plain_templates().values() for name in template["Parameters"]}
     assert {"Provider", "Name", "CodeKey", "CodeBucket", "AlarmEmail", "SecretsUnder", "StripeSecret", "Fleet"} <= known
+
+
+def test_the_page_s_policy_keeps_what_is_kept() -> None:
+    """The page's stack policy forbids to replace or delete each type that outlives its stack, and allows all else."""
+    page = (ROOT / "docs" / "beside-another-stack.md").read_text()
+    (policy,) = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    allowed, denied = policy["Statement"]
+    resources = [resource for template in plain_templates().values() for resource in template["Resources"].values()]
+    kept = {resource["Type"] for resource in resources if resource.get("UpdateReplacePolicy") == "Retain"}
+
+    assert ("Allow", "Update:*", "*") == (allowed["Effect"], allowed["Action"], allowed["Resource"])
+    # A secret's policy is replaced with its secret alone.
+    assert kept - {"AWS::SecretsManager::ResourcePolicy"} == set(denied["Condition"]["StringEquals"]["ResourceType"])
+    assert ("Deny", ["Update:Replace", "Update:Delete"]) == (denied["Effect"], denied["Action"])

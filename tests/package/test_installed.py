@@ -15,6 +15,8 @@ import pytest
 from package.test_distributions import ROOT, UV
 
 CHECKOUT = "PATH/TO/token-refresh-worker"
+PRINTING = ("*.md", "docs/*.md", "*/README.md", "examples/*", "reader/**/*.py", "worker/**/*.py", "infra/**/*.py")
+BY_NAME = re.compile(r"""(?<![\w/-])token-refresh(-\w+)?\[|install ["'`]?token-refresh\b""")
 PINS = ROOT / "locks" / "all.txt"
 SERVICE = """
 import importlib.util, json, time
@@ -159,3 +161,10 @@ def test_nothing_comes_from_an_index_under_our_names(page: str) -> None:
         folders = [word.partition("[")[0] for word in shlex.split(command)[2:]]
         assert f"{CHECKOUT}/reader" in folders
         assert all(folder.startswith(CHECKOUT) for folder in folders)
+
+
+def test_nothing_is_installed_by_name() -> None:
+    """No page, example or message names a distribution of ours to an installer, which would ask an index for it."""
+    paths = {path for pattern in PRINTING for path in ROOT.glob(pattern) if "node_modules" not in path.parts}
+
+    assert [] == [str(path) for path in sorted(paths) if path.is_file() and BY_NAME.search(path.read_text())]

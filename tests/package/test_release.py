@@ -99,6 +99,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
         shutil.copy(ROOT / name, project)
     (project / ".venv").symlink_to(ROOT / ".venv")
+    (project / "scripts" / "install").write_text("#!/bin/sh\n")  # the .venv is not this copy's
     (project / "dist").mkdir()
     for old in ("token_refresh-0.0.1-py3-none-any.whl", "stranger.zip"):
         (project / "dist" / old).touch()
@@ -224,7 +225,5 @@ def test_another_version_is_no_release() -> None:
         [ROOT / "scripts" / "package", "release", "v0.0.1"], capture_output=True, text=True, check=False
     )
 
-    assert (65, f"the version is {__version__}") == (
-        refused.returncode,
-        refused.stderr.strip()[-len(f"the version is {__version__}") :],
-    )
+    assert 65 == refused.returncode
+    assert f"the tag is v0.0.1, and reader/token_refresh/__init__.py says {__version__}: correct" in refused.stderr

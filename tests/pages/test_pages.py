@@ -42,7 +42,9 @@ def test_index(page: Path) -> None:
     assert 1 == INDEX.count(f"]({page.name})")
 
 
-@pytest.mark.parametrize("name", ["move-to-another-region", "several-secrets", "tutorial", "webhooks-operations"])
+@pytest.mark.parametrize(
+    "name", ["maintain", "move-to-another-region", "several-secrets", "tutorial", "webhooks-operations"]
+)
 def test_deployment_files(name: str, tmp_path: Path) -> None:
     """Each deployment file on a page is one that can be deployed."""
     text = (ROOT / "docs" / f"{name}.md").read_text()

@@ -99,6 +99,7 @@ def files(project: Path, client: Callable[..., Any]) -> Path:
     deployments = project / "infra" / "deployments"
     (deployments / "my-fleet.toml").write_text('mode = "fleet"\nfleet = "prod"\nsecrets_under = "customers/"\n')
     # Where this process looks, the profiles of the copy are not in the repository's root.
+    (deployments / "webhooks.toml").write_text(blocks(ROOT / "docs" / "webhooks.md", "toml")[0])
     of_mcp = blocks(ROOT / "docs" / "mcp.md", "toml")[0].replace('"profiles"', f'"{project / "profiles"}"')
     (deployments / "mcp.toml").write_text(of_mcp)
     providers = ROOT / "docs" / "providers.md"

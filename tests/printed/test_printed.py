@@ -27,6 +27,7 @@ from token_refresh_worker.cli.app import app
 GRANT_EVENTS = next(line for line in commands(ROOT / "docs" / "events.md") if "grant_events.yaml" in line)
 RECEIVER = ROOT / "docs" / "webhooks-operations.md"
 CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
+CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
@@ -45,8 +46,16 @@ NOT_RUN = {
     **dict.fromkeys(PLAIN, "tests/deployment/test_plain.py runs it"),
     "aws iam enable-outbound-web-identity-federation": "the emulator does not know the action",
     CLOUDFRONT: "the emulator has no CloudFront; tests/webhooks/test_examples.py checks the template",
+    CONSUMER: "the function is the reader's own; tests/pages/test_examples.py checks the operation and its options",
     GRANT_EVENTS: "the emulator has no API destinations; tests/fleet/test_docs.py checks the template",
 }
+THERE_ALREADY: dict[str, dict[str, list[str]]] = {
+    "fleet.md": {"customers/8/xero": ["refreshToken"]},
+    "fleet-operations.md": {"customers/9/xero": ["refreshToken"]},
+    "maintain.md": {"quickbooks-tokens": ["refresh_token", "client_id", "client_secret"]},  # another refresher's
+    "rotate-a-client-secret.md": {"upwork-client": []},
+}
+"""The secrets that a page's reader has, with their fields."""
 DEPLOY = ROOT / "docs" / "deploy.md"
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 
@@ -63,13 +72,18 @@ def lines_of(page: Path) -> list[str]:
 
 
 @pytest.fixture
+def stored(page: Path, client: Callable[..., Any]) -> None:
+    """Store the secrets that a page's reader has."""
+    for name, fields in THERE_ALREADY.get(page.name, {}).items():
+        client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(dict.fromkeys(fields, "made-up")))
+
+
+@pytest.fixture
 def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: Shell) -> dict[str, str]:
     """What a reader puts in the place of the words in capitals, and what is there already."""
     secrets = client("secretsmanager")
     match page.name:
         case "fleet.md" | "fleet-operations.md":
-            name = "customers/8/xero" if page.name == "fleet.md" else "customers/9/xero"
-            secrets.create_secret(Name=name, SecretString=json.dumps({"refreshToken": "made-up"}))
             shell.environment["AWS_ENDPOINT_URL_DYNAMODB"] = emulator.url
             make_fleet_table(emulator)
         case "deploy.md":
@@ -87,7 +101,6 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             shell.environment["PROVIDER_PROFILES"] = str(shell.folder / "profiles")  # exported on the page
             return {"MCP_SERVER_URL": f"{issuer}/mcp"}
         case "rotate-a-client-secret.md":
-            secrets.create_secret(Name="upwork-client", SecretString="{}")
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
         case "beside-another-stack.md" | "first-deployment.md":
             make_stack(emulator)
@@ -129,6 +142,7 @@ def make_fleet_table(emulator: Emulator) -> None:
     )
 
 
+@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_as_printed(page: Path, shell: Shell, words: dict[str, str], emulator: Emulator) -> None:
     """Every command of a page ends with exit status 0 in a fresh shell, and prints no client secret."""

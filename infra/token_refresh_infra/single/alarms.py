@@ -67,7 +67,7 @@ class RefreshAlarms(Alarms):
     def renewal_overdue(self) -> Watch:
         """The token was not refreshed, and half of the refresh window is over (4 hours of a day's tokens are left).
 
-        Fix: `doctor --function`; `refresh` refreshes from your machine.
+        Fix: run `status`. `refresh` refreshes from your machine.
         """
         threshold = self._parameters.alarm_timing.overdue_below_seconds
         return Watch(
@@ -83,8 +83,8 @@ class RefreshAlarms(Alarms):
     def runs_failing(self) -> RunsWatch:
         """Runs failed in two of three periods, also those without a log line, or none started for over two periods.
 
-        Fix: `doctor --function`: is the schedule paused, does the function exist, is its role allowed? The error in
-        the log ends with its command.
+        Fix: run `doctor --function`: is the schedule paused, does the function exist, is its role allowed? The error
+        in the log ends with its command.
         """
         silence = self._parameters.alarm_timing.silence
         runs = self._metrics.runs(Duration.seconds(silence.period_seconds))
@@ -107,7 +107,10 @@ class RefreshAlarms(Alarms):
         )
 
     def reauthorization_required(self) -> Watch:
-        """The provider rejected the refresh token. Fix: `authorize`; consumers work until the access token expires."""
+        """The provider rejected the refresh token; consumers work until the access token expires.
+
+        Fix: run `doctor`, since wrong client credentials can look the same; then `authorize`.
+        """
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
             "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
@@ -116,7 +119,7 @@ class RefreshAlarms(Alarms):
         )
 
     def superseded(self) -> Watch:
-        """Something else refreshed the same token. Fix: `history`; stop the other refresher."""
+        """Something else refreshed the same token. Fix: run `history`, and stop the other refresher."""
         return _once(
             self._metrics.worker("Superseded", "Sum"),
             "Something else refreshed this token while a run did. With a single-use provider, that will revoke the "
@@ -125,7 +128,7 @@ class RefreshAlarms(Alarms):
         )
 
     def foreign_sets(self) -> Watch:
-        """Something else stored tokens in the secret. Fix: `status` names the version; stop the other refresher."""
+        """Something else stored tokens in the secret. Fix: stop it; `status` names the version that it stored."""
         return _once(
             self._metrics.worker("ForeignSets", "Maximum"),
             "Something else than the worker and its commands stored tokens: a second refresher uses up the refresh "
@@ -134,7 +137,7 @@ class RefreshAlarms(Alarms):
         )
 
     def lifetime_too_short(self) -> Watch:
-        """Runs reached the daily limit of the claim store. Fix: `status`; put the claims into a table."""
+        """Runs reached the daily limit of the claim store. Fix: move the claims into a table."""
         metric = self._metrics.lifetimes_too_short()
         logs.MetricFilter(
             self,
@@ -153,7 +156,10 @@ class RefreshAlarms(Alarms):
         )
 
     def tokens_kept(self) -> Watch:
-        """Secrets Manager refuses new tokens, and the claim table keeps them. Fix: `status`; what its error names."""
+        """Secrets Manager refuses new tokens, and the claim table keeps them.
+
+        Fix: run `status`, and correct what it names.
+        """
         return _once(
             kept_tokens_metric(
                 self, self._log_group, stack_name=self._parameters.stack_name, period=self._metrics.period
@@ -167,7 +173,7 @@ class RefreshAlarms(Alarms):
     def denied_access(self) -> Watch:
         """Somebody without permission tried to read or change the secret; needs a CloudTrail trail in the region.
 
-        Fix: read the messages in `DeniedAccessUrl`.
+        Fix: read the messages of the queue `DeniedAccessUrl`: they say who, when and from where.
         """
         return _once(
             self._denied.metric(self._metrics.period),
@@ -179,7 +185,7 @@ class RefreshAlarms(Alarms):
     def dead_letters(self) -> Watch:
         """The schedule could not start a run.
 
-        Fix: `doctor --function` counts them; correct what it names, then `refresh --invoke`.
+        Fix: run `doctor --function`, correct what it names, then run `refresh --invoke`.
         """
         return _once(
             self._metrics.undelivered(),
@@ -191,7 +197,7 @@ class RefreshAlarms(Alarms):
     def throttled(self) -> Watch:
         """Lambda refused to start the worker in two of three periods.
 
-        Fix: `refresh` from your machine needs no Lambda.
+        Fix: run `refresh` from your machine, which needs no Lambda.
         """
         return _once(
             self._metrics.throttles(),

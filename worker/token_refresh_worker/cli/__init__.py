@@ -6,6 +6,8 @@ It is an extra of the package: neither the function nor a consumer needs it.
 import sys
 from collections.abc import Sequence
 
+from token_refresh.advice import Command
+
 EX_UNAVAILABLE = 69
 """The exit status of sysexits.h for a missing support program; `status` uses 0 to 3."""
 
@@ -18,8 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (missing.name or "token_refresh").startswith("token_refresh"):
             raise  # A defect of this package, and no missing extra.
         sys.stderr.write(
-            f"token-refresh needs the extra 'cli' ({missing.name} is not installed): "
-            "install token-refresh-worker[cli]\n"
+            f"token-refresh needs the extra 'cli' ({missing.name} is not installed). Install what is in it: "
+            f"{Command.of('{} -m pip install rich typer', sys.executable)}\n"
         )
         raise SystemExit(EX_UNAVAILABLE) from None
     run(arguments)
