@@ -46,7 +46,7 @@ def receiver(code: Path) -> Deployment:
 
 
 def test_commands_of_alarms(plain: Deployment, with_table: Deployment, fleet: Deployment, receiver: Deployment) -> None:
-    """The first command of each alarm is one that its program takes, with the region, on the stack's log and function."""
+    """Each alarm's first command is one that its program takes, with the region, and a log or function of the stack."""
     for deployment in (plain, with_table, fleet, receiver):
         found = first_commands(deployment)
         groups = {group["Properties"]["LogGroupName"] for group in deployment.resources("Logs::LogGroup")}
