@@ -165,7 +165,7 @@ def repository_address() -> str:
 
 @pytest.mark.parametrize(("project", "package"), [(".", "worker/token_refresh_worker"), ("reader", "token_refresh")])
 def test_uv_builds_what_changed(project: str, package: str) -> None:
-    """uv looks at each file that a wheel of the checkout packs: otherwise it goes on with what it built before."""
+    """Each file that a wheel of the checkout packs is one that uv watches: it goes on with what it built otherwise."""
     folder = ROOT / project
     keys = tomllib.loads((folder / "pyproject.toml").read_text())["tool"]["uv"]["cache-keys"]
     watched = {path for key in keys for path in folder.glob(key["file"])}
