@@ -46,13 +46,14 @@ def receiver(code: Path) -> Deployment:
 
 
 def test_commands_of_alarms(plain: Deployment, with_table: Deployment, fleet: Deployment, receiver: Deployment) -> None:
-    """The first command of each alarm is one that its program takes, on a log group or a function of the stack."""
+    """Each alarm's first command is one that its program takes, with the region, and a log or function of the stack."""
     for deployment in (plain, with_table, fleet, receiver):
         found = first_commands(deployment)
         groups = {group["Properties"]["LogGroupName"] for group in deployment.resources("Logs::LogGroup")}
         assert len(found) > 4
         for line in found.values():
             check(line)
+            assert re.search(r" --region \S+$", line)
             assert {*re.findall(r"logs tail (/\S+)", line)} <= groups
             assert {*FUNCTION.findall(line)} <= functions(deployment)
 

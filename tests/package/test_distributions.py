@@ -161,3 +161,14 @@ def repository_address() -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     address: str = project["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"]
     return address
+
+
+@pytest.mark.parametrize(("project", "package"), [(".", "worker/token_refresh_worker"), ("reader", "token_refresh")])
+def test_uv_builds_what_changed(project: str, package: str) -> None:
+    """Each file that a wheel of the checkout packs is one that uv watches: it goes on with what it built otherwise."""
+    folder = ROOT / project
+    keys = tomllib.loads((folder / "pyproject.toml").read_text())["tool"]["uv"]["cache-keys"]
+    watched = {path for key in keys for path in folder.glob(key["file"])}
+    packed = {path for path in (folder / package).rglob("*.*") if "__pycache__" not in path.parts}
+
+    assert {"py.typed"} == {path.name for path in packed - watched}

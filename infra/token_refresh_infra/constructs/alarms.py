@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_logs as logs
@@ -47,7 +47,7 @@ ONCE: Final = Limit(_COMPARE.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, 1)
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What an alarm watches, and what it says: what it means, what to do, and the command to run first.
+    """What an alarm watches, and what it says: what it means, what to do, and the command to run first, without region.
 
     Attributes:
         limit: Which data points breach.
@@ -96,13 +96,17 @@ class Alarms(Construct):
         del name
         return True
 
+    def _said(self, watch: Watch) -> str:
+        """Complete the command at the end of what an alarm says."""
+        return f"{watch.text} --region {Stack.of(self).region}"
+
     def _make(self, name: str, watch: Watch) -> cloudwatch.AlarmBase:
         enough, periods = watch.points if isinstance(watch.points, tuple) else (None, watch.points)
         return cloudwatch.Alarm(
             self,
             name,
             alarm_name=f"{self._stack_name}-{name}",
-            alarm_description=watch.text,
+            alarm_description=self._said(watch),
             metric=watch.metric,
             comparison_operator=watch.limit.operator,
             threshold=watch.limit.threshold,

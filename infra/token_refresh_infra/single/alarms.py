@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from aws_cdk import Annotations, Duration, Stack
+from aws_cdk import Annotations, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -52,10 +52,8 @@ class RefreshAlarms(Alarms):
         super().__init__(scope, construct_id, stack_name=parameters.stack_name)
         self._parameters, self._metrics = parameters, metrics
         self._log_group, self._denied = log_group, denied
-        self._region = f"--region {Stack.of(self).region}"
-        self._on_secret = f"{parameters.token_secret_id} {self._region}"
         # An adopted secret's tags prove no function, and without one a command would go to Upwork.
-        self._with_function = f"{parameters.token_secret_id} --function {parameters.stack_name} {self._region}"
+        self._with_function = f"{parameters.token_secret_id} --function {parameters.stack_name}"
         if not parameters.alarm_timing.rings_in_time:
             Annotations.of(self).add_warning_v2(
                 "token-refresh:late-alarm",
@@ -73,7 +71,7 @@ class RefreshAlarms(Alarms):
         return Watch(
             self._metrics.seconds_to_expiry(_SHORT),
             f"The access token expires in less than {threshold // 60} minutes and was not refreshed. Consumers fail "
-            f"when it expires. First: token-refresh status {self._on_secret}",
+            f"when it expires. First: token-refresh status {self._parameters.token_secret_id}",
             limit=below(threshold),
             points=(1, 1),
             # Runs that stop report nothing: the next alarm is theirs, and this one stays as it is.
@@ -89,17 +87,18 @@ class RefreshAlarms(Alarms):
         silence = self._parameters.alarm_timing.silence
         runs = self._metrics.runs(Duration.seconds(silence.period_seconds))
         minutes = silence.periods * silence.period_seconds // 60
+        doctor = f"First: token-refresh doctor {self._with_function}"
         return RunsWatch(
             self._metrics.failed_runs(),
             f"Runs failed in two of the last three periods, or none started for {minutes} minutes. A failed run's log "
             "line (token_refresh_failed) says why, and which command corrects it. A run that was killed, or never "
-            f"started, leaves no line. First: token-refresh doctor {self._with_function}",
+            f"started, leaves no line. {doctor}",
             limit=ONCE,
             points=(2, 3),
             missing=IGNORED,
             silent=Watch(
                 runs,
-                f"No run started for {minutes} minutes.",
+                f"No run started for {minutes} minutes. {doctor}",
                 limit=NEVER,
                 points=silence.periods,
                 missing=BREACHING,
@@ -124,7 +123,7 @@ class RefreshAlarms(Alarms):
             self._metrics.worker("Superseded", "Sum"),
             "Something else refreshed this token while a run did. With a single-use provider, that will revoke the "
             "grant: find the other refresher and stop it. CloudTrail's PutSecretValue events say who it is. "
-            f"First: token-refresh history {self._on_secret}",
+            f"First: token-refresh history {self._parameters.token_secret_id}",
         )
 
     def foreign_sets(self) -> Watch:
@@ -133,7 +132,7 @@ class RefreshAlarms(Alarms):
             self._metrics.worker("ForeignSets", "Maximum"),
             "Something else than the worker and its commands stored tokens: a second refresher uses up the refresh "
             "token, and a single-use provider will revoke the grant. Stop it; CloudTrail's PutSecretValue events say "
-            f"who it is. First: token-refresh status {self._on_secret}",
+            f"who it is. First: token-refresh status {self._parameters.token_secret_id}",
         )
 
     def lifetime_too_short(self) -> Watch:
@@ -152,7 +151,7 @@ class RefreshAlarms(Alarms):
             "The access tokens live so short that the claim store reaches its daily limit: runs wait, and consumers "
             'will see expired tokens. Move the claims to a table: set claim_table = "create" in the deployment\'s file '
             "and follow docs/deploy.md (Claims in a table). "
-            f"First: token-refresh status {self._on_secret}",
+            f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
     def tokens_kept(self) -> Watch:
@@ -167,7 +166,7 @@ class RefreshAlarms(Alarms):
             "Secrets Manager refuses to store new tokens, and the claim table keeps them. Nothing is lost, and nothing "
             "is refreshed until it takes them: correct what the error in the log names, such as a permission or a "
             "disabled key. Don't delete the table, its item or its key. "
-            f"First: token-refresh status {self._on_secret}",
+            f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
     def denied_access(self) -> Watch:
@@ -179,7 +178,7 @@ class RefreshAlarms(Alarms):
             self._denied.metric(self._metrics.period),
             "Somebody without permission tried to read or change the secret (from CloudTrail; needs a trail in this "
             "region). A message in the queue says who, when and from where. First: aws sqs receive-message "
-            f"--queue-url {self._denied.queue.queue_url} {self._region}",
+            f"--queue-url {self._denied.queue.queue_url}",
         )
 
     def dead_letters(self) -> Watch:
@@ -191,7 +190,7 @@ class RefreshAlarms(Alarms):
             self._metrics.undelivered(),
             "The schedule could not start the function: it was deleted, throttled, or refuses the schedule's role. The "
             "message's attributes say why. First: aws sqs receive-message --message-attribute-names All "
-            f"--queue-url {self._metrics.dead_letters.queue_url} {self._region}",
+            f"--queue-url {self._metrics.dead_letters.queue_url}",
         )
 
     def throttled(self) -> Watch:
@@ -203,7 +202,7 @@ class RefreshAlarms(Alarms):
             self._metrics.throttles(),
             "Lambda refuses to start the worker: other functions use up the account's concurrency, or more on-demand "
             "runs than reserved_concurrency allows were started. "
-            f"First: aws lambda get-account-settings {self._region}",
+            "First: aws lambda get-account-settings",
             points=(2, 3),
         )
 
@@ -246,6 +245,6 @@ class RefreshAlarms(Alarms):
             self,
             name,
             composite_alarm_name=f"{self._stack_name}-{name}",
-            alarm_description=watch.text,
+            alarm_description=self._said(watch),
             alarm_rule=rule.any_of(failed, stopped),
         )
