@@ -25,8 +25,8 @@ LISTED: Final = [name for name in profile_names() if name != "generic" and load_
 _KINDS: Final = (
     (
         "never changes: Google, Dropbox, HubSpot",
-        "Nothing is lost. A run that fails, fails silently.",
-        "The same, with alarms, and a copy for your services. A plain handler may be enough.",
+        "Nothing is lost. Failed runs are silent.",
+        "Nothing is lost. Failed runs raise an alarm, and services read a copy. A plain handler may be enough.",
     ),
     (
         "changes, and the old one works for a while: Upwork, Xero, Microsoft",
@@ -38,8 +38,8 @@ _KINDS: Final = (
         "Two runs, or a crash after the request: the used token is sent again, and many providers revoke the grant.",
         (
             "One run redeems. A crash before the request or after the write loses nothing. Between them the new tokens "
-            "are gone: an alarm tells you, and you authorize again while the access token works. Just before it "
-            "expires, the worker tries the used one."
+            "may be gone: an alarm tells you, and you authorize again while the access token works. Only just before "
+            "it expires, the worker risks the used one."
         ),
     ),
 )
