@@ -88,8 +88,8 @@ def test_what_a_message_asks_for() -> None:
 
     assert replace(message, dry_run=True) == fitted(message, row(new=True))
     assert message == fitted(message, row(found=seen(error_type="TokenEndpointUnavailable")))
-    assert replace(message, most_requests=1) == fitted(message, row(found=twice))
-    assert fitted(replace(message, probe=True), row()).most_requests == 1
+    assert replace(message, once=True) == fitted(message, row(found=twice))
+    assert fitted(replace(message, probe=True), row()).once
     assert person == fitted(person, row(new=True))
 
 

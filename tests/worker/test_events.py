@@ -101,9 +101,9 @@ def test_a_message_that_is_none_is_named(record: object) -> None:
 
 @pytest.mark.parametrize(("more", "probe"), [({}, False), ({"probe": True}, True), ({"probe": 1, "version": 9}, False)])
 def test_a_message(more: dict[str, object], probe: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """A message starts a run on its secret that sends two requests; unknown keys come from a later dispatcher."""
+    """A message starts a run on its secret; keys that it does not know come from a later dispatcher."""
     body = json.dumps({"secret_id": "arn:aws:a"} | more)
 
-    assert [Trigger(name="fleet", secret_id="arn:aws:a", probe=probe, most_requests=2)] * 2 == read_messages(
+    assert [Trigger(name="fleet", secret_id="arn:aws:a", probe=probe)] * 2 == read_messages(
         {"Records": [{"eventSource": "aws:sqs", "body": body}] * 2}
     )

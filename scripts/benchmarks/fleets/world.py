@@ -22,7 +22,7 @@ from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.fleet.dispatcher import hand_out
 from token_refresh_worker.fleet.ports import store_refuses
 from token_refresh_worker.fleet.worker import Crew, run_member
-from token_refresh_worker.run.events import FLEET_REQUESTS, Trigger
+from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import CurrentTokens
 
 CLAIM_SECONDS = 0.01
@@ -252,8 +252,7 @@ class World:
         endpoint = self.providers[self.of[secret_arn]].at(self.host[secret_arn])
         run = virtual_invocation(self.clock, self.account, endpoint, self.claims[secret_arn], secret_arn)
         self.clock.sleep(CLAIM_SECONDS)  # the row's
-        trigger = Trigger(name="fleet", secret_id=secret_arn, probe=message.probe, most_requests=FLEET_REQUESTS)
-        report = run_member(self.crew, trigger, run)
+        report = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn, probe=message.probe), run)
         self.tally.runs += 1
         if report and report.error_type:
             self.tally.errors[report.error_type] = self.tally.errors.get(report.error_type, 0) + 1

@@ -148,9 +148,7 @@ def fitted(trigger: Trigger, row: Row) -> Trigger:
     if trigger.name != "fleet":
         return trigger
     # Nobody knows where the request would go: the breakers and rates of that place are heeded from the next run on.
-    # Of a host that failed nobody knows whether it is back: one request finds out.
-    most_requests = 1 if trigger.probe or row.fails_again else trigger.most_requests
-    return replace(trigger, dry_run=row.host is None, most_requests=most_requests)
+    return replace(trigger, dry_run=row.host is None, once=trigger.probe or row.fails_again)
 
 
 def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, object]], default: str) -> str:

@@ -10,10 +10,6 @@ from token_refresh.errors import InvalidEvent
 from token_refresh.records import record
 from token_refresh.stored.json_object import json_type
 
-REQUESTS: Final = 4
-"""How many token requests a run sends at most."""
-FLEET_REQUESTS: Final = 2
-"""The same in a fleet: its dispatcher repeats what failed, and no run knows how many others ask the same dead host."""
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
 _CLAIM_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _EXPECTED: Final = {
@@ -39,8 +35,8 @@ class Trigger:
     dry_run: bool = False
     probe: bool = False
     """Whether a fleet's run begins although a breaker is open."""
-    most_requests: int = REQUESTS
-    """How often the run may send its token request."""
+    once: bool = False
+    """Whether to send one request at most: the last ones failed, and nobody knows whether the host is back."""
 
 
 def read_event(event: object) -> Trigger:
@@ -99,9 +95,7 @@ def _read_message(record: object) -> Trigger:
     secret_id = body.get("secret_id")
     if not _fits("secret_id", secret_id):
         raise InvalidEvent('the body of each message must be {"secret_id": "the ARN of a secret"}')
-    return Trigger(
-        name="fleet", secret_id=str(secret_id), probe=body.get("probe") is True, most_requests=FLEET_REQUESTS
-    )
+    return Trigger(name="fleet", secret_id=str(secret_id), probe=body.get("probe") is True)
 
 
 def check_secret(trigger: Trigger, token_secret_id: str) -> None:

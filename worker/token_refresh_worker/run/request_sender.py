@@ -129,7 +129,8 @@ class RequestSender:
         if not isinstance(response, FailedRequest):
             return False
         transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
-        return transient and self._replay_allowed()
+        may_repeat = self.unsure or self.memory.requests_sent < self.parts.most_refused
+        return transient and may_repeat and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:
         return not self.unsure or self.replay_allowed(self.memory.service_now())
