@@ -178,6 +178,20 @@ def test_no_retry_sleeps_through_the_last_quarter() -> None:
     assert NOW + LONGEST_WAIT == left(row(), over).next_at
 
 
+def test_what_was_refused_is_tried_each_minute_of_the_last_quarter() -> None:
+    """Nothing was redeemed and the token is about to expire: no wait doubles, unless the provider asked for one."""
+    failed = row(found=seen(error_type="TokenEndpointUnavailable", failures=3))
+    in_it = {"expires_at": NOW + 4 * MINUTE, "due_at": NOW + 4 * MINUTE - WINDOW}
+
+    refused, held = (ran_into(name, **in_it) for name in ("TokenEndpointUnavailable", "RefreshOutcomeUnknown"))
+    over = ran_into("TokenEndpointUnavailable", expires_at=NOW, due_at=NOW - WINDOW)
+
+    assert NOW + MINUTE == left(failed, refused).next_at
+    assert NOW + 3 * MINUTE == left(failed, replace(refused, retry_at=NOW + 3 * MINUTE)).next_at
+    assert NOW + 10 * MINUTE == left(failed, over).next_at
+    assert NOW + 16 * MINUTE == left(failed, held).next_at
+
+
 def test_yield_waits_for_the_claim() -> None:
     """A run that yielded is repeated when its `retry_at` says, without counting as a failure or a success."""
     now = left(row(), ran("yielded", retry_at=NOW + 2 * MINUTE))

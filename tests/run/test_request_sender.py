@@ -87,6 +87,26 @@ def test_a_lost_response_is_not_asked_for_again_without_a_grace_period() -> None
     assert 1 == len(world.endpoint.requests)
 
 
+@pytest.mark.parametrize(
+    ("responses", "sent"),
+    [([NOT_SENT] * 4, 2), ([NOT_SENT, BUSY], 2), ([LOST] * 4, 4), ([NOT_SENT, LOST, BUSY, NOT_SENT], 4)],
+)
+def test_a_run_of_a_fleet_repeats_a_refused_request_once(responses: list[EndpointResponse], sent: int) -> None:
+    """Its dispatcher repeats what a dead host refused; what was lost is asked for within the grace, as in any run."""
+    world = World()
+    world.endpoint.responses = [*responses]
+
+    with pytest.raises(TokenRefreshError):
+        world.execute(name="fleet")
+    assert sent == len(world.endpoint.requests)
+
+    world = World()
+    world.endpoint.responses = [*responses]
+    with pytest.raises(TokenRefreshError):
+        world.execute(name="fleet", once=True)
+    assert 1 == len(world.endpoint.requests)
+
+
 def test_the_endpoint_is_opened_once_a_refresh() -> None:
     """Repeats use the same client, and a run that sends nothing makes none."""
     world = World()

@@ -88,13 +88,14 @@ class World:
         return self.model.call(operation, request | token, now=self.clock.service_now.timestamp())
 
     def run(self, **how: Any) -> Run:
-        left_seconds = how.pop("time_left_seconds", 90.0)
+        left_seconds, timeout_seconds = how.pop("time_left_seconds", 90.0), how.pop("request_timeout_seconds", None)
+        trigger = Trigger(**{"name": "cli"} | how)
         return Run(
             parts=Parts(
                 secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
                 policy=self.policy,
                 deadline=Deadline(clock=self.clock, at=self.clock.seconds + left_seconds),
-                request_timeout_seconds=how.pop("request_timeout_seconds", None),
+                request_timeout_seconds=timeout_seconds,
                 store=self.store,
                 claims=self.table or VersionClaims(self.store),
                 keeper=self.table if self.keeps else None,
@@ -104,9 +105,11 @@ class World:
                 provider=self.provider,
                 nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
                 log=self.log,
+                most_requests=trigger.most_requests,
+                most_refused=trigger.most_refused,
             ),
             limit=timedelta(seconds=left_seconds),
-            trigger=Trigger(**{"name": "cli"} | how),
+            trigger=trigger,
         )
 
     def execute(self, **how: Any) -> Outcome:

@@ -24,7 +24,7 @@ from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.credentials import find_credentials, previous_credentials
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import REFUSED_IN_FLEET, REQUEST_TIMEOUT_SECONDS, REQUESTS, Parts
+from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.run.ports import (
     Bus,
     ClaimStore,
@@ -114,8 +114,8 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             nonce=lambda: secrets.token_hex(16),
             log=log,
             request_timeout_seconds=settings.request_timeout_seconds,
-            most_requests=1 if trigger.once else REQUESTS,
-            most_refused=REFUSED_IN_FLEET if trigger.name == "fleet" else REQUESTS,
+            most_requests=trigger.most_requests,
+            most_refused=trigger.most_refused,
             time_of_day=lambda: datetime.now(UTC),
         ),
         limit=timedelta(seconds=math.ceil(time_left_seconds)),

@@ -19,7 +19,7 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.invocation import Invocation
-from token_refresh_worker.run.parts import REFUSED_IN_FLEET, REQUESTS, Parts
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
@@ -72,8 +72,8 @@ def virtual_invocation(
                 provider=provider,
                 nonce=lambda: secrets.token_hex(16),
                 log=log,
-                most_requests=1 if trigger.once else REQUESTS,
-                most_refused=REFUSED_IN_FLEET if trigger.name == "fleet" else REQUESTS,
+                most_requests=trigger.most_requests,
+                most_refused=trigger.most_refused,
             ),
             limit=timedelta(seconds=RUN_SECONDS),
             trigger=trigger,

@@ -10,6 +10,10 @@ from token_refresh.errors import InvalidEvent
 from token_refresh.records import record
 from token_refresh.stored.json_object import json_type
 
+REQUESTS: Final = 4
+"""How many token requests a run sends at most."""
+REFUSED_IN_FLEET: Final = 2
+"""How many of them may be refused in a fleet: its dispatcher repeats them, and one run knows nothing of the others."""
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
 _CLAIM_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _EXPECTED: Final = {
@@ -37,6 +41,16 @@ class Trigger:
     """Whether a fleet's run begins although a breaker is open."""
     once: bool = False
     """Whether to send one request at most: the last ones failed, and nobody knows whether the host is back."""
+
+    @property
+    def most_requests(self) -> int:
+        """How many token requests its run may send."""
+        return 1 if self.once else REQUESTS
+
+    @property
+    def most_refused(self) -> int:
+        """How many of them may be refused."""
+        return REFUSED_IN_FLEET if self.name == "fleet" else REQUESTS
 
 
 def read_event(event: object) -> Trigger:

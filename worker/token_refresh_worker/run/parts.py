@@ -7,6 +7,7 @@ from typing import Final
 from token_refresh.records import record
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import ClaimStore, Deadline, Log, SecretStore, TokenEndpoint, TokenKeeper
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -14,10 +15,6 @@ from token_refresh_worker.stored.document import TokenDocument
 
 REQUEST_TIMEOUT_SECONDS: Final = 20.0
 """How long one token request may take at a provider with a grace period, unless it is configured."""
-REQUESTS: Final = 4
-"""How many token requests a run sends at most."""
-REFUSED_IN_FLEET: Final = 2
-"""How many of them may be refused in a fleet: its dispatcher repeats them, and one run knows nothing of the others."""
 STORE_RESERVE_SECONDS: Final = 10.0
 """Kept back from every token request, so that new tokens can be stored."""
 KEEP_RESERVE_SECONDS: Final = 20.0
@@ -52,7 +49,7 @@ class Parts:
     """None: the default, or at a single-use provider all the time that is left."""
     most_requests: int = REQUESTS
     most_refused: int = REQUESTS
-    """After so many requests none is sent, while no response was lost: only a lost one is repeated within a grace."""
+    """After so many requests none is sent, unless a response was lost: within a grace that one is asked for again."""
     time_of_day: Callable[[], datetime] | None = None
     """This machine's clock, by which Lambda counts the time left: it explains a deadline, and decides nothing."""
     keeper: TokenKeeper | None = None

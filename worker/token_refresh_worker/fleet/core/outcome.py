@@ -13,6 +13,7 @@ SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
 LONGEST_WAIT_FOR_PROVIDER: Final = timedelta(minutes=10)
 """A host that is back must be found soon; a retry is one request."""
+UNAVAILABLE: Final = "TokenEndpointUnavailable"
 JITTER: Final = timedelta(seconds=30)
 """Retries are spread over this time, so that secrets that failed together don't come back together."""
 
@@ -31,9 +32,7 @@ _STATES: Final = {
     "TokenRequestRejected": State.ERROR,
     "ClientRejected": State.ERROR,
 }
-"""Failures that a retry alone does not end. All others leave the state as it is: the secret becomes due, then overdue.
-"""
-
+"""What a retry alone does not end. Other failures leave the state as it is: the secret becomes due, then overdue."""
 
 STORE_ERRORS: Final = frozenset({"SecretStoreUnavailable", "TokensKept", "TokensNotStored"})
 """Secrets Manager refused to read or write the secret."""
@@ -43,7 +42,7 @@ _PROVIDER_ERRORS: Final = frozenset(
         "InvalidTokenResponse",
         "ReauthorizationRequired",
         "RefreshOutcomeUnknown",
-        "TokenEndpointUnavailable",
+        UNAVAILABLE,
         "TokenRequestRejected",
     }
 )
@@ -141,9 +140,10 @@ def _next_look(row: Row, seen: Seen, retry_at: datetime | None, jitter: timedelt
         return seen.at
     # The run knows best: its `retry_at` is the end of a claim, or what the provider asked for.
     wanted = retry_at or seen.at + _backoff(seen)
-    quarter = row.last_quarter_at
-    if quarter is not None and quarter > seen.at:
-        # In the last quarter of the window a run does what it would put off before, so none may sleep through it.
+    quarter, expires_at = row.last_quarter_at, row.expires_at
+    urgent = retry_at is None and seen.error_type == UNAVAILABLE and expires_at is not None and seen.at < expires_at
+    if quarter is not None and (urgent or quarter > seen.at):
+        # Then a run does what it would put off before, so none may sleep through it; refused requests come each minute.
         wanted = min(wanted, quarter)
     return max(earliest, wanted) + jitter
 
@@ -152,6 +152,6 @@ def _backoff(seen: Seen) -> timedelta:
     """Wait twice as long after each failure, up to an hour; a dead grant waits for a person, so an hour at once."""
     if seen.state is State.REAUTHORIZE:
         return LONGEST_WAIT
-    longest = LONGEST_WAIT_FOR_PROVIDER if seen.error_type == "TokenEndpointUnavailable" else LONGEST_WAIT
+    longest = LONGEST_WAIT_FOR_PROVIDER if seen.error_type == UNAVAILABLE else LONGEST_WAIT
     # Six doublings exceed an hour; a larger shift would overflow a timedelta.
     return min(SHORTEST_WAIT * (1 << min(seen.failures, 6)), longest)
