@@ -1,0 +1,11 @@
+"""How many made-up values the random tests try."""
+
+import os
+
+SHARE = 1 if os.environ.get("EXAMPLES") == "all" else 5
+"""`scripts/test` tries a fifth of them, others each time; with `EXAMPLES=all`, as each night, it tries all."""
+
+
+def examples(count: int) -> int:
+    """Return how many of `count` values to try."""
+    return count // SHARE
