@@ -18,7 +18,7 @@ html_favicon = "static/favicon.svg"
 html_show_sphinx = False
 html_copy_source = False
 myst_html_meta = {
-    "description": "Keeps OAuth 2.0 access tokens in AWS Secrets Manager fresh, also where refresh tokens work once"
+    "description": "Keeps OAuth 2.0 access tokens in AWS Secrets Manager fresh, even where refresh tokens work once"
 }
 
 exclude_patterns = ["README.md"]  # it is the front page
