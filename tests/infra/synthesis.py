@@ -12,7 +12,7 @@ import plain
 from infra.policy import as_list
 from token_refresh_infra.modes import mode_of, parameters_of
 
-from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
+from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,10 +123,14 @@ def synthesise(values: dict[str, Any], code: Path) -> Deployment:
 @functools.cache
 def _template(values: str, code: Path) -> str:
     parameters, mode = parameters_of(json.loads(values)), mode_of(json.loads(values))
-    stack = mode.stack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
-    template = assertions.Template.from_stack(stack).to_json()
-    found = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
-    return json.dumps([template, *(warning.entry.data for warning in found)])
+    app = App(context=FLAGS)
+    mode.stack(app, parameters.stack_name, parameters=parameters, code=code)
+    # What is written, not the CDK's objects: two of its packages have one file, and their types depend on which came last.
+    written = Path(app.synth().directory, parameters.stack_name)
+    metadata = written.with_suffix(".metadata.json")
+    entries = json.loads(metadata.read_text()).values() if metadata.exists() else []
+    warnings = [entry["data"] for part in entries for entry in part if entry["type"] == "aws:cdk:warning"]
+    return json.dumps([json.loads(written.with_suffix(".template.json").read_text()), *warnings])
 
 
 @functools.cache

@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.synthesis import Deployment
-from token_refresh_infra.modes import mode_of, parameters_of
-
-from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
+from infra.synthesis import Deployment, synthesise
 
 
 def account(deployment: Deployment) -> Any:
@@ -48,10 +45,5 @@ def test_cloudwatch_may_publish(plain: Deployment, everything: Deployment) -> No
 def test_nobody_hears_of_alarms(code: Path, values: dict[str, Any], *, warned: bool) -> None:
     """A deployment whose alarms nobody would hear of is warned of at synthesis."""
     chosen = {"environment": "dev"} | values
-    parameters = parameters_of(chosen)
-    stack = mode_of(chosen).stack(App(), parameters.stack_name, parameters=parameters, code=code)
-
-    found = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
-
-    texts = [str(warning.entry.data) for warning in found]
+    texts = synthesise(chosen, code).warnings
     assert warned == any("nobody hears of an alarm: set alarm_email or alarm_topic" in text for text in texts)
