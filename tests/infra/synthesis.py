@@ -125,7 +125,7 @@ def _template(values: str, code: Path) -> str:
     parameters, mode = parameters_of(json.loads(values)), mode_of(json.loads(values))
     app = App(context=FLAGS)
     mode.stack(app, parameters.stack_name, parameters=parameters, code=code)
-    # What is written, not the CDK's objects: two of its packages have one file, and their types depend on which came last.
+    # What is written, not objects: two of the CDK's packages have one file, and the last one decides on their types.
     written = Path(app.synth().directory, parameters.stack_name)
     metadata = written.with_suffix(".metadata.json")
     entries = json.loads(metadata.read_text()).values() if metadata.exists() else []
