@@ -26,12 +26,12 @@ _KINDS: Final = (
     (
         "never changes: Google, Dropbox, HubSpot",
         "Nothing is lost. Failed runs are silent.",
-        "Nothing is lost. Failed runs raise an alarm, and services read a copy. A plain handler may be enough.",
+        "The same, with alarms and a copy for services. A plain handler may be enough.",
     ),
     (
         "changes, and the old one works for a while: Upwork, Xero, Microsoft",
         "Two runs: the slower one stores older tokens, which soon stop working. A crash: the next run repeats.",
-        "One run redeems, and older tokens never replace newer ones. After a crash the next run repeats in time.",
+        "One run redeems, and older tokens never replace newer ones. After a crash the next run repeats.",
     ),
     (
         "works once: GitHub Apps, Slack, Zoom",

@@ -25,8 +25,8 @@ def sentence() -> str:
     """Return the same in one sentence."""
     (worlds, violations), (planted, found), (killed, lost) = _counts()
     return (
-        f"The search ran the deployed code through every order of events within bounds, {worlds}: "
-        f"{violations} broke a promise. It finds {found} of {planted} planted bugs. Of {killed} killed processes "
+        f"The deployed code ran through every order of events within bounds, {worlds}: "
+        f"{violations} broke a promise. {found} of {planted} planted bugs are found. Of {killed} killed processes "
         f"{lost} lost the grant, all between response and write at a single-use provider."
     )
 
