@@ -1,6 +1,7 @@
 """Output that can't be written: a full disk, and a pipe that nobody reads."""
 
 import errno
+import io
 import os
 import re
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -108,6 +109,32 @@ def test_ctrl_c_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class _Signalled(io.RawIOBase):
+    """A terminal during whose first write a signal arrives; the buffer above takes no second write meanwhile."""
+
+    def __init__(self) -> None:
+        self.coming = [signal.SIGHUP]
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        if self.coming:
+            signal.raise_signal(self.coming.pop())
+        return len(data)
+
+
+def test_signals_while_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run goes on if signals arrive together, the second while the command prints about the first."""
+    raw = _Signalled()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True))
+
+    with finishing("The run ends first."):
+        signal.raise_signal(signal.SIGTERM)
+
+    assert not raw.coming
 
 
 def test_an_ignored_ctrl_c_stays_ignored() -> None:

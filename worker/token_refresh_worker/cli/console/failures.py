@@ -104,7 +104,8 @@ def finishing(work: str) -> Iterator[None]:
         if number == signal.SIGINT:
             signal.signal(number, previous[signal.SIGINT])
             again = " Press Ctrl-C again to interrupt it all the same."
-        with suppress(OSError):  # Such as a full disk: raised here, it would interrupt the work.
+        # A full disk, or this interrupts a print and its stream takes no other: raised, it would interrupt the work.
+        with suppress(Exception):
             errors().print(f"\n{work}{again}")
 
     handlers = {number: signal.getsignal(number) for number in _ENDING}
