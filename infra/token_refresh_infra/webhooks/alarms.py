@@ -80,9 +80,10 @@ class WebhookAlarms(Alarms):
         queue = self._receiver.dead_letters
         return Watch(
             queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
-            "The consumer failed five times on a delivery, which waits here for 14 days. Once the consumer is corrected, "
-            f"send all of them again: aws sqs start-message-move-task --source-arn {queue.queue_arn} --region "
-            f"{Stack.of(self).region}. First: aws sqs receive-message --attribute-names All --queue-url {queue.queue_url}",
+            "The consumer failed five times on a delivery, which waits here for 14 days. Once the consumer is "
+            f"corrected, send them again: aws sqs start-message-move-task --source-arn {queue.queue_arn} --region "
+            f"{Stack.of(self).region}. First: aws sqs receive-message --attribute-names All "
+            f"--queue-url {queue.queue_url}",
         )
 
     def queue_waits(self) -> Watch:
