@@ -113,7 +113,7 @@ def test_ctrl_c_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_press_that_arrives_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """npm, and Docker on WSL, pass a Ctrl-C on that the terminal has sent already: only a press of its own interrupts."""
+    """npm, and Docker on WSL, send a Ctrl-C again that the terminal has sent: only a press of its own interrupts."""
     now = [100.0]
     monkeypatch.setattr(failures, "_now", lambda: now[0])
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
