@@ -159,12 +159,16 @@ def test_remove_a_secret_that_is_deleted(index: TableIndex) -> None:
     assert [True] * 3 == [stone.quietly for stone in index.tombstones()]
 
 
-def test_remove_what_can_not_be_removed(index: TableIndex) -> None:
-    """What is no member is refused, and so is a secret whose new tokens the table keeps: nothing would store them."""
+def test_remove_what_can_not_be_removed(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+    """What is no member is refused, and so is a secret whose new tokens the table keeps: nothing would store them.
+
+    Also if the last run failed otherwise.
+    """
     tagged_secret("stranger", fleet="test")
     kept = tagged_secret("kept", fleet="prod")
-    found = failed("TokensKept", at=NOW)
+    found = failed("SecretStoreUnavailable", at=NOW)
     index.add(Row(secret_arn=kept, provider="xero", added_at=NOW, next_at=NOW, seen=found))
+    dynamodb.put_item(TableName="prod", Item={"secret_arn": {"S": kept}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
 
     ended = run("remove", "missing", "stranger", "kept")
 
