@@ -81,7 +81,7 @@ def test_interrupted_tests_end(checkout: Path, end: Callable[[Any], object], sta
     """Ctrl-C, a signal and a closed terminal end `scripts/test` at once, with one line, and all that it started."""
     child = pexpect.spawn("/bin/sh", [str(checkout / "scripts" / "test")], encoding="utf-8", timeout=20)
     started = checkout / "build" / "started"
-    while not (started.exists() and len(started.read_text().split()) == 4):  # noqa: PLR2004 - lint and three of pytest
+    while not (started.exists() and len(started.read_text().split()) == 4):
         time.sleep(0.01)
     end(child)
     child.expect(pexpect.EOF)
@@ -102,7 +102,7 @@ def wait_until_ended(number: str) -> None:
 
 
 def test_a_failed_installation_says_what_to_do(tmp_path: Path) -> None:
-    """What fails in an installation is shown as it is, and the last line says whose it is and that it can be repeated."""
+    """What fails in an installation is shown as it is, and the last line says what to do."""
     for name in ("locks", "reader", "scripts"):
         shutil.copytree(SCRIPTS.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(SCRIPTS.parent / "pyproject.toml", tmp_path)
@@ -112,7 +112,7 @@ def test_a_failed_installation_says_what_to_do(tmp_path: Path) -> None:
 
     failed = run("env", f"PYTHON={tmp_path}/python", str(tmp_path / "scripts" / "install"), "demo")
 
-    assert 28 == failed.returncode  # noqa: PLR2004 - the status of what failed
+    assert 28 == failed.returncode
     assert ["no space left", "scripts/install: failed, and the lines above say why"] == [
         line.partition(": often")[0] for line in failed.stderr.splitlines()[1:]
     ]

@@ -30,7 +30,8 @@ EX_USAGE = 64
 app = typer.Typer(
     name="token-refresh",
     epilog="Start with: token-refresh authorize, then token-refresh status. token-refresh --install-completion "
-    "completes commands, options and names of providers in bash, zsh and fish; the first Tab in a new zsh only loads it.",
+    "completes commands, options and names of providers in bash, zsh and fish. In a new zsh, the first Tab only loads "
+    "it.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
