@@ -225,7 +225,8 @@ class FleetAlarms(Alarms):
     def denied_access(self) -> Watch:
         """Somebody without permission tried to read or change a secret of the fleet; needs a CloudTrail trail.
 
-        With `by_tag`, any secret of the region: CloudTrail doesn't say which tags a secret has.
+        The worker's own refused calls don't count: they are rows and events. With `by_tag`, any secret of the region:
+        CloudTrail doesn't say which tags a secret has.
         """
         assert self._denied  # noqa: S101 - the stack makes it where it makes alarms
         return Watch(
