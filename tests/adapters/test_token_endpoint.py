@@ -59,6 +59,16 @@ def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod)
         (script.raw(b"HTTP/1.1 400 Bad\r\nContent-Length: 999\r\n\r\n{"), FailureKind.UNEXPECTED),
         (script.raw(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 999\r\n\r\n"), FailureKind.BUSY),
         (script.raw(b"HTTP/1.1 503 Busy\r\nRetry-After: 3\r\nContent-Length: 999\r\n\r\n{"), FailureKind.NO_RESPONSE),
+        (
+            script.raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(BODY)[:-9]),
+            FailureKind.UNREADABLE,
+        ),
+        (
+            script.raw(
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n" + gzip.compress(BODY)[:-9]
+            ),
+            FailureKind.NO_RESPONSE,
+        ),
         (script.raw(b"SSH-2.0-OpenSSH\r\n"), FailureKind.NO_RESPONSE),
         (script.close(), FailureKind.NO_RESPONSE),
     ],
@@ -77,6 +87,7 @@ def test_what_is_seen_decides(endpoint: TokenEndpoint, played: Script, kind: Fai
     [
         script.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY),
         script.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n15\r\n" + BODY),
+        script.raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 999\r\n\r\n" + gzip.compress(BODY)),
         Script(response=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY, hang=True),
     ],
 )

@@ -196,17 +196,19 @@ def read_body(response: httpx.Response) -> bytes | None:
     codings = {coding.strip() for coding in response.headers.get("Content-Encoding", "").lower().split(",")}
     if codings & _COMPRESSED:
         return None
-    body = bytearray()
+    arrived, failure = bytearray(), None
     try:
         for chunk in response.iter_raw():
-            body += chunk
-            if len(body) > BODY_LIMIT_BYTES:
+            arrived += chunk
+            if len(arrived) > BODY_LIMIT_BYTES:
                 return None
-    except HTTP_ERRORS:
-        # An object that has its end is whole, also where the transfer breaks off, or never ends.
-        if read_object(bytes(body), Encoding.JSON) is None:
-            raise
-    return _unpacked(bytes(body)) if codings & _ZLIB else bytes(body)
+    except HTTP_ERRORS as error:
+        failure = error
+    body = _unpacked(bytes(arrived)) if codings & _ZLIB else bytes(arrived)
+    # An object that has its end is whole, also where the transfer breaks off, or never ends.
+    if failure is not None and (body is None or read_object(body, Encoding.JSON) is None):
+        raise failure
+    return body
 
 
 def _unpacked(body: bytes) -> bytes | None:
