@@ -1,5 +1,8 @@
 """What the HTTP adapter makes of the responses of a real server on loopback that misbehaves."""
 
+import gzip
+import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -16,7 +19,7 @@ from token_refresh import __version__
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import time_limit, token_endpoint
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint, read_body
-from token_refresh_worker.oauth.formats import AuthMethod, Matcher, ResponseFormat
+from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Matcher, ResponseFormat
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, FailureKind, TokenResponse
 
@@ -50,7 +53,9 @@ def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod)
         (script.error("canary"), FailureKind.UNEXPECTED),
         (script.status(200, b""), FailureKind.UNREADABLE),
         (script.status(204), FailureKind.UNREADABLE),
-        (script.gzipped(BODY), FailureKind.UNREADABLE),
+        (script.status(200, BODY, headers={"Content-Encoding": "br"}), FailureKind.UNREADABLE),
+        (script.status(200, BODY, headers={"Content-Encoding": "gzip"}), FailureKind.UNREADABLE),
+        (script.status(200, gzip.compress(BODY)[:-1], headers={"Content-Encoding": "gzip"}), FailureKind.UNREADABLE),
         (script.gzipped(b"\0" * 10_000_000), FailureKind.UNREADABLE),
         (script.status(200, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNREADABLE),
         (script.status(400, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNEXPECTED),
@@ -69,6 +74,42 @@ def test_what_is_seen_decides(endpoint: TokenEndpoint, played: Script, kind: Fai
     assert isinstance(response, FailedRequest)
     assert kind is response.kind
     assert "canary" not in repr(response)
+
+
+@pytest.mark.parametrize(
+    "played",
+    [
+        script.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY),
+        script.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n15\r\n" + BODY),
+        Script(response=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY, hang=True),
+    ],
+)
+def test_tokens_that_have_arrived_need_no_end_of_the_transfer(endpoint: TokenEndpoint, played: Script) -> None:
+    """A complete JSON object holds its tokens, whether the server then breaks off, or keeps the connection open."""
+    response = send(endpoint, played, timeout_seconds=0.5)
+
+    assert isinstance(response, TokenResponse)
+
+
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("Deflate", zlib.compress)])
+def test_tokens_that_a_gateway_compresses_are_read(
+    endpoint: TokenEndpoint, coding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """The request asks for a plain body; a gateway that compresses all the same costs no tokens."""
+    response = send(endpoint, script.status(200, compress(BODY), headers={"Content-Encoding": coding}))
+
+    assert isinstance(response, TokenResponse)
+
+
+def test_half_of_a_form_is_no_response(endpoint: TokenEndpoint) -> None:
+    """Where a form breaks off, its last token may lack its end."""
+    endpoint.play(script.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\naccess_token=a&refresh_token=b"))
+    form = ResponseFormat(encoding=Encoding.FORM)
+
+    found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0)
+
+    assert isinstance(found, FailedRequest)
+    assert FailureKind.NO_RESPONSE is found.kind
 
 
 def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:

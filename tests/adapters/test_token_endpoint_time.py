@@ -13,10 +13,10 @@ from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.adapters import time_limit
+from token_refresh_worker.adapters import time_limit, token_endpoint
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.request import refresh_request
-from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 
 GUARD_SECONDS = 60.0
 """So that a bug fails a test instead of hanging it; nothing is measured."""
@@ -46,6 +46,43 @@ def test_the_time_limit_holds_end_to_end(
 
     assert isinstance(response, FailedRequest)
     assert FailureKind.NO_RESPONSE is response.kind
+
+
+def test_a_suspended_process_reads_what_has_arrived(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-Z, or a closed lid: tokens that arrive while the process stands still are read, though no time is left."""
+    suspended, now, receive = threading.Event(), time_limit._now, socket.socket.recv  # noqa: SLF001 - the clock itself
+
+    def receive_part(receiving: socket.socket, size: int) -> bytes:
+        received = receive(receiving, min(size, 64))
+        suspended.set()
+        return received
+
+    monkeypatch.setattr(time_limit, "_now", lambda: now() + 3600 * suspended.is_set())
+    monkeypatch.setattr(socket.socket, "recv", receive_part)
+
+    response = send(endpoint)
+
+    assert isinstance(response, TokenResponse)
+    assert suspended.is_set()
+
+
+def test_tokens_that_arrive_at_the_time_limit_are_tokens(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request's thread may come to its response a moment after the one that waits for it has woken."""
+    receive = socket.socket.recv
+
+    def receive_late(receiving: socket.socket, size: int) -> bytes:
+        if threading.current_thread().name == "token-request":
+            threading.Event().wait(0.3)
+        return receive(receiving, size)
+
+    monkeypatch.setattr(socket.socket, "recv", receive_late)
+    monkeypatch.setattr(token_endpoint, "SPARE_SECONDS", GUARD_SECONDS)
+
+    response = send(endpoint, timeout_seconds=0.2)
+
+    assert isinstance(response, TokenResponse)
 
 
 @pytest.fixture
@@ -103,6 +140,7 @@ def test_a_request_that_is_left_halfway_ends_there(
         return sent
 
     monkeypatch.setattr(socket.socket, "send", send_and_wait)
+    monkeypatch.setattr(token_endpoint, "SPARE_SECONDS", 0.0)
 
     response = send(endpoint, timeout_seconds=0.3)
 

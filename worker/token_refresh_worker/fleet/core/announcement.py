@@ -11,7 +11,7 @@ from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import Change, Row, Seen, State
 
 MOST_UNSENT: Final = 20
-"""A bus that never takes an event must not let a row grow without end."""
+"""A bus that never takes an event must not let a row grow without end. The newest stay: they say how things are."""
 
 _TRANSITIONS: Final[Mapping[State, Transition]] = {
     State.REAUTHORIZE: Transition.REAUTHORIZATION_REQUIRED,
