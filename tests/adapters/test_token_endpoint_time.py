@@ -70,13 +70,24 @@ def test_tokens_that_arrive_at_the_time_limit_are_tokens(
     endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request's thread may come to its response a moment after the one that waits for it has woken."""
-    receive = socket.socket.recv
+    count_from_sending(monkeypatch)
+    woken, now, receive = threading.Event(), time_limit._now, socket.socket.recv  # noqa: SLF001 - the clock itself
+
+    def is_request() -> bool:
+        return threading.current_thread().name == "token-request"
+
+    def look() -> float:
+        if not is_request() and now() >= 0.2:
+            woken.set()
+        return now()
 
     def receive_late(receiving: socket.socket, size: int) -> bytes:
-        if threading.current_thread().name == "token-request":
-            threading.Event().wait(0.3)
+        if is_request():
+            woken.wait()
+            receiving.settimeout(GUARD_SECONDS)
         return receive(receiving, size)
 
+    monkeypatch.setattr(time_limit, "_now", look)
     monkeypatch.setattr(socket.socket, "recv", receive_late)
     monkeypatch.setattr(token_endpoint, "SPARE_SECONDS", GUARD_SECONDS)
 
