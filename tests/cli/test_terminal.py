@@ -13,6 +13,7 @@ from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.cli.console.failures import ONE_PRESS_SECONDS
 
 
 def test_the_client_secret_is_not_shown(
@@ -185,6 +186,7 @@ def test_ctrl_c_again(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoin
     tokens.store(expires_in=timedelta(hours=1))
 
     child = _interrupted(terminal, endpoint, "before_commit")
+    time.sleep(ONE_PRESS_SECONDS)
     child.sendintr()
     child.expect("Interrupted. What was stored before stays")
     child.expect(pexpect.EOF)

@@ -49,13 +49,16 @@ def test_add(index: TableIndex) -> None:
 
 
 def test_add_what_can_not_be_added(index: TableIndex) -> None:
-    """A secret that does not exist, or is in another fleet, is named, and the others are added."""
+    """A secret that does not exist, is in another fleet or is a replica is named, and the others are added."""
     tagged_secret("a")
     tagged_secret("other", fleet="test")
+    there = boto3.client("secretsmanager", region_name="eu-west-1")
+    there.create_secret(Name="replica", SecretString="{}", AddReplicaRegions=[{"Region": "eu-central-1"}])
 
-    ended = run("add", "missing", "other", "a")
+    ended = run("add", "missing", "other", "replica", "a")
 
-    assert (1, "1 of 3 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (1, "1 of 4 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert "is a replica of the one in eu-west-1" in " ".join(ended.stderr.split())
     assert "missing: SecretNotFound" in ended.stderr
     assert "untag-resource" in ended.stderr
     assert 1 == len(list(index.rows()))

@@ -59,7 +59,7 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
     """Tag a secret as a member, and make it due. Where it has the tag, nothing is written to the secret.
 
     Raises:
-        ConfigurationError: It is a member of another fleet.
+        ConfigurationError: It is a member of another fleet, or a replica.
         TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     described = context.call("DescribeSecret", secret_id)
@@ -70,6 +70,14 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
         untag = Command.of(line, secret_id, FLEET_TAG, context.region)
         raise ConfigurationError(
             f"secret {secret_id} is in fleet {tags[FLEET_TAG]}", fix=("take it out first: ", untag)
+        )
+    primary = described.get("PrimaryRegion", context.region)
+    if primary != context.region:
+        add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", secret_id, fleet, primary)
+        # Two fleets would use up one grant: a replica has the tokens of its primary, and claims of its own.
+        raise ConfigurationError(
+            f"secret {secret_id} in {context.region} is a replica of the one in {primary}",
+            fix=("add that one, to a fleet of its region: ", add_it),
         )
     wanted = {FLEET_TAG: fleet}
     if context.environment.get("PROVIDER"):

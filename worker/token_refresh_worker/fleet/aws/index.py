@@ -91,8 +91,7 @@ class TableIndex:
 
     def announced(self, secret_arn: str, change: Change) -> None:
         """Remember that the bus took the event of a change."""
-        gone = {":it": items.write_changes([change])}
-        self._update_member(secret_arn, "DELETE unsent :it", _IS_MEMBER, gone)
+        self._update_member(secret_arn, "DELETE unsent :it", _IS_MEMBER, {":it": items.write_changes([change])})
 
     def add(self, row: Row) -> bool:
         """Add a row, unless the secret has one; of one that left, what was seen, paused and to be sent comes back."""
@@ -155,13 +154,12 @@ class TableIndex:
         # Twice as long as they are read, since DynamoDB deletes late and never early.
         gone_at = int((now + 2 * MEMORY).timestamp())
         values = {":ids": {"SS": items.write_messages(messages)}, ":gone": {"N": str(gone_at)}}
-        key = items.key("sent", f"{self._fleet}#{_minute(now)}")
-        self._update(key, "ADD ids :ids SET gone_at = :gone", None, values)
+        its = items.key("sent", f"{self._fleet}#{_minute(now)}")
+        self._update(its, "ADD ids :ids SET gone_at = :gone", None, values)
 
     def tell_breakers(self, lanes: Iterable[str], now: datetime) -> None:
         """Tell the workers which breakers are open."""
-        names = [{"S": name} for name in sorted(lanes)]
-        values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
+        values = {":open": {"L": [{"S": lane} for lane in sorted(lanes)]}, ":until": {"N": items.seconds(now + LEASE)}}
         self._update(items.key("breakers", self._fleet), "SET providers = :open, open_until = :until", None, values)
 
     def refused(self) -> frozenset[str]:

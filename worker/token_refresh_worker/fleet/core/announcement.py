@@ -24,8 +24,7 @@ _TRANSITIONS: Final[Mapping[State, Transition]] = {
 def changes(before: Seen | None, seen: Seen) -> list[Change]:
     """Return what a run changed, in the order in which to announce it."""
     found: list[Change] = []
-    transition = _of_state(before, seen)
-    if transition is not None:
+    if transition := _of_state(before, seen):
         found.append(Change(found_at=seen.at, transition=transition, since=seen.since))
     if seen.ending and not (before and before.ending):
         since = seen.tokens.grant_ending_at or seen.since
