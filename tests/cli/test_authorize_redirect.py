@@ -5,9 +5,8 @@ import random
 import re
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 
 from cli.authorizing import Person, consent, redirected, stored
 from cli.scene import Cli
+from fakes import FakeClock
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue
@@ -80,11 +80,30 @@ def test_ipv6(cli: Cli, client_file: Path, free_port: int) -> None:
     assert "no redirect came within 1 s" in ended.screen
 
 
+WAIT_SECONDS = 2.0
+GUARD_SECONDS = 60.0
+"""So that a bug fails a test instead of hanging it; nothing is measured."""
 SOURCE = random.Random(17)  # noqa: S311 - inputs of a test, not secrets
 
 
 @pytest.fixture
-def waiting(free_port: int) -> Iterator[tuple[int, Thread, list[BaseException]]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The redirect server's time, which passes only when a test says so."""
+    made = FakeClock()
+    monkeypatch.setattr(redirect, "time", made)
+    return made
+
+
+def _end(clock: FakeClock, port: int, thread: Thread) -> None:
+    """Let the server's time pass, and wait for its end; a connection wakes it."""
+    clock.sleep(WAIT_SECONDS)
+    with suppress(ConnectionError):
+        socket.create_connection(("127.0.0.1", port), timeout=GUARD_SECONDS).close()
+    thread.join()
+
+
+@pytest.fixture
+def waiting(free_port: int, clock: FakeClock) -> Iterator[tuple[int, Thread, list[BaseException]]]:
     """A redirect server that waits for two seconds, and how the wait ended."""
     authorization = AuthorizationRequest(
         endpoint="https://example.com/authorize",
@@ -102,14 +121,14 @@ def waiting(free_port: int) -> Iterator[tuple[int, Thread, list[BaseException]]]
 
         def wait() -> None:
             try:
-                server.wait(2)
+                server.wait(WAIT_SECONDS)
             except BaseException as error:  # noqa: BLE001 - the test looks at it
                 ended.append(error)
 
         thread = Thread(target=wait)
         thread.start()
         yield free_port, thread, ended
-        thread.join()
+        _end(clock, free_port, thread)
 
 
 @dataclass
@@ -123,7 +142,7 @@ class Listening:
 
 
 @contextmanager
-def _listening(port: int, host: str = "127.0.0.1") -> Iterator[Listening]:
+def _listening(port: int, clock: FakeClock, host: str = "127.0.0.1") -> Iterator[Listening]:
     authorization = AuthorizationRequest(
         endpoint="https://example.com/authorize",
         client_id="me",
@@ -142,14 +161,16 @@ def _listening(port: int, host: str = "127.0.0.1") -> Iterator[Listening]:
 
         def wait() -> None:
             try:
-                server.wait(20)
+                server.wait(WAIT_SECONDS)
             except BaseException as error:  # noqa: BLE001 - the test looks at it
                 found.ended.append(error)
 
         thread = Thread(target=wait)
         thread.start()
-        yield found
-        thread.join()
+        try:
+            yield found
+        finally:
+            _end(clock, port, thread)
 
 
 @contextmanager
@@ -157,13 +178,13 @@ def idle(port: int, number: int) -> Iterator[list[socket.socket]]:
     """Connections that never send anything."""
     with ExitStack() as opened:
         yield [
-            opened.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=5)))
+            opened.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=GUARD_SECONDS)))
             for _ in range(number)
         ]
 
 
 def send(port: int, request: bytes, *, host: str = "127.0.0.1") -> bytes:
-    with closing(socket.create_connection((host, port), timeout=5)) as connection:
+    with closing(socket.create_connection((host, port), timeout=GUARD_SECONDS)) as connection:
         try:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
@@ -180,7 +201,7 @@ def mutated() -> bytes:
     return bytes(request)
 
 
-def test_malformed_requests(waiting: tuple[int, Thread, list[BaseException]]) -> None:
+def test_malformed_requests(waiting: tuple[int, Thread, list[BaseException]], clock: FakeClock) -> None:
     """No request ends the wait: it ends by its own time limit, and a malformed request line gets 400."""
     port, thread, ended = waiting
 
@@ -189,29 +210,26 @@ def test_malformed_requests(waiting: tuple[int, Thread, list[BaseException]]) ->
     for _ in range(300):
         send(port, mutated())
 
-    thread.join()
+    assert [] == ended
+    _end(clock, port, thread)
     assert [CommandFailed] == [type(error) for error in ended]
     assert "no redirect came within 2 s" in str(ended[0])
 
 
-def test_a_byte_at_a_time(waiting: tuple[int, Thread, list[BaseException]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_byte_at_a_time(waiting: tuple[int, Thread, list[BaseException]], clock: FakeClock) -> None:
     """A connection has one deadline for its whole request, so that a byte now and then can't hold the port."""
-    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 0.3)
     port, thread, ended = waiting
-    started = time.monotonic()
 
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as connection:
-        try:
-            while thread.is_alive() and time.monotonic() - started < 10:
-                connection.sendall(b"G")
-                time.sleep(0.05)
-        except OSError:
-            pass  # The server closed the connection: that is the point.
-        held_seconds = time.monotonic() - started
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=GUARD_SECONDS)) as connection:
+        for _ in range(3):
+            connection.sendall(b"G")
+            assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n"), "the byte before it was read, too"
+            clock.sleep(0.4)
+        assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n")
+        assert b"" == connection.recv(1)
 
-    assert held_seconds < 1.9
-    assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n")
-    thread.join()
+    assert [] == ended
+    _end(clock, port, thread)
     assert [CommandFailed] == [type(error) for error in ended]
 
 
@@ -233,16 +251,13 @@ def test_a_forged_redirect_does_not_end_the_authorization(
 
 
 @pytest.fixture
-def listening(free_port: int) -> Callable[..., Any]:
+def listening(free_port: int, clock: FakeClock) -> Callable[..., Any]:
     """Makes a redirect server that takes any code, and lets it wait in a thread."""
-    return partial(_listening, free_port)
+    return partial(_listening, free_port, clock)
 
 
-def test_idle_connections_do_not_delay_the_redirect(
-    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_idle_connections_do_not_delay_the_redirect(listening: Callable[..., Any]) -> None:
     """200 connections that send nothing, and never end, don't keep the redirect waiting."""
-    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 3600.0)
     with listening() as waiting, idle(waiting.port, 200):
         assert b" 200 " in send(waiting.port, waiting.redirect)
     assert ["the-code"] == waiting.codes
@@ -253,7 +268,6 @@ def test_one_connection_too_many_ends_the_oldest(
     listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many connections others hold, the newest is read: the oldest makes room."""
-    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 3600.0)
     monkeypatch.setattr(redirect, "_MOST_CONNECTIONS", 3)
     with listening() as waiting, idle(waiting.port, 5) as others:
         assert b" 200 " in send(waiting.port, waiting.redirect)
