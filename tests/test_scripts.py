@@ -1,9 +1,15 @@
-"""The scripts that people run: each says what it does, and none has to be read twice."""
+"""The scripts that people run: each says what it does, works from anywhere, and ends when it is told to."""
 
 import os
+import shutil
+import signal
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pexpect
 import pytest
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
@@ -11,8 +17,32 @@ OURS = [path for path in sorted(SCRIPTS.iterdir()) if path.is_file() and os.acce
 PROOFS = ("search", "mutants", "kill-matrix", "races", "soak", "mutation", "conformance")
 
 
-def run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own scripts
+SLEEPS = """#!/bin/sh
+echo $$ >>build/started
+exec sleep 1000
+"""
+"""What stands for pytest and the linters: it is at work until somebody ends it."""
+
+
+def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)  # noqa: S603 - our own scripts
+
+
+def program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with `scripts/test`, in which what that starts only sleeps."""
+    folder = tmp_path / "a folder with spaces"
+    program(folder / "scripts" / "install", "#!/bin/sh\n")
+    program(folder / "scripts" / "lint", SLEEPS)
+    program(folder / ".venv" / "bin" / "python", SLEEPS.replace("echo", "[ $1 = -c ] && exit 1\necho"))
+    shutil.copy(SCRIPTS / "test", folder / "scripts")
+    return folder
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -24,6 +54,68 @@ def test_help(script: Path, option: str) -> None:
     assert (0, "") == (asked.returncode, asked.stderr)
     assert len(asked.stdout.split()) > 5
     assert "set -eu" not in asked.stdout
+
+
+def test_from_anywhere(tmp_path: Path) -> None:
+    """Every script works from another folder, by a relative path, and through a symbolic link."""
+    for script in OURS:
+        link = tmp_path / script.name
+        link.symlink_to(script)
+
+        relative = run(f"./{script.name}", "--help", cwd=SCRIPTS)
+
+        assert (0, "") == (relative.returncode, relative.stderr)
+        assert relative.stdout == run(str(link), "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "printed"),
+    [
+        (pexpect.spawn.sendintr, 130, "^C\r\nscripts/test: interrupted\r\n"),
+        (lambda child: child.kill(15), 143, "\r\nscripts/test: interrupted\r\n"),
+        (lambda child: child.kill(1), 129, ""),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "closed terminal"],
+)
+def test_interrupted_tests_end(checkout: Path, end: Callable[[Any], object], status: int, printed: str) -> None:
+    """Ctrl-C, a signal and a closed terminal end `scripts/test` at once, with one line, and all that it started."""
+    child = pexpect.spawn("/bin/sh", [str(checkout / "scripts" / "test")], encoding="utf-8", timeout=20)
+    started = checkout / "build" / "started"
+    while not (started.exists() and len(started.read_text().split()) == 4):
+        time.sleep(0.01)
+    end(child)
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert (status, printed) == (child.exitstatus, child.before)
+    for number in started.read_text().split():
+        wait_until_ended(number)
+
+
+def wait_until_ended(number: str) -> None:
+    for _ in range(1000):
+        if not Path("/proc", number, "cmdline").exists() or not Path("/proc", number, "cmdline").read_bytes():
+            return
+        time.sleep(0.01)
+    os.kill(int(number), signal.SIGKILL)
+    pytest.fail("what scripts/test started still ran")
+
+
+def test_a_failed_installation_says_what_to_do(tmp_path: Path) -> None:
+    """What fails in an installation is shown as it is, and the last line says what to do."""
+    for name in ("locks", "reader", "scripts"):
+        shutil.copytree(SCRIPTS.parent / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(SCRIPTS.parent / "pyproject.toml", tmp_path)
+    (tmp_path / "reader-typescript").mkdir()
+    (tmp_path / "reader-typescript" / "package-lock.json").touch()
+    program(tmp_path / "python", "#!/bin/sh\n[ $1 = -c ] && exit\necho no space left; exit 28\n")
+
+    failed = run("env", f"PYTHON={tmp_path}/python", str(tmp_path / "scripts" / "install"), "demo")
+
+    assert 28 == failed.returncode
+    assert ["no space left", "scripts/install: failed, and the lines above say why"] == [
+        line.partition(": often")[0] for line in failed.stderr.splitlines()[1:]
+    ]
 
 
 @pytest.mark.parametrize("name", PROOFS)

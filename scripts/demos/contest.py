@@ -35,8 +35,8 @@ _CLAIM: Final = (
     "right to. Then it sends, stores the new tokens, and lets services read them (AWSCURRENT)."
 )
 _NO_RESCUE: Final = (
-    "Tokens that a killed process alone had are lost to everybody; what comes next differs. With a grace period, as "
-    "Upwork has, the grant lives: scripts/demo --all."
+    "The new tokens died with the process. The plain handler sends the used token again; this worker raises an alarm, "
+    "and you authorize again in time. With a grace period, as Upwork has, the next run repeats: scripts/demo --all."
 )
 _READ_ON: Final = (
     "Next: scripts/demo --all has every step, scripts/demo --serve is for your own code; docs/protocol.md says how it "
@@ -80,7 +80,7 @@ def play() -> int:
             ("in the secret", *(race.secret for race in races)),
         ]
     )
-    stage.title("3  A run is killed between response and write; an hour later comes the next")
+    stage.title("3  A run is killed between request and write; an hour later comes the next")
     stage.show(_NO_RESCUE, 3)
     kills = [_kill(handler) for handler in (PLAIN, HANDLER)]
     stage.compare(

@@ -1,19 +1,25 @@
 """What the HTTP adapter makes of the responses of a real server on loopback that misbehaves."""
 
+import gzip
+import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import httpcore
+import httpx
 import pytest
 
 from adapters.endpoints import BODY, CLIENT, Recorder, send
+from fakes import FakeClock
 from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh import __version__
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh_worker.oauth.formats import AuthMethod, Matcher, ResponseFormat
+from token_refresh_worker.adapters import time_limit, token_endpoint
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint, read_body
+from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Matcher, ResponseFormat
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, FailureKind, TokenResponse
 
@@ -47,7 +53,9 @@ def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod)
         (script.error("canary"), FailureKind.UNEXPECTED),
         (script.status(200, b""), FailureKind.UNREADABLE),
         (script.status(204), FailureKind.UNREADABLE),
-        (script.gzipped(BODY), FailureKind.UNREADABLE),
+        (script.status(200, BODY, headers={"Content-Encoding": "br"}), FailureKind.UNREADABLE),
+        (script.status(200, BODY, headers={"Content-Encoding": "gzip"}), FailureKind.UNREADABLE),
+        (script.status(200, gzip.compress(BODY)[:-1], headers={"Content-Encoding": "gzip"}), FailureKind.UNREADABLE),
         (script.gzipped(b"\0" * 10_000_000), FailureKind.UNREADABLE),
         (script.status(200, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNREADABLE),
         (script.status(400, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNEXPECTED),
@@ -68,6 +76,42 @@ def test_what_is_seen_decides(endpoint: TokenEndpoint, played: Script, kind: Fai
     assert "canary" not in repr(response)
 
 
+@pytest.mark.parametrize(
+    "played",
+    [
+        script.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY),
+        script.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n15\r\n" + BODY),
+        Script(response=b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + BODY, hang=True),
+    ],
+)
+def test_tokens_that_have_arrived_need_no_end_of_the_transfer(endpoint: TokenEndpoint, played: Script) -> None:
+    """A complete JSON object holds its tokens, whether the server then breaks off, or keeps the connection open."""
+    response = send(endpoint, played, timeout_seconds=0.5)
+
+    assert isinstance(response, TokenResponse)
+
+
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("Deflate", zlib.compress)])
+def test_tokens_that_a_gateway_compresses_are_read(
+    endpoint: TokenEndpoint, coding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """The request asks for a plain body; a gateway that compresses all the same costs no tokens."""
+    response = send(endpoint, script.status(200, compress(BODY), headers={"Content-Encoding": coding}))
+
+    assert isinstance(response, TokenResponse)
+
+
+def test_half_of_a_form_is_no_response(endpoint: TokenEndpoint) -> None:
+    """Where a form breaks off, its last token may lack its end."""
+    endpoint.play(script.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\naccess_token=a&refresh_token=b"))
+    form = ResponseFormat(encoding=Encoding.FORM)
+
+    found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0)
+
+    assert isinstance(found, FailedRequest)
+    assert FailureKind.NO_RESPONSE is found.kind
+
+
 def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:
     """64 KiB are read, and one byte more is not."""
     padding = b" " * (BODY_LIMIT_BYTES - len(BODY))
@@ -76,11 +120,19 @@ def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:
     assert isinstance(send(endpoint, script.status(200, b" " + padding + BODY)), FailedRequest)
 
 
-def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint) -> None:
+def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """The status of a 4xx holds, whatever becomes of its body."""
     head = b"HTTP/1.1 400 Bad\r\nContent-Length: 9999\r\n\r\n"
+    clock = FakeClock()
+    monkeypatch.setattr(time_limit, "_now", clock.monotonic)
 
-    response = send(endpoint, Script(response=head, hang=True), timeout_seconds=0.5)
+    def read(response: httpx.Response) -> bytes | None:
+        clock.sleep(60.0)
+        return read_body(response)
+
+    monkeypatch.setattr(token_endpoint, "read_body", read)
+
+    response = send(endpoint, Script(response=head, hang=True), timeout_seconds=60.0)
 
     assert isinstance(response, FailedRequest)
     assert FailureKind.UNEXPECTED is response.kind
@@ -161,7 +213,7 @@ def test_the_provider_s_matchers_read_the_body_of_any_status(endpoint: TokenEndp
     form = ResponseFormat(dead=(Matcher(status=500, fields={"code": "gone"}),))
     endpoint.play(script.status(500, {"code": "gone"}))
 
-    found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0)
+    found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
 
     assert FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 500 with code=gone", error="gone") == found
 
@@ -170,7 +222,7 @@ def test_an_url_that_no_client_can_use_sends_nothing() -> None:
     """A host that can't be encoded is a failure before the request, not a defect."""
     request = refresh_request(SecretValue("r"), CLIENT)
 
-    failure = HttpTokenEndpoint("https://xn--/token").send(request, timeout_seconds=5.0)
+    failure = HttpTokenEndpoint("https://xn--/token").send(request, timeout_seconds=60.0)
 
     assert isinstance(failure, FailedRequest)
     assert FailureKind.NOT_SENT is failure.kind
@@ -182,7 +234,7 @@ def test_a_coding_that_compresses_nothing_costs_no_tokens(recorder: Recorder, co
     recorder.coding = coding
 
     found = HttpTokenEndpoint(f"http://{recorder.address}/token").send(
-        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0
+        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
     )
 
     assert isinstance(found, TokenResponse)

@@ -13,7 +13,7 @@ from builders import MINUTE
 SMALL = 100
 
 
-@pytest.mark.parametrize("story", ["herd", "lost-index", "half-quota", "deployment"])
+@pytest.mark.parametrize("story", ["herd", "steady", "lost-index", "half-quota", "limited", "throttled", "deployment"])
 def test_goals_of_a_small_fleet(story: str) -> None:
     """With a hundredth of the secrets, and the quotas as they are, every goal is reached."""
     results = list(STORIES[story](SMALL, 1))

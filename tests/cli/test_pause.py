@@ -73,7 +73,7 @@ def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> No
     assert "their maintenance" in history.screen
     assert f"token-refresh resume {SECRET_ID}" in history.screen
     assert cli("history", "--json").json.get("paused") is None
-    assert "Resumed: the next run" in resumed.screen
+    assert "Resumed: runs may refresh" in resumed.screen
     assert cli("status", "--json").json["paused"] is None
     assert "refreshed" == cli("refresh", "--json").json["outcome"]
     assert 1 == len(endpoint.requests)
@@ -254,7 +254,7 @@ def test_a_label_that_somebody_took_off(cli: Cli, tokens: Tokens, store: Secrets
         SecretId=SECRET_ID, VersionStage="REFRESH_CLAIM", RemoveFromVersionId=newest
     )
 
-    assert "Resumed: the next run" in cli("resume").screen
+    assert "Resumed: runs may refresh" in cli("resume").screen
     assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
 
 

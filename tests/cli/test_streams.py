@@ -15,7 +15,8 @@ import pytest
 
 from cli.authorizing import written
 from cli.scene import Cli, Tokens
-from token_refresh_worker.cli.console.failures import finishing
+from token_refresh_worker.cli.console import failures
+from token_refresh_worker.cli.console.failures import ONE_PRESS_SECONDS, finishing
 from token_refresh_worker.cli.console.screen import Errors
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
@@ -107,6 +108,22 @@ def test_ctrl_c_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         with finishing("The run ends first."):
             signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_one_press_that_arrives_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """npm, and Docker on WSL, send a Ctrl-C again that the terminal has sent: only a press of its own interrupts."""
+    now = [100.0]
+    monkeypatch.setattr(failures, "_now", lambda: now[0])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with finishing("The run ends first."):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            now[0] += ONE_PRESS_SECONDS
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
 

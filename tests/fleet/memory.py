@@ -21,6 +21,7 @@ class MemoryIndex:
     sent: list[tuple[datetime, dict[str, str]]] = field(default_factory=list)
     now: datetime = NOW
     stones: dict[str, Tombstone] = field(default_factory=dict)
+    left: dict[str, Row] = field(default_factory=dict)
     told: tuple[datetime, frozenset[str]] = (NOW, frozenset())
     refusals: frozenset[str] = frozenset()
 
@@ -60,8 +61,12 @@ class MemoryIndex:
             self.by_arn[secret_arn] = replace(row, unsent=row.unsent - {change})
 
     def add(self, row: Row) -> bool:
+        if row.secret_arn in self.by_arn:
+            return False
         self.stones.pop(row.secret_arn, None)
-        return self.by_arn.setdefault(row.secret_arn, row) is row
+        left = self.left.pop(row.secret_arn, row)
+        self.by_arn[row.secret_arn] = replace(left, added_at=row.added_at, next_at=row.next_at)
+        return True
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         if secret_arn not in self.by_arn:
@@ -72,6 +77,7 @@ class MemoryIndex:
     def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> bool:
         row, stone = self.by_arn.pop(secret_arn, None), self.stones.get(secret_arn)
         if row is not None:
+            self.left[secret_arn] = row
             stone = Tombstone(secret_arn=secret_arn, provider=row.provider, left_at=now, quietly=quietly)
         elif stone is None or not quietly:
             return False

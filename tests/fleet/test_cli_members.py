@@ -49,13 +49,16 @@ def test_add(index: TableIndex) -> None:
 
 
 def test_add_what_can_not_be_added(index: TableIndex) -> None:
-    """A secret that does not exist, or is in another fleet, is named, and the others are added."""
+    """A secret that does not exist, is in another fleet or is a replica is named, and the others are added."""
     tagged_secret("a")
     tagged_secret("other", fleet="test")
+    there = boto3.client("secretsmanager", region_name="eu-west-1")
+    there.create_secret(Name="replica", SecretString="{}", AddReplicaRegions=[{"Region": "eu-central-1"}])
 
-    ended = run("add", "missing", "other", "a")
+    ended = run("add", "missing", "other", "replica", "a")
 
-    assert (1, "1 of 3 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (1, "1 of 4 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert "is a replica of the one in eu-west-1" in " ".join(ended.stderr.split())
     assert "missing: SecretNotFound" in ended.stderr
     assert "untag-resource" in ended.stderr
     assert 1 == len(list(index.rows()))
@@ -159,12 +162,16 @@ def test_remove_a_secret_that_is_deleted(index: TableIndex) -> None:
     assert [True] * 3 == [stone.quietly for stone in index.tombstones()]
 
 
-def test_remove_what_can_not_be_removed(index: TableIndex) -> None:
-    """What is no member is refused, and so is a secret whose new tokens the table keeps: nothing would store them."""
+def test_remove_what_can_not_be_removed(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+    """What is no member is refused, and so is a secret whose new tokens the table keeps: nothing would store them.
+
+    Also if the last run failed otherwise.
+    """
     tagged_secret("stranger", fleet="test")
     kept = tagged_secret("kept", fleet="prod")
-    found = failed("TokensKept", at=NOW)
+    found = failed("SecretStoreUnavailable", at=NOW)
     index.add(Row(secret_arn=kept, provider="xero", added_at=NOW, next_at=NOW, seen=found))
+    dynamodb.put_item(TableName="prod", Item={"secret_arn": {"S": kept}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
 
     ended = run("remove", "missing", "stranger", "kept")
 

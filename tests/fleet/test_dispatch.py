@@ -182,6 +182,14 @@ def test_the_store_refuses() -> None:
     assert ["xero/0"] == handed(decide(of(rows(30), store_refuses=True), NOW))
 
 
+def test_three_locked_secrets_hold_up_no_new_fleet() -> None:
+    """Where the only other secrets are new, one is read, so that the next minute can show that the store is back."""
+    locked = [row(f"r/{n}", found=seen(error_type="TokensKept", refused_at=NOW - HOUR)) for n in range(3)]
+    new = [row(f"new/{n}", new=True) for n in range(9)]
+
+    assert ["r/0", "new/0"] == handed(decide(of([*locked, *new], store_refuses=True), NOW))
+
+
 def test_half_open_breakers_keep_to_their_number() -> None:
     """Also beyond its half of the budget, a provider with an open breaker gets no more runs than the breaker allows."""
     down = [row(f"d/{n}", found=failed("TokenEndpointUnavailable", at=NOW - HOUR / 2)) for n in range(11)]

@@ -43,8 +43,13 @@ VALUES = st.one_of(
 )
 ATTRIBUTES = st.sampled_from(["fleet", "added_at", "provider", "next_at", "seen", "ran_at", "pause", "unsent"])
 FIELDS = st.sampled_from(
-    ["at", "since", "state", "requests", "failures", "version_id", "expires_at", "due_at", "grant_ends_at"]
+    [
+        *("at", "since", "state", "requests", "failures", "version_id", "expires_at", "due_at", "grant_ends_at"),
+        *("sent", "host", "refused_at", "outcome", "error_type", "grant_ending_at"),
+    ]
 )
+ODD: list[Any] = [*ERRORS, "identity.example", None, 1, True, {}, []]
+SENT = st.lists(st.one_of(NUMBERS, st.sampled_from(ODD)), max_size=4)
 
 
 def stored(
@@ -69,7 +74,7 @@ ITEMS = st.lists(
         provider=st.sampled_from([*PROVIDERS, "unknown", "no name"]),
         error=st.sampled_from([None, *ERRORS]),
         hours=st.integers(-2, 2),
-        fields=st.dictionaries(FIELDS, st.one_of(NUMBERS, st.integers(), st.floats(), st.none()), max_size=2),
+        fields=st.dictionaries(FIELDS, st.one_of(NUMBERS, st.integers(), st.floats(), st.none(), SENT), max_size=2),
         attributes=st.dictionaries(ATTRIBUTES, VALUES, max_size=1),
         lost=st.sets(ATTRIBUTES, max_size=1),
     ),

@@ -42,10 +42,13 @@ def test_known_members_stay_as_they_are() -> None:
 
 
 def test_members_leave() -> None:
-    """A row whose secret lost its tag, or is gone, is removed, unless it is younger than a listing may be old."""
-    gone, young = row("gone"), row("young", added_at=NOW - 9 * MINUTE)
+    """A row whose secret lost its tag, or is gone, is removed, unless it is younger than a listing may be old.
 
-    assert [gone] == compare([], [gone, young]).remove
+    A row of the future is damaged, and would never be old enough.
+    """
+    gone, young, damaged = row("gone"), row("young", added_at=NOW - 9 * MINUTE), row("x", added_at=NOW + 99 * HOUR)
+
+    assert [gone, damaged] == compare([], [gone, young, damaged]).remove
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,23 @@
 """Work on many secrets: `fleet add` of 10,000 on a virtual clock, and what ends it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, cast
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from benchmarks.fleets.clock import VirtualClock
+from fakes import FakeClock
+from fleet.conftest import Stub
 from fleet.memory import MemoryIndex
 from fleet.rows import arn
 from token_refresh.errors import SecretNotFound
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes
+from token_refresh_worker.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes, paced_tags
 from token_refresh_worker.cli.secret.membership import join
 
 SECRETS = [f"customers/{number}" for number in range(10_000)]
@@ -28,9 +32,12 @@ class SlowAccount:
     tagged: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     tags_in_second: Counter[int] = field(default_factory=Counter)
     environment: dict[str, str] = field(default_factory=dict)
+    region: str = "eu-central-1"
+    before_tag: Callable[[], None] = lambda: None
 
     def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
         if action == "TagResource":
+            self.before_tag()
             self.tags_in_second[int(self.clock.seconds)] += 1
             self.tagged[secret_id] = members["Tags"]
         # A call takes 0.1 to 0.4 s; the one to the table is counted with it.
@@ -41,11 +48,11 @@ class SlowAccount:
 def add_all(account: SlowAccount, index: MemoryIndex, *, seconds: float) -> None:
     """Let as many lanes as the command has add the secrets, until they are done, or killed."""
     clock, names = account.clock, iter(SECRETS)
-    pacer = Pacer(TAGS_PER_SECOND, clock)
+    account.before_tag = Pacer(TAGS_PER_SECOND, clock).wait
 
     def lane(left: Iterator[str]) -> None:
         for name in left:
-            join(cast("Context", account), index, fleet="prod", secret_id=name, before_tag=pacer.wait)
+            join(cast("Context", account), index, fleet="prod", secret_id=name)
 
     for _ in range(LANES):
         clock.start(lambda: lane(names))
@@ -68,6 +75,27 @@ def test_ten_thousand_are_added_in_five_minutes() -> None:
     assert 10_000 - killed == second.tags_in_second.total(), "none of them twice"
     assert max(*account.tags_in_second.values(), *second.tags_in_second.values()) <= TAGS_PER_SECOND
     assert max(second.tags_in_second) < 300 - 100
+
+
+def test_repeated_tags_wait_too(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tag that AWS throttles is repeated within the 40 a second, and what comes after the command is not slowed."""
+    del aws
+    client = boto3.client("secretsmanager", region_name="eu-central-1")
+    client.create_secret(Name="a")
+    sent_at, clock = list[float](), FakeClock()
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
+
+    def throttle_twice(request: Any, **_: Any) -> Any:
+        sent_at.append(clock.seconds)
+        body = Stub(stream=lambda: [b'{"__type": "ThrottlingException"}'])
+        return AWSResponse(request.url, 400, cast("Any", {}), body) if len(sent_at) < 3 else None
+
+    with paced_tags(client, clock):
+        client.meta.events.register_last("before-send.secrets-manager.TagResource", throttle_twice)
+        client.tag_resource(SecretId="a", Tags=[{"Key": "k", "Value": "v"}])
+    client.tag_resource(SecretId="a", Tags=[{"Key": "k", "Value": "w"}])
+
+    assert [0, 1 / 40, 2 / 40, 2 / 40] == pytest.approx(sent_at)
 
 
 def test_one_that_fails_stops_no_other() -> None:

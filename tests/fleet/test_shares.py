@@ -68,6 +68,13 @@ def test_a_pause_that_is_too_long() -> None:
     assert [0, 1, 0] == [paused(half), paused(half + MINUTE), paused(half + MINUTE, at=NOW - HOUR)]
 
 
+def test_a_long_pause_behind_a_short_one() -> None:
+    """Of two pauses the one that ends last counts: the fleet's maintenance hides nobody's pause of a month."""
+    members = [row("a", pause=pause(30 * DAY))]
+
+    assert 1 == measured(members, pauses=Pauses(fleet=pause(MINUTE)))["PausedTooLong"]
+
+
 def test_members_that_left() -> None:
     """Members that vanished within a day count, and those that `fleet remove` took out don't."""
     left = [*stones(10), *stones(5, ago=DAY), *stones(5, quietly=True)]

@@ -1,8 +1,8 @@
 """A small model of how CloudWatch evaluates an alarm of a template.
 
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html: data points of whole periods, M of
-the last N breach, and a missing one breaches or does not. Left out: that CloudWatch looks further back where points
-are missing. A period is evaluated at its end, which is later than CloudWatch is.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html: data points of whole periods, and
+M of the last N breach. Where points are missing, CloudWatch looks further back, by two points in its examples; if it
+finds fewer than N, the rest breaches or does not. A period is evaluated at its end, which is later than CloudWatch is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _COMPARE: Final = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "LessThanThreshold": operator.lt,
 }
+_FURTHER_BACK: Final = 2
 # Of values that a test puts in; p99 of a period with fewer than 100 values is the largest.
 _STATISTICS: Final[Mapping[str, Callable[[list[float]], float]]] = {
     "Maximum": max,
@@ -38,7 +39,7 @@ class ModelAlarm:
     """In which minute it went on, and its last one, each time."""
     _is_on: bool = False
     _values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    _points: deque[bool] = field(default_factory=deque)
+    _points: deque[bool | None] = field(default_factory=deque)
 
     @property
     def name(self) -> str:
@@ -52,12 +53,12 @@ class ModelAlarm:
             self._values[name] += [values[name] for values in reported if name in values]
         if (minute + 1) % (self.metrics[0]["Period"] // 60):
             return
+        periods = self.properties["EvaluationPeriods"]
         self._points.append(self._breaches())
         self._values.clear()
-        periods = self.properties["EvaluationPeriods"]
-        if len(self._points) > periods:
+        if len(self._points) > periods + _FURTHER_BACK:
             self._points.popleft()
-        if sum(self._points) < self.properties.get("DatapointsToAlarm", periods):
+        if sum(self._newest(periods)) < self.properties.get("DatapointsToAlarm", periods):
             self._is_on = False
             return
         # The log and CloudWatch need a minute each for a metric.
@@ -66,14 +67,18 @@ class ModelAlarm:
         self.on.append((began, at))
         self._is_on = True
 
-    def _breaches(self) -> bool:
+    def _newest(self, count: int) -> list[bool]:
+        found = [breaches for breaches in self._points if breaches is not None][-count:]
+        return found + [self.properties["TreatMissingData"] == "breaching"] * (count - len(found))
+
+    def _breaches(self) -> bool | None:
         found = [
             _STATISTICS[metric.get("Statistic") or metric["ExtendedStatistic"]](self._values[metric["MetricName"]])
             for metric in self.metrics
             if self._values[metric["MetricName"]]
         ]
         if not found:
-            return bool(self.properties["TreatMissingData"] == "breaching")
+            return None
         compare = _COMPARE[self.properties["ComparisonOperator"]]
         return bool(compare(sum(found), self.properties["Threshold"]))
 
@@ -91,7 +96,8 @@ def _metrics(alarm: dict[str, Any]) -> list[dict[str, Any]]:
         return [alarm | {"MetricName": f"Worker{alarm['MetricName']}"}] if of_worker else [alarm]
     stats = {found["Id"]: found["MetricStat"] for found in alarm["Metrics"] if "MetricStat" in found}
     (expression,) = (found["Expression"] for found in alarm["Metrics"] if "Expression" in found)
-    assert set(expression.split(" + ")) == set(stats), "the model can add, and nothing else"
+    filled = {f"FILL({name}, 0)" for name in stats}
+    assert filled == set(expression.split(" + ")), "the model adds, with 0 for what is missing, and nothing else"
     return [
         {"MetricName": stat["Metric"]["MetricName"], "Statistic": stat["Stat"], "Period": stat["Period"]}
         for stat in stats.values()

@@ -122,6 +122,20 @@ def test_denied_access(fleet: Template, whole_fleet: Template) -> None:
     assert "TriggeredRules" == alarms["token-refresh-prod-fleet-prod-denied-access"]["MetricName"]
 
 
+def test_the_worker_s_own_refusals(fleet: Template) -> None:
+    """Calls of the worker that one customer's key refuses raise no alarm, each hour for weeks; all others count.
+
+    Also those from another account, of which CloudTrail gives no ARN.
+    """
+    (rule,) = resources(fleet, "Events::Rule")
+    other, unknown = rule["EventPattern"]["detail"]["userIdentity"]["arn"]
+    before, role, after = other["anything-but"]["wildcard"]["Fn::Join"][1]
+
+    assert ("*:assumed-role/", "/*", {"exists": False}) == (before, after, unknown)
+    (worker,) = [f for f in resources(fleet, "Lambda::Function") if "for each message" in f["Description"]]
+    assert role == {"Ref": worker["Role"]["Fn::GetAtt"][0]}
+
+
 def _text(description: Any) -> str:
     return description if isinstance(description, str) else json.dumps(description)
 

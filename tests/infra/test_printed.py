@@ -28,6 +28,7 @@ def first_commands(deployment: Deployment) -> dict[str, str]:
     alarms = deployment.resources("CloudWatch::Alarm") + deployment.resources("CloudWatch::CompositeAlarm")
     texts = {a["Properties"]["AlarmName"]: text(a["Properties"]["AlarmDescription"]) for a in alarms}
     found = {name: re.search(r"First: (.+?)\.?$", said) for name, said in texts.items()}
+    assert all(found.values()), [name for name, match in found.items() if not match]
     return {name: match[1] for name, match in found.items() if match}
 
 

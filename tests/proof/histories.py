@@ -18,7 +18,7 @@ class Found:
     """What the histories within some bounds came to."""
 
     revoked: int = 0
-    """Grants that were revoked without a crash between the response and the write."""
+    """Grants that were revoked without a crash between the request and the write."""
     windows: int = 0
     """Grants that fell into the one window."""
     alarms: int = 0

@@ -75,7 +75,7 @@ class History:
 
     @property
     def revoked(self) -> bool:
-        """Whether a grant died without a crash between the response and the write."""
+        """Whether a grant died without a crash between the request and the write."""
         return self.violation is not None
 
     def _at(self, moment: float, event: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
-from fakes import SECRET_ID
+from fakes import SECRET_ID, tokens
 from run.grant import REJECTED
 from run.world import FIRST_CLAIM, World, fail, refuse
 from token_refresh.errors import (
@@ -51,6 +51,21 @@ def test_new_tokens_are_stored_as_soon_as_the_store_takes_them(where: str) -> No
     secret = world.model.find(SECRET_ID)
     assert secret is not None
     assert 3 == len(secret.versions), "the first token set, the claim, the new token set"
+
+
+def test_a_suspended_run_has_time_to_store() -> None:
+    """A laptop slept past the deadline: its connection to AWS is dead, and the write is repeated all the same."""
+    world = World(policy=SINGLE_USE)
+
+    def sleep_and_receive() -> TokenResponse:
+        world.clock.seconds += HOUR.total_seconds()
+        return tokens()
+
+    world.endpoint.responses = [sleep_and_receive]
+
+    with world.at("put REFRESH_OUTCOME", fail(SecretStoreUnavailable("dead connection"))):
+        assert "refreshed" == world.outcome()
+    assert "access-1" == world.current()["accessToken"]
 
 
 @pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])

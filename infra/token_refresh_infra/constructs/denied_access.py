@@ -20,10 +20,18 @@ class DeniedAccess(Construct):
 
     Args:
         names: Patterns of what names a secret in a call, its name or its ARN: `*` is anything.
+        but: A role whose own calls don't count.
+        key: What encrypts the queue.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, names: Sequence[str], key: kms.IKey | None = None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        names: Sequence[str],
+        but: iam.IRole | None = None,
+        key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.queue = dead_letters(self, "Queue", key=key)
@@ -31,7 +39,7 @@ class DeniedAccess(Construct):
             self,
             "Rule",
             description="Refused calls on token secrets",
-            event_pattern=_refused_calls(names),
+            event_pattern=_refused_calls(names, but),
             # Reads, too, which the plain ENABLED leaves out.
             state="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
             targets=[events.CfnRule.TargetProperty(id="Queue", arn=self.queue.queue_arn)],
@@ -57,14 +65,17 @@ class DeniedAccess(Construct):
         )
 
 
-def _refused_calls(names: Sequence[str]) -> dict[str, object]:
+def _refused_calls(names: Sequence[str], but: iam.IRole | None) -> dict[str, object]:
     """Return the pattern. A refused call's parameters may be missing; then its message names the secret."""
     named = [{"wildcard": name} for name in names]
+    # Who calls from another account has no ARN here.
+    others = [{"anything-but": {"wildcard": f"*:assumed-role/{but.role_name}/*"}}, {"exists": False}] if but else None
     return {
         "source": ["aws.secretsmanager"],
         "detail-type": ["AWS API Call via CloudTrail"],
         "detail": {
             "errorCode": ["AccessDenied", "AccessDeniedException"],
+            **({"userIdentity": {"arn": others}} if others else {}),
             "$or": [
                 {"requestParameters": {"secretId": named}},
                 {"errorMessage": named},

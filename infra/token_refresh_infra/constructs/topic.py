@@ -1,5 +1,7 @@
 """Where alarms are announced: a topic of the stack's own, or one that is there already."""
 
+from typing import cast
+
 from aws_cdk import Annotations, ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -50,5 +52,8 @@ def alarm_topic(scope: Construct, *, parameters: CommonParameters, key: kms.IKey
             "nobody hears of an alarm: set alarm_email or alarm_topic, or subscribe to the output AlarmTopicArn",
         )
     else:
-        topic.add_subscription(subscriptions.EmailSubscription(parameters.alarm_email))
+        subscription = topic.add_subscription(subscriptions.EmailSubscription(parameters.alarm_email))
+        # The CDK names it after the address. A stack of a release's template would get the same subscription under
+        # another name, and then lose it: CloudFormation unsubscribes what the old name stood for.
+        cast("sns.CfnSubscription", subscription.node.default_child).override_logical_id("MailOfAlarms")
     return topic

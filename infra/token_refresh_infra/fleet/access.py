@@ -43,9 +43,7 @@ class FleetAccess:
         fleet = self.parameters.fleet
         # The index has the rows and no claims, so the dispatcher needs no right on the table's other items.
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
-        self._allow_items(
-            role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], f"fleet#{fleet}", f"sent#{fleet}#*", f"store#{fleet}"
-        )
+        self._allow_items(role, ["dynamodb:BatchGetItem"], f"fleet#{fleet}", f"sent#{fleet}#*", f"store#{fleet}")
         self._allow_items(role, ["dynamodb:UpdateItem"], f"sent#{fleet}#*", f"breakers#{fleet}")
         self._allow(role, ["sqs:SendMessage"], self.queue.queue_arn)
         self._allow_key(role)
@@ -55,7 +53,7 @@ class FleetAccess:
         self._allow(role, ["secretsmanager:ListSecrets"], "*")
         acknowledge(role, "IAM5[Resource::*]", "ListSecrets knows no resource, and returns no value")
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
-        self._allow_items(role, ["dynamodb:PutItem", "dynamodb:UpdateItem"], "row#*")
+        self._allow_items(role, ["dynamodb:UpdateItem"], "row#*")
         self._allow_key(role)
 
     def let_worker(self, role: iam.Role) -> None:

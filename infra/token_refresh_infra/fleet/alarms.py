@@ -186,18 +186,20 @@ class FleetAlarms(Alarms):
     def dispatcher_silent(self) -> Watch:
         """The dispatcher has not reported for ten minutes: nothing is refreshed."""
         return Watch(
-            self._gauge("Size"),
+            self._gauge("Size", minutes=1),
             "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
             f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
             limit=NEVER,
-            points=2,
+            # CloudWatch looks at some more points before it counts one as missing, and each may be an old good one.
+            points=8,
             missing=BREACHING,
         )
 
     def functions_failing(self) -> Watch:
         """Dispatcher or resync fail. The worker's own errors are rows and events."""
         errors = cloudwatch.MathExpression(
-            expression="dispatcher + resync",
+            # A sum may have no value where one of the two has none, as in a period without a resync.
+            expression="FILL(dispatcher, 0) + FILL(resync, 0)",
             using_metrics={
                 name: self._functions[name].metric_errors(period=_FIVE_MINUTES) for name in ("dispatcher", "resync")
             },
@@ -223,7 +225,8 @@ class FleetAlarms(Alarms):
     def denied_access(self) -> Watch:
         """Somebody without permission tried to read or change a secret of the fleet; needs a CloudTrail trail.
 
-        With `by_tag`, any secret of the region: CloudTrail doesn't say which tags a secret has.
+        The worker's own refused calls don't count: they are rows and events. With `by_tag`, any secret of the region:
+        CloudTrail doesn't say which tags a secret has.
         """
         assert self._denied  # noqa: S101 - the stack makes it where it makes alarms
         return Watch(

@@ -123,7 +123,8 @@ class FleetStack(DeployedStack):
             self.topic = alarm_topic(self, parameters=parameters, key=None)
             # CloudTrail doesn't say which tags a secret has.
             names = f"*{parameters.secrets_under}*" if parameters.secrets_under else "*"
-            self.denied = DeniedAccess(self, "DeniedAccess", names=[names])
+            # One customer's key that refuses the worker would keep the alarm coming: that is a row, and an event.
+            self.denied = DeniedAccess(self, "DeniedAccess", names=[names], but=self.worker.role)
         alarms = FleetAlarms(
             self,
             "Watch",

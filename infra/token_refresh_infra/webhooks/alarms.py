@@ -1,6 +1,6 @@
 """The alarms of a webhook receiver: each says what it means and what to run first."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -80,8 +80,10 @@ class WebhookAlarms(Alarms):
         queue = self._receiver.dead_letters
         return Watch(
             queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
-            "The consumer failed five times on a delivery, which waits here for 14 days. When it is fixed: aws sqs "
-            f"start-message-move-task --source-arn {queue.queue_arn}",
+            "The consumer failed five times on a delivery, which waits here for 14 days. Once the consumer is "
+            f"corrected, send them again: aws sqs start-message-move-task --source-arn {queue.queue_arn} --region "
+            f"{Stack.of(self).region}. First: aws sqs receive-message --attribute-names All "
+            f"--queue-url {queue.queue_url}",
         )
 
     def queue_waits(self) -> Watch:

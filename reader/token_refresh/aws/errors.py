@@ -84,8 +84,8 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
         SecretAccessDenied,
         "no AWS credentials were found for {call} ({code})",
         (
-            "give the function or service an IAM role, or set AWS_PROFILE to a profile that ",
-            *(Command.of("aws configure"), " or ", Command.of("aws configure sso"), " makes"),
+            "set AWS_PROFILE, or give the function or service an IAM role. A new profile comes from ",
+            *(Command.of("aws configure sso"), " or ", Command.of("aws configure")),
         ),
     ),
     Cause.NO_REGION: _ErrorText(

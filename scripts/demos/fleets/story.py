@@ -236,7 +236,8 @@ STORY = (
     ),
     Step(
         title="Secrets of five providers join",
-        why="Each token secret carries the fleet's tag. The resync finds them all and gives each a row.",
+        why="Each token secret carries the fleet's tag. The resync finds them all and gives each a row. "
+        "Their tokens expire in five minutes, so the command calls them overdue.",
         play=joined,
     ),
     Step(
@@ -261,12 +262,12 @@ STORY = (
     ),
     Step(
         title="Secrets Manager refuses to write",
-        why="Half of the world fails: the providers have given new tokens, and redeemed the old ones. None is lost.",
+        why="The providers redeem the old tokens, and the new ones can't be stored. None is lost.",
         play=writes_refused,
     ),
     Step(
         title="The table is lost, and rebuilt",
-        why="One resync makes the rows anew from the tags. The claims are lost, too, and what is fresh is left alone.",
+        why="One resync rebuilds the rows from the tags. The claims are lost, too; no fresh token is refreshed again.",
         play=table_lost,
     ),
     Step(

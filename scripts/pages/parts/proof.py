@@ -27,7 +27,7 @@ def sentence() -> str:
     return (
         f"The deployed code ran through every order of events within bounds, {worlds}: "
         f"{violations} broke a promise. {found} of {planted} planted bugs are found. Of {killed} killed processes "
-        f"{lost} lost the grant, all between response and write at a single-use provider."
+        f"{lost} lost the grant, all between request and write at a single-use provider."
     )
 
 

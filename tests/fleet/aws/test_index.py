@@ -15,7 +15,7 @@ from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
-from token_refresh_worker.fleet.core.row import Pauses
+from token_refresh_worker.fleet.core.row import Pauses, State
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import Index
 
@@ -140,6 +140,22 @@ def test_tombstones(index: Index) -> None:
     assert ([row()], []) == (list(index.rows()), list(index.tombstones()))
     index.remove(arn("tokens"), NOW + HOUR, quietly=True)
     assert [replace(stone, left_at=NOW + HOUR, quietly=True)] == list(index.tombstones())
+
+
+def test_a_secret_that_comes_back(index: Index) -> None:
+    """A secret that lost its tag for a while is due when it is back, with its state, its pause and its unsent events.
+
+    Otherwise its dead grant would be a new death, and a transition that the bus has not taken would be lost.
+    """
+    before = row(found=seen(state=State.REAUTHORIZE), pause=pause(), unsent=frozenset({change()}))
+    index.add(before)
+    index.remove(arn("tokens"), NOW, quietly=False)
+    back = row(new=True, provider="unknown", next_at=NOW + HOUR, added_at=NOW + HOUR)
+
+    assert index.add(back)
+    assert [replace(before, next_at=NOW + HOUR, added_at=NOW + HOUR)] == list(index.rows())
+    assert [] == list(index.tombstones())
+    assert not index.add(back)
 
 
 def test_look_at(index: Index) -> None:

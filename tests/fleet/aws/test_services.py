@@ -73,6 +73,16 @@ def test_members_are_listed(aws: None) -> None:
     assert "hush" not in repr(listed)
 
 
+def test_replicas_are_no_members() -> None:
+    """A replica has the tags of its primary: the fleet of its region leaves it alone, until it is promoted."""
+    regions = {"own": "eu-central-1", "replica": "eu-west-1"}
+    page = {"SecretList": [{"ARN": arn(name), "PrimaryRegion": region} for name, region in regions.items()]}
+
+    listed = list_members(cast("Any", Stub(list_secrets=lambda **_: page)), "prod")
+
+    assert [arn("own")] == [member.secret_arn for member in listed]
+
+
 def test_all_pages_are_listed() -> None:
     """The listing goes on while there are pages; a secret without tags or change has none."""
     pages = [{"SecretList": [{"ARN": arn("a")}], "NextToken": "t"}, {"SecretList": [{"ARN": arn("b")}]}]

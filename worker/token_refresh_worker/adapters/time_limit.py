@@ -1,8 +1,8 @@
-"""A network that neither sends nor receives after a moment, however the other side behaves.
+"""A network that sends nothing and waits for nothing after a moment, however the other side behaves.
 
 HTTP clients limit the time of each read, so a server that drips bytes can go on forever. Here every read and
 write has the time that the request has left. The clock counts suspended time: a process that is thawed later sends
-nothing more.
+nothing more, and reads the response that has arrived meanwhile.
 """
 
 import time
@@ -16,6 +16,9 @@ import httpx
 CONNECT_SECONDS: Final = 10.0
 """How long name lookup, connection and TLS may take. Nothing is sent before, so the request can be repeated."""
 
+LATE_READS: Final = 16
+"""How often a request reads what has arrived after its end; a TLS record has up to 16 KiB."""
+
 
 class TimeLimit:
     """When a request must have ended, and whether it has begun to send."""
@@ -26,6 +29,7 @@ class TimeLimit:
         self._begins_by = now + min(seconds, CONNECT_SECONDS)
         self.begun = False
         """Whether a byte may have left. From there on, silence proves nothing."""
+        self._late_reads = LATE_READS
 
     @property
     def remaining_seconds(self) -> float:
@@ -40,6 +44,16 @@ class TimeLimit:
         begun, self.begun = self.begun, True
         if not begun and self._begins_by <= _now():
             raise httpcore.WriteTimeout
+
+    def read_seconds(self) -> float:
+        """Return how long a read may wait: after the end not at all, so it gets what has arrived."""
+        seconds = self.remaining_seconds
+        if seconds <= 0:
+            # A server that floods us would never come to an end.
+            self._late_reads -= 1
+            if self._late_reads < 0:
+                raise httpcore.ReadTimeout
+        return max(seconds, 0.0)
 
     def left_seconds(self, error: type[httpcore.TimeoutException]) -> float:
         """Return the time that is left; raise `error` if there is none."""
@@ -97,7 +111,7 @@ class _LimitedStream(httpcore.NetworkStream):
         self._limit = limit
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the limit is shorter
-        return self._stream.read(max_bytes, self._limit.left_seconds(httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, self._limit.read_seconds())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the limit is shorter
         self._limit.begin()

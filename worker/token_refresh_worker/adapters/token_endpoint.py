@@ -1,5 +1,6 @@
 """The provider's token endpoint, over HTTP."""
 
+import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -18,6 +19,7 @@ from token_refresh import __version__
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
 from token_refresh_worker.adapters.time_limit import TimeLimit, send_within
+from token_refresh_worker.oauth.body import read_object
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import (
@@ -37,7 +39,13 @@ HEADERS: Final = {
     "User-Agent": f"token-refresh-worker/{__version__}",  # Requests without one have met a challenge page.
 }
 
-_COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"})
+SPARE_SECONDS: Final = 1.0
+"""How long a request that was sent may outlast its time limit, while it reads what has arrived."""
+
+_ZLIB: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_ANY_HEADER: Final = zlib.MAX_WBITS | 32
+"""zlib finds out which of the two formats it is."""
+_COMPRESSED: Final = frozenset({"compress", "x-compress", "br", "zstd", "dcb", "dcz"})
 NOT_SENT: Final = (
     httpcore.ConnectError,
     httpcore.ConnectTimeout,
@@ -112,6 +120,9 @@ class _Call(Generic[_T]):
         while (left_seconds := self._limit.remaining_seconds) > 0:
             with suppress(TimeoutError):
                 return self._done.result(left_seconds)
+        # The thread ends now, too. In a process that was suspended, it reads what has arrived.
+        with suppress(TimeoutError):
+            return self._done.result(SPARE_SECONDS if self._limit.begun else 0)
         return self._failure(TimeoutError())
 
     def run(self) -> None:
@@ -180,19 +191,28 @@ def proxy_for(url: str) -> httpcore.Proxy | None:
 
 
 def read_body(response: httpx.Response) -> bytes | None:
-    """Read up to the limit; None where the body is compressed or larger.
+    """Read up to the limit; None where the body is compressed in a way that Python can't undo, or larger.
 
     A header that names no compression is a mistake of the server's, and must not cost the tokens below it.
     """
     codings = {coding.strip() for coding in response.headers.get("Content-Encoding", "").lower().split(",")}
     if codings & _COMPRESSED:
         return None
+    # We ask for none, and a gateway may compress all the same.
+    unpacked = zlib.decompressobj(_ANY_HEADER) if codings & _ZLIB else None
     body = bytearray()
-    for chunk in response.iter_raw():
-        body += chunk
-        if len(body) > BODY_LIMIT_BYTES:
-            return None
-    return bytes(body)
+    try:
+        for chunk in response.iter_raw():
+            body += unpacked.decompress(chunk, BODY_LIMIT_BYTES + 1) if unpacked else chunk
+            if len(body) > BODY_LIMIT_BYTES:
+                return None
+    except HTTP_ERRORS:
+        # An object that has its end is whole, also where the transfer breaks off, or never ends.
+        if read_object(bytes(body), Encoding.JSON) is None:
+            raise
+    except zlib.error:
+        return None
+    return bytes(body) if unpacked is None or unpacked.eof else None
 
 
 def _retry_after(headers: httpx.Headers) -> timedelta | None:

@@ -30,7 +30,8 @@ EX_USAGE = 64
 app = typer.Typer(
     name="token-refresh",
     epilog="Start with: token-refresh authorize, then token-refresh status. token-refresh --install-completion "
-    "completes commands, options and names of providers in bash, zsh and fish.",
+    "completes commands, options and names of providers in bash, zsh and fish. In a new zsh, the first Tab only loads "
+    "it.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,8 +39,8 @@ app = typer.Typer(
 )
 _GROUPS = {
     "": app,
-    "fleet": typer.Typer(help="Watch and steer a fleet of token secrets.", no_args_is_help=True),
-    "claims": typer.Typer(help="Where the claims on a secret are kept.", no_args_is_help=True),
+    "fleet": typer.Typer(help="Show and control a fleet of token secrets.", no_args_is_help=True),
+    "claims": typer.Typer(help="Move the claims on a secret to another store.", no_args_is_help=True),
 }
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (

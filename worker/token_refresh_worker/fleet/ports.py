@@ -59,7 +59,7 @@ class Index(Protocol):
         """Remember that the bus took the event of a change."""
 
     def add(self, row: Row) -> bool:
-        """Add a row; False if the secret has one."""
+        """Add a row; False if the secret has one. What left comes back as it was, and due."""
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due; False if it is not in the fleet."""

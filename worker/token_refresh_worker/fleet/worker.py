@@ -131,8 +131,7 @@ def find_member(crew: Crew, secret_arn: str, *, heeds_breakers: bool = False) ->
     if entry is None:
         crew.log.warning("fleet_run_skipped", secret_id=secret_arn, reason="not_in_fleet")
         return None
-    pause = pause_of(entry.row, entry.pauses, entry.read_at)
-    if pause is not None:
+    if pause := pause_of(entry.row, entry.pauses, entry.read_at):
         crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="paused", until=pause.until.isoformat())
         return None
     if heeds_breakers and (store_refuses(entry.refused) or holds_back(entry.breakers, entry.row)):

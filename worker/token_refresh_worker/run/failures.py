@@ -119,7 +119,7 @@ def too_late(secret: SecretName, left_seconds: float, needed_seconds: float, ahe
         ahead: By how much this machine's clock is ahead of Secrets Manager's.
     """
     what = f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed"
-    safe = "nothing was redeemed, and a later run goes on"
+    safe = "nothing was redeemed, and the next run tries again"
     if abs(ahead) > CLOCK_TOLERANCE:
         # Lambda's runtime counts the time left by that clock.
         off = f"{abs(ahead).total_seconds():.0f} s {'ahead of' if ahead > timedelta(0) else 'behind'}"

@@ -128,6 +128,6 @@ def _events_of(run: Run, report: Outcome) -> "list[Announcement]":
 def _defect(error: Exception) -> InternalError:
     """Say where a defect was raised, and of which type; not what the data was."""
     return InternalError(
-        f"{raised_at(error)}: a defect of this program; nothing stored was lost, and the next run goes on. Please "
+        f"{raised_at(error)}: a defect of this program; nothing stored was lost, and the next run tries again. Please "
         "report it with this line"
     )

@@ -16,7 +16,7 @@ from token_refresh_worker.run.failures import SecretName, no_room, not_stored, t
 from token_refresh_worker.run.grant_failures import failed_request
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
+from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, Parts
 from token_refresh_worker.run.request_sender import PreparedRefresh, RequestSender, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
@@ -143,6 +143,7 @@ class Redemption:
         """
         # Derived, so that the next run finds the tokens if this one dies before it promotes them.
         version_id, value = staged_version_id(claim.claim_id, claim.version_id), document.serialize()
+        deadline = self.parts.deadline
         kept: KeptTokens | str = ""
 
         def put() -> bool:
@@ -157,8 +158,9 @@ class Redemption:
         try:
             stored = repeat(
                 put,
-                clock=self.parts.deadline.clock,
-                until=self.parts.deadline.at,
+                clock=deadline.clock,
+                # After the deadline in a process that was suspended, whose connections may be dead.
+                until=max(deadline.at, deadline.clock.monotonic() + STORE_RESERVE_SECONDS / 2),
                 errors=lambda error: isinstance(error, TokenRefreshError),
             )
         except TokenRefreshError as error:

@@ -103,7 +103,7 @@ class Run:
         """Run until nothing is left to do.
 
         Raises:
-            TokenRefreshError: One of the named failures; what is stored stays as it is, and the next run goes on.
+            TokenRefreshError: One of the named failures; what is stored stays as it is, and the next run tries again.
         """
         outcome = self._steps()
         # Raised last: the refresh must not fail because the copy for consumers did.

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,10 @@ from token_refresh_worker.cli.console.screen import discard, errors, message, sh
 EX_INTERRUPTED: Final = 130
 """As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
+ONE_PRESS_SECONDS: Final = 1.0
+"""Within this time a second SIGINT is the same Ctrl-C: npm and Docker pass on what the terminal has sent already."""
+
+_now = time.monotonic
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
@@ -93,16 +98,19 @@ def _report_place(failure: BaseException) -> None:
 
 @contextmanager
 def finishing(work: str) -> Iterator[None]:
-    """Let the work end first, and say so; a second Ctrl-C interrupts it.
+    """Let the work end first, and say so; another Ctrl-C interrupts it.
 
     SIGTERM and SIGHUP never do: systemd, and a terminal that closes, send more than one, and nobody has read a word.
     """
+    pressed: list[float] = []
 
     def first(number: int, frame: FrameType | None) -> None:
         del frame
         again = ""
         if number == signal.SIGINT:
-            signal.signal(number, previous[signal.SIGINT])
+            pressed.append(_now())
+            if pressed[-1] - pressed[0] >= ONE_PRESS_SECONDS:
+                raise KeyboardInterrupt
             again = " Press Ctrl-C again to interrupt it all the same."
         # A full disk, or this interrupts a print and its stream takes no other: raised, it would interrupt the work.
         with suppress(Exception):

@@ -1,9 +1,10 @@
 """Work on many secrets at once, and no faster than an account's quota allows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import Final
+from typing import Any, Final
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.run.ports import Clock
@@ -31,6 +32,25 @@ class Pacer:
             turn = max(now, self._next)
             self._next = turn + self._distance_seconds
         self._clock.sleep(turn - now)
+
+
+@contextmanager
+def paced_tags(client: Any, clock: Clock) -> Iterator[None]:
+    """Let a client of Secrets Manager send 40 tags a second at most, with those that it repeats."""
+    pacer, events = Pacer(TAGS_PER_SECOND, clock), client.meta.events
+
+    def wait(**_request: object) -> None:
+        pacer.wait()
+
+    # Before each request, and not each call: botocore repeats at once what was throttled.
+    names = [f"before-send.secrets-manager.{action}" for action in ("TagResource", "UntagResource")]
+    for name in names:
+        events.register(name, wait)
+    try:
+        yield
+    finally:
+        for name in names:
+            events.unregister(name, wait)
 
 
 def in_lanes(names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES) -> Iterator[Ended]:

@@ -14,7 +14,7 @@ from token_refresh_worker.cli.console.options import OF_A_FLEET, Json
 from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.command import Name
-from token_refresh_worker.cli.fleet.lanes import TAGS_PER_SECOND, Pacer, in_lanes
+from token_refresh_worker.cli.fleet.lanes import in_lanes, paced_tags
 from token_refresh_worker.cli.secret.membership import find_index, join, leave, open_index
 from token_refresh_worker.fleet.aws.listing import list_members
 from token_refresh_worker.fleet.resync import counts_of, synchronise
@@ -36,10 +36,10 @@ def add(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
     Secrets Manager takes 50 tags a second in an account; this sends 40, so 10,000 secrets take about four minutes. What
     was interrupted goes on where it ended: run the same command again.
     """
-    index, pacer = find_index(context, fleet), Pacer(TAGS_PER_SECOND, SystemClock())
+    index = find_index(context, fleet)
 
     def act(secret_id: str) -> None:
-        join(context, index, fleet=fleet, secret_id=secret_id, before_tag=pacer.wait)
+        join(context, index, fleet=fleet, secret_id=secret_id)
 
     return _for_each(context, "adding", secrets, act, f"secrets are in fleet {fleet}")
 
@@ -50,10 +50,10 @@ def remove(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
 
     The secret, its tokens and its claims stay as they are, and nothing refreshes it any more.
     """
-    index, pacer = find_index(context, fleet), Pacer(TAGS_PER_SECOND, SystemClock())
+    index = find_index(context, fleet)
 
     def act(secret_id: str) -> None:
-        leave(context, index, fleet=fleet, secret_id=secret_id, before_tag=pacer.wait)
+        leave(context, index, fleet=fleet, secret_id=secret_id)
 
     return _for_each(context, "removing", secrets, act, f"secrets have left fleet {fleet}")
 
@@ -93,7 +93,7 @@ def _for_each(context: Context, doing: str, secrets: Sequence[str], act: Callabl
     read = (line.strip() for line in sys.stdin) if list(secrets) == ["-"] else secrets
     names = list(dict.fromkeys(name for name in read if name))
     failed = 0
-    with _progress(doing, len(names)) as advance:
+    with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
         for number, (secret_id, error) in enumerate(in_lanes(names, act), 1):
             if error is not None:
                 failed += 1

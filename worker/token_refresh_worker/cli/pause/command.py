@@ -26,7 +26,7 @@ def pause(
     duration: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 7d.")] = "2h",
     why: Annotated[str, typer.Option(help="The reason, for the next reader.")] = "no reason given",
 ) -> int:
-    """Let no run send a token request for a while, on demand neither. A pause always ends by itself."""
+    """Stop token requests for a while, also those on demand. A pause always ends by itself."""
     lasts, reason = read_duration(duration, LONGEST_PAUSE), printable(why)
     if len(reason) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most")
@@ -46,7 +46,7 @@ def pause(
 
 @command("resume", "")
 def resume(context: Context) -> int:
-    """End a pause of one secret: the next run goes on."""
+    """End the pause of one secret: runs may refresh it again."""
     ended, fleet = pause_of(read_newest(context).snapshot), context.deployment.fleet
     if ended is None:
         _refuse_in_fleet(context, "resume")
@@ -66,7 +66,7 @@ def resume(context: Context) -> int:
     append_pause(context, end_at)
     if index is not None:  # Its row is due when the pause would have ended.
         index.look_at(arn_of(context, context.secret_id), index.read_clock())
-    output().print(text(f"Resumed: the next run on secret {context.secret_id} goes on.", "bold green"))
+    output().print(text(f"Resumed: runs may refresh secret {context.secret_id} again.", "bold green"))
     show(output(), *message("Next: ", context.command("status")))
     return 0
 

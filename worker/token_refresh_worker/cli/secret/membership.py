@@ -1,8 +1,8 @@
 """Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, SecretNotFound
@@ -14,8 +14,6 @@ from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import SecretName, grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
-
-_HOLDS_TOKENS: Final = frozenset({"TokensKept", "KeptTokensUnreadable"})
 
 
 def open_index(context: Context, fleet: str) -> Index:
@@ -57,15 +55,11 @@ def report_revoked(context: Context, index: Index, *, at: datetime, provider: st
     return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
 
 
-def join(
-    context: Context, index: Index, *, fleet: str, secret_id: str, before_tag: Callable[[], None] = lambda: None
-) -> None:
-    """Tag a secret as a member, and make it due.
-
-    Where it has the tag, `before_tag` is not called, and nothing is written to the secret.
+def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
+    """Tag a secret as a member, and make it due. Where it has the tag, nothing is written to the secret.
 
     Raises:
-        ConfigurationError: It is a member of another fleet.
+        ConfigurationError: It is a member of another fleet, or a replica.
         TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     described = context.call("DescribeSecret", secret_id)
@@ -77,13 +71,20 @@ def join(
         raise ConfigurationError(
             f"secret {secret_id} is in fleet {tags[FLEET_TAG]}", fix=("take it out first: ", untag)
         )
+    primary = described.get("PrimaryRegion", context.region)
+    if primary != context.region:
+        add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", secret_id, fleet, primary)
+        # Two fleets would use up one grant: a replica has the tokens of its primary, and claims of its own.
+        raise ConfigurationError(
+            f"secret {secret_id} in {context.region} is a replica of the one in {primary}",
+            fix=("add that one, to a fleet of its region: ", add_it),
+        )
     wanted = {FLEET_TAG: fleet}
     if context.environment.get("PROVIDER"):
         wanted[PROVIDER_TAG] = context.environment["PROVIDER"]
     missing = [{"Key": key, "Value": value} for key, value in wanted.items() if tags.get(key) != value]
     # The tag first: a resync removes the row of a secret without it.
     if missing:
-        before_tag()
         context.call("TagResource", secret_id, Tags=missing)
     now = index.read_clock()
     listed = TaggedSecret(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
@@ -91,9 +92,7 @@ def join(
         index.look_at(secret_arn, now)
 
 
-def leave(
-    context: Context, index: Index, *, fleet: str, secret_id: str, before_tag: Callable[[], None] = lambda: None
-) -> None:
+def leave(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
     """Take a secret's tag off, and turn its row into a tombstone that no alarm counts.
 
     Raises:
@@ -102,22 +101,27 @@ def leave(
     """
     described = _describe_member(context, index, secret_id)
     secret_arn = str(described["ARN"])
-    entry = index.entry(secret_arn)
-    if entry is not None and entry.row.seen is not None and entry.row.seen.error_type in _HOLDS_TOKENS:
+    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+    # A secret that is marked for deletion is in no listing, and takes no change.
+    tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
+    if tagged and _keeps_tokens(context, fleet, secret_arn):
         raise ConfigurationError(
             f"the table of fleet {fleet} keeps new tokens of secret {secret_id}, which Secrets Manager refused",
             fix="correct what the last error names, and let a run store them first",
         )
-    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
-    # A secret that is marked for deletion is in no listing, and takes no change.
-    tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
     # The tag first: a resync adds the row of a secret that has it.
     if tagged:
-        before_tag()
         context.call("UntagResource", secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
     if not index.remove(secret_arn, index.read_clock(), quietly=True) and not tagged:
         status = Command.of("token-refresh fleet status --fleet {} --region {}", fleet, context.region)
         raise ConfigurationError(f"secret {secret_id} is not in fleet {fleet}", fix=("see who is: ", status))
+
+
+def _keeps_tokens(context: Context, fleet: str, secret_arn: str) -> bool:
+    """Look into the item itself: the row has the last error alone, which may be another one by now."""
+    key = {"secret_arn": {"S": secret_arn}}
+    read = context.ask("dynamodb:GetItem", "fleet table", fleet, TableName=fleet, Key=key, ConsistentRead=True)
+    return "kept_tokens" in read.get("Item", {})
 
 
 def _describe_member(context: Context, index: Index, secret_id: str) -> Mapping[str, Any]:

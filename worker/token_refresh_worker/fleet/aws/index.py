@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from token_refresh.aws.responses import member, optional_member, service_time
+from token_refresh.aws.responses import member, service_time
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
@@ -47,9 +47,8 @@ class TableIndex:
 
     def pauses(self) -> Pauses:
         """Read the pauses of the fleet and of its providers."""
-        what = {"Key": items.key("fleet", self._fleet), "ConsistentRead": True}
-        item = self._table.call("GetItem", what, lambda response: optional_member(response, "Item", dict))
-        return items.read_pauses(item or {})
+        found, _ = self._get([items.key("fleet", self._fleet)])
+        return items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
 
     def entry(self, secret_arn: str) -> IndexEntry | None:
         """Read one secret's row, the pauses and all open breakers in one call."""
@@ -92,18 +91,20 @@ class TableIndex:
 
     def announced(self, secret_arn: str, change: Change) -> None:
         """Remember that the bus took the event of a change."""
-        gone = {":it": items.write_changes([change])}
-        self._update_member(secret_arn, "DELETE unsent :it", _IS_MEMBER, gone)
+        self._update_member(secret_arn, "DELETE unsent :it", _IS_MEMBER, {":it": items.write_changes([change])})
 
     def add(self, row: Row) -> bool:
-        """Add a row, unless the secret has one."""
-        what = {
-            "Item": items.write_row(row, self._fleet),
-            # An item without the fleet's name is in no listing of its rows, and would keep the secret out forever.
-            "ConditionExpression": "NOT fleet = :fleet",
-            "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
-        }
-        return self._table.write("PutItem", what)
+        """Add a row, unless the secret has one; of one that left, what was seen, paused and to be sent comes back."""
+        item = {name: value for name, value in items.write_row(row, self._fleet).items() if name != items.KEY}
+        anew = {name: f":{name}" for name in ("fleet", "added_at", "next_at")}
+        changes = ", ".join(f"{name} = {anew.get(name, f'if_not_exists({name}, :{name})')}" for name in item)
+        # An item without the fleet's name is in no listing of its rows, and would keep the secret out forever.
+        return self._update_member(
+            row.secret_arn,
+            f"SET {changes} REMOVE left_at, quietly, gone_at",
+            f"NOT {_IS_MEMBER}",
+            {f":{name}": value for name, value in item.items()},
+        )
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due."""
@@ -153,20 +154,18 @@ class TableIndex:
         # Twice as long as they are read, since DynamoDB deletes late and never early.
         gone_at = int((now + 2 * MEMORY).timestamp())
         values = {":ids": {"SS": items.write_messages(messages)}, ":gone": {"N": str(gone_at)}}
-        key = items.key("sent", f"{self._fleet}#{_minute(now)}")
-        self._update(key, "ADD ids :ids SET gone_at = :gone", None, values)
+        its = items.key("sent", f"{self._fleet}#{_minute(now)}")
+        self._update(its, "ADD ids :ids SET gone_at = :gone", None, values)
 
     def tell_breakers(self, lanes: Iterable[str], now: datetime) -> None:
         """Tell the workers which breakers are open."""
-        names = [{"S": name} for name in sorted(lanes)]
-        values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
+        values = {":open": {"L": [{"S": lane} for lane in sorted(lanes)]}, ":until": {"N": items.seconds(now + LEASE)}}
         self._update(items.key("breakers", self._fleet), "SET providers = :open, open_until = :until", None, values)
 
     def refused(self) -> frozenset[str]:
         """Read which secrets Secrets Manager refused since it last took one."""
-        what = {"Key": items.key("store", self._fleet), "ConsistentRead": True}
-        item = self._table.call("GetItem", what, lambda response: optional_member(response, "Item", dict))
-        return items.read_refused(item or {})
+        found, _ = self._get([items.key("store", self._fleet)])
+        return items.read_refused(found.get(f"store#{self._fleet}", {}))
 
     def note_refused(self, secret_arn: str) -> None:
         """Note that Secrets Manager refused a secret."""

@@ -104,7 +104,7 @@ def read_row(item: Item, now: datetime) -> Row:
         provider=_readable(item, "provider", "S", _provider) or UNKNOWN_PROVIDER,
         added_at=_readable(item, "added_at", "N", moment) or _LONG_AGO,
         next_at=_readable(item, "next_at", "N", moment) or _LONG_AGO,
-        seen=seen if seen is not None and seen.at <= now + AHEAD else None,
+        seen=seen if seen is not None and max(seen.at, (seen.sent or seen).at) <= now + AHEAD else None,
         pause=_readable(item, PAUSE, "S", read_pause),
         unsent=_readable(item, "unsent", "SS", _read_changes) or frozenset(),
     )

@@ -29,11 +29,14 @@ def list_members(client: "SecretsManagerClient", fleet: str) -> Iterator[TaggedS
 
 
 def _page(client: "SecretsManagerClient", what: Mapping[str, Any]) -> tuple[list[TaggedSecret], str | None]:
+    region = client.meta.region_name
+
     def ask() -> tuple[list[TaggedSecret], str | None]:
         page = client.list_secrets(**what)
-        return [_listed(secret) for secret in page["SecretList"]], page.get("NextToken")
+        # A replica has its primary's tags, and not its claims: the fleets of two regions would use up one grant.
+        own = [secret for secret in page["SecretList"] if secret.get("PrimaryRegion", region) == region]
+        return [_listed(secret) for secret in own], page.get("NextToken")
 
-    region = client.meta.region_name
     return call(ask, lambda: AwsRequest("secretsmanager:ListSecrets", "", region, kind="all secrets"))
 
 

@@ -11,7 +11,7 @@ from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import Change, Row, Seen, State
 
 MOST_UNSENT: Final = 20
-"""A bus that never takes an event must not let a row grow without end."""
+"""A bus that never takes an event must not let a row grow without end. The newest stay: they say how things are."""
 
 _TRANSITIONS: Final[Mapping[State, Transition]] = {
     State.REAUTHORIZE: Transition.REAUTHORIZATION_REQUIRED,
@@ -24,8 +24,7 @@ _TRANSITIONS: Final[Mapping[State, Transition]] = {
 def changes(before: Seen | None, seen: Seen) -> list[Change]:
     """Return what a run changed, in the order in which to announce it."""
     found: list[Change] = []
-    transition = _of_state(before, seen)
-    if transition is not None:
+    if transition := _of_state(before, seen):
         found.append(Change(found_at=seen.at, transition=transition, since=seen.since))
     if seen.ending and not (before and before.ending):
         since = seen.tokens.grant_ending_at or seen.since

@@ -174,7 +174,9 @@ class _Minute:
     def _probes_of_store(self, ready: Sequence[Row]) -> list[Row]:
         """Give one secret with tokens that wait to be stored, and one that Secrets Manager took last time."""
         kept = (row for row in ready if row.is_refused)
-        taken = (row for row in ready if not row.is_refused and row.host is not None and self._fits(row))
+        # One that is only read shows too little, but where there is no other, the next minute can refresh it.
+        read_first = sorted(ready, key=lambda row: row.host is None)
+        taken = (row for row in read_first if not row.is_refused and self._fits(row))
         return [row for row in (next(kept, None), next(taken, None)) if row is not None]
 
     def _fits(self, row: Row) -> bool:

@@ -62,8 +62,8 @@ def resync(  # noqa: PLR0913 - what there is, and how to compare it, each by its
     """
     members = {secret.secret_arn: secret for secret in listed if secret.tags.get(FLEET_TAG) == fleet}
     known = {row.secret_arn: row for row in rows}
-    # A secret that was added a moment ago may not be in the listing yet.
-    gone = [row for arn, row in known.items() if arn not in members and row.added_at < now - STALE]
+    # A secret that was added a moment ago may not be in the listing yet; one that is yet to be added is damage.
+    gone = [row for arn, row in known.items() if arn not in members and abs(now - row.added_at) > STALE]
     # Nor is the tag gone from it that `fleet remove` took off a moment ago.
     removed = {stone.secret_arn for stone in tombstones if stone.quietly and stone.left_at > now - STALE}
     believed = believe or len(gone) <= max(BELIEVABLE_LOSS, len(known) // 5)

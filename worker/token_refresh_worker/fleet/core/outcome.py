@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, changes
+from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, changes, in_order
 from token_refresh_worker.fleet.core.row import Change, Row, Seen, Sent, State
 from token_refresh_worker.run.outcome import Outcome, OutcomeName
 
@@ -60,11 +60,10 @@ def after(row: Row, run: Outcome, *, began_at: datetime, chance: float, store_re
     seen = _seen(row.seen, run, run.at or began_at)
     # Nothing confirms the provider of a run that read nothing.
     provider = run.provider if run.at else None
-    unsent = row.unsent
-    if len(unsent) < MOST_UNSENT:
-        unsent = unsent.union(changes(row.seen, seen))
-        if run.scopes_lost:
-            unsent |= {Change(found_at=seen.at, transition=Transition.SCOPES_SHRUNK, since=seen.at)}
+    unsent = row.unsent.union(changes(row.seen, seen))
+    if run.scopes_lost:
+        unsent |= {Change(found_at=seen.at, transition=Transition.SCOPES_SHRUNK, since=seen.at)}
+    unsent = frozenset(in_order(unsent)[-MOST_UNSENT:])
     row = replace(row, seen=seen, provider=provider or row.provider, unsent=unsent)
     if store_refuses and run.error_type in STORE_ERRORS:
         return replace(row, next_at=seen.at + SHORTEST_WAIT)

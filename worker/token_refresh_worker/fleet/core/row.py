@@ -204,10 +204,11 @@ def is_due(row: Row, now: datetime) -> bool:
 
 
 def pause_of(row: Row, pauses: Pauses, now: datetime) -> Pause | None:
-    """Return the pause that applies to a row at this moment: the fleet's, its provider's or its own."""
+    """Return the pause that holds up a row, of the fleet, its provider or itself: the one that ends last."""
     wanted = (pauses.fleet, pauses.providers.get(row.provider), row.pause)
     # Nobody wants a longer pause. The hour is for an operator's clock that runs ahead.
-    return next((p for p in wanted if p is not None and now < p.until <= now + LONGEST_PAUSE + AHEAD), None)
+    held = (p for p in wanted if p is not None and now < p.until <= now + LONGEST_PAUSE + AHEAD)
+    return max(held, key=lambda p: p.until, default=None)
 
 
 def state_of(row: Row, pauses: Pauses, now: datetime) -> State:
