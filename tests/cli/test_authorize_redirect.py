@@ -3,6 +3,7 @@
 import errno
 import random
 import re
+import select
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -273,6 +274,32 @@ def test_one_connection_too_many_ends_the_oldest(
         assert b" 200 " in send(waiting.port, waiting.redirect)
         for ended in others[:3]:
             assert b"" == ended.recv(1)
+
+
+def test_a_redirect_that_comes_twice_is_taken_once(
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two redirects that arrive together one is taken: a provider revokes the tokens of a code used twice."""
+    read, reads, goes_on = RedirectServer._read, Event(), Event()  # noqa: SLF001 - both must arrive while it is busy
+
+    def read_later(server: RedirectServer, visit: Any) -> None:
+        reads.set()
+        goes_on.wait()
+        read(server, visit)
+
+    with listening() as waiting, idle(waiting.port, 3) as (first, second, other):
+        assert b" 404 " in send(waiting.port, b"GET / HTTP/1.1\r\n\r\n"), "it has taken the three before"
+        monkeypatch.setattr(RedirectServer, "_read", read_later)
+        other.sendall(b"G")
+        reads.wait()
+        for connection in (first, second):
+            connection.sendall(waiting.redirect)
+        goes_on.set()
+        answered, _, _ = select.select([first, second], [], [], GUARD_SECONDS)
+        assert b" 200 " in answered[0].recv(65_536)
+
+    assert ["the-code"] == waiting.codes
+    assert [] == waiting.ended
 
 
 def test_a_request_without_end_is_not_kept(listening: Callable[..., Any]) -> None:
