@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from demos.account import TOKEN_SECRET_ID, Account
 from pages.terminal import ROOT
+from testbed.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def page() -> bytes:
         client.chmod(0o600)
         environment = {name: value for name, value in account.environment.items() if name != "CLIENT_SECRET_ID"}
         endpoint = {"AUTHORIZATION_ENDPOINT": account.provider.authorization_endpoint}
-        redirect = f"--redirect-uri=http://127.0.0.1:{_free_port()}/callback"
+        redirect = f"--redirect-uri=http://127.0.0.1:{free_port()}/callback"
         program = str(ROOT / ".venv" / "bin" / "token-refresh")
         command = [program, "authorize", TOKEN_SECRET_ID, "--no-browser", "--yes"]
         with subprocess.Popen(  # noqa: S603 - our own command
@@ -63,9 +63,3 @@ def _browser(folder: str) -> Iterator[webdriver.Chrome]:
         yield driver
     finally:
         driver.quit()
-
-
-def _free_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        return int(unused.getsockname()[1])

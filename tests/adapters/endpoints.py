@@ -17,7 +17,7 @@ from token_refresh_worker.stored.credentials import ClientCredentials
 def send(
     endpoint: TokenEndpoint,
     *scripts: Script,
-    timeout_seconds: float = 5.0,
+    timeout_seconds: float = 60.0,
     method: AuthMethod = AuthMethod.POST,
     url: str | None = None,
 ) -> EndpointResponse:
@@ -61,7 +61,7 @@ CLIENT = ClientCredentials(client_id="id", client_secret=SecretValue("p&w"))
 
 def sent_as(recorder: Recorder, form: RequestFormat) -> tuple[str, str, dict[str, str], str]:
     request = refresh_request(SecretValue("r"), CLIENT, form)
-    found = HttpTokenEndpoint(f"http://{recorder.address}/token").send(request, timeout_seconds=5.0)
+    found = HttpTokenEndpoint(f"http://{recorder.address}/token").send(request, timeout_seconds=60.0)
     assert isinstance(found, TokenResponse)
     (seen,) = recorder.seen
     return seen

@@ -36,7 +36,7 @@ def test_a_request_to_another_machine_may_go_through_a_proxy(monkeypatch: pytest
             monkeypatch.delenv(name, raising=False)
         request = refresh_request(SecretValue("canary"), CLIENT)
 
-        found = HttpTokenEndpoint("https://provider.invalid/token").send(request, timeout_seconds=5.0)
+        found = HttpTokenEndpoint("https://provider.invalid/token").send(request, timeout_seconds=60.0)
 
         assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ProxyError") == found
         assert "canary" not in str(proxy.seen)
@@ -57,7 +57,7 @@ def test_without_a_proxy_the_provider_is_asked_itself(monkeypatch: pytest.Monkey
         monkeypatch.delenv(name, raising=False)
 
     found = HttpTokenEndpoint("https://provider.invalid/t").send(
-        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0
+        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
     )
 
     assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError") == found
@@ -74,7 +74,7 @@ def test_a_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name, raising=False)
 
         HttpTokenEndpoint("https://provider.invalid/token").send(
-            refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0
+            refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
         )
 
         assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _, _ in proxy.seen]

@@ -23,7 +23,7 @@ from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.run.ports import Deadline
 
 V0, V1 = "0" * 36, "1" * 36
-PLAIN = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=1, read_timeout=1)
+PLAIN = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=60, read_timeout=60)
 
 
 @pytest.fixture

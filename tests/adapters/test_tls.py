@@ -67,7 +67,7 @@ def test_a_certificate_that_nobody_signed_gets_no_token(impostor: Impostor) -> N
     """The connection ends before the request, which counts as not sent."""
     endpoint = HttpTokenEndpoint(f"https://localhost:{impostor.server_address[1]}/token")
 
-    response = endpoint.send(TokenRequest(fields={"refresh_token": "canary"}, headers={}), timeout_seconds=5)
+    response = endpoint.send(TokenRequest(fields={"refresh_token": "canary"}, headers={}), timeout_seconds=60)
 
     assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError") == response
     assert not impostor.seen.is_set()

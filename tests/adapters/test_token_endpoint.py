@@ -7,15 +7,18 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import httpcore
+import httpx
 import pytest
 
 from adapters.endpoints import BODY, CLIENT, Recorder, send
+from fakes import FakeClock
 from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh import __version__
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh_worker.adapters import time_limit, token_endpoint
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint, read_body
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Matcher, ResponseFormat
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, FailureKind, TokenResponse
@@ -127,11 +130,19 @@ def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:
     assert isinstance(send(endpoint, script.status(200, b" " + padding + BODY)), FailedRequest)
 
 
-def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint) -> None:
+def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """The status of a 4xx holds, whatever becomes of its body."""
     head = b"HTTP/1.1 400 Bad\r\nContent-Length: 9999\r\n\r\n"
+    clock = FakeClock()
+    monkeypatch.setattr(time_limit, "_now", clock.monotonic)
 
-    response = send(endpoint, Script(response=head, hang=True), timeout_seconds=0.5)
+    def read(response: httpx.Response) -> bytes | None:
+        clock.sleep(60.0)
+        return read_body(response)
+
+    monkeypatch.setattr(token_endpoint, "read_body", read)
+
+    response = send(endpoint, Script(response=head, hang=True), timeout_seconds=60.0)
 
     assert isinstance(response, FailedRequest)
     assert FailureKind.UNEXPECTED is response.kind
@@ -212,7 +223,7 @@ def test_the_provider_s_matchers_read_the_body_of_any_status(endpoint: TokenEndp
     form = ResponseFormat(dead=(Matcher(status=500, fields={"code": "gone"}),))
     endpoint.play(script.status(500, {"code": "gone"}))
 
-    found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0)
+    found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
 
     assert FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 500 with code=gone", error="gone") == found
 
@@ -221,7 +232,7 @@ def test_an_url_that_no_client_can_use_sends_nothing() -> None:
     """A host that can't be encoded is a failure before the request, not a defect."""
     request = refresh_request(SecretValue("r"), CLIENT)
 
-    failure = HttpTokenEndpoint("https://xn--/token").send(request, timeout_seconds=5.0)
+    failure = HttpTokenEndpoint("https://xn--/token").send(request, timeout_seconds=60.0)
 
     assert isinstance(failure, FailedRequest)
     assert FailureKind.NOT_SENT is failure.kind
@@ -233,7 +244,7 @@ def test_a_coding_that_compresses_nothing_costs_no_tokens(recorder: Recorder, co
     recorder.coding = coding
 
     found = HttpTokenEndpoint(f"http://{recorder.address}/token").send(
-        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0
+        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
     )
 
     assert isinstance(found, TokenResponse)

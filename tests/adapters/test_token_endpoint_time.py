@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.endpoints import CLIENT, requests_under_way, send
+from adapters.stopwatch import Stopwatch, count_from_sending, stand_still
 from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -21,9 +22,26 @@ GUARD_SECONDS = 60.0
 """So that a bug fails a test instead of hanging it; nothing is measured."""
 
 
+@pytest.fixture(autouse=True)
+def no_request_is_left() -> Iterator[None]:
+    """Wait for the threads that a test left behind: the next test looks for its own."""
+    yield
+    for left in requests_under_way():
+        left.join(GUARD_SECONDS)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
+    return stand_still(monkeypatch)
+
+
 @pytest.mark.parametrize("played", [script.hang(), script.drip(0.05)])
-def test_the_time_limit_holds_end_to_end(endpoint: TokenEndpoint, played: Script) -> None:
+def test_the_time_limit_holds_end_to_end(
+    endpoint: TokenEndpoint, played: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A server that is silent, or that drips a good response byte by byte, is left at the time limit."""
+    count_from_sending(monkeypatch)
+
     response = send(endpoint, played, timeout_seconds=0.3)
 
     assert isinstance(response, FailedRequest)
@@ -52,13 +70,24 @@ def test_tokens_that_arrive_at_the_time_limit_are_tokens(
     endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request's thread may come to its response a moment after the one that waits for it has woken."""
-    receive = socket.socket.recv
+    count_from_sending(monkeypatch)
+    woken, now, receive = threading.Event(), time_limit._now, socket.socket.recv  # noqa: SLF001 - the clock itself
+
+    def is_request() -> bool:
+        return threading.current_thread().name == "token-request"
+
+    def look() -> float:
+        if not is_request() and now() >= 0.2:
+            woken.set()
+        return now()
 
     def receive_late(receiving: socket.socket, size: int) -> bytes:
-        if threading.current_thread().name == "token-request":
-            threading.Event().wait(0.3)
+        if is_request():
+            woken.wait()
+            receiving.settimeout(GUARD_SECONDS)
         return receive(receiving, size)
 
+    monkeypatch.setattr(time_limit, "_now", look)
     monkeypatch.setattr(socket.socket, "recv", receive_late)
     monkeypatch.setattr(token_endpoint, "SPARE_SECONDS", GUARD_SECONDS)
 
@@ -68,11 +97,12 @@ def test_tokens_that_arrive_at_the_time_limit_are_tokens(
 
 
 @pytest.fixture
-def lookup(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Hold every name lookup until the event is set, or the test is over."""
+def lookup(monkeypatch: pytest.MonkeyPatch, clock: Stopwatch) -> Iterator[threading.Event]:
+    """Hold every name lookup until the event is set, or the test is over; time passes from then on."""
     held, look_up = threading.Event(), socket.getaddrinfo
 
     def getaddrinfo(*arguments: Any, **options: Any) -> Any:
+        clock.start()
         held.wait()
         return look_up(*arguments, **options)
 
@@ -107,13 +137,16 @@ def test_a_connection_that_hangs_is_given_up_early(
     assert [] == endpoint.requests
 
 
-def test_a_request_that_is_left_halfway_ends_there(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_is_left_halfway_ends_there(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch, clock: Stopwatch
+) -> None:
     """Where the head of a request was sent at the time limit, it may have arrived; its body, the token, never does."""
     held, send_bytes = threading.Event(), socket.socket.send
 
     def send_and_wait(sending: socket.socket, *arguments: Any) -> int:
         sent = send_bytes(sending, *arguments)
         if threading.current_thread().name == "token-request":
+            clock.start()
             held.wait()
         return sent
 
@@ -141,6 +174,7 @@ def test_a_request_that_was_left_keeps_no_process_alive(endpoint: TokenEndpoint,
 def test_an_abandoned_request_stops_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of 1xx responses has no end; the request ends with its time limit, and the server sees that."""
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    count_from_sending(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ended = threading.Event()
 

@@ -47,7 +47,7 @@ def test_a_query_of_the_endpoint_is_kept(recorder: Recorder) -> None:
     """An endpoint that has a query already gets the fields after it."""
     request = refresh_request(SecretValue("r"), CLIENT, RequestFormat(encoding=Encoding.QUERY))
 
-    HttpTokenEndpoint(f"http://{recorder.address}/token?a=b").send(request, timeout_seconds=5.0)
+    HttpTokenEndpoint(f"http://{recorder.address}/token?a=b").send(request, timeout_seconds=60.0)
 
     assert recorder.seen[0][1].startswith("/token?a=b&grant_type=refresh_token&")
 
@@ -81,7 +81,7 @@ def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
     request = signed_request()
 
     for _ in range(2):
-        assert isinstance(endpoint.send(request, timeout_seconds=5.0), TokenResponse)
+        assert isinstance(endpoint.send(request, timeout_seconds=60.0), TokenResponse)
 
     bodies = [parse_qs(body) for _, _, _, body in recorder.seen]
     assert ["assertion-0", "assertion-1"] == [body["client_assertion"][0] for body in bodies]
@@ -102,7 +102,7 @@ def test_without_a_signature_nothing_is_sent(
     """A signature that can't be had is a named failure, and the endpoint sees nothing."""
     endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", make_assertion=Maker(failure).make)
 
-    found = endpoint.send(signed_request("ES256"), timeout_seconds=5.0)
+    found = endpoint.send(signed_request("ES256"), timeout_seconds=60.0)
 
     assert isinstance(found, FailedRequest)
     assert kind is found.kind

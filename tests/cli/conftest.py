@@ -4,7 +4,6 @@ import io
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,11 +21,13 @@ from cli.aws import Account, Simulator
 from cli.scene import Cli, Ended, Terminal, Tokens
 from cli.shell import Shell
 from cli.ways import Scene
+from testbed import ports
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
+from token_refresh_worker.cli.authorize import redirect
 
 OF_PYTHON = re.compile(
     r"\b(CommandFailed|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"
@@ -147,6 +148,8 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
 
     def sits(*visits: Callable[[str], str]) -> Person:
         someone = Person(*visits)
+        # The person shares this process: a busy machine can hold it between a connection and its request.
+        monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 60.0)
         monkeypatch.setattr("token_refresh_worker.cli.authorize.command.opened", someone.opened)
         return someone
 
@@ -155,8 +158,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """A fresh shell at the test's servers, with a browser that consents: what an operator has, and nothing more."""
 
 import shlex
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from cli.scene import Ended
+from testbed.ports import free_port
 
 BIN = Path(sys.executable).parent
 
@@ -31,14 +31,12 @@ class Shell:
         browser = folder / "browser"
         browser.write_text(f"#!{sys.executable}\n{_BROWSER}")
         browser.chmod(0o700)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         self.folder = folder
         self.environment = environment | {
             "PATH": f"{BIN}:/usr/bin:/bin",
             "BROWSER": str(browser),
             "COLUMNS": "80",
-            "REDIRECT_URI": f"http://127.0.0.1:{port}/callback",
+            "REDIRECT_URI": f"http://127.0.0.1:{free_port()}/callback",
         }
 
     def run(self, line: str, *, stdin: str = "y\n") -> Ended:

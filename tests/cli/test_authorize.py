@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -97,12 +96,13 @@ def test_again(  # noqa: PLR0917 - fixtures
     assert "holds a token set, stored at" in cli("authorize", redirect, stdin="n\n").screen
 
 
-def test_ctrl_c_while_it_stores(
+def test_ctrl_c_while_it_stores(  # noqa: PLR0917 - fixtures
     cli: Cli,
     client_file: Path,
     store: SecretsManagerServer,
     person: Callable[..., Person],
     monkeypatch: pytest.MonkeyPatch,
+    free_port: int,
 ) -> None:
     """Ctrl-C after the provider has issued tokens: they are stored first, since the old grant may have ended."""
 
@@ -113,9 +113,7 @@ def test_ctrl_c_while_it_stores(
     monkeypatch.setattr("token_refresh_worker.cli.authorize.exchange.create_secret", interrupted)
     person(consent)
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    redirect = f"--redirect-uri=http://127.0.0.1:{port}/callback"
+    redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
     ended = cli("authorize", f"--client-file={client_file}", redirect, "--yes")
 
     assert 0 == ended.code

@@ -3,21 +3,22 @@
 import errno
 import random
 import re
+import select
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
 from cli.authorizing import Person, consent, redirected, stored
 from cli.scene import Cli
+from fakes import FakeClock
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue
@@ -80,11 +81,30 @@ def test_ipv6(cli: Cli, client_file: Path, free_port: int) -> None:
     assert "no redirect came within 1 s" in ended.screen
 
 
+WAIT_SECONDS = 2.0
+GUARD_SECONDS = 60.0
+"""So that a bug fails a test instead of hanging it; nothing is measured."""
 SOURCE = random.Random(17)  # noqa: S311 - inputs of a test, not secrets
 
 
 @pytest.fixture
-def waiting(free_port: int) -> Iterator[tuple[int, Thread, list[BaseException]]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The redirect server's time, which passes only when a test says so."""
+    made = FakeClock()
+    monkeypatch.setattr(redirect, "time", made)
+    return made
+
+
+def _end(clock: FakeClock, port: int, thread: Thread) -> None:
+    """Let the server's time pass, and wait for its end; a connection wakes it."""
+    clock.sleep(WAIT_SECONDS)
+    with suppress(ConnectionError):
+        socket.create_connection(("127.0.0.1", port), timeout=GUARD_SECONDS).close()
+    thread.join()
+
+
+@pytest.fixture
+def waiting(free_port: int, clock: FakeClock) -> Iterator[tuple[int, Thread, list[BaseException]]]:
     """A redirect server that waits for two seconds, and how the wait ended."""
     authorization = AuthorizationRequest(
         endpoint="https://example.com/authorize",
@@ -102,14 +122,14 @@ def waiting(free_port: int) -> Iterator[tuple[int, Thread, list[BaseException]]]
 
         def wait() -> None:
             try:
-                server.wait(2)
+                server.wait(WAIT_SECONDS)
             except BaseException as error:  # noqa: BLE001 - the test looks at it
                 ended.append(error)
 
         thread = Thread(target=wait)
         thread.start()
         yield free_port, thread, ended
-        thread.join()
+        _end(clock, free_port, thread)
 
 
 @dataclass
@@ -123,7 +143,7 @@ class Listening:
 
 
 @contextmanager
-def _listening(port: int, host: str = "127.0.0.1") -> Iterator[Listening]:
+def _listening(port: int, clock: FakeClock, host: str = "127.0.0.1") -> Iterator[Listening]:
     authorization = AuthorizationRequest(
         endpoint="https://example.com/authorize",
         client_id="me",
@@ -142,14 +162,16 @@ def _listening(port: int, host: str = "127.0.0.1") -> Iterator[Listening]:
 
         def wait() -> None:
             try:
-                server.wait(20)
+                server.wait(WAIT_SECONDS)
             except BaseException as error:  # noqa: BLE001 - the test looks at it
                 found.ended.append(error)
 
         thread = Thread(target=wait)
         thread.start()
-        yield found
-        thread.join()
+        try:
+            yield found
+        finally:
+            _end(clock, port, thread)
 
 
 @contextmanager
@@ -157,13 +179,13 @@ def idle(port: int, number: int) -> Iterator[list[socket.socket]]:
     """Connections that never send anything."""
     with ExitStack() as opened:
         yield [
-            opened.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=5)))
+            opened.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=GUARD_SECONDS)))
             for _ in range(number)
         ]
 
 
 def send(port: int, request: bytes, *, host: str = "127.0.0.1") -> bytes:
-    with closing(socket.create_connection((host, port), timeout=5)) as connection:
+    with closing(socket.create_connection((host, port), timeout=GUARD_SECONDS)) as connection:
         try:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
@@ -180,7 +202,7 @@ def mutated() -> bytes:
     return bytes(request)
 
 
-def test_malformed_requests(waiting: tuple[int, Thread, list[BaseException]]) -> None:
+def test_malformed_requests(waiting: tuple[int, Thread, list[BaseException]], clock: FakeClock) -> None:
     """No request ends the wait: it ends by its own time limit, and a malformed request line gets 400."""
     port, thread, ended = waiting
 
@@ -189,29 +211,26 @@ def test_malformed_requests(waiting: tuple[int, Thread, list[BaseException]]) ->
     for _ in range(300):
         send(port, mutated())
 
-    thread.join()
+    assert [] == ended
+    _end(clock, port, thread)
     assert [CommandFailed] == [type(error) for error in ended]
     assert "no redirect came within 2 s" in str(ended[0])
 
 
-def test_a_byte_at_a_time(waiting: tuple[int, Thread, list[BaseException]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_byte_at_a_time(waiting: tuple[int, Thread, list[BaseException]], clock: FakeClock) -> None:
     """A connection has one deadline for its whole request, so that a byte now and then can't hold the port."""
-    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 0.3)
     port, thread, ended = waiting
-    started = time.monotonic()
 
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as connection:
-        try:
-            while thread.is_alive() and time.monotonic() - started < 10:
-                connection.sendall(b"G")
-                time.sleep(0.05)
-        except OSError:
-            pass  # The server closed the connection: that is the point.
-        held_seconds = time.monotonic() - started
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=GUARD_SECONDS)) as connection:
+        for _ in range(3):
+            connection.sendall(b"G")
+            assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n"), "the byte before it was read, too"
+            clock.sleep(0.4)
+        assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n")
+        assert b"" == connection.recv(1)
 
-    assert held_seconds < 1.9
-    assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n")
-    thread.join()
+    assert [] == ended
+    _end(clock, port, thread)
     assert [CommandFailed] == [type(error) for error in ended]
 
 
@@ -233,16 +252,13 @@ def test_a_forged_redirect_does_not_end_the_authorization(
 
 
 @pytest.fixture
-def listening(free_port: int) -> Callable[..., Any]:
+def listening(free_port: int, clock: FakeClock) -> Callable[..., Any]:
     """Makes a redirect server that takes any code, and lets it wait in a thread."""
-    return partial(_listening, free_port)
+    return partial(_listening, free_port, clock)
 
 
-def test_idle_connections_do_not_delay_the_redirect(
-    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_idle_connections_do_not_delay_the_redirect(listening: Callable[..., Any]) -> None:
     """200 connections that send nothing, and never end, don't keep the redirect waiting."""
-    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 3600.0)
     with listening() as waiting, idle(waiting.port, 200):
         assert b" 200 " in send(waiting.port, waiting.redirect)
     assert ["the-code"] == waiting.codes
@@ -253,12 +269,37 @@ def test_one_connection_too_many_ends_the_oldest(
     listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many connections others hold, the newest is read: the oldest makes room."""
-    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 3600.0)
     monkeypatch.setattr(redirect, "_MOST_CONNECTIONS", 3)
     with listening() as waiting, idle(waiting.port, 5) as others:
         assert b" 200 " in send(waiting.port, waiting.redirect)
         for ended in others[:3]:
             assert b"" == ended.recv(1)
+
+
+def test_a_redirect_that_comes_twice_is_taken_once(
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two redirects that arrive together one is taken: a provider revokes the tokens of a code used twice."""
+    read, reads, goes_on = RedirectServer._read, Event(), Event()  # noqa: SLF001 - both must arrive while it is busy
+
+    def read_later(server: RedirectServer, visit: Any) -> None:
+        reads.set()
+        goes_on.wait()
+        read(server, visit)
+
+    with listening() as waiting, idle(waiting.port, 3) as (first, second, other):
+        assert b" 404 " in send(waiting.port, b"GET / HTTP/1.1\r\n\r\n"), "it has taken the three before"
+        monkeypatch.setattr(RedirectServer, "_read", read_later)
+        other.sendall(b"G")
+        reads.wait()
+        for connection in (first, second):
+            connection.sendall(waiting.redirect)
+        goes_on.set()
+        answered, _, _ = select.select([first, second], [], [], GUARD_SECONDS)
+        assert b" 200 " in answered[0].recv(65_536)
+
+    assert ["the-code"] == waiting.codes
+    assert [] == waiting.ended
 
 
 def test_a_request_without_end_is_not_kept(listening: Callable[..., Any]) -> None:

@@ -1,5 +1,6 @@
 """In a real terminal: prompts that hide what is typed, a watch that ends with Ctrl-C, and nothing but plain text."""
 
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -96,10 +97,14 @@ QUESTIONS = [
 
 
 def _until_it_waits(child: Any) -> None:
-    """Wait until the command blocks: Python can lose a Ctrl-C between what it prints last and that."""
-    state = Path(f"/proc/{child.pid}/stat")  # Linux alone has it; elsewhere a person would press the keys again.
-    while state.exists() and state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "R":
-        time.sleep(0.01)
+    """Wait until the command blocks, and stays so: Python can lose a Ctrl-C between what it prints last and that."""
+    status, before = Path(f"/proc/{child.pid}/status"), ""
+    while status.exists():  # Linux alone has it; elsewhere a person would press the keys again.
+        state, switches = re.findall(r"^(?:State|voluntary_ctxt_switches):\t(\S+)", status.read_text(), re.MULTILINE)
+        if switches == before and state not in "RD":
+            return
+        before = switches
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(("arguments", "question"), QUESTIONS)
@@ -161,6 +166,7 @@ def _interrupted(terminal: Terminal, endpoint: TokenEndpoint, point: script.Poin
     endpoint.play(script.hold(point))
     child = terminal("refresh")
     endpoint.wait_until_held()
+    _until_it_waits(child)
     child.sendintr()
     child.expect("The run ends first")
     return child

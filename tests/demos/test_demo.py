@@ -166,7 +166,7 @@ def test_interrupt() -> None:
 
         assert "scripts/demo: interrupted; everything that was started has ended" == process.stderr.read().strip()
         assert 130 == process.wait()
-    for _ in range(200):  # A process that was being started ends by itself: it finds nobody to report to.
+    for _ in range(1200):  # A process that was being started ends by itself: it finds nobody to report to.
         if not running(mark):
             break
         time.sleep(0.05)

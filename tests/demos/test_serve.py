@@ -96,7 +96,7 @@ def test_commands(printed: list[str], shell: Shell) -> None:
     (later, revoked) = [httpx.Request("POST", url, content=body) for body, url in _CURL.findall(hints)]
 
     assert "fresh" in shell("token-refresh refresh")
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         client.send(later).raise_for_status()
         assert "refreshed" in shell(invoke)
         assert "works" in shell(verify)

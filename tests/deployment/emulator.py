@@ -11,7 +11,6 @@ import copy
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -23,6 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.exceptions import ClientError
+
+from testbed.ports import free_port
 
 if TYPE_CHECKING:
     from testbed.aws.faults import Call
@@ -41,9 +42,7 @@ class Emulator:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        self.url = f"http://127.0.0.1:{free_port()}"
 
     def __enter__(self) -> Self:
         """Start it and wait until it responds."""

@@ -32,6 +32,7 @@ class SlowAccount:
     tagged: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     tags_in_second: Counter[int] = field(default_factory=Counter)
     environment: dict[str, str] = field(default_factory=dict)
+    region: str = "eu-central-1"
     before_tag: Callable[[], None] = lambda: None
 
     def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:

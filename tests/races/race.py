@@ -18,13 +18,13 @@ import boto3
 from botocore.config import Config
 
 from races.contenders import contend
+from testbed.ports import free_port
 from testbed.testbed import SINGLE_USE, TOKENS, Testbed
 
 ROOT: Final = Path(__file__).parents[2]
 LOCALSTACK: Final = "localstack-core[runtime]==4.14.0"
 NEWEST: Final = "2026-03-10"
 """Newer packages than this break it."""
-PORT: Final = 45_660
 START_SECONDS: Final = 120
 ONE_TRY: Final = Config(retries={"total_max_attempts": 1})
 
@@ -93,8 +93,9 @@ def _localstack() -> Iterator[str]:
         install = [uv, "pip", "install", "--quiet", "--python", str(python), "--exclude-newer", NEWEST, LOCALSTACK]
         subprocess.run(install, check=True)  # noqa: S603 - likewise
         (folder / "installed").touch()
+    address = f"127.0.0.1:{free_port()}"
     settings = {
-        "GATEWAY_LISTEN": f"127.0.0.1:{PORT}",
+        "GATEWAY_LISTEN": address,
         "SERVICES": "secretsmanager",
         "EAGER_SERVICE_LOADING": "1",
         "DISABLE_EVENTS": "1",
@@ -107,7 +108,7 @@ def _localstack() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{PORT}"
+    url = f"http://{address}"
     try:
         _wait(url, process)
         yield url

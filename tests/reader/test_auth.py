@@ -72,7 +72,7 @@ def test_fifty_401s_make_one_read(store: Store, api: Api, tokens: TokenReader, l
     """Fifty threads whose requests are rejected share one read, and all succeed."""
     with httpx.Client(auth=HttpxAuth(tokens)) as shared:
         auth = RequestsAuth(tokens)
-        get = shared.get if library == "httpx" else lambda url: requests.get(url, auth=auth, timeout=10)
+        get = shared.get if library == "httpx" else lambda url: requests.get(url, auth=auth, timeout=60)
         assert [200] * 50 == at_once(50, lambda: get(api.url).status_code)
     assert 2 == store.reads
 

@@ -13,7 +13,7 @@ from coverage import Coverage
 from reader.surroundings import Background, Clock, Store, runtime
 from token_refresh.reader import Runtime, SecretReader, TokenReader, lifecycle
 
-LONG_SECONDS = 20
+LONG_SECONDS = 60
 
 
 def in_child(work: Callable[[], str]) -> tuple[int, Callable[[], str]]:

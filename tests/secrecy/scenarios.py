@@ -183,7 +183,6 @@ SCENARIOS = [
         name="nobody responds",
         ends="TokenEndpointUnavailable",
         environment={"TOKEN_ENDPOINT": f"http://127.0.0.1:1/{IN_ENVIRONMENT}"},
-        deadline_seconds=26,
     ),
     Scenario(name="window", ends="ConfigurationError", environment={"REFRESH_WINDOW_SECONDS": IN_ENVIRONMENT}),
     Scenario(name="method", ends="ConfigurationError", environment={"TOKEN_ENDPOINT_AUTH_METHOD": IN_ENVIRONMENT}),

@@ -182,7 +182,7 @@ class Scenarios:
         reader = self.tokens(secret_id)
         with self.expiring(reader), requests.Session() as session:
             session.auth = requests_auth.TokenAuth(reader)
-            return session.get(url or self.api.url, timeout=10)
+            return session.get(url or self.api.url, timeout=60)
 
     def expiring(self, reader: TokenReader) -> AbstractContextManager[object]:
         """Have the token rejected, and its successor expire before the hook asks for it."""

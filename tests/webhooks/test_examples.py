@@ -72,7 +72,7 @@ def now(kind: str, **options: Any) -> Sent:
 
 
 def post(url: str, kind: str, request: Sent) -> httpx.Response:
-    return httpx.post(f"{url}/webhooks/{kind}", headers=request.headers, content=request.body)
+    return httpx.post(f"{url}/webhooks/{kind}", headers=request.headers, content=request.body, timeout=60)
 
 
 def lines_of(url: FunctionUrl) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def test_stripe_webhook(aws: Surroundings) -> None:
         assert [200, 200] == [post(url.endpoint, "stripe", request).status_code for _ in range(2)]
         assert 401 == post(url.endpoint, "stripe", now("stripe", secret="whsec_other")).status_code
         assert 404 == post(url.endpoint, "slack", now("slack")).status_code
-        assert 405 == httpx.get(f"{url.endpoint}/webhooks/stripe").status_code
+        assert 405 == httpx.get(f"{url.endpoint}/webhooks/stripe", timeout=60).status_code
         lines = lines_of(url)
     ((route, delivery),) = aws.queued()
     assert ("/webhooks/stripe", "evt_1", request.body) == (route, delivery.key, delivery.body)
@@ -194,7 +194,8 @@ def test_fastapi_webhook(aws: Surroundings) -> None:
             assert 401 == post(endpoint, "stripe", now("stripe", secret="whsec_other")).status_code
             assert 400 == post(endpoint, "stripe", Sent(headers={}, body=b"{}")).status_code
             twice = httpx.Headers([*request.headers.items(), ("Stripe-Signature", "t=1,v1=0")])
-            assert 400 == httpx.post(f"{endpoint}/webhooks/stripe", headers=twice, content=request.body).status_code
+            asked = httpx.post(f"{endpoint}/webhooks/stripe", headers=twice, content=request.body, timeout=60)
+            assert 400 == asked.status_code
             aws.queue.fault("unavailable", times=None)
             assert 503 == post(endpoint, "stripe", now("stripe", body=b'{"id": "evt_2"}')).status_code
         finally:

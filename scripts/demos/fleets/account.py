@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from demos.fleets.mapping import RUNS_AT_ONCE, Mapping
 from demos.fleets.providers import REAL, Providers, with_profiles
 from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
 from infra.synthesis import synthesise
+from testbed.ports import free_port
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.adapters.event_bus import SOURCE
@@ -200,7 +200,7 @@ class FleetAccount:
 
     def authorize(self, name: str) -> int:
         """Run `token-refresh authorize` for a secret, consent in its browser's place, and return the exit status."""
-        redirect = f"http://127.0.0.1:{_free_port()}/callback"
+        redirect = f"http://127.0.0.1:{free_port()}/callback"
         options = ["--provider", REAL, "--fleet", FLEET, "--yes", "--no-browser", f"--redirect-uri={redirect}"]
         with subprocess.Popen(  # noqa: S603 - our own command
             [_COMMAND, "authorize", name, *options],
@@ -280,12 +280,6 @@ def _as_emulated(template: dict[str, Any]) -> dict[str, Any]:
             if statement["Effect"] == "Allow" and "kms:Encrypt" in statement["Action"]:
                 statement.pop("Condition", None)
     return changed
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _until(last: Callable[[str], bool], read_line: Callable[[], str]) -> Iterator[str]:

@@ -11,16 +11,24 @@ import sys
 _APP = "token_refresh_worker.cli.app"
 _GENERATOR = ("-m", "typer", _APP, "utils", "docs", "--name", "token-refresh", "--title", "Commands")
 _COMPLETION = re.compile(r"^\* `--(?:install|show)-completion`.*\n", re.MULTILINE)
-_CUT_OFF = re.compile(r"^(\* `[a-z]+`): .*\.\.\.$", re.MULTILINE)
+_CUT_OFF = re.compile(r"^\* `(?P<name>[a-z]+)`: (?P<begin>.*)\.\.\.$", re.MULTILINE)
+_IN_PROSE = re.compile(r"(?<=with )--watch|token-refresh --install-completion")
 _EXAMPLES = re.compile(r"^\[bold\]Examples\[/\]\n((?:^token-refresh .*\n)+)", re.MULTILINE)
 
 
 def commands() -> str:
-    """Return each command's help; examples become blocks, and what typer cuts off in a list is left to its section."""
+    """Return each command's help; examples become blocks, and what typer cuts off in a list is completed."""
     settings = {"PATH": os.environ["PATH"]}  # defaults are read from the environment
     done = subprocess.run(  # noqa: S603 - our own
         [sys.executable, *_GENERATOR], env=settings, stdout=subprocess.PIPE, text=True, check=True
     )
     text = html.unescape(done.stdout).replace("```console", "```text")
-    text = _CUT_OFF.sub(r"\1", _COMPLETION.sub("", text))
+    text = _CUT_OFF.sub(lambda cut: _completed(cut, text), _COMPLETION.sub("", text))
+    text = _IN_PROSE.sub(r"`\g<0>`", text)  # the site would make a dash of two hyphens
     return _EXAMPLES.sub(r"**Examples**:\n\n```text\n\1```\n", text).strip()
+
+
+def _completed(cut: re.Match[str], text: str) -> str:
+    """Give a command's line in a list the whole first paragraph of its section."""
+    whole = re.search(rf"^{re.escape(cut['begin'])}.*$", text.partition("\n## ")[2], re.MULTILINE)
+    return f"* `{cut['name']}`: {whole[0]}" if whole else cut[0]

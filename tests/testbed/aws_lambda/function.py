@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SCHEDULED_EVENT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}
 HANDLER = "token_refresh_worker.handlers.refresh"
 _EXIT_ERROR = "Runtime.ExitError"
+_LATE_SECONDS = 60
 
 # A function sees what Lambda gives it and no more: an AWS profile or proxy of this machine must not reach it.
 # What is inherited finds Python's modules, and lets coverage measure in the process.
@@ -96,8 +97,8 @@ class Function:
     def invoke(self, event: object, *, request_id: str | None = None, deadline_seconds: float = 60) -> Invocation:
         """Run the handler on `event` and wait for what comes of it.
 
-        As in Lambda, a process that outlives the deadline is killed (`Sandbox.Timedout`), and one that ends by itself
-        or by a signal is a `Runtime.ExitError`.
+        A process that outlives the deadline by a minute is killed (`Sandbox.Timedout`). Lambda does so at once; here,
+        other processes may keep it waiting. One that ends by itself or by a signal is a `Runtime.ExitError`.
         """
         self._api.send(event, request_id=request_id or str(uuid.uuid4()), deadline_seconds=deadline_seconds)
         result = self._wait_for_result(deadline_seconds)
@@ -157,7 +158,7 @@ class Function:
 
     def _wait_for_result(self, deadline_seconds: float) -> InvocationResult:
         try:
-            result = self._api.results.get(timeout=deadline_seconds)
+            result = self._api.results.get(timeout=deadline_seconds + _LATE_SECONDS)
         except queue.Empty:
             self.kill()
             message = f"Task timed out after {deadline_seconds:.2f} seconds"

@@ -95,7 +95,7 @@ class AuthorizationServer(Child):
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {"response_type": "code", "client_id": client_id, "redirect_uri": redirect_uri, "scope": "read"}
         consent = asked | {"code_challenge": challenge, "code_challenge_method": "S256", "allow": "Authorize"}
-        with httpx.Client(trust_env=False) as browser:
+        with httpx.Client(trust_env=False, timeout=60) as browser:
             location = browser.post(self.authorization_endpoint, data=consent).headers["Location"]
             exchanged = {
                 "grant_type": "authorization_code",
@@ -126,13 +126,13 @@ class AuthorizationServer(Child):
         import httpx  # noqa: PLC0415 - as above
 
         headers = {"Authorization": f"Bearer {access_token}"}
-        return httpx.get(self.api, headers=headers, trust_env=False).status_code
+        return httpx.get(self.api, headers=headers, trust_env=False, timeout=60).status_code
 
     def _control(self, what: str, *, method: str = "GET", data: dict[str, str] | None = None) -> Any:
         import httpx  # noqa: PLC0415 - as above
 
         url = f"{self.control}/{what}"
-        return httpx.request(method, url, data=data, trust_env=False).raise_for_status().json()
+        return httpx.request(method, url, data=data, trust_env=False, timeout=60).raise_for_status().json()
 
 
 if __name__ == "__main__":

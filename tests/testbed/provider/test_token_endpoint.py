@@ -1,5 +1,6 @@
 """The endpoint's grant, and what it plays by script instead."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +8,7 @@ import httpx
 import pytest
 
 from testbed.provider import script
-from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.provider.token_endpoint import TokenEndpoint, TokenRequest
 
 
 def refresh(endpoint: TokenEndpoint, refresh_token: str) -> httpx.Response:
@@ -123,15 +124,29 @@ def test_secrets(endpoint: TokenEndpoint) -> None:
     ids=["close", "commit and close", "commit and cut off", "commit and hang"],
 )
 def test_lost_response(
-    endpoint: TokenEndpoint, to_play: script.Script, *, redeemed: bool, error: type[httpx.HTTPError]
+    endpoint: TokenEndpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    to_play: script.Script,
+    *,
+    redeemed: bool,
+    error: type[httpx.HTTPError],
 ) -> None:
     """A response can be lost before or after the grant has redeemed, and the endpoint knows which."""
     first = endpoint.grant.authorize()["refresh_token"]
     endpoint.play(to_play)
+    recorded, record = threading.Event(), endpoint.record
+
+    def note(request: TokenRequest) -> None:
+        record(request)
+        recorded.set()
+
+    monkeypatch.setattr(endpoint, "record", note)
+    limit = httpx.Timeout(60, read=0.1 if error is httpx.ReadTimeout else 60)
 
     data = {"grant_type": "refresh_token", "refresh_token": first, "client_id": endpoint.client_id}
     with pytest.raises(error):
-        httpx.post(endpoint.url, data=data | {"client_secret": endpoint.client_secret}, timeout=0.2)
+        httpx.post(endpoint.url, data=data | {"client_secret": endpoint.client_secret}, timeout=limit)
+    assert recorded.wait(60)
 
     assert [redeemed] == [request.redeemed for request in endpoint.requests]
     assert redeemed != endpoint.grant.accepts(first)

@@ -117,7 +117,7 @@ class RedirectServer:
                 assert isinstance(connection, socket.socket)  # noqa: S101 - only sockets are registered
                 if connection in self._listeners:
                     self._accept(connection)
-                else:
+                elif not self._completed:  # The redirect may come twice; a code that is used twice costs its tokens.
                     self._read(self._visits[connection])
             while len(self._visits) > _MOST_CONNECTIONS:
                 self._end(next(iter(self._visits)))
