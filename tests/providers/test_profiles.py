@@ -41,7 +41,7 @@ def test_the_readme_counts_them() -> None:
     """The README says how many providers there are, without `generic` and those that end; no fixture is left over."""
     counted = [name for name in profile_names() if name != "generic" and load_provider(name).ends_on is None]
 
-    assert f"It knows [{len(counted)} providers]" in (Path(__file__).parents[2] / "README.md").read_text()
+    assert f" knows [{len(counted)} providers]" in (Path(__file__).parents[2] / "README.md").read_text()
     assert set(profile_names()) == {path.name.split(".")[0] for path in FIXTURES.iterdir()}
 
 
@@ -138,7 +138,7 @@ def test_a_check_finds_each_fault(profile: Path) -> None:
 def test_a_fixture_that_is_none_is_named(profile: Path, content: Any) -> None:
     """The error names the file and shows what it should look like."""
     with pytest.raises(
-        ConfigurationError, match=r"crm.success.json must be a JSON object with the status and the body"
+        ConfigurationError, match=r"crm.success.json is missing: write a JSON object with the status and the body"
     ):
         check_profile(profile)
     respond(profile, "success", content)

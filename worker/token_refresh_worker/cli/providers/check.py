@@ -35,11 +35,14 @@ def read_fixture(profile: Path, kind: str, folder: Path | None = None) -> Fixtur
     try:
         parsed = json.loads(path.read_text(encoding="utf-8"))
         return Fixture(status=int(parsed["status"]), body=dict(parsed["body"]))
+    except FileNotFoundError:
+        needed = "is missing: write"
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        raise ConfigurationError(
-            f'{path.name} must be a JSON object with the status and the body of a response: {{"status": 200, '
-            '"body": {"access_token": "made-up"}}'
-        ) from None
+        needed = "must be"
+    raise ConfigurationError(
+        f'{path.name} {needed} a JSON object with the status and the body of a response: {{"status": 200, '
+        '"body": {"access_token": "made-up"}}'
+    )
 
 
 def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
