@@ -164,11 +164,11 @@ def test_a_lane_starts_slowly() -> None:
 
 def test_what_failed_takes_no_room_from_the_others() -> None:
     """Retries don't count for the slow start of their host: a few dead tenants hold up nobody."""
-    dead = [row(f"d/{n}", found=seen(error_type="TokenEndpointUnavailable", at=NOW - 20 * MINUTE)) for n in range(4)]
+    dead = [row(f"d/{n}", found=seen(error_type="TokenEndpointUnavailable", at=NOW - 20 * MINUTE)) for n in range(3)]
     idle = rows(4)
     fleet = of(dead + [replace(each, seen=seen(at=NOW - HOUR)) for each in idle])
 
-    assert 8 == len(decide(fleet, NOW).messages)
+    assert 7 == len(decide(fleet, NOW).messages)
 
 
 def test_the_store_refuses() -> None:

@@ -12,8 +12,6 @@ from token_refresh.stored.json_object import json_type
 
 REQUESTS: Final = 4
 """How many token requests a run sends at most."""
-REFUSED_IN_FLEET: Final = 2
-"""How many of them may be refused in a fleet: its dispatcher repeats them, and one run knows nothing of the others."""
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
 _CLAIM_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _EXPECTED: Final = {
@@ -49,8 +47,8 @@ class Trigger:
 
     @property
     def most_refused(self) -> int:
-        """How many of them may be refused."""
-        return REFUSED_IN_FLEET if self.name == "fleet" else REQUESTS
+        """How many of them may be refused: in a fleet the dispatcher repeats them, since it knows what others met."""
+        return 1 if self.name == "fleet" else REQUESTS
 
 
 def read_event(event: object) -> Trigger:

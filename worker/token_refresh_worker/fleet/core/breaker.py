@@ -20,7 +20,7 @@ from typing import Final
 from token_refresh_worker.fleet.core.row import Row, Sent
 
 RUNS: Final = 20
-FEWEST_RUNS: Final = 5
+FEWEST_RUNS: Final = 4
 UNKNOWN_IN_A_ROW: Final = 3
 FEWEST_OF_PROVIDER: Final = 15
 PERCENT_OF_PROVIDER: Final = 90
@@ -52,10 +52,7 @@ class BreakerReason(StrEnum):
     """Why a breaker is open."""
 
     NO_RESPONSE = "no_response"
-    """Half of a host's last 20 runs (at least 5), or its last 5, got no response; 90 % of a provider's in 3 minutes.
-
-    The pause grows with the time since the last success, to 7 minutes.
-    """
+    """Half of a host's last 20 runs (at least 4), or its last 4, got no response; 90 % of a provider's in 3 minutes."""
     CLIENT_REJECTED = "client_rejected"
     """The same, with `invalid_client`."""
     UNKNOWN_OUTCOMES = "unknown_outcomes"
@@ -210,10 +207,8 @@ def _allowed(reason: BreakerReason, runs: Sequence[Sent], now: datetime) -> int:
     successes = len(list(takewhile(lambda run: run.error_type is None, runs)))
     if successes:
         return STEP * successes
-    pause = PAUSES[reason]
-    if reason is BreakerReason.NO_RESPONSE:
-        # A short failure is over soon; a host that has been dead for long gets few requests.
-        succeeded_at = next((run.at for run in runs if run.error_type is None), runs[-1].at)
-        pause = max(pause, min((now - succeeded_at) / 3, LONGEST_PAUSE))
+    # A short failure is over soon; a host that has been dead for long gets few requests.
+    succeeded_at = next((run.at for run in runs if run.error_type is None), runs[-1].at)
+    pause = max(PAUSES[reason], min((now - succeeded_at) / 3, LONGEST_PAUSE))
     # Counted from the newest run, so a probe that fails restarts the pause.
     return 1 if now >= runs[0].at + pause else 0
