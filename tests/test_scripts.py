@@ -79,7 +79,7 @@ def test_from_anywhere(tmp_path: Path) -> None:
 )
 def test_interrupted_tests_end(checkout: Path, end: Callable[[Any], object], status: int, printed: str) -> None:
     """Ctrl-C, a signal and a closed terminal end `scripts/test` at once, with one line, and all that it started."""
-    child = pexpect.spawn("/bin/sh", [str(checkout / "scripts" / "test")], encoding="utf-8", timeout=20)
+    child = pexpect.spawn("/bin/sh", [str(checkout / "scripts" / "test")], encoding="utf-8", timeout=60)
     started = checkout / "build" / "started"
     while not (started.exists() and len(started.read_text().split()) == 4):
         time.sleep(0.01)
@@ -93,7 +93,7 @@ def test_interrupted_tests_end(checkout: Path, end: Callable[[Any], object], sta
 
 
 def wait_until_ended(number: str) -> None:
-    for _ in range(1000):
+    for _ in range(6000):
         if not Path("/proc", number, "cmdline").exists() or not Path("/proc", number, "cmdline").read_bytes():
             return
         time.sleep(0.01)

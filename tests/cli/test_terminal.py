@@ -154,6 +154,7 @@ def test_no_answer(terminal: Terminal, environment: dict[str, str], provider: Au
 
     child = terminal("authorize", "--yes")
     child.expect("Client ID")
+    _until_it_waits(child)
     child.sendeof()
     child.expect(pexpect.EOF)
 

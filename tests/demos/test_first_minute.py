@@ -56,7 +56,7 @@ def test_an_interrupted_installation_is_repaired(clone: Path) -> None:
     for moment, appears in MOMENTS.items():
         child = terminal(clone, "scripts/demo")
         child.expect("scripts/install: installs 160 MB of packages, in about 10 s with a fast connection\r\n")
-        while not any(clone.glob(appears)):
+        while child.isalive() and not any(clone.glob(appears)):
             time.sleep(0.001)
         child.sendintr()
         child.expect(pexpect.EOF)

@@ -13,7 +13,6 @@ import json
 import os
 import subprocess
 import time
-import urllib.error
 import urllib.request
 import uuid
 from dataclasses import dataclass, field
@@ -76,7 +75,7 @@ class Emulator:
     def _responds(self) -> bool:
         try:
             urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=5).close()  # noqa: S310 - our own child
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # nobody listens yet, or it is slow
             return False
         return True
 

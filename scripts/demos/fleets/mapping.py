@@ -38,7 +38,7 @@ class Mapping:
         """Stop; a run that is under way ends by itself."""
         self._ended.set()
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(timeout=60)
 
     def _poll(self) -> None:
         queue, functions = self._emulator.client("sqs"), self._emulator.client("lambda")
