@@ -143,7 +143,7 @@ def test_a_value_that_does_harm(
         ({"body": b"[]"}, "is not a JSON object"),
         ({"body": b'{"a":' * 50_000}, "more than 64 KiB"),
         ({"body": b'{"a":' * 10_000}, "is not a JSON object, or is nested too deeply"),
-        ({"body": b"{}", "Content_Encoding": "gzip"}, "is compressed"),
+        ({"body": b"{}", "Content_Encoding": "br"}, "is compressed"),
     ],
 )
 def test_a_document_that_is_none(cli: Cli, site: Documents, folder: Path, served: dict[str, Any], said: str) -> None:

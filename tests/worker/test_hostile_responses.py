@@ -190,7 +190,6 @@ def test_an_odd_response_to_the_promotion_loses_nothing(versions: Ground, odd: s
 
 ITEM: dict[str, object] = {
     "claim_id": {"S": "0" * 36},
-    "claim_number": {"N": "1"},
     "claim": {"S": "{}"},
     "claimed_at": {"N": "1700000000"},
 }

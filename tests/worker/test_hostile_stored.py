@@ -62,7 +62,6 @@ ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "claim_id": st.just({"S": FIRST}) | st.builds(lambda text: {"S": text}, st.text(max_size=8)),
-        "claim_number": st.just({"N": "1"}) | st.just({"L": []}),
         "claimed_at": st.sampled_from(["", "0", "1e18", "nan", "-1", "1764000000"]).map(lambda number: {"N": number}),
         "claim": TEXT.map(lambda text: {"S": text}),
         "claim_record": TEXT.map(lambda text: {"S": text}) | st.just({"NULL": True}),
@@ -242,7 +241,6 @@ def test_any_item(table: Ground, attributes: dict[str, Any], changes: dict[str, 
     arn, now = _secret(table).arn, table.store.now()
     readable = {
         "claim_id": {"S": FIRST},
-        "claim_number": {"N": "1"},
         "claimed_at": {"N": str(now - 4000)},
         "claim": {"S": json.dumps(claim(now) | changes)},
     }

@@ -1,7 +1,7 @@
 """Claims in a DynamoDB table, one item per secret; implements the port `ClaimStore`.
 
-The item's key is `secret_arn`. Its claim is in `claim_id`, `claim_number`, `claim`, `claimed_at` and `claim_record`,
-and tokens that Secrets Manager refused are in `kept_tokens`; other attributes of the item are left alone.
+The item's key is `secret_arn`. Its claim is in `claim_id`, `claim`, `claimed_at` and `claim_record`, and
+tokens that Secrets Manager refused are in `kept_tokens`; other attributes of the item are left alone.
 """
 
 import json
@@ -68,7 +68,6 @@ class TableClaims:
         """Replace the claim `after`, or a missing one."""
         values: dict[str, Any] = {
             ":id": {"S": claim.claim_id},
-            ":number": {"N": str(claim.number)},
             ":claim": {"S": write_claim(claim).reveal()},
             ":at": {"N": str(claim.claimed_at.timestamp())},
         }
@@ -83,8 +82,7 @@ class TableClaims:
         repeated = f"claim = :claim AND attribute_not_exists(claim_record) AND {_NOTHING_KEPT}"
         return self._update(
             # Record and kept tokens belong to the claim that is replaced, so they go.
-            "SET claim_id = :id, claim_number = :number, claim = :claim, claimed_at = :at "
-            "REMOVE claim_record, kept_tokens",
+            "SET claim_id = :id, claim = :claim, claimed_at = :at REMOVE claim_record, kept_tokens",
             f"{follows} AND {read} OR {repeated}",
             values,
         )

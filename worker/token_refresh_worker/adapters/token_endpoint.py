@@ -43,8 +43,6 @@ SPARE_SECONDS: Final = 1.0
 """How long a request that was sent may outlast its time limit, while it reads what has arrived."""
 
 _ZLIB: Final = frozenset({"gzip", "x-gzip", "deflate"})
-_ANY_HEADER: Final = zlib.MAX_WBITS | 32
-"""zlib finds out which of the two formats it is."""
 _COMPRESSED: Final = frozenset({"compress", "x-compress", "br", "zstd", "dcb", "dcz"})
 NOT_SENT: Final = (
     httpcore.ConnectError,
@@ -191,28 +189,36 @@ def proxy_for(url: str) -> httpcore.Proxy | None:
 
 
 def read_body(response: httpx.Response) -> bytes | None:
-    """Read up to the limit; None where the body is compressed in a way that Python can't undo, or larger.
+    """Read up to the limit; None where the body is larger, or compressed in a way that Python can't undo.
 
     A header that names no compression is a mistake of the server's, and must not cost the tokens below it.
     """
     codings = {coding.strip() for coding in response.headers.get("Content-Encoding", "").lower().split(",")}
     if codings & _COMPRESSED:
         return None
-    # We ask for none, and a gateway may compress all the same.
-    unpacked = zlib.decompressobj(_ANY_HEADER) if codings & _ZLIB else None
-    body = bytearray()
+    arrived, failure = bytearray(), None
     try:
         for chunk in response.iter_raw():
-            body += unpacked.decompress(chunk, BODY_LIMIT_BYTES + 1) if unpacked else chunk
-            if len(body) > BODY_LIMIT_BYTES:
+            arrived += chunk
+            if len(arrived) > BODY_LIMIT_BYTES:
                 return None
-    except HTTP_ERRORS:
-        # An object that has its end is whole, also where the transfer breaks off, or never ends.
-        if read_object(bytes(body), Encoding.JSON) is None:
-            raise
+    except HTTP_ERRORS as error:
+        failure = error
+    body = _unpacked(bytes(arrived)) if codings & _ZLIB else bytes(arrived)
+    # An object that has its end is whole, also where the transfer breaks off, or never ends.
+    if failure is not None and (body is None or read_object(body, Encoding.JSON) is None):
+        raise failure
+    return body
+
+
+def _unpacked(body: bytes) -> bytes | None:
+    """Undo a compression that we did not ask for; None where that gives more than the limit, or has no end."""
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # It finds out which of the two formats it is.
+    try:
+        unpacked = unpacker.decompress(body, BODY_LIMIT_BYTES + 1)
     except zlib.error:
-        return None
-    return bytes(body) if unpacked is None or unpacked.eof else None
+        return body  # A proxy has undone it, and left the header.
+    return unpacked if unpacker.eof and len(unpacked) <= BODY_LIMIT_BYTES else None
 
 
 def _retry_after(headers: httpx.Headers) -> timedelta | None:
