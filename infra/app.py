@@ -1,10 +1,14 @@
 """Synthesise a deployment for the `cdk` command: `-c deployment=NAME` reads infra/deployments/NAME.toml."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":  # what is imported below takes seconds
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this as it ends the cdk command, without a traceback
 
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.deployment_file import read_deployment

@@ -27,6 +27,10 @@ EX_USAGE, EX_UNAVAILABLE, EX_NOPERM, EX_INTERRUPTED = 64, 69, 77, 130
 
 _SET_CREDENTIALS = "Set AWS_PROFILE to a profile of yours (aws configure sso makes one, aws sso login signs in)"
 
+_INTERRUPTED = (
+    "scripts/deploy: interrupted. What CloudFormation has begun goes on; when it has ended, run this command again"
+)
+
 
 class Refused(Exception):  # noqa: N818 - it is what happened to the request, and ends in a message
     """The command can't run. The message says why and what to do."""
@@ -62,6 +66,7 @@ def main(arguments: list[str]) -> None:
         sys.exit(EX_INTERRUPTED)
     context = ("-c", f"deployment={request.name}") if request.name else ()
     os.environ["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    os.environ.setdefault("CDK_DISABLE_CLI_TELEMETRY", "true")  # it would report each command to AWS
     os.chdir(INFRA)
     command = [str(node), str(cdk), request.command, *context, *request.options]
     if request.command != "deploy":
@@ -77,8 +82,11 @@ def deploy(command: list[str], region: str) -> int:
         outputs = Path(folder) / "outputs.json"
         ended = subprocess.run([*command, "--outputs-file", str(outputs)], check=False).returncode  # noqa: S603 - likewise
         # Without outputs there was no deployment, as with --no-execute.
+        if ended < 0:
+            print(_INTERRUPTED, file=sys.stderr)  # noqa: T201 - likewise
+            return EX_INTERRUPTED
         if ended or not outputs.exists():
-            return EX_INTERRUPTED if ended < 0 else ended
+            return ended
         stacks = json.loads(outputs.read_text("utf-8"))
     secrets = boto3.client("secretsmanager", region_name=region)
     for named in stacks.values():

@@ -25,6 +25,12 @@ examples/webhook_router.py, which runs in Lambda's own runtime client: signed,
 forged, replayed and malformed ones, through a rotation and two outages. Every
 step checks what it says.
 """
+_INTRODUCTION = """\
+: a receiver of webhooks. Four senders sign their deliveries. The receiver, examples/webhook_router.py in Lambda's own \
+runtime, verifies each with a signing secret from Secrets Manager, and puts it into a queue. It meets forged, replayed \
+and malformed requests, new signing secrets, and two outages. Senders, Secrets Manager and queue are imitated on this \
+machine.
+"""
 _EXIT_CODES = "exit codes: 0 every step did what it says; 1 a step did not; 130 interrupted"
 
 
@@ -51,6 +57,7 @@ def play(handler: str = HANDLER, *, logs: bool = False, story: Sequence[Step] = 
     """Play `story` with `handler` and return the exit code."""
     console = Console(highlight=False, record=True)
     began, failed = time.monotonic(), []
+    console.print(Text.assemble(("token-refresh-worker", "bold"), _INTRODUCTION))
     with WebhookAccount(handler) as account:
 
         def everything_printed() -> str:

@@ -24,10 +24,11 @@ TALKATIVE = """
 
 
 def test_story() -> None:
-    """The demo plays every step, each does what it says, and it exits with 0; no AWS setting of this machine counts."""
+    """The demo says what it is about, plays every step, each does what it says, and it exits with 0, without AWS."""
     played = demo("webhooks", "--logs", **NO_AWS)
 
     assert (0, "") == (played.returncode, played.stderr)
+    assert played.stdout.startswith("token-refresh-worker: a receiver of webhooks. ")
     for number, step in enumerate(STORY, 1):
         assert f"{number:>2}  {step.title}\n" in played.stdout
     assert "FAILED" not in played.stdout

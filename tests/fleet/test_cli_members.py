@@ -61,6 +61,7 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     assert "is a replica of the one in eu-west-1" in " ".join(ended.stderr.split())
     assert "missing: SecretNotFound" in ended.stderr
     assert "untag-resource" in ended.stderr
+    assert ended.stderr.endswith("run the same command again.\n")
     assert 1 == len(list(index.rows()))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,21 @@ def test_missing_environment(tmp_path: Path) -> None:
 
     assert "\n" not in str(ended.value)
     assert [] == list(tmp_path.glob("*.template.json"))
+
+
+def test_ctrl_c_shows_no_traceback(tmp_path: Path) -> None:
+    """Ctrl-C while the application starts, which takes seconds, ends it as it ends the CDK's command: silently."""
+    (tmp_path / "token_refresh_infra.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+
+    ended = subprocess.run(
+        [sys.executable, "-P", str(app.__file__)],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (-signal.SIGINT, "") == (ended.returncode, ended.stderr)
 
 
 def test_templates_are_valid(tmp_path: Path, assemblies: Path, request: pytest.FixtureRequest) -> None:

@@ -122,6 +122,22 @@ def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str)
     assert [["/bin/node", "cdk", *cdk.split()]] == became
 
 
+@pytest.mark.parametrize("asked", [None, "false"])
+def test_nobody_is_told_of_a_command(
+    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, asked: str | None
+) -> None:
+    """The CDK reports no command to AWS, unless the environment says that it should."""
+    monkeypatch.setenv("CDK_DISABLE_CLI_TELEMETRY", asked or "")
+    if asked is None:
+        monkeypatch.delenv("CDK_DISABLE_CLI_TELEMETRY")
+
+    with contextlib.suppress(SystemExit):
+        deploy.main(["diff", "prod"])
+
+    assert 1 == len(became)
+    assert (asked or "true") == os.environ["CDK_DISABLE_CLI_TELEMETRY"]
+
+
 def test_a_deployment_protects_its_tables(
     became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,11 +162,24 @@ def test_a_deployment_protects_its_tables(
     assert capsys.readouterr().err.endswith("scripts/deploy: table claims is protected against deletion\n")
 
 
-def test_a_failed_deployment_protects_nothing(became: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment that failed ends with the CDK's exit code; what its rollback left is not touched."""
+INTERRUPTED = (
+    "scripts/deploy: interrupted. What CloudFormation has begun goes on; when it has ended, run this command again\n"
+)
+
+
+@pytest.mark.parametrize(("code", "status", "said"), [(1, 1, ""), (-signal.SIGINT, 130, INTERRUPTED)])
+def test_a_failed_deployment_protects_nothing(  # noqa: PLR0917 - fixtures and cases
+    became: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    code: int,
+    status: int,
+    said: str,
+) -> None:
+    """A deployment that failed ends with the CDK's exit code, and Ctrl-C with a line; what is left is not touched."""
 
     def failed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, 1)
+        return subprocess.CompletedProcess(command, code)
 
     monkeypatch.setattr(subprocess, "run", failed)
     monkeypatch.setattr(deploy, "protect_tables", lambda *_: pytest.fail("it was asked"))
@@ -158,7 +187,8 @@ def test_a_failed_deployment_protects_nothing(became: list[list[str]], monkeypat
     with pytest.raises(SystemExit) as ended:
         deploy.main(["prod"])
 
-    assert 1 == ended.value.code
+    assert status == ended.value.code
+    assert said == capsys.readouterr().err.partition("region x\n")[2]
     assert [] == became
 
 
@@ -306,7 +336,7 @@ def test_synthesis_is_quiet(tmp_path: Path, code: Path) -> None:
     (tmp_path / "node").chmod(0o755)
     out, path = tmp_path / "out", f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     kept = {name: value for name, value in without_aws(tmp_path).items() if not name.startswith(("CDK_", "JSII_NODE"))}
-    environment = kept | {"CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_VALIDATION": "false", "PATH": path}
+    environment = kept | {"CDK_VALIDATION": "false", "PATH": path}
 
     done = run(environment, "synth", "prod", "--quiet", "--no-notices", "--output", str(out))
 

@@ -158,6 +158,17 @@ def test_a_secret_that_comes_back(index: Index) -> None:
     assert not index.add(back)
 
 
+def test_a_secret_that_comes_back_is_not_deleted(dynamodb: DynamoDBClient) -> None:
+    """Nothing of the tombstone stays: after a week DynamoDB would delete the row, and nobody would refresh it."""
+    index = TableIndex(dynamodb, TABLE, "prod")
+    index.add(row())
+    index.remove(arn("tokens"), NOW, quietly=True)
+    index.add(row(new=True))
+
+    item = dynamodb.get_item(TableName=TABLE, Key=items.key("row", arn("tokens")))["Item"]
+    assert not {"gone_at", "left_at", "quietly"} & item.keys()
+
+
 def test_look_at(index: Index) -> None:
     """A secret can be made due without touching what was seen."""
     index.add(row(next_at=NOW + HOUR))

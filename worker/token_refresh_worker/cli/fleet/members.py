@@ -101,6 +101,8 @@ def _for_each(context: Context, doing: str, secrets: Sequence[str], act: Callabl
                 show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
             advance(number, len(names))
     output().print(text(f"{len(names) - failed} of {len(names)} {done}"))
+    if failed:
+        errors().print(text("What is done stays. For the rest, run the same command again.", "yellow"))
     return 1 if failed else 0
 
 
