@@ -36,12 +36,14 @@ def program(path: Path, text: str) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with `scripts/test`, in which what that starts only sleeps."""
+    """A checkout with long scripts, in which what they start only sleeps."""
     folder = tmp_path / "a folder with spaces"
     program(folder / "scripts" / "install", "#!/bin/sh\n")
     program(folder / "scripts" / "lint", SLEEPS)
     program(folder / ".venv" / "bin" / "python", SLEEPS.replace("echo", "[ $1 = -c ] && exit 1\necho"))
-    shutil.copy(SCRIPTS / "test", folder / "scripts")
+    for name in ("group.sh", "test", "prove", "bench"):
+        shutil.copy(SCRIPTS / name, folder / "scripts")
+    (folder / "build").mkdir()
     return folder
 
 
@@ -68,26 +70,36 @@ def test_from_anywhere(tmp_path: Path) -> None:
         assert relative.stdout == run(str(link), "--help").stdout
 
 
+@pytest.mark.parametrize(("command", "starts"), [("test", 4), ("prove races", 1), ("bench reader", 1)])
 @pytest.mark.parametrize(
     ("end", "status", "printed"),
     [
-        (pexpect.spawn.sendintr, 130, "^C\r\nscripts/test: interrupted\r\n"),
-        (lambda child: child.kill(15), 143, "\r\nscripts/test: interrupted\r\n"),
+        (pexpect.spawn.sendintr, 130, "^C\r\nscripts/{}: interrupted\r\n"),
+        (lambda child: child.kill(15), 143, "\r\nscripts/{}: interrupted\r\n"),
         (lambda child: child.kill(1), 129, ""),
     ],
     ids=["Ctrl-C", "SIGTERM", "closed terminal"],
 )
-def test_interrupted_tests_end(checkout: Path, end: Callable[[Any], object], status: int, printed: str) -> None:
-    """Ctrl-C, a signal and a closed terminal end `scripts/test` at once, with one line, and all that it started."""
-    child = pexpect.spawn("/bin/sh", [str(checkout / "scripts" / "test")], encoding="utf-8", timeout=60)
+def test_what_is_interrupted_ends(  # noqa: PLR0917 - cases
+    checkout: Path, command: str, starts: int, end: Callable[[Any], object], status: int, printed: str
+) -> None:
+    """Ctrl-C, a signal and a closed terminal end a long script at once, with one line, and all that it started."""
+    name, *arguments = command.split()
+    child = pexpect.spawn(
+        "/bin/sh",
+        [str(checkout / "scripts" / name), *arguments],
+        env=os.environ | {"TERM": "dumb"},
+        encoding="utf-8",
+        timeout=20,
+    )
     started = checkout / "build" / "started"
-    while not (started.exists() and len(started.read_text().split()) == 4):
+    while not (started.exists() and len(started.read_text().split()) == starts):
         time.sleep(0.01)
     end(child)
     child.expect(pexpect.EOF)
     child.wait()
 
-    assert (status, printed) == (child.exitstatus, child.before)
+    assert (status, printed.format(name)) == (child.exitstatus, child.before)
     for number in started.read_text().split():
         wait_until_ended(number)
 
@@ -98,7 +110,7 @@ def wait_until_ended(number: str) -> None:
             return
         time.sleep(0.01)
     os.kill(int(number), signal.SIGKILL)
-    pytest.fail("what scripts/test started still ran")
+    pytest.fail("what the script started still ran")
 
 
 def test_a_failed_installation_says_what_to_do(tmp_path: Path) -> None:

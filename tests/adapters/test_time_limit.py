@@ -1,4 +1,4 @@
-"""The network of a token request: nothing is sent or received after its time limit."""
+"""The network of a token request: after its time limit nothing is sent, and nothing waited for."""
 
 import ssl
 from typing import Any

@@ -189,7 +189,7 @@ def test_ctrl_c_during_a_refresh(terminal: Terminal, tokens: Tokens, endpoint: T
 
 
 def test_ctrl_c_again(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """The second Ctrl-C interrupts the run all the same."""
+    """A second Ctrl-C, after a second, interrupts the run all the same."""
     tokens.store(expires_in=timedelta(hours=1))
 
     child = _interrupted(terminal, endpoint, "before_commit")

@@ -36,10 +36,9 @@ class Keeping:
             return "there is no key (KEPT_TOKENS_KEY_ID) with which the claim table could keep them"
         try:
             kept = keeper.keep(claim, tokens)
-        except TokenRefreshError as failure:
-            return f"the claim table could not keep them: {failure.facts}"
         except Exception as error:  # noqa: BLE001 - whatever it is, the put must be repeated
-            return f"the claim table could not keep them: {raised_at(error)}"
+            why = error.facts if isinstance(error, TokenRefreshError) else raised_at(error)
+            return f"the claim table could not keep them: {why}"
         if kept is None:
             return "the claim table could not keep them: it has a newer claim"
         self.parts.log.warning("tokens_kept", claim_id=claim.claim_id)

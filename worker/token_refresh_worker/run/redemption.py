@@ -143,7 +143,6 @@ class Redemption:
         """
         # Derived, so that the next run finds the tokens if this one dies before it promotes them.
         version_id, value = staged_version_id(claim.claim_id, claim.version_id), document.serialize()
-        deadline = self.parts.deadline
         kept: KeptTokens | str = ""
 
         def put() -> bool:
@@ -158,9 +157,9 @@ class Redemption:
         try:
             stored = repeat(
                 put,
-                clock=deadline.clock,
+                clock=self.parts.deadline.clock,
                 # After the deadline in a process that was suspended, whose connections may be dead.
-                until=max(deadline.at, deadline.clock.monotonic() + STORE_RESERVE_SECONDS / 2),
+                until=max(self.parts.deadline.at, self.parts.deadline.clock.monotonic() + STORE_RESERVE_SECONDS / 2),
                 errors=lambda error: isinstance(error, TokenRefreshError),
             )
         except TokenRefreshError as error:
