@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import UNHURRIED
 from fakes import FakeClock
 from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import Cause, FailedCall
@@ -27,6 +28,7 @@ def attempts(cause: Cause, *, after_write: bool = False) -> int:
     return made
 
 
+@UNHURRIED
 @given(cause=st.sampled_from(Cause))
 def test_only_a_failure_that_may_pass_is_repeated(cause: Cause) -> None:
     """Throttling, server errors and a lost connection may pass; anything else would fail again."""

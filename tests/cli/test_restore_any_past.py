@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from builders import DAY, HOUR
 from cli.past import BOTH, CLIENT_REJECTED, Secret
+from examples import UNHURRIED
 from run.grant import LOST
 from run.world import Killed, fail
 from token_refresh.errors import TokenRefreshError
@@ -71,7 +72,7 @@ ACTS += [edit, authorize, garbage, a_day_passes]
 
 @BOTH
 @given(acts=st.lists(st.sampled_from(ACTS), min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(UNHURRIED, max_examples=40)
 def test_no_restored_set_brings_a_used_token_to_the_provider(
     store: ClaimStoreKind, acts: list[Callable[[Secret], None]]
 ) -> None:

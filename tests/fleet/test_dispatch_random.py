@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import HOUR, MINUTE, NOW
+from examples import UNHURRIED
 from fleet.rows import arn, failed, ran, ran_into, row, seen
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.fleet.aws import items
@@ -83,7 +84,7 @@ ITEMS = st.lists(
 ROWS = ITEMS.map(
     lambda found: [items.read_row(item | items.key("row", arn(str(number))), NOW) for number, item in enumerate(found)]
 )
-THOROUGH = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+THOROUGH = settings(UNHURRIED, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def fleet_of(rows: Sequence[Row], **others: Any) -> Fleet:

@@ -3,6 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import UNHURRIED
 from token_refresh_worker.fleet.core.pace import BUDGET_SECONDS, SECONDS, pace
 
 
@@ -31,6 +32,7 @@ def test_what_does_not_fit_is_left_out() -> None:
     assert [] == pace([], per_minute=50, rates={})
 
 
+@UNHURRIED
 @given(
     st.lists(st.sampled_from("abc"), max_size=300),
     st.integers(1, 2000),

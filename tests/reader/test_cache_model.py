@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from examples import UNHURRIED
 from reader.surroundings import Background, Clock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
@@ -117,6 +118,4 @@ class BackgroundCache(CacheModel):
 
 TestInlineCache = InlineCache.TestCase
 TestBackgroundCache = BackgroundCache.TestCase
-TestInlineCache.settings = TestBackgroundCache.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None
-)
+TestInlineCache.settings = TestBackgroundCache.settings = settings(UNHURRIED, max_examples=150, stateful_step_count=40)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import UNHURRIED
 from reader.surroundings import START
 from token_refresh.reader import Token
 from token_refresh.reader.token import RefreshPattern
@@ -78,6 +79,7 @@ def _fixed(lead: float) -> deque[float]:
     return deque([lead])
 
 
+@UNHURRIED
 @given(
     lives_seconds=st.floats(1, 100 * DAY),
     age=st.floats(-HOUR, 100 * DAY),

@@ -7,9 +7,10 @@ import os
 from typing import Any
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples import UNHURRIED
 from testbed.provider import script
 from testbed.testbed import Testbed
 from testbed.worker import Context
@@ -46,7 +47,7 @@ ENVIRONMENTS = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(UNHURRIED, max_examples=40)
 @given(
     event=EVENTS,
     document=DOCUMENTS,

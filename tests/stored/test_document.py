@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import DAY, HOUR, NOW, document, ms
-from examples import examples
+from examples import UNHURRIED, examples
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
@@ -241,7 +241,7 @@ documents = st.dictionaries(names, st.text(max_size=6) | times | json_values, ma
 
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
-@settings(max_examples=examples(3_000), deadline=None)
+@settings(UNHURRIED, max_examples=examples(3_000))
 @given(stored=documents | st.text(max_size=60))
 def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:
     """Generated documents: each is read and written back with its other keys, or is an InvalidSecretDocument."""

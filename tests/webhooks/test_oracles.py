@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 from standardwebhooks.webhooks import Webhook
 
-from examples import examples
+from examples import UNHURRIED, examples
 from token_refresh.webhooks import SENDERS, Verifier, WebhookError
 from webhooks.corruptions import CORRUPTIONS, SECRETS
 from webhooks.fake_secret import FakeSecret
@@ -84,7 +84,7 @@ def test_same_verdict(kind: str) -> None:
     """On deliveries and corruptions of any kind, the provider's own library and we say the same."""
     seen: set[bool] = set()
 
-    @settings(max_examples=examples(400), deadline=None)
+    @settings(UNHURRIED, max_examples=examples(400))
     @given(request=requests(kind))
     def same(request: Sent) -> None:
         if any(applies(request) for name, applies in EXCEPT.items() if name.startswith(kind)):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from examples import examples
+from examples import UNHURRIED, examples
 from secrecy.canaries import canary
 from worker.ground import Ground
 
@@ -233,7 +233,11 @@ def test_an_item_that_is_none_is_named(table: Ground, item: object) -> None:
 
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    UNHURRIED,
+    max_examples=examples(150),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(number=st.integers(1, 6), member=st.none() | st.integers(0, 5), value=ANY)
 def test_any_response_has_a_name(ground: Ground, number: int, member: int | None, value: object) -> None:
     """150 generated responses, or members of one, at any call of a run: nothing unnamed, nothing printed or lost."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from examples import examples
+from examples import UNHURRIED, examples
 from secrecy.canaries import canary
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
@@ -150,8 +150,8 @@ def _secret(ground: Ground) -> Any:
 
 
 quick = settings(
+    UNHURRIED,
     max_examples=examples(150),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 EVENTS = st.sampled_from([{}, {"force": True}])
