@@ -1,6 +1,7 @@
 """Start a demo: what `scripts/demo` runs. Ctrl-C ends it with one line at any moment, also while this loads."""
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ def main(arguments: list[str]) -> int:
         return int(demo.main(arguments))
     except KeyboardInterrupt:
         sys.stderr.write(_INTERRUPTED)
+        sys.stderr = io.StringIO()  # the CDK's library shows a traceback at exit if Ctrl-C has ended its Node.js first
         return _EX_INTERRUPTED
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -144,6 +145,33 @@ def test_unloadable_handler(which: list[str], shows: str) -> None:
 
     assert (1, "") == (played.returncode, played.stderr)
     assert shows in " ".join(played.stdout.split())
+
+
+LATE = """
+import atexit, sys, types
+from demos.__main__ import main
+
+def interrupted(arguments):
+    raise KeyboardInterrupt
+
+sys.modules["demos.demo"] = types.SimpleNamespace(main=interrupted)
+atexit.register(lambda: 1 / 0)
+sys.exit(main([]))
+"""
+
+
+def test_interrupt_is_the_last_word() -> None:
+    """What libraries say at exit doesn't follow the line that says that the demo was interrupted."""
+    ended = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-c", LATE],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    said = "scripts/demo: interrupted; everything that was started has ended"
+    assert (130, said) == (ended.returncode, ended.stderr.strip())
 
 
 def test_interrupt() -> None:
