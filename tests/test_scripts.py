@@ -122,6 +122,22 @@ def test_what_was_started_just_now_ends_too(checkout: Path) -> None:
     wait_until_ended(*started.read_text().split())
 
 
+def test_one_failure_fails_the_tests(checkout: Path) -> None:
+    """`scripts/test` shows the output of each part, and fails with the part that fails, whichever it is."""
+    program(checkout / "scripts" / "lint", "#!/bin/sh\n")
+    for part in ("--cov", "tests/demos", "tests/races"):
+        program(
+            checkout / ".venv" / "bin" / "python",
+            f'#!/bin/sh\ncase "$*" in -c*) exit 1 ;; *{part}*) echo "failed: {part}"; exit 3 ;; esac\n',
+        )
+
+        ended = run(str(checkout / "scripts" / "test"))
+
+        assert 3 == ended.returncode
+        assert f"failed: {part}" in ended.stdout
+        assert "scripts/test: lint" in ended.stdout
+
+
 def wait_until_ended(number: str) -> None:
     for _ in range(6000):
         if not Path("/proc", number, "cmdline").exists() or not Path("/proc", number, "cmdline").read_bytes():

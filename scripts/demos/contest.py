@@ -85,7 +85,7 @@ def play() -> int:
     kills = [_kill(handler) for handler in (PLAIN, HANDLER)]
     stage.compare(
         [
-            ("the next run", *(kill.runs[-1] for kill in kills)),
+            ("the next run", *(f"fails with {kill.runs[-1]}" for kill in kills)),
             ("requests", *map(_requests, kills)),
             ("the grant", *map(_grant, kills)),
             ("in the secret", *(kill.secret for kill in kills)),

@@ -77,7 +77,7 @@ def test_two_disasters_side_by_side() -> None:
     assert len(lines) <= 40
     words = " ".join(played.stdout.split())
     assert "requests 6, 5 with a used token 1, none with a used token" in words
-    assert "the next run HTTPStatusError RefreshOutcomeUnknown" in words
+    assert "the next run fails with HTTPStatusError fails with RefreshOutcomeUnknown" in words
     assert "the plain handler 6, this worker 0. Grants revoked: 2 of 2, and 0 of 2." in words
     assert words.index("a claim: a version of the secret") < words.index("REFRESH_CLAIM")
     assert [] == re.findall(r"[A-Za-z0-9_-]{30,}", played.stdout)
