@@ -2,9 +2,9 @@
 running=
 exec 3<&0 # what runs in the background gets no input otherwise
 start() { setsid env --default-signal=INT "$@" <&3 3<&- & running="$running $!"; }
-stop() {
+stop() { # $! too: a signal may come before what was started is noted
     trap "" INT TERM HUP
-    for group in $running; do kill -- "-$group" 2>/dev/null || kill "$group" 2>/dev/null || :; done
+    for group in $running ${!-}; do kill -- "-$group" 2>/dev/null || kill "$group" 2>/dev/null || :; done
 }
 interrupted() {
     stop

@@ -90,10 +90,10 @@ def test_what_is_interrupted_ends(  # noqa: PLR0917 - cases
         [str(checkout / "scripts" / name), *arguments],
         env=os.environ | {"TERM": "dumb"},
         encoding="utf-8",
-        timeout=20,
+        timeout=60,
     )
     started = checkout / "build" / "started"
-    while not (started.exists() and len(started.read_text().split()) == starts):
+    while child.isalive() and not (started.exists() and len(started.read_text().split()) == starts):
         time.sleep(0.01)
     end(child)
     child.expect(pexpect.EOF)
@@ -102,6 +102,24 @@ def test_what_is_interrupted_ends(  # noqa: PLR0917 - cases
     assert (status, printed.format(name)) == (child.exitstatus, child.before)
     for number in started.read_text().split():
         wait_until_ended(number)
+
+
+def test_what_was_started_just_now_ends_too(checkout: Path) -> None:
+    """A signal that arrives in the moment between the start of a process and its note ends that one, too."""
+    group, goes_on = checkout / "scripts" / "group.sh", checkout / "build" / "goes on"
+    slow = f' & until [ -e "{goes_on}" ]; do sleep 0.01; done; running='
+    assert " & running=" in group.read_text()
+    group.write_text(group.read_text().replace(" & running=", slow))
+    started = checkout / "build" / "started"
+
+    with subprocess.Popen(["/bin/sh", checkout / "scripts" / "prove", "races"]) as prove:  # noqa: S603 - our own script
+        while prove.poll() is None and not (started.exists() and started.read_text().split()):
+            time.sleep(0.01)
+        prove.terminate()
+        goes_on.touch()
+
+    assert 143 == prove.returncode
+    wait_until_ended(*started.read_text().split())
 
 
 def test_one_failure_fails_the_tests(checkout: Path) -> None:
