@@ -111,6 +111,27 @@ def test_tokens_that_a_gateway_compresses_are_read(
     assert isinstance(response, TokenResponse)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        zlib.compress(BODY, wbits=-zlib.MAX_WBITS),
+        gzip.compress(gzip.compress(BODY)),
+        gzip.compress(BODY[:9]) + gzip.compress(BODY[9:]),
+        gzip.compress(BODY)[:-8] + bytes(8),
+    ],
+    ids=["without a header", "twice", "in two parts", "damaged"],
+)
+def test_a_body_that_stays_compressed_is_not_read(endpoint: TokenEndpoint, body: bytes) -> None:
+    """Where a provider says with a 4xx that a token may be redeemed, one that nobody can read may say so."""
+    endpoint.play(script.status(400, body, headers={"Content-Encoding": "gzip"}))
+    form = ResponseFormat(unknown=(Matcher(status=None, fields={"code": "half"}),))
+
+    found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
+
+    assert isinstance(found, FailedRequest)
+    assert FailureKind.UNREADABLE is found.kind
+
+
 def test_half_of_a_form_is_no_response(endpoint: TokenEndpoint) -> None:
     """Where a form breaks off, its last token may lack its end."""
     endpoint.play(script.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\naccess_token=a&refresh_token=b"))

@@ -212,13 +212,19 @@ def read_body(response: httpx.Response) -> bytes | None:
 
 
 def _unpacked(body: bytes) -> bytes | None:
-    """Undo a compression that we did not ask for; None where that gives more than the limit, or has no end."""
+    """Undo a compression that we did not ask for; None where that gives no text, no end, or too much."""
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # It finds out which of the two formats it is.
-    try:
+    with suppress(zlib.error):  # A proxy has undone it, and left the header.
         unpacked = unpacker.decompress(body, BODY_LIMIT_BYTES + 1)
-    except zlib.error:
-        return body  # A proxy has undone it, and left the header.
-    return unpacked if unpacker.eof and len(unpacked) <= BODY_LIMIT_BYTES else None
+        # Zeros are padding; anything else is another part of the body.
+        if not unpacker.eof or len(unpacked) > BODY_LIMIT_BYTES or unpacker.unused_data.strip(b"\0"):
+            return None
+        body = unpacked
+    # What is no text is still compressed. It may be a 4xx that means a redemption, so it counts as not read.
+    with suppress(UnicodeDecodeError):
+        body.decode()
+        return body
+    return None
 
 
 def _retry_after(headers: httpx.Headers) -> timedelta | None:
