@@ -27,6 +27,7 @@ SIZES = {
     "hosts": 2_000,
     "store-away": 2_000,
     "tight-rate": 3_000,
+    "busy": 2_000,
     "unknown": 150,
     "hanging-herd": 3_000,
     "poison": 2_000,

@@ -32,6 +32,7 @@ def test_goals_of_a_small_fleet(story: str) -> None:
         ("store-away", 30, 1),
         ("slow-herd", 60, 1),
         ("tight-rate", 60, 1),
+        ("busy", 60, 1),
         ("unknown", 50, 1),
         ("hanging-herd", 400, 1),
         ("poison", 60, 1),

@@ -89,10 +89,10 @@ def test_a_lost_response_is_not_asked_for_again_without_a_grace_period() -> None
 
 @pytest.mark.parametrize(
     ("responses", "sent"),
-    [([NOT_SENT], 1), ([BUSY], 1), ([LOST] * 4, 4), ([LOST, NOT_SENT, BUSY, LOST], 4)],
+    [([NOT_SENT], 1), ([BUSY] * 2, 2), ([BUSY, NOT_SENT], 2), ([LOST] * 4, 4), ([LOST, NOT_SENT, BUSY, LOST], 4)],
 )
-def test_a_run_of_a_fleet_repeats_no_refused_request(responses: list[EndpointResponse], sent: int) -> None:
-    """Its dispatcher repeats what a dead host refused; what was lost is asked for within the grace, as in any run."""
+def test_a_run_of_a_fleet_repeats_little(responses: list[EndpointResponse], sent: int) -> None:
+    """Its dispatcher repeats what a dead host got; a busy one is asked once more, and lost tokens as in any run."""
     world = World()
     world.endpoint.responses = [*responses]
 

@@ -100,6 +100,14 @@ def tight_rate(secrets: int, seed: int) -> Iterator[Result]:
     yield Result(story=story, what="requests refused, share", figure=refused, limit=0.4)
 
 
+def busy(secrets: int, seed: int) -> Iterator[Result]:
+    """A provider that is well refuses one request in five, at random."""
+    world = World({"alpha": secrets}, due=spread, hosts=max(1, secrets // 20), seed=seed)
+    world.providers["alpha"].busy_share = 0.2
+    world.run(180)
+    yield Result(story="one request in five refused", what="expired", figure=len(world.tally.expired), limit=0)
+
+
 def unknown(secrets: int, seed: int) -> Iterator[Result]:
     """The provider of rows that nobody has read yet hangs."""
     world = World({"alpha": secrets}, due=at_once, seed=seed)
@@ -147,6 +155,7 @@ FAULTS = {
     "store-away": store_away,
     "slow-herd": slow_herd,
     "tight-rate": tight_rate,
+    "busy": busy,
     "unknown": unknown,
     "hanging-herd": hanging_herd,
     "poison": poison,

@@ -52,6 +52,8 @@ class VirtualProvider:
     median_seconds: float = MEDIAN_SECONDS
     faults: list[Fault] = field(default_factory=list)
     limit: Bucket | None = None
+    busy_share: float = 0.0
+    """How many requests it refuses at random."""
     generations: dict[str, int] = field(default_factory=dict)
     """How many refresh tokens each secret's grant has had."""
     redeemed: Counter[str] = field(default_factory=Counter)
@@ -74,7 +76,8 @@ class VirtualProvider:
                 self.clock.sleep(min(timeout_seconds, fault.seconds))
                 return FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no response")
         self.clock.sleep(self.chance.lognormvariate(0, SPREAD) * self.median_seconds)
-        if self.limit is not None and not self.limit.take():
+        busy = self.busy_share > 0 and self.chance.random() < self.busy_share
+        if busy or (self.limit is not None and not self.limit.take()):
             self.limited += 1
             return FailedRequest(kind=FailureKind.BUSY, seen="status 429")
         token = request.fields["refresh_token"]

@@ -49,7 +49,8 @@ class Parts:
     """None: the default, or at a single-use provider all the time that is left."""
     most_requests: int = REQUESTS
     most_refused: int = REQUESTS
-    """After so many requests none is sent, unless a response was lost: within a grace that one is asked for again."""
+    """After so many requests none is sent, unless the host was busy (then one more), or a response was lost: within a
+    grace that one is asked for again."""
     time_of_day: Callable[[], datetime] | None = None
     """This machine's clock, by which Lambda counts the time left: it explains a deadline, and decides nothing."""
     keeper: TokenKeeper | None = None

@@ -129,7 +129,9 @@ class RequestSender:
         if not isinstance(response, FailedRequest):
             return False
         transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
-        may_repeat = self.unsure or self.memory.requests_sent < self.parts.most_refused
+        # A host that says that it is busy is there, and asked once more: it may refuse one request in ten for hours.
+        most_refused = self.parts.most_refused + (response.kind is FailureKind.BUSY)
+        may_repeat = self.unsure or self.memory.requests_sent < most_refused
         return transient and may_repeat and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:
