@@ -39,7 +39,7 @@ _KINDS: Final = (
         (
             "One run redeems. A crash before the request or after the write loses nothing. Between them the new tokens "
             "may be gone: an alarm tells you, and you authorize again while the access token works. Only just before "
-            "it expires, the worker risks the used one."
+            "that expires does the worker risk the used one."
         ),
     ),
 )

@@ -15,7 +15,7 @@ def figures() -> str:
     (worlds, violations), (planted, found), (killed, lost) = _counts()
     return table(
         ("what was done", "what was found"),
-        (f"{worlds} of the deployed code, with crashes, races, stale reads and people", f"{violations} violations"),
+        (f"{worlds} of the worker's code, with crashes, races, stale reads and people", f"{violations} violations"),
         (f"{planted} bugs planted into the protocol", f"the search finds {found}"),
         (f"{killed} processes killed at their calls", f"the grant is lost in {lost}, all of them in the window below"),
     )
@@ -25,7 +25,7 @@ def sentence() -> str:
     """Return the same in one sentence."""
     (worlds, violations), (planted, found), (killed, lost) = _counts()
     return (
-        f"The deployed code ran through every order of events within bounds, {worlds}: "
+        f"The worker's code ran through every order of events within bounds, {worlds}: "
         f"{violations} broke a promise. {found} of {planted} planted bugs are found. Of {killed} killed processes "
         f"{lost} lost the grant, all between request and write at a single-use provider."
     )
