@@ -10,6 +10,7 @@ import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.cli import EX_INTERRUPTED, main
 
 COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
 
@@ -196,6 +197,19 @@ def test_without_the_extra(environment: dict[str, str]) -> None:
     assert (69, "") == (ended.returncode, ended.stdout)
     assert f"{sys.executable} -m pip install rich typer" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_ctrl_c_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading takes half a second, and Ctrl-C then ends the command without a traceback, as later."""
+
+    def interrupted(_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("token_refresh_worker.cli.app.run", interrupted)
+
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert EX_INTERRUPTED == ended.value.code
 
 
 def test_a_defect_at_import(environment: dict[str, str]) -> None:

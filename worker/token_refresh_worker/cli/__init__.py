@@ -10,10 +10,19 @@ from token_refresh.advice import Command
 
 EX_UNAVAILABLE = 69
 """The exit status of sysexits.h for a missing support program; `status` uses 0 to 3."""
+EX_INTERRUPTED = 130
+"""As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, or say which extra is missing."""
+    try:
+        _run(arguments)
+    except KeyboardInterrupt:  # While it loads, or again while it ends: a command says what it has to say itself.
+        raise SystemExit(EX_INTERRUPTED) from None
+
+
+def _run(arguments: Sequence[str] | None) -> None:
     try:
         from token_refresh_worker.cli.app import run  # noqa: PLC0415 - so that a missing extra is named, without a traceback
     except ModuleNotFoundError as missing:
