@@ -10,7 +10,8 @@ import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli import EX_INTERRUPTED, main
+from token_refresh_worker.cli import main
+from token_refresh_worker.cli.console.failures import EX_INTERRUPTED
 
 COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
 

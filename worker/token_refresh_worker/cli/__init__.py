@@ -10,8 +10,7 @@ from token_refresh.advice import Command
 
 EX_UNAVAILABLE = 69
 """The exit status of sysexits.h for a missing support program; `status` uses 0 to 3."""
-EX_INTERRUPTED = 130
-"""As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
+_EX_INTERRUPTED = 130  # as `failures` has it, which may not have loaded
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _run(arguments)
     except KeyboardInterrupt:  # While it loads, or again while it ends: a command says what it has to say itself.
-        raise SystemExit(EX_INTERRUPTED) from None
+        raise SystemExit(_EX_INTERRUPTED) from None
 
 
 def _run(arguments: Sequence[str] | None) -> None:

@@ -16,8 +16,10 @@ import typer
 
 from token_refresh.advice import Command
 from token_refresh.errors import TokenRefreshError, raised_at
-from token_refresh_worker.cli import EX_INTERRUPTED
 from token_refresh_worker.cli.console.screen import discard, errors, message, show, text
+
+EX_INTERRUPTED: Final = 130
+"""As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
 ONE_PRESS_SECONDS: Final = 1.0
 """Within this time a second SIGINT is the same Ctrl-C: npm and Docker pass on what the terminal has sent already."""

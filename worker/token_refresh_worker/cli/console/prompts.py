@@ -8,8 +8,7 @@ from typing import Final
 import typer
 
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.cli import EX_INTERRUPTED
-from token_refresh_worker.cli.console.failures import Cancelled, CommandFailed
+from token_refresh_worker.cli.console.failures import EX_INTERRUPTED, Cancelled, CommandFailed
 from token_refresh_worker.cli.console.screen import printable
 
 _LONGEST_LINE: Final = 65_536  # As many bytes as a secret may have.
