@@ -38,11 +38,11 @@ class Trigger:
     probe: bool = False
     """Whether a fleet's run begins although a breaker is open."""
     once: bool = False
-    """Whether to send one request at most: the last ones failed, and nobody knows whether the host is back."""
+    """Whether to repeat no lost request: the last ones failed, and nobody knows whether the host is back."""
 
     @property
     def most_requests(self) -> int:
-        """How many token requests its run may send."""
+        """How many token requests its run may send where one was lost."""
         return 1 if self.once else REQUESTS
 
     @property

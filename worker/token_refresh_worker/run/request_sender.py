@@ -9,6 +9,7 @@ from token_refresh.records import record
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import TokenEndpoint
@@ -101,7 +102,7 @@ class RequestSender:
             clock=parts.deadline.clock,
             until=parts.deadline.at - parts.needed_seconds,
             results=self._may_repeat,
-            limit=parts.most_requests,
+            limit=REQUESTS,
             first_wait_seconds=0.5,
             asked_seconds=_asked_seconds,
         )
@@ -131,8 +132,8 @@ class RequestSender:
         transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
         # A host that says that it is busy is there, and asked once more: it may refuse one request in ten for hours.
         most_refused = self.parts.most_refused + (response.kind is FailureKind.BUSY)
-        may_repeat = self.unsure or self.memory.requests_sent < most_refused
-        return transient and may_repeat and self._replay_allowed()
+        most = self.parts.most_requests if self.unsure else most_refused
+        return transient and self.memory.requests_sent < most and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:
         return not self.unsure or self.replay_allowed(self.memory.service_now())
