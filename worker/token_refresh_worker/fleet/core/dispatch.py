@@ -175,8 +175,8 @@ class _Minute:
         """Give one secret with tokens that wait to be stored, and one that Secrets Manager took last time."""
         kept = (row for row in ready if row.is_refused)
         # One that is only read shows too little, but where there is no other, the next minute can refresh it.
-        read_first = sorted(ready, key=lambda row: row.host is None)
-        taken = (row for row in read_first if not row.is_refused and self._fits(row))
+        known_first = sorted(ready, key=lambda row: row.host is None)
+        taken = (row for row in known_first if not row.is_refused and self._fits(row))
         return [row for row in (next(kept, None), next(taken, None)) if row is not None]
 
     def _fits(self, row: Row) -> bool:
