@@ -252,16 +252,16 @@ def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
     assert stage.seen(secret_arn).requests
 
 
-def test_a_probe_sends_one_request(stage: FleetStage) -> None:
-    """A run that an open breaker lets through sends one request, where others repeat it."""
+def test_a_probe_repeats_no_lost_request(stage: FleetStage) -> None:
+    """A run that an open breaker lets through sends one request to a host that may be dead, where others repeat it."""
     secret_arn = stage.enrol("customers/1")
     stage.look(secret_arn)
-    stage.endpoint.play(*[script.status(429)] * 4)
+    stage.endpoint.play(*[script.status(503)] * 4)
 
     probe = {"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn, "probe": True})}
     stage.invoke({"Records": [probe]})
 
-    assert ("TokenEndpointUnavailable", 1) == (stage.seen(secret_arn).error_type, stage.seen(secret_arn).requests)
+    assert ("RefreshOutcomeUnknown", 1) == (stage.seen(secret_arn).error_type, stage.seen(secret_arn).requests)
 
 
 def test_a_defect_is_a_named_failure(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
