@@ -108,8 +108,11 @@ def test_a_short_lifetime_fits_the_function_s_table(
         assert "fit the claim store" not in ended.screen
 
 
-def test_claims_move_out_of_a_store_that_tokens_do_not_fit(cli: Cli, tokens: Tokens) -> None:
+def test_claims_move_out_of_a_store_that_tokens_do_not_fit(
+    cli: Cli, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The command that is the way out of a claim store too small for the tokens works on them."""
+    monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0)  # there is no table
     tokens.store(provider="xero")
 
     ended = cli("claims", "move", "--provider=xero", "--to=table", "--table=claims")

@@ -52,7 +52,6 @@ def most_in_a_day(moments: list[datetime]) -> int:
     return max(sum(start <= moment < start + DAY for moment in moments) for start in moments)
 
 
-@pytest.mark.no_cover  # lives through days, which coverage makes twice as slow
 def test_a_flood_of_forced_events_leaves_the_grant_alive(ground: Ground) -> None:
     """Two days of forced events each ten minutes: 12 redeem in a day, the others get the time to come back."""
     forced: list[datetime] = []
@@ -110,7 +109,6 @@ class Function:
         return {"Payload": io.BytesIO(json.dumps({"outcome": self.ground.run(event)}).encode())}
 
 
-@pytest.mark.no_cover  # lives through days, which coverage makes twice as slow
 def test_a_consumer_that_rejects_everything_asks_rarely(ground: Ground) -> None:
     """A day of an API that responds 401 each minute: few forced refreshes, hours apart, none of a young token."""
     assert "refreshed" == ground.run({"force": True})
