@@ -42,12 +42,12 @@ class Trigger:
 
     @property
     def most_requests(self) -> int:
-        """How many token requests its run may send where one was lost."""
+        """How many token requests its run may send once a response was lost."""
         return 1 if self.once else REQUESTS
 
     @property
     def most_refused(self) -> int:
-        """How many of them may be refused: in a fleet the dispatcher repeats them, since it knows what others met."""
+        """How many it may send before that: in a fleet the dispatcher repeats them, since it knows what others met."""
         return 1 if self.name == "fleet" else REQUESTS
 
 

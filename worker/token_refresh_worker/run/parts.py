@@ -48,9 +48,9 @@ class Parts:
     request_timeout_seconds: float | None = None
     """None: the default, or at a single-use provider all the time that is left."""
     most_requests: int = REQUESTS
+    """How many requests a run sends at most, once a response was lost."""
     most_refused: int = REQUESTS
-    """After so many requests none is sent, unless the host was busy (then one more), or a response was lost: within a
-    grace that one is asked for again."""
+    """The same before that; a host that says that it is busy gets one more."""
     time_of_day: Callable[[], datetime] | None = None
     """This machine's clock, by which Lambda counts the time left: it explains a deadline, and decides nothing."""
     keeper: TokenKeeper | None = None

@@ -142,7 +142,7 @@ def _next_look(row: Row, seen: Seen, retry_at: datetime | None, jitter: timedelt
     quarter, expires_at = row.last_quarter_at, row.expires_at
     urgent = retry_at is None and seen.error_type == UNAVAILABLE and expires_at is not None and seen.at < expires_at
     if quarter is not None and (urgent or quarter > seen.at):
-        # Then a run does what it would put off before, so none may sleep through it; refused requests come each minute.
+        # Then a run does what it would put off before, so none may sleep through it; refused ones are seen each minute.
         wanted = min(wanted, quarter)
     return max(earliest, wanted) + jitter
 
