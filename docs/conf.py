@@ -10,7 +10,6 @@ author = "The token-refresh-worker maintainers"
 copyright = "the maintainers of token-refresh-worker; Apache-2.0"  # noqa: A001 - Sphinx's name; the footer of each page
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
-smartquotes_action = "qe"  # quotes and ellipses; a dash would take the place of an option's two hyphens
 html_theme = "furo"
 html_title = project
 html_static_path = ["static"]

@@ -12,6 +12,7 @@ _APP = "token_refresh_worker.cli.app"
 _GENERATOR = ("-m", "typer", _APP, "utils", "docs", "--name", "token-refresh", "--title", "Commands")
 _COMPLETION = re.compile(r"^\* `--(?:install|show)-completion`.*\n", re.MULTILINE)
 _CUT_OFF = re.compile(r"^\* `(?P<name>[a-z]+)`: (?P<begin>.*)\.\.\.$", re.MULTILINE)
+_IN_PROSE = re.compile(r"(?<=with )--watch|token-refresh --install-completion")
 _EXAMPLES = re.compile(r"^\[bold\]Examples\[/\]\n((?:^token-refresh .*\n)+)", re.MULTILINE)
 
 
@@ -23,6 +24,7 @@ def commands() -> str:
     )
     text = html.unescape(done.stdout).replace("```console", "```text")
     text = _CUT_OFF.sub(lambda cut: _completed(cut, text), _COMPLETION.sub("", text))
+    text = _IN_PROSE.sub(r"`\g<0>`", text)  # the site would make a dash of two hyphens
     return _EXAMPLES.sub(r"**Examples**:\n\n```text\n\1```\n", text).strip()
 
 
