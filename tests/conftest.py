@@ -20,7 +20,7 @@ import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collect
 from testbed.process import Child
 
 if TYPE_CHECKING:
-    from deployment.emulator import Emulator
+    from testbed.emulator import Emulator
 
 ROOT = Path(__file__).parents[1]
 
@@ -88,7 +88,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Emulator"]:
     """An emulator of AWS; see tests/deployment."""
-    from deployment.emulator import Emulator  # noqa: PLC0415 - most runs of a few tests need no boto3
+    from testbed.emulator import Emulator  # noqa: PLC0415 - most runs of a few tests need no boto3
 
     with Emulator(tmp_path_factory.mktemp("emulator")) as emulator:
         yield emulator

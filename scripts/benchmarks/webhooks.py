@@ -18,11 +18,11 @@ from typing import Any
 
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 
+from testbed.webhooks.events import http_v2
+from testbed.webhooks.fake_secret import FakeSecret
+from testbed.webhooks.setting import Setting
+from testbed.webhooks.signing import sent
 from token_refresh.webhooks import Receiver
-from webhooks.events import http_v2
-from webhooks.fake_secret import FakeSecret
-from webhooks.setting import Setting
-from webhooks.signing import sent
 
 MEBIBYTE = 1_048_576
 LAMBDAS_LIMIT_BYTES = 6 * MEBIBYTE

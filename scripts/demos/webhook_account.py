@@ -16,8 +16,8 @@ from testbed.aws_lambda.function import Function
 from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
+from testbed.webhooks.signing import HEADERS, KINDS, SIGNATURE_HEADER, standard
 from token_refresh.webhooks import SENDERS
-from webhooks.signing import HEADERS, KINDS, SIGNATURE_HEADER, standard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from demos.scene import Check
-from webhooks.signing import KINDS, SIGNATURE_HEADER
+from testbed.webhooks.signing import KINDS, SIGNATURE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import UNHURRIED
-from fakes import FakeClock
+from testbed.fakes import FakeClock
 from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh_worker.adapters.calls import PATIENCE_SECONDS, until

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from builders import NOW, claim
-from fakes import SECRET_ID, FakeClock, FakeStore, FakeTable
+from testbed.builders import NOW, claim
 from testbed.dynamodb.server import DynamoDbServer
+from testbed.fakes import SECRET_ID, FakeClock, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import (

@@ -3,9 +3,9 @@ from typing import Any, cast
 
 import pytest
 
-from builders import NOW
 from fleet.conftest import Stub
 from fleet.rows import arn
+from testbed.builders import NOW
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.adapters.event_bus import EventBridgeBus
 from token_refresh_worker.core.announcement import Announcement, Transition

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from builders import NOW, claim
-from fakes import FakeClock
+from testbed.builders import NOW, claim
 from testbed.dynamodb.server import DynamoDbServer
+from testbed.fakes import FakeClock
 from testbed.kms import Kms
 from token_refresh.errors import DeadlineExceeded, InvalidSecretDocument, SecretAccessDenied, TokenRefreshError
 from token_refresh.secret_value import SecretValue

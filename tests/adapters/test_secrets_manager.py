@@ -8,8 +8,8 @@ import pytest
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from builders import NOW
-from fakes import FakeClock
+from testbed.builders import NOW
+from testbed.fakes import FakeClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import (
     ConfigurationError,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fakes import SECRET_ID, FakeClock, FakeStore
+from testbed.fakes import SECRET_ID, FakeClock, FakeStore
 from testbed.secrets_manager.model import SecretsModel
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from adapters.endpoints import BODY, CLIENT, Recorder, send
-from fakes import FakeClock
+from testbed.fakes import FakeClock
 from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from fakes import FakeClock
+from testbed.fakes import FakeClock
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError

@@ -8,7 +8,7 @@ from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.faults import FAULTS
 from benchmarks.fleets.goals import STORIES, Result
 from benchmarks.fleets.world import WINDOW, World
-from builders import MINUTE
+from testbed.builders import MINUTE
 
 SMALL = 100
 

@@ -15,13 +15,13 @@ import pexpect
 import pytest
 import typer.main
 
-from builders import DAY
 from cli.authorizing import Person, written
 from cli.aws import Account, Simulator
 from cli.scene import Cli, Ended, Terminal, Tokens
 from cli.shell import Shell
 from cli.ways import Scene
 from testbed import ports
+from testbed.builders import DAY
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from builders import origin, policy
-from fakes import SECRET_ID, tokens
 from run.grant import LOST, REJECTED
 from run.world import Killed, World
+from testbed.builders import origin, policy
+from testbed.fakes import SECRET_ID, tokens
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.history.past import Past, TokenFate
 from token_refresh_worker.cli.history.restore import judge

@@ -13,7 +13,7 @@ import pytest
 
 from cli.authorizing import Person, consent, stored
 from cli.scene import SECRET_ID, Cli
-from fleet.memory import MemoryIndex
+from testbed.fleet_index import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.secret.storing import create_secret

@@ -18,7 +18,7 @@ import pytest
 
 from cli.authorizing import Person, consent, redirected, stored
 from cli.scene import Cli
-from fakes import FakeClock
+from testbed.fakes import FakeClock
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue

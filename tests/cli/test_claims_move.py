@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from builders import DAY
 from cli.scene import SECRET_ID, Cli, Tokens, claim
+from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from builders import DAY, HOUR
 from cli.authorizing import written
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY, HOUR
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import token_refresh_worker
-from builders import DAY, HOUR
 from cli import states
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
 from cli.states import Stage, State
+from testbed.builders import DAY, HOUR
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.run.failures import SecretName

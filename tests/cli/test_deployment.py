@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from builders import DAY
 from cli.authorizing import Person, consent
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer

@@ -7,9 +7,9 @@ from unittest import mock
 
 import pytest
 
-from builders import DAY, HOUR
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY, HOUR
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.context import Context

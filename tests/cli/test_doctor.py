@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from builders import DAY
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens, grades
+from testbed.builders import DAY
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from builders import DAY
 from cli.scene import Cli, Tokens, grades
+from testbed.builders import DAY
 from testbed.secrets_manager.server import SecretsManagerServer
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from builders import DAY
 from cli.aws import Account, Aws, Simulator
 from cli.scene import SECRET_ID, Cli, Tokens, grades
+from testbed.builders import DAY
 
 
 def test_deployed(cli: Cli, account: Account) -> None:

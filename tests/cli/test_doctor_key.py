@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from builders import DAY
 from cli.aws import Aws, Simulator
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.kms import Kms
 

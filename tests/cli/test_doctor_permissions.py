@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from builders import DAY
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
+from testbed.builders import DAY
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.permissions import PROBE_LABEL

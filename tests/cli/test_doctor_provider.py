@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from builders import DAY
 from cli.scene import Cli, Tokens, grades
 from providers.imitation import CLIENT_ID, Imitation
+from testbed.builders import DAY
 from testbed.kms import Kms
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens, grades
+from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of

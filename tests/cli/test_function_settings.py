@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from builders import DAY
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY, HOUR
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 

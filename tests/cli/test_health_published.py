@@ -2,8 +2,8 @@
 
 import pytest
 
-from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 
 

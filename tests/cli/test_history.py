@@ -1,7 +1,7 @@
 """`history`: which versions there are."""
 
-from builders import DAY
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer

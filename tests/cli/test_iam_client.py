@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from builders import DAY
 from cli.authorizing import paste_into, stored
 from cli.scene import Cli, Tokens, grades
+from testbed.builders import DAY
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint

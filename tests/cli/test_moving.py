@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, origin
-from builders import fields as document_fields
-from fakes import FakeTable
 from run.grant import with_grant
 from run.world import Killed, World, killed, refuse
+from testbed.builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, origin
+from testbed.builders import fields as document_fields
+from testbed.fakes import FakeTable
 from token_refresh.errors import (
     ConfigurationError,
     InvalidSecretDocument,

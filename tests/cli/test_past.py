@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, NOW, attempt, claim, origin
 from cli.past import BOTH, CLIENT_REJECTED, TABLE, VERSIONS, Secret
-from fakes import SECRET_ID, tokens
 from run.grant import REJECTED
 from run.world import FIRST_CLAIM
+from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
+from testbed.fakes import SECRET_ID, tokens
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.history.past import TokenFate

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, NOW
 from cli import states
 from cli.scene import SECRET_ID, Cli, Tokens, claim
 from cli.states import Stage
-from fleet.memory import MemoryIndex
+from testbed.builders import DAY, HOUR, NOW
 from testbed.dynamodb.server import DynamoDbServer
+from testbed.fleet_index import MemoryIndex
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.bootstrap import SystemClock

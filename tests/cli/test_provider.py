@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from builders import DAY, HOUR
 from cli.authorizing import paste_into, stored
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
+from testbed.builders import DAY, HOUR
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from builders import HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
 from testbed.aws_lambda.function import Function
+from testbed.builders import HOUR
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint

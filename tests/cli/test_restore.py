@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from builders import DAY
 from cli.scene import SECRET_ID, Cli, Tokens, claim
 from cli.states import lose_received_tokens
+from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer

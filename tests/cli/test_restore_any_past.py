@@ -8,11 +8,11 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import DAY, HOUR
 from cli.past import BOTH, CLIENT_REJECTED, Secret
 from examples import UNHURRIED
 from run.grant import LOST
 from run.world import Killed, fail
+from testbed.builders import DAY, HOUR
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.stored.origin import ClaimStoreKind
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from builders import MINUTE, NOW, policy
 from run.grant import SingleUseGrant, single_use, with_grant
 from run.world import Killed, World, fail, killed, stale_reads
+from testbed.builders import MINUTE, NOW, policy
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,

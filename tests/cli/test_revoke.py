@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from builders import NOW
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
-from fleet.memory import MemoryIndex
+from testbed.builders import NOW
 from testbed.dynamodb.server import DynamoDbServer
+from testbed.fleet_index import MemoryIndex
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer

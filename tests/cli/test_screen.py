@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from builders import DAY, NOW
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import DAY, NOW
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.console.screen import ago, printable
 

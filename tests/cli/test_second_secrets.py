@@ -2,8 +2,8 @@
 
 import pytest
 
-from builders import HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 
 

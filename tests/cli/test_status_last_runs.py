@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens, claim
 from cli.states import lose_received_tokens
+from testbed.builders import DAY, HOUR
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, NOW, attempt, token_set
+from testbed.builders import DAY, HOUR, NOW, attempt, token_set
 from token_refresh_worker.core.announcement import Transition, transition_of_run
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet

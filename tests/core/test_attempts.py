@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, attempt, mark
+from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, mark
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint_of
 

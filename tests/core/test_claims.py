@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, NOW, attempt, claim, mark
+from testbed.builders import DAY, HOUR, NOW, attempt, claim, mark
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import (

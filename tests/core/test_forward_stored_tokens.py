@@ -1,6 +1,6 @@
 """Rule 1: the current token was used, and the tokens that it brought are readable."""
 
-from builders import FORCED, RUN, claim, policy, snapshot, token_set
+from testbed.builders import FORCED, RUN, claim, policy, snapshot, token_set
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.steps import Carry, Promote
 

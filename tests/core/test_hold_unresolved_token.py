@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import (
+from testbed.builders import (
     DAY,
     FORCED,
     HOUR,

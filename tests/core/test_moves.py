@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOST, HOUR, NOW, attempt, claim, origin, snapshot, token_set
+from testbed.builders import DAY, HOST, HOUR, NOW, attempt, claim, origin, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import NO_TOKEN, Claim
 from token_refresh_worker.core.moves import arrival, fence

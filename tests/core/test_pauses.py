@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, claim, policy, snapshot, token_set
+from testbed.builders import DAY, HOUR, MINUTE, NOW, claim, policy, snapshot, token_set
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, NOW, RUN, policy, snapshot, token_set
+from testbed.builders import DAY, HOUR, NOW, RUN, policy, snapshot, token_set
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState

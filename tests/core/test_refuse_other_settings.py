@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import FORCED, IN_TABLE, RUN, claim, origin, policy, snapshot, token_set
+from testbed.builders import FORCED, IN_TABLE, RUN, claim, origin, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import plan

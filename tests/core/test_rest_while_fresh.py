@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from builders import DAY, FORCED, HOUR, NOW, RUN, attempt, claim, policy, snapshot, token_set
+from testbed.builders import DAY, FORCED, HOUR, NOW, RUN, attempt, claim, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY

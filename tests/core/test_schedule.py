@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
+from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import (

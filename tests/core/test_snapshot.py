@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from builders import DAY, HOST, HOUR, IN_TABLE, NOW, claim, mark, origin, policy, snapshot, token_set
+from testbed.builders import DAY, HOST, HOUR, IN_TABLE, NOW, claim, mark, origin, policy, snapshot, token_set
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.stored.origin import Origin

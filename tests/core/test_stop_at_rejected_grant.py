@@ -1,6 +1,6 @@
 """Rule 5: the provider rejected the newest attempt on this version."""
 
-from builders import FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, policy, snapshot, token_set
+from testbed.builders import FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.steps import Redeem, Rejected

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from builders import FORCED, HOUR, MINUTE, NOW, claim, policy, snapshot
+from testbed.builders import FORCED, HOUR, MINUTE, NOW, claim, policy, snapshot
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.steps import Reason, TokenUsed, Wait
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from builders import FORCED, HOUR, IN_TABLE, NOW, RUN, claim, origin, snapshot, token_set
+from testbed.builders import FORCED, HOUR, IN_TABLE, NOW, RUN, claim, origin, snapshot, token_set
 from token_refresh_worker.core.claims import KeptTokens
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, claim, policy, snapshot, token_set
+from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, claim, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from builders import FORCED, HOUR, IN_TABLE, NOW, RUN, attempt, claim, policy, snapshot
+from testbed.builders import FORCED, HOUR, IN_TABLE, NOW, RUN, attempt, claim, policy, snapshot
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy

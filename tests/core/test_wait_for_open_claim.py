@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import FORCED, HOUR, IN_TABLE, MINUTE, NOW, RUN, claim, mark, origin, policy, snapshot, token_set
+from testbed.builders import FORCED, HOUR, IN_TABLE, MINUTE, NOW, RUN, claim, mark, origin, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import LOST_CLAIMS, plan
 from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED

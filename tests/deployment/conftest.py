@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deployment.emulator import ACCOUNT, REGION, Emulator, Stack
-from infra.synthesis import synthesise
+from testbed.emulator import ACCOUNT, REGION, Emulator, Stack
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import synthesise
 
 LIFETIME_SECONDS = 86400
 

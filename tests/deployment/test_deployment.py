@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from deployment.conftest import LIFETIME_SECONDS, World
-from deployment.emulator import ACCOUNT, REGION, wait_for
 from testbed.aws_lambda.function import SCHEDULED_EVENT
+from testbed.emulator import ACCOUNT, REGION, wait_for
 from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG
 
 Deploy = Callable[..., World]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from deployment.conftest import World
-from deployment.emulator import ACCOUNT, Emulator
 from testbed.aws_lambda.function import SCHEDULED_EVENT
+from testbed.emulator import ACCOUNT, Emulator
 
 
 def test_what_organisations_ask_for(deploy: Callable[..., World], emulator: Emulator) -> None:

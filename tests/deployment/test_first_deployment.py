@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from deployment.emulator import ACCOUNT, REGION, Emulator, Stack
-from infra.synthesis import Deployment, synthesise
 from protect import protect_tables
+from testbed.emulator import ACCOUNT, REGION, Emulator, Stack
+from testbed.synthesis import Deployment, synthesise
 
 STAYS = ("AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::DynamoDB::Table")
 

@@ -8,10 +8,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from deployment.emulator import ACCOUNT, REGION, Emulator, without_unsupported
-from infra.synthesis import plain_templates
 from printed.blocks import ROOT, commands
 from testbed.aws_lambda.function import SCHEDULED_EVENT
+from testbed.emulator import ACCOUNT, REGION, Emulator, without_unsupported
+from testbed.synthesis import plain_templates
 
 PAGE = ROOT / "docs" / "beside-another-stack.md"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from deployment.emulator import ACCOUNT, REGION, Emulator, Stack
-from infra.synthesis import synthesise
-from webhooks.events import http_v2
-from webhooks.signing import SECRETS, sent
+from testbed.emulator import ACCOUNT, REGION, Emulator, Stack
+from testbed.synthesis import synthesise
+from testbed.webhooks.events import http_v2
+from testbed.webhooks.signing import SECRETS, sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

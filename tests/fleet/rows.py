@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from builders import HOUR, NOW
+from testbed.builders import HOUR, NOW
 from token_refresh import errors
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.announcement import Transition

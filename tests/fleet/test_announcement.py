@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import arn, change, ran, ran_into, row, seen
+from testbed.builders import DAY, HOUR, MINUTE, NOW
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, announcement, changes, in_order
 from token_refresh_worker.fleet.core.outcome import after

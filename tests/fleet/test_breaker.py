@@ -4,8 +4,8 @@ from math import inf
 
 import pytest
 
-from builders import HOUR, MINUTE, NOW
 from fleet.rows import HOST, failed, row, seen
+from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rooms
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import HOST, failed, pause, row, rows, seen
+from testbed.builders import DAY, HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason
 from token_refresh_worker.fleet.core.dispatch import decide, message_id
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Handed, Limits, ProviderLimits, limits_of

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builders import HOUR, MINUTE, NOW
 from examples import UNHURRIED
 from fleet.rows import arn, failed, ran, ran_into, row, seen
+from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.announcement import announcement

@@ -6,11 +6,11 @@ import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from builders import MINUTE, NOW
-from fakes import FakeClock
 from fleet.conftest import TABLE
-from fleet.memory import MemoryIndex, MemoryQueue
 from fleet.rows import arn, failed, row, rows
+from testbed.builders import MINUTE, NOW
+from testbed.fakes import FakeClock
+from testbed.fleet_index import MemoryIndex, MemoryQueue
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import message_id

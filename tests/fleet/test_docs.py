@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from builders import HOUR, NOW
 from fleet.rows import ran, row, seen
 from pages.parts import fleet_cost
+from testbed.builders import HOUR, NOW
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.core.announcement import Announcement, Transition

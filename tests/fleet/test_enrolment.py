@@ -2,8 +2,8 @@ from datetime import datetime
 
 import pytest
 
-from builders import HOUR, MINUTE, NOW
 from fleet.rows import arn, row, seen
+from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, resync
 from token_refresh_worker.fleet.core.row import Row, State
 from token_refresh_worker.fleet.core.tombstone import Tombstone

@@ -1,8 +1,8 @@
 import json
 from typing import Any
 
-from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, failed, pause, row, rows, seen
+from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet

@@ -11,10 +11,10 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from benchmarks.fleets.clock import VirtualClock
-from fakes import FakeClock
 from fleet.conftest import Stub
-from fleet.memory import MemoryIndex
 from fleet.rows import arn
+from testbed.fakes import FakeClock
+from testbed.fleet_index import MemoryIndex
 from token_refresh.errors import SecretNotFound
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes, paced_tags

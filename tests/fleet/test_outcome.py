@@ -3,8 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from builders import HOUR, MINUTE, NOW
 from fleet.rows import HOST, WINDOW, ran, ran_into, row, seen, sent, unread
+from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
 from token_refresh_worker.fleet.core.row import Row, State

@@ -5,10 +5,10 @@ import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE
-from fleet.memory import MemoryIndex
 from fleet.rows import arn, row, seen
+from testbed.builders import HOUR, MINUTE, NOW
+from testbed.fleet_index import MemoryIndex
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.row import State

@@ -2,8 +2,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, pause, row, seen
+from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.row import Pauses, State, is_due, pause_of, state_of
 
 NOBODY = Pauses()

@@ -3,8 +3,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, arn, failed, pause, row, rows, seen
+from testbed.builders import DAY, HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 from token_refresh_worker.fleet.core.shares import percent, shares
 from token_refresh_worker.fleet.core.tombstone import Tombstone

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW
-from fakes import FakeLog
-from fleet.memory import MemoryBus, MemoryIndex
 from fleet.rows import HOST, arn, pause, ran, ran_into, row, seen
+from testbed.builders import DAY, HOUR, MINUTE, NOW
+from testbed.fakes import FakeLog
+from testbed.fleet_index import MemoryBus, MemoryIndex
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import Pauses, Row, State

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.synthesis import Deployment, synthesise
+from testbed.synthesis import Deployment, synthesise
 
 EVERYTHING = {
     "environment": "prod",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.policy import Ask, Policy, resolve
-from infra.synthesis import Deployment
+from testbed.policy import Ask, Policy, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import Deployment
 
 if TYPE_CHECKING:
     from testbed.aws.faults import Call

@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from infra.policy import Ask, Policy, resolve
 from testbed.aws.faults import Call
 from testbed.aws_lambda.function import Function
+from testbed.policy import Ask, Policy, resolve
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
+from testbed.webhooks.events import http_v2
+from testbed.webhooks.signing import SECRETS, sent
 from token_refresh.webhooks import SENDERS
 from token_refresh_infra.access import Secrets
 from token_refresh_infra.webhooks.receiver import WebhookReceiver
-from webhooks.events import http_v2
-from webhooks.signing import SECRETS, sent
 
 from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
 from aws_cdk import aws_lambda as lambda_  # isort: skip

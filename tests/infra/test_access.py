@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.policy import Ask, Policy, resolve
+from testbed.policy import Ask, Policy, resolve
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
 from token_refresh_infra.modes import parameters_of

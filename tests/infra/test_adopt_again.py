@@ -9,11 +9,11 @@ import pytest
 
 from infra.conftest import EVERYTHING
 from infra.enforced import ACCOUNT, FUNCTION, KEY, World, asks, role_arn
-from infra.policy import Ask, Policy
-from infra.synthesis import ROOT, Deployment, synthesise
 from testbed.aws.faults import Call
+from testbed.policy import Ask, Policy
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import ROOT, Deployment, synthesise
 from token_refresh.errors import SecretAccessDenied
 from token_refresh_worker.handlers import refresh
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from infra.synthesis import Deployment, synthesise
 from infra.test_providers import DEPLOYABLE, read
+from testbed.synthesis import Deployment, synthesise
 from token_refresh_infra.single.timing import AlarmTiming
 
 LATE, RUN, INGESTED, EXTRA = 60, 90, 60, 2

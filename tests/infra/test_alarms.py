@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from infra.policy import resolve
-from infra.synthesis import Deployment
+from testbed.policy import resolve
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import Deployment
 from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_worker.handlers import refresh

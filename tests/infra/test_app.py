@@ -11,7 +11,7 @@ import pytest
 
 import app
 from infra.conftest import EVERYTHING, RECEIVER, WHOLE_FLEET
-from infra.synthesis import FLAGS, Deployment, plain_templates
+from testbed.synthesis import FLAGS, Deployment, plain_templates
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 from aws_cdk import aws_kms as kms  # isort: skip

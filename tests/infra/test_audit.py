@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import audit_locks
-from infra.synthesis import ROOT
+from testbed.synthesis import ROOT
 
 AUDITED: dict[str, Any] = {"name": "httpx", "version": "0.28.1", "vulns": []}
 SKIPPED = {"name": "boto3", "skip_reason": "Dependency not found on PyPI and could not be audited: boto3"}

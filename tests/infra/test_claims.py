@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.synthesis import Deployment, synthesise
+from testbed.synthesis import Deployment, synthesise
 from token_refresh_infra.common import SHORTEST_TIMEOUT_SECONDS
 from token_refresh_infra.context import ParameterError, read_parameters
 from token_refresh_infra.single.parameters import SingleParameters

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.synthesis import ROOT, Deployment, synthesise
 from pages.parts.cost import bill, metrics, total
+from testbed.synthesis import ROOT, Deployment, synthesise
 
 HERE: dict[str, Any] = {"environment": "prod"}
 

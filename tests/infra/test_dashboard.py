@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from infra.synthesis import Deployment
+from testbed.synthesis import Deployment
 from testbed.testbed import Testbed
 from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.dashboard import QUERIES

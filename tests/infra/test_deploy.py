@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 
 import deploy
 import protect
-from infra.synthesis import ROOT
 from testbed.loopback import LoopbackHandler, LoopbackServer
+from testbed.synthesis import ROOT
 
 REGION = {"AWS_REGION": "eu-central-1"}
 

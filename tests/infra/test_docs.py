@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.synthesis import ROOT, Deployment
+from testbed.synthesis import ROOT, Deployment
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.run.events import read_event

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.policy import Ask, Policy, resolve
-from infra.synthesis import Deployment
+from testbed.policy import Ask, Policy, resolve
+from testbed.synthesis import Deployment
 from token_refresh_worker.cli.doctor.access import check_access
 from token_refresh_worker.cli.secret.finding import Health
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from infra.conftest import FLEET, RECEIVER
-from infra.policy import as_list
-from infra.synthesis import Deployment, synthesise
+from testbed.policy import as_list
+from testbed.synthesis import Deployment, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 

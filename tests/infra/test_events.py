@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from infra.conftest import BARE
-from infra.policy import Ask, Policy, resolve
-from infra.synthesis import Deployment, synthesise
+from testbed.policy import Ask, Policy, resolve
+from testbed.synthesis import Deployment, synthesise
 
 BUS = "arn:aws:events:eu-central-1:123456789012:event-bus/grants"
 DEFAULT = BUS.replace("grants", "default")

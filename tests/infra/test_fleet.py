@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from infra.conftest import FLEET, WHOLE_FLEET
-from infra.policy import as_list
-from infra.synthesis import resources, synthesise
+from testbed.policy import as_list
+from testbed.synthesis import resources, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 

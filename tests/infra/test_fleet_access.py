@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from infra.conftest import FLEET
-from infra.policy import Ask, Policy, as_list, resolve
-from infra.synthesis import resources, synthesise
 from infra.test_fleet import Template
+from testbed.policy import Ask, Policy, as_list, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.synthesis import resources, synthesise
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import arn, failed, row, seen
 from infra.cloudwatch import ModelAlarm, alarms_of
 from infra.conftest import FLEET
-from infra.synthesis import resources, synthesise
+from testbed.builders import DAY, HOUR, MINUTE, NOW
+from testbed.synthesis import resources, synthesise
 from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, resync
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet

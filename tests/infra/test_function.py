@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from infra.synthesis import Deployment, synthesise
+from testbed.synthesis import Deployment, synthesise
 
 CHOSEN = {
     "TOKEN_SECRET_ID": "old-tokens",

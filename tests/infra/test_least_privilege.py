@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from infra.enforced import FROM_THE_WORKER, FUNCTION, KEY, World
-from infra.policy import Ask, Policy
-from infra.synthesis import Deployment
 from testbed.aws_lambda.function import Function
+from testbed.policy import Ask, Policy
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import Deployment
 from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 from token_refresh.reader import TokenReader
 from token_refresh_worker.handlers import refresh

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.synthesis import ROOT
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.aws_lambda.lambda_runtime import LambdaRuntime
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import ROOT
 
 LIMIT_BYTES = 2_000_000
 IN_THE_RUNTIME = {"boto3", "botocore", "jmespath", "dateutil", "s3transfer", "six.py", "urllib3"}

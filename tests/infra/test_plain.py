@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import plain
-from infra.synthesis import ROOT, plain_templates, synthesise
+from testbed.synthesis import ROOT, plain_templates, synthesise
 from token_refresh import __version__
 from token_refresh_worker.providers.loader import load_provider
 

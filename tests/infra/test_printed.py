@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from infra.conftest import FLEET, RECEIVER
-from infra.synthesis import Deployment, synthesise
 from printed.everywhere import VALUE, check, of_help, of_messages, of_pages
+from testbed.synthesis import Deployment, synthesise
 
 FUNCTION = re.compile(r"--(?:function|invoke|function-name)[= ](token-refresh\S*)")
 

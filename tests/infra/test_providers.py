@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.synthesis import synthesise
+from testbed.synthesis import synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.parameters import SingleParameters

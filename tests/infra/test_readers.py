@@ -22,9 +22,9 @@ from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from botocore.exceptions import ClientError
 
 from infra.enforced import World
-from infra.synthesis import Deployment
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import Deployment
 from token_refresh_worker.handlers import refresh
 
 Read = Callable[[str], str]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.synthesis import Deployment, synthesise
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import Deployment, synthesise
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
 from token_refresh_infra.context import ParameterError

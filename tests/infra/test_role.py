@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from examples import UNHURRIED
 from infra.conftest import FLEET, RECEIVER
-from infra.synthesis import Deployment, synthesise
+from testbed.synthesis import Deployment, synthesise
 from token_refresh_infra.constructs.role import NAME_LIMIT, role_name
 
 PLACES = st.tuples(

@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 from infra.conftest import EVERYTHING
-from infra.policy import Ask, Policy, resolve
-from infra.synthesis import Deployment
+from testbed.policy import Ask, Policy, resolve
+from testbed.synthesis import Deployment
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.stack import SingleStack
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from infra.conftest import FLEET, RECEIVER
-from infra.policy import Ask, Policy, as_list, resolve
-from infra.synthesis import Deployment, synthesise
+from testbed.policy import Ask, Policy, as_list, resolve
+from testbed.synthesis import Deployment, synthesise
 from token_refresh_worker.stored.tags import Made
 
 ANY = ["plain", "everything", "with_table", "adopted", "bare"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.synthesis import Deployment, synthesise
+from testbed.synthesis import Deployment, synthesise
 
 
 def account(deployment: Deployment) -> Any:

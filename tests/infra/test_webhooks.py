@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from infra.conftest import RECEIVER
-from infra.policy import Ask, Policy, resolve
-from infra.synthesis import resources, synthesise
+from testbed.policy import Ask, Policy, resolve
+from testbed.synthesis import resources, synthesise
 from token_refresh.reader.sources.service import CALL_LIMITS
 from token_refresh_infra import access
 from token_refresh_infra.context import ParameterError

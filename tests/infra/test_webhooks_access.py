@@ -7,8 +7,8 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.policy import Ask, Policy
 from infra.receiver import FROM_THE_RECEIVER, FUNCTION, KEY, RunningReceiver, policy_of
+from testbed.policy import Ask, Policy
 from token_refresh_infra import access
 
 from aws_cdk import Stack  # isort: skip - after our package, see its docstring

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 import plain
-from infra.synthesis import plain_templates
+from testbed.synthesis import plain_templates
 from token_refresh import __version__
 
 ROOT = Path(__file__).parents[2]

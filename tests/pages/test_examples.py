@@ -13,7 +13,7 @@ import pytest
 
 import deploy
 from printed.everywhere import ROOT, check, of_help, of_messages, of_pages
-from reader.surroundings import Clock, Store
+from testbed.reader_surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
 
 PROGRAMS = ["README.md", "docs/tutorial.md", "docs/mcp.md", "docs/several-secrets.md"]

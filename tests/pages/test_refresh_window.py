@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import DAY, MINUTE
+from testbed.builders import DAY, MINUTE
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
 from token_refresh_worker.providers.lifetime import shortest_lifetime
 from token_refresh_worker.stored.origin import ClaimStoreKind

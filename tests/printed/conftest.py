@@ -15,8 +15,8 @@ import pytest
 
 import deploy as deploy_command
 from cli.shell import BIN, Shell
-from deployment.emulator import ACCOUNT, REGION, Emulator
 from printed.blocks import ROOT, blocks
+from testbed.emulator import ACCOUNT, REGION, Emulator
 
 # Stands in for the CDK where it would change an account. It keeps the deployment's files, which the test then checks as
 # the CDK's app does: in this process, since to import the app takes longer than all else of a command.

@@ -19,8 +19,8 @@ import pytest
 import typer.main
 
 from cli.shell import Shell
-from deployment.emulator import Emulator
 from printed.blocks import PAGES, ROOT, commands
+from testbed.emulator import Emulator
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.cli.app import app
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE
 from run.grant import TABLE, VERSIONS, outcomes, refused_versions, single_use, stored_versions
 from run.world import World
+from testbed.builders import DAY, HOUR, MINUTE
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_worker.providers.lifetime import shortest_lifetime
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, in_table

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, MINUTE
+from testbed.builders import DAY, MINUTE
 from token_refresh_worker.providers.lifetime import lifetime_problem, shortest_lifetime
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.stored.origin import ClaimStoreKind

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from fakes import FakeClock, FakeLog
+from testbed.fakes import FakeClock, FakeLog
 from testbed.testbed import CLAIM_TABLE, SINGLE_USE, TOKENS, Testbed
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import build_run

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from reader import surroundings
 from reader.source import Source
-from reader.surroundings import Api, Background, Clock, Store
+from testbed import reader_surroundings as surroundings
 from testbed.parameter_store import ParameterStoreServer
+from testbed.reader_surroundings import Api, Background, Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh.reader.cache import Cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader.fetch import Entry
 

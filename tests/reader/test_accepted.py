@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from botocore.config import Config
 
-from reader.surroundings import Clock, Store, runtime
 from testbed.aws.faults import Action
+from testbed.reader_surroundings import Clock, Store, runtime
 from token_refresh.reader import InvalidSecretDocument, SecretReader
 
 HOUR = timedelta(hours=1)

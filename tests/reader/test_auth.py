@@ -8,7 +8,7 @@ import httpx
 import pytest
 import requests
 
-from reader.surroundings import Api, Store, at_once
+from testbed.reader_surroundings import Api, Store, at_once
 from token_refresh.reader import SecretNotFound, TokenReader
 from token_refresh.reader.httpx_auth import TokenAuth as HttpxAuth
 from token_refresh.reader.requests_auth import TokenAuth as RequestsAuth

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from reader.source import Source, down
-from reader.surroundings import Background, Clock
+from testbed.reader_surroundings import Background, Clock
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader.cache import Cache
 

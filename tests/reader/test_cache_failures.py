@@ -7,7 +7,7 @@ import math
 import pytest
 
 from reader.source import Source, down
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.fetch import Entry

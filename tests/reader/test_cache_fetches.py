@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 
 from reader.source import Source, down
-from reader.surroundings import Background, Clock, runtime
+from testbed.reader_surroundings import Background, Clock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.cache import Cache
 

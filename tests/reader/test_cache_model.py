@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from examples import UNHURRIED
-from reader.surroundings import Background, Clock, runtime
+from testbed.reader_surroundings import Background, Clock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
 from token_refresh.reader.cache import Cache

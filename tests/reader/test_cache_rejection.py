@@ -3,7 +3,7 @@
 import asyncio
 
 from reader.source import Source, down
-from reader.surroundings import Background, Clock
+from testbed.reader_surroundings import Background, Clock
 from token_refresh.reader.cache import Cache
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from reader.surroundings import Clock, Store
 from testbed.parameter_store import ParameterStoreServer
+from testbed.reader_surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import amplify_branch, amplify_sandbox
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reader.surroundings import Api, Clock, Store
+from testbed.reader_surroundings import Api, Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

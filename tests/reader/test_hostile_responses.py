@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples import UNHURRIED, examples
-from reader.surroundings import Clock, runtime
+from testbed.reader_surroundings import Clock, runtime
 from token_refresh.reader import (
     InternalError,
     SecretEmpty,

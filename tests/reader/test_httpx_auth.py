@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reader.surroundings import Api, Clock, Store
+from testbed.reader_surroundings import Api, Clock, Store
 from token_refresh.reader import TokenReader
 from token_refresh.reader.httpx_auth import TokenAuth
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from reader.surroundings import Clock, Store
+from testbed.reader_surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh import reader, webhooks
 

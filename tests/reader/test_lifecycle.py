@@ -10,7 +10,7 @@ import pytest
 import snapshot_restore_py  # type: ignore[import-untyped] # ships no types
 from coverage import Coverage
 
-from reader.surroundings import Background, Clock, Store, runtime
+from testbed.reader_surroundings import Background, Clock, Store, runtime
 from token_refresh.reader import Runtime, SecretReader, TokenReader, lifecycle
 
 LONG_SECONDS = 60

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reader.surroundings import Clock, runtime
+from testbed.reader_surroundings import Clock, runtime
 from token_refresh.reader import (
     SecretAccessDenied,
     SecretEmpty,

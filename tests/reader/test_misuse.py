@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from reader.surroundings import Store
+from testbed.reader_surroundings import Store
 from token_refresh.reader import ConfigurationError, SecretReader, TokenReader
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
-from reader.surroundings import Clock, Store, at_once, runtime
+from testbed.reader_surroundings import Clock, Store, at_once, runtime
 from token_refresh.reader import TokenExpired, TokenReader
 
 

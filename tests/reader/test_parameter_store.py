@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from reader.surroundings import START, Clock, Store, runtime
 from testbed.parameter_store import ParameterStoreServer
+from testbed.reader_surroundings import START, Clock, Store, runtime
 from token_refresh.reader import SecretAccessDenied, SecretGroup, SecretNotFound, SecretReader, TokenReader
 
 

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from reader.surroundings import Store
+from testbed.reader_surroundings import Store
 from token_refresh.reader import (
     SecretAccessDenied,
     SecretNotFound,

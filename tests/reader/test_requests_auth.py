@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from reader.surroundings import Api, Store
+from testbed.reader_surroundings import Api, Store
 from token_refresh.reader import TokenReader
 from token_refresh.reader.requests_auth import TokenAuth
 

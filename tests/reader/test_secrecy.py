@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from reader.surroundings import Clock, Store, runtime
+from testbed.reader_surroundings import Clock, Store, runtime
 from token_refresh.reader import SecretGroup, SecretReader, TokenReader, TokenRefreshError
 
 CANARY = "canary-4711"

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from reader.surroundings import Background, Clock, Store, at_once, runtime
+from testbed.reader_surroundings import Background, Clock, Store, at_once, runtime
 from token_refresh.reader import (
     ConfigurationError,
     InvalidSecretDocument,

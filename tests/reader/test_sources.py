@@ -5,8 +5,8 @@ from unittest import mock
 
 import pytest
 
-from reader.surroundings import Clock, Store, runtime
 from testbed.parameter_store import ParameterStoreServer
+from testbed.reader_surroundings import Clock, Store, runtime
 from token_refresh.reader import (
     ConfigurationError,
     SecretGroup,

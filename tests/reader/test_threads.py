@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from reader.surroundings import Clock, Store, at_once, runtime
+from testbed.reader_surroundings import Clock, Store, at_once, runtime
 from token_refresh.reader import SecretNotFound, TokenExpired, TokenReader
 
 FIFTY = 50

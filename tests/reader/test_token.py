@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import UNHURRIED
-from reader.surroundings import START
+from testbed.reader_surroundings import START
 from token_refresh.reader import Token
 from token_refresh.reader.token import RefreshPattern
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reader.surroundings import START, Clock, Store, runtime
+from testbed.reader_surroundings import START, Clock, Store, runtime
 from token_refresh.reader import (
     InvalidSecretDocument,
     SecretAccessDenied,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reader.surroundings import Background, Clock, Store, runtime
+from testbed.reader_surroundings import Background, Clock, Store, runtime
 from token_refresh.reader import ConfigurationError, TokenReader
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final, cast
 
 from botocore.exceptions import ClientError
 
-from reader.surroundings import Background, Clock, runtime
+from testbed.reader_surroundings import Background, Clock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from builders import DAY, NOW, policy
-from fakes import tokens
 from run.world import World
+from testbed.builders import DAY, NOW, policy
+from testbed.fakes import tokens
 from testbed.secrets_manager.limits import ServiceError
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind

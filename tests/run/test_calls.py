@@ -1,7 +1,7 @@
 """Calls per run: what a run costs at Secrets Manager and at the claim table."""
 
-from builders import DAY, HOUR, IN_TABLE, NOW
 from run.world import World, killed
+from testbed.builders import DAY, HOUR, IN_TABLE, NOW
 
 REFRESH = ["read AWSCURRENT", "read REFRESH_CLAIM", "put REFRESH_CLAIM", "put REFRESH_OUTCOME", "move AWSCURRENT"]
 

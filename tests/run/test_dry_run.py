@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, NOW
 from run.world import World, killed
+from testbed.builders import DAY, HOUR, NOW
 from token_refresh_worker.run.outcome import Outcome
 
 

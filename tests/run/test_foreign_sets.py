@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, IN_TABLE
-from fakes import tokens
 from run.world import World
+from testbed.builders import DAY, IN_TABLE
+from testbed.fakes import tokens
 from token_refresh.errors import TokenEndpointUnavailable
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
-from fakes import tokens
 from run.grant import with_grant
 from run.world import World, killed, refuse, stale_reads
+from testbed.builders import DAY, HOUR, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
+from testbed.fakes import tokens
 from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable
 from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.versions import CURRENT

@@ -2,10 +2,10 @@
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, policy
-from fakes import tokens
 from run.grant import LOST
 from run.world import FIRST_CLAIM, World, killed
+from testbed.builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, policy
+from testbed.fakes import tokens
 from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
 from run.world import Killed, World, killed
+from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.revoke.revocation import revoke_grant

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, NOW, ms
-from fakes import PUBLISHED_ID
 from run.grant import REJECTED
 from run.world import Killed, World, refuse
+from testbed.builders import DAY, HOUR, NOW, ms
+from testbed.fakes import PUBLISHED_ID
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied
 from token_refresh_worker.core.schedule import SETTLED
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, MINUTE, NOW, SINGLE_USE, ms, origin
-from fakes import tokens
 from run.world import FIRST_CLAIM, World, refuse
+from testbed.builders import DAY, MINUTE, NOW, SINGLE_USE, ms, origin
+from testbed.fakes import tokens
 from token_refresh.errors import (
     ConfigurationError,
     DeadlineExceeded,

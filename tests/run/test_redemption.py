@@ -5,10 +5,10 @@ from datetime import date
 
 import pytest
 
-from builders import DAY, HOUR, IN_TABLE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
-from fakes import SECRET_ID, tokens
 from run.grant import REJECTED
 from run.world import FIRST_CLAIM, World, fail, refuse
+from testbed.builders import DAY, HOUR, IN_TABLE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from testbed.fakes import SECRET_ID, tokens
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,

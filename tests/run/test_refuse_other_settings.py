@@ -2,10 +2,10 @@
 
 import pytest
 
-from builders import DAY, IN_TABLE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
-from fakes import FakeTable
 from run.grant import LOST
 from run.world import World
+from testbed.builders import DAY, IN_TABLE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from testbed.fakes import FakeTable
 from token_refresh.errors import ConfigurationError, RefreshOutcomeUnknown
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.response import FailedRequest

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from builders import HOUR, MINUTE, SINGLE_USE
 from run.grant import LOST
 from run.world import World
+from testbed.builders import HOUR, MINUTE, SINGLE_USE
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from fakes import tokens
 from run.world import World, killed
+from testbed.fakes import tokens
 from token_refresh_worker.providers.provider import AuthorizationPage
 from token_refresh_worker.run.outcome import Outcome
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from builders import DAY, MINUTE, NOW
 from run.grant import REJECTED
 from run.world import World
+from testbed.builders import DAY, MINUTE, NOW
 from token_refresh.errors import ReauthorizationRequired
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.oauth.response import EndpointResponse

@@ -2,9 +2,9 @@
 
 import pytest
 
-from builders import MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
 from run.grant import with_grant
 from run.world import World, refuse, stale_reads
+from testbed.builders import MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
 from token_refresh.errors import ReauthorizationRequired, SecretStoreUnavailable
 from token_refresh_worker.core.versions import CURRENT, claim_version_id, staged_version_id
 

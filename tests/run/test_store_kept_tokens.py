@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from builders import HOUR, MINUTE, NOW, SINGLE_USE_IN_TABLE, origin
-from builders import fields as document_fields
 from run.world import World, refuse
+from testbed.builders import HOUR, MINUTE, NOW, SINGLE_USE_IN_TABLE, origin
+from testbed.builders import fields as document_fields
 from token_refresh.errors import (
     DeadlineExceeded,
     KeptTokensUnreadable,

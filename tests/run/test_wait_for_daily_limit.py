@@ -2,8 +2,8 @@
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE
 from run.grant import TABLE, VERSIONS, outcomes, refused_versions, single_use
+from testbed.builders import DAY, HOUR, MINUTE
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 

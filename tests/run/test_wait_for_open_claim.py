@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, attempt, claim, policy
 from run.grant import refused_versions, with_grant
 from run.world import CLAIM_LIFE, FIRST_CLAIM, World, killed, stale_reads
+from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, attempt, claim, policy
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import write_claim

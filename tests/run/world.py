@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from builders import NOW, policy
-from builders import fields as document_fields
-from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
+from testbed.builders import NOW, policy
+from testbed.builders import fields as document_fields
+from testbed.fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.claims.moving import Move

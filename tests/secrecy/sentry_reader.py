@@ -18,9 +18,9 @@ import httpx
 import requests
 import sentry_sdk
 
-from reader.surroundings import Api, Clock, Store, runtime
 from secrecy import sentry
 from testbed.parameter_store import ParameterStoreServer
+from testbed.reader_surroundings import Api, Clock, Store, runtime
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import SecretGroup, SecretReader, TokenReader, httpx_auth, requests_auth, secrets
 

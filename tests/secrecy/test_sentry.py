@@ -17,6 +17,7 @@ from testbed.aws_lambda.function import Function
 from testbed.testbed import Testbed
 
 TESTS = Path(__file__).parents[1]
+PATH = f"{TESTS}{os.pathsep}{TESTS.parent}"
 NAMED = {
     "SecretStoreUnavailable",
     "InvalidSecretDocument",
@@ -39,7 +40,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def function(file: Path) -> Iterator[Function]:
-    environment = {"AWS_REGION": "eu-central-1", "REPORTS": str(file), "PYTHONPATH": str(TESTS)}
+    environment = {"AWS_REGION": "eu-central-1", "REPORTS": str(file), "PYTHONPATH": PATH}
     with Function(environment, handler="secrecy.watched.handler", task_root=TESTS) as function:
         yield function
 
@@ -96,7 +97,7 @@ def reports(planted: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         cwd=TESTS,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": PATH},
     )
     assert 0 == program.returncode, program.stderr
     found: dict[str, Any] = json.loads(program.stdout)

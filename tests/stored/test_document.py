@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import DAY, HOUR, NOW, document, ms
 from examples import UNHURRIED, examples
+from testbed.builders import DAY, HOUR, NOW, document, ms
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME

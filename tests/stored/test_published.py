@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from builders import DAY, NOW, document, ms
+from testbed.builders import DAY, NOW, document, ms
 from token_refresh.stored.access_token import read_access_token
 from token_refresh_worker.stored.published import published_document
 

@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from builders import DAY, HOUR, MINUTE, NOW, document, policy
+from testbed.builders import DAY, HOUR, MINUTE, NOW, document, policy
 from token_refresh.reader import Token
 from token_refresh.reader.token import LONGEST_MARGIN_SECONDS, RefreshPattern
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
@@ -31,7 +31,7 @@ print(json.dumps(measure()))
 
 def test_everything_follows_the_rule() -> None:
     """With a half in place of the third, runs, readers, schedules and the shortest lifetimes are others."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}{os.pathsep}{ROOT / 'infra'}"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     found = subprocess.run(  # noqa: S603 - this very module
         [sys.executable, "-c", WITH_A_HALF], check=True, stdout=subprocess.PIPE, text=True, env=environment
     )

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from testbed.webhooks.signing import BODIES, NEW_SECRETS, SECRETS, sent
 from token_refresh.errors import ConfigurationError
 from token_refresh.testing import FakeSecretReader, sign
 from token_refresh.webhooks import SENDERS, STANDARD, STRIPE, Scheme, Verifier, WebhookNotVerified
-from webhooks.signing import BODIES, NEW_SECRETS, SECRETS, sent
 
 
 @pytest.mark.parametrize("scheme", SENDERS.values(), ids=SENDERS)

@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
 from testbed.secrets_manager.server import SecretsManagerServer
-from webhooks.setting import Setting
+from testbed.webhooks.setting import Setting
 
 
 @pytest.fixture

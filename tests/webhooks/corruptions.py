@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from webhooks.signing import SIGNATURE_HEADER, Sent, sent
+from testbed.webhooks.signing import SIGNATURE_HEADER, Sent, sent
 
 SECRETS = {
     "stripe": "whsec_a",

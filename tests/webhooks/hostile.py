@@ -6,12 +6,12 @@ import logging
 import random
 from typing import Any
 
+from testbed.webhooks.events import SHAPES
+from testbed.webhooks.fake_secret import FakeSecret
+from testbed.webhooks.setting import Setting
+from testbed.webhooks.signing import KINDS, NOW, SECRETS, SIGNATURE_HEADER, sent
 from token_refresh import errors
 from token_refresh.webhooks import Receiver
-from webhooks.events import SHAPES
-from webhooks.fake_secret import FakeSecret
-from webhooks.setting import Setting
-from webhooks.signing import KINDS, NOW, SECRETS, SIGNATURE_HEADER, sent
 
 # What the table of responses has; 500 is a defect, and not among them.
 NAMED = {200, 400, 401, 403, 404, 405, 413, 503}

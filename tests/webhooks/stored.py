@@ -5,13 +5,13 @@ from typing import Any
 
 from botocore.config import Config
 
-from reader import surroundings
-from reader.surroundings import Clock
+from testbed import reader_surroundings as surroundings
+from testbed.reader_surroundings import Clock
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.webhooks.signing import NEW_SECRETS, SECRETS, Sent, sent
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import SecretReader
 from token_refresh.webhooks import SENDERS, Verifier
-from webhooks.signing import NEW_SECRETS, SECRETS, Sent, sent
 
 HOUR = timedelta(hours=1)
 FORGED = "whsec_b3RoZXI="

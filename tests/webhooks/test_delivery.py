@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import UNHURRIED
+from testbed.webhooks.setting import Setting
+from testbed.webhooks.signing import KINDS, sent, standard
 from token_refresh.webhooks import WebhookMalformed, from_message, to_message
-from webhooks.setting import Setting
-from webhooks.signing import KINDS, sent, standard
 
 
 def verified(kind: str, body: bytes, **headers: str) -> Any:

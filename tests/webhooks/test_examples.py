@@ -20,9 +20,9 @@ from testbed.aws_lambda.function import Function
 from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
+from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
 from token_refresh.webhooks import SENDERS, from_message
 from token_refresh.webhooks.origin import ORIGIN_HEADER
-from webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

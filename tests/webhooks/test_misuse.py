@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
+from testbed.webhooks.fake_secret import FakeSecret
+from testbed.webhooks.setting import kinds
+from testbed.webhooks.signing import SECRETS, sent
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader import Runtime, SecretReader
 from token_refresh.webhooks import STRIPE, Verifier, WebhookMalformed
-from webhooks.fake_secret import FakeSecret
-from webhooks.setting import kinds
-from webhooks.signing import SECRETS, sent
 from webhooks.test_verifier import verifier_of
 
 CANARY = SECRETS["stripe"]

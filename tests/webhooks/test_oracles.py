@@ -22,10 +22,10 @@ from slack_sdk.signature import SignatureVerifier
 from standardwebhooks.webhooks import Webhook
 
 from examples import UNHURRIED, examples
+from testbed.webhooks.fake_secret import FakeSecret
+from testbed.webhooks.signing import HEADERS, Sent, hexdigest
 from token_refresh.webhooks import SENDERS, Verifier, WebhookError
 from webhooks.corruptions import CORRUPTIONS, SECRETS
-from webhooks.fake_secret import FakeSecret
-from webhooks.signing import HEADERS, Sent, hexdigest
 
 
 def by_stripe(request: Sent, secret: str) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from testbed.webhooks.events import http_v2, shapes
+from testbed.webhooks.fake_secret import FakeSecret
+from testbed.webhooks.setting import Setting
+from testbed.webhooks.signing import sent
 from token_refresh.errors import SecretAccessDenied
 from token_refresh.webhooks import Receiver
-from webhooks.events import http_v2, shapes
-from webhooks.fake_secret import FakeSecret
-from webhooks.setting import Setting
-from webhooks.signing import sent
 
 CURRENT, PREVIOUS, NEXT = "current-canary", "previous-canary", "next-canary"
 

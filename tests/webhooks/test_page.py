@@ -13,8 +13,8 @@ import pytest
 
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
-from webhooks.events import http_v2
-from webhooks.signing import SECRETS, sent
+from testbed.webhooks.events import http_v2
+from testbed.webhooks.signing import SECRETS, sent
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text()
 PROGRAMS = re.findall(r"^ *```python\n(.*?)^ *```$", PAGE, re.MULTILINE | re.DOTALL)

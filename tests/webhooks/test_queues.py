@@ -11,8 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
 from testbed.sqs.server import SqsServer
+from testbed.webhooks.signing import NOW
 from token_refresh.webhooks import (
     Delivery,
     DeliveryNotQueued,
@@ -22,7 +23,6 @@ from token_refresh.webhooks import (
     WebhookTooLarge,
     from_message,
 )
-from webhooks.signing import NOW
 
 QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/webhooks.fifo"
 KEYS: Any = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}

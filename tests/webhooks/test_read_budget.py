@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
 from testbed.secrets_manager.server import SecretsManagerServer
-from webhooks.signing import NEW_SECRETS, SECRETS
+from testbed.webhooks.signing import NEW_SECRETS, SECRETS
 from webhooks.stored import FORGED, Stored
 
 DAY_SECONDS = 86_400

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from reader.surroundings import Clock, at_once
+from testbed.reader_surroundings import Clock, at_once
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import WebhookNotVerified
-from webhooks.signing import KINDS, NEW_SECRETS, SECRETS
 from webhooks.stored import FORGED, Stored
 
 kinds = pytest.mark.parametrize("kind", KINDS)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from webhooks.events import SHAPES, headers_of, http_v2, shapes
-from webhooks.setting import Setting, kinds
-from webhooks.signing import NOW, SIGNATURE_HEADER, sent
+from testbed.webhooks.events import SHAPES, headers_of, http_v2, shapes
+from testbed.webhooks.setting import Setting, kinds
+from testbed.webhooks.signing import NOW, SIGNATURE_HEADER, sent
 
 PATHS_OF_ONE_ROUTE = ("/prod/webhooks/stripe", "/webhooks/stripe")
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from testbed.webhooks.events import headers_of, http_v2, shapes
+from testbed.webhooks.setting import Setting, kinds
+from testbed.webhooks.signing import sent
 from token_refresh import errors
 from token_refresh.webhooks import DeliveryNotQueued, Receiver, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
-from webhooks.events import headers_of, http_v2, shapes
-from webhooks.setting import Setting, kinds
-from webhooks.signing import sent
 
 
 @shapes

@@ -4,10 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.webhooks.signing import SECRETS
 from token_refresh.webhooks import from_message
-from webhooks.signing import SECRETS
 from webhooks.stored import Stored
 
 ROOT = Path(__file__).parents[2]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from testbed.webhooks.signing import NOW, sent, standard
 from token_refresh.webhooks import SENDERS, Scheme, WebhookMalformed
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import raw_key
 from token_refresh.webhooks.senders.standard import base64_key
-from webhooks.signing import NOW, sent, standard
 
 HEX = "0" * 64
 DIGEST = base64.b64encode(bytes(32)).decode()

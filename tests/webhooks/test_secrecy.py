@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import sentry_sdk
 
+from testbed.webhooks.events import SHAPES
+from testbed.webhooks.setting import Setting
+from testbed.webhooks.signing import KINDS, SECRETS, SIGNATURE_HEADER, Sent, sent
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import DeliveryNotQueued, SqsQueue, WebhookMalformed, from_message, to_message
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.request import read_request
-from webhooks.events import SHAPES
-from webhooks.setting import Setting
-from webhooks.signing import KINDS, SECRETS, SIGNATURE_HEADER, Sent, sent
 
 
 class Tracker:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from testbed.webhooks.events import http_v2, shapes
+from testbed.webhooks.setting import Setting, kinds
+from testbed.webhooks.signing import SIGNATURE_HEADER, sent
 from token_refresh.webhooks import SENDERS, EventBus, Receiver, Scheme, SqsQueue
-from webhooks.events import http_v2, shapes
-from webhooks.setting import Setting, kinds
-from webhooks.signing import SIGNATURE_HEADER, sent
 
 LIMIT = 1_048_576
 

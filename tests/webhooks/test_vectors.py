@@ -2,10 +2,10 @@
 
 import pytest
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
+from testbed.webhooks.fake_secret import FakeSecret
 from token_refresh.reader import Runtime
 from token_refresh.webhooks import GITHUB, SLACK, STANDARD, STRIPE, Scheme, Verifier
-from webhooks.fake_secret import FakeSecret
 
 SLACK_BODY = (
     b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"

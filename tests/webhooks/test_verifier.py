@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
+from testbed.webhooks.fake_secret import FakeSecret
+from testbed.webhooks.setting import kinds
+from testbed.webhooks.signing import NEW_SECRETS, NOW, SECRETS, Sent, sent
 from token_refresh.errors import (
     ConfigurationError,
     InternalError,
@@ -17,9 +20,6 @@ from token_refresh.errors import (
 )
 from token_refresh.reader import Runtime
 from token_refresh.webhooks import SENDERS, STRIPE, Delivery, Verifier, WebhookMalformed, WebhookNotVerified
-from webhooks.fake_secret import FakeSecret
-from webhooks.setting import kinds
-from webhooks.signing import NEW_SECRETS, NOW, SECRETS, Sent, sent
 
 Verify = Callable[[Verifier, Sent], Delivery]
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reader.surroundings import Api
+from testbed.reader_surroundings import Api
 from testbed.secrets_manager.limits import ServiceError
 from token_refresh.reader import Runtime, TokenReader, httpx_auth
 from worker.ground import TOKENS, Ground

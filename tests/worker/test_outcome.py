@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, NOW, document, policy
+from testbed.builders import DAY, HOUR, NOW, document, policy
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.run.last_line import last_line

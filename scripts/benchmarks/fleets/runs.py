@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.fleets.account import VirtualSecretsManager
 from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.providers import VirtualHost
-from fakes import FakeLog, FakeTable
+from testbed.fakes import FakeLog, FakeTable
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.core.schedule import Policy

@@ -12,8 +12,8 @@ from benchmarks.fleets.account import Bucket, Killed, VirtualQueue, VirtualSecre
 from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, Fault, VirtualProvider
 from benchmarks.fleets.runs import POLICY, host_name, virtual_invocation
-from fakes import FakeLog, FakeTable
-from fleet.memory import MemoryIndex
+from testbed.fakes import FakeLog, FakeTable
+from testbed.fleet_index import MemoryIndex
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, Limits, Message, ProviderLimits

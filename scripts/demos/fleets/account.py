@@ -19,10 +19,10 @@ import httpx
 
 from demos.fleets.mapping import RUNS_AT_ONCE, Mapping
 from demos.fleets.providers import REAL, Providers, with_profiles
-from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
-from infra.synthesis import synthesise
+from testbed.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
 from testbed.ports import free_port
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.synthesis import synthesise
 from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.fleet.aws.index import TableIndex

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from deployment.emulator import Emulator
+    from testbed.emulator import Emulator
 
 RUNS_AT_ONCE = 8
 

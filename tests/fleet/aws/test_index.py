@@ -6,10 +6,10 @@ from typing import Any, cast
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE, Stub
-from fleet.memory import MemoryIndex
 from fleet.rows import arn, change, failed, pause, row, seen
+from testbed.builders import HOUR, MINUTE, NOW
+from testbed.fleet_index import MemoryIndex
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.aws import items

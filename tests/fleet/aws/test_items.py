@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE
 from fleet.rows import arn, failed, pause, ran_into, row, seen, unread
+from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import decide

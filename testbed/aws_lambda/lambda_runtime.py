@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parents[3]
+_ROOT = Path(__file__).resolve().parents[2]
 _UV = Path(sys.executable).with_name("uv")
 
 
@@ -35,7 +35,7 @@ class LambdaRuntime:
     def install(cls, folder: Path) -> LambdaRuntime:
         """Install the runtime's packages into an empty folder, compiled as Lambda has them."""
         python = _deployed_python()
-        subprocess.run(  # noqa: S603 - our own tools
+        subprocess.run(
             [
                 *(_UV, "pip", "install", "--quiet", "--compile-bytecode", "--no-build"),
                 *("--target", folder, "--python", python),
@@ -47,7 +47,7 @@ class LambdaRuntime:
 
 
 def _deployed_python() -> str:
-    found = subprocess.run(  # noqa: S603 - our own tools
+    found = subprocess.run(
         [_UV, "python", "find", "--no-project", "--no-python-downloads", "3.13"],
         capture_output=True,
         text=True,

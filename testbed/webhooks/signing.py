@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from reader.surroundings import START
+from testbed.reader_surroundings import START
 
 NOW = int(START)
 SECRETS = {

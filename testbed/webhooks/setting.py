@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from reader.surroundings import Clock
+from testbed.reader_surroundings import Clock
+from testbed.webhooks.fake_secret import FakeSecret
+from testbed.webhooks.signing import KINDS, SECRETS
 from token_refresh.reader import Runtime
 from token_refresh.webhooks import SENDERS, Delivery, Receiver, Verifier
-from webhooks.fake_secret import FakeSecret
-from webhooks.signing import KINDS, SECRETS
 
 kinds = pytest.mark.parametrize("kind", KINDS)
 

@@ -143,7 +143,7 @@ class Function:
         # A file, not a pipe: what was printed before an result is in it when the result arrives, with no reader to wait
         # for and no buffer to fill up.
         self._output = self._cleanup.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the rest
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        self._process = subprocess.Popen(
             [*self._python, "-m", "awslambdaric", self._handler],
             env=self._environment | {"AWS_LAMBDA_RUNTIME_API": self._api.address},
             cwd=self._task_root,

@@ -27,7 +27,7 @@ from testbed.ports import free_port
 if TYPE_CHECKING:
     from testbed.aws.faults import Call
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 UNSUPPORTED = ("AWS::CloudWatch::CompositeAlarm", "AWS::Logs::QueryDefinition", "AWS::SecretsManager::ResourcePolicy")
 """The resource types that the emulator lacks."""

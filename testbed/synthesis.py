@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import plain
-from infra.policy import as_list
+from testbed.policy import as_list
 from token_refresh_infra.modes import mode_of, parameters_of
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 FLAGS: dict[str, Any] = json.loads((ROOT / "infra" / "cdk.json").read_text())["context"]
 """The CDK's feature flags, as the `cdk` command sets them."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from builders import NOW
+from testbed.builders import NOW
 from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed, Message
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row

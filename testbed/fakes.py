@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from builders import DAY, NOW
+from testbed.builders import DAY, NOW
 from testbed.secrets_manager.limits import ServiceError
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh.errors import InvalidSecretDocument

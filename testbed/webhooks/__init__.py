@@ -1,0 +1,1 @@
+"""Signed deliveries, requests as AWS hands them over, and a receiver with what it needs."""
