@@ -1,7 +1,8 @@
 """Condition and update expressions of DynamoDB, as far as claims and a fleet's index need them; all else is refused.
 
 Conditions compare a path with a value (`=`, `<`, `>`), call `attribute_not_exists` and `attribute_type`, and join with
-`AND`, `OR`, `NOT` and parentheses. Updates are `SET` (also with `if_not_exists`), `REMOVE`, and `ADD` and `DELETE` of sets.
+`AND`, `OR`, `NOT` and parentheses. Updates are `SET` (also with `if_not_exists`), `REMOVE`, and of sets `ADD` and
+`DELETE`.
 """
 
 import json
@@ -227,4 +228,4 @@ class _Parser:
 
 def _comparable(value: Mapping[str, Any]) -> Any:
     """Numbers compare as numbers, however they are written."""
-    return float(value["N"]) if "N" in value else value if "S" not in value else value["S"]
+    return float(value["N"]) if "N" in value else value.get("S", value)

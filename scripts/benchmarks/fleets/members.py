@@ -6,14 +6,15 @@ from collections.abc import Callable, Collection, Iterator
 from itertools import product
 
 from benchmarks.fleets.goals import LATE_SECONDS, Result, nothing_lost, shared, spread
-from benchmarks.fleets.table import bursts, whole_minutes
-from benchmarks.fleets.table import TableFault
+from benchmarks.fleets.table import TableFault, bursts, whole_minutes
 from benchmarks.fleets.world import SECONDS_A_MINUTE, World
 from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.oauth.response import FailureKind
 
 BEGINS_MINUTE = 10
 OBJECTIVE_PERCENT = 99.9
+REPAIRED = 120
+"""The minute."""
 PERIODS = 3
 """How many periods of five minutes the alarm `objective-missed` waits."""
 
@@ -49,7 +50,7 @@ def _bad(world: World, share: float, place: str) -> Collection[str]:
     if place == "in a block":
         # Those that are due one after the other.
         return sorted(arns, key=lambda arn: world.expiry[arn])[:count]
-    return arns[:: round(len(arns) / count)] if share < 0.5 else [arn for n, arn in enumerate(arns) if n % 10 < share * 10]  # noqa: PLR2004 - every second at most
+    return [arn for number, arn in enumerate(arns) if number % 10 < share * 10]
 
 
 def _harmless(story: str, world: World, bad: Collection[str], *, limit: float = 0) -> Iterator[Result]:
@@ -158,7 +159,7 @@ def repair(secrets: int, seed: int) -> Iterator[Result]:
     bad = set(_bad(world, 0.3, "by lot"))
     refused = world.account.unreadable if reads else world.account.unwritable
     refused.update(bad)
-    world.run(120)
+    world.run(REPAIRED)
     before = max(count for provider in world.providers.values() for count in provider.requests.values())
     refused.clear()
     half = full = 0
@@ -169,7 +170,7 @@ def repair(secrets: int, seed: int) -> Iterator[Result]:
         full = full or (minute if not left else 0)
         if full:
             break
-    herd = max(n for provider in world.providers.values() for minute, n in provider.requests.items() if minute >= 120)  # noqa: PLR2004 - the repair
+    herd = max(n for each in world.providers.values() for minute, n in each.requests.items() if minute >= REPAIRED)
     story = f"30 % can be {'read' if reads else 'written'} again"
     yield Result(story=story, what="half fresh after, min", figure=half or 99, limit=5)
     yield Result(story=story, what="all fresh after, min", figure=full or 99, limit=10)
@@ -179,7 +180,7 @@ def repair(secrets: int, seed: int) -> Iterator[Result]:
 
 
 def gateway(secrets: int, seed: int) -> Iterator[Result]:
-    """A gateway says plain 503 to one request in five at random, or one in five can't connect; tokens are single-use."""
+    """One request in five at random gets a plain 503 from a gateway, or can't connect; tokens are single-use."""
     plain = bool(seed % 2)
     world = World({"alpha": secrets}, due=spread, hosts=max(1, secrets // 20), seed=seed)
     provider = world.providers["alpha"]

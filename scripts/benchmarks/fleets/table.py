@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from benchmarks.fleets.clock import VirtualClock
 
 CALL_SECONDS = 0.01
-LAG_SECONDS = 0.5
-"""How far the index is behind the table when all is well."""
 PAGE_ITEMS = 2_000
 """About a megabyte of rows."""
 KEY = "secret_arn"
@@ -46,7 +44,9 @@ class VirtualDynamoDb:
     chance: random.Random
     items: dict[str, Item] = field(default_factory=dict)
     faults: list[TableFault] = field(default_factory=list)
-    lag: tuple[float, float, float] = (0.0, 0.0, LAG_SECONDS)
+    lag_seconds: float = 0.5
+    """How far the index is behind the table when all is well."""
+    lag: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Seconds from and to which the index is behind, and by how many."""
     failed: int = 0
     _listings: dict[str, dict[str, Item]] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class VirtualDynamoDb:
         if "fleet" not in item and not (before and "fleet" in before):
             return
         begins, ends, seconds = self.lag
-        lag = seconds if begins <= self.clock.seconds < ends else LAG_SECONDS
+        lag = seconds if begins <= self.clock.seconds < ends else self.lag_seconds
         self._to_come.append((self.clock.seconds + (0 if at_once else lag), name, item))
         if at_once:
             self._catch_up()

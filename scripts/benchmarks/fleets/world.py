@@ -122,6 +122,7 @@ class World:
             log=FakeLog(),
             read_document=self._read,
             chance=self.chance.random,
+            clock=self.clock,
         )
 
     def limit(self, provider: str, per_second: float) -> None:
@@ -216,9 +217,7 @@ class World:
         times = sorted(t for provider, late in self.tally.late.items() if provider != but for t in late)
         return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
 
-    def _store(
-        self, provider: str, number: int, host: int, due_seconds: float, *, is_known: bool = True
-    ) -> str:
+    def _store(self, provider: str, number: int, host: int, due_seconds: float, *, is_known: bool = True) -> str:
         due_at = STARTED + timedelta(seconds=due_seconds)
         expires_at = due_at + WINDOW
         issued_at = expires_at - LIFETIME
@@ -267,7 +266,9 @@ class World:
             now = self.index.read_clock()
             fleet, decision = take_stock(self.index, self.limits, now, provider_limits=lambda _: self.provider_limits)
             self.tally.gauges.append(measure(fleet, decision, now).fleet)
-            self.tally.breakers.update({STORE if lane == STORE else lane.partition("/")[0] for lane in decision.breakers})
+            self.tally.breakers.update(
+                {STORE if lane == STORE else lane.partition("/")[0] for lane in decision.breakers}
+            )
             hand_out(decision, self.index, self.queue.send, self.clock, now)
         except TokenRefreshError:
             self.tally.dispatches_failed += 1

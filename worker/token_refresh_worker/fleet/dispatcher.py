@@ -10,7 +10,8 @@ from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.fleet.ports import Index, Send, store_refuses
+from token_refresh_worker.fleet.core.row import Row, is_due
+from token_refresh_worker.fleet.ports import Index, Send
 from token_refresh_worker.fleet.settings import provider_limits, read_fleet_settings
 from token_refresh_worker.run.ports import Clock, Log
 
@@ -43,16 +44,29 @@ def take_stock(
     provider_limits: Callable[[Iterable[str]], Mapping[str, ProviderLimits]] = provider_limits,
 ) -> tuple[Fleet, Decision]:
     """Read the index and decide."""
-    rows = list(index.rows())
+    rows = rows_of(index, now)
     fleet = Fleet(
         rows=rows,
         pauses=index.pauses(),
         handed_out=index.handed_out(now),
-        store_refuses=store_refuses(index.refused()),
+        store_refuses=index.store().refuses(now),
         providers=provider_limits(row.provider for row in rows),
         limits=limits,
     )
     return fleet, decide(fleet, now)
+
+
+def rows_of(index: Index, now: datetime) -> list[Row]:
+    """Read all rows, and those that look due once more, consistently.
+
+    The index may be minutes behind. A row that it shows as due may have been reported on; one that it shows as not due
+    has not become due earlier.
+    """
+    due: list[Row] = []
+    others: list[Row] = []
+    for row in index.rows():
+        (due if is_due(row, now) else others).append(row)
+    return [*others, *index.read_again(due)]
 
 
 def hand_out(decision: Decision, index: Index, send: Send, clock: Clock, now: datetime) -> int:
