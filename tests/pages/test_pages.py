@@ -26,8 +26,8 @@ def test_readme_is_short() -> None:
 
 
 def test_the_proof_is_short() -> None:
-    """One page says what is promised, and what was done to break it; its tables have pages of their own."""
-    assert len((ROOT / "docs" / "proof.md").read_text().split()) <= 1_500
+    """One page says what is promised, and what was done to break it; a release has the tables."""
+    assert len((ROOT / "docs" / "proof.md").read_text().split()) <= 1_800
 
 
 def test_two_commands_do_all_the_setup() -> None:
