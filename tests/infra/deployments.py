@@ -40,7 +40,8 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "my-crm": {"provider_profiles": "profiles"},
 }
 """What a parameter, or one of its values, takes besides."""
-_VALUES: dict[str, list[Any]] = {
+_EACH_SENDER: dict[str, list[Any]] = {f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}"] for name in SENDERS}
+_VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "environment": ["dev"],
     "account": ["123456789012"],
     "region": ["us-east-1"],
@@ -94,7 +95,7 @@ _VALUES: dict[str, list[Any]] = {
     "writes_per_second": [10],
     "overlap_seconds": [0],
     "origin_secret": ["origin-verify"],
-} | {f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}"] for name in SENDERS}
+}
 _OF_OTHER_MODES: dict[str, set[tuple[str, Any]]] = {
     FLEET: {("kms_key", "create")},
     WEBHOOKS: {("kms_key", "create"), ("provider_profiles", "profiles"), ("log_level", "DEBUG")},
