@@ -215,12 +215,46 @@ test("an error without a token names the token secret's status, by its name and 
   }
 });
 
-test("what is no name of a secret is refused, and not quoted", () => {
-  for (const wrong of ["", "very secret", "ssm:/path", undefined]) {
+test("a malformed reference is refused by length, place and kind of its first wrong character, and not quoted", () => {
+  const arn = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:canary";
+  const cases = [
+    ["", "got an empty string"],
+    [undefined, "got undefined"],
+    ["canary secret", "character 7 of 13 is white space"],
+    ["ssm:/canary", "character 4 of 11 is a colon"],
+    ['{"canary": 1}', "character 1 of 13 is punctuation or a symbol"],
+    ["can\u00e4ry", "character 4 of 6 is a letter or digit outside ASCII"],
+    ["canary\u0007", "character 7 of 7 is a control character"],
+    ["canary#", "it ends after 7 characters"],
+    ["canary#a\nb", "character 9 of 10 is white space"],
+    ["#canary", "character 1 of 7 is a number sign"],
+    [`${"c".repeat(512)}anary`, "character 513 of 517 is a letter or digit"],
+    [arn.replace("secretsmanager", "ssm"), "character 9 of 49 is a letter or digit"],
+    [arn.slice(0, -6), "it ends after 54 characters"],
+  ];
+  for (const [wrong, says] of cases) {
     assert.throws(
       () => new TokenReader(wrong),
-      (error) => error.name === "ConfigurationError" && !error.message.includes("very"),
+      (error) => error.name === "ConfigurationError" && error.message.includes(says) && !error.message.includes("canary"),
+      `${wrong}: ${says}`,
     );
+  }
+});
+
+test("a token document may be a field of a secret", async () => {
+  const document = { accessToken: "a", expiresAt: Date.now() + LIFE_SECONDS * 1000 };
+  const stored = { upwork: document, other: "very-secret" };
+  const send = async (command) => {
+    assert.equal(command.input.SecretId, "my-app/prod/tokens");
+    return { SecretString: JSON.stringify(stored), VersionId: "v", CreatedDate: new Date() };
+  };
+
+  assert.equal(await new TokenReader("my-app/prod/tokens#upwork", { client: { send } }).get(), "a");
+  for (const [field, kind] of [["other", "a JSON string"], ["missing", "missing"], ["constructor", "missing"]]) {
+    const error = await new TokenReader(`my-app/prod/tokens#${field}`, { client: { send } }).get().catch((failure) => failure);
+
+    assert.equal(error.name, "InvalidSecretDocument");
+    assert.ok(error.message.endsWith(`${field} must be a JSON object; it is ${kind}`), error.message);
   }
 });
 
@@ -304,10 +338,10 @@ async function holding() {
   return { reader, held, warnings, end, pass: (seconds) => (now += seconds) };
 }
 
-/** The same with a read that was given up after 31 s, and another one under way. */
+/** The same with a read that was given up after 31 s, and after the pause of a failure another one under way. */
 async function overtaken() {
   const held = await holding();
-  for (const seconds of [2500, 31]) {
+  for (const seconds of [2500, 31, 2]) {
     held.pass(seconds);
     assert.equal(await held.reader.get(), "first");
   }

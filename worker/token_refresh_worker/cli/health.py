@@ -9,10 +9,10 @@ from itertools import chain
 from typing import Final
 
 from token_refresh.advice import Advice, Command
-from token_refresh_worker.cli.console.screen import relative, span, when
-from token_refresh_worker.cli.secret.around import around, doctor_of
-from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.state import PastAttempt, Result, SecretState
+from token_refresh_worker.cli.around import around, doctor_of
+from token_refresh_worker.cli.finding import Finding, Health
+from token_refresh_worker.cli.screen import relative, span, when
+from token_refresh_worker.cli.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.schedule import lifetime_too_short
 from token_refresh_worker.core.steps import (

@@ -7,7 +7,7 @@ from typing import Any
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.lookups import arn_of
+from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
 from token_refresh_worker.fleet.core.outcome import after

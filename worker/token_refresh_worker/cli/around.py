@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Final
 
 from token_refresh.advice import Command
-from token_refresh_worker.cli.console.screen import relative, span, when
-from token_refresh_worker.cli.secret.finding import Finding
-from token_refresh_worker.cli.secret.state import SECRET_IS_BROKEN, SecretState
+from token_refresh_worker.cli.finding import Finding
+from token_refresh_worker.cli.screen import relative, span, when
+from token_refresh_worker.cli.state import SECRET_IS_BROKEN, SecretState
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.providers.provider import OldAccessToken
 from token_refresh_worker.stored.origin import ClaimStoreKind

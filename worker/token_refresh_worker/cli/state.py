@@ -16,9 +16,9 @@ from token_refresh.errors import (
 from token_refresh.stored.spelling import CAMEL
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.lookups import saying_where
-from token_refresh_worker.cli.secret.provider import settings_for
+from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.pauses import heed
 from token_refresh_worker.core.plan import plan

@@ -16,7 +16,8 @@ import typer
 
 from token_refresh.advice import Command
 from token_refresh.errors import TokenRefreshError, raised_at
-from token_refresh_worker.cli.console.screen import discard, errors, message, show, text
+from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.cli.screen import discard, errors, message, show, text
 
 EX_INTERRUPTED: Final = 130
 """As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
@@ -29,7 +30,7 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
-class CommandFailed(TokenRefreshError):  # noqa: N818 - named as the other failures are
+class CommandFailed(ChangeFailed):
     """The command can't go on; the message says why, and what to do."""
 
 
@@ -63,7 +64,7 @@ def reported(*, debug: bool, failed: int, look: Callable[[], Command] | None = N
         show(errors(), "", *(message(f"{stays}: ", look()) if look else message(f"{stays}.")))
         raise typer.Exit(EX_INTERRUPTED) from None
     except TokenRefreshError as failure:
-        _report("error" if isinstance(failure, CommandFailed) else type(failure).__name__, *failure.parts)
+        _report("error" if isinstance(failure, ChangeFailed) else type(failure).__name__, *failure.parts)
         if debug:
             _report_place(failure)
     except Exception as defect:  # noqa: BLE001 - whatever it is, its text may hold a secret

@@ -1,10 +1,13 @@
-"""Which provider a command acts on: the function's or the operator's settings, else the token document's `provider`."""
+"""Which settings apply to a secret: the operator's or the function's, else what its document and its tags name."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.deployment import PUBLISHED, TABLE
+from token_refresh_worker.cli.prompts import confirm
+from token_refresh_worker.cli.screen import errors, message, show
 from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.origin import read_origin
@@ -75,3 +78,25 @@ def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[st
             fix=("Correct it: ", context.command("authorize", "--provider", "NAME")),
         )
     return {"PROVIDER": str(name)}
+
+
+def take_word(context: Context, fields: Mapping[str, object], *, ask: bool) -> Context:
+    """Give the context with what tags name without a proof, if the operator says so; without a question, without it.
+
+    Raises:
+        Cancelled: The operator said no.
+    """
+    doubtful = dict(context.deployment.doubtful)
+    if read_origin(fields) is not None:
+        doubtful.pop(TABLE, None)  # The document knows better.
+    if not doubtful:
+        return context
+    words = {PUBLISHED: "the published secret {}", TABLE: "the claim table {}"}
+    named = " and ".join(words[name].format(value) for name, value in doubtful.items())
+    tagged = f"The tags of secret {context.secret_id} name {named}, and nothing proves that they are of one deployment."
+    if ask:
+        confirm(f"{tagged} Act on them? (--yes goes on without them)")
+        return replace(context, environment={**context.environment, **doubtful})
+    command = context.command(context.name, "--function", "NAME")
+    show(errors(), *message(f"{tagged} They are left alone. With the settings of the deployed function: ", command))
+    return context

@@ -17,9 +17,9 @@ import typer
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.cli.authorize import page
-from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest, ForeignRedirect
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect
+from token_refresh_worker.cli import browser
+from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.providers.endpoint import is_loopback
 
 _CONNECTION_SECONDS: Final = 1.0
@@ -149,7 +149,7 @@ class RedirectServer:
         try:
             status, text = self._take(visit.head)
         except TokenRefreshError:
-            _show(visit.connection, HTTPStatus.BAD_REQUEST, page.FAILED)
+            _show(visit.connection, HTTPStatus.BAD_REQUEST, browser.FAILED)
             raise
         _show(visit.connection, status, text)
 
@@ -160,13 +160,13 @@ class RedirectServer:
             target = request[1].decode("ascii") if request else ""
             path = urlsplit(target).path
         except ValueError:
-            return HTTPStatus.BAD_REQUEST, page.FOREIGN
+            return HTTPStatus.BAD_REQUEST, browser.FOREIGN
         if request and path != self._path:
-            return HTTPStatus.NOT_FOUND, page.FOREIGN  # Such as a browser's request for an icon.
+            return HTTPStatus.NOT_FOUND, browser.FOREIGN  # Such as a browser's request for an icon.
         try:
             text = self._complete(self._authorization.read_redirect(target))
         except ForeignRedirect:
-            return HTTPStatus.BAD_REQUEST, page.FOREIGN
+            return HTTPStatus.BAD_REQUEST, browser.FOREIGN
         self._completed = True
         return HTTPStatus.OK, text
 
@@ -217,7 +217,7 @@ def _listener(address: str, port: int) -> socket.socket:
 
 def _show(connection: socket.socket, status: HTTPStatus, text: str) -> None:
     body = text.encode()
-    headers = {**page.HEADERS, "Content-Length": str(len(body)), "Connection": "close"}
+    headers = {**browser.HEADERS, "Content-Length": str(len(body)), "Connection": "close"}
     lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     with contextlib.suppress(OSError):  # The browser may be gone: that ends no authorization.
         connection.settimeout(_CONNECTION_SECONDS)

@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.providers.endpoint import host_of
 from token_refresh_worker.providers.provider import Provider
@@ -77,7 +77,7 @@ class AuthorizationRequest:
 
         Raises:
             ForeignRedirect: It does not belong to this authorization, or is not a URL.
-            CommandFailed: The provider refused, or another one responded.
+            ChangeFailed: The provider refused, or another one responded.
         """
         try:
             pairs = parse_qsl(urlsplit(url).query)
@@ -94,7 +94,7 @@ class AuthorizationRequest:
         if "error" in response:
             # The provider's own text is not printed: it comes through the browser, from anyone.
             code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
-            raise CommandFailed(f"the provider did not authorize ({code}); run authorize again")
+            raise ChangeFailed(f"the provider did not authorize ({code}); run authorize again")
         if not response.get("code"):
             raise ForeignRedirect
         return SecretValue(response["code"])
@@ -105,12 +105,12 @@ class AuthorizationRequest:
         Where the profile doesn't say what its provider sends, `iss` must be on a host of the provider's.
 
         Raises:
-            CommandFailed: It is another one's.
+            ChangeFailed: It is another one's.
         """
         if issuer == self.issuer:
             return
         if self.issuer is not None:
-            raise CommandFailed(
+            raise ChangeFailed(
                 f"the redirect does not come from the issuer {self.issuer} (RFC 9207): its code was not used; "
                 "run authorize again"
             )
@@ -119,7 +119,7 @@ class AuthorizationRequest:
         except ValueError:
             host = None
         if host not in {host_of(self.endpoint), self.token_host}:
-            raise CommandFailed(
+            raise ChangeFailed(
                 "the redirect names an issuer on a host that is not the provider's (RFC 9207): its code was not used",
                 fix="Run authorize again. If the provider documents that issuer, write it into the profile "
                 "(docs/providers.md)",
