@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import textwrap
 from pathlib import Path
 
 import pytest
 
 from token_refresh import reader, testing, webhooks
-from token_refresh_infra.deployment_file import read_deployment
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -57,17 +55,6 @@ def test_deployed_in_three_commands() -> None:
 def test_index(page: Path) -> None:
     """The index leads to each page once."""
     assert 1 == INDEX.count(f"]({page.name})")
-
-
-@pytest.mark.parametrize(
-    "name", ["maintain", "move-to-another-region", "several-secrets", "tutorial", "webhooks-operations"]
-)
-def test_deployment_files(name: str, tmp_path: Path) -> None:
-    """Each deployment file on a page is one that can be deployed."""
-    text = (ROOT / "docs" / f"{name}.md").read_text()
-    for block in re.findall(r"^ *```toml\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
-        (tmp_path / "prod.toml").write_text(textwrap.dedent(block))
-        read_deployment("prod", folder=tmp_path)
 
 
 def test_relative_links() -> None:
