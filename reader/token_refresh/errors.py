@@ -9,7 +9,7 @@
         SecretEmpty
         SecretAccessDenied
         SecretStoreUnavailable
-          TableUnavailable
+        TableUnavailable
       RefreshError
         ReauthorizationRequired
         RefreshOutcomeUnknown
@@ -131,7 +131,7 @@ class SecretStoreUnavailable(SecretStoreError):
     """AWS is unreachable, throttles, or is at a limit. Fix: wait; check the network."""
 
 
-class TableUnavailable(SecretStoreUnavailable):
+class TableUnavailable(SecretStoreError):
     """DynamoDB is unreachable, throttles or fails; Secrets Manager may be well. Fix: wait; check the network."""
 
 

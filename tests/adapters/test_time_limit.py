@@ -50,6 +50,7 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
         return found
 
     monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect_tcp)
+    monkeypatch.setattr(time_limit, "addresses_of", lambda _: ["192.0.2.1"])
     return found
 
 
@@ -67,7 +68,7 @@ def test_each_step_has_the_time_that_is_left(clock: list[float], stream: Stream)
     secured.close()
 
     assert [
-        ("connect", ("example.com", 443, 10.0, None, None)),
+        ("connect", ("192.0.2.1", 443, 10.0, None, None)),
         ("start_tls", (context, "example.com", 9.0)),
         ("write", (b"request", 8.0)),
         ("read", (9, 7.0)),

@@ -26,8 +26,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli import main
-from token_refresh_worker.cli.authorize import redirect
+from token_refresh_worker.cli import main, redirect
 
 OF_PYTHON = re.compile(
     r"\b(CommandFailed|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"

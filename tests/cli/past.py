@@ -11,10 +11,10 @@ from run.world import Killed, World
 from testbed.builders import origin, policy
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.cli.finding import Finding, Health
 from token_refresh_worker.cli.history.past import Past, TokenFate
 from token_refresh_worker.cli.history.restore import judge
 from token_refresh_worker.cli.history.versions import list_versions
-from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.request import TokenRequest

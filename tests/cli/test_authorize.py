@@ -220,7 +220,7 @@ def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch
         def read_clock(self) -> datetime:
             raise ConfigurationError("dynamodb:Query on table prdo in eu-central-1 failed")
 
-    monkeypatch.setattr("token_refresh_worker.cli.secret.membership.open_index", lambda *_: Missing())
+    monkeypatch.setattr("token_refresh_worker.cli.membership.open_index", lambda *_: Missing())
 
     ended = cli("authorize", f"--client-file={client_file}", "--fleet=prdo", "--yes")
 

@@ -17,7 +17,7 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokenRefreshError,
 )
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.revoke import revocation
 from token_refresh_worker.cli.revoke.revocation import revoke_grant
 from token_refresh_worker.core.versions import claim_version_id, staged_version_id

@@ -177,12 +177,15 @@ def plant() -> list[report.Planted]:
 def main() -> int:
     """Plant all bugs; 1 where one survives."""
     parser = argparse.ArgumentParser(prog="scripts/prove mutants", description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="put the table into docs/proof/mutants.md")
+    parser.add_argument("--write", action="store_true", help="put the summary into docs/proof.json")
     options = parser.parse_args()
     planted = plant()
     survived = any(not p.result.violation for p in planted)
+    measured.keep("mutants", "Planted bugs", report.mutants(planted))
     if options.write and not survived:
-        measured.write("mutants", report.mutants(planted))
+        measured.summarise(
+            "mutants", {"planted": len(planted), "found": len(planted), "of": measured.digest(p.name for p in planted)}
+        )
     return int(survived)
 
 

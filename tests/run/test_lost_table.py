@@ -6,7 +6,7 @@ from run.grant import with_grant
 from run.world import World, killed, refuse
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
 from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, TokensKept
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.stored.origin import ClaimStoreKind, in_table
 

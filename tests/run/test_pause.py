@@ -7,7 +7,7 @@ import pytest
 from run.world import Killed, World, killed
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.revoke.revocation import revoke_grant
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import ClaimPause

@@ -12,7 +12,7 @@ from fleet.conftest import TABLE, Stub
 from fleet.rows import arn, change, failed, pause, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from testbed.fleet_index import MemoryIndex
-from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.errors import TableUnavailable
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -310,7 +310,7 @@ def test_the_index_goes_by_the_tables_clock() -> None:
     assert NOW == TableIndex(response(DATED), TABLE, "prod").read_clock()
     undated = TableIndex(response({"HTTPHeaders": {}}), TABLE, "prod")
     for read in (lambda: undated.entry(arn("tokens")), lambda: list(undated.rows()), undated.read_clock):
-        with pytest.raises(SecretStoreUnavailable, match="without a usable Date"):
+        with pytest.raises(TableUnavailable, match="without a usable Date"):
             read()
 
 
@@ -346,5 +346,5 @@ def test_a_table_that_leaves_items_unread() -> None:
 
     index = TableIndex(cast("Any", Stub(batch_get_item=batch_get_item)), TABLE, "prod")
 
-    with pytest.raises(SecretStoreUnavailable, match=f"BatchGetItem on fleet table {TABLE} .* left items unread"):
+    with pytest.raises(TableUnavailable, match=f"BatchGetItem on fleet table {TABLE} .* left items unread"):
         index.entry(arn("tokens"))

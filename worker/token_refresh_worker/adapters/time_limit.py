@@ -5,8 +5,9 @@ write has the time that the request has left. The clock counts suspended time: a
 nothing more, and reads the response that has arrived meanwhile.
 """
 
+import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -84,12 +85,25 @@ def send_within(
         yield httpx.Response(response.status, headers=response.headers, content=response.iter_stream())
 
 
+def addresses_of(host: str) -> Sequence[str]:
+    """Look up the addresses of a host, the best one first; none where nobody knows it."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
 class LimitedNetwork(httpcore.NetworkBackend):
     """Opens connections that end with the time limit."""
 
     def __init__(self, limit: TimeLimit) -> None:
         self._limit = limit
         self._network = httpcore.SyncBackend()
+
+    def addresses(self, host: str) -> Sequence[str]:
+        """Return the addresses to try, in this order."""
+        return addresses_of(host)
 
     def connect_tcp(
         self,
@@ -99,10 +113,18 @@ class LimitedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect within the time that is left."""
-        left_seconds = self._limit.left_seconds(httpcore.ConnectTimeout)
-        stream = self._network.connect_tcp(host, port, left_seconds, local_address, socket_options)
-        return _LimitedStream(stream, self._limit)
+        """Connect within the time that is left, of which each address gets its share: one may drop all packets."""
+        failure: Exception = httpcore.ConnectError()
+        addresses = self.addresses(host)
+        for tried, address in enumerate(addresses):
+            try:
+                seconds = self._limit.left_seconds(httpcore.ConnectTimeout) / (len(addresses) - tried)
+                stream = self._network.connect_tcp(address, port, seconds, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _LimitedStream(stream, self._limit)
+        raise failure
 
 
 class _LimitedStream(httpcore.NetworkStream):

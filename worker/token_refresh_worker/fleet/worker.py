@@ -14,7 +14,6 @@ from token_refresh.advice import Command
 from token_refresh.errors import (
     ConfigurationError,
     InvalidEvent,
-    SecretStoreUnavailable,
     TableUnavailable,
     TokenRefreshError,
 )
@@ -115,7 +114,7 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
     secret_arn = trigger.secret_id or ""
     try:
         entry = find_member(crew, secret_arn, heeds_breakers=trigger.name == "fleet" and not trigger.probe)
-    except SecretStoreUnavailable as error:
+    except TableUnavailable as error:
         # The row stays due. The queue would hold up the whole group until it shows the message again.
         return _failed(invocation, error, secret_id=secret_arn)
     if entry is None:

@@ -8,22 +8,20 @@ from typing import Annotated, Final
 import typer
 
 from token_refresh.errors import ConfigurationError, SecretNotFound
-from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest, ForeignRedirect
-from token_refresh_worker.cli.authorize.browser import opened
+from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect
 from token_refresh_worker.cli.authorize.exchange import Exchange
 from token_refresh_worker.cli.authorize.provider import build_authorization, with_provider_keys
-from token_refresh_worker.cli.authorize.redirect import RedirectServer, can_listen
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.prompts import ask_secret, confirm
-from token_refresh_worker.cli.console.screen import errors, output, text, when
+from token_refresh_worker.cli.browser import opened
+from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.client import ask_client, read_client_file
-from token_refresh_worker.cli.secret.doubt import take_word
-from token_refresh_worker.cli.secret.lookups import other_regions, refuse_published_secret
-from token_refresh_worker.cli.secret.membership import find_index, join
-from token_refresh_worker.cli.secret.provider import provider_variable, settings_for
+from token_refresh_worker.cli.failures import CommandFailed
+from token_refresh_worker.cli.lookups import other_regions, refuse_published_secret
+from token_refresh_worker.cli.membership import find_index, join
+from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
+from token_refresh_worker.cli.redirect import RedirectServer, can_listen
+from token_refresh_worker.cli.screen import errors, output, text, when
 from token_refresh_worker.cli.secret.storing import base_document, document_of, fields_of
+from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.credentials import find_credentials
 from token_refresh_worker.run.ports import SecretVersion

@@ -8,12 +8,12 @@ from token_refresh.advice import Command
 from token_refresh.errors import ClientRejected
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.bootstrap import token_endpoint
-from token_refresh_worker.cli.authorize import page
-from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
-from token_refresh_worker.cli.console.failures import CommandFailed, finishing
-from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
+from token_refresh_worker.changes.authorization import AuthorizationRequest
+from token_refresh_worker.cli import browser
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.lookups import read_clock
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.lookups import read_clock
+from token_refresh_worker.cli.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.secret.publishing import publish
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
 from token_refresh_worker.core.attempts import fingerprint_of
@@ -89,7 +89,7 @@ class Exchange:
         )
         publish(context, self.settings, version_id, document)
         show(output(), *message("Next: ", context.command("status")))
-        return page.authorized(context.secret_id, context.command("status"))
+        return browser.authorized(context.secret_id, context.command("status"))
 
     def _origin(self, tokens: TokenResponse, issued_at: datetime, *, asked: str | None) -> Origin:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""

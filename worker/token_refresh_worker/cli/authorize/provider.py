@@ -6,11 +6,11 @@ from typing import Final
 import typer
 
 from token_refresh.advice import Command
-from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.changes.authorization import AuthorizationRequest
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.provider import PROVIDER_KEY
+from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.secret.storing import is_snake
+from token_refresh_worker.cli.settings import PROVIDER_KEY
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.providers.endpoint import read_endpoint
 from token_refresh_worker.providers.provider import AuthorizationPage, Provider

@@ -9,12 +9,12 @@ import typer
 
 from token_refresh_worker.bootstrap import SystemClock, deadline_in, open_claims
 from token_refresh_worker.cli.claims.moving import Move
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed, finishing
-from token_refresh_worker.cli.console.screen import message, output, show, text
+from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
-from token_refresh_worker.cli.secret.provider import names_provider, settings_for
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.screen import message, output, show, text
 from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.cli.settings import names_provider, settings_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory

@@ -6,7 +6,7 @@ from typing import Final
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence

@@ -9,14 +9,12 @@ import typer
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretEmpty
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed, finishing
-from token_refresh_worker.cli.console.prompts import confirm
-from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text
+from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.client import ask_client, read_client_file
-from token_refresh_worker.cli.secret.lookups import saying_where
-from token_refresh_worker.cli.secret.provider import settings_for
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.lookups import saying_where
+from token_refresh_worker.cli.prompts import ask_client, confirm, read_client_file
+from token_refresh_worker.cli.screen import fields_table, message, output, show, text
 from token_refresh_worker.cli.secret.storing import (
     CLIENT_KEYS,
     document_of,
@@ -24,6 +22,7 @@ from token_refresh_worker.cli.secret.storing import (
     is_snake,
     store_version,
 )
+from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.run.credentials import find_credentials
 from token_refresh_worker.run.settings import Settings

@@ -10,15 +10,13 @@ import typer
 
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.durations import read_duration
-from token_refresh_worker.cli.console.options import OF_A_FLEET, Json, names_beginning
-from token_refresh_worker.cli.console.screen import errors, output, print_json, show, text, when
+from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, names_beginning, read_duration
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.finding import Health
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
-from token_refresh_worker.cli.secret.finding import Health
-from token_refresh_worker.cli.secret.lookups import arn_of
-from token_refresh_worker.cli.secret.membership import find_index, open_index
+from token_refresh_worker.cli.lookups import arn_of
+from token_refresh_worker.cli.membership import find_index, open_index
+from token_refresh_worker.cli.screen import errors, output, print_json, show, text, when
 from token_refresh_worker.fleet.core.breaker import provider_in
 from token_refresh_worker.fleet.core.dispatch import breakers_of
 from token_refresh_worker.fleet.core.fleet import Fleet

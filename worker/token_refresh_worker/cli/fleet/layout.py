@@ -10,8 +10,8 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from token_refresh_worker.cli.console.screen import assemble, iso, span, text, when
-from token_refresh_worker.cli.secret.finding import Health
+from token_refresh_worker.cli.finding import Health
+from token_refresh_worker.cli.screen import assemble, iso, span, text, when
 from token_refresh_worker.fleet.core.breaker import Breaker
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
 from token_refresh_worker.fleet.core.shares import DAY

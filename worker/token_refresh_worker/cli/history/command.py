@@ -5,12 +5,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.options import Json
-from token_refresh_worker.cli.console.screen import assemble, iso, message, output, print_json, show, text
+from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, read_past
 from token_refresh_worker.cli.history.versions import ListedVersion
+from token_refresh_worker.cli.screen import assemble, iso, message, output, print_json, show, text
 
 
 @command("history", "", "--all", "--json")

@@ -12,9 +12,9 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
-from token_refresh_worker.cli.secret.lookups import each_version, saying_where
-from token_refresh_worker.cli.secret.provider import settings_for
+from token_refresh_worker.cli.lookups import each_version, saying_where
 from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_of

@@ -9,18 +9,18 @@ import typer
 from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed, finishing
-from token_refresh_worker.cli.console.prompts import confirm
-from token_refresh_worker.cli.console.screen import errors, fields_table, message, output, show, span, text, when
+from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.finding import Finding, Health
 from token_refresh_worker.cli.history.past import Past, TokenFate, read_past, settings_of
 from token_refresh_worker.cli.history.versions import ListedVersion
-from token_refresh_worker.cli.secret.doubt import take_word
-from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.lookups import saying_where
+from token_refresh_worker.cli.lookups import saying_where
+from token_refresh_worker.cli.prompts import confirm
+from token_refresh_worker.cli.screen import errors, fields_table, message, output, show, span, text, when
 from token_refresh_worker.cli.secret.publishing import publish
 from token_refresh_worker.cli.secret.storing import fields_of, store_version
+from token_refresh_worker.cli.settings import take_word
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again

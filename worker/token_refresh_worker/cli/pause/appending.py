@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.screen import errors, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.state import SecretState, read_state
+from token_refresh_worker.cli.failures import CommandFailed
+from token_refresh_worker.cli.screen import errors, when
+from token_refresh_worker.cli.state import SecretState, read_state
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.core.plan import refuse_other_settings

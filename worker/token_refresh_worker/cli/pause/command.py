@@ -5,15 +5,14 @@ from typing import Annotated
 import typer
 
 from token_refresh.advice import Command
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.durations import read_duration
-from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.screen import message, output, printable, show, text, when
+from token_refresh_worker.cli.command import command, read_duration
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.failures import CommandFailed
+from token_refresh_worker.cli.lookups import arn_of
+from token_refresh_worker.cli.membership import find_index
 from token_refresh_worker.cli.pause.appending import append_pause, read_newest
-from token_refresh_worker.cli.secret.lookups import arn_of
-from token_refresh_worker.cli.secret.membership import find_index
-from token_refresh_worker.cli.secret.state import SecretState
+from token_refresh_worker.cli.screen import message, output, printable, show, text, when
+from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
 from token_refresh_worker.core.steps import Rejected, TokenUsed

@@ -8,17 +8,16 @@ import typer
 
 from token_refresh.aws.arn import name_same_secret
 from token_refresh_worker.bootstrap import SystemClock, build_run, revocation_sender
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed, finishing
-from token_refresh_worker.cli.console.prompts import confirm
-from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
+from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.lookups import read_clock, saying_where
+from token_refresh_worker.cli.membership import find_index, fleet_of, report_revoked
+from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.revoke.revocation import SendRevocation, revoke_grant
-from token_refresh_worker.cli.secret.doubt import take_word
-from token_refresh_worker.cli.secret.lookups import read_clock, saying_where
-from token_refresh_worker.cli.secret.membership import find_index, fleet_of, report_revoked
-from token_refresh_worker.cli.secret.provider import settings_for
+from token_refresh_worker.cli.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.secret.storing import document_of, fields_of
+from token_refresh_worker.cli.settings import settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.oauth.formats import Grant

@@ -14,8 +14,8 @@ from typing import Final
 
 from token_refresh.errors import ClientRejected, SecretEmpty, TokenRefreshError
 from token_refresh.records import record
-from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.screen import when
+from token_refresh_worker.cli.failures import CommandFailed
+from token_refresh_worker.cli.screen import when
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import (

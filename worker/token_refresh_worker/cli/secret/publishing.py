@@ -1,8 +1,8 @@
 """Bring the published copy up to a token set that a command has just made current."""
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.console.screen import errors, message, output, show, text
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.screen import errors, message, output, show, text
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.document import TokenDocument
