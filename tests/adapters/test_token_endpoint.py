@@ -9,8 +9,9 @@ from email.utils import format_datetime
 import httpcore
 import httpx
 import pytest
+import respx
 
-from adapters.endpoints import BODY, CLIENT, Recorder, send
+from adapters.endpoints import BODY, CLIENT, URL, send
 from testbed.fakes import FakeClock
 from testbed.provider import script
 from testbed.provider.script import Script
@@ -260,12 +261,10 @@ def test_an_url_that_no_client_can_use_sends_nothing() -> None:
 
 
 @pytest.mark.parametrize("coding", ["", "identity", "utf-8", "none"])
-def test_a_coding_that_compresses_nothing_costs_no_tokens(recorder: Recorder, coding: str) -> None:
+def test_a_coding_that_compresses_nothing_costs_no_tokens(provider: respx.Route, coding: str) -> None:
     """Servers name a character set or nothing in `Content-Encoding`; the body is plain all the same."""
-    recorder.coding = coding
+    provider.respond(content=BODY, headers={"Content-Encoding": coding})
 
-    found = HttpTokenEndpoint(f"http://{recorder.address}/token").send(
-        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
-    )
+    found = HttpTokenEndpoint(URL).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
 
     assert isinstance(found, TokenResponse)

@@ -52,6 +52,8 @@ NOT_SENT: Final = (
     httpx.InvalidURL,
     UnicodeError,  # a host that is not valid in IDNA
 )
+SENT: Final = (httpcore.ReadError, httpcore.ReadTimeout, httpcore.RemoteProtocolError)
+"""What only a request that was sent meets, whoever sent it."""
 HTTP_ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -141,7 +143,8 @@ class _Call(Generic[_T]):
             return self._failure(error)
 
     def _failure(self, error: Exception) -> _T | FailedRequest:
-        kind = FailureKind.NO_RESPONSE if self._limit.begun else FailureKind.NOT_SENT
+        sent = self._limit.begun or isinstance(error, SENT)
+        kind = FailureKind.NO_RESPONSE if sent else FailureKind.NOT_SENT
         return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
     def _assertion(self) -> Mapping[str, str]:
