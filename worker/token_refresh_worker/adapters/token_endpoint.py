@@ -50,7 +50,6 @@ NOT_SENT: Final = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
     httpx.InvalidURL,
-    UnicodeError,  # a host that is not valid in IDNA
 )
 SENT: Final = (httpcore.ReadError, httpcore.ReadTimeout, httpcore.RemoteProtocolError)
 """What only a request that was sent meets, whoever sent it."""
@@ -59,6 +58,7 @@ HTTP_ERRORS: Final = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
     OSError,
+    UnicodeError,  # a host that is not valid in IDNA, where nothing was sent
 )
 
 _T = TypeVar("_T")
