@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { mock, test } from "node:test";
 import { inspect } from "node:util";
+import { serialize } from "node:v8";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { Token, TokenReader, TokenRefreshError } from "../dist/index.js";
 
@@ -151,9 +152,16 @@ test("neither a token nor a reader shows the token's value", async () => {
   const token = await reader.token();
 
   assert.ok(token instanceof Token);
-  for (const shown of [inspect(token, { showHidden: true, depth: 9 }), JSON.stringify(token), `${token}`, inspect(reader)]) {
-    assert.ok(!shown.includes("very-secret"), shown);
-  }
+  const all = { showHidden: true, getters: true, depth: 9 };
+  const shown = [token, { held: [token] }, { ...token }, structuredClone(token), reader, Object.entries(token)].flatMap((value) => [
+    inspect(value, all),
+    inspect(value),
+    JSON.stringify(value),
+    `${value}`,
+    serialize(value === reader ? {} : value).toString("latin1"),
+  ]);
+  for (const text of shown) assert.ok(!text.includes("very-secret"), text);
+  assert.match(inspect(token), /^Token \{.*versionId: 'version-0'/s);
 });
 
 test("an error shows nothing of what is stored or of what was thrown", async () => {
