@@ -14,6 +14,8 @@ from typing import Any, Final
 import httpcore
 import httpx
 
+from token_refresh_worker.adapters.proxies import ProxyServer, find_proxy
+
 CONNECT_SECONDS: Final = 10.0
 """How long name lookup, connection and TLS may take. Nothing is sent before, so the request can be repeated."""
 
@@ -72,17 +74,30 @@ def _now() -> float:
 def send_within(
     limit: TimeLimit,
     request: httpx.Request,
-    proxy: httpcore.Proxy | None,
     network: httpcore.NetworkBackend | None = None,
 ) -> Iterator[httpx.Response]:
-    """Send one httpx request over httpcore, without an `httpx.Client`. Errors are httpcore's."""
+    """Send one httpx request over httpcore, without an `httpx.Client`. Errors are httpcore's.
+
+    Raises:
+        ConfigurationError: The environment names a proxy that can't be used.
+    """
     url, headers = request.url, request.headers.raw
+    proxy = _proxy(find_proxy(str(url)))
     target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
     with (
         httpcore.ConnectionPool(proxy=proxy, network_backend=network or LimitedNetwork(limit)) as pool,
         pool.stream(request.method, target, headers=headers, content=request.read() or None) as response,
     ):
         yield httpx.Response(response.status, headers=response.headers, content=response.iter_stream())
+
+
+def _proxy(server: ProxyServer | None) -> httpcore.Proxy | None:
+    if server is None:
+        return None
+    url = httpcore.URL(scheme=server.scheme, host=server.host, port=server.port, target="/")
+    name, password = server.credentials or ("", None)
+    # Bytes: httpcore takes text in ASCII alone.
+    return httpcore.Proxy(url, auth=(name.encode(), password.reveal().encode()) if password is not None else None)
 
 
 def addresses_of(host: str) -> Sequence[str]:
