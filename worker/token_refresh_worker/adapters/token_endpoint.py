@@ -17,7 +17,7 @@ from token_refresh import __version__
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
 from token_refresh_worker.adapters.proxies import find_proxy
-from token_refresh_worker.adapters.time_limit import TimeLimit, send_within
+from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.oauth.body import read_object
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
@@ -151,8 +151,8 @@ class _Call(Generic[_T]):
         return {} if assertion is None or make is None else {"client_assertion": make(assertion)}
 
     def _send(self, fields: Mapping[str, str]) -> _T | FailedRequest:
-        # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
-        with send_within(self._limit, self._http_request(fields)) as response:
+        with LimitedTransport(self._limit) as transport:
+            response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
             without_body = self._read(status, None, retry_after)
             if response.is_error:
