@@ -5,6 +5,7 @@ the environment in a tunnel, encrypted to its end.
 """
 
 import os
+import re
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -14,6 +15,7 @@ from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.providers.endpoint import is_loopback
 
+_HOST: Final = re.compile(r"[A-Za-z0-9._:-]+")
 _ADVICE: Final = (
     "Correct it, or unset it. In a user name or password, write %2F for a slash, %40 for an at sign and %3A for a colon"
 )
@@ -56,17 +58,13 @@ def _read(text: str) -> ProxyServer | None:
     """Read a proxy's URL, or `host:port` as curl does; None if it is neither."""
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        host, port = parts.hostname, parts.port  # a port is parsed, and can fail, only when it is read
+        host, port = parts.hostname or "", parts.port  # a port is parsed, and can fail, only when it is read
     except ValueError:
         return None
-    if parts.scheme not in {"http", "https"} or not host or port == 0 or not _is_host(host) or _is_torn(parts):
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or port == 0 or _is_torn(parts):
         return None
     credentials = (unquote(parts.username), SecretValue(unquote(parts.password or ""))) if parts.username else None
     return ProxyServer(scheme=parts.scheme, host=host, port=port, credentials=credentials)
-
-
-def _is_host(host: str) -> bool:
-    return host.isascii() and host.isprintable() and not set(host) & set(" %@\\\"<>^`{|}")
 
 
 def _is_torn(parts: SplitResult) -> bool:
