@@ -170,6 +170,21 @@ def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint, monkeypatch:
     assert FailureKind.UNEXPECTED is response.kind
 
 
+def test_an_error_in_text_says_not_sent_before_the_request_alone(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that can't be encoded is met before the request. The same error behind it leaves the outcome open."""
+
+    def read(_: httpx.Response) -> bytes | None:
+        raise UnicodeError
+
+    monkeypatch.setattr(token_endpoint, "read_body", read)
+
+    response = send(endpoint)
+
+    assert FailedRequest(kind=FailureKind.NO_RESPONSE, seen="UnicodeError") == response
+
+
 def test_nobody_listening_means_not_sent(endpoint: TokenEndpoint) -> None:
     """Without a connection the request was not sent."""
     response = send(endpoint, url="http://127.0.0.1:1/token")

@@ -48,7 +48,6 @@ NOT_SENT: Final = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
     httpx.InvalidURL,
-    UnicodeError,  # a host that is not valid in IDNA
 )
 SENT: Final = (httpcore.ReadError, httpcore.ReadTimeout, httpcore.RemoteProtocolError)
 """What only a request that was sent meets, whoever sent it."""
@@ -57,6 +56,7 @@ HTTP_ERRORS: Final = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
     OSError,
+    UnicodeError,  # a host that is not valid in IDNA, where nothing was sent
 )
 
 _T = TypeVar("_T")
