@@ -10,22 +10,31 @@ Each vector is a list of steps, taken with one reader of one secret, from Unix t
     {"do": "finish", "reads": n}                       reads that run in the background end
 
 `reads` counts the calls of GetSecretValue in this step. With `background`, a read ahead begins with the call of a step
-`get`, and reads what is stored at the next `finish`.
+`get`, and reads what is stored at the next `finish`; a read that was given up ends there, too, before the newer one. A
+caller that has to wait lets the read that it waits for end.
+
+The file has fixed seeds. Each run of the tests adds random ones, and each night many more of them.
 """
 
 import json
 import random
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
+from unittest.mock import patch
 
 from botocore.exceptions import ClientError
 
 from testbed.reader_surroundings import Background, Clock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
+from token_refresh.reader.fetch import Fetch
+
+T = TypeVar("T")
 
 FILE: Final = Path(__file__).parents[2] / "reader-typescript" / "test" / "vectors.json"
 SEEDS: Final = range(60)
@@ -120,7 +129,7 @@ class Stage:
     def get(self) -> None:
         reads = self._reads
         try:
-            result = {"token": self._reader.get()}
+            result = {"token": self._ask(self._reader.get)}
         except TokenRefreshError as error:
             result = {"error": type(error).__name__}
         self.steps.append({"do": "get", **result, "reads": self._reads - reads, "health": self._health()})
@@ -132,7 +141,7 @@ class Stage:
 
     def reject(self, token: str) -> None:
         reads = self._reads
-        gives = self._reader.reject(token)
+        gives = self._ask(partial(self._reader.reject, token))
         self.steps.append({"do": "reject", "token": token, "gives": gives, "reads": self._reads - reads})
 
     def finish(self) -> None:
@@ -140,10 +149,18 @@ class Stage:
         self._waiting.run()
         self.steps.append({"do": "finish", "reads": self._reads - reads})
 
-    @property
-    def is_reading(self) -> bool:
-        """Whether a read that began waits for its end: who rejects a token then waits for it, too."""
-        return bool(self._waiting.waiting)
+    def _ask(self, call: Callable[[], T]) -> T:
+        """Call the reader in this one thread: who would wait for a read in the background ends it."""
+
+        def wait(fetch: Fetch, _seconds: float) -> bool:
+            # Not the oldest one: that may have been given up, and then another one is waited for.
+            job: Any = next(job for job in self._waiting.waiting if cast("Any", job).args[0] is fetch)
+            self._waiting.waiting.remove(job)
+            job()
+            return True
+
+        with patch.object(Fetch, "wait", wait):
+            return call()
 
     def vector(self) -> dict[str, Any]:
         return {"name": self.name, "background": self.background, "steps": self.steps}
@@ -200,7 +217,7 @@ def _life(seed: int, *, background: bool) -> Stage:
                 stage.fail(chance.choice(_CODES))
             case "recover":
                 stage.fail(None)
-            case "reject" if not stage.is_reading:
+            case "reject":
                 stage.reject(f"token-{chance.randint(max(1, tokens - 1), max(1, tokens))}")
             case _:
                 stage.finish()
@@ -263,11 +280,102 @@ def _schedule(seed: int) -> Stage:
     return stage
 
 
-def text() -> str:
-    """Write the vectors as JSON, a vector a line."""
-    return "[\n" + ",\n".join(json.dumps(vector) for vector in vectors()) + "\n]\n"
+def random_vectors(seed: int, *, documents: int, lives: int) -> list[dict[str, Any]]:
+    """Make vectors of odd documents and lives; each has its seed in its name."""
+    made = [_document(f"odd document {number}", odd_document(number)) for number in range(seed, seed + documents)]
+    made += [_life(number, background=bool(number % 2)) for number in range(seed, seed + lives)]
+    return [stage.vector() for stage in made]
+
+
+# The parts of an odd document, with `|` between the choices.
+_YEARS: Final = ["2027", "2027", "2027", "2028", "1972", "5138", "0099", "2O27", "27", "+2027", "２０27"]
+_DATES: Final = ["-01-15", "-02-28", "-02-29", "-02-30", "-04-31", "-13-01", "-00-10", "-1-5", "0115", "-W03-5", "-015"]
+_BETWEEN: Final = ["T", "T", "T", " ", "t", "", "_", "\t"]
+_CLOCKS: Final = ["09:00", "09:00:00", "23:59:59", "24:00", "24:00:00", "09:60", "09:00:60", "9:00", "0900", "09", ""]
+_FRACTIONS: Final = ["", "", "", "", ".5", ".123", ",5", ".", ".123456789", ".1234567890", ".5e3"]
+_ZONES: Final = [
+    "Z",
+    "Z",
+    "",
+    "z",
+    "+01:00",
+    "-01:00",
+    "+0100",
+    "+01",
+    "+1",
+    "+24:00",
+    "+01:60",
+    "-00:00",
+    " Z",
+    "+01:00:30",
+]
+_NUMBERS: Final = [
+    "1800003600000",
+    "1800003600",
+    "1.8000036e12",
+    "1800003600000.0",
+    "18000036e5",
+    "-1800003600000",
+    "0",
+]
+_ODD_NUMBERS: Final = ["1e400", "NaN", "-Infinity", "01800003600000", "1_800", "0x10"] + [
+    "1" + 400 * "0",
+    "1" + 5000 * "0",
+]
+_ODD_VALUES: Final = [r"null", r"true", r"{}", r"[1800003600]", r'""', r'"1800003600000"', r'"soon"', r'"\u0000"']
+_TOKENS: Final = [
+    r'"a"',
+    r'"a"',
+    r'"a"',
+    r'"a b"',
+    r'" a"',
+    r'"a "',
+    r'"\u0061"',
+    r'"ä"',
+    r'"\ud800"',
+    r'""',
+    r"null",
+    r"0",
+    r"[]",
+    r"false",
+]
+_EXTRAS: Final = [
+    "",
+    "",
+    ', "x": 1',
+    ', "x": 1e400',
+    ', "accessToken": "b"',
+    ', "refresh_token": "r"',
+    ', "x": -0',
+    ", ",
+]
+_AROUND: Final = ["{}", "{}", "{}", "[{}]", " {}\n", "\ufeff{}", "{}}}", "\x0b{}", '{{"inner": {}}}']
+_KEYS: Final = ["accessToken expiresAt", "accessToken expiresAt", "access_token expires_at", "a expiresAt"]
+
+
+def odd_document(seed: int) -> str:
+    """Make a document whose parts may each be wrong."""
+    chance = random.Random(seed)  # noqa: S311 - a repeatable choice
+    access, expires = chance.choice(_KEYS).split()
+    parts = (_YEARS, _DATES, _BETWEEN, _CLOCKS, _FRACTIONS, _ZONES, ["", "", "", "", " ", "\n"])
+    moment = "".join(chance.choice(part) for part in parts)
+    plain = f"2027-01-15T09:00:00{chance.choice(_ZONES)}"
+    whens = (moment, moment, plain, f"{chance.choice(_YEARS)}{chance.choice(_DATES)}")
+    numbers = (chance.choice(_NUMBERS), chance.choice(_ODD_NUMBERS), chance.choice(_ODD_VALUES))
+    when = chance.choice((*(json.dumps(when, ensure_ascii=False) for when in whens), *numbers))
+    extra = chance.choice(_EXTRAS)
+    if not chance.randrange(20):
+        depth = chance.randint(60, 67)
+        extra = f', "x": {"[" * depth}{"]" * depth}'
+    inner = f'{{"{access}": {chance.choice(_TOKENS)}, "{expires}": {when}{extra}}}'
+    return chance.choice(_AROUND).format(inner)
+
+
+def text(made: list[dict[str, Any]]) -> str:
+    """Write vectors as JSON, a vector a line."""
+    return "[\n" + ",\n".join(json.dumps(vector) for vector in made) + "\n]\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
+    FILE.write_text(text(vectors()), encoding="utf-8")
     sys.stdout.write(f"{FILE.name}: {len(vectors())} vectors\n")
