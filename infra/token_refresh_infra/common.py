@@ -93,8 +93,6 @@ class CommonParameters:
     """Subscribes to the stack's topic; confirm the mail that arrives."""
     alarm_topic: Annotated[str | None, text(_TOPIC, "the ARN of an SNS topic")]
     """ARN of a topic that exists; its policy has to let CloudWatch publish. Default: the stack's own."""
-    dashboard: Annotated[bool, switch(default=True)]
-    """Whether there is a dashboard."""
 
     def __post_init__(self) -> None:
         if len(self.stack_name) > self.stack_name_limit:

@@ -10,39 +10,68 @@ const LONGEST_EMPTY_SECONDS = 5;
 const RECOVERY_SECONDS = 4 * 3600;
 const MOST_DOUBLINGS = 10;
 
+export interface PauseLimits {
+  readonly longestSeconds: number;
+  /** After a failure while there is no value to serve. */
+  readonly longestEmptySeconds: number;
+  /** How often in a row another value makes the pauses short; once more after four hours. */
+  readonly mostRestores: number;
+}
+
+const OF_A_TOKEN: PauseLimits = {
+  longestSeconds: LONGEST_PAUSE_SECONDS,
+  longestEmptySeconds: LONGEST_EMPTY_SECONDS,
+  mostRestores: Infinity,
+};
+
 /** Pauses of 1, 2, 4 ... seconds, less up to half by chance. Failures and rejections share one count. */
 export class Pauses {
   error: TokenRefreshError | undefined;
   #count = 0;
   #countedAt = -Infinity;
   #nextAt = -Infinity;
+  #restores = 0;
+  #restoredAt = -Infinity;
 
-  constructor(private readonly chance: () => number) {}
+  constructor(
+    private readonly chance: () => number,
+    private readonly limits: PauseLimits = OF_A_TOKEN,
+  ) {}
 
   mayRead(now: number): boolean {
     // A time further ahead than any pause was set before the clock was set back.
-    return !(now < this.#nextAt && this.#nextAt <= now + LONGEST_PAUSE_SECONDS);
+    return !(now < this.#nextAt && this.#nextAt <= now + this.limits.longestSeconds);
   }
 
   /** Note a failed read, and return when to read again; `goodUntil` is when the token to serve expires. */
   failed(error: TokenRefreshError, now: number, goodUntil: number | undefined): number {
     this.error = error;
-    const longest = goodUntil === undefined ? LONGEST_EMPTY_SECONDS : LONGEST_PAUSE_SECONDS;
+    const longest = goodUntil === undefined ? this.limits.longestEmptySeconds : this.limits.longestSeconds;
     this.#nextAt = Math.min(now + this.#seconds(longest, now, true), goodUntil ?? Infinity);
     return this.#nextAt;
   }
 
-  /** Note that the cached token was read again; `rejected` if that was the reason. */
+  /** Note that the cached value was read again; `rejected` if that was the reason. */
   unchanged(now: number, rejected: boolean): void {
     this.error = undefined;
-    if (rejected || this.#count > 0) this.#nextAt = now + this.#seconds(LONGEST_PAUSE_SECONDS, now, rejected);
+    // A read that was due anyway delays the next look-up too: the time to live and an attacker share the reads.
+    if (rejected || this.#count > 0) this.#nextAt = now + this.#seconds(this.limits.longestSeconds, now, rejected);
   }
 
-  /** Note that another token is current: allow a read at once. */
-  changed(): void {
-    this.error = undefined;
-    this.#count = 0;
-    this.#countedAt = this.#nextAt = -Infinity;
+  /** Note that another value is current: begin again with short pauses, unless that has happened too often. */
+  changed(now: number, rejected: boolean): void {
+    const recovered = Math.max(now - this.#restoredAt, 0) / RECOVERY_SECONDS;
+    this.#restores = Math.max(this.#restores - recovered, 0) + 1;
+    this.#restoredAt = now;
+    if (this.#restores <= this.limits.mostRestores) {
+      this.error = undefined;
+      this.#count = 0;
+      this.#countedAt = this.#nextAt = -Infinity;
+    } else {
+      // A store that gives old and new versions in turn must not be read for each forged request.
+      this.#restores = this.limits.mostRestores;
+      this.unchanged(now, rejected);
+    }
   }
 
   #seconds(longest: number, now: number, count: boolean): number {

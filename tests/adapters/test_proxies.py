@@ -6,30 +6,29 @@ from typing import Any
 
 import pytest
 
-from adapters.endpoints import CLIENT, Recorder, sent_as
+from adapters.endpoints import CLIENT, Proxy, send
+from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh_worker.oauth.formats import RequestFormat
 from token_refresh_worker.oauth.request import refresh_request
-from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 
 
-def test_a_loopback_request_goes_through_no_proxy(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loopback_request_goes_through_no_proxy(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy from the environment would see the token in plain text."""
-    with Recorder() as proxy:
+    with Proxy() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://{proxy.address}")
 
-        sent_as(recorder, RequestFormat())
+        assert isinstance(send(endpoint), TokenResponse)
 
         assert [] == proxy.seen
 
 
 def test_a_request_to_another_machine_may_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A function in a VPC may reach the provider through a proxy only. TLS keeps the token from it."""
-    with Recorder() as proxy:
-        proxy.status = 407
+    with Proxy() as proxy:
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, f"http://user:pass%21word@{proxy.address}")
         for name in ("NO_PROXY", "no_proxy"):
@@ -40,7 +39,7 @@ def test_a_request_to_another_machine_may_go_through_a_proxy(monkeypatch: pytest
 
         assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ProxyError") == found
         assert "canary" not in str(proxy.seen)
-        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _, _ in proxy.seen]
+        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _ in proxy.seen]
         assert f"Basic {base64.b64encode(b'user:pass!word').decode()}" == proxy.seen[0][2]["Proxy-Authorization"]
 
 
@@ -66,8 +65,7 @@ def test_without_a_proxy_the_provider_is_asked_itself(monkeypatch: pytest.Monkey
 
 def test_a_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many environments name a proxy as `host:port`, as curl takes it."""
-    with Recorder() as proxy:
-        proxy.status = 407
+    with Proxy() as proxy:
         for name in ("HTTPS_PROXY", "https_proxy"):
             monkeypatch.setenv(name, proxy.address)
         for name in ("NO_PROXY", "no_proxy"):
@@ -77,7 +75,7 @@ def test_a_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPat
             refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
         )
 
-        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _, _ in proxy.seen]
+        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _ in proxy.seen]
 
 
 @pytest.mark.parametrize("proxy", ["socks5://user:canary@proxy.internal:1080", "http://", "ftp://proxy.internal"])

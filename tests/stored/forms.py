@@ -35,7 +35,7 @@ from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, Sent, 
 from token_refresh_worker.run.outcome import CurrentTokens
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ForeignSets, Origin, in_table
-from token_refresh_worker.stored.published import published_document, revoked_document
+from token_refresh_worker.stored.published import published_document
 
 AT: Final = datetime(2026, 11, 29, 12, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
@@ -71,7 +71,7 @@ def samples() -> Iterator[tuple[str, str, Any, Any]]:
         yield "row", name, row, write_row(row, "prod")
     copy = AccessToken(value=SecretValue("access-made-up"), expires_at=AT + _HOUR)
     yield "published copy", "tokens", copy, published_document(tokens, _BASE).reveal()
-    yield "published copy", "revoked", None, revoked_document(AT, _BASE).reveal()
+    yield "published copy", "revoked", None, published_document(revoked, _BASE).reveal()
     for name, derived in _derived().items():
         yield "derived", name, derived, derived
 

@@ -53,6 +53,8 @@ class FleetParameters(CommonParameters):
     """Runs at once. With fewer, hosts that hang hold up the others; the account's quota must have room for them."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]
     """The fleet's part of the account's quota of 50. Lower it if other teams write secrets, too."""
+    dashboard: Annotated[bool, switch(default=True)]
+    """Whether there is a dashboard; 3 USD a month."""
     schedule_enabled: Annotated[bool, switch(default=True)]
     """`false` stops dispatcher and resync."""
 

@@ -13,6 +13,7 @@ from token_refresh_infra.common import CREATE
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.constructs.function import WorkerFunction
 from token_refresh_infra.constructs.key import SecretKey, kept_tokens_key
+from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.constructs.schedule import Schedules
 from token_refresh_infra.constructs.secret import AllowList, EmptySecret
 from token_refresh_infra.constructs.stack import DeployedStack
@@ -165,6 +166,7 @@ class SingleStack(DeployedStack):
         if parameters.uses_role_as_client and parameters.assertion_audience:
             algorithm = parameters.settings.provider.request.assertion_algorithm
             access.grant_identity_token(role, parameters.assertion_audience, algorithm)
+            acknowledge(role, "IAM5[Resource::*]", "Identity tokens know no resource; conditions limit the audience")
         if parameters.event_bus:
             access.grant_announce(role, self, parameters.event_bus)
         if parameters.claim_table_name:

@@ -55,6 +55,8 @@ class WebhookParameters(CommonParameters):
             raise ParameterError(
                 "kms_key: the signing secrets are there already; give the ARN of the key that they have"
             )
+        if self.provider_profiles:
+            raise ParameterError("provider_profiles: a receiver of webhooks has no providers; leave it out")
         if self.log_level != "INFO":
             raise ParameterError(
                 "log_level: must be INFO: the alarms count lines of this level, and at DEBUG botocore logs secrets, "

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import httpx
 
-from token_refresh_worker.adapters.time_limit import LimitedNetwork, TimeLimit, send_within
+from token_refresh_worker.adapters.time_limit import LimitedNetwork, LimitedTransport, TimeLimit
 from token_refresh_worker.adapters.time_limit import addresses_of as addresses_of  # noqa: PLC0414 - a part of this module, too
 from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, proxy_for, read_body
 from token_refresh_worker.oauth.body import read_object
@@ -54,8 +54,8 @@ def fetch(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
         check_host(request.url.host, named=named, addresses=())
         # A proxy looks names up itself.
         network = LimitedNetwork(limit) if proxy else _CheckedNetwork(limit, named=named)
-        with send_within(limit, request, proxy, network) as response:
-            return read(response)
+        with LimitedTransport(limit, proxy, network) as transport:
+            return read(transport.handle_request(request))
     except (*NOT_SENT, *HTTP_ERRORS) as error:
         raise DocumentRefused(f"{url} can't be read ({type(error).__name__})") from None
 

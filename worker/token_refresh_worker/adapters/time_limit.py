@@ -7,8 +7,7 @@ nothing more, and reads the response that has arrived meanwhile.
 
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import httpcore
@@ -68,21 +67,30 @@ def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-@contextmanager
-def send_within(
-    limit: TimeLimit,
-    request: httpx.Request,
-    proxy: httpcore.Proxy | None,
-    network: httpcore.NetworkBackend | None = None,
-) -> Iterator[httpx.Response]:
-    """Send one httpx request over httpcore, without an `httpx.Client`. Errors are httpcore's."""
-    url, headers = request.url, request.headers.raw
-    target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-    with (
-        httpcore.ConnectionPool(proxy=proxy, network_backend=network or LimitedNetwork(limit)) as pool,
-        pool.stream(request.method, target, headers=headers, content=request.read() or None) as response,
-    ):
-        yield httpx.Response(response.status, headers=response.headers, content=response.iter_stream())
+class LimitedTransport(httpx.BaseTransport):
+    """Sends requests of httpx over a network that ends with a time limit; errors are httpcore's.
+
+    No `httpx.Client` is above it. One would log each URL, where some providers want the token, and show it to tracers;
+    and it reads the target of a redirect that it does not follow: a malformed one raises what an unsent request raises.
+    """
+
+    def __init__(
+        self, limit: TimeLimit, proxy: httpcore.Proxy | None = None, network: httpcore.NetworkBackend | None = None
+    ) -> None:
+        self._pool = httpcore.ConnectionPool(proxy=proxy, network_backend=network or LimitedNetwork(limit))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; the body of its response is read from the network until `close`."""
+        url = request.url
+        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        response = self._pool.handle_request(
+            httpcore.Request(request.method, target, headers=request.headers.raw, content=request.read() or None)
+        )
+        return httpx.Response(response.status, headers=response.headers, content=response.iter_stream())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._pool.close()
 
 
 def addresses_of(host: str) -> Sequence[str]:

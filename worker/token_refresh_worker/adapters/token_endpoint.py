@@ -18,7 +18,7 @@ import httpx
 from token_refresh import __version__
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
-from token_refresh_worker.adapters.time_limit import TimeLimit, send_within
+from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.oauth.body import read_object
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
@@ -50,13 +50,15 @@ NOT_SENT: Final = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
     httpx.InvalidURL,
-    UnicodeError,  # a host that is not valid in IDNA
 )
+SENT: Final = (httpcore.ReadError, httpcore.ReadTimeout, httpcore.RemoteProtocolError)
+"""What only a request that was sent meets, whoever sent it."""
 HTTP_ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
     OSError,
+    UnicodeError,  # a host that is not valid in IDNA, where nothing was sent
 )
 
 _T = TypeVar("_T")
@@ -141,7 +143,8 @@ class _Call(Generic[_T]):
             return self._failure(error)
 
     def _failure(self, error: Exception) -> _T | FailedRequest:
-        kind = FailureKind.NO_RESPONSE if self._limit.begun else FailureKind.NOT_SENT
+        sent = self._limit.begun or isinstance(error, SENT)
+        kind = FailureKind.NO_RESPONSE if sent else FailureKind.NOT_SENT
         return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
     def _assertion(self) -> Mapping[str, str]:
@@ -150,8 +153,8 @@ class _Call(Generic[_T]):
         return {} if assertion is None or make is None else {"client_assertion": make(assertion)}
 
     def _send(self, fields: Mapping[str, str]) -> _T | FailedRequest:
-        # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
-        with send_within(self._limit, self._http_request(fields), self._endpoint.proxy) as response:
+        with LimitedTransport(self._limit, self._endpoint.proxy) as transport:
+            response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
             without_body = self._read(status, None, retry_after)
             if response.is_error:

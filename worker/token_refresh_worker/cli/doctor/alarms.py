@@ -6,9 +6,8 @@ from typing import Any, Final
 from token_refresh.advice import Command
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check, not_known, tried
-from token_refresh_worker.cli.doctor.delivery import DEPLOY
-from token_refresh_worker.cli.secret.finding import Finding
+from token_refresh_worker.cli.doctor.function import DEPLOY
+from token_refresh_worker.cli.finding import Check, Finding, not_known, tried
 from token_refresh_worker.run.metrics import NAMESPACE
 
 _KINDS: Final = ("MetricAlarms", "CompositeAlarms")

@@ -10,15 +10,13 @@ import typer
 
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.durations import read_duration
-from token_refresh_worker.cli.console.options import OF_A_FLEET, Json, names_beginning
-from token_refresh_worker.cli.console.screen import errors, output, print_json, show, text, when
+from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, names_beginning, read_duration
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.finding import Health
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
-from token_refresh_worker.cli.secret.finding import Health
-from token_refresh_worker.cli.secret.lookups import arn_of
-from token_refresh_worker.cli.secret.membership import find_index, open_index
+from token_refresh_worker.cli.lookups import arn_of
+from token_refresh_worker.cli.membership import find_index, open_index
+from token_refresh_worker.cli.screen import errors, output, print_json, show, text
 from token_refresh_worker.fleet.core.breaker import provider_in
 from token_refresh_worker.fleet.core.dispatch import breakers_of
 from token_refresh_worker.fleet.core.fleet import Fleet
@@ -26,6 +24,7 @@ from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row, State
 from token_refresh_worker.fleet.core.tombstone import standing
 from token_refresh_worker.fleet.ports import store_refuses
 from token_refresh_worker.fleet.settings import provider_limits
+from token_refresh_worker.run.failures import utc
 
 LONGEST_REASON: Final = 500
 
@@ -123,7 +122,7 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     if not index.pause(pause, secret_arn=secret_arn, provider=provider):
         add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region)
         raise ConfigurationError(f"secret {secret} is not in fleet {fleet}", fix=("add it with ", add_it))
-    output().print(text(f"paused until {when(pause.until)}" if pause else "resumed"))
+    output().print(text(f"paused until {utc(pause.until)}" if pause else "resumed"))
     # Not refused: secrets that no run has read yet may turn out to be this provider's.
     if pause and provider and not paused:
         errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
@@ -137,7 +136,7 @@ def _refuse_to_outlast(rows: Iterable[Row], pause: Pause) -> None:
     if ends:
         first = min(ends, key=lambda name: ends[name])
         raise ConfigurationError(
-            f"{len(ends)} grants would end during the pause, the first, of secret {first}, at {when(ends[first])}",
+            f"{len(ends)} grants would end during the pause, the first, of secret {first}, at {utc(ends[first])}",
             fix="choose a shorter --for, and let the fleet refresh them in between",
         )
 

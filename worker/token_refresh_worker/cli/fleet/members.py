@@ -9,13 +9,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.options import OF_A_FLEET, Json
-from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text
+from token_refresh_worker.cli.command import OF_A_FLEET, Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.command import Name
 from token_refresh_worker.cli.fleet.lanes import in_lanes, paced_tags
-from token_refresh_worker.cli.secret.membership import find_index, join, leave, open_index
+from token_refresh_worker.cli.membership import find_index, join, leave, open_index
+from token_refresh_worker.cli.screen import errors, message, output, print_json, show, text
 from token_refresh_worker.fleet.aws.listing import list_members
 from token_refresh_worker.fleet.resync import counts_of, synchronise
 
