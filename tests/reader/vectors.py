@@ -29,6 +29,8 @@ from unittest.mock import patch
 
 from botocore.exceptions import ClientError
 
+from reader import secret_vectors
+from reader.odd_documents import odd_document
 from testbed.reader_surroundings import Background, Clock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
@@ -287,95 +289,12 @@ def random_vectors(seed: int, *, documents: int, lives: int) -> list[dict[str, A
     return [stage.vector() for stage in made]
 
 
-# The parts of an odd document, with `|` between the choices.
-_YEARS: Final = ["2027", "2027", "2027", "2028", "1972", "5138", "0099", "2O27", "27", "+2027", "２０27"]
-_DATES: Final = ["-01-15", "-02-28", "-02-29", "-02-30", "-04-31", "-13-01", "-00-10", "-1-5", "0115", "-W03-5", "-015"]
-_BETWEEN: Final = ["T", "T", "T", " ", "t", "", "_", "\t"]
-_CLOCKS: Final = ["09:00", "09:00:00", "23:59:59", "24:00", "24:00:00", "09:60", "09:00:60", "9:00", "0900", "09", ""]
-_FRACTIONS: Final = ["", "", "", "", ".5", ".123", ",5", ".", ".123456789", ".1234567890", ".5e3"]
-_ZONES: Final = [
-    "Z",
-    "Z",
-    "",
-    "z",
-    "+01:00",
-    "-01:00",
-    "+0100",
-    "+01",
-    "+1",
-    "+24:00",
-    "+01:60",
-    "-00:00",
-    " Z",
-    "+01:00:30",
-]
-_NUMBERS: Final = [
-    "1800003600000",
-    "1800003600",
-    "1.8000036e12",
-    "1800003600000.0",
-    "18000036e5",
-    "-1800003600000",
-    "0",
-]
-_ODD_NUMBERS: Final = ["1e400", "NaN", "-Infinity", "01800003600000", "1_800", "0x10"] + [
-    "1" + 400 * "0",
-    "1" + 5000 * "0",
-]
-_ODD_VALUES: Final = [r"null", r"true", r"{}", r"[1800003600]", r'""', r'"1800003600000"', r'"soon"', r'"\u0000"']
-_TOKENS: Final = [
-    r'"a"',
-    r'"a"',
-    r'"a"',
-    r'"a b"',
-    r'" a"',
-    r'"a "',
-    r'"\u0061"',
-    r'"ä"',
-    r'"\ud800"',
-    r'""',
-    r"null",
-    r"0",
-    r"[]",
-    r"false",
-]
-_EXTRAS: Final = [
-    "",
-    "",
-    ', "x": 1',
-    ', "x": 1e400',
-    ', "accessToken": "b"',
-    ', "refresh_token": "r"',
-    ', "x": -0',
-    ", ",
-]
-_AROUND: Final = ["{}", "{}", "{}", "[{}]", " {}\n", "\ufeff{}", "{}}}", "\x0b{}", '{{"inner": {}}}']
-_KEYS: Final = ["accessToken expiresAt", "accessToken expiresAt", "access_token expires_at", "a expiresAt"]
-
-
-def odd_document(seed: int) -> str:
-    """Make a document whose parts may each be wrong."""
-    chance = random.Random(seed)  # noqa: S311 - a repeatable choice
-    access, expires = chance.choice(_KEYS).split()
-    parts = (_YEARS, _DATES, _BETWEEN, _CLOCKS, _FRACTIONS, _ZONES, ["", "", "", "", " ", "\n"])
-    moment = "".join(chance.choice(part) for part in parts)
-    plain = f"2027-01-15T09:00:00{chance.choice(_ZONES)}"
-    whens = (moment, moment, plain, f"{chance.choice(_YEARS)}{chance.choice(_DATES)}")
-    numbers = (chance.choice(_NUMBERS), chance.choice(_ODD_NUMBERS), chance.choice(_ODD_VALUES))
-    when = chance.choice((*(json.dumps(when, ensure_ascii=False) for when in whens), *numbers))
-    extra = chance.choice(_EXTRAS)
-    if not chance.randrange(20):
-        depth = chance.randint(60, 67)
-        extra = f', "x": {"[" * depth}{"]" * depth}'
-    inner = f'{{"{access}": {chance.choice(_TOKENS)}, "{expires}": {when}{extra}}}'
-    return chance.choice(_AROUND).format(inner)
-
-
 def text(made: list[dict[str, Any]]) -> str:
     """Write vectors as JSON, a vector a line."""
     return "[\n" + ",\n".join(json.dumps(vector) for vector in made) + "\n]\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text(vectors()), encoding="utf-8")
-    sys.stdout.write(f"{FILE.name}: {len(vectors())} vectors\n")
+    for file, made in ((FILE, vectors()), (secret_vectors.FILE, secret_vectors.vectors())):
+        file.write_text(text(made), encoding="utf-8")
+        sys.stdout.write(f"{file.name}: {len(made)} vectors\n")
