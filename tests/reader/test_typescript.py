@@ -54,7 +54,8 @@ def test_one_version() -> None:
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
 
     assert __version__ == package["version"]
-    assert ["@aws-sdk/client-secrets-manager"] == list(package["peerDependencies"])
+    assert ["@aws-sdk/client-lambda", "@aws-sdk/client-secrets-manager"] == list(package["peerDependencies"])
+    assert {"@aws-sdk/client-lambda": {"optional": True}} == package["peerDependenciesMeta"]
     assert "dependencies" not in package
     assert "://" not in (PACKAGE / "package-lock.json").read_text(encoding="utf-8")
     assert "ignore-scripts=true" in (PACKAGE / ".npmrc").read_text(encoding="utf-8")

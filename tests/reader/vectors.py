@@ -75,12 +75,55 @@ _WRONG: Final = {
     "a space at the end": '{"accessToken": "a ", "expiresAt": 1800003600000}',
     "null for a token": '{"accessToken": null, "expiresAt": 1800003600000}',
     "NaN": '{"accessToken": "a", "expiresAt": NaN}',
+    "an exponent": '{"accessToken": "a", "expiresAt": 1.8000036e12}',
+    "a point": '{"accessToken": "a", "expiresAt": 1800003600000.0}',
+    "a number that no double holds": '{"accessToken": "a", "expiresAt": 1800003600000, "x": 1e400}',
+    "nested deeper than 64 levels": f'{{"accessToken": "a", "expiresAt": 1800003600000, "x": {"[" * 64}{"]" * 64}}}',
+} | {
+    f"the time {time}": json.dumps({"accessToken": "a", "expiresAt": time})
+    for time in (
+        "2027-02-30T09:00:00Z",
+        "2027-02-29",
+        "2027-04-31T09:00:00Z",
+        "2027-13-01T09:00:00Z",
+        "2027-01-15T24:00:00Z",
+        "2027-01-15T09:00:60Z",
+        "2027-01-15T09:60:00Z",
+        "2027-01-15T09Z",
+        "20270115T090000Z",
+        "2027-W02-5T09:00:00Z",
+        "2027-015T09:00:00Z",
+        "2027-01-15t09:00:00z",
+        "2027-01-15_09:00:00Z",
+        "2027-01-15T09:00:00,5Z",
+        "2027-01-15T09:00:00.Z",
+        "2027-01-15T09:00:00.1234567890Z",
+        "2027-01-15T09:00:00+24:00",
+        "2027-01-15T09:00:00+01:00:30",
+        "2027-01-15T09:00:00 Z",
+        "2027-01-15T09:00:00Z\n",
+        "0099-01-15T09:00:00Z",
+        "2027-01-15Z",
+    )
 }
 _RIGHT: Final = {
     "snake": '{"access_token": "a", "expires_at": 1800003600, "client_id": "c"}',
     "ISO 8601": '{"accessToken": "a", "expiresAt": "2027-01-15T09:00:00Z"}',
     "ISO 8601 with an offset": '{"accessToken": "a", "expiresAt": "2027-01-15T10:00:00+01:00"}',
     "ISO 8601 without a zone": '{"access_token": "a", "expires_at": "2027-01-15T09:00:00"}',
+    "nested in 64 levels": f'{{"accessToken": "a", "expiresAt": 1800003600000, "x": {"[" * 63}{"]" * 63}}}',
+} | {
+    f"the time {time}": json.dumps({"accessToken": "a", "expiresAt": time})
+    for time in (
+        "2027-01-16",
+        "2028-02-29",
+        "2027-01-15T09:00",
+        "2027-01-15T10:00:00+0100",
+        "2027-01-15 10:00:00+01",
+        "2027-01-15T08:30-0030",
+        "2027-01-15T09:00:00.5Z",
+        "2027-01-15T09:00:00.123456789-00:00",
+    )
 }
 
 
