@@ -18,7 +18,7 @@ from token_refresh_infra.constructs.schedule import Schedules
 from token_refresh_infra.constructs.secret import AllowList, EmptySecret
 from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
-from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic, rule_arns
+from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_infra.single.assumed_life import warn_of_assumed_life
 from token_refresh_infra.single.consumers import read_policy
@@ -87,7 +87,7 @@ class SingleStack(DeployedStack):
             if parameters.encrypt_logs:
                 made.allow_logs(parameters.log_group_name)
             if parameters.alarms:
-                made.allow_messages(alarms=alarm_arns(self, parameters), rules=rule_arns(self, parameters))
+                made.allow_messages(alarms=alarm_arns(self, parameters))
             self._message_key, self._key_arn = made.key, made.key.key_arn
         elif parameters.encrypt_messages and parameters.kms_key:
             self._message_key = kms.Key.from_key_arn(self, "MessageKey", parameters.kms_key)
