@@ -49,6 +49,7 @@ _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "stack": ["my-stack"],
     "provider_profiles": ["profiles"],
     "kms_key": ["create", KEY],
+    "previous_kms_keys": [[KEY.replace("1234abcd-", "5678abcd-")]],
     "encrypt_logs": [True],
     "permissions_boundary": ["arn:aws:iam::123456789012:policy/boundary"],
     "vpc_subnets": [["subnet-0a1b2c3d"]],
