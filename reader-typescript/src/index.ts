@@ -112,7 +112,8 @@ export class TokenReader {
 
   /**
    * `fetch` with the token in `Authorization`. After a 401 it is repeated once with another token, if there is one and
-   * the body can be sent again (a stream can't).
+   * the body can be sent again (a stream can't). After a redirect the caller gets the 401: the API accepted the first
+   * request, and must not get it again.
    * @throws TokenRefreshError There is no valid token.
    */
   async fetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
@@ -124,7 +125,8 @@ export class TokenReader {
     const streamed = Symbol.asyncIterator in Object(init.body ?? 0) || (input instanceof Request && input.body !== null);
     const token = await this.token();
     const response = await send(token);
-    if (response.status !== 401 || streamed || !(await this.reject(token))) return response;
+    // `fetch` gives the response after redirects: that 401 may be of a host that never got the token.
+    if (response.status !== 401 || response.redirected || !(await this.reject(token)) || streamed) return response;
     await response.body?.cancel();
     return send(await this.token());
   }

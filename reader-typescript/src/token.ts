@@ -5,7 +5,9 @@ import { invalid, readObject } from "./json.js";
 import type { Reference } from "./reference.js";
 import type { Version } from "./source.js";
 
-/** An access token. Neither `console.log` nor `JSON.stringify` shows it. */
+const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom");
+
+/** An access token. No `console.log`, `JSON.stringify`, `structuredClone` or `inspect` shows its value. */
 export class Token {
   readonly #value: string;
 
@@ -24,6 +26,11 @@ export class Token {
   /** What follows `Bearer`. */
   get value(): string {
     return this.#value;
+  }
+
+  /** `inspect` would call the getter where it is told to show getters. */
+  [INSPECT](_depth: number, options: object, inspect: (shown: object, options: object) => string): string {
+    return `Token ${inspect({ ...this }, options)}`;
   }
 }
 

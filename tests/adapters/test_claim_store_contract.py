@@ -18,7 +18,7 @@ from token_refresh.errors import (
     InvalidSecretDocument,
     SecretAccessDenied,
     SecretStoreError,
-    SecretStoreUnavailable,
+    TableUnavailable,
 )
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
@@ -196,7 +196,7 @@ def test_a_table_that_is_not_there_is_a_wrong_setting(table: TableServer) -> Non
         table.store("other").newest()
 
 
-@pytest.mark.parametrize(("fault", "error"), [("deny", SecretAccessDenied), ("throttle", SecretStoreUnavailable)])
+@pytest.mark.parametrize(("fault", "error"), [("deny", SecretAccessDenied), ("throttle", TableUnavailable)])
 def test_what_the_table_refuses_is_named(table: TableServer, fault: Any, error: type[SecretStoreError]) -> None:
     """A missing permission and a throttled table are different errors; nothing was redeemed."""
     table.server.fault(fault, "GetItem", times=100)

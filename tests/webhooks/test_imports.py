@@ -25,7 +25,7 @@ READER = """
 """
 REST = """
     aws aws.arn aws.calls aws.causes aws.clients aws.errors aws.request aws.events aws.responses
-    advice errors reader records webhooks
+    advice errors reader records secret_value webhooks
 """
 
 

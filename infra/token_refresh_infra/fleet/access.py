@@ -44,7 +44,9 @@ class FleetAccess:
         fleet = self.parameters.fleet
         # The index has the rows and no claims, so the dispatcher needs no right on the table's other items.
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
-        self._allow_items(role, ["dynamodb:BatchGetItem"], f"fleet#{fleet}", f"sent#{fleet}#*", f"store#{fleet}")
+        self._allow_items(
+            role, ["dynamodb:BatchGetItem"], "row#*", f"fleet#{fleet}", f"sent#{fleet}#*", f"store#{fleet}"
+        )
         self._allow_items(role, ["dynamodb:UpdateItem"], f"sent#{fleet}#*", f"breakers#{fleet}")
         self._allow(role, ["sqs:SendMessage"], self.queue.queue_arn)
         self._allow_key(role)

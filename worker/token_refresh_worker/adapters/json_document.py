@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 
 import httpx
 
-from token_refresh_worker.adapters.time_limit import LimitedNetwork, TimeLimit, send_within
+from token_refresh_worker.adapters.proxies import find_proxy
+from token_refresh_worker.adapters.time_limit import LimitedNetwork, LimitedTransport, TimeLimit
 from token_refresh_worker.adapters.time_limit import addresses_of as addresses_of  # noqa: PLC0414 - a part of this module, too
-from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, proxy_for, read_body
+from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, read_body
 from token_refresh_worker.oauth.body import read_object
 from token_refresh_worker.oauth.formats import Encoding
 
@@ -50,12 +51,12 @@ def fetch(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
     """
     limit = TimeLimit(TIMEOUT_SECONDS)
     try:
-        request, proxy = httpx.Request("GET", url, headers=HEADERS), proxy_for(url)
+        request = httpx.Request("GET", url, headers=HEADERS)
         check_host(request.url.host, named=named, addresses=())
         # A proxy looks names up itself.
-        network = LimitedNetwork(limit) if proxy else _CheckedNetwork(limit, named=named)
-        with send_within(limit, request, proxy, network) as response:
-            return read(response)
+        network = LimitedNetwork(limit) if find_proxy(url) else _CheckedNetwork(limit, named=named)
+        with LimitedTransport(limit, network) as transport:
+            return read(transport.handle_request(request))
     except (*NOT_SENT, *HTTP_ERRORS) as error:
         raise DocumentRefused(f"{url} can't be read ({type(error).__name__})") from None
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from token_refresh.advice import Command
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, token_request
-from token_refresh_worker.providers.endpoint import host_of
-from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.endpoint import host_of, read_endpoint
+from token_refresh_worker.providers.provider import AuthorizationPage, Provider
+from token_refresh_worker.providers.variables import fill, places
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 _ERROR_CODES: Final = frozenset(
@@ -28,6 +31,10 @@ _ERROR_CODES: Final = frozenset(
     }
 )  # RFC 6749 section 4.1.2.1
 _ONCE: Final = ("state", "iss", "error", "code")
+
+
+VARIABLES: Final = {False: "providerVariables", True: "provider_variables"}
+"""The key of the provider's variables, by whether the document is in snake case."""
 
 
 class ForeignRedirect(Exception):  # noqa: N818 - it never leaves the command
@@ -136,3 +143,56 @@ class AuthorizationRequest:
             grant["code_verifier"] = self.verifier.reveal()
         further = provider.authorization.code_params if provider.authorization else {}
         return token_request({**further, **grant}, client, provider.request, endpoint=provider.token_endpoint)
+
+
+def build_authorization(  # noqa: PLR0913 - all by name
+    template: Provider,
+    fields: Mapping[str, object],
+    *,
+    client_id: str,
+    redirect_uri: str,
+    endpoint: str | None,
+    scope: str | None,
+    pkce: bool | None,
+    token_host: str,
+) -> AuthorizationRequest:
+    """Build the request for authorization as the profile says, with the document's values in its variables.
+
+    Options have precedence: the page's `endpoint`, and whether to send a challenge (`pkce`). What `scope` asks for is
+    added to what the profile needs for a refresh token. `token_host` exchanges the code.
+
+    Raises:
+        ChangeFailed: There is no authorization page, or the provider has no code grant.
+        ConfigurationError: The page's address is wrong, or a variable is missing.
+    """
+    if template.request.grant is not Grant.REFRESH_TOKEN:
+        put = Command.of("aws secretsmanager put-secret-value --secret-id NAME --secret-string file://tokens.json")
+        raise ChangeFailed(
+            f"{template.title} has no refresh tokens, so there is nothing to authorize",
+            fix=("store the token document with ", put),
+        )
+    page = template.authorization or AuthorizationPage(endpoint="")
+    if not (endpoint or page.endpoint):
+        raise ChangeFailed(
+            f"the profile {template.name} has no authorization page", fix="name it with --authorization-endpoint URL"
+        )
+    asked = scope.split(page.scope_separator) if scope else []
+    scopes = [*asked, *(name for name in page.scopes if name not in asked)]
+    return AuthorizationRequest(
+        endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(page.endpoint, template, fields)),
+        client_id=client_id,
+        redirect_uri=redirect_uri,
+        scope=page.scope_separator.join(scopes) or None,
+        pkce=page.pkce if pkce is None else pkce,
+        params=page.params,
+        # The profile's issuer is that of its own page.
+        issuer=_filled(page.issuer, template, fields) if page.issuer and not endpoint else None,
+        token_host=token_host,
+    )
+
+
+def _filled(endpoint: str, template: Provider, fields: Mapping[str, object]) -> str:
+    values = next((fields[key] for key in VARIABLES.values() if isinstance(fields.get(key), dict)), {})
+    if places(endpoint) and not template.variables:
+        raise ChangeFailed("name the authorization page of that token endpoint with --authorization-endpoint URL")
+    return fill(endpoint, template.variables, values, provider=template.name)  # type: ignore[arg-type]  # a dict

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 import typer
 
 from token_refresh import __version__
-from token_refresh_worker.cli.authorize.command import authorize
-from token_refresh_worker.cli.claims.command import move
-from token_refresh_worker.cli.client.command import client
+from token_refresh_worker.cli.authorize import authorize
+from token_refresh_worker.cli.claims import move
+from token_refresh_worker.cli.client import client
 from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet import command as fleet
 from token_refresh_worker.cli.fleet import members
-from token_refresh_worker.cli.history.command import history
-from token_refresh_worker.cli.history.restore import restore
-from token_refresh_worker.cli.pause.command import pause, resume
+from token_refresh_worker.cli.history import history
+from token_refresh_worker.cli.pause import pause, resume
 from token_refresh_worker.cli.providers.command import providers
 from token_refresh_worker.cli.refresh import refresh
-from token_refresh_worker.cli.revoke.command import revoke
+from token_refresh_worker.cli.restore import restore
+from token_refresh_worker.cli.revoke import revoke
 from token_refresh_worker.cli.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh_worker.cli.status import status
 from token_refresh_worker.cli.verify import verify

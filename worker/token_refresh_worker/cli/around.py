@@ -6,10 +6,11 @@ from typing import Final
 
 from token_refresh.advice import Command
 from token_refresh_worker.cli.finding import Finding
-from token_refresh_worker.cli.screen import relative, span, when
+from token_refresh_worker.cli.screen import relative
 from token_refresh_worker.cli.state import SECRET_IS_BROKEN, SecretState
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.providers.provider import OldAccessToken
+from token_refresh_worker.run.failures import span, utc
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 FOREIGN_SHOWN: Final = timedelta(days=7)
@@ -77,7 +78,7 @@ def _foreign(state: SecretState) -> Iterator[Finding]:
     many = f"{found.count} token sets were" if found.count > 1 else "a token set was"
     yield Finding.attention(
         f"{many} stored by something else than runs, authorize, restore and claims move; the last is version "
-        f"{found.version_id}, of {when(found.stored_at)}. A second refresher uses up the refresh token, and can cost "
+        f"{found.version_id}, of {utc(found.stored_at)}. A second refresher uses up the refresh token, and can cost "
         "the grant",
         "stop it; CloudTrail's PutSecretValue events say who it is. What it stored: ",
         *(state.context.command("history"), ". Then begin a grant that it doesn't know: "),

@@ -11,7 +11,7 @@ from typing import Final
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.around import around, doctor_of
 from token_refresh_worker.cli.finding import Finding, Health
-from token_refresh_worker.cli.screen import relative, span, when
+from token_refresh_worker.cli.screen import relative
 from token_refresh_worker.cli.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.schedule import lifetime_too_short
@@ -27,7 +27,7 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh_worker.run.failures import move_options
+from token_refresh_worker.run.failures import move_options, span, utc
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
 _REFRESHES: Final = (Redeem, StoreKept, Promote, Carry)
@@ -53,13 +53,13 @@ def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind o
         case Fresh():
             return "sends nothing: no refresh is due"
         case Wait(until, reason):
-            return f"sends nothing until {when(until)}: {reason.value}"
+            return f"sends nothing until {utc(until)}: {reason.value}"
         case Rejected(since, retry_at):
-            return f"sends nothing until {when(retry_at)}: the provider rejected the refresh token at {when(since)}"
+            return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
         case TokenUsed(since):
-            return f"sends nothing: the refresh token was used at {when(since)}"
+            return f"sends nothing: the refresh token was used at {utc(since)}"
         case Hold(until=until):
-            return f"sends nothing until {when(until)}: the refresh token may have been redeemed"
+            return f"sends nothing until {utc(until)}: the refresh token may have been redeemed"
         case Mismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
         case StoreKept():
@@ -92,27 +92,27 @@ def _step(state: SecretState) -> Iterator[Finding]:
             yield _mismatch(state, step)
         case Rejected(since, retry_at):
             yield Finding.broken(
-                f"the provider rejected the refresh token at {when(since)}; a run tries again after {when(retry_at)}",
+                f"the provider rejected the refresh token at {utc(since)}; a run tries again after {utc(retry_at)}",
                 *("authorize again: ", state.context.command("authorize")),
                 *(". If the client credentials were wrong, correct them, then: ", _force(state)),
             )
         case TokenUsed(since):
             yield Finding.broken(
-                f"the current refresh token was used at {when(since)}, and the tokens that it brought are gone",
+                f"the current refresh token was used at {utc(since)}, and the tokens that it brought are gone",
                 "authorize again: ",
                 state.context.command("authorize"),
             )
         case Hold(since, until, claim_id):
             yield Finding.attention(
-                f"a refresh was started at {when(since)}, and its result is unknown: the refresh token may have "
-                f"been redeemed. Runs wait until {when(until)}",
+                f"a refresh was started at {utc(since)}, and its result is unknown: the refresh token may have "
+                f"been redeemed. Runs wait until {utc(until)}",
                 *("wait, or authorize again: ", state.context.command("authorize")),
                 ". To send the token again now, which may make the provider revoke the grant: ",
                 state.context.command("refresh", "--resend", claim_id),
             )
         case StoreKept(kept):
             yield Finding.attention(
-                f"tokens arrived after {when(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
+                f"tokens arrived after {utc(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
                 "table keeps them, encrypted. Don't delete the table, its item or its key",
                 "correct why it refuses them (the last run's error says it); the next run stores them. Now: ",
                 state.context.command("refresh"),
@@ -159,7 +159,7 @@ def _paused(state: SecretState) -> Iterator[Finding]:
         return
     late = "" if left is None or state.snapshot.now + left > pause.until else ", and the access token expires before"
     yield Finding.attention(
-        f"an operator paused the refreshes until {when(pause.until)}: {pause.why}{late}",
+        f"an operator paused the refreshes until {utc(pause.until)}: {pause.why}{late}",
         *("to go on before that: ", state.context.command("resume")),
     )
 
@@ -184,7 +184,7 @@ def _failed(state: SecretState) -> Iterator[Finding]:
         attempt, fresh = newest.attempt, isinstance(state.step, Fresh)
         good = "the tokens are good, and a run refreshes them when they are due"
         yield Finding.attention(
-            f"attempt {attempt.attempt_number} ({when(attempt.claimed_at)}) failed: {explain_attempt(newest)}",
+            f"attempt {attempt.attempt_number} ({utc(attempt.claimed_at)}) failed: {explain_attempt(newest)}",
             f"{good if fresh else 'a later run tries again'}; to find the cause: ",
             state.context.command("doctor"),
         )

@@ -14,8 +14,10 @@ from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import service_time
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.past import Past, list_versions
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.stored.tags import PUBLISHED_FROM_TAG
@@ -148,3 +150,19 @@ def _exists(context: Context, region: str) -> bool:
     except TokenRefreshError:  # Denied, or a region that the account has not enabled.
         return False
     return True
+
+
+def read_past(context: Context) -> Past:
+    """Read all versions of the secret.
+
+    Raises:
+        SecretStoreError: A store refused.
+        ConfigurationError: A setting is wrong.
+    """
+    store = context.store()
+    with saying_where(context):
+        settings = settings_of(context, fields_of(store.read(label=CURRENT)))
+        parts = context.run(settings).parts
+        needs_refresh_token = settings.provider.needs_refresh_token
+        listed = list_versions(each_version(context), parts.store, needs_refresh_token=needs_refresh_token)
+    return Past(parts=parts, listed=listed)

@@ -12,14 +12,13 @@ from token_refresh.aws.calls import call
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh_worker.adapters.telemetry import mask
-from token_refresh_worker.bootstrap import SystemClock, build_run
+from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.command import command
-from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
+from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import Errors, errors, show_result, text
-from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.cli.settings import names_provider, settings_for, take_word
 from token_refresh_worker.cli.state import read_state
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
@@ -90,14 +89,7 @@ def _settings(context: Context, *, ask: bool) -> tuple[Context, Settings]:
 
 
 def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger) -> dict[str, str | None]:
-    run = build_run(
-        settings,
-        trigger,
-        clock=SystemClock(),
-        log=_Progress(console),
-        time_left_seconds=TIME_LIMIT_SECONDS,
-        client=context.run_client,
-    )
+    run = context.run(settings, trigger, _Progress(console))
     ends_first = "The run ends first, since the refresh token may be redeemed and its tokens not stored yet."
     with nullcontext() if trigger.dry_run else finishing(ends_first):
         return run.execute().as_result(None)

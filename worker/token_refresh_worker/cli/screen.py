@@ -5,7 +5,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import TextIOWrapper
 from itertools import groupby
 from typing import Any, Final, TextIO
@@ -16,10 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from token_refresh.advice import Command
+from token_refresh.errors import TokenRefreshError
 from token_refresh.stored import times
+from token_refresh_worker.changes.store import StoredGrant
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.run.failures import span, utc
+from token_refresh_worker.run.settings import Settings
 
 _BAR_CELLS: Final = 30
-_UNITS: Final = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 _CELLS: Final = {False: ("┃", "█", "░"), True: ("|", "#", "-")}
 """The mark, what is left and what has passed, by whether the terminal is ASCII."""
 
@@ -122,11 +126,6 @@ def fields_table(rows: Iterable[tuple[str, str | Text | None]]) -> Table:
     return table
 
 
-def when(moment: datetime) -> str:
-    """Write a moment, in UTC."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def ago(moment: datetime, now: datetime) -> str:
     """Write how long ago something happened."""
     # Secrets Manager tells the time in whole seconds, so what has just happened can lie a moment ahead.
@@ -135,22 +134,12 @@ def ago(moment: datetime, now: datetime) -> str:
 
 def when_from(moment: datetime, now: datetime) -> str:
     """Write a moment, and how far it is from now."""
-    return f"{when(moment)} ({relative(moment - now)})"
+    return f"{utc(moment)} ({relative(moment - now)})"
 
 
 def relative(distance: timedelta) -> str:
     """Write how far away something is: `in 7 h 12 min`, `3 d 2 h ago`."""
     return f"in {span(distance)}" if distance > timedelta(0) else f"{span(distance)} ago"
-
-
-def span(duration: timedelta) -> str:
-    """Write a duration by its two largest units."""
-    parts: list[str] = []
-    rest = abs(duration)
-    for unit, name in _UNITS:
-        count, rest = divmod(rest, unit)
-        parts += [f"{count} {name}"] if count else []
-    return " ".join(parts[:2]) if parts else f"{int(rest.total_seconds())} s"
 
 
 def iso(moment: datetime | None) -> str | None:
@@ -186,3 +175,18 @@ def show_result(result: Mapping[str, str | None], *, as_json: bool) -> None:
     outcome = known.pop("outcome", "no outcome")
     output().print(text(outcome.replace("_", " "), "bold"))
     output().print(fields_table((name.replace("_", " "), value) for name, value in known.items()))
+
+
+def say_published(context: Context, settings: Settings, stored: StoredGrant) -> None:
+    """Publish a token set that a command has stored, and say so; a failure, too, since the tokens are stored."""
+    published = settings.published_secret_id
+    try:
+        replaced = stored.copy.replace(stored.document, stored.version_id)
+    except TokenRefreshError as failure:
+        context.complete(failure)
+        old = f"The next run publishes: secret {published} still has the older access token. "
+        show(errors(), *message(old, *failure.parts))
+        return
+    if replaced is not None:
+        done = f"Published: secret {published} has the new access token."
+        output().print(text(done if replaced else f"Secret {published} changed meanwhile: the next run publishes."))

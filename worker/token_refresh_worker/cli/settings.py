@@ -26,6 +26,14 @@ def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
     return replace(settings, provider=settings.provider.for_document(fields))
 
 
+def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
+    """Give the settings for a token set; those of another provider don't keep an operator from looking back."""
+    try:
+        return settings_for(context, fields)
+    except ConfigurationError:
+        return context.settings()
+
+
 def _claim_table_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
     """Give CLAIM_TABLE as the document names it, unless the settings or the deployment say something else."""
     origin, deployment = read_origin(fields), context.deployment

@@ -14,25 +14,20 @@ from token_refresh.errors import (
     TokenRefreshError,
 )
 from token_refresh.stored.spelling import CAMEL
-from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import saying_where
-from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
-from token_refresh_worker.core.pauses import heed
-from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, due_at, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Step
 from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
-from token_refresh_worker.run.credentials import find_credentials
-from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.settings import Settings
-from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
 
 ATTEMPTS_LISTED: Final = 5
@@ -83,7 +78,6 @@ class SecretState:
 
     context: Context
     settings: Settings
-    reader: SnapshotReader
     snapshot: Snapshot
     step: Step
     """What the next scheduled run does first."""
@@ -151,41 +145,30 @@ class SecretState:
         return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
 
 
-def read_state(context: Context, memory: Memory | None = None) -> SecretState:
-    """Read the token secret, with no more permission than the function has; a memory knows newer claims than reads do.
+def read_state(context: Context) -> SecretState:
+    """Read the token secret, with no more permission than the function has.
 
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
     """
-    memory = memory or Memory(clock=SystemClock())
     with context.completing(), saying_where(context):
         context.settings()  # A wrong variable is reported first.
-        store = context.store()
-        settings = settings_for(context, fields_of(store.read(label=CURRENT)))
-        published, claims = settings.published_secret_id, context.claims(settings, store)
-        reader = SnapshotReader(
-            store=store,
-            claims=claims,
-            claim_store=settings.policy.claim_store.kind,
-            published=context.store(published, setting="PUBLISHED_SECRET_ID") if published else None,
-            secret=SecretName(secret_id=context.secret_id, region=context.region),
-            needs_refresh_token=settings.provider.needs_refresh_token,
-            memory=memory,
-        )
-        snapshot = reader.read()
+        settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
+        run = context.run(settings)
+        memory, claims = run.memory, run.parts.claims
+        snapshot = run.reader.read()
         attempts = tuple(
             _past_attempt(claims, snapshot, attempt)
             for attempt in reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
         )
-    for failure in (memory.publish_failure, client_failure := _client_failure(context, settings, snapshot)):
+    for failure in (memory.publish_failure, client_failure := _client_failure(context, run.parts, settings, snapshot)):
         if failure is not None:
             context.complete(failure)
     state = SecretState(
         context=context,
         settings=settings,
-        reader=reader,
         snapshot=snapshot,
-        step=heed(plan(snapshot, RunState(), settings.policy), snapshot),
+        step=next_step(snapshot, RunState(), settings.policy),
         attempts=attempts,
         publish_failure=memory.publish_failure,
         published_expires_at=None,
@@ -202,13 +185,13 @@ def _expiry_of_copy(context: Context, state: SecretState) -> datetime | None:
     return None
 
 
-def _client_failure(context: Context, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
+def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
     """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
     # Without the function's settings, a document without credentials says nothing: the function may have a secret.
     if not context.knows_function and settings.client_secret_id is None:
         return None
     try:
-        find_credentials(snapshot.current.document, settings=settings, secret=context.client_secret)
+        parts.credentials(snapshot.current.document)
     except SECRET_IS_BROKEN as failure:
         return failure
     except TokenRefreshError:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from token_refresh.advice import Advice, in_words
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
+from token_refresh_worker.changes.change import CLIENT_KEYS
 from token_refresh_worker.cli.around import is_prolonged
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
@@ -27,16 +28,14 @@ from token_refresh_worker.cli.screen import (
     output,
     print_json,
     show,
-    span,
     text,
-    when,
     when_from,
 )
-from token_refresh_worker.cli.secret.storing import CLIENT_KEYS
 from token_refresh_worker.cli.state import SecretState, read_state
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, Wait
+from token_refresh_worker.run.failures import span, utc
 
 
 def _health_after(failure: TokenRefreshError) -> Health:
@@ -134,7 +133,7 @@ def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]
         [
             ("current version", current.version_id),
             ("labels", ", ".join(sorted(current.labels))),
-            ("stored", f"{when(current.stored_at)} ({ago(current.stored_at, now)})"),
+            ("stored", f"{utc(current.stored_at)} ({ago(current.stored_at, now)})"),
             ("expires", when_from(expires_at, now) if expires_at else "unknown"),
             ("", _bar(state, _STYLES[health])),
             ("due", when_from(state.due_at, now) if state.due_at else "now"),
@@ -233,7 +232,7 @@ def _attempts(state: SecretState) -> Table:
             table.add_row(since, result)
         else:
             version = text((past.version_id or "")[:8])
-            table.add_row(when(claimed_at), since, str(past.attempt.attempt_number), result, version)
+            table.add_row(utc(claimed_at), since, str(past.attempt.attempt_number), result, version)
     return table
 
 

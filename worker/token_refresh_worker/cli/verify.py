@@ -90,7 +90,7 @@ def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:
                 if len(body) > BODY_LIMIT_BYTES:  # An endless response must not fill the memory.
                     break
             return response.status_code, bytes(body[:BODY_LIMIT_BYTES])
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: a redirect to a malformed host
         other = state.context.command("verify", "--url", "URL")
         raise CommandFailed(
             f"{urlsplit(url).netloc} can't be reached ({type(error).__name__})",

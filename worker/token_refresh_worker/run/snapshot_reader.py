@@ -18,9 +18,10 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
-from token_refresh_worker.run.failures import SecretName, grant_revoked, no_value, published_itself, unreadable_document
+from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import ClaimStore, SecretStore, SecretVersion
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -31,12 +32,7 @@ _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 class SnapshotReader:
     """Reads one token secret, its claims and its published copy."""
 
-    store: SecretStore
-    claims: ClaimStore
-    claim_store: ClaimStoreKind
-    published: SecretStore | None = None
-    secret: SecretName
-    needs_refresh_token: bool
+    parts: Parts
     memory: Memory
     _now: datetime = _BEGINNING
     _sets: dict[str, TokenSet] = field(default_factory=dict)
@@ -54,7 +50,7 @@ class SnapshotReader:
         self._now, self._sets = _BEGINNING, {}
         copy = self._published_copy()
         current = self._current(copy)
-        found = self.claims.newest()
+        found = self.parts.claims.newest()
         self._note_time(found.read_at)
         newest = self._newest_claim(found.claim, current)
         snapshot = Snapshot(
@@ -72,7 +68,7 @@ class SnapshotReader:
 
     def claim_named(self, claim_id: str, number: int, previous: Claim | None, current: TokenSet) -> Claim | None:
         """Read a claim that is known by its ID and number; None if it can't be read yet."""
-        found = self.claims.find(claim_id)
+        found = self.parts.claims.find(claim_id)
         if found is None:
             return None
         if not found.nonce:  # It may hide a run that redeems the current token.
@@ -87,10 +83,10 @@ class SnapshotReader:
         return replace(found, number=max(found.number, number))
 
     def _published_copy(self) -> SecretVersion | None:
-        if self.published is None or self.memory.publish_failure is not None:
+        if self.parts.published is None or self.memory.publish_failure is not None:
             return None
         try:
-            return self.published.read(label=CURRENT)
+            return self.parts.published.read(label=CURRENT)
         except SecretStoreError as failure:
             # The refresh goes on; the run raises this at its end.
             self.memory.stop_publishing(failure)
@@ -99,15 +95,15 @@ class SnapshotReader:
     def _current(self, copy: SecretVersion | None) -> TokenSet:
         version = self._read(label=CURRENT)
         if version is None:
-            raise no_value(self.secret)
+            raise no_value(self.parts.secret)
         if copy is not None and version.arn == copy.arn:
-            raise published_itself(self.secret)
+            raise published_itself(self.parts.secret)
         try:
             current = self._token_set(version)
         except InvalidSecretDocument as error:
-            raise unreadable_document(self.secret, version.version_id, str(error)) from None
+            raise unreadable_document(self.parts.secret, version.version_id, str(error)) from None
         if current.document.revoked_at is not None:
-            raise grant_revoked(self.secret, current.document.revoked_at)
+            raise grant_revoked(self.parts.secret, current.document.revoked_at)
         return current
 
     def _newest_claim(self, found: Claim | None, current: TokenSet) -> Claim | None:
@@ -116,14 +112,14 @@ class SnapshotReader:
         # The label may be stale, and people can move it; the number of a claim only grows.
         newest = max(known, key=lambda claim: claim.number, default=None)
         named = Snapshot(now=self._now, current=current, newest=newest).missing_claim_id
-        if named is None or self.claim_store is ClaimStoreKind.TABLE:
+        if named is None or self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE:
             return newest
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.claim_named(named, current.document.origin.number, newest, current) or newest
 
     def _claims_in_versions(self, current: TokenSet) -> bool:
         """Whether claims are in the secret: a document that no run has written does not say where its claims are."""
-        named = current.document.origin is not None or self.claim_store is not ClaimStoreKind.TABLE
+        named = current.document.origin is not None or self.parts.policy.claim_store.kind is not ClaimStoreKind.TABLE
         return not named and self._read(label=CLAIM) is not None
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
@@ -147,7 +143,7 @@ class SnapshotReader:
         staged = None if record else self._staged_under(attempt)
         if staged is not None:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
-        record = record or self.claims.record_of(attempt.claim_id)
+        record = record or self.parts.claims.record_of(attempt.claim_id)
         if record is None:
             return attempt
         return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=record.retry_at)
@@ -169,12 +165,12 @@ class SnapshotReader:
         return TokenSet(
             version_id=version.version_id,
             stored_at=version.created_at,
-            document=read_document(version.value, needs_refresh_token=self.needs_refresh_token),
+            document=read_document(version.value, needs_refresh_token=self.parts.provider.needs_refresh_token),
             labels=version.labels,
         )
 
     def _read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
-        version = self.store.read(label=label, version_id=version_id)
+        version = self.parts.store.read(label=label, version_id=version_id)
         self._note_time(version.read_at if version else None)
         return version
 

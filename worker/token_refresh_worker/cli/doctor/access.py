@@ -22,9 +22,9 @@ from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, Toke
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.secrets_manager import swap_refused
+from token_refresh_worker.changes.past import PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.finding import Finding
-from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
 from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.variables import Variable

@@ -14,19 +14,19 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.spelling import CAMEL, SNAKE
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.bootstrap import token_endpoint
+from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.finding import Finding, failed
 from token_refresh_worker.cli.health import examine, explain_attempt
 from token_refresh_worker.cli.lookups import each_version, read_clock
-from token_refresh_worker.cli.screen import ago, relative, span, when
-from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.cli.screen import ago, relative
 from token_refresh_worker.cli.settings import names_provider
 from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.run.credentials import find_credentials
+from token_refresh_worker.run.failures import span, utc
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.run.settings import Settings
 
@@ -125,7 +125,7 @@ def check_credentials(state: SecretState) -> Finding:
     """Say whether client credentials are where the function looks for them."""
     context = state.context
     try:
-        found = find_credentials(state.document, settings=state.settings, secret=context.client_secret)
+        found = context.run(state.settings).parts.credentials(state.document)
     except SecretStoreError as failure:
         return failed(failure)
     except TokenRefreshError as failure:
@@ -140,7 +140,7 @@ def check_consumer(state: SecretState, reported: str | None) -> Finding:
         TokenRefreshError: The versions can't be listed.
     """
     current = state.snapshot.current
-    since = f"version {current.version_id} is current since {when(current.stored_at)}"
+    since = f"version {current.version_id} is current since {utc(current.stored_at)}"
     if reported is None:
         return Finding.healthy(f"{since}; to check a consumer's cache, pass --consumer-version ID")
     if len(reported) < _SHORTEST:
@@ -148,7 +148,7 @@ def check_consumer(state: SecretState, reported: str | None) -> Finding:
     if current.version_id.startswith(reported):
         return Finding.healthy("the consumer has the current version")
     versions = each_version(state.context)
-    stored_at = next((when(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)
+    stored_at = next((utc(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)
     if stored_at is None:
         return Finding.broken(
             f"this secret has no version {reported}: the consumer reads another secret, or in another region",
@@ -219,7 +219,7 @@ def _request(settings: Settings, context: Context, state: SecretState | None) ->
     made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
     if state is not None and names_provider(context, state.document.fields):
         try:
-            client = find_credentials(state.document, settings=settings, secret=context.client_secret)
+            client = context.run(settings).parts.credentials(state.document)
             return refresh_request(made_up, client, provider.request, endpoint=provider.token_endpoint), True
         except TokenRefreshError:
             pass  # Another check reports it.

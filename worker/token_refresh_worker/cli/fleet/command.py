@@ -16,14 +16,14 @@ from token_refresh_worker.cli.finding import Health
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.membership import find_index, open_index
-from token_refresh_worker.cli.screen import errors, output, print_json, show, text, when
+from token_refresh_worker.cli.screen import errors, output, print_json, show, text
 from token_refresh_worker.fleet.core.breaker import provider_in
 from token_refresh_worker.fleet.core.dispatch import breakers_of
 from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row, State
 from token_refresh_worker.fleet.core.tombstone import standing
-from token_refresh_worker.fleet.ports import store_refuses
 from token_refresh_worker.fleet.settings import provider_limits
+from token_refresh_worker.run.failures import utc
 
 LONGEST_REASON: Final = 500
 
@@ -52,7 +52,7 @@ def status(  # noqa: PLR0913 - options, each by its name
     if provider is not None and not _count(rows, provider):
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
     limits = provider_limits(row.provider for row in rows)
-    breakers = breakers_of(Fleet(rows=rows, providers=limits, store_refuses=store_refuses(index.refused())), now)
+    breakers = breakers_of(Fleet(rows=rows, providers=limits, store_refuses=index.store().refuses(now)), now)
     view = replace(
         select(rows, pauses, fleet=fleet, now=now, provider=provider, state=state),
         breakers={name: found for name, found in breakers.items() if provider in (None, provider_in(name))},
@@ -121,7 +121,7 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     if not index.pause(pause, secret_arn=secret_arn, provider=provider):
         add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region)
         raise ConfigurationError(f"secret {secret} is not in fleet {fleet}", fix=("add it with ", add_it))
-    output().print(text(f"paused until {when(pause.until)}" if pause else "resumed"))
+    output().print(text(f"paused until {utc(pause.until)}" if pause else "resumed"))
     # Not refused: secrets that no run has read yet may turn out to be this provider's.
     if pause and provider and not paused:
         errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
@@ -135,7 +135,7 @@ def _refuse_to_outlast(rows: Iterable[Row], pause: Pause) -> None:
     if ends:
         first = min(ends, key=lambda name: ends[name])
         raise ConfigurationError(
-            f"{len(ends)} grants would end during the pause, the first, of secret {first}, at {when(ends[first])}",
+            f"{len(ends)} grants would end during the pause, the first, of secret {first}, at {utc(ends[first])}",
             fix="choose a shorter --for, and let the fleet refresh them in between",
         )
 

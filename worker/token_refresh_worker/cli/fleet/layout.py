@@ -11,11 +11,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from token_refresh_worker.cli.finding import Health
-from token_refresh_worker.cli.screen import assemble, iso, span, text, when
+from token_refresh_worker.cli.screen import assemble, iso, text
 from token_refresh_worker.fleet.core.breaker import Breaker
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
 from token_refresh_worker.fleet.core.shares import DAY
 from token_refresh_worker.fleet.core.tombstone import Tombstone
+from token_refresh_worker.run.failures import span, utc
 
 
 class _Look(NamedTuple):
@@ -90,7 +91,7 @@ def lay_out(view: View, *, limit: int) -> list[RenderableType]:
     # Before the rows: of a paused fleet each row says `paused`, and none says why.
     if view.pauses.fleet is not None and view.now < view.pauses.fleet.until:
         pause = view.pauses.fleet
-        parts.append(text(f"paused until {when(pause.until)} by {pause.by}: {pause.why}", "cyan"))
+        parts.append(text(f"paused until {utc(pause.until)} by {pause.by}: {pause.why}", "cyan"))
     for provider, breaker in sorted(view.breakers.items()):
         reason = breaker.reason.value.replace("_", " ")
         parts.append(text(f"breaker of {provider} is open: {reason}; {breaker.allowed} runs at once", "yellow"))

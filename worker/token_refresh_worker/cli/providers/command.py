@@ -17,12 +17,13 @@ from token_refresh_worker.cli.command import command, names_beginning
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.providers.from_issuer import write_profile
-from token_refresh_worker.cli.screen import fields_table, message, output, show, span, text
+from token_refresh_worker.cli.screen import fields_table, message, output, show, text
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, read_response
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names, read_profile
 from token_refresh_worker.providers.provider import Basis, GraceEnd, OldAccessToken, Provider, Rotation
+from token_refresh_worker.run.failures import span
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 _BASES: Final = {

@@ -1,34 +1,36 @@
 """`token-refresh revoke`: end a grant at its provider, for good, and leave what says so."""
 
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from token_refresh.aws.arn import name_same_secret
-from token_refresh_worker.bootstrap import SystemClock, build_run, revocation_sender
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh_worker.bootstrap import revocation_sender
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.publish import CopyBefore
+from token_refresh_worker.changes.revoke import SendRevocation, revoke_grant
 from token_refresh_worker.cli.command import command
-from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
+from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import read_clock, saying_where
 from token_refresh_worker.cli.membership import find_index, fleet_of, report_revoked
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.revoke.revocation import SendRevocation, revoke_grant
-from token_refresh_worker.cli.screen import fields_table, message, output, show, text, when
-from token_refresh_worker.cli.secret.storing import document_of, fields_of
+from token_refresh_worker.cli.screen import fields_table, message, output, show, text
 from token_refresh_worker.cli.settings import settings_for, take_word
-from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id
+from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.endpoint import host_of
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
-from token_refresh_worker.stored.origin import read_origin
-from token_refresh_worker.stored.published import revoked_document
+from token_refresh_worker.stored.document import read_document
 
 
 @command("revoke", "my-app/prod/xero", "my-app/prod/xero --fleet prod --yes", "my-app/prod/asana --by-hand")
@@ -50,20 +52,26 @@ def revoke(
     if fleet:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     with saying_where(context):
-        version = context.store().read(label=CURRENT)
         _check_fleet(context, fleet)
-        context = take_word(context, fields_of(version), ask=not yes)
-        settings, done = settings_for(context, fields_of(version)), _revoked(version)
+        fields = fields_of(context.store().read(label=CURRENT))
+        context = take_word(context, fields, ask=not yes)
+        settings = settings_for(context, fields)
+        copy = _copy(context, settings)
+        done = _revoked(context.store().read(label=CURRENT))
         if done is None:
             send = _sender(context, settings, by_hand=by_hand)
             if not yes:
                 confirm(_question(context, settings.provider, by_hand=by_hand))
             with finishing("The revocation ends first."):
-                done = _revoke(context, settings, send)
-        _publish(context, settings, *done)
+                done = revoke_grant(context.run(settings), send)
+        if copy.replace(done.document, done.version_id) is False:
+            raise CommandFailed(
+                f"the grant is revoked, and a run published to secret {settings.published_secret_id} meanwhile",
+                fix=("Let the copy say it, too: ", context.command("revoke")),
+            )
         if index is not None:
-            _report(context, index, settings, *done)
-    _show(context, settings, *done)
+            _report(context, index, settings, done)
+    _show(context, settings, done)
     return 0
 
 
@@ -77,13 +85,21 @@ def _check_fleet(context: Context, fleet: str | None) -> None:
         )
 
 
-def _revoked(version: SecretVersion | None) -> tuple[str, datetime] | None:
+def _copy(context: Context, settings: Settings) -> CopyBefore:
+    """Read the published copy before the secret: a run may publish after that."""
+    name = settings.published_secret_id
+    if name is None or name_same_secret(name, context.secret_id):
+        return CopyBefore(store=None)
+    return CopyBefore.read(context.store(name, setting="PUBLISHED_SECRET_ID"))
+
+
+def _revoked(version: SecretVersion | None) -> TokenSet | None:
     """Give the version that says since when the grant is revoked; None if it is not."""
-    fields = fields_of(version)
-    origin = read_origin(fields)
-    if version is None or origin is None or origin.revoked_at is None or document_of(fields) is not None:
-        return None
-    return version.version_id, origin.revoked_at
+    with suppress(InvalidSecretDocument):
+        document = read_document(version.value) if version and version.value else None
+        if version and document and document.revoked_at is not None:
+            return TokenSet(version_id=version.version_id, stored_at=version.created_at, document=document)
+    return None
 
 
 def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevocation:
@@ -120,42 +136,14 @@ def _question(context: Context, provider: Provider, *, by_hand: bool) -> str:
     return f"Revoke the grant in {where} at {host_of(provider.revocation_endpoint)}? No token of it works after that."
 
 
-def _revoke(context: Context, settings: Settings, send: SendRevocation) -> tuple[str, datetime]:
-    run = build_run(
-        settings,
-        Trigger(name="cli"),
-        clock=SystemClock(),
-        log=_NoLog(),
-        time_left_seconds=TIME_LIMIT_SECONDS,
-        client=context.run_client,
-    )
-    return revoke_grant(run, send)
-
-
-def _publish(context: Context, settings: Settings, version_id: str, revoked_at: datetime) -> None:
-    """Let the published copy say it, by compare-and-swap."""
-    name = settings.published_secret_id
-    if name is None or name_same_secret(name, context.secret_id):
-        return
-    copy, published = context.store(name, setting="PUBLISHED_SECRET_ID"), published_version_id(version_id)
-    before = copy.read(label=CURRENT)
-    if before is not None and before.version_id == published:
-        return
-    copy.put(published, revoked_document(revoked_at, version_id), label=OUTCOME)
-    if not copy.move_label(CURRENT, to=published, remove_from=before.version_id if before else None):
-        raise CommandFailed(
-            f"the grant is revoked, and a run published to secret {name} meanwhile",
-            fix=("Let the copy say it, too: ", context.command("revoke")),
-        )
-
-
-def _report(context: Context, index: Index, settings: Settings, version_id: str, revoked_at: datetime) -> None:
-    at = max(revoked_at, read_clock(context))
-    if not report_revoked(context, index, at=at, provider=settings.provider.name, version_id=version_id):
+def _report(context: Context, index: Index, settings: Settings, done: TokenSet) -> None:
+    at = max(done.document.revoked_at or done.stored_at, read_clock(context))
+    if not report_revoked(context, index, at=at, provider=settings.provider.name, version_id=done.version_id):
         output().print(text("The fleet has no row of it, or a run has reported later; its next run reports it."))
 
 
-def _show(context: Context, settings: Settings, version_id: str, revoked_at: datetime) -> None:
+def _show(context: Context, settings: Settings, done: TokenSet) -> None:
+    revoked_at = done.document.revoked_at
     output().print(text("Revoked: the secret holds no tokens.", "bold green"))
     output().print(
         fields_table(
@@ -163,20 +151,10 @@ def _show(context: Context, settings: Settings, version_id: str, revoked_at: dat
                 ("secret", context.secret_id),
                 ("region", context.region),
                 ("provider", f"{settings.provider.title} ({settings.provider.host})"),
-                ("version", version_id),
-                ("revoked", when(revoked_at)),
+                ("version", done.version_id),
+                ("revoked", utc(revoked_at) if revoked_at else None),
                 ("published copy", settings.published_secret_id),
             ]
         )
     )
     show(output(), *message("Runs send nothing. To see it: ", context.command("status")))
-
-
-class _NoLog:
-    """The log of a command that says itself what it did."""
-
-    def info(self, event: str, **fields: object) -> None:
-        """Say nothing."""
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Say nothing."""

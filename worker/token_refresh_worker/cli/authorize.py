@@ -1,29 +1,36 @@
 """`token-refresh authorize`: get the first token set, or a new one after the grant has died."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from token_refresh.errors import ConfigurationError, SecretNotFound
-from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect
-from token_refresh_worker.cli.authorize.exchange import Exchange
-from token_refresh_worker.cli.authorize.provider import build_authorization, with_provider_keys
-from token_refresh_worker.cli.browser import opened
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.changes.authorization import (
+    VARIABLES,
+    AuthorizationRequest,
+    ForeignRedirect,
+    build_authorization,
+)
+from token_refresh_worker.changes.change import document_of, fields_of, is_snake
+from token_refresh_worker.changes.store import NewGrant, base_document, exchange
+from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.failures import CommandFailed
-from token_refresh_worker.cli.lookups import other_regions, refuse_published_secret
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import find_index, join
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
 from token_refresh_worker.cli.redirect import RedirectServer, can_listen
-from token_refresh_worker.cli.screen import errors, output, text, when
-from token_refresh_worker.cli.secret.storing import base_document, document_of, fields_of
-from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
+from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
+from token_refresh_worker.cli.settings import PROVIDER_KEY, provider_variable, settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.credentials import find_credentials
+from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -106,19 +113,20 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
-    exchange = Exchange(
+    job = _Job(
         context=context,
         settings=settings,
+        authorization=authorization,
         client=client,
         keeps_client=keeps_client,
-        creates=creates,
-        fields=fields,
-        tags=tags,
+        known=fields_of(version),
+        change=lambda stored: with_provider_keys(context, stored, variable or ()),
+        create=partial(_create_secret, context, tags) if creates else None,
     )
     if listens:
-        _listen(authorization, exchange, browser=browser, timeout_seconds=timeout)
+        _listen(job, browser=browser, timeout_seconds=timeout)
     else:
-        _paste(authorization, exchange)
+        _paste(job)
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
@@ -169,7 +177,7 @@ def _find_client(
 ) -> tuple[ClientCredentials, bool]:
     """Give the client credentials, and whether to store them beside the tokens."""
     try:
-        known = find_credentials(base_document(fields, None), settings=settings, secret=context.client_secret)
+        known = context.run(settings).parts.credentials(base_document(fields, None))
     except ConfigurationError:
         known = None  # They are in none of the three places.
     wanted = client_id or (given.client_id if given else None)
@@ -196,30 +204,124 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
     elif document.expires_at is None:
         what = "a token set"
     else:
-        what = f"a token set that expires at {when(document.expires_at)}"
-    confirm(f"{where} in {context.region} holds {what}, stored at {when(version.created_at)}. Replace it?")
+        what = f"a token set that expires at {utc(document.expires_at)}"
+    confirm(f"{where} in {context.region} holds {what}, stored at {utc(version.created_at)}. Replace it?")
 
 
-def _listen(authorization: AuthorizationRequest, exchange: Exchange, *, browser: bool, timeout_seconds: int) -> None:
-    with RedirectServer(authorization, lambda code: exchange.complete(authorization, code)) as server:
-        _show_url(authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
-        with opened(authorization.url, wanted=browser, environment=exchange.context.environment):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What to do once the provider has authorized."""
+
+    context: Context
+    settings: Settings
+    authorization: AuthorizationRequest
+    client: ClientCredentials
+    keeps_client: bool
+    """Whether the client credentials are stored beside the tokens."""
+    known: Mapping[str, object]
+    """What is stored so far."""
+    change: Callable[[Mapping[str, object]], dict[str, object]]
+    """Adds the provider's keys to what is stored."""
+    create: Callable[[SecretValue], str] | None
+    """Creates the secret, where it is missing."""
+
+    def complete(self, code: SecretValue) -> str:
+        """Exchange the code, store the tokens, say so, and give the page for the browser.
+
+        Raises:
+            TokenRefreshError: No tokens came, or they could not be stored.
+        """
+        context, provider = self.context, self.settings.provider
+        # The provider may have ended the old grant: new tokens that are not stored leave none.
+        with finishing("The tokens are stored first."):
+            sent_at = read_clock(context)  # Before the request, so that the stored expiry is never too late.
+            grant = NewGrant(
+                tokens=exchange(context.run(self.settings).parts, self.authorization, code, self.client),
+                sent_at=sent_at,
+                asked_scope=self.authorization.scope,
+                client=self.client if self.keeps_client else None,
+            )
+            stored = grant.store(context.run(self.settings).parts, self.known, self.change, self.create)
+        expires_at = stored.document.expires_at
+        output().print(text("Authorized: the tokens are stored.", "bold green"))
+        output().print(
+            fields_table(
+                [
+                    ("secret", context.secret_id),
+                    ("region", context.region),
+                    ("provider", f"{provider.title} ({provider.host})"),
+                    ("version", stored.version_id),
+                    ("expires", None if expires_at is None else utc(expires_at)),
+                ]
+            )
+        )
+        say_published(context, self.settings, stored)
+        show(output(), *message("Next: ", context.command("status")))
+        return authorized(context.secret_id, context.command("status"))
+
+
+def _create_secret(context: Context, tags: Sequence[tuple[str, str]], value: SecretValue) -> str:
+    """Create the secret with its first version, and return that.
+
+    Its tags are those that its name stands for by the convention {app}/{environment}/{service}, and those given.
+    """
+    version_id, parts, names = str(uuid.uuid4()), context.secret_id.split("/"), ("app", "environment", "service")
+    by_name = dict(zip(names, parts, strict=True)) if len(parts) == len(names) else {}
+    context.ask(
+        "secretsmanager:CreateSecret",
+        "secret",
+        context.secret_id,
+        Name=context.secret_id,
+        ClientRequestToken=version_id,
+        Description="OAuth 2.0 tokens, refreshed by token-refresh-worker",
+        SecretString=value.reveal(),
+        Tags=[
+            {"Key": key, "Value": text}
+            for key, text in sorted(({"managed-by": "token-refresh-worker"} | by_name | dict(tags)).items())
+        ],
+    )
+    return version_id
+
+
+def with_provider_keys(context: Context, fields: Mapping[str, object], variables: Sequence[str]) -> dict[str, object]:
+    """Add the provider that was named, and its variables, to the keys of the token document.
+
+    Raises:
+        BadParameter: A variable is not KEY=VALUE.
+    """
+    added: dict[str, object] = {}
+    if name := context.environment.get("PROVIDER"):
+        added[PROVIDER_KEY] = name
+    pairs = [text.partition("=") for text in variables]
+    if not all(key and value for key, _, value in pairs):
+        raise typer.BadParameter("--variable must be KEY=VALUE")
+    if pairs:
+        key = VARIABLES[is_snake(fields)]
+        known = fields.get(key)
+        added[key] = {**(known if isinstance(known, dict) else {}), **{name: value for name, _, value in pairs}}
+    return {**fields, **added}
+
+
+def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:
+    with RedirectServer(job.authorization, job.complete) as server:
+        _show_url(job.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
+        with opened(job.authorization.url, wanted=browser, environment=job.context.environment):
             server.wait(timeout_seconds)
 
 
-def _paste(authorization: AuthorizationRequest, exchange: Exchange) -> None:
-    _show_url(authorization, "Open this URL in a browser on any machine, and authorize:")
+def _paste(job: _Job) -> None:
+    _show_url(job.authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
         try:
-            code = authorization.read_redirect(ask_secret("URL").reveal())
+            code = job.authorization.read_redirect(ask_secret("URL").reveal())
         except ForeignRedirect:
             errors().print(
                 "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "
                 "URL that the browser ends on after you authorize."
             )
         else:
-            exchange.complete(authorization, code)
+            job.complete(code)
             return
     raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
 

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from token_refresh_worker.changes.past import ListedVersion, Past
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.history.past import Past, read_past
-from token_refresh_worker.cli.history.versions import ListedVersion
+from token_refresh_worker.cli.lookups import read_past
 from token_refresh_worker.cli.screen import assemble, iso, message, output, print_json, show, text
 
 

@@ -1,4 +1,4 @@
-"""Revoke a grant under a claim, through the ports of a run, and leave a document that says so.
+"""Revoke a grant under a claim, and leave a document that says so.
 
     claim ──> request to the revocation endpoint ──> record ──> document without tokens ──> AWSCURRENT
 
@@ -8,14 +8,12 @@ confirms that it is (RFC 7009 section 2.2).
 """
 
 from collections.abc import Callable
-from dataclasses import field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Final
 
 from token_refresh.errors import ClientRejected, SecretEmpty, TokenRefreshError
 from token_refresh.records import record
-from token_refresh_worker.cli.failures import CommandFailed
-from token_refresh_worker.cli.screen import when
+from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import (
@@ -28,19 +26,17 @@ from token_refresh_worker.core.plan import (
     store_kept_tokens,
     wait_for_open_claim,
 )
-from token_refresh_worker.core.schedule import SETTLED, Policy
-from token_refresh_worker.core.snapshot import Snapshot, TokenSet
-from token_refresh_worker.core.steps import Action, Mismatch, Promote, Reason, Step, TokenUsed, Wait
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
+from token_refresh_worker.core.steps import Fresh, Reason, Step, TokenUsed
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, revoked_version_id
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.oauth.revocation import Revoked, revocation_request
-from token_refresh_worker.run.actions import Actions
-from token_refresh_worker.run.failures import mismatch
-from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.request_sender import PreparedRefresh
-from token_refresh_worker.run.run import STEPS, Run
+from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.origin import Origin
 
 _CHECKS: Final = {
@@ -65,7 +61,6 @@ class Revocation(Redemption):
     """Revokes where a run would redeem. What a run would do before that it does too: the newest token counts."""
 
     send: SendRevocation
-    stored: list[TokenSet] = field(default_factory=list)
 
     def prepare(self, snapshot: Snapshot) -> PreparedRefresh:
         """Build the request before a claim is stored."""
@@ -81,7 +76,7 @@ class Revocation(Redemption):
         """Send the request once, and stage the document without tokens.
 
         Raises:
-            CommandFailed: The provider did not revoke, or nobody knows whether it did.
+            ChangeFailed: The provider did not revoke, or nobody knows whether it did.
             DeadlineExceeded: Too little time is left; nothing was sent.
         """
         # The machine may have been suspended since the claim was stored: it may have ended, and a run refreshed.
@@ -107,72 +102,68 @@ class Revocation(Redemption):
         except TokenRefreshError as error:
             what = f"the grant in {self.parts.secret} is revoked, and the secret can't say so"
             again = self.parts.secret.command("revoke")
-            raise CommandFailed(what, why=error.facts, fix=("Correct that, then: ", again)) from None
-        self.stored.append(TokenSet(version_id=version_id, stored_at=now, document=revoked))
-        return self.stored[-1]
+            raise ChangeFailed(what, why=error.facts, fix=("Correct that, then: ", again)) from None
+        return self.memory.note_staged(version_id, revoked, received=True)
 
-    def _failed(self, response: FailedRequest) -> CommandFailed | ClientRejected:
+    def _failed(self, response: FailedRequest) -> ChangeFailed | ClientRejected:
         what = f"the grant in {self.parts.secret} is not revoked, as far as is known ({response.seen})"
         again = self.parts.secret.command("revoke")
         if response.kind is FailureKind.CLIENT_REJECTED:
             return ClientRejected(what, fix=("Correct the client credentials, then: ", again))
-        return CommandFailed(what, fix=("Nothing of it is stored, and the schedule goes on. Try again: ", again))
+        return ChangeFailed(what, fix=("Nothing of it is stored, and the schedule goes on. Try again: ", again))
 
 
-def revoke_grant(run: Run, send: SendRevocation) -> tuple[str, datetime]:
-    """Revoke the grant of a run's secret, and return the version that says so, and since when.
+def revoke_grant(run: Run, send: SendRevocation) -> TokenSet:
+    """Revoke the grant of a run's secret, and return the version that says so.
 
     Raises:
-        CommandFailed: The provider did not revoke, another run holds the claim, or somebody stored another token set.
+        ChangeFailed: The provider did not revoke, another run holds the claim, or somebody stored another token set.
         TokenRefreshError: A store refuses, or the settings don't fit the document.
     """
-    parts, memory = run.parts, run.memory
-    revocation = Revocation(parts=parts, memory=memory, send=send)
-    actions = Actions(parts=parts, memory=memory, reader=run.reader, redemption=revocation)
-    snapshot, step = run.reader.read(), None
-    for _ in range(STEPS):
-        step = _next_step(snapshot, memory, parts.policy)
-        if isinstance(step, Mismatch):
-            raise mismatch(parts.secret, step)
-        if not isinstance(step, Action):
-            break
-        try:
-            after = actions.take(step, snapshot)
-        except SecretEmpty:  # After a lost response the label had moved: the next read is that of the document.
-            after = None
-        # What this command made current itself needs no read, which may be older.
-        known = {after.current.version_id} if after else set()
-        revoked = next((s for s in revocation.stored if s.version_id in known or _is_current(run, s)), None)
-        if revoked is not None:
-            return revoked.version_id, revoked.stored_at
-        if after is None:
-            break
-        snapshot = after
-    if revocation.stored:
-        if (snapshot.current.version_id, revocation.stored[-1].version_id) in memory.refused:
-            # The move from this version was refused, so it is current no more: this command moved, or somebody else.
-            raise CommandFailed(
-                f"the grant is revoked, and a read of {parts.secret} is too old to show what is current",
-                fix=("Look at it in ten minutes: ", parts.secret.command("status")),
-            )
-        raise CommandFailed(
-            f"the grant is revoked, and somebody stored another token set in {parts.secret} meanwhile; it stays",
-            fix=("Look at it: ", parts.secret.command("status")),
+    run = replace(
+        run,
+        # A copy that can't be read keeps nobody from revoking.
+        parts=replace(run.parts, published=None),
+        decide=_decide,
+        redemption=lambda parts, memory: Revocation(parts=parts, memory=memory, send=send),
+    )
+    secret, memory = run.parts.secret, run.memory
+    try:
+        ended = run.execute()
+    except SecretEmpty:  # After a lost response the label had moved: the next read is that of the document.
+        if not memory.received:
+            raise
+        ended = None
+    stored = next((memory.staged[version_id] for version_id in memory.received), None)
+    if stored is None:
+        assert ended is not None  # noqa: S101 - else it would be raised
+        until = f" until {utc(ended.retry_at)}" if ended.retry_at else ""
+        raise ChangeFailed(
+            f"{(ended.reason or Reason.CLAIMED).value} on {secret}{until}; nothing was sent",
+            fix=("Wait for it, then: ", secret.command("revoke")),
         )
-    reason, until = (step.reason, f" until {when(step.until)}") if isinstance(step, Wait) else (Reason.CLAIMED, "")
-    raise CommandFailed(
-        f"{reason.value} on {parts.secret}{until}; nothing was sent",
-        fix=("Wait for it, then: ", parts.secret.command("revoke")),
+    assert memory.snapshot is not None  # noqa: S101 - nothing is stored before the first read
+    known = memory.snapshot.current.version_id
+    # What this command made current itself needs no read, which may be older.
+    if known == stored.version_id or _is_current(run, stored):
+        return stored
+    if (known, stored.version_id) in memory.refused:
+        # The move from this version was refused, so it is current no more: this command moved, or somebody else.
+        raise ChangeFailed(
+            f"the grant is revoked, and a read of {secret} is too old to show what is current",
+            fix=("Look at it in ten minutes: ", secret.command("status")),
+        )
+    raise ChangeFailed(
+        f"the grant is revoked, and somebody stored another token set in {secret} meanwhile; it stays",
+        fix=("Look at it: ", secret.command("status")),
     )
 
 
-def _next_step(snapshot: Snapshot, memory: Memory, policy: Policy) -> Step:
-    step = plan(snapshot, memory, policy, _RULES)
-    if isinstance(step, TokenUsed):
-        return plan(snapshot, memory, policy, _TOKEN_GONE)
-    if isinstance(step, Promote) and (snapshot.current.version_id, step.successor.version_id) in memory.refused:
-        return Wait(snapshot.now + SETTLED, Reason.STALE)
-    return step
+def _decide(snapshot: Snapshot, state: RunState, policy: Policy) -> Step:
+    if snapshot.current.document.revoked_at is not None:
+        return Fresh()
+    step = plan(snapshot, state, policy, _RULES)
+    return plan(snapshot, state, policy, _TOKEN_GONE) if isinstance(step, TokenUsed) else step
 
 
 def _is_current(run: Run, stored: TokenSet) -> bool:

@@ -1,22 +1,20 @@
 """`token-refresh claims move`: move the claims of one secret between the secret's versions and DynamoDB tables."""
 
-import secrets
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from token_refresh_worker.bootstrap import SystemClock, deadline_in, open_claims
-from token_refresh_worker.cli.claims.moving import Move
+from token_refresh_worker.bootstrap import open_claims
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.move import Move
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.screen import message, output, show, text
-from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.cli.settings import names_provider, settings_for
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, in_table
 
@@ -38,7 +36,7 @@ def move(
     """
     target = _target(context, to, table)
     mover = _mover(context, _fallback(context, target, table))
-    with context.completing(), finishing("The move ends first."):
+    with finishing("The move ends first."):
         moved = mover.rename(target) if lost else mover.carry_out(target)
     if not moved:
         output().print(text(f"The claims on secret {context.secret_id} are in {target} already."))
@@ -69,17 +67,15 @@ def _fallback(context: Context, target: StoreName, table: str | None) -> StoreNa
 
 def _mover(context: Context, fallback: StoreName) -> Move:
     # Tokens that live too short for their claim store are a reason to move.
-    context, store, clock = replace(context, any_lifetime=True), context.store(), SystemClock()
-    fields = fields_of(store.read(label=CURRENT))
+    context = replace(context, any_lifetime=True)
+    fields = fields_of(context.store().read(label=CURRENT))
     settings = settings_for(context, fields)
-    deadline = deadline_in(TIME_LIMIT_SECONDS)
+    store, parts = context.store(), context.run(settings).parts
     return Move(
-        secret=SecretName(secret_id=context.secret_id, region=context.region),
-        store=store,
-        claims=lambda name: open_claims(replace(settings, claim_table=name.table), store, deadline, context.run_client),
-        policy=replace(settings.policy, claim_store=fallback),
-        needs_refresh_token=settings.provider.needs_refresh_token,
-        nonce=lambda: secrets.token_hex(16),
-        memory=Memory(clock=clock, limit=timedelta(seconds=TIME_LIMIT_SECONDS)),
+        parts=replace(parts, store=store, policy=replace(parts.policy, claim_store=fallback)),
+        claims=lambda name: open_claims(
+            replace(settings, claim_table=name.table), store, parts.deadline, context.run_client
+        ),
+        memory=Memory(clock=parts.deadline.clock, limit=timedelta(seconds=TIME_LIMIT_SECONDS)),
         knows_host=context.function is not None or names_provider(context, fields),
     )

@@ -1,31 +1,124 @@
-"""What became of the refresh tokens of older token sets, by what a run would read if the set were current."""
+"""The versions of a token secret, what each of them is, and what became of their refresh tokens.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+A run says it: what it would read if that version were current.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import cast
+from typing import Any, Final, cast
 
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
-from token_refresh_worker.cli.lookups import each_version, saying_where
-from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.cli.settings import settings_for
+from token_refresh_worker.changes.change import document_of, fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
-from token_refresh_worker.core.claims import ClaimPause
+from token_refresh_worker.core.claims import Claim, ClaimPause, Record, read_claim, read_record
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.core.versions import CURRENT, staged_version_id
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import ClaimStore, SecretStore, SecretVersion
-from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretStore, SecretVersion
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
-from token_refresh_worker.stored.origin import StoreName
+from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
+
+PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
+"""The version that `doctor` stores to try the caller's permissions; it holds no token."""
+
+
+class VersionKind(StrEnum):
+    """What a version is."""
+
+    RECEIVED = "token set, received by a run"
+    AUTHORIZED = "token set, stored by authorize"
+    STORED = "token set, stored by an operator"
+    OTHER = "not a token set"
+    CLAIM = "claim"
+    RECORD = "record of a failed attempt"
+    PROBE = "probe of doctor"
+
+    @property
+    def is_note(self) -> bool:
+        """Whether it is a note of this program, and not a value of the secret."""
+        return self in {VersionKind.CLAIM, VersionKind.RECORD, VersionKind.PROBE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedVersion:
+    """A version as `ListSecretVersionIds` gives it, with its value, and what it is."""
+
+    version_id: str
+    created_at: datetime
+    labels: frozenset[str]
+    kind: VersionKind
+    value: SecretVersion | None
+    claim: Claim | None = None
+    record: Record | None = None
+    document: TokenDocument | None = None
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where a token set comes from."""
+        return self.document.origin if self.document else None
+
+
+def list_versions(
+    entries: Iterable[Mapping[str, Any]], store: SecretStore, *, needs_refresh_token: bool
+) -> list[ListedVersion]:
+    """Read the versions that `ListSecretVersionIds` lists in `entries`, the newest first.
+
+    Raises:
+        SecretStoreError: Secrets Manager refused.
+    """
+    by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
+    listed = [
+        _identify(entry, store.read(version_id=version_id), needs_refresh_token=needs_refresh_token)
+        for version_id, entry in by_id.items()
+    ]
+    # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps `tokenRefresh`.
+    claims = {version.version_id for version in listed if version.claim}
+    received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
+    marked = [
+        replace(version, kind=VersionKind.RECEIVED) if version.document and version.version_id in received else version
+        for version in listed
+    ]
+    return sorted(marked, key=lambda version: version.created_at, reverse=True)
+
+
+def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
+    """Say what a version is, by its content."""
+    version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
+    text = (value.value if value else None) or SecretValue("")
+    document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)
+    claim = read_claim(version_id, text, created_at)
+    record = None if claim else read_record(text)
+    if document is not None:
+        kind = _kind_of(document)
+    elif version_id == PROBE_VERSION_ID:
+        kind = VersionKind.PROBE
+    else:
+        kind = VersionKind.CLAIM if claim else VersionKind.RECORD if record else VersionKind.OTHER
+    return ListedVersion(
+        version_id=version_id,
+        created_at=created_at,
+        labels=frozenset(entry.get("VersionStages", ())),
+        kind=kind,
+        value=value,
+        claim=claim,
+        record=record,
+        document=document,
+    )
+
+
+def _kind_of(document: TokenDocument) -> VersionKind:
+    """Say who stored a token set, by its key `tokenRefresh`; an edited copy keeps the key."""
+    origin = document.origin
+    # Without a claim: the first grant, stored before there was the mark `authorized`.
+    return VersionKind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else VersionKind.STORED
 
 
 class TokenFate(StrEnum):
@@ -58,13 +151,9 @@ class ListedSecret:
 class Past:
     """The versions of a secret, and the attempts on its refresh tokens."""
 
-    secret: SecretName
-    claim_store: StoreName
-    needs_refresh_token: bool
+    parts: Parts
     listed: list[ListedVersion]
     """The newest first."""
-    table: ClaimStore | None
-    """The claims, unless they are versions."""
 
     def snapshot(self, current: SecretVersion) -> Snapshot:
         """Read what a run would read if that version were current.
@@ -78,15 +167,11 @@ class Past:
         claims = [listed.claim for listed in self.listed if listed.claim and listed.kind is VersionKind.CLAIM]
         # A run whose claim is refused finds the newest one too, wherever the label is.
         newest = max(claims, key=lambda claim: claim.number, default=None)
-        reader = SnapshotReader(
-            store=secret,
-            claims=self.table or VersionClaims(secret),
-            claim_store=self.claim_store.kind,
-            secret=self.secret,
-            needs_refresh_token=self.needs_refresh_token,
-            memory=Memory(clock=SystemClock(), newest_claim=newest),
+        in_table = self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE
+        parts = replace(
+            self.parts, store=secret, claims=self.parts.claims if in_table else VersionClaims(secret), published=None
         )
-        return reader.read()
+        return SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock, newest_claim=newest)).read()
 
     @cached_property
     def versions(self) -> Mapping[str, SecretVersion]:
@@ -141,32 +226,3 @@ class Past:
         issued = any(attempt.next_fingerprint == snapshot.fingerprint for attempt in attempts)
         reaches_back = any(attempt.claimed_at <= snapshot.current.stored_at for attempt in attempts[:1])
         return not (complete or issued or reaches_back)
-
-
-def read_past(context: Context) -> Past:
-    """Read all versions of the secret.
-
-    Raises:
-        SecretStoreError: A store refused.
-        ConfigurationError: A setting is wrong.
-    """
-    store = context.store()
-    with saying_where(context):
-        settings = settings_of(context, fields_of(store.read(label=CURRENT)))
-        needs_refresh_token = settings.provider.needs_refresh_token
-        listed = list_versions(each_version(context), store, needs_refresh_token=needs_refresh_token)
-    return Past(
-        secret=SecretName(secret_id=context.secret_id, region=context.region),
-        claim_store=settings.policy.claim_store,
-        needs_refresh_token=needs_refresh_token,
-        listed=listed,
-        table=context.claims(settings, store) if settings.claim_table else None,
-    )
-
-
-def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
-    """Give the settings for a token set; those of another provider don't keep an operator from looking back."""
-    try:
-        return settings_for(context, fields)
-    except ConfigurationError:
-        return context.settings()

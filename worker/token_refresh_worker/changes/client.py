@@ -1,0 +1,54 @@
+"""Replace the client credentials where runs read them; the tokens stay."""
+
+import uuid
+from collections.abc import Mapping
+
+from token_refresh.stored.json_object import write_object
+from token_refresh_worker.changes.change import (
+    CLIENT_KEYS,
+    ChangeFailed,
+    fields_of,
+    is_snake,
+    repeated,
+    store_version,
+    swap,
+)
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretStore
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+
+def replace_client(parts: Parts, client_secret: SecretStore | None, given: ClientCredentials) -> str:
+    """Store client credentials in the client secret, else beside the tokens; return the version that holds them.
+
+    Raises:
+        ChangeFailed: Runs kept making other tokens current.
+        SecretStoreError: Secrets Manager refused.
+    """
+    if client_secret is not None:
+        # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.
+        return store_version(
+            client_secret, write_object(with_client(fields_of(client_secret.read(label=CURRENT)), given))
+        )
+
+    def once() -> str | None:
+        current, version_id = parts.store.read(label=CURRENT), str(uuid.uuid4())
+        value = write_object(with_client(fields_of(current), given))
+        return version_id if current and swap(parts.store, current.version_id, version_id, value) else None
+
+    stored = repeated(once, parts.deadline.clock)
+    if stored is None:
+        raise ChangeFailed(
+            f"runs kept changing secret {parts.secret.secret_id}; the client credentials are not stored",
+            fix=("Try again: ", parts.secret.command("client")),
+        )
+    return stored
+
+
+def with_client(fields: Mapping[str, object], given: ClientCredentials) -> dict[str, object]:
+    """Put the credentials in, in the spelling that is there."""
+    client_id, client_secret = ("client_id", "client_secret") if is_snake(fields) else ("clientId", "clientSecret")
+    kept = {name: value for name, value in fields.items() if name not in CLIENT_KEYS}
+    secret = {} if given.client_secret is None else {client_secret: given.client_secret.reveal()}
+    return {**kept, client_id: given.client_id, **secret}
