@@ -1,7 +1,7 @@
 """Who may do what with which secrets: the access patterns, for this stack and for others that import them.
 
     one_secret(self, "upwork-oauth-tokens")           one secret, by name or ARN
-    secrets_under(self, "upwork/prod/partners/")      a family, by prefix
+    secrets_under(self, "upwork/prod/", "slack-")     families, by prefix
     environment_secrets(self, "upwork", "prod")       all of one application's environment
     several(one_secret(...), one_secret(...))         unrelated ones, for one consumer
 
@@ -20,8 +20,8 @@
     grant_send(producer, queue_arn)                   send to a queue
 
 Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No
-allowed action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name,
-so that a grant on `a` never reaches `a-longer-name`.
+allowed action has a wildcard, and the resource of one secret ends in exactly the six characters that Secrets Manager
+appends to a name, so that a grant on `a` never reaches `a-longer-name`.
 """
 
 from aws_cdk import Stack

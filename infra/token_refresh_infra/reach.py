@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from aws_cdk import Stack, Token
 from constructs import Construct
 
+from token_refresh_infra.common import family_problem
+
 # A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so that no longer name
 # fits.
 _SUFFIX = "-??????"
@@ -47,19 +49,29 @@ def one_replica(scope: Construct, name: str, region: str) -> Secrets:
     return Secrets(arns=(_arn(scope, name + _SUFFIX, region),))
 
 
-def secrets_under(scope: Construct, prefix: str) -> Secrets:
-    """Reach a family of secrets by the prefix of their names, which ends in `/` so that it is a whole segment."""
-    _refuse_wildcards(prefix)
-    if not prefix.strip("/") or not prefix.endswith("/"):
-        raise ValueError(f"a family's prefix must be whole segments and end in '/', is {prefix!r}")
-    return Secrets(arns=(_arn(scope, f"{prefix}*"),))
+def secrets_under(scope: Construct, *prefixes: str) -> Secrets:
+    """Reach families of secrets by the prefixes of their names, and those that are made later.
+
+    A prefix ends in `/`, or in `-` after at least three characters: `upwork*` would also reach `upworker-keys`. Secrets
+    Manager ends each ARN with a hyphen and six characters, so `upwork-` also reaches the secret `upwork`.
+    """
+    if not prefixes:
+        raise ValueError("a grant on families of secrets needs the prefix of one")
+    for problem in filter(None, map(family_problem, prefixes)):
+        raise ValueError(f"a family of secrets is a prefix of names: {problem}")
+    return Secrets(arns=tuple(_arn(scope, f"{prefix}*") for prefix in prefixes))
 
 
-def environment_secrets(scope: Construct, app: str, environment: str) -> Secrets:
-    """Reach the secrets of one environment of one application, named `{app}/{environment}/{service}`."""
+def environment_secrets(scope: Construct, app: str, environment: str, *families: str) -> Secrets:
+    """Reach the secrets of one environment of one application, named `{app}/{environment}/{service}`.
+
+    With `families`, those whose service begins so: `environment_secrets(self, "myapp", "prod", "slack-", "stripe-")`.
+    """
     if "/" in app + environment:
         raise ValueError(f"an application and an environment are one segment each, are {app!r} and {environment!r}")
-    return secrets_under(scope, f"{app}/{environment}/")
+    if not app or not environment:
+        raise ValueError(f"an application and an environment are a segment each, are {app!r} and {environment!r}")
+    return secrets_under(scope, *(f"{app}/{environment}/{family}" for family in families or ("",)))
 
 
 def several(*which: Secrets) -> Secrets:

@@ -40,7 +40,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "my-crm": {"provider_profiles": "profiles"},
 }
 """What a parameter, or one of its values, takes besides."""
-_EACH_SENDER: dict[str, list[Any]] = {f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}"] for name in SENDERS}
+_EACH_SENDER: dict[str, list[Any]] = {f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}", f"{name}-secret#key"] for name in SENDERS}
 _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "environment": ["dev"],
     "account": ["123456789012"],
@@ -68,6 +68,7 @@ _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "token_secret": ["my-tokens"],
     "client_secret": ["my-client"],
     "published_secret": ["none", "my-copy"],
+    "read_under": [["slack-", "myapp/"]],
     "replica_regions": [["eu-west-1", KEY.replace("eu-central-1", "us-east-1")]],
     "operators": [[ROLE]],
     "consumers": [[ROLE]],

@@ -68,7 +68,8 @@ class FleetAccess:
         self._allow_key(role)
         self._let_refresh(role)
         if parameters.client_secret:
-            clients = self._secret(parameters.client_secret.replace("{provider}", "*") + "-??????")
+            name, _, _ = parameters.client_secret.partition("#")  # a field is not part of the secret's ARN
+            clients = self._secret(name.replace("{provider}", "*") + "-??????")
             self._allow(role, list(READ_ACTIONS), clients)
             self._let_decrypt(role, ["kms:Decrypt"], clients)
             acknowledge(role, f"IAM5[Resource::{clients}]", "One secret a provider; its name says which")

@@ -163,8 +163,8 @@ class SingleStack(DeployedStack):
         access.grant_refresh(role, self.token_secret)
         if self.published_secret:
             access.grant_refresh(role, self.published_secret)
-        if parameters.client_secret:
-            client = self._encrypted(access.one_secret(self, parameters.client_secret))
+        if parameters.client_secret_id:
+            client = self._encrypted(access.one_secret(self, parameters.client_secret_id))
             # The previous client secret is tried once, for as long as the provider doesn't know the current one.
             access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
         if parameters.client_key:
@@ -240,8 +240,8 @@ class SingleStack(DeployedStack):
 
     def _let_consumers_read(self) -> None:
         """Offer what a consumer needs as one policy."""
-        self.read_policy = (
-            read_policy(self, self.published_secret, parameters=self._parameters) if self.published_secret else None
+        self.read_policy = read_policy(
+            self, self.published_secret, self.token_secret, parameters=self._parameters, key_arn=self._key_arn
         )
 
     def _write_outputs(self) -> None:
