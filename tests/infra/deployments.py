@@ -40,7 +40,9 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "my-crm": {"provider_profiles": "profiles"},
 }
 """What a parameter, or one of its values, takes besides."""
-_EACH_SENDER: dict[str, list[Any]] = {f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}", f"{name}-secret#key"] for name in SENDERS}
+_EACH_SENDER: dict[str, list[Any]] = {
+    f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}", f"{name}-secret#key"] for name in SENDERS
+}
 _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "environment": ["dev"],
     "account": ["123456789012"],
