@@ -8,6 +8,7 @@ from typing import Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import record
+from token_refresh.reference import Reference, parse_secret_id
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -38,6 +39,8 @@ class Settings:
 
     token_secret_id: str
     client_secret_id: str | None
+    client_secret_field: str | None
+    """The key of that secret's JSON object under which the credentials are; None: they are the whole object."""
     published_secret_id: str | None
     client: ClientCredentials | None
     """From the environment: the last place to look."""
@@ -81,10 +84,11 @@ def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False)
     given = {name: value for name, value in environment.items() if value}
     timeout = _read_seconds(given, Variable.REQUEST_TIMEOUT_SECONDS, range(1, 301))
     provider = _read_provider(given)
+    client_secret = _read_secret(given, Variable.CLIENT_SECRET_ID, provider)
     settings = Settings(
         token_secret_id=token_secret_id(given),
-        # A fleet has one setting for the client secrets of many providers.
-        client_secret_id=given.get(Variable.CLIENT_SECRET_ID, "").replace("{provider}", provider.name) or None,
+        client_secret_id=client_secret and client_secret.name,
+        client_secret_field=client_secret and client_secret.field,
         published_secret_id=given.get(Variable.PUBLISHED_SECRET_ID),
         client=_read_client(given),
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
@@ -177,6 +181,11 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
 
 def _is_upwork(host: str) -> bool:
     return host == _UPWORK_DOMAIN or host.endswith(f".{_UPWORK_DOMAIN}")
+
+
+def _read_secret(given: Mapping[str, str], name: Variable, provider: Provider) -> Reference | None:
+    # A fleet has one setting for the client secrets of many providers.
+    return parse_secret_id(name, given[name].replace("{provider}", provider.name)) if name in given else None
 
 
 def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> timedelta | None:

@@ -22,7 +22,6 @@ from token_refresh_worker.fleet.core.dispatch import breakers_of
 from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row, State
 from token_refresh_worker.fleet.core.tombstone import standing
-from token_refresh_worker.fleet.ports import store_refuses
 from token_refresh_worker.fleet.settings import provider_limits
 from token_refresh_worker.run.failures import utc
 
@@ -53,7 +52,7 @@ def status(  # noqa: PLR0913 - options, each by its name
     if provider is not None and not _count(rows, provider):
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
     limits = provider_limits(row.provider for row in rows)
-    breakers = breakers_of(Fleet(rows=rows, providers=limits, store_refuses=store_refuses(index.refused())), now)
+    breakers = breakers_of(Fleet(rows=rows, providers=limits, store_refuses=index.store().refuses(now)), now)
     view = replace(
         select(rows, pauses, fleet=fleet, now=now, provider=provider, state=state),
         breakers={name: found for name, found in breakers.items() if provider in (None, provider_in(name))},
