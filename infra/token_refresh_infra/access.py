@@ -1,7 +1,7 @@
 """Who may do what with which secrets: the access patterns, for this stack and for others that import them.
 
     one_secret(self, "upwork-oauth-tokens")           one secret, by name or ARN
-    secrets_under(self, "upwork/prod/partners/")      a family, by prefix
+    secrets_under(self, "upwork/prod/", "slack-")     families, by prefix
     environment_secrets(self, "upwork", "prod")       all of one application's environment
     several(one_secret(...), one_secret(...))         unrelated ones, for one consumer
 
@@ -20,8 +20,8 @@
     grant_send(producer, queue_arn)                   send to a queue
 
 Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No
-allowed action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name,
-so that a grant on `a` never reaches `a-longer-name`.
+allowed action has a wildcard, and the resource of one secret ends in exactly the six characters that Secrets Manager
+appends to a name, so that a grant on `a` never reaches `a-longer-name`.
 """
 
 from aws_cdk import Stack
@@ -71,6 +71,7 @@ __all__ = [
     "parameters_under",
     "secrets_under",
     "several",
+    "through_secrets_manager",
 ]
 
 READ_ACTIONS = ("secretsmanager:GetSecretValue",)
@@ -246,13 +247,18 @@ def _grant(
 
 
 def _grant_key(grantee: iam.IGrantable, actions: tuple[str, ...], which: Secrets) -> None:
-    """Let `grantee` use the key through Secrets Manager alone, for these secrets alone."""
-    if which.key_arn is None:
-        return
-    conditions: dict[str, dict[str, list[str] | str]] = {
-        "StringLike": {
-            "kms:ViaService": "secretsmanager.*",
-            "kms:EncryptionContext:SecretARN": list(which.arns),
-        }
+    """Let `grantee` use the key through Secrets Manager alone, for these secrets alone; previous keys only decrypt."""
+    through = through_secrets_manager(which.arns)
+    if which.key_arn is not None:
+        _grant(grantee, actions, (which.key_arn,), through)
+    for key in which.previous_keys:
+        _grant(grantee, ("kms:Decrypt",), (key,), through)
+
+
+def through_secrets_manager(secret_arns: tuple[str, ...]) -> dict[str, dict[str, list[str] | str]]:
+    """Return the conditions under which a key opens these secrets, and no other one that it encrypts."""
+    context: dict[str, list[str] | str] = {
+        "kms:ViaService": "secretsmanager.*",
+        "kms:EncryptionContext:SecretARN": list(secret_arns),
     }
-    _grant(grantee, actions, (which.key_arn,), conditions)
+    return {"StringLike": context}

@@ -4,6 +4,8 @@
  *     const tokens = new TokenReader("upwork-oauth-tokens-published");
  *     const response = await tokens.fetch("https://api.upwork.com/graphql", { method: "POST", headers, body });
  *
+ * and every other secret there: `await new SecretReader("myapp/prod/stripe-api-key").text()`.
+ *
  * The behaviour is that of the Python reader: both pass the same vectors (test/vectors.json).
  */
 
@@ -16,6 +18,8 @@ import { Token, readToken } from "./token.js";
 
 export { TokenRefreshError, type ErrorName } from "./errors.js";
 export { type Client } from "./source.js";
+export { Secret, type Stage } from "./secret.js";
+export { SecretReader, type SecretReaderOptions } from "./secrets.js";
 export { Token } from "./token.js";
 
 export interface TokenReaderOptions {

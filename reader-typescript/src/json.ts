@@ -15,7 +15,7 @@ export function readObject({ origin, content }: Version, field?: string): JsonOb
   if (field === undefined) return found;
   const inner = Object.hasOwn(found, field) ? found[field] : undefined;
   const object = asObject(inner);
-  if (!object) throw invalid(origin, `${field} must be a JSON object; it is ${kindOf(inner)}`);
+  if (!object) throw invalid(origin, `field ${field} must be a JSON object; it is ${kindOf(inner)}`);
   return object;
 }
 

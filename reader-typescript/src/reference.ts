@@ -39,7 +39,7 @@ export function parseReference(given: unknown): Reference {
   }
   if (end === given.length) return { text: given, name: given, field: undefined, region };
   if (given[end] !== "#") throw malformed(given, end);
-  const wrong = /[\p{C}\p{Zl}\p{Zp}]/u.exec(given.slice(end + 1));
+  const wrong = /(?! )[\p{C}\p{Z}]/u.exec(given.slice(end + 1));
   const field = given.slice(end + 1);
   if (wrong || field.trim() === "") throw malformed(given, end + 1 + (wrong?.index ?? field.length));
   return { text: given, name: given.slice(0, end), field, region };

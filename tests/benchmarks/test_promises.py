@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks import fleet, reader, reader_live, reader_speed, webhooks, worker
+from benchmarks import fleet, reader, reader_live, reader_price, reader_speed, webhooks, worker
 from benchmarks.fleets.goals import Result
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = re.findall(r"^#   (\w+) ", (ROOT / "scripts" / "bench").read_text(), re.MULTILINE)
+PRICES = {"SecretReader, 5 % cold starts": {"calls": 50_000, "usd": 0.25}}
 DAY = {"expired_tokens_served": 0, "failed_reads": 0, "calls": 36}
 
 
@@ -43,9 +44,16 @@ def test_refused_reads_say_what_to_do() -> None:
 )
 def test_a_reader_s_broken_promise_is_seen(own: dict[str, Any]) -> None:
     """A reader that is as good as promised breaks nothing; one that is worse in one figure breaks one promise."""
-    assert all(reader.promises(figures(), bare_ns=86, refusals={}).values())
+    assert all(reader.promises(figures(), bare_ns=86, refusals={}, prices=PRICES).values())
 
-    assert 1 == list(reader.promises(figures(**own), bare_ns=86, refusals={}).values()).count(False)
+    assert 1 == list(reader.promises(figures(**own), bare_ns=86, refusals={}, prices=PRICES).values()).count(False)
+
+
+def test_a_dearer_cache_is_seen() -> None:
+    """A cache that lets more than each twentieth read through costs more than promised."""
+    dearer = {name: {"calls": 50_001, "usd": 0.2501} for name in PRICES}
+
+    assert 1 == list(reader.promises(figures(), bare_ns=86, refusals={}, prices=dearer).values()).count(False)
 
 
 def test_a_receiver_s_broken_promise_is_seen() -> None:
@@ -68,6 +76,7 @@ def break_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader_speed, "measure_first_reads", lambda _: None)
     monkeypatch.setattr(reader_live, "measure", lambda _: None)
     monkeypatch.setattr(reader_live, "refusals", dict)
+    monkeypatch.setattr(reader_price, "measure", lambda: PRICES)
     monkeypatch.setattr(reader, "promises", lambda *_: {"kept": True, "broken": False})
 
 

@@ -23,6 +23,7 @@ from typing import Any, Final, cast
 
 from botocore.exceptions import ClientError
 
+from reader import secret_vectors
 from testbed.reader_surroundings import Background, Clock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
@@ -263,11 +264,12 @@ def _schedule(seed: int) -> Stage:
     return stage
 
 
-def text() -> str:
-    """Write the vectors as JSON, a vector a line."""
-    return "[\n" + ",\n".join(json.dumps(vector) for vector in vectors()) + "\n]\n"
+def text(made: list[dict[str, Any]]) -> str:
+    """Write vectors as JSON, a vector a line."""
+    return "[\n" + ",\n".join(json.dumps(vector) for vector in made) + "\n]\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
-    sys.stdout.write(f"{FILE.name}: {len(vectors())} vectors\n")
+    for file, made in ((FILE, vectors()), (secret_vectors.FILE, secret_vectors.vectors())):
+        file.write_text(text(made), encoding="utf-8")
+        sys.stdout.write(f"{file.name}: {len(made)} vectors\n")

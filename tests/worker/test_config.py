@@ -17,6 +17,7 @@ def test_the_defaults_are_upwork_s() -> None:
     expected = Settings(
         token_secret_id="upwork-oauth-tokens",
         client_secret_id=None,
+        client_secret_field=None,
         published_secret_id=None,
         client=None,
         client_key_id=None,

@@ -117,11 +117,13 @@ def _strings(content: str | bytes, name: str) -> tuple[str, ...]:
     from token_refresh.stored.json_object import json_type, read_object  # noqa: PLC0415 - likewise
 
     if isinstance(content, bytes):
-        raise InvalidSecretDocument(f"the value is binary and has no field {name}")
-    found = read_object(SecretValue(content)).get(name)
+        raise InvalidSecretDocument(f"field {name}: the secret's value is binary; it must be a JSON object")
+    found = read_object(SecretValue(content), f"field {name}").get(name)
     values = found if isinstance(found, list) else [found]
     strings = tuple(value for value in values if isinstance(value, str) and value)
     if not strings or len(strings) < len(values):
         kind = "missing" if found is None else f"a JSON {json_type(found)}"
-        raise InvalidSecretDocument(f"{name} must be a string or a list of strings, none of them empty; it is {kind}")
+        raise InvalidSecretDocument(
+            f"field {name} must be a string or a list of strings, none of them empty; it is {kind}"
+        )
     return strings

@@ -50,7 +50,7 @@ NOT_SENT: Final = (
     httpx.InvalidURL,
 )
 SENT: Final = (httpcore.ReadError, httpcore.ReadTimeout, httpcore.RemoteProtocolError)
-"""What only a request that was sent meets, whoever sent it."""
+"""Errors that only a request that was sent can meet."""
 HTTP_ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,

@@ -1,6 +1,5 @@
 """Replace the client credentials where runs read them; the tokens stay."""
 
-import uuid
 from collections.abc import Mapping
 
 from token_refresh.stored.json_object import write_object
@@ -9,6 +8,7 @@ from token_refresh_worker.changes.change import (
     ChangeFailed,
     fields_of,
     is_snake,
+    new_version_id,
     repeated,
     store_version,
     swap,
@@ -19,8 +19,10 @@ from token_refresh_worker.run.ports import SecretStore
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 
-def replace_client(parts: Parts, client_secret: SecretStore | None, given: ClientCredentials) -> str:
-    """Store client credentials in the client secret, else beside the tokens; return the version that holds them.
+def replace_client(
+    parts: Parts, client_secret: SecretStore | None, given: ClientCredentials, *, field: str | None = None
+) -> str:
+    """Store client credentials in the client secret, or in a field of it, else beside the tokens; return the version.
 
     Raises:
         ChangeFailed: Runs kept making other tokens current.
@@ -28,12 +30,11 @@ def replace_client(parts: Parts, client_secret: SecretStore | None, given: Clien
     """
     if client_secret is not None:
         # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.
-        return store_version(
-            client_secret, write_object(with_client(fields_of(client_secret.read(label=CURRENT)), given))
-        )
+        changed = _in_field(fields_of(client_secret.read(label=CURRENT)), field, given)
+        return store_version(client_secret, new_version_id(parts), write_object(changed))
 
     def once() -> str | None:
-        current, version_id = parts.store.read(label=CURRENT), str(uuid.uuid4())
+        current, version_id = parts.store.read(label=CURRENT), new_version_id(parts)
         value = write_object(with_client(fields_of(current), given))
         return version_id if current and swap(parts.store, current.version_id, version_id, value) else None
 
@@ -44,6 +45,14 @@ def replace_client(parts: Parts, client_secret: SecretStore | None, given: Clien
             fix=("Try again: ", parts.secret.command("client")),
         )
     return stored
+
+
+def _in_field(fields: Mapping[str, object], field: str | None, given: ClientCredentials) -> dict[str, object]:
+    """Put the credentials into a client secret, or into the object in its field; all else stays."""
+    if field is None:
+        return with_client(fields, given)
+    there = fields.get(field)
+    return {**fields, field: with_client(there if isinstance(there, dict) else {}, given)}
 
 
 def with_client(fields: Mapping[str, object], given: ClientCredentials) -> dict[str, object]:

@@ -52,7 +52,9 @@ def client(
     where = settings.client_secret_id
     with finishing("The credentials are stored first."):
         client_secret = context.store(where, setting="CLIENT_SECRET_ID") if where else None
-        version_id = replace_client(context.run(settings).parts, client_secret, given)
+        version_id = replace_client(
+            context.run(settings).parts, client_secret, given, field=settings.client_secret_field
+        )
     output().print(text("Stored: the next refresh uses these client credentials.", "bold green"))
     output().print(
         fields_table([("secret", where or context.secret_id), ("region", context.region), ("version", version_id)])

@@ -10,6 +10,7 @@ Reads are separate calls, and each can return old data:
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
@@ -23,7 +24,7 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.stored.document import read_document
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import ClaimStoreKind, checked_form
 
 _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 
@@ -69,9 +70,11 @@ class SnapshotReader:
     def claim_named(self, claim_id: str, number: int, previous: Claim | None, current: TokenSet) -> Claim | None:
         """Read a claim that is known by its ID and number; None if it can't be read yet."""
         found = self.parts.claims.find(claim_id)
-        if found is None:
-            return None
-        if not found.nonce:  # It may hide a run that redeems the current token.
+        return None if found is None else self._counted(found, number, previous, current)
+
+    def _counted(self, found: Claim, number: int, previous: Claim | None, current: TokenSet) -> Claim:
+        """Give a claim at least this number; an unreadable one may hide a run that redeems the current token."""
+        if not found.nonce:
             found = replace(
                 found,
                 version_id=current.version_id,
@@ -108,6 +111,9 @@ class SnapshotReader:
 
     def _newest_claim(self, found: Claim | None, current: TokenSet) -> Claim | None:
         """Find the claim with the highest number: by the store, by this run's memory, or named by the document."""
+        origin = current.document.origin
+        if found is not None and not found.nonce:  # Of a table: it has one claim, and that follows the document's.
+            found = self._counted(found, (origin.number if origin else 0) + 1, self.memory.newest_claim, current)
         known = [claim for claim in (found, self.memory.newest_claim) if claim]
         # The label may be stale, and people can move it; the number of a claim only grows.
         newest = max(known, key=lambda claim: claim.number, default=None)
@@ -162,10 +168,11 @@ class SnapshotReader:
     def _token_set(self, version: SecretVersion) -> TokenSet:
         if version.value is None:
             raise InvalidSecretDocument("it is binary, and must be text (SecretString)")
+        read = partial(read_document, version.value, needs_refresh_token=self.parts.provider.needs_refresh_token)
         return TokenSet(
             version_id=version.version_id,
             stored_at=version.created_at,
-            document=read_document(version.value, needs_refresh_token=self.parts.provider.needs_refresh_token),
+            document=checked_form(read, f"version {version.version_id} of {self.parts.secret}"),
             labels=version.labels,
         )
 

@@ -19,6 +19,7 @@ from token_refresh.aws.arn import arn_region, parse_arn
 from token_refresh.aws.calls import CallFailed, anything
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, TokenRefreshError
+from token_refresh.reference import split_reference
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.secrets_manager import swap_refused
@@ -59,6 +60,7 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
         secret_id = context.secret_id if setting == "TOKEN_SECRET_ID" else there.get(setting)
         if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
             continue
+        secret_id = split_reference(secret_id).name
         arn = context.call("DescribeSecret", secret_id)["ARN"]
         refused += _simulate(context, role, function_arn, arn, actions)
         try:

@@ -183,8 +183,9 @@ def write_pause(pause: Pause) -> str:
 def read_pause(text: str) -> Pause:
     """Read a pause from JSON."""
     found = json.loads(text)
-    times = {name: moment(found[name]) for name in ("at", "until")}
-    return Pause(**times, by=str(found["by"]), why=str(found["why"]))
+    # Before 0.2, nothing said when it began.
+    at = moment(found["at"]) if "at" in found else _LONG_AGO
+    return Pause(at=at, until=moment(found["until"]), by=str(found["by"]), why=str(found["why"]))
 
 
 def seconds(when: datetime) -> str:
@@ -230,7 +231,7 @@ def _write_seen(seen: Seen) -> str:
     written = {name: seconds(value) if name in _TIMES else value for name, value in known.items() if value is not None}
     if seen.sent is not None:
         written["sent"] = [seconds(seen.sent.at), seen.sent.host, seen.sent.error_type, seen.sent.failures]
-    return json.dumps(written)
+    return json.dumps(written, sort_keys=True)
 
 
 def _read_seen(text: str) -> Seen:
