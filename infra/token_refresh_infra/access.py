@@ -71,6 +71,7 @@ __all__ = [
     "parameters_under",
     "secrets_under",
     "several",
+    "through_secrets_manager",
 ]
 
 READ_ACTIONS = ("secretsmanager:GetSecretValue",)
@@ -246,13 +247,18 @@ def _grant(
 
 
 def _grant_key(grantee: iam.IGrantable, actions: tuple[str, ...], which: Secrets) -> None:
-    """Let `grantee` use the key through Secrets Manager alone, for these secrets alone."""
-    if which.key_arn is None:
-        return
-    conditions: dict[str, dict[str, list[str] | str]] = {
-        "StringLike": {
-            "kms:ViaService": "secretsmanager.*",
-            "kms:EncryptionContext:SecretARN": list(which.arns),
-        }
+    """Let `grantee` use the key through Secrets Manager alone, for these secrets alone; previous keys only decrypt."""
+    through = through_secrets_manager(which.arns)
+    if which.key_arn is not None:
+        _grant(grantee, actions, (which.key_arn,), through)
+    for key in which.previous_keys:
+        _grant(grantee, ("kms:Decrypt",), (key,), through)
+
+
+def through_secrets_manager(secret_arns: tuple[str, ...]) -> dict[str, dict[str, list[str] | str]]:
+    """Return the conditions under which a key opens these secrets, and no other one that it encrypts."""
+    context: dict[str, list[str] | str] = {
+        "kms:ViaService": "secretsmanager.*",
+        "kms:EncryptionContext:SecretARN": list(secret_arns),
     }
-    _grant(grantee, actions, (which.key_arn,), conditions)
+    return {"StringLike": context}

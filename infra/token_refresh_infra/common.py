@@ -24,7 +24,8 @@ SHORTEST_FLAT_FAMILY = 3
 _PART = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
 _SECRET = rf"{_NAME}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:{_NAME}-[A-Za-z0-9]{{6}}"
-_KEY = r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+_KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+_KEY = rf"create|{_KEY_ARN}"
 _TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
 _BOUNDARY = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+"
 _TAG = r"(?!aws:|token-refresh:|environment=)[\w .:/+@-]{1,128}=[\w .:/=+@-]{0,256}"
@@ -140,6 +141,11 @@ class CommonParameters:
     """Folder with profiles of your own, `NAME.toml`, from the repository's root (docs/providers.md)."""
     kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
     """`create`, or the ARN of the key that encrypts the secrets and the claim table. Default: AWS's own."""
+    previous_kms_keys: Annotated[tuple[str, ...], several(_KEY_ARN, "ARNs of keys")]
+    """ARNs of the keys that `kms_key` replaces, which still encrypt older versions of the secrets.
+
+    They may decrypt through Secrets Manager, and nothing else (docs/deploy.md#change-the-key).
+    """
     encrypt_logs: Annotated[bool, switch(default=False)]
     """Encrypt the log group with `kms_key`."""
     permissions_boundary: Annotated[str | None, text(_BOUNDARY, "the ARN of a managed policy")]
@@ -187,6 +193,10 @@ class CommonParameters:
         if self.permissions_boundary and "::aws:" not in self.permissions_boundary:
             self.check_account("permissions_boundary", self.permissions_boundary)
         self.check_place("kms_key", self.kms_key)
+        for key in self.previous_kms_keys:
+            self.check_place("previous_kms_keys", key)
+            if key == self.kms_key:
+                raise ParameterError(f"previous_kms_keys: {key} is kms_key, which may decrypt anyway; leave it out")
         self.check_place("alarm_topic", self.alarm_topic)
         self.check()
 

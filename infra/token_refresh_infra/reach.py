@@ -20,14 +20,17 @@ class Secrets:
         arns: Complete ARNs, or patterns of them.
         key_arn: The customer-managed key that encrypts them all; nothing for the account's own AWS-managed key, which
             needs no grant.
+        previous_keys: The keys that still encrypt older versions: a change of the key encrypts anew what has
+            `AWSCURRENT`, `AWSPENDING` or `AWSPREVIOUS` alone.
     """
 
     arns: tuple[str, ...]
     key_arn: str | None = None
+    previous_keys: tuple[str, ...] = ()
 
-    def encrypted_with(self, key_arn: str | None) -> "Secrets":
-        """Return the same secrets, encrypted with a key of your own."""
-        return replace(self, key_arn=key_arn)
+    def encrypted_with(self, key_arn: str | None, *previous_keys: str) -> "Secrets":
+        """Return the same secrets, encrypted with a key of your own, and with others before."""
+        return replace(self, key_arn=key_arn, previous_keys=previous_keys)
 
 
 def one_secret(scope: Construct, name_or_arn: str) -> Secrets:
@@ -73,10 +76,12 @@ def environment_secrets(scope: Construct, app: str, environment: str, *families:
 
 def several(*which: Secrets) -> Secrets:
     """Reach unrelated secrets that share a key, or have none; grant others one by one."""
-    keys = {secrets.key_arn for secrets in which}
+    keys = {(secrets.key_arn, secrets.previous_keys) for secrets in which}
     if len(keys) != 1:
         raise ValueError("secrets under different keys need a grant each, so that no key opens more than its own")
-    return Secrets(arns=tuple(arn for secrets in which for arn in secrets.arns), key_arn=keys.pop())
+    ((key_arn, previous_keys),) = keys
+    arns = tuple(arn for secrets in which for arn in secrets.arns)
+    return Secrets(arns=arns, key_arn=key_arn, previous_keys=previous_keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

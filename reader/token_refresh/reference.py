@@ -82,7 +82,7 @@ def parse_reference(text: str) -> Reference:
             "the reference is Amplify's placeholder for a secret: give amplify:NAME with the variable's name, not the "
             "variable's value"
         )
-    reference = split_reference(given)
+    reference = _split(given)
     wrong_at = _wrong_at(reference)
     if wrong_at is not None:
         give = _PARAMETER if reference.scheme is ReferenceScheme.PARAMETER else _EXAMPLES
@@ -96,7 +96,7 @@ def parse_secret_id(setting: str, text: str) -> Reference:
     Raises:
         ConfigurationError: It is another reference or malformed; the message begins with the setting.
     """
-    reference = split_reference(text)
+    reference = _split(text)
     # Of another scheme, the colon after it is the first wrong character.
     wrong_at = _wrong_at(reference) if reference.scheme is ReferenceScheme.SECRET else len(reference.scheme.value)
     if wrong_at is not None:
@@ -106,7 +106,14 @@ def parse_secret_id(setting: str, text: str) -> Reference:
 
 
 def split_reference(text: str) -> Reference:
-    """Split a reference that a reader has parsed, or any other text: without a known scheme it is a secret's name."""
+    """Split a reference that a reader has parsed, or any other text, as messages have it: all of it is a name then."""
+    reference = _split(text)
+    if reference.field is None or _wrong_at(reference) is None:
+        return reference
+    return reference._replace(name=f"{reference.name}#{reference.field}", field=None)
+
+
+def _split(text: str) -> Reference:
     scheme, colon, rest = text.partition(":")
     known = {member.value: member for member in _PARTS}
     found = known.get(scheme) if colon else None

@@ -40,7 +40,9 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "my-crm": {"provider_profiles": "profiles"},
 }
 """What a parameter, or one of its values, takes besides."""
-_EACH_SENDER: dict[str, list[Any]] = {f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}"] for name in SENDERS}
+_EACH_SENDER: dict[str, list[Any]] = {
+    f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}", f"{name}-secret#key"] for name in SENDERS
+}
 _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "environment": ["dev"],
     "account": ["123456789012"],
@@ -49,6 +51,7 @@ _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "stack": ["my-stack"],
     "provider_profiles": ["profiles"],
     "kms_key": ["create", KEY],
+    "previous_kms_keys": [[KEY.replace("1234abcd-", "5678abcd-")]],
     "encrypt_logs": [True],
     "permissions_boundary": ["arn:aws:iam::123456789012:policy/boundary"],
     "vpc_subnets": [["subnet-0a1b2c3d"]],
@@ -67,6 +70,7 @@ _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "token_secret": ["my-tokens"],
     "client_secret": ["my-client"],
     "published_secret": ["none", "my-copy"],
+    "read_under": [["slack-", "myapp/"]],
     "replica_regions": [["eu-west-1", KEY.replace("eu-central-1", "us-east-1")]],
     "operators": [[ROLE]],
     "consumers": [[ROLE]],

@@ -209,6 +209,30 @@ def test_worker_reads_and_writes() -> None:
     assert [] == writes(policy, "other-AbCdEf")
 
 
+def test_a_previous_key_decrypts_alone() -> None:
+    """A key of before decrypts this secret through Secrets Manager, and encrypts nothing; the present one does both."""
+    old = KEY.replace("the-key", "the-old-key")
+    policy = granted(
+        lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens").encrypted_with(KEY, old))
+    )
+    own = granted(
+        lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens").encrypted_with(None, old))
+    )
+
+    def may(key: str, action: str, name: str = "tokens", via: str = "secretsmanager", of: Policy = policy) -> bool:
+        context = {
+            "kms:ViaService": f"{via}.eu-central-1.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": f"{PREFIX}{name}-AbCdEf",
+        }
+        return of.allows(Ask(action=f"kms:{action}", resource=key, context=context))
+
+    assert [True, True] == [may(KEY, action) for action in ("Decrypt", "GenerateDataKey")]
+    assert [True, False, False] == [may(old, action) for action in ("Decrypt", "GenerateDataKey", "Encrypt")]
+    assert [False, False] == [may(old, "Decrypt", "other"), may(old, "Decrypt", via="dynamodb")]
+    assert [True, False] == [may(old, "Decrypt", of=own), may(old, "GenerateDataKey", of=own)]
+    assert not policy.allows(Ask(action="kms:Decrypt", resource=old))
+
+
 def test_unrelated_secrets_for_one_consumer() -> None:
     """Several secrets without a common prefix are one grant, which reaches those and no others."""
 

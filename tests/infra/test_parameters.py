@@ -84,6 +84,7 @@ def test_environment_is_required() -> None:
         ("schedule_enabled", "perhaps"),
         ("log_level", "TRACE"),
         ("log_retention_days", "42"),
+        ("previous_kms_keys", "create"),
         ("alarm_email", "nobody"),
         ("alarm_topic", "pager"),
     ],
@@ -131,6 +132,11 @@ def test_wrong_value(name: str, value: Any) -> None:
         (
             {"kms_key": KEY, "region": None},
             r"^region: is needed to check the ARN in kms_key: .* \(cdk: -c region=eu",
+        ),
+        ({"previous_kms_keys": [KEY], "kms_key": KEY}, r"^previous_kms_keys: .* is kms_key, which may decrypt anyway"),
+        (
+            {"previous_kms_keys": KEY.replace("eu-central-1", "us-east-1")},
+            r"^previous_kms_keys: .* is in region us-east",
         ),
         ({"token_secret": "upwork/dev/tokens"}, r"^token_secret: upwork/dev/tokens is of environment dev, and this"),
         ({"client_secret": "upwork/dev/client"}, r"^client_secret: upwork/dev/client is of environment dev, and"),

@@ -12,7 +12,7 @@ from typing import Final
 from unittest.mock import patch
 
 import measured
-from proof import bugs, outages, report, small
+from proof import bugs, commanded, outages, report, small
 from proof.explore import search
 from proof.world import Scenario
 from token_refresh_worker.core.attempts import Fate
@@ -156,6 +156,18 @@ MUTANTS: Final = (
         patches=bugs.kept_forgotten_without_a_record,
         scenario=outages.STALE,
     ),
+    Mutant(
+        name="a command publishes over whichever copy is there",
+        patches=bugs.command_publishes_unseen,
+        scenario=commanded.AUTHORIZED,
+    ),
+    Mutant(
+        name="client credentials over newer tokens",
+        patches=bugs.client_over_newer_tokens,
+        scenario=commanded.OTHER_CLIENT,
+    ),
+    Mutant(name="authorized over an edit", patches=bugs.authorized_over_an_edit, scenario=commanded.AUTHORIZED_EDITED),
+    Mutant(name="revoked past an open claim", patches=bugs.revoked_past_an_open_claim, scenario=commanded.REVOKED),
     Mutant(name="attempts forgotten in a pause", patches=bugs.pause_forgets, scenario=small.PAUSED),
     Mutant(name="kept tokens always needed", patches=bugs.kept_always_needed, scenario=outages.KEY_DELETED),
 )

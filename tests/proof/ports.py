@@ -1,6 +1,8 @@
 """The worker's ports, as a search has them: every call goes to one place, `Ports.ask`."""
 
 import functools
+import itertools
+import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -8,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
+from proof.providers import first_response
 from proof.starts import FIRST_VERSION
 from proof.store import (
     FRESH_NONCE,
@@ -20,6 +23,7 @@ from proof.store import (
     Drop,
     Item,
     Keep,
+    List,
     Move,
     Open,
     Put,
@@ -28,15 +32,21 @@ from proof.store import (
     Record,
     StoreCall,
 )
-from proof.world import MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
+from proof.world import COMMANDS, HOST, MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes import change
-from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.changes.change import ChangeFailed, fields_of
+from token_refresh_worker.changes.client import replace_client
 from token_refresh_worker.changes.move import Move as ClaimMove
+from token_refresh_worker.changes.past import ListedSecret, Past, list_versions
 from token_refresh_worker.changes.pause import Pauses
+from token_refresh_worker.changes.publish import CopyBefore
+from token_refresh_worker.changes.restore import check_claims, choose, prepare
+from token_refresh_worker.changes.revoke import revoke_grant
+from token_refresh_worker.changes.store import NewGrant
 from token_refresh_worker.core import plan, snapshot, versions
 from token_refresh_worker.core.claims import (
     Claim,
@@ -50,8 +60,10 @@ from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
+from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.provider import Grace
 from token_refresh_worker.run import run, snapshot_reader
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
@@ -77,6 +89,16 @@ class Send(NamedTuple):
     host: str
 
 
+class Authorize(NamedTuple):
+    """The exchange of an authorization code."""
+
+
+class Revoke(NamedTuple):
+    """A request to the revocation endpoint."""
+
+    refresh_token: str
+
+
 class Poll(NamedTuple):
     """A forced run waits for another run's claim: the reply says whether there is time to look again."""
 
@@ -91,7 +113,7 @@ class Ended(NamedTuple):
     retry_at: int | None = None
 
 
-Call = StoreCall | Send | Poll
+Call = StoreCall | Send | Authorize | Revoke | Poll
 
 
 class RefusedToTheEnd(SecretStoreUnavailable):
@@ -259,6 +281,70 @@ class PauseRun:
             self._pauses.resume(ended)
 
 
+class CommandRun:
+    """A command that stores something, as a run of the search: what it does below its screen."""
+
+    def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
+        self._ports, self._kind = ports, kind
+        made, grace = itertools.count(), Grace(duration=timedelta(seconds=scenario.grace_seconds))
+        self.parts = replace(
+            _parts(scenario, ports, "s"),
+            provider=replace(PUBLIC_CLIENT, token_endpoint=f"https://{HOST}/token", grace=grace),
+            nonce=lambda: FRESH_NONCE if kind == "v" else f"{kind}-{next(made)}",
+        )
+        self._run = Run(parts=self.parts, limit=timedelta(seconds=scenario.run_seconds), trigger=Trigger(name="cli"))
+
+    def execute(self) -> None:
+        """Carry the command out."""
+        {"a": self._authorize, "c": self._client, "x": self._restore, "v": self._revoke}[self._kind]()
+
+    def _authorize(self) -> None:
+        known = fields_of(self.parts.store.read(label=versions.CURRENT))
+        sent_at = datetime.fromtimestamp(self._ports.now, UTC)
+        tokens: Any = self._ports.ask(Authorize())
+        stored = NewGrant(tokens=tokens, sent_at=sent_at).store(self.parts, known, dict)
+        stored.copy.replace(stored.document, stored.version_id)
+
+    def _client(self) -> None:
+        replace_client(self.parts, None, ClientCredentials(client_id="other", client_secret=None))
+
+    def _restore(self) -> None:
+        listed: Any = self._ports.ask(List(TOKENS))
+        known = ListedSecret(versions={version.version_id: version for version in listed}, current=listed[0])
+        entries = [{"VersionId": v.version_id, "CreatedDate": v.created_at, "VersionStages": v.labels} for v in listed]
+        past = Past(
+            parts=self.parts,
+            listed=list_versions(entries, known, needs_refresh_token=True),  # type: ignore[arg-type]  # it only reads
+        )
+        check_claims(past)
+        stored, _ = prepare(past, choose(past, None), lambda _: self.parts.policy).store(self.parts)
+        stored.copy.replace(stored.document, stored.version_id)
+
+    def _revoke(self) -> None:
+        copy = CopyBefore.read(self.parts.published)
+        done = revoke_grant(self._run, self._send)
+        copy.replace(done.document, done.version_id)
+
+    def _send(self, request: TokenRequest) -> Revoked:
+        self._ports.ask(Revoke(request.fields["token"]))
+        return Revoked()
+
+
+def authorized(scenario: Scenario, text: str, refresh_token: str, now: int) -> dict[str, object]:
+    """Give the document that `authorize` stores, for a search in which all of it happens at one moment."""
+    parts = CommandRun(scenario, _Nowhere(now), "a").parts
+    grant = NewGrant(tokens=first_response(refresh_token), sent_at=datetime.fromtimestamp(now, UTC))
+    return dict(grant.document(parts, json.loads(text)).fields)
+
+
+class _Nowhere(Ports):
+    """Ports on which nobody calls."""
+
+    def ask(self, call: Call) -> object:
+        """Raise."""
+        raise AssertionError(call)
+
+
 def _not_now(until: datetime) -> None:
     """Give up, where the command would wait: more would only wait longer."""
     raise ChangeFailed(f"a run is under way until {until}")
@@ -288,10 +374,12 @@ def _parts(scenario: Scenario, ports: Ports, kind: str) -> Parts:
     )
 
 
-def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | PauseRun:
+def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | PauseRun | CommandRun:
     """Put the real run together, on these ports."""
     if kind in PAUSES:
         return PauseRun(scenario, ports, kind)
+    if kind in COMMANDS:
+        return CommandRun(scenario, ports, kind)
     if kind in MOVES:
         return MoveRun(scenario, ports, kind)
     return Run(
@@ -309,7 +397,7 @@ def named_claim(scenario: Scenario) -> str:
     return claim_id
 
 
-def settle(run: Run | MoveRun | PauseRun) -> Ended:
+def settle(run: Run | MoveRun | PauseRun | CommandRun) -> Ended:
     """Execute a run to its end."""
     try:
         outcome = run.execute()
@@ -320,7 +408,7 @@ def settle(run: Run | MoveRun | PauseRun) -> Ended:
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
         return Ended(f"{type(error).__name__}: {error}", named=False)
     if outcome is None:
-        return Ended("moved or paused", named=True)
+        return Ended("done", named=True)
     retry_at = None if outcome.retry_at is None else int(outcome.retry_at.timestamp())
     return Ended(str(outcome.name), named=True, retry_at=retry_at)
 

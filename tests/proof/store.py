@@ -72,6 +72,12 @@ class Read(NamedTuple):
     version_id: str | None
 
 
+class List(NamedTuple):
+    """`ListSecretVersionIds`, and `GetSecretValue` of each version; all at one moment."""
+
+    secret: str
+
+
 class Put(NamedTuple):
     """`PutSecretValue`."""
 
@@ -167,9 +173,9 @@ class Remove(NamedTuple):
 
 SecretWrite = Put | Move
 TableWrite = Append | Record | Keep | Drop
-StoreCall = Read | Put | Move | ReadTable | Open | TableWrite
+StoreCall = Read | List | Put | Move | ReadTable | Open | TableWrite
 AnyCall = StoreCall | SetTable | LoseKey | Remove
-StoreReply = SecretVersion | Item | str | bool | None | SecretStoreError
+StoreReply = SecretVersion | tuple[SecretVersion, ...] | Item | str | bool | None | SecretStoreError
 
 
 class Store:
@@ -274,6 +280,10 @@ class Store:
         match call:
             case Read():
                 return state, self._read(call, now)
+            case List(secret):
+                versions = next(s.versions for s in before.secrets if s.name == secret)
+                read = (self._read(Read(secret, None, version.version_id), now) for version in versions)
+                return state, tuple(version for version in read if version)
             case ReadTable(name):
                 return state, before.table(name).item
             case Put(secret, version_id, text, label):

@@ -136,6 +136,7 @@ def vectors() -> list[dict[str, Any]]:
     """Make all vectors: each form of what is stored, with and without a field, and random lives of a secret."""
     stages = [_stored(value, reference) for value in (*_STORED, b"\x00\xff") for reference in ("slack", "slack#key")]
     stages += [_life(seed) for seed in SEEDS]
+    stages.append(_rotated_often())
     return [stage.vector() for stage in stages]
 
 
@@ -143,6 +144,20 @@ def _stored(value: str | bytes, reference: str) -> SecretStage:
     stage = SecretStage(f"stored as {reference}: {value!r}", reference)
     stage.store(value)
     stage.get()
+    return stage
+
+
+def _rotated_often() -> SecretStage:
+    """A store that gives another value at each read, and a caller who rejects them all, soon gets pauses."""
+    stage = SecretStage("rotated often")
+    stage.store("value-0")
+    stage.get()
+    for number in range(1, 12):
+        stage.store(f"value-{number}")
+        for _ in range(2):
+            stage.reject()
+            stage.get()
+        stage.pass_seconds(2)
     return stage
 
 

@@ -20,6 +20,7 @@ from token_refresh_infra.access import (
     TABLE_KEY_ACTIONS,
     grant_announce,
     keep_conditions,
+    through_secrets_manager,
 )
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.fleet.parameters import FleetParameters
@@ -91,12 +92,11 @@ class FleetAccess:
         )
 
     def _let_decrypt(self, role: iam.Role, actions: list[str], secrets: str) -> None:
+        through = through_secrets_manager((secrets,))
         if self.parameters.kms_key is not None:
-            # Without the encryption context, the key would open every other secret that it encrypts.
-            through: Conditions = {
-                "StringLike": {"kms:ViaService": "secretsmanager.*", "kms:EncryptionContext:SecretARN": secrets}
-            }
             self._allow(role, actions, self.parameters.kms_key, through)
+        for key in self.parameters.previous_kms_keys:
+            self._allow(role, ["kms:Decrypt"], key, through)
 
     def _allow_key(self, role: iam.Role) -> None:
         if self.parameters.kms_key is not None:

@@ -29,7 +29,7 @@ def read_policy(
         replica = one_replica(scope, str(parameters.published_secret_id), region)
         grant_read_published(policy, replica.encrypted_with(key))
     if parameters.read_under:
-        which = secrets_under(scope, *parameters.read_under).encrypted_with(key_arn)
+        which = secrets_under(scope, *parameters.read_under).encrypted_with(key_arn, *parameters.previous_kms_keys)
         # The previous version, too: a signing secret is accepted for a while after its rotation.
         grant_read(policy, which, labels=("AWSCURRENT", "AWSPREVIOUS"))
         for arn in which.arns:

@@ -66,7 +66,7 @@ class SingleParameters(CommonParameters):
     docs/move-to-another-region.md#the-old-region-is-gone says how to go on from one.
     """
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
-    """ARNs of the only roles and users, besides the worker, that may read and write the secrets' values.
+    """ARNs of the only roles and users, besides worker and deploying role, that may read and write the secrets' values.
 
     Only they and the deploying role may delete, replicate or tag the secrets, or change their policies. Needs secrets
     that the stack creates.

@@ -35,7 +35,7 @@ class WebhookStack(DeployedStack):
             handler=HANDLER,
             variables=parameters.references | {"WEBHOOK_OVERLAP_SECONDS": str(parameters.overlap_seconds)},
             secrets=[
-                access.one_secret(self, name).encrypted_with(parameters.kms_key)
+                access.one_secret(self, name).encrypted_with(parameters.kms_key, *parameters.previous_kms_keys)
                 for scheme, name in references
                 if scheme is ReferenceScheme.SECRET
             ],

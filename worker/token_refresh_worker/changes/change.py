@@ -9,6 +9,7 @@ from token_refresh.errors import InvalidSecretDocument, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import Clock, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
 
@@ -70,12 +71,16 @@ def is_snake(fields: Mapping[str, object]) -> bool:
     return "refresh_token" in fields or "client_id" in fields
 
 
-def store_version(store: SecretStore, value: SecretValue) -> str:
-    """Make a value the current version, under a random version ID, as any operator's change.
+def new_version_id(parts: Parts) -> str:
+    """Make a random version ID, as any operator's change has."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, parts.nonce()))
+
+
+def store_version(store: SecretStore, version_id: str, value: SecretValue) -> str:
+    """Make a value the current version, whatever is current.
 
     Raises:
         SecretStoreError: Secrets Manager refused.
     """
-    version_id = str(uuid.uuid4())
     store.put(version_id, value, label=CURRENT)
     return version_id

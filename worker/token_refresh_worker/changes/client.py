@@ -1,6 +1,5 @@
 """Replace the client credentials where runs read them; the tokens stay."""
 
-import uuid
 from collections.abc import Mapping
 
 from token_refresh.stored.json_object import write_object
@@ -9,6 +8,7 @@ from token_refresh_worker.changes.change import (
     ChangeFailed,
     fields_of,
     is_snake,
+    new_version_id,
     repeated,
     store_version,
     swap,
@@ -31,10 +31,10 @@ def replace_client(
     if client_secret is not None:
         # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.
         changed = _in_field(fields_of(client_secret.read(label=CURRENT)), field, given)
-        return store_version(client_secret, write_object(changed))
+        return store_version(client_secret, new_version_id(parts), write_object(changed))
 
     def once() -> str | None:
-        current, version_id = parts.store.read(label=CURRENT), str(uuid.uuid4())
+        current, version_id = parts.store.read(label=CURRENT), new_version_id(parts)
         value = write_object(with_client(fields_of(current), given))
         return version_id if current and swap(parts.store, current.version_id, version_id, value) else None
 

@@ -8,7 +8,7 @@ from token_refresh.advice import Advice
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.changes.change import ChangeFailed, store_version
+from token_refresh_worker.changes.change import ChangeFailed, new_version_id, store_version
 from token_refresh_worker.changes.past import ListedVersion, Past, TokenFate
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.store import StoredGrant
@@ -54,7 +54,7 @@ class OlderSet:
         """
         copy = CopyBefore.read(parts.published if self.is_published else None)
         replaced = parts.store.read(label=CURRENT)  # Now, not from the past: a question may have waited long.
-        version_id = store_version(parts.store, self.value)
+        version_id = store_version(parts.store, new_version_id(parts), self.value)
         return StoredGrant(version_id=version_id, document=self.document, copy=copy), replaced
 
 

@@ -1,6 +1,5 @@
 """Exchange an authorization code for tokens, and store them: a grant begins, or begins anew."""
 
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -18,6 +17,7 @@ from token_refresh_worker.changes.change import (
     document_of,
     fields_of,
     is_snake,
+    new_version_id,
     store_version,
     swap,
 )
@@ -90,22 +90,23 @@ class NewGrant:
         """
         # Before the new version: a run may publish newer tokens after it.
         copy = CopyBefore.read(parts.published)
-        document = self._document(parts, change(known))
+        document = self.document(parts, change(known))
         if create is not None:
             return StoredGrant(version_id=create(document.serialize()), document=document, copy=copy)
         # Whatever happens, the tokens are stored: the provider may have ended the old grant.
         with suppress(TokenRefreshError):
             for _ in range(SWAPS):
-                current, version_id = parts.store.read(label=CURRENT), str(uuid.uuid4())
-                document = self._document(parts, change(fields_of(current)))
+                current, version_id = parts.store.read(label=CURRENT), new_version_id(parts)
+                document = self.document(parts, change(fields_of(current)))
                 if current is None:
                     break
                 if swap(parts.store, current.version_id, version_id, document.serialize()):
                     return StoredGrant(version_id=version_id, document=document, copy=copy)
-        version_id = store_version(parts.store, document.serialize())
+        version_id = store_version(parts.store, new_version_id(parts), document.serialize())
         return StoredGrant(version_id=version_id, document=document, copy=copy)
 
-    def _document(self, parts: Parts, fields: Mapping[str, object]) -> TokenDocument:
+    def document(self, parts: Parts, fields: Mapping[str, object]) -> TokenDocument:
+        """Put the tokens on what is stored."""
         return base_document({**fields, **self.tokens.kept}, self.client).renewed(
             access_token=self.tokens.access_token,
             refresh_token=self.tokens.refresh_token,
