@@ -18,7 +18,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
-from token_refresh_worker.oauth.body import read_object
+from token_refresh_worker.oauth.body import read_fields
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import (
@@ -188,7 +188,7 @@ def read_body(response: httpx.Response) -> bytes | None:
         failure = error
     body = _unpacked(bytes(arrived)) if codings & _ZLIB else bytes(arrived)
     # An object that has its end is whole, also where the transfer breaks off, or never ends.
-    if failure is not None and (body is None or read_object(body, Encoding.JSON) is None):
+    if failure is not None and (body is None or read_fields(body, Encoding.JSON) is None):
         raise failure
     return body
 

@@ -16,7 +16,7 @@ _LONGEST_KEPT_TEXT: Final = 2048
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
 
 
-def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
+def read_fields(body: bytes, encoding: Encoding) -> dict[str, object] | None:
     """Parse a body; None where it is not an object."""
     try:
         if encoding is Encoding.FORM:
@@ -66,7 +66,7 @@ def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) 
     )
 
 
-def read_token(value: object) -> SecretValue | None:
+def as_token(value: object) -> SecretValue | None:
     """Read a token; None where the value is not one."""
     return SecretValue(str(value)) if is_token(value) else None
 

@@ -20,12 +20,12 @@ from token_refresh_worker.cli.screen import errors, output, print_json, show, te
 from token_refresh_worker.fleet.core.breaker import provider_in
 from token_refresh_worker.fleet.core.dispatch import breakers_of
 from token_refresh_worker.fleet.core.fleet import Fleet
-from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row, State
+from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row, State
 from token_refresh_worker.fleet.core.tombstone import standing
 from token_refresh_worker.fleet.settings import provider_limits
 from token_refresh_worker.run.failures import utc
 
-LONGEST_REASON: Final = 500
+LONGEST_FLEET_REASON: Final = 500
 
 Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
 SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
@@ -80,7 +80,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
 
     A pause always ends by itself, and before the first grant that it holds up.
     """
-    lasts = read_duration(duration, LONGEST_PAUSE)
+    lasts = read_duration(duration, LONGEST_FLEET_PAUSE)
     return _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=context)
 
 
@@ -109,8 +109,8 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
 ) -> int:
     if sum((secret is not None, provider is not None, everything)) != 1:
         raise typer.BadParameter("give one of --secret, --provider and --all")
-    if len(why) > LONGEST_REASON:
-        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
+    if len(why) > LONGEST_FLEET_REASON:
+        raise typer.BadParameter(f"--why must have {LONGEST_FLEET_REASON} characters at most, since each run reads it")
     index = find_index(context, fleet)
     now = index.read_clock()
     pause = None if lasts is None else Pause(at=now, until=now + lasts, by=_user(), why=why)

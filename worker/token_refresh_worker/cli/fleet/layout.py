@@ -11,10 +11,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from token_refresh_worker.cli.finding import Health
-from token_refresh_worker.cli.screen import assemble, iso, text
+from token_refresh_worker.cli.screen import assemble, iso_or_none, text
+from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.fleet.core.breaker import Breaker
-from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
-from token_refresh_worker.fleet.core.shares import DAY
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.run.failures import span, utc
 
@@ -118,7 +118,7 @@ def as_fields(view: View) -> dict[str, Any]:
             {
                 "secret_id": stone.secret_arn,
                 "provider": stone.provider,
-                "left_at": iso(stone.left_at),
+                "left_at": iso_or_none(stone.left_at),
                 "removed": stone.quietly,
             }
             for stone in view.left
@@ -127,28 +127,28 @@ def as_fields(view: View) -> dict[str, Any]:
 
 
 def _fields(row: Row, state: State, view: View) -> dict[str, Any]:
-    seen, pause = row.seen, pause_of(row, view.pauses, view.now)
+    seen, pause = row.seen, pause_of_row(row, view.pauses, view.now)
     known: dict[str, Any] = {
         "secret_id": row.secret_arn,
         "provider": row.provider,
         "state": state.value,
-        "next_at": iso(row.next_at),
-        "paused_until": iso(pause.until) if pause else None,
+        "next_at": iso_or_none(row.next_at),
+        "paused_until": iso_or_none(pause.until) if pause else None,
         "paused_by": pause.by if pause else None,
         "pause_reason": pause.why if pause else None,
     }
     if seen is not None:
         known |= {
-            "since": iso(seen.since),
-            "expires_at": iso(seen.tokens.expires_at),
-            "due_at": iso(seen.tokens.due_at),
-            "last_run_at": iso(seen.at),
-            "last_success_at": iso(seen.succeeded_at),
+            "since": iso_or_none(seen.since),
+            "expires_at": iso_or_none(seen.tokens.expires_at),
+            "due_at": iso_or_none(seen.tokens.due_at),
+            "last_run_at": iso_or_none(seen.at),
+            "last_success_at": iso_or_none(seen.succeeded_at),
             "outcome": seen.outcome,
             "error_type": seen.error_type,
             "failures": seen.failures,
             "version_id": seen.tokens.version_id,
-            "grant_ends_at": iso(seen.tokens.grant_ends_at),
+            "grant_ends_at": iso_or_none(seen.tokens.grant_ends_at),
         }
     # A key without a value is left out, so that a script's `.get` has one meaning.
     return {name: value for name, value in known.items() if value is not None}

@@ -47,7 +47,7 @@ class Resync:
     """Rows before the changes."""
 
 
-def resync(  # noqa: PLR0913 - what there is, and how to compare it, each by its name
+def compare_index(  # noqa: PLR0913 - what there is, and how to compare it, each by its name
     listed: Iterable[TaggedSecret],
     rows: Iterable[Row],
     tombstones: Collection[Tombstone] = (),
