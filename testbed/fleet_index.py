@@ -120,6 +120,9 @@ class MemoryIndex:
     def store(self) -> StoreHealth:
         return self.health
 
+    def dispatched_at(self) -> datetime | None:
+        return None if self.told == (NOW, frozenset()) else self.told[0]
+
     def note_refused(self, secret_arn: str) -> None:
         self.health = replace(self.health, refused=self.health.refused | {secret_arn})
 

@@ -9,6 +9,7 @@
     grant_read(consumer, which)                       read the current value of another secret, decrypt
     grant_batch_read(consumer, which)                 the same, many in one call
     grant_refresh(worker, which)                      what a refresh does, and no more
+    grant_replicate(worker, which, replica)           have a replica encrypted with a key of its own
     grant_claims(worker, table_arn)                   keep claims in a table
     grant_keep(worker, which, key_arn)                keep received tokens there that Secrets Manager refuses
     grant_invoke(caller, function_arn)                run the worker on demand
@@ -61,6 +62,7 @@ __all__ = [
     "grant_read_parameters",
     "grant_read_published",
     "grant_refresh",
+    "grant_replicate",
     "grant_send",
     "grant_sign",
     "keep_conditions",
@@ -121,6 +123,17 @@ def grant_refresh(grantee: iam.IGrantable, which: Secrets) -> None:
     """Let `grantee` refresh the tokens: read, store new versions, move labels."""
     _grant(grantee, REFRESH_ACTIONS, which.arns)
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
+
+
+def grant_replicate(grantee: iam.IGrantable, which: Secrets, replica: Secrets) -> None:
+    """Let `grantee`, who writes a secret, have its replica encrypted with a key of the other region.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets_troubleshoot.html: "you need
+    kms:GenerateDataKey and kms:Encrypt". Which of the two ARNs the encryption context has is not documented.
+    """
+    if replica.key_arn is not None:
+        through = through_secrets_manager((*replica.arns, *which.arns))
+        _grant(grantee, ("kms:Encrypt", "kms:GenerateDataKey"), (replica.key_arn,), through)
 
 
 def grant_claims(grantee: iam.IGrantable, table_arn: str, *, name: str, key_arn: str | None = None) -> None:

@@ -161,7 +161,7 @@ export class Cache<T extends object> {
     const retryAt = this.#options.pauses.failed(error, now, entry?.expiresAt);
     if (!entry) return;
     this.#freshUntil = retryAt;
-    this.#options.onWarning(error);
+    tell(this.#options.onWarning, error);
   }
 
   async #wait(read: Read): Promise<void> {
@@ -184,6 +184,16 @@ export class Cache<T extends object> {
     if (!this.#usable(this.#options.clock())) return;
     const why = `a read takes over ${READ_SECONDS} s: check the network and the client's timeouts`;
     this.#keepError(read, new TokenRefreshError("SecretStoreUnavailable", `secret ${this.#options.name}: ${why}`));
+  }
+}
+
+/** A listener that throws or rejects must not end the process, or cost its caller a valid token. */
+function tell(listener: (error: TokenRefreshError) => unknown, error: TokenRefreshError): void {
+  const failed = (): void => process.emitWarning("onWarning failed; it heard that a cached value is served");
+  try {
+    Promise.resolve(listener(error)).catch(failed);
+  } catch {
+    failed();
   }
 }
 

@@ -122,3 +122,38 @@ function lifetime(token: Token): number {
 export function secondsOf(time: Date): number {
   return time.getTime() / 1000;
 }
+
+/** 1973 and 5138: a time outside is in another unit. */
+const EARLIEST_SECONDS = 1e8;
+const LATEST_SECONDS = 1e11;
+/** The grammar of `token_refresh/stored/times.py`; without a zone a time is UTC. */
+const TIME = new RegExp(
+  "^([0-9]{4})-([0-9]{2})-([0-9]{2})" +
+    "(?:[T ]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:\\.([0-9]{1,9}))?)?" +
+    "(?:Z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?)?$",
+);
+
+/** Read a time, a whole number of units or a text; `undefined` if it is none, or none that a token has. */
+export function readTime(value: unknown, perSecond: number): Date | undefined {
+  let milliseconds = NaN;
+  if (Number.isInteger(value)) milliseconds = (value as number) * (1000 / perSecond);
+  if (typeof value === "string") milliseconds = readText(value);
+  const seconds = milliseconds / 1000;
+  return EARLIEST_SECONDS <= seconds && seconds < LATEST_SECONDS ? new Date(milliseconds) : undefined;
+}
+
+/** Unix milliseconds; NaN if the text does not follow the grammar, or there is no such day. */
+function readText(text: string): number {
+  const found = TIME.exec(text);
+  if (!found) return NaN;
+  const [year, month, day, hours, minutes, seconds] = found.slice(1, 7).map((part) => Number(part ?? 0)) as Six;
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  // JavaScript takes 30 February for 2 March.
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return NaN;
+  const offset = (Number(found[9] ?? 0) * 60 + Number(found[10] ?? 0)) * (found[8] === "-" ? -60 : 60);
+  const fraction = Number((found[7] ?? "").padEnd(3, "0").slice(0, 3));
+  return date.getTime() + (hours * 3600 + minutes * 60 + seconds - offset) * 1000 + fraction;
+}
+
+type Six = [number, number, number, number, number, number];

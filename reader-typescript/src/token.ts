@@ -4,6 +4,7 @@ import { TokenRefreshError, tokenStatus } from "./errors.js";
 import { invalid, readObject } from "./json.js";
 import type { Reference } from "./reference.js";
 import type { Version } from "./source.js";
+import { readTime } from "./times.js";
 
 const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 
@@ -39,10 +40,6 @@ const CAMEL = ["accessToken", "expiresAt", "refreshToken", "issuedAt"] as const;
 const SNAKE = ["access_token", "expires_at", "refresh_token", "issued_at"] as const;
 /** 1*VSCHAR (RFC 6749 appendix A.12), and no space at either end. */
 const TOKEN = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
-const ISO = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
-/** 1973 and 5138: a time outside is in another unit. */
-const EARLIEST_SECONDS = 1e8;
-const LATEST_SECONDS = 1e11;
 
 /**
  * Read the token document that a version holds.
@@ -66,14 +63,4 @@ export function readToken(version: Version, { name, field }: Reference): Token {
   const expiresAt = readTime(fields[expires], perSecond);
   if (!expiresAt) throw invalid(origin, `${expires} must be Unix time (${perSecond} a second) or ISO 8601`);
   return new Token(value, expiresAt, versionId, createdAt);
-}
-
-function readTime(value: unknown, perSecond: number): Date | undefined {
-  let seconds = NaN;
-  if (Number.isInteger(value)) seconds = (value as number) / perSecond;
-  if (typeof value === "string" && ISO.test(value)) {
-    const zoned = /(Z|[+-]\d\d:\d\d)$/.test(value) || value.length === 10 ? value : `${value}Z`; // without a zone: UTC
-    seconds = Date.parse(zoned.replace(" ", "T")) / 1000;
-  }
-  return EARLIEST_SECONDS <= seconds && seconds < LATEST_SECONDS ? new Date(seconds * 1000) : undefined;
 }

@@ -322,6 +322,31 @@ test("a warning says that a cached token is served, and why", async () => {
   assert.deepEqual(warnings, ["SecretStoreUnavailable"]);
 });
 
+test("a listener of warnings that fails costs nobody the token, and not the process", async () => {
+  const told = [];
+  process.on("warning", ({ message }) => told.push(message));
+  for (const onWarning of [() => { throw new Error("thrown"); }, async () => { throw new Error("rejected"); }]) {
+    for (const background of [true, false]) {
+      let now = 1_800_000_000;
+      let fails = false;
+      const send = async () => {
+        if (fails) throw new Error("");
+        const SecretString = JSON.stringify({ access_token: "a", expires_at: now + LIFE_SECONDS });
+        return { SecretString, VersionId: "v", CreatedDate: new Date(now * 1000) };
+      };
+      const reader = new TokenReader("tokens", { client: { send }, background, clock: () => now, onWarning });
+      await reader.get();
+      fails = true;
+      now += LIFE_SECONDS - 60;
+
+      assert.equal(await reader.get(), "a");
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(reader.health().lastError.name, "SecretStoreUnavailable");
+    }
+  }
+  assert.deepEqual(told, Array(4).fill("onWarning failed; it heard that a cached value is served"));
+});
+
 /** A reader that has read the token `first`; its reads end when they are told to. */
 async function holding() {
   let now = 1_800_000_000;

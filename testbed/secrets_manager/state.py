@@ -36,6 +36,8 @@ class Secret:
     tags: tuple[tuple[str, str], ...] = ()
     policy: str | None = None
     """Kept for those that ask, and not enforced."""
+    replication: tuple[tuple[str, str], ...] = ()
+    """What `ReplicationStatus` says of each region; the replicas themselves are not played."""
 
     def version(self, version_id: str | None) -> Version | None:
         """Find a version by its ID."""

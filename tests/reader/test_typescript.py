@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from pathlib import Path
 
 import pytest
 
+from examples import SHARE
 from reader import secret_vectors, vectors
 from reader.typescript import PACKAGE, node
 from token_refresh import __version__
+
+MANY = 20
+"""So many failures are named only."""
 
 
 def test_its_tests_pass(typescript: Path) -> None:
@@ -28,12 +34,28 @@ def test_the_vectors_are_this_reader_s(caplog: pytest.LogCaptureFixture) -> None
         assert vectors.text(module.vectors()) == module.FILE.read_text(encoding="utf-8")
 
 
+def test_random_vectors(typescript: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Both readers judge 300 odd documents and 300 lives of a secret alike; each night, 10,000 and 2,000."""
+    caplog.set_level("ERROR")
+    seed = secrets.randbelow(2**40)
+    documents, lives = (10_000, 2_000) if SHARE == 1 else (300, 300)
+    file = typescript / "random.json"
+    file.write_text(vectors.text(vectors.random_vectors(seed, documents=documents, lives=lives)), encoding="utf-8")
+
+    done = node(typescript, "--test", "--test-reporter=tap", "test/vectors.test.js", VECTORS=str(file))
+
+    failed = re.findall(r"^not ok \d+ - (.*)$", done.stdout, re.MULTILINE)
+    assert 0 == done.returncode, f"seeds that failed: {failed}\n{done.stdout if len(failed) < MANY else failed}"
+    assert documents + lives == done.stdout.count("\nok ")
+
+
 def test_one_version() -> None:
     """It has the others' version, needs the AWS SDK of its user alone, and is installed without scripts."""
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
 
     assert __version__ == package["version"]
-    assert ["@aws-sdk/client-secrets-manager"] == list(package["peerDependencies"])
+    assert ["@aws-sdk/client-lambda", "@aws-sdk/client-secrets-manager"] == list(package["peerDependencies"])
+    assert {"@aws-sdk/client-lambda": {"optional": True}} == package["peerDependenciesMeta"]
     assert "dependencies" not in package
     assert "://" not in (PACKAGE / "package-lock.json").read_text(encoding="utf-8")
     assert "ignore-scripts=true" in (PACKAGE / ".npmrc").read_text(encoding="utf-8")

@@ -25,7 +25,13 @@ from token_refresh_infra.single.consumers import read_policy
 from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
 from token_refresh_infra.single.metrics import Metrics
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_FROM_TAG, PUBLISHED_TAG
+from token_refresh_worker.stored.tags import (
+    CLAIM_TABLE_TAG,
+    FUNCTION_TAG,
+    PUBLISHED_FROM_TAG,
+    PUBLISHED_TAG,
+    REPLICAS_TAG,
+)
 
 
 class SingleStack(DeployedStack):
@@ -113,9 +119,14 @@ class SingleStack(DeployedStack):
                 parameters.published_secret,
                 parameters.published_secret_id,
                 others=parameters.consumers,
-                tags={PUBLISHED_FROM_TAG: parameters.token_secret_name},
+                tags={PUBLISHED_FROM_TAG: parameters.token_secret_name} | self._replicas_tag(),
                 replicas=parameters.replicas,
             )
+
+    def _replicas_tag(self) -> dict[str, str]:
+        """Return the tag by which `status` misses a replica that is gone."""
+        regions = " ".join(self._parameters.replicas)
+        return {REPLICAS_TAG: regions} if regions else {}
 
     def _allow_list(self, others: Sequence[str]) -> AllowList | None:
         """Return who may use a secret, where that is limited; `others` may use its value alone."""
@@ -163,6 +174,9 @@ class SingleStack(DeployedStack):
         access.grant_refresh(role, self.token_secret)
         if self.published_secret:
             access.grant_refresh(role, self.published_secret)
+            for region, key in parameters.replicas.items():
+                replica = access.one_replica(self, str(parameters.published_secret_id), region).encrypted_with(key)
+                access.grant_replicate(role, self.published_secret, replica)
         if parameters.client_secret_id:
             client = self._encrypted(access.one_secret(self, parameters.client_secret_id))
             # The previous client secret is tried once, for as long as the provider doesn't know the current one.

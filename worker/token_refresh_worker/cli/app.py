@@ -12,8 +12,9 @@ from token_refresh_worker.cli.authorize import authorize
 from token_refresh_worker.cli.claims import move
 from token_refresh_worker.cli.client import client
 from token_refresh_worker.cli.doctor.command import doctor
-from token_refresh_worker.cli.fleet import command as fleet
 from token_refresh_worker.cli.fleet import members
+from token_refresh_worker.cli.fleet import pause as pauses
+from token_refresh_worker.cli.fleet import status as fleet
 from token_refresh_worker.cli.history import history
 from token_refresh_worker.cli.pause import pause, resume
 from token_refresh_worker.cli.providers.command import providers
@@ -45,7 +46,7 @@ _GROUPS = {
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
     *(authorize, status, refresh, doctor, pause, resume, history, restore, client, verify, providers, revoke),
-    *(fleet.status, fleet.pause, fleet.resume, members.add, members.remove, members.resync),
+    *(fleet.status, pauses.pause, pauses.resume, members.add, members.remove, members.retry, members.resync),
     move,
 ):
     group, _, last = declared.name.rpartition(" ")

@@ -6,6 +6,7 @@ from typing import Final
 
 from token_refresh.advice import Command
 from token_refresh_worker.cli.finding import Finding
+from token_refresh_worker.cli.replicas import examine_replicas
 from token_refresh_worker.cli.screen import relative
 from token_refresh_worker.cli.state import SECRET_IS_BROKEN, SecretState
 from token_refresh_worker.core.steps import Mismatch
@@ -19,7 +20,7 @@ FOREIGN_SHOWN: Final = timedelta(days=7)
 
 def around(state: SecretState) -> Iterator[Finding]:
     """Report all of it."""
-    for check in (_client, _table, _foreign, _ending, _provider_ends, _published):
+    for check in (_client, _table, _foreign, _ending, _provider_ends, _published, _replicas):
         yield from check(state)
 
 
@@ -31,6 +32,12 @@ def _published(state: SecretState) -> Iterator[Finding]:
         yield Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
     elif state.published_lags and not isinstance(state.step, Mismatch):  # A run with other settings fails first.
         yield _older_copy(state)
+
+
+def _replicas(state: SecretState) -> Iterator[Finding]:
+    published = state.settings.published_secret_id
+    if published and state.replicas:
+        yield from examine_replicas(state.context, published, state.replicas, state.snapshot.now)
 
 
 def _older_copy(state: SecretState) -> Finding:

@@ -1,6 +1,7 @@
 """Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
 from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.row import is_due
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import SecretName, grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
@@ -92,8 +94,21 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
         index.look_at(secret_arn, now)
 
 
-def leave(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
-    """Take a secret's tag off, and turn its row into a tombstone that no alarm counts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """A secret on its way out of a fleet: no run begins on it any more."""
+
+    secret_id: str
+    secret_arn: str
+    is_tagged: bool
+    may_run: bool
+    """Whether a run may be under way, which still needs the tag."""
+
+
+def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str) -> Leaving:
+    """Turn a secret's row into a tombstone that no alarm counts, and leave its tag: a run under way can still store.
+
+    A resync leaves such a secret out for ten minutes.
 
     Raises:
         ConfigurationError: It is not in the fleet, or the table keeps tokens of it.
@@ -103,18 +118,38 @@ def leave(context: Context, index: Index, *, fleet: str, secret_id: str) -> None
     secret_arn = str(described["ARN"])
     tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
     # A secret that is marked for deletion is in no listing, and takes no change.
-    tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
-    if tagged and _keeps_tokens(context, fleet, secret_arn):
-        raise ConfigurationError(
-            f"the table of fleet {fleet} keeps new tokens of secret {secret_id}, which Secrets Manager refused",
-            fix="correct what the last error names, and let a run store them first",
-        )
-    # The tag first: a resync adds the row of a secret that has it.
-    if tagged:
-        context.call("UntagResource", secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
-    if not index.remove(secret_arn, index.read_clock(), quietly=True) and not tagged:
+    is_tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
+    if is_tagged and _keeps_tokens(context, fleet, secret_arn):
+        raise _kept(fleet, secret_id)
+    entry, now = index.entry(secret_arn), index.read_clock()
+    if not index.remove(secret_arn, now, quietly=True) and not is_tagged:
         status = Command.of("token-refresh fleet status --fleet {} --region {}", fleet, context.region)
         raise ConfigurationError(f"secret {secret_id} is not in fleet {fleet}", fix=("see who is: ", status))
+    # A run begins only on what is due, and moves it when it ends.
+    may_run = is_tagged and entry is not None and is_due(entry.row, now)
+    return Leaving(secret_id=secret_id, secret_arn=secret_arn, is_tagged=is_tagged, may_run=may_run)
+
+
+def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str) -> None:
+    """Take the tag off.
+
+    Raises:
+        ConfigurationError: The last run left tokens in the table; the secret is a member again.
+        TokenRefreshError: The secret or the table refuses, or can't be reached.
+    """
+    if not leaving.is_tagged:
+        return
+    if leaving.may_run and _keeps_tokens(context, fleet, leaving.secret_arn):
+        join(context, index, fleet=fleet, secret_id=leaving.secret_id)
+        raise _kept(fleet, leaving.secret_id)
+    context.call("UntagResource", leaving.secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
+
+
+def _kept(fleet: str, secret_id: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the table of fleet {fleet} keeps new tokens of secret {secret_id}, which Secrets Manager refused",
+        fix="correct what the last error names, and let a run store them first",
+    )
 
 
 def _keeps_tokens(context: Context, fleet: str, secret_arn: str) -> bool:

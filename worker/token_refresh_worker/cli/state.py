@@ -17,6 +17,7 @@ from token_refresh.stored.spelling import CAMEL
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import saying_where
+from token_refresh_worker.cli.replicas import Replica, read_replicas
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.schedule import Policy, due_at, run_period
@@ -87,6 +88,8 @@ class SecretState:
     """Why the published copy can't be read."""
     published_expires_at: datetime | None
     """When the token in a published copy of an older version expires; None if nobody knows."""
+    replicas: tuple[Replica, ...] | None
+    """The published secret's in other regions; None if nobody looked."""
     client_failure: TokenRefreshError | None
     """Why a run would find no client credentials; None also where the settings don't say where they are."""
 
@@ -146,7 +149,7 @@ class SecretState:
 
 
 def read_state(context: Context) -> SecretState:
-    """Read the token secret, with no more permission than the function has.
+    """Read the token secret, with no more permission than the function has; only replicas take one more.
 
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
@@ -172,9 +175,19 @@ def read_state(context: Context) -> SecretState:
         attempts=attempts,
         publish_failure=memory.publish_failure,
         published_expires_at=None,
+        replicas=_replicas(context, settings.published_secret_id),
         client_failure=client_failure,
     )
     return replace(state, published_expires_at=_expiry_of_copy(context, state)) if state.published_lags else state
+
+
+def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | None:
+    """Read them with a permission that the function has not; None without it."""
+    if published is None:
+        return ()
+    with suppress(TokenRefreshError):
+        return read_replicas(context, published)
+    return None
 
 
 def _expiry_of_copy(context: Context, state: SecretState) -> datetime | None:

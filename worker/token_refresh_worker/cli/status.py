@@ -18,6 +18,7 @@ from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.finding import Finding, Health
 from token_refresh_worker.cli.health import examine, explain_attempt, health_of, say_next_step
+from token_refresh_worker.cli.replicas import words_for
 from token_refresh_worker.cli.screen import (
     ago,
     assemble,
@@ -143,6 +144,7 @@ def lay_out_state(state: SecretState, findings: list[Finding]) -> list[Renderabl
             ("claims", _claims(state)),
             ("client", _client(state)),
             ("published copy", _published(state)),
+            ("replicas", _replicas(state)),
             ("caches", _caches(state)),
         ]
     )
@@ -206,6 +208,12 @@ def _published(state: SecretState) -> str | None:
         return None if context.function or context.deployment.is_named else _NOT_LOOKED_AT
     older = "can't be read" if state.publish_failure else "an older version"
     return f"{name}: {older if state.published_lags else 'the current version'}"
+
+
+def _replicas(state: SecretState) -> str | None:
+    if state.replicas is None:
+        return f"not looked at, which takes secretsmanager:DescribeSecret on {state.settings.published_secret_id}"
+    return words_for(state.replicas) or None
 
 
 def _caches(state: SecretState) -> str | None:
@@ -280,4 +288,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
             for past in state.attempts
         ],
         "published": None if published is None else {"secret_id": published, "lags": state.published_lags},
+        "replicas": None
+        if state.replicas is None
+        else [{"region": replica.region, "status": replica.status.value} for replica in state.replicas],
     }

@@ -86,6 +86,9 @@ class Index(Protocol):
     def store(self) -> StoreHealth:
         """Read what the workers noted about Secrets Manager."""
 
+    def dispatched_at(self) -> datetime | None:
+        """Read when a dispatcher last told the workers which breakers are open; None if none ever did."""
+
     def note_refused(self, secret_arn: str) -> None:
         """Note that Secrets Manager refused a secret."""
 

@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import record
-from token_refresh.reference import Reference, parse_secret_id
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -18,6 +17,9 @@ from token_refresh_worker.providers.provider import Grace, Provider
 from token_refresh_worker.run.variables import Variable
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.origin import IN_VERSIONS, LONGEST_GRACE, in_table
+
+if TYPE_CHECKING:
+    from token_refresh.reference import Reference
 
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
@@ -183,9 +185,13 @@ def _is_upwork(host: str) -> bool:
     return host == _UPWORK_DOMAIN or host.endswith(f".{_UPWORK_DOMAIN}")
 
 
-def _read_secret(given: Mapping[str, str], name: Variable, provider: Provider) -> Reference | None:
+def _read_secret(given: Mapping[str, str], name: Variable, provider: Provider) -> "Reference | None":
+    if name not in given:
+        return None
+    from token_refresh.reference import parse_secret_id  # noqa: PLC0415 - a hundredth of a cold start, for few
+
     # A fleet has one setting for the client secrets of many providers.
-    return parse_secret_id(name, given[name].replace("{provider}", provider.name)) if name in given else None
+    return parse_secret_id(name, given[name].replace("{provider}", provider.name))
 
 
 def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> timedelta | None:

@@ -23,6 +23,7 @@ from token_refresh_worker.cli.doctor.secret import (
     check_last_refresh,
     check_published,
     check_region,
+    check_replicas,
     check_token_endpoint,
     check_tokens,
 )
@@ -136,6 +137,8 @@ def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Che
     published = state.settings.published_secret_id
     if published and state.publish_failure is None:  # `tokens` says why it can't be read.
         yield tried("published secret", lambda: check_published(state.context, published))
+    if replicas := check_replicas(state):
+        yield Check("replicas", replicas)
 
 
 def _as_deployed(context: Context) -> Context:

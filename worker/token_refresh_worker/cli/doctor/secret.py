@@ -19,6 +19,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.finding import Finding, failed
 from token_refresh_worker.cli.health import examine, explain_attempt
 from token_refresh_worker.cli.lookups import each_version, read_clock
+from token_refresh_worker.cli.replicas import examine_replicas, words_for
 from token_refresh_worker.cli.screen import ago, relative
 from token_refresh_worker.cli.settings import names_provider
 from token_refresh_worker.cli.state import SecretState
@@ -178,6 +179,16 @@ def check_published(context: Context, secret_id: str) -> Finding:
         *("authorize again, so that another grant is in use: ", context.command("authorize")),
         ", and end the old grant at the provider. AWS deletes a version some time after it has lost its labels",
     )
+
+
+def check_replicas(state: SecretState) -> Finding | None:
+    """Say how the published secret's replicas are, where there are some; `tokens` says what is wrong with one."""
+    published, replicas = state.settings.published_secret_id, state.replicas
+    if replicas is None or published is None:
+        takes = f"takes secretsmanager:DescribeSecret on {published}"
+        return Finding.unknown(f"not looked at, which {takes}") if published else None
+    wrong = [*examine_replicas(state.context, published, replicas, state.snapshot.now)]
+    return None if wrong or not replicas else Finding.healthy(words_for(replicas))
 
 
 def _has_refresh_token(store: SecretsManagerSecret, version_id: str) -> bool:

@@ -179,6 +179,12 @@ class TableIndex:
         found, _ = self._get([items.key("store", self._fleet)])
         return items.read_store(found.get(f"store#{self._fleet}", {}))
 
+    def dispatched_at(self) -> datetime | None:
+        """Read when a dispatcher last told the workers which breakers are open."""
+        found, _ = self._get([items.key("breakers", self._fleet)])
+        until = items.read_until(found.get(f"breakers#{self._fleet}", {}))
+        return None if until is None else until - LEASE
+
     def note_refused(self, secret_arn: str) -> None:
         """Note that Secrets Manager refused a secret."""
         self._update(items.key("store", self._fleet), "ADD refused :one", None, {":one": {"SS": [secret_arn]}})

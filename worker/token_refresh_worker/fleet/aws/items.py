@@ -153,12 +153,17 @@ def read_store(item: Item) -> StoreHealth:
 
 def read_breakers(item: Item, now: datetime) -> frozenset[str]:
     """Read which breakers are open, unless the dispatcher has long been silent."""
-    until = _readable(item, "open_until", "N", moment)
+    until = read_until(item)
     # The limit is for damage, as with a pause.
     if until is None or not now < until <= now + AHEAD:
         return frozenset()
     names = _readable(item, "providers", "L", lambda found: frozenset(_lane(name["S"]) for name in found))
     return names or frozenset()
+
+
+def read_until(item: Item) -> datetime | None:
+    """Read until when the dispatcher's word on the breakers counts."""
+    return _readable(item, "open_until", "N", moment)
 
 
 def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T | None:

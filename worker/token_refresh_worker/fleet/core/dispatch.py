@@ -39,6 +39,7 @@ from token_refresh_worker.fleet.core.breaker import (
 )
 from token_refresh_worker.fleet.core.fleet import (
     DOUBLINGS,
+    FEW,
     FIRST_WAIT,
     MINUTE,
     Decision,
@@ -52,6 +53,7 @@ from token_refresh_worker.fleet.core.pace import pace
 from token_refresh_worker.fleet.core.repair import lot, tried_early
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State, is_due, pause_of_row
 
+SILENT_AFTER: Final = 3 * MINUTE
 RATE_SHARE: Final = 0.95
 """Of a provider's own rate. At the whole of it, one request that is refused and repeated makes others be refused."""
 
@@ -88,7 +90,23 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
         breakers=breakers,
         under_way=len(under_way),
         waiting=len(ready) - len(messages),
+        unheard_since=_unheard_since(fleet, (its_id for _, its_id in due), now),
     )
+
+
+def _unheard_since(fleet: Fleet, due: Iterable[str], now: datetime) -> datetime | None:
+    """Say since when no run has reported; None while the worker runs, as far as anybody can know.
+
+    A breaker can't say so: it lets runs through now and then, and two runs of a small fleet open none.
+    """
+    handed = (fleet.handed_out.get(its_id) for its_id in due)
+    unreported = [each.at for each in handed if each is not None and each.at <= now - SILENT_AFTER]
+    # One or two secrets may kill their own function each time.
+    if len(unreported) < min(FEW, len(fleet.rows)):
+        return None
+    reported = max((row.seen.at for row in fleet.rows if row.seen), default=None)
+    since = max(unreported, default=None)
+    return since if since is not None and (reported is None or reported < since) else None
 
 
 def breakers_of(fleet: Fleet, now: datetime, unreported: Mapping[str, int] | None = None) -> dict[str, Breaker]:

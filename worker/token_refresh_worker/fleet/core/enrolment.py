@@ -1,4 +1,4 @@
-"""What a resync changes in the index, given the secrets that carry the fleet's tag.
+"""What a compare changes in the index, given the secrets that carry the fleet's tag.
 
 A secret joins by the tag `token-refresh:fleet` with the fleet's name, and leaves when the tag or the secret is gone.
 """

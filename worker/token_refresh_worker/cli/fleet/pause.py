@@ -1,28 +1,22 @@
-"""`token-refresh fleet status`, `pause` and `resume`."""
+"""`token-refresh fleet pause` and `resume`: leave secrets alone for a while."""
 
 import getpass
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 import typer
 
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, names_beginning, read_duration
+from token_refresh_worker.cli.command import OF_A_FLEET, command, names_beginning, read_duration
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.finding import Health
-from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.cli.lookups import arn_of
-from token_refresh_worker.cli.membership import find_index, open_index
-from token_refresh_worker.cli.screen import errors, output, print_json, show, text
-from token_refresh_worker.fleet.core.breaker import provider_in
-from token_refresh_worker.fleet.core.dispatch import breakers_of
-from token_refresh_worker.fleet.core.fleet import Fleet
-from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row, State
-from token_refresh_worker.fleet.core.tombstone import standing
-from token_refresh_worker.fleet.settings import provider_limits
+from token_refresh_worker.cli.membership import find_index
+from token_refresh_worker.cli.screen import errors, output, text
+from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
+from token_refresh_worker.fleet.core.shares import NO_TOKENS
+from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import utc
 
 LONGEST_FLEET_REASON: Final = 500
@@ -31,38 +25,6 @@ Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of
 SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
 ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.", autocompletion=names_beginning)]
 All = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
-
-
-@command("fleet status", "--fleet prod --state overdue", shares=OF_A_FLEET, failed=Health.UNKNOWN)
-def status(  # noqa: PLR0913 - options, each by its name
-    context: Context,
-    *,
-    fleet: Name,
-    provider: ProviderOption = None,
-    state: Annotated[State | None, typer.Option(help="Only secrets in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 20,
-    as_json: Json = False,
-) -> int:
-    """Show a fleet: the summary, its providers, and the secrets that need somebody.
-
-    Exit status: 0 healthy, 1 needs attention soon, 2 overdue secrets, 3 unknown; 64 for a wrong option.
-    """
-    index = open_index(context, fleet)
-    rows, pauses, now = list(index.rows()), index.pauses(), index.read_clock()
-    if provider is not None and not _count(rows, provider):
-        raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-    limits = provider_limits(row.provider for row in rows)
-    breakers = breakers_of(Fleet(rows=rows, providers=limits, store_refuses=index.store().refuses(now)), now)
-    view = replace(
-        select(rows, pauses, fleet=fleet, now=now, provider=provider, state=state),
-        breakers={name: found for name, found in breakers.items() if provider in (None, provider_in(name))},
-        left=[s for s in standing(index.tombstones(), now) if state is None and provider in (None, s.provider)],
-    )
-    if as_json:
-        print_json(as_fields(view))
-    else:
-        show(output(), *lay_out(view, limit=limit))
-    return view.health
 
 
 @command("fleet pause", '--fleet prod --provider xero --for 2h --why "their maintenance"', shares=OF_A_FLEET)
@@ -115,17 +77,48 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     now = index.read_clock()
     pause = None if lasts is None else Pause(at=now, until=now + lasts, by=_user(), why=why)
     secret_arn = None if secret is None else arn_of(context, secret)
-    paused = [row for row in index.rows() if provider in (None, row.provider) and secret_arn in (None, row.secret_arn)]
+    rows = [row for row in index.rows() if provider in (None, row.provider) and secret_arn in (None, row.secret_arn)]
     if pause is not None:
-        _refuse_to_outlast(paused, pause)
+        _refuse_to_outlast(rows, pause)
+    before = _pause_in_force(index, secret_arn, provider, now)
     if not index.pause(pause, secret_arn=secret_arn, provider=provider):
         add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region)
         raise ConfigurationError(f"secret {secret} is not in fleet {fleet}", fix=("add it with ", add_it))
-    output().print(text(f"paused until {utc(pause.until)}" if pause else "resumed"))
+    if pause is None:
+        output().print(text("resumed" if before else "nothing to resume: it was not paused"))
+        return 0
+    output().print(text(f"paused until {utc(pause.until)}"))
     # Not refused: secrets that no run has read yet may turn out to be this provider's.
-    if pause and provider and not paused:
+    if provider and not rows:
         errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
+    if first := first_to_end(rows, pause):
+        count, name, at = first
+        expire = f"{plural(count, 'access token')} will expire before that"
+        errors().print(text(f"{expire}, the first, of {name}, at {utc(at)}.", "yellow"))
     return 0
+
+
+def _pause_in_force(index: Index, secret_arn: str | None, provider: str | None, now: datetime) -> bool:
+    """Whether this very thing is paused; a secret of a paused fleet has no pause of its own."""
+    if secret_arn is not None:
+        entry = index.entry(secret_arn)
+        found = entry.row.pause if entry else None
+    else:
+        pauses = index.pauses()
+        found = pauses.fleet if provider is None else pauses.providers.get(provider)
+    return found is not None and now < found.until
+
+
+def first_to_end(rows: Iterable[Row], pause: Pause) -> tuple[int, str, datetime] | None:
+    """Count the living secrets whose access token expires before a pause ends, and name the first and its time."""
+    living = (row for row in rows if row.seen and row.seen.state not in NO_TOKENS)
+    ends = sorted((row.expires_at, row.name) for row in living if row.expires_at and row.expires_at < pause.until)
+    return (len(ends), ends[0][1], ends[0][0]) if ends else None
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _refuse_to_outlast(rows: Iterable[Row], pause: Pause) -> None:
@@ -138,10 +131,6 @@ def _refuse_to_outlast(rows: Iterable[Row], pause: Pause) -> None:
             f"{len(ends)} grants would end during the pause, the first, of secret {first}, at {utc(ends[first])}",
             fix="choose a shorter --for, and let the fleet refresh them in between",
         )
-
-
-def _count(rows: Iterable[Row], provider: str) -> int:
-    return sum(row.provider == provider for row in rows)
 
 
 def _user() -> str:
