@@ -23,6 +23,7 @@ from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint, read
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Matcher, ResponseFormat
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.oauth.unread import read_kept
 
 
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.BASIC])
@@ -168,6 +169,35 @@ def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint, monkeypatch:
 
     assert isinstance(response, FailedRequest)
     assert FailureKind.UNEXPECTED is response.kind
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Type: a\x00b\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nContent-Length: 8\r\n",
+        b"HTTP/1.1 500 Odd\r\n",
+    ],
+)
+def test_what_cannot_be_read_is_given_byte_for_byte(endpoint: TokenEndpoint, head: bytes) -> None:
+    """Also where the HTTP library refuses the head, and nothing of the request before it."""
+    response = head + b'\r\n{"data":{"accessToken":"a","refreshToken":"r"}}'
+
+    found = send(endpoint, script.raw(response))
+
+    assert isinstance(found, FailedRequest)
+    assert found.unread is not None
+    assert response == read_kept(found.unread)
+
+
+@pytest.mark.parametrize("played", [script.html(200), script.status(503), script.error("invalid_grant"), script.hang()])
+def test_what_holds_no_tokens_is_not_given(endpoint: TokenEndpoint, played: Script) -> None:
+    """A page, an empty body, an error of RFC 6749, silence: there is nothing to keep."""
+    found = send(endpoint, played, timeout_seconds=60.0 if not played.hang else 0.5)
+
+    assert isinstance(found, FailedRequest)
+    assert found.unread is None
 
 
 def test_an_error_in_text_says_not_sent_before_the_request_alone(

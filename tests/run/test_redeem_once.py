@@ -1,4 +1,4 @@
-"""Rule 11: nothing forbids a refresh. What a run checks before its claim, sends, and makes of the tokens."""
+"""Rule 13: nothing forbids a refresh. What a run checks before its claim, sends, and makes of the tokens."""
 
 import contextlib
 from dataclasses import replace

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -29,6 +30,7 @@ from token_refresh_worker.oauth.response import (
     read_response,
 )
 from token_refresh_worker.oauth.revocation import Revoked, read_revocation
+from token_refresh_worker.oauth.unread import may_hold_tokens, write_kept
 
 HEADERS: Final = {
     "Accept": "application/json",
@@ -89,14 +91,20 @@ class HttpTokenEndpoint:
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
         time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
         """
-        return self._call(request, partial(read_response, response_format=self.response_format), timeout_seconds)
+        limit = TimeLimit(timeout_seconds)
+        response = self._call(request, partial(read_response, response_format=self.response_format), limit)
+        # Bytes, and not what httpx made of them: it may be its parser that refused them.
+        received = bytes(limit.received)
+        if isinstance(response, FailedRequest) and response.kind.may_have_redeemed and may_hold_tokens(received):
+            return replace(response, unread=write_kept(received))
+        return response
 
     def revoke(self, request: TokenRequest, *, timeout_seconds: float) -> Revoked | FailedRequest:
         """Send `request` to what is a revocation endpoint, as `send` does."""
-        return self._call(request, read_revocation, timeout_seconds)
+        return self._call(request, read_revocation, TimeLimit(timeout_seconds))
 
-    def _call(self, request: TokenRequest, read: _Read[_T], timeout_seconds: float) -> _T | FailedRequest:
-        call = _Call(self, request, read, TimeLimit(timeout_seconds))
+    def _call(self, request: TokenRequest, read: _Read[_T], limit: TimeLimit) -> _T | FailedRequest:
+        call = _Call(self, request, read, limit)
         Thread(target=call.run, name="token-request", daemon=True).start()
         return call.wait()
 

@@ -26,6 +26,8 @@ class Fate(StrEnum):
     REJECTED = "rejected"
     UNKNOWN = "unknown"
     """A request may have been received, and no tokens arrived."""
+    RESPONSE_KEPT = "response_kept"
+    """A response arrived that can't be read and may hold tokens: it is stored, for a person to recover them."""
     SILENT = "silent"
     """Nothing is stored: the run is under way, or it died."""
     MOVED = "moved"
@@ -41,7 +43,7 @@ class Fate(StrEnum):
     @property
     def unresolved(self) -> bool:
         """Whether nobody knows if the refresh token was redeemed."""
-        return self in {Fate.UNKNOWN, Fate.SILENT}
+        return self in {Fate.UNKNOWN, Fate.RESPONSE_KEPT, Fate.SILENT}
 
 
 @record

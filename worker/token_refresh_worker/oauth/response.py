@@ -110,6 +110,8 @@ class FailedRequest:
     error: str | None = None
     """The RFC 6749 error code, or the value that the profile matched."""
     retry_after: timedelta | None = None
+    unread: SecretValue | None = field(default=None, compare=False)
+    """The response as it is kept, where it may hold tokens (`oauth.unread`)."""
 
 
 EndpointResponse = TokenResponse | FailedRequest

@@ -7,6 +7,7 @@ from token_refresh.errors import (
     InvalidTokenResponse,
     ReauthorizationRequired,
     RefreshOutcomeUnknown,
+    ResponseKept,
     TokenEndpointUnavailable,
     TokenRefreshError,
     TokenRequestRejected,
@@ -51,6 +52,21 @@ def _unresolved(secret: SecretName, claim_id: str) -> Advice:
     resend = secret.command("refresh", "--resend", claim_id)
     risk = ". To send the same token again now, which may make the provider revoke the grant, run "
     return "wait, or get a new grant with ", secret.authorize, risk, resend
+
+
+def response_kept(secret: SecretName, claim_id: str, seen: str = "") -> ResponseKept:
+    """Say that a response that can't be read is stored, and may hold the only tokens that are alive."""
+    how = f" ({seen})" if seen else ""
+    return ResponseKept(
+        f"the provider's response to the refresh of {secret} can't be read{how}. It may hold the new tokens, and is "
+        "stored in the secret; nothing is sent until a person has looked",
+        fix=(
+            *("Look at its fields, without their values: ", secret.command("recover")),
+            *(". If it holds no tokens, get a new grant with ", secret.authorize),
+            *(". To send the same token again, which may revoke the grant: "),
+            secret.command("refresh", "--resend", claim_id),
+        ),
+    )
 
 
 def failed_request(

@@ -24,7 +24,7 @@ from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.run.failures import span
 
-LONGEST_THROTTLING: Final = timedelta(minutes=9)
+LONGEST_REMOVAL: Final = timedelta(minutes=9)
 """A resync adds what still has its tag ten minutes after it was removed."""
 SHOWN_ALIKE: Final = 3
 """Errors of one kind that are printed in full."""
@@ -72,7 +72,7 @@ def remove(
     Where a run may be under way, the tag stays until that run has ended: without it the run could not store its tokens.
     The secret, its tokens and its claims stay as they are, and nothing refreshes it any more.
     """
-    lasts = read_duration(wait, LONGEST_THROTTLING)
+    lasts = read_duration(wait, LONGEST_REMOVAL)
     index, names = find_index(context, fleet), _names(secrets)
     leaving: dict[str, Leaving] = {}
 

@@ -29,6 +29,7 @@ _STATES: Final = {
     "InternalError": State.ERROR,
     "InvalidSecretDocument": State.ERROR,
     "InvalidTokenResponse": State.ERROR,
+    "ResponseKept": State.ERROR,
     "KeptTokensUnreadable": State.ERROR,
     "SecretAccessDenied": State.ERROR,
     "SecretNotFound": State.ERROR,
@@ -45,6 +46,7 @@ _PROVIDER_ERRORS: Final = frozenset(
         "InvalidTokenResponse",
         "ReauthorizationRequired",
         "RefreshOutcomeUnknown",
+        "ResponseKept",
         UNAVAILABLE,
         "TokenRequestRejected",
     }
