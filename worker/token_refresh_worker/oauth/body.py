@@ -71,7 +71,7 @@ def as_token(value: object) -> SecretValue | None:
     return SecretValue(str(value)) if is_token(value) else None
 
 
-def read_kept(value: object) -> str | int | None:
+def kept_value(value: object) -> str | int | None:
     """Read a value that the token document keeps as it is; None where it is too long, or neither text nor number."""
     if isinstance(value, str):
         return value if 0 < len(value) <= _LONGEST_KEPT_TEXT else None

@@ -29,9 +29,9 @@ from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.body import (
     as_token,
     find,
+    kept_value,
     matches,
     read_fields,
-    read_kept,
     read_lifetime,
     read_moment,
 )
@@ -224,7 +224,7 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         expires_at=read_moment(named("expires_in"), response_format.expiry),
         refresh_token_lifetime=min(filter(None, ends), default=None),
         scopes=read_scopes(tokens.get("scope")),
-        kept={name: value for name in response_format.keep if (value := read_kept(tokens.get(name))) is not None},
+        kept={name: value for name in response_format.keep if (value := kept_value(tokens.get(name))) is not None},
     )
 
 
