@@ -33,6 +33,7 @@ PURE_IMPORTS = tuple(name_of(path) for path in (*PURE_ROOMS, *PURE_FILES))
 PURE = {
     "base64",
     "collections",
+    "contextlib",
     "dataclasses",
     "datetime",
     "enum",
@@ -48,6 +49,7 @@ PURE = {
     "typing",
     "urllib",
     "uuid",
+    "zlib",
 }
 ACTS = {"datetime.now", "datetime.utcnow", "date.today", "uuid.uuid1", "uuid.uuid4", "print", "open", "input"}
 

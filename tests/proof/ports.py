@@ -59,7 +59,7 @@ from token_refresh_worker.core.claims import (
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import EndpointResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest
 from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
@@ -160,6 +160,11 @@ class _Endpoint:
     def __init__(self, host: str, ports: Ports) -> None:
         self._host = host
         self._ports = ports
+
+    def sign(self, request: TokenRequest) -> FailedRequest | None:
+        """Need no signature."""
+        del request
+        return None
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send a token request."""

@@ -1,5 +1,6 @@
 """The provider's token endpoint, over HTTP."""
 
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -20,6 +21,7 @@ from token_refresh_worker.adapters.client_assertion import MakeAssertion, Signin
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.oauth.body import read_fields
+from token_refresh_worker.oauth.client_auth import ASSERTION_LIFETIME, Assertion
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import (
@@ -83,7 +85,33 @@ class HttpTokenEndpoint:
         self.url = url
         self.response_format = response_format
         self.make_assertion = make_assertion
+        self._signed: tuple[Assertion, str, float] | None = None
+        """The next request's client assertion, and when it was made, by a stopwatch."""
         find_proxy(url)  # before anything is claimed
+
+    def sign(self, request: TokenRequest) -> FailedRequest | None:
+        """Make the client assertion of the next request, if it needs one; return why it can't be made."""
+        if request.assertion is None or self.make_assertion is None:
+            return None
+        try:
+            self._signed = request.assertion, self.make_assertion(request.assertion), time.monotonic()
+        except (SigningError, ConfigurationError) as error:
+            return _not_signed(error)
+        return None
+
+    def assertion(self, request: TokenRequest) -> Mapping[str, str]:
+        """Return a client assertion, for the methods that need one: each is sent once, and while it is young.
+
+        Raises:
+            SigningError: There is no signature.
+            ConfigurationError: Nor can there be one.
+        """
+        if request.assertion is None or self.make_assertion is None:
+            return {}
+        signed, self._signed = self._signed, None
+        young = signed is not None and time.monotonic() - signed[2] < ASSERTION_LIFETIME.total_seconds() / 2
+        ready = signed[1] if signed and young and signed[0] == request.assertion else None
+        return {"client_assertion": ready or self.make_assertion(request.assertion)}
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send `request` and read the response, end to end within the time limit.
@@ -139,10 +167,9 @@ class _Call(Generic[_T]):
 
     def _respond(self) -> _T | FailedRequest:
         try:
-            return self._send({**self._request.fields, **self._assertion()})
+            return self._send({**self._request.fields, **self._endpoint.assertion(self._request)})
         except (SigningError, ConfigurationError) as error:
-            passes = isinstance(error, SigningError) and error.is_transient
-            return FailedRequest(kind=FailureKind.NOT_SENT if passes else FailureKind.NOT_SIGNED, seen=str(error))
+            return _not_signed(error)
         except NOT_SENT as error:
             return FailedRequest(kind=FailureKind.NOT_SENT, seen=type(error).__name__)
         except HTTP_ERRORS as error:
@@ -152,11 +179,6 @@ class _Call(Generic[_T]):
         sent = self._limit.begun or isinstance(error, SENT)
         kind = FailureKind.NO_RESPONSE if sent else FailureKind.NOT_SENT
         return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
-
-    def _assertion(self) -> Mapping[str, str]:
-        """Return a new client assertion, for the methods that need one."""
-        assertion, make = self._request.assertion, self._endpoint.make_assertion
-        return {} if assertion is None or make is None else {"client_assertion": make(assertion)}
 
     def _send(self, fields: Mapping[str, str]) -> _T | FailedRequest:
         with LimitedTransport(self._limit) as transport:
@@ -176,6 +198,11 @@ class _Call(Generic[_T]):
         headers.update(request.headers)
         content: dict[Encoding, Any] = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}}
         return httpx.Request(request.method, url, headers=headers, **content.get(request.encoding, {}))
+
+
+def _not_signed(error: SigningError | ConfigurationError) -> FailedRequest:
+    passes = isinstance(error, SigningError) and error.is_transient
+    return FailedRequest(kind=FailureKind.NOT_SENT if passes else FailureKind.NOT_SIGNED, seen=str(error))
 
 
 def read_body(response: httpx.Response) -> bytes | None:

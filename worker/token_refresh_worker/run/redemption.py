@@ -14,7 +14,7 @@ from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
-from token_refresh_worker.run.grant_failures import failed_request, response_kept
+from token_refresh_worker.run.grant_failures import failed_request, not_signed, response_kept
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, Parts
@@ -23,6 +23,8 @@ from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin
 
+SIGNATURES: Final = 3
+"""How often AWS is asked for a signature, where it is throttled or fails, before a run ends."""
 ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
 
@@ -54,9 +56,25 @@ class Redemption:
         """
         check_room(self.parts.secret, snapshot.current)
         prepared = prepare_refresh(snapshot.current.document, self.parts)
+        self._sign(prepared)
         if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
             raise self._too_late()
         return prepared
+
+    def _sign(self, prepared: PreparedRefresh) -> None:
+        """Sign the request, or end: who can't sign claims nothing, and refreshes at once after the repair."""
+        if prepared.request.assertion is None:
+            return
+        failed = repeat(
+            lambda: prepared.endpoint.sign(prepared.request),
+            clock=self.parts.deadline.clock,
+            until=self.parts.deadline.at - self.parts.needed_seconds,
+            results=lambda failed: failed is not None and failed.kind is FailureKind.NOT_SENT,
+            limit=SIGNATURES,
+            first_wait_seconds=0.5,
+        )
+        if failed is not None:
+            raise not_signed(self.parts.secret, failed, self.parts.secret.command("refresh"))
 
     def redeem(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> TokenSet | None:
         """Send the request and stage the tokens; None if the provider rejected the grant.
