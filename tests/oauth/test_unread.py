@@ -11,8 +11,8 @@ from token_refresh_worker.oauth.unread import (
     MOST_BYTES,
     RESPONSE_KEY,
     body_of,
-    fields_of,
     may_hold_tokens,
+    object_of,
     read_kept,
     write_kept,
 )
@@ -128,4 +128,4 @@ def test_chunks_are_joined_as_far_as_they_arrived() -> None:
 )
 def test_a_person_can_point_into_it(body: bytes, found: object) -> None:
     """An object, the objects of a text in a list, a form, or the pairs of an object that breaks off."""
-    assert found == fields_of(body)
+    assert found == object_of(body)

@@ -19,7 +19,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
-from token_refresh_worker.oauth.body import read_object, unpack
+from token_refresh_worker.oauth.body import read_fields, unpack
 from token_refresh_worker.oauth.client_auth import ASSERTION_LIFETIME, Assertion
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
@@ -227,7 +227,7 @@ def read_body(response: httpx.Response) -> bytes | None:
         body, ended = unpacked or (None, False)
         failure = failure or (None if ended or body is None else httpcore.RemoteProtocolError())
     # An object that has its end is whole, also where the transfer breaks off, or never ends.
-    if failure is not None and (body is None or read_object(body, Encoding.JSON) is None):
+    if failure is not None and (body is None or read_fields(body, Encoding.JSON) is None):
         raise failure
     return body
 

@@ -20,7 +20,7 @@ _MOST_OBJECTS: Final = 100
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
 
 
-def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
+def read_fields(body: bytes, encoding: Encoding) -> dict[str, object] | None:
     """Parse a body; None where it is not an object."""
     try:
         if encoding is Encoding.FORM:
@@ -117,13 +117,13 @@ def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) 
     )
 
 
-def read_token(value: object) -> SecretValue | None:
+def as_token(value: object) -> SecretValue | None:
     """Read a token, without white space at its ends; None where the value is not one."""
     text = value.strip(" \t\r\n") if isinstance(value, str) else value
     return SecretValue(str(text)) if is_token(text) else None
 
 
-def read_kept(value: object) -> str | int | None:
+def kept_value(value: object) -> str | int | None:
     """Read a value that the token document keeps as it is; None where it is too long, or neither text nor number."""
     if isinstance(value, str):
         return value if 0 < len(value) <= _LONGEST_KEPT_TEXT else None

@@ -27,14 +27,14 @@ from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.body import (
+    as_token,
     find,
+    kept_value,
     matches,
     only_object,
-    read_kept,
+    read_fields,
     read_lifetime,
     read_moment,
-    read_object,
-    read_token,
 )
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh_worker.oauth.scopes import read_scopes
@@ -132,7 +132,7 @@ def read_response(
         retry_after: The `Retry-After` header, read (RFC 9110 section 10.2.3).
         response_format: The provider's format.
     """
-    fields = None if body is None else read_object(body, response_format.encoding)
+    fields = None if body is None else read_fields(body, response_format.encoding)
     read = _match(status, fields, response_format) or _read_status(status, body, fields, response_format)
     if not isinstance(read, FailedRequest):
         return read
@@ -159,7 +159,7 @@ def _read_status(
 
 def _has_error(body: bytes | None) -> bool:
     """Whether the provider's application wrote the body: a JSON object with an error code, as in RFC 6749."""
-    error = ((body and read_object(body, Encoding.JSON)) or {}).get("error")
+    error = ((body and read_fields(body, Encoding.JSON)) or {}).get("error")
     return isinstance(error, str) and error != ""
 
 
@@ -213,7 +213,7 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
     def named(name: str) -> object:
         return tokens.get(response_format.names.get(name, name))
 
-    access_token, refresh_token = read_token(named("access_token")), read_token(named("refresh_token"))
+    access_token, refresh_token = as_token(named("access_token")), as_token(named("refresh_token"))
     if access_token is None:
         return "no usable access_token"
     if refresh_token is None and named("refresh_token") not in (None, ""):
@@ -227,7 +227,7 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         expires_at=read_moment(named("expires_in"), response_format.expiry),
         refresh_token_lifetime=min(filter(None, ends), default=None),
         scopes=read_scopes(tokens.get("scope")),
-        kept={name: value for name in response_format.keep if (value := read_kept(tokens.get(name))) is not None},
+        kept={name: value for name in response_format.keep if (value := kept_value(tokens.get(name))) is not None},
     )
 
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.oauth.body import is_text, objects_in, read_object, unpack
+from token_refresh_worker.oauth.body import is_text, objects_in, read_fields, unpack
 from token_refresh_worker.oauth.formats import Encoding
 
 MOST_BYTES: Final = 40_960
@@ -45,7 +45,7 @@ def may_hold_tokens(raw: bytes) -> bool:
         return False
     if not is_text(body):
         return True
-    text, fields = body.decode(), read_object(body, Encoding.JSON)
+    text, fields = body.decode(), read_fields(body, Encoding.JSON)
     if fields is not None:
         return _has_token(fields)
     return bool(_TOKEN_NAME.search(text)) or (200 <= status < 300 and "token" in text.lower())  # noqa: PLR2004 - likewise
@@ -76,9 +76,9 @@ def body_of(raw: bytes) -> bytes:
     return body if unpacked is None else unpacked[0]
 
 
-def fields_of(body: bytes) -> object:
+def object_of(body: bytes) -> object:
     """Return what a person can point into: an object, a list of the objects in a text, a form, or single pairs."""
-    found = read_object(body, Encoding.JSON)
+    found = read_fields(body, Encoding.JSON)
     if found is not None:
         return found
     text = body.decode("utf-8", "replace")
