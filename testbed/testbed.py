@@ -175,7 +175,7 @@ class Testbed:
 
     def read_stale(self, seed: int = 1) -> None:
         """Let reads of Secrets Manager be stale from now on: as old and as jumpy as the protocol assumes."""
-        self.store.staleness = Staleness(writes=8, seconds=30, seed=seed)
+        self.store.staleness = Staleness(writes=8, seconds=300, seed=seed)
 
     @property
     def claims(self) -> SecretsManagerServer | DynamoDbServer:

@@ -14,7 +14,7 @@ from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_worker.adapters.calls import CALL_LIMITS as RUN_LIMITS
+from token_refresh_worker.adapters.calls import RUN_LIMITS
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret

@@ -48,7 +48,7 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def next_step(state: SecretState) -> str:  # noqa: C901, PLR0911 - one for each kind of step
+def say_next_step(state: SecretState) -> str:  # noqa: C901, PLR0911 - one for each kind of step
     """Say what the next scheduled run does."""
     match state.step:
         case Fresh():

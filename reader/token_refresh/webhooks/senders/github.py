@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from token_refresh.webhooks.about import About, as_object, digest, identifier, read_body
+from token_refresh.webhooks.about import About, as_object, digest, identifier, read_payload
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import Scheme, Signed, raw_key, read_hex_digest
 
@@ -17,7 +17,7 @@ def _read(headers: Headers, body: bytes) -> Signed:
 def _about(headers: Headers, body: bytes) -> About:
     """Read the headers; the key is a digest of the body, which alone is signed."""
     kind, delivery_id = headers.get("x-github-event"), headers.get("x-github-delivery")
-    message = as_object(read_body(body)[0])
+    message = as_object(read_payload(body)[0])
     # The header alone would let who replays a delivery call it a ping, which is dropped.
     # https://docs.github.com/webhooks/webhook-events-and-payloads#ping
     is_ping = isinstance(message.get("zen"), str) and isinstance(message.get("hook_id"), int)
