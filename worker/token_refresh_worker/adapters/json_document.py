@@ -70,7 +70,7 @@ def read_challenge(response: httpx.Response) -> str | None:
 
 
 def read_json(response: httpx.Response) -> dict[str, object] | NotThere:
-    """Read a JSON object of at most 64 KiB."""
+    """Read a JSON object of at most `BODY_LIMIT_BYTES`."""
     if response.is_redirect:
         return NotThere("redirects to another place, and no redirect is followed")
     if response.is_client_error:
@@ -82,7 +82,7 @@ def read_json(response: httpx.Response) -> dict[str, object] | NotThere:
         return NotThere("has another content type than application/json")
     body = read_body(response)
     if body is None:
-        raise DocumentRefused("the document is compressed, or has more than 64 KiB")
+        raise DocumentRefused("the document is compressed, or has more than 256 KiB")
     found = read_fields(body, Encoding.JSON)
     if found is None:
         raise DocumentRefused("the document is not a JSON object, or is nested too deeply")

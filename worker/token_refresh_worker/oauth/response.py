@@ -31,6 +31,7 @@ from token_refresh_worker.oauth.body import (
     find,
     kept_value,
     matches,
+    only_object,
     read_fields,
     read_lifetime,
     read_moment,
@@ -38,8 +39,8 @@ from token_refresh_worker.oauth.body import (
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh_worker.oauth.scopes import read_scopes
 
-BODY_LIMIT_BYTES: Final = 65_536
-"""How much of a response is read; a token response has a few kilobytes."""
+BODY_LIMIT_BYTES: Final = 262_144
+"""How much of a response is read; a token response has a few kilobytes, and some providers add a whole profile."""
 
 _GATEWAY_GAVE_UP: Final = frozenset({408, 499})
 """Request Timeout, and nginx's "client closed request": a gateway says both after it forwarded the request, too."""
@@ -186,21 +187,23 @@ def _fits(matcher: Matcher, status: int, fields: Mapping[str, object]) -> bool:
 def _read_success(
     status: int, body: bytes | None, fields: Mapping[str, object] | None, response_format: ResponseFormat
 ) -> EndpointResponse:
+    if fields is None and body is not None and response_format.encoding is not Encoding.FORM:
+        fields = only_object(body)
     tokens = None if fields is None else find(fields, response_format.envelope)
+    read = _read_tokens(tokens, response_format) if isinstance(tokens, dict) else ""
+    # Some providers report errors with 200. Beside both tokens an `error` says nothing: a text, a code of success.
+    if isinstance(read, TokenResponse) and (read.refresh_token or not (fields or {}).get("error")):
+        return read
     if body is None:
         why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
     elif fields is None:
         why = f"a body that is not {'form-encoded' if response_format.encoding is Encoding.FORM else 'a JSON object'}"
-    # Some providers report errors with 200; an empty `error` beside tokens is none.
     elif fields.get("error"):
         why = "an error in it"
     elif not isinstance(tokens, dict):
         why = f"no object at {'.'.join(response_format.envelope)}"
     else:
-        read = _read_tokens(tokens, response_format)
-        if isinstance(read, TokenResponse):
-            return read
-        why = read
+        why = str(read)
     return FailedRequest(kind=FailureKind.UNREADABLE, seen=f"HTTP {status} with {why}")
 
 
