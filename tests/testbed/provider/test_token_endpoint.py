@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from testbed.provider import script
-from testbed.provider.token_endpoint import TokenEndpoint, ReceivedRequest
+from testbed.provider.token_endpoint import ReceivedRequest, TokenEndpoint
 
 
 def refresh(endpoint: TokenEndpoint, refresh_token: str) -> httpx.Response:
