@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from testbed.aws.faults import Call
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.grant import Reuse
-from testbed.provider.token_endpoint import TokenEndpoint, TokenRequest
+from testbed.provider.token_endpoint import ReceivedRequest, TokenEndpoint
 from testbed.secrets_manager.limits import DAY_SECONDS, VERSIONS_PER_SECRET
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.secrets_manager.staleness import Staleness
@@ -310,7 +310,7 @@ class _Endpoint(TokenEndpoint):
         super().__init__(reuse=reuse)
         self._trace = trace
 
-    def record(self, request: TokenRequest) -> None:
+    def record(self, request: ReceivedRequest) -> None:
         """Keep what became of a request, and when."""
         super().record(request)
         self._trace.append(TOKEN_REQUEST)

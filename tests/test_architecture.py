@@ -147,6 +147,15 @@ def test_a_class_name_has_one_meaning() -> None:
     assert set(SHARED_NAMES) == {name for name, count in defined.items() if count > 1}
 
 
+def test_a_test_double_has_a_name_of_its_own() -> None:
+    """No public class of the testbed has the name of another one."""
+    doubles = Counter(
+        name for path in (ROOT / "testbed").rglob("*.py") for name in names_of_classes(path) if not name.startswith("_")
+    )
+
+    assert set() == {name for name, count in doubles.items() if count > 1}
+
+
 SHARED_WORDS = {
     "T": "a type variable, by convention",
     "logger": "a module's own, by convention",

@@ -17,6 +17,7 @@ from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.adapters.calls import RUN_LIMITS
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.ports import Log
@@ -218,7 +219,7 @@ class Context:
         with self.completing():
             response: dict[str, Any] = call(
                 lambda: call_action(client, operation, **members),
-                lambda: AwsRequest(action, name, client.meta.region_name, kind),
+                lambda: with_whereabouts(AwsRequest(action, name, client.meta.region_name, kind)),
                 expected=expected,
             )
         return response
