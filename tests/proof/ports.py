@@ -42,7 +42,7 @@ from token_refresh_worker.changes.change import ChangeFailed, fields_of
 from token_refresh_worker.changes.client import replace_client
 from token_refresh_worker.changes.move import Move as ClaimMove
 from token_refresh_worker.changes.past import ListedSecret, Past, list_versions
-from token_refresh_worker.changes.pause import Pauses
+from token_refresh_worker.changes.pause import Pausing
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.restore import check_claims, choose, prepare
 from token_refresh_worker.changes.revoke import revoke_grant
@@ -275,7 +275,7 @@ class PauseRun:
     """The commands `pause` and `resume`, as a run of the search."""
 
     def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
-        self._pauses = Pauses(open=lambda: _parts(scenario, ports, kind), clock=ports, waiting=_not_now)
+        self._pauses = Pausing(open=lambda: _parts(scenario, ports, kind), clock=ports, waiting=_not_now)
         self._begins = kind == "p"
 
     def execute(self) -> None:

@@ -1,7 +1,6 @@
 """The provider's token endpoint, over HTTP."""
 
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -20,7 +19,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
-from token_refresh_worker.oauth.body import read_object
+from token_refresh_worker.oauth.body import read_fields, unpack
 from token_refresh_worker.oauth.client_auth import ASSERTION_LIFETIME, Assertion
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
@@ -221,27 +220,16 @@ def read_body(response: httpx.Response) -> bytes | None:
                 return None
     except HTTP_ERRORS as error:
         failure = error
-    body = _unpacked(bytes(arrived)) if codings & _ZLIB else bytes(arrived)
+    body: bytes | None = bytes(arrived)
+    if codings & _ZLIB:
+        unpacked = unpack(bytes(arrived), BODY_LIMIT_BYTES)
+        # What is no text is still compressed. It may be a 4xx that means a redemption, so it counts as not read.
+        body, ended = unpacked or (None, False)
+        failure = failure or (None if ended or body is None else httpcore.RemoteProtocolError())
     # An object that has its end is whole, also where the transfer breaks off, or never ends.
-    if failure is not None and (body is None or read_object(body, Encoding.JSON) is None):
+    if failure is not None and (body is None or read_fields(body, Encoding.JSON) is None):
         raise failure
     return body
-
-
-def _unpacked(body: bytes) -> bytes | None:
-    """Undo a compression that we did not ask for; None where that gives no text, no end, or too much."""
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # It finds out which of the two formats it is.
-    with suppress(zlib.error):  # A proxy has undone it, and left the header.
-        unpacked = unpacker.decompress(body, BODY_LIMIT_BYTES + 1)
-        # Zeros are padding; anything else is another part of the body.
-        if not unpacker.eof or len(unpacked) > BODY_LIMIT_BYTES or unpacker.unused_data.strip(b"\0"):
-            return None
-        body = unpacked
-    # What is no text is still compressed. It may be a 4xx that means a redemption, so it counts as not read.
-    with suppress(UnicodeDecodeError):
-        body.decode()
-        return body
-    return None
 
 
 def _retry_after(headers: httpx.Headers) -> timedelta | None:

@@ -14,8 +14,8 @@ from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
-from token_refresh_worker.oauth.body import read_lifetime, read_token
-from token_refresh_worker.oauth.unread import body_of, fields_of, read_kept
+from token_refresh_worker.oauth.body import as_token, read_lifetime
+from token_refresh_worker.oauth.unread import body_of, object_of, read_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
@@ -77,7 +77,7 @@ class KeptResponse:
         if raw is None:
             raise ChangeFailed(f"the kept response for {parts.secret} is gone", fix=_new_grant(parts))
         body = body_of(raw)
-        return cls(parts=parts, snapshot=snapshot, attempt=kept[-1], fields=fields_of(body), length_bytes=len(body))
+        return cls(parts=parts, snapshot=snapshot, attempt=kept[-1], fields=object_of(body), length_bytes=len(body))
 
     def shape(self) -> list[Field]:
         """List its fields, each with what kind of value it has."""
@@ -136,7 +136,7 @@ class KeptResponse:
 
     def _token(self, pointer: str) -> SecretValue:
         value = self._at(pointer)
-        token = read_token(value.strip() if isinstance(value, str) else value)
+        token = as_token(value.strip() if isinstance(value, str) else value)
         if token is None:
             again = self.parts.secret.command("recover")
             raise ChangeFailed(f"there is no token at {pointer}", fix=("List the fields: ", again))

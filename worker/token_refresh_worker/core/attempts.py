@@ -26,14 +26,14 @@ class Fate(StrEnum):
     REJECTED = "rejected"
     UNKNOWN = "unknown"
     """A request may have been received, and no tokens arrived."""
-    RESPONSE_KEPT = "response_kept"
-    """A response arrived that can't be read and may hold tokens: it is stored, for a person to recover them."""
     SILENT = "silent"
     """Nothing is stored: the run is under way, or it died."""
     MOVED = "moved"
     """No attempt: the claims were moved to or from another store."""
     PAUSED = "paused"
     """No attempt: an operator paused the refreshes, or resumed them."""
+    RESPONSE_KEPT = "response_kept"
+    """A response arrived that can't be read and may hold tokens: it is stored, for a person to recover them."""
 
     @property
     def is_attempt(self) -> bool:

@@ -158,7 +158,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     if may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
     # The first moment at which a run would really send: an earlier one would only wait again.
-    newest = (next_attempt_at(attempt, policy) for attempt in snapshot.on_version[-1:])
+    newest = (next_attempt_at(attempt, snapshot.current.document, policy) for attempt in snapshot.on_version[-1:])
     until = max(quarter, _claim_allowed_at(snapshot, policy), *newest)
     return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < until else None
 
@@ -169,7 +169,8 @@ def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step 
     if not attempts or run.forces(snapshot):
         return None
     newest = attempts[-1]
-    until = max(next_attempt_at(newest, policy), asked_until(newest, snapshot.current.document, policy))
+    document = snapshot.current.document
+    until = max(next_attempt_at(newest, document, policy), asked_until(newest, document, policy))
     return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
 
 

@@ -7,7 +7,6 @@ are lost, and at a single-use provider the grant with them. So the bytes are kep
 import base64
 import json
 import re
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
@@ -15,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.oauth.body import read_object
+from token_refresh_worker.oauth.body import is_text, objects_in, read_fields, unpack
 from token_refresh_worker.oauth.formats import Encoding
 
 MOST_BYTES: Final = 40_960
@@ -44,9 +43,9 @@ def may_hold_tokens(raw: bytes) -> bool:
     body = body_of(raw)
     if not body.strip() or _HTML.search(body[:2048]):
         return False
-    if not _is_text(body):
+    if not is_text(body):
         return True
-    text, fields = body.decode(), read_object(body, Encoding.JSON)
+    text, fields = body.decode(), read_fields(body, Encoding.JSON)
     if fields is not None:
         return _has_token(fields)
     return bool(_TOKEN_NAME.search(text)) or (200 <= status < 300 and "token" in text.lower())  # noqa: PLR2004 - likewise
@@ -72,32 +71,22 @@ def body_of(raw: bytes) -> bytes:
         head, gap, body = raw.partition(b"\n\n")
     if not gap:
         return b"" if _STATUS.match(raw) else raw
-    return _unpacked(_joined(body) if b"chunked" in head.lower() else body)
+    body = _joined(body) if b"chunked" in head.lower() else body
+    unpacked = unpack(body, _MOST_UNPACKED)
+    return body if unpacked is None else unpacked[0]
 
 
-def fields_of(body: bytes) -> object:
+def object_of(body: bytes) -> object:
     """Return what a person can point into: an object, a list of the objects in a text, a form, or single pairs."""
-    found = read_object(body, Encoding.JSON)
+    found = read_fields(body, Encoding.JSON)
     if found is not None:
         return found
     text = body.decode("utf-8", "replace")
-    if objects := _objects(text):
+    if objects := objects_in(text):
         return objects
     if "=" in text and "{" not in text:
         return dict(parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=None))
     return {name: value or number for name, value, number in _PAIR.findall(text)}
-
-
-def _objects(text: str) -> list[object]:
-    decoder, found, at = json.JSONDecoder(strict=False), [], text.find("{")
-    while at >= 0:
-        try:
-            value, at = decoder.raw_decode(text, at)
-            found.append(value)
-        except (ValueError, RecursionError):
-            at += 1
-        at = text.find("{", at)
-    return found
 
 
 def _has_token(value: object, name: str = "") -> bool:
@@ -119,22 +108,3 @@ def _joined(chunked: bytes) -> bytes:
             return body or chunked
         body, rest = body + rest[:size], rest[size + 2 :]
     return body
-
-
-def _unpacked(body: bytes) -> bytes:
-    """Undo gzip, zlib or raw deflate, with or without its end; a text, and what is none of them, stays as it is."""
-    if _is_text(body):
-        return body
-    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
-        with suppress(zlib.error):
-            unpacked = zlib.decompressobj(bits).decompress(body, _MOST_UNPACKED)
-            if unpacked and _is_text(unpacked):
-                return unpacked
-    return body
-
-
-def _is_text(body: bytes) -> bool:
-    with suppress(UnicodeDecodeError):
-        body.decode()
-        return True
-    return False
