@@ -20,7 +20,7 @@ from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason, holds_
 from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import FEW, Decision, Fleet
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
-from token_refresh_worker.run.metrics import metric_fields
+from token_refresh_worker.run.outcome import metric_fields
 
 NEW_FOR: Final = timedelta(minutes=10)
 _MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD})
