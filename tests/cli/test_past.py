@@ -9,7 +9,6 @@ from run.grant import REJECTED
 from run.world import FIRST_CLAIM
 from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
 from testbed.fakes import SECRET_ID, tokens
-from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.past import TokenFate
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Fate
