@@ -336,6 +336,10 @@ def test_with_a_table(cli: Cli, tokens: Tokens, table: DynamoDbServer, environme
     item["claim"] = {"S": "garbage"}
     assert ["may be redeemed", "redeemed"] == [v["fate"] for v in cli("history", "--json").json["versions"]]
     assert "in progress" in cli("status").screen
+    del item["at"]
+    assert [None, None] == [v["fate"] for v in cli("history", "--json").json["versions"]]
+    assert "is unreadable" in cli("status").screen
+    assert "is unreadable" in cli("restore", "--yes").screen
 
 
 def test_a_move_invents_no_host(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
