@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.errors import InternalError, ReauthorizationRequired, TokenRefreshError, raised_at
 from token_refresh_worker.run.events import Trigger
-from token_refresh_worker.run.last_line import last_line
-from token_refresh_worker.run.outcome import Outcome
+from token_refresh_worker.run.outcome import Outcome, last_line
 from token_refresh_worker.run.ports import Bus, Clock, Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import token_secret_id

@@ -14,7 +14,7 @@ from token_refresh_worker.fleet.core.fleet import Decision, Fleet
 from token_refresh_worker.fleet.core.row import Row, State, state_of
 from token_refresh_worker.fleet.core.shares import percent, shares
 from token_refresh_worker.fleet.core.tombstone import Tombstone
-from token_refresh_worker.run.metrics import metric_fields
+from token_refresh_worker.run.outcome import metric_fields
 
 NEW_FOR: Final = timedelta(minutes=10)
 _MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD})
