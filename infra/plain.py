@@ -17,7 +17,7 @@ from token_refresh import __version__
 from token_refresh.webhooks import SENDERS
 from token_refresh_infra.context import ParameterError, read_parameters
 from token_refresh_infra.modes import FLEET, MODES, SINGLE, WEBHOOKS, parameters_of
-from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.providers.loader import profile_names
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
@@ -26,6 +26,7 @@ INFRA = Path(__file__).resolve().parent
 ZIPS = {"function": "token-refresh-worker", "webhooks": "token-refresh-webhooks"}
 """What `scripts/package` calls a zip, and the name of its file."""
 FOR_GOOD = "Never change it in a stack that exists: the old one stays behind without its refreshes"
+_REPORTS = "@aws-cdk/core:failSynthOnValidationErrors"
 _IN_A_NAME = r"[A-Za-z0-9/_+=.@-]"
 
 
@@ -98,7 +99,7 @@ def single(provider: str, *, default: str | None = None) -> dict[str, Any]:
 def timing(values: Mapping[str, str]) -> tuple[object, ...] | None:
     """Return all that a template takes of a profile; None where a profile isn't enough to deploy, or will end."""
     try:
-        of = read_parameters(SingleParameters, values)
+        of = read_parameters(CheckedParameters, values)
     except ParameterError:
         return None
     profile = of.settings.provider
@@ -202,7 +203,8 @@ def synthesised(values: Mapping[str, str]) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         code = Path(folder) / "code.zip"
         zipfile.ZipFile(code, "w").close()
-        app = App(context=flags, outdir=str(Path(folder) / "out"))
+        # What it warns of, the CDK's command says where the template is deployed.
+        app = App(context=flags | {_REPORTS: False}, outdir=str(Path(folder) / "out"))
         MODES[values.get("mode", SINGLE)].stack(app, parameters.stack_name, parameters=parameters, code=code)
         made: dict[str, Any] = app.synth().get_stack_by_name(parameters.stack_name).template
     return made

@@ -17,14 +17,13 @@ from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.cli.fleet.status import lay_out
 from token_refresh_worker.cli.fleet.view import as_fields, select
 from token_refresh_worker.fleet.aws import items
-from token_refresh_worker.fleet.core.announcement import announcement
 from token_refresh_worker.fleet.core.breaker import lanes_of
 from token_refresh_worker.fleet.core.dispatch import decide, message_id, scheduled_under
 from token_refresh_worker.fleet.core.fleet import MEMORY, Decision, Fleet, Handed, Limits, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.pace import SECONDS
-from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of
+from token_refresh_worker.fleet.core.messages import SECONDS
+from token_refresh_worker.fleet.core.outcome import after, announcement
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of_row
 
 PROVIDERS = {
     "slow": ProviderLimits(runs_per_second=0.2),
@@ -139,7 +138,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
 def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data: st.DataObject) -> None:
     """Each secret that is due is handed out within the hour, whatever the rows beside it hold, and its row heals."""
     index = {found.secret_arn: found for found in rows}
-    due = [found.secret_arn for found in rows if is_due(found, NOW) and pause_of(found, Pauses(), NOW) is None]
+    due = [found.secret_arn for found in rows if is_due(found, NOW) and pause_of_row(found, Pauses(), NOW) is None]
     dies = set(data.draw(st.lists(st.sampled_from(due), max_size=9))) if due else set()
     sent: dict[str, Handed] = {}
     started, now = set[str](), NOW

@@ -345,7 +345,7 @@ def with_provider_keys(context: Context, fields: Mapping[str, object], variables
 def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:
     with RedirectServer(job.authorization, job.complete) as server:
         _show_url(job.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
-        with opened(job.authorization.url, wanted=browser, environment=job.context.environment):
+        with opened(server.start_url, wanted=browser, environment=job.context.environment):
             server.wait(timeout_seconds)
 
 

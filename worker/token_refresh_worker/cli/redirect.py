@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import re
+import secrets
 import selectors
 import socket
 import time
@@ -88,6 +89,10 @@ class RedirectServer:
         self._authorization, self._complete = authorization, complete
         where = urlsplit(authorization.redirect_uri)
         self._path = where.path or "/"
+        self._start = f"/{secrets.token_urlsafe(32)}"
+        self.start_url = f"http://{where.netloc}{self._start}"
+        """Where the browser begins: it is sent on to the provider, once."""
+        self._started = False
         self._visits: dict[socket.socket, _Visit] = {}  # the oldest first
         self._completed = False
         self._selector = selectors.DefaultSelector()
@@ -160,11 +165,28 @@ class RedirectServer:
 
     def _respond(self, visit: _Visit) -> None:
         try:
+            if (request := _GET.match(visit.head)) and request[1] == self._start.encode():
+                self._send_on()
+                _show(visit.connection, HTTPStatus.FOUND, "", Location=self._authorization.url)
+                return
             status, text = self._take(visit.head)
         except TokenRefreshError:
             _show(visit.connection, HTTPStatus.BAD_REQUEST, browser.FAILED)
             raise
         _show(visit.connection, status, text)
+
+    def _send_on(self) -> None:
+        """Let one visitor go on.
+
+        Raises:
+            CommandFailed: There was one already. Whoever has the state could send a code of another account.
+        """
+        if self._started:
+            raise CommandFailed(
+                "the page that leads to the provider was opened twice, perhaps by somebody else on this machine",
+                fix="run authorize again, or use --no-browser and open the printed URL yourself",
+            )
+        self._started = True
 
     def _take(self, head: bytearray) -> tuple[HTTPStatus, str]:
         """Take the code, if this is the redirect, and say what became of it."""
@@ -228,9 +250,9 @@ def _listener(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _show(connection: socket.socket, status: HTTPStatus, text: str) -> None:
+def _show(connection: socket.socket, status: HTTPStatus, text: str, **more: str) -> None:
     body = text.encode()
-    headers = {**browser.HEADERS, "Content-Length": str(len(body)), "Connection": "close"}
+    headers = {**browser.PAGE_HEADERS, **more, "Content-Length": str(len(body)), "Connection": "close"}
     lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     with contextlib.suppress(OSError):  # The browser may be gone: that ends no authorization.
         connection.settimeout(_CONNECTION_SECONDS)

@@ -31,7 +31,7 @@ _HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
 _KEPT: Final = rf"(?=.{{1,100}}\Z){EXTRA_NAME.pattern}(\.[A-Za-z0-9_]+)*"
 
 
-def read_request(table: TomlTable) -> RequestFormat:
+def request_format(table: TomlTable) -> RequestFormat:
     """Read what a request looks like.
 
     Raises:
@@ -82,7 +82,7 @@ def _first_twice(names: Iterable[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
-def read_response(table: TomlTable) -> ResponseFormat:
+def response_format(table: TomlTable) -> ResponseFormat:
     """Read what a response looks like.
 
     Raises:

@@ -15,10 +15,10 @@ from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
-from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
-from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
+from token_refresh_worker.core.versions import CLAIM, CURRENT, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
@@ -136,7 +136,9 @@ class SnapshotReader:
 
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.claim_id in on_token or attempt is newest
-            return self._resolve(attempt, current) if asked and attempt.fate is Fate.SILENT else attempt
+            # What was kept may have been read by now.
+            unsettled = attempt.fate in {Fate.SILENT, Fate.RESPONSE_KEPT}
+            return self._resolve(attempt, current) if asked and unsettled else attempt
 
         return Ledger(tuple(map(resolve, ledger.attempts)))
 
@@ -149,9 +151,17 @@ class SnapshotReader:
         staged = None if record else self._staged_under(attempt)
         if staged is not None:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
+        if attempt.fate is Fate.RESPONSE_KEPT:
+            return attempt
         record = record or self.parts.claims.record_of(attempt.claim_id)
         if record is None:
-            return attempt
+            # A run may have died between what it kept and its record.
+            ended = not isinstance(attempt, Claim) or self._now >= attempt.ends_at
+            if not ended or self._read(version_id=response_version_id(attempt.claim_id)) is None:
+                return attempt
+            record = Record(fate=Fate.RESPONSE_KEPT)
+        if record.fate is Fate.RESPONSE_KEPT:
+            attempt = replace(attempt, versions=attempt.versions + 1)
         return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=record.retry_at)
 
     def _staged_under(self, attempt: Attempt) -> TokenSet | None:

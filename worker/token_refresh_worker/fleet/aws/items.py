@@ -23,8 +23,8 @@ from typing import Any, Final, Literal, TypeVar
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.breaker import StoreHealth
+from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, Sent, State
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.providers.schema import NAME
 from token_refresh_worker.run.outcome import CurrentTokens
 
@@ -139,7 +139,7 @@ def write_messages(messages: Mapping[str, str]) -> list[str]:
     return sorted(f"{name} {group}" for name, group in messages.items())
 
 
-def read_messages(item: Item) -> dict[str, str]:
+def read_unsent(item: Item) -> dict[str, str]:
     """Read the messages of one minute and their groups, by their IDs."""
     found = _readable(item, "ids", "SS", lambda texts: [text.partition(" ") for text in texts])
     return {name: group for name, _, group in found or ()}
