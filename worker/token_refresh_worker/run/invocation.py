@@ -99,7 +99,7 @@ class Invocation:
 
 
 def _events_of(run: Run, report: Outcome) -> "list[Announcement]":
-    """Return the events that a run calls for. A fleet finds its events in its rows (`fleet/core/announcement.py`)."""
+    """Return the events that a run calls for. A fleet finds its events in its rows (`fleet/core/outcome.py`)."""
     # Imported here: few deployments have a bus.
     from token_refresh_worker.core.announcement import Announcement, Transition, transition_of_run  # noqa: PLC0415
 

@@ -20,9 +20,9 @@ from token_refresh_worker.cli.fleet.view import STATES, View, as_fields, select
 from token_refresh_worker.cli.membership import open_index
 from token_refresh_worker.cli.screen import assemble, message, one_line, output, print_json, show, text
 from token_refresh_worker.fleet.core.breaker import provider_in
+from token_refresh_worker.fleet.core.enrolment import standing
 from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.fleet.core.row import State
-from token_refresh_worker.fleet.core.tombstone import standing
 from token_refresh_worker.fleet.dispatcher import take_stock
 from token_refresh_worker.run.failures import span, utc
 
