@@ -15,6 +15,7 @@ from token_refresh_worker.changes import change
 from token_refresh_worker.changes import client as client_module
 from token_refresh_worker.changes import pause as pause_module
 from token_refresh_worker.changes import revoke as revoke_module
+from token_refresh_worker.changes import store as store_module
 from token_refresh_worker.changes.move import Move as ClaimMove
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.store import NewGrant, StoredGrant
@@ -345,6 +346,11 @@ def authorized_over_an_edit() -> Patches:
         return StoredGrant(version_id=version_id, document=document, copy=copy)
 
     return [(NewGrant, "store", store)]
+
+
+def authorized_where_the_claims_were() -> Patches:
+    """Let an authorization name the claim store of its settings, though the claims were moved meanwhile."""
+    return [(store_module, "_where_claims_went", lambda parts, *_: parts)]
 
 
 def revoked_past_an_open_claim() -> Patches:

@@ -170,6 +170,11 @@ MUTANTS: Final = (
         scenario=commanded.OTHER_CLIENT,
     ),
     Mutant(name="authorized over an edit", patches=bugs.authorized_over_an_edit, scenario=commanded.AUTHORIZED_EDITED),
+    Mutant(
+        name="authorized where the claims were",
+        patches=bugs.authorized_where_the_claims_were,
+        scenario=commanded.AUTHORIZED_MOVED,
+    ),
     Mutant(name="revoked past an open claim", patches=bugs.revoked_past_an_open_claim, scenario=commanded.REVOKED),
     Mutant(name="attempts forgotten in a pause", patches=bugs.pause_forgets, scenario=small.PAUSED),
     Mutant(name="kept tokens always needed", patches=bugs.kept_always_needed, scenario=outages.KEY_DELETED),
