@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -97,7 +98,8 @@ class NewGrant:
         with suppress(TokenRefreshError):
             for _ in range(SWAPS):
                 current, version_id = parts.store.read(label=CURRENT), new_version_id(parts)
-                document = self.document(parts, change(fields_of(current)))
+                fields = fields_of(current)
+                document = self.document(_where_claims_went(parts, known, fields), change(fields))
                 if current is None:
                     break
                 if swap(parts.store, current.version_id, version_id, document.serialize()):
@@ -139,6 +141,14 @@ class NewGrant:
             scopes=asked if tokens.scopes is None else tokens.scopes,
             kept=provider.kept,
         )
+
+
+def _where_claims_went(parts: Parts, known: Mapping[str, object], fields: Mapping[str, object]) -> Parts:
+    """Name the new claim store where somebody moved the claims meanwhile: runs of the old one send nothing."""
+    before, now = read_origin(known), read_origin(fields)
+    if before is None or now is None or before.claim_store == now.claim_store:
+        return parts
+    return replace(parts, policy=replace(parts.policy, claim_store=now.claim_store))
 
 
 def exchange(
