@@ -111,7 +111,9 @@ def timing(values: Mapping[str, str]) -> tuple[object, ...] | None:
 
 def fleet() -> dict[str, Any]:
     """Return a fleet's."""
-    values = COMMON | {"mode": FLEET, "fleet": "fleet-parameter", "secrets_under": "secrets-under-parameter/"}
+    # Stacks of this template keep the client beside the tokens: another place would leave their next run without one.
+    kept = {"client_secret": "documents"}
+    values = COMMON | kept | {"mode": FLEET, "fleet": "fleet-parameter", "secrets_under": "secrets-under-parameter/"}
     return template(
         values,
         common("token-refresh-prod-fleet-prod")

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -297,3 +298,26 @@ def test_pasted_redirects(
     assert "the code was used, has expired" in " ".join(used.screen.split())
     with pytest.raises(Exception, match="ResourceNotFound"):
         stored(store)
+
+
+def test_the_tutorials_line_for_quickbooks(
+    cli: Cli, client_file: Path, monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer
+) -> None:
+    """The tutorial's command works as printed at a provider that takes a registered https callback, by paste."""
+    page = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
+    line = next(line for line in page.splitlines() if line.startswith("$ token-refresh authorize quickbooks-"))
+    uri, known = line.rpartition(" ")[2], "one-known-value-that-is-long-enough-for-a-verifier"
+    monkeypatch.setattr("token_refresh_worker.changes.authorization.secrets.token_urlsafe", lambda _: known)
+    with AuthorizationServer(redirect_uris=(uri,)) as server:
+        client_id, client_secret = server.client()
+        client_file.write_text(json.dumps({"clientId": client_id, "clientSecret": client_secret}))
+        asked = AuthorizationRequest(
+            endpoint=server.authorization_endpoint, client_id=client_id, redirect_uri=uri, scope=None, pkce=True
+        )
+        words = line.replace("client.json", str(client_file)).split()[2:]
+        settings = {"TOKEN_ENDPOINT": server.token_endpoint, "AUTHORIZATION_ENDPOINT": server.authorization_endpoint}
+
+        ended = cli(*words, stdin=f"y\n{adding(realmId='9130')(asked.url)}\n", **settings)
+
+    assert 0 == ended.code, ended.screen
+    assert "9130" == stored(store, "quickbooks-oauth-tokens")["realmId"]

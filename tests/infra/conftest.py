@@ -48,6 +48,7 @@ FLEET = {
     "account": "123456789012",
     "region": "eu-central-1",
     "by_tag": "true",
+    "client_secret": "documents",
 }
 
 WHOLE_FLEET = FLEET | {

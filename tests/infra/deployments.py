@@ -18,7 +18,13 @@ ROLE = "arn:aws:iam::123456789012:role/operators"
 _PAGES = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
 _BASE: dict[str, dict[str, Any]] = {
     SINGLE: {"alarms": False},
-    FLEET: {"alarms": False, "dashboard": False, "fleet": "prod", "secrets_under": "crm/"},
+    FLEET: {
+        "alarms": False,
+        "dashboard": False,
+        "fleet": "prod",
+        "secrets_under": "crm/",
+        "client_secret": "documents",
+    },
     WEBHOOKS: {"alarms": False, "stripe_secret": "stripe"},
 }
 """What a mode needs; alarms take half of a synthesis, so only what concerns them has some."""

@@ -165,7 +165,7 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"app": "upwork", "client_secret": "upwork/qa/client"}, r"^client_secret: .* is of environment qa, and this"),
         ({"environment": "a" * 52}, r"^environment: the stack's name token-refresh-a+ has over 64 characters"),
         (
-            {"mode": "fleet", "fleet": "prod", "by_tag": True, "environment": "a" * 31},
+            {"mode": "fleet", "fleet": "prod", "by_tag": True, "client_secret": "documents", "environment": "a" * 31},
             r"^environment: the stack's name token-refresh-a+-fleet-prod has over 53 characters",
         ),
         ({"mode": "fleett"}, r"^mode: must be one of single"),

@@ -31,7 +31,13 @@ GIVEN: dict[str, dict[str, Any]] = {
 DEPLOYED: dict[str, dict[str, Any]] = {
     "single": {"provider": "linear", "service": "linear-tokens", "alarm_email": "you@example.com"},
     "single-one-hour": {"provider": "zoom", "service": "zoom-tokens"},
-    "fleet": {"mode": "fleet", "fleet": "prod", "secrets_under": "crm/prod/", "alarm_email": "you@example.com"},
+    "fleet": {
+        "mode": "fleet",
+        "fleet": "prod",
+        "secrets_under": "crm/prod/",
+        "client_secret": "documents",
+        "alarm_email": "you@example.com",
+    },
     "webhooks": {
         "mode": "webhooks",
         "stripe_secret": "stripe-secret",

@@ -46,7 +46,14 @@ def test_a_provider_that_has_ended_is_refused() -> None:
         read("fitbit")
     with pytest.raises(ParameterError, match=says):
         parameters_of(
-            {"mode": "fleet", "fleet": "acme", "environment": "prod", "secrets_under": "a/", "provider": "fitbit"}
+            {
+                "mode": "fleet",
+                "fleet": "acme",
+                "environment": "prod",
+                "secrets_under": "a/",
+                "client_secret": "documents",
+                "provider": "fitbit",
+            }
         )
 
 

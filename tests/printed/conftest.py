@@ -97,7 +97,8 @@ def files(project: Path, client: Callable[..., Any]) -> Path:
     (project / "client.json").chmod(0o600)
     (project / "secret.txt").write_text("made-up-signing-secret")
     deployments = project / "infra" / "deployments"
-    (deployments / "my-fleet.toml").write_text('mode = "fleet"\nfleet = "prod"\nsecrets_under = "customers/"\n')
+    of_fleet = 'mode = "fleet"\nfleet = "prod"\nsecrets_under = "customers/"\nclient_secret = "documents"\n'
+    (deployments / "my-fleet.toml").write_text(of_fleet)
     # Where this process looks, the profiles of the copy are not in the repository's root.
     (deployments / "webhooks.toml").write_text(blocks(ROOT / "docs" / "webhooks.md", "toml")[0])
     of_mcp = blocks(ROOT / "docs" / "mcp.md", "toml")[0].replace('"profiles"', f'"{project / "profiles"}"')

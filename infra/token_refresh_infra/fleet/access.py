@@ -67,8 +67,8 @@ class FleetAccess:
         self._allow_items(role, ["dynamodb:UpdateItem"], "row#*", f"store#{fleet}", "arn:*")
         self._allow_key(role)
         self._let_refresh(role)
-        if parameters.client_secret:
-            name, _, _ = parameters.client_secret.partition("#")  # a field is not part of the secret's ARN
+        if parameters.client_secret_id:
+            name, _, _ = parameters.client_secret_id.partition("#")  # a field is not part of the secret's ARN
             clients = self._secret(name.replace("{provider}", "*") + "-??????")
             self._allow(role, list(READ_ACTIONS), clients)
             self._let_decrypt(role, ["kms:Decrypt"], clients)

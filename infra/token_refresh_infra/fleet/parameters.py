@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from token_refresh_infra.common import (
     CREATE,
@@ -14,13 +14,33 @@ from token_refresh_infra.common import (
     family,
     kept_tokens_key,
 )
-from token_refresh_infra.context import ParameterError, required, switch, text, whole
+from token_refresh_infra.context import ParameterError, Reader, required, switch, text, whole
 from token_refresh_worker.providers.loader import load_provider, profile_names
 
 SHORTEST_TABLE_NAME = 3
 _FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 # Not at its beginning: the worker may read whatever stands in the place of {provider}.
 _CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?(#[!-~]+)?"
+
+DOCUMENTS = "documents"
+
+
+def _required(reader: Reader) -> Reader:
+    """Read where the client is. Neither place may be the default: a fleet that has the other one would lose it."""
+
+    def read(name: str, value: Any) -> Any:
+        found = reader(name, value)
+        if found is None:
+            raise ParameterError(
+                f"{name}: is required. A fleet that runs already moves its clients first, with `token-refresh fleet "
+                "clients`; until then they stay in the token documents, where every reader of one sees them. "
+                "Write one of these lines into the deployment's file:\n"
+                f'{name} = "clients/{{provider}}"\n'
+                f'{name} = "{DOCUMENTS}"'
+            )
+        return found
+
+    return read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +57,16 @@ class FleetParameters(CommonParameters):
     Who may tag a secret of the account can then put it within the worker's reach.
     """
     client_secret: Annotated[
-        str | None,
-        text(_CLIENT, "a secret's name, in which {provider} may stand once, after a beginning, and #field at the end"),
+        str,
+        _required(
+            text(
+                _CLIENT, "a secret's name, in which {provider} may stand once, after a beginning, and #field at the end"
+            )
+        ),
     ]
     """Secret with the client credentials. `clients/{provider}` is one a provider, and lets the worker read them all.
 
-    Default: the token documents have them.
+    `documents`: each token document has them, for whoever may read it.
     """
     kept_tokens_key: Annotated[str | None, kept_tokens_key()]
     """`create`, ARN or `none`: the key for received tokens that Secrets Manager refuses; 1 USD a month.
@@ -89,8 +113,13 @@ class FleetParameters(CommonParameters):
             )
         if self.provider is not None:
             self.check_provider(load_provider(self.provider, own))
-        for name in ("secrets_under", "client_secret"):
-            self.check_place(name, getattr(self, name))
+        self.check_place("secrets_under", self.secrets_under)
+        self.check_place("client_secret", self.client_secret_id)
+
+    @property
+    def client_secret_id(self) -> str | None:
+        """Name the secret with the client credentials; None where the token documents have them."""
+        return None if self.client_secret == DOCUMENTS else self.client_secret
 
     @property
     def stack_name_limit(self) -> int:
@@ -123,7 +152,7 @@ class FleetParameters(CommonParameters):
         variables = {
             "FLEET_NAME": self.fleet,
             "CLAIM_TABLE": self.fleet,
-            "CLIENT_SECRET_ID": self.client_secret,
+            "CLIENT_SECRET_ID": self.client_secret_id,
             "PROVIDER": self.provider,
             "EVENT_BUS": self.event_bus,
             "LOG_LEVEL": self.log_level,

@@ -15,6 +15,7 @@ from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.fleet import pause as pauses
 from token_refresh_worker.cli.fleet import status as fleet
+from token_refresh_worker.cli.fleet.clients import clients
 from token_refresh_worker.cli.history import history
 from token_refresh_worker.cli.pause import pause, resume
 from token_refresh_worker.cli.providers.command import providers
@@ -47,7 +48,7 @@ _GROUPS = {
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
     *(authorize, status, refresh, doctor, pause, resume, history, restore, recover, client, verify, providers, revoke),
-    *(fleet.status, pauses.pause, pauses.resume, members.add, members.remove, members.retry, members.resync),
+    *(fleet.status, pauses.pause, pauses.resume, members.add, members.remove, members.retry, members.resync, clients),
     move,
 ):
     group, _, last = declared.name.rpartition(" ")

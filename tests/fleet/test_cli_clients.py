@@ -1,0 +1,162 @@
+"""`token-refresh fleet clients`: a fleet's client credentials leave its token documents, and no run is without one."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fleet.command import run
+from fleet.rows import row
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.fleet.aws.index import TableIndex
+
+CLIENT = {"clientId": "mine", "clientSecret": "hush"}
+TOKENS = {"refreshToken": "r", "accessToken": "a", "expiresAt": 1, "provider": "xero"}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that change a secret meanwhile are not waited for."""
+    monkeypatch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
+
+
+@pytest.fixture
+def secrets(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    # Not moto's: it reads the old value after `UpdateSecretVersionStage`.
+    with SecretsManagerServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield _members(server.client(), index)
+
+
+def _members(client: Any, index: TableIndex) -> Any:
+    for name in ("a", "b"):
+        member = client.create_secret(Name=name, SecretString=json.dumps(TOKENS | CLIENT))["ARN"]
+        index.add(replace(row(name), secret_arn=member))
+    return client
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the deployed worker has in its environment."""
+    variables: dict[str, str] = {"FLEET_NAME": "prod", "CLAIM_TABLE": "prod"}
+    monkeypatch.setattr(Context, "function_configuration", lambda _: {"Environment": {"Variables": variables}})
+    return variables
+
+
+def stored(secrets: Any, name: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+    return value
+
+
+def change(secrets: Any, name: str, **keys: Any) -> None:
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps({**stored(secrets, name), **keys}))
+
+
+def test_clients_leave_the_documents_after_the_deployment(secrets: Any, deployed: dict[str, str]) -> None:
+    """First the client is stored in its own secret and stays in the documents; after the deployment it leaves them."""
+    moved = run("clients")
+
+    assert (0, CLIENT) == (moved.exit_code, stored(secrets, "clients/xero")), moved.stderr
+    assert "clients/xero has the client of 2 documents" in moved.stdout
+    assert 'client_secret = "clients/{provider}"' in moved.stdout
+    assert "hush" not in moved.output
+    assert TOKENS | CLIENT == stored(secrets, "a") == stored(secrets, "b")
+    early = run("clients", "--remove", "--function", "worker")
+    assert 1 == early.exit_code
+    assert "reads the client from the token documents; nothing was changed" in " ".join(early.stderr.split())
+    assert TOKENS | CLIENT == stored(secrets, "a")
+
+    deployed["CLIENT_SECRET_ID"] = "clients/{provider}"
+    removed = run("clients", "--remove", "--function", "worker")
+    again = run("clients", "--remove", "--function", "worker")
+
+    assert (0, 0) == (removed.exit_code, again.exit_code), removed.stderr
+    assert "2 of 2 documents had a client" in removed.stdout
+    assert "0 of 2 documents had a client" in again.stdout
+    assert TOKENS == stored(secrets, "a") == stored(secrets, "b")
+    assert CLIENT == stored(secrets, "clients/xero")
+    assert 0 == run("clients").exit_code
+
+
+def test_two_clients_of_one_provider_stay(secrets: Any) -> None:
+    """A grant belongs to its own client: where the documents differ, nothing is stored."""
+    change(secrets, "b", clientId="other")
+
+    ended = run("clients")
+
+    assert 1 == ended.exit_code
+    assert "have 2 clients, or secrets of one (" in " ".join(ended.stderr.split())
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        stored(secrets, "clients/xero")
+
+
+def test_another_client_in_the_place_stays(secrets: Any, deployed: dict[str, str]) -> None:
+    """A secret with another client is not replaced, and no document loses a client that runs don't have elsewhere."""
+    secrets.create_secret(Name="clients/xero", SecretString=json.dumps({"clientId": "other"}))
+    deployed["CLIENT_SECRET_ID"] = "clients/{provider}"
+
+    assert "has another client than the documents" in " ".join(run("clients").stderr.split())
+    ended = run("clients", "--remove", "--function", "worker")
+
+    assert 1 == ended.exit_code
+    assert "2 of 2 secrets failed" in " ".join(ended.stderr.split())
+    assert (TOKENS | CLIENT, {"clientId": "other"}) == (stored(secrets, "a"), stored(secrets, "clients/xero"))
+
+
+def test_a_place_with_other_keys_keeps_them(secrets: Any, deployed: dict[str, str]) -> None:
+    """A secret without a client gets it beside its keys; a field of a secret counts as the place, too."""
+    secrets.create_secret(Name="clients/xero", SecretString=json.dumps({"note": "ours", "web": CLIENT}))
+    deployed["CLIENT_SECRET_ID"] = "clients/{provider}#web"
+
+    assert 0 == run("clients").exit_code
+    assert 0 == run("clients", "--remove", "--function", "worker").exit_code
+
+    assert {"note": "ours", "web": CLIENT, **CLIENT} == stored(secrets, "clients/xero")
+    assert TOKENS == stored(secrets, "a")
+
+
+def test_wrong_options(secrets: Any) -> None:
+    """A place without the provider's name, or a removal without the worker, is refused."""
+    del secrets
+    wrong = (["--to", "clients"], ["--to", "clients/{provider}#web"], ["--remove"])
+
+    assert [2, 2, 2] == [run("clients", *options).exit_code for options in wrong]
+
+
+def test_a_place_that_awaits_its_deletion(secrets: Any) -> None:
+    """A client's secret that is being deleted is named, and not made anew."""
+    secrets.create_secret(Name="clients/xero", SecretString="{}")
+    secrets.delete_secret(SecretId="clients/xero")
+
+    ended = run("clients")
+
+    assert 1 == ended.exit_code
+    assert "restore-secret" in ended.stderr
+
+
+def test_a_member_that_can_not_be_read(secrets: Any) -> None:
+    """One document that can't be read may have another client, so nothing is stored."""
+    secrets.delete_secret(SecretId="b")
+
+    ended = run("clients")
+
+    assert 1 == ended.exit_code
+    assert "1 of 2 secrets failed" in " ".join(ended.stderr.split())
+
+
+def test_a_secret_that_keeps_changing(secrets: Any, deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where runs store something each time, the client stays, and the error says so."""
+    run("clients")
+    deployed["CLIENT_SECRET_ID"] = "clients/{provider}"
+    monkeypatch.setattr("token_refresh_worker.cli.fleet.clients.swap", lambda *_: False)
+
+    ended = run("clients", "--remove", "--function", "worker")
+
+    assert 1 == ended.exit_code
+    assert "runs kept changing this secret" in ended.stderr
+    assert TOKENS | CLIENT == stored(secrets, "a")
