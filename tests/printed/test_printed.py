@@ -30,8 +30,6 @@ CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yam
 CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 QUICKBOOKS = next(line for line in commands(ROOT / "docs" / "tutorial.md") if "--provider quickbooks" in line)
 REMOVE_CLIENTS = next(line for line in commands(ROOT / "docs" / "fleet.md") if "clients --fleet prod --remove" in line)
-    line for line in commands(ROOT / "docs" / "fleet.md") if "fleet clients" in line and "--remove" in line
-)
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
