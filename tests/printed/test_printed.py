@@ -29,7 +29,7 @@ RECEIVER = ROOT / "docs" / "webhooks-operations.md"
 CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
 CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 QUICKBOOKS = next(line for line in commands(ROOT / "docs" / "tutorial.md") if "--provider quickbooks" in line)
-REMOVE_CLIENTS = next(line for line in commands(ROOT / "docs" / "fleet.md") if "clients --fleet prod --remove" in line)
+MOVE_CLIENTS = [line for line in commands(ROOT / "docs" / "fleet.md") if "fleet clients" in line]
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
@@ -48,7 +48,7 @@ NOT_RUN = {
     "token-refresh revoke upwork-oauth-tokens": "other pages need the demo's grant; tests/cli/test_revoke.py runs it",
     **dict.fromkeys(PLAIN, "tests/deployment/test_plain.py runs it"),
     QUICKBOOKS: "it needs the URL that the browser ends on; tests/cli/test_authorize_brings.py pastes one",
-    REMOVE_CLIENTS: "the demo has no fleet's worker; tests/fleet/test_cli_clients.py runs it",
+    **dict.fromkeys(MOVE_CLIENTS, "the demo has no fleet's worker; tests/fleet/test_cli_clients.py runs both halves"),
     "aws iam enable-outbound-web-identity-federation": "the emulator does not know the action",
     CLOUDFRONT: "the emulator has no CloudFront; tests/webhooks/test_examples.py checks the template",
     CONSUMER: "the function is the reader's own; tests/pages/test_examples.py checks the operation and its options",
