@@ -39,6 +39,7 @@ from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import parts as parts_module
 from token_refresh_worker.run import redemption as redemption_module
 from token_refresh_worker.run import run as run_module
+from token_refresh_worker.run import snapshot_reader as reader_module
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.grant_failures import dead_grant
 from token_refresh_worker.run.keeping import Keeping
@@ -246,6 +247,16 @@ def every_503_is_busy() -> Patches:
 def retry_after_is_busy() -> Patches:
     """Take a 503 for the provider's own because of `Retry-After` alone."""
     return [(response_module, "_has_error", lambda _: True)]
+
+
+def response_dropped() -> Patches:
+    """Keep no response that can't be read."""
+    return [(redemption_module.Redemption, "_keep_response", lambda *_, **__: None)]
+
+
+def response_unseen() -> Patches:
+    """Look under another ID for the response of a run that died before its record."""
+    return [(reader_module, "response_version_id", lambda claim: f"{claim}-elsewhere")]
 
 
 def timeouts_are_refusals() -> Patches:

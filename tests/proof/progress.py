@@ -96,6 +96,8 @@ class Progress:
         """Say whether that was the last run."""
         if ports.ended.outcome == REFRESHED:
             return REFRESHED
+        if ports.ended.outcome == "ResponseKept":
+            return STOPPED  # A person recovers the tokens.
         if ports.ended.outcome == "KeptTokensUnreadable":
             item = self._store.table(ports.state).item
             if item is None or self._invariants.replaced(item, ports.state):
