@@ -30,9 +30,11 @@ from testbed.secrets_manager.state import (
     asked_version,
     attach,
     compare,
+    decryptable,
     limited,
     new_version,
     pruned,
+    rekeyed,
 )
 
 Snapshot = tuple[Secret, ...]
@@ -78,6 +80,13 @@ class SecretsModel:
         labels = tuple((label, holder) for label, holder in secret.labels if holder != version_id)
         self._secrets[name] = replace(secret, versions=versions, labels=labels)
 
+    def refuse(self, name: str, key: str, code: str | None = "AccessDeniedException") -> None:
+        """Let KMS refuse a key from now on, so that versions under it are unreadable; or, without a code, no longer."""
+        secret = self._secrets[name]
+        refused = {**dict(secret.refused), key: code}
+        still = tuple((k, c) for k, c in sorted(refused.items()) if c is not None)
+        self._secrets[name] = replace(secret, refused=still)
+
     def find(self, secret_id: str) -> Secret | None:
         """Find a secret by name, ARN, or ARN without its suffix."""
         if secret := self._secrets.get(secret_id):
@@ -106,7 +115,7 @@ class SecretsModel:
 
     def _get_secret_value(self, request: Request, _now: float) -> Response:
         secret = self._secret(request)
-        version = asked_version(secret, request.get("VersionId"), request.get("VersionStage"))
+        version = decryptable(secret, asked_version(secret, request.get("VersionId"), request.get("VersionStage")))
         return {
             **secret.identity,
             "VersionId": version.version_id,
@@ -141,6 +150,7 @@ class SecretsModel:
 
     def _add(self, secret: Secret, version: Version, stages: tuple[str, ...], now: float) -> Secret:
         """Append a version; an existing one is never overwritten, and repeating it moves no label."""
+        version = replace(version, key=secret.key)
         if existing := secret.version(version.version_id):
             if (existing.kind, existing.value) == (version.kind, version.value):
                 return secret
@@ -154,6 +164,11 @@ class SecretsModel:
             attach(labels, stage, version.version_id)
         versions = pruned((*secret.versions, version), set(labels.values()), now, quota=self.quota)
         return self._keep(secret, now, versions=versions, labels=limited(labels))
+
+    def _update_secret(self, request: Request, now: float) -> Response:
+        """Change the key; the service's other members are not modelled."""
+        secret = self._secret(request)
+        return self._keep(secret, now, key=request["KmsKeyId"], versions=rekeyed(secret, request["KmsKeyId"])).identity
 
     def _update_secret_version_stage(self, request: Request, now: float) -> Response:
         secret = self._secret(request)
@@ -268,5 +283,6 @@ class SecretsModel:
         "RestoreSecret": _restore_secret,
         "TagResource": _tag_resource,
         "UntagResource": _untag_resource,
+        "UpdateSecret": _update_secret,
         "UpdateSecretVersionStage": _update_secret_version_stage,
     }

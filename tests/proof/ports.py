@@ -20,6 +20,7 @@ from proof.store import (
     Drop,
     Item,
     Keep,
+    ListIds,
     Move,
     Open,
     Put,
@@ -29,13 +30,15 @@ from proof.store import (
     StoreCall,
 )
 from proof.world import MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
+from token_refresh.advice import Command
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.claims import moving
 from token_refresh_worker.cli.claims.moving import Move as ClaimMove
-from token_refresh_worker.core import plan, snapshot, versions
+from token_refresh_worker.core import attempts, plan, snapshot, versions
+from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
 from token_refresh_worker.core.claims import (
     Claim,
     ClaimPause,
@@ -57,7 +60,14 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import (
+    ClaimStore,
+    Deadline,
+    ListedVersion,
+    NewestClaim,
+    SecretStore,
+    SecretVersion,
+)
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -90,6 +100,8 @@ class Ended(NamedTuple):
     named: bool
     """Whether it is an outcome or an error of the tree."""
     retry_at: int | None = None
+    restores: str | None = None
+    """The version that its error says to restore."""
 
 
 Call = StoreCall | Send | Poll
@@ -156,6 +168,10 @@ class _Secret:
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         """Read a version."""
         return self._ports.ask(Read(self._name, label, version_id))  # type: ignore[return-value]  # what a search replies
+
+    def versions(self) -> tuple[ListedVersion, ...]:
+        """List all versions."""
+        return self._ports.ask(ListIds(self._name))  # type: ignore[return-value]  # likewise
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append a version."""
@@ -322,7 +338,9 @@ def settle(run: Run | MoveRun | PauseRun) -> Ended:
     try:
         outcome = run.execute()
     except TokenRefreshError as error:
-        return Ended(type(error).__name__, named=True)
+        commands = [part.words for part in error.fix if isinstance(part, Command)]
+        restored = next((words[-1] for words in commands if "restore" in words and "--version" in words), None)
+        return Ended(type(error).__name__, named=True, restores=restored)
     except Violation:
         raise
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
@@ -338,8 +356,10 @@ def searching(scenario: Scenario) -> Iterator[None]:
     """Set the daily limit of claims to the scenario's, and work out pure functions once, while a search goes on."""
     per_claim = VERSIONS_A_CLAIM[name_of(scenario.claims).kind]
     limit = VERSIONS_A_DAY if scenario.claims_a_day is None else scenario.claims_a_day * per_claim
+    kept = REDEMPTIONS_KEPT if scenario.redemptions_kept is None else scenario.redemptions_kept
     with ExitStack() as stack:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
+        stack.enter_context(patch.object(attempts, "REDEMPTIONS_KEPT", kept))
         stack.enter_context(patch.object(moving, "TRIES", MOVE_TRIES))
         stack.enter_context(patch.object(run, "POLL_SECONDS", (POLL_SECONDS,)))
         for module, name in _PURE:

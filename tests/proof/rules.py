@@ -10,7 +10,22 @@ from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, named_cla
 from proof.progress import REJECTED, Progress, Undisturbed
 from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
-from proof.store import TOKENS, Append, Drop, Item, Keep, Move, Open, Put, Read, ReadTable, Record, Remove, Store
+from proof.store import (
+    TOKENS,
+    Append,
+    Drop,
+    Item,
+    Keep,
+    ListIds,
+    Move,
+    Open,
+    Put,
+    Read,
+    ReadTable,
+    Record,
+    Remove,
+    Store,
+)
 from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
@@ -30,6 +45,7 @@ from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
+Reading = Read | ListIds | ReadTable | Open
 Write = Put | Move | Append | Record | Keep | Drop
 
 
@@ -123,7 +139,7 @@ class Rules:
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
         call = self.workers.call(worker.node)
         match call:
-            case Read() | ReadTable() | Open():
+            case Read() | ListIds() | ReadTable() | Open():
                 yield from self._read(world, place, worker, call)
             case Put() | Move() | Append() | Record() | Keep() | Drop():
                 yield from self._write(world, place, worker, call)
@@ -136,10 +152,10 @@ class Rules:
             case Ended():
                 raise AssertionError(call)  # A run that ended has made room for the next.
 
-    def _read(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Open) -> Iterator[Change]:
+    def _read(self, world: World, place: int, worker: Worker, call: Reading) -> Iterator[Change]:
         _, reply = self.store.call(world.store, call, world.now)
         yield self._advance(world, place, worker, Event(place, call, "", reply))
-        if isinstance(call, Read) and world.budget.stale:
+        if isinstance(call, Read | ListIds) and world.budget.stale:
             seen = [reply]
             left = world.budget._replace(stale=world.budget.stale - 1)
             staler = self._with_budget(world, left)
@@ -247,7 +263,7 @@ class Rules:
                 how = f"and its gateway says {response.seen} {when} the redemption"
                 yield self._advance(then._replace(unknown=True), place, worker, Event(place, call, how, response))
 
-    def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Open | Write) -> Change:
+    def _fail(self, world: World, place: int, worker: Worker, call: Reading | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
         # A claim that its run does not know of, or can't end, looks like that of a run that died.
         unknown = (

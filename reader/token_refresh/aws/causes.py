@@ -85,6 +85,8 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "InternalFailure": Cause.SERVER_ERROR,
     "InternalServerError": Cause.SERVER_ERROR,
     "InternalServiceError": Cause.SERVER_ERROR,
+    "IncorrectKeyException": Cause.BAD_KEY,
+    "InvalidCiphertextException": Cause.BAD_KEY,
     "InvalidClientTokenId": Cause.BAD_CREDENTIALS,
     "InvalidKeyId": Cause.KEY_DENIED,
     "InvalidKeyUsageException": Cause.BAD_KEY,

@@ -71,6 +71,19 @@ class Snapshot:
         return self.ledger.unresolved(self.fingerprint)
 
     @property
+    def issued_at(self) -> datetime:
+        """When the current tokens were issued, as far as it is known: they were stored at this time at the latest."""
+        return self.current.document.issued_at or self.current.stored_at
+
+    @property
+    def is_far_back(self) -> bool:
+        """Whether the current set is so old that the ledger has forgotten that its refresh token was used."""
+        document, newest = self.current.document, self.newest
+        number = document.origin.number if document.origin else 0
+        behind = newest is not None and number < newest.number
+        return behind and self.ledger.has_forgotten(self.fingerprint, self.issued_at)
+
+    @property
     def host(self) -> str | None:
         """The host that the token belongs to; None if nothing stored says it."""
         return self._says_whose.host if self._says_whose else None
@@ -208,6 +221,8 @@ class RunState:
     """Token sets that it stored, by version ID."""
     refused_kept: set[str] = field(default_factory=set)
     """The version IDs of kept tokens that it could not decrypt or store."""
+    locked_kept: set[str] = field(default_factory=set)
+    """Those of them that KMS refuses to decrypt."""
     publishes: bool = False
     nonce: str = ""
 

@@ -14,6 +14,7 @@ from token_refresh.errors import (
     TokensNotStored,
 )
 from token_refresh.records import record
+from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
@@ -179,4 +180,4 @@ def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
 
 def utc(moment: datetime) -> str:
     """Write a moment for people."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return "an unknown time" if moment == LONG_AGO else f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -28,11 +28,28 @@ class SecretVersion:
     """None if the value is binary."""
 
 
+@record
+class ListedVersion:
+    """One version of a secret, as `ListSecretVersionIds` gives it: whether it can be decrypted or not."""
+
+    version_id: str
+    labels: frozenset[str]
+    created_at: datetime
+
+
 class SecretStore(Protocol):
     """One secret. Every method raises `SecretStoreError` if the store refuses or can't be reached."""
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
-        """Read the version with this label or version ID; None if there is none (`GetSecretValue`)."""
+        """Read the version with this label or version ID; None if there is none (`GetSecretValue`).
+
+        Raises:
+            SecretAccessDenied: It is there, and KMS refuses its key: then `by_key` is set.
+        """
+        ...
+
+    def versions(self) -> tuple[ListedVersion, ...]:
+        """List all versions, those without labels too (`ListSecretVersionIds`)."""
         ...
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:

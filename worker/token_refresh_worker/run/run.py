@@ -24,6 +24,7 @@ from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
     Hold,
+    KeptUnreadable,
     Mismatch,
     Promote,
     Publish,
@@ -189,6 +190,9 @@ class Run:
         match step:
             case Mismatch():
                 raise mismatch(self.parts.secret, step)
+            case KeptUnreadable():
+                assert self.memory.kept_failure is not None  # noqa: S101 - this run tried to decrypt them
+                raise self.memory.kept_failure
             case Rejected() | TokenUsed():
                 here = self.memory.rejected_version == snapshot.current.version_id
                 raise dead_grant(self.parts.secret, step, self.memory.rejected_with if here else None)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
-from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
+from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, Ledger, dated, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
@@ -128,12 +128,11 @@ class SnapshotReader:
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
         fingerprint, latest = fingerprint_of(current.document.redeemed_token), self._now + CLOCK_ERROR
-        # An entry from the future was written by no run, and would block refreshes until then.
-        ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
+        ledger = Ledger(tuple(dated(attempt, latest) for attempt in (*newest.earlier, newest)))
         on_token = {a.claim_id for a in ledger.on_token(fingerprint)}
 
         def resolve(attempt: Attempt) -> Attempt:
-            asked = attempt.claim_id in on_token or attempt is newest
+            asked = attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
             return self._resolve(attempt, current) if asked and attempt.fate is Fate.SILENT else attempt
 
         return Ledger(tuple(map(resolve, ledger.attempts)))
@@ -150,7 +149,8 @@ class SnapshotReader:
         record = record or self.claims.record_of(attempt.claim_id)
         if record is None:
             return attempt
-        return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=record.retry_at)
+        retry_at = None if attempt.claimed_at == LONG_AGO else record.retry_at
+        return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=retry_at)
 
     def _staged_under(self, attempt: Attempt) -> TokenSet | None:
         """Read a token set; None if it is missing or unreadable: either way nobody knows what the attempt brought."""
