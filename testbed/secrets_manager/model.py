@@ -224,9 +224,12 @@ class SecretsModel:
     def _list_secret_version_ids(self, request: Request, _now: float) -> Response:
         secret = self._secret(request)
         listed = [
-            {"VersionId": version.version_id, "VersionStages": labels, "CreatedDate": version.created_at}
-            if (labels := secret.labels_of(version.version_id))
-            else {"VersionId": version.version_id, "CreatedDate": version.created_at}
+            {
+                "VersionId": version.version_id,
+                "CreatedDate": version.created_at,
+                "KmsKeyIds": [version.key or "DefaultEncryptionKey"],
+                **({"VersionStages": labels} if (labels := secret.labels_of(version.version_id)) else {}),
+            }
             for version in secret.versions
         ]
         if not request.get("IncludeDeprecated"):

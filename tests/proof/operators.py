@@ -155,11 +155,15 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
 
 
 def _edit(scene: Scene, name: str) -> Iterator[Action]:
+    if scene.current in scene.store.locked(scene.state):
+        return
     yield Action(name, scene.copy(scene.current, bare=name == EDIT_BARE), scene.provider)
 
 
 def _copy_back(scene: Scene, name: str) -> Iterator[Action]:
     for back, version_id in enumerate(scene.older_sets(), 1):
+        if version_id in scene.store.locked(scene.state):
+            continue  # Nobody can read it to copy it.
         copy = scene.copy(version_id, bare=name == COPY_BACK_BARE)
         yield Action(f"{name}: {back} back", copy, scene.provider)
 

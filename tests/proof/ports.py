@@ -49,6 +49,7 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.core.claims import Record as ClaimRecord
+from token_refresh_worker.core.locked import ListedVersion
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
@@ -63,7 +64,6 @@ from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import (
     ClaimStore,
     Deadline,
-    ListedVersion,
     NewestClaim,
     SecretStore,
     SecretVersion,

@@ -101,14 +101,7 @@ class Progress:
         if ports.ended.outcome == REFRESHED:
             return REFRESHED
         if ports.ended.outcome in {"KeptTokensUnreadable", "SecretAccessDenied"}:
-            item = self._store.table(ports.state).item
-            kept = ports.ended.outcome == "KeptTokensUnreadable"
-            if kept and (item is None or self._invariants.replaced(item, ports.state)):
-                raise Violation("left alone: runs stop for tokens that nobody needs")
-            if not kept and not self._store.locked(ports.state):
-                raise Violation("left alone: runs stop for a key although every version can be decrypted")
-            if ports.provider.alive(self._invariants.current_refresh_token(ports.state), now + LEAST_GRACE_SECONDS):
-                raise Violation("left alone: runs wait for a key although the provider still accepts the token")
+            self._check_stopped(ports, now)
             return STOPPED
         if ports.ended.outcome != "ReauthorizationRequired":
             return None
@@ -119,6 +112,20 @@ class Progress:
         if alive:
             raise Violation("left alone: runs wait until the provider accepts the refresh token no longer")
         return REJECTED
+
+    def _check_stopped(self, ports: "Undisturbed", now: int) -> None:
+        """A run waits for a key only where nothing else can go on."""
+        item, locked = self._store.table(ports.state).item, self._store.locked(ports.state)
+        kept = ports.ended.outcome == "KeptTokensUnreadable"
+        if kept and (item is None or self._invariants.replaced(item, ports.state)):
+            raise Violation("left alone: runs stop for tokens that nobody needs")
+        if not kept and not locked:
+            raise Violation("left alone: runs stop for a key although every version can be decrypted")
+        # Staged under the old key, and promoted after the change: then nobody can read the current version itself.
+        current = self._store.labels(ports.state, TOKENS)[CURRENT]
+        token = self._invariants.current_refresh_token(ports.state)
+        if current not in locked and ports.provider.alive(token, now + LEAST_GRACE_SECONDS):
+            raise Violation("left alone: runs wait for a key although the provider still accepts the token")
 
     def _next(self, state: int, now: int, ended: Ended, *, rejections: int) -> int:
         """Say when the next run that matters begins."""

@@ -18,8 +18,9 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
 )
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.locked import ListedVersion
 from token_refresh_worker.core.versions import CLAIM, unheld_claim_id
-from token_refresh_worker.run.ports import ListedVersion, SecretVersion
+from token_refresh_worker.run.ports import SecretVersion
 
 TOKENS: Final = "tokens"
 PUBLISHED: Final = "published"

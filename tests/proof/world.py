@@ -7,7 +7,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
+from token_refresh_worker.stored.origin import IN_VERSIONS, LONGEST_GRACE, StoreName, in_table
 
 EPOCH_SECONDS: Final = 1_800_000_000
 """When a search begins, by the services' clock."""
@@ -186,7 +186,8 @@ class Scenario:
     @property
     def grace_seconds(self) -> int:
         """What the provider documents; a static provider never ends it."""
-        return {"single-use": 0, "grace": GRACE_SECONDS, "static": GRACE_SECONDS}[self.provider]
+        static = int(LONGEST_GRACE.total_seconds())
+        return {"single-use": 0, "grace": GRACE_SECONDS, "static": static}[self.provider]
 
     def deployment(self, kind: str) -> Deployment:
         """Give the configuration of a run of this kind."""

@@ -17,6 +17,8 @@ DAY: Final = timedelta(hours=24)
 # An entry has less than 200 bytes. With a full day of claims the ledger stays far below the 64 KiB of a value.
 REDEMPTIONS_KEPT: Final = 50
 """How many attempts that may have redeemed a token a ledger keeps, however old they are."""
+NO_TOKEN: Final = "-" * 22
+"""As long as a fingerprint, and the fingerprint of none."""
 LONG_AGO: Final = datetime.fromtimestamp(EARLIEST_SECONDS, UTC)
 """The date of an attempt whose date can't be true: it is from the future."""
 
@@ -120,14 +122,19 @@ class Ledger:
         return [a for a in self.attempts if a.fate.may_have_redeemed]
 
     def has_forgotten(self, fingerprint: str, issued_at: datetime) -> bool:
-        """Whether a refresh token was redeemed before the first redemption that is still known.
+        """Whether a refresh token may have been redeemed without a trace.
 
-        It was issued before that, no attempt names it, and older attempts may have been forgotten.
+        It was issued before the first redemption that is still known, no attempt names it, and older attempts may have
+        been forgotten. Or a later redemption was of a set that somebody saved, and nobody can read it any more: it may
+        have been a copy.
         """
         known = self._redemptions
+        if any(a.fingerprint == stand_in(a.version_id) and issued_at < a.claimed_at for a in known):
+            return True
         named = any(fingerprint in {a.fingerprint, a.next_fingerprint} for a in self.attempts)
         older = all(a.claimed_at == LONG_AGO or issued_at < a.claimed_at for a in known)
-        return len(known) >= REDEMPTIONS_KEPT and not named and older
+        cut = len(known) >= REDEMPTIONS_KEPT or any(a.next_fingerprint == NO_TOKEN for a in known)
+        return cut and not named and older
 
     def room_at(self, limit: int, now: datetime) -> datetime:
         """Say when the attempts of the last 24 hours take at most `limit` versions; `now` if they do already."""
@@ -149,6 +156,12 @@ def dated(attempt: Attempt, now: datetime) -> Attempt:
     What became of its token still counts: a used token is used. It only happened at a time that nobody knows.
     """
     return attempt if attempt.claimed_at <= now else replace(attempt, claimed_at=LONG_AGO, retry_at=None)
+
+
+def stand_in(version_id: str) -> str:
+    """Give what stands for the fingerprint of a token that can't be read: of a version, or brought by a claim."""
+    digest = hashlib.sha256(b"token-refresh/locked\n" + version_id.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode()[: len(NO_TOKEN)]
 
 
 def fingerprint_of(token: SecretValue) -> str:

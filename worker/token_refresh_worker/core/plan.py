@@ -26,6 +26,7 @@ from token_refresh_worker.core.steps import (
     Fresh,
     Hold,
     KeptUnreadable,
+    Locked,
     Mismatch,
     Promote,
     Publish,
@@ -109,6 +110,8 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
     stored = snapshot.stored_attempt
     if stored is None:
         return _kept_unreadable(snapshot, run, policy) or _far_back(snapshot, policy)
+    if snapshot.locked:
+        return None if _may_repeat(snapshot, policy) else Locked(staged_version_id(stored.claim_id, stored.version_id))
     visible_at = max(stored.claimed_at + run.limit + SETTLED, stored.retry_at or stored.claimed_at)
     return Wait(visible_at, Reason.STALE) if snapshot.now < visible_at else TokenUsed(stored.claimed_at)
 

@@ -115,6 +115,13 @@ class TokenUsed:
 
 
 @positional_record
+class Locked:
+    """The current refresh token was redeemed, and KMS refuses to decrypt the version with what it brought."""
+
+    version_id: str
+
+
+@positional_record
 class KeptUnreadable:
     """The claim table keeps the tokens that the current one brought, and nobody can decrypt them."""
 
@@ -128,5 +135,5 @@ class Rejected:
 
 
 Action = StoreKept | Promote | Carry | Publish | ReplaceLostTable | Redeem
-Rest = Fresh | Wait | Hold | Mismatch | KeptUnreadable | TokenUsed | Rejected
+Rest = Fresh | Wait | Hold | Mismatch | KeptUnreadable | Locked | TokenUsed | Rejected
 Step = Action | Rest

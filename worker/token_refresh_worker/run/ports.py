@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from token_refresh.errors import SecretAccessDenied
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
+from token_refresh_worker.core.locked import ListedVersion
 from token_refresh_worker.oauth.response import EndpointResponse
 
 if TYPE_CHECKING:
@@ -26,15 +28,6 @@ class SecretVersion:
     """The service's clock when it responded."""
     value: SecretValue | None
     """None if the value is binary."""
-
-
-@record
-class ListedVersion:
-    """One version of a secret, as `ListSecretVersionIds` gives it: whether it can be decrypted or not."""
-
-    version_id: str
-    labels: frozenset[str]
-    created_at: datetime
 
 
 class SecretStore(Protocol):
@@ -73,6 +66,8 @@ class NewestClaim:
     """The service's clock, if it responded with one."""
     kept: KeptTokens | None = None
     """What a table keeps beside the claim."""
+    locked: SecretAccessDenied | None = None
+    """Why it can't be decrypted, where it is a version whose key KMS refuses."""
 
 
 class ClaimStore(Protocol):
@@ -90,7 +85,11 @@ class ClaimStore(Protocol):
         ...
 
     def find(self, claim_id: str) -> Claim | None:
-        """Read the claim that has this ID, or a newer one; None if there is none, or none yet."""
+        """Read the claim that has this ID, or a newer one; None if there is none, or none yet.
+
+        Raises:
+            SecretAccessDenied: It is there, and KMS refuses its key: then `by_key` is set.
+        """
         ...
 
     def record_of(self, claim_id: str) -> Record | None:
