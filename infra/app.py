@@ -11,7 +11,7 @@ if __name__ == "__main__":  # what is imported below takes seconds
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends this as it ends the cdk command, without a traceback
 
 from token_refresh_infra.context import ParameterError
-from token_refresh_infra.deployment_file import read_deployment
+from token_refresh_infra.deployment_file import FOLDER, read_deployment
 from token_refresh_infra.modes import DEPLOYMENT, mode_of, parameters_of
 
 from aws_cdk import App, Validations  # isort: skip - after our package, which chooses the node that this starts
@@ -20,13 +20,13 @@ from cdk_nag import AwsSolutionsChecks  # isort: skip
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def synthesise(app: App) -> None:
+def synthesise(app: App, folder: Path = FOLDER) -> None:
     """Read the parameters, build the zip if it is stale, synthesise, and check against AWS Solutions' rules."""
     context: dict[str, Any] = app.node.get_all_context()
     credentials = {"account": os.environ.get("CDK_DEFAULT_ACCOUNT"), "region": os.environ.get("CDK_DEFAULT_REGION")}
     try:
         if name := context.get(DEPLOYMENT):
-            values, parameters = read_deployment(name, context, defaults=credentials)
+            values, parameters = read_deployment(name, context, defaults=credentials, folder=folder)
         else:
             values = credentials | context
             parameters = parameters_of(values)

@@ -142,9 +142,10 @@ def receiver() -> dict[str, Any]:
             f"{name.capitalize()}Secret": Parameter(
                 stand_in=f"{name}-secret-parameter",
                 description=f"Name of the signing secret in Secrets Manager; it opens /webhooks/{name}",
-                pattern=_IN_A_NAME + "{0,512}",
-                must_be="a secret's name, not its ARN; or empty",
+                pattern=_IN_A_NAME + r"{0,512}(#[^\s#]+)?",
+                must_be="a secret's name, not its ARN, with #field after it for a field of a JSON object; or empty",
                 default="",
+                names_field=True,
             )
             for name in SENDERS
         },

@@ -17,6 +17,8 @@ class Parameter:
     must_be: str | None = None
     """What CloudFormation answers to another value."""
     default: str | None = None
+    names_field: bool = False
+    """Whether its value may end in #field, which is no part of an ARN."""
 
     @property
     def declared(self) -> dict[str, Any]:
@@ -76,7 +78,12 @@ def _text(text: str, parameters: Mapping[str, Parameter]) -> Any:
             return {"Ref": name}
     escaped = text.replace("${", "${!")
     said = _named(escaped, parameters)
-    return text if said == escaped else {"Fn::Sub": said}
+    fields = {
+        name: {"Fn::Select": [0, {"Fn::Split": ["#", {"Ref": name}]}]}
+        for name, parameter in parameters.items()
+        if parameter.names_field and f"${{{name}}}" in said
+    }
+    return text if said == escaped else {"Fn::Sub": [said, fields] if fields else said}
 
 
 def _named(text: str, parameters: Mapping[str, Parameter]) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 from botocore.exceptions import ClientError
 
+from testbed.generated_names import named
 from testbed.ports import free_port
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Stack:
 
     def create(self, code: Path) -> Self:
         """Upload the zip to where the template expects it, and create the stack."""
-        template = without_unsupported(self.template, *self.left_out)
+        template = named(without_unsupported(self.template, *self.left_out), self.name)
         functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
         for function in functions:
             function["Environment"]["Variables"] |= self.variables

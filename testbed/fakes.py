@@ -8,7 +8,7 @@ from typing import Any
 from testbed.builders import DAY, NOW
 from testbed.secrets_manager.limits import ServiceError
 from testbed.secrets_manager.model import SecretsModel
-from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied
+from token_refresh.errors import SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
@@ -16,6 +16,7 @@ from token_refresh_worker.core.claims import (
     Record,
     read_claim,
     read_record,
+    unreadable_claim,
     write_claim,
     write_record,
 )
@@ -134,7 +135,7 @@ class FakeTable:
         self._read = dict(self.item)
         claim = read_claim(*(self.item[name] for name in ("claim_id", "claim", "at"))) if self.item else None
         if self.item and claim is None:
-            raise InvalidSecretDocument("the claim is unreadable")
+            claim = unreadable_claim(self.item["claim_id"], self.item["at"])
         return NewestClaim(claim=claim, read_at=self.clock.service_now, kept=self.item.get("kept"))
 
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:

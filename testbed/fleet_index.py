@@ -6,6 +6,7 @@ from datetime import datetime
 
 from testbed.builders import NOW
 from token_refresh_worker.core.announcement import Announcement
+from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed, Message
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import Tombstone
@@ -23,10 +24,13 @@ class MemoryIndex:
     stones: dict[str, Tombstone] = field(default_factory=dict)
     left: dict[str, Row] = field(default_factory=dict)
     told: tuple[datetime, frozenset[str]] = (NOW, frozenset())
-    refusals: frozenset[str] = frozenset()
+    health: StoreHealth = field(default_factory=StoreHealth)
 
     def rows(self) -> Iterator[Row]:
         return iter(list(self.by_arn.values()))
+
+    def read_again(self, rows: Sequence[Row]) -> Iterator[Row]:
+        return iter([self.by_arn[row.secret_arn] for row in rows if row.secret_arn in self.by_arn])
 
     def read_clock(self) -> datetime:
         return self.now
@@ -40,7 +44,7 @@ class MemoryIndex:
         breakers = breakers if self.now < told_at + LEASE else frozenset()
         if row is None:
             return None
-        return IndexEntry(row=row, pauses=self.paused, breakers=breakers, refused=self.refusals, read_at=self.now)
+        return IndexEntry(row=row, pauses=self.paused, breakers=breakers, store=self.health, read_at=self.now)
 
     def report(self, row: Row, *, over: Row | None = None) -> bool:
         stored = self.by_arn.get(row.secret_arn)
@@ -113,14 +117,17 @@ class MemoryIndex:
     def remember(self, messages: Mapping[str, str], now: datetime) -> None:
         self.sent.append((now.replace(second=0, microsecond=0), dict(messages)))
 
-    def refused(self) -> frozenset[str]:
-        return self.refusals
+    def store(self) -> StoreHealth:
+        return self.health
+
+    def dispatched_at(self) -> datetime | None:
+        return None if self.told == (NOW, frozenset()) else self.told[0]
 
     def note_refused(self, secret_arn: str) -> None:
-        self.refusals |= {secret_arn}
+        self.health = replace(self.health, refused=self.health.refused | {secret_arn})
 
-    def note_taken(self) -> None:
-        self.refusals = frozenset()
+    def note_taken(self, now: datetime) -> None:
+        self.health = StoreHealth(taken_at=now)
 
 
 @dataclass(slots=True)

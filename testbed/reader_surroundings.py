@@ -90,6 +90,7 @@ class Api:
         self.accepted: set[str] = set()
         self.seen: list[dict[str, Any]] = []
         self.redirects: dict[str, str] = {}
+        self.redirect_status = 307
         self._http = _Crowded(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
 
@@ -119,7 +120,7 @@ class Api:
         """Decide the response to a request: status, headers, body."""
         self.seen.append({"path": path, "bearer": bearer, "body": body})
         if path in self.redirects:
-            return 307, {"Location": self.redirects[path]}, b""
+            return self.redirect_status, {"Location": self.redirects[path]}, b""
         if bearer not in self.accepted:
             return 401, {}, b"{}"
         return 200, {"Content-Type": "application/json"}, self.content(path, body)

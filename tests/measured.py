@@ -1,16 +1,29 @@
-"""Write what a run measured into its page of docs/proof, between `<!-- measured -->` and `<!-- /measured -->`."""
+"""Keep what a proof measured: its table in build/proof, for releases, and its summary in docs/proof.json."""
 
-import re
+import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-PAGES: Final = Path(__file__).parents[1] / "docs" / "proof"
+ROOT: Final = Path(__file__).parents[1]
+SUMMARY: Final = ROOT / "docs" / "proof.json"
+TABLES: Final = ROOT / "build" / "proof"
 
-_MARKED: Final = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- /measured -->)", re.DOTALL)
+
+def keep(name: str, title: str, table: str, folder: Path = TABLES) -> None:
+    """Write the whole table of a run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text(f"# {title}\n\n{table}\n")
 
 
-def write(name: str, text: str, pages: Path = PAGES) -> None:
-    """Replace what the last run measured; the words around it stay."""
-    page = pages / f"{name}.md"
-    before, after = _MARKED.split(page.read_text())
-    page.write_text(f"{before}{text}\n{after}")
+def summarise(name: str, found: dict[str, Any], file: Path = SUMMARY) -> None:
+    """Replace the summary of one proof; those of the others stay."""
+    summary = json.loads(file.read_text()) | {name: found}
+    lines = (f"{json.dumps(proof)}: {json.dumps(figures)}" for proof, figures in summary.items())
+    file.write_text("{{\n{}\n}}\n".format(",\n".join(lines)))
+
+
+def digest(names: Iterable[str]) -> str:
+    """Return what tells one list of searches or bugs from another."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """Who may do what with which secrets: the access patterns, for this stack and for others that import them.
 
     one_secret(self, "upwork-oauth-tokens")           one secret, by name or ARN
-    secrets_under(self, "upwork/prod/partners/")      a family, by prefix
+    secrets_under(self, "upwork/prod/", "slack-")     families, by prefix
     environment_secrets(self, "upwork", "prod")       all of one application's environment
     several(one_secret(...), one_secret(...))         unrelated ones, for one consumer
 
@@ -9,6 +9,7 @@
     grant_read(consumer, which)                       read the current value of another secret, decrypt
     grant_batch_read(consumer, which)                 the same, many in one call
     grant_refresh(worker, which)                      what a refresh does, and no more
+    grant_replicate(worker, which, replica)           have a replica encrypted with a key of its own
     grant_claims(worker, table_arn)                   keep claims in a table
     grant_keep(worker, which, key_arn)                keep received tokens there that Secrets Manager refuses
     grant_invoke(caller, function_arn)                run the worker on demand
@@ -20,8 +21,8 @@
     grant_send(producer, queue_arn)                   send to a queue
 
 Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No
-allowed action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name,
-so that a grant on `a` never reaches `a-longer-name`.
+allowed action has a wildcard, and the resource of one secret ends in exactly the six characters that Secrets Manager
+appends to a name, so that a grant on `a` never reaches `a-longer-name`.
 """
 
 from aws_cdk import Stack
@@ -61,6 +62,7 @@ __all__ = [
     "grant_read_parameters",
     "grant_read_published",
     "grant_refresh",
+    "grant_replicate",
     "grant_send",
     "grant_sign",
     "keep_conditions",
@@ -71,6 +73,7 @@ __all__ = [
     "parameters_under",
     "secrets_under",
     "several",
+    "through_secrets_manager",
 ]
 
 READ_ACTIONS = ("secretsmanager:GetSecretValue",)
@@ -120,6 +123,17 @@ def grant_refresh(grantee: iam.IGrantable, which: Secrets) -> None:
     """Let `grantee` refresh the tokens: read, store new versions, move labels."""
     _grant(grantee, REFRESH_ACTIONS, which.arns)
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
+
+
+def grant_replicate(grantee: iam.IGrantable, which: Secrets, replica: Secrets) -> None:
+    """Let `grantee`, who writes a secret, have its replica encrypted with a key of the other region.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets_troubleshoot.html: "you need
+    kms:GenerateDataKey and kms:Encrypt". Which of the two ARNs the encryption context has is not documented.
+    """
+    if replica.key_arn is not None:
+        through = through_secrets_manager((*replica.arns, *which.arns))
+        _grant(grantee, ("kms:Encrypt", "kms:GenerateDataKey"), (replica.key_arn,), through)
 
 
 def grant_claims(grantee: iam.IGrantable, table_arn: str, *, name: str, key_arn: str | None = None) -> None:
@@ -246,13 +260,18 @@ def _grant(
 
 
 def _grant_key(grantee: iam.IGrantable, actions: tuple[str, ...], which: Secrets) -> None:
-    """Let `grantee` use the key through Secrets Manager alone, for these secrets alone."""
-    if which.key_arn is None:
-        return
-    conditions: dict[str, dict[str, list[str] | str]] = {
-        "StringLike": {
-            "kms:ViaService": "secretsmanager.*",
-            "kms:EncryptionContext:SecretARN": list(which.arns),
-        }
+    """Let `grantee` use the key through Secrets Manager alone, for these secrets alone; previous keys only decrypt."""
+    through = through_secrets_manager(which.arns)
+    if which.key_arn is not None:
+        _grant(grantee, actions, (which.key_arn,), through)
+    for key in which.previous_keys:
+        _grant(grantee, ("kms:Decrypt",), (key,), through)
+
+
+def through_secrets_manager(secret_arns: tuple[str, ...]) -> dict[str, dict[str, list[str] | str]]:
+    """Return the conditions under which a key opens these secrets, and no other one that it encrypts."""
+    context: dict[str, list[str] | str] = {
+        "kms:ViaService": "secretsmanager.*",
+        "kms:EncryptionContext:SecretARN": list(secret_arns),
     }
-    _grant(grantee, actions, (which.key_arn,), conditions)
+    return {"StringLike": context}

@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+from token_refresh.errors import ConfigurationError
+from token_refresh.reference import ReferenceScheme, parse_reference
 from token_refresh_infra.context import ParameterError, Reader, choice, required, several, switch, text, whole
 from token_refresh_worker.providers.provider import Provider
 
@@ -17,10 +19,13 @@ SHORTEST_TIMEOUT_SECONDS = 40
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 RETENTION_DAYS = ("1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827")
 
+SHORTEST_FLAT_FAMILY = 3
+
 _PART = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
 _SECRET = rf"{_NAME}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:{_NAME}-[A-Za-z0-9]{{6}}"
-_KEY = r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+_KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+_KEY = rf"create|{_KEY_ARN}"
 _TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
 _BOUNDARY = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+"
 _TAG = r"(?!aws:|token-refresh:|environment=)[\w .:/+@-]{1,128}=[\w .:/=+@-]{0,256}"
@@ -37,6 +42,75 @@ def part(*, default: str | None = None) -> Reader:
 def secret(*, default: str | None = None) -> Reader:
     """Read which secret is meant."""
     return text(_SECRET, "the name or complete ARN of a secret", default=default)
+
+
+def reference_to(*schemes: ReferenceScheme) -> Reader:
+    """Read where a secret is, which may be in a `#field` of it; an ARN must be complete, or no grant would fit."""
+
+    def read(name: str, value: Any) -> str | None:
+        if value is None or value == "":
+            return None
+        problem = _reference_problem(value, schemes)
+        if problem is not None:
+            raise ParameterError(f"{name}: {problem}")
+        return str(value)
+
+    return read
+
+
+def _reference_problem(value: Any, schemes: tuple[ReferenceScheme, ...]) -> str | None:
+    """Say what is wrong with a reference; it is not quoted: it may be a secret."""
+    must_be = "must be the name or complete ARN of a secret"
+    must_be += ", or ssm:/path" if ReferenceScheme.PARAMETER in schemes else ""
+    must_be += ", and may end in #field"
+    try:
+        reference = parse_reference(value)
+    except ConfigurationError as error:
+        return f"{must_be}; {error.what}"
+    if reference.scheme not in schemes or (
+        reference.name.startswith("arn:") and not re.fullmatch(_SECRET, reference.name)
+    ):
+        return must_be
+    return None
+
+
+def family() -> Reader:
+    """Read the prefix of a family of secrets."""
+    prefix = text(r"[^\n]*", "the prefix of secrets' names")
+
+    def read(name: str, value: Any) -> str | None:
+        found: str | None = prefix(name, value)
+        if found is not None and (problem := family_problem(found)):
+            raise ParameterError(f"{name}: must be a prefix of secrets' names: {problem}")
+        return found
+
+    return read
+
+
+def families() -> Reader:
+    """Read the prefixes of several."""
+    prefixes, one = several(r"[^\n]*", "prefixes of secrets' names"), family()
+
+    def read(name: str, value: Any) -> tuple[str, ...]:
+        return tuple(one(name, prefix) for prefix in prefixes(name, value))
+
+    return read
+
+
+def family_problem(prefix: str) -> str | None:
+    """Say why a prefix stands for no family of secrets: its names would not end where the prefix does."""
+    name = prefix[:-1]
+    if "*" in prefix or "?" in prefix:
+        return f"{prefix!r} has a wildcard; give the beginning of the names alone, as in 'upwork-' or 'myapp/prod/'"
+    if not name.strip("/-"):
+        return f"{prefix!r} would reach every secret, or nearly; give the beginning of the names, as in 'upwork-'"
+    if not re.fullmatch(_NAME, prefix):
+        return f"{prefix!r} can't begin the name of a secret"
+    if prefix[-1] not in "/-":
+        return f"{prefix!r} must end in '/' or '-': {prefix}* also reaches {prefix}er-keys and {prefix}2/keys"
+    if prefix[-1] == "-" and len(name.rpartition("/")[2]) < SHORTEST_FLAT_FAMILY:
+        return f"{prefix!r} must have {SHORTEST_FLAT_FAMILY} characters at least before '-': others may begin so, too"
+    return None
 
 
 def kept_tokens_key() -> Reader:
@@ -67,6 +141,11 @@ class CommonParameters:
     """Folder with profiles of your own, `NAME.toml`, from the repository's root (docs/providers.md)."""
     kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
     """`create`, or the ARN of the key that encrypts the secrets and the claim table. Default: AWS's own."""
+    previous_kms_keys: Annotated[tuple[str, ...], several(_KEY_ARN, "ARNs of keys")]
+    """ARNs of the keys that `kms_key` replaces, which still encrypt older versions of the secrets.
+
+    They may decrypt through Secrets Manager, and nothing else (docs/deploy.md#change-the-key).
+    """
     encrypt_logs: Annotated[bool, switch(default=False)]
     """Encrypt the log group with `kms_key`."""
     permissions_boundary: Annotated[str | None, text(_BOUNDARY, "the ARN of a managed policy")]
@@ -93,8 +172,6 @@ class CommonParameters:
     """Subscribes to the stack's topic; confirm the mail that arrives."""
     alarm_topic: Annotated[str | None, text(_TOPIC, "the ARN of an SNS topic")]
     """ARN of a topic that exists; its policy has to let CloudWatch publish. Default: the stack's own."""
-    dashboard: Annotated[bool, switch(default=True)]
-    """Whether there is a dashboard."""
 
     def __post_init__(self) -> None:
         if len(self.stack_name) > self.stack_name_limit:
@@ -116,6 +193,10 @@ class CommonParameters:
         if self.permissions_boundary and "::aws:" not in self.permissions_boundary:
             self.check_account("permissions_boundary", self.permissions_boundary)
         self.check_place("kms_key", self.kms_key)
+        for key in self.previous_kms_keys:
+            self.check_place("previous_kms_keys", key)
+            if key == self.kms_key:
+                raise ParameterError(f"previous_kms_keys: {key} is kms_key, which may decrypt anyway; leave it out")
         self.check_place("alarm_topic", self.alarm_topic)
         self.check()
 
@@ -177,9 +258,9 @@ class CommonParameters:
 
     def _other_environment(self, value: str) -> str | None:
         """Return another environment that a name belongs to: by our convention, or by a usual word in it."""
-        words = re.split(r"[:/]", value)
+        words = re.split(r"[:/#]", value)
         usual = [word for word in _USUAL_ENVIRONMENTS if word != self.environment and word in words]
-        match value.rsplit(":", maxsplit=1)[-1].split("/"):
+        match value.partition("#")[0].rsplit(":", maxsplit=1)[-1].split("/"):
             case [self.app, environment, *_] if self.app and environment != self.environment:
                 return environment
         return usual[0] if usual else None

@@ -62,16 +62,9 @@ def readers_of(cls: type) -> dict[str, "Reader | Each"]:
     return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(cls)}
 
 
-def refuse_misspelt(values: Collection[str], known: Collection[str]) -> None:
-    """Refuse a name that is nearly a parameter. Other names belong to the CDK or to the user."""
-    for name in values:
-        if near := nearest(name, known):
-            raise ParameterError(f"{name}: unknown parameter; did you mean {near}?")
-
-
 def nearest(name: str, known: Collection[str]) -> str | None:
     """Return the parameter that an unknown name was probably meant to be."""
-    near = [] if name in known else difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     return near[0] if near else None
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from token_refresh_infra.common import CommonParameters
-from token_refresh_infra.context import ParameterError, names_of, nearest
-from token_refresh_infra.modes import DEPLOYMENT, MODE, mode_of, parameters_of
+from token_refresh_infra.context import ParameterError
+from token_refresh_infra.modes import DEPLOYMENT, parameters_of, refuse_unknown
 
 FOLDER = Path(__file__).resolve().parent.parent / "deployments"
 _NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -36,7 +36,7 @@ def read_values(name: str, folder: Path = FOLDER) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ParameterError(f"{DEPLOYMENT}: {path} is not TOML: {error}") from None
-    _refuse_unknown(values, path)
+    refuse_unknown(values, values, f" in {path}")
     return {"environment": name} | values
 
 
@@ -56,15 +56,6 @@ def read_deployment(
     parameters = parameters_of(values)
     _refuse_same_stack(name, parameters, folder)
     return values, parameters
-
-
-def _refuse_unknown(values: Mapping[str, Any], path: Path) -> None:
-    known = [MODE, *names_of(mode_of(values).parameters)]
-    for name in values:
-        if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean {near}?" if near else f"the parameters are: {', '.join(sorted(known))}"
-            raise ParameterError(f"{name}: unknown parameter in {path}; {hint}")
 
 
 def _refuse_same_stack(name: str, parameters: CommonParameters, folder: Path) -> None:

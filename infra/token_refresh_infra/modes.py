@@ -3,14 +3,14 @@
 A new mode is a subclass of `CommonParameters`, a stack that takes `parameters` and `code`, and one entry in `MODES`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import Stack
 
 from token_refresh_infra.common import CommonParameters
-from token_refresh_infra.context import choice, names_of, read_parameters, refuse_misspelt
+from token_refresh_infra.context import ParameterError, choice, names_of, nearest, read_parameters
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_infra.fleet.stack import FleetStack
 from token_refresh_infra.single.parameters import SingleParameters
@@ -61,6 +61,32 @@ def parameters_of(values: Mapping[str, Any]) -> CommonParameters:
     Raises:
         ParameterError: One is missing, misspelt or wrong.
     """
-    cls = mode_of(values).parameters
-    refuse_misspelt(values, [MODE, DEPLOYMENT, *names_of(cls)])
-    return read_parameters(cls, values)
+    # What is no word, such as `@aws-cdk/core:x` or `cli-telemetry`, is the CDK's own, unless it is nearly a parameter.
+    known = names_of(mode_of(values).parameters)
+    names = [name for name in values if name != DEPLOYMENT and (name.isidentifier() or nearest(name, known))]
+    refuse_unknown(values, names)
+    return read_parameters(mode_of(values).parameters, values)
+
+
+def refuse_unknown(values: Mapping[str, Any], names: Iterable[str], place: str = "") -> None:
+    """Refuse what is no parameter of a deployment's mode.
+
+    Args:
+        values: The deployment's.
+        names: Those of its values that must be parameters.
+        place: Where they are, as in ` in prod.toml`.
+
+    Raises:
+        ParameterError: One is misspelt, or another mode's, or nobody's.
+    """
+    known = [MODE, *names_of(mode_of(values).parameters)]
+    for name in names:
+        if name in known:
+            continue
+        if others := [mode for mode, other in MODES.items() if name in names_of(other.parameters)]:
+            hint = f"it is of mode {' and '.join(others)}, and this deployment is {values.get(MODE, SINGLE)}"
+        elif near := nearest(name, known):
+            hint = f"did you mean {near}?"
+        else:
+            hint = f"the parameters are: {', '.join(sorted(known))}"
+        raise ParameterError(f"{name}: unknown parameter{place}; {hint}")

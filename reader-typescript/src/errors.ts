@@ -28,6 +28,20 @@ export class TokenRefreshError extends Error {
 }
 
 const ARN = /^arn:[^:]+:secretsmanager:([^:]+):\d+:secret:(.+?)(-[A-Za-z0-9]{6})?$/;
+/** What to do about a token that is not there. */
+function whoPublishes(secretId: string): { store: string; find: string } {
+  const why = `${tokenStatus(secretId)} of the token secret says why`;
+  const store = `the worker has not published a token yet. Ask the people who run it; ${why}`;
+  return { store, find: `check its name, the account and the region. If they are right, ${store}` };
+}
+
+/** What to do about any other secret that is not there. */
+function whoStores(secretId: string): { store: string; find: string } {
+  const put = `aws secretsmanager put-secret-value --secret-id ${secretId} --secret-string file://value.json`;
+  const find = "check its name, the account and the region (AWS_REGION); aws secretsmanager list-secrets lists the secrets";
+  return { store: `store one with ${put}`, find };
+}
+
 const CREDENTIALS = /Expired|InvalidClientTokenId|UnrecognizedClient|Signature|CredentialsProviderError|Token(Provider|Refresh)Error/;
 
 /**
@@ -40,19 +54,21 @@ export function tokenStatus(secretId: string): string {
   return region === undefined ? status : `${status} --region ${region}`;
 }
 
+/** Which reader asks: what a service can't read is the worker's to publish, or its owner's to store. */
+export type AskedBy = "TokenReader" | "SecretReader";
+
 /** Name what a client threw. Nothing of it is quoted but a well-formed error code. */
-export function failedCall(thrown: unknown, where: string, secretId: string): TokenRefreshError {
+export function failedCall(thrown: unknown, where: string, secretId: string, askedBy: AskedBy): TokenRefreshError {
   const { name, message } = thrown instanceof Error ? thrown : { name: "", message: "" };
   const code = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/.test(name) ? name : "an unknown error";
   const call = `secretsmanager:GetSecretValue on ${where}`;
   const named = (error: ErrorName, what: string, fix: string): TokenRefreshError => new TokenRefreshError(error, what, fix);
-  const why = `${tokenStatus(secretId)} of the token secret says why`;
-  const notPublished = `the worker has not published a token yet. Ask the people who run it; ${why}`;
+  const { store, find } = askedBy === "TokenReader" ? whoPublishes(secretId) : whoStores(secretId);
   if (code === "ResourceNotFoundException" && message.includes("specified secret value")) {
-    return named("SecretEmpty", `${where} has no current value`, notPublished);
+    return named("SecretEmpty", `${where} has no current value`, store);
   }
   if (code === "ResourceNotFoundException") {
-    return named("SecretNotFound", `${where} was not found`, `check its name, the account and the region. If they are right, ${notPublished}`);
+    return named("SecretNotFound", `${where} was not found`, find);
   }
   if (code === "InvalidRequestException" && message.includes("deletion")) {
     return named("SecretNotFound", `${where} is marked for deletion`, `restore it with aws secretsmanager restore-secret --secret-id ${secretId}`);

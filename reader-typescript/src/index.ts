@@ -4,22 +4,23 @@
  *     const tokens = new TokenReader("upwork-oauth-tokens-published");
  *     const response = await tokens.fetch("https://api.upwork.com/graphql", { method: "POST", headers, body });
  *
+ * and every other secret there: `await new SecretReader("myapp/prod/stripe-api-key").text()`.
+ *
  * The behaviour is that of the Python reader: both pass the same vectors (test/vectors.json).
  */
 
-import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { Cache, type Entry } from "./cache.js";
+import { TokenRefreshError, tokenStatus } from "./errors.js";
+import { parseReference } from "./reference.js";
+import { Source, inLambda, type Client } from "./source.js";
 import { Pauses, RefreshPattern, secondsOf } from "./times.js";
-import { TokenRefreshError, failedCall, tokenStatus } from "./errors.js";
 import { Token, readToken } from "./token.js";
 
 export { TokenRefreshError, type ErrorName } from "./errors.js";
+export { type Client } from "./source.js";
+export { Secret, type Stage } from "./secret.js";
+export { SecretReader, type SecretReaderOptions } from "./secrets.js";
 export { Token } from "./token.js";
-
-/** What a reader needs of a client of Secrets Manager. */
-export interface Client {
-  send(command: GetSecretValueCommand, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
-  config?: { region?: unknown };
-}
 
 export interface TokenReaderOptions {
   /** By default one with short timeouts: 2 s to connect, 5 s to respond, 2 attempts. */
@@ -46,67 +47,33 @@ export interface TokenHealth {
   lastError: TokenRefreshError | undefined;
 }
 
-/** A token with the Unix times, in seconds, at which it was read, is read again, and expires. */
-interface Entry {
-  readonly token: Token;
-  readonly readAt: number;
-  readonly refreshAt: number;
-  readonly expiresAt: number;
-}
-
-/** One read, for which any number of callers wait. */
-interface Read {
-  readonly number: number;
-  readonly givesUpAt: number;
-  rejecting: boolean;
-  done: Promise<void>;
-  error?: TokenRefreshError;
-}
-
-/** Callers give up a read that takes longer. */
-const READ_SECONDS = 30;
-const NAME_OR_ARN = /^([A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:([a-z0-9-]+):\d{12}:secret:[A-Za-z0-9/_+=.@-]+)$/;
-
 /** Reads one secret. Make one for each secret, once, and share it; it sends AWS nothing before the first call. */
 export class TokenReader {
-  readonly #secretId: string;
-  readonly #options: TokenReaderOptions;
   readonly #clock: () => number;
   readonly #chance: () => number;
-  readonly #background: boolean;
-  readonly #client: Client;
-  readonly #pauses: Pauses;
   readonly #pattern = new RefreshPattern();
-  #entry: Entry | undefined;
-  #idleUntil = -Infinity;
-  #read: Read | undefined;
-  #begun = 0;
-  #finished = 0;
+  readonly #source: Source;
+  readonly #cache: Cache<Token>;
 
   /**
-   * @param secretId Name or ARN of the published secret, or of the worker's own.
+   * @param secretId Name or ARN of the published secret, or of the worker's own. The token document may be in a field of
+   *     the secret: `name#field`.
    * @throws TokenRefreshError `ConfigurationError`: it can't be either.
    */
   constructor(secretId: string, options: TokenReaderOptions = {}) {
-    const found = typeof secretId === "string" && NAME_OR_ARN.exec(secretId);
-    // Not quoted: it may be a token that was passed in place of a name.
-    if (!found) throw new TokenRefreshError("ConfigurationError", "a reader needs the name or ARN of a secret");
-    const region = options.region ?? found[2];
-    this.#secretId = secretId;
-    this.#options = options;
     this.#clock = options.clock ?? (() => Date.now() / 1000);
     this.#chance = options.chance ?? Math.random;
-    this.#background = options.background ?? !("AWS_LAMBDA_FUNCTION_NAME" in process.env);
-    this.#pauses = new Pauses(this.#chance);
-    // Like every client of the SDK, it finds region and credentials at its first call.
-    this.#client =
-      options.client ??
-      new SecretsManagerClient({
-        maxAttempts: 2,
-        // Without the last one, a request that takes too long is only warned of.
-        requestHandler: { connectionTimeout: 2000, requestTimeout: 5000, throwOnRequestTimeout: true },
-        ...(region === undefined ? {} : { region }),
-      });
+    const reference = parseReference(secretId);
+    this.#source = new Source(reference, "TokenReader", options);
+    this.#cache = new Cache<Token>({
+      name: reference.text,
+      read: (cached) => this.#readEntry(cached),
+      same: (one, other) => one.versionId === other.versionId,
+      background: options.background ?? !inLambda(),
+      clock: this.#clock,
+      pauses: new Pauses(this.#chance),
+      onWarning: options.onWarning ?? ((error) => process.emitWarning(`serving the cached token: ${error}`)),
+    });
   }
 
   /**
@@ -122,22 +89,17 @@ export class TokenReader {
    * @throws TokenRefreshError There is no valid token; its name and message say why and what to do.
    */
   async token(): Promise<Token> {
-    // A loop: the read that was waited for may have been given up, or its token may have expired meanwhile.
-    for (;;) {
-      const found = this.#serveOrRead();
-      if (found instanceof Token) return found;
-      await this.#wait(found);
-      if (found.error && !this.#usable(this.#clock())) throw found.error;
-    }
+    return this.#cache.fresh(this.#clock()) ?? this.#cache.get();
   }
 
   /** How the cached token is: reads nothing, and never fails. */
   health(): TokenHealth {
     const now = this.#clock();
+    const { entry, error } = this.#cache.state();
     return {
-      secondsToExpiry: this.#entry && this.#entry.expiresAt - now,
-      ageSeconds: this.#entry && now - this.#entry.readAt,
-      lastError: this.#pauses.error,
+      secondsToExpiry: entry && entry.expiresAt - now,
+      ageSeconds: entry && now - entry.readAt,
+      lastError: error,
     };
   }
 
@@ -149,21 +111,13 @@ export class TokenReader {
    */
   async reject(token: string | Token): Promise<boolean> {
     const value = typeof token === "string" ? token : token.value;
-    for (;;) {
-      const now = this.#clock();
-      this.#giveUpOverdue(now);
-      if (this.#entry?.token.value !== value) return true;
-      if (!this.#pauses.mayRead(now)) return false;
-      // A read that began before the rejection counts: it may end with the newer token, and one read is enough.
-      const read = this.#read ?? this.#begin(now);
-      read.rejecting = true;
-      await this.#wait(read);
-    }
+    return this.#cache.reject((cached) => cached.value === value);
   }
 
   /**
    * `fetch` with the token in `Authorization`. After a 401 it is repeated once with another token, if there is one and
-   * the body can be sent again (a stream can't).
+   * the body can be sent again (a stream can't). After a redirect the caller gets the 401: the API accepted the first
+   * request, and must not get it again.
    * @throws TokenRefreshError There is no valid token.
    */
   async fetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
@@ -175,114 +129,32 @@ export class TokenReader {
     const streamed = Symbol.asyncIterator in Object(init.body ?? 0) || (input instanceof Request && input.body !== null);
     const token = await this.token();
     const response = await send(token);
-    if (response.status !== 401 || streamed || !(await this.reject(token))) return response;
+    // `fetch` gives the response after redirects: that 401 may be of a host that never got the token.
+    if (response.status !== 401 || response.redirected || !(await this.reject(token)) || streamed) return response;
     await response.body?.cancel();
     return send(await this.token());
   }
 
-  #serveOrRead(): Token | Read {
+  async #readEntry(cached: Entry<Token> | undefined): Promise<Entry<Token>> {
+    const token = await this.#readToken(cached);
     const now = this.#clock();
-    if (this.#entry && now < this.#idleUntil) return this.#entry.token; // before every request of a service
-    this.#giveUpOverdue(now);
-    const entry = this.#usable(now);
-    if (this.#read) return entry?.token ?? this.#read;
-    if (!entry && this.#pauses.error && !this.#pauses.mayRead(now)) throw this.#pauses.error;
-    const read = this.#begin(now);
-    if (!entry) return read;
-    this.#idleUntil = Math.min(read.givesUpAt, entry.expiresAt);
-    return this.#background ? entry.token : read;
+    if (cached) this.#pattern.learn(cached.value, token);
+    const refreshAt = this.#pattern.nextReadAt(token, now, this.#chance());
+    return { value: token, readAt: now, refreshAt, waitAt: Infinity, expiresAt: secondsOf(token.expiresAt) };
   }
 
-  #usable(now: number): Entry | undefined {
-    return this.#entry && now < this.#entry.expiresAt ? this.#entry : undefined;
-  }
-
-  #begin(now: number): Read {
-    const read: Read = { number: ++this.#begun, givesUpAt: now + READ_SECONDS, rejecting: false, done: Promise.resolve() };
-    this.#read = read;
-    read.done = this.#run(read);
-    return read;
-  }
-
-  async #run(read: Read): Promise<void> {
-    try {
-      this.#keep(read, await this.#readToken());
-    } catch (thrown) {
-      read.error = thrown instanceof TokenRefreshError ? thrown : failedCall(thrown, await this.#where(), this.#secretId);
-      this.#keepError(read, read.error);
-    } finally {
-      if (this.#read === read) this.#read = undefined;
-    }
-  }
-
-  async #readToken(): Promise<Token> {
-    // The stage is always given: the token secret's policy asks for it.
-    const command = new GetSecretValueCommand({ SecretId: this.#secretId, VersionStage: "AWSCURRENT" });
-    const token = readToken(await this.#client.send(command), await this.#where(), this.#secretId);
+  async #readToken(cached: Entry<Token> | undefined): Promise<Token> {
+    const { reference } = this.#source;
+    const token = readToken(await this.#source.read(), reference);
     const now = this.#clock();
     if (secondsOf(token.expiresAt) > now) return token;
     // Somebody made an old version current; the cached token is better.
-    const cached = this.#usable(now);
-    if (cached) return cached.token;
+    if (cached && now < cached.expiresAt) return cached.value;
     const since = `expired at ${token.expiresAt.toISOString()} (version ${token.versionId})`;
     throw new TokenRefreshError(
       "TokenExpired",
-      `${await this.#where()}: the access token ${since} and there is no newer one`,
-      `ask the people who run the worker; ${tokenStatus(this.#secretId)} shows why there is none`,
+      `${await this.#source.where()}: the access token ${since} and there is no newer one`,
+      `ask the people who run the worker; ${tokenStatus(reference.name)} shows why there is none`,
     );
-  }
-
-  /** Name the secret with its region, in messages. */
-  async #where(): Promise<string> {
-    const region: unknown = this.#client.config?.region;
-    const known: unknown = await Promise.resolve(typeof region === "function" ? region() : region).catch(() => undefined);
-    return typeof known === "string" ? `secret ${this.#secretId} in ${known}` : `secret ${this.#secretId}`;
-  }
-
-  #keep(read: Read, token: Token): void {
-    if (read.number < this.#finished) return; // given up, and overtaken
-    this.#finished = read.number;
-    const now = this.#clock();
-    const cached = this.#entry?.token;
-    if (cached) this.#pattern.learn(cached, token);
-    const refreshAt = this.#pattern.nextReadAt(token, now, this.#chance());
-    this.#entry = { token, readAt: now, refreshAt, expiresAt: secondsOf(token.expiresAt) };
-    if (cached?.versionId === token.versionId) this.#pauses.unchanged(now, read.rejecting);
-    else this.#pauses.changed();
-    this.#idleUntil = Math.min(refreshAt, this.#entry.expiresAt);
-  }
-
-  #keepError(read: Read, error: TokenRefreshError): void {
-    if (read.number < this.#finished) return; // a late failure must not hide the token of a later read
-    this.#finished = read.number;
-    const now = this.#clock();
-    const entry = this.#usable(now);
-    const retryAt = this.#pauses.failed(error, now, entry?.expiresAt);
-    if (!entry) return;
-    this.#idleUntil = retryAt;
-    const warn = this.#options.onWarning ?? ((failure) => process.emitWarning(`serving the cached token: ${failure}`));
-    warn(error);
-  }
-
-  async #wait(read: Read): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, READ_SECONDS * 1000).unref();
-    });
-    await Promise.race([read.done, late.then(() => this.#giveUp(read))]);
-    clearTimeout(timer);
-  }
-
-  #giveUpOverdue(now: number): void {
-    if (this.#read && now >= this.#read.givesUpAt) this.#giveUp(this.#read);
-  }
-
-  /** Forget a read that takes too long; while there is a token to serve, it has failed. */
-  #giveUp(read: Read): void {
-    if (this.#read !== read) return;
-    this.#read = undefined;
-    if (!this.#usable(this.#clock())) return;
-    const why = `a read takes over ${READ_SECONDS} s: check the network and the client's timeouts`;
-    this.#keepError(read, new TokenRefreshError("SecretStoreUnavailable", `secret ${this.#secretId}: ${why}`));
   }
 }

@@ -10,39 +10,68 @@ const LONGEST_EMPTY_SECONDS = 5;
 const RECOVERY_SECONDS = 4 * 3600;
 const MOST_DOUBLINGS = 10;
 
+export interface PauseLimits {
+  readonly longestSeconds: number;
+  /** After a failure while there is no value to serve. */
+  readonly longestEmptySeconds: number;
+  /** How often in a row another value makes the pauses short; once more after four hours. */
+  readonly mostRestores: number;
+}
+
+const OF_A_TOKEN: PauseLimits = {
+  longestSeconds: LONGEST_PAUSE_SECONDS,
+  longestEmptySeconds: LONGEST_EMPTY_SECONDS,
+  mostRestores: Infinity,
+};
+
 /** Pauses of 1, 2, 4 ... seconds, less up to half by chance. Failures and rejections share one count. */
 export class Pauses {
   error: TokenRefreshError | undefined;
   #count = 0;
   #countedAt = -Infinity;
   #nextAt = -Infinity;
+  #restores = 0;
+  #restoredAt = -Infinity;
 
-  constructor(private readonly chance: () => number) {}
+  constructor(
+    private readonly chance: () => number,
+    private readonly limits: PauseLimits = OF_A_TOKEN,
+  ) {}
 
   mayRead(now: number): boolean {
     // A time further ahead than any pause was set before the clock was set back.
-    return !(now < this.#nextAt && this.#nextAt <= now + LONGEST_PAUSE_SECONDS);
+    return !(now < this.#nextAt && this.#nextAt <= now + this.limits.longestSeconds);
   }
 
   /** Note a failed read, and return when to read again; `goodUntil` is when the token to serve expires. */
   failed(error: TokenRefreshError, now: number, goodUntil: number | undefined): number {
     this.error = error;
-    const longest = goodUntil === undefined ? LONGEST_EMPTY_SECONDS : LONGEST_PAUSE_SECONDS;
+    const longest = goodUntil === undefined ? this.limits.longestEmptySeconds : this.limits.longestSeconds;
     this.#nextAt = Math.min(now + this.#seconds(longest, now, true), goodUntil ?? Infinity);
     return this.#nextAt;
   }
 
-  /** Note that the cached token was read again; `rejected` if that was the reason. */
+  /** Note that the cached value was read again; `rejected` if that was the reason. */
   unchanged(now: number, rejected: boolean): void {
     this.error = undefined;
-    if (rejected || this.#count > 0) this.#nextAt = now + this.#seconds(LONGEST_PAUSE_SECONDS, now, rejected);
+    // A read that was due anyway delays the next look-up too: the time to live and an attacker share the reads.
+    if (rejected || this.#count > 0) this.#nextAt = now + this.#seconds(this.limits.longestSeconds, now, rejected);
   }
 
-  /** Note that another token is current: allow a read at once. */
-  changed(): void {
-    this.error = undefined;
-    this.#count = 0;
-    this.#countedAt = this.#nextAt = -Infinity;
+  /** Note that another value is current: begin again with short pauses, unless that has happened too often. */
+  changed(now: number, rejected: boolean): void {
+    const recovered = Math.max(now - this.#restoredAt, 0) / RECOVERY_SECONDS;
+    this.#restores = Math.max(this.#restores - recovered, 0) + 1;
+    this.#restoredAt = now;
+    if (this.#restores <= this.limits.mostRestores) {
+      this.error = undefined;
+      this.#count = 0;
+      this.#countedAt = this.#nextAt = -Infinity;
+    } else {
+      // A store that gives old and new versions in turn must not be read for each forged request.
+      this.#restores = this.limits.mostRestores;
+      this.unchanged(now, rejected);
+    }
   }
 
   #seconds(longest: number, now: number, count: boolean): number {
@@ -93,3 +122,38 @@ function lifetime(token: Token): number {
 export function secondsOf(time: Date): number {
   return time.getTime() / 1000;
 }
+
+/** 1973 and 5138: a time outside is in another unit. */
+const EARLIEST_SECONDS = 1e8;
+const LATEST_SECONDS = 1e11;
+/** The grammar of `token_refresh/stored/times.py`; without a zone a time is UTC. */
+const TIME = new RegExp(
+  "^([0-9]{4})-([0-9]{2})-([0-9]{2})" +
+    "(?:[T ]([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9])(?:\\.([0-9]{1,9}))?)?" +
+    "(?:Z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?)?$",
+);
+
+/** Read a time, a whole number of units or a text; `undefined` if it is none, or none that a token has. */
+export function readTime(value: unknown, perSecond: number): Date | undefined {
+  let milliseconds = NaN;
+  if (Number.isInteger(value)) milliseconds = (value as number) * (1000 / perSecond);
+  if (typeof value === "string") milliseconds = readText(value);
+  const seconds = milliseconds / 1000;
+  return EARLIEST_SECONDS <= seconds && seconds < LATEST_SECONDS ? new Date(milliseconds) : undefined;
+}
+
+/** Unix milliseconds; NaN if the text does not follow the grammar, or there is no such day. */
+function readText(text: string): number {
+  const found = TIME.exec(text);
+  if (!found) return NaN;
+  const [year, month, day, hours, minutes, seconds] = found.slice(1, 7).map((part) => Number(part ?? 0)) as Six;
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  // JavaScript takes 30 February for 2 March.
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return NaN;
+  const offset = (Number(found[9] ?? 0) * 60 + Number(found[10] ?? 0)) * (found[8] === "-" ? -60 : 60);
+  const fraction = Number((found[7] ?? "").padEnd(3, "0").slice(0, 3));
+  return date.getTime() + (hours * 3600 + minutes * 60 + seconds - offset) * 1000 + fraction;
+}
+
+type Six = [number, number, number, number, number, number];

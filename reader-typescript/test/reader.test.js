@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { mock, test } from "node:test";
 import { inspect } from "node:util";
+import { serialize } from "node:v8";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { Token, TokenReader, TokenRefreshError } from "../dist/index.js";
 
@@ -108,19 +109,20 @@ test("fetch gives a 401 back where no other token is stored", async () => {
   });
 });
 
-test("fetch never sends a stream again", async () => {
-  await apiOf("b", async (url, seen) => {
-    const reader = new TokenReader("tokens", { client: storeOf("a", "b") });
-    const parts = async function* () {
-      yield Buffer.from("hello");
-    };
+test("fetch never sends a stream again, and the next request has the new token", async () => {
+  const parts = async function* () {
+    yield Buffer.from("hello");
+  };
+  for (const body of [new Blob(["hello"]).stream(), parts(), Readable.from([Buffer.from("hello")]), undefined]) {
+    await apiOf("b", async (url, seen) => {
+      const reader = new TokenReader("tokens", { client: storeOf("a", "b") });
+      const request = body ? url : new Request(url, { method: "POST", body: "hello" });
 
-    for (const body of [new Blob(["hello"]).stream(), parts(), Readable.from([Buffer.from("hello")])]) {
-      assert.equal((await reader.fetch(url, { method: "POST", body, duplex: "half" })).status, 401);
-    }
-    assert.equal((await reader.fetch(new Request(url, { method: "POST", body: "hello" }))).status, 401);
-    assert.deepEqual(seen.map(({ body }) => body), Array(4).fill("hello"));
-  });
+      assert.equal((await reader.fetch(request, body && { method: "POST", body, duplex: "half" })).status, 401);
+      assert.equal((await reader.fetch(url)).status, 200);
+      assert.deepEqual(seen.map(({ token, body }) => [token, body]), [["a", "hello"], ["b", ""]]);
+    });
+  }
 });
 
 test("fetch sends every other body again, complete", async () => {
@@ -145,27 +147,21 @@ test("fetch repeats a Request without a body", async () => {
   });
 });
 
-test("the token follows no redirect to another host", async () => {
-  await apiOf("a", async (other, seenThere) => {
-    const away = (_, response) => response.writeHead(302, { Location: other.replace("127.0.0.1", "localhost") }).end();
-    await apiOf("a", async (url) => {
-      const reader = new TokenReader("tokens", { client: storeOf("a") });
-
-      await reader.fetch(url).catch(() => undefined); // where localhost is not this address, nothing listens
-
-      assert.ok(seenThere.every(({ token }) => token === undefined));
-    }, away);
-  });
-});
-
 test("neither a token nor a reader shows the token's value", async () => {
   const reader = new TokenReader("tokens", { client: storeOf("very-secret") });
   const token = await reader.token();
 
   assert.ok(token instanceof Token);
-  for (const shown of [inspect(token, { showHidden: true, depth: 9 }), JSON.stringify(token), `${token}`, inspect(reader)]) {
-    assert.ok(!shown.includes("very-secret"), shown);
-  }
+  const all = { showHidden: true, getters: true, depth: 9 };
+  const shown = [token, { held: [token] }, { ...token }, structuredClone(token), reader, Object.entries(token)].flatMap((value) => [
+    inspect(value, all),
+    inspect(value),
+    JSON.stringify(value),
+    `${value}`,
+    serialize(value === reader ? {} : value).toString("latin1"),
+  ]);
+  for (const text of shown) assert.ok(!text.includes("very-secret"), text);
+  assert.match(inspect(token), /^Token \{.*versionId: 'version-0'/s);
 });
 
 test("an error shows nothing of what is stored or of what was thrown", async () => {
@@ -227,12 +223,46 @@ test("an error without a token names the token secret's status, by its name and 
   }
 });
 
-test("what is no name of a secret is refused, and not quoted", () => {
-  for (const wrong of ["", "very secret", "ssm:/path", undefined]) {
+test("a malformed reference is refused by length, place and kind of its first wrong character, and not quoted", () => {
+  const arn = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:canary";
+  const cases = [
+    ["", "got an empty string"],
+    [undefined, "got undefined"],
+    ["canary secret", "character 7 of 13 is white space"],
+    ["ssm:/canary", "character 4 of 11 is a colon"],
+    ['{"canary": 1}', "character 1 of 13 is punctuation or a symbol"],
+    ["can\u00e4ry", "character 4 of 6 is a letter or digit outside ASCII"],
+    ["canary\u0007", "character 7 of 7 is a control character"],
+    ["canary#", "it ends after 7 characters"],
+    ["canary#a\nb", "character 9 of 10 is white space"],
+    ["#canary", "character 1 of 7 is a number sign"],
+    [`${"c".repeat(512)}anary`, "character 513 of 517 is a letter or digit"],
+    [arn.replace("secretsmanager", "ssm"), "character 9 of 49 is a letter or digit"],
+    [arn.slice(0, -6), "it ends after 54 characters"],
+  ];
+  for (const [wrong, says] of cases) {
     assert.throws(
       () => new TokenReader(wrong),
-      (error) => error.name === "ConfigurationError" && !error.message.includes("very"),
+      (error) => error.name === "ConfigurationError" && error.message.includes(says) && !error.message.includes("canary"),
+      `${wrong}: ${says}`,
     );
+  }
+});
+
+test("a token document may be a field of a secret", async () => {
+  const document = { accessToken: "a", expiresAt: Date.now() + LIFE_SECONDS * 1000 };
+  const stored = { upwork: document, other: "very-secret" };
+  const send = async (command) => {
+    assert.equal(command.input.SecretId, "my-app/prod/tokens");
+    return { SecretString: JSON.stringify(stored), VersionId: "v", CreatedDate: new Date() };
+  };
+
+  assert.equal(await new TokenReader("my-app/prod/tokens#upwork", { client: { send } }).get(), "a");
+  for (const [field, kind] of [["other", "a JSON string"], ["missing", "missing"], ["constructor", "missing"]]) {
+    const error = await new TokenReader(`my-app/prod/tokens#${field}`, { client: { send } }).get().catch((failure) => failure);
+
+    assert.equal(error.name, "InvalidSecretDocument");
+    assert.ok(error.message.endsWith(`${field} must be a JSON object; it is ${kind}`), error.message);
   }
 });
 
@@ -292,6 +322,31 @@ test("a warning says that a cached token is served, and why", async () => {
   assert.deepEqual(warnings, ["SecretStoreUnavailable"]);
 });
 
+test("a listener of warnings that fails costs nobody the token, and not the process", async () => {
+  const told = [];
+  process.on("warning", ({ message }) => told.push(message));
+  for (const onWarning of [() => { throw new Error("thrown"); }, async () => { throw new Error("rejected"); }]) {
+    for (const background of [true, false]) {
+      let now = 1_800_000_000;
+      let fails = false;
+      const send = async () => {
+        if (fails) throw new Error("");
+        const SecretString = JSON.stringify({ access_token: "a", expires_at: now + LIFE_SECONDS });
+        return { SecretString, VersionId: "v", CreatedDate: new Date(now * 1000) };
+      };
+      const reader = new TokenReader("tokens", { client: { send }, background, clock: () => now, onWarning });
+      await reader.get();
+      fails = true;
+      now += LIFE_SECONDS - 60;
+
+      assert.equal(await reader.get(), "a");
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(reader.health().lastError.name, "SecretStoreUnavailable");
+    }
+  }
+  assert.deepEqual(told, Array(4).fill("onWarning failed; it heard that a cached value is served"));
+});
+
 /** A reader that has read the token `first`; its reads end when they are told to. */
 async function holding() {
   let now = 1_800_000_000;
@@ -316,10 +371,10 @@ async function holding() {
   return { reader, held, warnings, end, pass: (seconds) => (now += seconds) };
 }
 
-/** The same with a read that was given up after 31 s, and another one under way. */
+/** The same with a read that was given up after 31 s, and after the pause of a failure another one under way. */
 async function overtaken() {
   const held = await holding();
-  for (const seconds of [2500, 31]) {
+  for (const seconds of [2500, 31, 2]) {
     held.pass(seconds);
     assert.equal(await held.reader.get(), "first");
   }

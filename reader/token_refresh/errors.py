@@ -9,6 +9,7 @@
         SecretEmpty
         SecretAccessDenied
         SecretStoreUnavailable
+        TableUnavailable
       RefreshError
         ReauthorizationRequired
         RefreshOutcomeUnknown
@@ -133,6 +134,10 @@ class SecretAccessDenied(SecretStoreError):
 
 class SecretStoreUnavailable(SecretStoreError):
     """AWS is unreachable, throttles, or is at a limit. Fix: wait; check the network."""
+
+
+class TableUnavailable(SecretStoreError):
+    """DynamoDB is unreachable, throttles or fails; Secrets Manager may be well. Fix: wait; check the network."""
 
 
 class RefreshError(TokenRefreshError):

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from benchmarks.fleets.faults import FAULTS
 from benchmarks.fleets.goals import STORIES, Result
+from benchmarks.fleets.members import MEMBERS
 
 SECRETS = 10_000
 SIZES = {
@@ -31,11 +32,13 @@ SIZES = {
     "unknown": 150,
     "hanging-herd": 3_000,
     "poison": 2_000,
-}
+    "growth": 5_000,
+    "much-poison": 300,
+} | dict.fromkeys(MEMBERS.keys() - {"growth", "much-poison"}, 2_000)
 """Of the stories that are not about 10,000 secrets."""
-MANY_SEEDS = {"writes-refused": 20, "hosts": 20, "unknown": 20, "hanging-herd": 20}
+MANY_SEEDS = {"writes-refused": 20, "hosts": 20, "unknown": 20, "hanging-herd": 20} | dict.fromkeys(MEMBERS, 20)
 SEEDS = 3
-ALL = STORIES | FAULTS
+ALL = STORIES | FAULTS | MEMBERS
 
 
 def play(name: str, secrets: int, seed: int) -> tuple[list[Result], float]:

@@ -44,7 +44,7 @@ def refusals() -> dict[str, bool]:
             return False
 
         results = {
-            "missing": names("missing", "check the name and the region"),
+            "missing": names("missing", "check the name, the account and the region"),
             "malformed": names("malformed", "not an ISO 8601 date and time"),
             "wrong region": names(foreign, "set AWS_REGION=us-east-1"),
         }

@@ -1,15 +1,14 @@
-"""The window: where a run was killed, and whether the grant lives on, drawn from docs/proof/kills.md."""
+"""The window: where a run was killed, and whether the grant lives on, drawn from docs/proof.json."""
 
 from __future__ import annotations
 
-import re
+import json
 from typing import NamedTuple
 
 from pages.chart import picture, text
 from pages.terminal import ROOT
 
-_KILLS = ROOT / "docs" / "proof" / "kills.md"
-_ROW = re.compile(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \| (.+) \|$", re.MULTILINE)
+_SUMMARY = ROOT / "docs" / "proof.json"
 _SHIFT = {"before": -8, "after": 8, "late": 8}
 """Where a kill stands beside its call; time runs down."""
 _PROVIDERS = ("single use", "grace", "static")
@@ -39,12 +38,10 @@ class Kill(NamedTuple):
 
 def kills() -> list[Kill]:
     """Return the kills of a scheduled refresh with claims in the secret."""
-    section = _KILLS.read_text().split("\n## Refresh\n")[1].split("\n## ")[0]
     return [
-        Kill(int(number), call, when, column, "**lost**" in end)
-        for number, call, whens, ends in _ROW.findall(section)
-        for when in whens.split(", ")
-        for column, end in enumerate(ends.split(" | "))
+        Kill(number, call, when, column, lost)
+        for number, call, when, ends in json.loads(_SUMMARY.read_text())["kill-matrix"]["refresh"]
+        for column, lost in enumerate(ends)
     ]
 
 

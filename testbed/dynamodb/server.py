@@ -14,7 +14,7 @@ from testbed.aws.errors import ServiceError
 from testbed.aws.faults import Call
 from testbed.aws.server import AwsServer
 from testbed.aws.service import Request, Response
-from testbed.dynamodb.expressions import Expression, Item, invalid
+from testbed.dynamodb.expressions import Item, invalid, updated
 
 
 class DynamoDbServer(AwsServer):
@@ -78,17 +78,10 @@ class DynamoDbServer(AwsServer):
         return {} if item is None else {"Item": item}
 
     def _update(self, table: str, key: str, request: Request) -> Response:
-        values = request.get("ExpressionAttributeValues", {})
-        update = Expression(request.get("UpdateExpression", ""), values)
-        condition = Expression(request.get("ConditionExpression", ""), values)
-        apply, holds = update.update(), condition.condition() if condition.text else lambda _: True
-        if unused := sorted(set(values) - update.used - condition.used):
-            raise invalid(f"Value provided in ExpressionAttributeValues unused in expressions: {unused}")
         old = self.tables[table].get(key)
-        if not holds(old or {}):
-            raise ServiceError("ConditionalCheckFailedException", "The conditional request failed")
+        item = updated(old, request)
         self._before[table, key] = old
-        item = self.tables[table][key] = apply(old or dict(request["Key"]))
+        self.tables[table][key] = item
         return {"Attributes": item} if request.get("ReturnValues") == "ALL_NEW" else {}
 
 

@@ -87,6 +87,11 @@ class SecretsModel:
         still = tuple((k, c) for k, c in sorted(refused.items()) if c is not None)
         self._secrets[name] = replace(secret, refused=still)
 
+    def replicate(self, name: str, **status_of: str) -> None:
+        """Let a secret's description say how the replicas in these regions are, as in `eu_west_1="InSync"`."""
+        statuses = tuple((region.replace("_", "-"), status) for region, status in status_of.items())
+        self._secrets[name] = replace(self._secrets[name], replication=statuses)
+
     def find(self, secret_id: str) -> Secret | None:
         """Find a secret by name, ARN, or ARN without its suffix."""
         if secret := self._secrets.get(secret_id):
@@ -216,6 +221,8 @@ class SecretsModel:
             response["DeletedDate"] = secret.deleted_at
         if secret.tags:
             response["Tags"] = [{"Key": key, "Value": value} for key, value in secret.tags]
+        if secret.replication:
+            response["ReplicationStatus"] = [{"Region": region, "Status": s} for region, s in secret.replication]
         if secret.labels:
             holders = {holder for _, holder in secret.labels}
             response["VersionIdsToStages"] = {holder: secret.labels_of(holder) for holder in holders}

@@ -42,6 +42,8 @@ class Secret:
     """The KMS key of new versions."""
     refused: tuple[tuple[str, str], ...] = ()
     """Keys that KMS refuses, each with the error code that Secrets Manager then responds with."""
+    replication: tuple[tuple[str, str], ...] = ()
+    """What `ReplicationStatus` says of each region; the replicas themselves are not played."""
 
     def version(self, version_id: str | None) -> Version | None:
         """Find a version by its ID."""

@@ -1,10 +1,11 @@
-"""Servers on loopback for the tests of the HTTP adapter."""
+"""Token endpoints for the tests of the HTTP adapter: on loopback, where the wire matters, and played."""
 
 from collections.abc import Iterator
 
 import pytest
+import respx
 
-from adapters.endpoints import Recorder
+from adapters.endpoints import BODY, URL
 from testbed.provider.token_endpoint import TokenEndpoint
 
 
@@ -16,6 +17,7 @@ def endpoint() -> Iterator[TokenEndpoint]:
 
 
 @pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    with Recorder() as running:
-        yield running
+def provider() -> Iterator[respx.Route]:
+    """A token endpoint that respx plays: it takes every request."""
+    with respx.mock(using="httpcore", assert_all_called=False) as router:
+        yield router.route(url__startswith=URL).respond(content=BODY)

@@ -1,7 +1,10 @@
-"""What the tests of the HTTP adapter share: a server that records, and a request to a server that misbehaves."""
+"""What the tests of the HTTP adapter share: requests that respx plays, a proxy, and a server that misbehaves."""
 
 import threading
 from typing import Any
+
+import httpx
+import respx
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider.script import Script
@@ -35,33 +38,34 @@ def requests_under_way() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "token-request"]
 
 
-class Recorder(LoopbackServer):
-    """Keeps each request as it came, and responds with tokens."""
-
-    def __init__(self) -> None:
-        super().__init__(_RecorderHandler)
-        self.seen: list[tuple[str, str, dict[str, str], str]] = []
-        self.status = 200
-        self.coding: str | None = None
-
-
-class _RecorderHandler(LoopbackHandler):
-    server: Recorder
-
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        self.server.seen.append((self.command, self.path, dict(self.headers), self.read_body().decode()))
-        coding = self.server.coding
-        self.respond(self.server.status, BODY, {} if coding is None else {"Content-Encoding": coding})
-
-    do_GET = do_CONNECT = do_POST  # noqa: N815 - named by http.server
-
-
+URL = "http://127.0.0.1/token"
+"""Where a request goes that respx plays: nothing listens there."""
 CLIENT = ClientCredentials(client_id="id", client_secret=SecretValue("p&w"))
 
 
-def sent_as(recorder: Recorder, form: RequestFormat) -> tuple[str, str, dict[str, str], str]:
-    request = refresh_request(SecretValue("r"), CLIENT, form)
-    found = HttpTokenEndpoint(f"http://{recorder.address}/token").send(request, timeout_seconds=60.0)
+class Proxy(LoopbackServer):
+    """Keeps method, target and headers of each request as it came, and refuses it."""
+
+    def __init__(self) -> None:
+        super().__init__(_ProxyHandler)
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+
+
+class _ProxyHandler(LoopbackHandler):
+    server: Proxy
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        self.server.seen.append((self.command, self.path, dict(self.headers)))
+        self.respond(407)
+
+    do_CONNECT = do_POST  # noqa: N815 - named by http.server
+
+
+def sent_as(form: RequestFormat) -> httpx.Request:
+    """Send a request to a provider that respx plays; give what went to the network."""
+    with respx.mock(using="httpcore") as router:
+        played = router.route(host="127.0.0.1").respond(content=BODY)
+        found = HttpTokenEndpoint(URL).send(refresh_request(SecretValue("r"), CLIENT, form), timeout_seconds=60.0)
     assert isinstance(found, TokenResponse)
-    (seen,) = recorder.seen
-    return seen
+    request: httpx.Request = played.calls.last.request
+    return request

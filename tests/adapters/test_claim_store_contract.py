@@ -18,13 +18,13 @@ from token_refresh.errors import (
     InvalidSecretDocument,
     SecretAccessDenied,
     SecretStoreError,
-    SecretStoreUnavailable,
+    TableUnavailable,
 )
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import Claim, Record
+from token_refresh_worker.core.claims import Claim, Record, unreadable_claim
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.ports import ClaimStore, Deadline
 
@@ -154,11 +154,10 @@ def test_a_new_claim_has_no_record(subject: Subject) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"claim": {"S": "{}"}},
-        {"claim": {"N": "1"}},
         {"claimed_at": {"N": "1e18"}},
         {"claimed_at": {"S": "now"}},
         {"claim_id": {"N": "1"}},
+        {"claim": {"S": "{}"}, "kept_tokens": {"L": []}},
     ],
 )
 def test_an_unreadable_item_is_named(table: TableServer, changes: dict[str, Any]) -> None:
@@ -167,8 +166,21 @@ def test_an_unreadable_item_is_named(table: TableServer, changes: dict[str, Any]
     store.append(a_claim(), after=None)
     table.server.tables["claims"][ARN] = table.item | changes
 
-    with pytest.raises(InvalidSecretDocument, match=r"is unreadable: wait an hour, .*aws dynamodb delete-item "):
+    with pytest.raises(InvalidSecretDocument, match=r"is unreadable.*: wait an hour, .*aws dynamodb delete-item "):
         store.newest()
+
+
+@pytest.mark.parametrize("spoilt", [{"S": "{}"}, {"N": "1"}])
+def test_something_unreadable_in_a_table_counts_as_a_claim(table: TableServer, spoilt: dict[str, str]) -> None:
+    """As in a version: a claim of an hour, from when it was stored, and the next one can follow it."""
+    store, written = table.store(), a_claim()
+    store.append(written, after=None)
+    table.server.tables["claims"][ARN] = table.item | {"claim": spoilt}
+
+    found = store.newest().claim
+
+    assert unreadable_claim(written.claim_id, written.claimed_at) == found
+    assert store.append(a_claim(C2), after=written.claim_id)
 
 
 @pytest.mark.parametrize("stored", [{"S": "{}"}, {"N": "1"}])
@@ -196,7 +208,7 @@ def test_a_table_that_is_not_there_is_a_wrong_setting(table: TableServer) -> Non
         table.store("other").newest()
 
 
-@pytest.mark.parametrize(("fault", "error"), [("deny", SecretAccessDenied), ("throttle", SecretStoreUnavailable)])
+@pytest.mark.parametrize(("fault", "error"), [("deny", SecretAccessDenied), ("throttle", TableUnavailable)])
 def test_what_the_table_refuses_is_named(table: TableServer, fault: Any, error: type[SecretStoreError]) -> None:
     """A missing permission and a throttled table are different errors; nothing was redeemed."""
     table.server.fault(fault, "GetItem", times=100)

@@ -1,47 +1,96 @@
-"""Which token requests go through the proxy of the environment."""
+"""Which requests go through the proxy of the environment."""
 
 import base64
+import os
 import socket
 from typing import Any
 
 import pytest
 
-from adapters.endpoints import CLIENT, Recorder, sent_as
+from adapters.endpoints import CLIENT, Proxy, send
+from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh_worker.oauth.formats import RequestFormat
 from token_refresh_worker.oauth.request import refresh_request
-from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
+
+PROVIDER = "https://provider.invalid/token"
+MALFORMED = [
+    "http://user:canary/ss@proxy.internal:3128",
+    "http://user:12/canary@proxy.internal:3128",
+    "http://user:12?canary@proxy.internal:3128",
+    "http://user:12#canary@proxy.internal:3128",
+    "user:12/canary@proxy.internal",
+    "http://[canary:3128",
+    "http://[canary]:3128",
+    "http://proxy.internal:canary",
+    "http://proxy.internal:99999",
+    "http://proxy.internal:0",
+    "http://canary proxy:3128",
+    "http://pröxy-canary:3128",
+    "http://",
+    "http://:3128",
+    "socks5://user:canary@proxy.internal:1080",
+    "ftp://proxy.internal",
+    "://canary",
+]
 
 
-def test_a_loopback_request_goes_through_no_proxy(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the machine's own proxies out."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+def test_a_loopback_request_goes_through_no_proxy(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """A proxy from the environment would see the token in plain text."""
-    with Recorder() as proxy:
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-            monkeypatch.setenv(name, f"http://{proxy.address}")
+    with Proxy() as proxy:
+        monkeypatch.setenv(name, f"http://{proxy.address}")
 
-        sent_as(recorder, RequestFormat())
+        assert isinstance(send(endpoint), TokenResponse)
 
         assert [] == proxy.seen
 
 
-def test_a_request_to_another_machine_may_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "url", ["https://localhost/t", "https://127.0.0.1:1/t", "https://[::1]/t", "https://127.8.8.8/"]
+)
+def test_loopback_over_tls_goes_through_no_proxy_either(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """No proxy leads to this machine."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.internal:3128")
+
+    assert find_proxy(url) is None
+    assert find_proxy(PROVIDER) is not None
+
+
+def test_nothing_goes_to_a_proxy_in_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request without TLS has no proxy, whatever its host is."""
+    for name in ("HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.internal:3128")
+
+    assert find_proxy("http://provider.invalid/token") is None
+
+
+@pytest.mark.parametrize("password", ["pass%21word", "p%C3%A4ss", ""])
+def test_a_request_to_another_machine_may_go_through_a_proxy(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
     """A function in a VPC may reach the provider through a proxy only. TLS keeps the token from it."""
-    with Recorder() as proxy:
-        proxy.status = 407
-        for name in ("HTTPS_PROXY", "https_proxy"):
-            monkeypatch.setenv(name, f"http://user:pass%21word@{proxy.address}")
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.delenv(name, raising=False)
+    with Proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:{password}@{proxy.address}")
         request = refresh_request(SecretValue("canary"), CLIENT)
 
-        found = HttpTokenEndpoint("https://provider.invalid/token").send(request, timeout_seconds=60.0)
+        found = HttpTokenEndpoint(PROVIDER).send(request, timeout_seconds=60.0)
 
         assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ProxyError") == found
         assert "canary" not in str(proxy.seen)
-        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _, _ in proxy.seen]
-        assert f"Basic {base64.b64encode(b'user:pass!word').decode()}" == proxy.seen[0][2]["Proxy-Authorization"]
+        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _ in proxy.seen]
+        sent = {"pass%21word": "pass!word", "p%C3%A4ss": "päss", "": ""}[password]
+        assert f"Basic {base64.b64encode(f'user:{sent}'.encode()).decode()}" == proxy.seen[0][2]["Proxy-Authorization"]
 
 
 def test_without_a_proxy_the_provider_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,41 +102,45 @@ def test_without_a_proxy_the_provider_is_asked_itself(monkeypatch: pytest.Monkey
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
 
-    found = HttpTokenEndpoint("https://provider.invalid/t").send(
-        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
-    )
+    found = HttpTokenEndpoint(PROVIDER).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
 
     assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError") == found
     assert ["provider.invalid"] == asked
 
 
-def test_a_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many environments name a proxy as `host:port`, as curl takes it."""
-    with Recorder() as proxy:
-        proxy.status = 407
-        for name in ("HTTPS_PROXY", "https_proxy"):
-            monkeypatch.setenv(name, proxy.address)
-        for name in ("NO_PROXY", "no_proxy"):
-            monkeypatch.delenv(name, raising=False)
+@pytest.mark.parametrize("form", ["{}", " http://{}/ \n", "HTTP://{}", "http://{}/a/path"])
+def test_forms_of_a_proxy(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """Many environments name a proxy as `host:port`, as curl takes it, or with more around it than is needed."""
+    with Proxy() as proxy:
+        monkeypatch.setenv("all_proxy", form.format(proxy.address))
 
-        HttpTokenEndpoint("https://provider.invalid/token").send(
-            refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
-        )
+        HttpTokenEndpoint(PROVIDER).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
 
-        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _, _ in proxy.seen]
+        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _ in proxy.seen]
 
 
-@pytest.mark.parametrize("proxy", ["socks5://user:canary@proxy.internal:1080", "http://", "ftp://proxy.internal"])
-def test_a_proxy_that_can_not_be_used_is_an_error_before_the_claim(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The endpoint refuses it when it is made; the message names the variables and not their values."""
-    for name in ("HTTPS_PROXY", "https_proxy"):
-        monkeypatch.setenv(name, proxy)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "Https_Proxy"])
+@pytest.mark.parametrize("value", MALFORMED)
+def test_a_malformed_proxy_is_an_error_before_the_claim(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """The endpoint refuses it when it is made; the message names the variable that counts, and not its value."""
+    monkeypatch.setenv(variable, value)
 
-    with pytest.raises(ConfigurationError, match="HTTPS_PROXY, HTTP_PROXY or ALL_PROXY") as refused:
-        HttpTokenEndpoint("https://provider.invalid/token")
+    with pytest.raises(ConfigurationError) as refused:
+        HttpTokenEndpoint(PROVIDER)
+
+    assert variable == refused.value.setting
     assert "canary" not in str(refused.value)
+    assert (None, True) == (refused.value.__cause__, refused.value.__context__ is None)
+
+
+def test_a_malformed_proxy_that_nobody_needs_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where NO_PROXY names the host, or another variable counts, the value is not read."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:abc")
+    monkeypatch.setenv("NO_PROXY", ".invalid")
+    assert find_proxy(PROVIDER) is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
+    monkeypatch.setenv("ALL_PROXY", "http://proxy:abc")
+    assert find_proxy("https://example.com/") is not None

@@ -4,10 +4,18 @@ import ssl
 from typing import Any
 
 import httpcore
+import httpx
 import pytest
+import respx
 
 from token_refresh_worker.adapters import time_limit
-from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS, LATE_READS, LimitedNetwork, TimeLimit
+from token_refresh_worker.adapters.time_limit import (
+    CONNECT_SECONDS,
+    LATE_READS,
+    LimitedNetwork,
+    LimitedTransport,
+    TimeLimit,
+)
 
 
 class Stream(httpcore.NetworkStream):
@@ -50,6 +58,7 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
         return found
 
     monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", connect_tcp)
+    monkeypatch.setattr(time_limit, "addresses_of", lambda _: ["192.0.2.1"])
     return found
 
 
@@ -67,7 +76,7 @@ def test_each_step_has_the_time_that_is_left(clock: list[float], stream: Stream)
     secured.close()
 
     assert [
-        ("connect", ("example.com", 443, 10.0, None, None)),
+        ("connect", ("192.0.2.1", 443, 10.0, None, None)),
         ("start_tls", (context, "example.com", 9.0)),
         ("write", (b"request", 8.0)),
         ("read", (9, 7.0)),
@@ -138,3 +147,18 @@ def test_the_clock_counts_suspended_time() -> None:
 
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     assert before <= time_limit._now() <= time.clock_gettime(time.CLOCK_BOOTTIME)  # noqa: SLF001 - the clock itself
+
+
+def test_a_client_above_the_transport_would_break_promises(caplog: pytest.LogCaptureFixture) -> None:
+    """An `httpx.Client` may send with it; but that logs the query, and a sent request fails as an unsent one does."""
+    caplog.set_level("INFO", "httpx")
+    with respx.mock(using="httpcore") as router:
+        route = router.post("https://provider.example/token").respond(302, headers={"Location": "https://xn--/"})
+        client = httpx.Client(transport=LimitedTransport(TimeLimit(60.0)), trust_env=False)
+        with client, pytest.raises(UnicodeError):
+            client.post("https://provider.example/token", params={"refresh_token": "canary"})
+        with LimitedTransport(TimeLimit(60.0)) as transport:
+            response = transport.handle_request(httpx.Request("POST", "https://provider.example/token"))
+
+    assert (2, 302) == (route.call_count, response.status_code)
+    assert "canary" in caplog.text

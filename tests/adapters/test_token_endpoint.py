@@ -9,8 +9,9 @@ from email.utils import format_datetime
 import httpcore
 import httpx
 import pytest
+import respx
 
-from adapters.endpoints import BODY, CLIENT, Recorder, send
+from adapters.endpoints import BODY, CLIENT, URL, send
 from testbed.fakes import FakeClock
 from testbed.provider import script
 from testbed.provider.script import Script
@@ -169,6 +170,21 @@ def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint, monkeypatch:
     assert FailureKind.UNEXPECTED is response.kind
 
 
+def test_an_error_in_text_says_not_sent_before_the_request_alone(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that can't be encoded is met before the request. The same error behind it leaves the outcome open."""
+
+    def read(_: httpx.Response) -> bytes | None:
+        raise UnicodeError
+
+    monkeypatch.setattr(token_endpoint, "read_body", read)
+
+    response = send(endpoint)
+
+    assert FailedRequest(kind=FailureKind.NO_RESPONSE, seen="UnicodeError") == response
+
+
 def test_nobody_listening_means_not_sent(endpoint: TokenEndpoint) -> None:
     """Without a connection the request was not sent."""
     response = send(endpoint, url="http://127.0.0.1:1/token")
@@ -260,12 +276,10 @@ def test_an_url_that_no_client_can_use_sends_nothing() -> None:
 
 
 @pytest.mark.parametrize("coding", ["", "identity", "utf-8", "none"])
-def test_a_coding_that_compresses_nothing_costs_no_tokens(recorder: Recorder, coding: str) -> None:
+def test_a_coding_that_compresses_nothing_costs_no_tokens(provider: respx.Route, coding: str) -> None:
     """Servers name a character set or nothing in `Content-Encoding`; the body is plain all the same."""
-    recorder.coding = coding
+    provider.respond(content=BODY, headers={"Content-Encoding": coding})
 
-    found = HttpTokenEndpoint(f"http://{recorder.address}/token").send(
-        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
-    )
+    found = HttpTokenEndpoint(URL).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
 
     assert isinstance(found, TokenResponse)

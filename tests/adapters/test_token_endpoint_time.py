@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -120,6 +121,39 @@ def test_what_was_reported_as_not_sent_is_never_sent(endpoint: TokenEndpoint, lo
     left.join()
     assert FailedRequest(kind=FailureKind.NOT_SENT, seen="TimeoutError") == response
     assert [] == endpoint.requests
+
+
+@pytest.fixture
+def silent_first(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Give the endpoint a name with two addresses; the first one drops packets, since its backlog is full."""
+    _, _, port = endpoint.address.partition(":")
+    monkeypatch.setattr(time_limit, "addresses_of", lambda _: ("127.0.0.2", "127.0.0.1"))
+    with ExitStack() as opened:
+        listening, *waiting = (opened.enter_context(socket.socket()) for _ in range(9))
+        listening.bind(("127.0.0.2", int(port)))
+        listening.listen(0)
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.2", int(port)))
+        yield endpoint.url.replace("127.0.0.1", "localhost")
+
+
+def test_an_address_that_drops_packets_leaves_time_for_the_next(
+    endpoint: TokenEndpoint, silent_first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host with two addresses, of which the first is dead: the second brings the tokens."""
+    monkeypatch.setattr(time_limit, "CONNECT_SECONDS", 4.0)
+
+    assert isinstance(send(endpoint, url=silent_first), TokenResponse)
+
+
+def test_an_address_that_refuses_leaves_time_for_the_next(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address at which nothing listens, such as one of IPv6 on a machine without it, costs nothing."""
+    monkeypatch.setattr(time_limit, "addresses_of", lambda _: ("::1", "127.0.0.1"))
+
+    assert isinstance(send(endpoint, url=endpoint.url.replace("127.0.0.1", "localhost")), TokenResponse)
 
 
 def test_a_connection_that_hangs_is_given_up_early(

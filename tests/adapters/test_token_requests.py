@@ -1,11 +1,12 @@
 """How a token request is sent: where its fields go, and the assertion that is made for it."""
 
 import json
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl
 
 import pytest
+import respx
 
-from adapters.endpoints import CLIENT, Recorder, sent_as
+from adapters.endpoints import CLIENT, URL, sent_as
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.client_assertion import SigningError
@@ -18,38 +19,39 @@ from token_refresh_worker.oauth.response import FailedRequest, FailureKind, Toke
 FIELDS = {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "id", "client_secret": "p&w"}
 
 
-def test_a_form_goes_into_the_body(recorder: Recorder) -> None:
+def test_a_form_goes_into_the_body() -> None:
     """The default: form-encoded, by POST."""
-    method, path, headers, body = sent_as(recorder, RequestFormat())
+    sent = sent_as(RequestFormat())
 
-    assert ("POST", "/token", "application/x-www-form-urlencoded") == (method, path, headers["Content-Type"])
-    assert FIELDS == {name: values[0] for name, values in parse_qs(body).items()}
+    assert ("POST", "/token", "") == (sent.method, sent.url.path, sent.url.query.decode())
+    assert "application/x-www-form-urlencoded" == sent.headers["Content-Type"]
+    assert FIELDS == dict(parse_qsl(sent.content.decode(), strict_parsing=True))
 
 
-def test_json_goes_into_the_body(recorder: Recorder) -> None:
+def test_json_goes_into_the_body() -> None:
     """The same fields as a JSON object, with the provider's own headers."""
-    method, _, headers, body = sent_as(recorder, RequestFormat(encoding=Encoding.JSON, headers={"X-Version": "1"}))
+    sent = sent_as(RequestFormat(encoding=Encoding.JSON, headers={"X-Version": "1"}))
 
-    assert ("POST", "application/json", "1") == (method, headers["Content-Type"], headers["X-Version"])
-    assert FIELDS == json.loads(body)
+    assert ("POST", "application/json", "1") == (sent.method, sent.headers["Content-Type"], sent.headers["X-Version"])
+    assert FIELDS == json.loads(sent.content)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_query_goes_into_the_url(recorder: Recorder, method: str) -> None:
+def test_a_query_goes_into_the_url(method: str) -> None:
     """Some providers take all fields in the query; the body is empty then."""
-    sent, path, _, body = sent_as(recorder, RequestFormat(method=method, encoding=Encoding.QUERY))
+    sent = sent_as(RequestFormat(method=method, encoding=Encoding.QUERY))
 
-    assert (method, "/token", "") == (sent, urlsplit(path).path, body)
-    assert FIELDS == {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
+    assert (method, "/token", b"") == (sent.method, sent.url.path, sent.content)
+    assert FIELDS == dict(sent.url.params)
 
 
-def test_a_query_of_the_endpoint_is_kept(recorder: Recorder) -> None:
+def test_a_query_of_the_endpoint_is_kept(provider: respx.Route) -> None:
     """An endpoint that has a query already gets the fields after it."""
     request = refresh_request(SecretValue("r"), CLIENT, RequestFormat(encoding=Encoding.QUERY))
 
-    HttpTokenEndpoint(f"http://{recorder.address}/token?a=b").send(request, timeout_seconds=60.0)
+    HttpTokenEndpoint(f"{URL}?a=b").send(request, timeout_seconds=60.0)
 
-    assert recorder.seen[0][1].startswith("/token?a=b&grant_type=refresh_token&")
+    assert provider.calls.last.request.url.query.startswith(b"a=b&grant_type=refresh_token&")
 
 
 class Maker:
@@ -74,17 +76,17 @@ def signed_request(algorithm: str = "RS256") -> TokenRequest:
     return refresh_request(SecretValue(""), CLIENT, form, endpoint="https://example.com/token")
 
 
-def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
+def test_each_request_has_an_assertion_of_its_own(provider: respx.Route) -> None:
     """An assertion is made anew each time a request is sent: its `jti` may be used once (RFC 7523 section 3)."""
     maker = Maker()
-    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", make_assertion=maker.make)
+    endpoint = HttpTokenEndpoint(URL, make_assertion=maker.make)
     request = signed_request()
 
     for _ in range(2):
         assert isinstance(endpoint.send(request, timeout_seconds=60.0), TokenResponse)
 
-    bodies = [parse_qs(body) for _, _, _, body in recorder.seen]
-    assert ["assertion-0", "assertion-1"] == [body["client_assertion"][0] for body in bodies]
+    bodies = [dict(parse_qsl(call.request.content.decode())) for call in provider.calls]
+    assert ["assertion-0", "assertion-1"] == [body["client_assertion"] for body in bodies]
     assert all("client_secret" not in body for body in bodies)
 
 
@@ -97,14 +99,14 @@ def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
     ],
 )
 def test_without_a_signature_nothing_is_sent(
-    recorder: Recorder, failure: Exception, kind: FailureKind, says: str
+    provider: respx.Route, failure: Exception, kind: FailureKind, says: str
 ) -> None:
     """A signature that can't be had is a named failure, and the endpoint sees nothing."""
-    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", make_assertion=Maker(failure).make)
+    endpoint = HttpTokenEndpoint(URL, make_assertion=Maker(failure).make)
 
     found = endpoint.send(signed_request("ES256"), timeout_seconds=60.0)
 
     assert isinstance(found, FailedRequest)
     assert kind is found.kind
     assert found.seen.startswith(says)
-    assert [] == recorder.seen
+    assert not provider.called

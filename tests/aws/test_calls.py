@@ -13,7 +13,7 @@ from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
     SecretEmpty,
-    SecretStoreUnavailable,
+    TableUnavailable,
     TokenRefreshError,
 )
 
@@ -39,9 +39,9 @@ def refuse(error: Exception) -> Any:
     [
         (service_error("AccessDeniedException"), SecretAccessDenied),
         (service_error("ResourceNotFoundException"), ConfigurationError),
-        (service_error("ProvisionedThroughputExceededException"), SecretStoreUnavailable),
-        (EndpointConnectionError(endpoint_url="https://canary"), SecretStoreUnavailable),
-        (AttributeError("canary"), SecretStoreUnavailable),
+        (service_error("ProvisionedThroughputExceededException"), TableUnavailable),
+        (EndpointConnectionError(endpoint_url="https://canary"), TableUnavailable),
+        (AttributeError("canary"), TableUnavailable),
     ],
 )
 def test_failures_are_named(error: Exception, named: type[TokenRefreshError]) -> None:

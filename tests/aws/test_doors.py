@@ -12,16 +12,22 @@ import pytest
 from testbed.fakes import FakeClock
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from token_refresh.advice import in_words
-from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import (
+    ConfigurationError,
+    SecretAccessDenied,
+    SecretStoreUnavailable,
+    TableUnavailable,
+    TokenRefreshError,
+)
 from token_refresh.reader import Runtime, SecretReader, TokenReader
 from token_refresh.reader.on_demand import RefreshFunction
 from token_refresh.webhooks import Delivery, DeliveryNotQueued, EventBus, SqsQueue, VerifiedWith
 from token_refresh_worker.adapters.client_assertion import SigningError, sign_with_key, state_role
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
-from token_refresh_worker.cli.console.options import context_of
-from token_refresh_worker.cli.secret.lookups import read_clock
-from token_refresh_worker.cli.secret.membership import open_index
+from token_refresh_worker.cli.command import context_of
+from token_refresh_worker.cli.lookups import read_clock
+from token_refresh_worker.cli.membership import open_index
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.fleet import Message
 from token_refresh_worker.fleet.settings import FleetSettings
@@ -176,6 +182,11 @@ def aws(server: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
     return server
 
 
+def unavailable(door: str) -> type[TokenRefreshError]:
+    """Of DynamoDB's failures, the name tells that it is not Secrets Manager."""
+    return TableUnavailable if "dynamodb:" in DOORS[door][0] else SecretStoreUnavailable
+
+
 def said(door: str, error: type[TokenRefreshError]) -> str:
     """Go through a door, and give its words, with the call's own name left out."""
     call, act = DOORS[door]
@@ -241,7 +252,7 @@ def test_a_throttled_call(aws: Aws, door: str) -> None:
     assert (
         "CALL was throttled (ThrottlingException): this account sends too many requests in this region. The next run, "
         "read or delivery tries again; if it lasts, find the busy caller in CloudTrail"
-    ) == said(door, SecretStoreUnavailable)
+    ) == said(door, unavailable(door))
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -253,7 +264,7 @@ def test_a_service_out_of_reach(aws: Aws, monkeypatch: pytest.MonkeyPatch, door:
     assert (
         "CALL got no response (EndpointConnectionError): check the network path to AWS (VPC endpoint, NAT gateway, "
         "proxy), AWS_ENDPOINT_URL and the region"
-    ) == said(door, SecretStoreUnavailable)
+    ) == said(door, unavailable(door))
 
 
 @pytest.mark.parametrize("door", CLOCKS)
@@ -264,4 +275,4 @@ def test_no_date_no_decision(aws: Aws, door: str) -> None:
     assert (
         "CALL got a response without a usable Date: check AWS_ENDPOINT_URL and the proxy; something other than AWS "
         "seems to respond"
-    ) == said(door, SecretStoreUnavailable)
+    ) == said(door, unavailable(door))

@@ -1,32 +1,38 @@
-"""A provider's interface on loopback."""
+"""A provider's interface, played by respx."""
 
 import json
+from typing import Self
 
-from testbed.loopback import LoopbackHandler, LoopbackServer
+import httpx
+import respx
+
+URL = "http://127.0.0.1/me"
+"""The tokens of the tests are of this host."""
 
 
-class Api(LoopbackServer):
+class Api:
     """A provider's interface: it takes one access token, or any while none is set."""
 
     def __init__(self) -> None:
-        super().__init__(_Handler)
+        self.url = URL
         self.token = ""
         self.response: tuple[int, bytes] = (200, b'{"data": {"user": {}}}')
         self.headers: dict[str, str] = {}
+        self._router = respx.MockRouter(using="httpcore", assert_all_called=False)
+        self._router.route(url=URL).mock(side_effect=self._respond)
+        self._router.route(host="127.0.0.1").pass_through()  # the token endpoint, which listens at a port
 
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}/me"
+    def __enter__(self) -> Self:
+        self._router.start()
+        return self
 
+    def __exit__(self, *exception: object) -> None:
+        self._router.stop(clear=False)
 
-class _Handler(LoopbackHandler):
-    server: Api
-
-    def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        if self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
-            return self.respond(401)
-        return self.respond(*self.server.response, self.server.headers)
-
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        assert "user" in json.loads(self.read_body())["query"]
-        self.do_GET()
+    def _respond(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            assert "user" in json.loads(request.content)["query"]
+        if self.token and request.headers["Authorization"] != f"Bearer {self.token}":
+            return httpx.Response(401)
+        status, body = self.response
+        return httpx.Response(status, content=body, headers=self.headers)

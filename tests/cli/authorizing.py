@@ -70,7 +70,7 @@ def stored(store: SecretsManagerServer, secret_id: str = SECRET_ID) -> dict[str,
 def paste_into(cli: Cli, monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Any:
     """Paste an address with the right state and any code."""
     monkeypatch.setattr(
-        "token_refresh_worker.cli.authorize.authorization.secrets.token_urlsafe",
+        "token_refresh_worker.changes.authorization.secrets.token_urlsafe",
         lambda _: "one-known-value-that-is-long-enough",
     )
     address = "http://127.0.0.1/callback?code=any&state=one-known-value-that-is-long-enough\n"

@@ -26,8 +26,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli import main
-from token_refresh_worker.cli.authorize import redirect
+from token_refresh_worker.cli import main, redirect
 
 OF_PYTHON = re.compile(
     r"\b(CommandFailed|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"
@@ -150,7 +149,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
         someone = Person(*visits)
         # The person shares this process: a busy machine can hold it between a connection and its request.
         monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 60.0)
-        monkeypatch.setattr("token_refresh_worker.cli.authorize.command.opened", someone.opened)
+        monkeypatch.setattr("token_refresh_worker.cli.authorize.opened", someone.opened)
         return someone
 
     return sits

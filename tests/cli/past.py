@@ -11,15 +11,12 @@ from run.world import Killed, World
 from testbed.builders import origin, policy
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.history.past import Past, TokenFate
-from token_refresh_worker.cli.history.restore import judge
-from token_refresh_worker.cli.history.versions import list_versions
-from token_refresh_worker.cli.secret.finding import Finding, Health
+from token_refresh_worker.changes.past import Past, TokenFate, list_versions
+from token_refresh_worker.changes.restore import Verdict, judge
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
-from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 BOTH = pytest.mark.parametrize("store", list(ClaimStoreKind))
@@ -70,22 +67,17 @@ class Secret(World):
     def past(self) -> Past:
         listing = self.model.call("ListSecretVersionIds", {"SecretId": SECRET_ID, "IncludeDeprecated": True}, now=0)
         entries = [v | {"CreatedDate": datetime.fromtimestamp(v["CreatedDate"], UTC)} for v in listing["Versions"]]
-        return Past(
-            secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
-            claim_store=self.policy.claim_store,
-            needs_refresh_token=True,
-            listed=list_versions(entries, self.store, needs_refresh_token=True),
-            table=self.table,
-        )
+        listed = list_versions(entries, self.store, needs_refresh_token=True)
+        return Past(parts=self.run().parts, listed=listed)
 
     def fate(self, version_id: str = FIRST) -> TokenFate:
         past = self.past()
         return past.fate_of_token(past.snapshots[version_id])[0]
 
-    def verdict(self, version_id: str = FIRST) -> Finding:
+    def verdict(self, version_id: str = FIRST) -> Verdict:
         past = self.past()
         snapshot = past.snapshot(past.versions[version_id])
         return judge(past, snapshot, plan(snapshot, RunState(), self.policy), self.policy)
 
     def refused(self, version_id: str = FIRST) -> bool:
-        return self.verdict(version_id).health is Health.BROKEN
+        return not self.verdict(version_id).is_safe

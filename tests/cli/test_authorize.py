@@ -16,7 +16,7 @@ from cli.scene import SECRET_ID, Cli
 from testbed.fleet_index import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.secret.storing import create_secret
+from token_refresh_worker.cli.authorize import _create_secret
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 
@@ -108,9 +108,9 @@ def test_ctrl_c_while_it_stores(  # noqa: PLR0917 - fixtures
 
     def interrupted(*given: Any) -> str:
         signal.raise_signal(signal.SIGINT)
-        return create_secret(*given)
+        return _create_secret(*given)
 
-    monkeypatch.setattr("token_refresh_worker.cli.authorize.exchange.create_secret", interrupted)
+    monkeypatch.setattr("token_refresh_worker.cli.authorize._create_secret", interrupted)
     person(consent)
 
     redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
@@ -195,7 +195,7 @@ def test_into_a_fleet(  # noqa: PLR0917 - fixtures
 ) -> None:
     """With --fleet the new secret gets the fleet's tag and a row, is due at once, and has its claims in its table."""
     index = MemoryIndex()
-    monkeypatch.setattr("token_refresh_worker.cli.authorize.command.find_index", lambda *_: index)
+    monkeypatch.setattr("token_refresh_worker.cli.authorize.find_index", lambda *_: index)
     person(consent)
 
     ended = cli(
@@ -220,7 +220,7 @@ def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch
         def read_clock(self) -> datetime:
             raise ConfigurationError("dynamodb:Query on table prdo in eu-central-1 failed")
 
-    monkeypatch.setattr("token_refresh_worker.cli.secret.membership.open_index", lambda *_: Missing())
+    monkeypatch.setattr("token_refresh_worker.cli.membership.open_index", lambda *_: Missing())
 
     ended = cli("authorize", f"--client-file={client_file}", "--fleet=prdo", "--yes")
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from token_refresh_worker.cli.authorize.browser import opened
+from token_refresh_worker.cli.browser import opened
 
 
 @pytest.fixture

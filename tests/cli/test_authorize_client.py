@@ -10,7 +10,7 @@ from cli.scene import SECRET_ID, Cli
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.secret.client import read_client_file
+from token_refresh_worker.cli.prompts import read_client_file
 
 
 @pytest.mark.parametrize(

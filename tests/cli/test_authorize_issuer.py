@@ -8,9 +8,8 @@ import pytest
 
 from cli.authorizing import Person, redirected
 from cli.scene import Cli
-from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest, ForeignRedirect
-from token_refresh_worker.cli.authorize.provider import build_authorization
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, build_authorization
+from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.providers.loader import read_profile
 
 PROFILE = """
@@ -56,7 +55,7 @@ def test_the_providers_own_issuer(iss: str | None) -> None:
 @pytest.mark.parametrize("iss", ["https://evil.example", "https://login.example.com.evil.example", "http://[", "x"])
 def test_a_stranger_as_issuer(iss: str) -> None:
     """An issuer on another host is refused, also with the right state, and is not quoted."""
-    with pytest.raises(CommandFailed, match=r"its code was not used") as refused:
+    with pytest.raises(ChangeFailed, match=r"its code was not used") as refused:
         read(request(), iss=iss)
     assert iss == "x" or iss not in str(refused.value)
 
@@ -67,13 +66,13 @@ def test_a_known_issuer_is_compared_exactly(iss: str | None) -> None:
     asked = request("https://login.example.com")
 
     assert "c" == read(asked, iss="https://login.example.com")
-    with pytest.raises(CommandFailed, match="does not come from the issuer https://login"):
+    with pytest.raises(ChangeFailed, match="does not come from the issuer https://login"):
         read(asked, **({"iss": iss} if iss else {}))
 
 
 def test_an_error_of_another_issuer() -> None:
     """The error of another issuer is not taken for the provider's."""
-    with pytest.raises(CommandFailed, match="issuer"):
+    with pytest.raises(ChangeFailed, match="issuer"):
         read(request(), error="access_denied", iss="https://evil.example")
 
 

@@ -22,10 +22,10 @@ from testbed.fakes import FakeClock
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.cli.authorize import redirect
-from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
-from token_refresh_worker.cli.authorize.redirect import RedirectServer
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.changes.authorization import AuthorizationRequest
+from token_refresh_worker.cli import redirect
+from token_refresh_worker.cli.failures import CommandFailed
+from token_refresh_worker.cli.redirect import RedirectServer
 
 
 def test_foreign_visits(

@@ -15,7 +15,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.claims import moving
+from token_refresh_worker.changes import change
 from token_refresh_worker.core.plan import LOST_CLAIMS
 
 TABLE, OTHER = "claims", "restored"
@@ -130,7 +130,7 @@ def test_an_open_claim(
 ) -> None:
     """While a run holds a claim nothing moves: the message says until when, and the command that goes on."""
     claim(store, tokens.store())
-    monkeypatch.setattr(moving, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(change, "WAIT_SECONDS", 0)
 
     ended = cli("claims", "move", "--to=table", f"--table={TABLE}")
 
@@ -208,7 +208,7 @@ def test_runs_that_never_rest(cli: Cli, tokens: Tokens, table: DynamoDbServer, m
     """Where other runs are faster each time, the move ends with the command that goes on."""
     tokens.store(expires_in=DAY)
     cli("refresh", "--force")
-    monkeypatch.setattr(moving, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(change, "WAIT_SECONDS", 0)
     monkeypatch.setattr(VersionClaims, "append", lambda *_, **__: False)
 
     ended = cli("claims", "move", "--to=table", f"--table={TABLE}")

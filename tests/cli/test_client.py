@@ -52,6 +52,22 @@ def test_in_a_secret_of_its_own(
     assert {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret} == json.loads(value)
 
 
+def test_in_a_field(
+    cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer, endpoint: TokenEndpoint
+) -> None:
+    """Where CLIENT_SECRET_ID names a field, the object in it is replaced, and what else the secret holds stays."""
+    tokens.store(expires_in=7 * HOUR, clientId=None, clientSecret=None)
+    stored = {"upwork": {"client_id": endpoint.client_id, "client_secret": "the-old-one", "note": 1}, "slack": "kept"}
+    store.client().create_secret(Name="oauth", SecretString=json.dumps(stored))
+    replaced = cli("client", "--client-file", str(right), CLIENT_SECRET_ID="oauth#upwork")
+
+    assert 0 == replaced.code, replaced.screen
+    assert "refreshed" in cli("refresh", CLIENT_SECRET_ID="oauth#upwork").out
+    value = json.loads(store.client().get_secret_value(SecretId="oauth")["SecretString"])
+    stored["upwork"] |= {"client_secret": endpoint.client_secret}  # type: ignore[operator] # the object above
+    assert stored == value
+
+
 def test_a_prompt(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """Without a file the secret is asked for, and never printed; the client's ID is known."""
     tokens.store(expires_in=7 * HOUR, clientSecret="the-old-one")
@@ -115,9 +131,9 @@ def test_no_tokens(  # noqa: PLR0917 - fixtures, and what is seen
 
 
 def test_a_run_meanwhile(cli: Cli, tokens: Tokens, right: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tokens that a run makes current meanwhile are never put back: it reads again, and gives up after five tries."""
+    """Tokens that a run makes current meanwhile are never put back: it reads again, and gives up in the end."""
     tokens.store()
-    monkeypatch.setattr("token_refresh_worker.cli.client.command.TRIES", 1)
+    monkeypatch.setattr("token_refresh_worker.changes.change.TRIES", 1)
     with monkeypatch.context() as patch:
         patch.setattr(
             "token_refresh_worker.adapters.secrets_manager.SecretsManagerSecret.move_label", lambda *_, **__: False

@@ -11,7 +11,7 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
-from token_refresh_worker.cli.console.failures import EX_INTERRUPTED
+from token_refresh_worker.cli.failures import EX_INTERRUPTED
 
 COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
 
@@ -177,7 +177,7 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
         except KeyError as cause:
             raise ValueError("canary") from cause
 
-    monkeypatch.setattr("token_refresh_worker.cli.status.command.read_state", broken)
+    monkeypatch.setattr("token_refresh_worker.cli.status.read_state", broken)
 
     ended = cli("status", *flags)
 

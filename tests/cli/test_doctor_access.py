@@ -83,7 +83,7 @@ def test_each_secret_is_asked_about(
     for name in ("published", "client"):
         store.client().create_secret(Name=name)
     put(store, deny(), secret_id="published")
-    variables = {"PUBLISHED_SECRET_ID": "published", "CLIENT_SECRET_ID": "client", "CLAIM_TABLE": "claims"}
+    variables = {"PUBLISHED_SECRET_ID": "published", "CLIENT_SECRET_ID": "client#web", "CLAIM_TABLE": "claims"}
     account.client("lambda").update_function_configuration(
         FunctionName="worker", Environment={"Variables": account.variables | variables}
     )

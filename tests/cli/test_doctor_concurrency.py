@@ -8,8 +8,8 @@ from cli.aws import Account
 from cli.scene import Cli, grades
 from token_refresh.advice import in_words
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.concurrency import check_concurrency
-from token_refresh_worker.cli.secret.finding import Finding, Health
+from token_refresh_worker.cli.doctor.function import check_concurrency
+from token_refresh_worker.cli.finding import Finding, Health
 
 
 class LambdaAccount:

@@ -9,9 +9,9 @@ from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from testbed.builders import DAY
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.changes.past import PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.permissions import PROBE_LABEL
-from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
+from token_refresh_worker.cli.doctor.access import PROBE_LABEL
 
 NAME = "your permissions"
 
@@ -75,7 +75,7 @@ def test_a_store_that_moves_what_it_should_not(
     def careless(*_: object) -> None:
         tokens.put("{}")
 
-    monkeypatch.setattr("token_refresh_worker.cli.doctor.permissions._try", careless)
+    monkeypatch.setattr("token_refresh_worker.cli.doctor.access._try", careless)
 
     check = permissions(cli("doctor", "--json"))
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import respx
 
 from adapters.stopwatch import count_from_sending
 from cli.scene import Cli, Ended
-from testbed.loopback import LoopbackHandler, LoopbackServer
 from token_refresh_worker.adapters import json_document
 from token_refresh_worker.adapters.json_document import DocumentRefused, check_host
 from token_refresh_worker.cli.providers import from_issuer
@@ -22,21 +23,19 @@ RESOURCE = "/.well-known/oauth-protected-resource"
 LOOK_UP = json_document.addresses_of
 
 
-class Documents(LoopbackServer):
-    """Serves what a test puts at a path; everything else is not there."""
+class Documents:
+    """Serves what a test puts at a path; everything else is not there, and no other host may be asked."""
+
+    url = "http://127.0.0.1"
 
     def __init__(self) -> None:
-        super().__init__(_Handler)
-        self.at: dict[str, tuple[int, Any, dict[str, str]]] = {}
+        self.at: dict[str, tuple[int, bytes, dict[str, str]]] = {}
         self.asked: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}"
 
     def put(self, path: str, body: object, *, status: int = 200, **headers: str) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.at[path] = status, body if isinstance(body, bytes) else json.dumps(body).encode(), named
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.at[path] = status, content, {"Content-Type": "application/json", **named}
 
     def issuer(self, **changes: object) -> dict[str, object]:
         """Give good metadata with changes; None removes a key."""
@@ -48,13 +47,11 @@ class Documents(LoopbackServer):
         }
         return {key: value for key, value in {**good, **changes}.items() if value is not None}
 
-
-class _Handler(LoopbackHandler):
-    server: Documents
-
-    def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        self.server.asked.append(self.path)
-        self.respond(*self.server.at.get(self.path, (404, b"{}", {})))
+    def respond(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.raw_path.decode()
+        self.asked.append(path)
+        status, content, headers = self.at.get(path, (404, b"{}", {}))
+        return httpx.Response(status, content=content, headers=headers)
 
 
 @pytest.fixture(autouse=True)
@@ -66,8 +63,10 @@ def _no_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def site() -> Iterator[Documents]:
-    with Documents() as server:
-        yield server
+    documents = Documents()
+    with respx.mock(using="httpcore", assert_all_called=False) as router:
+        router.get(host="127.0.0.1").mock(side_effect=documents.respond)
+        yield documents
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from token_refresh.errors import (
     TokenRequestRejected,
     TokensKept,
 )
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
@@ -112,7 +112,7 @@ def test_a_claim_that_can_not_be_read_yet() -> None:
     """The claim that the document names may only be invisible yet: a move waits for it, and ends."""
     world = World(policy=SINGLE_USE, **origin(claim_id="c" * 36, number=9, grace=SINGLE_USE.replay_grace))
 
-    with pytest.raises(CommandFailed, match="stayed old"):
+    with pytest.raises(ChangeFailed, match="stayed old"):
         world.mover().carry_out(in_table("claims"))
     world.pass_time(HOUR)
 
@@ -128,7 +128,7 @@ def test_an_open_claim_stops_a_move() -> None:
 
     def move(_call: str) -> None:
         world.store.before = refuse("put REFRESH_OUTCOME", SecretAccessDenied("denied"))
-        with pytest.raises(CommandFailed, match=r"may be redeeming .* until 2026-11-24 12:10:30 UTC"):
+        with pytest.raises(ChangeFailed, match=r"may be redeeming .* until 2026-11-24 12:10:30 UTC"):
             world.mover().carry_out(IN_VERSIONS)
         tried.append(True)
 
@@ -173,7 +173,7 @@ def test_kept_tokens_stop_a_move() -> None:
         world.execute()
     world.store.before = lambda _: None
 
-    with pytest.raises(CommandFailed, match="keeps new tokens"):
+    with pytest.raises(ChangeFailed, match="keeps new tokens"):
         world.mover().carry_out(IN_VERSIONS)
     assert "recovered" == world.outcome()
     assert world.move(IN_VERSIONS)
@@ -190,7 +190,7 @@ def test_kept_tokens_that_a_new_grant_replaced() -> None:
     world.authorize(in_table("claims"))
     world.pass_claim()
 
-    with pytest.raises(CommandFailed, match=r"keeps new tokens.* --force`"):
+    with pytest.raises(ChangeFailed, match=r"keeps new tokens.* --force`"):
         world.mover().carry_out(IN_VERSIONS)
     assert "refreshed" == world.outcome(force=True)
     assert world.move(IN_VERSIONS)
@@ -202,7 +202,7 @@ def test_claims_that_a_table_has_lost_while_nothing_is_due() -> None:
     world.execute()
     world.claim_table.item.clear()
 
-    with pytest.raises(CommandFailed, match=r"has lost the newest claims.* --force`"):
+    with pytest.raises(ChangeFailed, match=r"has lost the newest claims.* --force`"):
         world.mover().carry_out(IN_VERSIONS)
     assert "yielded" == world.outcome(force=True)
     world.pass_claim()

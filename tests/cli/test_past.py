@@ -11,7 +11,7 @@ from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.cli.history.past import TokenFate
+from token_refresh_worker.changes.past import TokenFate
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.versions import CLAIM, CURRENT

@@ -17,7 +17,7 @@ from testbed.fleet_index import MemoryIndex
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.cli.pause import appending
+from token_refresh_worker.changes import change, pause
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.fleet.core.row import Row
@@ -46,7 +46,7 @@ def waits(monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer) -> None:
     """Each wait is a minute of the service's clock."""
 
     def sleep(_: object, seconds: float) -> None:
-        assert seconds == appending.WAIT_SECONDS
+        assert seconds == change.WAIT_SECONDS
         store.clock_offset_seconds += 60
 
     monkeypatch.setattr(SystemClock, "sleep", sleep)
@@ -222,7 +222,7 @@ def test_a_request_that_may_be_repeated(
 
     assert (1, 0, 0) == (refused.code, short.code, after.code), after.screen
     assert "the provider lets a run repeat it until" in refused.screen
-    assert f"Let a run repeat it first: token-refresh refresh {SECRET_ID} --force --region" in refused.screen
+    assert f"Let a run repeat it first: token-refresh refresh {SECRET_ID} --region" in refused.screen
     assert 1 == len(endpoint.requests)
 
 
@@ -287,7 +287,7 @@ def test_a_pause_from_before_the_fleet(
     store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
     arn, index = store.client().describe_secret(SecretId=SECRET_ID)["ARN"], MemoryIndex()
     index.add(Row(secret_arn=arn, provider="upwork", added_at=NOW, next_at=NOW + 365 * DAY))
-    monkeypatch.setattr("token_refresh_worker.cli.pause.command.find_index", lambda *_: index)
+    monkeypatch.setattr("token_refresh_worker.cli.pause.find_index", lambda *_: index)
 
     assert 0 == cli("resume").code
 
@@ -316,7 +316,7 @@ def test_a_move_that_is_not_complete(stage: Stage, monkeypatch: pytest.MonkeyPat
         return replace(pause_claim(*what, **how), moved_to=in_table(TABLE), pause=None)
 
     with monkeypatch.context() as patched:
-        patched.setattr(appending, "pause_claim", as_fence)
+        patched.setattr(pause, "pause_claim", as_fence)
         assert 0 == stage.cli("pause").code
 
     ended = stage.cli("pause")

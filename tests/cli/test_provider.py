@@ -131,7 +131,7 @@ def test_the_time_of_issue(
     endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
     before = datetime(2030, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(
-        "token_refresh_worker.cli.authorize.exchange.read_clock",
+        "token_refresh_worker.cli.authorize.read_clock",
         lambda _: before + HOUR if endpoint.requests else before,
     )
 

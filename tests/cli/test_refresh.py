@@ -17,9 +17,8 @@ from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.console.screen import errors
-from token_refresh_worker.cli.refresh.command import _Progress
-from token_refresh_worker.cli.refresh.invoke import _print_log
+from token_refresh_worker.cli.refresh import _print_log, _Progress
+from token_refresh_worker.cli.screen import errors
 
 DAY = timedelta(days=1)
 

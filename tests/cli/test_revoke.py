@@ -168,7 +168,7 @@ def fleet(
     assert grant
     with DynamoDbServer() as tables:
         made = Fleet(store, environment, tables)
-        monkeypatch.setattr("token_refresh_worker.cli.revoke.command.find_index", lambda *_: made.index)
+        monkeypatch.setattr("token_refresh_worker.cli.revoke.find_index", lambda *_: made.index)
         yield made
 
 

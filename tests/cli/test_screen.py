@@ -11,7 +11,7 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY, NOW
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.console.screen import ago, printable
+from token_refresh_worker.cli.screen import ago, printable
 
 CLI = Path(__file__).parents[2] / "worker" / "token_refresh_worker" / "cli"
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
@@ -27,7 +27,7 @@ def test_every_text_is_made_in_one_place() -> None:
         if ast.unparse(node.func) in {"Text", "print", "Console"}
     ]
 
-    assert {"console/screen.py"} == set(makers)
+    assert {"screen.py"} == set(makers)
 
 
 def test_what_has_just_happened() -> None:

@@ -15,9 +15,9 @@ import pytest
 
 from cli.authorizing import written
 from cli.scene import Cli, Tokens
-from token_refresh_worker.cli.console import failures
-from token_refresh_worker.cli.console.failures import ONE_PRESS_SECONDS, finishing
-from token_refresh_worker.cli.console.screen import Errors
+from token_refresh_worker.cli import failures
+from token_refresh_worker.cli.failures import ONE_PRESS_SECONDS, finishing
+from token_refresh_worker.cli.screen import Errors
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 FULL = Path("/dev/full")

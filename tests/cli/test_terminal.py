@@ -14,7 +14,7 @@ from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.console.failures import ONE_PRESS_SECONDS
+from token_refresh_worker.cli.failures import ONE_PRESS_SECONDS
 
 
 def test_the_client_secret_is_not_shown(

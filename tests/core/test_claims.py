@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from testbed.builders import DAY, HOUR, NOW, attempt, claim, mark
+from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import NO_TOKEN, Fate
 from token_refresh_worker.core.claims import (
@@ -86,19 +87,19 @@ def test_a_time_to_live_is_cut(stored: float, seconds: float) -> None:
         {"ttl_seconds": None},
         {"earlier": None},
         {"earlier": [["c"]]},
-        {"earlier": [ENTRY[:-1]]},
-        {"earlier": [[*ENTRY, 1]]},
+        {"earlier": [ENTRY[:6]]},
+        {"earlier": [ENTRY[:4]]},
+        {"earlier": [ENTRY[:4]], "fates": []},
         {"earlier": [[["c"], *ENTRY[1:]]]},
         *({"earlier": [[*ENTRY[:3], moment, *ENTRY[4:]]]} for moment in ("soon", 1e18, 1)),
         *({"earlier": [[*ENTRY[:4], fingerprint, *ENTRY[5:]]]} for fingerprint in ("short", None)),
-        *({"earlier": [[*ENTRY[:5], fate, *ENTRY[6:]]]} for fate in ("lost", None)),
         {"token": 5},
         {"token": None},
         {"host": "a b"},
         {"grace_seconds": "1"},
         {"number": "1"},
         *({"moved_to": elsewhere} for elsewhere in NO_STORES),
-        *({key: MISSING} for key in GOOD_CLAIM),
+        *({key: MISSING} for key in GOOD_CLAIM.keys() - {"forced", "versions", "host", "grace_seconds"}),
     ],
 )
 def test_what_is_not_a_claim_is_none(changes: dict[str, object]) -> None:
@@ -177,6 +178,25 @@ def test_a_record_of_stored_tokens_is_read_as_it_was_written() -> None:
 
     assert written == read_record(write_record(written))
     assert mark("refresh-1") not in repr(written)
+
+
+def test_what_a_release_adds_has_a_default() -> None:
+    """An older release lacks members, a later one has more: both are read, and a fate that is not known is unknown."""
+    older = read(earlier=[ENTRY[:7]], **dict.fromkeys(("forced", "versions", "host", "grace_seconds"), MISSING))
+    later = read(earlier=[[*ENTRY, "more"]], more={"of": "it"})
+    strange = [read(earlier=[[*ENTRY[:5], fate, *ENTRY[6:]]]).earlier[0].fate for fate in ("lost", None)]
+
+    assert (False, 2, None, None) == (older.forced, older.versions, older.host, older.grace)
+    assert (False, 2, None) == (older.earlier[0].forced, older.earlier[0].versions, older.earlier[0].retry_at)
+    assert read(earlier=[ENTRY]) == later
+    assert [Fate.UNKNOWN, Fate.UNKNOWN] == strange
+
+
+def test_a_later_form_is_refused_by_name() -> None:
+    """What a later release stored so that an older one would misread it is no damage: the run says what to deploy."""
+    with pytest.raises(ConfigurationError, match=r"a later release stored it, in form 2, .* Deploy the later release"):
+        read(form=2)
+    assert read() == read(form=1) == read(form="2")
 
 
 @pytest.mark.parametrize(

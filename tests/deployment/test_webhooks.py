@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -77,6 +78,25 @@ def test_a_deployed_receiver(emulator: Emulator, deployed: Callable[..., Receive
     assert 401 == receiver.deliver("stripe", secret="whsec_another")
     assert 404 == receiver.deliver("github")
     assert 2 == receiver.queued()
+
+
+def test_the_three_endpoints_of_one_application(emulator: Emulator, deployed: Callable[..., Receiver]) -> None:
+    """Slack's secret is a field of a JSON object, Stripe's and GitHub's are text: signed gets 200, forged 401."""
+    app = f"app-{uuid.uuid4().hex[:8]}"
+    stored = {
+        f"{app}/test/slack": json.dumps({"signingSecret": SECRETS["slack"], "botToken": "other"}),
+        f"{app}-stripe-webhook-secret": SECRETS["stripe"],
+        f"{app}-github-webhook-secret": SECRETS["github"],
+    }
+    slack, stripe, github = stored
+    for name, value in stored.items():
+        emulator.client("secretsmanager").create_secret(Name=name, SecretString=value)
+    receiver = deployed(slack=f"{slack}#signingSecret", stripe=stripe, github=github)
+
+    kinds = ("slack", "stripe", "github")
+    assert dict.fromkeys(kinds, 200) == {kind: receiver.deliver(kind) for kind in kinds}
+    assert dict.fromkeys(kinds, 401) == {kind: receiver.deliver(kind, secret="whsec_another") for kind in kinds}
+    assert len(kinds) == receiver.queued()
 
 
 def test_the_role_is_what_it_needs(emulator: Emulator, deployed: Callable[..., Receiver]) -> None:

@@ -24,7 +24,8 @@ def run(*arguments: str) -> Result:
 
 
 def healthy(name: str, **others: Any) -> Row:
-    return row(name, next_at=NOW + HOUR, found=seen(at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR), **others)
+    found = seen(at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR, **others)
+    return row(name, next_at=NOW + HOUR, found=found)
 
 
 def late(name: str) -> Row:

@@ -95,4 +95,6 @@ def index(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> TableInd
     )
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("FLEET_NAME", "prod")
-    return TableIndex(dynamodb, "prod", "prod")
+    fleet = TableIndex(dynamodb, "prod", "prod")
+    fleet.tell_breakers([], fleet.read_clock())  # a dispatcher runs
+    return fleet

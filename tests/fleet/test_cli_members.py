@@ -1,7 +1,9 @@
-"""`token-refresh fleet add`, `remove` and `resync`: who is in a fleet."""
+"""`token-refresh fleet add`, `remove`, `retry` and `resync`: who is in a fleet, and who is looked at now."""
 
 import json
 from io import StringIO
+from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
@@ -9,11 +11,18 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fleet.command import HOUR, NOW, healthy, run, tagged_secret, tags_of
-from fleet.rows import failed
+from fleet.command import HOUR, IN_FORCE, NOW, healthy, late, run, tagged_secret, tags_of
+from fleet.rows import arn, failed, row, seen
+from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.app import app
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.row import Row
+from token_refresh_worker.fleet.core.row import Row, State
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither paced calls nor runs under way are waited for."""
+    monkeypatch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
 
 
 def test_a_table_of_claims_is_no_fleet(index: TableIndex, dynamodb: DynamoDBClient) -> None:
@@ -59,7 +68,7 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
 
     assert (1, "1 of 4 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert "is a replica of the one in eu-west-1" in " ".join(ended.stderr.split())
-    assert "missing: SecretNotFound" in ended.stderr
+    assert "1 failed with SecretNotFound in eu-central-1: missing." in ended.stderr
     assert "untag-resource" in ended.stderr
     assert ended.stderr.endswith("run the same command again.\n")
     assert 1 == len(list(index.rows()))
@@ -114,6 +123,67 @@ def test_names_from_standard_input(index: TableIndex) -> None:
     assert 2 == len(list(index.rows()))
 
 
+@pytest.mark.parametrize(
+    ("names", "typed", "says"), [(["-", "a"], "b\n", "- alone"), (["-"], "\n", "no secret is named")]
+)
+def test_odd_lists_of_names(index: TableIndex, names: list[str], typed: str, says: str) -> None:
+    """A - beside names is no name, and an empty input is an error, not a success."""
+    ended = CliRunner().invoke(app, ["fleet", "add", *names], input=typed)
+
+    assert 0 != ended.exit_code
+    assert says in ended.output
+    assert [] == list(index.rows())
+
+
+def test_a_provider_that_does_not_exist(index: TableIndex) -> None:
+    """A misspelt provider is refused with the nearest name, before any secret is tagged with it."""
+    tagged_secret("a")
+
+    ended = run("add", "a", "--provider", "xerro")
+
+    assert (1, True) == (ended.exit_code, "did you mean xero?" in ended.stderr)
+    assert ({}, []) == (tags_of("a"), list(index.rows()))
+
+
+def test_many_failures_are_few_lines(index: TableIndex) -> None:
+    """Of 300 missing names one line says how many there are, and none how to create them."""
+    tagged_secret("a")
+
+    ended = run("add", "a", *(f"missing/{number}" for number in range(300)))
+
+    assert (1, "1 of 301 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert "300 failed with SecretNotFound in eu-central-1: missing/" in ended.stderr
+    assert 4 > len(ended.stderr.strip().splitlines())
+    assert not {"authorize", "create"} & set(ended.stderr.split())
+    assert 1 == len(list(index.rows()))
+
+
+def test_retry(index: TableIndex) -> None:
+    """After a repair, what failed is due at once: also what Secrets Manager refused, whose state is no error."""
+    broken = failed("SecretAccessDenied", at=NOW, state=State.ERROR, requests=0)
+    kept = failed("TokensKept", at=NOW)
+    rejected = failed("ReauthorizationRequired", at=NOW, state=State.REAUTHORIZE)
+    for name, found in {"broken": broken, "kept": kept, "rejected": rejected}.items():
+        index.add(row(name, next_at=NOW + HOUR, found=found))
+    index.add(late("late"))
+    index.add(healthy("fine"))
+    index.pause(IN_FORCE, secret_arn=arn("kept"))
+
+    def due() -> set[str]:
+        return {member.name for member in index.rows() if member.next_at <= index.read_clock()} - {"late"}
+
+    ended = run("retry", "--state", "error")
+    assert (0, "2 of 2 secrets are due now") == (ended.exit_code, ended.stdout.strip())
+    assert {"broken", "kept"} == due()
+    assert "1 of them are paused" in ended.stderr
+    assert "1 of 1" in run("retry", "--state", "overdue").stdout
+    assert "1 of 1" in run("retry", "fine").stdout
+    assert {"broken", "kept", "fine"} == due()
+    assert "5 of 5" in run("retry", "--state", "all").stdout
+    assert (1, True) == ((other := run("retry", "stranger")).exit_code, "not in fleet prod" in other.stderr)
+    assert 0 != run("retry").exit_code
+
+
 def test_progress_in_a_log(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
     """Where standard error is no terminal, it gets a line now and then, and standard output the result alone."""
     monkeypatch.setattr("token_refresh_worker.cli.fleet.members.PROGRESS_EVERY", 2)
@@ -137,6 +207,31 @@ def test_remove(index: TableIndex) -> None:
     assert ({}, []) == (tags_of("a"), list(index.rows()))
     assert [(secret_arn, True)] == [(stone.secret_arn, stone.quietly) for stone in index.tombstones()]
     assert 0 == run("remove", "a").exit_code, "again, it changes nothing"
+
+
+def test_a_run_under_way_can_still_store(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+    """The row goes first, so that no run begins; the tag goes two minutes later, or stays with what a run kept."""
+    arns: dict[str, str] = {}
+    for name in ("a", "kept", "later"):
+        secret_arn = arns[name] = tagged_secret(name, fleet="prod")
+        next_at = NOW + HOUR if name == "later" else NOW
+        index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=next_at, seen=seen(at=NOW)))
+    waited = list[float]()
+
+    def meanwhile(seconds: float) -> None:
+        if seconds > 1:
+            waited.append(seconds)
+            assert ([], "prod") == (list(index.rows()), tags_of("a")["token-refresh:fleet"])
+            item: Any = {"secret_arn": {"S": arns["kept"]}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}}
+            dynamodb.put_item(TableName="prod", Item=item)
+
+    with patch.object(SystemClock, "sleep", side_effect=meanwhile):
+        ended = run("remove", "a", "kept", "later", "--wait", "3m")
+
+    assert (1, "2 of 3 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert ([180], {}, {}) == (waited, tags_of("a"), tags_of("later"))
+    assert "keeps new tokens of secret kept" in " ".join(ended.stderr.split())
+    assert (["kept"], "prod") == ([m.name for m in index.rows()], tags_of("kept")["token-refresh:fleet"])
 
 
 def test_remove_after_the_resync(index: TableIndex) -> None:
@@ -178,7 +273,7 @@ def test_remove_what_can_not_be_removed(index: TableIndex, dynamodb: DynamoDBCli
 
     printed = " ".join(ended.stderr.split())
     assert (1, "0 of 3 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
-    assert "missing: SecretNotFound" in printed
+    assert "1 failed with SecretNotFound in eu-central-1: missing." in printed
     assert "secret stranger is not in fleet prod" in printed
     assert "keeps new tokens of secret kept" in printed
     assert [kept] == [member.secret_arn for member in index.rows()]

@@ -8,9 +8,9 @@ import typer
 
 from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, tagged_secret
 from fleet.rows import row, seen
-from token_refresh_worker.cli.console.durations import read_duration
+from token_refresh_worker.cli.command import read_duration
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pauses, Row
+from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pauses, Row, State
 
 FOR_A_WHILE = ("--for", "2h", "--why", "maintenance")
 
@@ -59,6 +59,19 @@ def test_pause_one_secret(index: TableIndex) -> None:
 
     (member,) = index.rows()
     assert member.pause is not None
+    said = [run("resume", "--secret", "customers/1").stdout.strip() for _ in range(2)]
+    assert ["resumed", "nothing to resume: it was not paused"] == said
+
+
+def test_tokens_that_expire_first(index: TableIndex) -> None:
+    """A pause says how many access tokens expire before it ends, and which is the first; dead grants don't count."""
+    for name, after in {"b": 2 * HOUR, "a": HOUR, "later": 9 * HOUR}.items():
+        index.add(row(name, found=seen(expires_at=NOW + after)))
+    index.add(row("dead", found=seen(expires_at=NOW, state=State.REAUTHORIZE)))
+
+    ended = run("pause", "--all", "--for", "3h", "--why", "maintenance")
+
+    assert "2 access tokens will expire before that, the first, of a, at" in " ".join(ended.stderr.split())
 
 
 @pytest.mark.parametrize(

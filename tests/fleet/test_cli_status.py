@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import cast
 
@@ -11,12 +12,14 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run
-from fleet.rows import HOST, arn, failed, row
+from fleet.rows import HOST, arn, failed, row, seen
 from fleet.rows import rows as rows_of
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.app import app
-from token_refresh_worker.cli.fleet.layout import lay_out, select
+from token_refresh_worker.cli.fleet.status import lay_out
+from token_refresh_worker.cli.fleet.view import select
 from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 
 
@@ -177,12 +180,73 @@ def test_open_breakers(index: TableIndex) -> None:
 
 
 def test_a_store_that_refuses(index: TableIndex) -> None:
-    """The summary says that Secrets Manager refuses, once it refused three secrets in a row."""
+    """The summary says that Secrets Manager refuses, once it refused three secrets and took none: no provider does."""
     index.add(row())
     for name in "abc":
         index.note_refused(arn(name))
 
-    assert "breaker of Secrets Manager is open: store refuses; 2 runs at once" in run("status").stdout
+    assert "Secrets Manager refuses, and took no secret for three minutes" in run("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("member", "code", "words"),
+    [
+        (replace(late("gone"), pause=IN_FORCE), 2, "expired: 1 access token, the first of gone"),
+        (row("new", new=True), 1, "joined over ten minutes ago, and never read: 1 secret"),
+        (healthy("refused", refused_at=NOW), 1, "refused by Secrets Manager, and not stored since: 1 secret"),
+    ],
+    ids=["expired behind a pause", "unread", "refused"],
+)
+def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words: str) -> None:
+    """A pause excuses no expired token, an unread secret is no healthy one, and refused tokens wait for somebody."""
+    index.add(healthy("fine"))
+    if code == 2:
+        member = replace(member, seen=seen(expires_at=NOW - HOUR, due_at=NOW - 2 * HOUR))
+    index.add(member)
+
+    ended = run("status")
+
+    assert (code, True) == (ended.exit_code, words in " ".join(ended.stdout.split()))
+    assert any(words in found["text"] for found in json.loads(run("status", "--json").stdout)["findings"])
+
+
+def test_a_dispatcher_that_does_not_run(index: TableIndex) -> None:
+    """After five minutes without a dispatcher nothing is refreshed, however healthy the rows look."""
+    index.add(healthy("fine"))
+    assert 0 == run("status").exit_code
+
+    index.tell_breakers([], NOW - HOUR)
+    ended = run("status")
+
+    assert (2, True) == (ended.exit_code, "the dispatcher has not run since" in ended.stdout)
+
+
+def test_a_worker_that_does_not_run(index: TableIndex) -> None:
+    """Where secrets were handed out and no run has reported since, `status` says so, in a small fleet, too."""
+    members = [row(f"t/{number}", next_at=NOW - HOUR, found=seen(at=NOW - HOUR)) for number in range(3)]
+    for member in members:
+        index.add(member)
+    index.remember({message_id(member): "xero-0" for member in members}, NOW - timedelta(minutes=10))
+
+    ended = run("status")
+    assert (2, True) == (ended.exit_code, "the worker does not run" in ended.stdout)
+    index.report(replace(members[0], seen=seen(at=NOW), next_at=NOW + HOUR))
+    assert "the worker does not run" not in run("status").stdout
+
+
+def test_pauses_are_shown(index: TableIndex) -> None:
+    """Each pause says what it is of, who made it, why and until when, and how many tokens expire before it ends."""
+    index.add(healthy("fine/1"))
+    index.pause(replace(IN_FORCE, until=NOW + 3 * HOUR), provider="xero")
+    index.pause(IN_FORCE, secret_arn=arn("fine/1"))
+
+    shown = " ".join(run("status").stdout.split())
+
+    assert "provider xero is paused until" in shown
+    assert "by operator: maintenance 1 access token will expire before that, the first, of fine/1, at" in shown
+    assert "secret fine/1 is paused until" in shown
+    found = json.loads(run("status", "--json").stdout)["pauses"]
+    assert [("provider xero", 1), ("secret fine/1", 0)] == [(each["of"], each["expire_first"]) for each in found]
 
 
 def test_a_misspelt_provider(index: TableIndex) -> None:
@@ -193,4 +257,4 @@ def test_a_misspelt_provider(index: TableIndex) -> None:
     for_a_while = ("--for", "2h", "--why", "maintenance")
     misspelt, right = (run("pause", "--provider", name, *for_a_while).stderr for name in ("xreo", "xero"))
     assert "No secret of fleet prod has the provider xreo" in misspelt
-    assert "" == right + run("resume", "--provider", "xreo").stderr
+    assert "xero" not in right

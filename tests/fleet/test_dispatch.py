@@ -172,14 +172,16 @@ def test_what_failed_takes_no_room_from_the_others() -> None:
 
 
 def test_the_store_refuses() -> None:
-    """While Secrets Manager refuses, two secrets go: one that it refused, and one that it took last time."""
+    """While Secrets Manager refuses, two secrets go, by lot: one that it refused, and one that it took last time."""
     refused = [row(f"r/{n}", found=seen(error_type="TokensKept", refused_at=NOW - HOUR)) for n in range(3)]
-    decision = decide(of([row("new", new=True), *refused, *rows(30)], store_refuses=True), NOW)
+    fleet = of([row("new", new=True), *refused, *rows(30)], store_refuses=True)
+    decision = decide(fleet, NOW)
 
-    assert ["r/0", "xero/0"] == handed(decision)
+    assert ["r", "xero"] == [name.partition("/")[0] for name in handed(decision)]
+    assert 1 < len({name for minute in range(9) for name in handed(decide(fleet, NOW + minute * MINUTE))[:1]})
     assert {True} == {message.probe for message in decision.messages}
     assert STORE in decision.breakers
-    assert ["xero/0"] == handed(decide(of(rows(30), store_refuses=True), NOW))
+    assert 1 == len(handed(decide(of(rows(30), store_refuses=True), NOW)))
 
 
 def test_three_locked_secrets_hold_up_no_new_fleet() -> None:
@@ -187,7 +189,30 @@ def test_three_locked_secrets_hold_up_no_new_fleet() -> None:
     locked = [row(f"r/{n}", found=seen(error_type="TokensKept", refused_at=NOW - HOUR)) for n in range(3)]
     new = [row(f"new/{n}", new=True) for n in range(9)]
 
-    assert ["r/0", "new/0"] == handed(decide(of([*locked, *new], store_refuses=True), NOW))
+    assert ["r", "new"] == [name[:-2] for name in handed(decide(of([*locked, *new], store_refuses=True), NOW))]
+
+
+def test_what_failed_starts_beside_the_others() -> None:
+    """In a quiet lane, expired secrets that fail without a request take none of the five places of the others."""
+    failing = [
+        row(f"bad/{n}", found=seen(at=NOW - HOUR, error_type="SecretAccessDenied", requests=0, expires_at=NOW - HOUR))
+        for n in range(9)
+    ]
+    quiet = [row(f"good/{n}", found=seen(at=NOW - HOUR)) for n in range(9)]
+
+    names = Counter(name.partition("/")[0] for name in handed(decide(of([*failing, *quiet]), NOW)))
+    assert {"bad": 5, "good": 5} == names
+
+
+def test_what_failed_leaves_half_of_the_budget() -> None:
+    """However many secrets fail, and however long they have expired, half of a minute is for the others."""
+    failing = [
+        row(f"bad/{n}", found=seen(at=NOW - HOUR, error_type="SecretAccessDenied", requests=0, expires_at=NOW - HOUR))
+        for n in range(200)
+    ]
+
+    names = Counter(name.partition("/")[0] for name in handed(decide(of([*failing, *rows(200)], limits=SMALL), NOW)))
+    assert 60 <= names["xero"]
 
 
 def test_half_open_breakers_keep_to_their_number() -> None:

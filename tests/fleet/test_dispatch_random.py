@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from examples import UNHURRIED
 from fleet.rows import arn, failed, ran, ran_into, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
+from token_refresh_worker.cli.fleet.status import lay_out
+from token_refresh_worker.cli.fleet.view import as_fields, select
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.announcement import announcement
 from token_refresh_worker.fleet.core.breaker import lanes_of

@@ -27,7 +27,7 @@ def index_of(*members: Any) -> MemoryIndex:
 
 
 def minute(index: MemoryIndex, queue: MemoryQueue, now: datetime = NOW, clock: FakeClock | None = None) -> int:
-    _, decision = take_stock(index, SETTINGS, now)
+    _, decision = take_stock(index, SETTINGS.limits, now)
     return hand_out(decision, index, queue.send, clock or FakeClock(), now)
 
 
@@ -87,7 +87,7 @@ def test_a_dispatcher_that_dies_remembers_what_it_sent() -> None:
             return MemoryQueue.send(self, messages)
 
     index, queue = index_of(*rows(60, provider="slow")), Failing()
-    _, decision = take_stock(index, FleetSettings(name="p", table="t", limits=Limits(writes_per_second=1)), NOW)
+    _, decision = take_stock(index, Limits(writes_per_second=1), NOW)
 
     with pytest.raises(InterruptedError):
         hand_out(decision, index, queue.send, FakeClock(), NOW)

@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from fleet.rows import WINDOW, failed, pause, row, rows, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.adapters.telemetry import mask
-from token_refresh_worker.fleet.core.dispatch import decide
-from token_refresh_worker.fleet.core.fleet import Fleet
+from token_refresh_worker.fleet.core.dispatch import decide, message_id
+from token_refresh_worker.fleet.core.fleet import Fleet, Handed
 from token_refresh_worker.fleet.core.gauges import Gauges, measure
 from token_refresh_worker.fleet.core.row import Row, State
 
@@ -34,6 +36,33 @@ def test_every_secret_is_counted_in_one_state() -> None:
     assert 9 == gauges["Size"] == sum(gauges[state.title()] for state in State)
     assert (2, 1, 1) == (gauges["Due"], gauges["Overdue"], gauges["Healthy"])
     assert {1} == {gauges[s] for s in ("Paused", "Held", "Reauthorize", "Empty", "Error")}
+
+
+def test_a_growing_fleet_misses_nothing() -> None:
+    """A member that joined within ten minutes and that no run has read counts for no objective; later it does."""
+    within = [row(str(n), found=seen(due_at=NOW + MINUTE), next_at=NOW + MINUTE) for n in range(9)]
+
+    def objective(age: timedelta) -> float:
+        new = [row(f"new/{n}", new=True, added_at=NOW - age) for n in range(9)]
+        return measured([*within, *new]).fleet["WithinWindowPercent"]
+
+    assert [100.0, 50.0] == [objective(9 * MINUTE), objective(10 * MINUTE)]
+
+
+def test_who_is_to_blame() -> None:
+    """Where Secrets Manager refuses, or the worker does not run, no provider is to blame."""
+    late = [replace(each, seen=seen(at=NOW - HOUR)) for each in rows(20)]
+    sent = {message_id(each): Handed(at=NOW - 4 * MINUTE, group="xero-0") for each in late}
+
+    def gauges(fleet: Fleet) -> list[float]:
+        fields = measure(fleet, decide(fleet, NOW), NOW).fleet
+        return [fields[name] for name in ("StoreRefuses", "WorkerUnheard", "BehindBreakersPercent", "BreakersOpen")]
+
+    assert [1, 0, 0.0, 1] == gauges(Fleet(rows=rows(20), store_refuses=True))
+    assert [0, 1, 0.0, 1] == gauges(Fleet(rows=late, handed_out=sent))
+    heard = [*late[1:], replace(late[0], seen=seen(at=NOW - MINUTE), next_at=NOW + HOUR)]
+    assert [0, 0] == gauges(Fleet(rows=heard, handed_out=sent))[:2]
+    assert [0, 0] == gauges(Fleet(rows=late, handed_out=dict([*sent.items()][:2])))[:2], "two may kill their function"
 
 
 def test_objective() -> None:

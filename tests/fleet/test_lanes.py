@@ -18,7 +18,7 @@ from testbed.fleet_index import MemoryIndex
 from token_refresh.errors import SecretNotFound
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes, paced_tags
-from token_refresh_worker.cli.secret.membership import join
+from token_refresh_worker.cli.membership import join
 
 SECRETS = [f"customers/{number}" for number in range(10_000)]
 

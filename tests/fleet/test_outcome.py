@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from fleet.rows import HOST, WINDOW, ran, ran_into, row, seen, sent, unread
+from fleet.rows import HOST, WINDOW, failed, ran, ran_into, row, seen, sent, unread
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
@@ -118,6 +118,23 @@ def test_backoff_doubles() -> None:
 def test_a_provider_that_does_not_respond_is_tried_every_ten_minutes() -> None:
     """A host that is back is found soon, however long it was away."""
     assert 10 * MINUTE == _wait_after(9, "TokenEndpointUnavailable")
+
+
+def test_a_table_that_fails_makes_nobody_wait_long() -> None:
+    """What DynamoDB refused is tried after four minutes at most, and no secret counts as refused by Secrets Manager."""
+    failing = row(found=seen(at=NOW, error_type="TableUnavailable", failures=9))
+
+    after_it = left(failing, ran_into("TableUnavailable"))
+    assert (NOW + 4 * MINUTE, False) == (after_it.next_at, after_it.is_refused)
+
+
+def test_what_a_success_mends() -> None:
+    """A run that succeeds after an error notes which; the next failure and the next success leave that as it is."""
+    mended = left(row(found=failed("SecretAccessDenied", at=NOW)), ran(at=NOW + MINUTE))
+    later = left(left(mended, ran_into("SecretStoreUnavailable", at=NOW + 2 * MINUTE)), unread("InternalError"))
+
+    noted = [each.seen and (each.seen.mended, each.seen.mended_at) for each in (mended, left(mended, ran()), later)]
+    assert [("SecretAccessDenied", NOW + MINUTE)] * 3 == noted
 
 
 def test_a_store_that_refuses_all_makes_nobody_wait() -> None:

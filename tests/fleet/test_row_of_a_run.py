@@ -8,7 +8,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE
 from fleet.queue_stage import FleetStage
-from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.errors import TableUnavailable
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import State
 
@@ -68,14 +68,14 @@ def test_a_throttled_table_holds_up_no_group(stage: FleetStage, monkeypatch: pyt
 
     def sometimes(self: TableIndex, secret_arn: str) -> Any:
         if secret_arn == throttled:
-            raise SecretStoreUnavailable("dynamodb:BatchGetItem failed (ThrottlingException)")
+            raise TableUnavailable("dynamodb:BatchGetItem failed (ThrottlingException)")
         return entry(self, secret_arn)
 
     with monkeypatch.context() as patch:
         patch.setattr(TableIndex, "entry", sometimes)
         assert {"batchItemFailures": []} == stage.message(throttled, good)
         ended = [(line["secret_id"], line["Failed"]) for line in stage.lines() if "Failed" in line]
-        stage.fail(SecretStoreUnavailable, {"secret_id": throttled})
+        stage.fail(TableUnavailable, {"secret_id": throttled})
 
     assert [(throttled, 1), (good, 0)] == ended
     assert (None, "would_refresh") == (stage.seen(throttled), stage.seen(good).outcome)

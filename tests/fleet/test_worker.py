@@ -1,15 +1,16 @@
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from fleet.rows import HOST, arn, pause, ran, ran_into, row, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
-from testbed.fakes import FakeLog
+from testbed.fakes import FakeClock, FakeLog
 from testbed.fleet_index import MemoryBus, MemoryIndex
-from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable, TableUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
+from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 from token_refresh_worker.fleet.ports import IndexEntry
 from token_refresh_worker.fleet.worker import Crew, find_member, fitted, provider_of, report, tell_store
@@ -102,7 +103,7 @@ def test_a_refused_secret_counts_once() -> None:
         assert found is not None
         report(workers, found, run)
         tell_store(workers, found, run)
-        return workers.index.refused()
+        return workers.index.store().refused
 
     refused = [
         ends("tokens", ran_into("TokensKept")),
@@ -113,6 +114,74 @@ def test_a_refused_secret_counts_once() -> None:
     ]
 
     assert [{arn("tokens")}, set(), set(), set(), {arn("tokens")}] == refused
+
+
+def test_the_store_that_takes_most_is_no_failure() -> None:
+    """Three refused secrets open the store's breaker only if it took none for three minutes; one success closes it."""
+    refused = frozenset(map(arn, "abc"))
+
+    def refuses(taken_at: datetime | None, of: frozenset[str] = refused) -> bool:
+        return StoreHealth(refused=of, taken_at=taken_at).refuses(NOW)
+
+    assert (True, True, False) == (refuses(None), refuses(NOW - 3 * MINUTE), refuses(NOW - 2.9 * MINUTE))
+    assert not refuses(None, of=frozenset(map(arn, "ab")))
+    assert refuses(NOW + DAY), "a damaged time must not keep it closed for good"
+
+
+def test_successes_are_noted_now_and_then() -> None:
+    """That Secrets Manager took tokens is written every 20 seconds, and at once after it refused something."""
+    workers = crew(row())
+
+    def note(seconds: float) -> datetime | None:
+        found = workers.index.entry(arn("tokens"))
+        assert found is not None
+        tell_store(workers, replace(found, read_at=NOW + timedelta(seconds=seconds)), ran())
+        return workers.index.store().taken_at
+
+    assert [NOW, NOW, NOW + timedelta(seconds=20)] == [note(seconds) for seconds in (0, 19, 20)]
+    workers.index.note_refused(arn("other"))
+    assert NOW + timedelta(seconds=21) == note(21)
+
+
+def test_a_report_is_repeated_for_seconds() -> None:
+    """A report that DynamoDB refuses is repeated, for five seconds at most; other failures are not."""
+    clock, calls = FakeClock(), list[str]()
+
+    class Failing(MemoryIndex):
+        def report(self, *_row: Row, **_over: Row | None) -> bool:
+            calls.append("report")
+            raise errors[-1]
+
+    errors = [SecretAccessDenied("denied"), TableUnavailable("throttled")]
+    while errors:
+        workers = replace(crew(), index=Failing(by_arn={arn("tokens"): row()}), clock=clock)
+        report(workers, entry(row()), good())
+        calls.append("|")
+        errors.pop()
+
+    assert 5 > clock.seconds
+    assert 2 < calls.index("|")
+    assert ["report", "|"] == calls[calls.index("|") + 1 :]
+
+
+def test_a_report_whose_response_was_lost() -> None:
+    """A repeat that finds its own report counts the run once, and announces what it changed."""
+    bus = MemoryBus()
+
+    class Lossy(MemoryIndex):
+        def report(self, row: Row, *, over: Row | None = None) -> bool:
+            stored = MemoryIndex.report(self, row, over=over)
+            if stored:
+                raise TableUnavailable("the response was lost")
+            return stored
+
+    workers = replace(crew(bus=bus), index=Lossy(by_arn={arn("tokens"): row()}), clock=FakeClock())
+    report(workers, entry(row()), in_error(NOW))
+
+    (member,) = workers.index.rows()
+    assert member.seen is not None
+    assert 1 == member.seen.failures
+    assert [Transition.CORRECTION_REQUIRED] == [event.transition for event in bus.sent]
 
 
 def test_a_breaker_that_cannot_be_told_is_logged() -> None:

@@ -86,13 +86,118 @@ def test_one_secret_by_arn() -> None:
     assert not reads(policy, "a-GhIjKl")
 
 
-def test_family_by_prefix() -> None:
+def test_family_by_segment() -> None:
     """A family is everything below a whole segment of the name, and nothing beside it."""
     policy = granted(lambda stack, role: access.grant_read(role, access.secrets_under(stack, "upwork/prod/partners/")))
 
     assert reads(policy, "upwork/prod/partners/a-AbCdEf")
     assert not reads(policy, "upwork/prod/partners-secret-AbCdEf")
     assert not reads(policy, "upwork/prod/other-AbCdEf")
+
+
+def test_families_by_flat_prefixes() -> None:
+    """Several flat families are one grant; a new secret of one needs no change, and a name that goes on is none."""
+    prefixes = ("upwork-", "slack-", "stripe-", "github-", "chinchilla-ai-academy/prod/slack-")
+    policy = granted(lambda stack, role: access.grant_read(role, access.secrets_under(stack, *prefixes)))
+    known = (
+        "upwork-api-key",
+        "upwork-oauth-tokens",
+        "upwork-webhook-secret",
+        "github-webhook-secret",
+        "stripe-api-key",
+    )
+    slack = "chinchilla-ai-academy/prod/slack"
+
+    assert all(reads(policy, f"{name}-AbCdEf") for name in (*known, "upwork-made-later", slack, f"{slack}-bot"))
+    assert not any(
+        reads(policy, f"{name}-AbCdEf") for name in ("upworker-keys", "upwork2/keys", f"{slack}ers", "other")
+    )
+    assert 1 == len(policy.statements)
+
+
+def test_families_of_an_environment() -> None:
+    """Families may be those of one environment, whose name may come from the branch."""
+    policy = granted(
+        lambda stack, role: access.grant_read(
+            role, access.environment_secrets(stack, "myapp", "prod", "slack-", "stripe-")
+        )
+    )
+    names = ("prod/slack", "prod/stripe-api-key", "prod/upwork", "dev/slack")
+
+    assert [True, True, False, False] == [reads(policy, f"myapp/{name}-AbCdEf") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "says"),
+    [
+        ("", "'' would reach every secret"),
+        ("/", "'/' would reach every secret"),
+        ("-", "'-' would reach every secret"),
+        ("*", r"'\*' has a wildcard"),
+        ("upwork-*", r"'upwork-\*' has a wildcard; give the beginning of the names alone, as in 'upwork-'"),
+        ("upwor?-", "has a wildcard"),
+        ("upwork", r"'upwork' must end in '/' or '-': upwork\* also reaches upworker-keys and upwork2/keys"),
+        ("ab-", "'ab-' must have 3 characters at least before '-'"),
+        ("myapp/prod/ab-", "must have 3 characters at least before '-'"),
+        ("up work-", "can't begin the name of a secret"),
+        ("arn:aws:secretsmanager:eu-central-1:123456789012:secret:upwork-", "can't begin the name of a secret"),
+    ],
+)
+def test_a_prefix_that_is_no_family(prefix: str, says: str) -> None:
+    """A prefix that would reach other names is refused with the reason: by the library, and as a parameter."""
+    stack = Stack(App(), "Consumer")
+
+    with pytest.raises(ValueError, match=says):
+        access.secrets_under(stack, "fine/", prefix)
+    if prefix:
+        with pytest.raises(ValueError, match=f"^read_under: must be a prefix of secrets' names: .*{says}"):
+            parameters_of({"environment": "prod", "read_under": [prefix]})
+
+
+def test_a_deployment_s_policy_reads_families(code: Path) -> None:
+    """`read_under` lets services read other secrets, with the deployment's key; what is the worker's stays closed."""
+    context = {
+        "environment": "prod",
+        "kms_key": KEY,
+        "account": "123456789012",
+        "region": "eu-central-1",
+        "client_secret": "upwork-client#web",
+        "read_under": ["upwork-", "myapp/prod/"],
+    }
+    parameters = parameters_of(context)
+    assert isinstance(parameters, SingleParameters)
+    worker = SingleStack(App(), "Worker", parameters=parameters, code=code)
+    template = assertions.Template.from_stack(worker)
+    (made,) = template.find_resources("AWS::IAM::ManagedPolicy").values()
+    token = next(
+        name
+        for name, secret in template.find_resources("AWS::SecretsManager::Secret").items()
+        if secret["Properties"]["Name"] == "upwork-oauth-tokens"
+    )
+    (published,) = set(template.find_resources("AWS::SecretsManager::Secret")) - {token}
+    known = {
+        "AWS::Partition": "aws",
+        token: f"{PREFIX}upwork-oauth-tokens-AbCdEf",
+        published: f"{PREFIX}upwork-oauth-tokens-published-AbCdEf",
+    }
+    policy = Policy(statements=resolve(made["Properties"]["PolicyDocument"]["Statement"], known))
+
+    assert all(reads(policy, f"{name}-AbCdEf") for name in ("upwork-api-key", "myapp/prod/stripe"))
+    assert reads(policy, "upwork-webhook-secret-AbCdEf", "AWSPREVIOUS")
+    assert reads(policy, "upwork-oauth-tokens-published-AbCdEf")
+    closed = ("upwork-oauth-tokens", "upwork-client", "myapp/dev/stripe")
+    assert not any(reads(policy, f"{name}-AbCdEf") for name in closed)
+    assert [] == writes(policy, "upwork-api-key-AbCdEf")
+    assert policy.allows(
+        Ask(
+            action="kms:Decrypt",
+            resource=KEY,
+            context={
+                "kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com",
+                "kms:EncryptionContext:SecretARN": f"{PREFIX}upwork-api-key-AbCdEf",
+            },
+        )
+    )
 
 
 def test_worker_reads_and_writes() -> None:
@@ -102,6 +207,30 @@ def test_worker_reads_and_writes() -> None:
     assert reads(policy, "tokens-AbCdEf")
     assert ["PutSecretValue", "UpdateSecretVersionStage"] == writes(policy, "tokens-AbCdEf")
     assert [] == writes(policy, "other-AbCdEf")
+
+
+def test_a_previous_key_decrypts_alone() -> None:
+    """A key of before decrypts this secret through Secrets Manager, and encrypts nothing; the present one does both."""
+    old = KEY.replace("the-key", "the-old-key")
+    policy = granted(
+        lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens").encrypted_with(KEY, old))
+    )
+    own = granted(
+        lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens").encrypted_with(None, old))
+    )
+
+    def may(key: str, action: str, name: str = "tokens", via: str = "secretsmanager", of: Policy = policy) -> bool:
+        context = {
+            "kms:ViaService": f"{via}.eu-central-1.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": f"{PREFIX}{name}-AbCdEf",
+        }
+        return of.allows(Ask(action=f"kms:{action}", resource=key, context=context))
+
+    assert [True, True] == [may(KEY, action) for action in ("Decrypt", "GenerateDataKey")]
+    assert [True, False, False] == [may(old, action) for action in ("Decrypt", "GenerateDataKey", "Encrypt")]
+    assert [False, False] == [may(old, "Decrypt", "other"), may(old, "Decrypt", via="dynamodb")]
+    assert [True, False] == [may(old, "Decrypt", of=own), may(old, "GenerateDataKey", of=own)]
+    assert not policy.allows(Ask(action="kms:Decrypt", resource=old))
 
 
 def test_unrelated_secrets_for_one_consumer() -> None:
@@ -227,15 +356,14 @@ def test_refused() -> None:
         lambda: access.one_secret(stack, "upwork*"),
         lambda: access.one_secret(stack, "upwor?"),
         lambda: access.one_secret(stack, f"{PREFIX}*"),
-        lambda: access.secrets_under(stack, "upwork*/"),
-        lambda: access.secrets_under(stack, "upwork"),
-        lambda: access.secrets_under(stack, "/"),
+        lambda: access.secrets_under(stack),
         lambda: access.environment_secrets(stack, "upwork", "dev/.."),
         lambda: access.environment_secrets(stack, "upwork/prod", "dev"),
+        lambda: access.environment_secrets(stack, "", "dev"),
         lambda: access.several(one, other),
     ]
     for wrong in wrongs:
-        with pytest.raises(ValueError, match=r"segment|wildcard|key"):
+        with pytest.raises(ValueError, match=r"segment|wildcard|key|needs the prefix"):
             wrong()
 
 

@@ -11,6 +11,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Deployment
 from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.alarms import RefreshAlarms
+from token_refresh_worker.cli.doctor.alarms import NAMED
 from token_refresh_worker.handlers import refresh
 
 WITH_A_TABLE = "tokens-kept"
@@ -222,3 +223,14 @@ def test_too_short_lifetimes_are_what_the_filter_finds(plain: Deployment) -> Non
     (metric,) = found["MetricTransformations"]
     raised = alarm(plain, "lifetime-too-short")
     assert (metric["MetricNamespace"], metric["MetricName"]) == (raised["Namespace"], raised["MetricName"])
+
+
+def test_doctor_knows_what_cloudformation_names(with_table: Deployment) -> None:
+    """`doctor` finds by its own name each alarm on a queue or a rule, whose names CloudFormation cuts."""
+    named = {
+        str(found["Properties"]["AlarmName"]).removeprefix(f"{with_table.parameters.stack_name}-")
+        for found in with_table.resources("CloudWatch::Alarm")
+        if {"QueueName", "RuleName"} & {d["Name"] for d in found["Properties"].get("Dimensions", ())}
+    }
+
+    assert set(NAMED) == named

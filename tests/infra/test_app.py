@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 import app
 from infra.conftest import EVERYTHING, RECEIVER, WHOLE_FLEET
+from infra.deployments import FILES, PROFILE, of_each_parameter, untried
 from testbed.synthesis import FLAGS, Deployment, plain_templates
+from token_refresh_infra import common
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 from aws_cdk import aws_kms as kms  # isort: skip
@@ -53,6 +56,44 @@ def test_without_credentials(
     synthesise({name: value for name, value in values.items() if name not in of_a_place}, tmp_path)
 
     assert 1 == len([*tmp_path.glob("*.template.json")])
+
+
+@pytest.fixture
+def as_users_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Path, receiver_zip: Path
+) -> Callable[[str], None]:
+    """Synthesise a deployment's file as `scripts/deploy synth` does, with the profiles that pages speak of."""
+    monkeypatch.setattr(app, "build_zip", lambda what, _: receiver_zip if what == "webhooks" else code)
+    monkeypatch.setattr(common, "ROOT", tmp_path)
+    monkeypatch.setenv("CDK_DEFAULT_ACCOUNT", "123456789012")
+    monkeypatch.setenv("CDK_DEFAULT_REGION", "eu-central-1")
+    (tmp_path / "profiles").mkdir()
+    for name in ("my-crm", "mcp"):
+        (tmp_path / "profiles" / f"{name}.toml").write_text(PROFILE)
+
+    def made(text: str) -> None:
+        (tmp_path / "prod.toml").write_text(text)
+        app.synthesise(App(context=FLAGS | {"deployment": "prod"}, outdir=str(tmp_path / "out")), tmp_path)
+        assert 1 == len([*(tmp_path / "out").glob("*.template.json")])
+
+    return made
+
+
+@pytest.mark.parametrize("text", [pytest.param(text, id=page) for page, text in FILES])
+def test_files_of_pages(as_users_do: Callable[[str], None], text: str) -> None:
+    """Each deployment file on a page can be synthesised, and is clean by AWS Solutions' rules."""
+    as_users_do(text)
+
+
+@pytest.mark.parametrize("values", of_each_parameter(), ids=str)
+def test_each_parameter(as_users_do: Callable[[str], None], values: dict[str, Any]) -> None:
+    """With each value of each parameter, alone, a deployment can be synthesised, and is clean by the rules."""
+    as_users_do("\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()))
+
+
+def test_no_parameter_is_forgotten() -> None:
+    """Each parameter is in one of the deployments above."""
+    assert set() == untried()
 
 
 def test_missing_environment(tmp_path: Path) -> None:

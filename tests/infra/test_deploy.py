@@ -331,14 +331,22 @@ def test_cdk_is_pinned() -> None:
 
 
 def test_synthesis_is_quiet(tmp_path: Path, code: Path) -> None:
-    """The pinned command synthesises by name, zip included, without a system node, credentials or a notice."""
+    """The pinned command synthesises by name, zip included, without a system node, credentials or a notice.
+
+    AWS Solutions' rules are checked, and find nothing where the function's role is the client.
+    """
     (tmp_path / "node").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "node").chmod(0o755)
     out, path = tmp_path / "out", f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     kept = {name: value for name, value in without_aws(tmp_path).items() if not name.startswith(("CDK_", "JSII_NODE"))}
-    environment = kept | {"CDK_VALIDATION": "false", "PATH": path}
+    values = {
+        "alarm_email": "you@example.com",
+        "token_endpoint_auth_method": "aws_iam_jwt",
+        "client_assertion_audience": "https://crm.example.com",
+    }
+    context = [word for name, value in values.items() for word in ("-c", f"{name}={value}")]
 
-    done = run(environment, "synth", "prod", "--quiet", "--no-notices", "--output", str(out))
+    done = run(kept | {"PATH": path}, "synth", "prod", *context, "--quiet", "--no-notices", "--output", str(out))
 
     assert 0 == done.returncode, done.stderr
     assert "flags" not in done.stdout + done.stderr

@@ -61,6 +61,8 @@ def test_one_run_may_override_the_file(tmp_path: Path) -> None:
             "shedule_minutes = 15",
             r"^shedule_minutes: unknown parameter in .*prod.toml; did you mean sche",
         ),
+        ("prod", "concurrency = 8", r"^concurrency: unknown parameter in .*prod.toml; it is of mode fleet, and this"),
+        ("prod", 'deployment = "dev"', r"^deployment: unknown parameter in .*prod.toml; the parameters are: "),
         ("prod", 'owner = "me"', r"^owner: unknown parameter in .*prod.toml; the parameters are: account, alarm_email"),
         ("prod", "[worker]\nmemory_mb = 512", r"^worker: unknown parameter in "),
         ("prod", "memory_mb = ", r"^deployment: .*prod.toml is not TOML: "),

@@ -22,24 +22,10 @@ def first_column(heading: str) -> set[str]:
     return {name for row in rows for name in re.findall(r"`([A-Za-z_-]+)`", row)}
 
 
-def test_examples(tmp_path: Path) -> None:
-    """Each example of a deployment's file on the page is one that can be deployed."""
-    examples = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-
-    assert 3 == len(examples)
-    for example in examples:
-        (tmp_path / "prod.toml").write_text(example)
-        read_deployment("prod", folder=tmp_path)
-
-
-def test_providers_of_the_tutorial(tmp_path: Path) -> None:
-    """The tutorial's files for other providers can be deployed; without its last line, that of HubSpot is refused."""
+def test_the_last_line_of_the_tutorial(tmp_path: Path) -> None:
+    """Without its last line, the tutorial's file for HubSpot is refused, and the error has that line."""
     section = (ROOT / "docs" / "tutorial.md").read_text().partition("## Another provider")[2]
-    quickbooks, hubspot = re.findall(r"^```toml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
-
-    for example in (quickbooks, hubspot):
-        (tmp_path / "prod.toml").write_text(example)
-        read_deployment("prod", folder=tmp_path)
+    hubspot = re.findall(r"^```toml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[1]
 
     (tmp_path / "prod.toml").write_text(hubspot.replace('claim_table = "create"\n', ""))
     with pytest.raises(

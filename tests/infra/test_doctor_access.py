@@ -11,7 +11,7 @@ import pytest
 from testbed.policy import Ask, Policy, resolve
 from testbed.synthesis import Deployment
 from token_refresh_worker.cli.doctor.access import check_access
-from token_refresh_worker.cli.secret.finding import Health
+from token_refresh_worker.cli.finding import Health
 
 REGION = "eu-central-1:123456789012"
 FUNCTION = f"arn:aws:lambda:{REGION}:function:the-worker"

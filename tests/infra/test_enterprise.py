@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from infra.conftest import FLEET, RECEIVER
-from testbed.policy import as_list
+from testbed.generated_names import generated_name
+from testbed.policy import Ask, Policy, as_list
 from testbed.synthesis import Deployment, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
@@ -79,15 +80,45 @@ def test_messages_are_encrypted_with_the_key(code: Path, choice: dict[str, Any])
         assert "sqs.*" == granted["Condition"]["StringLike"]["kms:ViaService"]
 
 
-def test_rules_may_use_the_key(code: Path) -> None:
-    """A key that is made lets this stack's alarms and rules use it, which have no role."""
-    statements = synthesise(HERE | {"kms_key": "create"}, code).one("KMS::Key")["KeyPolicy"]["Statement"]
+@pytest.mark.parametrize(
+    "sent", [{}, {"aws:SourceArn": "arn:aws:events:x", "aws:SourceAccount": "x"}], ids=["no", "yes"]
+)
+def test_rules_may_use_the_key(code: Path, sent: dict[str, str]) -> None:
+    """A key that is made lets EventBridge encrypt for queues of this account alone, whether it says which rule or not.
 
-    services = {s["Principal"].get("Service"): s for s in statements}
-    for service, source in (("cloudwatch", "alarm:token-refresh-prod-*"), ("events", "rule/token-refresh-prod-*")):
-        statement = services[f"{service}.amazonaws.com"]
-        assert ["kms:Decrypt", "kms:GenerateDataKey"] == statement["Action"]
-        assert source in str(statement["Condition"]["ArnLike"]["aws:SourceArn"])
+    Names that CloudFormation makes have no part in it: it cuts those of a long stack's resources.
+    """
+    deployment = synthesise(HERE | {"kms_key": "create", "stack": "s" * 64}, code)
+    (through,) = [
+        {name: value for name, value in statement.items() if name != "Principal"}
+        for statement in deployment.one("KMS::Key")["KeyPolicy"]["Statement"]
+        if statement["Principal"] == {"Service": "events.amazonaws.com"}
+    ]
+    policy = Policy(statements=[through])
+
+    def may(action: str, account: str) -> bool:
+        queue = f"arn:aws:sqs:eu-central-1:{account}:{generated_name('s' * 64, 'DeniedAccessQueue0123ABCD', 80)}"
+        context = {"kms:EncryptionContext:aws:sqs:arn": queue, **sent}
+        return policy.allows(Ask(action=action, resource="the key", context=context))
+
+    assert may("kms:GenerateDataKey", "123456789012")
+    assert may("kms:Decrypt", "123456789012")
+    assert not may("kms:Decrypt", "210987654321")
+    assert not may("kms:Encrypt", "123456789012")
+    assert not policy.allows(Ask(action="kms:Decrypt", resource="the key", context=sent))
+
+
+def test_a_rule_sends_to_its_queue_alone(code: Path) -> None:
+    """What a rule may send to is bound to its own ARN, as CloudFormation knows it, and not to a name."""
+    deployment = synthesise(HERE | {"stack": "s" * 64}, code)
+    sends = [
+        statement
+        for policy in deployment.resources("SQS::QueuePolicy")
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Principal"] == {"Service": "events.amazonaws.com"}
+    ]
+
+    assert [{"ArnEquals": {"aws:SourceArn": deployment.arn_of("Events::Rule")}}] == [s["Condition"] for s in sends]
 
 
 def test_a_given_key_encrypts_messages_only_if_asked(code: Path) -> None:

@@ -134,7 +134,7 @@ def asks(client: Any, operation: str, what: dict[str, Any], account: Account) ->
 
 @pytest.fixture(scope="module")
 def template(code: Path) -> Template:
-    return synthesise(FLEET | {"client_secret": "clients/{provider}", "event_bus": "default"}, code).template
+    return synthesise(FLEET | {"client_secret": "clients/{provider}#web", "event_bus": "default"}, code).template
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from infra.cloudwatch import ModelAlarm, alarms_of
 from infra.conftest import FLEET
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from testbed.synthesis import resources, synthesise
-from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason
+from token_refresh_worker.fleet.core.breaker import STORE, Breaker, BreakerReason
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, resync
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet
 from token_refresh_worker.fleet.core.gauges import measure
@@ -26,6 +26,7 @@ from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 SIZE = 1000
 MONTH = 30 * DAY
+OF_AWS = {"store-refuses", "worker-unheard", "table-failing"}
 BEHIND = timedelta(minutes=5)
 """How late `ListSecrets` may be."""
 
@@ -66,11 +67,15 @@ class Month:
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     pauses: Pauses = field(default_factory=Pauses)
     breakers: frozenset[str] = frozenset()
+    store_refuses: bool = False
+    unheard_since: datetime | None = None
     untagged: dict[str, datetime] = field(default_factory=dict)
     """Since when secrets have lost their tag."""
     minute: int = 0
     crashes: int = 0
     """Runs that crash in each minute, beside those of the one that always does."""
+    table_failures: int = 0
+    """Calls of DynamoDB that fail in each minute."""
     gauges: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -90,14 +95,17 @@ class Month:
             if self.minute % every == 0:
                 self.gauges = self._measures()
             listed = self._resync() if self.minute % 5 == 0 else {}
-            others = {**also(self.minute), **({"WorkerErrors": self.crashes} if self.crashes else {})}
+            failing = {"WorkerErrors": self.crashes, "TableUnavailable": self.table_failures}
+            others = {**also(self.minute), **{name: count for name, count in failing.items() if count}}
             for alarm in self.alarms.values():
                 alarm.minute(self.minute, self.gauges, listed, others)
             self.minute += 1
 
     def _measures(self) -> Mapping[str, float]:
         breaker = Breaker(reason=BreakerReason.NO_RESPONSE, allowed=0)
-        decision = Decision(seconds=[], breakers=dict.fromkeys(self.breakers, breaker), under_way=0, waiting=0)
+        breakers = dict.fromkeys(self.breakers | ({STORE} if self.store_refuses else set()), breaker)
+        unheard = self.unheard_since
+        decision = Decision(seconds=[], breakers=breakers, under_way=0, waiting=0, unheard_since=unheard)
         fleet = Fleet(rows=list(self.rows.values()), pauses=self.pauses)
         return measure(fleet, decision, self.now, tombstones=self.tombstones.values()).fleet
 
@@ -203,6 +211,18 @@ def a_provider_is_away(month: Month) -> None:
     month.breakers |= {"p1"}
 
 
+def the_store_refuses(month: Month) -> None:
+    month.store_refuses = True
+
+
+def the_worker_stops(month: Month) -> None:
+    month.unheard_since = month.now
+
+
+def the_table_fails(month: Month) -> None:
+    month.table_failures = 2
+
+
 @pytest.mark.parametrize(
     ("happens", "alarm"),
     [
@@ -214,6 +234,9 @@ def a_provider_is_away(month: Month) -> None:
         (tokens_expire_behind_a_pause, "expired"),
         (a_provider_is_away, "behind-breakers"),
         (runs_crash, "runs-crashing"),
+        (the_store_refuses, "store-refuses"),
+        (the_worker_stops, "worker-unheard"),
+        (the_table_fails, "table-failing"),
     ],
 )
 def test_an_operator_learns_within_15_minutes(quiet: Month, happens: Callable[[Month], None], alarm: str) -> None:
@@ -232,6 +255,24 @@ def test_an_operator_learns_within_15_minutes(quiet: Month, happens: Callable[[M
     new = {name: on[len(before.get(name, [])) :] for name, on in month.on().items()}
     learned = {name: on[0][0] - began for name, on in new.items() if on and name != "reauthorize"}
     assert learned.get(alarm, HOUR // MINUTE) <= 15, learned
+    assert alarm not in OF_AWS or {alarm} == learned.keys(), "nobody else is blamed"
+
+
+def test_the_first_death_of_a_small_fleet(templates: Templates) -> None:
+    """In a fleet of 40, one death of last week rings nothing in a month; a new one rings at once, for an hour."""
+    small = {arn(f"c/{number}"): living(number) for number in range(40)}
+    month = Month(alarms_of(templates), rows=small)
+    month.put(dead(1, NOW - 7 * DAY))
+    month.live(MONTH, step=6 * HOUR, also=lambda _: {"SecondsAfterDue": 5})
+    assert {} == month.on()
+
+    month.put(dead(2, month.now))
+    began = month.minute
+    month.live(4 * HOUR, step=MINUTE, also=lambda _: {"SecondsAfterDue": 5})
+
+    ((first, last),) = month.on()["new-deaths"]
+    assert {"new-deaths"} == month.on().keys()
+    assert (True, True) == (first - began <= 10, 50 <= last - began <= 85)
 
 
 def test_a_silent_dispatcher(quiet: Month) -> None:

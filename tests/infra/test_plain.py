@@ -21,18 +21,28 @@ GIVEN: dict[str, dict[str, Any]] = {
     "single": {"Provider": "linear", "TokenSecretName": "linear-tokens", "AlarmEmail": "you@example.com"},
     "single-one-hour": {"Provider": "zoom", "TokenSecretName": "zoom-tokens", "AlarmEmail": ""},
     "fleet": {"SecretsUnder": "crm/prod/", "AlarmEmail": "you@example.com"},
-    "webhooks": {"StripeSecret": "stripe-secret", "GithubSecret": "", "SlackSecret": "", "StandardSecret": "resend"},
+    "webhooks": {
+        "StripeSecret": "stripe-secret",
+        "GithubSecret": "",
+        "SlackSecret": "slack#key",
+        "StandardSecret": "st",
+    },
 }
 DEPLOYED: dict[str, dict[str, Any]] = {
     "single": {"provider": "linear", "service": "linear-tokens", "alarm_email": "you@example.com"},
     "single-one-hour": {"provider": "zoom", "service": "zoom-tokens"},
     "fleet": {"mode": "fleet", "fleet": "prod", "secrets_under": "crm/prod/", "alarm_email": "you@example.com"},
-    "webhooks": {"mode": "webhooks", "stripe_secret": "stripe-secret", "standard_secret": "resend"},
+    "webhooks": {
+        "mode": "webhooks",
+        "stripe_secret": "stripe-secret",
+        "slack_secret": "slack#key",
+        "standard_secret": "st",
+    },
 }
 NOTHING = object()
 
 
-def resolved(value: Any, given: dict[str, str]) -> Any:
+def resolved(value: Any, given: dict[str, str]) -> Any:  # noqa: PLR0911 - one for each function of CloudFormation
     """Return what CloudFormation makes of a part of a template with these parameters."""
     match value:
         case {"Ref": str(name)}:
@@ -40,6 +50,10 @@ def resolved(value: Any, given: dict[str, str]) -> Any:
         case {"Fn::Sub": str(text)}:
             said = re.sub(r"\$\{(\w+)\}", lambda found: given[found[1]], text)
             return {"Fn::Sub": said} if re.search(r"\$\{[^!]", said) else said.replace("${!", "${")
+        case {"Fn::Sub": [str(text), dict(values)]}:
+            return resolved({"Fn::Sub": text}, given | {name: resolved(item, given) for name, item in values.items()})
+        case {"Fn::Select": [0, {"Fn::Split": [str(separator), item]}]}:
+            return resolved(item, given).split(separator)[0]
         case {"Fn::If": [str(condition), one, other]}:
             return resolved(one if given[condition.removeprefix("Has")] else other, given)
         case dict():

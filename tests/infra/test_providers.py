@@ -45,7 +45,9 @@ def test_a_provider_that_has_ended_is_refused() -> None:
     with pytest.raises(ParameterError, match=says):
         read("fitbit")
     with pytest.raises(ParameterError, match=says):
-        parameters_of({"fleet": "acme", "environment": "prod", "provider": "fitbit"})
+        parameters_of(
+            {"mode": "fleet", "fleet": "acme", "environment": "prod", "secrets_under": "a/", "provider": "fitbit"}
+        )
 
 
 def test_the_shortest_window_of_a_profile() -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.test_secret import AnyReference
+from testbed.policy import Ask, Policy, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Deployment, synthesise
@@ -145,6 +147,28 @@ def test_replicas(code: Path, plain: Deployment) -> None:
     for region in (NEW, "us-east-1"):
         assert f":secretsmanager:{region}:123456789012:secret:{PUBLISHED}-??????" in policy
     assert KEY in policy
+    assert {"Key": "token-refresh:replicas", "Value": f"{NEW} us-east-1"} in published["Tags"]
+
+
+def test_the_key_of_a_replica(code: Path) -> None:
+    """The worker, who writes the primary, may have its replica encrypted with the key of its region, and no more.
+
+    Whether AWS names the primary or the replica to that key, it may; and nobody decrypts there but consumers.
+    """
+    here = {"environment": "prod", "account": "123456789012", "region": OLD}
+    deployment = synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
+    primary = f"arn:aws:secretsmanager:{OLD}:123456789012:secret:{PUBLISHED}-AbCdEf"
+    statements = resolve(deployment.policy_of_role("lambda.amazonaws.com"), AnyReference(primary))
+    policy = Policy(statements=statements)
+
+    def may(action: str, arn: str, key: str = KEY) -> bool:
+        context = {"kms:ViaService": f"secretsmanager.{NEW}.amazonaws.com", "kms:EncryptionContext:SecretARN": arn}
+        return policy.allows(Ask(action=f"kms:{action}", resource=key, context=context))
+
+    for arn in (primary, primary.replace(OLD, NEW)):
+        assert [True, True, False] == [may(action, arn) for action in ("GenerateDataKey", "Encrypt", "Decrypt")]
+    assert not may("Encrypt", primary.replace(PUBLISHED, TOKENS))
+    assert not may("Encrypt", primary, KEY.replace(NEW, "us-east-1"))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.conftest import FLEET, RECEIVER
+from infra.conftest import EVERYTHING, FLEET, RECEIVER, WHOLE_FLEET
 from testbed.policy import Ask, Policy, as_list, resolve
 from testbed.synthesis import Deployment, synthesise
 from token_refresh_worker.stored.tags import Made
@@ -199,6 +203,33 @@ def test_functions_are_called_as_their_stack(plain: Deployment, code: Path) -> N
     assert ["token-refresh-prod"] == names(plain)
     assert [fleet, f"{fleet}-dispatcher", f"{fleet}-resync"] == names(synthesise(FLEET, code))
     assert ["token-refresh-acme-prod-webhooks"] == names(synthesise(RECEIVER, code))
+
+
+@pytest.mark.parametrize("values", [EVERYTHING, WHOLE_FLEET, RECEIVER], ids=["single", "fleet", "webhooks"])
+def test_policies_rest_on_names_that_the_template_gives(code: Path, values: dict[str, Any]) -> None:
+    """Where a policy has the stack's name, it means a name that the template gives: AWS cuts those that it makes."""
+    template = synthesise(values | {"stack": "s" * 53}, code).template
+    given = {
+        name
+        for resource in template["Resources"].values()
+        for key, name in resource.get("Properties", {}).items()
+        if key.endswith("Name") and isinstance(name, str)
+    }
+    meant = set(re.findall(r"s{20,}[\w*-]*", json.dumps(list(documents(template)))))
+
+    assert meant
+    assert [] == [m for m in meant if not any(fnmatchcase(name.rpartition("/")[2], m) for name in given)]
+
+
+def documents(value: Any) -> Iterator[Any]:
+    """Every statement of a policy of any kind."""
+    match value:
+        case {"Effect": str()}:
+            yield value
+        case dict():
+            yield from (found for item in value.values() for found in documents(item))
+        case list():
+            yield from (found for item in value for found in documents(item))
 
 
 def test_what_is_switched_off_is_not_there(bare: Deployment) -> None:

@@ -148,7 +148,7 @@ def test_alarms_can_be_left_out(receiver_zip: Path) -> None:
 
 
 def test_secrets_of_both_stores(receiver_zip: Path) -> None:
-    """Secrets are read by name or ARN, parameters by path, both with the one key, and nothing else is in reach."""
+    """Secrets are read by name or ARN, parameters by path, both with the one key; a field is not part of an ARN."""
     everything = synthesise(RECEIVER, receiver_zip).template
     statements = [
         resolve(statement, Known({"AWS::Partition": "aws"}))
@@ -160,7 +160,7 @@ def test_secrets_of_both_stores(receiver_zip: Path) -> None:
     assert {
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/stripe-??????"),
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/slack-AbCdEf"),
-        ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/origin-??????"),
+        ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/slack-??????"),
         ("ssm:GetParameters", f"arn:aws:ssm:{here}:parameter/acme/prod/github"),
         ("ssm:GetParameters", f"arn:aws:ssm:{here}:parameter/acme/prod/resend"),
         ("kms:Decrypt", KEY),
@@ -187,7 +187,13 @@ class Known(dict[str, str]):
             {"stripe_secret": "amplify:STRIPE"},
             r"^stripe_secret: must be the name or complete ARN of a secret, or ssm:/path",
         ),
-        ({"stripe_secret": "acme/dev/stripe"}, r"^stripe_secret: acme/dev/stripe is of environment dev"),
+        (
+            {"stripe_secret": "whsec_ABC D"},
+            r"^stripe_secret: must be .*; the reference is malformed: character 10 of 11 is",
+        ),
+        ({"stripe_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a#b"}, r"complete ARN of a secret"),
+        ({"stripe_secret": 7}, r"^stripe_secret: must be the name .* got int"),
+        ({"stripe_secret": "acme/dev/stripe#key"}, r"^stripe_secret: acme/dev/stripe#key is of environment dev"),
         (STRIPE | {"kms_key": "create"}, r"^kms_key: the signing secrets are there already"),
         (STRIPE | {"log_level": "DEBUG"}, r"^log_level: must be INFO: .* is DEBUG"),
         (STRIPE | {"memory_mb": 128}, r"^memory_mb: must be a whole number from 256"),

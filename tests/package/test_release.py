@@ -65,14 +65,15 @@ def test_who_may_sign_or_publish_runs_nothing_of_ours(name: str) -> None:
 
 
 def test_nothing_is_released_before_tests_and_audit() -> None:
-    """Every later job waits for one that ran the tests and, strictly, the audit."""
+    """Every later job waits for those that ran the tests, the proofs and, strictly, the audit."""
     commands = [step.get("run") for step in RELEASE["jobs"]["test"]["steps"]]
     before = {name: job.get("needs") for name, job in RELEASE["jobs"].items()}
 
     assert {"scripts/test", "scripts/audit --required"} <= set(commands)
     assert {
         "test": None,
-        "build": "test",
+        "prove": None,
+        "build": ["test", "prove"],
         "sign": "build",
         "publish": "sign",
         "publish-npm": "sign",

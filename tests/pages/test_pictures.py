@@ -13,7 +13,7 @@ from pages import captures, dashboard, window
 from pages.pictures import FOLDER, MADE
 from pages.terminal import normalised
 from token_refresh.advice import Command
-from token_refresh_worker.cli.authorize.page import authorized
+from token_refresh_worker.cli.browser import authorized
 
 ROOT = Path(__file__).parents[2]
 MOST_BYTES = 150_000

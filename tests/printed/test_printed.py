@@ -31,6 +31,7 @@ CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "eve
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
+    "scripts/test": "it runs this test",
     **dict.fromkeys(
         (
             "pip install PATH/TO/token-refresh-worker/reader",

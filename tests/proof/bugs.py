@@ -11,7 +11,13 @@ from proof import ports as ports_module
 from proof.store import Keep, Store
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.claims.moving import Move as ClaimMove
+from token_refresh_worker.changes import change
+from token_refresh_worker.changes import client as client_module
+from token_refresh_worker.changes import pause as pause_module
+from token_refresh_worker.changes import revoke as revoke_module
+from token_refresh_worker.changes.move import Move as ClaimMove
+from token_refresh_worker.changes.publish import CopyBefore
+from token_refresh_worker.changes.store import NewGrant, StoredGrant
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate, Ledger
@@ -300,6 +306,42 @@ def published_unseen() -> Patches:
     return [(Actions, "_publish", publish)]
 
 
+def command_publishes_unseen() -> Patches:
+    """Let a command replace the published copy that is there by now, not the one from before its change."""
+    original = CopyBefore.replace
+
+    def late(self: CopyBefore, *what: Any) -> Any:
+        return original(CopyBefore.read(self.store), *what)
+
+    return [(CopyBefore, "replace", late)]
+
+
+def client_over_newer_tokens() -> Patches:
+    """Store new client credentials whatever is current by now."""
+
+    def swap(store: Any, _replaced: Any, version_id: str, value: Any) -> bool:
+        return bool(store.put(version_id, value, label=CURRENT))
+
+    return [(client_module, "swap", swap)]
+
+
+def authorized_over_an_edit() -> Patches:
+    """Put the tokens of an authorization on what was read before it."""
+
+    def store(self: NewGrant, parts: Any, known: Any, change_: Any) -> StoredGrant:
+        copy, document = CopyBefore.read(parts.published), self.document(parts, change_(known))
+        version_id = change.store_version(parts.store, change.new_version_id(parts), document.serialize())
+        return StoredGrant(version_id=version_id, document=document, copy=copy)
+
+    return [(NewGrant, "store", store)]
+
+
+def revoked_past_an_open_claim() -> Patches:
+    """Revoke while another run may be redeeming."""
+    kept = tuple(rule for rule in revoke_module._RULES if rule.check is not wait_for_open_claim)  # noqa: SLF001 - likewise
+    return [(revoke_module, "_RULES", kept)]
+
+
 def publish_over_young() -> Patches:
     """Publish over a copy that was made moments ago."""
     original = plan_module.publish_newer_tokens
@@ -576,7 +618,7 @@ def pause_forgets() -> Patches:
     def forgetful(*arguments: Any, **named: Any) -> Any:
         return replace(pauses.pause_claim(*arguments, **named), earlier=())
 
-    return [(ports_module, "pause_claim", forgetful)]
+    return [(pause_module, "pause_claim", forgetful)]
 
 
 def _kept_rule(change: Callable[[Any, Snapshot, RunState], Any]) -> Patches:

@@ -8,7 +8,7 @@ from proof.operators import LOSE_KEY, SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
 from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Item, Put, Record, Store, origin_of, refresh_token_of
-from proof.world import CLOCKS_DIFFER, HOST, STALE_SECONDS, Scenario, Violation, Worker, World
+from proof.world import CLOCKS_DIFFER, COMMANDS, HOST, STALE_SECONDS, Scenario, Violation, Worker, World
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
@@ -23,6 +23,7 @@ _DISTURBED: Final = {
     "TokenRequestRejected",
     "TokensKept",
 }
+_OF_TOKENS: Final = {"accessToken", "refreshToken", "expiresAt", "issuedAt", "tokenRefresh"}
 _TOKEN: Final = re.compile(r'"[ar]\d+\.\d+"')
 
 
@@ -37,7 +38,9 @@ class Invariants:
         self._refresh_tokens: dict[int, str] = {}
         self._expiries: dict[int, int] = {}
 
-    def check_write(self, before: int, after: int, call: AnyCall, reply: object, provider: Provider) -> None:
+    def check_write(  # noqa: PLR0917 - what was written, and by whom
+        self, before: int, after: int, call: AnyCall, reply: object, provider: Provider, kind: str = "s"
+    ) -> None:
         """A worker moves AWSCURRENT to a complete set that follows from the one that it leaves, and writes no token."""
         self._check_text(call)
         if reply is FULL and isinstance(call, Put) and _is_set(call.text):
@@ -51,8 +54,24 @@ class Invariants:
         old, new = (self._store.labels(state, TOKENS)[CURRENT] for state in (before, after))
         if old == new or (before, after, provider) in self._checked:
             return
-        self._check_promotion(old, new, self._store.texts(after), provider)
+        if kind in COMMANDS:
+            self._check_command(kind, *(self._store.texts(after).get(version_id) for version_id in (old, new)))
+        else:
+            self._check_promotion(old, new, self._store.texts(after), provider)
         self._checked.add((before, after, provider))
+
+    def _check_command(self, kind: str, before: str | None, after: str | None) -> None:
+        """New client credentials leave the tokens that are current, and a command keeps what is not about tokens."""
+        old, new = json.loads(before or "{}"), json.loads(after or "{}")
+        if kind == "c" and not self._moved(new, old):
+            raise Violation("new client credentials brought other tokens")
+        if kind in "av" and not {*old} - _OF_TOKENS <= {*new}:
+            raise Violation("a command dropped a key that is not about tokens")
+
+    def is_revoked(self, state: int) -> bool:
+        """Whether the current version says that the grant was revoked."""
+        text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
+        return "revoked_at" in origin_of(text)
 
     def _check_kept_is_stored(self, before: int, after: int, provider: Provider) -> None:
         """What the table keeps goes only after it is stored, or after a person authorized again.
@@ -198,13 +217,15 @@ class Invariants:
         spoilt = ended.outcome == "TokensNotStored" and SPOIL_STAGED in self._scenario.operator
         if worker.unstored >= 0 and not spoilt and not worker.unkept:
             raise Violation(f"a run ended ({ended.outcome}) with tokens that it received and did not store")
+        if self.is_revoked(world.store):
+            return
         # A second authorization ends the token set that took the place of the rejected one.
         once = len(provider.families) <= 2 and not self._scenario.budget.stale
         if ended.outcome == "ReauthorizationRequired" and worker.superseded and once:
             token = self.current_refresh_token(world.store)
             if provider.alive(token, world.now):
                 raise Violation("a run gave the grant up although another token set was current when it was rejected")
-        undisturbed = not (self._scenario.operator or self._scenario.budget.false_rejections or world.lost)
+        undisturbed = not (self._scenario.people or self._scenario.budget.false_rejections or world.lost)
         if (
             ended.outcome == "ReauthorizationRequired"
             and undisturbed

@@ -12,7 +12,7 @@ from typing import Final
 from unittest.mock import patch
 
 import measured
-from proof import bugs, outages, report, small
+from proof import bugs, commanded, outages, report, small
 from proof.explore import search
 from proof.world import Scenario
 from token_refresh_worker.core.attempts import Fate
@@ -156,6 +156,18 @@ MUTANTS: Final = (
         patches=bugs.kept_forgotten_without_a_record,
         scenario=outages.STALE,
     ),
+    Mutant(
+        name="a command publishes over whichever copy is there",
+        patches=bugs.command_publishes_unseen,
+        scenario=commanded.AUTHORIZED,
+    ),
+    Mutant(
+        name="client credentials over newer tokens",
+        patches=bugs.client_over_newer_tokens,
+        scenario=commanded.OTHER_CLIENT,
+    ),
+    Mutant(name="authorized over an edit", patches=bugs.authorized_over_an_edit, scenario=commanded.AUTHORIZED_EDITED),
+    Mutant(name="revoked past an open claim", patches=bugs.revoked_past_an_open_claim, scenario=commanded.REVOKED),
     Mutant(name="attempts forgotten in a pause", patches=bugs.pause_forgets, scenario=small.PAUSED),
     Mutant(name="kept tokens always needed", patches=bugs.kept_always_needed, scenario=outages.KEY_DELETED),
 )
@@ -177,12 +189,15 @@ def plant() -> list[report.Planted]:
 def main() -> int:
     """Plant all bugs; 1 where one survives."""
     parser = argparse.ArgumentParser(prog="scripts/prove mutants", description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="put the table into docs/proof/mutants.md")
+    parser.add_argument("--write", action="store_true", help="put the summary into docs/proof.json")
     options = parser.parse_args()
     planted = plant()
     survived = any(not p.result.violation for p in planted)
+    measured.keep("mutants", "Planted bugs", report.mutants(planted))
     if options.write and not survived:
-        measured.write("mutants", report.mutants(planted))
+        measured.summarise(
+            "mutants", {"planted": len(planted), "found": len(planted), "of": measured.digest(p.name for p in planted)}
+        )
     return int(survived)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from proof.ports import authorized
 from proof.providers import Provider, first_document, parse
 from proof.store import (
     TOKENS,
@@ -21,7 +22,7 @@ from proof.store import (
     origin_of,
     refresh_token_of,
 )
-from proof.world import EPOCH_SECONDS, HOST, LIFETIME_SECONDS, Scenario, name_of
+from proof.world import EPOCH_SECONDS, LIFETIME_SECONDS, Scenario
 from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
@@ -146,11 +147,7 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
     expires_at = max(scene.now, EPOCH_SECONDS) + LIFETIME_SECONDS
     document = first_document(refresh_token.replace("r", "a"), refresh_token, expires_at)
     if name == AUTHORIZE:
-        known = {k: v for k, v in origin_of(scene.versions[scene.current]).items() if k in {"claim", "number"}}
-        place = name_of(scene.scenario.claims).as_fields()
-        stored = {"host": HOST, "grace_seconds": scene.scenario.grace_seconds, **place}
-        stored["authorized"] = True
-        document["tokenRefresh"] = stored | known
+        document = authorized(scene.scenario, scene.versions[scene.current], refresh_token, scene.now)
     yield Action(name, scene.saved(document), after)
 
 

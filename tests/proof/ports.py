@@ -1,6 +1,8 @@
 """The worker's ports, as a search has them: every call goes to one place, `Ports.ask`."""
 
 import functools
+import itertools
+import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -8,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
+from proof.providers import first_response
 from proof.starts import FIRST_VERSION
 from proof.store import (
     FRESH_NONCE,
@@ -20,6 +23,7 @@ from proof.store import (
     Drop,
     Item,
     Keep,
+    List,
     ListIds,
     Move,
     Open,
@@ -29,19 +33,26 @@ from proof.store import (
     Record,
     StoreCall,
 )
-from proof.world import MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
+from proof.world import COMMANDS, HOST, MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
 from token_refresh.advice import Command
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.claims import moving
-from token_refresh_worker.cli.claims.moving import Move as ClaimMove
+from token_refresh_worker.changes import change
+from token_refresh_worker.changes.change import ChangeFailed, fields_of
+from token_refresh_worker.changes.client import replace_client
+from token_refresh_worker.changes.move import Move as ClaimMove
+from token_refresh_worker.changes.past import ListedSecret, Past, list_versions
+from token_refresh_worker.changes.pause import Pauses
+from token_refresh_worker.changes.publish import CopyBefore
+from token_refresh_worker.changes.restore import check_claims, choose, prepare
+from token_refresh_worker.changes.revoke import revoke_grant
+from token_refresh_worker.changes.store import NewGrant
 from token_refresh_worker.core import attempts, plan, snapshot, versions
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
 from token_refresh_worker.core.claims import (
     Claim,
-    ClaimPause,
     KeptTokens,
     read_claim,
     read_record,
@@ -50,12 +61,13 @@ from token_refresh_worker.core.claims import (
 )
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.locked import ListedVersion
-from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
+from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.provider import Grace
 from token_refresh_worker.run import run, snapshot_reader
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
@@ -69,7 +81,6 @@ from token_refresh_worker.run.ports import (
     SecretVersion,
 )
 from token_refresh_worker.run.run import Run
-from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import StoreName
 
@@ -88,6 +99,16 @@ class Send(NamedTuple):
     host: str
 
 
+class Authorize(NamedTuple):
+    """The exchange of an authorization code."""
+
+
+class Revoke(NamedTuple):
+    """A request to the revocation endpoint."""
+
+    refresh_token: str
+
+
 class Poll(NamedTuple):
     """A forced run waits for another run's claim: the reply says whether there is time to look again."""
 
@@ -104,7 +125,7 @@ class Ended(NamedTuple):
     """The version that its error says to restore."""
 
 
-Call = StoreCall | Send | Poll
+Call = StoreCall | Send | Authorize | Revoke | Poll
 
 
 class RefusedToTheEnd(SecretStoreUnavailable):
@@ -247,16 +268,12 @@ class MoveRun:
     """The move of the command `claims move`, as a run of the search."""
 
     def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
-        secret = _Secret(TOKENS, ports)
+        parts = _parts(scenario, ports, kind)
         self._to = name_of(scenario.claims_of(kind))
         source = name_of(scenario.claims_of("s" if kind == "m" else "S"))
         self._move = ClaimMove(
-            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
-            store=secret,
-            claims=lambda name: _claims(name, secret, ports),
-            policy=replace(scenario.policy(), claim_store=source),
-            needs_refresh_token=True,
-            nonce=lambda: FRESH_NONCE,
+            parts=replace(parts, policy=replace(scenario.policy(), claim_store=source)),
+            claims=lambda name: _claims(name, parts.store, ports),
             memory=Memory(clock=ports),
         )
 
@@ -266,60 +283,123 @@ class MoveRun:
 
 
 class PauseRun:
-    """What `pause` and `resume` append, as a run of the search: once, where the command would not wait or refuse."""
+    """The commands `pause` and `resume`, as a run of the search."""
 
     def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
-        secret = _Secret(TOKENS, ports)
-        self._store = scenario.policy().claim_store
-        self._claims = _claims(self._store, secret, ports)
-        self._lasts = timedelta(seconds=PAUSE_SECONDS if kind == "p" else 0)
-        self._reader = SnapshotReader(
-            store=secret,
-            claims=self._claims,
-            claim_store=self._store.kind,
-            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
-            needs_refresh_token=True,
-            memory=Memory(clock=ports),
-        )
+        self._pauses = Pauses(open=lambda: _parts(scenario, ports, kind), clock=ports, waiting=_not_now)
+        self._begins = kind == "p"
 
     def execute(self) -> None:
-        """Append the pause, or its end."""
-        snapshot = self._reader.read()
-        if snapshot.kept is None and snapshot.open_until is None and snapshot.missing_claim_id is None:
-            pause = ClaimPause(until=snapshot.now + self._lasts, why="maintenance")
-            claim = pause_claim(snapshot, self._store, pause, nonce=FRESH_NONCE)
-            self._claims.append(claim, after=snapshot.newest_claim_id)
+        """Pause, or end the pause."""
+        if self._begins:
+            self._pauses.pause(timedelta(seconds=PAUSE_SECONDS), "maintenance")
+        elif (ended := self._pauses.paused()) is not None:
+            self._pauses.resume(ended)
+
+
+class CommandRun:
+    """A command that stores something, as a run of the search: what it does below its screen."""
+
+    def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
+        self._ports, self._kind = ports, kind
+        made, grace = itertools.count(), Grace(duration=timedelta(seconds=scenario.grace_seconds))
+        self.parts = replace(
+            _parts(scenario, ports, "s"),
+            provider=replace(PUBLIC_CLIENT, token_endpoint=f"https://{HOST}/token", grace=grace),
+            nonce=lambda: FRESH_NONCE if kind == "v" else f"{kind}-{next(made)}",
+        )
+        self._run = Run(parts=self.parts, limit=timedelta(seconds=scenario.run_seconds), trigger=Trigger(name="cli"))
+
+    def execute(self) -> None:
+        """Carry the command out."""
+        {"a": self._authorize, "c": self._client, "x": self._restore, "v": self._revoke}[self._kind]()
+
+    def _authorize(self) -> None:
+        known = fields_of(self.parts.store.read(label=versions.CURRENT))
+        sent_at = datetime.fromtimestamp(self._ports.now, UTC)
+        tokens: Any = self._ports.ask(Authorize())
+        stored = NewGrant(tokens=tokens, sent_at=sent_at).store(self.parts, known, dict)
+        stored.copy.replace(stored.document, stored.version_id)
+
+    def _client(self) -> None:
+        replace_client(self.parts, None, ClientCredentials(client_id="other", client_secret=None))
+
+    def _restore(self) -> None:
+        listed: Any = self._ports.ask(List(TOKENS))
+        known = ListedSecret(versions={version.version_id: version for version in listed}, current=listed[0])
+        entries = [{"VersionId": v.version_id, "CreatedDate": v.created_at, "VersionStages": v.labels} for v in listed]
+        past = Past(
+            parts=self.parts,
+            listed=list_versions(entries, known, needs_refresh_token=True),  # type: ignore[arg-type]  # it only reads
+        )
+        check_claims(past)
+        stored, _ = prepare(past, choose(past, None), lambda _: self.parts.policy).store(self.parts)
+        stored.copy.replace(stored.document, stored.version_id)
+
+    def _revoke(self) -> None:
+        copy = CopyBefore.read(self.parts.published)
+        done = revoke_grant(self._run, self._send)
+        copy.replace(done.document, done.version_id)
+
+    def _send(self, request: TokenRequest) -> Revoked:
+        self._ports.ask(Revoke(request.fields["token"]))
+        return Revoked()
+
+
+def authorized(scenario: Scenario, text: str, refresh_token: str, now: int) -> dict[str, object]:
+    """Give the document that `authorize` stores, for a search in which all of it happens at one moment."""
+    parts = CommandRun(scenario, _Nowhere(now), "a").parts
+    grant = NewGrant(tokens=first_response(refresh_token), sent_at=datetime.fromtimestamp(now, UTC))
+    return dict(grant.document(parts, json.loads(text)).fields)
+
+
+class _Nowhere(Ports):
+    """Ports on which nobody calls."""
+
+    def ask(self, call: Call) -> object:
+        """Raise."""
+        raise AssertionError(call)
+
+
+def _not_now(until: datetime) -> None:
+    """Give up, where the command would wait: more would only wait longer."""
+    raise ChangeFailed(f"a run is under way until {until}")
 
 
 def _claims(name: StoreName, secret: SecretStore, ports: Ports) -> ClaimStore:
     return VersionClaims(secret) if name.table is None else _Table(name.table, ports)
 
 
-def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | PauseRun:
+def _parts(scenario: Scenario, ports: Ports, kind: str) -> Parts:
+    secret, policy = _Secret(TOKENS, ports), scenario.policy(kind)
+    claims = _claims(policy.claim_store, secret, ports)
+    return Parts(
+        secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
+        policy=policy,
+        deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
+        store=secret,
+        claims=claims,
+        keeper=claims if isinstance(claims, _Table) else None,
+        published=_Secret(PUBLISHED, ports) if scenario.published else None,
+        endpoint=lambda _: _Endpoint(policy.host, ports),
+        credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
+        provider=PUBLIC_CLIENT,
+        nonce=lambda: FRESH_NONCE,
+        log=ports,
+        request_timeout_seconds=REQUEST_SECONDS,
+    )
+
+
+def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | PauseRun | CommandRun:
     """Put the real run together, on these ports."""
     if kind in PAUSES:
         return PauseRun(scenario, ports, kind)
+    if kind in COMMANDS:
+        return CommandRun(scenario, ports, kind)
     if kind in MOVES:
         return MoveRun(scenario, ports, kind)
-    secret: SecretStore = _Secret(TOKENS, ports)
-    policy = scenario.policy(kind)
-    claims = _claims(policy.claim_store, secret, ports)
     return Run(
-        parts=Parts(
-            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
-            policy=policy,
-            deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
-            store=secret,
-            claims=claims,
-            keeper=claims if isinstance(claims, _Table) else None,
-            published=_Secret(PUBLISHED, ports) if scenario.published else None,
-            endpoint=lambda _: _Endpoint(policy.host, ports),
-            credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
-            provider=PUBLIC_CLIENT,
-            nonce=lambda: FRESH_NONCE,
-            log=ports,
-            request_timeout_seconds=REQUEST_SECONDS,
-        ),
+        parts=_parts(scenario, ports, kind),
         limit=timedelta(seconds=scenario.run_seconds),
         trigger=Trigger(name="cli", force=kind in "fF", resend=named_claim(scenario) if kind == "n" else None),
     )
@@ -333,7 +413,7 @@ def named_claim(scenario: Scenario) -> str:
     return claim_id
 
 
-def settle(run: Run | MoveRun | PauseRun) -> Ended:
+def settle(run: Run | MoveRun | PauseRun | CommandRun) -> Ended:
     """Execute a run to its end."""
     try:
         outcome = run.execute()
@@ -346,7 +426,7 @@ def settle(run: Run | MoveRun | PauseRun) -> Ended:
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
         return Ended(f"{type(error).__name__}: {error}", named=False)
     if outcome is None:
-        return Ended("moved or paused", named=True)
+        return Ended("done", named=True)
     retry_at = None if outcome.retry_at is None else int(outcome.retry_at.timestamp())
     return Ended(str(outcome.name), named=True, retry_at=retry_at)
 
@@ -360,7 +440,7 @@ def searching(scenario: Scenario) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
         stack.enter_context(patch.object(attempts, "REDEMPTIONS_KEPT", kept))
-        stack.enter_context(patch.object(moving, "TRIES", MOVE_TRIES))
+        stack.enter_context(patch.object(change, "TRIES", MOVE_TRIES))
         stack.enter_context(patch.object(run, "POLL_SECONDS", (POLL_SECONDS,)))
         for module, name in _PURE:
             stack.enter_context(patch.object(module, name, functools.cache(getattr(module, name))))

@@ -3,9 +3,9 @@
 from typing import Final
 
 from proof.invariants import Invariants
-from proof.ports import Call, Ended, Poll, Ports, Send, build_run, settle
+from proof.ports import Authorize, Call, Ended, Poll, Ports, Revoke, Send, build_run, settle
 from proof.providers import Provider
-from proof.store import TOKENS, ListIds, Move, Open, Read, ReadTable, Store, origin_of
+from proof.store import TOKENS, List, ListIds, Move, Open, Read, ReadTable, Store, origin_of
 from proof.world import DAY_SECONDS, HOUR_SECONDS, Scenario, Violation, name_of
 from token_refresh.errors import TokenRefreshError, without_traceback
 from token_refresh_worker.core.versions import CURRENT
@@ -167,10 +167,12 @@ class Undisturbed(Ports):
                 return response
             case Poll():
                 return False
+            case Authorize() | Revoke():
+                raise AssertionError(call)  # Runs alone go on.
             case _:
                 before = self.state
                 self.state, reply = self._store.call(before, call, self.now)
-                if not isinstance(call, Read | ListIds | ReadTable | Open):
+                if not isinstance(call, Read | List | ListIds | ReadTable | Open):
                     self._invariants.check_write(before, self.state, call, reply, self.provider)
                 if isinstance(reply, TokenRefreshError):
                     raise without_traceback(reply)

@@ -96,6 +96,11 @@ class Provider(NamedTuple):
         )
         return self._replace(families=(*old, Family())), f"r{len(self.families)}.0"
 
+    def revoke(self, refresh_token: str) -> "Provider":
+        """End a family, as its person wants it."""
+        number, _ = parse(refresh_token)
+        return self._with(number, self.families[number]._replace(revoked=True, replaced=True))
+
     def alive(self, refresh_token: str, now: int) -> bool:
         """Whether a refresh token would be redeemed."""
         number, index = parse(refresh_token)
@@ -137,6 +142,15 @@ def parse(refresh_token: str) -> tuple[int, int]:
     """Read a refresh token's family and place."""
     family, index = refresh_token.removeprefix("r").split(".")
     return int(family), int(index)
+
+
+def first_response(refresh_token: str, lifetime_seconds: int = LIFETIME_SECONDS) -> TokenResponse:
+    """Give what a person's authorization brings."""
+    return TokenResponse(
+        access_token=SecretValue(refresh_token.replace("r", "a")),
+        refresh_token=SecretValue(refresh_token),
+        lifetime=timedelta(seconds=lifetime_seconds),
+    )
 
 
 def first_document(

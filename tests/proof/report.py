@@ -1,12 +1,13 @@
-"""Run searches on two processes, and show what they found: on the terminal, and as tables of docs/proof."""
+"""Run searches on two processes, and show what they found: on the terminal, and as tables."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Final
+from typing import Any, Final
 
+from measured import digest
 from proof.explore import Result, search
 from proof.world import Scenario
 
@@ -62,15 +63,30 @@ def searches(searched: Sequence[Result]) -> str:
         f"| search | bounds | {' | '.join(f'{store}, {provider}' for store, provider in kinds)} |",
         "| --- | --- |" + " --: |" * len(kinds),
     ]
-    total, seconds = sum(r.worlds for r in searched), sum(r.seconds for r in searched)
-    violations = sum(1 for r in searched if r.violation)
-    left_alone, windows = sum(r.left_alone for r in searched), sum(r.windows for r in searched)
-    summary = (
-        f"{total:,} worlds in {len(searched)} searches, {violations} violations, {seconds:.0f} s of processor time. In "
-        f"{windows:,} of them the one window was hit. "
-        f"From {left_alone:,} stored states undisturbed runs went on until nothing was left to do."
+    found, seconds = summary(searched), sum(r.seconds for r in searched)
+    words = (
+        f"{found['worlds']:,} worlds in {found['searches']} searches, {found['violations']} violations, "
+        f"{seconds:.0f} s of processor time. In {found['windows']:,} of them the one window was hit. "
+        f"From {found['left_alone']:,} stored states undisturbed runs went on until nothing was left to do."
     )
-    return "\n".join([*head, *rows, "", summary])
+    return "\n".join([*head, *rows, "", words])
+
+
+def summary(searched: Sequence[Result]) -> dict[str, Any]:
+    """Return the figures of all searches, and what tells these searches from others."""
+    return {
+        "worlds": sum(r.worlds for r in searched),
+        "searches": len(searched),
+        "violations": sum(1 for r in searched if r.violation),
+        "windows": sum(r.windows for r in searched),
+        "left_alone": sum(r.left_alone for r in searched),
+        "of": searched_digest(r.scenario for r in searched),
+    }
+
+
+def searched_digest(scenarios: Iterable[Scenario]) -> str:
+    """Return what tells these searches, with their bounds, from others."""
+    return digest(f"{scenario.label}: {scenario.bounds}" for scenario in scenarios)
 
 
 def mutants(planted: Sequence[Planted]) -> str:

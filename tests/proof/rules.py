@@ -6,9 +6,9 @@ from typing import NamedTuple
 from proof import starts
 from proof.invariants import Invariants
 from proof.operators import Scene, actions
-from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, named_claim, settle
+from proof.ports import Authorize, Ended, Poll, RefusedToTheEnd, Revoke, Send, build_run, named_claim, settle
 from proof.progress import REJECTED, Progress, Undisturbed
-from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, parse
+from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, first_response, parse
 from proof.providers import REJECTED as INVALID_GRANT
 from proof.store import (
     TOKENS,
@@ -16,6 +16,7 @@ from proof.store import (
     Drop,
     Item,
     Keep,
+    List,
     ListIds,
     Move,
     Open,
@@ -45,7 +46,7 @@ from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
-Reading = Read | ListIds | ReadTable | Open
+Reading = Read | List | ListIds | ReadTable | Open
 Write = Put | Move | Append | Record | Keep | Drop
 
 
@@ -109,6 +110,8 @@ class Rules:
 
     def check(self, world: World) -> None:
         """Check that undisturbed runs make progress from a world, and that no grant is lost in it without cause."""
+        if self.invariants.is_revoked(world.store):
+            return
         provider = self.providers[world.provider]
         outcome = self.progress.outcome(world.store, provider, world.now)
         if outcome != REJECTED:
@@ -139,12 +142,14 @@ class Rules:
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
         call = self.workers.call(worker.node)
         match call:
-            case Read() | ListIds() | ReadTable() | Open():
+            case Read() | List() | ListIds() | ReadTable() | Open():
                 yield from self._read(world, place, worker, call)
             case Put() | Move() | Append() | Record() | Keep() | Drop():
                 yield from self._write(world, place, worker, call)
             case Send():
                 yield from self._send(world, place, worker, call, sending)
+            case Authorize() | Revoke():
+                yield from self._ask(world, place, worker, call, sending)
             case Poll():
                 yield self._advance(world, place, worker, Event(place, call, "until its deadline", False))
                 if self.workers.may_wake(worker.node):
@@ -175,7 +180,7 @@ class Rules:
         after = self._stored(world, state)
         event = Event(place, call, "", reply)
         try:
-            self.invariants.check_write(world.store, state, call, reply, self.providers[world.provider])
+            self.invariants.check_write(world.store, state, call, reply, self.providers[world.provider], worker.plan[0])
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
@@ -246,6 +251,27 @@ class Rules:
         if budget.faults:
             refused = self._with_budget(world, budget._replace(faults=budget.faults - 1))
             yield self._advance(refused, place, worker, Event(place, call, "", CLIENT_REJECTED))
+
+    def _ask(
+        self, world: World, place: int, worker: Worker, call: Authorize | Revoke, sending: int
+    ) -> Iterator[Change]:
+        """Let the provider give a new grant, or end one; its response may be lost."""
+        provider = self.providers[world.provider]
+        if isinstance(call, Revoke):
+            done = world._replace(provider=self.providers.number(provider.revoke(call.refresh_token)))
+            event, holder, missed = Event(place, call, "", True), worker, done
+            if sending:  # The provider may give tokens after it.
+                yield Change(event, None, "a grant was revoked while a redemption is in flight")
+                return
+        else:
+            after, refresh_token = provider.authorize()
+            family, _ = parse(refresh_token)
+            done = world._replace(provider=self.providers.number(after))
+            event, holder = Event(place, call, "", first_response(refresh_token)), worker._replace(unstored=family)
+            missed = done._replace(lost=done.lost | 1 << family)
+        yield self._advance(done, place, holder, event)
+        if world.budget.crashes:
+            yield self._crash(missed, place, worker, event)
 
     def _holds_named(self, world: World) -> bool:
         """Whether the newest claim is the one that is named: a run that names it made the first attempt itself."""
@@ -322,7 +348,8 @@ class Rules:
         event = event._replace(how=f"{event.how}; its run ends: {ended.outcome}")
         after = self._died(world, worker) if worker.unstored >= 0 else world
         # Nobody deploys with another claim store before the claims are moved there.
-        then = worker._replace(plan="") if ended.outcome == "CommandFailed" else worker
+        failed = ended.outcome == "ChangeFailed" and worker.plan[0] in MOVES
+        then = worker._replace(plan="") if failed else worker
         return Change(event, self._with(after, place, self._next(then)))
 
     def _with(self, world: World, place: int, worker: Worker) -> World:

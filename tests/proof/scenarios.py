@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from proof.commanded import AUTHORIZED, COMMANDED, OTHER_CLIENT, RESTORED, REVOKED
 from proof.of_one_store import TABLE, VERSIONS
 from proof.operators import (
     ANYTHING,
@@ -44,7 +45,7 @@ def full() -> list[Scenario]:
     """Give the full search."""
     # At a static provider, tokens that are lost cost nothing.
     outages = [s for s in _for("table", OUTAGES) if s.provider != "static"]
-    return [*_everywhere(_ALL), *_for("versions", VERSIONS), *_for("table", TABLE), *outages]
+    return [*_everywhere((*_ALL, *COMMANDED)), *_for("versions", VERSIONS), *_for("table", TABLE), *outages]
 
 
 def quick() -> list[Scenario]:
@@ -280,6 +281,10 @@ _ALL: Final = (
 
 
 _QUICK: Final = (
+    AUTHORIZED,
+    OTHER_CLIENT,
+    RESTORED,
+    REVOKED,
     replace(DYING, name="races"),
     GATEWAY,
     FORCED,

@@ -12,15 +12,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/prove search", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the part that the tests run")
     parser.add_argument("--only", metavar="TEXT", default="", help="only scenarios whose names have this text")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/proof/searches.md")
+    parser.add_argument("--write", action="store_true", help="put the summary into docs/proof.json")
     options = parser.parse_args()
     if options.write and (options.quick or options.only):
         parser.error("--write needs the whole search")
     chosen = scenarios.quick() if options.quick else scenarios.full()
     found = report.run([s for s in chosen if options.only in s.label])
     failed = any(r.violation or not r.complete for r in found)
+    if chosen == scenarios.full() and not options.only:
+        measured.keep("searches", "What was searched", report.searches(found))
     if options.write and not failed:
-        measured.write("searches", report.searches(found))
+        measured.summarise("search", report.summary(found))
     return int(failed)
 
 

@@ -86,6 +86,12 @@ class ListIds(NamedTuple):
     secret: str
 
 
+class List(NamedTuple):
+    """`ListSecretVersionIds`, and `GetSecretValue` of each version; all at one moment."""
+
+    secret: str
+
+
 class Put(NamedTuple):
     """`PutSecretValue`."""
 
@@ -189,9 +195,11 @@ class Remove(NamedTuple):
 
 SecretWrite = Put | Move
 TableWrite = Append | Record | Keep | Drop
-StoreCall = Read | ListIds | Put | Move | ReadTable | Open | TableWrite
+StoreCall = Read | List | ListIds | Put | Move | ReadTable | Open | TableWrite
 AnyCall = StoreCall | SetTable | LoseKey | ChangeKey | EnableKeys | Remove
-StoreReply = SecretVersion | tuple[ListedVersion, ...] | Item | str | bool | None | SecretStoreError
+StoreReply = (
+    SecretVersion | tuple[SecretVersion, ...] | tuple[ListedVersion, ...] | Item | str | bool | None | SecretStoreError
+)
 
 
 class Store:
@@ -291,7 +299,7 @@ class Store:
             return state, False
         return self.states.number(before.with_table(call.table, table._replace(item=item))), True
 
-    def _carry_out(  # noqa: C901, PLR0912, PLR0915 - one a kind of call
+    def _carry_out(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one a kind of call
         self, state: int, call: AnyCall, now: int
     ) -> tuple[int, StoreReply]:
         before = self.states[state]
@@ -315,6 +323,10 @@ class Store:
                 for name, table in before.tables:
                     state_after = state_after.with_table(name, table._replace(key_gone=False))
                 reply = True
+            case List(name):
+                versions = next(s.versions for s in before.secrets if s.name == name)
+                read = (self._read(Read(name, None, version.version_id), now) for version in versions)
+                return state, tuple(version for version in read if isinstance(version, SecretVersion))
             case ReadTable(name):
                 return state, before.table(name).item
             case Put(secret, version_id, text, label):

@@ -1,6 +1,6 @@
 """The quick part of `scripts/prove search`, and bugs that are planted so that the search finds them."""
 
-import re
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,33 +84,32 @@ def test_every_search_is_named_once() -> None:
     assert len(labels) == len(set(labels))
 
 
-def test_the_pages_have_every_search_and_every_bug() -> None:
-    """docs/proof has a row for each search and each planted bug of today, and no other."""
-    searched, planted = (
-        re.findall(r"^\| ([^|]+) \| ([^|]+) \|", (measured.PAGES / f"{name}.md").read_text(), re.MULTILINE)[2:]
-        for name in ("searches", "mutants")
-    )
+def test_the_summary_is_of_todays_searches_and_bugs() -> None:
+    """docs/proof.json was measured with the searches, bounds and planted bugs of today."""
+    summary = json.loads(measured.SUMMARY.read_text())
 
-    assert list(dict.fromkeys((scenario.name, scenario.bounds) for scenario in scenarios.full())) == searched
-    assert [mutant.name for mutant in MUTANTS] == [name for name, _ in planted]
+    assert report.searched_digest(scenarios.full()) == summary["search"]["of"]
+    assert measured.digest(mutant.name for mutant in MUTANTS) == summary["mutants"]["of"]
+    assert len(scenarios.full()) == summary["search"]["searches"]
+    assert len(MUTANTS) == summary["mutants"]["planted"]
 
 
-def test_the_figures_are_written_between_the_marks(tmp_path: Path) -> None:
-    """A page's table comes from the run itself, and the words around it stay."""
-    page = tmp_path / "searches.md"
-    page.write_text("Before.\n<!-- measured -->\nold\n<!-- /measured -->\nAfter.\n")
+def test_a_run_keeps_its_table_and_its_summary(tmp_path: Path) -> None:
+    """The whole table goes into a file of its own; the summary replaces that of the same proof, and no other."""
     alone = [
         search(Scenario(name="alone", provider=provider, claims=store, plans=("s",), budget=Budget()))
         for store in scenarios.STORES
         for provider in scenarios.PROVIDERS
     ]
+    file = tmp_path / "proof.json"
+    file.write_text('{"search": {"worlds": 1}, "mutants": {"planted": 73}}')
 
-    measured.write("searches", report.searches(alone), tmp_path)
+    measured.keep("searches", "What was searched", report.searches(alone), tmp_path)
+    measured.summarise("search", report.summary(alone), file)
 
-    text = page.read_text()
-    assert "old" not in text
-    assert "| alone | runs s |" in text
-    assert ("Before.", "After.") == (text.splitlines()[0], text.splitlines()[-1])
+    assert "| alone | runs s |" in (tmp_path / "searches.md").read_text()
+    assert {"planted": 73} == json.loads(file.read_text())["mutants"]
+    assert sum(result.worlds for result in alone) == json.loads(file.read_text())["search"]["worlds"]
 
 
 def test_a_bug_has_a_row_with_what_it_violates() -> None:

@@ -19,7 +19,7 @@ WAKES: Final = 1
 
 REFUSED: Final = SecretStoreUnavailable("every write is refused")
 
-_KINDS: Final = "sfnSFmbpr"
+_KINDS: Final = "sfnSFmbpracxv"
 
 
 class _Pending(BaseException):

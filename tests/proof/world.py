@@ -47,6 +47,9 @@ PAUSES: Final = "pr"
 
 PAUSE_SECONDS: Final = 2 * CLAIM_SECONDS
 
+COMMANDS: Final = "acxv"
+"""Letters of a plan that are no runs: `authorize`, `client`, `restore` or `revoke`. Each at most once in a search."""
+
 MOVES: Final = "mb"
 """Letters of a plan that are no runs: the claims are moved to the second deployment's store, or back."""
 
@@ -217,6 +220,11 @@ class Scenario:
     def moves(self) -> bool:
         """Whether claims are moved."""
         return any(letter in MOVES for plan in self.plans for letter in plan)
+
+    @property
+    def people(self) -> bool:
+        """Whether a person stores or ends a grant meanwhile."""
+        return bool(self.operator) or any(letter in COMMANDS for plan in self.plans for letter in plan)
 
     @property
     def label(self) -> str:

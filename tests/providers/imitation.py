@@ -1,4 +1,4 @@
-"""A provider on loopback: its request as documented, its responses as documented, and its way with refresh tokens."""
+"""A provider that respx plays: its request and responses as documented, and its way with refresh tokens."""
 
 import base64
 import copy
@@ -8,10 +8,13 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, Literal, Self
+from urllib.parse import parse_qsl
 
-from testbed.loopback import LoopbackHandler, LoopbackServer
+import httpcore
+import httpx
+import respx
+
 from token_refresh_worker.oauth.formats import Expiry, Grant
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Rotation
@@ -35,12 +38,14 @@ class Tokens:
     refresh: str | None
 
 
-class Imitation(LoopbackServer):
-    """Responds as the fixtures of one provider say; accepts only the request that it documents."""
+class Imitation:
+    """Responds as the fixtures of one provider say; accepts only the request that it documents, and no other host's."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(_Handler)
+        self.url = "http://127.0.0.1/token"  # where every profile may send; respx plays it, so nothing listens
         self.provider = load_provider(name)
+        self._router = respx.MockRouter(using="httpcore", assert_all_called=False)
+        self._router.route(url__startswith=self.url).mock(side_effect=self._handle)
         self.success, self.dead = fixture(name, "success"), fixture(name, "dead")
         self.alive = True
         self.faults: list[str] = []
@@ -57,9 +62,12 @@ class Imitation(LoopbackServer):
         self._current = ""
         self.first = self._issue_first()
 
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}/token"
+    def __enter__(self) -> Self:
+        self._router.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._router.stop(clear=False)
 
     @property
     def secrets(self) -> list[str]:
@@ -88,8 +96,16 @@ class Imitation(LoopbackServer):
         self._issued.append(f"{kind}-token-{len(self._issued)}-of-{self.provider.name}")
         return self._issued[-1]
 
-    def respond(self, fields: dict[str, str], fault: str | None) -> tuple[int, bytes] | None:
-        """Decide on one request; None closes the connection without a response."""
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        asked = self.success["request"]
+        try:
+            fields = _fields(request, asked["encoding"])
+        except ValueError:
+            fields = {}
+        return self._respond(fields, _fault(request, asked, fields))
+
+    def _respond(self, fields: dict[str, str], fault: str | None) -> httpx.Response:
+        """Decide on one request; a response that is lost is a connection that breaks."""
         with self._lock:
             script = self._scripts.popleft() if self._scripts else None
             self.received.append(fields)
@@ -102,7 +118,7 @@ class Imitation(LoopbackServer):
             body = self._tokens(redeemed)
             if script == "lost":
                 self.statuses.append(None)
-                return None
+                raise httpcore.ReadError
             return self._sent(self.success["status"], body)
 
     def _refusal(self, fault: str | None, script: Script | None) -> tuple[int, dict[str, Any]] | None:
@@ -127,9 +143,9 @@ class Imitation(LoopbackServer):
             at[last] = value
         return body
 
-    def _sent(self, status: int, body: dict[str, Any]) -> tuple[int, bytes]:
+    def _sent(self, status: int, body: dict[str, Any]) -> httpx.Response:
         self.statuses.append(status)
-        return status, json.dumps(body).encode()
+        return httpx.Response(status, json=body)
 
     def _redeemed(self, fields: dict[str, str]) -> str | None:
         if fields.get("grant_type") == "authorization_code":
@@ -169,54 +185,44 @@ class Imitation(LoopbackServer):
         return body
 
 
-class _Handler(LoopbackHandler):
-    server: Imitation
+def _fields(request: httpx.Request, encoding: str) -> dict[str, str]:
+    if encoding == "json":
+        return dict(json.loads(request.content))
+    sent = request.url.query if encoding == "query" else request.content
+    return dict(parse_qsl(sent.decode(), strict_parsing=True))
 
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        asked, body = self.server.success["request"], self.read_body().decode()
-        try:
-            fields = self._fields(asked["encoding"], body)
-        except ValueError:
-            fields = {}
-        response = self.server.respond(fields, self._fault(asked, fields, body))
-        if response is not None:
-            self.respond(*response, headers={"Connection": "close"})
 
-    do_GET = do_POST  # noqa: N815 - named by http.server
+def _fault(request: httpx.Request, asked: dict[str, Any], fields: dict[str, str]) -> str | None:
+    """Say how a request differs from the documented one; never with a value of it."""
+    of_a_code = fields.get("grant_type") == "authorization_code"
+    documented = asked.get("code_fields", []) if of_a_code else asked["fields"]
+    wanted = {name: value for name, _, value in (field.partition("=") for field in documented)}
+    types = {"form": "application/x-www-form-urlencoded", "json": "application/json", "query": None}
+    headers = {name: request.headers.get(name) for name in asked.get("headers", {})}
+    checks = {
+        "method": request.method == asked["method"],
+        "content type": request.headers.get("Content-Type") == types[asked["encoding"]],
+        "body": asked["encoding"] != "query" or not request.content,
+        "fields": set(fields) == set(wanted),
+        "values": all(fields.get(name) == value for name, value in wanted.items() if value),
+        "client": _client(fields, wanted),
+        "authorization": _authorization(request) == _expected(asked["authorization"]),
+        "headers": headers == asked.get("headers", {}),
+    }
+    return ", ".join(name for name, fits in checks.items() if not fits) or None
 
-    def _fields(self, encoding: str, body: str) -> dict[str, str]:
-        if encoding == "json":
-            return dict(json.loads(body))
-        return dict(parse_qsl(urlsplit(self.path).query if encoding == "query" else body, strict_parsing=True))
 
-    def _fault(self, asked: dict[str, Any], fields: dict[str, str], body: str) -> str | None:
-        """Say how a request differs from the documented one; never with a value of it."""
-        of_a_code = fields.get("grant_type") == "authorization_code"
-        documented = asked.get("code_fields", []) if of_a_code else asked["fields"]
-        wanted = {name: value for name, _, value in (field.partition("=") for field in documented)}
-        types = {"form": "application/x-www-form-urlencoded", "json": "application/json", "query": None}
-        headers = {name: self.headers.get(name) for name in asked.get("headers", {})}
-        checks = {
-            "method": self.command == asked["method"],
-            "content type": self.headers.get("Content-Type") == types[asked["encoding"]],
-            "body": asked["encoding"] != "query" or not body,
-            "fields": set(fields) == set(wanted),
-            "values": all(fields.get(name) == value for name, value in wanted.items() if value),
-            "client": self._client(fields, wanted),
-            "authorization": self._authorization() == self._expected(asked["authorization"]),
-            "headers": headers == asked.get("headers", {}),
-        }
-        return ", ".join(name for name, fits in checks.items() if not fits) or None
+def _client(fields: dict[str, str], wanted: dict[str, str]) -> bool:
+    expected = {"client_id": CLIENT_ID, "client_key": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    return all(fields.get(name) == value for name, value in expected.items() if name in wanted)
 
-    def _client(self, fields: dict[str, str], wanted: dict[str, str]) -> bool:
-        expected = {"client_id": CLIENT_ID, "client_key": CLIENT_ID, "client_secret": CLIENT_SECRET}
-        return all(fields.get(name) == value for name, value in expected.items() if name in wanted)
 
-    def _authorization(self) -> str | None:
-        header = self.headers.get("Authorization")
-        return None if header is None else base64.b64decode(header.removeprefix("Basic ")).decode()
+def _authorization(request: httpx.Request) -> str | None:
+    header = request.headers.get("Authorization")
+    return None if header is None else base64.b64decode(header.removeprefix("Basic ")).decode()
 
-    def _expected(self, authorization: str | None) -> str | None:
-        if authorization is None:
-            return None
-        return authorization.replace("id", CLIENT_ID).replace("secret", CLIENT_SECRET)
+
+def _expected(authorization: str | None) -> str | None:
+    if authorization is None:
+        return None
+    return authorization.replace("id", CLIENT_ID).replace("secret", CLIENT_SECRET)

@@ -1,6 +1,6 @@
 """Kill a run at each of its external calls, for each kind of provider, and tell what became of the grant.
 
-`scripts/prove kill-matrix` prints the rows; with `--write` they go into docs/proof/kills.md.
+`scripts/prove kill-matrix` prints the rows; with `--write` their summary goes into docs/proof.json.
 """
 
 import argparse
@@ -81,9 +81,10 @@ def table(scenario: Scenario, rows: Iterable[tuple[Boundary, list[Aftermath | No
 def main() -> int:
     """Run the whole matrix; 1 where a row is not as it should be."""
     parser = argparse.ArgumentParser(prog="scripts/prove kill-matrix", description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/proof/kills.md")
+    parser.add_argument("--write", action="store_true", help="put the summary into docs/proof.json")
     options = parser.parse_args()
-    kills, faults, tables = 0, [], []
+    kills, lost, faults, tables = 0, 0, [], []
+    drawn: list[tuple[int, str, str, list[bool]]] = []
     for scenario in SCENARIOS:
         rows = []
         for boundary, aftermaths in matrix(scenario):
@@ -98,14 +99,19 @@ def main() -> int:
                 flush=True,
             )
             kills += sum(aftermath is not None for aftermath in aftermaths)
+            dead = [aftermath is not None and not aftermath.alive for aftermath in aftermaths]
+            lost += sum(dead)
+            if scenario is SCENARIOS[0]:
+                drawn.append((boundary.number, boundary.call, boundary.when, dead))
             for provider, aftermath in zip(PROVIDERS, aftermaths, strict=True):
                 if aftermath and (found := fault(boundary, provider, aftermath)):
                     faults.append(f"{scenario.name}, {boundary}, {provider.name}: {found}")
         tables.append(table(scenario, rows))
     summary = f"{kills} processes were killed; {len(faults)} rows were not as they should be."
     print(summary, *faults, sep="\n")
+    measured.keep("kills", "Killed processes", "\n\n".join([*tables, summary]))
     if options.write and not faults:
-        measured.write("kills", "\n\n".join([*tables, summary]))
+        measured.summarise("kill-matrix", {"killed": kills, "lost": lost, "refresh": drawn})
     return 1 if faults else 0
 
 

@@ -45,6 +45,15 @@ def test_previous_is_accepted_until_the_overlap_ends(store: Store, clock: Clock,
     assert [("new", "current")] == values(reader)
 
 
+def test_no_overlap_by_a_clock_that_is_behind(store: Store, clock: Clock, make: Make) -> None:
+    """Without an overlap, as after a leak, no previous value is accepted, also where this clock is behind."""
+    store.put_text("leaked", secret_id="key")
+    store.put_text("new", secret_id="key")
+    clock.advance(-2)
+    reader = make(overlap=timedelta())
+    assert ([("new", "current")], 1) == (values(reader), store.reads)
+
+
 def test_overlap_ends_within_the_ttl(store: Store, clock: Clock, make: Make) -> None:
     """A cached previous value is not accepted a second longer than the overlap."""
     store.put_text("old", secret_id="key")
@@ -188,7 +197,8 @@ def test_list_is_accepted_without_end(store: Store, clock: Clock, make: Make) ->
 @pytest.mark.parametrize(
     ("stored", "says"),
     [
-        ("canary", "the secret's value is not JSON"),
+        ("canary", "field field: the secret's value is not JSON"),
+        ('["canary"]', "field field: the secret's value is a JSON array; it must be a JSON object"),
         ('{"other": "canary"}', "field must be a string or a list of strings, none of them empty; it is missing"),
         ('{"field": ""}', "field must be a string or a list of strings, none of them empty; it is a JSON string"),
         ('{"field": []}', "it is a JSON array"),
@@ -210,7 +220,7 @@ def test_wrong_field(store: Store, make: Make, stored: str, says: str) -> None:
 def test_binary_has_no_field(store: Store, make: Make) -> None:
     """A binary secret has no fields."""
     store.client.create_secret(Name="key", SecretBinary=b"canary")
-    with pytest.raises(InvalidSecretDocument, match="the value is binary and has no field name"):
+    with pytest.raises(InvalidSecretDocument, match="field name: the secret's value is binary; it must be"):
         make(field="name").accepted()
 
 

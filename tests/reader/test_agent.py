@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 import time
 import urllib.error
 from collections.abc import Iterator
@@ -79,9 +80,15 @@ def agent() -> Iterator[Agent]:
 
 @pytest.fixture
 def example(agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The example, set up as the agent's installation sets up a host."""
+    """The example, set up as the agent's installation sets up a host, behind a proxy that nobody reaches."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     (tmp_path / "awssmatoken").write_text(f"{agent.token}\n")
     monkeypatch.syspath_prepend(EXAMPLES)
+    # Again for each test: urllib looks for proxies when the module makes its opener.
+    monkeypatch.delitem(sys.modules, "agent", raising=False)
     module = importlib.import_module("agent")
     monkeypatch.setattr(module, "AGENT", f"http://{agent.address}")
     monkeypatch.setattr(module, "AGENT_TOKEN_FILE", str(tmp_path / "awssmatoken"))
@@ -89,7 +96,7 @@ def example(agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> An
 
 
 def test_the_agent_s_cache(agent: Agent, example: Any) -> None:
-    """Within the agent's 300 s it gives the cached token, and afterwards the new one."""
+    """Within the agent's 300 s it gives the cached token, and afterwards the new one; no proxy is asked."""
     agent.store("first")
     assert "first" == example.access_token()
     agent.store("second")

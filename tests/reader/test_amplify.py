@@ -6,7 +6,7 @@ import pytest
 
 from testbed.parameter_store import ParameterStoreServer
 from token_refresh.reader import ConfigurationError, SecretNotFound, SecretReader, amplify_branch, amplify_sandbox
-from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER
+from token_refresh.reference import AMPLIFY_PLACEHOLDER
 
 
 def amplify(monkeypatch: pytest.MonkeyPatch, **paths: dict[str, str]) -> None:

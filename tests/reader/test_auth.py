@@ -86,15 +86,6 @@ def test_generator_is_not_repeated(api: Api, client: Any) -> None:
     assert 200 == client.get(api.url).status_code
 
 
-@pytest.mark.usefixtures("replaced")
-def test_token_never_follows_a_redirect_to_another_host(api: Api, client: Any) -> None:
-    """A redirect to another host gets no token, neither at once nor after its own 401."""
-    with Api() as other_host:
-        api.redirects["/"] = other_host.url.replace("127.0.0.1", "localhost")
-        assert 401 == client.get(api.url).status_code
-        assert {None} == set(other_host.bearers)
-
-
 def test_no_token_no_request(api: Api, client: Any) -> None:
     """Without a valid token nothing is sent, and the caller gets the reader's error."""
     with pytest.raises(SecretNotFound):

@@ -1,4 +1,4 @@
-"""Every example of docs/reader.md and docs/other-secrets.md runs, as printed, one after the other."""
+"""Every example of these pages of docs/ runs, as printed, one after the other."""
 
 import json
 import logging
@@ -17,7 +17,9 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import amplify_branch, amplify_sandbox
 
 DOCS = Path(__file__).parents[2] / "docs"
-TOKEN, OTHERS = ((DOCS / name).read_text() for name in ("reader.md", "other-secrets.md"))
+TOKEN, ELSEWHERE, OTHERS = (
+    (DOCS / name).read_text() for name in ("reader.md", "other-languages.md", "other-secrets.md")
+)
 
 
 @pytest.fixture
@@ -54,15 +56,22 @@ def run(page: str, expected: int, **names: Any) -> dict[str, Any]:
 
 
 def test_use_a_token(running: Store) -> None:
-    """The examples of *Use a token* run: the token, a 401, an error, other caches, health, and HTTP clients."""
+    """The examples of *Use a token* run: the token, a 401, an error, health, and HTTP clients."""
     statuses = iter([401, 200])
 
-    names = run(TOKEN, 9, logging=logging, call_api=lambda _token: next(statuses))
+    names = run(TOKEN, 7, logging=logging, call_api=lambda _token: next(statuses))
 
     assert "canary" == names["tokens"].get()
     assert [] == list(statuses) or running.reads
     assert names["health"].seconds_to_expiry > 0
     assert "never an expired one" in TOKEN
+
+
+def test_without_the_reader(running: Store) -> None:
+    """The examples for AWS's own caches run; the second one reads a value again only if its version has changed."""
+    run(ELSEWHERE, 2)
+
+    assert 3 == running.reads
 
 
 def test_other_secrets(running: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,5 +114,5 @@ class Database:
 @pytest.mark.parametrize("name", ["agent.py", "fastapi_service.py", "lambda_handler.py", "upwork_graphql.py"])
 def test_programs_are_there(name: str) -> None:
     """The programs that the page names exist; `test_examples.py` and `test_agent.py` run them."""
-    assert f"../examples/{name}" in TOKEN
+    assert f"../examples/{name}" in TOKEN + ELSEWHERE
     assert (DOCS.parent / "examples" / name).is_file()

@@ -104,6 +104,16 @@ def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_sto
     assert ["canary-1", "canary-1", "canary-2"] == upwork.bearers
 
 
+def test_lambda_handler_follows_no_redirect(environment: dict[str, str], upwork: Upwork) -> None:
+    """A redirect is an error: nobody else gets the token, and the query is sent once."""
+    with Api() as other:
+        upwork.redirects["/graphql"] = other.url.replace("127.0.0.1", "localhost")
+        upwork.redirect_status = 303
+        result = run("-c import lambda_handler; lambda_handler.handler({}, None)", environment)
+    assert "HTTP Error 303" in result.stderr
+    assert (["canary-1"], []) == (upwork.bearers, other.seen)
+
+
 def test_lambda_handler_hands_on_a_real_401(environment: dict[str, str]) -> None:
     """If the stored token is rejected, the Lambda example fails with the 401."""
     result = run("-c import lambda_handler; lambda_handler.handler({}, None)", environment)

@@ -1,30 +1,38 @@
 """The references that a reader takes, and how a malformed one is named."""
 
+import re
 from typing import Any
 
 import pytest
 
 from token_refresh.reader import ConfigurationError, SecretGroup, SecretReader, TokenReader
-from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme, parse_reference
+from token_refresh.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme, parse_reference
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokens-AbCdEf"
 
 
 @pytest.mark.parametrize(
-    ("text", "scheme", "name"),
+    ("text", "scheme", "name", "field"),
     [
-        ("tokens", ReferenceScheme.SECRET, "tokens"),
-        ("my-app/prod/stripe_v2+x=1@home.", ReferenceScheme.SECRET, "my-app/prod/stripe_v2+x=1@home."),
-        (ARN, ReferenceScheme.SECRET, ARN),
-        ("ssm:/app/dev/key", ReferenceScheme.PARAMETER, "/app/dev/key"),
-        ("amplify:STRIPE_KEY", ReferenceScheme.AMPLIFY, "STRIPE_KEY"),
-        ("env:STRIPE_KEY", ReferenceScheme.ENVIRONMENT, "STRIPE_KEY"),
-        ("file:/tmp/a:b", ReferenceScheme.FILE, "/tmp/a:b"),  # noqa: S108 - only parsed
+        ("tokens", ReferenceScheme.SECRET, "tokens", None),
+        ("my-app/prod/stripe_v2+x=1@home.", ReferenceScheme.SECRET, "my-app/prod/stripe_v2+x=1@home.", None),
+        ("my-app/prod/slack#signingSecret", ReferenceScheme.SECRET, "my-app/prod/slack", "signingSecret"),
+        ("slack#signing secret#2", ReferenceScheme.SECRET, "slack", "signing secret#2"),
+        (ARN, ReferenceScheme.SECRET, ARN, None),
+        (f"{ARN}#signingSecret", ReferenceScheme.SECRET, ARN, "signingSecret"),
+        ("ssm:/app/dev/key", ReferenceScheme.PARAMETER, "/app/dev/key", None),
+        ("ssm:/app/dev/slack#signingSecret", ReferenceScheme.PARAMETER, "/app/dev/slack", "signingSecret"),
+        ("amplify:STRIPE_KEY", ReferenceScheme.AMPLIFY, "STRIPE_KEY", None),
+        ("amplify:SLACK#signingSecret", ReferenceScheme.AMPLIFY, "SLACK", "signingSecret"),
+        ("env:STRIPE_KEY", ReferenceScheme.ENVIRONMENT, "STRIPE_KEY", None),
+        ("env:STRIPE#KEY", ReferenceScheme.ENVIRONMENT, "STRIPE#KEY", None),
+        ("file:/tmp/a:b", ReferenceScheme.FILE, "/tmp/a:b", None),  # noqa: S108 - only parsed
+        ("file:/tmp/a#b", ReferenceScheme.FILE, "/tmp/a#b", None),  # noqa: S108 - only parsed
     ],
 )
-def test_references(text: str, scheme: ReferenceScheme, name: str) -> None:
-    """A name of Secrets Manager has no colon, so the scheme before one is never ambiguous."""
-    assert Reference(scheme=scheme, name=name, text=text) == parse_reference(text)
+def test_references(text: str, scheme: ReferenceScheme, name: str, field: str | None) -> None:
+    """A name of AWS has neither a colon nor a `#`, so scheme and field are never ambiguous; those of a laptop may."""
+    assert Reference(scheme=scheme, name=name, text=text, field=field) == parse_reference(text)
 
 
 @pytest.mark.parametrize(
@@ -35,21 +43,39 @@ def test_references(text: str, scheme: ReferenceScheme, name: str) -> None:
         (None, "got NoneType"),
         (7, "got int"),
         (AMPLIFY_PLACEHOLDER, "the reference is Amplify's placeholder for a secret: give amplify:NAME"),
-        ("vault:canary", "the reference is malformed"),
-        ("ssm:", "the reference is malformed"),
-        ("canary secret", "can't be the name or ARN of a secret"),
-        ('{"canary": 1}', "the reference is malformed"),
-        ("arn:aws:ssm:eu-central-1:123456789012:parameter/canary", "can't be the name or ARN of a secret"),
-        ("ssm:/app/key:3", "ssm:/app/key:3 must be a parameter's path without a version"),
-        ("ssm:/app/key\n", r"ssm:/app/key\\n must be a parameter's path without .* white space"),
+        ("vault:canary", "character 6 of 12 is a colon. Give the name or ARN of a secret, ssm:/path"),
+        ("canary secret", "character 7 of 13 is white space"),
+        ('{"canary": 1}', "character 1 of 13 is punctuation or a symbol"),
+        ("canäry", "character 4 of 6 is a letter or digit outside ASCII"),
+        ("canary\x07", "character 7 of 7 is a control character"),
+        ("#canary", "character 1 of 7 is a number sign"),
+        ("canary#", "it ends after 7 characters"),
+        ("canary# ", "it ends after 8 characters"),
+        ("canary#a\nb", "character 9 of 10 is white space"),
+        (512 * "c" + "anary", "character 513 of 517 is a letter or digit"),
+        ("arn:aws:ssm:eu-central-1:123456789012:parameter/canary", "character 9 of 54 is a letter or digit"),
+        (ARN.replace("tokens", "can ary"), "character 60 of 70 is white space"),
+        (ARN[: ARN.index("tokens")], f"it ends after {ARN.index('tokens')} characters"),
+        ("ssm:", "it ends after 4 characters. Give a parameter's path without a version"),
+        ("ssm:/canary/key:3", "character 16 of 17 is a colon. Give a parameter's path without a version"),
+        ("ssm:/canary\n", "character 12 of 12 is white space"),
+        ("amplify:can ary", "character 12 of 15 is white space"),
+        ("env: ", "it ends after 5 characters"),
     ],
 )
 def test_malformed_reference(text: Any, says: str) -> None:
-    """A malformed reference is named when the reader is made, and not quoted: it may be a secret itself."""
+    """A malformed reference is named by length, place and kind of its first wrong character, and not quoted."""
     for make in (TokenReader, SecretReader, SecretGroup):
-        with pytest.raises(ConfigurationError, match=says) as caught:
+        with pytest.raises(ConfigurationError) as caught:
             make(text)
-        assert "canary" not in str(caught.value)
+        assert says in str(caught.value)
+        assert not {"canary", "can ary", "canäry"} & set(re.split("[^a-zä ]", str(caught.value)))
+
+
+def test_a_field_is_given_once() -> None:
+    """A field both in the reference and as an argument is refused, also if they are equal."""
+    with pytest.raises(ConfigurationError, match="slack#a names a field, and field= gives one, too: leave one of them"):
+        SecretReader("slack#a", field="a")
 
 
 @pytest.mark.parametrize("text", ["env:KEY", "file:/tmp/key"])

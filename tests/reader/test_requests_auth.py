@@ -37,14 +37,6 @@ def test_upload_of_files_is_repeated(api: Api, session: requests.Session) -> Non
     assert b"part" in api.bodies[1]
 
 
-@pytest.mark.usefixtures("replaced")
-def test_redirect_on_the_same_host(api: Api, session: requests.Session) -> None:
-    """After a redirect on the API's host, a rejected token is replaced, too."""
-    api.redirects["/"] = "/there"
-    assert 200 == session.get(api.url).status_code
-    assert ["one", "one", "two"] == api.bearers
-
-
 def test_hook_shows_no_token(store: Store, api: Api, session: requests.Session) -> None:
     """The hook that waits for the response is part of the request, and its `repr` masks the token."""
     store.put("canary")

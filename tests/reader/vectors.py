@@ -10,22 +10,33 @@ Each vector is a list of steps, taken with one reader of one secret, from Unix t
     {"do": "finish", "reads": n}                       reads that run in the background end
 
 `reads` counts the calls of GetSecretValue in this step. With `background`, a read ahead begins with the call of a step
-`get`, and reads what is stored at the next `finish`.
+`get`, and reads what is stored at the next `finish`; a read that was given up ends there, too, before the newer one. A
+caller that has to wait lets the read that it waits for end.
+
+The file has fixed seeds. Each run of the tests adds random ones, and each night many more of them.
 """
 
 import json
 import random
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
+from unittest.mock import patch
 
 from botocore.exceptions import ClientError
 
+from reader import secret_vectors
+from reader.odd_documents import odd_document
 from testbed.reader_surroundings import Background, Clock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
+from token_refresh.reader.fetch import Fetch
+
+T = TypeVar("T")
 
 FILE: Final = Path(__file__).parents[2] / "reader-typescript" / "test" / "vectors.json"
 SEEDS: Final = range(60)
@@ -64,12 +75,55 @@ _WRONG: Final = {
     "a space at the end": '{"accessToken": "a ", "expiresAt": 1800003600000}',
     "null for a token": '{"accessToken": null, "expiresAt": 1800003600000}',
     "NaN": '{"accessToken": "a", "expiresAt": NaN}',
+    "an exponent": '{"accessToken": "a", "expiresAt": 1.8000036e12}',
+    "a point": '{"accessToken": "a", "expiresAt": 1800003600000.0}',
+    "a number that no double holds": '{"accessToken": "a", "expiresAt": 1800003600000, "x": 1e400}',
+    "nested deeper than 64 levels": f'{{"accessToken": "a", "expiresAt": 1800003600000, "x": {"[" * 64}{"]" * 64}}}',
+} | {
+    f"the time {time}": json.dumps({"accessToken": "a", "expiresAt": time})
+    for time in (
+        "2027-02-30T09:00:00Z",
+        "2027-02-29",
+        "2027-04-31T09:00:00Z",
+        "2027-13-01T09:00:00Z",
+        "2027-01-15T24:00:00Z",
+        "2027-01-15T09:00:60Z",
+        "2027-01-15T09:60:00Z",
+        "2027-01-15T09Z",
+        "20270115T090000Z",
+        "2027-W02-5T09:00:00Z",
+        "2027-015T09:00:00Z",
+        "2027-01-15t09:00:00z",
+        "2027-01-15_09:00:00Z",
+        "2027-01-15T09:00:00,5Z",
+        "2027-01-15T09:00:00.Z",
+        "2027-01-15T09:00:00.1234567890Z",
+        "2027-01-15T09:00:00+24:00",
+        "2027-01-15T09:00:00+01:00:30",
+        "2027-01-15T09:00:00 Z",
+        "2027-01-15T09:00:00Z\n",
+        "0099-01-15T09:00:00Z",
+        "2027-01-15Z",
+    )
 }
 _RIGHT: Final = {
     "snake": '{"access_token": "a", "expires_at": 1800003600, "client_id": "c"}',
     "ISO 8601": '{"accessToken": "a", "expiresAt": "2027-01-15T09:00:00Z"}',
     "ISO 8601 with an offset": '{"accessToken": "a", "expiresAt": "2027-01-15T10:00:00+01:00"}',
     "ISO 8601 without a zone": '{"access_token": "a", "expires_at": "2027-01-15T09:00:00"}',
+    "nested in 64 levels": f'{{"accessToken": "a", "expiresAt": 1800003600000, "x": {"[" * 63}{"]" * 63}}}',
+} | {
+    f"the time {time}": json.dumps({"accessToken": "a", "expiresAt": time})
+    for time in (
+        "2027-01-16",
+        "2028-02-29",
+        "2027-01-15T09:00",
+        "2027-01-15T10:00:00+0100",
+        "2027-01-15 10:00:00+01",
+        "2027-01-15T08:30-0030",
+        "2027-01-15T09:00:00.5Z",
+        "2027-01-15T09:00:00.123456789-00:00",
+    )
 }
 
 
@@ -120,7 +174,7 @@ class Stage:
     def get(self) -> None:
         reads = self._reads
         try:
-            result = {"token": self._reader.get()}
+            result = {"token": self._ask(self._reader.get)}
         except TokenRefreshError as error:
             result = {"error": type(error).__name__}
         self.steps.append({"do": "get", **result, "reads": self._reads - reads, "health": self._health()})
@@ -132,7 +186,7 @@ class Stage:
 
     def reject(self, token: str) -> None:
         reads = self._reads
-        gives = self._reader.reject(token)
+        gives = self._ask(partial(self._reader.reject, token))
         self.steps.append({"do": "reject", "token": token, "gives": gives, "reads": self._reads - reads})
 
     def finish(self) -> None:
@@ -140,10 +194,18 @@ class Stage:
         self._waiting.run()
         self.steps.append({"do": "finish", "reads": self._reads - reads})
 
-    @property
-    def is_reading(self) -> bool:
-        """Whether a read that began waits for its end: who rejects a token then waits for it, too."""
-        return bool(self._waiting.waiting)
+    def _ask(self, call: Callable[[], T]) -> T:
+        """Call the reader in this one thread: who would wait for a read in the background ends it."""
+
+        def wait(fetch: Fetch, _seconds: float) -> bool:
+            # Not the oldest one: that may have been given up, and then another one is waited for.
+            job: Any = next(job for job in self._waiting.waiting if cast("Any", job).args[0] is fetch)
+            self._waiting.waiting.remove(job)
+            job()
+            return True
+
+        with patch.object(Fetch, "wait", wait):
+            return call()
 
     def vector(self) -> dict[str, Any]:
         return {"name": self.name, "background": self.background, "steps": self.steps}
@@ -200,7 +262,7 @@ def _life(seed: int, *, background: bool) -> Stage:
                 stage.fail(chance.choice(_CODES))
             case "recover":
                 stage.fail(None)
-            case "reject" if not stage.is_reading:
+            case "reject":
                 stage.reject(f"token-{chance.randint(max(1, tokens - 1), max(1, tokens))}")
             case _:
                 stage.finish()
@@ -263,11 +325,19 @@ def _schedule(seed: int) -> Stage:
     return stage
 
 
-def text() -> str:
-    """Write the vectors as JSON, a vector a line."""
-    return "[\n" + ",\n".join(json.dumps(vector) for vector in vectors()) + "\n]\n"
+def random_vectors(seed: int, *, documents: int, lives: int) -> list[dict[str, Any]]:
+    """Make vectors of odd documents and lives; each has its seed in its name."""
+    made = [_document(f"odd document {number}", odd_document(number)) for number in range(seed, seed + documents)]
+    made += [_life(number, background=bool(number % 2)) for number in range(seed, seed + lives)]
+    return [stage.vector() for stage in made]
+
+
+def text(made: list[dict[str, Any]]) -> str:
+    """Write vectors as JSON, a vector a line."""
+    return "[\n" + ",\n".join(json.dumps(vector) for vector in made) + "\n]\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text(), encoding="utf-8")
-    sys.stdout.write(f"{FILE.name}: {len(vectors())} vectors\n")
+    for file, made in ((FILE, vectors()), (secret_vectors.FILE, secret_vectors.vectors())):
+        file.write_text(text(made), encoding="utf-8")
+        sys.stdout.write(f"{file.name}: {len(made)} vectors\n")

@@ -6,7 +6,7 @@ from run.grant import with_grant
 from run.world import World, killed, refuse
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
 from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, TokensKept
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.stored.origin import ClaimStoreKind, in_table
 
@@ -201,7 +201,7 @@ def test_a_table_that_had_no_claims_is_not_lost() -> None:
     under_way = world.run()
 
     def renamed() -> None:
-        with pytest.raises(CommandFailed, match="has lost no claims"):
+        with pytest.raises(ChangeFailed, match="has lost no claims"):
             world.rename(RESTORED)
 
     with world.at("append claim", renamed):

@@ -7,8 +7,8 @@ import pytest
 from run.world import Killed, World, killed
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.revoke.revocation import revoke_grant
+from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.changes.revoke import revoke_grant
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim
@@ -127,7 +127,7 @@ def test_a_failed_revocation_ends_no_pause(settings: Policy) -> None:
     pause(world)
     busy = FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503")
 
-    with pytest.raises(CommandFailed, match="is not revoked"):
+    with pytest.raises(ChangeFailed, match="is not revoked"):
         revoke_grant(world.run(), lambda _: busy)
 
     assert "maintenance" == world.execute(force=True).paused

@@ -81,6 +81,18 @@ def test_refused_tokens_wait_in_the_table(error: TokenRefreshError) -> None:
     assert "kept" not in world.claim_table.item
 
 
+@pytest.mark.parametrize(("error", "once"), [(DENIED, True), (SecretStoreUnavailable("throttled"), False)])
+def test_what_can_not_pass_is_not_repeated(error: TokenRefreshError, *, once: bool) -> None:
+    """Once the tokens are kept, a refusal that does not pass ends the run; a throttled put is repeated as before."""
+    world = a_world()
+    refusing(world, error)
+
+    with pytest.raises(TokensKept):
+        world.execute()
+
+    assert once is (world.store.calls.count(STAGING) == 1)
+
+
 def test_a_run_stores_what_it_kept() -> None:
     """Tokens are kept at the first refusal, not at the deadline; once they are stored, the table forgets them."""
     world = a_world()

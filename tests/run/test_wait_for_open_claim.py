@@ -149,6 +149,23 @@ def test_nothing_that_is_stored_as_a_claim_blocks_for_longer_than_an_hour(stored
     assert 1 == len(world.endpoint.requests)
 
 
+@pytest.mark.parametrize("refreshes", [0, 1])
+def test_something_unreadable_in_a_table_blocks_for_an_hour(refreshes: int) -> None:
+    """It counts as in a version: a claim of an hour, which hides a run on the current token; then as silent."""
+    world = World(policy=IN_TABLE)
+    assert world.table is not None
+    for _ in range(refreshes):
+        world.outcome()
+        world.pass_time(20 * HOUR)
+    killed(world, "append claim", after=True)
+    world.table.item["claim"] = SecretValue("{}")
+
+    assert ["yielded", "yielded"] == [world.outcome(), world.outcome()]
+    world.pass_time(HOUR)
+
+    assert ["refreshed", "fresh"] == [world.outcome(), world.outcome()]
+
+
 @pytest.mark.parametrize("label", [OUTCOME, "other"])
 @pytest.mark.parametrize("spoilt", ["?", "[]", '{"outcome": "fine"}'])
 def test_an_unreadable_record_counts_as_none(spoilt: str, label: str) -> None:

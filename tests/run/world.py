@@ -15,7 +15,7 @@ from testbed.builders import fields as document_fields
 from testbed.fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.claims.moving import Move
+from token_refresh_worker.changes.move import Move
 from token_refresh_worker.core.claims import Record, read_record
 from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.versions import OUTCOME, claim_version_id
@@ -145,15 +145,12 @@ class World:
         return FakeTable(clock=self.clock)
 
     def mover(self) -> Move:
+        parts = replace(self.run().parts, nonce=lambda: f"move-{next(self._nonces)}")
         return Move(
-            secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
-            store=self.store,
+            parts=parts,
             claims=lambda name: (
                 self.tables.setdefault(name.table, self.new_table()) if name.table else VersionClaims(self.store)
             ),
-            policy=self.policy,
-            needs_refresh_token=True,
-            nonce=lambda: f"move-{next(self._nonces)}",
             memory=Memory(clock=self.clock),
         )
 

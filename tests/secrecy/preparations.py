@@ -83,6 +83,11 @@ def kept(world: Testbed) -> None:
     world.store.authorize = None
 
 
+def table_throttles(world: Testbed) -> None:
+    assert world.table is not None
+    world.table.fault("throttle", "GetItem", times=None)
+
+
 def key_refuses(world: Testbed) -> None:
     assert world.kms is not None
     world.kms.refuses = True

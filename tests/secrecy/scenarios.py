@@ -32,6 +32,7 @@ from secrecy.preparations import (
     stage_taken,
     stored,
     stored_text,
+    table_throttles,
 )
 from testbed.provider import script
 
@@ -240,6 +241,7 @@ SCENARIOS = [
         keeps=True,
         prepare=both(kept, refused_by_store("PutSecretValue", "AccessDeniedException")),
     ),
+    Scenario(name="table throttles", ends="TableUnavailable", keeps=True, prepare=table_throttles, deadline_seconds=6),
     Scenario(name="kept tokens stored", ends="recovered", keeps=True, prepare=kept),
     Scenario(name="key refuses", ends="KeptTokensUnreadable", keeps=True, prepare=both(kept, key_refuses)),
     Scenario(name="a defect", ends="InternalError", defect=IN_ERROR),

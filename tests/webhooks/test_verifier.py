@@ -221,7 +221,7 @@ def test_remedy(reference: str, says: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_secret_that_the_console_wrapped(kind: str) -> None:
     """A stored JSON object, as the console makes it, is named where nothing fits, without a part of it."""
     secret = FakeSecret(json.dumps({"canary-key": SECRETS[kind]}))
-    with pytest.raises(WebhookNotVerified, match=r"it is a JSON object: choose its key with field=") as caught:
+    with pytest.raises(WebhookNotVerified, match=r"it is a JSON object: give its name with #key") as caught:
         sync(verifier_of(kind, secret), sent(kind))
     assert "canary" not in str(caught.value)
 

@@ -17,6 +17,7 @@ def test_the_defaults_are_upwork_s() -> None:
     expected = Settings(
         token_secret_id="upwork-oauth-tokens",
         client_secret_id=None,
+        client_secret_field=None,
         published_secret_id=None,
         client=None,
         client_key_id=None,
@@ -145,6 +146,9 @@ def test_http_is_allowed_on_loopback(url: str) -> None:
         ("REFRESH_WINDOW_SECONDS", "٣", "must be a whole number of seconds"),
         ("REQUEST_TIMEOUT_SECONDS", "20.5", "must be a whole number of seconds from 1 to 300"),
         ("LOG_LEVEL", "LOUD", "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        ("CLIENT_SECRET_ID", "canary secret", "must be the name or ARN of a secret, .*: character 7 of 13 is white"),
+        ("CLIENT_SECRET_ID", "ssm:/canary", "must be .*: character 4 of 11 is a colon"),
+        ("CLIENT_SECRET_ID", "canary#", "must be .*: it ends after 7 characters"),
     ],
 )
 def test_a_wrong_value_names_the_variable_and_not_the_value(name: str, value: str, says: str) -> None:

@@ -22,6 +22,25 @@ def test_client_credentials_are_read_from_their_own_secret(stage: Stage, monkeyp
     assert 2 == len(read)
 
 
+def test_client_credentials_in_a_field(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLIENT_SECRET_ID may end in #field: the object in it has the credentials."""
+    right = {"clientId": stage.endpoint.client_id, "clientSecret": stage.endpoint.client_secret}
+    stage.store(clientSecret="stale")
+    stored = {"upwork": right, "text": "canary", "empty": {}}
+    stage.client.create_secret(Name="oauth", SecretString=json.dumps(stored))
+
+    for field, says in (
+        ("text", ": field text must be a JSON object; it is"),
+        ("empty", " has no clientId in field empty"),
+    ):
+        monkeypatch.setenv("CLIENT_SECRET_ID", f"oauth#{field}")
+        problem = str(stage.fail(InvalidSecretDocument, {"force": True}))
+        assert f"secret oauth (CLIENT_SECRET_ID){says}" in problem
+        assert "canary" not in problem
+    monkeypatch.setenv("CLIENT_SECRET_ID", "oauth#upwork")
+    assert "refreshed" == stage.invoke({"force": True})["outcome"]
+
+
 @pytest.mark.parametrize(
     ("stored", "says"),
     [

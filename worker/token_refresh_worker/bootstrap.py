@@ -16,6 +16,7 @@ from token_refresh.aws.request import TOKEN_SECRET_SETTING
 from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, sign_with_key, state_role
 from token_refresh_worker.adapters.kept_tokens import TableKeeper
+from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
@@ -184,8 +185,14 @@ def open_bus(name: str) -> Bus:
 
 
 def aws_client(service: str, *, region: str | None = None) -> Any:
-    """Give a client for a run; see `Clients.get`."""
-    return CLIENTS.get(service, limits=CALL_LIMITS, region=region)
+    """Give a client for a run; see `Clients.get`.
+
+    Raises:
+        ConfigurationError: As for `Clients.get`, or the environment names a proxy that can't be used.
+    """
+    client = CLIENTS.get(service, limits=CALL_LIMITS, region=region)
+    find_proxy(client.meta.endpoint_url)  # botocore calls a malformed one an outage, and tries again
+    return client
 
 
 def secrets_manager_client() -> "SecretsManagerClient":

@@ -116,6 +116,24 @@ class Alarms(Construct):
         )
 
 
+def error_metric(
+    scope: Construct, log_group: logs.ILogGroup, error_type: str, stack_name: str, period: Duration
+) -> cloudwatch.Metric:
+    """Count the log lines that name an error."""
+    metric = cloudwatch.Metric(
+        namespace=f"{NAMESPACE}/{stack_name}", metric_name=error_type, statistic="Sum", period=period
+    )
+    logs.MetricFilter(
+        scope,
+        error_type,
+        log_group=log_group,
+        filter_pattern=logs.FilterPattern.string_value("$.error_type", "=", error_type),
+        metric_namespace=metric.namespace,
+        metric_name=metric.metric_name,
+    )
+    return metric
+
+
 def kept_tokens_metric(
     scope: Construct, log_group: logs.ILogGroup, *, stack_name: str, period: Duration
 ) -> cloudwatch.Metric:

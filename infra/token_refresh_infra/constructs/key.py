@@ -68,19 +68,24 @@ class SecretKey(Construct):
             {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}},
         )
 
-    def allow_messages(self, *, alarms: str, rules: str) -> None:
-        """Let this stack's alarms publish to a topic that the key encrypts, and its rules send to a queue.
+    def allow_messages(self, *, alarms: str) -> None:
+        """Let this stack's alarms publish to a topic that the key encrypts, and rules send to a queue of the account.
+
+        EventBridge names neither rule nor account to a key, so its statement asks for what SQS says: the queue. That is
+        any of this account and region, since the stack's own queue depends on the key. Who may send to it is in the
+        queue's policy, by the rule's own ARN.
+        https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html ("not supported for EventBridge")
 
         Args:
-            alarms: The pattern of their ARNs.
-            rules: Likewise; not their own ARNs, since a rule depends on its queue, and the queue on the key.
+            alarms: The pattern of their ARNs; the stack names them.
         """
-        for service, source in (("cloudwatch", alarms), ("events", rules)):
-            self._allow(
-                f"{service}.amazonaws.com",
-                ["kms:Decrypt", "kms:GenerateDataKey"],
-                {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}, "ArnLike": {"aws:SourceArn": source}},
-            )
+        stack, actions = Stack.of(self), ["kms:Decrypt", "kms:GenerateDataKey"]
+        account = {"aws:SourceAccount": stack.account}
+        self._allow(
+            "cloudwatch.amazonaws.com", actions, {"StringEquals": account, "ArnLike": {"aws:SourceArn": alarms}}
+        )
+        queues = stack.format_arn(service="sqs", resource="*")
+        self._allow("events.amazonaws.com", actions, {"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": queues}})
 
     def _allow(self, service: str, actions: list[str], conditions: dict[str, dict[str, str]]) -> None:
         self.key.add_to_resource_policy(

@@ -2,22 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aws_cdk import CfnTag, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from token_refresh_infra.access import Secrets, one_secret
 from token_refresh_infra.constructs.nag import acknowledge
 
 VALUE_ACTIONS = tuple(
     f"secretsmanager:{name}" for name in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
 )
-METADATA_ACTIONS = tuple(
-    f"secretsmanager:{name}" for name in ("DescribeSecret", "GetResourcePolicy", "ListSecretVersionIds")
-)
+_VERBS = "A*", "C*", "Del*", "Dis*", "E*", "I*", "M*", "Put*Policy", "R*", "S*", "T*", "Un*", "UpdateSecret", "V*"
+MANAGE_ACTIONS = tuple(f"secretsmanager:{name}" for name in _VERBS)
+"""Whatever neither uses a value nor reads metadata (`Get`, `List`, `Describe`), so also most of what AWS will add.
+
+Not `NotAction`, which would say it whole: Secrets Manager's page on the elements of its policies names `Action` alone.
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_policy-elements.html
+"""
+
+AWS_OWN_KEY: Final = "alias/aws/secretsmanager"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +80,7 @@ class EmptySecret(Construct):
             self, "Policy", secret_id=secret.ref, resource_policy=self._policy(only), block_public_policy=True
         )
         policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-        self.name = name
-        self.secrets: Secrets = one_secret(self, secret.ref).encrypted_with(key)
+        self.arn = secret.ref
 
     def _policy(self, only: AllowList | None) -> iam.PolicyDocument:
         """Refuse every other account and every unencrypted connection, whatever a later policy may allow.
@@ -88,15 +92,13 @@ class EmptySecret(Construct):
             sid: str,
             conditions: dict[str, dict[str, Any]],
             *,
-            actions: Sequence[str] | None = ("secretsmanager:*",),
-            but: Sequence[str] | None = None,
+            actions: Sequence[str] = ("secretsmanager:*",),
         ) -> iam.PolicyStatement:
             return iam.PolicyStatement(
                 sid=sid,
                 effect=iam.Effect.DENY,
                 principals=[iam.StarPrincipal()],
-                actions=actions and list(actions),
-                not_actions=but and list(but),
+                actions=list(actions),
                 resources=["*"],
                 conditions=conditions,
             )
@@ -107,14 +109,8 @@ class EmptySecret(Construct):
         lists = (
             [
                 deny("RefuseWhoIsNotListed", not_in(only.users), actions=VALUE_ACTIONS),
-                # All that is neither the value nor metadata, so also what AWS will add. The deploying role is on this
-                # list, so a list that locks its owner out can be corrected.
-                deny(
-                    "RefuseWhoDoesNotManage",
-                    not_in(only.managers),
-                    actions=None,
-                    but=(*VALUE_ACTIONS, *METADATA_ACTIONS),
-                ),
+                # The deploying role is on this list, so a list that locks its owner out can be corrected.
+                deny("RefuseWhoDoesNotManage", not_in(only.managers), actions=MANAGE_ACTIONS),
             ]
             if only
             else []

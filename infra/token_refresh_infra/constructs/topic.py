@@ -22,11 +22,6 @@ def alarm_arns(scope: Construct, parameters: CommonParameters) -> str:
     )
 
 
-def rule_arns(scope: Construct, parameters: CommonParameters) -> str:
-    """Return the pattern of the ARNs of this stack's rules, which CloudFormation names."""
-    return Stack.of(scope).format_arn(service="events", resource="rule", resource_name=f"{parameters.stack_name}-*")
-
-
 def alarm_topic(scope: Construct, *, parameters: CommonParameters, key: kms.IKey | None) -> sns.ITopic:
     """Return the topic; an existing one keeps its own policy, which has to let CloudWatch publish."""
     if parameters.alarm_topic:

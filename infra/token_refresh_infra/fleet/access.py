@@ -20,6 +20,7 @@ from token_refresh_infra.access import (
     TABLE_KEY_ACTIONS,
     grant_announce,
     keep_conditions,
+    through_secrets_manager,
 )
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.fleet.parameters import FleetParameters
@@ -43,7 +44,9 @@ class FleetAccess:
         fleet = self.parameters.fleet
         # The index has the rows and no claims, so the dispatcher needs no right on the table's other items.
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
-        self._allow_items(role, ["dynamodb:BatchGetItem"], f"fleet#{fleet}", f"sent#{fleet}#*", f"store#{fleet}")
+        self._allow_items(
+            role, ["dynamodb:BatchGetItem"], "row#*", f"fleet#{fleet}", f"sent#{fleet}#*", f"store#{fleet}"
+        )
         self._allow_items(role, ["dynamodb:UpdateItem"], f"sent#{fleet}#*", f"breakers#{fleet}")
         self._allow(role, ["sqs:SendMessage"], self.queue.queue_arn)
         self._allow_key(role)
@@ -65,7 +68,8 @@ class FleetAccess:
         self._allow_key(role)
         self._let_refresh(role)
         if parameters.client_secret:
-            clients = self._secret(parameters.client_secret.replace("{provider}", "*") + "-??????")
+            name, _, _ = parameters.client_secret.partition("#")  # a field is not part of the secret's ARN
+            clients = self._secret(name.replace("{provider}", "*") + "-??????")
             self._allow(role, list(READ_ACTIONS), clients)
             self._let_decrypt(role, ["kms:Decrypt"], clients)
             acknowledge(role, f"IAM5[Resource::{clients}]", "One secret a provider; its name says which")
@@ -88,12 +92,11 @@ class FleetAccess:
         )
 
     def _let_decrypt(self, role: iam.Role, actions: list[str], secrets: str) -> None:
+        through = through_secrets_manager((secrets,))
         if self.parameters.kms_key is not None:
-            # Without the encryption context, the key would open every other secret that it encrypts.
-            through: Conditions = {
-                "StringLike": {"kms:ViaService": "secretsmanager.*", "kms:EncryptionContext:SecretARN": secrets}
-            }
             self._allow(role, actions, self.parameters.kms_key, through)
+        for key in self.parameters.previous_kms_keys:
+            self._allow(role, ["kms:Decrypt"], key, through)
 
     def _allow_key(self, role: iam.Role) -> None:
         if self.parameters.kms_key is not None:

@@ -18,6 +18,7 @@ from token_refresh_infra.constructs.alarms import (
     Watch,
     above,
     below,
+    error_metric,
     kept_tokens_metric,
 )
 from token_refresh_infra.constructs.denied_access import DeniedAccess
@@ -29,6 +30,8 @@ STORED_WITHIN_SECONDS = 300
 EXPIRED_PERCENT = 0.5
 LEFT_PERCENT = 0.5
 HELD_BACK_PERCENT = 1
+TABLE_FAILURES = 5
+"""Calls in five minutes, each after the client's own repeats."""
 KEPT_BY_ONE_SECRET = 2
 """Runs in five minutes: each failure doubles the time to the next run."""
 CRASHES_OF_ONE_SECRET = 2
@@ -66,6 +69,7 @@ class FleetAlarms(Alarms):
         super().__init__(scope, construct_id, stack_name=parameters.stack_name)
         self._parameters, self._functions = parameters, functions
         self._status = f"token-refresh fleet status --fleet {parameters.fleet}"
+        self._retry = f"token-refresh fleet retry --fleet {parameters.fleet} --state"
         self._dead_letters, self._denied, self._log_group = dead_letters, denied, log_group
 
     def draw(self) -> None:
@@ -114,7 +118,8 @@ class FleetAlarms(Alarms):
         return Watch(
             self._gauge("ExpiredPercent"),
             f"Over {EXPIRED_PERCENT} % of the secrets have an expired token: consumers fail. Secrets of a pause count, "
-            f"too. First: {self._status} --state overdue",
+            f"too. Once the cause is corrected, {self._retry} overdue tries them at once. "
+            f"First: {self._status} --state overdue",
             limit=above(EXPIRED_PERCENT),
             points=2,
         )
@@ -134,7 +139,8 @@ class FleetAlarms(Alarms):
         return Watch(
             self._gauge("NewErrorsPercent"),
             "Many secrets can't be refreshed as they are, since an hour or a day: a document, a setting or a "
-            f"permission is wrong. First: {self._status} --state error",
+            "permission is wrong. Once it is corrected, they are tried within minutes; "
+            f"{self._retry} error tries them at once. First: {self._status} --state error",
             limit=ONCE,
             points=(1, 12),
         )
@@ -172,6 +178,39 @@ class FleetAlarms(Alarms):
 
     def _wants(self, name: str) -> bool:
         return name != "tokens-kept" or self._parameters.kept_tokens_key_choice is not None
+
+    def store_refuses(self) -> Watch:
+        """Secrets Manager refuses: it took no secret for three minutes, and nothing but two tries a minute runs."""
+        return Watch(
+            self._gauge("StoreRefuses"),
+            "Secrets Manager refuses to read or write the fleet's secrets, and took none for three minutes. Nothing is "
+            "lost; two secrets a minute are tried until one is stored. See https://health.aws.amazon.com, the "
+            f"account's quotas, and the worker's permissions. First: {self._status}",
+            limit=ANY,
+            points=2,
+        )
+
+    def table_failing(self) -> Watch:
+        """DynamoDB fails or throttles calls of the worker: reports are late, and no provider is to blame."""
+        return Watch(
+            error_metric(self, self._log_group, "TableUnavailable", self._parameters.stack_name, _FIVE_MINUTES),
+            "DynamoDB fails or throttles calls on the fleet's table. Runs repeat them, and what is not reported runs "
+            "again after six minutes; what other alarms say of expired tokens may be old. "
+            f"First: aws logs tail {self._parameters.log_group_name} --since 1h --filter-pattern TableUnavailable",
+            limit=above(TABLE_FAILURES),
+            points=2,
+        )
+
+    def worker_unheard(self) -> Watch:
+        """Runs were handed out, and none has reported for three minutes: the worker does not run."""
+        return Watch(
+            self._gauge("WorkerUnheard"),
+            "The worker does not run: secrets were handed out, and no run has reported since. See its errors, its "
+            "throttles and the queue's event source. "
+            f"First: aws logs tail {self._parameters.log_group_name} --since 1h",
+            limit=ANY,
+            points=2,
+        )
 
     def behind_breakers(self) -> Watch:
         """Open breakers hold back over 1 % of the secrets: a provider does not respond, or rejects the client."""

@@ -5,15 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from token_refresh_infra.common import CREATE, NONE, STACK_NAME_LIMIT, CommonParameters, event_bus, kept_tokens_key
+from token_refresh_infra.common import (
+    CREATE,
+    NONE,
+    STACK_NAME_LIMIT,
+    CommonParameters,
+    event_bus,
+    family,
+    kept_tokens_key,
+)
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
 from token_refresh_worker.providers.loader import load_provider, profile_names
 
 SHORTEST_TABLE_NAME = 3
 _FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_PREFIX = r"([A-Za-z0-9_+=.@-]+/)+"
 # Not at its beginning: the worker may read whatever stands in the place of {provider}.
-_CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?"
+_CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?(#[!-~]+)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,15 +29,16 @@ class FleetParameters(CommonParameters):
 
     fleet: Annotated[str, required(text(_FLEET, "lower case letters, digits and hyphens"), example="prod")]
     """Name of the fleet; also of its table, so 3 characters at least."""
-    secrets_under: Annotated[str | None, text(_PREFIX, "a prefix of whole segments that ends in /")]
-    """Prefix such as `crm/prod/`: the worker may refresh what is under it, and nothing else."""
+    secrets_under: Annotated[str | None, family()]
+    """Prefix such as `crm/prod/` or `upwork-`: the worker may refresh what begins so, and nothing else."""
     by_tag: Annotated[bool, switch(default=False)]
     """`true` instead of `secrets_under`: the worker may refresh whatever carries the fleet's tag.
 
     Who may tag a secret of the account can then put it within the worker's reach.
     """
     client_secret: Annotated[
-        str | None, text(_CLIENT, "a secret's name, in which {provider} may stand once, after a beginning")
+        str | None,
+        text(_CLIENT, "a secret's name, in which {provider} may stand once, after a beginning, and #field at the end"),
     ]
     """Secret with the client credentials. `clients/{provider}` is one a provider, and lets the worker read them all.
 
@@ -53,6 +61,8 @@ class FleetParameters(CommonParameters):
     """Runs at once. With fewer, hosts that hang hold up the others; the account's quota must have room for them."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]
     """The fleet's part of the account's quota of 50. Lower it if other teams write secrets, too."""
+    dashboard: Annotated[bool, switch(default=True)]
+    """Whether there is a dashboard; 3 USD a month."""
     schedule_enabled: Annotated[bool, switch(default=True)]
     """`false` stops dispatcher and resync."""
 

@@ -19,7 +19,7 @@ CLAIM_OUTLIVES_RUN = STALENESS + LEAST_MARGIN
 
 def check_published(of: "SingleParameters") -> None:
     """Refuse a copy for consumers that would replace the refresh token or the client credentials."""
-    for name, other in (("token_secret", of.token_secret_id), ("client_secret", of.client_secret)):
+    for name, other in (("token_secret", of.token_secret_id), ("client_secret", of.client_secret_id)):
         if other and of.published_secret_id and name_same_secret(other, of.published_secret_id):
             raise ParameterError(f"published_secret: {of.published_secret_id} is {name}, which it would replace")
 

@@ -6,8 +6,19 @@ from datetime import timedelta
 from typing import Annotated
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.reference import ReferenceScheme, split_reference
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_infra.common import CREATE, NONE, CommonParameters, event_bus, kept_tokens_key, part, secret
+from token_refresh_infra.common import (
+    CREATE,
+    NONE,
+    CommonParameters,
+    event_bus,
+    families,
+    kept_tokens_key,
+    part,
+    reference_to,
+    secret,
+)
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_infra.single.checks import CHECKS
 from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
@@ -36,17 +47,26 @@ class SingleParameters(CommonParameters):
     """Last part of the token secret's name, or all of it without `app`."""
     token_secret: Annotated[str, secret(default=CREATE)]
     """Or the name or ARN of a secret that exists; its policy is not changed."""
-    client_secret: Annotated[str | None, secret()]
-    """Name or ARN of a secret with the client credentials; otherwise they are stored beside the tokens."""
+    client_secret: Annotated[str | None, reference_to(ReferenceScheme.SECRET)]
+    """Name or ARN of a secret with the client credentials, or `NAME#field` where an object in it has them.
+
+    Otherwise they are stored beside the tokens.
+    """
     published_secret: Annotated[str, secret(default=CREATE)]
     """The copy for consumers, without the refresh token; or the name or ARN of a secret, or `none`."""
+    read_under: Annotated[tuple[str, ...], families()]
+    """Prefixes of other secrets that `ReadPolicyArn` lets services read, as in `["slack-", "stripe-", "myapp/prod/"]`.
+
+    Each ends in `/`, or in `-` after three characters or more. The token secret and the client secret stay closed
+    (docs/when-to-use-what.md#grants).
+    """
     replica_regions: Annotated[tuple[str, ...], several(_REPLICA, "a region, or the ARN of the key to use there")]
     """Regions, or ARNs of keys in them, in which consumers read a replica of the published secret.
 
     docs/move-to-another-region.md#the-old-region-is-gone says how to go on from one.
     """
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
-    """ARNs of the only roles and users, besides the worker, that may read and write the secrets' values.
+    """ARNs of the only roles and users, besides worker and deploying role, that may read and write the secrets' values.
 
     Only they and the deploying role may delete, replicate or tag the secrets, or change their policies. Needs secrets
     that the stack creates.
@@ -235,6 +255,11 @@ class SingleParameters(CommonParameters):
     def token_secret_name(self) -> str:
         """Return the token secret's name, also where an ARN was given."""
         return re.sub(_ARN, r"\1", self.token_secret_id)
+
+    @property
+    def client_secret_id(self) -> str | None:
+        """Return the name or ARN of the secret with the client credentials, without its field."""
+        return None if self.client_secret is None else split_reference(self.client_secret).name
 
     @property
     def published_secret_id(self) -> str | None:

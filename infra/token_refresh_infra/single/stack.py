@@ -13,18 +13,25 @@ from token_refresh_infra.common import CREATE
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.constructs.function import WorkerFunction
 from token_refresh_infra.constructs.key import SecretKey, kept_tokens_key
+from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.constructs.schedule import Schedules
-from token_refresh_infra.constructs.secret import AllowList, EmptySecret
+from token_refresh_infra.constructs.secret import AWS_OWN_KEY, AllowList, EmptySecret
 from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
-from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic, rule_arns
+from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_infra.single.assumed_life import warn_of_assumed_life
 from token_refresh_infra.single.consumers import read_policy
 from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
 from token_refresh_infra.single.metrics import Metrics
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_FROM_TAG, PUBLISHED_TAG
+from token_refresh_worker.stored.tags import (
+    CLAIM_TABLE_TAG,
+    FUNCTION_TAG,
+    PUBLISHED_FROM_TAG,
+    PUBLISHED_TAG,
+    REPLICAS_TAG,
+)
 
 
 class SingleStack(DeployedStack):
@@ -86,7 +93,7 @@ class SingleStack(DeployedStack):
             if parameters.encrypt_logs:
                 made.allow_logs(parameters.log_group_name)
             if parameters.alarms:
-                made.allow_messages(alarms=alarm_arns(self, parameters), rules=rule_arns(self, parameters))
+                made.allow_messages(alarms=alarm_arns(self, parameters))
             self._message_key, self._key_arn = made.key, made.key.key_arn
         elif parameters.encrypt_messages and parameters.kms_key:
             self._message_key = kms.Key.from_key_arn(self, "MessageKey", parameters.kms_key)
@@ -112,18 +119,24 @@ class SingleStack(DeployedStack):
                 parameters.published_secret,
                 parameters.published_secret_id,
                 others=parameters.consumers,
-                tags={PUBLISHED_FROM_TAG: parameters.token_secret_name},
+                tags={PUBLISHED_FROM_TAG: parameters.token_secret_name} | self._replicas_tag(),
                 replicas=parameters.replicas,
             )
+
+    def _replicas_tag(self) -> dict[str, str]:
+        """Return the tag by which `status` misses a replica that is gone."""
+        regions = " ".join(self._parameters.replicas)
+        return {REPLICAS_TAG: regions} if regions else {}
 
     def _allow_list(self, others: Sequence[str]) -> AllowList | None:
         """Return who may use a secret, where that is limited; `others` may use its value alone."""
         operators = self._parameters.operators
         if not operators:
             return None
-        return AllowList(
-            users=(self.worker.role.role_arn, *operators, *others), managers=(*operators, self.deploying_role_arn)
-        )
+        managers = (*operators, self.deploying_role_arn)
+        # The schema of CloudFormation's resource lists GetSecretValue for updates; nothing says whether it calls it. So
+        # its role is a user, too: to refuse it would protect nothing, since it may replace value and policy.
+        return AllowList(users=(self.worker.role.role_arn, *managers, *others), managers=managers)
 
     def _secret(
         self,
@@ -136,19 +149,24 @@ class SingleStack(DeployedStack):
         replicas: Mapping[str, str | None] | None = None,
     ) -> access.Secrets:
         if choice != CREATE:
-            return access.one_secret(self, choice).encrypted_with(self._key_arn)
-        return EmptySecret(
+            return self._encrypted(access.one_secret(self, choice))
+        made = EmptySecret(
             self,
             construct_id,
             name=secret_id,
             # As in 0.1: no update of the stack changes a secret that holds a grant.
             description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
             environment=self._parameters.environment,
-            key=self._key_arn,
+            # Without a key after one, its name: a property that is gone may leave the secret under the old key.
+            key=self._key_arn or (AWS_OWN_KEY if self._parameters.previous_kms_keys else None),
             only=self._allow_list(others),
             tags=tags,
             replicas=replicas,
-        ).secrets
+        )
+        return self._encrypted(access.one_secret(self, made.arn))
+
+    def _encrypted(self, secrets: access.Secrets) -> access.Secrets:
+        return secrets.encrypted_with(self._key_arn, *self._parameters.previous_kms_keys)
 
     def _grant_worker(self) -> None:
         """Let the worker do what a refresh does, and no more."""
@@ -156,8 +174,11 @@ class SingleStack(DeployedStack):
         access.grant_refresh(role, self.token_secret)
         if self.published_secret:
             access.grant_refresh(role, self.published_secret)
-        if parameters.client_secret:
-            client = access.one_secret(self, parameters.client_secret).encrypted_with(self._key_arn)
+            for region, key in parameters.replicas.items():
+                replica = access.one_replica(self, str(parameters.published_secret_id), region).encrypted_with(key)
+                access.grant_replicate(role, self.published_secret, replica)
+        if parameters.client_secret_id:
+            client = self._encrypted(access.one_secret(self, parameters.client_secret_id))
             # The previous client secret is tried once, for as long as the provider doesn't know the current one.
             access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
         if parameters.client_key:
@@ -165,6 +186,7 @@ class SingleStack(DeployedStack):
         if parameters.uses_role_as_client and parameters.assertion_audience:
             algorithm = parameters.settings.provider.request.assertion_algorithm
             access.grant_identity_token(role, parameters.assertion_audience, algorithm)
+            acknowledge(role, "IAM5[Resource::*]", "Identity tokens know no resource; conditions limit the audience")
         if parameters.event_bus:
             access.grant_announce(role, self, parameters.event_bus)
         if parameters.claim_table_name:
@@ -232,8 +254,8 @@ class SingleStack(DeployedStack):
 
     def _let_consumers_read(self) -> None:
         """Offer what a consumer needs as one policy."""
-        self.read_policy = (
-            read_policy(self, self.published_secret, parameters=self._parameters) if self.published_secret else None
+        self.read_policy = read_policy(
+            self, self.published_secret, self.token_secret, parameters=self._parameters, key_arn=self._key_arn
         )
 
     def _write_outputs(self) -> None:

@@ -4,21 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from token_refresh.reference import ReferenceScheme
 from token_refresh.webhooks import SENDERS
-from token_refresh_infra.common import CREATE, CommonParameters, part
-from token_refresh_infra.context import Each, ParameterError, Reader, text, whole
+from token_refresh_infra.common import CREATE, CommonParameters, part, reference_to
+from token_refresh_infra.context import Each, ParameterError, Reader, whole
 
-PARAMETER = "ssm:"
 DEFAULT_SERVICE = "webhooks"
-_NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
-_REFERENCE = (
-    rf"{_NAME}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:{_NAME}-[A-Za-z0-9]{{6}}|ssm:/[A-Za-z0-9_./-]+"
-)
 
 
 def reference() -> Reader:
     """Read where a signing secret is."""
-    return text(_REFERENCE, "the name or complete ARN of a secret, or ssm:/path")
+    return reference_to(ReferenceScheme.SECRET, ReferenceScheme.PARAMETER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +35,9 @@ class WebhookParameters(CommonParameters):
     origin_secret: Annotated[str | None, reference()]
     """Where the value is that CloudFront adds as `x-origin-verify`: as a signing secret. All other requests get 403."""
     secrets: Annotated[Mapping[str, str], Each({f"{name}_secret": name for name in SENDERS}, reference())]
-    """Where the signing secret is: a name or ARN in Secrets Manager, or `ssm:/path`. Each opens its endpoint, as
-    `stripe_secret` opens `/webhooks/stripe`."""
+    """Where the signing secret is: a name or ARN in Secrets Manager, or `ssm:/path`; `#field` after it is a key of its
+    JSON object, as in `slack_secret = "my-app/prod/slack#signingSecret"`. Each opens its endpoint, as `stripe_secret`
+    opens `/webhooks/stripe`."""
 
     def check(self) -> None:
         """Refuse a receiver without an endpoint, and secrets of other places."""
@@ -55,6 +52,8 @@ class WebhookParameters(CommonParameters):
             raise ParameterError(
                 "kms_key: the signing secrets are there already; give the ARN of the key that they have"
             )
+        if self.provider_profiles:
+            raise ParameterError("provider_profiles: a receiver of webhooks has no providers; leave it out")
         if self.log_level != "INFO":
             raise ParameterError(
                 "log_level: must be INFO: the alarms count lines of this level, and at DEBUG botocore logs secrets, "

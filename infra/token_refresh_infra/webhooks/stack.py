@@ -5,12 +5,13 @@ from pathlib import Path
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from token_refresh.reference import ReferenceScheme, split_reference
 from token_refresh_infra import access
 from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.topic import alarm_topic
 from token_refresh_infra.constructs.vpc import put_into_vpc
 from token_refresh_infra.webhooks.alarms import WebhookAlarms
-from token_refresh_infra.webhooks.parameters import PARAMETER, WebhookParameters
+from token_refresh_infra.webhooks.parameters import WebhookParameters
 from token_refresh_infra.webhooks.receiver import WebhookReceiver
 
 HANDLER = "webhook_router.handler"
@@ -26,7 +27,7 @@ class WebhookStack(DeployedStack):
             parameters=parameters,
             description="Verifies webhooks and puts them into a queue",
         )
-        references = list(parameters.references.values())
+        references = dict.fromkeys(split_reference(reference)[:2] for reference in parameters.references.values())
         self.receiver = WebhookReceiver(
             self,
             "Webhooks",
@@ -34,14 +35,14 @@ class WebhookStack(DeployedStack):
             handler=HANDLER,
             variables=parameters.references | {"WEBHOOK_OVERLAP_SECONDS": str(parameters.overlap_seconds)},
             secrets=[
-                access.one_secret(self, name).encrypted_with(parameters.kms_key)
-                for name in references
-                if not name.startswith(PARAMETER)
+                access.one_secret(self, name).encrypted_with(parameters.kms_key, *parameters.previous_kms_keys)
+                for scheme, name in references
+                if scheme is ReferenceScheme.SECRET
             ],
             parameters=[
-                access.one_parameter(self, name.removeprefix(PARAMETER)).encrypted_with(parameters.kms_key)
-                for name in references
-                if name.startswith(PARAMETER)
+                access.one_parameter(self, name).encrypted_with(parameters.kms_key)
+                for scheme, name in references
+                if scheme is ReferenceScheme.PARAMETER
             ],
             accept_previous=parameters.overlap_seconds > 0,
             memory_mb=parameters.memory_mb,

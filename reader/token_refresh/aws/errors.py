@@ -12,6 +12,7 @@ from token_refresh.errors import (
     SecretEmpty,
     SecretNotFound,
     SecretStoreUnavailable,
+    TableUnavailable,
     TokenRefreshError,
 )
 
@@ -171,7 +172,10 @@ def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
         name=request.name,
         place=request.place,
     )
-    error = row.raised(what, fix=row.fix(request) if callable(row.fix) else row.fix)
+    raised = row.raised
+    if raised is SecretStoreUnavailable and request.action.startswith("dynamodb:"):
+        raised = TableUnavailable
+    error = raised(what, fix=row.fix(request) if callable(row.fix) else row.fix)
     if isinstance(error, SecretAccessDenied):
         error.by_key = failure.cause in {Cause.KEY_DENIED, Cause.BAD_KEY}
     if isinstance(error, SecretNotFound):

@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from token_refresh.reader.lifetimes import secret_cache
-from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.secret import Secret, same_version, secrets_of
 from token_refresh.reader.secrets import FIVE_MINUTES
 from token_refresh.reader.sources.choice import open_sources
+from token_refresh.reference import parse_reference
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -34,7 +34,8 @@ class SecretGroup:
         """Remember what to read; nothing is sent to AWS before the first call.
 
         Args:
-            secret_ids: Names or ARNs of the secrets, or other references, as `SecretReader` takes them.
+            secret_ids: Names or ARNs of the secrets, or other references, as `SecretReader` takes them: `slack#key` is
+                a field of a JSON object. Of a list in it, the first string is read.
             ttl: The age of the cached group at which a caller waits for a newer read.
             max_stale: The greatest age of the cached group while the store is down; by default there is no limit.
             region: The region of the secrets; by default that of an ARN, of AWS_REGION or of the profile.
@@ -95,5 +96,5 @@ class SecretGroup:
         for scheme, source in self._sources.items():
             references = tuple(reference for reference in self._references if reference.scheme is scheme)
             for text, version in source.read_all(references).items():
-                found[text] = secrets_of(version, None, "current")[0]
+                found[text] = secrets_of(version, version.reference.field, "current")[0]
         return found

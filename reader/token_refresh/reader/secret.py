@@ -1,11 +1,11 @@
 """One version of a secret, as a reader gives it."""
 
 import json
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import Masked, Sealed, SecretValue
 
 if TYPE_CHECKING:
     from token_refresh.reader.sources.source import Version
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 Stage = Literal["current", "previous"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
-    """A value of a secret; its `repr` and `str` never show it.
+class Secret(Sealed):
+    """A value of a secret; its `repr` masks it, and no serializer opens it.
 
     Attributes:
         secret_id: The reference that the reader was given.
@@ -25,11 +24,30 @@ class Secret:
         value: The value.
     """
 
-    secret_id: str
-    version_id: str
-    created_at: datetime
-    stage: Stage = "current"
-    value: str | bytes = field(repr=False)
+    __slots__ = ("_value", "created_at", "secret_id", "stage", "version_id")
+
+    def __init__(
+        self,
+        *,
+        secret_id: str,
+        version_id: str,
+        created_at: datetime,
+        stage: Stage = "current",
+        value: str | bytes,
+    ) -> None:
+        self.secret_id: Final = secret_id
+        self.version_id: Final = version_id
+        self.created_at: Final = created_at
+        self.stage: Final = stage
+        self._value: Final[Masked[str | bytes]] = Masked(value)
+
+    @property
+    def value(self) -> str | bytes:  # noqa: D102 - described above
+        return self._value.reveal()
+
+    def __repr__(self) -> str:
+        about = f"secret_id={self.secret_id!r}, version_id={self.version_id!r}, created_at={self.created_at!r}"
+        return f"Secret({about}, stage={self.stage!r})"
 
     def text(self) -> str:
         """Return the value as text.
@@ -96,15 +114,16 @@ def _field(version: "Version", name: str) -> tuple[str, ...]:
 
 
 def _strings(content: str | bytes, name: str) -> tuple[str, ...]:
-    from token_refresh.secret_value import SecretValue  # noqa: PLC0415 - likewise
     from token_refresh.stored.json_object import json_type, read_object  # noqa: PLC0415 - likewise
 
     if isinstance(content, bytes):
-        raise InvalidSecretDocument(f"the value is binary and has no field {name}")
-    found = read_object(SecretValue(content)).get(name)
+        raise InvalidSecretDocument(f"field {name}: the secret's value is binary; it must be a JSON object")
+    found = read_object(SecretValue(content), f"field {name}").get(name)
     values = found if isinstance(found, list) else [found]
     strings = tuple(value for value in values if isinstance(value, str) and value)
     if not strings or len(strings) < len(values):
         kind = "missing" if found is None else f"a JSON {json_type(found)}"
-        raise InvalidSecretDocument(f"{name} must be a string or a list of strings, none of them empty; it is {kind}")
+        raise InvalidSecretDocument(
+            f"field {name} must be a string or a list of strings, none of them empty; it is {kind}"
+        )
     return strings

@@ -4,12 +4,12 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import ConfigurationError, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader.lifetimes import seconds_of, secret_cache
-from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.secret import Secret, same_version, secrets_of
 from token_refresh.reader.sources.choice import open_sources
+from token_refresh.reference import parse_reference
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -39,8 +39,9 @@ class SecretReader:
 
         Args:
             secret_id: Name or ARN of the secret, or a reference: `ssm:/path`, `amplify:NAME`, `env:NAME`, `file:PATH`.
+                All but the last two may end in `#field`.
             field: A key of the secret's JSON object, whose value is a string or a list of strings; by default the
-                whole secret is the value.
+                whole secret is the value. `SecretReader("slack#key")` is `SecretReader("slack", field="key")`.
             overlap: How long after a new version was stored the previous one is accepted, see `accepted`.
             ttl: The age of a cached value at which a caller waits for a newer read.
             max_stale: The greatest age of a cached value while the store is down; by default there is no limit.
@@ -57,7 +58,9 @@ class SecretReader:
         self._reference = parse_reference(secret_id)
         sources = open_sources([self._reference], client=client, region=region, clock=self._runtime.clock)
         self._source = sources[self._reference.scheme]
-        self._field = field
+        if field is not None and self._reference.field is not None:
+            raise ConfigurationError(f"{secret_id} names a field, and field= gives one, too: leave one of them out")
+        self._field = self._reference.field if field is None else field
         self._overlap_seconds = seconds_of("overlap", overlap, least=timedelta())
         self._last: tuple[Secret, ...] = ()
         self._warned_of: str | None = None
@@ -153,7 +156,7 @@ class SecretReader:
     def _read(self) -> tuple[Secret, ...]:
         current = secrets_of(self._source.read(self._reference), self._field, "current")
         # Outside the overlap no call: it would be denied where the policy allows AWSCURRENT alone.
-        if self._runtime.clock() < self._overlap_ends(current[0]):
+        if self._accepts_previous(current[0]):
             current += self._read_previous(current[0].version_id)
         self._last = current
         return current
@@ -182,10 +185,12 @@ class SecretReader:
     def _in_time(self, secrets: tuple[Secret, ...]) -> tuple[Secret, ...]:
         """Leave out the previous version once the overlap is over: by the clock, not by the cache."""
         current = secrets[0]
-        if self._runtime.clock() < self._overlap_ends(current):
+        if self._accepts_previous(current):
             return secrets
         return tuple(secret for secret in secrets if secret.version_id == current.version_id)
 
-    def _overlap_ends(self, current: Secret) -> float:
+    def _accepts_previous(self, current: Secret) -> bool:
         # The age of the current version, so that after a rollback the bad version is not accepted (test_accepted.py).
-        return current.created_at.timestamp() + self._overlap_seconds
+        # Never without an overlap: a clock behind the store's would accept what leaked for as long as it is behind.
+        ends_at = current.created_at.timestamp() + self._overlap_seconds
+        return self._overlap_seconds > 0 and self._runtime.clock() < ends_at

@@ -3,8 +3,10 @@
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from token_refresh.errors import TokenRefreshError
+from token_refresh.secret_value import Sealed, SecretValue
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 
 # How long after the latest expected refresh to read. The old token is valid for much longer.
@@ -16,9 +18,8 @@ LONGEST_PAUSE_SECONDS = 300.0
 REMEMBERED_LEADS = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """An access token; its `repr` and `str` never show it.
+class Token(Sealed):
+    """An access token; its `repr` masks it, and no serializer opens it.
 
     Attributes:
         value: What follows `Bearer`.
@@ -27,10 +28,20 @@ class Token:
         created_at: When that version was stored, by the clock of the store.
     """
 
-    value: str = field(repr=False)
-    expires_at: datetime
-    version_id: str
-    created_at: datetime
+    __slots__ = ("_value", "created_at", "expires_at", "version_id")
+
+    def __init__(self, *, value: str, expires_at: datetime, version_id: str, created_at: datetime) -> None:
+        self._value: Final = SecretValue(value)
+        self.expires_at: Final = expires_at
+        self.version_id: Final = version_id
+        self.created_at: Final = created_at
+
+    @property
+    def value(self) -> str:  # noqa: D102 - described above
+        return self._value.reveal()
+
+    def __repr__(self) -> str:
+        return f"Token(version_id={self.version_id!r}, expires_at={self.expires_at!r}, created_at={self.created_at!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

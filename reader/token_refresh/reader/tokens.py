@@ -12,10 +12,10 @@ from token_refresh.reader.errors import TokenExpired
 from token_refresh.reader.fetch import FETCH_SECONDS, Entry
 from token_refresh.reader.lifetimes import SOFT_SHARE, seconds_of
 from token_refresh.reader.on_demand import INVOKE_LIMITS, RefreshFunction
-from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime, in_lambda
 from token_refresh.reader.sources.choice import open_sources
 from token_refresh.reader.token import RefreshPattern, Token, TokenHealth
+from token_refresh.reference import parse_reference
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.access_token import read_access_token
 from token_refresh.stored.times import iso
@@ -49,6 +49,7 @@ class TokenReader:
 
         Args:
             secret_id: Name or ARN of the secret, or a reference: `ssm:/path`, `amplify:NAME`, `env:NAME`, `file:PATH`.
+                Where the token document is a field of a JSON object, all but the last two end in `#field`.
             region: The region of the secret; by default that of the ARN, of AWS_REGION or of the profile.
             client: A boto3 client of the service that holds the secret; by default one with short timeouts.
             max_age: The greatest age of a cached token before a caller waits for a newer read. Expiry is observed
@@ -167,7 +168,7 @@ class TokenReader:
         version = self._source.read(self._reference)
         if isinstance(version.content, bytes):
             raise InvalidSecretDocument(f"{version.origin} is binary: a token document is JSON text")
-        stored = read_access_token(SecretValue(version.content), version.origin)
+        stored = read_access_token(SecretValue(version.content), version.origin, version.reference.field)
         if stored is None:
             what = f"{version.origin} has no access token: none is published yet, or the grant was revoked"
             raise SecretEmpty(what, fix=version.how_to_renew)

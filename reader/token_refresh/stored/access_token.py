@@ -18,17 +18,17 @@ class AccessToken:
     expires_at: datetime
 
 
-def read_access_token(text: SecretValue, where: str) -> AccessToken | None:
-    """Read the access token and its expiry; None if the document has no access token yet.
+def read_access_token(text: SecretValue, where: str, field: str | None = None) -> AccessToken | None:
+    """Read the access token and its expiry from a document, or from the one in a field; None if it has no token yet.
 
     Raises:
         InvalidSecretDocument: The document is malformed; the message begins with `where`, and names the field alone.
     """
-    return located(partial(_read_access_token, text), where)
+    return located(partial(_read_access_token, text, field), where)
 
 
-def _read_access_token(text: SecretValue) -> AccessToken | None:
-    fields = read_object(text)
+def _read_access_token(text: SecretValue, field: str | None) -> AccessToken | None:
+    fields = read_object(text, field=field)
     spelling = find_spelling(fields)
     value = read_token(fields, spelling.access_token) if spelling else None
     if spelling is None or value is None:

@@ -15,13 +15,13 @@ NESTING_LIMIT: Final = 64
 """How deep a stored document may be nested."""
 
 
-def read_object(text: SecretValue, where: str = "") -> dict[str, object]:
-    """Parse a JSON object: no NaN, no infinity, no number that a double can't hold.
+def read_object(text: SecretValue, where: str = "", field: str | None = None) -> dict[str, object]:
+    """Parse a JSON object, and give it or the object in its field: no NaN, no number that a double can't hold.
 
     Raises:
-        InvalidSecretDocument: The text is not a JSON object; `where` names the secret in the message.
+        InvalidSecretDocument: The text or the field is not a JSON object; `where` names the secret in the message.
     """
-    return located(partial(_read_object, text), where)
+    return located(partial(_read_field, text, field), where)
 
 
 def write_object(fields: Mapping[str, object]) -> SecretValue:
@@ -45,6 +45,16 @@ def json_type(value: object) -> str:
     """Name a parsed value's type as JSON names it."""
     names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
     return names.get(type(value), "null")
+
+
+def _read_field(text: SecretValue, field: str | None) -> dict[str, object]:
+    if field is None:
+        return _read_object(text)
+    found = read_object(text, f"field {field}").get(field)
+    if not isinstance(found, dict):
+        kind = "missing" if found is None else f"a JSON {json_type(found)}"
+        raise InvalidSecretDocument(f"field {field} must be a JSON object; it is {kind}")
+    return found
 
 
 def _read_object(text: SecretValue) -> dict[str, object]:

@@ -7,29 +7,32 @@ from token_refresh.aws.arn import arn_region
 from token_refresh.aws.clients import CLIENTS
 from token_refresh.aws.request import AwsRequest
 from token_refresh.reader import Secret
+from token_refresh.reference import ReferenceScheme, split_reference
 
 # From a file: a secret on a command line stays in the shell's history.
 _COMMANDS = {
-    "": "aws secretsmanager put-secret-value --secret-id {} --secret-string file://secret.txt",
-    "ssm": "aws ssm put-parameter --type SecureString --overwrite --name {} --value file://secret.txt",
-    "amplify": "npx ampx sandbox secret set {}",
+    ReferenceScheme.SECRET: "aws secretsmanager put-secret-value --secret-id {} --secret-string file://secret.txt",
+    ReferenceScheme.PARAMETER: "aws ssm put-parameter --type SecureString --overwrite --name {} --value file://secret.txt",
+    ReferenceScheme.AMPLIFY: "npx ampx sandbox secret set {}",
 }
-_OF_AWS = ("", "ssm")
+_OF_AWS = (ReferenceScheme.SECRET, ReferenceScheme.PARAMETER)
 
 
 def look_up(reference: str) -> AwsRequest:
     """Name a secret as a call to AWS does: with its region, where that is known."""
-    scheme, name = _parts(reference)
+    scheme, name, *_ = split_reference(reference)
     region = CLIENTS.region_of(arn_region(name)) if scheme in _OF_AWS else None
     return AwsRequest(action="", name=reference, region=region or "", kind="")
 
 
 def how_to_store(reference: str) -> str | Command:
     """Give the complete command that stores another secret under a reference; a local one is named."""
-    scheme, name = _parts(reference)
+    scheme, name, _, field = split_reference(reference)
     if scheme not in _COMMANDS:
         return f"change {reference}"
-    return look_up(reference).command(_COMMANDS[scheme], name)
+    # The whole object is stored again, also for a change of one field.
+    line = _COMMANDS[scheme] if field is None else _COMMANDS[scheme].replace("secret.txt", "secret.json")
+    return look_up(reference).command(line, name)
 
 
 def how_to_correct(secrets: Sequence[Secret]) -> Advice:
@@ -43,12 +46,6 @@ def how_to_correct(secrets: Sequence[Secret]) -> Advice:
     go_back = look_up(current.secret_id).command(
         "aws secretsmanager update-secret-version-stage --secret-id {} --version-stage AWSCURRENT "
         "--move-to-version-id {} --remove-from-version-id {}",
-        *(current.secret_id, before, current.version_id),
+        *(split_reference(current.secret_id).name, before, current.version_id),
     )
     return go_back, " keeps the secret before it accepted, then ", store
-
-
-def _parts(reference: str) -> tuple[str, str]:
-    """Split a reference; a name or an ARN has no scheme."""
-    scheme, colon, name = reference.partition(":")
-    return (scheme, name) if colon and scheme != "arn" else ("", reference)

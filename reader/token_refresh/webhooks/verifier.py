@@ -184,7 +184,7 @@ class Verifier:
         versions = ", ".join(secret.version_id for secret in secrets)
         # The console of Secrets Manager stores pairs, unless one chooses plain text.
         is_object = secrets[0].text().startswith("{")
-        hint = "it is a JSON object: choose its key with field=, or store plain text" if is_object else self.scheme.hint
+        hint = "it is a JSON object: give its name with #key, or store plain text" if is_object else self.scheme.hint
         return WebhookNotVerified(
             f"no signature fits {look_up(secrets[0].secret_id).place} (versions {versions}): the request is forged, "
             f"or the secret of another endpoint is stored ({hint})",

@@ -18,6 +18,11 @@ from testbed.secrets_manager.model import SecretsModel
 from token_refresh_worker.fleet.core.fleet import LEASE, Message
 
 CALL_SECONDS = 0.06
+FIRST_RUNS = 5.0
+MORE_RUNS_A_SECOND = 5.0
+FEWEST_RUNS = 2.0
+THROTTLED_SECONDS = 1.0
+"""When the mapping tries again to start a function that was throttled."""
 START_SECONDS = 0.03
 """From a message in the queue to the first line of the function."""
 
@@ -63,8 +68,12 @@ class VirtualSecretsManager:
         """Seconds from and to which the service throttles every call."""
         self.refusal: tuple[float, float] = (0.0, 0.0)
         """Seconds from and to which it refuses every write."""
-        self.locked: set[str] = set()
-        """ARNs of secrets that can't be written: something is wrong with their own key."""
+        self.unwritable: set[str] = set()
+        """ARNs of secrets whose own key refuses to encrypt."""
+        self.unreadable: set[str] = set()
+        """ARNs of secrets whose own key refuses to decrypt."""
+        self.slowed: set[str] = set()
+        """ARNs of secrets of one customer, whose key is throttled."""
 
     def get_secret_value(self, **what: Any) -> dict[str, Any]:
         """Read."""
@@ -102,8 +111,13 @@ class VirtualSecretsManager:
             raise _refusal(operation, "ThrottlingException", "Rate exceeded")
         if writes and _during(self.refusal, self.clock):
             raise _refusal(operation, "InternalServiceError", "An error occurred on the server side")
-        if writes and what["SecretId"] in self.locked:
-            raise _refusal(operation, "EncryptionFailure", "Secrets Manager can't encrypt the secret text")
+        if writes and what["SecretId"] in self.slowed:
+            raise _refusal(operation, "ThrottlingException", "You have exceeded the rate at which you may call KMS")
+        # A label is moved without the key.
+        if operation == "PutSecretValue" and what["SecretId"] in self.unwritable:
+            raise _refusal(operation, "AccessDeniedException", "not authorized to perform: kms:GenerateDataKey")
+        if operation == "GetSecretValue" and what["SecretId"] in self.unreadable:
+            raise _refusal(operation, "AccessDeniedException", "Access to KMS is not allowed")
         try:
             response = self.models[what["SecretId"]].call(operation, what, now=self.clock.now.timestamp())
         except ServiceError as error:
@@ -129,7 +143,11 @@ class Killed(Exception):  # noqa: N818 - not an error of the benchmark
 
 @dataclass(slots=True)
 class VirtualQueue:
-    """SQS FIFO with Lambda on it: one message of a group at a time, and no ID twice in five minutes."""
+    """SQS FIFO with Lambda on it: one message of a group at a time, and no ID twice in five minutes.
+
+    The mapping starts with five runs at once and grows by five a second (AWS documents 300 a minute). After an error
+    or a throttled start it goes on with half of them; how fast it recovers is not documented, so it grows as before.
+    """
 
     clock: VirtualClock
     run: Callable[[Message], None]
@@ -138,9 +156,14 @@ class VirtualQueue:
     """How often a message is received before it goes to the dead letters."""
     invisible_seconds: float = 540.0
     """How long a message that a run did not finish stays invisible, and holds up its group."""
+    account: Callable[[], int] = lambda: 1_000
+    """How many functions the account may still run at once; other functions use it, too."""
     running: int = 0
     longest: int = 0
     dead: int = 0
+    throttled: int = 0
+    _level: float = FIRST_RUNS
+    _since: float = 0.0
     _received: Counter[str] = field(default_factory=Counter)
     _waiting: dict[str, deque[Message]] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
@@ -160,12 +183,32 @@ class VirtualQueue:
         self._waiting.setdefault(message.group, deque()).append(message)
         self.longest = max(self.longest, sum(map(len, self._waiting.values())))
 
+    def _runs_at_once(self) -> int:
+        now = self.clock.seconds
+        self._level = min(self.concurrency, self._level + (now - self._since) * MORE_RUNS_A_SECOND)
+        self._since = now
+        return int(self._level)
+
+    def _back_off(self) -> None:
+        self._level = max(FEWEST_RUNS, self._runs_at_once() / 2)
+
     def _start(self) -> None:
         for group in list(self._waiting):
-            if self.running >= self.concurrency:
+            if self.running >= self._runs_at_once():
+                # Nothing else may come before there is room again.
+                if self.running < self.concurrency:
+                    self.clock.at(self.clock.seconds + 1, self._start_once)
                 return
             if group not in self._busy:
+                if self.running >= self.account():
+                    self.throttled += 1
+                    self._back_off()
+                    self.clock.at(self.clock.seconds + THROTTLED_SECONDS, self._start_once)
+                    return
                 self._begin(group)
+
+    def _start_once(self) -> None:
+        self._start()
 
     def _begin(self, group: str) -> None:
         waiting = self._waiting.pop(group)
@@ -181,6 +224,7 @@ class VirtualQueue:
             try:
                 self.run(message)
             except Killed:
+                self._back_off()
                 self.clock.at(began + self.invisible_seconds, lambda: self._show_again(message))
             else:
                 self._busy.discard(group)

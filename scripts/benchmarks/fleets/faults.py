@@ -46,7 +46,7 @@ def hosts(secrets: int, seed: int) -> Iterator[Result]:
     broken = {arn for arn, host in world.host.items() if host < share * count}
     healthy = world.of.keys() - broken
     locked = set(sorted(healthy)[:5])
-    world.account.locked = locked
+    world.account.unwritable = locked
     world.break_down("alpha", BEGINS_MINUTE, minutes=HOURS * 60, share=share, **how)
     world.run(BEGINS_MINUTE + HOURS * 60 + 1)
     expired = len((world.tally.expired | world.stale()) & healthy - locked)

@@ -29,7 +29,8 @@ class Fault:
 
     begins: float
     ends: float
-    kind: Literal["refuses", "hangs"] = "hangs"
+    kind: Literal["refuses", "hangs", "redeems"] = "hangs"
+    """`redeems`: it hangs after it redeemed the token, so that the response is lost."""
     seconds: float = math.inf
     """How long it lets a request hang."""
     share: float = 1.0
@@ -54,10 +55,16 @@ class VirtualProvider:
     limit: Bucket | None = None
     busy_share: float = 0.0
     """How many requests it refuses at random."""
+    gateway_share: float = 0.0
+    """How many requests a gateway before it refuses at random, none of which it forwards."""
+    gateway_says: FailureKind = FailureKind.NO_RESPONSE
+    """By default a plain 503, of which nobody can know whether it was forwarded."""
     generations: dict[str, int] = field(default_factory=dict)
     """How many refresh tokens each secret's grant has had."""
     redeemed: Counter[str] = field(default_factory=Counter)
     limited: int = 0
+    requests: Counter[int] = field(default_factory=Counter)
+    """How many came in each minute."""
     failed: dict[int, list[float]] = field(default_factory=dict)
     """When each host got requests while something was wrong with it."""
 
@@ -67,12 +74,15 @@ class VirtualProvider:
 
     def respond(self, host: int, request: TokenRequest, timeout_seconds: float) -> EndpointResponse:
         """Respond to one request."""
+        self.requests[int(self.clock.seconds) // 60] += 1
         for fault in self.faults:
             if fault.hits(host, self.hosts, self.clock.seconds):
                 self.failed.setdefault(host, []).append(self.clock.seconds)
                 if fault.kind == "refuses":
                     self.clock.sleep(REFUSAL_SECONDS)
                     return FailedRequest(kind=FailureKind.NOT_SENT, seen="connection refused")
+                if fault.kind == "redeems":
+                    self._redeem(request)
                 self.clock.sleep(min(timeout_seconds, fault.seconds))
                 return FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no response")
         self.clock.sleep(self.chance.lognormvariate(0, SPREAD) * self.median_seconds)
@@ -80,6 +90,11 @@ class VirtualProvider:
         if busy or (self.limit is not None and not self.limit.take()):
             self.limited += 1
             return FailedRequest(kind=FailureKind.BUSY, seen="status 429")
+        if self.gateway_share > 0 and self.chance.random() < self.gateway_share:
+            return FailedRequest(kind=self.gateway_says, seen="status 503")
+        return self._redeem(request)
+
+    def _redeem(self, request: TokenRequest) -> EndpointResponse:
         token = request.fields["refresh_token"]
         grant, generation = token.split("|")
         self.redeemed[token] += 1

@@ -11,9 +11,12 @@ from typing import Any
 from benchmarks.fleets.account import VirtualSecretsManager
 from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.providers import VirtualHost
-from testbed.fakes import FakeLog, FakeTable
+from benchmarks.fleets.table import VirtualDynamoDb, VirtualKms
+from testbed.fakes import FakeLog
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
+from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.events import Trigger
@@ -27,12 +30,14 @@ from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import in_table
 
 SINGLE_USE = load_provider("generic")
+TABLE = "claims"
+KEPT_TOKENS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/kept"
 RUN_SECONDS = 83.0
 POLICY = Policy(
     refresh_window=DEFAULT_WINDOW,
     replay_grace=timedelta(0),
     host="provider.example",
-    claim_store=in_table("claims"),
+    claim_store=in_table(TABLE),
 )
 """Single use: a refresh token that is redeemed twice ends the grant."""
 
@@ -42,15 +47,18 @@ def host_name(provider: str, host: int) -> str:
     return f"h{host}.{provider}.example"
 
 
-def virtual_invocation(
+def virtual_invocation(  # noqa: PLR0913 - a run and its surroundings, each by its name
     clock: VirtualClock,
     account: VirtualSecretsManager,
     endpoint: VirtualHost,
-    claims: FakeTable,
+    table: VirtualDynamoDb,
     secret_arn: str,
+    *,
+    keeps: bool,
 ) -> Invocation:
-    """Begin a run on one secret, as the handler does."""
+    """Begin a run on one secret, as the handler does; with `keeps` the table keeps what Secrets Manager refuses."""
     client: Any = account
+    dynamodb: Any = table
     host = host_name(endpoint.provider.name, endpoint.host)
     provider = replace(SINGLE_USE, name=endpoint.provider.name, token_endpoint=f"https://{host}/token")
     log = FakeLog()
@@ -58,6 +66,7 @@ def virtual_invocation(
     def build(trigger: Trigger, _variables: Mapping[str, str], time_left_seconds: float) -> Run:
         deadline = Deadline(clock=clock, at=clock.seconds + time_left_seconds)
         store = SecretsManagerSecret(client, secret_arn, deadline)
+        claims = TableClaims(dynamodb, TABLE, lambda: secret_arn, deadline)
         return Run(
             parts=Parts(
                 secret=SecretName(secret_id=secret_arn, region=store.region),
@@ -65,7 +74,7 @@ def virtual_invocation(
                 deadline=deadline,
                 store=store,
                 claims=claims,
-                keeper=claims,
+                keeper=TableKeeper(claims, KEPT_TOKENS_KEY, _kms, deadline) if keeps else None,
                 published=None,
                 endpoint=lambda _: endpoint,
                 credentials=_credentials,
@@ -87,3 +96,8 @@ def _credentials(document: TokenDocument) -> ClientCredentials:
     if found is None:
         raise RuntimeError("every document of the benchmark has client credentials")
     return found
+
+
+def _kms(service: str, *, region: str | None = None) -> Any:
+    del service, region
+    return VirtualKms()

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from benchmarks.fleets.account import Bucket, Killed, VirtualQueue, VirtualSecretsManager
 from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, Fault, VirtualProvider
-from benchmarks.fleets.runs import POLICY, host_name, virtual_invocation
-from testbed.fakes import FakeLog, FakeTable
-from testbed.fleet_index import MemoryIndex
+from benchmarks.fleets.runs import POLICY, TABLE, host_name, virtual_invocation
+from benchmarks.fleets.table import VirtualDynamoDb
+from testbed.fakes import FakeLog
+from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_worker.fleet.core.dispatch import decide
-from token_refresh_worker.fleet.core.fleet import Fleet, Limits, Message, ProviderLimits
+from token_refresh_worker.fleet.aws import items
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.breaker import STORE
+from token_refresh_worker.fleet.core.fleet import Limits, Message, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
-from token_refresh_worker.fleet.dispatcher import hand_out
-from token_refresh_worker.fleet.ports import store_refuses
+from token_refresh_worker.fleet.dispatcher import hand_out, take_stock
 from token_refresh_worker.fleet.worker import Crew, run_member
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import CurrentTokens
 
-CLAIM_SECONDS = 0.01
-"""A call of DynamoDB."""
+FLEET = "bench"
+# The same text always reads as the same; without this, half of the time goes into rows that have not changed.
+items._read_seen = lru_cache(maxsize=None)(items._read_seen)  # noqa: SLF001 - as above
 WINDOW = refresh_window(POLICY.refresh_window, LIFETIME)
 SECONDS_A_MINUTE = 60
 KILLED_SECONDS = 90.0
@@ -45,6 +50,11 @@ class Tally:
     runs: int = 0
     refreshed: int = 0
     errors: dict[str, int] = field(default_factory=dict)
+    gauges: list[Mapping[str, float]] = field(default_factory=list)
+    """Of each minute."""
+    breakers: Counter[str] = field(default_factory=Counter)
+    """Minutes in which each breaker was open; of a host's, its provider's."""
+    dispatches_failed: int = 0
 
 
 class World:
@@ -59,6 +69,7 @@ class World:
         writes_per_second: float = 50.0,
         hosts: int = 1,
         seed: int = 1,
+        keeps: bool = True,
     ) -> None:
         """Store the secrets.
 
@@ -69,6 +80,7 @@ class World:
             writes_per_second: What is left of the account's quota.
             hosts: How many token hosts each provider has.
             seed: Of everything that is random.
+            keeps: Whether the table keeps tokens that Secrets Manager refuses.
         """
         # The runs draw from the module's own generator; the same seed gives the same figures on any machine.
         random.seed(seed)
@@ -76,18 +88,22 @@ class World:
         self.limits = limits or Limits()
         self.account = VirtualSecretsManager(self.clock, writes_per_second=writes_per_second)
         self.queue = VirtualQueue(self.clock, self._run, self.limits.concurrency)
-        self.index = MemoryIndex()
+        self.table = VirtualDynamoDb(self.clock, self.chance)
+        client: Any = self.table
+        self.index = TableIndex(client, TABLE, FLEET)
+        self.keeps = keeps
         self.tally = Tally()
         self.providers = {name: VirtualProvider(self.clock, name, self.chance, hosts=hosts) for name in providers}
         self.provider_limits = {name: ProviderLimits() for name in providers}
         self.of: dict[str, str] = {}
         self.host: dict[str, int] = {}
         self.expiry: dict[str, datetime] = {}
-        self.claims: dict[str, FakeTable] = {}
         self.deaf = (0.0, 0.0)
         """Seconds from and to which no dispatcher runs."""
         self.latest_start = 0.0
         """By how much a dispatcher may start late."""
+        self.doubled = 0.0
+        """In which share of the minutes a second dispatcher starts."""
         self.poisoned: set[str] = set()
         """ARNs of secrets whose runs kill their function."""
         number = 0
@@ -98,13 +114,15 @@ class World:
             for host in of_each:
                 self._store(name, number, host, due(number, self.chance))
                 number += 1
+        self._next = number
         self.crew = Crew(
-            fleet="bench",
+            fleet=FLEET,
             index=self.index,
             bus=None,
             log=FakeLog(),
             read_document=self._read,
             chance=self.chance.random,
+            clock=self.clock,
         )
 
     def limit(self, provider: str, per_second: float) -> None:
@@ -126,9 +144,23 @@ class World:
 
     def forget(self) -> None:
         """Let no row know its secret's provider, nor anything else."""
-        for secret_arn in list(self.index.by_arn):
-            now = self.clock.now
-            self.index.by_arn[secret_arn] = Row(secret_arn=secret_arn, provider="unknown", added_at=now, next_at=now)
+        now = self.clock.now
+        rows = (Row(secret_arn=arn, provider="unknown", added_at=now, next_at=now) for arn in self.of)
+        self.table.put_all(items.write_row(row, FLEET) for row in rows)
+
+    def join(self, provider: str, count: int, *, expired: bool = True) -> list[str]:
+        """Let imported secrets join, of which nobody knows anything yet."""
+        due_seconds = self.clock.seconds - (WINDOW.total_seconds() + SECONDS_A_MINUTE if expired else 0)
+        joined = []
+        for _ in range(count):
+            secret_arn = self._store(provider, self._next, 0, due_seconds, is_known=False)
+            self._next += 1
+            joined.append(secret_arn)
+        return joined
+
+    def slip(self, minute: float, minutes: float, *, behind: float) -> None:
+        """Let the index be so many minutes behind for a while."""
+        self.table.lag = (*self.span(minute, minutes), behind * SECONDS_A_MINUTE)
 
     def stale(self) -> set[str]:
         """Give the secrets whose access token has expired at this moment."""
@@ -146,8 +178,9 @@ class World:
         """Let time pass, with a dispatcher each minute."""
         ends = self.clock.seconds + minutes * SECONDS_A_MINUTE
         while self.clock.seconds < ends:
-            late = self.chance.uniform(0, self.latest_start)
-            self.clock.at(self.clock.seconds + late, lambda: self.clock.start(self._dispatch))
+            for _ in range(1 + (self.chance.random() < self.doubled)):
+                late = self.chance.uniform(0, self.latest_start)
+                self.clock.at(self.clock.seconds + late, lambda: self.clock.start(self._dispatch))
             self.clock.run_until(min(ends, self.clock.seconds + SECONDS_A_MINUTE))
         for secret_arn, expiry in self.expiry.items():
             if expiry <= self.clock.now:
@@ -159,10 +192,8 @@ class World:
 
     def lose_index(self) -> None:
         """Delete the table with its claims, and let the resync fill it from the tags, without what runs found."""
-        self.index.sent.clear()
         # The claims are in the same table, so a loss takes them as well.
-        for claims in self.claims.values():
-            claims.item = {}
+        self.table.clear()
         self.forget()
 
     def double_redemptions(self) -> int:
@@ -179,14 +210,14 @@ class World:
 
     def dead(self) -> set[str]:
         """Give the secrets whose newest tokens are neither stored nor kept, while no run is under way."""
-        return {arn for arn in self._not_current() if "kept" not in self.claims[arn].item}
+        return {arn for arn in self._not_current() if "kept_tokens" not in self.table.items.get(arn, {})}
 
     def quantile(self, share: float, *, but: str = "") -> float:
         """Give the seconds from due to stored that this share of the refreshes took at most."""
         times = sorted(t for provider, late in self.tally.late.items() if provider != but for t in late)
         return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
 
-    def _store(self, provider: str, number: int, host: int, due_seconds: float) -> None:
+    def _store(self, provider: str, number: int, host: int, due_seconds: float, *, is_known: bool = True) -> str:
         due_at = STARTED + timedelta(seconds=due_seconds)
         expires_at = due_at + WINDOW
         issued_at = expires_at - LIFETIME
@@ -220,38 +251,35 @@ class World:
             tokens=CurrentTokens(version_id="v0", expires_at=expires_at, due_at=due_at),
             host=host_name(provider, host),
         )
-        self.index.add(Row(secret_arn=secret_arn, provider=provider, added_at=issued_at, next_at=due_at, seen=seen))
-        self.of[secret_arn], self.expiry[secret_arn] = provider, expires_at
-        self.host[secret_arn] = host
-        clock: Any = self.clock
-        self.claims[secret_arn] = FakeTable(clock=clock, before=lambda _: self.clock.sleep(CLAIM_SECONDS))
+        now = self.clock.now
+        known = Row(secret_arn=secret_arn, provider=provider, added_at=issued_at, next_at=due_at, seen=seen)
+        new = Row(secret_arn=secret_arn, provider="unknown", added_at=now, next_at=now)
+        self.table.put_all([items.write_row(known if is_known else new, FLEET)])
+        self.of[secret_arn], self.expiry[secret_arn], self.host[secret_arn] = provider, expires_at, host
+        return secret_arn
 
     def _dispatch(self) -> None:
         begins, ends = self.deaf
         if begins <= self.clock.seconds < ends:
             return
-        now = self.clock.now
-        self.index.now = now
-        fleet = Fleet(
-            rows=list(self.index.rows()),
-            pauses=self.index.pauses(),
-            handed_out=self.index.handed_out(now),
-            store_refuses=store_refuses(self.index.refused()),
-            providers=self.provider_limits,
-            limits=self.limits,
-        )
-        decision = decide(fleet, now)
-        measure(fleet, decision, now)
-        hand_out(decision, self.index, self.queue.send, self.clock, now)
+        try:
+            now = self.index.read_clock()
+            fleet, decision = take_stock(self.index, self.limits, now, provider_limits=lambda _: self.provider_limits)
+            self.tally.gauges.append(measure(fleet, decision, now).fleet)
+            self.tally.breakers.update(
+                {STORE if lane == STORE else lane.partition("/")[0] for lane in decision.breakers}
+            )
+            hand_out(decision, self.index, self.queue.send, self.clock, now)
+        except TokenRefreshError:
+            self.tally.dispatches_failed += 1
 
     def _run(self, message: Message) -> None:
-        secret_arn, self.index.now = message.secret_arn, self.clock.now
+        secret_arn = message.secret_arn
         if secret_arn in self.poisoned:
             self.clock.sleep(KILLED_SECONDS)
             raise Killed
         endpoint = self.providers[self.of[secret_arn]].at(self.host[secret_arn])
-        run = virtual_invocation(self.clock, self.account, endpoint, self.claims[secret_arn], secret_arn)
-        self.clock.sleep(CLAIM_SECONDS)  # the row's
+        run = virtual_invocation(self.clock, self.account, endpoint, self.table, secret_arn, keeps=self.keeps)
         report = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn, probe=message.probe), run)
         self.tally.runs += 1
         if report and report.error_type:

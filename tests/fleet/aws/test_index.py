@@ -1,30 +1,36 @@
+import random
 from dataclasses import replace
-from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, cast
 
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from benchmarks.fleets.clock import VirtualClock
+from benchmarks.fleets.table import VirtualDynamoDb
 from fleet.conftest import TABLE, Stub
 from fleet.rows import arn, change, failed, pause, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from testbed.fleet_index import MemoryIndex
-from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.errors import TableUnavailable
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import Pauses, State
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import Index
 
 
-@pytest.fixture(params=["dynamodb", "memory"])
+@pytest.fixture(params=["dynamodb", "memory", "virtual"])
 def index(request: pytest.FixtureRequest) -> Index:
-    """The real index on DynamoDB in memory, and the fake that stands in for it."""
+    """The real index on DynamoDB in memory and on the benchmark's, and the fake that stands in for it."""
     if request.param == "memory":
         return MemoryIndex()
+    if request.param == "virtual":
+        table: Any = VirtualDynamoDb(VirtualClock(), random.Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
+        return TableIndex(table, TABLE, "prod")
     client: DynamoDBClient = request.getfixturevalue("dynamodb")
     return TableIndex(client, TABLE, "prod")
 
@@ -216,14 +222,29 @@ def test_who_was_refused(index: Index) -> None:
     def refused() -> list[frozenset[str]]:
         entry = index.entry(arn("tokens"))
         assert entry is not None
-        return [index.refused(), entry.refused]
+        assert entry.store == index.store()
+        return [index.store().refused]
 
-    assert [frozenset()] * 2 == refused()
+    assert [frozenset()] == refused()
     for name in ("a", "b", "a"):
         index.note_refused(arn(name))
-    assert [{arn("a"), arn("b")}] * 2 == refused()
-    index.note_taken()
-    assert [frozenset()] * 2 == refused()
+    assert [{arn("a"), arn("b")}] == refused()
+    index.note_taken(NOW)
+    assert StoreHealth(taken_at=NOW) == index.store()
+
+
+def test_rows_are_read_again(index: Index) -> None:
+    """Rows are read once more by their keys, however many there are; what has left the fleet meanwhile is missing."""
+    many = [row(f"t/{number}") for number in range(101)]
+    for each in many:
+        index.add(each)
+    index.look_at(arn("t/7"), NOW - HOUR)
+    index.remove(arn("t/8"), NOW, quietly=False)
+
+    found = {each.name: each.next_at for each in index.read_again(many)}
+
+    assert (100, NOW - HOUR) == (len(found), found["t/7"])
+    assert "t/8" not in found
 
 
 def test_open_breakers(index: Index) -> None:
@@ -236,7 +257,7 @@ def test_open_breakers(index: Index) -> None:
         return entry.breakers
 
     assert frozenset() == told()
-    now = datetime.now(UTC) if isinstance(index, TableIndex) else NOW
+    now = index.read_clock()
     index.tell_breakers(["xero", "hubspot"], now)
     assert {"xero", "hubspot"} == told()
     index.tell_breakers([], now)
@@ -289,7 +310,7 @@ def test_the_index_goes_by_the_tables_clock() -> None:
     assert NOW == TableIndex(response(DATED), TABLE, "prod").read_clock()
     undated = TableIndex(response({"HTTPHeaders": {}}), TABLE, "prod")
     for read in (lambda: undated.entry(arn("tokens")), lambda: list(undated.rows()), undated.read_clock):
-        with pytest.raises(SecretStoreUnavailable, match="without a usable Date"):
+        with pytest.raises(TableUnavailable, match="without a usable Date"):
             read()
 
 
@@ -325,5 +346,5 @@ def test_a_table_that_leaves_items_unread() -> None:
 
     index = TableIndex(cast("Any", Stub(batch_get_item=batch_get_item)), TABLE, "prod")
 
-    with pytest.raises(SecretStoreUnavailable, match=f"BatchGetItem on fleet table {TABLE} .* left items unread"):
+    with pytest.raises(TableUnavailable, match=f"BatchGetItem on fleet table {TABLE} .* left items unread"):
         index.entry(arn("tokens"))

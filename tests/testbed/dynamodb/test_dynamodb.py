@@ -51,10 +51,11 @@ def test_only_consistent_reads_are_up_to_date(client: Any) -> None:
         ({"UpdateExpression": "REMOVE a"}, "unused in expressions"),
         ({"UpdateExpression": "SET a = :v, a = :v"}, "overlap"),
         ({"UpdateExpression": "SET a = absent"}, "not defined; value: absent"),
-        ({"UpdateExpression": "ADD a :v"}, "Syntax error; token: ADD"),
+        ({"UpdateExpression": "CREATE a :v"}, "Syntax error; token: CREATE"),
         ({"UpdateExpression": "SET a = :v", "Key": {"other": {"S": "arn"}}}, "does not match the schema"),
         ({"UpdateExpression": "SET a = :v", "ConditionExpression": "a = "}, "ends too early"),
-        ({"UpdateExpression": "SET a = :v", "ConditionExpression": "a <> :v"}, "Syntax error near"),
+        ({"UpdateExpression": "SET a = :v", "ConditionExpression": "a + :v"}, "Syntax error near"),
+        ({"UpdateExpression": "SET a = :v", "ConditionExpression": "a <> :v"}, "not defined; value: >"),
         ({"UpdateExpression": "SET a = :v", "TableName": "other"}, "other not found"),
     ],
 )

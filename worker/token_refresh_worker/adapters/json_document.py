@@ -1,17 +1,17 @@
 """Read a JSON document that anybody may have written, such as an issuer's metadata, and follow it nowhere."""
 
 import re
-import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-import httpcore
 import httpx
 
-from token_refresh_worker.adapters.time_limit import LimitedNetwork, TimeLimit, send_within
-from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, proxy_for, read_body
+from token_refresh_worker.adapters.proxies import find_proxy
+from token_refresh_worker.adapters.time_limit import LimitedNetwork, LimitedTransport, TimeLimit
+from token_refresh_worker.adapters.time_limit import addresses_of as addresses_of  # noqa: PLC0414 - a part of this module, too
+from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, read_body
 from token_refresh_worker.oauth.body import read_object
 from token_refresh_worker.oauth.formats import Encoding
 
@@ -51,12 +51,12 @@ def fetch(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
     """
     limit = TimeLimit(TIMEOUT_SECONDS)
     try:
-        request, proxy = httpx.Request("GET", url, headers=HEADERS), proxy_for(url)
+        request = httpx.Request("GET", url, headers=HEADERS)
         check_host(request.url.host, named=named, addresses=())
         # A proxy looks names up itself.
-        network = LimitedNetwork(limit) if proxy else _CheckedNetwork(limit, named=named)
-        with send_within(limit, request, proxy, network) as response:
-            return read(response)
+        network = LimitedNetwork(limit) if find_proxy(url) else _CheckedNetwork(limit, named=named)
+        with LimitedTransport(limit, network) as transport:
+            return read(transport.handle_request(request))
     except (*NOT_SENT, *HTTP_ERRORS) as error:
         raise DocumentRefused(f"{url} can't be read ({type(error).__name__})") from None
 
@@ -87,16 +87,6 @@ def read_json(response: httpx.Response) -> dict[str, object] | NotThere:
     if found is None:
         raise DocumentRefused("the document is not a JSON object, or is nested too deeply")
     return found
-
-
-def addresses_of(host: str) -> list[str]:
-    """Look up the addresses of a host; none where nobody knows it."""
-    try:
-        return list(
-            dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
-        )
-    except (OSError, UnicodeError):
-        return []
 
 
 def check_host(host: str, *, named: bool, addresses: Iterable[str]) -> None:
@@ -141,12 +131,7 @@ class _CheckedNetwork(LimitedNetwork):
         super().__init__(limit)
         self._named = named
 
-    def connect_tcp(self, host: str, port: int, *arguments: Any, **options: Any) -> httpcore.NetworkStream:
+    def addresses(self, host: str) -> Sequence[str]:
         addresses = addresses_of(host)
         check_host(host, named=self._named, addresses=addresses)
-        for address in addresses:
-            try:
-                return super().connect_tcp(address, port, *arguments, **options)
-            except httpcore.ConnectError:  # Such as one of IPv6 on a machine without it.
-                continue
-        raise httpcore.ConnectError
+        return addresses

@@ -6,7 +6,9 @@ tokens that Secrets Manager refused are in `kept_tokens`; other attributes of th
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.advice import Command
@@ -17,15 +19,18 @@ from token_refresh.stored.times import read_unix
 from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.core.claims import (
+    CLAIM_ID,
     Claim,
     KeptTokens,
     Record,
     read_claim,
     read_record,
+    unreadable_claim,
     write_claim,
     write_record,
 )
 from token_refresh_worker.run.ports import Deadline, NewestClaim
+from token_refresh_worker.stored.origin import checked_form, matching
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,23 +47,24 @@ class TableClaims:
         self._records: dict[str, Record | None] = {}
 
     def newest(self) -> NewestClaim:
-        """Read the item.
+        """Read the item; what is no claim in it counts as one of an hour.
 
         Raises:
-            InvalidSecretDocument: It holds something else than a claim.
+            InvalidSecretDocument: It does not say when that was claimed, or it keeps tokens that belong to it.
+            ConfigurationError: A later release stored it, in a form that must not be misread.
         """
         # Consistent: an older read could miss another run's claim.
         item, read_at = self._table.call("GetItem", {"Key": self._key, "ConsistentRead": True}, _read_item)
         if "claim_id" not in item:
             return NewestClaim(claim=None, read_at=read_at)
-        claim = _claim(item)
-        if claim is None:
+        where = f"the claim on secret {self.secret_arn()} in table {self._table.name} in {self._table.region}"
+        claim = checked_form(partial(_claim, item), where)
+        if claim is None or ("kept_tokens" in item and not claim.nonce):
             line = "aws dynamodb delete-item --table-name {} --region {} --key {}"
             delete = Command.of(line, self._table.name, self._table.region, json.dumps(self._key))
+            also = "; the item also keeps new tokens, which go with it" if "kept_tokens" in item else ""
             raise InvalidSecretDocument(
-                f"the claim on secret {self.secret_arn()} in table {self._table.name} in {self._table.region} is "
-                f"unreadable{'; the item also keeps new tokens, which go with it' if 'kept_tokens' in item else ''}",
-                fix=("wait an hour, then remove it with ", delete),
+                f"{where} is unreadable{also}", fix=("wait an hour, then remove it with ", delete)
             )
         self._records = {claim.claim_id: _record(item)}
         kept = KeptTokens(claim=claim, stored=item["kept_tokens"]) if "kept_tokens" in item else None
@@ -139,10 +145,15 @@ def _read_item(response: Any) -> tuple[Mapping[str, Any], datetime]:
 
 def _claim(item: Mapping[str, Any]) -> Claim | None:
     try:
+        claim_id = matching(CLAIM_ID, _attribute(item, "claim_id"))
         claimed_at = read_unix(float(_attribute(item, "claimed_at", "N")))
-        return read_claim(_attribute(item, "claim_id"), SecretValue(_attribute(item, "claim")), claimed_at)
-    except (MalformedResponse, ValueError):
+    except (MalformedResponse, TypeError, ValueError):
         return None
+    with suppress(MalformedResponse):
+        # Each claim in a table takes one version of the secret: the tokens.
+        found = read_claim(claim_id, SecretValue(_attribute(item, "claim")), claimed_at, versions=1)
+        return found or unreadable_claim(claim_id, claimed_at)
+    return unreadable_claim(claim_id, claimed_at)
 
 
 def _record(item: Mapping[str, Any]) -> Record | None:

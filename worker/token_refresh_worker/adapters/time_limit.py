@@ -5,13 +5,15 @@ write has the time that the request has left. The clock counts suspended time: a
 nothing more, and reads the response that has arrived meanwhile.
 """
 
+import socket
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import httpcore
 import httpx
+
+from token_refresh_worker.adapters.proxies import ProxyServer, find_proxy
 
 CONNECT_SECONDS: Final = 10.0
 """How long name lookup, connection and TLS may take. Nothing is sent before, so the request can be repeated."""
@@ -67,21 +69,55 @@ def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-@contextmanager
-def send_within(
-    limit: TimeLimit,
-    request: httpx.Request,
-    proxy: httpcore.Proxy | None,
-    network: httpcore.NetworkBackend | None = None,
-) -> Iterator[httpx.Response]:
-    """Send one httpx request over httpcore, without an `httpx.Client`. Errors are httpcore's."""
-    url, headers = request.url, request.headers.raw
-    target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-    with (
-        httpcore.ConnectionPool(proxy=proxy, network_backend=network or LimitedNetwork(limit)) as pool,
-        pool.stream(request.method, target, headers=headers, content=request.read() or None) as response,
-    ):
-        yield httpx.Response(response.status, headers=response.headers, content=response.iter_stream())
+class LimitedTransport(httpx.BaseTransport):
+    """Sends one request of httpx over a network that ends with a time limit; errors are httpcore's.
+
+    No `httpx.Client` is above it. One would log each URL, where some providers want the token, and show it to tracers;
+    and it reads the target of a redirect that it does not follow: a malformed one raises what an unsent request raises.
+    """
+
+    def __init__(self, limit: TimeLimit, network: httpcore.NetworkBackend | None = None) -> None:
+        self._network = network or LimitedNetwork(limit)
+        self._pool: httpcore.ConnectionPool | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request; the body of its response is read from the network until `close`.
+
+        Raises:
+            ConfigurationError: The environment names a proxy that can't be used; nothing is sent.
+        """
+        url = request.url
+        # Here, so that nobody sends a request past this rule.
+        proxy = _proxy(find_proxy(str(url)))
+        self._pool = httpcore.ConnectionPool(proxy=proxy, network_backend=self._network)
+        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        response = self._pool.handle_request(
+            httpcore.Request(request.method, target, headers=request.headers.raw, content=request.read() or None)
+        )
+        return httpx.Response(response.status, headers=response.headers, content=response.iter_stream())
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._pool is not None:
+            self._pool.close()
+
+
+def _proxy(server: ProxyServer | None) -> httpcore.Proxy | None:
+    if server is None:
+        return None
+    url = httpcore.URL(scheme=server.scheme, host=server.host, port=server.port, target="/")
+    name, password = server.credentials or ("", None)
+    # Bytes: httpcore takes text in ASCII alone.
+    return httpcore.Proxy(url, auth=(name.encode(), password.reveal().encode()) if password is not None else None)
+
+
+def addresses_of(host: str) -> Sequence[str]:
+    """Look up the addresses of a host, the best one first; none where nobody knows it."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
 class LimitedNetwork(httpcore.NetworkBackend):
@@ -91,6 +127,10 @@ class LimitedNetwork(httpcore.NetworkBackend):
         self._limit = limit
         self._network = httpcore.SyncBackend()
 
+    def addresses(self, host: str) -> Sequence[str]:
+        """Return the addresses to try, in this order."""
+        return addresses_of(host)
+
     def connect_tcp(
         self,
         host: str,
@@ -99,10 +139,18 @@ class LimitedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect within the time that is left."""
-        left_seconds = self._limit.left_seconds(httpcore.ConnectTimeout)
-        stream = self._network.connect_tcp(host, port, left_seconds, local_address, socket_options)
-        return _LimitedStream(stream, self._limit)
+        """Connect within the time that is left, of which each address gets its share: one may drop all packets."""
+        failure: Exception = httpcore.ConnectError()
+        addresses = self.addresses(host)
+        for tried, address in enumerate(addresses):
+            try:
+                seconds = self._limit.left_seconds(httpcore.ConnectTimeout) / (len(addresses) - tried)
+                stream = self._network.connect_tcp(address, port, seconds, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _LimitedStream(stream, self._limit)
+        raise failure
 
 
 class _LimitedStream(httpcore.NetworkStream):

@@ -9,8 +9,6 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from threading import Thread
 from typing import Any, Final, Generic, TypeAlias, TypeVar
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
@@ -18,7 +16,8 @@ import httpx
 from token_refresh import __version__
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
-from token_refresh_worker.adapters.time_limit import TimeLimit, send_within
+from token_refresh_worker.adapters.proxies import find_proxy
+from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.oauth.body import read_object
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
@@ -30,7 +29,6 @@ from token_refresh_worker.oauth.response import (
     read_response,
 )
 from token_refresh_worker.oauth.revocation import Revoked, read_revocation
-from token_refresh_worker.providers.endpoint import host_of, is_loopback
 
 HEADERS: Final = {
     "Accept": "application/json",
@@ -50,13 +48,15 @@ NOT_SENT: Final = (
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
     httpx.InvalidURL,
-    UnicodeError,  # a host that is not valid in IDNA
 )
+SENT: Final = (httpcore.ReadError, httpcore.ReadTimeout, httpcore.RemoteProtocolError)
+"""Errors that only a request that was sent can meet."""
 HTTP_ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
     OSError,
+    UnicodeError,  # a host that is not valid in IDNA, where nothing was sent
 )
 
 _T = TypeVar("_T")
@@ -81,7 +81,7 @@ class HttpTokenEndpoint:
         self.url = url
         self.response_format = response_format
         self.make_assertion = make_assertion
-        self.proxy = proxy_for(url)
+        find_proxy(url)  # before anything is claimed
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send `request` and read the response, end to end within the time limit.
@@ -141,7 +141,8 @@ class _Call(Generic[_T]):
             return self._failure(error)
 
     def _failure(self, error: Exception) -> _T | FailedRequest:
-        kind = FailureKind.NO_RESPONSE if self._limit.begun else FailureKind.NOT_SENT
+        sent = self._limit.begun or isinstance(error, SENT)
+        kind = FailureKind.NO_RESPONSE if sent else FailureKind.NOT_SENT
         return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
     def _assertion(self) -> Mapping[str, str]:
@@ -150,8 +151,8 @@ class _Call(Generic[_T]):
         return {} if assertion is None or make is None else {"client_assertion": make(assertion)}
 
     def _send(self, fields: Mapping[str, str]) -> _T | FailedRequest:
-        # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
-        with send_within(self._limit, self._http_request(fields), self._endpoint.proxy) as response:
+        with LimitedTransport(self._limit) as transport:
+            response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
             without_body = self._read(status, None, retry_after)
             if response.is_error:
@@ -167,25 +168,6 @@ class _Call(Generic[_T]):
         headers.update(request.headers)
         content: dict[Encoding, Any] = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}}
         return httpx.Request(request.method, url, headers=headers, **content.get(request.encoding, {}))
-
-
-def proxy_for(url: str) -> httpcore.Proxy | None:
-    """Return the proxy of the environment; a loopback request has none, because a proxy would see it in plain text."""
-    host = host_of(url)
-    if is_loopback(host) or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
-    if not proxy:
-        return None
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")  # As curl reads it.
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(
-            "the proxy variable of this environment (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) must be the URL of an HTTP "
-            "proxy, such as http://proxy.internal:3128; nothing was sent. Correct it, or unset it"
-        )
-    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
 
 
 def read_body(response: httpx.Response) -> bytes | None:

@@ -1,6 +1,9 @@
 """Claims as versions of the token secret itself; implements the port `ClaimStore`."""
 
+from functools import partial
+
 from token_refresh.errors import SecretAccessDenied
+from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
     KeptTokens,
@@ -14,6 +17,7 @@ from token_refresh_worker.core.claims import (
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
 from token_refresh_worker.run.locked_versions import UnlessLocked
 from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.stored.origin import checked_form
 
 
 class VersionClaims:
@@ -59,5 +63,6 @@ class VersionClaims:
 
 def _claim_in(version: SecretVersion) -> Claim:
     # Aged by when the service stored it: a time that the claim itself names could be wrong.
-    found = read_claim(version.version_id, version.value, version.created_at) if version.value else None
+    read = partial(read_claim, version.version_id, version.value or SecretValue(""), version.created_at)
+    found = checked_form(read, f"claim {version.version_id} on secret {version.arn}")
     return found or unreadable_claim(version.version_id, version.created_at)

@@ -8,20 +8,21 @@ from collections.abc import Sequence
 import typer
 
 from token_refresh import __version__
-from token_refresh_worker.cli.authorize.command import authorize
-from token_refresh_worker.cli.claims.command import move
-from token_refresh_worker.cli.client.command import client
-from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
+from token_refresh_worker.cli.authorize import authorize
+from token_refresh_worker.cli.claims import move
+from token_refresh_worker.cli.client import client
 from token_refresh_worker.cli.doctor.command import doctor
-from token_refresh_worker.cli.fleet import command as fleet
 from token_refresh_worker.cli.fleet import members
-from token_refresh_worker.cli.history.command import history
-from token_refresh_worker.cli.history.restore import restore
-from token_refresh_worker.cli.pause.command import pause, resume
+from token_refresh_worker.cli.fleet import pause as pauses
+from token_refresh_worker.cli.fleet import status as fleet
+from token_refresh_worker.cli.history import history
+from token_refresh_worker.cli.pause import pause, resume
 from token_refresh_worker.cli.providers.command import providers
-from token_refresh_worker.cli.refresh.command import refresh
-from token_refresh_worker.cli.revoke.command import revoke
-from token_refresh_worker.cli.status.command import status
+from token_refresh_worker.cli.refresh import refresh
+from token_refresh_worker.cli.restore import restore
+from token_refresh_worker.cli.revoke import revoke
+from token_refresh_worker.cli.screen import discard, open_closed_streams, replace_unencodable
+from token_refresh_worker.cli.status import status
 from token_refresh_worker.cli.verify import verify
 
 EX_USAGE = 64
@@ -45,7 +46,7 @@ _GROUPS = {
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
     *(authorize, status, refresh, doctor, pause, resume, history, restore, client, verify, providers, revoke),
-    *(fleet.status, fleet.pause, fleet.resume, members.add, members.remove, members.resync),
+    *(fleet.status, pauses.pause, pauses.resume, members.add, members.remove, members.retry, members.resync),
     move,
 ):
     group, _, last = declared.name.rpartition(" ")

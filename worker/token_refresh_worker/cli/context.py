@@ -16,8 +16,10 @@ from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.adapters.calls import CALL_LIMITS as RUN_LIMITS
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh_worker.bootstrap import deadline_in, open_claims, open_secret
-from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.ports import Log
+from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings, claim_store_problem, read_settings, token_secret_id
 
 TIME_LIMIT_SECONDS: Final = 60.0
@@ -57,6 +59,16 @@ class Deployment:
     """Whether the tags name a function, proven or not: then they say where its claims are, too."""
     doubtful: Mapping[str, str] = field(default_factory=dict)
     """Variables that tags would set, without a proof."""
+
+
+class _Silent:
+    """The log of a command that says itself what it did."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Say nothing."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +169,16 @@ class Context:
         opened = secret_id or self.secret_id
         return open_secret(self.run_client(), opened, time_left_seconds=TIME_LIMIT_SECONDS, setting=setting)
 
-    def client_secret(self, secret_id: str) -> SecretsManagerSecret:
-        """Open the secret with the client credentials."""
-        return self.store(secret_id, setting="CLIENT_SECRET_ID")
-
-    def claims(self, settings: Settings, store: SecretsManagerSecret) -> ClaimStore:
-        """Open the claims on the token secret; those in a table after `store` was read, since their key is its ARN."""
-        return open_claims(settings, store, deadline_in(TIME_LIMIT_SECONDS), self.run_client)
+    def run(self, settings: Settings, trigger: Trigger | None = None, log: Log | None = None) -> Run:
+        """Put a run on the token secret together; its parts are what a change acts with."""
+        return build_run(
+            settings,
+            trigger or Trigger(name="cli"),
+            clock=SystemClock(),
+            log=log or _Silent(),
+            time_left_seconds=TIME_LIMIT_SECONDS,
+            client=self.run_client,
+        )
 
     def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
         """Carry out one action of Secrets Manager, as its API reference names it, on one secret; see `ask`."""

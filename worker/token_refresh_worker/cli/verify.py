@@ -9,13 +9,13 @@ import typer
 
 from token_refresh import __version__
 from token_refresh.advice import Advice, in_words
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.screen import message, output, print_json, show, text, when_from
+from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.provider import names_provider
-from token_refresh_worker.cli.secret.state import SecretState, read_state
+from token_refresh_worker.cli.failures import CommandFailed
+from token_refresh_worker.cli.finding import Finding, Health
+from token_refresh_worker.cli.screen import message, output, print_json, show, text, when_from
+from token_refresh_worker.cli.settings import names_provider
+from token_refresh_worker.cli.state import SecretState, read_state
 from token_refresh_worker.core.steps import Rejected, TokenUsed
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.providers.endpoint import read_endpoint
@@ -90,7 +90,7 @@ def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:
                 if len(body) > BODY_LIMIT_BYTES:  # An endless response must not fill the memory.
                     break
             return response.status_code, bytes(body[:BODY_LIMIT_BYTES])
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: a redirect to a malformed host
         other = state.context.command("verify", "--url", "URL")
         raise CommandFailed(
             f"{urlsplit(url).netloc} can't be reached ({type(error).__name__})",

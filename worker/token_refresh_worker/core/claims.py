@@ -1,7 +1,7 @@
 """Claims, records and kept tokens: what the protocol stores beside the token sets. None shows a token."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -19,6 +19,7 @@ from token_refresh_worker.stored.origin import (
     HOST,
     LONGEST_GRACE,
     StoreName,
+    check_form,
     if_readable,
     matching,
     read_store_name,
@@ -26,7 +27,8 @@ from token_refresh_worker.stored.origin import (
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
-_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
+CLAIM_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
+"""A claim's ID, or a version's."""
 LONGEST_PAUSE: Final = timedelta(days=7)
 """Nothing that is stored as a pause holds back refreshes for longer."""
 LONGEST_REASON: Final = 200
@@ -125,29 +127,37 @@ def write_claim(claim: Claim) -> SecretValue:
     )
 
 
-def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim | None:
-    """Parse a stored claim; None if it is none."""
+def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime, *, versions: int = 2) -> Claim | None:
+    """Parse a stored claim of any release; None if it is none.
+
+    Unknown members are ignored; those that a release added have a default. `versions` is that of claims which don't say
+    how many versions of the secret they take, as before 0.2.
+
+    Raises:
+        ConfigurationError: A later release stored it, in a form that must not be misread.
+    """
     try:
         fields: Mapping[str, Any] = read_object(text)
+        check_form(fields)
         # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
         seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
         moved_to = read_store_name(fields["moved_to"]) if "moved_to" in fields else None
         pause = _read_pause(fields["pause"], claimed_at) if "pause" in fields else None
         return Claim(
-            claim_id=matching(_ID, claim_id),
-            version_id=matching(_ID, fields["version_id"]),
+            claim_id=matching(CLAIM_ID, claim_id),
+            version_id=matching(CLAIM_ID, fields["version_id"]),
             attempt_number=_whole(fields["attempt"]),
             claimed_at=claimed_at,
             fingerprint=matching(FINGERPRINT, fields["token"]),
-            forced=fields["forced"] is True,
+            forced=fields.get("forced") is True,
             time_to_live=timedelta(seconds=seconds),
-            earlier=tuple(map(_read_entry, fields["earlier"])),
+            earlier=tuple(_read_entry(entry, versions) for entry in _entries(fields)),
             number=_whole(fields["number"]),
-            host=_optional(HOST, fields["host"]),
-            grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
+            host=_optional(HOST, fields.get("host")),
+            grace=None if fields.get("grace_seconds") is None else _grace(fields["grace_seconds"]),
             nonce=str(fields["nonce"]),
             fate=Fate.MOVED if moved_to else Fate.PAUSED if pause and fields["token"] == NO_TOKEN else Fate.SILENT,
-            versions=_whole(fields["versions"]),
+            versions=_whole(fields.get("versions", versions)),
             moved_to=moved_to,
             pause=pause,
         )
@@ -181,7 +191,7 @@ def write_record(record: Record) -> SecretValue:
 
 
 def read_record(text: SecretValue) -> Record | None:
-    """Parse a stored record; None if it is none: an unreadable one must not end an open claim."""
+    """Parse a stored record of any release; None if it is none: an unreadable one must not end an open claim."""
     try:
         fields: Mapping[str, Any] = read_object(text)
         fate = _RECORDED[fields["outcome"]]
@@ -206,19 +216,27 @@ def _entry(attempt: Attempt) -> list[object]:
 
 
 def _read_pause(value: Sequence[Any], claimed_at: datetime) -> ClaimPause:
-    until, why = value
+    until, why, *_ = value
     return ClaimPause(until=min(_moment(until), claimed_at + LONGEST_PAUSE), why=str(why)[:LONGEST_REASON])
 
 
-def _read_entry(entry: Sequence[Any]) -> Attempt:
-    claim_id, version_id, number, claimed_at, fingerprint, fate, next_fingerprint, forced, versions, retry_at = entry
+def _entries(fields: Mapping[str, Any]) -> Iterable[Sequence[Any]]:
+    # Before 0.2, the second half of each entry was in a list of its own.
+    entries, fates = fields["earlier"], fields.get("fates")
+    return entries if fates is None else ([*entry, *fate] for entry, fate in zip(entries, fates, strict=True))
+
+
+def _read_entry(entry: Sequence[Any], default: int) -> Attempt:
+    claim_id, version_id, number, claimed_at, fingerprint, fate, next_fingerprint, *added = entry
+    # Releases add members at the end: an entry of an older one lacks some, and one of a later release has more.
+    forced, versions, retry_at = (*added, *(False, default, None)[len(added) :])[:3]
     return Attempt(
-        claim_id=matching(_ID, claim_id),
-        version_id=matching(_ID, version_id),
+        claim_id=matching(CLAIM_ID, claim_id),
+        version_id=matching(CLAIM_ID, version_id),
         attempt_number=_whole(number),
         claimed_at=_moment(claimed_at),
         fingerprint=matching(FINGERPRINT, fingerprint),
-        fate=Fate(fate),
+        fate=if_readable(Fate, fate) or Fate.UNKNOWN,
         next_fingerprint=_optional(FINGERPRINT, next_fingerprint),
         forced=forced is True,
         versions=_whole(versions),

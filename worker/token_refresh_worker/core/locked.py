@@ -147,7 +147,7 @@ class _Rebuilt:
         # In whole seconds, the current tokens may look older than the claim that brought them.
         others = (c for c in self.chain[: self.chain.index(claim_id)] if tokens[c] != tokens[self.current.version_id])
         newer = any(self.dates[other] >= issued_at and _staged(other, self.dates) for other in others)
-        return self.dates[claim_id] >= issued_at and not newer
+        return self.dates[claim_id] > issued_at and not newer
 
     def _made(self, claim_id: str, version_id: str, fingerprint: str, brought: str | None = None) -> Attempt:
         return Attempt(

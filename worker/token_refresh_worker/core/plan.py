@@ -81,7 +81,7 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     if host is not None and host != policy.host:
         return Mismatch("TOKEN_ENDPOINT", host, policy.host)
     store, ours = snapshot.claim_store, policy.claim_store
-    fits = store in {None, ours}
+    fits = store is None or store.fits(ours)
     # After a fence the document names the old store until the move is complete.
     # A document that is newer than the fence knows better.
     moved_to = newest.moved_to if newest and snapshot.missing_claim_id is None else None

@@ -1,16 +1,18 @@
 """The dispatcher: once a minute, hand out the secrets that are due. It reads no secret."""
 
 import os
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.dispatch import decide
-from token_refresh_worker.fleet.core.fleet import Decision, Fleet
+from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.fleet.ports import Index, Send, store_refuses
-from token_refresh_worker.fleet.settings import FleetSettings, provider_limits, read_fleet_settings
+from token_refresh_worker.fleet.core.row import Row, is_due
+from token_refresh_worker.fleet.ports import Index, Send
+from token_refresh_worker.fleet.settings import provider_limits, read_fleet_settings
 from token_refresh_worker.run.ports import Clock, Log
 
 ALMOST_DONE: Final = 45
@@ -22,7 +24,7 @@ def dispatch_minute(log: Log) -> dict[str, int]:
     settings = read_fleet_settings(os.environ)
     index, clock = settings.index(), SystemClock()
     now = index.read_clock()
-    fleet, decision = take_stock(index, settings, now)
+    fleet, decision = take_stock(index, settings.limits, now)
     gauges = measure(fleet, decision, now, tombstones=index.tombstones())
     log.info("fleet_dispatch", **gauges.fields(settings.name))
     for fields in gauges.provider_fields(settings.name):
@@ -34,18 +36,37 @@ def dispatch_minute(log: Log) -> dict[str, int]:
     return {"size": len(fleet.rows), "handed_out": sent, "waiting": decision.waiting}
 
 
-def take_stock(index: Index, settings: FleetSettings, now: datetime) -> tuple[Fleet, Decision]:
+def take_stock(
+    index: Index,
+    limits: Limits,
+    now: datetime,
+    *,
+    provider_limits: Callable[[Iterable[str]], Mapping[str, ProviderLimits]] = provider_limits,
+) -> tuple[Fleet, Decision]:
     """Read the index and decide."""
-    rows = list(index.rows())
+    rows = rows_of(index, now)
     fleet = Fleet(
         rows=rows,
         pauses=index.pauses(),
         handed_out=index.handed_out(now),
-        store_refuses=store_refuses(index.refused()),
+        store_refuses=index.store().refuses(now),
         providers=provider_limits(row.provider for row in rows),
-        limits=settings.limits,
+        limits=limits,
     )
     return fleet, decide(fleet, now)
+
+
+def rows_of(index: Index, now: datetime) -> list[Row]:
+    """Read all rows, and those that look due once more, consistently.
+
+    The index may be minutes behind. A row that it shows as due may have been reported on; one that it shows as not due
+    has not become due earlier.
+    """
+    due: list[Row] = []
+    others: list[Row] = []
+    for row in index.rows():
+        (due if is_due(row, now) else others).append(row)
+    return [*others, *index.read_again(due)]
 
 
 def hand_out(decision: Decision, index: Index, send: Send, clock: Clock, now: datetime) -> int:

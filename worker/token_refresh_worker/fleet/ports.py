@@ -1,11 +1,11 @@
 """What a fleet needs of the world; `aws` implements it, and fakes pass the same contract tests."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from token_refresh_worker.fleet.core.breaker import STORE_SECRETS
+from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.fleet import Handed, Message
 from token_refresh_worker.fleet.core.row import Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import Tombstone
@@ -22,22 +22,20 @@ class IndexEntry:
     pauses: Pauses
     breakers: frozenset[str] = frozenset()
     """The hosts and providers whose breaker is open."""
-    refused: frozenset[str] = frozenset()
-    """The secrets that Secrets Manager refused since it last took one."""
+    store: StoreHealth = field(default_factory=StoreHealth)
+    """What the workers noted about Secrets Manager."""
     read_at: datetime
     """By the clock of DynamoDB."""
-
-
-def store_refuses(refused: frozenset[str]) -> bool:
-    """Whether the store's breaker is open."""
-    return len(refused) >= STORE_SECRETS
 
 
 class Index(Protocol):
     """The index of one fleet. Every method raises a `TokenRefreshError` if the table refuses or can't be reached."""
 
     def rows(self) -> Iterator[Row]:
-        """Read all rows; a change of the last moment may be missing."""
+        """Read all rows; changes of the last minutes may be missing."""
+
+    def read_again(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Read these rows as they are now, in any order, without those that have left the fleet."""
 
     def read_clock(self) -> datetime:
         """Read the time by the table's clock, which decides what is due; this machine's may be wrong."""
@@ -85,13 +83,16 @@ class Index(Protocol):
     def remember(self, messages: Mapping[str, str], now: datetime) -> None:
         """Remember messages that were sent, and their groups, by their IDs."""
 
-    def refused(self) -> frozenset[str]:
-        """Read which secrets Secrets Manager refused since it last took one."""
+    def store(self) -> StoreHealth:
+        """Read what the workers noted about Secrets Manager."""
+
+    def dispatched_at(self) -> datetime | None:
+        """Read when a dispatcher last told the workers which breakers are open; None if none ever did."""
 
     def note_refused(self, secret_arn: str) -> None:
         """Note that Secrets Manager refused a secret."""
 
-    def note_taken(self) -> None:
+    def note_taken(self, now: datetime) -> None:
         """Note that Secrets Manager took a secret's new tokens."""
 
 

@@ -5,32 +5,44 @@ The run itself is that of a single secret, with an environment in which the secr
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from random import SystemRandom
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from token_refresh.advice import Command
-from token_refresh.errors import ConfigurationError, InvalidEvent, SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidEvent,
+    TableUnavailable,
+    TokenRefreshError,
+)
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
-from token_refresh_worker.bootstrap import open_secret, secrets_manager_client
+from token_refresh_worker.bootstrap import SystemClock, open_secret, secrets_manager_client
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.core.announcement import announcement, in_order
 from token_refresh_worker.fleet.core.breaker import holds_back
 from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of
-from token_refresh_worker.fleet.ports import Index, IndexEntry, store_refuses
+from token_refresh_worker.fleet.ports import Index, IndexEntry
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.invocation import Invocation
 from token_refresh_worker.run.outcome import Outcome
-from token_refresh_worker.run.ports import Bus, Log
+from token_refresh_worker.run.ports import Bus, Clock, Log
+from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.run.settings import GENERIC_PROVIDER
 
-READ_SECONDS = 15.0
+TAKEN_EVERY: Final = timedelta(seconds=20)
+"""How often all workers together note that Secrets Manager took tokens, unless it has refused some since."""
+REPORT_SECONDS: Final = 5.0
+"""How long a report is repeated where the table does not take it. One that is lost costs its secret six minutes."""
+READ_SECONDS: Final = 15.0
 """How long the first read of a new member may take."""
 
+T = TypeVar("T")
 OpenInvocation = Callable[[str | None], Invocation]
 """Begins a run of a fleet."""
 
@@ -46,6 +58,7 @@ class Crew:
     read_document: Callable[[str], Mapping[str, object]]
     """Reads the document of a new member, whose provider nobody knows yet."""
     chance: Callable[[], float] = SystemRandom().random
+    clock: Clock = field(default_factory=SystemClock)
 
 
 def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | dict[str, Any]:
@@ -101,7 +114,7 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
     secret_arn = trigger.secret_id or ""
     try:
         entry = find_member(crew, secret_arn, heeds_breakers=trigger.name == "fleet" and not trigger.probe)
-    except SecretStoreUnavailable as error:
+    except TableUnavailable as error:
         # The row stays due. The queue would hold up the whole group until it shows the message again.
         return _failed(invocation, error, secret_id=secret_arn)
     if entry is None:
@@ -134,7 +147,7 @@ def find_member(crew: Crew, secret_arn: str, *, heeds_breakers: bool = False) ->
     if pause := pause_of(entry.row, entry.pauses, entry.read_at):
         crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="paused", until=pause.until.isoformat())
         return None
-    if heeds_breakers and (store_refuses(entry.refused) or holds_back(entry.breakers, entry.row)):
+    if heeds_breakers and (entry.store.refuses(entry.read_at) or holds_back(entry.breakers, entry.row)):
         crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="breaker_open")
         # Another time is another message: the dispatcher need not wait for the end of this one's lease.
         crew.index.look_at(secret_arn, entry.read_at)
@@ -182,20 +195,25 @@ def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
     """Store the row that a run leaves; None if that is superseded."""
 
     def left_of(before: Row) -> Row:
-        refuses = store_refuses(entry.refused)
+        refuses = entry.store.refuses(entry.read_at)
         left = after(before, run, began_at=entry.read_at, chance=crew.chance(), store_refuses=refuses)
         # Where nobody sends events, none may pile up.
         return left if crew.bus else replace(left, unsent=frozenset())
 
+    def repeated(call: Callable[[], T]) -> T:
+        return repeat(call, clock=crew.clock, until=ends, errors=lambda e: isinstance(e, TableUnavailable))
+
+    ends = crew.clock.monotonic() + REPORT_SECONDS
     left = left_of(entry.row)
-    if crew.index.report(left, over=entry.row):
+    if repeated(lambda: crew.index.report(left, over=entry.row)):
         return left
-    latest = crew.index.entry(left.secret_arn)
-    if latest is None:
-        return None
+    latest = repeated(lambda: crew.index.entry(left.secret_arn))
+    # The response to the first report was lost, and a repeat finds what it wrote.
+    if latest is None or latest.row.seen == left.seen:
+        return left if latest else None
     # A run that was under way at the same time has reported: what it found is no change any more.
-    left = left_of(latest.row)
-    return left if crew.index.report(left) else None
+    later = left_of(latest.row)
+    return later if repeated(lambda: crew.index.report(later)) else None
 
 
 def _announce(crew: Crew, bus: Bus, left: Row) -> None:
@@ -206,15 +224,16 @@ def _announce(crew: Crew, bus: Bus, left: Row) -> None:
 
 
 def tell_store(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
-    """Feed the store's breaker: it counts secrets that Secrets Manager refused since it last took one.
+    """Feed the store's breaker: which secrets Secrets Manager refused, and when it last took one.
 
     Each counts once until it is stored: it may be one secret's own key that is wrong.
     """
+    taken = entry.store.taken_at
     try:
         if run.error_type in STORE_ERRORS and not entry.row.is_refused:
             crew.index.note_refused(entry.row.secret_arn)
-        elif run.made_current and entry.refused:
-            crew.index.note_taken()
+        elif run.made_current and (entry.store.refused or not taken or entry.read_at - taken >= TAKEN_EVERY):
+            crew.index.note_taken(entry.read_at)
     except TokenRefreshError as error:
         secret_arn = entry.row.secret_arn
         crew.log.warning("store_breaker_not_told", secret_id=secret_arn, error_type=type(error).__name__)

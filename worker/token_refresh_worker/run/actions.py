@@ -10,8 +10,10 @@ from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Red
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretStore
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
+from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.published import published_document
 
 
@@ -116,8 +118,7 @@ class Actions:
         version_id = published_version_id(source.version_id)
         replaced = snapshot.published.version_id if snapshot.published else None
         try:
-            store.put(version_id, published_document(source.document, source.version_id), label=OUTCOME)
-            moved = store.move_label(CURRENT, to=version_id, remove_from=replaced)
+            moved = publish(store, source.document, source.version_id, replaced=replaced)
         except SecretStoreError as failure:
             self.memory.stop_publishing(failure)
             return snapshot
@@ -126,3 +127,16 @@ class Actions:
             return snapshot
         self.parts.log.info("tokens_published", published_version_id=version_id)
         return replace(snapshot, published=PublishedCopy(version_id=version_id, stored_at=self.memory.service_now()))
+
+
+def publish(store: SecretStore, document: TokenDocument, source_version_id: str, *, replaced: str | None) -> bool:
+    """Publish a token set by compare-and-swap; False if another version than `replaced` is published by now.
+
+    Read `replaced` before the token set: else an older access token could follow a newer one.
+
+    Raises:
+        SecretStoreError: The published secret refuses or can't be reached.
+    """
+    version_id = published_version_id(source_version_id)
+    store.put(version_id, published_document(document, source_version_id), label=OUTCOME)
+    return store.move_label(CURRENT, to=version_id, remove_from=replaced)

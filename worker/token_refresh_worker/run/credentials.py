@@ -26,11 +26,13 @@ def find_credentials(
         SecretStoreError: The client secret can't be read.
     """
     if settings.client_secret_id is not None:
+        field = settings.client_secret_field
         where = f"secret {settings.client_secret_id} (CLIENT_SECRET_ID)"
-        found = _stored_credentials(secret(settings.client_secret_id).read(label=CURRENT), where)
+        found = _stored_credentials(secret(settings.client_secret_id).read(label=CURRENT), where, field)
         if found is None:
             raise InvalidSecretDocument(
-                f"{where} has no clientId; it must be a JSON object with clientId and clientSecret"
+                f"{where} has no clientId{f' in field {field}' if field else ''}; it must be a JSON object with "
+                "clientId and clientSecret"
             )
         return found
     where = f"secret {settings.token_secret_id} (TOKEN_SECRET_ID)"
@@ -50,7 +52,8 @@ def previous_credentials(
     if settings.client_secret_id is None:
         return None
     try:
-        found = _stored_credentials(secret(settings.client_secret_id).read(label=_PREVIOUS), settings.client_secret_id)
+        version = secret(settings.client_secret_id).read(label=_PREVIOUS)
+        found = _stored_credentials(version, settings.client_secret_id, settings.client_secret_field)
     except TokenRefreshError:
         return None  # What counts is that the current ones were rejected.
     # With another client's credentials the provider would reject the token: a good grant would look dead.
@@ -58,10 +61,10 @@ def previous_credentials(
     return found if rotated and found != current else None
 
 
-def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCredentials | None:
+def _stored_credentials(version: SecretVersion | None, where: str, field: str | None) -> ClientCredentials | None:
     if version is None:
         return None
     value = version.value
     if value is None:
         raise InvalidSecretDocument(f"{where} is binary; it must be a JSON object with clientId and clientSecret")
-    return located(lambda: read_credentials(read_object(value)), where)
+    return located(lambda: read_credentials(read_object(value, field=field)), where)

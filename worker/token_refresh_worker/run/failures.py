@@ -1,6 +1,6 @@
 """What a run says when it fails: what failed, why, and the command that fixes it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from token_refresh.advice import Advice, Command
@@ -52,6 +52,7 @@ class SecretName:
         return self.command("refresh", "--force")
 
 
+_UNITS: Final = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 CLOCK_TOLERANCE: Final = timedelta(seconds=10)
 """How far clocks may be apart before one counts as off: Secrets Manager tells whole seconds, and a call takes some."""
 
@@ -70,7 +71,7 @@ def no_value(secret: SecretName) -> SecretEmpty:
 def grant_revoked(secret: SecretName, revoked_at: datetime) -> SecretEmpty:
     """Say that somebody ended the grant for good: nothing is broken, and no token is left."""
     return SecretEmpty(
-        f"the grant in {secret} was revoked on purpose at {revoked_at:%Y-%m-%d %H:%M:%S} UTC; nothing was sent",
+        f"the grant in {secret} was revoked on purpose at {utc(revoked_at)}; nothing was sent",
         fix=("To get a new one: ", secret.authorize),
     )
 
@@ -198,4 +199,14 @@ def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
 
 def utc(moment: datetime) -> str:
     """Write a moment for people."""
-    return "an unknown time" if moment == LONG_AGO else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return "an unknown time" if moment == LONG_AGO else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def span(duration: timedelta) -> str:
+    """Write a duration by its two largest units."""
+    parts: list[str] = []
+    rest = abs(duration)
+    for unit, name in _UNITS:
+        count, rest = divmod(rest, unit)
+        parts += [f"{count} {name}"] if count else []
+    return " ".join(parts[:2]) if parts else f"{int(rest.total_seconds())} s"

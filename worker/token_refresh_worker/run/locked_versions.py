@@ -11,7 +11,8 @@ from token_refresh_worker.core.locked import chain_of, rebuilt_claim, worth_read
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CLAIM
-from token_refresh_worker.run.ports import ClaimStore, SecretStore, SecretVersion
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretStore, SecretVersion
 
 
 class UnlessLocked:
@@ -36,8 +37,7 @@ def keys_of(store: SecretStore, version_id: str) -> tuple[str, ...]:
 class LockedClaims:
     """Finds the newest claim where it can't be decrypted."""
 
-    store: SecretStore
-    claims: ClaimStore
+    parts: Parts
     token_set: Callable[[SecretVersion], TokenSet]
     now: Callable[[], datetime]
 
@@ -51,7 +51,7 @@ class LockedClaims:
             SecretStoreError: They can't be listed now.
         """
         try:
-            listed = self.store.versions()
+            listed = self.parts.store.versions()
         except SecretAccessDenied:
             raise refused from None
         seed = claim_id or next((v.version_id for v in listed if CLAIM in v.labels), None)
@@ -61,13 +61,13 @@ class LockedClaims:
             return None
         chain = chain_of(listed, seed)
         with UnlessLocked():  # The label may be behind.
-            return self.claims.find(chain[-1])
+            return self.parts.claims.find(chain[-1])
         wanted = worth_reading(listed, chain) - {current.version_id, *chain}
         return rebuilt_claim(listed, chain, current, self._readable(sorted(wanted)))
 
     def _readable(self, version_ids: list[str]) -> Iterator[TokenSet]:
         for version_id in version_ids:
             with UnlessLocked(), suppress(InvalidSecretDocument):
-                found = self.store.read(version_id=version_id)
+                found = self.parts.store.read(version_id=version_id)
                 if found is not None:
                     yield self.token_set(found)

@@ -9,6 +9,7 @@ from token_refresh.records import record
 from token_refresh.stored.times import iso
 from token_refresh_worker.core.schedule import Policy, due_at
 from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.core.steps import Reason
 
 
 class OutcomeName(StrEnum):
@@ -65,6 +66,8 @@ class Outcome:
     error: TokenRefreshError | None = None
     retry_at: datetime | None = None
     """From when on another run may go on, if this one yielded."""
+    reason: Reason | None = None
+    """Why it yielded."""
     paused: str | None = None
     """Why an operator paused the refreshes, if it yielded to that."""
     secret_id: str | None = None

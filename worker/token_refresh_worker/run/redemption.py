@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 from typing import Final
 
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.records import record
 from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
@@ -135,7 +135,8 @@ class Redemption:
     def _stage(self, claim: Claim, document: TokenDocument) -> TokenSet:
         """Store received tokens, until the deadline if need be, always under the same version ID and as the same value.
 
-        With claims in a table, that keeps them from the first failure on.
+        With claims in a table, that keeps them from the first failure on. A refusal that does not pass by itself, such
+        as a missing permission, then ends the run at once.
 
         Raises:
             TokensKept: They could not be stored in time; the next run stores them.
@@ -154,13 +155,18 @@ class Redemption:
                     kept = self.keeping.keep(claim, value)
                 raise
 
+        def may_pass(error: BaseException) -> bool:
+            # Nothing is lost any more, and a repeat would hold up others: the next run stores what is kept.
+            refused_for_good = isinstance(kept, KeptTokens) and not isinstance(error, SecretStoreUnavailable)
+            return isinstance(error, TokenRefreshError) and not refused_for_good
+
         try:
             stored = repeat(
                 put,
                 clock=self.parts.deadline.clock,
                 # After the deadline in a process that was suspended, whose connections may be dead.
                 until=max(self.parts.deadline.at, self.parts.deadline.clock.monotonic() + STORE_RESERVE_SECONDS / 2),
-                errors=lambda error: isinstance(error, TokenRefreshError),
+                errors=may_pass,
             )
         except TokenRefreshError as error:
             if isinstance(kept, KeptTokens):

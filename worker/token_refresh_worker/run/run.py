@@ -8,8 +8,9 @@
 A crash needs no code: the next run takes the step that the crashed one would have taken.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -17,8 +18,8 @@ from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, lifetime_too_short
-from token_refresh_worker.core.snapshot import Snapshot
+from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short
+from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import (
     Action,
     Carry,
@@ -50,11 +51,17 @@ from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
 if TYPE_CHECKING:
     from token_refresh_worker.run.actions import Actions
+    from token_refresh_worker.run.redemption import Redemption
 
 STEPS: Final = 50
 """More than any history of the secret needs; a forced run that polls is bounded by its deadline."""
 POLL_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 """How long a forced run waits between looks at another run's claim; the last one repeats."""
+
+
+def next_step(snapshot: Snapshot, state: RunState, policy: Policy) -> Step:
+    """Give the step that the rules allow, unless an operator paused the refreshes."""
+    return heed(plan(snapshot, state, policy), snapshot)
 
 
 # Nobody compares or prints a run, and what a dataclass makes for that takes time at each cold start.
@@ -65,6 +72,10 @@ class Run:
     parts: Parts
     limit: timedelta
     trigger: Trigger
+    decide: Callable[[Snapshot, RunState, Policy], Step] = next_step
+    """Its rules."""
+    redemption: "Callable[[Parts, Memory], Redemption] | None" = None
+    """What it does under a claim, in place of a refresh."""
 
     @cached_property
     def memory(self) -> Memory:
@@ -82,15 +93,7 @@ class Run:
     @cached_property
     def reader(self) -> SnapshotReader:
         """What reads the secret, its claims and its published copy."""
-        return SnapshotReader(
-            store=self.parts.store,
-            claims=self.parts.claims,
-            claim_store=self.parts.policy.claim_store.kind,
-            published=self.parts.published,
-            secret=self.parts.secret,
-            needs_refresh_token=self.parts.provider.needs_refresh_token,
-            memory=self.memory,
-        )
+        return SnapshotReader(parts=self.parts, memory=self.memory)
 
     @cached_property
     def _actions(self) -> "Actions":
@@ -99,7 +102,7 @@ class Run:
         from token_refresh_worker.run.redemption import Redemption  # noqa: PLC0415
 
         parts, memory = self.parts, self.memory
-        redemption = Redemption(parts=parts, memory=memory)
+        redemption = self.redemption(parts, memory) if self.redemption else Redemption(parts=parts, memory=memory)
         return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption)
 
     def execute(self) -> Outcome:
@@ -118,16 +121,17 @@ class Run:
         self,
         name: OutcomeName | None = None,
         *,
-        retry_at: datetime | None = None,
-        paused: str | None = None,
         error: TokenRefreshError | None = None,
+        wait: Wait | None = None,
+        paused: str | None = None,
     ) -> Outcome:
-        """Say how the run ended, and what it learned."""
+        """Say how the run ended, what it learned, and what it waits for."""
         memory, known = self.memory, self.memory.snapshot
         return Outcome(
             name=name,
             error=error,
-            retry_at=retry_at,
+            retry_at=wait.until if wait else None,
+            reason=wait.reason if wait else None,
             paused=paused,
             secret_id=self.parts.secret.secret_id,
             tokens=CurrentTokens.of(known.current, self.parts.policy) if known else CurrentTokens(),
@@ -167,7 +171,7 @@ class Run:
         filled = self.parts.provider.for_document(snapshot.current.document.fields)
         policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
         self.memory.host = policy.host
-        return heed(plan(snapshot, self.memory, policy), snapshot)
+        return self.decide(snapshot, self.memory, policy)
 
     def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
@@ -243,4 +247,5 @@ class Run:
                     )
                 ),
             )
-        return self.outcome(OutcomeName.YIELDED, retry_at=step.until, paused=pause.why if pause else None)
+        paused = pause.why if pause else None
+        return self.outcome(OutcomeName.YIELDED, wait=step, paused=paused)

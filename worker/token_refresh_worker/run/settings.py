@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import record
@@ -17,6 +17,9 @@ from token_refresh_worker.providers.provider import Grace, Provider
 from token_refresh_worker.run.variables import Variable
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.origin import IN_VERSIONS, LONGEST_GRACE, in_table
+
+if TYPE_CHECKING:
+    from token_refresh.reference import Reference
 
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
@@ -38,6 +41,8 @@ class Settings:
 
     token_secret_id: str
     client_secret_id: str | None
+    client_secret_field: str | None
+    """The key of that secret's JSON object under which the credentials are; None: they are the whole object."""
     published_secret_id: str | None
     client: ClientCredentials | None
     """From the environment: the last place to look."""
@@ -81,10 +86,11 @@ def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False)
     given = {name: value for name, value in environment.items() if value}
     timeout = _read_seconds(given, Variable.REQUEST_TIMEOUT_SECONDS, range(1, 301))
     provider = _read_provider(given)
+    client_secret = _read_secret(given, Variable.CLIENT_SECRET_ID, provider)
     settings = Settings(
         token_secret_id=token_secret_id(given),
-        # A fleet has one setting for the client secrets of many providers.
-        client_secret_id=given.get(Variable.CLIENT_SECRET_ID, "").replace("{provider}", provider.name) or None,
+        client_secret_id=client_secret and client_secret.name,
+        client_secret_field=client_secret and client_secret.field,
         published_secret_id=given.get(Variable.PUBLISHED_SECRET_ID),
         client=_read_client(given),
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
@@ -177,6 +183,15 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
 
 def _is_upwork(host: str) -> bool:
     return host == _UPWORK_DOMAIN or host.endswith(f".{_UPWORK_DOMAIN}")
+
+
+def _read_secret(given: Mapping[str, str], name: Variable, provider: Provider) -> "Reference | None":
+    if name not in given:
+        return None
+    from token_refresh.reference import parse_secret_id  # noqa: PLC0415 - a hundredth of a cold start, for few
+
+    # A fleet has one setting for the client secrets of many providers.
+    return parse_secret_id(name, given[name].replace("{provider}", provider.name))
 
 
 def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> timedelta | None:

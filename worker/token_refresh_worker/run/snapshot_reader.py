@@ -10,6 +10,7 @@ Reads are separate calls, and each can return old data:
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
@@ -19,12 +20,13 @@ from token_refresh_worker.core.locked import translated
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
-from token_refresh_worker.run.failures import SecretName, grant_revoked, no_value, published_itself, unreadable_document
+from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import ClaimStore, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import NewestClaim, SecretVersion
 from token_refresh_worker.stored.document import read_document
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import ClaimStoreKind, checked_form
 
 _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 
@@ -33,12 +35,7 @@ _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 class SnapshotReader:
     """Reads one token secret, its claims and its published copy."""
 
-    store: SecretStore
-    claims: ClaimStore
-    claim_store: ClaimStoreKind
-    published: SecretStore | None = None
-    secret: SecretName
-    needs_refresh_token: bool
+    parts: Parts
     memory: Memory
     _now: datetime = _BEGINNING
     _sets: dict[str, TokenSet] = field(default_factory=dict)
@@ -58,7 +55,7 @@ class SnapshotReader:
         self._now, self._sets, self._locked = _BEGINNING, {}, set()
         copy = self._published_copy()
         current = self._current(copy)
-        found = self.claims.newest()
+        found = self.parts.claims.newest()
         self._note_time(found.read_at)
         newest = self._newest_claim(found, current)
         snapshot = Snapshot(
@@ -78,12 +75,14 @@ class SnapshotReader:
     def claim_named(self, claim_id: str, number: int, previous: Claim | None, current: TokenSet) -> Claim | None:
         """Read a claim that is known by its ID and number; None if it can't be read yet."""
         try:
-            found = self.claims.find(claim_id)
+            found = self.parts.claims.find(claim_id)
         except SecretAccessDenied as refused:
-            return self._rebuilt(refused, current, claim_id)
-        if found is None:
-            return None
-        if not found.nonce:  # It may hide a run that redeems the current token.
+            found = self._rebuilt(refused, current, claim_id)
+        return None if found is None else self._counted(found, number, previous, current)
+
+    def _counted(self, found: Claim, number: int, previous: Claim | None, current: TokenSet) -> Claim:
+        """Give a claim at least this number; an unreadable one may hide a run that redeems the current token."""
+        if not found.nonce:
             found = replace(
                 found,
                 version_id=current.version_id,
@@ -95,10 +94,10 @@ class SnapshotReader:
         return replace(found, number=max(found.number, number))
 
     def _published_copy(self) -> SecretVersion | None:
-        if self.published is None or self.memory.publish_failure is not None:
+        if self.parts.published is None or self.memory.publish_failure is not None:
             return None
         try:
-            return self.published.read(label=CURRENT)
+            return self.parts.published.read(label=CURRENT)
         except SecretStoreError as failure:
             # The refresh goes on; the run raises this at its end.
             self.memory.stop_publishing(failure)
@@ -107,39 +106,41 @@ class SnapshotReader:
     def _current(self, copy: SecretVersion | None) -> TokenSet:
         version = self._read(label=CURRENT)
         if version is None:
-            raise no_value(self.secret)
+            raise no_value(self.parts.secret)
         if copy is not None and version.arn == copy.arn:
-            raise published_itself(self.secret)
+            raise published_itself(self.parts.secret)
         try:
             current = self._token_set(version)
         except InvalidSecretDocument as error:
-            raise unreadable_document(self.secret, version.version_id, str(error)) from None
+            raise unreadable_document(self.parts.secret, version.version_id, str(error)) from None
         if current.document.revoked_at is not None:
-            raise grant_revoked(self.secret, current.document.revoked_at)
+            raise grant_revoked(self.parts.secret, current.document.revoked_at)
         return current
 
     def _rebuilt(self, refused: SecretAccessDenied, current: TokenSet, claim_id: str | None = None) -> Claim | None:
         if not refused.by_key:
             raise refused
-        locked = LockedClaims(store=self.store, claims=self.claims, token_set=self._token_set, now=lambda: self._now)
+        locked = LockedClaims(parts=self.parts, token_set=self._token_set, now=lambda: self._now)
         return locked.newest(refused, current, claim_id)
 
     def _newest_claim(self, stored: NewestClaim, current: TokenSet) -> Claim | None:
         """Find the claim with the highest number: by the store, by this run's memory, or named by the document."""
         found = stored.claim if stored.locked is None else self._rebuilt(stored.locked, current)
+        origin = current.document.origin
+        if found is not None and not found.nonce:  # Of a table: it has one claim, and that follows the document's.
+            found = self._counted(found, (origin.number if origin else 0) + 1, self.memory.newest_claim, current)
         known = [claim for claim in (found, self.memory.newest_claim) if claim]
         # The label may be stale, and people can move it; the number of a claim only grows.
         newest = max(known, key=lambda claim: claim.number, default=None)
         named = Snapshot(now=self._now, current=current, newest=newest).missing_claim_id
-        if named is None or self.claim_store is ClaimStoreKind.TABLE:
+        if named is None or self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE:
             return newest
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.claim_named(named, current.document.origin.number, newest, current) or newest
 
     def _claims_in_versions(self, current: TokenSet) -> bool:
         """Whether claims are in the secret: a document that no run has written does not say where its claims are."""
-        named = current.document.origin is not None or self.claim_store is not ClaimStoreKind.TABLE
-        if named:
+        if current.document.origin is not None or self.parts.policy.claim_store.kind is not ClaimStoreKind.TABLE:
             return False
         with UnlessLocked():
             return self._read(label=CLAIM) is not None
@@ -167,7 +168,7 @@ class SnapshotReader:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
         if attempt.claim_id in self._locked:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=stand_in(attempt.claim_id))
-        record = record or self.claims.record_of(attempt.claim_id)
+        record = record or self.parts.claims.record_of(attempt.claim_id)
         if record is None:
             return attempt
         retry_at = None if attempt.claimed_at == LONG_AGO else record.retry_at
@@ -191,15 +192,16 @@ class SnapshotReader:
     def _token_set(self, version: SecretVersion) -> TokenSet:
         if version.value is None:
             raise InvalidSecretDocument("it is binary, and must be text (SecretString)")
+        read = partial(read_document, version.value, needs_refresh_token=self.parts.provider.needs_refresh_token)
         return TokenSet(
             version_id=version.version_id,
             stored_at=version.created_at,
-            document=read_document(version.value, needs_refresh_token=self.needs_refresh_token),
+            document=checked_form(read, f"version {version.version_id} of {self.parts.secret}"),
             labels=version.labels,
         )
 
     def _read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
-        version = self.store.read(label=label, version_id=version_id)
+        version = self.parts.store.read(label=label, version_id=version_id)
         self._note_time(version.read_at if version else None)
         return version
 

@@ -13,7 +13,10 @@ class Variable(StrEnum):
     TOKEN_SECRET_ID = auto()
     """Name or ARN of the token secret. Default: `upwork-oauth-tokens`."""
     CLIENT_SECRET_ID = auto()
-    """Secret with the client credentials; may contain `{provider}`. Without it they are read from the token secret."""
+    """Secret with the client credentials; may contain `{provider}`, and end in `#field` if an object in it has them.
+
+    Without it they are read from the token secret.
+    """
     PUBLISHED_SECRET_ID = auto()
     """Second secret for consumers, without the refresh token; never the token secret itself."""
     PROVIDER = auto()

@@ -12,13 +12,20 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from token_refresh.errors import InvalidSecretDocument
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import positional_record, record
 from token_refresh.stored.times import iso, read_iso
 
 T = TypeVar("T")
 
 ORIGIN_KEY: Final = "tokenRefresh"
+
+FORM: Final = 1
+"""The newest form of claims and of this key that this release understands; none stored means the first.
+
+A later release raises it where an older one would misread what it stores, and must refuse it. New members alone need no
+new form: a reader ignores those that it doesn't know.
+"""
 
 LONGEST_GRACE: Final = timedelta(days=30)
 """What `static` and `until_used` in a profile count as; `REPLAY_GRACE_SECONDS` has the same limit."""
@@ -57,13 +64,17 @@ class StoreName:
 
     kind: ClaimStoreKind
     table: str | None = None
-    """The table's name; None for versions, and in advice on a table that has no name yet."""
+    """The table's name; None for versions, in what releases before 0.2 stored, and in advice on a table to be named."""
 
     def __str__(self) -> str:
         """Name it in a sentence."""
         if self.kind is ClaimStoreKind.VERSIONS:
             return "the secret"
         return f"table {self.table}" if self.table else "a table"
+
+    def fits(self, settings: "StoreName") -> bool:
+        """Whether settings name the same store; a stored table without a name is the configured one."""
+        return self == settings or (self.kind is settings.kind and self.table is None)
 
     def as_fields(self) -> dict[str, object]:
         """Give the members of a JSON object that name it."""
@@ -170,17 +181,43 @@ class Origin:
 
 
 def read_origin(fields: Mapping[str, object]) -> Origin | None:
-    """Read the key; None where it is missing or unreadable."""
+    """Read the key; None where it is missing or unreadable.
+
+    Raises:
+        ConfigurationError: A later release stored it, in a form that must not be misread.
+    """
     return if_readable(_read_origin, fields.get(ORIGIN_KEY))
 
 
+def checked_form(read: Callable[[], T], what: str) -> T:
+    """Read something, and let the error of `check_form` name it."""
+    try:
+        return read()
+    except ConfigurationError as error:
+        problem, fix = error.what, error.fix
+    raise ConfigurationError(f"{what}: {problem}", fix=fix)
+
+
+def check_form(fields: Mapping[str, object]) -> None:
+    """Raise `ConfigurationError` where a later release stored this, in a form that must not be misread."""
+    form = fields.get("form", FORM)
+    if type(form) is int and form > FORM:
+        raise ConfigurationError(
+            f"a later release stored it, in form {form}, and this one understands forms up to {FORM}; nothing was sent",
+            fix="Deploy the later release again",
+        )
+
+
 def _read_origin(found: Mapping[str, Any]) -> Origin:
+    check_form(found)
     claim_id = found.get("claim")
     number = _whole(found.get("number", 0), HIGHEST_NUMBER)
+    # Releases before 0.2 did not name the table.
+    unnamed = found.get("store") == ClaimStoreKind.TABLE and "table" not in found
     return Origin(
         host=matching(HOST, found["host"]),
         grace=timedelta(seconds=_whole(found["grace_seconds"], int(LONGEST_GRACE.total_seconds()))),
-        claim_store=read_store_name(found),
+        claim_store=StoreName(ClaimStoreKind.TABLE) if unnamed else read_store_name(found),
         claim_id=None if claim_id is None else matching(_VERSION_ID, claim_id),
         # A number without its claim leads to no claim.
         number=number if claim_id is not None else 0,

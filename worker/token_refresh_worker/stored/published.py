@@ -1,23 +1,19 @@
 """The published document: what consumers need of a token set, without the refresh token."""
 
-from datetime import datetime
-
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
 from token_refresh.stored.times import iso
 from token_refresh_worker.stored.document import TokenDocument
 
 
-def revoked_document(revoked_at: datetime, source_version_id: str) -> SecretValue:
-    """Write that there is no access token any more, and since when."""
-    return write_object({"revokedAt": iso(revoked_at), "sourceVersionId": source_version_id})
-
-
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:
     """Write the access token, its expiry in Unix milliseconds, type and scope, and the version that it comes from.
 
-    Type and scope are those of the token document; the default is a bearer token (RFC 6750).
+    Type and scope are those of the token document; the default is a bearer token (RFC 6750). Of a revoked grant, write
+    since when there is no access token any more.
     """
+    if document.revoked_at is not None:
+        return write_object({"revokedAt": iso(document.revoked_at), "sourceVersionId": source_version_id})
     assert document.access_token is not None  # noqa: S101 - the plan publishes only complete token sets
     assert document.expires_at is not None  # noqa: S101 - likewise
     fields = document.fields

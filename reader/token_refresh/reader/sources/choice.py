@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.errors import ConfigurationError
-from token_refresh.reader.reference import Reference, ReferenceScheme
+from token_refresh.reader.runtime import in_lambda
+from token_refresh.reference import Reference, ReferenceScheme
 
 if TYPE_CHECKING:
     from token_refresh.aws.request import AskedBy
@@ -29,10 +30,16 @@ def open_sources(
     """Make one source for each scheme: with the caller's client where it is of its service, else in this region.
 
     Raises:
-        ConfigurationError: No reference is read through the given client, or an ARN is of another region.
+        ConfigurationError: No reference is read through the given client, an ARN is of another region, or a reference
+            is local and this is Lambda.
     """
     references = tuple(references)
     for reference in references:
+        if reference.scheme.is_local and in_lambda():
+            raise ConfigurationError(
+                f"{reference.text} is for local development and is refused in Lambda: store the secret in Secrets "
+                "Manager and give its name, or use ssm: or amplify:"
+            )
         if region is not None and arn_region(reference.name) not in {None, region}:
             raise ConfigurationError(f"region is {region}, and {reference.text} is of another: leave region out")
     schemes = {reference.scheme for reference in references}

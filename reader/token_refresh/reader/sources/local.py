@@ -13,8 +13,8 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokenRefreshError,
 )
-from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme
 from token_refresh.reader.sources.source import Source, Version
+from token_refresh.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme
 
 
 class Local(Source):

@@ -9,9 +9,9 @@ from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AskedBy
 from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
-from token_refresh.reader.reference import Reference, ReferenceScheme
 from token_refresh.reader.sources.service import AwsService
 from token_refresh.reader.sources.source import Source, Version
+from token_refresh.reference import Reference, ReferenceScheme
 
 # How many parameters one `GetParameters` may ask for.
 BATCH_SIZE: Final = 10
@@ -49,7 +49,7 @@ class ParameterStore(Source):
         return self._service.call("GetParameters", *wanted, ask=ask)
 
     def _first(self, reference: Reference, paths: tuple[str, ...], found: dict[str, Any]) -> Version:
-        text = None if paths[0] == reference.name else reference.text
+        text = None if paths[0] == reference.name else f"{reference.scheme.value}:{reference.name}"
         request = self._service.request("GetParameters", paths[0], reference=text)
         parameter = next((found[path] for path in paths if path in found), None)
         if parameter is None:

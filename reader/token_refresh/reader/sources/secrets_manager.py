@@ -9,9 +9,9 @@ from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AskedBy, AwsRequest, token_status
 from token_refresh.aws.responses import MalformedResponse, member, time_member, version_member
 from token_refresh.errors import SecretEmpty
-from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
 from token_refresh.reader.sources.source import Source, Version
+from token_refresh.reference import Reference
 
 # How many secrets one `BatchGetSecretValue` may ask for.
 BATCH_SIZE: Final = 20
@@ -42,8 +42,11 @@ class SecretsManager(Source):
             by_region.setdefault(self._service.client_region(reference.name), []).append(reference)
         found: dict[str, Version] = {}
         for group in by_region.values():
-            for start in range(0, len(group), BATCH_SIZE):
-                found |= self._read_batch(group[start : start + BATCH_SIZE])
+            # Each secret once: several references may name fields of one.
+            names = list(dict.fromkeys(reference.name for reference in group))
+            for start in range(0, len(names), BATCH_SIZE):
+                asked = names[start : start + BATCH_SIZE]
+                found |= self._read_batch(asked, [reference for reference in group if reference.name in asked])
         return found
 
     def _read(self, reference: Reference, stage: str) -> Version:
@@ -54,9 +57,7 @@ class SecretsManager(Source):
 
         return self._service.call("GetSecretValue", reference.name, ask=ask)
 
-    def _read_batch(self, references: list[Reference]) -> dict[str, Version]:
-        names = [reference.name for reference in references]
-
+    def _read_batch(self, names: list[str], references: list[Reference]) -> dict[str, Version]:
         def ask(client: Any) -> dict[str, Version]:
             values: list[Any] = []
             page: dict[str, Any] = {}

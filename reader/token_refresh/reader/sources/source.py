@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from token_refresh.advice import Advice
 from token_refresh.aws.request import AwsRequest
-from token_refresh.reader.reference import Reference
+from token_refresh.reference import Reference
 
 
 class Version:

@@ -1,20 +1,33 @@
-"""Check what the function's role may do: by IAM's simulator, and by the policies of the secrets themselves.
+"""Check what the function's role and the caller may do, and the key with which the claim table keeps tokens.
 
 The simulator reads the role's policies alone. It can't judge a secret's own policy for a role: `CallerArn` must be a
 user (API page of `SimulatePrincipalPolicy`). So what such a policy denies to all but some is judged here.
+
+The caller tries what a run does, with writes that can't touch a token set. The probe is a version with a fixed ID, its
+own label and no token. To store it again changes nothing, and to move its label from a version that does not exist is
+refused. Even a store that follows no rule of Secrets Manager would write to the probe alone. The current version is
+read afterwards all the same. Nothing is encrypted with the key.
 """
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from token_refresh.aws.arn import parse_arn
-from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied
+from token_refresh.advice import Advice, Command
+from token_refresh.aws.arn import arn_region, parse_arn
+from token_refresh.aws.calls import CallFailed, anything
+from token_refresh.aws.causes import Cause, FailedCall
+from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, TokenRefreshError
+from token_refresh.reference import split_reference
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
+from token_refresh_worker.adapters.secrets_manager import swap_refused
+from token_refresh_worker.changes.past import PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context, variables_of
-from token_refresh_worker.cli.doctor.key import encryption_context
-from token_refresh_worker.cli.secret.finding import Finding
+from token_refresh_worker.cli.finding import Finding
+from token_refresh_worker.cli.state import SecretState
+from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.variables import Variable
 
 _READ: Final = ("secretsmanager:GetSecretValue",)
@@ -47,6 +60,7 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
         secret_id = context.secret_id if setting == "TOKEN_SECRET_ID" else there.get(setting)
         if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
             continue
+        secret_id = split_reference(secret_id).name
         arn = context.call("DescribeSecret", secret_id)["ARN"]
         refused += _simulate(context, role, function_arn, arn, actions)
         try:
@@ -149,3 +163,104 @@ def _holds(operator: str, value: str | None, wanted: Iterable[object]) -> bool:
 
 def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+_LOST: Final = "tokens that Secrets Manager refuses would be lost, and none that are kept can be decrypted"
+
+
+def check_key(context: Context, key_arn: str) -> Finding:
+    """Look at the state of the key, and at what it may be used for.
+
+    Raises:
+        TokenRefreshError: It can't be read.
+    """
+    region = arn_region(key_arn)
+    another = f"name another one in kept_tokens_key, and deploy ({Variable.KEPT_TOKENS_KEY_ID})"
+    try:
+        found = context.ask(
+            *("kms:DescribeKey", "key", key_arn),
+            region=region,
+            expected=lambda failure: failure.cause is Cause.NOT_FOUND,
+            KeyId=key_arn,
+        )["KeyMetadata"]
+    except CallFailed:
+        return Finding.broken(f"key {key_arn} does not exist: {_LOST}", another)
+    state = found["KeyState"]
+    if found["KeySpec"] != "SYMMETRIC_DEFAULT" or found["KeyUsage"] != "ENCRYPT_DECRYPT":
+        return Finding.broken(f"key {key_arn} is not a symmetric key that encrypts: {_LOST}", another)
+    if state != "Enabled":
+        which = ("--key-id", key_arn, "--region", region or context.region)
+        remedies: dict[str, Advice] = {
+            "Disabled": (Command(("aws", "kms", "enable-key", *which)),),
+            "PendingDeletion": (Command(("aws", "kms", "cancel-key-deletion", *which)), ". Then enable it"),
+        }
+        remedy = remedies.get(state, ("look at it in the KMS console",))
+        return Finding.broken(f"key {key_arn} is {state}: {_LOST}", *remedy)
+    return Finding.healthy(f"{key_arn}, enabled")
+
+
+def encryption_context(secret_arn: str) -> dict[str, list[str]]:
+    """Give the context keys of a run's use of the key, on which the policies depend."""
+    return {
+        "kms:EncryptionContext:secret": [secret_arn],
+        "kms:EncryptionContextKeys": ["secret", "claim", "piece"],
+    }
+
+
+PROBE_LABEL: Final = "REFRESH_PROBE"
+
+
+def check_permissions(state: SecretState) -> Finding:
+    """Try to read, to write and to move a label."""
+    context = state.context
+    if not context.at_aws:
+        return Finding.unknown("writing not tried: Secrets Manager is not at AWS's own endpoint")
+    probes: dict[str, dict[str, Any]] = {
+        "PutSecretValue": {
+            "ClientRequestToken": PROBE_VERSION_ID,
+            "SecretString": '{"probe":"token-refresh doctor"}',
+            "VersionStages": [PROBE_LABEL],
+        },
+        "UpdateSecretVersionStage": {
+            "VersionStage": PROBE_LABEL,
+            "MoveToVersionId": PROBE_VERSION_ID,
+            "RemoveFromVersionId": str(uuid.uuid4()),  # No such version: allowed callers are refused for this alone.
+        },
+    }
+    denied: list[str] = []
+    failed: list[str] = []
+    for action, members in probes.items():
+        failure = _try(context, action, members)
+        if failure is not None:
+            (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.code})")
+        if not _unchanged(state):
+            restore = context.command("restore", "--version", state.snapshot.current.version_id)
+            changed = f"the current version changed during the probe of {action}"
+            return Finding.broken(changed, "if no run made another version current: ", restore)
+    if denied:
+        return Finding.attention(
+            f"access denied: {', '.join(denied)}",
+            "the function has its own role (--function NAME checks it); for refresh, authorize and restore you need "
+            "secretsmanager:PutSecretValue and secretsmanager:UpdateSecretVersionStage on the secret's ARN",
+        )
+    if failed:
+        return Finding.unknown(f"not known: {', '.join(failed)}", "try again later")
+    return Finding.healthy("read, write and move labels (tried with a version without a token)")
+
+
+def _try(context: Context, action: str, members: Mapping[str, Any]) -> FailedCall | None:
+    """Say how a probe failed; a refusal that only the store's rules can cause means that the caller may write."""
+    try:
+        context.call(action, context.secret_id, expected=anything, **members)
+    except CallFailed as failed:
+        return None if swap_refused(failed.failure) else failed.failure
+    return None
+
+
+def _unchanged(state: SecretState) -> bool:
+    """Whether the current version is as it was before the probes."""
+    try:
+        now = state.context.store().read(label=CURRENT)
+    except TokenRefreshError:
+        return True  # Nothing suggests a change, and the next read will tell.
+    return now is not None and now.version_id == state.snapshot.current.version_id

@@ -6,12 +6,14 @@ from typing import Any, Final
 from token_refresh.advice import Command
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check, not_known, tried
-from token_refresh_worker.cli.doctor.delivery import DEPLOY
-from token_refresh_worker.cli.secret.finding import Finding
+from token_refresh_worker.cli.doctor.function import DEPLOY
+from token_refresh_worker.cli.finding import Check, Finding, not_known, tried
 from token_refresh_worker.run.metrics import NAMESPACE
 
 _KINDS: Final = ("MetricAlarms", "CompositeAlarms")
+
+NAMED: Final = ("dead-letters", "denied-access")
+"""The stack's alarms on a queue or a rule, which CloudFormation names: it cuts the stack's name in theirs."""
 
 
 def check_alarms(context: Context) -> Iterator[Check]:
@@ -32,7 +34,9 @@ def _alarms_of(context: Context) -> list[dict[str, Any]]:
     kinds = ["MetricAlarm", "CompositeAlarm"]
     pages = list(context.pages("cloudwatch:DescribeAlarms", "all alarms", AlarmTypes=kinds))
     alarms, composites = ([alarm for page in pages for alarm in page.get(kind, ())] for kind in _KINDS)
-    ours = [alarm for alarm in alarms if any(_is_ours(context, metric) for metric in _metrics(alarm))]
+    function = context.function or context.deployment.function
+    own = {f"{function}-{name}" for name in NAMED if function}
+    ours = [a for a in alarms if a["AlarmName"] in own or any(_is_ours(context, function, m) for m in _metrics(a))]
     names = [f'"{alarm["AlarmName"]}"' for alarm in ours] + [str(alarm.get("AlarmArn")) for alarm in ours]
     return ours + [c for c in composites if any(name in c.get("AlarmRule", "") for name in names)]
 
@@ -44,17 +48,12 @@ def _metrics(alarm: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield query.get("MetricStat", {}).get("Metric", {})
 
 
-def _is_ours(context: Context, metric: Mapping[str, Any]) -> bool:
-    namespace, function = metric.get("Namespace"), context.function or context.deployment.function
+def _is_ours(context: Context, function: str | None, metric: Mapping[str, Any]) -> bool:
+    namespace = metric.get("Namespace")
     of = {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions", ())}
     if namespace == NAMESPACE:
         return of.get("SecretId") == context.secret_id
-    if function is None:
-        return False
-    # Queues and rules of the stack: CloudFormation names them {stack}-{logical ID}-{random}, as the function's stack.
-    made = of.get("QueueName") or of.get("RuleName") or ""
-    is_made = made.startswith(f"{function}-") and made[len(function) + 1 :][:1].isupper()
-    return is_made or namespace == f"{NAMESPACE}/{function}" or of.get("FunctionName") == function
+    return function is not None and (namespace == f"{NAMESPACE}/{function}" or of.get("FunctionName") == function)
 
 
 def _states(context: Context, ours: list[dict[str, Any]]) -> Finding:

@@ -9,26 +9,27 @@ from rich.table import Table
 
 from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.options import Json
-from token_refresh_worker.cli.console.screen import assemble, message, output, print_json, show, text
+from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context, variables_of
+from token_refresh_worker.cli.doctor.access import check_key, check_permissions
 from token_refresh_worker.cli.doctor.alarms import check_alarms
-from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_identity_tokens, check_region
-from token_refresh_worker.cli.doctor.check import Check, failed, tried
 from token_refresh_worker.cli.doctor.function import check_function
-from token_refresh_worker.cli.doctor.key import check_key
-from token_refresh_worker.cli.doctor.permissions import check_permissions
-from token_refresh_worker.cli.doctor.provider import check_token_endpoint
 from token_refresh_worker.cli.doctor.secret import (
+    check_caller,
+    check_clock,
     check_consumer,
     check_credentials,
+    check_identity_tokens,
     check_last_refresh,
     check_published,
+    check_region,
+    check_replicas,
+    check_token_endpoint,
     check_tokens,
 )
-from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.state import SecretState, read_state
+from token_refresh_worker.cli.finding import Check, Finding, Health, failed, tried
+from token_refresh_worker.cli.screen import assemble, message, output, print_json, show, text
+from token_refresh_worker.cli.state import SecretState, read_state
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.run.settings import read_settings
 
@@ -136,6 +137,8 @@ def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Che
     published = state.settings.published_secret_id
     if published and state.publish_failure is None:  # `tokens` says why it can't be read.
         yield tried("published secret", lambda: check_published(state.context, published))
+    if replicas := check_replicas(state):
+        yield Check("replicas", replicas)
 
 
 def _as_deployed(context: Context) -> Context:

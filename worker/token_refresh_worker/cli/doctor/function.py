@@ -1,16 +1,16 @@
-"""Checks of what is deployed: the function, its settings and its role."""
+"""Checks of what is deployed: the function, its settings, its schedule and its queues."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from token_refresh.aws.arn import name_same_secret
+from token_refresh.advice import Advice, Command
+from token_refresh.aws.arn import name_same_secret, parse_arn
+from token_refresh.aws.calls import CallFailed
+from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variables_of
 from token_refresh_worker.cli.doctor.access import check_access
-from token_refresh_worker.cli.doctor.check import Check, failed, tried
-from token_refresh_worker.cli.doctor.concurrency import check_concurrency
-from token_refresh_worker.cli.doctor.delivery import check_delivery
-from token_refresh_worker.cli.secret.finding import Finding
+from token_refresh_worker.cli.finding import Check, Finding, failed, not_known, tried
 from token_refresh_worker.run.settings import read_settings
 
 _COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]
@@ -57,3 +57,129 @@ def _settings(context: Context, there: Mapping[str, str]) -> Finding:
         remedy = "unset them here, since --function applies the function's; if the function is wrong, correct it"
         return Finding.broken("; ".join(differing), remedy)
     return Finding.healthy("used by the checks above")
+
+
+DEPLOY: Final = Command.of("scripts/deploy NAME")
+
+
+def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check]:
+    """Check the function's schedule, and the queues that keep what went wrong."""
+    try:
+        schedules = _schedules_of(context, deployed["FunctionArn"])
+    except TokenRefreshError as failure:
+        yield Check("schedule", not_known(failure))
+    else:
+        yield Check("schedule", _schedule(schedules))
+        if schedules:
+            what = "scheduled runs that never reached the function"
+            yield tried("dead letters", lambda: _queues(context, what, _dead_letters_of(context, schedules)))
+    what_failed = "asynchronous runs that failed"
+    yield tried(
+        "failed runs", lambda: _queues(context, what_failed, _failed_runs_of(context, deployed["FunctionName"]))
+    )
+
+
+def _schedule(found: list[dict[str, Any]]) -> Finding:
+    if not found:
+        return Finding.broken("nothing schedules the function", "deploy its schedule: ", DEPLOY)
+    paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
+    if paused:
+        remedy = "remove schedule_enabled = false from the deployment's file, and deploy: "
+        return Finding.attention(f"switched off: {', '.join(paused)}", remedy, Command.of("scripts/deploy NAME"))
+    return Finding.healthy(f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
+
+
+def _queues(context: Context, what: str, arns: list[str]) -> Finding:
+    """Count what waits in queues."""
+    if not arns:
+        return Finding.attention(f"no queue keeps {what}", "deploy one: ", DEPLOY)
+    found = [_waiting(context, arn) for arn in arns]
+    waiting, queues = sum(count for _, count in found), ", ".join(arn.rsplit(":", 1)[-1] for arn in arns)
+    if not waiting:
+        return Finding.healthy(f"none in {queues}")
+    remedy: Advice = ()
+    for url in [url for url, count in found if count]:
+        read, purge = (
+            Command.of("aws sqs {} --queue-url {} --region {}", action, url, context.region)
+            for action in ("receive-message", "purge-queue")
+        )
+        remedy += ("read what happened: ", read, ". Correct it, then empty the queue: ", purge)
+    return Finding.attention(f"{waiting} in {queues}: {what}", *remedy)
+
+
+def _schedules_of(context: Context, function_arn: str) -> list[dict[str, Any]]:
+    return [
+        schedule
+        for page in context.pages("scheduler:ListSchedules", "all schedules")
+        for schedule in page["Schedules"]
+        if schedule.get("Target", {}).get("Arn") == function_arn  # ListSchedules has no filter for targets.
+    ]
+
+
+def _dead_letters_of(context: Context, schedules: list[dict[str, Any]]) -> list[str]:
+    arns: list[str] = []
+    for schedule in schedules:
+        group = {"GroupName": schedule["GroupName"]} if "GroupName" in schedule else {}
+        whole = context.ask("scheduler:GetSchedule", "schedule", schedule["Name"], Name=schedule["Name"], **group)
+        queue = whole["Target"].get("DeadLetterConfig", {})
+        arns += [queue["Arn"]] if "Arn" in queue else []
+    return arns
+
+
+def _failed_runs_of(context: Context, function: str) -> list[str]:
+    action = "lambda:GetFunctionEventInvokeConfig"
+    try:
+        configured = context.ask(action, "function", function, FunctionName=function, expected=_is_missing)
+    except CallFailed:
+        return []
+    queue = configured.get("DestinationConfig", {}).get("OnFailure", {})
+    return [queue["Destination"]] if "Destination" in queue else []
+
+
+def _waiting(context: Context, queue_arn: str) -> tuple[str, int]:
+    """Give a queue's URL, and how many messages are in it."""
+    *_, account, name = parse_arn(queue_arn) or ("", queue_arn)
+    found = context.ask("sqs:GetQueueUrl", "queue", name, QueueName=name, QueueOwnerAWSAccountId=account)
+    wanted, url = "ApproximateNumberOfMessages", str(found["QueueUrl"])
+    attributes = context.ask("sqs:GetQueueAttributes", "queue", name, QueueUrl=url, AttributeNames=[wanted])
+    return url, int(attributes["Attributes"][wanted])
+
+
+def _is_missing(failure: FailedCall) -> bool:
+    return failure.cause is Cause.NOT_FOUND
+
+
+RUNS_AT_ONCE: Final = 64
+"""What a fleet is deployed with, unless its file says otherwise."""
+OTHERS: Final = 2
+"""Dispatcher and resync."""
+QUOTA: Final = "L-B99A9384"
+"""Concurrent executions: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
+
+
+def check_concurrency(context: Context, function: str) -> Finding:
+    """Compare what is left of the account's quota with what the fleet may use."""
+    settings = context.ask("lambda:GetAccountSettings", "all functions")
+    # What other functions have reserved is not for the fleet, and neither is what runs of them take meanwhile.
+    left = int(settings["AccountLimit"]["UnreservedConcurrentExecutions"])
+    wanted = _runs_at_once(context, function) + OTHERS
+    if left >= wanted:
+        return Finding.healthy(f"{left} functions at once are free to use, and the fleet uses {wanted} at most")
+    line = "aws service-quotas request-service-quota-increase --service-code lambda --quota-code {} --desired-value {}"
+    ask = Command.of(line + " --region {}", QUOTA, "1000", context.region)
+    return Finding.broken(
+        f"the account lets {left} functions run at once, and the fleet uses {wanted}: Lambda refuses its runs",
+        "ask for more: ",
+        ask,
+        "or deploy with a lower concurrency: ",
+        Command.of("scripts/deploy NAME"),
+    )
+
+
+def _runs_at_once(context: Context, function: str) -> int:
+    action = "lambda:ListEventSourceMappings"
+    found: list[dict[str, Any]] = context.ask(action, "function", function, FunctionName=function)[
+        "EventSourceMappings"
+    ]
+    limits = [mapping.get("ScalingConfig", {}).get("MaximumConcurrency", RUNS_AT_ONCE) for mapping in found]
+    return max(limits, default=RUNS_AT_ONCE)

@@ -1,24 +1,33 @@
-"""`token-refresh fleet add`, `remove` and `resync`: who is in a fleet."""
+"""`token-refresh fleet add`, `remove`, `retry` and `resync`: who is in a fleet, and who is looked at now."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from token_refresh.errors import ConfigurationError, SecretNotFound, TokenRefreshError
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.options import OF_A_FLEET, Json
-from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text
+from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, read_duration
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.fleet.command import Name
 from token_refresh_worker.cli.fleet.lanes import in_lanes, paced_tags
-from token_refresh_worker.cli.secret.membership import find_index, join, leave, open_index
+from token_refresh_worker.cli.fleet.pause import Name
+from token_refresh_worker.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
+from token_refresh_worker.cli.screen import errors, message, output, print_json, show, text
 from token_refresh_worker.fleet.aws.listing import list_members
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
 from token_refresh_worker.fleet.resync import counts_of, synchronise
+from token_refresh_worker.providers.loader import load_provider, own_profiles
+from token_refresh_worker.run.failures import span
 
+LONGEST_WAIT: Final = timedelta(minutes=9)
+"""A resync adds what still has its tag ten minutes after it was removed."""
+SHOWN_ALIKE: Final = 3
+"""Errors of one kind that are printed in full."""
 PROGRESS_EVERY: Final = 1_000
 """A log file gets a line for so many."""
 
@@ -36,26 +45,101 @@ def add(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
     Secrets Manager takes 50 tags a second in an account; this sends 40, so 10,000 secrets take about four minutes. What
     was interrupted goes on where it ended: run the same command again.
     """
+    if provider := context.environment.get("PROVIDER"):
+        load_provider(provider, own_profiles(context.environment))  # a wrong one is named here, with the nearest
     index = find_index(context, fleet)
 
     def act(secret_id: str) -> None:
         join(context, index, fleet=fleet, secret_id=secret_id)
 
-    return _for_each(context, "adding", secrets, act, f"secrets are in fleet {fleet}")
+    names = _names(secrets)
+    done = _for_each(context, "adding", names, act)
+    return _say(done, names, f"secrets are in fleet {fleet}")
 
 
 @command("fleet remove", "customers/7/xero --fleet prod", shares=OF_A_FLEET)
-def remove(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
-    """Take secrets out of a fleet: take off each tag, and leave a note that no alarm counts.
+def remove(
+    context: Context,
+    *,
+    secrets: SecretNames,
+    fleet: Name,
+    wait: Annotated[
+        str, typer.Option(help="How long to wait for runs that are under way: longer than timeout_seconds, 9m at most.")
+    ] = "2m",
+) -> int:
+    """Take secrets out of a fleet: no run begins any more, then each tag goes, and a note that no alarm counts stays.
 
+    Where a run may be under way, the tag stays until that run has ended: without it the run could not store its tokens.
     The secret, its tokens and its claims stay as they are, and nothing refreshes it any more.
     """
+    lasts = read_duration(wait, LONGEST_WAIT)
+    index, names = find_index(context, fleet), _names(secrets)
+    leaving: dict[str, Leaving] = {}
+
+    def begin(secret_id: str) -> None:
+        leaving[secret_id] = begin_leaving(context, index, fleet=fleet, secret_id=secret_id)
+
+    def end(secret_id: str) -> None:
+        end_leaving(context, index, leaving[secret_id], fleet=fleet)
+
+    begun = _for_each(context, "removing", names, begin)
+    if running := sum(each.may_run for each in leaving.values()):
+        what = f"{running} of them were due, so runs may be under way: their tags go in {span(lasts)}"
+        errors().print(text(what, "dim"))
+        SystemClock().sleep(lasts.total_seconds())
+    done = _for_each(context, "taking tags off", begun, end)
+    return _say(done, names, f"secrets have left fleet {fleet}")
+
+
+class Wanted(StrEnum):
+    """Which secrets to look at now."""
+
+    ERROR = "error"
+    OVERDUE = "overdue"
+    ALL = "all"
+
+
+@command("fleet retry", "--state error --fleet prod", "customers/7/xero --fleet prod", shares=OF_A_FLEET)
+def retry(
+    context: Context,
+    *,
+    secrets: Annotated[
+        list[str] | None, typer.Argument(metavar="SECRET...", help="Names or ARNs; - reads them, one a line.")
+    ] = None,
+    fleet: Name,
+    state: Annotated[
+        Wanted | None, typer.Option(help="error: whose last run failed, kept tokens included; overdue; or all.")
+    ] = None,
+) -> int:
+    """Let secrets be tried in the next minute, after a repair: they wait for up to an hour otherwise.
+
+    It shortens the wait of the fleet alone: what waits for the provider, for a person or for a pause still does.
+    """
+    if not secrets and state is None:
+        raise typer.BadParameter("give secrets, or --state")
     index = find_index(context, fleet)
+    now, pauses = index.read_clock(), index.pauses()
+    rows = {row.secret_arn: row for row in index.rows() if _is_wanted(row, state, pauses, now)}
+    names = list(rows)
+    if secrets:
+        known = {row.name: arn for arn, row in rows.items()} | {arn: arn for arn in rows}
+        names = [known.get(name, name) for name in _names(secrets)]
 
-    def act(secret_id: str) -> None:
-        leave(context, index, fleet=fleet, secret_id=secret_id)
+    def act(secret_arn: str) -> None:
+        if secret_arn not in rows or not index.look_at(secret_arn, now):
+            raise ConfigurationError(f"it is not in fleet {fleet}, or not in that state")
 
-    return _for_each(context, "removing", secrets, act, f"secrets have left fleet {fleet}")
+    done = _for_each(context, "retrying", names, act)
+    if paused := sum(pause_of(rows[name], pauses, now) is not None for name in done):
+        errors().print(text(f"{paused} of them are paused, and wait for the end of the pause.", "yellow"))
+    return _say(done, names, "secrets are due now")
+
+
+def _is_wanted(row: Row, state: Wanted | None, pauses: Pauses, now: datetime) -> bool:
+    if state is Wanted.ERROR:
+        # Not by the state: what Secrets Manager refused is due or overdue, and its tokens wait in the table.
+        return row.has_failed and row.seen is not None and row.seen.state is not State.REAUTHORIZE
+    return state is not Wanted.OVERDUE or state_of(row, pauses, now) is State.OVERDUE
 
 
 @command("fleet resync", "--fleet prod", shares=OF_A_FLEET)
@@ -88,22 +172,52 @@ def resync(
     return 0
 
 
-def _for_each(context: Context, doing: str, secrets: Sequence[str], act: Callable[[str], None], done: str) -> int:
-    """Act on each secret. One that fails keeps no other one out."""
+def _names(secrets: Sequence[str]) -> list[str]:
+    """Give the names once each; a single `-` stands for standard input."""
+    if "-" in secrets and len(secrets) > 1:
+        raise typer.BadParameter("- alone reads names from standard input; give it, or names")
     read = (line.strip() for line in sys.stdin) if list(secrets) == ["-"] else secrets
     names = list(dict.fromkeys(name for name in read if name))
-    failed = 0
+    if not names:
+        raise typer.BadParameter("no secret is named")
+    return names
+
+
+def _for_each(context: Context, doing: str, names: Sequence[str], act: Callable[[str], None]) -> list[str]:
+    """Act on each secret, and give those that it worked for. One that fails keeps no other one out."""
+    done: list[str] = []
+    failed: dict[str, list[str]] = {}
     with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
         for number, (secret_id, error) in enumerate(in_lanes(names, act), 1):
-            if error is not None:
-                failed += 1
-                context.complete(error)
-                show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
+            if error is None:
+                done.append(secret_id)
+            else:
+                alike = failed.setdefault(type(error).__name__, [])
+                alike.append(secret_id)
+                # Missing ones are probably misspelt, all of them alike: whoever adds secrets creates none.
+                if not _is_missing(error) and len(alike) <= SHOWN_ALIKE:
+                    context.complete(error)
+                    show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
             advance(number, len(names))
-    output().print(text(f"{len(names) - failed} of {len(names)} {done}"))
-    if failed:
+    for kind, alike in failed.items():
+        of_kind, shown = (alike, 0) if kind == SecretNotFound.__name__ else (alike[SHOWN_ALIKE:], SHOWN_ALIKE)
+        if of_kind:
+            more = "more " * bool(shown)
+            what = f"{len(of_kind)} {more}failed with {kind} in {context.region}"
+            named = ", ".join(of_kind[:SHOWN_ALIKE]) + (" and others" if len(of_kind) > SHOWN_ALIKE else "")
+            errors().print(text(f"{what}: {named}. Check names, account and region.", "red"))
+    return done
+
+
+def _is_missing(error: TokenRefreshError) -> bool:
+    return isinstance(error, SecretNotFound)
+
+
+def _say(done: Sequence[str], names: Sequence[str], what: str) -> int:
+    output().print(text(f"{len(done)} of {len(names)} {what}"))
+    if len(done) < len(names):
         errors().print(text("What is done stays. For the rest, run the same command again.", "yellow"))
-    return 1 if failed else 0
+    return 1 if len(done) < len(names) else 0
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """`providers --from-issuer URL`: write a profile from what an issuer, or an API such as an MCP server, publishes."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +20,10 @@ from token_refresh_worker.adapters.json_document import (
     read_challenge,
     read_json,
 )
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.providers.metadata import (
     AnotherResource,
+    Issuer,
     Resource,
     check_pkce,
     checked_url,
@@ -30,7 +32,6 @@ from token_refresh_worker.cli.providers.metadata import (
     read_resource,
     resource_places,
 )
-from token_refresh_worker.cli.providers.toml import profile_text
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.loader import own_profiles
 from token_refresh_worker.providers.schema import NAME, read_provider
@@ -163,3 +164,43 @@ class _Search:
                 Command((*self.command, *trust), is_complete=True),
             ),
         )
+
+
+def profile_text(issuer: Issuer, resource: Resource | None, *, title: str, source: str, today: date) -> str:
+    """Write the profile of an issuer, for the API if there is one; what nobody knows is assumed to be strict."""
+    method, *others = issuer.methods
+    scopes = list(dict.fromkeys([*(resource.scopes if resource else ()), *issuer.scopes]))
+    basis = "documented" if source.startswith("https://") else "reported"
+    lines = [
+        f'title = "{title}"',
+        f'token_endpoint = "{issuer.token_endpoint}"',
+        f'revocation_endpoint = "{issuer.revocation_endpoint}"' if issuer.revocation_endpoint else "",
+        f'resource = "{resource.resource}"' if resource else "",
+        'rotation = "optional"   # always, if each refresh returns a new refresh token',
+        "grace = 0               # seconds for which the old one works; until you know it, it is single use",
+        "\n# [access_token]",
+        "# lifetime_seconds = 3600   # what status shows right after a refresh; without it, a day is assumed",
+        "\n[request]",
+        f'auth = "{method}"{_or(others)}',
+        "\n[authorization]",
+        f'endpoint = "{issuer.authorization_endpoint}"',
+        f"scopes = {json.dumps(scopes)}" if scopes else "",
+        f'issuer = "{issuer.issuer}"' if issuer.sends_issuer else "",
+        "pkce = false" if issuer.pkce is False else "",
+        "\n[[evidence]]",
+        'says = "The endpoints, how a client authenticates, the scopes, and what the page takes"',
+        f'source = "{source}"',
+        f"on = {today}",
+        f'basis = "{basis}"',
+        "\n[[evidence]]",
+        'says = "A refresh token works once, and a dead one is invalid_grant"',
+        'source = "No metadata says it"',
+        f"on = {today}",
+        'basis = "assumed"',
+    ]
+    head = "# From the issuer's metadata. What each key means, and which others there are: docs/providers.md\n"
+    return head + "".join(f"{line}\n" for line in lines if line)
+
+
+def _or(methods: Sequence[str]) -> str:
+    return f"   # or {', '.join(methods)}, if the client is registered so" if methods else ""

@@ -1,13 +1,14 @@
 """The index of one fleet in a DynamoDB table; implements the port `Index`. See `items` for what it holds."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.aws.responses import member, service_time
-from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.errors import TableUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
+from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import REMEMBERED, Tombstone
@@ -21,6 +22,9 @@ INDEX: Final = "fleet"
 
 _IS_MEMBER: Final = "fleet = :fleet"
 _MINUTE: Final = 60
+BATCH: Final = 100
+"""How many items one call reads;
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html."""
 _BATCHES: Final = 10
 """How many calls one batch may take; a table that is not throttled needs one."""
 
@@ -35,6 +39,14 @@ class TableIndex:
     def rows(self) -> Iterator[Row]:
         """Read all rows with as few calls as there are megabytes."""
         yield from (items.read_row(item, now) for item, now in self._all_items(self._fleet))
+
+    def read_again(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Read rows by their keys, consistently; one that has left the fleet is left out."""
+        for start in range(0, len(rows), BATCH):
+            keys = [items.key("row", row.secret_arn) for row in rows[start : start + BATCH]]
+            found, now = self._get(keys)
+            of_fleet = (item for item in found.values() if item.get("fleet") == {"S": self._fleet})
+            yield from (items.read_row(item, now) for item in of_fleet)
 
     def tombstones(self) -> Iterator[Tombstone]:
         """Read the tombstones."""
@@ -60,9 +72,9 @@ class TableIndex:
             return None
         pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
         breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
-        refused = items.read_refused(found.get(f"store#{self._fleet}", {}))
+        store = items.read_store(found.get(f"store#{self._fleet}", {}))
         row = items.read_row(item, now)
-        return IndexEntry(row=row, pauses=pauses, breakers=breakers, refused=refused, read_at=now)
+        return IndexEntry(row=row, pauses=pauses, breakers=breakers, store=store, read_at=now)
 
     def report(self, row: Row, *, over: Row | None = None) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
@@ -162,18 +174,25 @@ class TableIndex:
         values = {":open": {"L": [{"S": lane} for lane in sorted(lanes)]}, ":until": {"N": items.seconds(now + LEASE)}}
         self._update(items.key("breakers", self._fleet), "SET providers = :open, open_until = :until", None, values)
 
-    def refused(self) -> frozenset[str]:
-        """Read which secrets Secrets Manager refused since it last took one."""
+    def store(self) -> StoreHealth:
+        """Read what the workers noted about Secrets Manager."""
         found, _ = self._get([items.key("store", self._fleet)])
-        return items.read_refused(found.get(f"store#{self._fleet}", {}))
+        return items.read_store(found.get(f"store#{self._fleet}", {}))
+
+    def dispatched_at(self) -> datetime | None:
+        """Read when a dispatcher last told the workers which breakers are open."""
+        found, _ = self._get([items.key("breakers", self._fleet)])
+        until = items.read_until(found.get(f"breakers#{self._fleet}", {}))
+        return None if until is None else until - LEASE
 
     def note_refused(self, secret_arn: str) -> None:
         """Note that Secrets Manager refused a secret."""
         self._update(items.key("store", self._fleet), "ADD refused :one", None, {":one": {"SS": [secret_arn]}})
 
-    def note_taken(self) -> None:
+    def note_taken(self, now: datetime) -> None:
         """Note that Secrets Manager took a secret's new tokens."""
-        self._update(items.key("store", self._fleet), "REMOVE refused", None, {})
+        update = "SET taken_at = :now REMOVE refused"
+        self._update(items.key("store", self._fleet), update, None, {":now": {"N": items.seconds(now)}})
 
     def _all_items(self, listing: str) -> Iterator[tuple[items.Item, datetime]]:
         what = _listing(listing)
@@ -201,7 +220,7 @@ class TableIndex:
                 return found, now
         # A run that went on until its function's timeout would hold up its group for minutes.
         where = f"fleet table {self._table.name} in {self._table.region}"
-        raise SecretStoreUnavailable(f"dynamodb:BatchGetItem on {where} left items unread: it is throttled")
+        raise TableUnavailable(f"dynamodb:BatchGetItem on {where} left items unread: it is throttled")
 
     def _update_member(
         self,

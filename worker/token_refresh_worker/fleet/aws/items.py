@@ -6,7 +6,7 @@
     `fleet#NAME`           pauses of the fleet (`pause`) and of its providers (`pause:PROVIDER`)
     `sent#NAME#MINUTE`     message IDs and groups of one minute; DynamoDB deletes it after `gone_at`
     `breakers#NAME`        `providers` and hosts whose breaker is open, until `open_until`
-    `store#NAME`           `refused`: secrets that Secrets Manager refused since it last took one
+    `store#NAME`           `refused`: secrets that Secrets Manager refused since it last took one, at `taken_at`
     the ARN itself         the secret's claims, which no part of a fleet's index reads or writes
 
 A row and the claims of a secret are two items: the dispatcher's role can be kept from the claims, and a row of some 400
@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
+from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, Sent, State
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.providers.schema import NAME
@@ -144,19 +145,25 @@ def read_messages(item: Item) -> dict[str, str]:
     return {name: group for name, _, group in found or ()}
 
 
-def read_refused(item: Item) -> frozenset[str]:
-    """Read which secrets Secrets Manager refused since it last took one."""
-    return _readable(item, "refused", "SS", frozenset) or frozenset()
+def read_store(item: Item) -> StoreHealth:
+    """Read which secrets Secrets Manager refused, and when it last took one."""
+    refused = _readable(item, "refused", "SS", frozenset)
+    return StoreHealth(refused=refused or frozenset(), taken_at=_readable(item, "taken_at", "N", moment))
 
 
 def read_breakers(item: Item, now: datetime) -> frozenset[str]:
     """Read which breakers are open, unless the dispatcher has long been silent."""
-    until = _readable(item, "open_until", "N", moment)
+    until = read_until(item)
     # The limit is for damage, as with a pause.
     if until is None or not now < until <= now + AHEAD:
         return frozenset()
     names = _readable(item, "providers", "L", lambda found: frozenset(_lane(name["S"]) for name in found))
     return names or frozenset()
+
+
+def read_until(item: Item) -> datetime | None:
+    """Read until when the dispatcher's word on the breakers counts."""
+    return _readable(item, "open_until", "N", moment)
 
 
 def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T | None:
@@ -176,8 +183,9 @@ def write_pause(pause: Pause) -> str:
 def read_pause(text: str) -> Pause:
     """Read a pause from JSON."""
     found = json.loads(text)
-    times = {name: moment(found[name]) for name in ("at", "until")}
-    return Pause(**times, by=str(found["by"]), why=str(found["why"]))
+    # Before 0.2, nothing said when it began.
+    at = moment(found["at"]) if "at" in found else _LONG_AGO
+    return Pause(at=at, until=moment(found["until"]), by=str(found["by"]), why=str(found["why"]))
 
 
 def seconds(when: datetime) -> str:
@@ -214,7 +222,7 @@ def _lane(name: str) -> str:
 _FLAGS: Final = ("rejected", "ending")
 _TOKENS: Final = frozenset(field.name for field in fields(CurrentTokens))
 _SEEN: Final = frozenset(field.name for field in fields(Seen)) - {"tokens", "sent"}
-_TEXTS: Final = ("outcome", "error_type", "version_id", "host")
+_TEXTS: Final = ("outcome", "error_type", "version_id", "host", "mended")
 _TIMES: Final = frozenset(name for name in _TOKENS | _SEEN if name.endswith("at")) | {"since"}
 
 
@@ -223,7 +231,7 @@ def _write_seen(seen: Seen) -> str:
     written = {name: seconds(value) if name in _TIMES else value for name, value in known.items() if value is not None}
     if seen.sent is not None:
         written["sent"] = [seconds(seen.sent.at), seen.sent.host, seen.sent.error_type, seen.sent.failures]
-    return json.dumps(written)
+    return json.dumps(written, sort_keys=True)
 
 
 def _read_seen(text: str) -> Seen:

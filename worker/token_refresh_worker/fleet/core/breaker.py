@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import Final
 
-from token_refresh_worker.fleet.core.row import Row, Sent
+from token_refresh_worker.fleet.core.row import AHEAD, Row, Sent
 
 RUNS: Final = 20
 FEWEST_RUNS: Final = 4
@@ -42,7 +42,11 @@ MANY_SILENT_RUNS: Final = 400
 STORE: Final = "Secrets Manager"
 """The name under which the store's breaker is shown. No provider can have it."""
 STORE_SECRETS: Final = 3
-"""One refused write may be one secret's own key, or two."""
+STORE_QUIET: Final = timedelta(minutes=3)
+"""Secrets whose own keys refuse are no failure of the store, however many: while it takes others, it works.
+
+One minute is the dispatcher's rhythm: a block of such secrets would fill it.
+"""
 STORE_PROBES: Final = 2
 
 _UNKNOWN: Final = frozenset({"RefreshOutcomeUnknown"})
@@ -62,7 +66,7 @@ class BreakerReason(StrEnum):
     SILENT = "silent"
     """10 runs have not reported, and none succeeded in the last minute; or 400 have not, and under half as many did."""
     STORE_REFUSES = "store_refuses"
-    """Secrets Manager refused three secrets in a row."""
+    """Secrets Manager refused three secrets, and took none for three minutes."""
 
 
 PAUSES: Final = {
@@ -87,6 +91,21 @@ class Breaker:
     reason: BreakerReason
     allowed: int
     """How many runs may be under way at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreHealth:
+    """What the workers noted about Secrets Manager."""
+
+    refused: frozenset[str] = frozenset()
+    """The secrets that it refused since it last took one."""
+    taken_at: datetime | None = None
+    """When it took new tokens, give or take the time between two notes."""
+
+    def refuses(self, now: datetime) -> bool:
+        """Whether the store's breaker is open."""
+        took = self.taken_at is not None and now - STORE_QUIET < self.taken_at <= now + AHEAD
+        return len(self.refused) >= STORE_SECRETS and not took
 
 
 def lanes_of(row: Row) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ from token_refresh_worker.fleet.core.breaker import (
 )
 from token_refresh_worker.fleet.core.fleet import (
     DOUBLINGS,
+    FEW,
     FIRST_WAIT,
     MINUTE,
     Decision,
@@ -49,21 +50,24 @@ from token_refresh_worker.fleet.core.fleet import (
 )
 from token_refresh_worker.fleet.core.groups import RUNS_A_MINUTE, Pool, assign
 from token_refresh_worker.fleet.core.pace import pace
+from token_refresh_worker.fleet.core.repair import lot, tried_early
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State, is_due, pause_of
 
+SILENT_AFTER: Final = 3 * MINUTE
 RATE_SHARE: Final = 0.95
 """Of a provider's own rate. At the whole of it, one request that is refused and repeated makes others be refused."""
 
 
 def decide(fleet: Fleet, now: datetime) -> Decision:
     """Choose what to hand out in this minute."""
-    due = [(row, message_id(row)) for row in fleet.rows if is_due(row, now)]
+    early = tried_early(fleet.rows, now)
+    due = [(row, message_id(row)) for row in fleet.rows if row.secret_arn in early or is_due(row, now)]
     # `next_at` is a part of the ID, so a run that has reported is under way no longer.
     under_way = [(row, fleet.handed_out[its_id]) for row, its_id in due if _is_under_way(fleet, its_id, now)]
     # A run that never reported, again and again, says nothing about its provider.
     unreported = [row for row, handed in under_way if handed.times == 1]
     # Nor does one that failed before.
-    breakers = breakers_of(fleet, now, _count(row for row in unreported if not row.is_retry))
+    breakers = breakers_of(fleet, now, _count(row for row in unreported if not row.has_failed))
     ready = sorted(
         (
             row
@@ -86,7 +90,23 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
         breakers=breakers,
         under_way=len(under_way),
         waiting=len(ready) - len(messages),
+        unheard_since=_unheard_since(fleet, (its_id for _, its_id in due), now),
     )
+
+
+def _unheard_since(fleet: Fleet, due: Iterable[str], now: datetime) -> datetime | None:
+    """Say since when no run has reported; None while the worker runs, as far as anybody can know.
+
+    A breaker can't say so: it lets runs through now and then, and two runs of a small fleet open none.
+    """
+    handed = (fleet.handed_out.get(its_id) for its_id in due)
+    unreported = [each.at for each in handed if each is not None and each.at <= now - SILENT_AFTER]
+    # One or two secrets may kill their own function each time.
+    if len(unreported) < min(FEW, len(fleet.rows)):
+        return None
+    reported = max((row.seen.at for row in fleet.rows if row.seen), default=None)
+    since = max(unreported, default=None)
+    return since if since is not None and (reported is None or reported < since) else None
 
 
 def breakers_of(fleet: Fleet, now: datetime, unreported: Mapping[str, int] | None = None) -> dict[str, Breaker]:
@@ -144,7 +164,11 @@ class _Minute:
         self._fleet, self._breakers, self._now = fleet, breakers, now
         self._budget = fleet.limits.runs_a_minute
         self._taken = _count(under_way)
-        self._first = _count(row for row in under_way if not row.is_retry)
+        # What failed before is the most urgent and shows no success: it would hold the places of all others.
+        self._starting = {
+            failed: _count(row for row in under_way if row.has_failed is failed) for failed in (False, True)
+        }
+        self._failing = 0
         self._rooms = rooms(fleet.rows, now)
         self._asked = Counter[str]()
         # What an open breaker holds back moves slowly in groups of its own and must not eat the others' budget.
@@ -159,6 +183,7 @@ class _Minute:
         left = self._budget - sum(min(n, share) for n in self._unreported.values())
         chosen: list[Row] = []
         postponed: list[Row] = []
+        last: list[Row] = []
         for row in ready:
             if len(chosen) >= left:
                 break
@@ -167,15 +192,21 @@ class _Minute:
             provider = scheduled_under(row)
             has_its_part = self._taken[provider] >= self._budget // 2 or self._unreported[provider] > share
             self._taken.update(_places(row))
-            self._first.update(() if row.is_retry else _places(row))
-            (postponed if has_its_part else chosen).append(row)
-        return chosen + postponed[: max(0, self._budget - self._unreported.total() - len(chosen))]
+            self._starting[row.has_failed].update(_places(row))
+            self._failing += row.has_failed
+            # Broken secrets have expired, so they come first, and there may be thousands.
+            if row.has_failed and self._failing > self._budget // 2:
+                last.append(row)
+            else:
+                (postponed if has_its_part else chosen).append(row)
+        return chosen + [*postponed, *last][: max(0, self._budget - self._unreported.total() - len(chosen))]
 
     def _probes_of_store(self, ready: Sequence[Row]) -> list[Row]:
-        """Give one secret with tokens that wait to be stored, and one that Secrets Manager took last time."""
-        kept = (row for row in ready if row.is_refused)
+        """Give one secret with tokens that wait to be stored, and one that Secrets Manager took last time, by lot."""
+        by_lot = sorted(ready, key=lambda row: lot(row, self._now))
+        kept = (row for row in by_lot if row.is_refused)
         # One that is only read shows too little, but where there is no other, the next minute can refresh it.
-        known_first = sorted(ready, key=lambda row: row.host is None)
+        known_first = sorted(by_lot, key=lambda row: (row.host is None, row.has_failed))
         taken = (row for row in known_first if not row.is_refused and self._fits(row))
         return [row for row in (next(kept, None), next(taken, None)) if row is not None]
 
@@ -185,8 +216,12 @@ class _Minute:
             breaker = self._breakers.get(lane)
             if breaker is not None and self._taken[lane] >= breaker.allowed:
                 return False
-            # What failed before has few groups, and takes no room from the others.
-            if breaker is None and not row.is_retry and self._first[lane] >= self._rooms.get(lane, STEP):
+            # What the provider failed before has few groups, and takes no room from the others.
+            if (
+                breaker is None
+                and not row.is_retry
+                and self._starting[row.has_failed][lane] >= self._rooms.get(lane, STEP)
+            ):
                 return False
         provider = scheduled_under(row)
         rate = _rate(self._fleet, provider)

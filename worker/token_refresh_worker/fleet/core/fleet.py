@@ -13,6 +13,8 @@ LEASE: Final = timedelta(minutes=5)
 MINUTE: Final = timedelta(minutes=1)
 FIRST_WAIT: Final = LEASE + MINUTE
 """How long a message may be under way; it may have been sent at the end of its minute."""
+FEW: Final = 3
+"""So many secrets are more than the trouble of single customers."""
 DOUBLINGS: Final = 2
 MEMORY: Final = FIRST_WAIT * (2 ** (DOUBLINGS + 1) - 1) + MINUTE
 """How long what was handed out is remembered."""
@@ -93,6 +95,8 @@ class Decision:
     """Runs of earlier minutes that have not reported."""
     waiting: int
     """Due secrets that this minute leaves for the next."""
+    unheard_since: datetime | None = None
+    """When the runs were handed out since which no run at all has reported: the worker does not run."""
 
     @property
     def messages(self) -> list[Message]:

@@ -6,16 +6,17 @@ No metric has "secret" or "token" in its name: the log masks the values of such 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from token_refresh_worker.fleet.core.breaker import holds_back, provider_in
+from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason, holds_back, provider_in
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet
 from token_refresh_worker.fleet.core.row import Row, State, state_of
 from token_refresh_worker.fleet.core.shares import percent, shares
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.run.metrics import metric_fields
 
+NEW_FOR: Final = timedelta(minutes=10)
 _MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD})
 """The states in which the fleet itself can keep a secret fresh; all others wait for a person."""
 
@@ -43,8 +44,10 @@ def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iter
     """Count the rows by state, and what this minute hands out and leaves."""
     states = {row.secret_arn: state_of(row, fleet.pauses, now) for row in fleet.rows}
     counted = Counter(states.values())
-    held_back = {row.secret_arn for row in fleet.rows if holds_back(decision.breakers, row)}
-    managed = [row for row in fleet.rows if states[row.secret_arn] in _MANAGED]
+    breakers = _of_providers(decision)
+    held_back = {row.secret_arn for row in fleet.rows if holds_back(breakers, row)}
+    # Nobody has looked at a new member yet: a fleet that grows misses no objective.
+    managed = [row for row in fleet.rows if states[row.secret_arn] in _MANAGED and not _is_new(row, now)]
     return Gauges(
         fleet={
             "Size": len(fleet.rows),
@@ -54,10 +57,22 @@ def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iter
             "Waiting": decision.waiting,
             "WithinWindowPercent": _within_window_percent(managed, now),
             "BreakersOpen": len(decision.breakers),
+            "WorkerUnheard": int(decision.unheard_since is not None),
+            "StoreRefuses": int(STORE in decision.breakers),
             **shares(fleet.rows, fleet.pauses, tombstones, held_back=held_back, now=now),
         },
         providers=_by_provider(fleet, decision, states),
     )
+
+
+def _of_providers(decision: Decision) -> set[str]:
+    """Return the open breakers that say something about a provider: not where Secrets Manager or the worker fails."""
+    silent = BreakerReason.SILENT if decision.unheard_since else None
+    return {name for name, breaker in decision.breakers.items() if name != STORE and breaker.reason is not silent}
+
+
+def _is_new(row: Row, now: datetime) -> bool:
+    return row.seen is None and now - NEW_FOR < row.added_at <= now
 
 
 def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) -> dict[str, dict[str, float]]:

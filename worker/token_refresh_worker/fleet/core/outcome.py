@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, changes, in_order
@@ -13,7 +13,10 @@ SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
 LONGEST_WAIT_FOR_PROVIDER: Final = timedelta(minutes=10)
 """A host that is back must be found soon; a retry is one request."""
+LONGEST_WAIT_FOR_TABLE: Final = timedelta(minutes=4)
+"""What DynamoDB refuses is a call of a few milliseconds, and says nothing about the secret."""
 UNAVAILABLE: Final = "TokenEndpointUnavailable"
+TABLE_UNAVAILABLE: Final = "TableUnavailable"
 JITTER: Final = timedelta(seconds=30)
 """Retries are spread over this time, so that secrets that failed together don't come back together."""
 
@@ -98,7 +101,16 @@ def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
         host=run.host or (before.host if before else None),
         refused_at=_refused_at(before, run, at),
         sent=_sent(before.sent if before else None, run, at),
+        **_mended(before, at, succeeded=succeeded),
     )
+
+
+def _mended(before: Seen | None, at: datetime, *, succeeded: bool) -> dict[str, Any]:
+    if before is None:
+        return {}
+    if succeeded and before.error_type:
+        return {"mended": before.error_type, "mended_at": at}
+    return {"mended": before.mended, "mended_at": before.mended_at}
 
 
 def _sent(before: Sent | None, run: Outcome, at: datetime) -> Sent | None:
@@ -151,6 +163,8 @@ def _backoff(seen: Seen) -> timedelta:
     """Wait twice as long after each failure, up to an hour; a dead grant waits for a person, so an hour at once."""
     if seen.state is State.REAUTHORIZE:
         return LONGEST_WAIT
-    longest = LONGEST_WAIT_FOR_PROVIDER if seen.error_type == UNAVAILABLE else LONGEST_WAIT
+    longest = {UNAVAILABLE: LONGEST_WAIT_FOR_PROVIDER, TABLE_UNAVAILABLE: LONGEST_WAIT_FOR_TABLE}.get(
+        seen.error_type or "", LONGEST_WAIT
+    )
     # Six doublings exceed an hour; a larger shift would overflow a timedelta.
     return min(SHORTEST_WAIT * (1 << min(seen.failures, 6)), longest)

@@ -106,6 +106,9 @@ class Seen:
     refused_at: datetime | None = None
     """When Secrets Manager first refused this secret, since it last took new tokens for it."""
     sent: Sent | None = None
+    mended: str | None = None
+    """The error after which a run last succeeded, at `mended_at`: what else failed with it may succeed, too."""
+    mended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +161,11 @@ class Row:
     def fails_again(self) -> bool:
         """Whether the last two runs that sent requests got no new tokens; one alone may have met a busy endpoint."""
         return self.sent is not None and self.sent.failures > 1
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last run, or the last request, failed."""
+        return self.is_retry or (self.seen is not None and self.seen.error_type is not None)
 
     @property
     def is_refused(self) -> bool:

@@ -2,22 +2,26 @@
 
 A customer whose grant is dead stays dead until a person authorizes again, for weeks at times. An alarm on the number of
 dead grants would be on all that time, and 900 more would change nothing. So what waits for a person counts by when it
-began, and fewer than three secrets count as none, unless they are the whole fleet. Each has its event and its row.
+began, and fewer than three secrets count as none, unless they are the whole fleet. Each has its event and its row. A
+small fleet's deaths ring one by one, each when it is new.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh_worker.fleet.core.fleet import FEW
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 
-FEW: Final = 3
+SMALL: Final = 300
+"""Below this size three secrets are more than 1 %: the first death rings."""
+JUST_NOW: Final = timedelta(minutes=10)
 FEW_A_DAY: Final = 5
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 
-_NO_TOKENS: Final = frozenset({State.REAUTHORIZE, State.EMPTY})
+NO_TOKENS: Final = frozenset({State.REAUTHORIZE, State.EMPTY})
 """What the run found there can't be kept fresh by anything that a fleet does."""
 
 
@@ -29,11 +33,11 @@ def shares(
     held_back: Collection[str],
     now: datetime,
 ) -> dict[str, float]:
-    """Return the metrics; `held_back` has the secrets that an open breaker holds back."""
-    living = [row for row in rows if row.seen is None or row.seen.state not in _NO_TOKENS]
+    """Return the metrics; `held_back` has the secrets that an open breaker of a host or a provider holds back."""
+    living = [row for row in rows if row.seen is None or row.seen.state not in NO_TOKENS]
     left = sum(stone.left_at > now - DAY and not stone.quietly for stone in tombstones)
     return {
-        "NewDeathsPercent": _new(rows, State.REAUTHORIZE, now),
+        "NewDeathsPercent": max(_new(rows, State.REAUTHORIZE, now), _first_deaths(rows, now)),
         "NewErrorsPercent": _new(rows, State.ERROR, now),
         "ExpiredPercent": percent(sum(_is_expired(row, now) for row in living), len(rows)),
         "PausedTooLong": sum(_is_paused_too_long(row, pauses, now) for row in living),
@@ -57,6 +61,14 @@ def _new(rows: Sequence[Row], state: State, now: datetime) -> float:
     since = [row.seen.since for row in rows if row.seen and row.seen.state is state]
     hour, day = (sum(moment > now - time for moment in since) for time in (HOUR, DAY))
     return max(2 * percent(hour, len(rows)), percent(day, len(rows), few=FEW_A_DAY))
+
+
+def _first_deaths(rows: Sequence[Row], now: datetime) -> float:
+    """Return the share of the grants that died just now in a small fleet, and no less than the alarm's threshold."""
+    if len(rows) >= SMALL:
+        return 0.0
+    new = sum(row.seen.state is State.REAUTHORIZE and row.seen.since > now - JUST_NOW for row in rows if row.seen)
+    return max(1.0, percent(new, len(rows), few=1)) if new else 0.0
 
 
 def _is_expired(row: Row, now: datetime) -> bool:

@@ -1,0 +1,81 @@
+/** Reads versions of one secret from AWS Secrets Manager. */
+
+import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { TokenRefreshError, failedCall, type AskedBy } from "./errors.js";
+import type { Reference } from "./reference.js";
+
+/** What a reader needs of a client of Secrets Manager. */
+export interface Client {
+  send(command: GetSecretValueCommand, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
+  config?: { region?: unknown };
+}
+
+/** One version of a secret, as it is stored. */
+export interface Version {
+  /** Names the secret, the version and the action in messages. */
+  readonly origin: string;
+  readonly versionId: string;
+  readonly createdAt: Date;
+  readonly content: unknown;
+}
+
+/** Lambda freezes what runs beside a caller. */
+export function inLambda(): boolean {
+  return "AWS_LAMBDA_FUNCTION_NAME" in process.env;
+}
+
+export class Source {
+  readonly #client: Client;
+
+  constructor(
+    readonly reference: Reference,
+    readonly askedBy: AskedBy,
+    options: { client?: Client; region?: string },
+  ) {
+    const region = options.region ?? reference.region;
+    // Like every client of the SDK, it finds region and credentials at its first call.
+    this.#client =
+      options.client ??
+      new SecretsManagerClient({
+        maxAttempts: 2,
+        // Without the last one, a request that takes too long is only warned of.
+        requestHandler: { connectionTimeout: 2000, requestTimeout: 5000, throwOnRequestTimeout: true },
+        ...(region === undefined ? {} : { region }),
+      });
+  }
+
+  /**
+   * Read the current version.
+   * @throws TokenRefreshError It can't be read; the message names the secret, the region and the action.
+   */
+  async read(): Promise<Version> {
+    // The stage is always given: a policy with a condition on secretsmanager:VersionStage asks for it.
+    const command = new GetSecretValueCommand({ SecretId: this.reference.name, VersionStage: "AWSCURRENT" });
+    let response: unknown;
+    try {
+      response = await this.#client.send(command);
+    } catch (thrown) {
+      throw failedCall(thrown, await this.where(), this.reference.name, this.askedBy);
+    }
+    return readVersion(response, await this.where());
+  }
+
+  /** Name the secret with its region, in messages. */
+  async where(): Promise<string> {
+    const region: unknown = this.#client.config?.region;
+    const known: unknown = await Promise.resolve(typeof region === "function" ? region() : region).catch(() => undefined);
+    const { name } = this.reference;
+    return typeof known === "string" ? `secret ${name} in ${known}` : `secret ${name}`;
+  }
+}
+
+function readVersion(response: unknown, where: string): Version {
+  const { SecretString, SecretBinary, VersionId, CreatedDate } = (response ?? {}) as Record<string, unknown>;
+  if (typeof VersionId !== "string" || !(CreatedDate instanceof Date) || Number.isNaN(CreatedDate.getTime())) {
+    const what = `secretsmanager:GetSecretValue on ${where} got a response without a usable VersionId or CreatedDate`;
+    const fix = "check AWS_ENDPOINT_URL and the proxy; something other than AWS seems to respond";
+    throw new TokenRefreshError("SecretStoreUnavailable", what, fix);
+  }
+  const origin = `${where}, version ${VersionId} (secretsmanager:GetSecretValue)`;
+  return { origin, versionId: VersionId, createdAt: CreatedDate, content: SecretString ?? SecretBinary };
+}

@@ -1,0 +1,111 @@
+"""A benchmark judges: a promise that is broken ends it with status 1."""
+
+import importlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import fleet, reader, reader_live, reader_price, reader_speed, webhooks, worker
+from benchmarks.fleets.goals import Result
+
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = re.findall(r"^#   (\w+) ", (ROOT / "scripts" / "bench").read_text(), re.MULTILINE)
+PRICES = {"SecretReader, 5 % cold starts": {"calls": 50_000, "usd": 0.25}}
+DAY = {"expired_tokens_served": 0, "failed_reads": 0, "calls": 36}
+
+
+def figures(**own: Any) -> reader.Figures:
+    """Figures of a reader that keeps its promises, but for what is named."""
+    kept = {"cached_read_ns": 99, "calls_for_50_misses": 1, "calls_for_50_401s": 1}
+    days = {"day_early": DAY, "day_late": DAY, "outage": {"failed_reads": 0}}
+    return {"TokenReader": kept | days | own, "powertools": {"cached_read_ns": 2_893}}
+
+
+def test_refused_reads_say_what_to_do() -> None:
+    """Each error of a read names secret, region, action and what to do, in the words that the benchmark looks for."""
+    assert {"denied": True, "missing": True, "malformed": True, "wrong region": True} == reader_live.refusals()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"cached_read_ns": 130},
+        {"calls_for_50_misses": 2},
+        {"calls_for_50_401s": 2},
+        {"outage": {"failed_reads": 1}},
+        *({"day_early": DAY | {name: 99}} for name in DAY),
+    ],
+    ids=str,
+)
+def test_a_reader_s_broken_promise_is_seen(own: dict[str, Any]) -> None:
+    """A reader that is as good as promised breaks nothing; one that is worse in one figure breaks one promise."""
+    assert all(reader.promises(figures(), bare_ns=86, refusals={}, prices=PRICES).values())
+
+    assert 1 == list(reader.promises(figures(**own), bare_ns=86, refusals={}, prices=PRICES).values()).count(False)
+
+
+def test_a_dearer_cache_is_seen() -> None:
+    """A cache that lets more than each twentieth read through costs more than promised."""
+    dearer = {name: {"calls": 50_001, "usd": 0.2501} for name in PRICES}
+
+    assert 1 == list(reader.promises(figures(), bare_ns=86, refusals={}, prices=dearer).values()).count(False)
+
+
+def test_a_receiver_s_broken_promise_is_seen() -> None:
+    """A request with another status than it should get, or with a longer log line than it may write, is named."""
+    good = {str(n): {"status": status, "log_bytes": 999} for n, status in enumerate(webhooks.STATUSES)}
+
+    assert [] == webhooks.broken(good)
+    for wrong in ({"status": 500, "log_bytes": 9}, {"status": 404, "log_bytes": 1_025}):
+        assert ["1"] == [line.partition(" got ")[0] for line in webhooks.broken(good | {"1": wrong})]
+
+
+def break_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
+    missed = Result(story="herd", what="expired", figure=2, limit=1)
+    monkeypatch.setattr(fleet, "run", lambda *_: [(1, missed)])
+
+
+def break_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "SUBJECTS", ())
+    monkeypatch.setattr(reader_speed, "measure_cached_reads", lambda _: 86.0)
+    monkeypatch.setattr(reader_speed, "measure_first_reads", lambda _: None)
+    monkeypatch.setattr(reader_live, "measure", lambda _: None)
+    monkeypatch.setattr(reader_live, "refusals", dict)
+    monkeypatch.setattr(reader_price, "measure", lambda: PRICES)
+    monkeypatch.setattr(reader, "promises", lambda *_: {"kept": True, "broken": False})
+
+
+def break_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "STATUSES", (200,) * len(webhooks.STATUSES))
+    monkeypatch.setattr(webhooks, "ROUNDS", 1)
+
+
+def break_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = worker.Sample(cold_ms=100, warm_ms=3, peak_memory_mb=45, store_calls=2, token_requests=1)
+    monkeypatch.setattr(worker, "run", lambda _: {contender.name: sample for contender in worker.CONTENDERS})
+
+
+BREAK = {"worker": break_worker, "reader": break_reader, "fleet": break_fleet, "webhooks": break_webhooks}
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_broken_promise_ends_with_status_1(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever benchmark measures a broken promise ends with 1, and so does `scripts/bench`; nightly CI runs each."""
+    BREAK[name](monkeypatch)
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    for path in ("bench", "group.sh"):
+        (tmp_path / "scripts").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "scripts" / path, tmp_path / "scripts")
+    for path in ("scripts/install", ".venv/bin/python"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f'#!/bin/sh\ncase "$*" in "-m benchmarks.{name}") exit 1 ;; esac\n')
+        (tmp_path / path).chmod(0o755)
+
+    assert 1 == importlib.import_module(f"benchmarks.{name}").main()
+    assert 1 == subprocess.run([tmp_path / "scripts" / "bench", name], check=False).returncode  # noqa: S603 - our own
+    assert f"name: [{', '.join(BENCHMARKS)}]" in (ROOT / ".github" / "workflows" / "nightly.yml").read_text()

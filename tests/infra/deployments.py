@@ -1,0 +1,154 @@
+"""Deployments as users write them: the files that pages show, and one for each parameter alone."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import tomllib
+from typing import Any
+
+from testbed.synthesis import ROOT
+from token_refresh.webhooks import SENDERS
+from token_refresh_infra.context import names_of
+from token_refresh_infra.modes import FLEET, MODES, SINGLE, WEBHOOKS
+from token_refresh_worker.oauth.formats import AuthMethod
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+ROLE = "arn:aws:iam::123456789012:role/operators"
+_PAGES = {path.stem: path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+_BASE: dict[str, dict[str, Any]] = {
+    SINGLE: {"alarms": False},
+    FLEET: {"alarms": False, "dashboard": False, "fleet": "prod", "secrets_under": "crm/"},
+    WEBHOOKS: {"alarms": False, "stripe_secret": "stripe"},
+}
+"""What a mode needs; alarms take half of a synthesis, so only what concerns them has some."""
+_ALARMS: dict[str, Any] = {"alarms": True}
+_NEEDED: dict[str, dict[str, Any]] = {
+    "alarm_email": _ALARMS,
+    "alarm_topic": _ALARMS,
+    "by_tag": {"secrets_under": ""},
+    "client_assertion_audience": {"token_endpoint_auth_method": "aws_iam_jwt"},
+    "consumers": {"operators": [ROLE]},
+    "encrypt_logs": {"kms_key": KEY},
+    "encrypt_messages": {"kms_key": KEY, **_ALARMS},
+    "kept_tokens_key": {"claim_table": "my-claims", **_ALARMS},
+    "kms_key": _ALARMS,
+    "vpc_security_groups": {"vpc_subnets": ["subnet-0a1b2c3d"]},
+    "vpc_subnets": {"vpc_security_groups": ["sg-0a1b2c3d"]},
+    "aws_iam_jwt": {"client_assertion_audience": "https://crm.example.com"},
+    "private_key_jwt": {"client_key": KEY},
+    "my-crm": {"provider_profiles": "profiles"},
+}
+"""What a parameter, or one of its values, takes besides."""
+_EACH_SENDER: dict[str, list[Any]] = {
+    f"{name}_secret": [f"{name}-secret", f"ssm:/acme/{name}", f"{name}-secret#key"] for name in SENDERS
+}
+_VALUES: dict[str, list[Any]] = _EACH_SENDER | {
+    "environment": ["dev"],
+    "account": ["123456789012"],
+    "region": ["us-east-1"],
+    "app": ["upwork"],
+    "stack": ["my-stack"],
+    "provider_profiles": ["profiles"],
+    "kms_key": ["create", KEY],
+    "previous_kms_keys": [[KEY.replace("1234abcd-", "5678abcd-")]],
+    "encrypt_logs": [True],
+    "permissions_boundary": ["arn:aws:iam::123456789012:policy/boundary"],
+    "vpc_subnets": [["subnet-0a1b2c3d"]],
+    "vpc_security_groups": [["sg-0a1b2c3d"]],
+    "tags": [["team=growth"]],
+    "log_level": ["DEBUG"],
+    "log_retention_days": [30],
+    "tracing": [True],
+    "memory_mb": [512],
+    "reserved_concurrency": [2],
+    "alarms": [True, False],
+    "alarm_email": ["you@example.com"],
+    "alarm_topic": ["arn:aws:sns:eu-central-1:123456789012:pager"],
+    "dashboard": [True, False],
+    "service": ["other"],
+    "token_secret": ["my-tokens"],
+    "client_secret": ["my-client"],
+    "published_secret": ["none", "my-copy"],
+    "read_under": [["slack-", "myapp/"]],
+    "replica_regions": [["eu-west-1", KEY.replace("eu-central-1", "us-east-1")]],
+    "operators": [[ROLE]],
+    "consumers": [[ROLE]],
+    "claim_table": ["create", "my-claims"],
+    "kept_tokens_key": ["create", "none", KEY],
+    "provider": ["google", "my-crm"],
+    "token_endpoint": ["https://crm.example.com/token"],
+    "token_endpoint_auth_method": list(AuthMethod),
+    "encrypt_messages": [True],
+    "client_key": [KEY],
+    "client_assertion_audience": ["https://crm.example.com"],
+    "event_bus": ["default"],
+    "token_lifetime_seconds": [3600],
+    "refresh_window_seconds": [3600],
+    "replay_grace_seconds": [0],
+    "request_timeout_seconds": [10],
+    "timeout_seconds": [60],
+    "schedule_minutes": [20],
+    "flexible_minutes": [5],
+    "schedule_enabled": [False],
+    "fleet": ["other"],
+    "secrets_under": ["customers/"],
+    "by_tag": [True],
+    "dispatcher_memory_mb": [512],
+    "concurrency": [8],
+    "writes_per_second": [10],
+    "overlap_seconds": [0],
+    "origin_secret": ["origin-verify"],
+}
+_OF_OTHER_MODES: dict[str, set[tuple[str, Any]]] = {
+    FLEET: {("kms_key", "create")},
+    WEBHOOKS: {("kms_key", "create"), ("provider_profiles", "profiles"), ("log_level", "DEBUG")},
+}
+"""Values that these modes refuse."""
+
+
+def _blocks() -> list[tuple[str, str]]:
+    return [
+        (page, textwrap.dedent(block))
+        for page, text in _PAGES.items()
+        for block in re.findall(r"^ *```toml\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+def _is_profile(block: str) -> bool:
+    return "title" in tomllib.loads(block)
+
+
+FILES = [(page, block) for page, block in _blocks() if not _is_profile(block)]
+"""The deployment files of all pages."""
+(PROFILE,) = (block for _, block in _blocks() if _is_profile(block))
+"""The provider's profile that docs/providers.md shows."""
+
+
+def in_sentences() -> list[tuple[str, Any]]:
+    """Return the settings in the sentences of all pages, as in `alarms = false`; a NAME in capitals is none."""
+    said = sorted({line for text in _PAGES.values() for line in re.findall(r"`(\w+ = [^`]+)`", text)})
+    settings = [tomllib.loads(line) for line in said if not re.search(r'"[A-Z_]{2,}', line)]
+    return [(name, value) for setting in settings for name, value in setting.items() if name in _VALUES]
+
+
+def of_each_parameter() -> list[dict[str, Any]]:
+    """Return for each mode a deployment with each value of each parameter, and nothing else but what that needs."""
+    settings = [(name, value) for name, values in _VALUES.items() for value in values]
+    settings += [setting for setting in in_sentences() if setting not in settings]
+    return [_deployment(mode, *setting) for mode in MODES for setting in settings if _takes(mode, *setting)]
+
+
+def _takes(mode: str, name: str, value: Any) -> bool:
+    return name in names_of(MODES[mode].parameters) and (name, str(value)) not in _OF_OTHER_MODES.get(mode, ())
+
+
+def _deployment(mode: str, name: str, value: Any) -> dict[str, Any]:
+    needed = _NEEDED.get(name, {}) | _NEEDED.get(str(value), {})
+    besides = {other: needed[other] for other in needed if other in names_of(MODES[mode].parameters)}
+    return {"mode": mode, **_BASE[mode], **besides, name: value}
+
+
+def untried() -> set[str]:
+    """Return the parameters of all modes that no deployment above has."""
+    return {name for of in MODES.values() for name in names_of(of.parameters)} - _VALUES.keys()

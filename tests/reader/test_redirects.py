@@ -1,0 +1,234 @@
+"""The hooks for httpx, requests and `fetch` after redirects and 401s: what the API did counts, not only tokens."""
+
+import asyncio
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import httpx
+import pytest
+import requests
+
+from reader.typescript import ENVIRONMENT, NODE
+from testbed.reader_surroundings import Api
+from token_refresh.reader import TokenReader
+from token_refresh.reader.httpx_auth import TokenAuth as HttpxAuth
+from token_refresh.reader.requests_auth import TokenAuth as RequestsAuth
+
+BODY: Final = b"amount=10"
+FAILED: Final = 0  # the client raised an error, as for a stream that a redirect wants again
+SENT: Final = ("GET", "POST", "stream")
+
+
+@dataclass(kw_only=True)
+class Shop(Api):
+    """An API whose `/pay` leads to `/receipt`, there or on another host."""
+
+    takes: set[str | None] = field(default_factory=set)
+    """The tokens with which it pays."""
+    shows: set[str | None] = field(default_factory=set)
+    """The tokens with which it shows a receipt."""
+    redirect: tuple[int, str] = (303, "")
+    paid: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def respond(self, path: str, bearer: str | None, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Pay once for each request that it accepts."""
+        self.seen.append({"path": path, "bearer": bearer, "body": body})
+        if bearer not in (self.takes if path == "/pay" else self.shows):
+            return 401, {}, b""
+        if path != "/pay":
+            return 200, {}, b""
+        self.paid += 1
+        status, location = self.redirect
+        return status, {"Location": location}, b""
+
+
+class Secret:
+    """A client of Secrets Manager and Lambda that counts reads and runs of the worker."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = list(tokens)
+        self.reads = self.runs = 0
+        self.stored_at = time.time() - 900
+        self.meta = SimpleNamespace(region_name="eu-central-1")
+
+    def get_secret_value(self, **_: str) -> dict[str, Any]:
+        token = self.tokens[min(self.reads, len(self.tokens) - 1)]
+        self.reads += 1
+        document = {"accessToken": token, "expiresAt": round((self.stored_at + 3600) * 1000)}
+        created = datetime.fromtimestamp(self.stored_at, UTC)
+        return {"SecretString": json.dumps(document), "VersionId": token, "CreatedDate": created}
+
+    def invoke(self, **_: Any) -> dict[str, Any]:
+        self.runs += 1
+        return {"Payload": BytesIO(b'{"outcome": "refreshed"}')}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a service sends, and the tokens that are stored in turn."""
+
+    url: str
+    sent: str
+    followed: bool
+    tokens: tuple[str, ...]
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.sent == "GET" else "POST"
+
+    @property
+    def body(self) -> bytes | None:
+        return None if self.sent == "GET" else BODY
+
+
+Sender = Callable[[Request], tuple[int, int]]
+"""Sends a request through a hook: the status that its caller gets, and how often the reader asked the store or the
+worker."""
+
+
+def reader_of(secret: Secret) -> TokenReader:
+    client: Any = secret
+    return TokenReader("tokens", client=client, background=False, refresh_function="worker", lambda_client=client)
+
+
+def with_httpx(request: Request) -> tuple[int, int]:
+    secret = Secret(*request.tokens)
+    content: Any = (part for part in [BODY]) if request.sent == "stream" else request.body
+    with httpx.Client(auth=HttpxAuth(reader_of(secret)), follow_redirects=request.followed) as client:
+        try:
+            status = client.request(request.method, request.url, content=content).status_code
+        except httpx.StreamConsumed:
+            status = FAILED
+    return status, secret.reads + secret.runs
+
+
+def with_async_httpx(request: Request) -> tuple[int, int]:
+    secret = Secret(*request.tokens)
+
+    async def stream() -> Any:
+        yield BODY
+
+    async def send() -> int:
+        auth = HttpxAuth(reader_of(secret))
+        content = stream() if request.sent == "stream" else request.body
+        async with httpx.AsyncClient(auth=auth, follow_redirects=request.followed) as client:
+            try:
+                return (await client.request(request.method, request.url, content=content)).status_code
+            except httpx.StreamConsumed:
+                return FAILED
+
+    return asyncio.run(send()), secret.reads + secret.runs
+
+
+def with_requests(request: Request) -> tuple[int, int]:
+    secret = Secret(*request.tokens)
+    data: Any = (part for part in [BODY]) if request.sent == "stream" else request.body
+    with requests.Session() as session:
+        session.auth = RequestsAuth(reader_of(secret))
+        follow = request.followed
+        response = session.request(request.method, request.url, data=data, allow_redirects=follow, timeout=10)
+    return response.status_code, secret.reads + secret.runs
+
+
+@pytest.fixture(scope="module")
+def fetch(typescript: Path) -> Iterator[Sender]:
+    """`TokenReader.fetch`, in one process of Node."""
+    dist = typescript / "dist" / "index.js"
+    program = Path(__file__).with_name("fetching.mjs")
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([NODE, program, dist], env=ENVIRONMENT, **pipes) as process:  # noqa: S603 - Node of .venv
+
+        def send(request: Request) -> tuple[int, int]:
+            asked = {
+                "url": request.url,
+                "method": request.method,
+                "body": request.body and request.body.decode(),
+                "streamed": request.sent == "stream",
+                "followed": request.followed,
+                "tokens": request.tokens,
+            }
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+            found = json.loads(process.stdout.readline())
+            return found["status"], found["reads"]
+
+        yield send
+        assert process.stdin
+        process.stdin.close()
+
+
+HOOKS: Final = {"httpx": with_httpx, "httpx, async": with_async_httpx, "requests": with_requests}
+
+
+@pytest.fixture(params=[*HOOKS, "fetch"])
+def hook(request: pytest.FixtureRequest) -> tuple[str, Sender]:
+    name = request.param
+    return name, HOOKS[name] if name in HOOKS else request.getfixturevalue("fetch")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same host", "other host"])
+def test_an_accepted_request_is_never_sent_again(hook: tuple[str, Sender], status: int, *, elsewhere: bool) -> None:
+    """Who pays and then gets a 401 behind the redirect has paid once, and a foreign host's 401 asks for no token."""
+    name, send = hook
+    for sent, newer, followed in product(SENT, (True, False), (True, False)):
+        with ExitStack() as servers:
+            shop = servers.enter_context(Shop(takes={"one", "two"}, shows={"two"}))
+            other = servers.enter_context(Shop()) if elsewhere else shop
+            host = other.url.replace("127.0.0.1", "localhost") if elsewhere else shop.url
+            shop.redirect = (status, f"{host}/receipt")
+            tokens = ("one", "two") if newer else ("one",)
+            got, asked = send(Request(url=f"{shop.url}/pay", sent=sent, followed=followed, tokens=tokens))
+        case = f"{sent}, a newer token: {newer}, redirects followed: {followed}"
+        # requests sees each hop, and repeats the one that was rejected; the others see the last response alone.
+        sees_hops = name == "requests" and followed and not elsewhere
+        # requests sends such a redirect an empty body. `fetch` follows a stream's 303 alone.
+        wants_stream = sent == "stream" and (status in {307, 308} or (name == "fetch" and status != 303))
+        after = 200 if sees_hops and newer and not wants_stream else 401
+        expected = status if not followed else FAILED if wants_stream and name != "requests" else after
+
+        assert 1 == shop.paid, case
+        assert expected == got, case
+        assert not elsewhere or not any(other.bearers), case
+        if not sees_hops:
+            assert 1 == asked, case
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same host", "other host"])
+def test_a_rejected_request_is_repeated_once(hook: tuple[str, Sender], status: int, *, elsewhere: bool) -> None:
+    """Who gets the 401 at once pays with the newer token, follows the redirect from there, and pays once."""
+    _, send = hook
+    for sent, newer, followed in product(SENT, (True, False), (True, False)):
+        with ExitStack() as servers:
+            shop = servers.enter_context(Shop(takes={"two"}, shows={"two"}))
+            other = servers.enter_context(Shop(shows={None})) if elsewhere else shop
+            host = other.url.replace("127.0.0.1", "localhost") if elsewhere else shop.url
+            shop.redirect = (status, f"{host}/receipt")
+            tokens = ("one", "two") if newer else ("one",)
+            got, _ = send(Request(url=f"{shop.url}/pay", sent=sent, followed=followed, tokens=tokens))
+        case = f"{sent}, a newer token: {newer}, redirects followed: {followed}"
+        repeated = newer and sent != "stream"
+
+        assert (200 if followed else status) if repeated else 401 == got, case
+        assert (["one", "two"] if repeated else ["one"]) == [
+            seen["bearer"] for seen in shop.seen if seen["path"] == "/pay"
+        ], case
+        assert {b"" if sent == "GET" else BODY} == {seen["body"] for seen in shop.seen if seen["path"] == "/pay"}, case
+        assert int(repeated) == shop.paid, case
+        assert not elsewhere or not any(other.bearers), case

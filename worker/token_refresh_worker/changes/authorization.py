@@ -1,0 +1,198 @@
+"""The authorization code grant (RFC 6749 section 4.1), with PKCE (RFC 7636); nothing here sends or receives."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from token_refresh.advice import Command
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.oauth.formats import Grant
+from token_refresh_worker.oauth.request import TokenRequest, token_request
+from token_refresh_worker.providers.endpoint import host_of, read_endpoint
+from token_refresh_worker.providers.provider import AuthorizationPage, Provider
+from token_refresh_worker.providers.variables import fill, places
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+_ERROR_CODES: Final = frozenset(
+    {
+        "access_denied",
+        "invalid_request",
+        "invalid_scope",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_response_type",
+    }
+)  # RFC 6749 section 4.1.2.1
+_ONCE: Final = ("state", "iss", "error", "code")
+
+
+VARIABLES: Final = {False: "providerVariables", True: "provider_variables"}
+"""The key of the provider's variables, by whether the document is in snake case."""
+
+
+class ForeignRedirect(Exception):  # noqa: N818 - it never leaves the command
+    """A URL does not belong to this authorization: its `state` or code is missing or another one's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationRequest:
+    """One request for authorization, and what tells its redirect from a forged one."""
+
+    endpoint: str
+    client_id: str
+    redirect_uri: str
+    scope: str | None
+    pkce: bool
+    params: Mapping[str, str] = field(default_factory=dict)
+    """What the provider wants beside the fields of RFC 6749."""
+    issuer: str | None = None
+    """What the provider sends as `iss` (RFC 9207), where its profile says so."""
+    token_host: str = ""
+    """The host of the token endpoint."""
+    # 192 bits; RFC 6749 section 10.10 asks for at least 128.
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    # 64 characters, within the 43 to 128 of RFC 7636 section 4.1.
+    verifier: SecretValue = field(default_factory=lambda: SecretValue(secrets.token_urlsafe(48)))
+
+    @property
+    def url(self) -> str:
+        """Give the URL of the authorization page (RFC 6749 section 4.1.1)."""
+        query = {
+            **self.params,
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "state": self.state,
+        }
+        if self.scope is not None:
+            query["scope"] = self.scope
+        if self.pkce:
+            digest = hashlib.sha256(self.verifier.reveal().encode()).digest()
+            challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+        return f"{self.endpoint}{'&' if urlsplit(self.endpoint).query else '?'}{urlencode(query)}"
+
+    def read_redirect(self, url: str) -> SecretValue:
+        """Read the authorization code from the URL that the provider redirected to (RFC 6749 section 4.1.2).
+
+        Raises:
+            ForeignRedirect: It does not belong to this authorization, or is not a URL.
+            ChangeFailed: The provider refused, or another one responded.
+        """
+        try:
+            pairs = parse_qsl(urlsplit(url).query)
+        except ValueError:
+            raise ForeignRedirect from None
+        # RFC 6749 section 3.1: two programs could read two different values.
+        if any(sum(name == once for name, _ in pairs) > 1 for once in _ONCE):
+            raise ForeignRedirect
+        response = dict(pairs)
+        # In constant time; and before anything else is read, since a forged redirect may carry any error or code.
+        if not hmac.compare_digest(response.get("state", "").encode(), self.state.encode()):
+            raise ForeignRedirect
+        self._check_issuer(response.get("iss"))
+        if "error" in response:
+            # The provider's own text is not printed: it comes through the browser, from anyone.
+            code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
+            raise ChangeFailed(f"the provider did not authorize ({code}); run authorize again")
+        if not response.get("code"):
+            raise ForeignRedirect
+        return SecretValue(response["code"])
+
+    def _check_issuer(self, issuer: str | None) -> None:
+        """Refuse the response of another authorization server (RFC 9207 section 2.4).
+
+        Where the profile doesn't say what its provider sends, `iss` must be on a host of the provider's.
+
+        Raises:
+            ChangeFailed: It is another one's.
+        """
+        if issuer == self.issuer:
+            return
+        if self.issuer is not None:
+            raise ChangeFailed(
+                f"the redirect does not come from the issuer {self.issuer} (RFC 9207): its code was not used; "
+                "run authorize again"
+            )
+        try:
+            host = urlsplit(issuer or "").hostname
+        except ValueError:
+            host = None
+        if host not in {host_of(self.endpoint), self.token_host}:
+            raise ChangeFailed(
+                "the redirect names an issuer on a host that is not the provider's (RFC 9207): its code was not used",
+                fix="Run authorize again. If the provider documents that issuer, write it into the profile "
+                "(docs/providers.md)",
+            )
+
+    def code_request(self, code: SecretValue, client: ClientCredentials, provider: Provider) -> TokenRequest:
+        """Build the request that exchanges the code for tokens (RFC 6749 section 4.1.3).
+
+        Raises:
+            ConfigurationError: The method needs a client secret, and there is none.
+        """
+        grant = {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self.redirect_uri}
+        if self.pkce:
+            grant["code_verifier"] = self.verifier.reveal()
+        further = provider.authorization.code_params if provider.authorization else {}
+        return token_request({**further, **grant}, client, provider.request, endpoint=provider.token_endpoint)
+
+
+def build_authorization(  # noqa: PLR0913 - all by name
+    template: Provider,
+    fields: Mapping[str, object],
+    *,
+    client_id: str,
+    redirect_uri: str,
+    endpoint: str | None,
+    scope: str | None,
+    pkce: bool | None,
+    token_host: str,
+) -> AuthorizationRequest:
+    """Build the request for authorization as the profile says, with the document's values in its variables.
+
+    Options have precedence: the page's `endpoint`, and whether to send a challenge (`pkce`). What `scope` asks for is
+    added to what the profile needs for a refresh token. `token_host` exchanges the code.
+
+    Raises:
+        ChangeFailed: There is no authorization page, or the provider has no code grant.
+        ConfigurationError: The page's address is wrong, or a variable is missing.
+    """
+    if template.request.grant is not Grant.REFRESH_TOKEN:
+        put = Command.of("aws secretsmanager put-secret-value --secret-id NAME --secret-string file://tokens.json")
+        raise ChangeFailed(
+            f"{template.title} has no refresh tokens, so there is nothing to authorize",
+            fix=("store the token document with ", put),
+        )
+    page = template.authorization or AuthorizationPage(endpoint="")
+    if not (endpoint or page.endpoint):
+        raise ChangeFailed(
+            f"the profile {template.name} has no authorization page", fix="name it with --authorization-endpoint URL"
+        )
+    asked = scope.split(page.scope_separator) if scope else []
+    scopes = [*asked, *(name for name in page.scopes if name not in asked)]
+    return AuthorizationRequest(
+        endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(page.endpoint, template, fields)),
+        client_id=client_id,
+        redirect_uri=redirect_uri,
+        scope=page.scope_separator.join(scopes) or None,
+        pkce=page.pkce if pkce is None else pkce,
+        params=page.params,
+        # The profile's issuer is that of its own page.
+        issuer=_filled(page.issuer, template, fields) if page.issuer and not endpoint else None,
+        token_host=token_host,
+    )
+
+
+def _filled(endpoint: str, template: Provider, fields: Mapping[str, object]) -> str:
+    values = next((fields[key] for key in VARIABLES.values() if isinstance(fields.get(key), dict)), {})
+    if places(endpoint) and not template.variables:
+        raise ChangeFailed("name the authorization page of that token endpoint with --authorization-endpoint URL")
+    return fill(endpoint, template.variables, values, provider=template.name)  # type: ignore[arg-type]  # a dict

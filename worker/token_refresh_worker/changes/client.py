@@ -1,0 +1,63 @@
+"""Replace the client credentials where runs read them; the tokens stay."""
+
+from collections.abc import Mapping
+
+from token_refresh.stored.json_object import write_object
+from token_refresh_worker.changes.change import (
+    CLIENT_KEYS,
+    ChangeFailed,
+    fields_of,
+    is_snake,
+    new_version_id,
+    repeated,
+    store_version,
+    swap,
+)
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretStore
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+
+def replace_client(
+    parts: Parts, client_secret: SecretStore | None, given: ClientCredentials, *, field: str | None = None
+) -> str:
+    """Store client credentials in the client secret, or in a field of it, else beside the tokens; return the version.
+
+    Raises:
+        ChangeFailed: Runs kept making other tokens current.
+        SecretStoreError: Secrets Manager refused.
+    """
+    if client_secret is not None:
+        # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.
+        changed = _in_field(fields_of(client_secret.read(label=CURRENT)), field, given)
+        return store_version(client_secret, new_version_id(parts), write_object(changed))
+
+    def once() -> str | None:
+        current, version_id = parts.store.read(label=CURRENT), new_version_id(parts)
+        value = write_object(with_client(fields_of(current), given))
+        return version_id if current and swap(parts.store, current.version_id, version_id, value) else None
+
+    stored = repeated(once, parts.deadline.clock)
+    if stored is None:
+        raise ChangeFailed(
+            f"runs kept changing secret {parts.secret.secret_id}; the client credentials are not stored",
+            fix=("Try again: ", parts.secret.command("client")),
+        )
+    return stored
+
+
+def _in_field(fields: Mapping[str, object], field: str | None, given: ClientCredentials) -> dict[str, object]:
+    """Put the credentials into a client secret, or into the object in its field; all else stays."""
+    if field is None:
+        return with_client(fields, given)
+    there = fields.get(field)
+    return {**fields, field: with_client(there if isinstance(there, dict) else {}, given)}
+
+
+def with_client(fields: Mapping[str, object], given: ClientCredentials) -> dict[str, object]:
+    """Put the credentials in, in the spelling that is there."""
+    client_id, client_secret = ("client_id", "client_secret") if is_snake(fields) else ("clientId", "clientSecret")
+    kept = {name: value for name, value in fields.items() if name not in CLIENT_KEYS}
+    secret = {} if given.client_secret is None else {client_secret: given.client_secret.reveal()}
+    return {**kept, client_id: given.client_id, **secret}

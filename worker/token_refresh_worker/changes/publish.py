@@ -1,0 +1,44 @@
+"""Bring the published copy up to a token set that a change has just made current."""
+
+from token_refresh.errors import TokenRefreshError
+from token_refresh.records import record
+from token_refresh_worker.core.versions import CURRENT, published_version_id
+from token_refresh_worker.run.actions import publish
+from token_refresh_worker.run.ports import SecretStore
+from token_refresh_worker.stored.document import TokenDocument
+
+
+@record
+class CopyBefore:
+    """The published copy as it was before a change: only that one is replaced.
+
+    A run that stores newer tokens after the change publishes them, and its copy stays.
+    """
+
+    store: SecretStore | None
+    version_id: str | None = None
+    failure: TokenRefreshError | None = None
+
+    @classmethod
+    def read(cls, store: SecretStore | None) -> "CopyBefore":
+        """Read the copy; an error counts when it is to be replaced, since the change comes first."""
+        try:
+            version = store.read(label=CURRENT) if store else None
+        except TokenRefreshError as failure:
+            return cls(store=store, failure=failure)
+        return cls(store=store, version_id=version.version_id if version else None)
+
+    def replace(self, document: TokenDocument, version_id: str) -> bool | None:
+        """Publish a token set; False if another copy is there by now, None if there is nothing to publish.
+
+        Raises:
+            TokenRefreshError: The published secret refuses, or can't be reached.
+        """
+        complete = document.revoked_at is not None or (document.access_token and document.expires_at)
+        if self.store is None or not complete:
+            return None
+        if self.failure is not None:
+            raise self.failure
+        if self.version_id == published_version_id(version_id):
+            return True
+        return publish(self.store, document, version_id, replaced=self.version_id)

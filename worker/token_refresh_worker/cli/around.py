@@ -1,0 +1,127 @@
+"""What is wrong around a token set: its published copy, client, claim table and grant, and other refreshers."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from token_refresh.advice import Command
+from token_refresh_worker.cli.finding import Finding
+from token_refresh_worker.cli.replicas import examine_replicas
+from token_refresh_worker.cli.screen import relative
+from token_refresh_worker.cli.state import SECRET_IS_BROKEN, SecretState
+from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.providers.provider import OldAccessToken
+from token_refresh_worker.run.failures import span, utc
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+FOREIGN_SHOWN: Final = timedelta(days=7)
+"""For how long after it stored something a second refresher is reported."""
+
+
+def around(state: SecretState) -> Iterator[Finding]:
+    """Report all of it."""
+    for check in (_client, _table, _foreign, _ending, _provider_ends, _published, _replicas):
+        yield from check(state)
+
+
+def _published(state: SecretState) -> Iterator[Finding]:
+    """Report a copy that does not follow: services read it, and never the token secret."""
+    if isinstance(failure := state.publish_failure, SECRET_IS_BROKEN):
+        yield Finding.broken(f"services can't read the published copy: {failure.facts}", *failure.fix)
+    elif failure is not None:
+        yield Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
+    elif state.published_lags and not isinstance(state.step, Mismatch):  # A run with other settings fails first.
+        yield _older_copy(state)
+
+
+def _replicas(state: SecretState) -> Iterator[Finding]:
+    published = state.settings.published_secret_id
+    if published and state.replicas:
+        yield from examine_replicas(state.context, published, state.replicas, state.snapshot.now)
+
+
+def _older_copy(state: SecretState) -> Finding:
+    now, expires_at = state.snapshot.now, state.published_expires_at
+    older = f"the published copy {state.settings.published_secret_id} is of an older version"
+    behind = now - state.snapshot.current.stored_at
+    publish = state.context.command("refresh")
+    if expires_at is not None and expires_at <= now:
+        older += f", and its access token expired {relative(expires_at - now)}"
+    elif state.settings.provider.old_access_token is OldAccessToken.DIES:
+        older += ", and the refresh ended its access token"
+    elif behind <= state.period:
+        return Finding.attention(older, "the next run updates it; now: ", publish)
+    else:
+        older += f" for {span(behind)}, and a run comes every {span(state.period)}"
+    return Finding.broken(older, "find out why no run updates it: ", doctor_of(state), ". Update it now: ", publish)
+
+
+def _client(state: SecretState) -> Iterator[Finding]:
+    """Report client credentials that no run finds: it ends before its claim, so no attempt tells."""
+    if state.client_failure is not None:
+        failure = state.client_failure
+        remedy = failure.fix or ("store them, which takes no consent: ", state.context.command("client"))
+        yield Finding.broken(f"every refresh fails before it begins: {failure.facts}", *remedy)
+
+
+def _table(state: SecretState) -> Iterator[Finding]:
+    """Report a claim table that is older than the tokens: reads of a table are consistent, so its claim is lost."""
+    store = state.policy.claim_store
+    lost = state.snapshot.missing_claim_id is not None and store.kind is ClaimStoreKind.TABLE
+    if lost and not isinstance(state.step, Mismatch):
+        yield Finding.attention(
+            f"{store} has lost claims on this secret: it was emptied, restored from a backup or made anew. The tokens "
+            "are good",
+            "a run that refreshes begins the claims anew there; now: ",
+            state.context.command("refresh", "--force"),
+        )
+
+
+def _foreign(state: SecretState) -> Iterator[Finding]:
+    """Report a second refresher: the two use up each other's refresh tokens, and a reused one can cost the grant."""
+    found = state.snapshot.foreign
+    if found is None or state.snapshot.now - found.stored_at > FOREIGN_SHOWN:
+        return
+    many = f"{found.count} token sets were" if found.count > 1 else "a token set was"
+    yield Finding.attention(
+        f"{many} stored by something else than runs, authorize, restore and claims move; the last is version "
+        f"{found.version_id}, of {utc(found.stored_at)}. A second refresher uses up the refresh token, and can cost "
+        "the grant",
+        "stop it; CloudTrail's PutSecretValue events say who it is. What it stored: ",
+        *(state.context.command("history"), ". Then begin a grant that it doesn't know: "),
+        state.context.command("authorize"),
+    )
+
+
+def _ending(state: SecretState) -> Iterator[Finding]:
+    """Report a grant that ends soon, whatever the runs do."""
+    origin, now = state.document.origin, state.snapshot.now
+    ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
+    if ends_at is not None and ending_at is not None and now >= ending_at and not is_prolonged(state):
+        yield Finding.attention(
+            f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
+            "authorize again: ",
+            state.context.command("authorize"),
+        )
+
+
+def is_prolonged(state: SecretState) -> bool:
+    """Whether the next refresh moves the end of the grant, as far as is known."""
+    document, origin = state.document, state.document.origin
+    ending_at = origin.grant_ending_at if origin else None
+    # The last refresh didn't, if the grant was ending when it brought these tokens.
+    kept = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at
+    return state.settings.provider.prolongs_grants and not kept
+
+
+def _provider_ends(state: SecretState) -> Iterator[Finding]:
+    provider = state.settings.provider
+    if notice := provider.end_notice(state.snapshot.now.date()):
+        facts = Command(("token-refresh", "providers", provider.name), is_complete=True)
+        yield Finding.attention(notice, "plan the move; what is known of it: ", facts)
+
+
+def doctor_of(state: SecretState) -> Command:
+    """Give the command that checks schedule and function."""
+    named = () if state.context.function else ("--function", state.context.function_name)
+    return state.context.command("doctor", *named)

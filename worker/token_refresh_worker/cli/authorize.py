@@ -1,0 +1,331 @@
+"""`token-refresh authorize`: get the first token set, or a new one after the grant has died."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.changes.authorization import (
+    VARIABLES,
+    AuthorizationRequest,
+    ForeignRedirect,
+    build_authorization,
+)
+from token_refresh_worker.changes.change import document_of, fields_of, is_snake
+from token_refresh_worker.changes.store import NewGrant, base_document, exchange
+from token_refresh_worker.cli.browser import authorized, opened
+from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
+from token_refresh_worker.cli.membership import find_index, join
+from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
+from token_refresh_worker.cli.redirect import RedirectServer, can_listen
+from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
+from token_refresh_worker.cli.settings import PROVIDER_KEY, provider_variable, settings_for, take_word
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import utc
+from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
+_PASTE_TRIES: Final = 5  # A wrong paste is common (the page before the redirect); a script's loop must end.
+
+
+@command(
+    "authorize",
+    "",
+    "upwork-oauth-tokens --redirect-uri http://localhost:9000/callback",
+    "--paste --redirect-uri https://example.com/oauth",
+    "jira-oauth-tokens --provider atlassian --client-file client.json",
+)
+def authorize(  # noqa: PLR0913 - options, each by its name
+    context: Context,
+    *,
+    redirect_uri: Annotated[
+        str, typer.Option(envvar="REDIRECT_URI", help="Exactly as registered for the client (Upwork: the API key).")
+    ] = DEFAULT_REDIRECT_URI,
+    client_id: Annotated[str | None, typer.Option(help="Client ID; the client secret is asked for.")] = None,
+    client_file: Annotated[
+        Path | None, typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.")
+    ] = None,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Paste the URL that the browser ends on, if no browser runs here.")
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="Open the authorization page in a browser.")] = True,
+    scope: Annotated[
+        str | None, typer.Option(help="Scopes to ask for, beside those that a refresh token needs.")
+    ] = None,
+    pkce: Annotated[
+        bool | None, typer.Option("--pkce/--no-pkce", help="Send a PKCE challenge (RFC 7636); default the profile's.")
+    ] = None,
+    authorization_endpoint: Annotated[
+        str | None,
+        typer.Option(envvar="AUTHORIZATION_ENDPOINT", help="The authorization page; default the profile's."),
+    ] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Variable of the provider, such as shop=my-shop.")
+    ] = None,
+    timeout: Annotated[int, typer.Option(min=1, max=3600, help="Seconds to wait for the redirect.")] = 300,
+    tag: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag of a new secret.")] = None,
+    fleet: Annotated[
+        str | None, typer.Option(help="Let the secret join this fleet, or be looked at by it now.")
+    ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Create the secret even if another region has one of this name.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Create the secret or replace a token set without asking.")
+    ] = False,
+) -> int:
+    """Get a token set in the browser and store it: the first one, or a new one after the grant has died.
+
+    The client credentials are those that the function uses (CLIENT_SECRET_ID, beside the tokens, or the environment).
+    If there are none, they are asked for, and stored beside the tokens.
+    """
+    tags, listens = _read_tags(tag or ()), can_listen(redirect_uri) and not paste
+    # Before the browser: a fleet that is not there must not cost a grant.
+    index = find_index(context, fleet) if fleet else None
+    if fleet:  # Its table has its name, and holds the claims.
+        context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
+    version, creates = _find(context, create=create)
+    context = take_word(context, fields_of(version), ask=not yes)
+    fields = with_provider_keys(context, fields_of(version), variable or ())
+    settings = settings_for(context, fields)
+    given = None if client_file is None else read_client_file(client_file)
+    client, keeps_client = _find_client(context, settings, fields, given, client_id)
+    authorization = build_authorization(
+        context.settings(**provider_variable(context, fields)).provider,
+        fields,
+        client_id=client.client_id,
+        redirect_uri=redirect_uri,
+        endpoint=authorization_endpoint,
+        scope=scope,
+        pkce=pkce,
+        token_host=settings.provider.host,
+    )
+    if not yes:  # After all checks of settings: a yes is followed by the browser at once.
+        _confirm(context, version, creates=creates)
+    job = _Job(
+        context=context,
+        settings=settings,
+        authorization=authorization,
+        client=client,
+        keeps_client=keeps_client,
+        known=fields_of(version),
+        change=lambda stored: with_provider_keys(context, stored, variable or ()),
+        create=partial(_create_secret, context, tags) if creates else None,
+    )
+    if listens:
+        _listen(job, browser=browser, timeout_seconds=timeout)
+    else:
+        _paste(job)
+    if fleet and index:
+        join(context, index, fleet=fleet, secret_id=context.secret_id)
+        output().print(text(f"The secret is in fleet {fleet}, and due at once."))
+    return 0
+
+
+def _read_tags(given: Sequence[str]) -> list[tuple[str, str]]:
+    tags = [item.partition("=") for item in given]
+    if not all(key and equals for key, equals, _ in tags):
+        raise typer.BadParameter("--tag must be KEY=VALUE")
+    return [(key, value) for key, _, value in tags]
+
+
+def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool]:
+    """Read what the secret holds, and say whether it has to be created.
+
+    Raises:
+        SecretNotFound: It can't be created, or is in another region.
+        InvalidSecretDocument: A deployment publishes to it.
+    """
+    try:
+        current = context.store().read(label=CURRENT)
+    except SecretNotFound as missing:
+        # An ARN can't be chosen, and the name of a deleted secret is taken until the deletion is complete.
+        if context.secret_id.startswith("arn:") or missing.is_deleted:
+            raise
+    else:
+        refuse_published_secret(context, current)
+        return current, False
+    regions = [] if create else other_regions(context)
+    if regions:
+        raise SecretNotFound(
+            f"secret {context.secret_id} does not exist in {context.region}, and exists in {', '.join(regions)}",
+            fix=(
+                *(context.command("authorize", region=regions[0]), f". To create another one in {context.region}: "),
+                context.command("authorize", "--create"),
+            ),
+        )
+    return None, True
+
+
+def _find_client(
+    context: Context,
+    settings: Settings,
+    fields: dict[str, object],
+    given: ClientCredentials | None,
+    client_id: str | None,
+) -> tuple[ClientCredentials, bool]:
+    """Give the client credentials, and whether to store them beside the tokens."""
+    try:
+        known = context.run(settings).parts.credentials(base_document(fields, None))
+    except ConfigurationError:
+        known = None  # They are in none of the three places.
+    wanted = client_id or (given.client_id if given else None)
+    if known is not None and given is None and wanted in {None, known.client_id}:
+        return known, False
+    if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.
+        raise CommandFailed(
+            f"the function reads the client credentials from secret {settings.client_secret_id} (CLIENT_SECRET_ID)",
+            fix="Change them there; then run authorize without --client-id and --client-file",
+        )
+    return given or ask_client(settings, client_id), True
+
+
+def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) -> None:
+    """Ask before a secret is created or a value is replaced."""
+    where = f"secret {context.secret_id}"
+    if creates:
+        confirm(f"{where} does not exist. Create it in {context.region}?")
+    if version is None:
+        return
+    document = document_of(fields_of(version))
+    if document is None:
+        what = "a value that is not a token document"
+    elif document.expires_at is None:
+        what = "a token set"
+    else:
+        what = f"a token set that expires at {utc(document.expires_at)}"
+    confirm(f"{where} in {context.region} holds {what}, stored at {utc(version.created_at)}. Replace it?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """What to do once the provider has authorized."""
+
+    context: Context
+    settings: Settings
+    authorization: AuthorizationRequest
+    client: ClientCredentials
+    keeps_client: bool
+    """Whether the client credentials are stored beside the tokens."""
+    known: Mapping[str, object]
+    """What is stored so far."""
+    change: Callable[[Mapping[str, object]], dict[str, object]]
+    """Adds the provider's keys to what is stored."""
+    create: Callable[[SecretValue], str] | None
+    """Creates the secret, where it is missing."""
+
+    def complete(self, code: SecretValue) -> str:
+        """Exchange the code, store the tokens, say so, and give the page for the browser.
+
+        Raises:
+            TokenRefreshError: No tokens came, or they could not be stored.
+        """
+        context, provider = self.context, self.settings.provider
+        # The provider may have ended the old grant: new tokens that are not stored leave none.
+        with finishing("The tokens are stored first."):
+            sent_at = read_clock(context)  # Before the request, so that the stored expiry is never too late.
+            grant = NewGrant(
+                tokens=exchange(context.run(self.settings).parts, self.authorization, code, self.client),
+                sent_at=sent_at,
+                asked_scope=self.authorization.scope,
+                client=self.client if self.keeps_client else None,
+            )
+            stored = grant.store(context.run(self.settings).parts, self.known, self.change, self.create)
+        expires_at = stored.document.expires_at
+        output().print(text("Authorized: the tokens are stored.", "bold green"))
+        output().print(
+            fields_table(
+                [
+                    ("secret", context.secret_id),
+                    ("region", context.region),
+                    ("provider", f"{provider.title} ({provider.host})"),
+                    ("version", stored.version_id),
+                    ("expires", None if expires_at is None else utc(expires_at)),
+                ]
+            )
+        )
+        say_published(context, self.settings, stored)
+        show(output(), *message("Next: ", context.command("status")))
+        return authorized(context.secret_id, context.command("status"))
+
+
+def _create_secret(context: Context, tags: Sequence[tuple[str, str]], value: SecretValue) -> str:
+    """Create the secret with its first version, and return that.
+
+    Its tags are those that its name stands for by the convention {app}/{environment}/{service}, and those given.
+    """
+    version_id, parts, names = str(uuid.uuid4()), context.secret_id.split("/"), ("app", "environment", "service")
+    by_name = dict(zip(names, parts, strict=True)) if len(parts) == len(names) else {}
+    context.ask(
+        "secretsmanager:CreateSecret",
+        "secret",
+        context.secret_id,
+        Name=context.secret_id,
+        ClientRequestToken=version_id,
+        Description="OAuth 2.0 tokens, refreshed by token-refresh-worker",
+        SecretString=value.reveal(),
+        Tags=[
+            {"Key": key, "Value": text}
+            for key, text in sorted(({"managed-by": "token-refresh-worker"} | by_name | dict(tags)).items())
+        ],
+    )
+    return version_id
+
+
+def with_provider_keys(context: Context, fields: Mapping[str, object], variables: Sequence[str]) -> dict[str, object]:
+    """Add the provider that was named, and its variables, to the keys of the token document.
+
+    Raises:
+        BadParameter: A variable is not KEY=VALUE.
+    """
+    added: dict[str, object] = {}
+    if name := context.environment.get("PROVIDER"):
+        added[PROVIDER_KEY] = name
+    pairs = [text.partition("=") for text in variables]
+    if not all(key and value for key, _, value in pairs):
+        raise typer.BadParameter("--variable must be KEY=VALUE")
+    if pairs:
+        key = VARIABLES[is_snake(fields)]
+        known = fields.get(key)
+        added[key] = {**(known if isinstance(known, dict) else {}), **{name: value for name, _, value in pairs}}
+    return {**fields, **added}
+
+
+def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:
+    with RedirectServer(job.authorization, job.complete) as server:
+        _show_url(job.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
+        with opened(job.authorization.url, wanted=browser, environment=job.context.environment):
+            server.wait(timeout_seconds)
+
+
+def _paste(job: _Job) -> None:
+    _show_url(job.authorization, "Open this URL in a browser on any machine, and authorize:")
+    errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
+    for _ in range(_PASTE_TRIES):
+        try:
+            code = job.authorization.read_redirect(ask_secret("URL").reveal())
+        except ForeignRedirect:
+            errors().print(
+                "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "
+                "URL that the browser ends on after you authorize."
+            )
+        else:
+            job.complete(code)
+            return
+    raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
+
+
+def _show_url(authorization: AuthorizationRequest, introduction: str) -> None:
+    errors().print(introduction)
+    errors().print(text(authorization.url), soft_wrap=True)  # In one line, so that it can be copied.

@@ -1,0 +1,111 @@
+"""What the browser shows: the authorization page, which it opens, and the page on which it ends.
+
+Every process of the machine can read a command line, and the page's URL holds the state and the PKCE challenge. So the
+browser gets a local file that only its owner can read, and that file sends it on. It gets none of our environment.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from token_refresh.advice import Command
+
+# All that a browser needs to start; AWS credentials and client secrets are not among them.
+_PASSED_ON: Final = {
+    *("BROWSER", "DBUS_SESSION_BUS_ADDRESS", "DESKTOP_SESSION", "DISPLAY", "HOME", "LANG", "LOGNAME", "PATH", "SHELL"),
+    *("TERM", "TMPDIR", "USER", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "WSL_INTEROP", "XAUTHORITY"),
+}
+_PASSED_ON_PREFIXES: Final = ("XDG_", "LC_")
+_PAGE: Final = """<!doctype html>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={url}">
+<title>Authorize</title>
+<p><a href="{url}">Go on to the authorization page</a></p>
+"""
+
+
+@contextmanager
+def opened(url: str, *, wanted: bool, environment: Mapping[str, str]) -> Iterator[None]:
+    """Open a page in the default browser, and remove the local file at the end; with `wanted` false do nothing."""
+    if not wanted:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="token-refresh-", ignore_cleanup_errors=True) as folder:
+        page = Path(folder) / "authorize.html"
+        page.touch(mode=0o600)
+        page.write_text(_PAGE.format(url=escape(url)), encoding="utf-8")
+        with _start(page, environment) as process:
+            try:
+                yield
+            finally:
+                process.terminate()  # What starts the browser; the browser itself goes on.
+
+
+def _start(page: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start the browser; if none starts, the operator opens the printed URL."""
+    return subprocess.Popen(  # noqa: S603 - Python's own module, which finds the browser
+        # -I: no module in the current folder stands in for webbrowser.
+        [sys.executable, "-I", "-m", "webbrowser", page.as_uri()],
+        env={k: v for k, v in environment.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal must not close a browser that this has started.
+    )
+
+
+HEADERS: Final = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",  # The address of this page holds the authorization code.
+    "X-Content-Type-Options": "nosniff",
+}
+
+_ENDING_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 1.125rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; padding: 0 1.5rem;
+  color: #1c1c1e; background: #fff; }}
+h1 {{ font-size: 1.5rem; }}
+code {{ background: #eef0f2; padding: .1em .3em; border-radius: .2em; }}
+@media (prefers-color-scheme: dark) {{ body {{ color: #ececee; background: #1c1c1e; }} code {{ background: #333; }} }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{text}</p>
+</main>
+</body>
+</html>
+"""
+
+FAILED: Final = _ENDING_PAGE.format(
+    title="Not authorized",
+    text="No tokens were stored. You can close this window; the terminal says why, and what to do.",
+)
+FOREIGN: Final = _ENDING_PAGE.format(
+    title="Not the expected redirect",
+    text="This page waits for the redirect of one authorization, and this was not it. Go on in the window that "
+    "<code>token-refresh authorize</code> opened, or run it again.",
+)
+
+
+def authorized(secret_id: str, status: Command) -> str:
+    """Say that the tokens are stored, and what to do next."""
+    return _ENDING_PAGE.format(
+        title="Authorized",
+        text=f"The tokens are stored in the secret <code>{escape(secret_id)}</code>. You can close this window and go "
+        f"back to the terminal; <code>{escape(str(status))}</code> shows the token set.",
+    )

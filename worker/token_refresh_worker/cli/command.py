@@ -1,0 +1,206 @@
+"""How a command is declared: its name, its examples, and the options that it shares with others.
+
+The worker's configuration is its environment. An option overlays a variable, so a command acts as the function would
+with that variable. The environment of the process itself stays as it is.
+"""
+
+import functools
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Any, Final, NamedTuple, get_args
+
+import typer
+from typer.models import ArgumentInfo
+
+from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variables_of
+from token_refresh_worker.cli.deployment import find_deployment
+from token_refresh_worker.cli.failures import reported
+from token_refresh_worker.providers.loader import profile_names
+from token_refresh_worker.run.settings import DEFAULT_SECRET_ID
+from token_refresh_worker.run.variables import Variable
+
+_PANEL: Final = "Common options"
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
+
+
+class _Shared(NamedTuple):
+    """One shared option, and the variables that it sets."""
+
+    name: str
+    help: str
+    variables: Sequence[str] = ()
+    clears: Sequence[str] = ()
+    """Variables that would have precedence over this option."""
+    repeated: bool = True
+    """Whether a printed command repeats it."""
+    completes: Callable[[str], list[str]] | None = None
+    """Gives the values that begin with a text, for the shell's completion."""
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        option = typer.Option(help=self.help, rich_help_panel=_PANEL, autocompletion=self.completes)
+        return _keyword(self.name, Annotated[str | None, option])
+
+
+def names_beginning(text: str) -> list[str]:
+    """Give the names of providers that begin with a text."""
+    return [name for name in profile_names() if name.startswith(text)]
+
+
+def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+# The SDKs disagree about which of them counts.
+_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# botocore prefers them to any profile.
+_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_OPTIONS: Final = (
+    # A printed command has the secret and its region anyway.
+    _Shared(
+        "secret_id",
+        f"The same, as an option; default ${Variable.TOKEN_SECRET_ID}, then {DEFAULT_SECRET_ID}.",
+        [Variable.TOKEN_SECRET_ID],
+        repeated=False,
+    ),
+    _Shared("region", "AWS region; default $AWS_REGION, then the profile's.", _REGION, repeated=False),
+    _Shared(
+        "profile", "AWS profile; default $AWS_PROFILE, then the environment's credentials.", ["AWS_PROFILE"], _KEYS
+    ),
+    _Shared(
+        "endpoint_url", "Address of Secrets Manager, if it is not AWS's own.", ["AWS_ENDPOINT_URL_SECRETS_MANAGER"]
+    ),
+    _Shared(
+        "provider",
+        "Name of the provider's profile; default $PROVIDER, then the token document's.",
+        [Variable.PROVIDER],
+        completes=names_beginning,
+    ),
+    _Shared(
+        "token_endpoint",
+        "The provider's token endpoint; default $TOKEN_ENDPOINT, then the profile's.",
+        [Variable.TOKEN_ENDPOINT],
+    ),
+    _Shared("function", "The deployed function: its settings apply."),
+)
+_ARGUMENT: Final = _keyword(
+    "secret",
+    Annotated[str | None, typer.Argument(metavar="SECRET_ID", help="Name or ARN of the token secret.")],
+)
+_DEBUG_HELP: Final = "Print where an error was raised; never a secret."
+_DEBUG: Final = _keyword(
+    "debug", Annotated[bool, typer.Option("--debug", help=_DEBUG_HELP, rich_help_panel=_PANEL)], default=False
+)
+SHARED: Final = {p.name: p for p in (_ARGUMENT, *(option.parameter for option in _OPTIONS), _DEBUG)}
+"""The parameters by name, in the order in which `--help` lists them."""
+
+OF_A_SECRET: Final = tuple(SHARED)
+OF_A_FLEET: Final = ("region", "profile", "debug")
+
+
+def context_of(given: Mapping[str, str | None]) -> Context:
+    """Overlay the environment with the shared options that were given."""
+    options = dict(given)
+    argument = options.pop("secret", None)
+    if argument is not None:
+        if options.get("secret_id") not in {None, argument}:
+            raise typer.BadParameter("SECRET_ID and --secret-id name two secrets; give one")
+        options["secret_id"] = argument
+    chosen = [(option, value) for option in _OPTIONS if (value := options.get(option.name)) is not None]
+    cleared = {name for option, _ in chosen for name in option.clears}
+    variables = {name: value for option, value in chosen for name in option.variables}
+    return Context(
+        environment={name: value for name, value in os.environ.items() if name not in cleared} | variables,
+        function=options.get("function"),
+        given={name: value for name, value in variables.items() if name in WORKER_VARIABLES},
+        repeated=tuple((option.flag, value) for option, value in chosen if option.repeated),
+    )
+
+
+class Declared(NamedTuple):
+    """A command as the command line runs it."""
+
+    name: str
+    """Its words: `status`, or `fleet status`."""
+    run: Callable[..., None]
+    examples: str
+
+
+def command(
+    name: str, *examples: str, shares: Sequence[str] = OF_A_SECRET, failed: int = 1, as_deployed: bool = True
+) -> Callable[[Callable[..., int]], Declared]:
+    """Declare a command: a function of its context and of its own options that returns the exit status.
+
+    Args:
+        name: Its words on the command line.
+        examples: What follows the name in the examples of `--help`.
+        shares: Names of the shared options that it has.
+        failed: The exit status if it ends with a named error.
+        as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
+    """
+
+    def declare(function: Callable[..., int]) -> Declared:
+        own = inspect.signature(function, eval_str=True).parameters.values()
+        shared = [parameter for option, parameter in SHARED.items() if option in shares]
+        parameters = [*shared, *(p for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY)]
+
+        @functools.wraps(function)
+        def run(**given: Any) -> None:
+            _refuse_empty(parameters, given)
+            options = {option: given.pop(option) for option in shares if option != "debug"}
+            context = replace(context_of(options), name=name)
+            look = (lambda: context.command("status")) if "secret" in shares else None
+            with reported(debug=given.pop("debug"), failed=failed, look=look), context.completing():
+                if as_deployed and context.function is not None:
+                    context = context.as_deployed(variables_of(context.function_configuration()))
+                if "secret" in shares:
+                    context = find_deployment(context)
+                code = function(context, **given)
+                sys.stdout.flush()  # Here, so that a full disk is reported; at exit nothing could.
+                raise typer.Exit(code)
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect reads it
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        lines = [f"token-refresh {name} {example}".rstrip() for example in examples]
+        return Declared(name, run, "\n".join(["[bold]Examples[/]", *lines]))
+
+    return declare
+
+
+def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> None:
+    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default."""
+    for parameter in parameters:
+        value = given[parameter.name]
+        if isinstance(value, str) and not value.strip():
+            (*_, option) = get_args(parameter.annotation)
+            # In Annotated, Typer keeps an option's first name where its default would be.
+            own_flag = option.default if isinstance(option.default, str) else None
+            flag = own_flag or f"--{parameter.name.replace('_', '-')}"
+            raise typer.BadParameter(f"{option.metavar if isinstance(option, ArgumentInfo) else flag} is empty")
+
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def read_duration(text: str, longest: timedelta) -> timedelta:
+    """Read a duration: `90s`, `30m`, `2h`, `7d`.
+
+    Raises:
+        BadParameter: It is none, or too long.
+    """
+    # Six digits at most: more days overflow a timedelta before they can be compared.
+    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
+    duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
+    if duration is None or duration > longest:
+        raise typer.BadParameter(f"must be a number with s, m, h or d, such as 2h, and at most {longest.days}d")
+    return duration

@@ -1,1 +1,0 @@
-"""What all commands share: options, printing, prompts, and how an error is reported."""

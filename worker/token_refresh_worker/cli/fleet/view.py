@@ -1,0 +1,217 @@
+"""What `token-refresh fleet status` knows of a fleet, and how bad it is."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from token_refresh.advice import Command
+from token_refresh_worker.cli.finding import Finding, Health
+from token_refresh_worker.cli.fleet.pause import first_to_end, plural
+from token_refresh_worker.cli.screen import iso
+from token_refresh_worker.fleet.core.breaker import STORE, Breaker
+from token_refresh_worker.fleet.core.fleet import LEASE
+from token_refresh_worker.fleet.core.gauges import NEW_FOR
+from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of, state_of
+from token_refresh_worker.fleet.core.shares import DAY, NO_TOKENS
+from token_refresh_worker.fleet.core.tombstone import Tombstone
+from token_refresh_worker.run.failures import utc
+
+STATES: Final = {
+    State.OVERDUE: "bold red",
+    State.REAUTHORIZE: "red",
+    State.ERROR: "red",
+    State.EMPTY: "yellow",
+    State.HELD: "yellow",
+    State.DUE: "",
+    State.PAUSED: "cyan",
+    State.HEALTHY: "green",
+}
+"""How each is shown, the most urgent first."""
+_HEALTH: Final = {
+    State.OVERDUE: Health.BROKEN,
+    State.REAUTHORIZE: Health.ATTENTION,
+    State.ERROR: Health.ATTENTION,
+    State.EMPTY: Health.ATTENTION,
+    State.HELD: Health.ATTENTION,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The part of a fleet that was asked for."""
+
+    fleet: str
+    members: Sequence[tuple[Row, State]]
+    """The secrets, each with its state now."""
+    pauses: Pauses
+    now: datetime
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    """The open ones, by provider."""
+    left: Sequence[Tombstone] = ()
+    """The secrets that left within a week, the newest first."""
+    dispatched_at: datetime | None = None
+    """When a dispatcher last ran; None if none ever did."""
+    unheard_since: datetime | None = None
+    """Since when no run has reported although some should have."""
+    oldest: datetime | None = None
+    """When the first secret of the whole fleet joined."""
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        """How many there are in each state that occurs, worst first."""
+        counted = Counter(state for _, state in self.members)
+        return {state: counted[state] for state in STATES if counted[state]}
+
+    @property
+    def health(self) -> Health:
+        """Whether somebody has to act."""
+        vanished = any(stone.left_at > self.now - DAY and not stone.quietly for stone in self.left)
+        of_left = Health.ATTENTION if vanished else Health.HEALTHY
+        of_states = (_HEALTH.get(state, Health.HEALTHY) for state in self.counts)
+        return max([of_left, *of_states, *(finding.health for finding in self.findings)])
+
+    @property
+    def expired(self) -> list[Row]:
+        """Living secrets whose access token has expired, the first one first, paused or not."""
+        living = (row for row, _ in self.members if row.seen and row.seen.state not in NO_TOKENS)
+        return sorted((r for r in living if r.expires_at and r.expires_at <= self.now), key=lambda r: str(r.expires_at))
+
+    @property
+    def pauses_in_force(self) -> Iterator["PauseInForce"]:
+        """The pauses of the fleet, of providers and of single secrets, each with what it costs."""
+        rows = [row for row, _ in self.members]
+        named = {"the fleet": (self.pauses.fleet, rows)}
+        named |= {
+            f"provider {name}": (pause, [row for row in rows if row.provider == name])
+            for name, pause in sorted(self.pauses.providers.items())
+        }
+        named |= {f"secret {row.name}": (row.pause, [row]) for row in rows if row.pause}
+        for what, (pause, its) in named.items():
+            if pause is not None and self.now < pause.until:
+                yield PauseInForce(what, pause, first_to_end(its, pause))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What somebody should know beside the states, the worst first."""
+        found = [*self._of_functions(), *self._of_tokens(), *self._of_breakers()]
+        return sorted(found, key=lambda finding: finding.health, reverse=True)
+
+    def _of_functions(self) -> Iterator[Finding]:
+        ran, began = self.dispatched_at, self.oldest
+        if began is not None and max(ran or began, began) <= self.now - LEASE:
+            since = f"has not run since {utc(ran)}" if ran else "has never run"
+            why = "see the alarms dispatcher-silent, functions-failing and dead-letters"
+            yield Finding(health=Health.BROKEN, text=f"the dispatcher {since}: nothing is refreshed", remedy=(why,))
+        if self.unheard_since is not None:
+            text = f"the worker does not run: no run has reported since {utc(self.unheard_since)}"
+            why = "see its log, its throttles, and the event source of the queue"
+            yield Finding(health=Health.BROKEN, text=text, remedy=(why,))
+
+    def _of_tokens(self) -> Iterator[Finding]:
+        retry = Command.of("token-refresh fleet retry --state overdue --fleet {}", self.fleet)
+        remedy = ("once the cause is corrected, ", retry, " tries them at once")
+        if expired := self.expired:
+            text = f"expired: {plural(len(expired), 'access token')}, the first of {expired[0].name}"
+            yield Finding(health=Health.BROKEN, text=text, remedy=remedy)
+        if refused := sum(row.is_refused for row, _ in self.members):
+            text = f"refused by Secrets Manager, and not stored since: {plural(refused, 'secret')}"
+            yield Finding(health=Health.ATTENTION, text=text)
+        if unread := sum(row.seen is None and row.added_at <= self.now - NEW_FOR for row, _ in self.members):
+            text = f"joined over ten minutes ago, and never read: {plural(unread, 'secret')}"
+            yield Finding(health=Health.ATTENTION, text=text)
+
+    def _of_breakers(self) -> Iterator[Finding]:
+        for name, breaker in sorted(self.breakers.items()):
+            reason = breaker.reason.value.replace("_", " ")
+            text = f"breaker of {name} is open: {reason}; {breaker.allowed} runs at once"
+            if name == STORE:
+                text = "Secrets Manager refuses, and took no secret for three minutes; two a minute are tried"
+            yield Finding(health=Health.ATTENTION, text=text)
+
+
+class PauseInForce(NamedTuple):
+    """A pause, and the access tokens that expire before it ends: how many, and the first with its time."""
+
+    what: str
+    pause: Pause
+    ends_first: tuple[int, str, datetime] | None
+
+
+def select(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
+    rows: Sequence[Row], pauses: Pauses, *, fleet: str, now: datetime, provider: str | None, state: State | None
+) -> View:
+    """Filter the rows, and put the most urgent first."""
+    order, members = list(STATES), [(row, state_of(row, pauses, now)) for row in rows]
+    selected = [(row, its) for row, its in members if provider in (None, row.provider) and state in (None, its)]
+    # A secret that no run has read may expire at any moment, as the dispatcher has it.
+    selected.sort(key=lambda m: (order.index(m[1]), m[0].expires_at or now, m[0].name))
+    return View(fleet=fleet, members=selected, pauses=pauses, now=now)
+
+
+def as_fields(view: View) -> dict[str, Any]:
+    """Give the same for machines, with all rows."""
+    return {
+        "fleet": view.fleet,
+        "health": view.health.name.lower(),
+        "secrets": len(view.members),
+        "states": {state.value: count for state, count in view.counts.items()},
+        "findings": [{"health": each.health.name.lower(), "text": each.text} for each in view.findings],
+        "breakers": {provider: breaker.reason.value for provider, breaker in sorted(view.breakers.items())},
+        "dispatched_at": iso(view.dispatched_at),
+        "unheard_since": iso(view.unheard_since),
+        "expired": len(view.expired),
+        "pauses": [_pause_fields(*each) for each in view.pauses_in_force],
+        "rows": [_fields(row, state, view) for row, state in view.members],
+        "left": [
+            {
+                "secret_id": stone.secret_arn,
+                "provider": stone.provider,
+                "left_at": iso(stone.left_at),
+                "removed": stone.quietly,
+            }
+            for stone in view.left
+        ],
+    }
+
+
+def _pause_fields(what: str, pause: Pause, ends_first: tuple[int, str, datetime] | None) -> dict[str, Any]:
+    count, name, at = ends_first or (0, None, None)
+    return {
+        "of": what,
+        "until": iso(pause.until),
+        "by": pause.by,
+        "why": pause.why,
+        "expire_first": count,
+        "first": name,
+        "first_expires_at": iso(at),
+    }
+
+
+def _fields(row: Row, state: State, view: View) -> dict[str, Any]:
+    seen, pause = row.seen, pause_of(row, view.pauses, view.now)
+    known: dict[str, Any] = {
+        "secret_id": row.secret_arn,
+        "provider": row.provider,
+        "state": state.value,
+        "next_at": iso(row.next_at),
+        "paused_until": iso(pause.until) if pause else None,
+        "paused_by": pause.by if pause else None,
+        "pause_reason": pause.why if pause else None,
+    }
+    if seen is not None:
+        known |= {
+            "since": iso(seen.since),
+            "expires_at": iso(seen.tokens.expires_at),
+            "due_at": iso(seen.tokens.due_at),
+            "last_run_at": iso(seen.at),
+            "last_success_at": iso(seen.succeeded_at),
+            "outcome": seen.outcome,
+            "error_type": seen.error_type,
+            "failures": seen.failures,
+            "version_id": seen.tokens.version_id,
+            "grant_ends_at": iso(seen.tokens.grant_ends_at),
+        }
+    # A key without a value is left out, so that a script's `.get` has one meaning.
+    return {name: value for name, value in known.items() if value is not None}

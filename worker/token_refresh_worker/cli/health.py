@@ -1,0 +1,224 @@
+"""How a token secret is: healthy, in need of attention, or broken, with the reason and the command that fixes it.
+
+What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import chain
+from typing import Final
+
+from token_refresh.advice import Advice, Command
+from token_refresh_worker.cli.around import around, doctor_of
+from token_refresh_worker.cli.finding import Finding, Health
+from token_refresh_worker.cli.screen import relative
+from token_refresh_worker.cli.state import PastAttempt, Result, SecretState
+from token_refresh_worker.core.pauses import pause_of
+from token_refresh_worker.core.schedule import lifetime_too_short
+from token_refresh_worker.core.steps import (
+    Carry,
+    Fresh,
+    Hold,
+    Mismatch,
+    Promote,
+    Redeem,
+    Rejected,
+    StoreKept,
+    TokenUsed,
+    Wait,
+)
+from token_refresh_worker.run.failures import move_options, span, utc
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
+
+_REFRESHES: Final = (Redeem, StoreKept, Promote, Carry)
+"""The steps after which the tokens are new."""
+
+_FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
+
+
+def examine(state: SecretState) -> list[Finding]:
+    """List what is wrong, the worst first; an empty list if all is well."""
+    checks = (_step, _paused, _expiry, _failed, _overdue, around, _lifetime)
+    return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
+
+
+def health_of(findings: list[Finding]) -> Health:
+    """Give the worst."""
+    return max((finding.health for finding in findings), default=Health.HEALTHY)
+
+
+def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind of step
+    """Say what the next scheduled run does."""
+    match state.step:
+        case Fresh():
+            return "sends nothing: no refresh is due"
+        case Wait(until, reason):
+            return f"sends nothing until {utc(until)}: {reason.value}"
+        case Rejected(since, retry_at):
+            return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
+        case TokenUsed(since):
+            return f"sends nothing: the refresh token was used at {utc(since)}"
+        case Hold(until=until):
+            return f"sends nothing until {utc(until)}: the refresh token may have been redeemed"
+        case Mismatch(setting):
+            return f"fails: {setting} does not fit the stored tokens"
+        case StoreKept():
+            return "stores the tokens that the claim table keeps"
+        case Promote() | Carry():
+            return "makes the tokens current that an interrupted run received"
+        case Redeem():
+            return "refreshes the tokens" if state.client_failure is None else "fails: it finds no client credentials"
+        case _:
+            return "starts the claim table again"
+
+
+def explain_attempt(past: PastAttempt) -> str:
+    """Say in words how an attempt ended."""
+    words = {
+        Result.KEPT: "tokens arrived, and the claim table keeps them",
+        Result.SILENT: "no result: the run died",
+        Result.UNKNOWN: "no response",
+        Result.MOVED: "the claims moved",
+        Result.PAUSED: "paused, or resumed",
+    }
+    said = words.get(past.result, past.result.value.replace("_", " "))
+    return said + (f" ({past.error})" if past.error else "")
+
+
+def _step(state: SecretState) -> Iterator[Finding]:
+    """Report why the next run does not refresh, or what it does instead."""
+    match state.step:
+        case Mismatch() as step:
+            yield _mismatch(state, step)
+        case Rejected(since, retry_at):
+            yield Finding.broken(
+                f"the provider rejected the refresh token at {utc(since)}; a run tries again after {utc(retry_at)}",
+                *("authorize again: ", state.context.command("authorize")),
+                *(". If the client credentials were wrong, correct them, then: ", _force(state)),
+            )
+        case TokenUsed(since):
+            yield Finding.broken(
+                f"the current refresh token was used at {utc(since)}, and the tokens that it brought are gone",
+                "authorize again: ",
+                state.context.command("authorize"),
+            )
+        case Hold(since, until, claim_id):
+            yield Finding.attention(
+                f"a refresh was started at {utc(since)}, and its result is unknown: the refresh token may have "
+                f"been redeemed. Runs wait until {utc(until)}",
+                *("wait, or authorize again: ", state.context.command("authorize")),
+                ". To send the token again now, which may make the provider revoke the grant: ",
+                state.context.command("refresh", "--resend", claim_id),
+            )
+        case StoreKept(kept):
+            yield Finding.attention(
+                f"tokens arrived after {utc(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
+                "table keeps them, encrypted. Don't delete the table, its item or its key",
+                "correct why it refuses them (the last run's error says it); the next run stores them. Now: ",
+                state.context.command("refresh"),
+            )
+        case Promote() | Carry():
+            yield Finding.attention(
+                "a run was interrupted after it received tokens; they are stored and not current yet",
+                "the next run makes them current; now: ",
+                state.context.command("refresh"),
+            )
+
+
+def _force(state: SecretState) -> Command:
+    return state.context.command("refresh", "--force")
+
+
+def _mismatch(state: SecretState, step: Mismatch) -> Finding:
+    command = state.context.command
+    if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
+        return Finding.broken(
+            f"every run fails: the tokens belong to {step.stored}, and the settings name {step.configured}",
+            "correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: ",
+            command("authorize"),
+        )
+    if step.moving:
+        return Finding.broken(
+            f"a run with these settings fails: a move of the claims to {step.stored} is not complete",
+            *("complete it: ", command("claims move", *move_options(step.stored)), ", and deploy with that store"),
+        )
+    remedy: Advice = ("set claim_table in the function's deployment, and deploy. Or ",)
+    if state.context.function is None:
+        with_function = command("status", "--function", state.context.function_name)
+        remedy = ("take the deployed function's settings: ", with_function, ". Or ")
+    return Finding.broken(
+        f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",
+        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured))),
+    )
+
+
+def _paused(state: SecretState) -> Iterator[Finding]:
+    """Report a pause: somebody decided it, and the next reader has to know."""
+    pause, left = pause_of(state.snapshot), state.left
+    if pause is None:
+        return
+    late = "" if left is None or state.snapshot.now + left > pause.until else ", and the access token expires before"
+    yield Finding.attention(
+        f"an operator paused the refreshes until {utc(pause.until)}: {pause.why}{late}",
+        *("to go on before that: ", state.context.command("resume")),
+    )
+
+
+def _expiry(state: SecretState) -> Iterator[Finding]:
+    refreshes = isinstance(state.step, _REFRESHES)
+    command = state.context.command("refresh" if refreshes else "doctor")
+    remedy = ("refresh now: " if refreshes else "find out why: ", command)
+    if state.document.access_token is None or state.left is None:
+        yield Finding.attention("there is no access token, or its expiry is unknown", *remedy)
+    elif state.left <= timedelta(0):
+        yield Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", *remedy)
+
+
+def _failed(state: SecretState) -> Iterator[Finding]:
+    """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
+    # Without an attempt on the current version, the failure was on an older one and is over.
+    if not state.snapshot.on_version or isinstance(state.step, Hold | StoreKept | Promote | Carry | Mismatch):
+        return
+    newest = state.attempts[0]
+    if newest.result in _FAILED:
+        attempt, fresh = newest.attempt, isinstance(state.step, Fresh)
+        good = "the tokens are good, and a run refreshes them when they are due"
+        yield Finding.attention(
+            f"attempt {attempt.attempt_number} ({utc(attempt.claimed_at)}) failed: {explain_attempt(newest)}",
+            f"{good if fresh else 'a later run tries again'}; to find the cause: ",
+            state.context.command("doctor"),
+        )
+
+
+def _overdue(state: SecretState) -> Iterator[Finding]:
+    """Report a refresh that is late: a scheduled run should have begun one, and no rule keeps it back."""
+    due, left = state.due_at, state.left
+    # Where no run refreshes, another finding says why; the schedule is not the cause.
+    refreshes = isinstance(state.step, Redeem) and state.client_failure is None
+    runs = isinstance(state.step, (*_REFRESHES, Wait)) and pause_of(state.snapshot) is None
+    if due is None or left is None or not runs:
+        return
+    late = state.snapshot.now - due
+    if left > timedelta(0) and late > state.period:
+        yield Finding.attention(
+            f"the refresh is overdue: it was due {relative(-late)}, a run comes every {span(state.period)}, and the "
+            f"access token expires in {span(left)}",
+            *("check the schedule and the function: ", doctor_of(state)),
+            *((". Refresh from here: ", state.context.command("refresh")) if refreshes else ()),
+        )
+
+
+def _lifetime(state: SecretState) -> Iterator[Finding]:
+    if not lifetime_too_short(state.document, state.policy):
+        return
+    claims = state.claims_today[1]
+    moves = state.policy.claim_store == IN_VERSIONS
+    move = (
+        "deploy with claim_table, and move the claims before that happens: ",
+        state.context.command("claims move", *move_options(StoreName(ClaimStoreKind.TABLE))),
+    )
+    yield Finding.attention(
+        f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
+        "will wait",
+        *(move if moves else ("ask the provider for tokens that live longer",)),
+    )

@@ -1,1 +1,0 @@
-"""`token-refresh history` and `token-refresh restore`."""

@@ -1,0 +1,168 @@
+"""What Secrets Manager says of a secret beside its value: the time, its versions, its ARN, and where it is."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, cast
+
+from token_refresh.advice import Advice
+from token_refresh.aws.arn import name_same_secret
+from token_refresh.aws.calls import CallFailed, call
+from token_refresh.aws.clients import CLIENTS, ClientLimits
+from token_refresh.aws.request import AwsRequest
+from token_refresh.aws.responses import service_time
+from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.past import Past, list_versions
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.settings import settings_of
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.stored.tags import PUBLISHED_FROM_TAG
+
+_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
+
+
+def read_clock(context: Context) -> datetime:
+    """Read Secrets Manager's clock, which alone decides when something is due; a refused request has the time, too.
+
+    Raises:
+        TokenRefreshError: There is no response, or none with a usable `Date`. Then nobody knows the time.
+    """
+    client, name = context.client("secretsmanager"), context.secret_id
+    try:
+        with context.completing():
+            return call(
+                lambda: service_time(client.describe_secret(SecretId=name)),
+                lambda: AwsRequest("secretsmanager:DescribeSecret", name, client.meta.region_name),
+                expected=lambda failure: failure.at is not None,
+            )
+    except CallFailed as refused:
+        return cast("datetime", refused.failure.at)
+
+
+def each_version(context: Context, secret_id: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the `SecretVersionsListEntry` of each version that still exists, with or without labels.
+
+    Of the token secret, unless another one is named. Source: the API page of `ListSecretVersionIds`.
+
+    Raises:
+        SecretStoreError: Secrets Manager refused, or can't be reached.
+    """
+    action, name = "secretsmanager:ListSecretVersionIds", secret_id or context.secret_id
+    for page in context.pages(action, "secret", name, SecretId=name, IncludeDeprecated=True, MaxResults=50):
+        yield from page["Versions"]
+
+
+def arn_of(context: Context, secret_id: str) -> str:
+    """Give the complete ARN of a secret.
+
+    Raises:
+        SecretStoreError: There is no such secret, or it can't be described.
+    """
+    return str(context.call("DescribeSecret", secret_id)["ARN"])
+
+
+def other_regions(context: Context) -> list[str]:
+    """List the other regions that have a secret of this name."""
+    here = context.region
+    asked = [region for region in CLIENTS.regions("secretsmanager") if region != here]
+    with ThreadPoolExecutor(max_workers=16) as pool:  # About 30 regions: two rounds of a second instead of thirty.
+        found = list(pool.map(lambda region: _exists(context, region), asked))
+    return [region for region, exists in zip(asked, found, strict=True) if exists]
+
+
+@contextmanager
+def saying_where(context: Context) -> Iterator[None]:
+    """Say where the token secret is, where reading it fails.
+
+    Raises:
+        SecretNotFound: It is in another region, or nowhere.
+        InvalidSecretDocument: This is a published secret.
+    """
+    try:
+        yield
+    except SecretNotFound as failure:
+        raise _not_found(context, failure) from None
+    except (InvalidSecretDocument, SecretEmpty):
+        refuse_published_secret(context, context.store().read(label=CURRENT))
+        raise
+
+
+def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
+    """Say where the secret is, or how to create it; about another one, such as the client's, `failure` says enough."""
+    # `claims move` would lack its options, and first shows where the secret stands.
+    command = "status" if " " in context.name else context.name
+    if failure.secret_id != context.secret_id or context.secret_id.startswith("arn:") or failure.is_deleted:
+        return failure
+    regions = other_regions(context)
+    missing = f"secret {context.secret_id} does not exist in {context.region}"
+    if regions:
+        return SecretNotFound(
+            f"{missing}, and exists in {', '.join(regions)}",
+            fix=(
+                *("Name that region: ", context.command(command, region=regions[0])),
+                f"; and set AWS_REGION={regions[0]} where it is read",
+            ),
+        )
+    return SecretNotFound(
+        f"{missing}, nor in another region that could be asked",
+        fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize")),
+    )
+
+
+def refuse_published_secret(context: Context, current: SecretVersion | None) -> None:
+    """Refuse to take a secret that a deployment publishes to for its token secret, also while it is empty.
+
+    Raises:
+        InvalidSecretDocument: It is one, by its content, its tag or PUBLISHED_SECRET_ID.
+    """
+    fields, source = fields_of(current), _published_from(context)
+    is_copy = "sourceVersionId" in fields and "refreshToken" not in fields
+    named = name_same_secret(context.environment.get("PUBLISHED_SECRET_ID", ""), context.secret_id)
+    if not (is_copy or source or named):
+        return
+    advice: Advice = ("Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",)
+    if source:
+        of_source = replace(context, environment={**context.environment, "TOKEN_SECRET_ID": source})
+        advice = "Run the command on the token secret: ", of_source.command(context.name)
+    raise InvalidSecretDocument(
+        f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
+        "token",
+        fix=advice,
+    ) from None
+
+
+def _published_from(context: Context) -> str | None:
+    """Give the token secret that a published secret's tag names; None if there is no tag, or it may not be read."""
+    try:
+        tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
+    except TokenRefreshError:
+        return None
+    return next((tag["Value"] for tag in tags if tag["Key"] == PUBLISHED_FROM_TAG), None)
+
+
+def _exists(context: Context, region: str) -> bool:
+    try:
+        context.call("DescribeSecret", context.secret_id, limits=_ONE_TRY, region=region)
+    except TokenRefreshError:  # Denied, or a region that the account has not enabled.
+        return False
+    return True
+
+
+def read_past(context: Context) -> Past:
+    """Read all versions of the secret.
+
+    Raises:
+        SecretStoreError: A store refused.
+        ConfigurationError: A setting is wrong.
+    """
+    store = context.store()
+    with saying_where(context):
+        settings = settings_of(context, fields_of(store.read(label=CURRENT)))
+        parts = context.run(settings).parts
+        needs_refresh_token = settings.provider.needs_refresh_token
+        listed = list_versions(each_version(context), parts.store, needs_refresh_token=needs_refresh_token)
+    return Past(parts=parts, listed=listed)

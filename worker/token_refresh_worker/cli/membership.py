@@ -1,0 +1,172 @@
+"""Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from token_refresh.advice import Command
+from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.lookups import arn_of
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
+from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.row import is_due
+from token_refresh_worker.fleet.ports import Index
+from token_refresh_worker.run.failures import SecretName, grant_revoked
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome
+
+
+def open_index(context: Context, fleet: str) -> Index:
+    """Open a fleet's index: the table of the fleet's name."""
+    return TableIndex(context.client("dynamodb"), fleet, fleet)
+
+
+def find_index(context: Context, fleet: str) -> Index:
+    """Open the index of a fleet that is there, before anything is changed that only this fleet could use.
+
+    Raises:
+        ConfigurationError: There is no such table.
+        TokenRefreshError: The table can't be read.
+    """
+    index = open_index(context, fleet)
+    index.read_clock()  # a table of claims alone has no index of rows
+    return index
+
+
+def fleet_of(context: Context) -> str | None:
+    """Name the fleet that the token secret is in, by its tag; None if it is in none.
+
+    Raises:
+        TokenRefreshError: Its tags can't be read.
+    """
+    tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
+    return next((str(tag["Value"]) for tag in tags if tag["Key"] == FLEET_TAG), None)
+
+
+def report_revoked(context: Context, index: Index, *, at: datetime, provider: str, version_id: str) -> bool:
+    """Let a fleet's row say what each run on the secret will find; False if there is none, or a run reported later."""
+    entry = index.entry(arn_of(context, context.secret_id))
+    if entry is None:
+        return False
+    secret = SecretName(secret_id=context.secret_id, region=context.region)
+    found = Outcome(
+        error=grant_revoked(secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
+    )
+    return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
+
+
+def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
+    """Tag a secret as a member, and make it due. Where it has the tag, nothing is written to the secret.
+
+    Raises:
+        ConfigurationError: It is a member of another fleet, or a replica.
+        TokenRefreshError: The secret or the table refuses, or can't be reached.
+    """
+    described = context.call("DescribeSecret", secret_id)
+    secret_arn = str(described["ARN"])
+    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+    if tags.get(FLEET_TAG, fleet) != fleet:
+        line = "aws secretsmanager untag-resource --secret-id {} --tag-keys {} --region {}"
+        untag = Command.of(line, secret_id, FLEET_TAG, context.region)
+        raise ConfigurationError(
+            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}", fix=("take it out first: ", untag)
+        )
+    primary = described.get("PrimaryRegion", context.region)
+    if primary != context.region:
+        add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", secret_id, fleet, primary)
+        # Two fleets would use up one grant: a replica has the tokens of its primary, and claims of its own.
+        raise ConfigurationError(
+            f"secret {secret_id} in {context.region} is a replica of the one in {primary}",
+            fix=("add that one, to a fleet of its region: ", add_it),
+        )
+    wanted = {FLEET_TAG: fleet}
+    if context.environment.get("PROVIDER"):
+        wanted[PROVIDER_TAG] = context.environment["PROVIDER"]
+    missing = [{"Key": key, "Value": value} for key, value in wanted.items() if tags.get(key) != value]
+    # The tag first: a resync removes the row of a secret without it.
+    if missing:
+        context.call("TagResource", secret_id, Tags=missing)
+    now = index.read_clock()
+    listed = TaggedSecret(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
+    if not index.add(enrol(listed, now)):
+        index.look_at(secret_arn, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """A secret on its way out of a fleet: no run begins on it any more."""
+
+    secret_id: str
+    secret_arn: str
+    is_tagged: bool
+    may_run: bool
+    """Whether a run may be under way, which still needs the tag."""
+
+
+def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str) -> Leaving:
+    """Turn a secret's row into a tombstone that no alarm counts, and leave its tag: a run under way can still store.
+
+    A resync leaves such a secret out for ten minutes.
+
+    Raises:
+        ConfigurationError: It is not in the fleet, or the table keeps tokens of it.
+        TokenRefreshError: The secret or the table refuses, or can't be reached.
+    """
+    described = _describe_member(context, index, secret_id)
+    secret_arn = str(described["ARN"])
+    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+    # A secret that is marked for deletion is in no listing, and takes no change.
+    is_tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
+    if is_tagged and _keeps_tokens(context, fleet, secret_arn):
+        raise _kept(fleet, secret_id)
+    entry, now = index.entry(secret_arn), index.read_clock()
+    if not index.remove(secret_arn, now, quietly=True) and not is_tagged:
+        status = Command.of("token-refresh fleet status --fleet {} --region {}", fleet, context.region)
+        raise ConfigurationError(f"secret {secret_id} is not in fleet {fleet}", fix=("see who is: ", status))
+    # A run begins only on what is due, and moves it when it ends.
+    may_run = is_tagged and entry is not None and is_due(entry.row, now)
+    return Leaving(secret_id=secret_id, secret_arn=secret_arn, is_tagged=is_tagged, may_run=may_run)
+
+
+def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str) -> None:
+    """Take the tag off.
+
+    Raises:
+        ConfigurationError: The last run left tokens in the table; the secret is a member again.
+        TokenRefreshError: The secret or the table refuses, or can't be reached.
+    """
+    if not leaving.is_tagged:
+        return
+    if leaving.may_run and _keeps_tokens(context, fleet, leaving.secret_arn):
+        join(context, index, fleet=fleet, secret_id=leaving.secret_id)
+        raise _kept(fleet, leaving.secret_id)
+    context.call("UntagResource", leaving.secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
+
+
+def _kept(fleet: str, secret_id: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the table of fleet {fleet} keeps new tokens of secret {secret_id}, which Secrets Manager refused",
+        fix="correct what the last error names, and let a run store them first",
+    )
+
+
+def _keeps_tokens(context: Context, fleet: str, secret_arn: str) -> bool:
+    """Look into the item itself: the row has the last error alone, which may be another one by now."""
+    key = {"secret_arn": {"S": secret_arn}}
+    read = context.ask("dynamodb:GetItem", "fleet table", fleet, TableName=fleet, Key=key, ConsistentRead=True)
+    return "kept_tokens" in read.get("Item", {})
+
+
+def _describe_member(context: Context, index: Index, secret_id: str) -> Mapping[str, Any]:
+    """Describe a secret, or what the index knows of one that is deleted."""
+    try:
+        return context.call("DescribeSecret", secret_id)
+    except SecretNotFound:
+        known = {row.secret_arn: row.name for row in index.rows()}
+        known |= {stone.secret_arn: stone.name for stone in index.tombstones()}
+        found = next((arn for arn, name in known.items() if secret_id in (arn, name)), None)
+        if found is None:
+            raise
+        return {"ARN": found}

@@ -1,0 +1,103 @@
+"""`token-refresh pause` and `token-refresh resume`: stop the token requests for one secret, without a deployment."""
+
+from typing import Annotated
+
+import typer
+
+from token_refresh.advice import Command
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.pause import Pauses
+from token_refresh_worker.cli.command import command, read_duration
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.failures import CommandFailed
+from token_refresh_worker.cli.lookups import arn_of, saying_where
+from token_refresh_worker.cli.membership import find_index
+from token_refresh_worker.cli.screen import errors, message, output, printable, show, text
+from token_refresh_worker.cli.settings import settings_for
+from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
+from token_refresh_worker.core.schedule import Policy, due_at
+from token_refresh_worker.core.snapshot import Snapshot
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import utc
+
+
+@command("pause", '--for 2h --why "their maintenance"')
+def pause(
+    context: Context,
+    *,
+    duration: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 7d.")] = "2h",
+    why: Annotated[str, typer.Option(help="The reason, for the next reader.")] = "no reason given",
+) -> int:
+    """Stop token requests for a while, also those on demand. A pause always ends by itself."""
+    lasts, reason = read_duration(duration, LONGEST_PAUSE), printable(why)
+    if len(reason) > LONGEST_REASON:
+        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most")
+    _refuse_in_fleet(context, "pause", "--for", duration, "--why", why)
+    pauses, policy = _open(context)
+    snapshot, made = pauses.pause(lasts, reason)
+    output().print(text(f"Paused until {utc(made.until)}: {reason}", "bold yellow"))
+    _warn(snapshot, policy, made)
+    show(output(), *message("To go on before that: ", context.command("resume")))
+    return 0
+
+
+@command("resume", "")
+def resume(context: Context) -> int:
+    """End the pause of one secret: runs may refresh it again."""
+    (pauses, _), fleet = _open(context), context.deployment.fleet
+    with saying_where(context):
+        ended = pauses.paused()
+    if ended is None:
+        _refuse_in_fleet(context, "resume")
+        output().print(text(f"Secret {context.secret_id} is not paused."))
+        return 0
+    index = find_index(context, fleet) if fleet else None
+    pauses.resume(ended)
+    if index is not None:  # Its row is due when the pause would have ended.
+        index.look_at(arn_of(context, context.secret_id), index.read_clock())
+    output().print(text(f"Resumed: runs may refresh secret {context.secret_id} again.", "bold green"))
+    show(output(), *message("Next: ", context.command("status")))
+    return 0
+
+
+def _open(context: Context) -> tuple[Pauses, Policy]:
+    with saying_where(context):
+        settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
+    pauses = Pauses(
+        open=lambda: context.run(settings).parts,
+        clock=SystemClock(),
+        run_period=settings.run_period,
+        waiting=lambda until: errors().print(f"A run is under way; its claim ends at {utc(until)} at the latest."),
+    )
+    return pauses, settings.policy
+
+
+def _warn(snapshot: Snapshot, policy: Policy, made: ClaimPause) -> None:
+    """Say what the pause costs, if it is over too late."""
+    document = snapshot.current.document
+    expires_at, due = document.expires_at, due_at(document, policy)
+    if expires_at is None or due is None or made.until <= due:
+        return
+    if made.until >= expires_at:
+        output().print(text(f"The access token expires at {utc(expires_at)}: services fail from then on.", "red"))
+    alarm_at = expires_at - (expires_at - due) / 2
+    if made.until > alarm_at:
+        late = f"The alarm renewal-overdue is raised at {utc(alarm_at)}, when half of the refresh window is over."
+        output().print(text(late, "yellow"))
+
+
+def _refuse_in_fleet(context: Context, name: str, *options: str) -> None:
+    """Refuse a member of a fleet, whose dispatcher has to know of the pause.
+
+    Raises:
+        CommandFailed: It is one.
+    """
+    fleet = context.deployment.fleet
+    if fleet is None:
+        return
+    words = ("token-refresh", "fleet", name, "--fleet", fleet, "--secret", context.secret_id, *options)
+    raise CommandFailed(
+        f"secret {context.secret_id} is in fleet {fleet}, whose dispatcher keeps the pauses",
+        fix=("Tell the fleet: ", Command((*words, "--region", context.region))),
+    )

@@ -1,1 +1,0 @@
-"""`token-refresh pause` and `token-refresh resume`."""

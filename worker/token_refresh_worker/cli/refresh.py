@@ -1,0 +1,200 @@
+"""`token-refresh refresh`: the same run as the function's, from here; or the deployed function's, with its log."""
+
+import base64
+import json
+from contextlib import nullcontext
+from typing import Annotated, Any, Final
+
+import typer
+
+from token_refresh import errors as named
+from token_refresh.aws.calls import call
+from token_refresh.aws.clients import ClientLimits
+from token_refresh.aws.request import AwsRequest
+from token_refresh_worker.adapters.telemetry import mask
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.lookups import saying_where
+from token_refresh_worker.cli.prompts import confirm
+from token_refresh_worker.cli.screen import Errors, errors, show_result, text
+from token_refresh_worker.cli.settings import names_provider, settings_for, take_word
+from token_refresh_worker.cli.state import read_state
+from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.settings import Settings
+
+_SENTENCES = {
+    "refresh_claimed": "claimed the right to refresh, attempt {attempt}",
+    "token_request_failed": "the token endpoint sent no tokens: {seen}",
+    "tokens_staged": "received tokens, stored as version {staged_version_id}",
+    "tokens_carried": "stored received tokens on top of the edited copy, as version {staged_version_id}",
+    "tokens_promoted": "version {version_id} is current",
+    "tokens_published": "updated the published copy",
+    "promotion_refused": "another version became current meanwhile, and stays",
+    "refresh_yielded": "yielded: {reason}",
+}
+
+
+@command("refresh", "", "--force", "--dry-run --json", "--invoke token-refresh-prod --force")
+def refresh(  # noqa: PLR0913 - options, each by its name
+    context: Context,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Refresh even if no refresh is due.")] = False,
+    resend: Annotated[
+        str | None,
+        typer.Option(
+            "--resend",
+            metavar="CLAIM",
+            help="Send the refresh token again, although the outcome of this attempt is unknown: it may end the grant.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what a run would do; write and send nothing.")
+    ] = False,
+    invoked: Annotated[
+        str | None,
+        typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> int:
+    """Refresh the tokens if that is due: the same run as the function's, with your own AWS credentials.
+
+    Exit status: 0 whatever the outcome, 1 if the run failed.
+    """
+    trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
+    if invoked is not None:
+        return invoke(context, invoked, trigger, as_json=as_json)
+    console = errors()
+    with saying_where(context):
+        if force and not (dry_run or yes):
+            _confirm_reserved(context)
+        context, settings = _settings(context, ask=not (dry_run or yes))
+        with console.status("refreshing"):  # After the questions: it would draw over them.
+            result = _run(context, settings, console, trigger)
+    show_result(result, as_json=as_json)
+    return 0
+
+
+def _settings(context: Context, *, ask: bool) -> tuple[Context, Settings]:
+    fields = fields_of(context.store().read(label=CURRENT))
+    context = take_word(context, fields, ask=ask)
+    settings = settings_for(context, fields)
+    if ask and not names_provider(context, fields):
+        confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
+    return context, settings
+
+
+def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger) -> dict[str, str | None]:
+    run = context.run(settings, trigger, _Progress(console))
+    ends_first = "The run ends first, since the refresh token may be redeemed and its tokens not stored yet."
+    with nullcontext() if trigger.dry_run else finishing(ends_first):
+        return run.execute().as_result(None)
+
+
+def _confirm_reserved(context: Context) -> None:
+    """Ask before a forced refresh takes one of the claims that are left for scheduled runs."""
+    state = read_state(context)
+    now = state.snapshot.now
+    if state.snapshot.ledger.forced_again_at(FORCED_CLAIMS_A_DAY, now) > now:
+        used, limit = state.claims_today
+        confirm(
+            f"{FORCED_CLAIMS_A_DAY} refreshes were forced in the last 24 hours. Another one takes a claim that is "
+            f"reserved for scheduled runs ({used} of {limit} are used). Go on?"
+        )
+
+
+class _Progress:
+    """The run's log, for a person; masked as the function's."""
+
+    def __init__(self, console: Errors) -> None:
+        self._console = console
+
+    def info(self, event: str, **fields: object) -> None:
+        self._print("", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._print("yellow", event, fields)
+
+    def _print(self, style: str, event: str, fields: dict[str, object]) -> None:
+        sentence = _SENTENCES.get(event)
+        line = event.replace("_", " ") if sentence is None else sentence.format_map(mask(fields))
+        try:
+            self._console.print(text(f"- {line}", style))
+        except OSError:  # Such as a full disk. A run that has redeemed must store the tokens all the same.
+            self._console.on_broken_pipe()
+
+
+# As long as a function may run, and one attempt: a repeat would be a second run.
+_LIMITS: Final = ClientLimits(connect_seconds=3, read_seconds=910, attempts=1)
+_PRINTED: Final = ("outcome", "error_type", "attempts", "duration_ms", "seconds_to_expiry", "version_id")
+"""What is printed of a line of the function's log beside its level and event; nothing else is."""
+
+_RESULT: Final = ("outcome", "secret_id", "version_id", "expires_at", "due_at", "request_id", "retry_at")
+
+
+def invoke(context: Context, function: str, trigger: Trigger, *, as_json: bool) -> int:
+    """Invoke the function on demand.
+
+    Raises:
+        CommandFailed: It failed.
+        TokenRefreshError: It could not be invoked.
+    """
+    event: dict[str, object] = {"force": trigger.force, "dry_run": trigger.dry_run}
+    if trigger.resend is not None:
+        event["resend"] = trigger.resend
+    # Only if one was named: the function refuses an event for a secret that is not its own.
+    if secret_id := context.environment.get("TOKEN_SECRET_ID"):
+        event["secret_id"] = secret_id
+    with errors().status(f"waiting for {function}"):
+        response = _call(context, function, event)
+    _print_log(response.get("LogResult", ""))
+    payload = _read_payload(response["Payload"])
+    if response.get("FunctionError") or "outcome" not in payload:
+        raise _failure(function, payload)
+    result = {name: str(payload[name]) for name in _RESULT if payload.get(name) is not None}
+    show_result(result, as_json=as_json)
+    return 0
+
+
+def _call(context: Context, function: str, event: dict[str, object]) -> dict[str, Any]:
+    client = context.client("lambda", _LIMITS)
+
+    def ask() -> dict[str, Any]:
+        response = client.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps(event))
+        return {**response, "Payload": response["Payload"].read()}
+
+    return call(ask, lambda: AwsRequest("lambda:InvokeFunction", function, client.meta.region_name, "function"))
+
+
+def _read_payload(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _failure(function: str, payload: dict[str, Any]) -> CommandFailed:
+    """Give what the function raised; of an error that is not the worker's, only its type is printed."""
+    error_type, message = str(payload.get("errorType", "")), str(payload.get("errorMessage", ""))
+    if not error_type:
+        return CommandFailed(f"function {function} returned no result of a run; is it the refresh worker?")
+    found = getattr(named, error_type, None)
+    is_ours = isinstance(found, type) and issubclass(found, named.TokenRefreshError)
+    return CommandFailed(f"function {function} failed with {error_type}{f': {message}' if is_ours else ''}")
+
+
+def _print_log(tail: str) -> None:
+    console = errors()
+    for line in base64.b64decode(tail).decode(errors="replace").splitlines():
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            continue  # Lambda's own START and REPORT lines.
+        if isinstance(fields, dict) and "event" in fields:
+            details = "  ".join(f"{name}={fields[name]}" for name in _PRINTED if name in fields)
+            console.print(text(f"| {fields.get('level', 'info')} {fields['event']}  {details}".rstrip(), "dim"))

@@ -1,0 +1,53 @@
+"""`token-refresh restore`: bring an older token set back, also if something else was saved over it."""
+
+from typing import Annotated
+
+import typer
+
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.restore import PREVIOUS, check_claims, choose, prepare
+from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.failures import finishing
+from token_refresh_worker.cli.lookups import read_past, saying_where
+from token_refresh_worker.cli.prompts import confirm
+from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
+from token_refresh_worker.cli.settings import settings_of, take_word
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import utc
+
+
+@command("restore", "", "--version 1b2c3d4e-...", "--yes")
+def restore(
+    context: Context,
+    *,
+    version_id: Annotated[
+        str | None, typer.Option("--version", metavar="VERSION_ID", help="Which one; default the last good one.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Restore without asking.")] = False,
+) -> int:
+    """Bring an older token set back, as a new version.
+
+    It is refused if no run could refresh it, or not without a risk: authorize again instead.
+    """
+    with saying_where(context):
+        context = take_word(context, fields_of(context.store().read(label=CURRENT)), ask=not yes)
+    past = read_past(context)
+    check_claims(past)
+    chosen = choose(past, version_id)
+    older = prepare(past, chosen, lambda fields: settings_of(context, fields).policy)
+    expires_at = older.document.expires_at
+    expires = None if expires_at is None else utc(expires_at)
+    about = [("version", chosen.version_id), ("stored", utc(chosen.created_at)), ("expires", expires)]
+    errors().print(fields_table([*about, ("note", older.note)]))
+    if not yes:
+        confirm("Make it current, as a new version?")
+    settings = settings_of(context, older.document.fields)
+    with finishing("The token set is stored first."):
+        stored, replaced = older.store(context.run(settings).parts)
+    old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
+    output().print(text("Restored.", "bold green"))
+    output().print(fields_table([("current version", stored.version_id), ("replaced", old)]))
+    say_published(context, settings, stored)
+    show(output(), *message("Next: ", context.command("status")))
+    return 0

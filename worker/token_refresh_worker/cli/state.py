@@ -1,0 +1,239 @@
+"""The state of one token secret, read as a run reads it: what is stored, and what the next scheduled run would do."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretEmpty,
+    SecretNotFound,
+    TokenRefreshError,
+)
+from token_refresh.stored.spelling import CAMEL
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.lookups import saying_where
+from token_refresh_worker.cli.replicas import Replica, read_replicas
+from token_refresh_worker.cli.settings import settings_for
+from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh_worker.core.schedule import Policy, due_at, run_period
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.steps import Step
+from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.run.run import next_step
+from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.document import TokenDocument
+
+ATTEMPTS_LISTED: Final = 5
+
+SECRET_IS_BROKEN: Final = (SecretNotFound, SecretEmpty, InvalidSecretDocument, ConfigurationError)
+"""Errors that say how a secret is, and not who may read it."""
+
+
+class Result(StrEnum):
+    """What became of an attempt."""
+
+    REFRESHED = "refreshed"
+    STAGED = "staged"
+    """It received tokens, and they are not current yet."""
+    KEPT = "kept"
+    """It received tokens, Secrets Manager refused them, and the claim table keeps them."""
+    IN_PROGRESS = "in_progress"
+    NOT_REDEEMED = "not_redeemed"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    SILENT = "silent"
+    """Nothing is stored under its claim: the run died."""
+    MOVED = "moved"
+    """It was no attempt: the claims were moved."""
+    PAUSED = "paused"
+    """Nor was it: an operator paused the refreshes, or resumed them."""
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nobody has to look at it."""
+        return self in {Result.REFRESHED, Result.IN_PROGRESS, Result.PAUSED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """One attempt to refresh, as the ledger lists it."""
+
+    attempt: Attempt
+    result: Result
+    error: str | None
+    version_id: str | None
+    """The version that holds the tokens it received."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretState:
+    """What `status` prints and `doctor` checks."""
+
+    context: Context
+    settings: Settings
+    snapshot: Snapshot
+    step: Step
+    """What the next scheduled run does first."""
+    attempts: tuple[PastAttempt, ...]
+    """The newest first."""
+    publish_failure: TokenRefreshError | None
+    """Why the published copy can't be read."""
+    published_expires_at: datetime | None
+    """When the token in a published copy of an older version expires; None if nobody knows."""
+    replicas: tuple[Replica, ...] | None
+    """The published secret's in other regions; None if nobody looked."""
+    client_failure: TokenRefreshError | None
+    """Why a run would find no client credentials; None also where the settings don't say where they are."""
+
+    @property
+    def policy(self) -> Policy:
+        """Give what the core knows about time, host and claim store."""
+        return self.settings.policy
+
+    @property
+    def document(self) -> TokenDocument:
+        """Give the current token document."""
+        return self.snapshot.current.document
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Say from when on a refresh is due; None: now."""
+        return due_at(self.document, self.policy)
+
+    @property
+    def grant_ends_at(self) -> datetime | None:
+        """Say when the grant ends unless a refresh prolongs it; None if nobody knows."""
+        return self.document.origin.grant_ends_at if self.document.origin else None
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long the access token still lives; negative if it has expired."""
+        return None if self.document.expires_at is None else self.document.expires_at - self.snapshot.now
+
+    @property
+    def longest_safe_cache(self) -> timedelta:
+        """Say how long a consumer may keep a token without a look at its expiry; zero: not at all."""
+        return self.settings.provider.longest_safe_cache(self.document.lifetime)
+
+    @property
+    def host(self) -> str:
+        """The host that the refresh token belongs to, by what is stored, else by the settings."""
+        return self.snapshot.host or self.policy.host
+
+    @property
+    def claims_today(self) -> tuple[int, int]:
+        """Count the claims of the last 24 hours, and say how many there may be."""
+        recent = [a for a in self.snapshot.ledger.attempts if a.claimed_at > self.snapshot.now - DAY]
+        free = max(0, VERSIONS_A_DAY - sum(a.versions for a in recent))
+        used = sum(a.fate.is_attempt for a in recent)
+        return used, used + free // VERSIONS_A_CLAIM[self.policy.claim_store.kind]
+
+    @property
+    def period(self) -> timedelta:
+        """The longest time between two scheduled runs: as deployed, else as a deployment has it by default."""
+        return self.settings.run_period or run_period(self.document, self.policy)
+
+    @property
+    def published_lags(self) -> bool:
+        """Whether the published copy is of another version than the current one."""
+        published, current = self.snapshot.published, published_version_id(self.snapshot.current.version_id)
+        return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
+
+
+def read_state(context: Context) -> SecretState:
+    """Read the token secret, with no more permission than the function has; only replicas take one more.
+
+    Raises:
+        TokenRefreshError: It can't be read, or is not a token document.
+    """
+    with context.completing(), saying_where(context):
+        context.settings()  # A wrong variable is reported first.
+        settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
+        run = context.run(settings)
+        memory, claims = run.memory, run.parts.claims
+        snapshot = run.reader.read()
+        attempts = tuple(
+            _past_attempt(claims, snapshot, attempt)
+            for attempt in reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
+        )
+    for failure in (memory.publish_failure, client_failure := _client_failure(context, run.parts, settings, snapshot)):
+        if failure is not None:
+            context.complete(failure)
+    state = SecretState(
+        context=context,
+        settings=settings,
+        snapshot=snapshot,
+        step=next_step(snapshot, RunState(), settings.policy),
+        attempts=attempts,
+        publish_failure=memory.publish_failure,
+        published_expires_at=None,
+        replicas=_replicas(context, settings.published_secret_id),
+        client_failure=client_failure,
+    )
+    return replace(state, published_expires_at=_expiry_of_copy(context, state)) if state.published_lags else state
+
+
+def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | None:
+    """Read them with a permission that the function has not; None without it."""
+    if published is None:
+        return ()
+    with suppress(TokenRefreshError):
+        return read_replicas(context, published)
+    return None
+
+
+def _expiry_of_copy(context: Context, state: SecretState) -> datetime | None:
+    """Read when the token in the published copy expires; None if it holds none, or can't be read."""
+    with suppress(TokenRefreshError):
+        copy = context.store(state.settings.published_secret_id, setting="PUBLISHED_SECRET_ID").read(label=CURRENT)
+        return CAMEL.read_time(fields_of(copy), CAMEL.expires_at)
+    return None
+
+
+def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
+    """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
+    # Without the function's settings, a document without credentials says nothing: the function may have a secret.
+    if not context.knows_function and settings.client_secret_id is None:
+        return None
+    try:
+        parts.credentials(snapshot.current.document)
+    except SECRET_IS_BROKEN as failure:
+        return failure
+    except TokenRefreshError:
+        return None  # The caller may not read them, or not now: that says nothing about the function.
+    return None
+
+
+def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
+    # Each record is one read; attempts whose tokens are stored have none.
+    record = None if attempt.fate is Fate.STORED else claims.record_of(attempt.claim_id)
+    stored = staged_version_id(attempt.claim_id, attempt.version_id) if attempt.fate is Fate.STORED else None
+    return PastAttempt(
+        attempt=attempt,
+        result=_result(snapshot, attempt),
+        error=record.error if record else None,
+        version_id=stored,
+    )
+
+
+def _result(snapshot: Snapshot, attempt: Attempt) -> Result:
+    match attempt.fate:
+        case Fate.STORED:
+            waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
+            return Result.STAGED if waiting else Result.REFRESHED
+        case Fate.SILENT if snapshot.kept is not None and snapshot.kept.claim.claim_id == attempt.claim_id:
+            return Result.KEPT
+        case Fate.SILENT:
+            newest = snapshot.newest
+            live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
+            return Result.IN_PROGRESS if live else Result.SILENT
+        case _:
+            return Result(attempt.fate.value)

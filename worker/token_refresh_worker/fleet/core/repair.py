@@ -1,0 +1,66 @@
+"""Which failing secrets to try before their backoff ends, so that a repair is found without an operator.
+
+A run that succeeds after an error shows that its cause is over: what failed with the same error before that is tried at
+once, each secret at most every five minutes. So that somebody finds out, one secret of each cause that AWS names is
+tried each minute, by lot. All of this follows from the rows.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from token_refresh_worker.fleet.core.row import Row
+
+AGAIN_AFTER: Final = timedelta(minutes=5)
+OVER_FOR: Final = timedelta(minutes=10)
+"""So long after the last success the others have been tried."""
+LOT_AFTER: Final = timedelta(minutes=1)
+
+_OF_AWS: Final = frozenset(
+    {"KeptTokensUnreadable", "SecretAccessDenied", "SecretNotFound", "SecretStoreUnavailable", "TokensKept"}
+)
+"""What a person repairs at AWS, mostly for many secrets at once. A try sends nothing to a provider."""
+_ANYWHERE: Final = _OF_AWS | {"ConfigurationError", "InternalError", "TableUnavailable"}
+_AT_ITS_PROVIDER: Final = frozenset({"ClientRejected", "InvalidTokenResponse", "TokenRequestRejected"})
+
+Cause = tuple[str, str]
+"""An error, and the provider if it is the provider's."""
+
+
+def tried_early(rows: Iterable[Row], now: datetime) -> set[str]:
+    """Return the ARNs of the secrets to try now, whatever `next_at` says."""
+    failing = [(row, row.seen, cause) for row in rows if row.seen and (cause := _cause(row, row.seen.error_type))]
+    over = _over(rows, now)
+    early = {
+        row.secret_arn
+        for row, seen, cause in failing
+        if cause in over and seen.at < over[cause] and seen.at <= now - AGAIN_AFTER
+    }
+    lots: dict[Cause, Row] = {}
+    for row, seen, cause in failing:
+        if cause[0] in _OF_AWS and seen.at <= now - LOT_AFTER:
+            lots[cause] = min(lots.get(cause, row), row, key=lambda each: lot(each, now))
+    return early | {row.secret_arn for row in lots.values()}
+
+
+def lot(row: Row, now: datetime) -> bytes:
+    """Draw a row's lot of this minute: the same each time that it is asked for."""
+    return sha256(f"{row.secret_arn}|{int(now.timestamp()) // 60}".encode()).digest()
+
+
+def _over(rows: Iterable[Row], now: datetime) -> Mapping[Cause, datetime]:
+    """Return when each cause was last seen to be over."""
+    found: dict[Cause, datetime] = {}
+    for row in rows:
+        at = row.seen.mended_at if row.seen else None
+        cause = _cause(row, row.seen.mended) if row.seen else None
+        if at is not None and cause is not None and now - OVER_FOR < at <= now:
+            found[cause] = max(at, found.get(cause, at))
+    return found
+
+
+def _cause(row: Row, error_type: str | None) -> Cause | None:
+    if error_type in _ANYWHERE:
+        return error_type, ""
+    return (error_type, row.provider) if error_type in _AT_ITS_PROVIDER else None
