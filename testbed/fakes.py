@@ -20,7 +20,7 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
-from token_refresh_worker.core.locked import ListedVersion
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, TokenResponse
 from token_refresh_worker.run.ports import NewestClaim, SecretVersion
@@ -82,10 +82,10 @@ class FakeStore:
             value=None if text is None else SecretValue(text),
         )
 
-    def versions(self) -> tuple[ListedVersion, ...]:
+    def versions(self) -> tuple[VersionEntry, ...]:
         listed = self._call("list versions", "ListSecretVersionIds", {"IncludeDeprecated": True})["Versions"]
         return tuple(
-            ListedVersion(
+            VersionEntry(
                 version_id=entry["VersionId"],
                 labels=frozenset(entry.get("VersionStages", ())),
                 created_at=datetime.fromtimestamp(entry["CreatedDate"], UTC),

@@ -60,7 +60,7 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.core.claims import Record as ClaimRecord
-from token_refresh_worker.core.locked import ListedVersion
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
@@ -190,7 +190,7 @@ class _Secret:
         """Read a version."""
         return self._ports.ask(Read(self._name, label, version_id))  # type: ignore[return-value]  # what a search replies
 
-    def versions(self) -> tuple[ListedVersion, ...]:
+    def versions(self) -> tuple[VersionEntry, ...]:
         """List all versions."""
         return self._ports.ask(ListIds(self._name))  # type: ignore[return-value]  # likewise
 

@@ -18,7 +18,7 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
 )
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.locked import ListedVersion
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.versions import CLAIM, unheld_claim_id
 from token_refresh_worker.run.ports import SecretVersion
 
@@ -198,7 +198,7 @@ TableWrite = Append | Record | Keep | Drop
 StoreCall = Read | List | ListIds | Put | Move | ReadTable | Open | TableWrite
 AnyCall = StoreCall | SetTable | LoseKey | ChangeKey | EnableKeys | Remove
 StoreReply = (
-    SecretVersion | tuple[SecretVersion, ...] | tuple[ListedVersion, ...] | Item | str | bool | None | SecretStoreError
+    SecretVersion | tuple[SecretVersion, ...] | tuple[VersionEntry, ...] | Item | str | bool | None | SecretStoreError
 )
 
 
@@ -376,10 +376,10 @@ class Store:
                 raise AssertionError(call)
         return self.states.number(state_after._replace(secrets=self._model.snapshot())), reply
 
-    def _listed(self, name: str, now: int) -> tuple[ListedVersion, ...]:
+    def _listed(self, name: str, now: int) -> tuple[VersionEntry, ...]:
         response = self._model.call("ListSecretVersionIds", {"SecretId": name, "IncludeDeprecated": True}, now=now)
         return tuple(
-            ListedVersion(
+            VersionEntry(
                 version_id=listed["VersionId"],
                 labels=frozenset(listed.get("VersionStages", ())),
                 created_at=datetime.fromtimestamp(listed["CreatedDate"] + self._behind_seconds, UTC),

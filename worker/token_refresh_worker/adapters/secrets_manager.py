@@ -20,7 +20,7 @@ from token_refresh.aws.responses import (
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
-from token_refresh_worker.core.locked import ListedVersion
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import Deadline, SecretVersion
 
@@ -86,9 +86,9 @@ class SecretsManagerSecret:
         except CallFailed:
             return None
 
-    def versions(self) -> tuple[ListedVersion, ...]:
+    def versions(self) -> tuple[VersionEntry, ...]:
         """List all versions; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecretVersionIds.html."""
-        listed: list[ListedVersion] = []
+        listed: list[VersionEntry] = []
         page: dict[str, str] = {}
         while True:
             what = {"IncludeDeprecated": True, **page}
@@ -163,10 +163,10 @@ class SecretsManagerSecret:
         )
 
 
-def _read_page(response: Any) -> tuple[list[ListedVersion], str | None]:
+def _read_page(response: Any) -> tuple[list[VersionEntry], str | None]:
     entries = member(response, "Versions", list)
     listed = [
-        ListedVersion(
+        VersionEntry(
             version_id=version_member(entry),
             labels=_labels(entry),
             created_at=time_member(entry, "CreatedDate"),

@@ -17,7 +17,7 @@ from token_refresh_worker.core.versions import claim_version_id, staged_version_
 
 
 @record
-class ListedVersion:
+class VersionEntry:
     """One version of a secret, as `ListSecretVersionIds` gives it: whether it can be decrypted or not."""
 
     version_id: str
@@ -45,7 +45,7 @@ def translated(ledger: Ledger, current: TokenSet) -> Ledger:
     )
 
 
-def chain_of(listed: Iterable[ListedVersion], claim_id: str) -> list[str]:
+def chain_of(listed: Iterable[VersionEntry], claim_id: str) -> list[str]:
     """Give the listed claims before and after a claim, oldest first: the IDs of all claims form one chain."""
     known = {version.version_id for version in listed}
     before = {claim_version_id(version_id): version_id for version_id in known}
@@ -57,7 +57,7 @@ def chain_of(listed: Iterable[ListedVersion], claim_id: str) -> list[str]:
     return chain
 
 
-def worth_reading(listed: Sequence[ListedVersion], chain: Sequence[str]) -> set[str]:
+def worth_reading(listed: Sequence[VersionEntry], chain: Sequence[str]) -> set[str]:
     """Give the versions whose tokens nothing but themselves tells: those with a label, and bases that somebody saved.
 
     A change of the key encrypts versions with a label anew.
@@ -70,7 +70,7 @@ def worth_reading(listed: Sequence[ListedVersion], chain: Sequence[str]) -> set[
 
 
 def rebuilt_claim(
-    listed: Sequence[ListedVersion], chain: Sequence[str], current: TokenSet, readable: Iterable[TokenSet]
+    listed: Sequence[VersionEntry], chain: Sequence[str], current: TokenSet, readable: Iterable[TokenSet]
 ) -> Claim:
     """Rebuild the last claim of a chain, and its ledger, none of which can be read.
 

@@ -7,7 +7,7 @@ from token_refresh.errors import SecretAccessDenied
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
-from token_refresh_worker.core.locked import ListedVersion
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.response import EndpointResponse
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class SecretStore(Protocol):
         """
         ...
 
-    def versions(self) -> tuple[ListedVersion, ...]:
+    def versions(self) -> tuple[VersionEntry, ...]:
         """List all versions, those without labels too (`ListSecretVersionIds`)."""
         ...
 
