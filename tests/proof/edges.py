@@ -1,5 +1,6 @@
 """Histories at the edges of the model: a key, a label, a kept token, a clock, a life."""
 
+from dataclasses import replace
 from typing import Final
 
 from proof.operators import (
@@ -33,6 +34,26 @@ KEY_CHANGED_PEOPLE: Final = Scenario(
     budget=Budget(operator=3),
     operator=(CHANGE_KEY, ENABLE_KEYS, MOVE_BACK, COPY_BACK, EDIT, AUTHORIZE, REAUTHORIZE, UNLABEL),
     before=3,
+)
+
+MOVED_BACK_THEN_KEY: Final = Scenario(
+    name="moved back, key changed",
+    plans=("s",),
+    budget=Budget(operator=2),
+    operator=(MOVE_BACK, CHANGE_KEY),
+    before=3,
+)
+
+LOCKED_SUCCESSOR: Final = replace(MOVED_BACK_THEN_KEY, name="tokens locked", provider="grace")
+
+OLD_LIST: Final = Scenario(
+    name="key changed, old list",
+    provider="static",
+    plans=("s", "s"),
+    budget=Budget(operator=1, stale=2),
+    operator=(CHANGE_KEY,),
+    stale_depth=8,
+    before=1,
 )
 
 KEY_CHANGED_STALE: Final = Scenario(
@@ -82,4 +103,12 @@ FORCED_EARLY: Final = Scenario(
     due_seconds=THREE_DAYS - HOUR_PASSES,
 )
 
-EDGES: Final = (KEY_CHANGED, KEY_CHANGED_PEOPLE, KEY_CHANGED_STALE, FAR_BACK, CLOCK_JUMPS, FORCED_EARLY)
+EDGES: Final = (
+    KEY_CHANGED,
+    MOVED_BACK_THEN_KEY,
+    KEY_CHANGED_PEOPLE,
+    KEY_CHANGED_STALE,
+    FAR_BACK,
+    CLOCK_JUMPS,
+    FORCED_EARLY,
+)
