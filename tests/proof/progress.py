@@ -109,7 +109,7 @@ class Progress:
             raise Violation(f"left alone: a grant that is alive is given up (runs end: {', '.join(outcomes)})")
         if alive and self._invariants.reachable(ports.state, ports.provider, now):
             return None
-        if alive:
+        if alive and ports.provider.kind != "single-use":
             raise Violation("left alone: runs wait until the provider accepts the refresh token no longer")
         return REJECTED
 
