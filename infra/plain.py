@@ -17,7 +17,7 @@ from token_refresh import __version__
 from token_refresh.webhooks import SENDERS
 from token_refresh_infra.context import ParameterError, read_parameters
 from token_refresh_infra.modes import FLEET, MODES, SINGLE, WEBHOOKS, parameters_of
-from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.providers.loader import profile_names
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
@@ -98,7 +98,7 @@ def single(provider: str, *, default: str | None = None) -> dict[str, Any]:
 def timing(values: Mapping[str, str]) -> tuple[object, ...] | None:
     """Return all that a template takes of a profile; None where a profile isn't enough to deploy, or will end."""
     try:
-        of = read_parameters(SingleParameters, values)
+        of = read_parameters(CheckedParameters, values)
     except ParameterError:
         return None
     profile = of.settings.provider

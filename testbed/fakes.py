@@ -22,7 +22,7 @@ from token_refresh_worker.core.claims import (
 )
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import EndpointResponse, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, TokenResponse
 from token_refresh_worker.run.ports import NewestClaim, SecretVersion
 
 SECRET_ID = "tokens"
@@ -203,6 +203,13 @@ class FakeEndpoint:
     responses: list[EndpointResponse | Callable[[], EndpointResponse]] = field(default_factory=list)
     requests: list[TokenRequest] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
+    signatures: list[FailedRequest | None] = field(default_factory=list)
+    """How signing ends, in order; then it succeeds."""
+    signed: list[TokenRequest] = field(default_factory=list)
+
+    def sign(self, request: TokenRequest) -> FailedRequest | None:
+        self.signed.append(request)
+        return self.signatures.pop(0) if self.signatures else None
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         self.requests.append(request)

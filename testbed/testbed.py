@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from testbed.aws.faults import Call
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.grant import Reuse
-from testbed.provider.token_endpoint import TokenEndpoint, TokenRequest
+from testbed.provider.token_endpoint import ReceivedRequest, TokenEndpoint
 from testbed.secrets_manager.limits import DAY_SECONDS, VERSIONS_PER_SECRET
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.secrets_manager.staleness import Staleness
@@ -175,7 +175,7 @@ class Testbed:
 
     def read_stale(self, seed: int = 1) -> None:
         """Let reads of Secrets Manager be stale from now on: as old and as jumpy as the protocol assumes."""
-        self.store.staleness = Staleness(writes=8, seconds=30, seed=seed)
+        self.store.staleness = Staleness(writes=8, seconds=300, seed=seed)
 
     @property
     def claims(self) -> SecretsManagerServer | DynamoDbServer:
@@ -310,7 +310,7 @@ class _Endpoint(TokenEndpoint):
         super().__init__(reuse=reuse)
         self._trace = trace
 
-    def record(self, request: TokenRequest) -> None:
+    def record(self, request: ReceivedRequest) -> None:
         """Keep what became of a request, and when."""
         super().record(request)
         self._trace.append(TOKEN_REQUEST)

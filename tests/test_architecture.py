@@ -33,6 +33,7 @@ PURE_IMPORTS = tuple(name_of(path) for path in (*PURE_ROOMS, *PURE_FILES))
 PURE = {
     "base64",
     "collections",
+    "contextlib",
     "dataclasses",
     "datetime",
     "enum",
@@ -48,6 +49,7 @@ PURE = {
     "typing",
     "urllib",
     "uuid",
+    "zlib",
 }
 ACTS = {"datetime.now", "datetime.utcnow", "date.today", "uuid.uuid1", "uuid.uuid4", "print", "open", "input"}
 
@@ -143,6 +145,40 @@ def test_a_class_name_has_one_meaning() -> None:
     defined = Counter(name.lstrip("_") for path in modules for name in names_of_classes(path))
 
     assert set(SHARED_NAMES) == {name for name, count in defined.items() if count > 1}
+
+
+def test_a_test_double_has_a_name_of_its_own() -> None:
+    """No public class of the testbed has the name of another one."""
+    doubles = Counter(
+        name for path in (ROOT / "testbed").rglob("*.py") for name in names_of_classes(path) if not name.startswith("_")
+    )
+
+    assert set() == {name for name, count in doubles.items() if count > 1}
+
+
+SHARED_WORDS = {
+    "T": "a type variable, by convention",
+    "logger": "a module's own, by convention",
+    "pause": "a command's function has its last word, here of `pause` and `fleet pause`",
+    "refresh": "the function's entry point, and the command that does the same",
+    "resume": "as `pause`",
+    "resync": "as `refresh`, for a fleet",
+    "status": "as `pause`",
+}
+"""Public names of constants and functions that are defined twice, and why."""
+
+
+def test_a_constant_or_function_has_one_meaning() -> None:
+    """Reader and worker define each public constant and function of a module once."""
+    defined: Counter[str] = Counter()
+    for path in (path for room in (READER, WORKER) for path in room.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                defined[node.name] += 1
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            defined.update(target.id for target in targets if isinstance(target, ast.Name))
+
+    assert set(SHARED_WORDS) == {name for name, count in defined.items() if count > 1 and not name.startswith("_")}
 
 
 def texts_of(path: Path) -> list[tuple[str, str]]:

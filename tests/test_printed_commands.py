@@ -22,6 +22,7 @@ from token_refresh.reader.secret import Secret
 from token_refresh.webhooks.remedy import how_to_correct
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
+from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.bootstrap import deadline_in
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
@@ -65,7 +66,7 @@ def of_aws(value: str) -> list[TokenRefreshError]:
     return [
         named_error(
             FailedCall(cause=cause, code="SomeCode"),
-            AwsRequest("lambda:Some", value, value, kind, setting=setting, reference=reference),
+            with_whereabouts(AwsRequest("lambda:Some", value, value, kind, setting=setting, reference=reference)),
         )
         for cause, kind, setting, reference in product(Cause, kinds, settings, references)
     ]

@@ -13,7 +13,7 @@ from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import ParameterError, choice, names_of, nearest, read_parameters
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_infra.fleet.stack import FleetStack
-from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_infra.single.stack import SingleStack
 from token_refresh_infra.webhooks.parameters import WebhookParameters
 from token_refresh_infra.webhooks.stack import WebhookStack
@@ -40,7 +40,7 @@ class Mode:
 
 
 MODES: Mapping[str, Mode] = {
-    SINGLE: Mode(parameters=SingleParameters, stack=SingleStack),
+    SINGLE: Mode(parameters=CheckedParameters, stack=SingleStack),
     WEBHOOKS: Mode(parameters=WebhookParameters, stack=WebhookStack, package="webhooks"),
     FLEET: Mode(parameters=FleetParameters, stack=FleetStack),
 }

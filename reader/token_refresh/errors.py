@@ -13,6 +13,7 @@
       RefreshError
         ReauthorizationRequired
         RefreshOutcomeUnknown
+        ResponseKept
         TokensKept
         KeptTokensUnreadable
         TokensNotStored
@@ -156,6 +157,13 @@ class RefreshOutcomeUnknown(RefreshError):
 
     Fix: Within the grace period the next run repeats it. Otherwise runs wait until shortly before expiry: authorize
     again before then, or wait. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token again now.
+    """
+
+
+class ResponseKept(RefreshError):
+    """The provider's response can't be read and may hold new tokens. It is stored in the secret, and nothing is sent.
+
+    Fix: `token-refresh recover` shows the shape of the response, and stores the tokens that you point to.
     """
 
 

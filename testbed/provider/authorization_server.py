@@ -24,7 +24,7 @@ from testbed.process import Child
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRequest:
+class AcceptedRequest:
     """One request at the token endpoint, without any value of it."""
 
     grant_type: str
@@ -112,9 +112,9 @@ class AuthorizationServer(Child):
         """End the grant of a refresh token, or every grant, as its owner can in the provider's settings."""
         self._control("revoke", method="POST", data={"refresh_token": refresh_token} if refresh_token else None)
 
-    def requests(self) -> list[TokenRequest]:
+    def requests(self) -> list[AcceptedRequest]:
         """Return what the token endpoint was asked, in order."""
-        return [TokenRequest(**request) for request in self._control("requests")]
+        return [AcceptedRequest(**request) for request in self._control("requests")]
 
     def accepts(self, refresh_token: str) -> bool:
         """Tell whether a grant lives that `refresh_token` was the last to be issued under."""

@@ -34,7 +34,7 @@ _BY_THE_GRANT = scripts.Script()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRequest:
+class ReceivedRequest:
     """One request as the provider's log would keep it: never a value of it."""
 
     grant_type: str
@@ -56,7 +56,7 @@ class TokenEndpoint(LoopbackServer):
         self.grant = Grant(reuse=reuse)
         self.client_id = f"client-{secrets.token_hex(8)}"
         self.client_secret = f"client-secret-{secrets.token_urlsafe(24)}"
-        self.requests: list[TokenRequest] = []
+        self.requests: list[ReceivedRequest] = []
         """Every request that was read, in the order in which they ended."""
         self.connections = 0
         self.most_in_flight = 0
@@ -111,7 +111,7 @@ class TokenEndpoint(LoopbackServer):
         self._held.release()
         self._released.acquire()
 
-    def record(self, request: TokenRequest) -> None:
+    def record(self, request: ReceivedRequest) -> None:
         """Keep what became of a request."""
         with self._lock:
             self.requests.append(request)
@@ -132,7 +132,7 @@ class _Handler(LoopbackHandler):
             self.server.hold()
         redeemed, response = self._response(form)
         self.server.record(
-            TokenRequest(
+            ReceivedRequest(
                 grant_type=form.get("grant_type", ""),
                 client_authentication=self._client_authentication(form),
                 status=int(response.split(b" ", 2)[1]) if response.startswith(b"HTTP/") else None,

@@ -6,7 +6,7 @@ In process:
         client = server.client()
         fault = server.fault("drop_after", "PutSecretValue")
         server.clock_offset_seconds += 86_400                           # a day passes
-        server.staleness = Staleness(writes=8, seconds=30)              # reads are eventually consistent
+        server.staleness = Staleness(writes=8, seconds=300)             # reads are eventually consistent
 
 As a process of its own, which prints {"url": ...} and ends with its standard input:
 

@@ -1,6 +1,6 @@
 """Stale reads: Secrets Manager is eventually consistent, so a read may give an earlier state, and the next a newer one.
 
-    server.staleness = Staleness(writes=8, seconds=30, seed=1)
+    server.staleness = Staleness(writes=8, seconds=300, seed=1)
 
 From then on each client's read of a secret gives its present state or one of the last `writes` states that were
 replaced less than `seconds` ago, at random: back and forth.

@@ -1,6 +1,7 @@
 """How a token request is sent: where its fields go, and the assertion that is made for it."""
 
 import json
+import time
 from urllib.parse import parse_qsl
 
 import pytest
@@ -90,6 +91,29 @@ def test_each_request_has_an_assertion_of_its_own(provider: respx.Route) -> None
     assert all("client_secret" not in body for body in bodies)
 
 
+def test_an_assertion_may_be_made_before(provider: respx.Route, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was signed before the claim is sent once, with its own request, while it is young."""
+    maker, now = Maker(), [0.0]
+    endpoint = HttpTokenEndpoint(URL, make_assertion=maker.make)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    request, another = signed_request(), signed_request("ES256")
+
+    def sent(request: TokenRequest) -> str:
+        endpoint.send(request, timeout_seconds=60.0)
+        return dict(parse_qsl(provider.calls.last.request.content.decode()))["client_assertion"]
+
+    assert endpoint.sign(request) is None
+    first = [sent(request), sent(request)]
+    endpoint.sign(request)
+    other = sent(another)
+    endpoint.sign(request)
+    now[0] += 151
+
+    assert ["assertion-0", "assertion-1"] == first
+    assert ("assertion-3", "assertion-5") == (other, sent(request))
+    assert endpoint.sign(refresh_request(SecretValue("r"), CLIENT)) is None
+
+
 @pytest.mark.parametrize(
     ("failure", "kind", "says"),
     [
@@ -109,4 +133,5 @@ def test_without_a_signature_nothing_is_sent(
     assert isinstance(found, FailedRequest)
     assert kind is found.kind
     assert found.seen.startswith(says)
+    assert found == endpoint.sign(signed_request("ES256"))
     assert not provider.called

@@ -13,6 +13,7 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokenRefreshError,
 )
+from token_refresh_worker.adapters.whereabouts import with_whereabouts
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 
@@ -25,7 +26,7 @@ def error(
     cause: Cause, *, name: str = "my tokens", setting: str | None = None, kind: str = "secret"
 ) -> TokenRefreshError:
     action = "secretsmanager:GetSecretValue" if kind == "secret" else "ssm:GetParameters"
-    request = AwsRequest(action=action, name=name, region="eu-central-1", setting=setting, kind=kind)
+    request = with_whereabouts(AwsRequest(action=action, name=name, region="eu-central-1", setting=setting, kind=kind))
     return named_error(FailedCall(cause=cause, code="SomeCode"), request)
 
 

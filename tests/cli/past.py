@@ -36,6 +36,10 @@ class SingleUse:
     again: set[str] = field(default_factory=set)
     """The used tokens that were sent again."""
 
+    def sign(self, request: TokenRequest) -> FailedRequest | None:
+        del request
+        return None
+
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         del timeout_seconds
         token = request.fields["refresh_token"]

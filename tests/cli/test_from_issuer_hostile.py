@@ -140,7 +140,7 @@ def test_a_value_that_does_harm(
         ({"body": b"{}", "status": 503}, "HTTP 503; try again later"),
         ({"body": b"{}", "Content_Type": "text/html"}, "another content type than application/json"),
         ({"body": b"[]"}, "is not a JSON object"),
-        ({"body": b'{"a":' * 50_000}, "more than 64 KiB"),
+        ({"body": b'{"a":' * 60_000}, "more than 256 KiB"),
         ({"body": b'{"a":' * 10_000}, "is not a JSON object, or is nested too deeply"),
         ({"body": b"{}", "Content_Encoding": "br"}, "is compressed"),
     ],

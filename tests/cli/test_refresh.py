@@ -17,7 +17,7 @@ from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.refresh import _print_log, _Progress
+from token_refresh_worker.cli.refresh import Progress, print_log
 from token_refresh_worker.cli.screen import errors
 
 DAY = timedelta(days=1)
@@ -106,7 +106,7 @@ def test_would_recover(cli: Cli, tokens: Tokens, store: SecretsManagerServer) ->
 
 def test_unnamed_event(capsys: pytest.CaptureFixture[str]) -> None:
     """An event of the run that has no sentence is printed by its name."""
-    _Progress(errors()).info("something_new", token="canary")
+    Progress(errors()).info("something_new", token="canary")
 
     assert "- something new" == capsys.readouterr().err.strip()
 
@@ -227,6 +227,6 @@ def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str
     """Of a function's log tail only the worker's own events are printed, and no other JSON."""
     lines = ["START RequestId: 1", "[1]", json.dumps({"message": "canary"}), json.dumps({"event": "tokens_staged"})]
 
-    _print_log(base64.b64encode("\n".join(lines).encode()).decode())
+    print_log(base64.b64encode("\n".join(lines).encode()).decode())
 
     assert "| info tokens_staged" == capsys.readouterr().err.strip()

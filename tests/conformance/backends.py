@@ -4,19 +4,48 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from testbed.secrets_manager.server import SecretsManagerServer
 
 # Set by `scripts/prove conformance --live`, and by nothing else.
 LIVE_REGION = os.environ.get("CONFORMANCE_LIVE_REGION")
+PREFIX = "token-refresh-conformance-"
+"""What the names of the suite's secrets begin with."""
 
 Client = Any  # boto3 makes its clients at run time
+
+
+def _is_throttled(error: BaseException) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] == "ThrottlingException"
+
+
+class Patient:
+    """A client that repeats what the service throttled, and so didn't carry out. It repeats nothing else.
+
+    A suite that repeats its calls otherwise can't tell what one of them did.
+    """
+
+    wait = wait_random_exponential(max=10)
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the client has under this name."""
+        found = getattr(self._client, name)
+        tries = Retrying(
+            retry=retry_if_exception(_is_throttled), stop=stop_after_attempt(6), wait=self.wait, reraise=True
+        )
+        return partial(tries, found) if callable(found) else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +56,30 @@ class Backend:
     region: str
     client: Client
     client_for: Callable[[str], Client]
+    left: set[str] = field(default_factory=set)
+    """The secrets that were created and not deleted."""
 
     def create(self, **value: str) -> str:
         """Create a secret that nothing else has the name of, and return its name."""
-        name = f"token-refresh-conformance-{uuid.uuid4()}"
+        name = f"{PREFIX}{uuid.uuid4()}"
+        self.left.add(name)  # before: the reply may be lost
         self.client.create_secret(Name=name, **value)
         return name
 
     def delete(self, secret: str) -> None:
         self.client.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+        self.left.discard(secret)
+
+    def sweep(self) -> None:
+        """Delete what an interrupted test left; a secret that isn't there counts as deleted."""
+        for secret in sorted(self.left):
+            self.delete(secret)
 
 
 @contextmanager
 def ours() -> Iterator[Backend]:
-    with SecretsManagerServer() as server:
-        yield from _backend("ours", server.region, endpoint_url=server.url)
+    with SecretsManagerServer() as server, serving("ours", server.region, endpoint_url=server.url) as backend:
+        yield backend
 
 
 @contextmanager
@@ -50,7 +88,8 @@ def moto() -> Iterator[Backend]:
     server.start()
     try:
         host, port = server.get_host_and_port()
-        yield from _backend("moto", "eu-central-1", endpoint_url=f"http://{host}:{port}")
+        with serving("moto", "eu-central-1", endpoint_url=f"http://{host}:{port}") as backend:
+            yield backend
     finally:
         server.stop()
 
@@ -58,22 +97,27 @@ def moto() -> Iterator[Backend]:
 @contextmanager
 def aws() -> Iterator[Backend]:
     session = boto3.Session(region_name=LIVE_REGION)
-    yield from _backend("aws", session.region_name or "", session=session)
+    with serving("aws", session.region_name or "", session=session) as backend:
+        yield backend
 
 
-def _backend(name: str, region: str, *, session: Any = None, **options: str) -> Iterator[Backend]:
+@contextmanager
+def serving(name: str, region: str, *, session: Any = None, **options: str) -> Iterator[Backend]:
     session = session or boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing")
     made: list[Client] = []
 
     def client_for(region: str) -> Client:
-        # One try: a suite that repeats its calls can't tell what one of them did.
         config = Config(retries={"total_max_attempts": 1}, max_pool_connections=64)
-        made.append(session.client("secretsmanager", region_name=region, config=config, **options))
+        made.append(Patient(session.client("secretsmanager", region_name=region, config=config, **options)))
         return made[-1]
 
-    yield Backend(name=name, region=region, client=client_for(region), client_for=client_for)
-    for client in made:
-        client.close()
+    backend = Backend(name=name, region=region, client=client_for(region), client_for=client_for)
+    try:
+        yield backend
+    finally:
+        backend.sweep()
+        for client in made:
+            client.close()
 
 
 BACKENDS = {"ours": ours, "moto": moto} if LIVE_REGION is None else {"aws": aws}

@@ -2,17 +2,34 @@
 
 Without options the strict server of the tests and moto are checked, on this machine. With `--live` the real service is
 checked, with the AWS credentials of your shell: each test creates a secret named token-refresh-conformance-... and
-deletes it at its end.
+deletes it at its end, also when it is interrupted. `--sweep` deletes those that a killed run left.
 """
 
 import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+
+from conformance.backends import PREFIX
+
+ACTIONS = (
+    "BatchGetSecretValue",
+    "CreateSecret",
+    "DeleteSecret",
+    "DescribeSecret",
+    "GetSecretValue",
+    "ListSecretVersionIds",
+    "ListSecrets",
+    "PutSecretValue",
+    "TagResource",
+    "UpdateSecretVersionStage",
+)
+"""What the suite calls, and so must be allowed; `ListSecrets` and `BatchGetSecretValue` need `*` as their resource."""
 
 
 def main() -> int:
@@ -25,13 +42,28 @@ def main() -> int:
     )
     parser.add_argument("--live", action="store_true", help="check the real service")
     parser.add_argument("--region", help="its region; otherwise your shell's")
+    parser.add_argument("--sweep", action="store_true", help="with --live: delete what killed runs left, and end")
     options, for_pytest = parser.parse_known_args()
-    if options.region and not options.live:
-        parser.error("--region needs --live")
+    if (options.region or options.sweep) and not options.live:
+        parser.error("--region and --sweep need --live")
     if options.live:
         os.environ["CONFORMANCE_LIVE_REGION"] = region = _usable_region(options.region)
-        print(f"Secrets Manager in {region}", file=sys.stderr)
+        print(f"Secrets Manager in {region}; secrets are named {PREFIX}...", file=sys.stderr)
+        print("Needs the permissions " + ", ".join(f"secretsmanager:{name}" for name in ACTIONS), file=sys.stderr)
+        if options.sweep:
+            return sweep(boto3.client("secretsmanager", region_name=region))
     return pytest.main([str(Path(__file__).parent), *for_pytest])
+
+
+def sweep(client: Any) -> int:
+    """Delete all secrets of the suite, and print their names."""
+    pages = client.get_paginator("list_secrets").paginate(
+        IncludePlannedDeletion=True, Filters=[{"Key": "name", "Values": [PREFIX]}]
+    )
+    for secret in [secret["Name"] for page in pages for secret in page["SecretList"]]:
+        client.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+        print(f"deleted {secret}")
+    return 0
 
 
 def _usable_region(region: str | None) -> str:

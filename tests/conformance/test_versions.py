@@ -150,7 +150,7 @@ def test_more_than_64_kib_is_refused(backend: Backend, secret: str) -> None:
 
 @pytest.mark.parametrize("times", [5])
 def test_a_read_sees_the_write_before_it(backend: Backend, secret: str, times: int) -> None:
-    """A read right after a write sees it, by ID and by label: AWS promises no bound, and 30 seconds are assumed.
+    """A read right after a write sees it, by ID and by label: AWS promises no bound, and 300 seconds are assumed.
 
     A failure on a real account is no defect of the worker: it is a stale read, which the proof allows for.
     """

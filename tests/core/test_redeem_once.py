@@ -1,4 +1,4 @@
-"""Rule 11: what the next claim says."""
+"""Rule 13: what the next claim says."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -100,13 +100,27 @@ def test_the_shortest_lifetime_leaves_a_claim_time_for_stale_reads(store: ClaimS
     assert timedelta(seconds=90) + STALENESS <= claim_time_to_live(timedelta(seconds=90), window)
 
 
+LATER = document(expires_at=NOW + 99 * DAY)
+"""A document whose end shortens no wait."""
+
+
+@pytest.mark.parametrize(("minutes", "until"), [(18, 19), (14, 18), (19, 23), (21, 25)])
+def test_the_last_wait_leaves_time_for_one_more_attempt(minutes: int, until: int) -> None:
+    """A wait that would end after the token ends when a fifth of the last quarter is left; later ones are as long."""
+    expires_at = NOW + 20 * MINUTE
+    an_hour = document(expires_at=expires_at, issued_at=expires_at - HOUR)
+    third = attempt(number=3, fate=Fate.UNKNOWN, claimed_at=NOW + minutes * MINUTE)
+
+    assert NOW + until * MINUTE == next_attempt_at(third, an_hour, policy())
+
+
 @pytest.mark.parametrize(
     ("number", "minutes"),
     [(1, 0), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60), (50, 60), (100_000, 60)],
 )
 def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(number: int, minutes: int) -> None:
     """The second attempt follows at once; then the wait doubles from two minutes to an hour and stays there."""
-    assert NOW + minutes * MINUTE == next_attempt_at(attempt(number=number, claimed_at=NOW), policy())
+    assert NOW + minutes * MINUTE == next_attempt_at(attempt(number=number, claimed_at=NOW), LATER, policy())
 
 
 @pytest.mark.parametrize(
@@ -125,7 +139,7 @@ def test_attempts_that_sent_nothing_take_no_version_with_claims_in_a_table(
     """They wait for ten minutes at most, 24 times: a host that is back is found soon, and a day's claims suffice."""
     last = attempt(number=number, fate=fate, claimed_at=NOW)
 
-    assert NOW + minutes * MINUTE == next_attempt_at(last, policy(claim_store=ClaimStoreKind.TABLE))
+    assert NOW + minutes * MINUTE == next_attempt_at(last, LATER, policy(claim_store=ClaimStoreKind.TABLE))
 
 
 LONG = document(issued_at=NOW - 2 * HOUR, expires_at=NOW + 22 * HOUR)

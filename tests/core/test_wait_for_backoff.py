@@ -1,4 +1,4 @@
-"""Rule 9: attempts on this version failed."""
+"""Rule 11: attempts on this version failed."""
 
 from dataclasses import replace
 from datetime import timedelta

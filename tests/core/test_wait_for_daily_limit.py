@@ -1,4 +1,4 @@
-"""Rule 10: the secret holds as many versions of the last 24 hours as it may."""
+"""Rule 12: the secret holds as many versions of the last 24 hours as it may."""
 
 from dataclasses import replace
 

@@ -10,7 +10,7 @@ from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, tagged_secret
 from fleet.rows import row, seen
 from token_refresh_worker.cli.command import read_duration
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pauses, Row, State
+from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pauses, Row, State
 
 FOR_A_WHILE = ("--for", "2h", "--why", "maintenance")
 
@@ -120,7 +120,7 @@ def test_no_pause_outlasts_a_grant(index: TableIndex) -> None:
 def test_durations(text: str, seconds: int) -> None:
     """Durations are a number and a unit, up to a month."""
     if seconds:
-        assert seconds == read_duration(text, LONGEST_PAUSE).total_seconds()
+        assert seconds == read_duration(text, LONGEST_FLEET_PAUSE).total_seconds()
     else:
         with pytest.raises(typer.BadParameter, match="such as 2h"):
-            read_duration(text, LONGEST_PAUSE)
+            read_duration(text, LONGEST_FLEET_PAUSE)

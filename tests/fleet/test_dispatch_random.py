@@ -24,7 +24,7 @@ from token_refresh_worker.fleet.core.fleet import MEMORY, Decision, Fleet, Hande
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.pace import SECONDS
-from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of_row
 
 PROVIDERS = {
     "slow": ProviderLimits(runs_per_second=0.2),
@@ -139,7 +139,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
 def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data: st.DataObject) -> None:
     """Each secret that is due is handed out within the hour, whatever the rows beside it hold, and its row heals."""
     index = {found.secret_arn: found for found in rows}
-    due = [found.secret_arn for found in rows if is_due(found, NOW) and pause_of(found, Pauses(), NOW) is None]
+    due = [found.secret_arn for found in rows if is_due(found, NOW) and pause_of_row(found, Pauses(), NOW) is None]
     dies = set(data.draw(st.lists(st.sampled_from(due), max_size=9))) if due else set()
     sent: dict[str, Handed] = {}
     started, now = set[str](), NOW

@@ -4,7 +4,7 @@ import pytest
 
 from fleet.rows import arn, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, resync
+from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, compare_index
 from token_refresh_worker.fleet.core.row import Row, State
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 
@@ -15,7 +15,7 @@ def listed(name: str, *, fleet: str = "prod", changed_at: datetime | None = NOW 
 
 
 def compare(secrets: list[TaggedSecret], rows: list[Row]) -> Resync:
-    return resync(secrets, rows, fleet="prod", now=NOW)
+    return compare_index(secrets, rows, fleet="prod", now=NOW)
 
 
 def test_new_members_are_due_at_once() -> None:
@@ -59,7 +59,7 @@ def test_a_removed_member_stays_out(quietly: bool, left_at: datetime, added: lis
     """A listing may still show the tag that `fleet remove` took off; what vanished by itself and is back is welcome."""
     stone = Tombstone(secret_arn=arn("a"), provider="xero", left_at=left_at, quietly=quietly)
 
-    found = resync([listed("a")], [], [stone], fleet="prod", now=NOW)
+    found = compare_index([listed("a")], [], [stone], fleet="prod", now=NOW)
 
     assert added == [member.secret_arn for member in found.add]
 

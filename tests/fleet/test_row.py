@@ -4,7 +4,7 @@ import pytest
 
 from fleet.rows import WINDOW, pause, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.fleet.core.row import Pauses, State, is_due, pause_of, state_of
+from token_refresh_worker.fleet.core.row import Pauses, State, is_due, pause_of_row, state_of
 
 NOBODY = Pauses()
 
@@ -54,7 +54,7 @@ def test_never_reported_is_due() -> None:
 def test_pauses_end(pauses: Pauses) -> None:
     """A pause of the fleet or of the provider applies to a secret until its end, and no longer."""
     assert State.PAUSED is state_of(row(), pauses, NOW)
-    assert pause_of(row(), pauses, NOW + HOUR) is None
+    assert pause_of_row(row(), pauses, NOW + HOUR) is None
 
 
 @pytest.mark.parametrize(("days", "state"), [(31, State.PAUSED), (32, State.DUE)])

@@ -8,7 +8,7 @@ import pytest
 from testbed.synthesis import Deployment, synthesise
 from token_refresh_infra.common import SHORTEST_TIMEOUT_SECONDS
 from token_refresh_infra.context import ParameterError, read_parameters
-from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.bootstrap import MARGIN_SECONDS
 from token_refresh_worker.run.parts import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
 
@@ -124,7 +124,7 @@ def test_the_key_can_be_chosen(code: Path, given: dict[str, str], key: str | Non
 def test_a_key_that_can_not_serve_is_refused(given: dict[str, str], problem: str) -> None:
     """It is found out at synthesis, not by the run that needs it."""
     with pytest.raises(ParameterError, match=problem):
-        read_parameters(SingleParameters, HERE | given)
+        read_parameters(CheckedParameters, HERE | given)
 
 
 def test_the_timeout_leaves_time_to_keep_tokens() -> None:

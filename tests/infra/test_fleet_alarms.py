@@ -17,7 +17,7 @@ from infra.conftest import FLEET
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from testbed.synthesis import resources, synthesise
 from token_refresh_worker.fleet.core.breaker import STORE, Breaker, BreakerReason
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, resync
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, compare_index
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
@@ -116,7 +116,7 @@ class Month:
             return {}
         tags = {FLEET_TAG: "prod"}
         listed = [TaggedSecret(secret_arn=n, tags=tags, changed_at=None) for n in self.rows if n not in lost]
-        found = resync(listed, self.rows.values(), fleet="prod", now=self.now)
+        found = compare_index(listed, self.rows.values(), fleet="prod", now=self.now)
         for gone in found.remove:
             del self.rows[gone.secret_arn]
             stone = Tombstone(secret_arn=gone.secret_arn, provider="p", left_at=self.now, quietly=False)

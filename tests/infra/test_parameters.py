@@ -9,7 +9,7 @@ from demos import account, serve
 from token_refresh_infra.constructs.role import role_name
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.providers.lifetime import shortest_lifetime
 from token_refresh_worker.providers.loader import PROFILES
 from token_refresh_worker.run.settings import read_settings
@@ -23,9 +23,9 @@ OPERATOR = "arn:aws:iam::123456789012:role/a"
 HERE = {"account": "123456789012", "region": "eu-central-1"}
 
 
-def read(**context: Any) -> SingleParameters:
+def read(**context: Any) -> CheckedParameters:
     parameters = parameters_of({"environment": "prod"} | context)
-    assert isinstance(parameters, SingleParameters)
+    assert isinstance(parameters, CheckedParameters)
     return parameters
 
 

@@ -8,7 +8,7 @@ import pytest
 from testbed.synthesis import synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.schema import SHORTEST_WINDOW_SECONDS
 
@@ -18,9 +18,9 @@ DEPLOYABLE = [
 ]
 
 
-def read(name: str, **context: object) -> SingleParameters:
+def read(name: str, **context: object) -> CheckedParameters:
     parameters = parameters_of({"environment": "prod", "provider": name} | context)
-    assert isinstance(parameters, SingleParameters)
+    assert isinstance(parameters, CheckedParameters)
     return parameters
 
 

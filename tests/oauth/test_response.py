@@ -97,7 +97,7 @@ def test_an_endless_lifetime_is_cut(value: object) -> None:
         (b'{"access_token": "a", "refresh_token": false}', "HTTP 200 with a refresh_token that is not one"),
         (b'{"access_token": "a", "refresh_token": "\\u0000"}', "HTTP 200 with a refresh_token that is not one"),
         (b'{"access_token": "a", "error": "server_error"}', "HTTP 200 with an error in it"),
-        (None, "HTTP 200 with a body that is encoded or over 65536 bytes"),
+        (None, "HTTP 200 with a body that is encoded or over 262144 bytes"),
     ],
 )
 def test_a_2xx_that_is_no_token_response_may_have_redeemed(body: bytes | None, seen: str) -> None:

@@ -54,7 +54,6 @@ def test_a_lax_form_loses_no_token(body: bytes) -> None:
     [
         b"access_token=a\nrefresh_token=r",
         b"access_token=\xeb",
-        b"access_token=%0Aa",
         b"access_token=a&access_token=b",
         b"access_token=a&access_token=",
     ],
@@ -89,7 +88,7 @@ def test_lax_json_loses_nothing(text: bytes) -> None:
     )
 
 
-@pytest.mark.parametrize("token", [b"a\xeb", b"a\n", b"a\nb"])
+@pytest.mark.parametrize("token", [b"a\xeb", b"a\nb"])
 def test_lax_json_makes_no_token_up(token: bytes) -> None:
     """A value that is not a token as it stands is not turned into one."""
     failed = read_response(200, b'{"access_token": "%s"}' % token)

@@ -44,7 +44,7 @@ from token_refresh_worker.changes.change import ChangeFailed, fields_of
 from token_refresh_worker.changes.client import replace_client
 from token_refresh_worker.changes.move import Move as ClaimMove
 from token_refresh_worker.changes.past import ListedSecret, Past, list_versions
-from token_refresh_worker.changes.pause import Pauses
+from token_refresh_worker.changes.pause import Pausing
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.restore import check_claims, choose, prepare
 from token_refresh_worker.changes.revoke import revoke_grant
@@ -63,7 +63,7 @@ from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import EndpointResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest
 from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
@@ -172,6 +172,11 @@ class _Endpoint:
     def __init__(self, host: str, ports: Ports) -> None:
         self._host = host
         self._ports = ports
+
+    def sign(self, request: TokenRequest) -> FailedRequest | None:
+        """Need no signature."""
+        del request
+        return None
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send a token request."""
@@ -286,7 +291,7 @@ class PauseRun:
     """The commands `pause` and `resume`, as a run of the search."""
 
     def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
-        self._pauses = Pauses(open=lambda: _parts(scenario, ports, kind), clock=ports, waiting=_not_now)
+        self._pauses = Pausing(open=lambda: _parts(scenario, ports, kind), clock=ports, waiting=_not_now)
         self._begins = kind == "p"
 
     def execute(self) -> None:

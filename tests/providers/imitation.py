@@ -27,6 +27,8 @@ Script = Literal["busy", "lost", "listed_as_busy"]
 
 def fixture(name: str, kind: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((FIXTURES / f"{name}.{kind}.json").read_text())
+    needs_request = kind == "success" and "request" not in found
+    assert not needs_request, f"{name}.success.json needs `request`: the request as documented (docs/providers.md)"
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from providers.imitation import CLIENT_ID, CLIENT_SECRET
 from providers.scene import Scene
 from testbed.kms import Kms
-from token_refresh.errors import ClientRejected
+from token_refresh.errors import ClientRejected, ConfigurationError
 
 CLIENT = "client"
 NEW_SECRET = "client-secret-2-that-the-provider-does-not-know-yet"
@@ -100,6 +100,26 @@ def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
     with Kms() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://{server.address}")
         yield server
+
+
+@pytest.mark.parametrize("scene", ["auth0"], indirect=True)
+def test_a_key_that_can_not_sign_costs_nothing(scene: Scene, kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where KMS refuses, a run ends before it claims, as a dry run does; the next one after the repair refreshes."""
+    monkeypatch.setenv("TOKEN_ENDPOINT_AUTH_METHOD", "private_key_jwt")
+    monkeypatch.setenv("CLIENT_KEY_ID", "alias/client")
+    scene.store(clientSecret=None)
+    before, kms.refuses = scene.document(), True
+
+    for event in ({}, {}, {"dry_run": True}):
+        assert "could not be signed (kms:Sign on key alias/client" in str(scene.fail(ConfigurationError, **event))
+    assert (before, []) == (scene.document(), scene.imitation.statuses)
+    listed = scene.client.list_secret_version_ids(SecretId="tokens", IncludeDeprecated=True)
+    assert 1 == len(listed["Versions"])
+
+    kms.refuses = False
+    asked = scene.imitation.success["request"]
+    asked["fields"] = ["grant_type", "refresh_token", "client_id", "client_assertion_type", "client_assertion"]
+    assert "refreshed" == scene.run()["outcome"]
 
 
 @pytest.mark.parametrize("scene", ["auth0"], indirect=True)

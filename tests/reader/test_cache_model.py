@@ -12,7 +12,7 @@ from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.fetch import FETCH_SECONDS, Entry
-from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS, LONGEST_PAUSE_SECONDS
+from token_refresh.reader.pauses import LONGEST_BACKOFF_SECONDS, LONGEST_EMPTY_SECONDS
 
 Value = tuple[int, float]  # a number that grows, and an expiry
 
@@ -103,7 +103,7 @@ class CacheModel(RuleBasedStateMachine):
         value, idle_until = self.cache.fresh
         if self.clock() < idle_until:
             assert self.clock() < value[1], "the fast path would serve an expired value"
-            assert idle_until <= self.clock() + max(20, LONGEST_PAUSE_SECONDS, FETCH_SECONDS), "rest without end"
+            assert idle_until <= self.clock() + max(20, LONGEST_BACKOFF_SECONDS, FETCH_SECONDS), "rest without end"
 
 
 class InlineCache(CacheModel):

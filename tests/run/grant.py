@@ -28,6 +28,10 @@ class SingleUseGrant:
     refreshes: int = 0
     _used: set[str] = field(default_factory=set)
 
+    def sign(self, request: TokenRequest) -> FailedRequest | None:
+        del request
+        return None
+
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         del timeout_seconds
         token = request.fields["refresh_token"]

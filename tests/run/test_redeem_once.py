@@ -1,4 +1,4 @@
-"""Rule 11: nothing forbids a refresh. What a run checks before its claim, sends, and makes of the tokens."""
+"""Rule 13: nothing forbids a refresh. What a run checks before its claim, sends, and makes of the tokens."""
 
 import contextlib
 from dataclasses import replace
@@ -16,10 +16,14 @@ from token_refresh.errors import (
     InvalidSecretDocument,
     SecretAccessDenied,
     SecretEmpty,
+    TokenEndpointUnavailable,
 )
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, staged_version_id
+from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.redemption import SIGNATURES
 
 
 def test_a_due_token_set_is_refreshed() -> None:
@@ -209,3 +213,24 @@ def test_a_claim_that_is_denied_sends_nothing() -> None:
     with pytest.raises(SecretAccessDenied):
         world.execute()
     assert [] == world.endpoint.requests
+
+
+@pytest.mark.parametrize("failures", [SIGNATURES - 1, SIGNATURES])
+def test_signing_is_tried_again_before_the_claim(failures: int) -> None:
+    """Where AWS fails for a moment, the request is signed a moment later; if that lasts, the run ends unclaimed."""
+    world = World()
+    world.provider = signing(world.provider)
+    failed = FailedRequest(kind=FailureKind.NOT_SENT, seen="throttled")
+    world.endpoint.signatures = [failed] * failures
+
+    if failures == SIGNATURES:
+        with pytest.raises(TokenEndpointUnavailable, match=r"could not be signed \(throttled\); nothing was sent"):
+            world.outcome()
+        assert CLAIM not in world.labels()
+    else:
+        assert "refreshed" == world.outcome()
+    assert SIGNATURES == len(world.endpoint.signed)
+
+
+def signing(provider: Provider) -> Provider:
+    return replace(provider, request=replace(provider.request, auth_method=AuthMethod.PRIVATE_KEY_JWT))

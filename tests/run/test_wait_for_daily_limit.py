@@ -1,4 +1,4 @@
-"""Rule 10: days of runs on a clock that is moved, with a single-use provider and the quota of Secrets Manager."""
+"""Rule 12: days of runs on a clock that is moved, with a single-use provider and the quota of Secrets Manager."""
 
 import pytest
 

@@ -27,11 +27,13 @@ from token_refresh_worker.core.versions import (
     moved_version_id,
     published_version_id,
     record_version_id,
+    response_version_id,
     revoked_version_id,
     staged_version_id,
 )
 from token_refresh_worker.fleet.aws.items import read_row, write_row
 from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, Sent, State
+from token_refresh_worker.oauth.unread import read_kept, write_kept
 from token_refresh_worker.run.outcome import CurrentTokens
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ForeignSets, Origin, in_table
@@ -41,6 +43,7 @@ AT: Final = datetime(2026, 11, 29, 12, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
 _CLAIM: Final = claim_version_id(None)
 _BASE: Final = "0b0ba5e5-0000-4000-8000-000000000000"
+_RESPONSE: Final = b"HTTP/1.1 200 OK\r\n\r\nmade-up"
 _ARN: Final = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokens-AbCdEf"
 
 
@@ -52,6 +55,7 @@ READERS: Final[Mapping[str, Read]] = {
     "document": lambda it: read_document(SecretValue(it)),
     "published copy": lambda it: read_access_token(SecretValue(it), "it"),
     "row": lambda it: read_row(it, AT),
+    "kept response": lambda it: read_kept(SecretValue(it)),
     "derived": lambda it: it,
 }
 """How each kind of form is read."""
@@ -72,6 +76,7 @@ def samples() -> Iterator[tuple[str, str, Any, Any]]:
     copy = AccessToken(value=SecretValue("access-made-up"), expires_at=AT + _HOUR)
     yield "published copy", "tokens", copy, published_document(tokens, _BASE).reveal()
     yield "published copy", "revoked", None, published_document(revoked, _BASE).reveal()
+    yield "kept response", "response", _RESPONSE, write_kept(_RESPONSE).reveal()
     for name, derived in _derived().items():
         yield "derived", name, derived, derived
 
@@ -83,6 +88,7 @@ def _derived() -> dict[str, str]:
         "next claim": claim_version_id(_CLAIM),
         "staged tokens": staged_version_id(_CLAIM, _BASE),
         "record": record_version_id(_CLAIM),
+        "kept response": response_version_id(_CLAIM),
         "published copy": published_version_id(_BASE),
         "moved document": moved_version_id(_CLAIM, _BASE),
         "revoked document": revoked_version_id(_CLAIM, _BASE),

@@ -40,7 +40,9 @@ def problem() -> str | None:
 
 def write() -> None:
     """Write the file of this version."""
-    TODAY.write_text(json.dumps({"lacks": [], "forms": forms(), "worlds": worlds()}, indent=1) + "\n")
+    # Real runs store other tokens each time: to make them again, remove the file.
+    made = json.loads(TODAY.read_text())["worlds"] if TODAY.exists() else worlds()
+    TODAY.write_text(json.dumps({"lacks": [], "forms": forms(), "worlds": made}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -52,11 +52,26 @@ def test_slack_challenge(setting: Setting, shape: Any) -> None:
 def test_probes(setting: Setting, shape: Any) -> None:
     """Slack's `ssl_check` and GitHub's ping, signed, get an empty 200 and are not delivered."""
     probe = sent("slack", b"ssl_check=1&token=t")
-    ping = sent("github", b'{"zen": "Keep it logically awesome."}')
+    ping = sent("github", b'{"zen": "Keep it logically awesome.", "hook_id": 1, "hook": {"type": "Repository"}}')
     for kind, request, more in (("slack", probe, {}), ("github", ping, {"X-GitHub-Event": "ping"})):
         response = setting.handle(shape("POST", f"/webhooks/{kind}", request.headers | more, request.body))
         assert (200, "") == (response["statusCode"], response["body"])
     assert [] == setting.delivered
+
+
+@shapes
+@pytest.mark.parametrize(
+    "body", [b'{"action": "opened"}', b'{"zen": "Keep it."}', b'{"zen": 1, "hook_id": 1}', b"[]", b"x=1"]
+)
+def test_an_event_that_its_header_calls_a_ping(setting: Setting, shape: Any, body: bytes) -> None:
+    """What a signed body says counts: a delivery is not dropped because a header, which nobody signs, says `ping`."""
+    request = sent("github", body)
+    response = setting.handle(
+        shape("POST", "/webhooks/github", request.headers | {"X-GitHub-Event": "ping"}, request.body)
+    )
+    assert 200 == response["statusCode"]
+    assert [body] == [delivery.body for _, delivery in setting.delivered]
+    assert [None] == [delivery.type for _, delivery in setting.delivered]
 
 
 @shapes

@@ -13,7 +13,7 @@ import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core;
 
 from token_refresh.aws.clients import CLIENTS, MakeClient
 from token_refresh.aws.request import TOKEN_SECRET_SETTING
-from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS
+from token_refresh_worker.adapters.calls import OVERRUN_SECONDS, RUN_LIMITS
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, sign_with_key, state_role
 from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.proxies import find_proxy
@@ -181,7 +181,7 @@ def open_bus(name: str) -> Bus:
     # Imported here: few deployments have a bus.
     from token_refresh_worker.adapters import event_bus  # noqa: PLC0415
 
-    return event_bus.EventBridgeBus(CLIENTS.get("events", limits=event_bus.CALL_LIMITS), name)
+    return event_bus.EventBridgeBus(CLIENTS.get("events", limits=event_bus.BUS_LIMITS), name)
 
 
 def aws_client(service: str, *, region: str | None = None) -> Any:
@@ -190,7 +190,7 @@ def aws_client(service: str, *, region: str | None = None) -> Any:
     Raises:
         ConfigurationError: As for `Clients.get`, or the environment names a proxy that can't be used.
     """
-    client = CLIENTS.get(service, limits=CALL_LIMITS, region=region)
+    client = CLIENTS.get(service, limits=RUN_LIMITS, region=region)
     find_proxy(client.meta.endpoint_url)  # botocore calls a malformed one an outage, and tries again
     return client
 

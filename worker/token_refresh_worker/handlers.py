@@ -77,7 +77,7 @@ def resync(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - Lam
     """Compare a fleet's index with the secrets that carry the fleet's tag.
 
     Args:
-        event: Anything; EventBridge Scheduler sends one an hour.
+        event: Anything; EventBridge Scheduler sends one every five minutes.
         context: Lambda's context object: its request ID.
 
     Returns:

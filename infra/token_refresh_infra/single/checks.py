@@ -1,30 +1,27 @@
 """What a deployment's parameters must be together, so that no run, claim or copy does harm."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from token_refresh.aws.arn import name_same_secret
 from token_refresh_infra.common import CREATE, NONE
 from token_refresh_infra.context import ParameterError
+from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.core.schedule import LEAST_MARGIN, RUNS_IN_WINDOW, STALENESS, claim_time_to_live
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.stored.origin import ClaimStoreKind
-
-if TYPE_CHECKING:
-    from token_refresh_infra.single.parameters import SingleParameters
 
 # With claims in the secret, a claim has to outlive its run until reads show what the run stored, with a reserve.
 CLAIM_OUTLIVES_RUN = STALENESS + LEAST_MARGIN
 
 
-def check_published(of: "SingleParameters") -> None:
+def check_published(of: SingleParameters) -> None:
     """Refuse a copy for consumers that would replace the refresh token or the client credentials."""
     for name, other in (("token_secret", of.token_secret_id), ("client_secret", of.client_secret_id)):
         if other and of.published_secret_id and name_same_secret(other, of.published_secret_id):
             raise ParameterError(f"published_secret: {of.published_secret_id} is {name}, which it would replace")
 
 
-def check_replicas(of: "SingleParameters") -> None:
+def check_replicas(of: SingleParameters) -> None:
     """Refuse replicas of a secret that the stack does not make, and one in its own region."""
     if of.replica_regions and of.published_secret != CREATE:
         raise ParameterError(
@@ -35,7 +32,7 @@ def check_replicas(of: "SingleParameters") -> None:
         raise ParameterError(f"replica_regions: {of.region} is where the published secret itself is")
 
 
-def check_messages(of: "SingleParameters") -> None:
+def check_messages(of: SingleParameters) -> None:
     """Refuse to encrypt messages without a key."""
     if of.encrypt_messages and not of.kms_key:
         raise ParameterError(
@@ -43,7 +40,7 @@ def check_messages(of: "SingleParameters") -> None:
         )
 
 
-def check_allow_list(of: "SingleParameters") -> None:
+def check_allow_list(of: SingleParameters) -> None:
     """Refuse an allow list that would protect nothing, lock everybody out, or name who is refused all the same.
 
     The policy of an adopted secret is not changed, and a secret's policy refuses other accounts.
@@ -61,14 +58,14 @@ def check_allow_list(of: "SingleParameters") -> None:
             )
 
 
-def check_lifetime(of: "SingleParameters") -> None:
+def check_lifetime(of: SingleParameters) -> None:
     """Refuse tokens that live too short for the claim store."""
     problem = lifetime_problem(timedelta(seconds=of.lifetime_seconds), of.settings.policy.claim_store.kind)
     if problem is not None:
         raise ParameterError(f"token_lifetime_seconds: {problem}")
 
 
-def check_claims(of: "SingleParameters") -> None:
+def check_claims(of: SingleParameters) -> None:
     """Refuse runs that outlive their claims."""
     if of.settings.policy.claim_store.kind is ClaimStoreKind.TABLE:
         return
@@ -83,7 +80,7 @@ def check_claims(of: "SingleParameters") -> None:
         )
 
 
-def check_schedule(of: "SingleParameters") -> None:
+def check_schedule(of: SingleParameters) -> None:
     """Refuse a schedule that leaves too few runs while a refresh is due."""
     if of.start_within_minutes >= of.run_every_minutes:
         raise ParameterError(
@@ -107,3 +104,13 @@ CHECKS = (
     check_replicas,
 )
 """In the order in which a problem is named."""
+
+
+class CheckedParameters(SingleParameters):
+    """Parameters of one secret that fit together."""
+
+    def check(self) -> None:
+        """Refuse what does harm together."""
+        super().check()
+        for check in CHECKS:
+            check(self)

@@ -20,7 +20,6 @@ from token_refresh_infra.common import (
     secret,
 )
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
-from token_refresh_infra.single.checks import CHECKS
 from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.formats import AUDIENCE
@@ -122,8 +121,6 @@ class SingleParameters(CommonParameters):
     def check(self) -> None:
         """Refuse times that don't fit together, and secrets of other places."""
         self.check_provider(self.settings.provider)  # read here: also what the worker itself refuses
-        for check in CHECKS:
-            check(self)
         if self.kept_tokens_key not in {None, NONE} and self.claim_table is None:
             raise ParameterError("kept_tokens_key: needs claim_table, which is where tokens are kept")
         self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.causes import Cause, FailedCall
-from token_refresh.aws.request import STORED, AwsRequest, how_to_store, what_to_allow, where_else, where_it_is
+from token_refresh.aws.request import STORED, AwsRequest, how_to_store, what_to_allow, where_else
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -152,7 +152,7 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
 _MESSAGES_OF_OTHERS: Final[Mapping[Cause, _ErrorText]] = {
     **_MESSAGES,
     Cause.BAD_KEY: _ErrorText(ConfigurationError, "{call} failed ({code})", _check_key),
-    Cause.NOT_FOUND: _ErrorText(ConfigurationError, "{place} does not exist ({action})", where_it_is),
+    Cause.NOT_FOUND: _ErrorText(ConfigurationError, "{place} does not exist ({action})", lambda request: request.look),
     Cause.LIMIT: _ErrorText(
         SecretStoreUnavailable, "{call} reached a limit of the service ({code})", "ask AWS to raise it"
     ),

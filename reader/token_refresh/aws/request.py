@@ -30,6 +30,8 @@ class AwsRequest(NamedTuple):
     """What the call is for, if it is for something else."""
     asked_by: AskedBy | None = None
     """The reader that asks; None: the worker, or an operator."""
+    look: Advice = ("Check its name, account and region",)
+    """What to do where anything but a secret or a parameter does not exist."""
 
     @property
     def place(self) -> str:
@@ -61,36 +63,6 @@ def where_else(request: AwsRequest) -> Advice:
     if request.asked_by or request.setting not in {None, TOKEN_SECRET_SETTING}:
         return f"{check}; ", request.command("aws secretsmanager list-secrets"), " lists the secrets"
     return f"{check}. If it is to hold tokens, ", _authorize(request), " creates it"
-
-
-def where_it_is(request: AwsRequest) -> Advice:
-    """Say where to look for anything else that does not exist."""
-    match request.kind:
-        case "table":
-            return (
-                'Set CLAIM_TABLE to the output ClaimTableName of the stack (claim_table = "create" makes one), and ',
-                "AWS_REGION to its region. If the table is lost, this lists what it can be restored from: ",
-                request.command("aws dynamodb list-backups --backup-type ALL --table-name {}", request.name),
-                *_named_in_document(request),
-            )
-        case "fleet table":
-            return (
-                "Check the fleet's name, and set AWS_REGION to the region of its stack; to deploy one: ",
-                *(Command.of("scripts/deploy NAME"), ', with mode = "fleet" in infra/deployments/NAME.toml'),
-            )
-        case "function":
-            return "List the functions: ", request.command("aws lambda list-functions --query Functions[].FunctionName")
-        case _:
-            return ("Check its name, account and region",)
-
-
-def _named_in_document(request: AwsRequest) -> Advice:
-    """Say how a secret gets to know a table that was restored under another name, or made anew."""
-    if request.purpose is None:
-        return ()
-    line = "token-refresh claims move {} --to table --table NAME --lost"
-    move = request.command(line, request.purpose.removeprefix("secret "))
-    return ". Restored under another name, or made anew, NAME: deploy with it in claim_table, then ", move
 
 
 def how_to_store(request: AwsRequest) -> Advice:

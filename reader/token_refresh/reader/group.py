@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from token_refresh.reader.lifetimes import secret_cache
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.secret import Secret, same_version, secrets_of
-from token_refresh.reader.secrets import FIVE_MINUTES
+from token_refresh.reader.secrets import DEFAULT_TTL
 from token_refresh.reader.sources.choice import open_sources
 from token_refresh.reference import parse_reference
 
@@ -24,7 +24,7 @@ class SecretGroup:
     def __init__(  # noqa: PLR0913 - the references, and six arguments that few need
         self,
         *secret_ids: str,
-        ttl: timedelta = FIVE_MINUTES,
+        ttl: timedelta = DEFAULT_TTL,
         max_stale: timedelta | None = None,
         region: str | None = None,
         client: "BaseClient | None" = None,

@@ -15,7 +15,7 @@ from token_refresh.reader.runtime import Runtime, in_lambda
 SOFT_SHARE: Final = 0.8
 
 # Once a permission or a network works again, the value is read within this time, however long the TTL is.
-LONGEST_PAUSE_SECONDS: Final = 300.0
+LONGEST_RETRY_SECONDS: Final = 300.0
 
 # The first read, and two rotations in a row: each changes what is accepted, and so does the end of its overlap.
 MOST_RESTORES: Final = 5
@@ -53,7 +53,7 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
             expires_at=now + stale_seconds,
         )
 
-    pause_seconds = min(ttl_seconds, LONGEST_PAUSE_SECONDS)
+    pause_seconds = min(ttl_seconds, LONGEST_RETRY_SECONDS)
     # As long without a value as with one: a missing permission must not cost more reads than a healthy secret does.
     pauses = RetryPauses(
         runtime,

@@ -6,7 +6,7 @@ from typing import Final
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.runtime import Runtime
 
-LONGEST_PAUSE_SECONDS: Final = 30.0
+LONGEST_BACKOFF_SECONDS: Final = 30.0
 # For tokens: one that comes after an expiry is found within this time.
 LONGEST_EMPTY_SECONDS: Final = 5.0
 
@@ -28,7 +28,7 @@ class RetryPauses:
         self,
         runtime: Runtime,
         *,
-        longest_seconds: float = LONGEST_PAUSE_SECONDS,
+        longest_seconds: float = LONGEST_BACKOFF_SECONDS,
         longest_empty_seconds: float = LONGEST_EMPTY_SECONDS,
         most_restores: float = math.inf,
     ) -> None:

@@ -14,7 +14,7 @@ from token_refresh.reference import parse_reference
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-FIVE_MINUTES: Final = timedelta(minutes=5)
+DEFAULT_TTL: Final = timedelta(minutes=5)
 
 logger = logging.getLogger("token_refresh.reader")
 
@@ -28,7 +28,7 @@ class SecretReader:
         *,
         field: str | None = None,
         overlap: timedelta = timedelta(),
-        ttl: timedelta = FIVE_MINUTES,
+        ttl: timedelta = DEFAULT_TTL,
         max_stale: timedelta | None = None,
         region: str | None = None,
         client: "BaseClient | None" = None,

@@ -36,7 +36,7 @@ def signed_id(body: bytes, value: Any, kind: Any, handshake: str | None = None) 
     return About(found or digest(body), found, kind, handshake)
 
 
-def read_body(body: bytes) -> tuple[Any, dict[str, str]]:
+def read_payload(body: bytes) -> tuple[Any, dict[str, str]]:
     """Parse a body: a JSON value, or else a form, whose field `payload` may hold the JSON value."""
     value = _json(body)
     # A JSON body, readable or not, is never parsed as a form: "&ssl_check=1&" in the text of a message means nothing.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from token_refresh.webhooks.about import read_body
+from token_refresh.webhooks.about import read_payload
 from token_refresh.webhooks.errors import WebhookMalformed
 
 
@@ -56,14 +56,14 @@ class Delivery:
         Raises:
             WebhookMalformed: It is neither.
         """
-        value = read_body(self.body)[0]
+        value = read_payload(self.body)[0]
         if value is None:
             raise WebhookMalformed(f"the body of this {self.source} delivery is not JSON: use form() or body")
         return value
 
     def form(self) -> dict[str, str]:
         """Return the fields of a form-encoded body, as Slack's commands have it; empty for any other body."""
-        return read_body(self.body)[1]
+        return read_payload(self.body)[1]
 
 
 def to_message(route: str, delivery: Delivery) -> str:

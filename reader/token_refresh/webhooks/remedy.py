@@ -25,7 +25,7 @@ def look_up(reference: str) -> AwsRequest:
     return AwsRequest(action="", name=reference, region=region or "", kind="")
 
 
-def how_to_store(reference: str) -> str | Command:
+def how_to_store_key(reference: str) -> str | Command:
     """Give the complete command that stores another secret under a reference; a local one is named."""
     scheme, name, _, field = split_reference(reference)
     if scheme not in _COMMANDS:
@@ -38,7 +38,7 @@ def how_to_store(reference: str) -> str | Command:
 def how_to_correct(secrets: Sequence[Secret]) -> Advice:
     """Say how to store another secret in place of a wrong one; the secret before that stays accepted."""
     current = secrets[0]
-    store = how_to_store(current.secret_id)
+    store = how_to_store_key(current.secret_id)
     before = next((secret.version_id for secret in secrets if secret.version_id != current.version_id), None)
     if before is None:
         return (store,)

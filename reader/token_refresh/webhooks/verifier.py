@@ -12,7 +12,7 @@ from token_refresh.webhooks.headers import GivenHeaders, Headers
 from token_refresh.webhooks.scheme import Scheme, Signed
 from token_refresh.webhooks.verify import check_time, first_fitting
 
-FIVE_MINUTES = timedelta(minutes=5)
+DEFAULT_TOLERANCE = timedelta(minutes=5)
 
 
 class SigningSecret(Protocol):
@@ -43,7 +43,7 @@ class Verifier:
         scheme: Scheme,
         secret: SigningSecret,
         *,
-        tolerance: timedelta = FIVE_MINUTES,
+        tolerance: timedelta = DEFAULT_TOLERANCE,
         runtime: Runtime | None = None,
     ) -> None:
         """Remember what to verify with; nothing is read before the first request.

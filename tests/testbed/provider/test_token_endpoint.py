@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from testbed.provider import script
-from testbed.provider.token_endpoint import TokenEndpoint, TokenRequest
+from testbed.provider.token_endpoint import ReceivedRequest, TokenEndpoint
 
 
 def refresh(endpoint: TokenEndpoint, refresh_token: str) -> httpx.Response:
@@ -136,7 +136,7 @@ def test_lost_response(
     endpoint.play(to_play)
     recorded, record = threading.Event(), endpoint.record
 
-    def note(request: TokenRequest) -> None:
+    def note(request: ReceivedRequest) -> None:
         record(request)
         recorded.set()
 

@@ -15,8 +15,8 @@ PATIENCE_SECONDS: Final = 10.0
 """How long a call is repeated while AWS can't be reached, throttles or fails."""
 
 # Repeats are made here, within the run's deadline, and with the same version ID and value.
-CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=4, attempts=1)
-OVERRUN_SECONDS: Final = CALL_LIMITS.connect_seconds + CALL_LIMITS.read_seconds
+RUN_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=4, attempts=1)
+OVERRUN_SECONDS: Final = RUN_LIMITS.connect_seconds + RUN_LIMITS.read_seconds
 """How far one call may run past the deadline: both of its time limits."""
 
 

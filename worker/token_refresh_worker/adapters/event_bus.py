@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 SOURCE: Final = "token-refresh"
 
-CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=5, attempts=4)
+BUS_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=5, attempts=4)
 """Consumers know an event that is sent twice."""
 
 

@@ -12,7 +12,7 @@ from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.time_limit import LimitedNetwork, LimitedTransport, TimeLimit
 from token_refresh_worker.adapters.time_limit import addresses_of as addresses_of  # noqa: PLC0414 - a part of this module, too
 from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, read_body
-from token_refresh_worker.oauth.body import read_object
+from token_refresh_worker.oauth.body import read_fields
 from token_refresh_worker.oauth.formats import Encoding
 
 _T = TypeVar("_T")
@@ -70,7 +70,7 @@ def read_challenge(response: httpx.Response) -> str | None:
 
 
 def read_json(response: httpx.Response) -> dict[str, object] | NotThere:
-    """Read a JSON object of at most 64 KiB."""
+    """Read a JSON object of at most `BODY_LIMIT_BYTES`."""
     if response.is_redirect:
         return NotThere("redirects to another place, and no redirect is followed")
     if response.is_client_error:
@@ -82,8 +82,8 @@ def read_json(response: httpx.Response) -> dict[str, object] | NotThere:
         return NotThere("has another content type than application/json")
     body = read_body(response)
     if body is None:
-        raise DocumentRefused("the document is compressed, or has more than 64 KiB")
-    found = read_object(body, Encoding.JSON)
+        raise DocumentRefused("the document is compressed, or has more than 256 KiB")
+    found = read_fields(body, Encoding.JSON)
     if found is None:
         raise DocumentRefused("the document is not a JSON object, or is nested too deeply")
     return found

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from token_refresh.aws.calls import CallFailed, Repeat, call, call_action, nothing, once
 from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.request import AwsRequest
+from token_refresh_worker.adapters.whereabouts import with_whereabouts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -47,12 +48,8 @@ class Table:
         table = {} if action == "BatchGetItem" else {"TableName": self.name}
         return call(
             lambda: read(call_action(self.client, action, **table, **what)),
-            lambda: AwsRequest(
-                action=f"dynamodb:{action}",
-                name=self.name,
-                region=self.region,
-                kind=self.kind,
-                purpose=self.purpose(),
+            lambda: with_whereabouts(
+                AwsRequest(f"dynamodb:{action}", self.name, self.region, self.kind, purpose=self.purpose())
             ),
             expected=expected,
             repeat=self.repeat,

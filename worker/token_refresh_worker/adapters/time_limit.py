@@ -14,6 +14,7 @@ import httpcore
 import httpx
 
 from token_refresh_worker.adapters.proxies import ProxyServer, find_proxy
+from token_refresh_worker.oauth.unread import MOST_BYTES
 
 CONNECT_SECONDS: Final = 10.0
 """How long name lookup, connection and TLS may take. Nothing is sent before, so the request can be repeated."""
@@ -32,6 +33,8 @@ class TimeLimit:
         self.begun = False
         """Whether a byte may have left. From there on, silence proves nothing."""
         self._late_reads = LATE_READS
+        self.received = bytearray()
+        """What arrived since the last write, before anything reads it as HTTP: at most `MOST_BYTES`."""
 
     @property
     def remaining_seconds(self) -> float:
@@ -159,10 +162,14 @@ class _LimitedStream(httpcore.NetworkStream):
         self._limit = limit
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the limit is shorter
-        return self._stream.read(max_bytes, self._limit.read_seconds())
+        read = self._stream.read(max_bytes, self._limit.read_seconds())
+        received = self._limit.received
+        received += read[: MOST_BYTES - len(received)]
+        return read
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the limit is shorter
         self._limit.begin()
+        self._limit.received.clear()
         self._stream.write(buffer, self._limit.left_seconds(httpcore.WriteTimeout))
 
     def close(self) -> None:

@@ -1,9 +1,10 @@
 """The provider's token endpoint, over HTTP."""
 
-import zlib
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -18,7 +19,8 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
-from token_refresh_worker.oauth.body import read_object
+from token_refresh_worker.oauth.body import read_fields, unpack
+from token_refresh_worker.oauth.client_auth import ASSERTION_LIFETIME, Assertion
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import (
@@ -29,6 +31,7 @@ from token_refresh_worker.oauth.response import (
     read_response,
 )
 from token_refresh_worker.oauth.revocation import Revoked, read_revocation
+from token_refresh_worker.oauth.unread import may_hold_tokens, write_kept
 
 HEADERS: Final = {
     "Accept": "application/json",
@@ -81,7 +84,33 @@ class HttpTokenEndpoint:
         self.url = url
         self.response_format = response_format
         self.make_assertion = make_assertion
+        self._signed: tuple[Assertion, str, float] | None = None
+        """The next request's client assertion, and when it was made, by a stopwatch."""
         find_proxy(url)  # before anything is claimed
+
+    def sign(self, request: TokenRequest) -> FailedRequest | None:
+        """Make the client assertion of the next request, if it needs one; return why it can't be made."""
+        if request.assertion is None or self.make_assertion is None:
+            return None
+        try:
+            self._signed = request.assertion, self.make_assertion(request.assertion), time.monotonic()
+        except (SigningError, ConfigurationError) as error:
+            return _not_signed(error)
+        return None
+
+    def assertion(self, request: TokenRequest) -> Mapping[str, str]:
+        """Return a client assertion, for the methods that need one: each is sent once, and while it is young.
+
+        Raises:
+            SigningError: There is no signature.
+            ConfigurationError: Nor can there be one.
+        """
+        if request.assertion is None or self.make_assertion is None:
+            return {}
+        signed, self._signed = self._signed, None
+        young = signed is not None and time.monotonic() - signed[2] < ASSERTION_LIFETIME.total_seconds() / 2
+        ready = signed[1] if signed and young and signed[0] == request.assertion else None
+        return {"client_assertion": ready or self.make_assertion(request.assertion)}
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send `request` and read the response, end to end within the time limit.
@@ -89,14 +118,20 @@ class HttpTokenEndpoint:
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
         time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
         """
-        return self._call(request, partial(read_response, response_format=self.response_format), timeout_seconds)
+        limit = TimeLimit(timeout_seconds)
+        response = self._call(request, partial(read_response, response_format=self.response_format), limit)
+        # Bytes, and not what httpx made of them: it may be its parser that refused them.
+        received = bytes(limit.received)
+        if isinstance(response, FailedRequest) and response.kind.may_have_redeemed and may_hold_tokens(received):
+            return replace(response, unread=write_kept(received))
+        return response
 
     def revoke(self, request: TokenRequest, *, timeout_seconds: float) -> Revoked | FailedRequest:
         """Send `request` to what is a revocation endpoint, as `send` does."""
-        return self._call(request, read_revocation, timeout_seconds)
+        return self._call(request, read_revocation, TimeLimit(timeout_seconds))
 
-    def _call(self, request: TokenRequest, read: _Read[_T], timeout_seconds: float) -> _T | FailedRequest:
-        call = _Call(self, request, read, TimeLimit(timeout_seconds))
+    def _call(self, request: TokenRequest, read: _Read[_T], limit: TimeLimit) -> _T | FailedRequest:
+        call = _Call(self, request, read, limit)
         Thread(target=call.run, name="token-request", daemon=True).start()
         return call.wait()
 
@@ -131,10 +166,9 @@ class _Call(Generic[_T]):
 
     def _respond(self) -> _T | FailedRequest:
         try:
-            return self._send({**self._request.fields, **self._assertion()})
+            return self._send({**self._request.fields, **self._endpoint.assertion(self._request)})
         except (SigningError, ConfigurationError) as error:
-            passes = isinstance(error, SigningError) and error.is_transient
-            return FailedRequest(kind=FailureKind.NOT_SENT if passes else FailureKind.NOT_SIGNED, seen=str(error))
+            return _not_signed(error)
         except NOT_SENT as error:
             return FailedRequest(kind=FailureKind.NOT_SENT, seen=type(error).__name__)
         except HTTP_ERRORS as error:
@@ -144,11 +178,6 @@ class _Call(Generic[_T]):
         sent = self._limit.begun or isinstance(error, SENT)
         kind = FailureKind.NO_RESPONSE if sent else FailureKind.NOT_SENT
         return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
-
-    def _assertion(self) -> Mapping[str, str]:
-        """Return a new client assertion, for the methods that need one."""
-        assertion, make = self._request.assertion, self._endpoint.make_assertion
-        return {} if assertion is None or make is None else {"client_assertion": make(assertion)}
 
     def _send(self, fields: Mapping[str, str]) -> _T | FailedRequest:
         with LimitedTransport(self._limit) as transport:
@@ -170,6 +199,11 @@ class _Call(Generic[_T]):
         return httpx.Request(request.method, url, headers=headers, **content.get(request.encoding, {}))
 
 
+def _not_signed(error: SigningError | ConfigurationError) -> FailedRequest:
+    passes = isinstance(error, SigningError) and error.is_transient
+    return FailedRequest(kind=FailureKind.NOT_SENT if passes else FailureKind.NOT_SIGNED, seen=str(error))
+
+
 def read_body(response: httpx.Response) -> bytes | None:
     """Read up to the limit; None where the body is larger, or compressed in a way that Python can't undo.
 
@@ -186,27 +220,16 @@ def read_body(response: httpx.Response) -> bytes | None:
                 return None
     except HTTP_ERRORS as error:
         failure = error
-    body = _unpacked(bytes(arrived)) if codings & _ZLIB else bytes(arrived)
+    body: bytes | None = bytes(arrived)
+    if codings & _ZLIB:
+        unpacked = unpack(bytes(arrived), BODY_LIMIT_BYTES)
+        # What is no text is still compressed. It may be a 4xx that means a redemption, so it counts as not read.
+        body, ended = unpacked or (None, False)
+        failure = failure or (None if ended or body is None else httpcore.RemoteProtocolError())
     # An object that has its end is whole, also where the transfer breaks off, or never ends.
-    if failure is not None and (body is None or read_object(body, Encoding.JSON) is None):
+    if failure is not None and (body is None or read_fields(body, Encoding.JSON) is None):
         raise failure
     return body
-
-
-def _unpacked(body: bytes) -> bytes | None:
-    """Undo a compression that we did not ask for; None where that gives no text, no end, or too much."""
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # It finds out which of the two formats it is.
-    with suppress(zlib.error):  # A proxy has undone it, and left the header.
-        unpacked = unpacker.decompress(body, BODY_LIMIT_BYTES + 1)
-        # Zeros are padding; anything else is another part of the body.
-        if not unpacker.eof or len(unpacked) > BODY_LIMIT_BYTES or unpacker.unused_data.strip(b"\0"):
-            return None
-        body = unpacked
-    # What is no text is still compressed. It may be a 4xx that means a redemption, so it counts as not read.
-    with suppress(UnicodeDecodeError):
-        body.decode()
-        return body
-    return None
 
 
 def _retry_after(headers: httpx.Headers) -> timedelta | None:

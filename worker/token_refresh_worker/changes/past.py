@@ -19,6 +19,7 @@ from token_refresh_worker.core.claims import Claim, ClaimPause, Record, read_cla
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import CURRENT, staged_version_id
+from token_refresh_worker.oauth.unread import read_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import SecretStore, SecretVersion
@@ -39,6 +40,7 @@ class VersionKind(StrEnum):
     OTHER = "not a token set"
     CLAIM = "claim"
     RECORD = "record of a failed attempt"
+    RESPONSE = "response that can't be read"
     PROBE = "probe of doctor"
 
     @property
@@ -100,6 +102,8 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
         kind = _kind_of(document)
     elif version_id == PROBE_VERSION_ID:
         kind = VersionKind.PROBE
+    elif read_kept(text) is not None:
+        kind = VersionKind.RESPONSE
     else:
         kind = VersionKind.CLAIM if claim else VersionKind.RECORD if record else VersionKind.OTHER
     return ListedVersion(

@@ -23,7 +23,7 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 @record
-class Pauses:
+class Pausing:
     """What begins and ends a pause of one secret."""
 
     open: Callable[[], Parts]

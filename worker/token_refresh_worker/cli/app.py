@@ -18,6 +18,7 @@ from token_refresh_worker.cli.fleet import status as fleet
 from token_refresh_worker.cli.history import history
 from token_refresh_worker.cli.pause import pause, resume
 from token_refresh_worker.cli.providers.command import providers
+from token_refresh_worker.cli.recover import recover
 from token_refresh_worker.cli.refresh import refresh
 from token_refresh_worker.cli.restore import restore
 from token_refresh_worker.cli.revoke import revoke
@@ -45,7 +46,7 @@ _GROUPS = {
 }
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
-    *(authorize, status, refresh, doctor, pause, resume, history, restore, client, verify, providers, revoke),
+    *(authorize, status, refresh, doctor, pause, resume, history, restore, recover, client, verify, providers, revoke),
     *(fleet.status, pauses.pause, pauses.resume, members.add, members.remove, members.retry, members.resync),
     move,
 ):

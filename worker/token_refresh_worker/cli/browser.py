@@ -60,7 +60,7 @@ def _start(page: Path, environment: Mapping[str, str]) -> "subprocess.Popen[byte
     )
 
 
-HEADERS: Final = {
+PAGE_HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",

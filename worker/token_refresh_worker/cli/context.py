@@ -14,8 +14,10 @@ from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_worker.adapters.calls import CALL_LIMITS as RUN_LIMITS
+from token_refresh_worker.adapters.calls import RUN_LIMITS
+from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.ports import Log
@@ -156,9 +158,11 @@ class Context:
         """Give a client of an AWS service, in the secrets' region if `region` is None.
 
         Raises:
-            ConfigurationError: No region is set, or the AWS configuration can't be used.
+            ConfigurationError: No region is set, or the AWS configuration or a proxy variable can't be used.
         """
-        return CLIENTS.get(service, limits=limits, region=region, environment=self.environment)
+        client = CLIENTS.get(service, limits=limits, region=region, environment=self.environment)
+        find_proxy(client.meta.endpoint_url)
+        return client
 
     def run_client(self, service: str = _SECRETS_MANAGER, *, region: str | None = None) -> Any:
         """Give a client as a run uses it: one attempt a call, since the run itself repeats."""
@@ -215,7 +219,7 @@ class Context:
         with self.completing():
             response: dict[str, Any] = call(
                 lambda: call_action(client, operation, **members),
-                lambda: AwsRequest(action, name, client.meta.region_name, kind),
+                lambda: with_whereabouts(AwsRequest(action, name, client.meta.region_name, kind)),
                 expected=expected,
             )
         return response

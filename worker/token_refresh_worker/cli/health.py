@@ -25,6 +25,7 @@ from token_refresh_worker.core.steps import (
     Rejected,
     StoreKept,
     TokenUsed,
+    Unread,
     Wait,
 )
 from token_refresh_worker.run.failures import move_options, span, utc
@@ -33,7 +34,7 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Stor
 _REFRESHES: Final = (Redeem, StoreKept, Promote, Carry)
 """The steps after which the tokens are new."""
 
-_FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
+_FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.RESPONSE_KEPT, Result.SILENT}
 
 
 def examine(state: SecretState) -> list[Finding]:
@@ -47,7 +48,7 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind of step
+def say_next_step(state: SecretState) -> str:  # noqa: C901, PLR0911 - one for each kind of step
     """Say what the next scheduled run does."""
     match state.step:
         case Fresh():
@@ -58,6 +59,8 @@ def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind o
             return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
         case TokenUsed(since):
             return f"sends nothing: the refresh token was used at {utc(since)}"
+        case Unread():
+            return "sends nothing: a response that can't be read is kept"
         case Hold(until=until):
             return f"sends nothing until {utc(until)}: the refresh token may have been redeemed"
         case Mismatch(setting):
@@ -78,6 +81,7 @@ def explain_attempt(past: PastAttempt) -> str:
         Result.KEPT: "tokens arrived, and the claim table keeps them",
         Result.SILENT: "no result: the run died",
         Result.UNKNOWN: "no response",
+        Result.RESPONSE_KEPT: "a response that can't be read is kept",
         Result.MOVED: "the claims moved",
         Result.PAUSED: "paused, or resumed",
     }
@@ -101,6 +105,12 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 f"the current refresh token was used at {utc(since)}, and the tokens that it brought are gone",
                 "authorize again: ",
                 state.context.command("authorize"),
+            )
+        case Unread(since):
+            yield Finding.broken(
+                f"the response to the refresh of {utc(since)} can't be read; it is kept, and may hold the new tokens",
+                *("look at its fields, without their values: ", state.context.command("recover")),
+                *(". If it holds no tokens, authorize again: ", state.context.command("authorize")),
             )
         case Hold(since, until, claim_id):
             yield Finding.attention(
@@ -177,7 +187,7 @@ def _expiry(state: SecretState) -> Iterator[Finding]:
 def _failed(state: SecretState) -> Iterator[Finding]:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     # Without an attempt on the current version, the failure was on an older one and is over.
-    if not state.snapshot.on_version or isinstance(state.step, Hold | StoreKept | Promote | Carry | Mismatch):
+    if not state.snapshot.on_version or isinstance(state.step, Hold | Unread | StoreKept | Promote | Carry | Mismatch):
         return
     newest = state.attempts[0]
     if newest.result in _FAILED:

@@ -9,7 +9,7 @@ from token_refresh_worker.changes.past import ListedVersion, Past
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import read_past
-from token_refresh_worker.cli.screen import assemble, iso, message, output, print_json, show, text
+from token_refresh_worker.cli.screen import assemble, iso_or_none, message, output, print_json, show, text
 
 
 @command("history", "", "--all", "--json")
@@ -28,8 +28,10 @@ def history(
     past = read_past(context)
     versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]
     if as_json:
-        kept: dict[str, object] = {} if past.kept_since is None else {"kept_since": iso(past.kept_since)}
-        kept |= {} if past.pause is None else {"paused": {"until": iso(past.pause.until), "why": past.pause.why}}
+        kept: dict[str, object] = {} if past.kept_since is None else {"kept_since": iso_or_none(past.kept_since)}
+        kept |= (
+            {} if past.pause is None else {"paused": {"until": iso_or_none(past.pause.until), "why": past.pause.why}}
+        )
         listed = [_as_fields(past, version) for version in versions]
         print_json({"secret_id": context.secret_id, "versions": listed, **kept})
         return 0
@@ -66,7 +68,7 @@ def _fate(past: Past, version: ListedVersion) -> str | None:
 def _as_fields(past: Past, version: ListedVersion) -> dict[str, object]:
     return {
         "version_id": version.version_id,
-        "stored_at": iso(version.created_at),
+        "stored_at": iso_or_none(version.created_at),
         "labels": sorted(version.labels),
         "kind": version.kind.name.lower(),
         "fate": _fate(past, version),

@@ -7,7 +7,7 @@ import typer
 from token_refresh.advice import Command
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.changes.change import fields_of
-from token_refresh_worker.changes.pause import Pauses
+from token_refresh_worker.changes.pause import Pausing
 from token_refresh_worker.cli.command import command, read_duration
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed
@@ -61,10 +61,10 @@ def resume(context: Context) -> int:
     return 0
 
 
-def _open(context: Context) -> tuple[Pauses, Policy]:
+def _open(context: Context) -> tuple[Pausing, Policy]:
     with saying_where(context):
         settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
-    pauses = Pauses(
+    pauses = Pausing(
         open=lambda: context.run(settings).parts,
         clock=SystemClock(),
         run_period=settings.run_period,

@@ -217,7 +217,7 @@ def _listener(address: str, port: int) -> socket.socket:
 
 def _show(connection: socket.socket, status: HTTPStatus, text: str) -> None:
     body = text.encode()
-    headers = {**browser.HEADERS, "Content-Length": str(len(body)), "Connection": "close"}
+    headers = {**browser.PAGE_HEADERS, "Content-Length": str(len(body)), "Connection": "close"}
     lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     with contextlib.suppress(OSError):  # The browser may be gone: that ends no authorization.
         connection.settimeout(_CONNECTION_SECONDS)

@@ -12,6 +12,7 @@ from token_refresh.aws.calls import call
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh_worker.adapters.telemetry import mask
+from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
@@ -89,7 +90,7 @@ def _settings(context: Context, *, ask: bool) -> tuple[Context, Settings]:
 
 
 def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger) -> dict[str, str | None]:
-    run = context.run(settings, trigger, _Progress(console))
+    run = context.run(settings, trigger, Progress(console))
     ends_first = "The run ends first, since the refresh token may be redeemed and its tokens not stored yet."
     with nullcontext() if trigger.dry_run else finishing(ends_first):
         return run.execute().as_result(None)
@@ -107,16 +108,18 @@ def _confirm_reserved(context: Context) -> None:
         )
 
 
-class _Progress:
+class Progress:
     """The run's log, for a person; masked as the function's."""
 
     def __init__(self, console: Errors) -> None:
         self._console = console
 
     def info(self, event: str, **fields: object) -> None:
+        """Say what was done."""
         self._print("", event, fields)
 
     def warning(self, event: str, **fields: object) -> None:
+        """Say what someone should look at."""
         self._print("yellow", event, fields)
 
     def _print(self, style: str, event: str, fields: dict[str, object]) -> None:
@@ -151,7 +154,7 @@ def invoke(context: Context, function: str, trigger: Trigger, *, as_json: bool) 
         event["secret_id"] = secret_id
     with errors().status(f"waiting for {function}"):
         response = _call(context, function, event)
-    _print_log(response.get("LogResult", ""))
+    print_log(response.get("LogResult", ""))
     payload = _read_payload(response["Payload"])
     if response.get("FunctionError") or "outcome" not in payload:
         raise _failure(function, payload)
@@ -167,7 +170,10 @@ def _call(context: Context, function: str, event: dict[str, object]) -> dict[str
         response = client.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps(event))
         return {**response, "Payload": response["Payload"].read()}
 
-    return call(ask, lambda: AwsRequest("lambda:InvokeFunction", function, client.meta.region_name, "function"))
+    return call(
+        ask,
+        lambda: with_whereabouts(AwsRequest("lambda:InvokeFunction", function, client.meta.region_name, "function")),
+    )
 
 
 def _read_payload(body: bytes) -> dict[str, Any]:
@@ -188,7 +194,8 @@ def _failure(function: str, payload: dict[str, Any]) -> CommandFailed:
     return CommandFailed(f"function {function} failed with {error_type}{f': {message}' if is_ours else ''}")
 
 
-def _print_log(tail: str) -> None:
+def print_log(tail: str) -> None:
+    """Print what a function's log says, and nothing but what is known to hold no secret."""
     console = errors()
     for line in base64.b64decode(tail).decode(errors="replace").splitlines():
         try:

@@ -142,7 +142,7 @@ def relative(distance: timedelta) -> str:
     return f"in {span(distance)}" if distance > timedelta(0) else f"{span(distance)} ago"
 
 
-def iso(moment: datetime | None) -> str | None:
+def iso_or_none(moment: datetime | None) -> str | None:
     """Write a moment for machines."""
     return None if moment is None else times.iso(moment)
 

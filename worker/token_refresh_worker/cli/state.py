@@ -49,6 +49,8 @@ class Result(StrEnum):
     NOT_REDEEMED = "not_redeemed"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
+    RESPONSE_KEPT = "response_kept"
+    """Its response can't be read, and is kept in the secret."""
     SILENT = "silent"
     """Nothing is stored under its claim: the run died."""
     MOVED = "moved"

@@ -17,14 +17,14 @@ from token_refresh_worker.cli.around import is_prolonged
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.finding import Finding, Health
-from token_refresh_worker.cli.health import examine, explain_attempt, health_of, next_step
+from token_refresh_worker.cli.health import examine, explain_attempt, health_of, say_next_step
 from token_refresh_worker.cli.replicas import words_for
 from token_refresh_worker.cli.screen import (
     ago,
     assemble,
     bar,
     fields_table,
-    iso,
+    iso_or_none,
     message,
     output,
     print_json,
@@ -82,7 +82,7 @@ def _read(context: Context) -> tuple[Health, list[RenderableType]]:
             raise
         return Health.BROKEN, message("  ", *_named(failure), head=("BROKEN", "bold red"))
     findings = examine(state)
-    return health_of(findings), lay_out(state, findings)
+    return health_of(findings), lay_out_state(state, findings)
 
 
 def _named(failure: TokenRefreshError) -> Advice:
@@ -115,7 +115,7 @@ def _print_json(context: Context) -> int:
         print_json({"health": health.name.lower(), "error_type": type(failure).__name__, "error": str(failure)})
         return health
     findings = examine(state)
-    print_json(as_fields(state, findings))
+    print_json(state_fields(state, findings))
     return health_of(findings)
 
 
@@ -126,7 +126,7 @@ _NARROW: Final = 64
 _NOT_LOOKED_AT: Final = "not looked at without --function NAME"
 
 
-def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]:
+def lay_out_state(state: SecretState, findings: list[Finding]) -> list[RenderableType]:
     """Lay the state out on one screen, part below part."""
     health, now, current = health_of(findings), state.snapshot.now, state.snapshot.current
     expires_at, where = state.document.expires_at, f"  {state.context.secret_id} in {state.context.region}"
@@ -138,7 +138,7 @@ def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]
             ("expires", when_from(expires_at, now) if expires_at else "unknown"),
             ("", _bar(state, _STYLES[health])),
             ("due", when_from(state.due_at, now) if state.due_at else "now"),
-            ("next run", next_step(state)),
+            ("next run", say_next_step(state)),
             ("grant ends", _grant_ends(state)),
             ("provider", _provider(state)),
             ("claims", _claims(state)),
@@ -244,7 +244,7 @@ def _attempts(state: SecretState) -> Table:
     return table
 
 
-def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
+def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     """Give the state for machines."""
     step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
     retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
@@ -257,15 +257,15 @@ def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "region": state.context.region,
         "version_id": current.version_id,
         "labels": sorted(current.labels),
-        "stored_at": iso(current.stored_at),
-        "expires_at": iso(state.document.expires_at),
+        "stored_at": iso_or_none(current.stored_at),
+        "expires_at": iso_or_none(state.document.expires_at),
         "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
-        "due_at": iso(state.due_at),
+        "due_at": iso_or_none(state.due_at),
         "longest_safe_cache_seconds": round(state.longest_safe_cache.total_seconds()),
-        "grant_ends_at": iso(state.grant_ends_at),
+        "grant_ends_at": iso_or_none(state.grant_ends_at),
         "next_step": type(step).__name__.lower(),
-        "retry_at": iso(retry_at),
-        "paused": None if pause is None else {"until": iso(pause.until), "why": pause.why},
+        "retry_at": iso_or_none(retry_at),
+        "paused": None if pause is None else {"until": iso_or_none(pause.until), "why": pause.why},
         "provider": state.settings.provider.name,
         "host": state.host,
         "grace_seconds": state.snapshot.counted_grace(state.policy).total_seconds(),
@@ -277,7 +277,7 @@ def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         },
         "attempts": [
             {
-                "claimed_at": iso(past.attempt.claimed_at),
+                "claimed_at": iso_or_none(past.attempt.claimed_at),
                 "claim_id": past.attempt.claim_id,
                 "attempt": past.attempt.attempt_number,
                 "forced": past.attempt.forced,

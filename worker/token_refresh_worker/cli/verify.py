@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 
-from token_refresh import __version__
 from token_refresh.advice import Advice, in_words
+from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
+from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, read_body
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed
@@ -17,7 +18,6 @@ from token_refresh_worker.cli.screen import message, output, print_json, show, t
 from token_refresh_worker.cli.settings import names_provider
 from token_refresh_worker.cli.state import SecretState, read_state
 from token_refresh_worker.core.steps import Rejected, TokenUsed
-from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.providers.endpoint import read_endpoint
 
 UPWORK_API: Final = "https://api.upwork.com/graphql"
@@ -73,24 +73,14 @@ def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:
     if token is None:
         refresh = state.context.command("refresh")
         raise CommandFailed("the token set has no access token yet", fix=("get one: ", refresh))
-    headers = {
-        "Accept": "application/json",
-        "Authorization": f"Bearer {token.reveal()}",
-        "User-Agent": f"token-refresh-worker/{__version__}",
-    }
+    headers = {**HEADERS, "Authorization": f"Bearer {token.reveal()}"}
+    query = {"method": "POST", "json": _QUERY} if graphql else {"method": "GET"}
     try:
-        # No redirects: one could send the token to another host.
-        with (
-            httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS, follow_redirects=False) as client,
-            client.stream("POST", url, json=_QUERY) if graphql else client.stream("GET", url) as response,
-        ):
-            body = bytearray()
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > BODY_LIMIT_BYTES:  # An endless response must not fill the memory.
-                    break
-            return response.status_code, bytes(body[:BODY_LIMIT_BYTES])
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: a redirect to a malformed host
+        # No redirect is followed: one could send the token to another host.
+        with LimitedTransport(TimeLimit(_TIMEOUT_SECONDS)) as transport:
+            response = transport.handle_request(httpx.Request(url=url, headers=headers, **query))
+            return response.status_code, read_body(response) or b""
+    except (*NOT_SENT, *HTTP_ERRORS) as error:
         other = state.context.command("verify", "--url", "URL")
         raise CommandFailed(
             f"{urlsplit(url).netloc} can't be reached ({type(error).__name__})",

@@ -38,6 +38,8 @@ class Fate(StrEnum):
     """No attempt: the claims were moved to or from another store."""
     PAUSED = "paused"
     """No attempt: an operator paused the refreshes, or resumed them."""
+    RESPONSE_KEPT = "response_kept"
+    """A response arrived that can't be read and may hold tokens: it is stored, for a person to recover them."""
 
     @property
     def is_attempt(self) -> bool:
@@ -47,7 +49,7 @@ class Fate(StrEnum):
     @property
     def unresolved(self) -> bool:
         """Whether nobody knows if the refresh token was redeemed."""
-        return self in {Fate.UNKNOWN, Fate.SILENT}
+        return self in {Fate.UNKNOWN, Fate.RESPONSE_KEPT, Fate.SILENT}
 
     @property
     def may_have_redeemed(self) -> bool:

@@ -37,6 +37,7 @@ from token_refresh_worker.core.steps import (
     Step,
     StoreKept,
     TokenUsed,
+    Unread,
     Wait,
 )
 from token_refresh_worker.core.versions import (
@@ -149,6 +150,16 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
     return Wait(snapshot.open_until, Reason.CLAIMED) if snapshot.open_until else None
 
 
+def stop_at_unread_response(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """A response that can't be read is kept, and the grace is over: `ResponseKept`, until a person looked."""
+    kept = [attempt for attempt in snapshot.unresolved if attempt.fate is Fate.RESPONSE_KEPT]
+    if not kept or (run.names(snapshot) and run.forces(snapshot)):
+        return None
+    if may_be_sent_again(snapshot.unresolved[0].claimed_at, snapshot.now, snapshot.counted_grace(policy)):
+        return None
+    return Unread(kept[-1].claimed_at, kept[-1].claim_id)
+
+
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """The token may be used, and the grace is over: `RefreshOutcomeUnknown` until the last quarter, forced or not."""
     unresolved, quarter = snapshot.unresolved, last_quarter_at(snapshot.current.document, policy)
@@ -158,7 +169,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     if may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
     # The first moment at which a run would really send: an earlier one would only wait again.
-    newest = (next_attempt_at(attempt, policy) for attempt in snapshot.on_version[-1:])
+    newest = (next_attempt_at(attempt, snapshot.current.document, policy) for attempt in snapshot.on_version[-1:])
     until = max(quarter, _claim_allowed_at(snapshot, policy), *newest)
     return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < until else None
 
@@ -169,7 +180,8 @@ def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step 
     if not attempts or run.forces(snapshot):
         return None
     newest = attempts[-1]
-    until = max(next_attempt_at(newest, policy), asked_until(newest, snapshot.current.document, policy))
+    document = snapshot.current.document
+    until = max(next_attempt_at(newest, document, policy), asked_until(newest, document, policy))
     return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
 
 
@@ -203,6 +215,7 @@ RULES: Final = (
     Rule(stop_at_rejected_grant, "spare the provider"),
     Rule(rest_while_fresh, "the token set is good"),
     Rule(wait_for_open_claim, "one redemption at a time"),
+    Rule(stop_at_unread_response, "its tokens may be alive, and a replay may revoke the grant"),
     Rule(hold_unresolved_token, "a replay may revoke the grant"),
     Rule(wait_for_backoff, "spare the provider and the daily limit"),
     Rule(wait_for_daily_limit, "a full secret refuses new tokens"),

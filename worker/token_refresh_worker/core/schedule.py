@@ -105,11 +105,12 @@ def claim_time_to_live(run_limit: timedelta, window: timedelta, grace: timedelta
     return max(run_limit + LEAST_MARGIN, min(longest, grace / 4) if grace > SETTLED else longest)
 
 
-def next_attempt_at(newest: Attempt, policy: Policy) -> datetime:
+def next_attempt_at(newest: Attempt, document: TokenDocument, policy: Policy) -> datetime:
     """Say when the attempt after `newest` on the same version may be claimed, once its claim has ended.
 
     The second follows at once; from the third on each waits twice as long as the one before, up to an hour.
-    With claims in a table, and where nothing was redeemed, up to ten minutes for the first attempts.
+    With claims in a table, and where nothing was redeemed, up to ten minutes for the first attempts. The last wait
+    before the access token expires ends while there is time for one more attempt: a fifth of the window's last quarter.
     """
     if newest.attempt_number < 2:  # noqa: PLR2004 - the second attempt is the one that does not wait
         return newest.claimed_at
@@ -117,7 +118,12 @@ def next_attempt_at(newest: Attempt, policy: Policy) -> datetime:
     in_table = policy.claim_store.kind is ClaimStoreKind.TABLE and newest.fate is Fate.NOT_REDEEMED
     soon = in_table and newest.attempt_number <= ATTEMPTS_IN_TABLE
     longest = LONGEST_BACKOFF_IN_TABLE if soon else LONGEST_BACKOFF
-    return newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), longest)
+    until = newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), longest)
+    quarter, expires_at = last_quarter_at(document, policy), document.expires_at
+    if quarter is None or expires_at is None:
+        return until
+    last_try_at = expires_at - (expires_at - quarter) / 5
+    return min(until, last_try_at) if newest.claimed_at < last_try_at else until
 
 
 def asked_until(newest: Attempt, document: TokenDocument, policy: Policy) -> datetime:

@@ -95,6 +95,15 @@ class Hold:
 
 
 @positional_record
+class Unread:
+    """A response that can't be read is kept, and its tokens may be alive: nothing is sent before a person looked."""
+
+    since: datetime
+    # The attempt that brought it.
+    claim_id: str
+
+
+@positional_record
 class Mismatch:
     """The settings don't fit the stored token set."""
 
@@ -135,5 +144,5 @@ class Rejected:
 
 
 Action = StoreKept | Promote | Carry | Publish | ReplaceLostTable | Redeem
-Rest = Fresh | Wait | Hold | Mismatch | KeptUnreadable | Locked | TokenUsed | Rejected
+Rest = Fresh | Wait | Hold | Unread | Mismatch | KeptUnreadable | Locked | TokenUsed | Rejected
 Step = Action | Rest

@@ -4,7 +4,8 @@
 has read is a compare-and-append: exactly one run gets it.
 
     current version ──redeemed under──> claim ──> staged set  (REFRESH_OUTCOME, then AWSCURRENT)
-                                          │  └──> record      (REFRESH_OUTCOME)
+                                          │  ├──> record      (REFRESH_OUTCOME)
+                                          │  └──> kept response  (REFRESH_OUTCOME)
                                           └─────> next claim  (REFRESH_CLAIM)
 """
 
@@ -32,6 +33,11 @@ def staged_version_id(claim: str, base: str) -> str:
 def record_version_id(claim: str) -> str:
     """Derive where it is recorded that the attempt under `claim` ended without tokens."""
     return _derive("outcome", claim)
+
+
+def response_version_id(claim: str) -> str:
+    """Derive where a response that arrived under `claim` and can't be read is kept."""
+    return _derive("response", claim)
 
 
 def published_version_id(source: str) -> str:

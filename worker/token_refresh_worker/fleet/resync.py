@@ -1,11 +1,11 @@
-"""The resync: every five minutes, compare the index with the secrets that carry the fleet's tag."""
+"""The compare: every five minutes, compare the index with the secrets that carry the fleet's tag."""
 
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, resync
+from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, compare_index
 from token_refresh_worker.fleet.core.row import Row
 from token_refresh_worker.fleet.core.shares import members_left
 from token_refresh_worker.fleet.ports import Index
@@ -47,7 +47,7 @@ def synchronise(
     """
     now = index.read_clock()
     tombstones = list(index.tombstones())
-    found = resync(members, index.rows(), tombstones, fleet=fleet, now=now, believe=believe)
+    found = compare_index(members, index.rows(), tombstones, fleet=fleet, now=now, believe=believe)
     changes: list[tuple[Callable[[Row], object], Row]] = [
         *((index.add, row) for row in found.add),
         *((lambda row: index.look_at(row.secret_arn, row.next_at), row) for row in found.look_at),

@@ -19,7 +19,7 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.ports import Bus
 
-CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=5, attempts=4, connections=16)
+FLEET_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=5, attempts=4, connections=16)
 """Every call of a fleet may be repeated: what it writes is conditional, or the same again."""
 
 
@@ -103,7 +103,7 @@ def limits_of_provider(provider: Provider) -> ProviderLimits:
 
 
 def _client(service: str) -> Any:
-    return CLIENTS.get(service, limits=CALL_LIMITS)
+    return CLIENTS.get(service, limits=FLEET_LIMITS)
 
 
 def _whole(environment: Mapping[str, str], name: str) -> int | None:

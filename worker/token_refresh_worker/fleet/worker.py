@@ -24,7 +24,7 @@ from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.core.announcement import announcement, in_order
 from token_refresh_worker.fleet.core.breaker import holds_back
 from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of_row
 from token_refresh_worker.fleet.ports import Index, IndexEntry
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
@@ -144,7 +144,7 @@ def find_member(crew: Crew, secret_arn: str, *, heeds_breakers: bool = False) ->
     if entry is None:
         crew.log.warning("fleet_run_skipped", secret_id=secret_arn, reason="not_in_fleet")
         return None
-    if pause := pause_of(entry.row, entry.pauses, entry.read_at):
+    if pause := pause_of_row(entry.row, entry.pauses, entry.read_at):
         crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="paused", until=pause.until.isoformat())
         return None
     if heeds_breakers and (entry.store.refuses(entry.read_at) or holds_back(entry.breakers, entry.row)):

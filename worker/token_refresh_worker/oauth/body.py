@@ -2,7 +2,9 @@
 
 import json
 import math
+import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl
@@ -13,10 +15,12 @@ from token_refresh.stored.times import LATEST_SECONDS, LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Encoding, Expiry
 
 _LONGEST_KEPT_TEXT: Final = 2048
+_MOST_OBJECTS: Final = 100
+"""How many braces of a text are tried: each can take a while."""
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
 
 
-def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
+def read_fields(body: bytes, encoding: Encoding) -> dict[str, object] | None:
     """Parse a body; None where it is not an object."""
     try:
         if encoding is Encoding.FORM:
@@ -27,6 +31,53 @@ def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def only_object(body: bytes) -> dict[str, object] | None:
+    """Return the JSON object in a text, such as a warning before it; None where there is no object, or another one."""
+    found = objects_in(body.decode(json.detect_encoding(body), "replace"))
+    return found[0] if len(found) == 1 else None
+
+
+def objects_in(text: str) -> list[dict[str, object]]:
+    """Return the JSON objects in a text, the outermost ones, in order; none where there are too many braces."""
+    decoder, found, at = json.JSONDecoder(parse_int=_read_int, strict=False), list[dict[str, object]](), text.find("{")
+    for _ in range(_MOST_OBJECTS):
+        if at < 0:
+            return found
+        try:
+            value, at = decoder.raw_decode(text, at)
+            found.append(value)
+        except (ValueError, RecursionError):
+            at += 1
+        at = text.find("{", at)
+    return []
+
+
+def unpack(body: bytes, limit_bytes: int) -> tuple[bytes, bool] | None:
+    """Undo gzip, zlib or raw deflate, and say whether its end arrived; what is text already stays as it is.
+
+    None where nothing readable comes of it, something else follows it, or it has more than the limit.
+    """
+    if is_text(body):
+        return body, True
+    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # The first finds out which of its two formats it is.
+        unpacker = zlib.decompressobj(bits)
+        with suppress(zlib.error):
+            text = unpacker.decompress(body, limit_bytes + 1)
+            # Zeros are padding; anything else is another part of the body.
+            if text and is_text(text) and len(text) <= limit_bytes and not unpacker.unused_data.strip(b"\0"):
+                return text, unpacker.eof
+    return None
+
+
+def is_text(body: bytes) -> bool:
+    """Whether these bytes are text, in UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read_form(text: str) -> dict[str, object] | None:
@@ -66,12 +117,13 @@ def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) 
     )
 
 
-def read_token(value: object) -> SecretValue | None:
-    """Read a token; None where the value is not one."""
-    return SecretValue(str(value)) if is_token(value) else None
+def as_token(value: object) -> SecretValue | None:
+    """Read a token, without white space at its ends; None where the value is not one."""
+    text = value.strip(" \t\r\n") if isinstance(value, str) else value
+    return SecretValue(str(text)) if is_token(text) else None
 
 
-def read_kept(value: object) -> str | int | None:
+def kept_value(value: object) -> str | int | None:
     """Read a value that the token document keeps as it is; None where it is too long, or neither text nor number."""
     if isinstance(value, str):
         return value if 0 < len(value) <= _LONGEST_KEPT_TEXT else None

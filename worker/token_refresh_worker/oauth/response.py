@@ -27,19 +27,20 @@ from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.body import (
+    as_token,
     find,
+    kept_value,
     matches,
-    read_kept,
+    only_object,
+    read_fields,
     read_lifetime,
     read_moment,
-    read_object,
-    read_token,
 )
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh_worker.oauth.scopes import read_scopes
 
-BODY_LIMIT_BYTES: Final = 65_536
-"""How much of a response is read; a token response has a few kilobytes."""
+BODY_LIMIT_BYTES: Final = 262_144
+"""How much of a response is read; a token response has a few kilobytes, and some providers add a whole profile."""
 
 _GATEWAY_GAVE_UP: Final = frozenset({408, 499})
 """Request Timeout, and nginx's "client closed request": a gateway says both after it forwarded the request, too."""
@@ -110,6 +111,8 @@ class FailedRequest:
     error: str | None = None
     """The RFC 6749 error code, or the value that the profile matched."""
     retry_after: timedelta | None = None
+    unread: SecretValue | None = field(default=None, compare=False)
+    """The response as it is kept, where it may hold tokens (`oauth.unread`)."""
 
 
 EndpointResponse = TokenResponse | FailedRequest
@@ -129,7 +132,7 @@ def read_response(
         retry_after: The `Retry-After` header, read (RFC 9110 section 10.2.3).
         response_format: The provider's format.
     """
-    fields = None if body is None else read_object(body, response_format.encoding)
+    fields = None if body is None else read_fields(body, response_format.encoding)
     read = _match(status, fields, response_format) or _read_status(status, body, fields, response_format)
     if not isinstance(read, FailedRequest):
         return read
@@ -156,7 +159,7 @@ def _read_status(
 
 def _has_error(body: bytes | None) -> bool:
     """Whether the provider's application wrote the body: a JSON object with an error code, as in RFC 6749."""
-    error = ((body and read_object(body, Encoding.JSON)) or {}).get("error")
+    error = ((body and read_fields(body, Encoding.JSON)) or {}).get("error")
     return isinstance(error, str) and error != ""
 
 
@@ -184,21 +187,23 @@ def _fits(matcher: Matcher, status: int, fields: Mapping[str, object]) -> bool:
 def _read_success(
     status: int, body: bytes | None, fields: Mapping[str, object] | None, response_format: ResponseFormat
 ) -> EndpointResponse:
+    if fields is None and body is not None and response_format.encoding is not Encoding.FORM:
+        fields = only_object(body)
     tokens = None if fields is None else find(fields, response_format.envelope)
+    read = _read_tokens(tokens, response_format) if isinstance(tokens, dict) else ""
+    # Some providers report errors with 200. Beside both tokens an `error` says nothing: a text, a code of success.
+    if isinstance(read, TokenResponse) and (read.refresh_token or not (fields or {}).get("error")):
+        return read
     if body is None:
         why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
     elif fields is None:
         why = f"a body that is not {'form-encoded' if response_format.encoding is Encoding.FORM else 'a JSON object'}"
-    # Some providers report errors with 200; an empty `error` beside tokens is none.
     elif fields.get("error"):
         why = "an error in it"
     elif not isinstance(tokens, dict):
         why = f"no object at {'.'.join(response_format.envelope)}"
     else:
-        read = _read_tokens(tokens, response_format)
-        if isinstance(read, TokenResponse):
-            return read
-        why = read
+        why = str(read)
     return FailedRequest(kind=FailureKind.UNREADABLE, seen=f"HTTP {status} with {why}")
 
 
@@ -208,7 +213,7 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
     def named(name: str) -> object:
         return tokens.get(response_format.names.get(name, name))
 
-    access_token, refresh_token = read_token(named("access_token")), read_token(named("refresh_token"))
+    access_token, refresh_token = as_token(named("access_token")), as_token(named("refresh_token"))
     if access_token is None:
         return "no usable access_token"
     if refresh_token is None and named("refresh_token") not in (None, ""):
@@ -222,7 +227,7 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         expires_at=read_moment(named("expires_in"), response_format.expiry),
         refresh_token_lifetime=min(filter(None, ends), default=None),
         scopes=read_scopes(tokens.get("scope")),
-        kept={name: value for name in response_format.keep if (value := read_kept(tokens.get(name))) is not None},
+        kept={name: value for name in response_format.keep if (value := kept_value(tokens.get(name))) is not None},
     )
 
 

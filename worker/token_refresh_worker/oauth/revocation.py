@@ -6,7 +6,7 @@ from typing import Final
 
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.oauth.body import read_object
+from token_refresh_worker.oauth.body import read_fields
 from token_refresh_worker.oauth.formats import Encoding, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
@@ -45,7 +45,7 @@ class Revoked:
 
 def read_revocation(status: int, body: bytes | None, retry_after: timedelta | None = None) -> Revoked | FailedRequest:
     """Decide what a response proves: whether the token works no more."""
-    error = ((body and read_object(body, Encoding.JSON)) or {}).get("error")
+    error = ((body and read_fields(body, Encoding.JSON)) or {}).get("error")
     code = error if isinstance(error, str) else None
     if 200 <= status < 300 or (status == 400 and code in _UNKNOWN_TOKEN):  # noqa: PLR2004 - RFC 7009 section 2.2
         return Revoked()

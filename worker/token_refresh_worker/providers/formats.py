@@ -30,7 +30,7 @@ _HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
 _KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
 
 
-def read_request(table: TomlTable) -> RequestFormat:
+def request_format(table: TomlTable) -> RequestFormat:
     """Read what a request looks like.
 
     Raises:
@@ -81,7 +81,7 @@ def _first_twice(names: Iterable[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
-def read_response(table: TomlTable) -> ResponseFormat:
+def response_format(table: TomlTable) -> ResponseFormat:
     """Read what a response looks like.
 
     Raises:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
-from token_refresh_worker.providers.formats import TAKEN, read_request, read_response
+from token_refresh_worker.providers.formats import TAKEN, request_format, response_format
 from token_refresh_worker.providers.matchers import FIELD
 from token_refresh_worker.providers.provider import (
     AuthorizationPage,
@@ -64,8 +64,8 @@ def _provider(name: str, table: TomlTable) -> Provider:
         title=table.text("title"),
         token_endpoint=_endpoint(table, "token_endpoint", variables, default=""),
         variables=variables,
-        request=table.table("request", read_request),
-        response=table.table("response", read_response),
+        request=table.table("request", request_format),
+        response=table.table("response", response_format),
         rotation=table.choice("rotation", Rotation),
         grace=table.value("grace", _grace, f"static, until_used, or seconds up to {LONGEST_GRACE.total_seconds():.0f}"),
         access_token_lifetime=lifetime,

@@ -1,12 +1,13 @@
 """What a run says when a request for tokens failed, or the grant is dead or in doubt."""
 
-from token_refresh.advice import Advice
+from token_refresh.advice import Advice, Command
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,
     InvalidTokenResponse,
     ReauthorizationRequired,
     RefreshOutcomeUnknown,
+    ResponseKept,
     TokenEndpointUnavailable,
     TokenRefreshError,
     TokenRequestRejected,
@@ -64,6 +65,30 @@ def _unresolved(secret: SecretName, claim_id: str) -> Advice:
     return "wait, or get a new grant with ", secret.authorize, risk, resend
 
 
+def not_signed(secret: SecretName, failed: FailedRequest, then: Command) -> TokenRefreshError:
+    """Say why the token request can't be signed; a passing failure of AWS is not a wrong setting."""
+    passes = failed.kind is FailureKind.NOT_SENT
+    return (TokenEndpointUnavailable if passes else ConfigurationError)(
+        f"the token request for {secret} could not be signed ({failed.seen}); nothing was sent",
+        fix=("A later run tries again. Now: ", then) if passes else ("Correct that, then run ", then),
+    )
+
+
+def response_kept(secret: SecretName, claim_id: str, seen: str = "") -> ResponseKept:
+    """Say that a response that can't be read is stored, and may hold the only tokens that are alive."""
+    how = f" ({seen})" if seen else ""
+    return ResponseKept(
+        f"the provider's response to the refresh of {secret} can't be read{how}. It may hold the new tokens, and is "
+        "stored in the secret; nothing is sent until a person has looked",
+        fix=(
+            *("Look at its fields, without their values: ", secret.command("recover")),
+            *(". If it holds no tokens, get a new grant with ", secret.authorize),
+            *(". To send the same token again, which may revoke the grant: "),
+            secret.command("refresh", "--resend", claim_id),
+        ),
+    )
+
+
 def failed_request(
     secret: SecretName, failed: FailedRequest, claim_id: str, *, unsure: bool, sent: int
 ) -> TokenRefreshError:
@@ -78,10 +103,7 @@ def failed_request(
     # What is certain comes first: a kind that proves nothing is UNKNOWN if any request may have been received.
     match failed.kind:
         case FailureKind.NOT_SIGNED if not unsure:
-            return ConfigurationError(
-                f"the token request for {secret} could not be signed ({failed.seen}); nothing was sent",
-                fix=("Correct that, then run ", secret.force),
-            )
+            return not_signed(secret, failed, secret.force)
         case FailureKind.CLIENT_REJECTED:
             return ClientRejected(
                 f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine",

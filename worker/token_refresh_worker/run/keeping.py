@@ -17,7 +17,8 @@ from token_refresh_worker.core.attempts import Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.steps import StoreKept
-from token_refresh_worker.core.versions import OUTCOME
+from token_refresh_worker.core.versions import OUTCOME, response_version_id
+from token_refresh_worker.oauth.unread import read_kept
 from token_refresh_worker.run.failures import SecretName, not_stored
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
@@ -85,24 +86,36 @@ class Keeping:
 
     def _store(self, kept: KeptTokens) -> None:
         text, document = self._opened(kept)
+        version_id = kept.version_id if document else response_version_id(kept.claim.claim_id)
         try:
             # The very text that was received: a late put of the run that kept it must find its own value.
-            stored = self.parts.store.put(kept.version_id, text, label=OUTCOME)
+            stored = self.parts.store.put(version_id, text, label=OUTCOME)
         except TokenRefreshError as failure:
             raise tokens_kept(self.parts.secret, failure) from None
         if not stored:
-            raise not_stored(self.parts.secret, f"version {kept.version_id} is taken by another value")
+            raise not_stored(self.parts.secret, f"version {version_id} is taken by another value")
+        if document is None:
+            self._forget_response(kept)
+            return
         # Known from here on: the next read may be too old to show them.
         self.memory.note_staged(kept.version_id, document, received=False)
         self.parts.log.info("kept_tokens_stored", staged_version_id=kept.version_id)
         self.forget(kept, document)
 
-    def _opened(self, kept: KeptTokens) -> tuple[SecretValue, TokenDocument]:
+    def _forget_response(self, kept: KeptTokens) -> None:
+        assert self.parts.keeper is not None  # noqa: S101 - it decrypted it
+        self.parts.claims.record(kept.claim, Record(fate=Fate.RESPONSE_KEPT))
+        self.parts.keeper.drop(kept)
+        self.parts.log.warning("response_kept", claim_id=kept.claim.claim_id)
+
+    def _opened(self, kept: KeptTokens) -> tuple[SecretValue, TokenDocument | None]:
         keeper = self.parts.keeper
         if keeper is None:
             raise self._locked(kept, kept_unreadable(self.parts.secret, "KEPT_TOKENS_KEY_ID is not set"))
         try:
             text = keeper.open(kept)
+            if read_kept(text) is not None:
+                return text, None
             return text, read_document(text, needs_refresh_token=self.parts.provider.needs_refresh_token)
         except TokenRefreshError as failure:
             unreadable = kept_unreadable(self.parts.secret, failure.facts, fix=failure.fix)

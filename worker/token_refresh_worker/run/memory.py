@@ -41,6 +41,8 @@ class Memory(RunState):
     requests_sent: int = 0
     kept_failure: TokenRefreshError | None = None
     """Why it could not decrypt what the claim table keeps."""
+    response_kept: bool = False
+    """Whether a response that can't be read is stored."""
     publish_failure: TokenRefreshError | None = None
     """Raised at the end: the refresh comes first."""
     _read_at: float = 0.0

@@ -8,7 +8,7 @@ from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.oauth.response import EndpointResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest
 
 if TYPE_CHECKING:
     from token_refresh_worker.core.announcement import Announcement
@@ -129,6 +129,10 @@ class TokenKeeper(Protocol):
 
 class TokenEndpoint(Protocol):
     """The provider's token endpoint (RFC 6749 section 3.2)."""
+
+    def sign(self, request: "TokenRequest") -> FailedRequest | None:
+        """Make what signs the next request, where its method needs that; return why it can't be made. Sends nothing."""
+        ...
 
     def send(self, request: "TokenRequest", *, timeout_seconds: float) -> EndpointResponse:
         """Send one request and read the response, end to end within the time limit; never raises for what it meets."""

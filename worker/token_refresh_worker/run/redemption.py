@@ -6,14 +6,15 @@ from typing import Final
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.records import record
+from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
-from token_refresh_worker.core.versions import OUTCOME, staged_version_id
+from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
-from token_refresh_worker.run.grant_failures import failed_request
+from token_refresh_worker.run.grant_failures import failed_request, not_signed, response_kept
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, Parts
@@ -22,6 +23,8 @@ from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin
 
+SIGNATURES: Final = 3
+"""How often AWS is asked for a signature, where it is throttled or fails, before a run ends."""
 ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
 
@@ -53,9 +56,25 @@ class Redemption:
         """
         check_room(self.parts.secret, snapshot.current)
         prepared = prepare_refresh(snapshot.current.document, self.parts)
+        self._sign(prepared)
         if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
             raise self._too_late()
         return prepared
+
+    def _sign(self, prepared: PreparedRefresh) -> None:
+        """Sign the request, or end: who can't sign claims nothing, and refreshes at once after the repair."""
+        if prepared.request.assertion is None:
+            return
+        failed = repeat(
+            lambda: prepared.endpoint.sign(prepared.request),
+            clock=self.parts.deadline.clock,
+            until=self.parts.deadline.at - self.parts.needed_seconds,
+            results=lambda failed: failed is not None and failed.kind is FailureKind.NOT_SENT,
+            limit=SIGNATURES,
+            first_wait_seconds=0.5,
+        )
+        if failed is not None:
+            raise not_signed(self.parts.secret, failed, self.parts.secret.command("refresh"))
 
     def redeem(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> TokenSet | None:
         """Send the request and stage the tokens; None if the provider rejected the grant.
@@ -83,10 +102,39 @@ class Redemption:
             self.record(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
-        self.record(claim, Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response)
+        keeps = self.memory.response_kept
+        self.record(
+            claim,
+            Fate.RESPONSE_KEPT if keeps else Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED,
+            response,
+        )
+        if keeps and not sender.replay_allowed(self.memory.service_now()):
+            raise response_kept(self.parts.secret, claim.claim_id, response.seen)
         raise failed_request(
             self.parts.secret, response, claim.claim_id, unsure=sender.unsure, sent=self.memory.requests_sent
         )
+
+    def _keep_response(self, claim: Claim, unread: SecretValue, *, repeats: bool) -> None:
+        """Store a response that can't be read, so that its tokens can be recovered; the first one of a run."""
+        if self.memory.response_kept:
+            return
+        version_id = response_version_id(claim.claim_id)
+        try:
+            stored = repeat(
+                lambda: self.parts.store.put(version_id, unread, label=OUTCOME),
+                clock=self.parts.deadline.clock,
+                # A request that may be repeated brings tokens sooner.
+                until=self.parts.deadline.clock.monotonic() + (0 if repeats else self.parts.deadline.remaining_seconds),
+                errors=lambda error: isinstance(error, TokenRefreshError),
+            )
+        except TokenRefreshError as failure:
+            in_table = not repeats and self.parts.policy.claim_store != IN_VERSIONS
+            stored = in_table and isinstance(self.keeping.keep(claim, unread), KeptTokens)
+            if not stored:
+                self.parts.log.warning("response_not_kept", claim_id=claim.claim_id, error_type=type(failure).__name__)
+        self.memory.response_kept = stored
+        if stored:
+            self.parts.log.warning("response_kept", claim_id=claim.claim_id)
 
     def _sender(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> RequestSender:
         grace = snapshot.counted_grace(self.parts.policy)
@@ -99,6 +147,7 @@ class Redemption:
             prepared=prepared,
             replay_allowed=lambda now: may_be_sent_again(since, now, grace),
             timeout_seconds=self.parts.request_timeout_seconds or default_seconds,
+            keep=lambda unread, repeats: self._keep_response(claim, unread, repeats=repeats),
         )
 
     def _renewed(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.records import record
+from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.provider import Provider
@@ -89,6 +90,8 @@ class RequestSender:
     """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
     timeout_seconds: float
     """One request, end to end."""
+    keep: Callable[[SecretValue, bool], None]
+    """Keeps a response that can't be read, before anything else happens; and whether the request may be repeated."""
     sent_at: datetime = datetime.min  # noqa: DTZ901 - replaced at the first request
     unsure: bool = False
     """Whether a request may have redeemed the refresh token, and no response says so."""
@@ -123,6 +126,8 @@ class RequestSender:
         if isinstance(response, FailedRequest):
             self._failure = response
             self.unsure = self.unsure or response.kind.may_have_redeemed
+            if response.unread is not None:
+                self.keep(response.unread, self._replay_allowed())
             self.parts.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
         return response
 

@@ -37,11 +37,12 @@ from token_refresh_worker.core.steps import (
     Step,
     StoreKept,
     TokenUsed,
+    Unread,
     Wait,
 )
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import mismatch, tokens_locked, too_many_steps
-from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome
+from token_refresh_worker.run.grant_failures import dead_grant, response_kept, unknown_outcome
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
@@ -206,6 +207,8 @@ class Run:
                 raise dead_grant(self.parts.secret, step, self.memory.rejected_with if here else None)
             case Hold():
                 raise unknown_outcome(self.parts.secret, step)
+            case Unread():
+                raise response_kept(self.parts.secret, step.claim_id)
             case Fresh() | Wait():
                 # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.
                 rejected = self.memory.rejected_version

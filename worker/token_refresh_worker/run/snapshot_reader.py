@@ -15,11 +15,11 @@ from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
 from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, Ledger, dated, fingerprint_of, stand_in
-from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.locked import translated
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
-from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
+from token_refresh_worker.core.versions import CLAIM, CURRENT, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
 from token_refresh_worker.run.memory import Memory
@@ -142,8 +142,12 @@ class SnapshotReader:
         """Whether claims are in the secret: a document that no run has written does not say where its claims are."""
         if current.document.origin is not None or self.parts.policy.claim_store.kind is not ClaimStoreKind.TABLE:
             return False
+        return self._is_there(label=CLAIM)
+
+    def _is_there(self, version_id: str | None = None, *, label: str | None = None) -> bool:
+        """Whether there is a version, readable or not."""
         with UnlessLocked():
-            return self._read(label=CLAIM) is not None
+            return self._read(label=label, version_id=version_id) is not None
         return True
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
@@ -153,7 +157,9 @@ class SnapshotReader:
 
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
-            return self._resolve(attempt, current) if asked and attempt.fate is Fate.SILENT else attempt
+            # What was kept may have been read by now.
+            unsettled = attempt.fate in {Fate.SILENT, Fate.RESPONSE_KEPT}
+            return self._resolve(attempt, current) if asked and unsettled else attempt
 
         return Ledger(tuple(map(resolve, ledger.attempts)))
 
@@ -168,9 +174,17 @@ class SnapshotReader:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
         if attempt.claim_id in self._locked:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=stand_in(attempt.claim_id))
+        if attempt.fate is Fate.RESPONSE_KEPT:
+            return attempt
         record = record or self.parts.claims.record_of(attempt.claim_id)
         if record is None:
-            return attempt
+            # A run may have died between what it kept and its record.
+            ended = not isinstance(attempt, Claim) or self._now >= attempt.ends_at
+            if not ended or not self._is_there(response_version_id(attempt.claim_id)):
+                return attempt
+            record = Record(fate=Fate.RESPONSE_KEPT)
+        if record.fate is Fate.RESPONSE_KEPT:
+            attempt = replace(attempt, versions=attempt.versions + 1)
         retry_at = None if attempt.claimed_at == LONG_AGO else record.retry_at
         return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=retry_at)
 

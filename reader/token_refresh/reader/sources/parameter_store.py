@@ -14,7 +14,7 @@ from token_refresh.reader.sources.source import Source, Version
 from token_refresh.reference import Reference, ReferenceScheme
 
 # How many parameters one `GetParameters` may ask for.
-BATCH_SIZE: Final = 10
+PARAMETERS_AT_ONCE: Final = 10
 
 AMPLIFY_VARIABLE: Final = "AMPLIFY_SSM_ENV_CONFIG"
 
@@ -40,9 +40,9 @@ class ParameterStore(Source):
 
         def ask(client: Any) -> dict[str, Version]:
             found: dict[str, Any] = {}
-            for start in range(0, len(wanted), BATCH_SIZE):
+            for start in range(0, len(wanted), PARAMETERS_AT_ONCE):
                 # Not GetParameter: Amplify grants ssm:GetParameters alone.
-                response = client.get_parameters(Names=wanted[start : start + BATCH_SIZE], WithDecryption=True)
+                response = client.get_parameters(Names=wanted[start : start + PARAMETERS_AT_ONCE], WithDecryption=True)
                 found |= {member(each, "Name", str): each for each in member(response, "Parameters", list)}
             return {reference.text: self._first(reference, paths[reference], found) for reference in references}
 

@@ -14,7 +14,7 @@ from token_refresh.reader.sources.source import Source, Version
 from token_refresh.reference import Reference
 
 # How many secrets one `BatchGetSecretValue` may ask for.
-BATCH_SIZE: Final = 20
+SECRETS_AT_ONCE: Final = 20
 
 
 class SecretsManager(Source):
@@ -44,8 +44,8 @@ class SecretsManager(Source):
         for group in by_region.values():
             # Each secret once: several references may name fields of one.
             names = list(dict.fromkeys(reference.name for reference in group))
-            for start in range(0, len(names), BATCH_SIZE):
-                asked = names[start : start + BATCH_SIZE]
+            for start in range(0, len(names), SECRETS_AT_ONCE):
+                asked = names[start : start + SECRETS_AT_ONCE]
                 found |= self._read_batch(asked, [reference for reference in group if reference.name in asked])
         return found
 
@@ -61,7 +61,7 @@ class SecretsManager(Source):
         def ask(client: Any) -> dict[str, Version]:
             values: list[Any] = []
             page: dict[str, Any] = {}
-            for _ in range(BATCH_SIZE):  # pages may be empty; an endless series is given up
+            for _ in range(SECRETS_AT_ONCE):  # pages may be empty; an endless series is given up
                 response = client.batch_get_secret_value(SecretIdList=names, **page)
                 for error in response.get("Errors") or ():
                     # The batch succeeds although one of its secrets fails; the group is read whole or not at all.

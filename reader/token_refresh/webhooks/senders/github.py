@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from token_refresh.webhooks.about import About, digest, identifier
+from token_refresh.webhooks.about import About, as_object, digest, identifier, read_payload
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import Scheme, Signed, raw_key, read_hex_digest
 
@@ -17,7 +17,13 @@ def _read(headers: Headers, body: bytes) -> Signed:
 def _about(headers: Headers, body: bytes) -> About:
     """Read the headers; the key is a digest of the body, which alone is signed."""
     kind, delivery_id = headers.get("x-github-event"), headers.get("x-github-delivery")
-    return About(digest(body), identifier(delivery_id), kind, handshake="" if kind == "ping" else None)
+    message = as_object(read_payload(body)[0])
+    # The header alone would let who replays a delivery call it a ping, which is dropped.
+    # https://docs.github.com/webhooks/webhook-events-and-payloads#ping
+    is_ping = isinstance(message.get("zen"), str) and isinstance(message.get("hook_id"), int)
+    if is_ping != (kind == "ping"):
+        kind = "ping" if is_ping else None
+    return About(digest(body), identifier(delivery_id), kind, handshake="" if is_ping else None)
 
 
 GITHUB: Final = Scheme(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from token_refresh.webhooks.about import About, as_object, identifier, read_body, signed_id
+from token_refresh.webhooks.about import About, as_object, identifier, read_payload, signed_id
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import Scheme, Signed, raw_key, read_hex_digest, read_seconds
 
@@ -18,7 +18,7 @@ def _read(headers: Headers, body: bytes) -> Signed:
 
 def _about(_headers: Headers, body: bytes) -> About:
     """Read an event, an interaction or a slash command."""
-    value, form = read_body(body)
+    value, form = read_payload(body)
     message = as_object(value)
     challenge = identifier(message.get("challenge"))
     # https://api.slack.com/events/url_verification: sent once, signed like all else.

@@ -4,7 +4,7 @@ import base64
 import re
 from typing import Final
 
-from token_refresh.webhooks.about import About, as_object, read_body, signed_id
+from token_refresh.webhooks.about import About, as_object, read_payload, signed_id
 from token_refresh.webhooks.errors import WebhookMalformed
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import Scheme, Signed, at_least_one, base64_digest, raw_key, read_seconds
@@ -56,7 +56,7 @@ def base64_key(secret: str) -> bytes:
 
 def _about(headers: Headers, body: bytes) -> About:
     """Read the signed message ID, and `type` of the body."""
-    return signed_id(body, headers.get(f"{_prefix(headers)}-id"), as_object(read_body(body)[0]).get("type"))
+    return signed_id(body, headers.get(f"{_prefix(headers)}-id"), as_object(read_payload(body)[0]).get("type"))
 
 
 STANDARD: Final = Scheme(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from token_refresh.webhooks.about import About, as_object, read_body, signed_id
+from token_refresh.webhooks.about import About, as_object, read_payload, signed_id
 from token_refresh.webhooks.errors import WebhookMalformed
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import HEX_DIGEST, Scheme, Signed, at_least_one, raw_key, read_seconds
@@ -24,7 +24,7 @@ def _read(headers: Headers, body: bytes) -> Signed:
 
 
 def _about(_headers: Headers, body: bytes) -> About:
-    event = as_object(read_body(body)[0])
+    event = as_object(read_payload(body)[0])
     return signed_id(body, event.get("id"), event.get("type"))
 
 

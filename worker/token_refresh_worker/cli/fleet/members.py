@@ -19,12 +19,12 @@ from token_refresh_worker.cli.fleet.pause import Name
 from token_refresh_worker.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
 from token_refresh_worker.cli.screen import errors, message, output, print_json, show, text
 from token_refresh_worker.fleet.aws.listing import list_members
-from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.run.failures import span
 
-LONGEST_WAIT: Final = timedelta(minutes=9)
+LONGEST_REMOVAL: Final = timedelta(minutes=9)
 """A resync adds what still has its tag ten minutes after it was removed."""
 SHOWN_ALIKE: Final = 3
 """Errors of one kind that are printed in full."""
@@ -72,7 +72,7 @@ def remove(
     Where a run may be under way, the tag stays until that run has ended: without it the run could not store its tokens.
     The secret, its tokens and its claims stay as they are, and nothing refreshes it any more.
     """
-    lasts = read_duration(wait, LONGEST_WAIT)
+    lasts = read_duration(wait, LONGEST_REMOVAL)
     index, names = find_index(context, fleet), _names(secrets)
     leaving: dict[str, Leaving] = {}
 
@@ -130,7 +130,7 @@ def retry(
             raise ConfigurationError(f"it is not in fleet {fleet}, or not in that state")
 
     done = _for_each(context, "retrying", names, act)
-    if paused := sum(pause_of(rows[name], pauses, now) is not None for name in done):
+    if paused := sum(pause_of_row(rows[name], pauses, now) is not None for name in done):
         errors().print(text(f"{paused} of them are paused, and wait for the end of the pause.", "yellow"))
     return _say(done, names, "secrets are due now")
 

@@ -14,12 +14,12 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.membership import find_index
 from token_refresh_worker.cli.screen import errors, output, text
-from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row
+from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
 from token_refresh_worker.fleet.core.shares import NO_TOKENS
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import utc
 
-LONGEST_REASON: Final = 500
+LONGEST_FLEET_REASON: Final = 500
 
 Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
 SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
@@ -42,7 +42,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
 
     A pause always ends by itself, and before the first grant that it holds up.
     """
-    lasts = read_duration(duration, LONGEST_PAUSE)
+    lasts = read_duration(duration, LONGEST_FLEET_PAUSE)
     return _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=context)
 
 
@@ -71,8 +71,8 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
 ) -> int:
     if sum((secret is not None, provider is not None, everything)) != 1:
         raise typer.BadParameter("give one of --secret, --provider and --all")
-    if len(why) > LONGEST_REASON:
-        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
+    if len(why) > LONGEST_FLEET_REASON:
+        raise typer.BadParameter(f"--why must have {LONGEST_FLEET_REASON} characters at most, since each run reads it")
     index = find_index(context, fleet)
     now = index.read_clock()
     pause = None if lasts is None else Pause(at=now, until=now + lasts, by=_user(), why=why)

@@ -9,12 +9,13 @@ from typing import Any, Final, NamedTuple
 from token_refresh.advice import Command
 from token_refresh_worker.cli.finding import Finding, Health
 from token_refresh_worker.cli.fleet.pause import first_to_end, plural
-from token_refresh_worker.cli.screen import iso
+from token_refresh_worker.cli.screen import iso_or_none
+from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.fleet.core.breaker import STORE, Breaker
 from token_refresh_worker.fleet.core.fleet import LEASE
 from token_refresh_worker.fleet.core.gauges import NEW_FOR
-from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of, state_of
-from token_refresh_worker.fleet.core.shares import DAY, NO_TOKENS
+from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of_row, state_of
+from token_refresh_worker.fleet.core.shares import NO_TOKENS
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.run.failures import utc
 
@@ -159,8 +160,8 @@ def as_fields(view: View) -> dict[str, Any]:
         "states": {state.value: count for state, count in view.counts.items()},
         "findings": [{"health": each.health.name.lower(), "text": each.text} for each in view.findings],
         "breakers": {provider: breaker.reason.value for provider, breaker in sorted(view.breakers.items())},
-        "dispatched_at": iso(view.dispatched_at),
-        "unheard_since": iso(view.unheard_since),
+        "dispatched_at": iso_or_none(view.dispatched_at),
+        "unheard_since": iso_or_none(view.unheard_since),
         "expired": len(view.expired),
         "pauses": [_pause_fields(*each) for each in view.pauses_in_force],
         "rows": [_fields(row, state, view) for row, state in view.members],
@@ -168,7 +169,7 @@ def as_fields(view: View) -> dict[str, Any]:
             {
                 "secret_id": stone.secret_arn,
                 "provider": stone.provider,
-                "left_at": iso(stone.left_at),
+                "left_at": iso_or_none(stone.left_at),
                 "removed": stone.quietly,
             }
             for stone in view.left
@@ -180,38 +181,38 @@ def _pause_fields(what: str, pause: Pause, ends_first: tuple[int, str, datetime]
     count, name, at = ends_first or (0, None, None)
     return {
         "of": what,
-        "until": iso(pause.until),
+        "until": iso_or_none(pause.until),
         "by": pause.by,
         "why": pause.why,
         "expire_first": count,
         "first": name,
-        "first_expires_at": iso(at),
+        "first_expires_at": iso_or_none(at),
     }
 
 
 def _fields(row: Row, state: State, view: View) -> dict[str, Any]:
-    seen, pause = row.seen, pause_of(row, view.pauses, view.now)
+    seen, pause = row.seen, pause_of_row(row, view.pauses, view.now)
     known: dict[str, Any] = {
         "secret_id": row.secret_arn,
         "provider": row.provider,
         "state": state.value,
-        "next_at": iso(row.next_at),
-        "paused_until": iso(pause.until) if pause else None,
+        "next_at": iso_or_none(row.next_at),
+        "paused_until": iso_or_none(pause.until) if pause else None,
         "paused_by": pause.by if pause else None,
         "pause_reason": pause.why if pause else None,
     }
     if seen is not None:
         known |= {
-            "since": iso(seen.since),
-            "expires_at": iso(seen.tokens.expires_at),
-            "due_at": iso(seen.tokens.due_at),
-            "last_run_at": iso(seen.at),
-            "last_success_at": iso(seen.succeeded_at),
+            "since": iso_or_none(seen.since),
+            "expires_at": iso_or_none(seen.tokens.expires_at),
+            "due_at": iso_or_none(seen.tokens.due_at),
+            "last_run_at": iso_or_none(seen.at),
+            "last_success_at": iso_or_none(seen.succeeded_at),
             "outcome": seen.outcome,
             "error_type": seen.error_type,
             "failures": seen.failures,
             "version_id": seen.tokens.version_id,
-            "grant_ends_at": iso(seen.tokens.grant_ends_at),
+            "grant_ends_at": iso_or_none(seen.tokens.grant_ends_at),
         }
     # A key without a value is left out, so that a script's `.get` has one meaning.
     return {name: value for name, value in known.items() if value is not None}

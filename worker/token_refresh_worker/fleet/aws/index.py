@@ -11,7 +11,7 @@ from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
-from token_refresh_worker.fleet.core.tombstone import REMEMBERED, Tombstone
+from token_refresh_worker.fleet.core.tombstone import TOMBSTONES_KEPT, Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ INDEX: Final = "fleet"
 
 _IS_MEMBER: Final = "fleet = :fleet"
 _MINUTE: Final = 60
-BATCH: Final = 100
+ROWS_AT_ONCE: Final = 100
 """How many items one call reads;
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html."""
 _BATCHES: Final = 10
@@ -42,8 +42,8 @@ class TableIndex:
 
     def read_again(self, rows: Sequence[Row]) -> Iterator[Row]:
         """Read rows by their keys, consistently; one that has left the fleet is left out."""
-        for start in range(0, len(rows), BATCH):
-            keys = [items.key("row", row.secret_arn) for row in rows[start : start + BATCH]]
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            keys = [items.key("row", row.secret_arn) for row in rows[start : start + ROWS_AT_ONCE]]
             found, now = self._get(keys)
             of_fleet = (item for item in found.values() if item.get("fleet") == {"S": self._fleet})
             yield from (items.read_row(item, now) for item in of_fleet)
@@ -128,7 +128,7 @@ class TableIndex:
             ":left": {"S": items.left(self._fleet)},
             ":now": {"N": items.seconds(now)},
             ":quietly": {"BOOL": quietly},
-            ":gone": {"N": str(int((now + REMEMBERED).timestamp()))},
+            ":gone": {"N": str(int((now + TOMBSTONES_KEPT).timestamp()))},
         }
         # A resync may have seen that the tag is gone before the command that took it off came to the row.
         condition = f"{_IS_MEMBER} OR fleet = :left" if quietly else _IS_MEMBER
@@ -156,7 +156,7 @@ class TableIndex:
         handed: dict[str, Handed] = {}
         for minute in minutes:
             at = datetime.fromtimestamp(minute * _MINUTE, UTC)
-            for name, group in items.read_messages(found.get(f"sent#{self._fleet}#{minute}", {})).items():
+            for name, group in items.read_unsent(found.get(f"sent#{self._fleet}#{minute}", {})).items():
                 times = handed[name].times + 1 if name in handed else 1
                 handed[name] = Handed(at=at, group=group, times=times)
         return handed

@@ -139,7 +139,7 @@ def write_messages(messages: Mapping[str, str]) -> list[str]:
     return sorted(f"{name} {group}" for name, group in messages.items())
 
 
-def read_messages(item: Item) -> dict[str, str]:
+def read_unsent(item: Item) -> dict[str, str]:
     """Read the messages of one minute and their groups, by their IDs."""
     found = _readable(item, "ids", "SS", lambda texts: [text.partition(" ") for text in texts])
     return {name: group for name, _, group in found or ()}

@@ -11,7 +11,7 @@ from token_refresh_worker.fleet.core.fleet import Message
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-BATCH: Final = 10
+MESSAGES_AT_ONCE: Final = 10
 """How many messages one call sends; see
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html."""
 
@@ -22,8 +22,8 @@ def send_messages(client: "SQSClient", url: str, messages: Sequence[Message]) ->
     The others are left to the next minute. SQS drops a second message with the same ID within five minutes.
     """
     sent: list[str] = []
-    for start in range(0, len(messages), BATCH):
-        entries = [_entry(number, message) for number, message in enumerate(messages[start : start + BATCH])]
+    for start in range(0, len(messages), MESSAGES_AT_ONCE):
+        entries = [_entry(number, message) for number, message in enumerate(messages[start : start + MESSAGES_AT_ONCE])]
         taken = _send(client, url, entries)
         sent += [entry["MessageDeduplicationId"] for entry in entries if entry["Id"] in taken]
     return sent

@@ -27,7 +27,7 @@ PERCENT_OF_PROVIDER: Final = 90
 MINUTES_OF_PROVIDER: Final = timedelta(minutes=3)
 BURST: Final = 5
 BURST_TIME: Final = timedelta(minutes=10)
-REMEMBERED: Final = timedelta(hours=1)
+RUNS_REMEMBERED: Final = timedelta(hours=1)
 """Older runs say nothing about the provider of this moment."""
 STEP: Final = 5
 """How many runs may be under way in a lane of which nothing is known, and how many more after each success."""
@@ -77,7 +77,7 @@ PAUSES: Final = {
     BreakerReason.SILENT: timedelta(minutes=1),
     BreakerReason.STORE_REFUSES: timedelta(minutes=1),
 }
-LONGEST_PAUSE: Final = timedelta(minutes=7)
+LONGEST_SILENCE: Final = timedelta(minutes=7)
 _REASONS: Final = (
     (frozenset({"TokenEndpointUnavailable", "RefreshOutcomeUnknown"}), BreakerReason.NO_RESPONSE),
     (frozenset({"ClientRejected"}), BreakerReason.CLIENT_REJECTED),
@@ -161,7 +161,7 @@ def rooms(rows: Iterable[Row], now: datetime) -> dict[str, float]:
 def _runs(rows: Iterable[Row], now: datetime) -> list[Sent]:
     """Give the last runs that sent something, newest first."""
     sent = (row.sent for row in rows)
-    return sorted((run for run in sent if run and run.at > now - REMEMBERED), key=lambda run: run.at, reverse=True)
+    return sorted((run for run in sent if run and run.at > now - RUNS_REMEMBERED), key=lambda run: run.at, reverse=True)
 
 
 def _breaker(  # noqa: PLR0913 - all that one breaker depends on
@@ -228,6 +228,6 @@ def _allowed(reason: BreakerReason, runs: Sequence[Sent], now: datetime) -> int:
         return STEP * successes
     # A short failure is over soon; a host that has been dead for long gets few requests.
     succeeded_at = next((run.at for run in runs if run.error_type is None), runs[-1].at)
-    pause = max(PAUSES[reason], min((now - succeeded_at) / 3, LONGEST_PAUSE))
+    pause = max(PAUSES[reason], min((now - succeeded_at) / 3, LONGEST_SILENCE))
     # Counted from the newest run, so a probe that fails restarts the pause.
     return 1 if now >= runs[0].at + pause else 0

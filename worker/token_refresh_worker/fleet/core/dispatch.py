@@ -51,7 +51,7 @@ from token_refresh_worker.fleet.core.fleet import (
 from token_refresh_worker.fleet.core.groups import RUNS_A_MINUTE, Pool, assign
 from token_refresh_worker.fleet.core.pace import pace
 from token_refresh_worker.fleet.core.repair import lot, tried_early
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State, is_due, pause_of
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State, is_due, pause_of_row
 
 SILENT_AFTER: Final = 3 * MINUTE
 RATE_SHARE: Final = 0.95
@@ -72,7 +72,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
         (
             row
             for row, its_id in due
-            if not _is_under_way(fleet, its_id, now) and pause_of(row, fleet.pauses, now) is None
+            if not _is_under_way(fleet, its_id, now) and pause_of_row(row, fleet.pauses, now) is None
         ),
         # What no run has read yet may expire at any moment, so it counts as expiring now.
         key=lambda row: (_probe_rank(row, breakers, now), row.expires_at or now),

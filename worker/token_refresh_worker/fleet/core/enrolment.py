@@ -1,4 +1,4 @@
-"""What a resync changes in the index, given the secrets that carry the fleet's tag.
+"""What a compare changes in the index, given the secrets that carry the fleet's tag.
 
 A secret joins by the tag `token-refresh:fleet` with the fleet's name, and leaves when the tag or the secret is gone.
 """
@@ -47,7 +47,7 @@ class Resync:
     """Rows before the changes."""
 
 
-def resync(  # noqa: PLR0913 - what there is, and how to compare it, each by its name
+def compare_index(  # noqa: PLR0913 - what there is, and how to compare it, each by its name
     listed: Iterable[TaggedSecret],
     rows: Iterable[Row],
     tombstones: Collection[Tombstone] = (),

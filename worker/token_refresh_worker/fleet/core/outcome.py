@@ -29,6 +29,7 @@ _STATES: Final = {
     "InternalError": State.ERROR,
     "InvalidSecretDocument": State.ERROR,
     "InvalidTokenResponse": State.ERROR,
+    "ResponseKept": State.ERROR,
     "KeptTokensUnreadable": State.ERROR,
     "SecretAccessDenied": State.ERROR,
     "SecretNotFound": State.ERROR,
@@ -45,11 +46,13 @@ _PROVIDER_ERRORS: Final = frozenset(
         "InvalidTokenResponse",
         "ReauthorizationRequired",
         "RefreshOutcomeUnknown",
+        "ResponseKept",
         UNAVAILABLE,
         "TokenRequestRejected",
     }
 )
 """Failures of a request. After any other failure the provider had given new tokens."""
+_URGENT: Final = frozenset({UNAVAILABLE, "RefreshOutcomeUnknown"})
 _LOOKED: Final = frozenset({OutcomeName.WOULD_REFRESH, OutcomeName.WOULD_RECOVER})
 """A run that only read: the next one can be scheduled by what it found, and acts."""
 
@@ -152,9 +155,10 @@ def _next_look(row: Row, seen: Seen, retry_at: datetime | None, jitter: timedelt
     # The run knows best: its `retry_at` is the end of a claim, or what the provider asked for.
     wanted = retry_at or seen.at + _backoff(seen)
     quarter, expires_at = row.last_quarter_at, row.expires_at
-    urgent = retry_at is None and seen.error_type == UNAVAILABLE and expires_at is not None and seen.at < expires_at
+    urgent = retry_at is None and seen.error_type in _URGENT and expires_at is not None and seen.at < expires_at
     if quarter is not None and (urgent or quarter > seen.at):
-        # Then a run does what it would put off before, so none may sleep through it; refused ones are seen each minute.
+        # Then a run does what it would put off before, so none may sleep through it. What brought no tokens is looked
+        # at each minute: the protocol says when it is sent again.
         wanted = min(wanted, quarter)
     return max(earliest, wanted) + jitter
 

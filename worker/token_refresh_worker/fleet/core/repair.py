@@ -24,7 +24,7 @@ _OF_AWS: Final = frozenset(
 _ANYWHERE: Final = _OF_AWS | {"ConfigurationError", "InternalError", "TableUnavailable"}
 _AT_ITS_PROVIDER: Final = frozenset({"ClientRejected", "InvalidTokenResponse", "TokenRequestRejected"})
 
-Cause = tuple[str, str]
+Fault = tuple[str, str]
 """An error, and the provider if it is the provider's."""
 
 
@@ -37,7 +37,7 @@ def tried_early(rows: Iterable[Row], now: datetime) -> set[str]:
         for row, seen, cause in failing
         if cause in over and seen.at < over[cause] and seen.at <= now - AGAIN_AFTER
     }
-    lots: dict[Cause, Row] = {}
+    lots: dict[Fault, Row] = {}
     for row, seen, cause in failing:
         if cause[0] in _OF_AWS and seen.at <= now - LOT_AFTER:
             lots[cause] = min(lots.get(cause, row), row, key=lambda each: lot(each, now))
@@ -49,9 +49,9 @@ def lot(row: Row, now: datetime) -> bytes:
     return sha256(f"{row.secret_arn}|{int(now.timestamp()) // 60}".encode()).digest()
 
 
-def _over(rows: Iterable[Row], now: datetime) -> Mapping[Cause, datetime]:
+def _over(rows: Iterable[Row], now: datetime) -> Mapping[Fault, datetime]:
     """Return when each cause was last seen to be over."""
-    found: dict[Cause, datetime] = {}
+    found: dict[Fault, datetime] = {}
     for row in rows:
         at = row.seen.mended_at if row.seen else None
         cause = _cause(row, row.seen.mended) if row.seen else None
@@ -60,7 +60,7 @@ def _over(rows: Iterable[Row], now: datetime) -> Mapping[Cause, datetime]:
     return found
 
 
-def _cause(row: Row, error_type: str | None) -> Cause | None:
+def _cause(row: Row, error_type: str | None) -> Fault | None:
     if error_type in _ANYWHERE:
         return error_type, ""
     return (error_type, row.provider) if error_type in _AT_ITS_PROVIDER else None

@@ -20,7 +20,7 @@ UNKNOWN_PROVIDER: Final = "unknown"
 AHEAD: Final = timedelta(hours=1)
 """No run can be this far ahead of another: the services' clocks agree, and a run takes 15 minutes at most."""
 
-LONGEST_PAUSE: Final = timedelta(days=31)
+LONGEST_FLEET_PAUSE: Final = timedelta(days=31)
 LONGEST_SLEEP: Final = timedelta(days=1)
 """Each secret is looked at this often, whatever its row says."""
 
@@ -211,17 +211,17 @@ def is_due(row: Row, now: datetime) -> bool:
     return quarter is not None and row.seen.at < quarter <= now
 
 
-def pause_of(row: Row, pauses: Pauses, now: datetime) -> Pause | None:
+def pause_of_row(row: Row, pauses: Pauses, now: datetime) -> Pause | None:
     """Return the pause that holds up a row, of the fleet, its provider or itself: the one that ends last."""
     wanted = (pauses.fleet, pauses.providers.get(row.provider), row.pause)
     # Nobody wants a longer pause. The hour is for an operator's clock that runs ahead.
-    held = (p for p in wanted if p is not None and now < p.until <= now + LONGEST_PAUSE + AHEAD)
+    held = (p for p in wanted if p is not None and now < p.until <= now + LONGEST_FLEET_PAUSE + AHEAD)
     return max(held, key=lambda p: p.until, default=None)
 
 
 def state_of(row: Row, pauses: Pauses, now: datetime) -> State:
     """Give a secret's state at this moment. A secret that never reported is due."""
-    if pause_of(row, pauses, now) is not None:
+    if pause_of_row(row, pauses, now) is not None:
         return State.PAUSED
     if row.seen is None:
         return State.DUE

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.fleet.core.fleet import FEW
-from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 SMALL: Final = 300
@@ -19,7 +20,6 @@ SMALL: Final = 300
 JUST_NOW: Final = timedelta(minutes=10)
 FEW_A_DAY: Final = 5
 HOUR: Final = timedelta(hours=1)
-DAY: Final = timedelta(days=1)
 
 NO_TOKENS: Final = frozenset({State.REAUTHORIZE, State.EMPTY})
 """What the run found there can't be kept fresh by anything that a fleet does."""
@@ -81,5 +81,5 @@ def _is_paused_too_long(row: Row, pauses: Pauses, now: datetime) -> bool:
 
     Whoever paused a single customer for a month is told once. Where many expire, their share goes on telling.
     """
-    pause, half = pause_of(row, pauses, now), row.half_window_at
+    pause, half = pause_of_row(row, pauses, now), row.half_window_at
     return pause is not None and pause.at > now - HOUR and half is not None and pause.until > half

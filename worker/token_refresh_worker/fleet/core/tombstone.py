@@ -7,7 +7,7 @@ from typing import Final
 
 from token_refresh.aws.arn import secret_name
 
-REMEMBERED: Final = timedelta(days=7)
+TOMBSTONES_KEPT: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,5 +29,5 @@ class Tombstone:
 def standing(tombstones: Iterable[Tombstone], now: datetime) -> list[Tombstone]:
     """Return those of the last week, the newest first."""
     # DynamoDB deletes late, by days at times.
-    recent = [stone for stone in tombstones if stone.left_at > now - REMEMBERED]
+    recent = [stone for stone in tombstones if stone.left_at > now - TOMBSTONES_KEPT]
     return sorted(recent, key=lambda stone: (stone.left_at, stone.secret_arn), reverse=True)

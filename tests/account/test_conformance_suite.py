@@ -1,0 +1,82 @@
+"""The conformance suite in a real account: what it survives, asks for and leaves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from tenacity import wait_none
+
+import conformance.backends
+from conformance.backends import Patient, serving
+from conformance.run import ACTIONS, sweep
+from testbed.secrets_manager.server import SecretsManagerServer
+
+ONE_TRY = Config(retries={"total_max_attempts": 1})
+SUITE = Path(conformance.backends.__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Patient, "wait", wait_none())
+
+
+def test_a_throttled_call_is_repeated() -> None:
+    """One throttled call doesn't fail the suite."""
+    with SecretsManagerServer() as server:
+        server.fault("throttle", "CreateSecret")
+        client = Patient(server.client(config=ONE_TRY))
+
+        client.create_secret(Name="once")
+
+        assert ["once"] == [secret["Name"] for secret in client.list_secrets()["SecretList"]]
+
+
+def test_another_failure_is_not_repeated() -> None:
+    """A call that may have been carried out is sent once."""
+    with SecretsManagerServer() as server:
+        server.fault("unavailable", "CreateSecret")
+
+        with pytest.raises(ClientError):
+            Patient(server.client(config=ONE_TRY)).create_secret(Name="once")
+
+
+def test_the_permissions_are_those_of_its_calls() -> None:
+    """What the suite says it needs is what its tests call, no more and no less."""
+    called = {
+        name for path in SUITE.glob("*.py") for name in re.findall(r"\w*client\.(\w+_\w+)\(", path.read_text("utf-8"))
+    }
+    operations = {"".join(word.title() for word in name.split("_")) for name in called - {"get_paginator"}}
+
+    assert set(ACTIONS) == operations | {"ListSecrets"}
+
+
+def test_an_interrupted_run_leaves_nothing() -> None:
+    """A secret whose test didn't get to its end is deleted with the backend."""
+    with SecretsManagerServer() as server:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(server)
+
+        assert [] == server.client().list_secrets()["SecretList"]
+
+
+def interrupted(server: SecretsManagerServer) -> None:
+    with serving("ours", server.region, endpoint_url=server.url) as backend:
+        backend.create(SecretString="value")
+        raise KeyboardInterrupt
+
+
+def test_a_sweep_deletes_only_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """A sweep deletes the secrets of killed runs, names them, and touches no other secret."""
+    with SecretsManagerServer() as server:
+        client = server.client()
+        for name in ("token-refresh-conformance-1", "upwork-oauth-tokens"):
+            client.create_secret(Name=name)
+
+        sweep(client)
+
+        assert ["upwork-oauth-tokens"] == [secret["Name"] for secret in client.list_secrets()["SecretList"]]
+    assert "deleted token-refresh-conformance-1\n" == capsys.readouterr().out

@@ -1,0 +1,148 @@
+"""`recover`: a response that no run could read becomes tokens, and nobody sees a byte of it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cli.scene import Cli, Ended, Tokens
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+SINGLE_USE = {"REPLAY_GRACE_SECONDS": "0"}
+CANARY = "canary-6f1d"
+
+
+def answer(endpoint: TokenEndpoint, body: Any, **how: Any) -> None:
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    endpoint.play(script.status(200, text, **how))
+
+
+@pytest.fixture
+def held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> Ended:
+    """A refresh at a single-use provider, whose tokens came in an envelope that no profile names."""
+    tokens.store(expires_in=timedelta(minutes=-1))
+    envelope = {"accessToken": f"{CANARY}-access", "refreshToken": f"{CANARY}-refresh", "ttl": 7200}
+    answer(endpoint, {"data": [envelope], f"{CANARY}{'x' * 40}": None, "ok": True})
+    return cli("refresh", **SINGLE_USE)
+
+
+def test_a_response_becomes_tokens(cli: Cli, held: Ended, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """The error names the command, that shows the fields, and the next run makes what was pointed to current."""
+    shown = cli("recover", **SINGLE_USE)
+    pointers = (
+        "--access-token=/data/0/accessToken",
+        "--refresh-token=/data/0/refreshToken",
+        "--expires-in=/data/0/ttl",
+    )
+    declined = cli("recover", *pointers, stdin="n\n", **SINGLE_USE)
+    stored = cli("recover", *pointers, stdin="y\n", **SINGLE_USE)
+    after = cli("refresh", "--json", **SINGLE_USE)
+
+    assert "token-refresh recover" in held.screen
+    assert "/data/0/accessToken text of 18 characters (letters, digits, others)" in shown.screen
+    assert "/data/0/ttl number" in shown.screen
+    assert "/ok true or false" in shown.screen
+    assert "/#2 null" in shown.screen
+    assert (0, 1, 0) == (shown.code, declined.code, stored.code)
+    assert CANARY not in held.screen + shown.screen + declined.screen + stored.screen
+    assert "recovered" == after.json["outcome"]
+    found = tokens.current()
+    assert (f"{CANARY}-access", f"{CANARY}-refresh") == (found["accessToken"], found["refreshToken"])
+    assert 7200 == (found["expiresAt"] - found["issuedAt"]) / 1000
+    assert 1 == len(endpoint.requests)
+
+
+@pytest.mark.parametrize("command", ["status", "history", "doctor", "recover"])
+def test_no_command_shows_a_byte_of_it(cli: Cli, held: Ended, command: str) -> None:
+    """Each of them names the state, and none a value."""
+    shown = cli(command, **SINGLE_USE)
+
+    assert held.code
+    assert CANARY not in shown.screen
+    assert "can't be read" in shown.screen or command in {"doctor", "recover"}
+
+
+def test_status_and_history_name_it(cli: Cli, held: Ended) -> None:
+    """`status` is broken and names the command; `history` lists the version and the attempt."""
+    status, history = cli("status", **SINGLE_USE), cli("history", **SINGLE_USE)
+
+    assert held.code
+    assert 2 == status.code
+    assert "it is kept, and may hold the new tokens" in status.screen
+    assert "token-refresh recover" in status.screen
+    assert "response that can't be read" in history.screen
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--access-token=/data/0/accessToken"], "the new refresh token has to be named"),
+        (["--access-token=/data/0/ttl", "--same-refresh-token"], "there is no token at /data/0/ttl"),
+        (["--access-token=/data/1/x", "--same-refresh-token"], "there is no token at /data/1/x"),
+        (["--access-token=/ok/deeper", "--same-refresh-token"], "there is no token at /ok/deeper"),
+        (["--access-token=/#9", "--same-refresh-token"], "there is no token at /#9"),
+    ],
+)
+def test_a_wrong_pointer_stores_nothing(cli: Cli, held: Ended, options: list[str], why: str) -> None:
+    """It says what is wrong, and the response stays."""
+    refused = cli("recover", "--yes", *options, **SINGLE_USE)
+
+    assert held.code
+    assert 1 == refused.code
+    assert why in refused.screen
+    assert 0 == cli("recover", **SINGLE_USE).code
+
+
+def test_what_was_recovered_is_not_recovered_again(cli: Cli, held: Ended) -> None:
+    """Once tokens are stored for the attempt, the next run brings them."""
+    pointers = ("--access-token=/data/0/accessToken", "--same-refresh-token", "--yes")
+    assert held.code
+    assert 0 == cli("recover", *pointers, **SINGLE_USE).code
+
+    again = cli("recover", *pointers, **SINGLE_USE)
+
+    assert 1 == again.code
+    assert "no response for the current refresh token of" in again.screen
+
+
+def test_after_authorizing_nothing_is_kept(cli: Cli, held: Ended, tokens: Tokens) -> None:
+    """A new grant needs no old response: runs go on, and there is nothing to recover."""
+    assert held.code
+    tokens.store(expires_in=timedelta(minutes=-1))
+
+    assert "refreshed" == cli("refresh", "--json", **SINGLE_USE).json["outcome"]
+    assert "no response for the current refresh token of" in cli("recover", **SINGLE_USE).screen
+
+
+def test_a_response_without_fields(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """Nobody can point into a text: the way out is a new grant."""
+    tokens.store(expires_in=timedelta(minutes=-1))
+    answer(endpoint, f"your token is {CANARY}".encode(), content_type="text/plain")
+    cli("refresh", **SINGLE_USE)
+
+    shown = cli("recover", **SINGLE_USE)
+
+    assert "It has no fields that can be pointed to." in shown.screen
+    assert CANARY not in shown.screen
+    assert "token-refresh authorize" in shown.screen
+
+
+def test_a_kept_response_that_is_gone(cli: Cli, held: Ended, store: SecretsManagerServer) -> None:
+    """Somebody or something removed the version: the command says so."""
+    assert held.code
+    (kept,) = [version for version in _versions(store) if "unreadResponse" in str(version.value)]
+    store.secrets.drop("upwork-oauth-tokens", kept.version_id)
+
+    gone = cli("recover", **SINGLE_USE)
+
+    assert "is gone" in gone.screen
+    assert "token-refresh authorize" in gone.screen
+
+
+def _versions(store: SecretsManagerServer) -> Any:
+    found = store.secrets.find("upwork-oauth-tokens")
+    assert found is not None
+    return found.versions

@@ -1,0 +1,131 @@
+"""A response that can't be read: whether it may hold tokens, how it is kept, and what a person can point into."""
+
+import gzip
+import json
+import zlib
+
+import pytest
+
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.oauth.unread import (
+    MOST_BYTES,
+    RESPONSE_KEY,
+    body_of,
+    may_hold_tokens,
+    object_of,
+    read_kept,
+    write_kept,
+)
+
+GOOD = b'{"accessToken":"a","refreshToken":"r"}'
+
+
+def raw(body: bytes, status: int = 200, head: bytes = b"") -> bytes:
+    return b"HTTP/1.1 %d Odd\r\n%s\r\n" % (status, head) + body
+
+
+def short(value: object) -> str:
+    """Name a case by its first characters: bytes that differ from run to run would let workers collect other tests."""
+    return repr(value)[:60]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        raw(b'{"data":{"accessToken":"a"}}'),
+        raw(b'{"data":[{"refresh_token":"r"}]}'),
+        raw(gzip.compress(b"\xff\xfe", mtime=0)),
+        raw(b'[{"refresh_token":"r"}]', head=b"X: y\r\n"),
+        raw(b'{"access_token":"a"}{"access_token":"b"}'),
+        raw(b'{"access_token":"a'),
+        raw(b"the token is abc"),
+        raw(b"access_token=a&refresh_token=r"),
+        raw(b'callback({"access_token":"a"})', 500),
+        raw(GOOD, 408),
+        raw(GOOD, 499),
+        raw(b"\xff\xfe\x00unreadable"),
+        raw(gzip.compress(GOOD, mtime=0)),
+        raw(b"26\r\n" + GOOD + b"\r\n0\r\n\r\n", head=b"Transfer-Encoding: chunked\r\n"),
+        b"HTTP/1.1 200 OK\nContent-Type: a\n\n" + GOOD,
+        GOOD,
+    ],
+    ids=short,
+)
+def test_it_may_hold_tokens(response: bytes) -> None:
+    """An object with a token somewhere, a text that names one, bytes that are no text; also of a server that failed."""
+    assert may_hold_tokens(response)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99",
+        raw(b" \n"),
+        raw(b"<!doctype html><script>csrf_token = 1</script>"),
+        raw(b"\n<HTML><body>the access_token expired"),
+        raw(b'{"error":"invalid_token"}'),
+        raw(b'{"token_type":"Bearer","access_token":"","expires_in":3600,"refresh_token":null}'),
+        raw(b'{"error":"server_error","error_description":"the token service is down"}', 503),
+        raw(b"the token service is down", 503),
+        raw(b"maintenance"),
+        raw(GOOD, 400),
+        raw(GOOD, 302),
+    ],
+    ids=short,
+)
+def test_a_live_grant_is_not_given_up_for_nothing(response: bytes) -> None:
+    """A page, an error, an object without a token, and what proves no redemption: the token is sent again."""
+    assert not may_hold_tokens(response)
+
+
+def test_it_is_kept_as_it_came() -> None:
+    """Byte for byte, up to what fits into a value; nothing else is taken for one."""
+    odd = bytes(range(256)) * 4
+
+    assert odd == read_kept(write_kept(odd))
+    assert MOST_BYTES == len(read_kept(write_kept(b"x" * 99_999)) or b"")
+    assert len(write_kept(b"x" * 99_999).reveal()) < 65_536
+    for other in ("{}", "[]", "?", json.dumps({RESPONSE_KEY: 1}), json.dumps({RESPONSE_KEY: "?"})):
+        assert read_kept(SecretValue(other)) is None
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(GOOD, mtime=0),
+        gzip.compress(GOOD, mtime=0)[:-8],
+        zlib.compress(GOOD),
+        zlib.compress(GOOD, wbits=-zlib.MAX_WBITS),
+        GOOD,
+    ],
+    ids=short,
+)
+def test_a_body_is_unpacked(packed: bytes) -> None:
+    """gzip, with or without its end, zlib, and raw deflate: whatever the head says of it."""
+    assert GOOD == body_of(raw(packed))
+
+
+def test_chunks_are_joined_as_far_as_they_arrived() -> None:
+    """A body that breaks off within a chunk keeps what is there; one that is not in chunks is left alone."""
+    head = b"Transfer-Encoding: chunked\r\n"
+
+    assert b"abcdef" == body_of(raw(b"3\r\nabc\r\n5;x\r\ndef", head=head))
+    assert b"abc" == body_of(raw(b"3\r\nabc\r\n?\r\n", head=head))
+    assert GOOD == body_of(raw(GOOD, head=head))
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (GOOD, {"accessToken": "a", "refreshToken": "r"}),
+        (b'x{"a":1} {"b":2}y{', [{"a": 1}, {"b": 2}]),
+        (b"access_token=a&expires_in=9", {"access_token": "a", "expires_in": "9"}),
+        (b'{"access_token":"a\\"b", "expires_in": 9, "refresh', {"access_token": 'a\\"b', "expires_in": "9"}),
+        (b"nothing", {}),
+        (b"{" * 300 + GOOD, {"accessToken": "a", "refreshToken": "r"}),
+    ],
+)
+def test_a_person_can_point_into_it(body: bytes, found: object) -> None:
+    """An object, the objects of a text in a list, a form, or the pairs of an object that breaks off."""
+    assert found == object_of(body)

@@ -1,0 +1,147 @@
+"""Rule 9: a response that can't be read is kept before anything else happens, and its token is not sent again."""
+
+from typing import Any
+
+import pytest
+
+from run.world import FIRST_CLAIM, World, killed
+from testbed.builders import DAY, HOUR, SINGLE_USE, SINGLE_USE_IN_TABLE
+from testbed.fakes import SECRET_ID
+from token_refresh.errors import InvalidTokenResponse, ResponseKept, SecretStoreUnavailable, TokensKept
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.oauth.unread import read_kept, write_kept
+
+RAW = b'HTTP/1.1 200 OK\r\n\r\n{"data":{"accessToken":"a1","refreshToken":"r1"}}'
+
+
+def unread(raw: bytes = RAW) -> FailedRequest:
+    return FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200 with no object", unread=write_kept(raw))
+
+
+def world_of(policy: Policy, **how: Any) -> World:
+    world = World(policy=policy, **how)
+    world.endpoint.responses.append(unread())
+    return world
+
+
+def refuse(name: str) -> None:
+    if name.startswith("put REFRESH_OUTCOME"):
+        raise SecretStoreUnavailable("down")
+
+
+def kept_in(world: World) -> bytes | None:
+    secret = world.model.find(SECRET_ID)
+    values = [SecretValue(str(version.value)) for version in secret.versions] if secret else []
+    return next((found for value in values if (found := read_kept(value)) is not None), None)
+
+
+@pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])
+def test_a_response_that_cannot_be_read_is_kept(policy: Policy) -> None:
+    """Its bytes are in the secret, the error names the command, and the token is sent no more, also after expiry."""
+    world = world_of(policy)
+
+    with pytest.raises(ResponseKept, match=r"can't be read .*token-refresh recover tokens --region") as raised:
+        world.execute()
+
+    assert "a1" not in str(raised.value)
+    assert RAW == kept_in(world)
+    for passed in (HOUR, 8 * HOUR, DAY, 30 * DAY):
+        world.pass_time(passed)
+        with pytest.raises(ResponseKept):
+            world.execute(force=True)
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])
+def test_a_run_that_died_before_its_record_keeps_the_response(policy: Policy) -> None:
+    """It is stored before the record says so: once the claim has ended, runs find it."""
+    world = world_of(policy)
+    killed(world, "put REFRESH_OUTCOME", after=True)
+
+    assert "yielded" == world.outcome()
+    world.pass_claim()
+
+    with pytest.raises(ResponseKept):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_person_may_send_the_token_again() -> None:
+    """Whoever names the attempt takes the risk."""
+    world = world_of(SINGLE_USE)
+    with pytest.raises(ResponseKept):
+        world.execute()
+
+    assert "refreshed" == world.outcome(resend=FIRST_CLAIM)
+
+
+def test_at_a_provider_with_a_grace_the_request_is_repeated() -> None:
+    """The response is kept, and the next one is read; the ledger counts the version that it takes."""
+    world = World()
+    world.endpoint.responses.append(unread())
+
+    assert "refreshed" == world.outcome()
+    assert RAW == kept_in(world)
+    assert 2 == len(world.endpoint.requests)
+
+
+def test_within_the_grace_the_next_run_repeats() -> None:
+    """A run whose four requests could not be read leaves it to the next one, which counts three versions for it."""
+    world = World()
+    world.endpoint.responses += [unread()] * 4
+    with pytest.raises(InvalidTokenResponse):
+        world.execute()
+    world.pass_time(HOUR)
+    run = world.run()
+
+    assert "refreshed" == run.execute().name
+    assert run.memory.newest_claim is not None
+    (attempt,) = run.memory.newest_claim.earlier
+    assert (Fate.RESPONSE_KEPT, 3) == (attempt.fate, attempt.versions)
+
+
+def test_after_the_grace_the_token_is_sent_no_more() -> None:
+    """Where each response within the grace can't be read, the first is kept, and a person is needed."""
+    world = World()
+    world.endpoint.responses += [unread()] * 4
+    with pytest.raises(InvalidTokenResponse):
+        world.execute()
+
+    world.pass_time(DAY)
+
+    with pytest.raises(ResponseKept):
+        world.execute()
+    assert 4 == len(world.endpoint.requests)
+
+
+def test_a_table_keeps_the_response_that_secrets_manager_refuses() -> None:
+    """Encrypted, as it keeps tokens; the next run stores it in the secret, and says the same."""
+    world = world_of(SINGLE_USE_IN_TABLE, keeps=True)
+    world.store.before = refuse
+    with pytest.raises(ResponseKept):
+        world.execute()
+    with pytest.raises(TokensKept):
+        world.execute()
+    assert kept_in(world) is None
+
+    world.store.before = lambda _: None
+    for _ in range(2):
+        with pytest.raises(ResponseKept):
+            world.execute()
+
+    assert RAW == kept_in(world)
+    assert "kept" not in (world.table.item if world.table else {})
+
+
+def test_a_response_that_nobody_can_keep_is_unknown() -> None:
+    """Where neither the secret nor a table takes it, the attempt is one of unknown outcome, as without a response."""
+    world = world_of(SINGLE_USE)
+    world.store.before = refuse
+
+    with pytest.raises(InvalidTokenResponse):
+        world.execute()
+
+    assert ("response_not_kept",) == tuple(name for name in world.log.events if name.startswith("response"))

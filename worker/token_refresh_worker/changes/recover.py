@@ -1,0 +1,190 @@
+"""Turn a kept response into tokens: a person points to its fields, and sees no value of it.
+
+The tokens are stored where the run would have stored them. The next run finds them, and makes them current.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from token_refresh.advice import Advice
+from token_refresh.records import record
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.core.attempts import Attempt, Fate
+from token_refresh_worker.core.snapshot import Snapshot
+from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
+from token_refresh_worker.oauth.body import as_token, read_lifetime
+from token_refresh_worker.oauth.unread import body_of, object_of, read_kept
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
+from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
+from token_refresh_worker.stored.origin import Origin
+
+_NAME: Final = re.compile(r"[A-Za-z]{1,24}(?:[_.-][A-Za-z]{1,24}){0,4}[0-9]?")
+"""A name that is shown. A response can have anything in a name's place, and nobody writes a token with such parts."""
+_LONGEST_NAME: Final = 40
+_MOST_FIELDS: Final = 200
+
+
+@record
+class Field:
+    """One field of a kept response, without its value."""
+
+    pointer: str
+    """Where it is, as a JSON pointer (RFC 6901). `#2` is the second member of an object: its name is not shown."""
+    shape: str
+
+
+@record
+class Recovered:
+    """The tokens that a person pointed to."""
+
+    access_token: SecretValue
+    refresh_token: SecretValue | None
+    expires_in: object = None
+
+
+@record
+class KeptResponse:
+    """A response that can't be read, as it is stored."""
+
+    parts: Parts
+    snapshot: Snapshot
+    attempt: Attempt
+    """The attempt that brought it."""
+    fields: object
+    length_bytes: int
+
+    @classmethod
+    def read(cls, parts: Parts) -> "KeptResponse":
+        """Read the response that runs wait for.
+
+        Raises:
+            ChangeFailed: There is none, or it can't be read back.
+            TokenRefreshError: The secret or its claims can't be read.
+        """
+        snapshot = SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock)).read()
+        kept = [attempt for attempt in snapshot.unresolved if attempt.fate is Fate.RESPONSE_KEPT]
+        if not kept:
+            raise ChangeFailed(
+                f"no response for the current refresh token of {parts.secret} is kept",
+                fix=("Nothing has to be recovered. To see how it is: ", parts.secret.command("status")),
+            )
+        version = parts.store.read(version_id=response_version_id(kept[-1].claim_id))
+        raw = read_kept(version.value) if version and version.value else None
+        if raw is None:
+            raise ChangeFailed(f"the kept response for {parts.secret} is gone", fix=_new_grant(parts))
+        body = body_of(raw)
+        return cls(parts=parts, snapshot=snapshot, attempt=kept[-1], fields=object_of(body), length_bytes=len(body))
+
+    def shape(self) -> list[Field]:
+        """List its fields, each with what kind of value it has."""
+        fields = (Field(pointer=pointer, shape=_shape(value)) for pointer, value in _leaves(self.fields))
+        return [field for field, _ in zip(fields, range(_MOST_FIELDS), strict=False)]
+
+    def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> Recovered:
+        """Return what is at these pointers.
+
+        Raises:
+            ChangeFailed: There is no token, or the provider needs a refresh token.
+        """
+        return Recovered(
+            access_token=self._token(access_token),
+            refresh_token=None if refresh_token is None else self._token(refresh_token),
+            expires_in=None if expires_in is None else self._at(expires_in),
+        )
+
+    def store(self, found: Recovered) -> str:
+        """Store the tokens, and return their version: the next run makes it current.
+
+        Raises:
+            ChangeFailed: Other tokens were stored for this attempt, or these don't fit into a value.
+            SecretStoreError: Secrets Manager refused.
+        """
+        parts, snapshot, newest = self.parts, self.snapshot, self.snapshot.newest
+        origin = snapshot.current.document.origin
+        lifetime = read_lifetime(found.expires_in) or snapshot.current.document.lifetime
+        document = snapshot.current.document.renewed(
+            access_token=found.access_token,
+            refresh_token=found.refresh_token,
+            lifetime=lifetime or parts.provider.access_token_lifetime,
+            # The request was sent after the claim: an expiry that is too early costs one refresh.
+            issued_at=self.attempt.claimed_at,
+            origin=Origin(
+                host=snapshot.host or parts.policy.host,
+                grace=snapshot.counted_grace(parts.policy),
+                claim_store=parts.policy.claim_store,
+                claim_id=newest.claim_id if newest else self.attempt.claim_id,
+                number=snapshot.claim_number,
+                grant_ends_at=origin.grant_ends_at if origin else None,
+                grant_began_at=origin.grant_began_at if origin else None,
+                scopes=origin.scopes if origin else None,
+                foreign=snapshot.foreign,
+            ),
+        ).serialize()
+        if len(document.reveal()) > SIZE_LIMIT_BYTES:
+            raise ChangeFailed(f"the tokens for {parts.secret} don't fit into a value", fix=_new_grant(parts))
+        version_id = staged_version_id(self.attempt.claim_id, self.attempt.version_id)
+        if not parts.store.put(version_id, document, label=OUTCOME):
+            raise ChangeFailed(
+                f"other tokens are stored for that refresh of {parts.secret}",
+                fix=("The next run makes them current: ", parts.secret.command("refresh")),
+            )
+        return version_id
+
+    def _token(self, pointer: str) -> SecretValue:
+        value = self._at(pointer)
+        token = as_token(value.strip() if isinstance(value, str) else value)
+        if token is None:
+            again = self.parts.secret.command("recover")
+            raise ChangeFailed(f"there is no token at {pointer}", fix=("List the fields: ", again))
+        return token
+
+    def _at(self, pointer: str) -> object:
+        value = self.fields
+        for step in pointer.removeprefix("/").split("/"):
+            value = _step(value, step.replace("~1", "/").replace("~0", "~"))
+        return value
+
+
+def _new_grant(parts: Parts) -> Advice:
+    return "Get a new grant: ", parts.secret.authorize
+
+
+def _step(value: object, step: str) -> object:
+    number = int(step.removeprefix("#")) if step.removeprefix("#").isdecimal() and len(step) < 5 else None  # noqa: PLR2004 - no huge int
+    if isinstance(value, Mapping):
+        members = list(value.values())
+        by_place = step.startswith("#") and number is not None and 1 <= number <= len(members)
+        return members[number - 1] if by_place and number else value.get(step)
+    if isinstance(value, list) and number is not None and number < len(value):
+        return value[number]
+    return None
+
+
+def _leaves(value: object, pointer: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        for place, (name, member) in enumerate(value.items(), 1):
+            shown = name if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) else f"#{place}"
+            yield from _leaves(member, f"{pointer}/{shown}")
+    elif isinstance(value, list):
+        for place, member in enumerate(value):
+            yield from _leaves(member, f"{pointer}/{place}")
+    else:
+        yield pointer, value
+
+
+def _shape(value: object) -> str:
+    """Say what kind of value it is; nothing of the value itself."""
+    if not isinstance(value, str):
+        return {bool: "true or false", int: "number", float: "number"}.get(type(value), "null")
+    kinds = {
+        "letters": any(character.isalpha() for character in value),
+        "digits": any(character.isdigit() for character in value),
+        "spaces": any(character.isspace() for character in value),
+        "others": any(not character.isalnum() and not character.isspace() for character in value),
+    }
+    of = ", ".join(name for name, found in kinds.items() if found)
+    return f"text of {len(value)} characters{f' ({of})' if of else ''}"

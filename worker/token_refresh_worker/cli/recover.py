@@ -1,0 +1,76 @@
+"""`token-refresh recover`: turn a response that no run could read into tokens, by pointers to its fields."""
+
+from typing import Annotated
+
+import typer
+
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.recover import KeptResponse
+from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.lookups import saying_where
+from token_refresh_worker.cli.prompts import confirm
+from token_refresh_worker.cli.screen import fields_table, message, output, show, text
+from token_refresh_worker.cli.settings import settings_for
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import utc
+
+_POINTER = "POINTER"
+
+
+@command("recover", "", "--access-token /data/accessToken --refresh-token /data/refreshToken")
+def recover(  # noqa: PLR0913 - its options
+    context: Context,
+    *,
+    access_token: Annotated[
+        str | None, typer.Option(metavar=_POINTER, help="The field with the access token, as it is listed.")
+    ] = None,
+    refresh_token: Annotated[
+        str | None, typer.Option(metavar=_POINTER, help="The field with the new refresh token.")
+    ] = None,
+    same_refresh_token: Annotated[
+        bool, typer.Option("--same-refresh-token", help="The response has none: the one that was sent stays valid.")
+    ] = False,
+    expires_in: Annotated[
+        str | None, typer.Option(metavar=_POINTER, help="The field with the access token's lifetime in seconds.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Store without asking.")] = False,
+) -> int:
+    """Recover the tokens of a response that no run could read.
+
+    Without options it lists the fields of the response, and never a value. Report the list, so that a profile can name
+    them: the next response is then read.
+    """
+    with saying_where(context):
+        settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
+        kept = KeptResponse.read(context.run(settings).parts)
+    if access_token is None:
+        _list(context, kept)
+        return 0
+    if refresh_token is None and not same_refresh_token and settings.provider.needs_refresh_token:
+        raise CommandFailed(
+            "the new refresh token has to be named: the one that was sent may be used up",
+            fix=("Add --refresh-token, or --same-refresh-token if the response has none: ", context.command("recover")),
+        )
+    found = kept.tokens(access_token, refresh_token, expires_in)
+    if not yes:
+        confirm(f"Store the tokens at {' and '.join(filter(None, (access_token, refresh_token)))}?")
+    with finishing("The tokens are stored first."):
+        version_id = kept.store(found)
+    output().print(text("Recovered.", "bold green"))
+    output().print(fields_table([("stored as", version_id)]))
+    show(output(), *message("The next run makes them current. To do so now: ", context.command("refresh")))
+    return 0
+
+
+def _list(context: Context, kept: KeptResponse) -> None:
+    output().print(text(f"Response of {utc(kept.attempt.claimed_at)}, {kept.length_bytes} bytes; no value is shown:"))
+    fields = kept.shape()
+    output().print(fields_table([(field.pointer or "/", field.shape) for field in fields]))
+    if not fields:
+        output().print(text("It has no fields that can be pointed to."))
+        show(output(), *message("Get a new grant: ", context.command("authorize")))
+        return
+    options = ("--access-token", "POINTER", "--refresh-token", "POINTER")
+    show(output(), *message("Store its tokens: ", context.command("recover", *options)))
