@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +32,12 @@ _INTERRUPTED = (
     "scripts/deploy: interrupted. What CloudFormation has begun goes on; when it has ended, run this command again"
 )
 
+_DRIFT = (
+    "scripts/deploy: CloudFormation may report a schedule as deleted that is there "
+    "(github.com/aws-cloudformation/cloudformation-coverage-roadmap, issue 1725). "
+    "Compare: aws scheduler list-schedules --region {region}"
+)
+
 
 class Refused(Exception):  # noqa: N818 - it is what happened to the request, and ends in a message
     """The command can't run. The message says why and what to do."""
@@ -48,6 +55,13 @@ class DeployCommand:
     name: str | None
     options: tuple[str, ...]
 
+    @property
+    def context(self) -> dict[str, str]:
+        """What `-c name=value` and its other spellings say."""
+        given = [value for option, value in pairwise(self.options) if option in {"-c", "--context"}]
+        given += [option.partition("=")[2] for option in self.options if option.startswith(("-c=", "--context="))]
+        return dict(value.split("=", 1) for value in given if "=" in value)
+
 
 def main(arguments: list[str]) -> None:
     """Check what can be checked without the CDK, then become the CDK's command."""
@@ -55,8 +69,11 @@ def main(arguments: list[str]) -> None:
         request = parse(arguments)
         values = read_file(request.name)
         if request.command not in WITHOUT_AWS:
-            where = check_credentials(values)
+            account, region = check_credentials(values), region_of(values)
+            where = f"account {account}, region {region}"
             print(f"{request.name or 'deployment'}: {where}", file=sys.stderr)  # noqa: T201 - a command's own output
+            if request.command == "deploy" and request.name:
+                look_ahead(request, account, region)
         node, cdk = install_cdk()
     except Refused as refusal:
         print(f"scripts/deploy: {refusal}", file=sys.stderr)  # noqa: T201 - likewise
@@ -69,10 +86,48 @@ def main(arguments: list[str]) -> None:
     os.environ.setdefault("CDK_DISABLE_CLI_TELEMETRY", "true")  # it would report each command to AWS
     os.chdir(INFRA)
     command = [str(node), str(cdk), request.command, *context, *request.options]
+    if request.command == "drift":
+        print(_DRIFT.format(region=region_of(values)), file=sys.stderr)  # noqa: T201 - likewise
     if request.command != "deploy":
         os.execv(node, command)  # noqa: S606 - installed by hash
     if ended := deploy(command, region_of(values)):
         sys.exit(ended)
+
+
+def look_ahead(request: DeployCommand, account: str, region: str) -> None:
+    """Ask the account what would fail, before anything is deployed.
+
+    Raises:
+        Refused: Something would; each line says what, and the command that corrects it.
+    """
+    from plain import synthesised  # noqa: PLC0415 - the CDK takes seconds to load
+    from preflight import Preflight  # noqa: PLC0415 - likewise
+    from token_refresh_infra.context import ParameterError  # noqa: PLC0415 - likewise
+    from token_refresh_infra.deployment_file import read_deployment  # noqa: PLC0415 - likewise
+
+    try:
+        values, parameters = read_deployment(
+            str(request.name), request.context, defaults={"account": account, "region": region}
+        )
+    except ParameterError:
+        return  # the CDK's application names it
+    make: Any = boto3.client
+    asked = Preflight(
+        name=str(request.name),
+        stack=parameters.stack_name,
+        region=region,
+        template=synthesised(values),
+        previous_keys=parameters.previous_kms_keys,
+        client=lambda service: make(service, region_name=region),
+    )
+    problems = asked.problems()
+    if asked.unread:
+        print(f"scripts/deploy: not looked at: {', '.join(asked.unread)}", file=sys.stderr)  # noqa: T201 - likewise
+    for problem in (p for p in problems if not p.is_fatal):
+        print(f"scripts/deploy: {problem}", file=sys.stderr)  # noqa: T201 - likewise
+    if fatal := [str(problem) for problem in problems if problem.is_fatal]:
+        lines = "\n".join(f"- {line}" for line in fatal)
+        raise Refused(f"this deployment would fail, and be rolled back. Nothing was deployed:\n{lines}", EX_UNAVAILABLE)
 
 
 def deploy(command: list[str], region: str) -> int:
@@ -137,7 +192,7 @@ def read_file(name: str | None) -> Mapping[str, Any]:
 
 
 def check_credentials(values: Mapping[str, Any]) -> str:
-    """Return which account and region the credentials are for."""
+    """Return which account the credentials are for."""
     try:
         region = region_of(values)
         config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
@@ -149,7 +204,7 @@ def check_credentials(values: Mapping[str, Any]) -> str:
         raise Refused(f"AWS refuses the credentials ({code}). {_SET_CREDENTIALS}", EX_NOPERM) from None
     except BotoCoreError as error:
         raise Refused(f"no usable AWS credentials ({type(error).__name__}). {_SET_CREDENTIALS}", EX_NOPERM) from None
-    return f"account {account}, region {region}"
+    return account
 
 
 def region_of(values: Mapping[str, Any]) -> str:

@@ -7,9 +7,9 @@ from datetime import datetime
 from testbed.builders import NOW
 from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.fleet.core.breaker import StoreHealth
+from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed, Message
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 

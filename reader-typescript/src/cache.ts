@@ -20,7 +20,9 @@ export interface CacheOptions<T> {
   /** What is read, for messages. */
   readonly name: string;
   /** Reads the newest value. Throws a `TokenRefreshError`, and never gives an entry that is over. */
-  readonly read: (cached: Entry<T> | undefined) => Promise<Entry<T>>;
+  readonly read: (cached: Entry<T> | undefined, rejecting: () => boolean) => Promise<Entry<T>>;
+  /** Callers give up a read that takes longer; by default 30 s. */
+  readonly readSeconds?: number;
   /** Whether two values are of the same version. */
   readonly same: (one: T, other: T) => boolean;
   readonly background: boolean;
@@ -39,14 +41,14 @@ interface Read {
   error?: TokenRefreshError;
 }
 
-/** Callers give up a read that takes longer. */
-const READ_SECONDS = 30;
+export const READ_SECONDS = 30;
 /** A clock this far behind its last reading was set back. */
 const SET_BACK_SECONDS = 60;
 
 /** Keeps one value, and reads a new one when it is time. */
 export class Cache<T extends object> {
   readonly #options: CacheOptions<T>;
+  readonly #readSeconds: number;
   #entry: Entry<T> | undefined;
   #freshUntil = -Infinity;
   #askedAt = -Infinity;
@@ -56,6 +58,7 @@ export class Cache<T extends object> {
 
   constructor(options: CacheOptions<T>) {
     this.#options = options;
+    this.#readSeconds = options.readSeconds ?? READ_SECONDS;
   }
 
   /** The value, where there is nothing to do: services ask before every request. */
@@ -125,7 +128,7 @@ export class Cache<T extends object> {
   }
 
   #begin(now: number, rejecting: boolean): Read {
-    const read: Read = { number: ++this.#begun, givesUpAt: now + READ_SECONDS, rejecting, done: Promise.resolve() };
+    const read: Read = { number: ++this.#begun, givesUpAt: now + this.#readSeconds, rejecting, done: Promise.resolve() };
     this.#read = read;
     read.done = this.#run(read);
     return read;
@@ -133,7 +136,7 @@ export class Cache<T extends object> {
 
   async #run(read: Read): Promise<void> {
     try {
-      this.#keep(read, await this.#options.read(this.#entry));
+      this.#keep(read, await this.#options.read(this.#entry, () => read.rejecting));
     } catch (thrown) {
       read.error = thrown instanceof TokenRefreshError ? thrown : defect(this.#options.name, thrown);
       this.#keepError(read, read.error);
@@ -167,7 +170,7 @@ export class Cache<T extends object> {
   async #wait(read: Read): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, READ_SECONDS * 1000).unref();
+      timer = setTimeout(resolve, this.#readSeconds * 1000).unref();
     });
     await Promise.race([read.done, late.then(() => this.#giveUp(read))]);
     clearTimeout(timer);
@@ -182,7 +185,7 @@ export class Cache<T extends object> {
     if (this.#read !== read) return;
     this.#read = undefined;
     if (!this.#usable(this.#options.clock())) return;
-    const why = `a read takes over ${READ_SECONDS} s: check the network and the client's timeouts`;
+    const why = `a read takes over ${this.#readSeconds} s: check the network and the client's timeouts`;
     this.#keepError(read, new TokenRefreshError("SecretStoreUnavailable", `secret ${this.#options.name}: ${why}`));
   }
 }

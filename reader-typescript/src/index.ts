@@ -9,8 +9,9 @@
  * The behaviour is that of the Python reader: both pass the same vectors (test/vectors.json).
  */
 
-import { Cache, type Entry } from "./cache.js";
+import { Cache, READ_SECONDS, type Entry } from "./cache.js";
 import { TokenRefreshError, tokenStatus } from "./errors.js";
+import { RUN_SECONDS, RefreshFunction, type InvokeClient } from "./on-demand.js";
 import { parseReference } from "./reference.js";
 import { Source, inLambda, type Client } from "./source.js";
 import { Pauses, RefreshPattern, secondsOf } from "./times.js";
@@ -20,7 +21,7 @@ export { TokenRefreshError, type ErrorName } from "./errors.js";
 export { type Client } from "./source.js";
 export { Secret, type Stage } from "./secret.js";
 export { SecretReader, type SecretReaderOptions } from "./secrets.js";
-export { Token } from "./token.js";
+export { type Extra, Token } from "./token.js";
 
 export interface TokenReaderOptions {
   /** By default one with short timeouts: 2 s to connect, 5 s to respond, 2 attempts. */
@@ -29,6 +30,18 @@ export interface TokenReaderOptions {
   region?: string;
   /** Whether a read ahead runs beside its caller; by default it does except in Lambda, which freezes what runs on. */
   background?: boolean;
+  /**
+   * The greatest age of a cached token, in seconds, before a caller waits for a newer read. Expiry is observed without
+   * it. A failed read never withholds a token that is still valid.
+   */
+  maxAgeSeconds?: number;
+  /**
+   * Name or ARN of the worker's function: the reader invokes it if the stored token is expired or was rejected. Needs
+   * `lambda:InvokeFunction`, and the package @aws-sdk/client-lambda.
+   */
+  refreshFunction?: string;
+  /** For `refreshFunction`; by default one that waits 90 s for a run and asks once. */
+  lambdaClient?: InvokeClient;
   /** Told of each failed read while a valid token is served; by default `process.emitWarning`. */
   onWarning?: (error: TokenRefreshError) => void;
   /** Unix seconds, for tests. */
@@ -47,6 +60,9 @@ export interface TokenHealth {
   lastError: TokenRefreshError | undefined;
 }
 
+/** A read ahead begins at this share of the greatest age, so that a busy service never waits for one. */
+const SOFT_SHARE = 0.8;
+
 /** Reads one secret. Make one for each secret, once, and share it; it sends AWS nothing before the first call. */
 export class TokenReader {
   readonly #clock: () => number;
@@ -54,6 +70,8 @@ export class TokenReader {
   readonly #pattern = new RefreshPattern();
   readonly #source: Source;
   readonly #cache: Cache<Token>;
+  readonly #maxAgeSeconds: number;
+  readonly #worker: RefreshFunction | undefined;
 
   /**
    * @param secretId Name or ARN of the published secret, or of the worker's own. The token document may be in a field of
@@ -63,15 +81,24 @@ export class TokenReader {
   constructor(secretId: string, options: TokenReaderOptions = {}) {
     this.#clock = options.clock ?? (() => Date.now() / 1000);
     this.#chance = options.chance ?? Math.random;
+    const { maxAgeSeconds = Infinity, refreshFunction, lambdaClient } = options;
+    // A string would be compared as a number, and NaN never.
+    if (typeof maxAgeSeconds !== "number" || !(maxAgeSeconds > 0)) {
+      throw new TokenRefreshError("ConfigurationError", "maxAgeSeconds must be a positive number of seconds");
+    }
+    this.#maxAgeSeconds = maxAgeSeconds;
+    if (refreshFunction !== undefined) this.#worker = new RefreshFunction(refreshFunction, lambdaClient, this.#clock);
     const reference = parseReference(secretId);
     this.#source = new Source(reference, "TokenReader", options);
     this.#cache = new Cache<Token>({
       name: reference.text,
-      read: (cached) => this.#readEntry(cached),
+      read: (cached, rejecting) => this.#readEntry(cached, rejecting),
       same: (one, other) => one.versionId === other.versionId,
       background: options.background ?? !inLambda(),
       clock: this.#clock,
       pauses: new Pauses(this.#chance),
+      // Callers wait for the worker's run as well.
+      readSeconds: READ_SECONDS + (options.refreshFunction === undefined ? 0 : RUN_SECONDS),
       onWarning: options.onWarning ?? ((error) => process.emitWarning(`serving the cached token: ${error}`)),
     });
   }
@@ -135,26 +162,37 @@ export class TokenReader {
     return send(await this.token());
   }
 
-  async #readEntry(cached: Entry<Token> | undefined): Promise<Entry<Token>> {
-    const token = await this.#readToken(cached);
+  async #readEntry(cached: Entry<Token> | undefined, rejecting: () => boolean): Promise<Entry<Token>> {
+    const token = await this.#readToken(cached, rejecting);
     const now = this.#clock();
     if (cached) this.#pattern.learn(cached.value, token);
-    const refreshAt = this.#pattern.nextReadAt(token, now, this.#chance());
-    return { value: token, readAt: now, refreshAt, waitAt: Infinity, expiresAt: secondsOf(token.expiresAt) };
+    const refreshAt = Math.min(this.#pattern.nextReadAt(token, now, this.#chance()), now + SOFT_SHARE * this.#maxAgeSeconds);
+    return { value: token, readAt: now, refreshAt, waitAt: now + this.#maxAgeSeconds, expiresAt: secondsOf(token.expiresAt) };
   }
 
-  async #readToken(cached: Entry<Token> | undefined): Promise<Token> {
+  async #readToken(cached: Entry<Token> | undefined, rejecting: () => boolean): Promise<Token> {
     const { reference } = this.#source;
-    const token = readToken(await this.#source.read(), reference);
-    const now = this.#clock();
-    if (secondsOf(token.expiresAt) > now) return token;
+    let token = readToken(await this.#source.read(), reference);
+    let asked = "";
+    if (this.#worker && this.#isExpired(token)) {
+      asked = `; ${await this.#worker.refreshExpired()}`;
+      token = readToken(await this.#source.read(), reference);
+    } else if (this.#worker && cached && token.value === cached.value.value && rejecting() && (await this.#worker.refreshRejected(token))) {
+      token = readToken(await this.#source.read(), reference);
+    }
+    // After the worker was asked: its result is in the store, not in its response.
+    if (!this.#isExpired(token)) return token;
     // Somebody made an old version current; the cached token is better.
-    if (cached && now < cached.expiresAt) return cached.value;
+    if (cached && !this.#isExpired(cached.value)) return cached.value;
     const since = `expired at ${token.expiresAt.toISOString()} (version ${token.versionId})`;
     throw new TokenRefreshError(
       "TokenExpired",
       `${await this.#source.where()}: the access token ${since} and there is no newer one`,
-      `ask the people who run the worker; ${tokenStatus(reference.name)} shows why there is none`,
+      `ask the people who run the worker; ${tokenStatus(reference.name)} shows why there is none${asked}`,
     );
+  }
+
+  #isExpired(token: Token): boolean {
+    return this.#clock() >= secondsOf(token.expiresAt);
   }
 }

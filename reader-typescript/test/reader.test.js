@@ -322,6 +322,37 @@ test("a warning says that a cached token is served, and why", async () => {
   assert.deepEqual(warnings, ["SecretStoreUnavailable"]);
 });
 
+test("an error without a token says what became of the run that the reader asked for", async () => {
+  const send = async () => ({
+    SecretString: JSON.stringify({ accessToken: "very-secret", expiresAt: Date.now() - 1000 }),
+    VersionId: "v",
+    CreatedDate: new Date(),
+  });
+  const payload = (value) => ({ Payload: new TextEncoder().encode(JSON.stringify(value)) });
+  const denied = Object.assign(new Error("very-secret"), { name: "AccessDeniedException" });
+  for (const [run, said] of [
+    [async () => payload({ outcome: "held" }), "worker was asked to refresh and returned held"],
+    [async () => payload({ errorType: "ReauthorizationRequired" }), "worker was asked to refresh and returned ReauthorizationRequired"],
+    [async () => payload({ outcome: "very secret" }), "worker was asked to refresh and returned something other than an outcome"],
+    [async () => payload(null), "worker was asked to refresh and returned something other than an outcome"],
+    [async () => Promise.reject(denied), "worker could not be asked to refresh: lambda:InvokeFunction failed (AccessDeniedException)"],
+    [async () => ({ Payload: undefined }), "worker could not be asked to refresh: lambda:InvokeFunction failed (SyntaxError)"],
+  ]) {
+    const options = { client: { send }, refreshFunction: "worker", lambdaClient: { send: run } };
+    const error = await new TokenReader("tokens", options).get().catch((failure) => failure);
+
+    assert.equal(error.name, "TokenExpired");
+    assert.ok(error.message.endsWith(`; ${said}`), error.message);
+    assert.ok(!inspect(error, { showHidden: true, depth: 9 }).includes("very"));
+  }
+});
+
+test("a greatest age that is no positive number is refused", () => {
+  for (const maxAgeSeconds of [0, -1, NaN, "300", null]) {
+    assert.throws(() => new TokenReader("tokens", { maxAgeSeconds }), { name: "ConfigurationError" });
+  }
+});
+
 test("a listener of warnings that fails costs nobody the token, and not the process", async () => {
   const told = [];
   process.on("warning", ({ message }) => told.push(message));

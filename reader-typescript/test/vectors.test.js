@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import "@aws-sdk/client-lambda"; // which a reader loads when it first asks for a run: here no step waits for that
 import { TokenReader, TokenRefreshError } from "../dist/index.js";
 
 // The tests of the Python reader set VECTORS to a file of random ones.
@@ -16,6 +17,8 @@ class Store {
   stored;
   failing = { code: "ResourceNotFoundException", message: "" };
   reads = 0;
+  runs = 0;
+  refreshed = undefined;
   held = undefined;
 
   async send(command) {
@@ -30,11 +33,14 @@ class Store {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 async function take(step, store, reader, background) {
-  const reads = store.reads;
+  const { reads, runs } = store;
   switch (step.do) {
     case "store":
       store.failing = undefined;
       store.stored = { SecretString: step.text, VersionId: step.version, CreatedDate: new Date(store.now * 1000) };
+      return;
+    case "refresh":
+      store.refreshed = { SecretString: step.text, VersionId: step.version };
       return;
     case "fail":
       store.failing = step.code === undefined ? undefined : step;
@@ -48,7 +54,7 @@ async function take(step, store, reader, background) {
         (token) => ({ token }),
         (error) => ({ error: error instanceof TokenRefreshError ? error.name : error }),
       );
-      const { do: _, reads: __, health, ...expected } = step;
+      const { do: _, reads: __, runs: ___, health, ...expected } = step;
       assert.deepEqual(await ended(asked, store), expected);
       const { secondsToExpiry, ageSeconds, lastError } = reader.health();
       // A Date has milliseconds, and the Python reader's times have microseconds.
@@ -57,6 +63,9 @@ async function take(step, store, reader, background) {
       assert.deepEqual([secondsToExpiry === undefined, ageSeconds ?? null, lastError?.name ?? null], [seconds === null, ...others]);
       break;
     }
+    case "extra":
+      assert.deepEqual({ ...(await reader.token()).extra }, step.is);
+      return;
     case "reject": {
       assert.equal(await ended(reader.reject(step.token), store), step.gives);
       break;
@@ -68,6 +77,7 @@ async function take(step, store, reader, background) {
       }
   }
   assert.equal(store.reads - reads, step.reads, "reads");
+  assert.equal(store.runs - runs, step.runs ?? 0, "runs");
 }
 
 /** Wait as its caller does: the newest read ends, since an older one was given up. */
@@ -82,11 +92,24 @@ async function ended(asked, store) {
   }
 }
 
-for (const { name, background, steps } of VECTORS) {
+/** The worker's function: its run stores what a test has for it. */
+const workerOf = (store) => ({
+  async send(command) {
+    assert.equal(command.input.FunctionName, "worker");
+    store.runs += 1;
+    if (store.refreshed) store.stored = { ...store.refreshed, CreatedDate: new Date(store.now * 1000) };
+    store.refreshed = undefined;
+    return { Payload: new TextEncoder().encode('{"outcome": "refreshed"}') };
+  },
+});
+
+for (const { name, background, max_age, asks, steps } of VECTORS) {
   test(name, async () => {
     const store = new Store();
     if (background) store.held = [];
     const options = { client: store, background, clock: () => store.now, chance: () => 0.5, onWarning: () => {} };
+    if (max_age) options.maxAgeSeconds = max_age;
+    if (asks) Object.assign(options, { refreshFunction: "worker", lambdaClient: workerOf(store) });
     const reader = new TokenReader("tokens", options);
     for (const [index, step] of steps.entries()) {
       await take(step, store, reader, background).catch((error) => {

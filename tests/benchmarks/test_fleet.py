@@ -7,6 +7,7 @@ import pytest
 from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.faults import FAULTS
 from benchmarks.fleets.goals import STORIES, Result
+from benchmarks.fleets.members import MEMBERS
 from benchmarks.fleets.world import WINDOW, World
 from testbed.builders import MINUTE
 
@@ -41,6 +42,30 @@ def test_goals_of_a_small_fleet(story: str) -> None:
 def test_half_of_a_small_world_fails(story: str, secrets: int, seed: int) -> None:
     """With a few secrets and one seed, a fleet comes through each story in which half of the world fails."""
     assert [] == [result for result in FAULTS[story](secrets, seed) if not result.reached]
+
+
+@pytest.mark.parametrize(
+    ("story", "secrets", "seed"),
+    [
+        ("onboarding", 60, 2),
+        ("bad-members", 60, 8),
+        ("store-beside", 60, 2),
+        ("unkept", 60, 2),
+        ("lagging-index", 60, 3),
+        ("failing-table", 60, 4),
+        ("failing-minutes", 60, 1),
+        ("growth", 120, 1),
+        ("repair", 60, 1),
+        ("repair", 60, 2),
+        ("gateway", 100, 2),
+        ("small-account", 60, 1),
+        ("late-scheduler", 60, 1),
+        ("redeemed-and-lost", 60, 1),
+    ],
+)
+def test_bad_members_of_a_small_world(story: str, secrets: int, seed: int) -> None:
+    """With a few secrets and one seed, what some members or AWS do harms no other member."""
+    assert [] == [result for result in MEMBERS[story](secrets, seed) if not result.reached]
 
 
 def test_runs_refresh() -> None:

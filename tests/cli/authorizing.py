@@ -47,6 +47,7 @@ class Person:
 
     def _browse(self, url: str) -> None:
         with httpx.Client(trust_env=False, timeout=60) as browser:
+            url = browser.get(url).headers["Location"]  # The loopback server sends the browser on to the provider.
             for visit in self._visits:
                 self.pages.append(browser.get(visit(url)))
 

@@ -10,15 +10,16 @@ from testbed.ports import free_port
 
 BIN = Path(sys.executable).parent
 
-# Reads the page that the command wrote, consents at the authorization server, and follows the redirect.
+# Asks the command's server where to go, consents at the authorization server, and follows the redirect.
 _BROWSER = """
-import html, re, sys
-from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+import http.client, sys
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import ProxyHandler, build_opener
 
-page = Path(unquote(urlsplit(sys.argv[1]).path)).read_text()
-url = html.unescape(re.search(r'url=([^"]+)"', page)[1])
+begin = urlsplit(sys.argv[1])
+server = http.client.HTTPConnection(begin.netloc)
+server.request("GET", begin.path)
+url = server.getresponse().headers["Location"]
 consent = dict(parse_qsl(urlsplit(url).query)) | {"scope": "read", "allow": "Authorize"}
 build_opener(ProxyHandler({})).open(url, urlencode(consent).encode()).close()
 """

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import httpx
 import pytest
 
 from cli.authorizing import Person, consent, redirected, stored
@@ -21,8 +22,7 @@ from cli.scene import Cli
 from testbed.fakes import FakeClock
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import AuthorizationRequest
+from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
 from token_refresh_worker.cli import redirect
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.redirect import RedirectServer
@@ -47,6 +47,35 @@ def test_foreign_visits(
     assert [400, 400, 404, 200] == [page.status_code for page in someone.leave().pages]
     assert "Not the expected redirect" in someone.pages[0].text
     assert stored(store)["accessToken"]
+
+
+def test_the_page_that_leads_to_the_provider(
+    cli: Cli, client_file: Path, free_port: int, monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer
+) -> None:
+    """The command line of the browser says nothing of the authorization, and a second visitor ends it."""
+    redirect_uri = f"http://127.0.0.1:{free_port}/callback"
+    visits: list[httpx.Response] = []
+
+    @contextmanager
+    def opened(url: str, **_: object) -> Iterator[None]:
+        assert re.fullmatch(rf"http://127\.0\.0\.1:{free_port}/[\w-]{{43}}", url)
+        visitor = Thread(target=lambda: visits.extend(httpx.get(url, trust_env=False) for _ in range(2)))
+        visitor.start()
+        try:
+            yield
+        finally:
+            visitor.join()
+
+    monkeypatch.setattr("token_refresh_worker.cli.authorize.opened", opened)
+
+    ended = cli("authorize", f"--client-file={client_file}", f"--redirect-uri={redirect_uri}", "--yes")
+
+    assert 1 == ended.code
+    assert "was opened twice, perhaps by somebody else on this machine" in ended.screen
+    assert [302, 400] == [visit.status_code for visit in visits]
+    assert "no-referrer" == visits[0].headers["Referrer-Policy"]
+    assert "state=" in visits[0].headers["Location"]
+    assert store.secrets.find("upwork-oauth-tokens") is None
 
 
 def test_too_late(cli: Cli, client_file: Path, free_port: int) -> None:
@@ -154,8 +183,8 @@ def _listening(port: int, clock: FakeClock, host: str = "127.0.0.1") -> Iterator
     request = f"GET /callback?code=the-code&state={authorization.state} HTTP/1.1\r\n\r\n"
     found = Listening(port, request.encode(), [], [])
 
-    def complete(code: SecretValue) -> str:
-        found.codes.append(code.reveal())
+    def complete(redirect: Redirect) -> str:
+        found.codes.append(redirect.code.reveal())
         return "done"
 
     with RedirectServer(authorization, complete) as server:

@@ -38,6 +38,18 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     assert all(len(line) <= 80 for line in listed.out.splitlines())
 
 
+def test_a_label_with_a_line_break(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A label that somebody else has attached makes no line of its own, neither here nor in `status`."""
+    version = tokens.store(expires_in=DAY)
+    hostile = "A\nforged row"
+    store.client().update_secret_version_stage(SecretId=SECRET_ID, VersionStage=hostile, MoveToVersionId=version)
+
+    for command in ("history", "status"):
+        lines = [line.strip() for line in cli(command).out.splitlines()]
+        assert not [line for line in lines if line.startswith("forged")]
+        assert [line for line in lines if "forged row" in line]
+
+
 def test_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
     """A token set of a provider that has no refresh tokens is one by its access token; an empty object is none."""
     tokens.put("{}")

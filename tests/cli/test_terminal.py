@@ -3,11 +3,13 @@
 import re
 import time
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
+from rich.console import Console
 
 from cli.scene import Terminal, Tokens
 from testbed.provider import script
@@ -15,6 +17,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.failures import ONE_PRESS_SECONDS
+from token_refresh_worker.cli.screen import fields_table, one_line
 
 
 def test_the_client_secret_is_not_shown(
@@ -225,3 +228,14 @@ def test_ctrl_c_while_it_waits(terminal: Terminal, asked: SecretsManagerServer, 
     assert "Traceback" not in child.before
     assert 130 == child.exitstatus
     assert before == asked.secrets.snapshot()
+
+
+def test_a_line_break_in_a_stored_value_makes_no_row() -> None:
+    """A stored value with any kind of line break stays in its row: none of it can look like a row of ours."""
+    for line_break in ("\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"):
+        hostile = f"AWSCURRENT{line_break}refresh  healthy"
+        assert "\n" not in one_line(hostile)
+        console = Console(file=StringIO(), width=80, highlight=False, markup=False)
+        console.print(fields_table([("labels", hostile), ("next", "value")]))
+        file: Any = console.file
+        assert 2 == len(file.getvalue().splitlines())

@@ -6,8 +6,7 @@ import pytest
 from fleet.rows import arn, change, ran, ran_into, row, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, announcement, changes, in_order
-from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.outcome import MOST_UNSENT, after, announcement, changes, in_order
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 
 BROKEN = {

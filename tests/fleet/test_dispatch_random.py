@@ -17,13 +17,12 @@ from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.cli.fleet.status import lay_out
 from token_refresh_worker.cli.fleet.view import as_fields, select
 from token_refresh_worker.fleet.aws import items
-from token_refresh_worker.fleet.core.announcement import announcement
 from token_refresh_worker.fleet.core.breaker import lanes_of
 from token_refresh_worker.fleet.core.dispatch import decide, message_id, scheduled_under
 from token_refresh_worker.fleet.core.fleet import MEMORY, Decision, Fleet, Handed, Limits, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.pace import SECONDS
+from token_refresh_worker.fleet.core.messages import SECONDS
+from token_refresh_worker.fleet.core.outcome import after, announcement
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of_row
 
 PROVIDERS = {

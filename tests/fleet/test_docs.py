@@ -15,7 +15,7 @@ from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.run.last_line import last_line
+from token_refresh_worker.run.outcome import last_line
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fleet.md").read_text()

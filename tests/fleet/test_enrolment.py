@@ -4,9 +4,8 @@ import pytest
 
 from fleet.rows import arn, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, compare_index
+from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, Tombstone, compare_index
 from token_refresh_worker.fleet.core.row import Row, State
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 
 def listed(name: str, *, fleet: str = "prod", changed_at: datetime | None = NOW - HOUR, **tags: str) -> TaggedSecret:

@@ -39,11 +39,11 @@ def test_every_secret_is_counted_in_one_state() -> None:
 
 
 def test_a_growing_fleet_misses_nothing() -> None:
-    """A member that joined within ten minutes and that no run has read counts for no objective; later it does."""
+    """A member that joined within ten minutes counts for no objective, read or not; later it does."""
     within = [row(str(n), found=seen(due_at=NOW + MINUTE), next_at=NOW + MINUTE) for n in range(9)]
 
     def objective(age: timedelta) -> float:
-        new = [row(f"new/{n}", new=True, added_at=NOW - age) for n in range(9)]
+        new = [row(f"new/{n}", new=n % 2 == 0, added_at=NOW - age, found=seen(expires_at=NOW)) for n in range(9)]
         return measured([*within, *new]).fleet["WithinWindowPercent"]
 
     assert [100.0, 50.0] == [objective(9 * MINUTE), objective(10 * MINUTE)]

@@ -6,6 +6,7 @@ import pytest
 from fleet.rows import HOST, WINDOW, failed, ran, ran_into, row, seen, sent, unread
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.core.announcement import Transition
+from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
 from token_refresh_worker.fleet.core.row import Row, State
 from token_refresh_worker.run.outcome import Outcome
@@ -153,9 +154,16 @@ def _wait_after(failures: int, error_type: str) -> timedelta:
 def test_a_look_is_followed_at_once() -> None:
     """A run that only read leaves the secret due, with its provider and host."""
     looked = ran("would_refresh", due_at=NOW)
-    now = left(row(new=True, provider="unknown"), replace(looked, requests=0))
+    now = left(row(new=True, next_at=NOW - MINUTE, provider="unknown"), replace(looked, requests=0))
 
     assert (NOW, "xero", HOST, None) == (now.next_at, now.provider, now.host, now.sent)
+
+
+def test_a_look_in_the_second_in_which_it_was_due() -> None:
+    """A run that looks in the very second in which its secret joined has reported: the row asks for another run."""
+    joined = row(new=True, next_at=NOW)
+
+    assert message_id(joined) != message_id(left(joined, ran("would_refresh")))
 
 
 def test_the_last_request_is_remembered() -> None:

@@ -5,9 +5,9 @@ import pytest
 
 from fleet.rows import WINDOW, arn, failed, pause, row, rows, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
+from token_refresh_worker.fleet.core.enrolment import Tombstone
+from token_refresh_worker.fleet.core.gauges import percent, shares
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
-from token_refresh_worker.fleet.core.shares import percent, shares
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 
 def measured(

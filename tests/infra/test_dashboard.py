@@ -14,7 +14,7 @@ from testbed.testbed import Testbed
 from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.dashboard import QUERIES
 from token_refresh_worker.handlers import refresh
-from token_refresh_worker.run.metrics import NAMESPACE
+from token_refresh_worker.run.outcome import NAMESPACE
 
 
 @pytest.fixture

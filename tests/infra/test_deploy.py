@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 import deploy
 import protect
+from preflight import Preflight, Problem
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.synthesis import ROOT
 
@@ -78,7 +79,8 @@ def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     (tmp_path / "node_modules").mkdir()
     monkeypatch.setattr(deploy, "INFRA", tmp_path)
     monkeypatch.setattr(deploy, "install_cdk", lambda: (Path("/bin/node"), Path("cdk")))
-    monkeypatch.setattr(deploy, "check_credentials", lambda _: "account 1, region x")
+    monkeypatch.setattr(deploy, "check_credentials", lambda _: "1")
+    monkeypatch.setattr(deploy, "look_ahead", lambda *_: None)
 
     def become(_: Path, command: list[str]) -> None:
         commands.append(command)
@@ -120,6 +122,17 @@ def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str)
         deploy.main(line.split())
 
     assert [["/bin/node", "cdk", *cdk.split()]] == became
+
+
+def test_false_drift_is_named(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the CDK shows drift, what CloudFormation reports falsely is named, with the command that tells."""
+    with contextlib.suppress(SystemExit):
+        deploy.main(["drift", "prod"])
+
+    assert [["/bin/node", "cdk", "drift", "-c", "deployment=prod"]] == became
+    said = capsys.readouterr().err
+    assert "may report a schedule as deleted that is there" in said
+    assert said.endswith("aws scheduler list-schedules --region eu-central-1\n")
 
 
 @pytest.mark.parametrize("asked", [None, "false"])
@@ -188,7 +201,7 @@ def test_a_failed_deployment_protects_nothing(  # noqa: PLR0917 - fixtures and c
         deploy.main(["prod"])
 
     assert status == ended.value.code
-    assert said == capsys.readouterr().err.partition("region x\n")[2]
+    assert said == capsys.readouterr().err.partition("region eu-central-1\n")[2]
     assert [] == became
 
 
@@ -314,8 +327,44 @@ def test_says_where_it_deploys_to(tmp_path: Path, sts: Sts, monkeypatch: pytest.
     for name, value in with_keys(tmp_path, sts).items():
         monkeypatch.setenv(name, value)
 
-    assert "account 123456789012, region eu-central-1" == deploy.check_credentials({})
-    assert "account 123456789012, region us-east-1" == deploy.check_credentials({"region": "us-east-1"})
+    assert "123456789012" == deploy.check_credentials({})
+    assert ["eu-central-1", "us-east-1"] == [deploy.region_of(values) for values in ({}, {"region": "us-east-1"})]
+
+
+def test_what_would_fail_is_said_before(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the account can't take ends the command before CloudFormation begins, with all of it at once."""
+    asked: list[Preflight] = []
+
+    def problems(preflight: Preflight) -> list[Problem]:
+        asked.append(preflight)
+        preflight.unread.append("iam:get_role (AccessDenied)")
+        found = [Problem(text=text, fix=(f"mend {text}",)) for text in ("one", "two")]
+        return [*found, Problem(text="three", fix=("ask",), is_fatal=False)]
+
+    monkeypatch.setattr(Preflight, "problems", problems)
+    words = "prod -c claim_table=create --context=schedule_minutes=20 --require-approval never"
+    request = deploy.parse(words.split())
+    assert {"claim_table": "create", "schedule_minutes": "20"} == request.context
+
+    with pytest.raises(deploy.Refused) as refused:
+        deploy.look_ahead(request, "123456789012", "eu-central-1")
+
+    assert 69 == refused.value.exit_code
+    assert (
+        "this deployment would fail, and be rolled back. Nothing was deployed:\n- one. Fix: mend one\n"
+        "- two. Fix: mend two" == str(refused.value)
+    )
+    said = "scripts/deploy: not looked at: iam:get_role (AccessDenied)\nscripts/deploy: three. Fix: ask\n"
+    assert said == capsys.readouterr().err
+    assert ("token-refresh-prod", ()) == (asked[0].stack, asked[0].previous_keys)
+    assert "token-refresh-prod-claims" in json.dumps(asked[0].template)
+
+
+def test_a_wrong_parameter_is_the_application_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment that can't be synthesised is not looked at: the CDK's application says what is wrong with it."""
+    monkeypatch.setattr(Preflight, "problems", lambda _: pytest.fail("it was asked"))
+
+    deploy.look_ahead(deploy.parse(["prod", "-c", "kms=create"]), "123456789012", "eu-central-1")
 
 
 def test_cdk_is_pinned() -> None:

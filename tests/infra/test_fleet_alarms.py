@@ -17,12 +17,10 @@ from infra.conftest import FLEET
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from testbed.synthesis import resources, synthesise
 from token_refresh_worker.fleet.core.breaker import STORE, Breaker, BreakerReason
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, compare_index
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, Tombstone, compare_index
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet
-from token_refresh_worker.fleet.core.gauges import measure
+from token_refresh_worker.fleet.core.gauges import measure, members_left
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
-from token_refresh_worker.fleet.core.shares import members_left
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 SIZE = 1000
 MONTH = 30 * DAY

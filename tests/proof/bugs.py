@@ -15,6 +15,7 @@ from token_refresh_worker.changes import change
 from token_refresh_worker.changes import client as client_module
 from token_refresh_worker.changes import pause as pause_module
 from token_refresh_worker.changes import revoke as revoke_module
+from token_refresh_worker.changes import store as store_module
 from token_refresh_worker.changes.move import Move as ClaimMove
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.store import NewGrant, StoredGrant
@@ -250,6 +251,16 @@ def retry_after_is_busy() -> Patches:
     return [(response_module, "_has_error", lambda _: True)]
 
 
+def response_dropped() -> Patches:
+    """Keep no response that can't be read."""
+    return [(redemption_module.Redemption, "_keep_response", lambda *_, **__: None)]
+
+
+def response_unseen() -> Patches:
+    """Look under another ID for the response of a run that died before its record."""
+    return [(reader_module, "response_version_id", lambda claim: f"{claim}-elsewhere")]
+
+
 def timeouts_are_refusals() -> Patches:
     """Take a gateway's 408 and 499 for refusals, as every other 4xx is."""
     return [(response_module, "_GATEWAY_GAVE_UP", frozenset())]
@@ -337,6 +348,11 @@ def authorized_over_an_edit() -> Patches:
         return StoredGrant(version_id=version_id, document=document, copy=copy)
 
     return [(NewGrant, "store", store)]
+
+
+def authorized_where_the_claims_were() -> Patches:
+    """Let an authorization name the claim store of its settings, though the claims were moved meanwhile."""
+    return [(store_module, "_where_claims_went", lambda parts, *_: parts)]
 
 
 def revoked_past_an_open_claim() -> Patches:

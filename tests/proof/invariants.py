@@ -65,6 +65,11 @@ class Invariants:
         old, new = json.loads(before or "{}"), json.loads(after or "{}")
         if kind == "c" and not self._moved(new, old):
             raise Violation("new client credentials brought other tokens")
+        places = [
+            {k: v for k, v in origin_of(text or "{}").items() if k in {"store", "table"}} for text in (before, after)
+        ]
+        if kind == "a" and places[0] and places[0] != places[1]:
+            raise Violation("an authorization names a claim store that the claims have left")
         if kind in "av" and not {*old} - _OF_TOKENS <= {*new}:
             raise Violation("a command dropped a key that is not about tokens")
 

@@ -82,7 +82,7 @@ from token_refresh_worker.run.ports import (
 )
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
-from token_refresh_worker.stored.origin import StoreName
+from token_refresh_worker.stored.origin import StoreName, read_origin
 
 PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(auth_method=AuthMethod.NONE))
 REQUEST_SECONDS: Final = 20.0
@@ -321,6 +321,8 @@ class CommandRun:
 
     def _authorize(self) -> None:
         known = fields_of(self.parts.store.read(label=versions.CURRENT))
+        if (origin := read_origin(known)) is not None:  # As the command's settings have it.
+            self.parts = replace(self.parts, policy=replace(self.parts.policy, claim_store=origin.claim_store))
         sent_at = datetime.fromtimestamp(self._ports.now, UTC)
         tokens: Any = self._ports.ask(Authorize())
         stored = NewGrant(tokens=tokens, sent_at=sent_at).store(self.parts, known, dict)

@@ -100,6 +100,8 @@ class Progress:
         """Say whether that was the last run."""
         if ports.ended.outcome == REFRESHED:
             return REFRESHED
+        if ports.ended.outcome == "ResponseKept":
+            return STOPPED  # A person recovers the tokens.
         if ports.ended.outcome in {"KeptTokensUnreadable", "SecretAccessDenied"}:
             self._check_stopped(ports, now)
             return STOPPED

@@ -8,7 +8,17 @@ from proof.invariants import Invariants
 from proof.operators import Scene, actions
 from proof.ports import Authorize, Ended, Poll, RefusedToTheEnd, Revoke, Send, build_run, named_claim, settle
 from proof.progress import REJECTED, Progress, Undisturbed
-from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, first_response, parse
+from proof.providers import (
+    BUSY,
+    CLIENT_REJECTED,
+    GATEWAY,
+    NO_RESPONSE,
+    UNREAD,
+    HttpResponse,
+    Provider,
+    first_response,
+    parse,
+)
 from proof.providers import REJECTED as INVALID_GRANT
 from proof.store import (
     TOKENS,
@@ -43,6 +53,7 @@ from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
+from token_refresh_worker.oauth.unread import RESPONSE_KEY
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
@@ -206,7 +217,8 @@ class Rules:
 
     def _holding(self, worker: Worker, call: Write, reply: object, state: int) -> Worker:
         """Give the worker after a write: does it still hold tokens that are stored nowhere?"""
-        if isinstance(call, Put) and '"refreshToken"' in call.text and reply is True:
+        holds = isinstance(call, Put) and ('"refreshToken"' in call.text or RESPONSE_KEY in call.text)
+        if holds and reply is True:
             return worker._replace(unstored=-1)
         if not isinstance(call, Keep):
             return worker
@@ -245,6 +257,9 @@ class Rules:
         if budget.gateway:
             used = budget._replace(gateway=budget.gateway - 1)
             yield from self._gateway(self._with_budget(world, used), self._with_budget(missed, used), place, worker)
+        if budget.unread and received:
+            odd = self._with_budget(done, budget._replace(unread=budget.unread - 1))._replace(unknown=True)
+            yield self._advance(odd, place, holder, Event(place, call, "and its response can't be read", UNREAD))
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
             yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))

@@ -23,7 +23,7 @@ from proof.operators import (
     UNLABEL,
 )
 from proof.outages import OUTAGES
-from proof.small import DYING, FORCED, GATEWAY, LATE, LONG_STALE, NAMED, REFUSING, SUCCESSOR_GONE
+from proof.small import DYING, FORCED, GATEWAY, LATE, LONG_STALE, NAMED, REFUSING, SUCCESSOR_GONE, UNREAD
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -242,6 +242,7 @@ _ALL: Final = (
     LATE,
     LONG_STALE,
     replace(NAMED, budget=Budget(crashes=1, losses=2, jumps=1)),
+    UNREAD,
     Scenario(
         name="gateway",
         plans=("s", "f"),

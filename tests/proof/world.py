@@ -79,6 +79,8 @@ class Budget(NamedTuple):
     """Writes that land after their run died."""
     outages: int = 0
     """Times that Secrets Manager begins to refuse every write, at any moment and for as long as the search wants."""
+    unread: int = 0
+    """Responses with new tokens that the worker can't read."""
 
 
 class Worker(NamedTuple):
@@ -281,6 +283,7 @@ _NAMES: Final = (
     ("gateway response", "gateway responses"),
     ("late write", "late writes"),
     ("outage of writes", "outages of writes"),
+    ("unreadable response", "unreadable responses"),
 )
 
 T = TypeVar("T", bound=Hashable)

@@ -7,7 +7,11 @@ Each vector is a list of steps, taken with one reader of one secret, from Unix t
     {"do": "pass", "seconds": ...}                     the clock goes on, or back
     {"do": "get", "token" or "error": ..., "reads": n, "health": [seconds to expiry, age in seconds, last error]}
     {"do": "reject", "token": ..., "gives": true or false, "reads": n}
+    {"do": "extra", "is": {...}}                       what the current token's `extra` holds
     {"do": "finish", "reads": n}                       reads that run in the background end
+    {"do": "refresh", "text": ..., "version": ...}     what a run of the worker stores, if the reader asks for one
+
+`max_age` is in seconds. With `asks`, the reader has a `refresh_function`, and each step counts its `runs`.
 
 `reads` counts the calls of GetSecretValue in this step. With `background`, a read ahead begins with the call of a step
 `get`, and reads what is stored at the next `finish`; a read that was given up ends there, too, before the newer one. A
@@ -20,8 +24,9 @@ import json
 import random
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
@@ -41,7 +46,6 @@ T = TypeVar("T")
 FILE: Final = Path(__file__).parents[2] / "reader-typescript" / "test" / "vectors.json"
 SEEDS: Final = range(60)
 _STEPS: Final = 40
-_CHOICES: Final = (*("get", "pass") * 3, "store", "fail", "recover", "reject", "finish")
 _NOT_FOUND: Final = ("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 _CODES: Final = (
     ("ThrottlingException", "Rate exceeded"),
@@ -126,21 +130,50 @@ _RIGHT: Final = {
     )
 }
 
+_EXTRA: Final[dict[str, dict[str, Any]]] = {
+    "named": {"realmId": "9", "n": 7, "live": True, "note": "x", "tokenRefresh": {"kept": ["realmId", "n", "live"]}},
+    "not named": {"realmId": "9"},
+    "null": {"realmId": "9", "tokenRefresh": None},
+    "no list": {"realmId": "9", "tokenRefresh": {"kept": "realmId"}},
+    "a list": {"realmId": "9", "tokenRefresh": ["realmId"]},
+    "names of the document": {
+        "refreshToken": "hush",
+        "clientSecret": "hush",
+        "tokenRefresh": {"kept": ["refreshToken", "clientSecret", "accessToken", "expiresAt", "PROVIDER_x"]},
+    },
+    "other values": {
+        "a": None,
+        "b": [1],
+        "c": {"d": 1},
+        "e": 1.5,
+        "tokenRefresh": {"kept": ["a", "b", "c", "e", "missing", "", "a b", "constructor", 1, None, "a\n"]},
+    },
+}
+
 
 class Stage:
     """One reader, one secret; each step is taken and written down with its results."""
 
-    def __init__(self, name: str, *, background: bool) -> None:
+    def __init__(self, name: str, *, background: bool, max_age: int | None = None, asks: bool = False) -> None:
         self.name = name
         self.background = background
+        self.max_age = max_age
+        self.asks = asks
         self.steps: list[dict[str, Any]] = []
         self._clock, self._waiting = Clock(), Background()
         self._stored: dict[str, Any] = {}
         self._failing: tuple[str, str] | None = _NOT_FOUND
-        self._reads = self._versions = 0
+        self._reads = self._runs = self._versions = 0
+        self._refreshed: dict[str, Any] | None = None
         self.meta = SimpleNamespace(region_name="eu-central-1")
         self._reader = TokenReader(
-            "tokens", client=cast("Any", self), background=background, runtime=runtime(self._clock, self._waiting)
+            "tokens",
+            client=cast("Any", self),
+            background=background,
+            max_age=None if max_age is None else timedelta(seconds=max_age),
+            refresh_function="worker" if asks else None,
+            lambda_client=cast("Any", self),
+            runtime=runtime(self._clock, self._waiting),
         )
 
     def get_secret_value(self, **request: str) -> dict[str, Any]:
@@ -152,8 +185,25 @@ class Stage:
             raise ClientError({"Error": {"Code": code, "Message": message}}, "GetSecretValue")
         return self._stored
 
+    def invoke(self, **_: Any) -> dict[str, Any]:
+        """Respond as boto3's client of Lambda does; a run stores what the step `refresh` has."""
+        self._runs += 1
+        if self._refreshed is not None:
+            self._stored = {**self._refreshed, "CreatedDate": datetime.fromtimestamp(self._clock(), UTC)}
+            self._refreshed = None
+        return {"Payload": BytesIO(b'{"outcome": "refreshed"}')}
+
+    def refresh(self, token: str, *, lives: float) -> None:
+        self._versions += 1
+        text, version = self._text(token, lives), f"version-{self._versions:026}"
+        self._refreshed = {"SecretString": text, "VersionId": version}
+        self.steps.append({"do": "refresh", "text": text, "version": version})
+
+    def _text(self, token: str, lives: float) -> str:
+        return json.dumps({"accessToken": token, "expiresAt": round((self._clock() + lives) * 1000)})
+
     def store(self, token: str, *, lives: float) -> None:
-        self.store_text(json.dumps({"accessToken": token, "expiresAt": round((self._clock() + lives) * 1000)}))
+        self.store_text(self._text(token, lives))
 
     def store_text(self, text: str) -> None:
         self._versions += 1
@@ -172,12 +222,15 @@ class Stage:
         self.steps.append({"do": "pass", "seconds": seconds})
 
     def get(self) -> None:
-        reads = self._reads
+        reads, runs = self._reads, self._runs
         try:
             result = {"token": self._ask(self._reader.get)}
         except TokenRefreshError as error:
             result = {"error": type(error).__name__}
-        self.steps.append({"do": "get", **result, "reads": self._reads - reads, "health": self._health()})
+        self.steps.append({"do": "get", **result, **self._counted(reads, runs), "health": self._health()})
+
+    def extra(self) -> None:
+        self.steps.append({"do": "extra", "is": dict(self._reader.token().extra)})
 
     def _health(self) -> list[float | str | None]:
         health = self._reader.health()
@@ -185,14 +238,17 @@ class Stage:
         return [health.seconds_to_expiry, health.age_seconds, error]
 
     def reject(self, token: str) -> None:
-        reads = self._reads
+        reads, runs = self._reads, self._runs
         gives = self._ask(partial(self._reader.reject, token))
-        self.steps.append({"do": "reject", "token": token, "gives": gives, "reads": self._reads - reads})
+        self.steps.append({"do": "reject", "token": token, "gives": gives, **self._counted(reads, runs)})
 
     def finish(self) -> None:
-        reads = self._reads
+        reads, runs = self._reads, self._runs
         self._waiting.run()
-        self.steps.append({"do": "finish", "reads": self._reads - reads})
+        self.steps.append({"do": "finish", **self._counted(reads, runs)})
+
+    def _counted(self, reads: int, runs: int) -> dict[str, int]:
+        return {"reads": self._reads - reads} | ({"runs": self._runs - runs} if self.asks else {})
 
     def _ask(self, call: Callable[[], T]) -> T:
         """Call the reader in this one thread: who would wait for a read in the background ends it."""
@@ -208,12 +264,14 @@ class Stage:
             return call()
 
     def vector(self) -> dict[str, Any]:
-        return {"name": self.name, "background": self.background, "steps": self.steps}
+        options = {"background": self.background, "max_age": self.max_age, "asks": self.asks}
+        return {"name": self.name, **options, "steps": self.steps}
 
 
 def vectors() -> list[dict[str, Any]]:
     """Make all vectors: what is stored in each form, each failure, and random lives of a secret."""
     stages = [_document(name, text) for name, text in (_RIGHT | _WRONG).items()]
+    stages += [_extra(name, keys) for name, keys in _EXTRA.items()]
     stages += [_failure(failure) for failure in (*_CODES, *_OTHER_CODES)]
     stages += [_life(seed, background=bool(seed % 2)) for seed in SEEDS]
     stages += [_slow(), _last_seconds(), _rejected_often()]
@@ -225,6 +283,14 @@ def _document(name: str, text: str) -> Stage:
     stage = Stage(f"document: {name}", background=False)
     stage.store_text(text)
     stage.get()
+    return stage
+
+
+def _extra(name: str, keys: dict[str, Any]) -> Stage:
+    stage = Stage(f"extra: {name}", background=False)
+    stage.store_text(json.dumps({"accessToken": "a", "expiresAt": 1800003600000, **keys}))
+    stage.get()
+    stage.extra()
     return stage
 
 
@@ -245,11 +311,12 @@ def _failure(failure: tuple[str, str]) -> Stage:
 def _life(seed: int, *, background: bool) -> Stage:
     """A secret that is refreshed, fails, is rejected and read, in any order; the clock may be set back."""
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice
-    stage = Stage(f"life {seed}", background=background)
+    max_age, asks = chance.choice((None, None, 300, 7200)), chance.choice((False, False, True))
+    stage = Stage(f"life {seed}", background=background, max_age=max_age, asks=asks)
     tokens = 0
     for _ in range(_STEPS):
         match chance.choice(
-            ("get", "get", "get", "pass", "pass", "pass", "store", "fail", "recover", "reject", "finish")
+            ("get", "get", "get", "pass", "pass", "pass", "store", "refresh", "fail", "recover", "reject", "finish")
         ):
             case "get":
                 stage.get()
@@ -258,6 +325,9 @@ def _life(seed: int, *, background: bool) -> Stage:
             case "store":
                 tokens += 1
                 stage.store(f"token-{tokens}", lives=chance.choice((-1, 60, 1800, 3600, 86_400)))
+            case "refresh":
+                tokens += 1
+                stage.refresh(f"token-{tokens}", lives=chance.choice((-1, 60, 3600, 86_400)))
             case "fail":
                 stage.fail(chance.choice(_CODES))
             case "recover":

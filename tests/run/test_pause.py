@@ -17,7 +17,7 @@ from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.oauth.revocation import Revoked
-from token_refresh_worker.run.last_line import last_line
+from token_refresh_worker.run.outcome import last_line
 
 STORES = pytest.mark.parametrize("settings", [policy(), IN_TABLE], ids=["in versions", "in a table"])
 

@@ -7,8 +7,7 @@ import pytest
 from testbed.builders import DAY, HOUR, NOW, document, policy
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
 from token_refresh_worker.core.snapshot import TokenSet
-from token_refresh_worker.run.last_line import last_line
-from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, last_line
 
 TOKENS = CurrentTokens.of(
     TokenSet(version_id="v1", stored_at=NOW, document=document(expires_at=NOW + DAY, issued_at=NOW)), policy()

@@ -13,7 +13,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from token_refresh.errors import KeptTokensUnreadable, TokensKept
-from token_refresh_worker.run.metrics import NAMESPACE
+from token_refresh_worker.run.outcome import NAMESPACE
 
 BREACHING: Final = cloudwatch.TreatMissingData.BREACHING
 NOT_BREACHING: Final = cloudwatch.TreatMissingData.NOT_BREACHING

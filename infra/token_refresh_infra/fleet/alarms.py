@@ -23,7 +23,7 @@ from token_refresh_infra.constructs.alarms import (
 )
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.fleet.parameters import FleetParameters
-from token_refresh_worker.run.metrics import NAMESPACE
+from token_refresh_worker.run.outcome import NAMESPACE
 
 OBJECTIVE_PERCENT = 99.9
 STORED_WITHIN_SECONDS = 300

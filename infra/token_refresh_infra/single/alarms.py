@@ -22,7 +22,7 @@ from token_refresh_infra.constructs.alarms import (
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.single.metrics import DIMENSION, NEVER_AUTHORIZED, Metrics
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.run.metrics import NAMESPACE
+from token_refresh_worker.run.outcome import NAMESPACE
 
 _SHORT = Duration.minutes(5)  # an alarm ends so long after what raised it, and no value that comes late is missed
 _AWAITED_PERIODS = 4  # longer than runs that failed for want of a value keep `runs-failing` up

@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.run.metrics import NAMESPACE
+from token_refresh_worker.run.outcome import NAMESPACE
 
 DIMENSION = "SecretId"
 NEVER_AUTHORIZED = "SecretEmpty"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pages.docstrings import table
 from pages.template import resources
-from token_refresh_worker.run.last_line import last_line
-from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

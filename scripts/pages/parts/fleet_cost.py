@@ -21,6 +21,8 @@ WINDOW_SECONDS: Final = 20 * 60
 # List prices of us-east-1 in US dollars, without free tiers.
 SECRET, KEY, METRIC, ALARM, DASHBOARD = 0.40, 1.00, 0.30, 0.10, 3.00
 SECRETS_MANAGER_CALL = 0.05 / 10_000
+READERS, READS_OF_A_TOKEN = 2, 2
+"""Processes that read a secret, and how often each reads a token: when it is new, and once while it is due."""
 WRITE_UNIT, READ_UNIT = 0.625 / 1e6, 0.125 / 1e6
 QUEUE_REQUEST = 0.50 / 1e6
 GB_SECOND, INVOCATION = 0.0000133334, 0.20 / 1e6
@@ -71,6 +73,9 @@ def month(secrets: int, *, refreshes_a_day: float) -> dict[str, float]:
     return {
         "storage in Secrets Manager, 0.40 each": secrets * SECRET,
         "calls to Secrets Manager": refreshes * Refresh().calls_cost + resyncs * pages * SECRETS_MANAGER_CALL,
+        f"reads from Secrets Manager: {READERS} processes a secret, {READS_OF_A_TOKEN} reads a token": (
+            refreshes * READERS * READS_OF_A_TOKEN * SECRETS_MANAGER_CALL
+        ),
         "runs: table, queue, function, log": refreshes * (Refresh().cost - Refresh().calls_cost),
         "dispatcher and polling": MINUTES * (reads + handing_out_seconds * GB_SECOND + polling),
         "resync": resyncs * (reads + listing) - resyncs * pages * SECRETS_MANAGER_CALL,

@@ -9,7 +9,7 @@ from token_refresh import errors as tree
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.core.plan import RULES
 from token_refresh_worker.run.outcome import OutcomeName
-from token_refresh_worker.run.variables import Variable
+from token_refresh_worker.run.settings import Variable
 
 
 def variables() -> str:

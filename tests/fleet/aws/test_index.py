@@ -17,9 +17,9 @@ from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.breaker import StoreHealth
+from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import Pauses, State
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import Index
 
 

@@ -14,10 +14,10 @@ from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.enrolment import standing
 from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Pauses
-from token_refresh_worker.fleet.core.tombstone import standing
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from fleet.conftest import Stub
 from fleet.rows import arn
-from token_refresh_worker.fleet.aws.listing import list_members
-from token_refresh_worker.fleet.aws.queue import send_messages
+from token_refresh_worker.fleet.aws.services import list_members, send_messages
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.fleet import Message
 

@@ -18,7 +18,7 @@ from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.run.ports import Deadline
-from token_refresh_worker.run.variables import Variable
+from token_refresh_worker.run.settings import Variable
 
 T = TypeVar("T")
 

@@ -65,7 +65,7 @@ def mask(fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
 
 
 def _stamp_metrics(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the time that CloudWatch wants of a metric (`run/metrics.py`)."""
+    """Add the time that CloudWatch wants of a metric (`run/outcome.py`)."""
     if "_aws" in fields:
         fields["_aws"] = {"Timestamp": time.time_ns() // 1_000_000, **fields["_aws"]}
     return fields

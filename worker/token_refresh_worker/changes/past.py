@@ -184,7 +184,7 @@ class Past:
 
     @cached_property
     def snapshots(self) -> Mapping[str, Snapshot]:
-        """What a run would read, for each token set; nothing if the claim table's item is unreadable."""
+        """What a run would read, for each token set; nothing where a claim table's item has no time."""
         sets = [listed.version_id for listed in self.listed if listed.document]
         try:
             return {version_id: self.snapshot(self.versions[version_id]) for version_id in sets}

@@ -21,8 +21,7 @@ from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variable
 from token_refresh_worker.cli.deployment import find_deployment
 from token_refresh_worker.cli.failures import reported
 from token_refresh_worker.providers.loader import profile_names
-from token_refresh_worker.run.settings import DEFAULT_SECRET_ID
-from token_refresh_worker.run.variables import Variable
+from token_refresh_worker.run.settings import DEFAULT_SECRET_ID, Variable
 
 _PANEL: Final = "Common options"
 

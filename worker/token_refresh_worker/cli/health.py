@@ -11,7 +11,7 @@ from typing import Final
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.around import around, doctor_of
 from token_refresh_worker.cli.finding import Finding, Health
-from token_refresh_worker.cli.screen import relative
+from token_refresh_worker.cli.screen import one_line, relative
 from token_refresh_worker.cli.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.schedule import lifetime_too_short
@@ -169,7 +169,7 @@ def _paused(state: SecretState) -> Iterator[Finding]:
         return
     late = "" if left is None or state.snapshot.now + left > pause.until else ", and the access token expires before"
     yield Finding.attention(
-        f"an operator paused the refreshes until {utc(pause.until)}: {pause.why}{late}",
+        f"an operator paused the refreshes until {utc(pause.until)}: {one_line(pause.why)}{late}",
         *("to go on before that: ", state.context.command("resume")),
     )
 

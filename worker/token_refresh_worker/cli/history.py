@@ -9,7 +9,7 @@ from token_refresh_worker.changes.past import ListedVersion, Past
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import read_past
-from token_refresh_worker.cli.screen import assemble, iso_or_none, message, output, print_json, show, text
+from token_refresh_worker.cli.screen import assemble, iso_or_none, message, one_line, output, print_json, show, text
 
 
 @command("history", "", "--all", "--json")
@@ -41,7 +41,7 @@ def history(
     for column in ("what it is", "fate"):
         table.add_column(column, overflow="fold")  # On a narrow terminal, a label is of use only as a whole.
     for version in versions:
-        what = assemble(version.kind.value, *(("\n" + label, "bold") for label in sorted(version.labels)))
+        what = assemble(version.kind.value, *(("\n" + one_line(label), "bold") for label in sorted(version.labels)))
         when = f"{version.created_at:%m-%d %H:%M:%S}"
         table.add_row(when, version.version_id[:8], what, text((_fate(past, version) or "").replace("_", " ")))
     output().print(table)
@@ -50,7 +50,7 @@ def history(
         why = f"{arrived}refused them, and the claim table keeps them. To store them: "
         show(output(), *message(why, context.command("refresh")))
     if past.pause is not None:
-        paused = f"Paused until {past.pause.until:%m-%d %H:%M:%S}: {past.pause.why}. To go on before that: "
+        paused = f"Paused until {past.pause.until:%m-%d %H:%M:%S}: {one_line(past.pause.why)}. To go on before that: "
         show(output(), *message(paused, context.command("resume")))
     return 0
 

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import re
+import secrets
 import selectors
 import socket
 import time
@@ -16,11 +17,11 @@ from urllib.parse import urlsplit
 import typer
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect
+from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, Redirect
 from token_refresh_worker.cli import browser
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.providers.endpoint import is_loopback
+from token_refresh_worker.providers.redirect import Loopback
 
 _CONNECTION_SECONDS: Final = 1.0
 """How long one connection may take to send its request. A browser opens connections that it never uses, and anyone on
@@ -31,15 +32,28 @@ let a process have 256 open files."""
 _LONGEST_HEAD_BYTES: Final = 65_536
 _GET: Final = re.compile(rb"GET (\S+) HTTP/1\.[01]\r?\n")
 _HEAD_ENDS: Final = re.compile(rb"\r?\n\r?\n")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _NO_SUCH_STACK: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
-def can_listen(redirect_uri: str) -> bool:
+DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
+
+
+def default_redirect_uri(loopback: Loopback | None) -> str | None:
+    """Return the redirect URI that a provider accepts on this machine; None where it accepts none."""
+    if loopback in {Loopback.NONE, Loopback.NAME}:
+        return None
+    return "http://localhost:8765/callback" if loopback is Loopback.LOCALHOST else DEFAULT_REDIRECT_URI
+
+
+def can_listen(redirect_uri: str, loopback: Loopback | None = None) -> bool:
     """Whether a redirect URI leads to this machine.
 
     Raises:
-        BadParameter: It is not a URI.
+        BadParameter: It is not a URI, nor a name where the provider has names for them.
     """
+    if loopback is Loopback.NAME and _NAME.fullmatch(redirect_uri):
+        return False
     try:
         parts = urlsplit(redirect_uri)
         is_uri = bool(parts.scheme) and parts.port != 0  # `port` raises if it is not a port.
@@ -62,7 +76,7 @@ class _Visit:
 class RedirectServer:
     """Listens at the redirect URI as soon as it is made."""
 
-    def __init__(self, authorization: AuthorizationRequest, complete: Callable[[SecretValue], str]) -> None:
+    def __init__(self, authorization: AuthorizationRequest, complete: Callable[[Redirect], str]) -> None:
         """Listen.
 
         Args:
@@ -75,6 +89,10 @@ class RedirectServer:
         self._authorization, self._complete = authorization, complete
         where = urlsplit(authorization.redirect_uri)
         self._path = where.path or "/"
+        self._start = f"/{secrets.token_urlsafe(32)}"
+        self.start_url = f"http://{where.netloc}{self._start}"
+        """Where the browser begins: it is sent on to the provider, once."""
+        self._started = False
         self._visits: dict[socket.socket, _Visit] = {}  # the oldest first
         self._completed = False
         self._selector = selectors.DefaultSelector()
@@ -147,11 +165,28 @@ class RedirectServer:
 
     def _respond(self, visit: _Visit) -> None:
         try:
+            if (request := _GET.match(visit.head)) and request[1] == self._start.encode():
+                self._send_on()
+                _show(visit.connection, HTTPStatus.FOUND, "", Location=self._authorization.url)
+                return
             status, text = self._take(visit.head)
         except TokenRefreshError:
             _show(visit.connection, HTTPStatus.BAD_REQUEST, browser.FAILED)
             raise
         _show(visit.connection, status, text)
+
+    def _send_on(self) -> None:
+        """Let one visitor go on.
+
+        Raises:
+            CommandFailed: There was one already. Whoever has the state could send a code of another account.
+        """
+        if self._started:
+            raise CommandFailed(
+                "the page that leads to the provider was opened twice, perhaps by somebody else on this machine",
+                fix="run authorize again, or use --no-browser and open the printed URL yourself",
+            )
+        self._started = True
 
     def _take(self, head: bytearray) -> tuple[HTTPStatus, str]:
         """Take the code, if this is the redirect, and say what became of it."""
@@ -215,9 +250,9 @@ def _listener(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _show(connection: socket.socket, status: HTTPStatus, text: str) -> None:
+def _show(connection: socket.socket, status: HTTPStatus, text: str, **more: str) -> None:
     body = text.encode()
-    headers = {**browser.PAGE_HEADERS, "Content-Length": str(len(body)), "Connection": "close"}
+    headers = {**browser.PAGE_HEADERS, **more, "Content-Length": str(len(body)), "Connection": "close"}
     lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     with contextlib.suppress(OSError):  # The browser may be gone: that ends no authorization.
         connection.settimeout(_CONNECTION_SECONDS)

@@ -76,6 +76,11 @@ def printable(value: str) -> str:
     return "".join("�" if unicodedata.category(c)[0] == "C" and c != "\n" else c for c in value)
 
 
+def one_line(value: str) -> str:
+    """Replace line breaks in a stored value, too: each would make a row that looks like one of ours."""
+    return " ".join(printable(value).splitlines())
+
+
 def text(value: str, style: str = "") -> Text:
     """Give printable text; every text that is printed is made here or in `assemble`."""
     return Text(printable(value), style)
@@ -122,7 +127,7 @@ def fields_table(rows: Iterable[tuple[str, str | Text | None]]) -> Table:
     table.add_column(overflow="fold")
     for name, value in rows:
         if value is not None:
-            table.add_row(text(name), text(value) if isinstance(value, str) else value)
+            table.add_row(text(name), text(one_line(value)) if isinstance(value, str) else value)
     return table
 
 

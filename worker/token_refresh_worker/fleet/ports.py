@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from token_refresh_worker.fleet.core.breaker import StoreHealth
+from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import Handed, Message
 from token_refresh_worker.fleet.core.row import Change, Pause, Pauses, Row
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 CLOCK_TICK: Final = timedelta(seconds=1)
 """AWS gives the time in whole seconds, so the order of two runs this close is unknown: the later report counts."""

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, compare_index
+from token_refresh_worker.fleet.core.gauges import members_left
 from token_refresh_worker.fleet.core.row import Row
-from token_refresh_worker.fleet.core.shares import members_left
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.fleet.settings import read_fleet_settings
-from token_refresh_worker.run.metrics import metric_fields
+from token_refresh_worker.run.outcome import metric_fields
 from token_refresh_worker.run.ports import Log
 
 THREADS: Final = 8

@@ -10,8 +10,7 @@ from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.bootstrap import open_bus
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.aws.listing import list_members
-from token_refresh_worker.fleet.aws.queue import send_messages
+from token_refresh_worker.fleet.aws.services import list_members, send_messages
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.fleet import Limits, ProviderLimits
 from token_refresh_worker.fleet.ports import Index, Send

@@ -21,9 +21,8 @@ from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
 from token_refresh_worker.bootstrap import SystemClock, open_secret, secrets_manager_client
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.fleet.core.announcement import announcement, in_order
 from token_refresh_worker.fleet.core.breaker import holds_back
-from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after
+from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after, announcement, in_order
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of_row
 from token_refresh_worker.fleet.ports import Index, IndexEntry
 from token_refresh_worker.fleet.settings import read_fleet_settings

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.errors import InternalError, ReauthorizationRequired, TokenRefreshError, raised_at
 from token_refresh_worker.run.events import Trigger
-from token_refresh_worker.run.last_line import last_line
-from token_refresh_worker.run.outcome import Outcome
+from token_refresh_worker.run.outcome import Outcome, last_line
 from token_refresh_worker.run.ports import Bus, Clock, Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import token_secret_id
@@ -100,7 +99,7 @@ class Invocation:
 
 
 def _events_of(run: Run, report: Outcome) -> "list[Announcement]":
-    """Return the events that a run calls for. A fleet finds its events in its rows (`fleet/core/announcement.py`)."""
+    """Return the events that a run calls for. A fleet finds its events in its rows (`fleet/core/outcome.py`)."""
     # Imported here: few deployments have a bus.
     from token_refresh_worker.core.announcement import Announcement, Transition, transition_of_run  # noqa: PLC0415
 

@@ -172,6 +172,7 @@ class Redemption:
                 grant_began_at=prepared.grant_began_at(ends_at, issued_at),
                 scopes=before if response.scopes is None else response.scopes,
                 foreign=snapshot.foreign,
+                kept=prepared.provider.kept,
             ),
         )
         size_bytes = len(renewed.serialize().reveal())

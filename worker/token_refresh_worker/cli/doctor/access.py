@@ -28,7 +28,7 @@ from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.variables import Variable
+from token_refresh_worker.run.settings import Variable
 
 _READ: Final = ("secretsmanager:GetSecretValue",)
 _REFRESH: Final = (*_READ, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")

@@ -8,7 +8,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.function import DEPLOY
 from token_refresh_worker.cli.finding import Check, Finding, not_known, tried
-from token_refresh_worker.run.metrics import NAMESPACE
+from token_refresh_worker.run.outcome import NAMESPACE
 
 _KINDS: Final = ("MetricAlarms", "CompositeAlarms")
 

@@ -18,7 +18,7 @@ from token_refresh_worker.cli.fleet.lanes import in_lanes, paced_tags
 from token_refresh_worker.cli.fleet.pause import Name
 from token_refresh_worker.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
 from token_refresh_worker.cli.screen import errors, message, output, print_json, show, text
-from token_refresh_worker.fleet.aws.listing import list_members
+from token_refresh_worker.fleet.aws.services import list_members
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.providers.loader import load_provider, own_profiles

@@ -14,8 +14,8 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.membership import find_index
 from token_refresh_worker.cli.screen import errors, output, text
+from token_refresh_worker.fleet.core.gauges import NO_TOKENS
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
-from token_refresh_worker.fleet.core.shares import NO_TOKENS
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import utc
 

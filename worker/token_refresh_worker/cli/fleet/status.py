@@ -18,11 +18,11 @@ from token_refresh_worker.cli.finding import Health
 from token_refresh_worker.cli.fleet.pause import Name, ProviderOption, plural
 from token_refresh_worker.cli.fleet.view import STATES, View, as_fields, select
 from token_refresh_worker.cli.membership import open_index
-from token_refresh_worker.cli.screen import assemble, message, output, print_json, show, text
+from token_refresh_worker.cli.screen import assemble, message, one_line, output, print_json, show, text
 from token_refresh_worker.fleet.core.breaker import provider_in
+from token_refresh_worker.fleet.core.enrolment import standing
 from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.fleet.core.row import State
-from token_refresh_worker.fleet.core.tombstone import standing
 from token_refresh_worker.fleet.dispatcher import take_stock
 from token_refresh_worker.run.failures import span, utc
 
@@ -95,7 +95,7 @@ def _pauses(view: View) -> Iterator[RenderableType]:
         if number == _PAUSES:
             yield text("and more pauses; --state paused --json lists them", "dim")
             return
-        yield text(f"{what} is paused until {utc(pause.until)} by {pause.by}: {pause.why}", "cyan")
+        yield text(f"{what} is paused until {utc(pause.until)} by {one_line(pause.by)}: {one_line(pause.why)}", "cyan")
         if ends_first:
             count, name, at = ends_first
             expire = f"{plural(count, 'access token')} will expire before that"

@@ -12,11 +12,10 @@ from token_refresh_worker.cli.fleet.pause import first_to_end, plural
 from token_refresh_worker.cli.screen import iso_or_none
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.fleet.core.breaker import STORE, Breaker
+from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE
-from token_refresh_worker.fleet.core.gauges import NEW_FOR
+from token_refresh_worker.fleet.core.gauges import NEW_FOR, NO_TOKENS
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of_row, state_of
-from token_refresh_worker.fleet.core.shares import NO_TOKENS
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.run.failures import utc
 
 STATES: Final = {

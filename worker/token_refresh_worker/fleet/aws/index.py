@@ -9,9 +9,9 @@ from token_refresh.errors import TableUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.breaker import StoreHealth
+from token_refresh_worker.fleet.core.enrolment import TOMBSTONES_KEPT, Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
-from token_refresh_worker.fleet.core.tombstone import TOMBSTONES_KEPT, Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from typing import Any, Final, Literal, TypeVar
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.breaker import StoreHealth
+from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, Sent, State
-from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.providers.schema import NAME
 from token_refresh_worker.run.outcome import CurrentTokens
 

@@ -48,8 +48,7 @@ from token_refresh_worker.fleet.core.fleet import (
     Message,
     limits_of,
 )
-from token_refresh_worker.fleet.core.groups import RUNS_A_MINUTE, Pool, assign
-from token_refresh_worker.fleet.core.pace import pace
+from token_refresh_worker.fleet.core.messages import RUNS_A_MINUTE, Pool, assign, pace
 from token_refresh_worker.fleet.core.repair import lot, tried_early
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State, is_due, pause_of_row
 

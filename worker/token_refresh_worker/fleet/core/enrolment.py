@@ -1,6 +1,7 @@
-"""What a compare changes in the index, given the secrets that carry the fleet's tag.
+"""Who is in a fleet: what a resync changes in the index, given the secrets that carry the fleet's tag, and who left.
 
-A secret joins by the tag `token-refresh:fleet` with the fleet's name, and leaves when the tag or the secret is gone.
+A secret joins by the tag `token-refresh:fleet` with the fleet's name, and leaves when the tag or the secret is gone. It
+leaves a tombstone, which `fleet status` shows for a week.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -8,8 +9,34 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh.aws.arn import secret_name
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State
-from token_refresh_worker.fleet.core.tombstone import Tombstone
+
+TOMBSTONES_KEPT: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """One secret that left."""
+
+    secret_arn: str
+    provider: str
+    left_at: datetime
+    quietly: bool
+    """Whether `fleet remove` took it out; otherwise its tag or the secret itself vanished."""
+
+    @property
+    def name(self) -> str:
+        """The secret's name, without the six characters that Secrets Manager appends."""
+        return secret_name(self.secret_arn)
+
+
+def standing(tombstones: Iterable[Tombstone], now: datetime) -> list[Tombstone]:
+    """Return those of the last week, the newest first."""
+    # DynamoDB deletes late, by days at times.
+    recent = [stone for stone in tombstones if stone.left_at > now - TOMBSTONES_KEPT]
+    return sorted(recent, key=lambda stone: (stone.left_at, stone.secret_arn), reverse=True)
+
 
 FLEET_TAG: Final = "token-refresh:fleet"
 PROVIDER_TAG: Final = "token-refresh:provider"

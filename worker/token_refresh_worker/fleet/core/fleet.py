@@ -78,7 +78,7 @@ class Message:
     """Also the queue's deduplication ID."""
     secret_arn: str
     group: str
-    """One run at a time in each group; see `groups`."""
+    """One run at a time in each group; see `messages`."""
     probe: bool = False
     """Whether it is to run although a breaker is open."""
 

@@ -1,20 +1,26 @@
 """What the dispatcher measures each minute. It counts the index, so a secret that never reported is counted, too.
 
+Alarms watch shares that the troubles of single customers don't move. A customer whose grant is dead stays dead until a
+person authorizes again, for weeks at times. An alarm on the number of dead grants would be on all that time, and 900
+more would change nothing. So what waits for a person counts by when it began, and fewer than three secrets count as
+none, unless they are the whole fleet. Each has its event and its row. A small fleet's deaths ring one by one, each when
+it is new.
+
 No metric has "secret" or "token" in its name: the log masks the values of such fields.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason, holds_back, provider_in
-from token_refresh_worker.fleet.core.fleet import Decision, Fleet
-from token_refresh_worker.fleet.core.row import Row, State, state_of
-from token_refresh_worker.fleet.core.shares import percent, shares
-from token_refresh_worker.fleet.core.tombstone import Tombstone
-from token_refresh_worker.run.metrics import metric_fields
+from token_refresh_worker.fleet.core.enrolment import Tombstone
+from token_refresh_worker.fleet.core.fleet import FEW, Decision, Fleet
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
+from token_refresh_worker.run.outcome import metric_fields
 
 NEW_FOR: Final = timedelta(minutes=10)
 _MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD})
@@ -46,7 +52,7 @@ def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iter
     counted = Counter(states.values())
     breakers = _of_providers(decision)
     held_back = {row.secret_arn for row in fleet.rows if holds_back(breakers, row)}
-    # Nobody has looked at a new member yet: a fleet that grows misses no objective.
+    # Nobody has looked at a new member yet, and what is imported may have expired: growth misses no objective.
     managed = [row for row in fleet.rows if states[row.secret_arn] in _MANAGED and not _is_new(row, now)]
     return Gauges(
         fleet={
@@ -72,7 +78,7 @@ def _of_providers(decision: Decision) -> set[str]:
 
 
 def _is_new(row: Row, now: datetime) -> bool:
-    return row.seen is None and now - NEW_FOR < row.added_at <= now
+    return now - NEW_FOR < row.added_at <= now
 
 
 def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) -> dict[str, dict[str, float]]:
@@ -95,3 +101,73 @@ def _within_window_percent(rows: list[Row], now: datetime) -> float:
     # A secret without a known window counts against the objective: nobody can say that it is fresh.
     halves = [row.half_window_at for row in rows]
     return 100.0 - percent(sum(half is None or now >= half for half in halves), len(rows))
+
+
+SMALL: Final = 300
+"""Below this size three secrets are more than 1 %: the first death rings."""
+JUST_NOW: Final = timedelta(minutes=10)
+FEW_A_DAY: Final = 5
+HOUR: Final = timedelta(hours=1)
+
+NO_TOKENS: Final = frozenset({State.REAUTHORIZE, State.EMPTY})
+"""What the run found there can't be kept fresh by anything that a fleet does."""
+
+
+def shares(
+    rows: Sequence[Row],
+    pauses: Pauses,
+    tombstones: Iterable[Tombstone],
+    *,
+    held_back: Collection[str],
+    now: datetime,
+) -> dict[str, float]:
+    """Return the metrics; `held_back` has the secrets that an open breaker of a host or a provider holds back."""
+    living = [row for row in rows if row.seen is None or row.seen.state not in NO_TOKENS]
+    left = sum(stone.left_at > now - DAY and not stone.quietly for stone in tombstones)
+    return {
+        "NewDeathsPercent": max(_new(rows, State.REAUTHORIZE, now), _first_deaths(rows, now)),
+        "NewErrorsPercent": _new(rows, State.ERROR, now),
+        "ExpiredPercent": percent(sum(_is_expired(row, now) for row in living), len(rows)),
+        "PausedTooLong": sum(_is_paused_too_long(row, pauses, now) for row in living),
+        "BehindBreakersPercent": percent(sum(row.secret_arn in held_back for row in living), len(rows)),
+        **members_left(left, len(rows) + left),
+    }
+
+
+def members_left(count: int, of: int) -> Mapping[str, float]:
+    """Return the metric of members that vanished."""
+    return {"MembersLeftPercent": percent(count, of)}
+
+
+def percent(count: int, of: int, *, few: int = FEW) -> float:
+    """Return the percentage; 0 for a few."""
+    return 0.0 if not count or count < min(few, of) else round(100 * count / of, 3)
+
+
+def _new(rows: Sequence[Row], state: State, now: datetime) -> float:
+    """Return what came into a state within a day, or twice what did within an hour if that is more."""
+    since = [row.seen.since for row in rows if row.seen and row.seen.state is state]
+    hour, day = (sum(moment > now - time for moment in since) for time in (HOUR, DAY))
+    return max(2 * percent(hour, len(rows)), percent(day, len(rows), few=FEW_A_DAY))
+
+
+def _first_deaths(rows: Sequence[Row], now: datetime) -> float:
+    """Return the share of the grants that died just now in a small fleet, and no less than the alarm's threshold."""
+    if len(rows) >= SMALL:
+        return 0.0
+    new = sum(row.seen.state is State.REAUTHORIZE and row.seen.since > now - JUST_NOW for row in rows if row.seen)
+    return max(1.0, percent(new, len(rows), few=1)) if new else 0.0
+
+
+def _is_expired(row: Row, now: datetime) -> bool:
+    """Whether consumers have an expired token, whoever wanted that: a pause is no excuse."""
+    return row.expires_at is not None and row.expires_at <= now
+
+
+def _is_paused_too_long(row: Row, pauses: Pauses, now: datetime) -> bool:
+    """Whether a pause of the last hour ends when half of the secret's window is over.
+
+    Whoever paused a single customer for a month is told once. Where many expire, their share goes on telling.
+    """
+    pause, half = pause_of_row(row, pauses, now), row.half_window_at
+    return pause is not None and pause.at > now - HOUR and half is not None and pause.until > half

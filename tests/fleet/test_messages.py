@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import UNHURRIED
-from token_refresh_worker.fleet.core.pace import BUDGET_SECONDS, SECONDS, pace
+from token_refresh_worker.fleet.core.messages import BUDGET_SECONDS, SECONDS, pace
 
 
 def test_order_is_kept() -> None:
