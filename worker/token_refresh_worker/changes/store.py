@@ -109,7 +109,9 @@ class NewGrant:
 
     def document(self, parts: Parts, fields: Mapping[str, object]) -> TokenDocument:
         """Put the tokens on what is stored."""
-        return base_document({**fields, **self.tokens.kept}, self.client).renewed(
+        # Kept values belong to a grant: those of the one before don't stay.
+        known = {name: value for name, value in fields.items() if name not in parts.provider.response.kept}
+        return base_document({**known, **self.tokens.kept}, self.client).renewed(
             access_token=self.tokens.access_token,
             refresh_token=self.tokens.refresh_token,
             lifetime=self.tokens.lifetime_from(self.sent_at) or parts.provider.access_token_lifetime,
@@ -137,6 +139,7 @@ class NewGrant:
             grant_ends_at=ends_at,
             grant_began_at=self.sent_at.replace(microsecond=0) if ends_at else None,
             scopes=asked if tokens.scopes is None else tokens.scopes,
+            kept=provider.kept,
         )
 
 
