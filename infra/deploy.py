@@ -57,8 +57,9 @@ class DeployCommand:
 
     @property
     def context(self) -> dict[str, str]:
-        """What `-c name=value` says."""
+        """What `-c name=value` and its other spellings say."""
         given = [value for option, value in pairwise(self.options) if option in {"-c", "--context"}]
+        given += [option.partition("=")[2] for option in self.options if option.startswith(("-c=", "--context="))]
         return dict(value.split("=", 1) for value in given if "=" in value)
 
 

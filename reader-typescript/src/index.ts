@@ -21,7 +21,7 @@ export { TokenRefreshError, type ErrorName } from "./errors.js";
 export { type Client } from "./source.js";
 export { Secret, type Stage } from "./secret.js";
 export { SecretReader, type SecretReaderOptions } from "./secrets.js";
-export { Token } from "./token.js";
+export { type Extra, Token } from "./token.js";
 
 export interface TokenReaderOptions {
   /** By default one with short timeouts: 2 s to connect, 5 s to respond, 2 attempts. */

@@ -1,12 +1,15 @@
 /** The token document, as the worker stores and publishes it. */
 
 import { TokenRefreshError, tokenStatus } from "./errors.js";
-import { invalid, readObject } from "./json.js";
+import { invalid, type JsonObject, readObject } from "./json.js";
 import type { Reference } from "./reference.js";
 import type { Version } from "./source.js";
 import { readTime } from "./times.js";
 
 const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom");
+
+/** What a provider sent with a grant, by its own names. */
+export type Extra = Readonly<Record<string, string | number | boolean>>;
 
 /** An access token. No `console.log`, `JSON.stringify`, `structuredClone` or `inspect` shows its value. */
 export class Token {
@@ -20,8 +23,11 @@ export class Token {
     readonly versionId: string,
     /** When that version was stored, by the clock of the store. */
     readonly createdAt: Date,
+    /** What the provider sent with the grant, by its own names, such as `realmId`; there is no secret in it. */
+    readonly extra: Extra = {},
   ) {
     this.#value = value;
+    Object.freeze(extra);
   }
 
   /** What follows `Bearer`. */
@@ -40,6 +46,8 @@ const CAMEL = ["accessToken", "expiresAt", "refreshToken", "issuedAt"] as const;
 const SNAKE = ["access_token", "expires_at", "refresh_token", "issued_at"] as const;
 /** 1*VSCHAR (RFC 6749 appendix A.12), and no space at either end. */
 const TOKEN = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
+/** The name of a value beside the tokens: none that the token document has itself, in any spelling. */
+const EXTRA_NAME = /^(?!.*(?:token|secret|expires|issued|provider|client))[a-z0-9_]{1,100}$/i;
 
 /**
  * Read the token document that a version holds.
@@ -62,5 +70,15 @@ export function readToken(version: Version, { name, field }: Reference): Token {
   }
   const expiresAt = readTime(fields[expires], perSecond);
   if (!expiresAt) throw invalid(origin, `${expires} must be Unix time (${perSecond} a second) or ISO 8601`);
-  return new Token(value, expiresAt, versionId, createdAt);
+  return new Token(value, expiresAt, versionId, createdAt, readExtra(fields));
+}
+
+/** Read what `tokenRefresh.kept` names; nothing else beside the tokens may be shown to a consumer. */
+function readExtra(fields: JsonObject): Extra {
+  const names = (fields["tokenRefresh"] as { kept?: unknown } | null | undefined)?.kept;
+  const extra = (Array.isArray(names) ? names : []).flatMap((name: unknown) => {
+    const value = typeof name === "string" && EXTRA_NAME.test(name) ? fields[name] : undefined;
+    return ["string", "number", "boolean"].includes(typeof value) ? [[name as string, value as Extra[string]]] : [];
+  });
+  return Object.fromEntries(extra);
 }

@@ -63,6 +63,9 @@ async function take(step, store, reader, background) {
       assert.deepEqual([secondsToExpiry === undefined, ageSeconds ?? null, lastError?.name ?? null], [seconds === null, ...others]);
       break;
     }
+    case "extra":
+      assert.deepEqual({ ...(await reader.token()).extra }, step.is);
+      return;
     case "reject": {
       assert.equal(await ended(reader.reject(step.token), store), step.gives);
       break;

@@ -43,7 +43,7 @@ def request(issuer: str | None = None) -> AuthorizationRequest:
 
 def read(asked: AuthorizationRequest, **response: str) -> str:
     url = f"{asked.redirect_uri}?{urlencode({'state': asked.state, 'code': 'c', **response})}"
-    return asked.read_redirect(url).reveal()
+    return asked.read_redirect(url).code.reveal()
 
 
 @pytest.mark.parametrize("iss", ["https://login.example.com", "https://identity.example.com/realm/1", None])

@@ -22,8 +22,7 @@ from cli.scene import Cli
 from testbed.fakes import FakeClock
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import AuthorizationRequest
+from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
 from token_refresh_worker.cli import redirect
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.redirect import RedirectServer
@@ -184,8 +183,8 @@ def _listening(port: int, clock: FakeClock, host: str = "127.0.0.1") -> Iterator
     request = f"GET /callback?code=the-code&state={authorization.state} HTTP/1.1\r\n\r\n"
     found = Listening(port, request.encode(), [], [])
 
-    def complete(code: SecretValue) -> str:
-        found.codes.append(code.reveal())
+    def complete(redirect: Redirect) -> str:
+        found.codes.append(redirect.code.reveal())
         return "done"
 
     with RedirectServer(authorization, complete) as server:

@@ -336,7 +336,7 @@ def test_with_a_table(cli: Cli, tokens: Tokens, table: DynamoDbServer, environme
     item["claim"] = {"S": "garbage"}
     assert ["may be redeemed", "redeemed"] == [v["fate"] for v in cli("history", "--json").json["versions"]]
     assert "in progress" in cli("status").screen
-    del item["at"]
+    del item["claimed_at"]
     assert [None, None] == [v["fate"] for v in cli("history", "--json").json["versions"]]
     assert "is unreadable" in cli("status").screen
     assert "is unreadable" in cli("restore", "--yes").screen

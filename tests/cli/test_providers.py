@@ -57,8 +57,9 @@ def test_one_provider_is_shown_with_its_evidence(cli: Cli) -> None:
     assert 0 == ended.code
     for part in (
         "Zoho (zoho)",
-        "https://accounts.zoho.{region}/oauth/v2/token",
-        "region: one of com, eu, in, com.cn, com.au, jp",
+        "https://accounts.{region}/oauth/v2/token",
+        "region: one of com, eu, in, com.cn, com.au, jp, ca, sa, uk",
+        "kept for services   api_domain",
         "10 in 10 min for each grant",
         "due before expiry",
         "20 min",

@@ -342,7 +342,9 @@ def test_what_would_fail_is_said_before(monkeypatch: pytest.MonkeyPatch, capsys:
         return [*found, Problem(text="three", fix=("ask",), is_fatal=False)]
 
     monkeypatch.setattr(Preflight, "problems", problems)
-    request = deploy.parse(["prod", "-c", "claim_table=create", "--require-approval", "never"])
+    words = "prod -c claim_table=create --context=schedule_minutes=20 --require-approval never"
+    request = deploy.parse(words.split())
+    assert {"claim_table": "create", "schedule_minutes": "20"} == request.context
 
     with pytest.raises(deploy.Refused) as refused:
         deploy.look_ahead(request, "123456789012", "eu-central-1")

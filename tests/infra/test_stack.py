@@ -209,16 +209,20 @@ def test_functions_are_called_as_their_stack(plain: Deployment, code: Path) -> N
 def test_policies_rest_on_names_that_the_template_gives(code: Path, values: dict[str, Any]) -> None:
     """Where a policy has the stack's name, it means a name that the template gives: AWS cuts those that it makes."""
     template = synthesise(values | {"stack": "s" * 53}, code).template
+    meant = set(re.findall(r"(alarm|log-group|rule)[:/]([\w/]*s{20,}[\w*-]*)", json.dumps([*documents(template)])))
+    types = {"alarm": "CloudWatch::Alarm", "log-group": "Logs::LogGroup", "rule": "Events::Rule"}
     given = {
-        name
-        for resource in template["Resources"].values()
-        for key, name in resource.get("Properties", {}).items()
-        if key.endswith("Name") and isinstance(name, str)
+        kind: [
+            str(resource["Properties"].get(key))
+            for resource in template["Resources"].values()
+            for key in ("AlarmName", "LogGroupName", "Name")
+            if resource["Type"] == f"AWS::{type_}"
+        ]
+        for kind, type_ in types.items()
     }
-    meant = set(re.findall(r"s{20,}[\w*-]*", json.dumps(list(documents(template)))))
 
     assert meant
-    assert [] == [m for m in meant if not any(fnmatchcase(name.rpartition("/")[2], m) for name in given)]
+    assert [] == [(kind, m) for kind, m in meant if not any(fnmatchcase(name, m) for name in given[kind])]
 
 
 def documents(value: Any) -> Iterator[Any]:

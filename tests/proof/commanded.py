@@ -4,13 +4,18 @@ from dataclasses import replace
 from typing import Final
 
 from proof.operators import EDIT, LOSE_SUCCESSOR, MOVE_BACK, UNLABEL
-from proof.world import CLAIM_ENDS, Budget, Scenario
+from proof.world import CLAIM_ENDS, OTHER_TABLE, Budget, Deployment, Scenario
 
 AUTHORIZED: Final = Scenario(name="authorized", plans=("f", "a"), budget=Budget(crashes=1), published=True)
 
 
 AUTHORIZED_EDITED: Final = Scenario(
     name="authorized, edited", plans=("s", "a"), budget=Budget(operator=1), operator=(EDIT,)
+)
+
+
+AUTHORIZED_MOVED: Final = Scenario(
+    name="authorized, moved", plans=("m", "a"), other=Deployment(claims=OTHER_TABLE), before=1
 )
 
 
@@ -48,6 +53,7 @@ COMMANDED: Final = (
         operator=(UNLABEL, MOVE_BACK),
         before=1,
     ),
+    replace(AUTHORIZED_MOVED, plans=("mS", "a"), budget=Budget(crashes=1)),
     replace(OTHER_CLIENT, budget=Budget(crashes=1, losses=1, stale=1), stale_depth=8, before=1),
     replace(RESTORED, budget=Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,)),
     Scenario(name="restored, stale reads", plans=("s", "x"), budget=Budget(stale=2), stale_depth=8, before=2),

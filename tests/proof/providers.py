@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS, LIFETIME_SECONDS
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.oauth.unread import write_kept
 
 REJECTED: Final = FailedRequest(
     kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant"
@@ -41,6 +42,10 @@ GATEWAY: Final = (
 """What a gateway says in place of the provider, whether that redeemed the token or not."""
 BUSY: Final = (HttpResponse(429), HttpResponse(429, _ERROR, _SOON), HttpResponse(503, _ERROR, _SOON))
 """What a provider says itself, and redeems nothing."""
+
+
+UNREAD: Final = FailedRequest(kind=FailureKind.UNREADABLE, seen="odd", unread=write_kept(b"the tokens"))
+"""A response with new tokens that the worker can't read."""
 
 
 class Family(NamedTuple):

@@ -8,9 +8,35 @@ from proof.invariants import Invariants
 from proof.operators import Scene, actions
 from proof.ports import Authorize, Ended, Poll, RefusedToTheEnd, Revoke, Send, build_run, named_claim, settle
 from proof.progress import REJECTED, Progress, Undisturbed
-from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, first_response, parse
+from proof.providers import (
+    BUSY,
+    CLIENT_REJECTED,
+    GATEWAY,
+    NO_RESPONSE,
+    UNREAD,
+    HttpResponse,
+    Provider,
+    first_response,
+    parse,
+)
 from proof.providers import REJECTED as INVALID_GRANT
-from proof.store import TOKENS, Append, Drop, Item, Keep, List, Move, Open, Put, Read, ReadTable, Record, Remove, Store
+from proof.store import (
+    TOKENS,
+    Append,
+    Drop,
+    Item,
+    Keep,
+    List,
+    ListIds,
+    Move,
+    Open,
+    Put,
+    Read,
+    ReadTable,
+    Record,
+    Remove,
+    Store,
+)
 from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
@@ -27,9 +53,11 @@ from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
+from token_refresh_worker.oauth.unread import RESPONSE_KEY
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
+Reading = Read | List | ListIds | ReadTable | Open
 Write = Put | Move | Append | Record | Keep | Drop
 
 
@@ -125,7 +153,7 @@ class Rules:
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
         call = self.workers.call(worker.node)
         match call:
-            case Read() | ReadTable() | Open() | List():
+            case Read() | List() | ListIds() | ReadTable() | Open():
                 yield from self._read(world, place, worker, call)
             case Put() | Move() | Append() | Record() | Keep() | Drop():
                 yield from self._write(world, place, worker, call)
@@ -140,10 +168,10 @@ class Rules:
             case Ended():
                 raise AssertionError(call)  # A run that ended has made room for the next.
 
-    def _read(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Open | List) -> Iterator[Change]:
+    def _read(self, world: World, place: int, worker: Worker, call: Reading) -> Iterator[Change]:
         _, reply = self.store.call(world.store, call, world.now)
         yield self._advance(world, place, worker, Event(place, call, "", reply))
-        if isinstance(call, Read) and world.budget.stale:
+        if isinstance(call, Read | ListIds) and world.budget.stale:
             seen = [reply]
             left = world.budget._replace(stale=world.budget.stale - 1)
             staler = self._with_budget(world, left)
@@ -189,7 +217,8 @@ class Rules:
 
     def _holding(self, worker: Worker, call: Write, reply: object, state: int) -> Worker:
         """Give the worker after a write: does it still hold tokens that are stored nowhere?"""
-        if isinstance(call, Put) and '"refreshToken"' in call.text and reply is True:
+        holds = isinstance(call, Put) and ('"refreshToken"' in call.text or RESPONSE_KEY in call.text)
+        if holds and reply is True:
             return worker._replace(unstored=-1)
         if not isinstance(call, Keep):
             return worker
@@ -228,6 +257,9 @@ class Rules:
         if budget.gateway:
             used = budget._replace(gateway=budget.gateway - 1)
             yield from self._gateway(self._with_budget(world, used), self._with_budget(missed, used), place, worker)
+        if budget.unread and received:
+            odd = self._with_budget(done, budget._replace(unread=budget.unread - 1))._replace(unknown=True)
+            yield self._advance(odd, place, holder, Event(place, call, "and its response can't be read", UNREAD))
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
             yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))
@@ -272,7 +304,7 @@ class Rules:
                 how = f"and its gateway says {response.seen} {when} the redemption"
                 yield self._advance(then._replace(unknown=True), place, worker, Event(place, call, how, response))
 
-    def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Open | List | Write) -> Change:
+    def _fail(self, world: World, place: int, worker: Worker, call: Reading | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
         # A claim that its run does not know of, or can't end, looks like that of a run that died.
         unknown = (

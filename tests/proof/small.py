@@ -44,6 +44,11 @@ DYING: Final = Scenario(
 GATEWAY: Final = Scenario(name="gateway", plans=("s", "s"), budget=Budget(gateway=2, jumps=1), jumps=(HOUR_PASSES,))
 
 
+UNREAD: Final = Scenario(
+    name="unread", plans=("s", "ss"), budget=Budget(unread=1, crashes=1, jumps=2), jumps=(HOUR_PASSES, HOUR_PASSES)
+)
+
+
 FORCED: Final = Scenario(name="forced", plans=("sf", "f"), budget=Budget(losses=2))
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from providers.scene import Scene
 from token_refresh.errors import ClientRejected, ReauthorizationRequired, RefreshOutcomeUnknown
+from token_refresh_worker.oauth.body import find
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.providers.loader import profile_names
 
@@ -28,7 +29,9 @@ def test_a_refresh(scene: Scene) -> None:
     assert imitation.newest_refresh_token == document.get("refreshToken")
     assert ("kept", scene.provider.name) == (document["note"], document["provider"])
     response = imitation.success["body"]
-    assert {name: response[name] for name in scene.provider.response.keep}.items() <= document.items()
+    kept = {name: find(response, path) for name, path in scene.provider.response.kept.items()}
+    assert kept.items() <= document.items()
+    assert set(kept) <= set(document["tokenRefresh"].get("kept", ()))
     lived = (document["expiresAt"] - before_ms) / 1000
     documented = scene.provider.access_token_lifetime
     assert documented is None or 0.6 < lived / documented.total_seconds() < 1.4

@@ -31,6 +31,7 @@ from token_refresh_worker.providers.provider import (
     RefreshTokenLife,
     Rotation,
 )
+from token_refresh_worker.providers.redirect import Loopback, RedirectFormat, RedirectVariable
 from token_refresh_worker.providers.variables import EndpointVariable
 
 
@@ -80,7 +81,7 @@ def test_every_key_is_read() -> None:
             "client": [{"fields": {"error": "bad_client"}}],
             "busy": [{"fields": {"ok": False}}],
             "unknown": [{"fields": {"error": "internal"}}],
-            "keep": ["instance_url"],
+            "keep": ["instance_url", "team.id"],
         },
         rate={"requests": 10, "seconds": 600, "per": "grant"},
         authorization={
@@ -91,6 +92,12 @@ def test_every_key_is_read() -> None:
             "code_params": {"expiring": "1"},
             "pkce": False,
             "issuer": "https://{shop}.example.com",
+            "code_name": "the_code",
+            "keep_redirect": ["realmId"],
+            "identity": ["realmId", "team_id", "shop"],
+            "loopback": "localhost",
+            "signature": "hmac",
+            "redirect_variables": {"tenant": {"parameter": "location", "start": "us", "values": {"e": "eu"}}},
         },
         old_access_token="dies",
         revocation_endpoint="https://{shop}.example.com/revoke",
@@ -128,7 +135,7 @@ def test_every_key_is_read() -> None:
             client=(Matcher(status=None, fields={"error": "bad_client"}),),
             busy=(Matcher(status=None, fields={"ok": False}),),
             unknown=(Matcher(status=None, fields={"error": "internal"}),),
-            keep=("instance_url",),
+            keep=("instance_url", "team.id"),
         ),
         rotation=Rotation.ALWAYS,
         grace=Grace(duration=timedelta(days=30), ends_by=GraceEnd.USE),
@@ -144,6 +151,14 @@ def test_every_key_is_read() -> None:
             code_params={"expiring": "1"},
             pkce=False,
             issuer="https://{shop}.example.com",
+            redirect=RedirectFormat(
+                code_name="the_code",
+                keep=("realmId",),
+                variables={"tenant": RedirectVariable(parameter="location", start="us", values={"e": "eu"})},
+                signature="hmac",
+                loopback=Loopback.LOCALHOST,
+            ),
+            identity=("realmId", "team_id", "shop"),
         ),
         old_access_token=OldAccessToken.DIES,
         revocation_endpoint="https://{shop}.example.com/revoke",

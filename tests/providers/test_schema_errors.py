@@ -11,8 +11,45 @@ from token_refresh_worker.providers.schema import read_provider
 from token_refresh_worker.providers.table import TomlTable
 
 
+def chosen(name: str, *, parameter: str = "location", start: str = "eu", values: dict[str, str]) -> dict[str, Any]:
+    return {"redirect_variables": {name: {"parameter": parameter, "start": start, "values": values}}}
+
+
+def redirecting(**changes: Any) -> dict[str, Any]:
+    return {
+        "token_endpoint": "https://{place}.example.com/{free}",
+        "variables": {"place": ["eu", "us"], "free": "[a-z]+"},
+        "response": {"keep": ["instance_url"]},
+        "authorization": {"endpoint": "https://e.com", **changes},
+    }
+
+
 def without(key: str) -> dict[str, Any]:
     return {name: value for name, value in LEAST.items() if name != key}
+
+
+REDIRECTS: list[tuple[dict[str, Any], str]] = [
+    ({"keep_redirect": ["state"]}, "authorization: keep_redirect must be without state, which a redirect"),
+    ({"keep_redirect": ["x"], "code_name": "x"}, "authorization: keep_redirect must be without x"),
+    ({"signature": "code"}, "authorization: keep_redirect must be without code"),
+    ({"keep_redirect": ["realm_token"]}, "authorization: keep_redirect must be a list of strings"),
+    ({"keep_redirect": ["instance_url"]}, "without keep_redirect instance_url: responses bring it"),
+    ({"identity": ["realmId"]}, "without identity realmId: no kept value or variable has that name"),
+    ({"loopback": "yes"}, "authorization: loopback must be one of none, localhost, ip, name"),
+    *[
+        (chosen(name, start=start, values=values), "values must be values of the variable")
+        for name, start, values in (
+            ("other", "eu", {"e": "eu"}),
+            ("free", "eu", {"e": "eu"}),
+            ("place", "asia", {"e": "eu"}),
+            ("place", "eu", {"e": "evil.example"}),
+        )
+    ],
+    *[
+        (chosen("place", parameter=name, values=values), "values must be a table, not empty")
+        for name, values in (("location", {}), ("code", {"e": "eu"}))
+    ],
+]
 
 
 @pytest.mark.parametrize(
@@ -171,6 +208,9 @@ def without(key: str) -> dict[str, Any]:
             {"authorization": {"endpoint": "https://e.com", "code_params": {"code": "x"}}},
             "authorization: code_params must be further fields only; the exchange has code anyway",
         ),
+        *((redirecting(**changes), says) for changes, says in REDIRECTS),
+        ({"response": {"keep": ["team.id", "team_id"]}}, "keep must be a name of its own .* stored as team_id"),
+        ({"variables": {"shop": {"a": "b/c"}}}, "variables: shop must be a pattern"),
         ({"old_access_token": "ends"}, "old_access_token must be one of dies, lives"),
         ({"revocation_endpoint": "https://{shop}.example.com"}, r"revocation_endpoint must be .*; shop doesn't"),
         ({"ends_on": date(2027, 2, 16)}, "ends_on must be the changes_on of a line of evidence"),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.providers.variables import EndpointVariable, fill, host_is_fixed
+from token_refresh_worker.providers.variables import EndpointVariable, fill, host_is_fixed, read_variable
 
 SHOP = {"shop": EndpointVariable(name="shop", pattern="[a-z0-9][a-z0-9-]*")}
 TEMPLATE = "https://{shop}.myshopify.com/admin/oauth/access_token"
@@ -89,6 +89,18 @@ def stays_in_its_place(value: str) -> None:
 def test_a_free_variable_needs_a_literal_domain_to_its_right(template: str, fixed: bool) -> None:  # noqa: FBT001 - a case
     """A profile whose variable could name any domain isn't accepted."""
     assert fixed is host_is_fixed(template, LOOSE)
+
+
+def test_a_value_may_stand_for_a_domain() -> None:
+    """A table of values is closed too; what fills the place is what the value stands for."""
+    region = read_variable("region", {"com": "zoho.com", "ca": "zohocloud.ca"})
+    template = "https://accounts.{region}/t"
+
+    assert "https://accounts.zohocloud.ca/t" == fill(template, {"region": region}, {"region": "ca"}, provider="zoho")
+    with pytest.raises(ConfigurationError, match="must be one of com, ca"):
+        fill(template, {"region": region}, {"region": "zohocloud.ca"}, provider="zoho")
+    assert host_is_fixed("https://{shop}.{region}/t", {**LOOSE, "region": region})
+    assert not host_is_fixed("https://{shop}.{region}/t", {**LOOSE, "region": read_variable("region", {"x.y": "com"})})
 
 
 def test_a_listed_domain_counts_as_literal() -> None:

@@ -7,6 +7,7 @@ Each vector is a list of steps, taken with one reader of one secret, from Unix t
     {"do": "pass", "seconds": ...}                     the clock goes on, or back
     {"do": "get", "token" or "error": ..., "reads": n, "health": [seconds to expiry, age in seconds, last error]}
     {"do": "reject", "token": ..., "gives": true or false, "reads": n}
+    {"do": "extra", "is": {...}}                       what the current token's `extra` holds
     {"do": "finish", "reads": n}                       reads that run in the background end
     {"do": "refresh", "text": ..., "version": ...}     what a run of the worker stores, if the reader asks for one
 
@@ -129,6 +130,26 @@ _RIGHT: Final = {
     )
 }
 
+_EXTRA: Final[dict[str, dict[str, Any]]] = {
+    "named": {"realmId": "9", "n": 7, "live": True, "note": "x", "tokenRefresh": {"kept": ["realmId", "n", "live"]}},
+    "not named": {"realmId": "9"},
+    "null": {"realmId": "9", "tokenRefresh": None},
+    "no list": {"realmId": "9", "tokenRefresh": {"kept": "realmId"}},
+    "a list": {"realmId": "9", "tokenRefresh": ["realmId"]},
+    "names of the document": {
+        "refreshToken": "hush",
+        "clientSecret": "hush",
+        "tokenRefresh": {"kept": ["refreshToken", "clientSecret", "accessToken", "expiresAt", "PROVIDER_x"]},
+    },
+    "other values": {
+        "a": None,
+        "b": [1],
+        "c": {"d": 1},
+        "e": 1.5,
+        "tokenRefresh": {"kept": ["a", "b", "c", "e", "missing", "", "a b", "constructor", 1, None, "a\n"]},
+    },
+}
+
 
 class Stage:
     """One reader, one secret; each step is taken and written down with its results."""
@@ -208,6 +229,9 @@ class Stage:
             result = {"error": type(error).__name__}
         self.steps.append({"do": "get", **result, **self._counted(reads, runs), "health": self._health()})
 
+    def extra(self) -> None:
+        self.steps.append({"do": "extra", "is": dict(self._reader.token().extra)})
+
     def _health(self) -> list[float | str | None]:
         health = self._reader.health()
         error = type(health.last_error).__name__ if health.last_error else None
@@ -247,6 +271,7 @@ class Stage:
 def vectors() -> list[dict[str, Any]]:
     """Make all vectors: what is stored in each form, each failure, and random lives of a secret."""
     stages = [_document(name, text) for name, text in (_RIGHT | _WRONG).items()]
+    stages += [_extra(name, keys) for name, keys in _EXTRA.items()]
     stages += [_failure(failure) for failure in (*_CODES, *_OTHER_CODES)]
     stages += [_life(seed, background=bool(seed % 2)) for seed in SEEDS]
     stages += [_slow(), _last_seconds(), _rejected_often()]
@@ -258,6 +283,14 @@ def _document(name: str, text: str) -> Stage:
     stage = Stage(f"document: {name}", background=False)
     stage.store_text(text)
     stage.get()
+    return stage
+
+
+def _extra(name: str, keys: dict[str, Any]) -> Stage:
+    stage = Stage(f"extra: {name}", background=False)
+    stage.store_text(json.dumps({"accessToken": "a", "expiresAt": 1800003600000, **keys}))
+    stage.get()
+    stage.extra()
     return stage
 
 

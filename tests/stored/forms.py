@@ -73,7 +73,8 @@ def samples() -> Iterator[tuple[str, str, Any, Any]]:
     yield "document", "revoked", revoked, revoked.serialize().reveal()
     for name, row in _rows().items():
         yield "row", name, row, write_row(row, "prod")
-    copy = AccessToken(value=SecretValue("access-made-up"), expires_at=AT + _HOUR)
+    extra = {"instance_url": "https://tenant.example"}
+    copy = AccessToken(value=SecretValue("access-made-up"), expires_at=AT + _HOUR, extra=extra)
     yield "published copy", "tokens", copy, published_document(tokens, _BASE).reveal()
     yield "published copy", "revoked", None, published_document(revoked, _BASE).reveal()
     yield "kept response", "response", _RESPONSE, write_kept(_RESPONSE).reveal()
@@ -165,6 +166,7 @@ def _origin() -> Origin:
         scopes=("read", "write"),
         token=fingerprint_of(SecretValue("refresh-made-up")),
         foreign=ForeignSets(count=2, version_id=_BASE, stored_at=AT - _HOUR),
+        kept=("instance_url",),
     )
 
 

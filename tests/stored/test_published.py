@@ -29,6 +29,22 @@ def test_a_published_copy_has_no_refresh_token(fields: dict[str, str], kind: str
     assert json.dumps(expected, separators=(",", ":")) == copy.reveal()
 
 
+def test_a_published_copy_has_what_the_profile_keeps_and_nothing_else() -> None:
+    """Only what `tokenRefresh.kept` names is published, whatever else is stored, and no name of the document's own."""
+    stored = {"realmId": "9130", "note": "ours", "clientSecret": "hush", "password": "hush"}
+    names = ["realmId", "clientSecret", "refreshToken", "gone"]
+    origin = {"host": "h", "grace_seconds": 0, "store": "versions", "kept": names}
+
+    copy = published_document(document(expires_at=NOW + DAY, **stored, tokenRefresh=origin), "version-1")
+
+    assert "hush" not in copy.reveal()
+    assert "refresh-" not in copy.reveal()
+    assert {"realmId": "9130", "tokenRefresh": {"kept": ["realmId"]}}.items() <= json.loads(copy.reveal()).items()
+    found = read_access_token(copy, "copy")
+    assert found is not None
+    assert {"realmId": "9130"} == found.extra
+
+
 def test_a_consumer_reads_a_published_copy() -> None:
     """A published copy is read as the token document itself is."""
     found = read_access_token(published_document(document(expires_at=NOW + DAY), "version-1"), "copy")

@@ -33,6 +33,9 @@ from token_refresh_worker.stored.tags import (
     REPLICAS_TAG,
 )
 
+TAG_LIMIT = 256
+"""Characters of a tag's value."""
+
 
 class SingleStack(DeployedStack):
     """One worker for one token secret; `grant_read` and `grant_invoke` are for stacks beside it."""
@@ -124,9 +127,9 @@ class SingleStack(DeployedStack):
             )
 
     def _replicas_tag(self) -> dict[str, str]:
-        """Return the tag by which `status` misses a replica that is gone."""
+        """Return the tag by which `status` misses a replica that is gone; over 256 characters would be refused."""
         regions = " ".join(self._parameters.replicas)
-        return {REPLICAS_TAG: regions} if regions else {}
+        return {REPLICAS_TAG: regions} if 0 < len(regions) <= TAG_LIMIT else {}
 
     def _allow_list(self, others: Sequence[str]) -> AllowList | None:
         """Return who may use a secret, where that is limited; `others` may use its value alone."""
@@ -171,7 +174,7 @@ class SingleStack(DeployedStack):
     def _grant_worker(self) -> None:
         """Let the worker do what a refresh does, and no more."""
         parameters, role = self._parameters, self.worker.role
-        access.grant_refresh(role, self.token_secret)
+        access.grant_refresh(role, self.token_secret, lists=True)
         if self.published_secret:
             access.grant_refresh(role, self.published_secret)
             for region, key in parameters.replicas.items():

@@ -1,8 +1,10 @@
 """An access token, as a reader gives it, and when its successor is expected: soon after the worker's next refresh."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from token_refresh.errors import TokenRefreshError
@@ -26,12 +28,23 @@ class Token(Sealed):
         expires_at: From then on the provider rejects it.
         version_id: The version of the secret that holds it: log this to tell tokens apart.
         created_at: When that version was stored, by the clock of the store.
+        extra: What the provider sent with the grant, by its own names, such as `realmId` or `instance_url`. Its
+            profile names them; there is no secret in it.
     """
 
-    __slots__ = ("_value", "created_at", "expires_at", "version_id")
+    __slots__ = ("_value", "created_at", "expires_at", "extra", "version_id")
 
-    def __init__(self, *, value: str, expires_at: datetime, version_id: str, created_at: datetime) -> None:
+    def __init__(
+        self,
+        *,
+        value: str,
+        expires_at: datetime,
+        version_id: str,
+        created_at: datetime,
+        extra: Mapping[str, str | int] | None = None,
+    ) -> None:
         self._value: Final = SecretValue(value)
+        self.extra: Final[Mapping[str, str | int]] = MappingProxyType(dict(extra or {}))
         self.expires_at: Final = expires_at
         self.version_id: Final = version_id
         self.created_at: Final = created_at

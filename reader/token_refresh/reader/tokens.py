@@ -177,6 +177,7 @@ class TokenReader:
             expires_at=stored.expires_at,
             version_id=version.version_id,
             created_at=version.created_at,
+            extra=stored.extra,
         )
 
     def _is_expired(self, token: Token) -> bool:

@@ -1,13 +1,20 @@
 """What a consumer reads: the access token and its expiry, from the token document or from the published copy."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import located, read_object
 from token_refresh.stored.spelling import find_spelling, read_token
+
+EXTRA_NAME: Final = re.compile(r"(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]{1,100}")
+"""The name of a value that a provider sent beside the tokens: none that the token document has itself, in any
+spelling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +23,8 @@ class AccessToken:
 
     value: SecretValue
     expires_at: datetime
+    extra: Mapping[str, str | int] = field(default_factory=dict)
+    """What the provider's profile keeps beside the tokens, such as `realmId`."""
 
 
 def read_access_token(text: SecretValue, where: str, field: str | None = None) -> AccessToken | None:
@@ -39,4 +48,16 @@ def _read_access_token(text: SecretValue, field: str | None) -> AccessToken | No
         raise InvalidSecretDocument(
             f"{spelling.expires_at} is missing; it must be Unix {spelling.unit}, an integer, or an ISO 8601 string"
         )
-    return AccessToken(value=value, expires_at=expires_at)
+    return AccessToken(value=value, expires_at=expires_at, extra=read_extra(fields))
+
+
+def read_extra(fields: Mapping[str, object]) -> dict[str, str | int]:
+    """Read what `tokenRefresh.kept` names; nothing else beside the tokens may be shown to a consumer."""
+    origin = fields.get("tokenRefresh")
+    names = origin.get("kept") if isinstance(origin, dict) else None
+    return {
+        name: value
+        for name in (names if isinstance(names, list) else ())
+        if isinstance(name, str) and EXTRA_NAME.fullmatch(name)
+        if isinstance(value := fields.get(name), str | int)
+    }

@@ -1,5 +1,6 @@
 """Readers whose values a test sets."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final
@@ -15,15 +16,22 @@ LIFETIME: Final = timedelta(hours=24)
 class FakeTokenReader(TokenReader):
     """A `TokenReader` that reads nothing: it gives the token that the test set, as long as that is valid."""
 
-    def __init__(self, value: str = "fake-access-token", *, lifetime: timedelta = LIFETIME) -> None:
+    def __init__(
+        self,
+        value: str = "fake-access-token",
+        *,
+        lifetime: timedelta = LIFETIME,
+        extra: Mapping[str, str | int] | None = None,
+    ) -> None:
         """Start with a token.
 
         Args:
             value: The access token.
             lifetime: How long each token lives from when it is set.
+            extra: What the provider sent with the grant, such as `realmId`.
         """
         # Without `super().__init__`: that would parse a reference and open a source.
-        self._lifetime = lifetime
+        self._lifetime, self._extra = lifetime, extra
         self._numbers = count(1)
         self._failure: TokenRefreshError | None = None
         self.rejected: list[str] = []
@@ -44,6 +52,7 @@ class FakeTokenReader(TokenReader):
             expires_at=now + (self._lifetime if lifetime is None else lifetime),
             version_id=f"version-{next(self._numbers)}",
             created_at=now,
+            extra=self._extra,
         )
         return self._token
 

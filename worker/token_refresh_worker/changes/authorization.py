@@ -3,19 +3,22 @@
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from token_refresh.advice import Command
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.changes.change import ChangeFailed, is_snake
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.provider import AuthorizationPage, Provider
+from token_refresh_worker.providers.redirect import RedirectFormat
 from token_refresh_worker.providers.variables import fill, places
 from token_refresh_worker.stored.credentials import ClientCredentials
 
@@ -30,8 +33,8 @@ _ERROR_CODES: Final = frozenset(
         "unsupported_response_type",
     }
 )  # RFC 6749 section 4.1.2.1
-_ONCE: Final = ("state", "iss", "error", "code")
-
+KEPT_VALUE: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,256}")
+"""What a kept value of a redirect must be: an identifier, which fits into a URL as it is."""
 
 VARIABLES: Final = {False: "providerVariables", True: "provider_variables"}
 """The key of the provider's variables, by whether the document is in snake case."""
@@ -39,6 +42,21 @@ VARIABLES: Final = {False: "providerVariables", True: "provider_variables"}
 
 class ForeignRedirect(Exception):  # noqa: N818 - it never leaves the command
     """A URL does not belong to this authorization: its `state` or code is missing or another one's."""
+
+
+@record
+class Redirect:
+    """What a redirect brought."""
+
+    code: SecretValue
+    kept: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What is stored beside the tokens."""
+    variables: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The provider's variables that it chose."""
+
+    def put_into(self, fields: Mapping[str, object]) -> dict[str, object]:
+        """Return the token document's keys with what the redirect brought."""
+        return with_variables({**fields, **self.kept}, self.variables)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +74,11 @@ class AuthorizationRequest:
     """What the provider sends as `iss` (RFC 9207), where its profile says so."""
     token_host: str = ""
     """The host of the token endpoint."""
+    redirect: RedirectFormat = field(default_factory=RedirectFormat)
+    known: Mapping[str, object] = field(default_factory=dict)
+    """The provider's variables that the operator has named: a redirect may leave these out."""
+    client_secret: SecretValue | None = None
+    """What signs the redirect, where the provider does that."""
     # 192 bits; RFC 6749 section 10.10 asks for at least 128.
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     # 64 characters, within the 43 to 128 of RFC 7636 section 4.1.
@@ -79,19 +102,20 @@ class AuthorizationRequest:
             query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
         return f"{self.endpoint}{'&' if urlsplit(self.endpoint).query else '?'}{urlencode(query)}"
 
-    def read_redirect(self, url: str) -> SecretValue:
-        """Read the authorization code from the URL that the provider redirected to (RFC 6749 section 4.1.2).
+    def read_redirect(self, url: str) -> Redirect:
+        """Read the URL that the provider redirected to (RFC 6749 section 4.1.2).
 
         Raises:
             ForeignRedirect: It does not belong to this authorization, or is not a URL.
-            ChangeFailed: The provider refused, or another one responded.
+            ChangeFailed: The provider refused, another one responded, or something is missing or malformed.
         """
         try:
-            pairs = parse_qsl(urlsplit(url).query)
+            query = urlsplit(url).query
+            pairs = parse_qsl(query)
         except ValueError:
             raise ForeignRedirect from None
         # RFC 6749 section 3.1: two programs could read two different values.
-        if any(sum(name == once for name, _ in pairs) > 1 for once in _ONCE):
+        if any(sum(name == once for name, _ in pairs) > 1 for once in self.redirect.once):
             raise ForeignRedirect
         response = dict(pairs)
         # In constant time; and before anything else is read, since a forged redirect may carry any error or code.
@@ -102,17 +126,48 @@ class AuthorizationRequest:
             # The provider's own text is not printed: it comes through the browser, from anyone.
             code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
             raise ChangeFailed(f"the provider did not authorize ({code}); run authorize again")
-        if not response.get("code"):
+        if not response.get(self.redirect.code_name):
             raise ForeignRedirect
-        return SecretValue(response["code"])
+        self._check_signature(query, response)
+        return Redirect(
+            code=SecretValue(response[self.redirect.code_name]),
+            kept={name: self._kept(name, response.get(name)) for name in self.redirect.keep},
+            variables=self._chosen(response),
+        )
+
+    def _kept(self, name: str, value: str | None) -> str:
+        if value is None or not KEPT_VALUE.fullmatch(value):
+            raise _not_used(f"the redirect's {name} {'is missing' if value is None else 'is malformed'}")
+        return value
+
+    def _chosen(self, response: Mapping[str, str]) -> dict[str, str]:
+        chosen = {}
+        for name, variable in self.redirect.variables.items():
+            value = response.get(variable.parameter)
+            if value is not None and value in variable.values:
+                chosen[name] = variable.values[value]
+            elif value is not None or name not in self.known:
+                what = "is missing" if value is None else "is none that the profile lists"
+                raise _not_used(f"the redirect's {variable.parameter} {what}")
+        return chosen
+
+    def _check_signature(self, query: str, response: Mapping[str, str]) -> None:
+        """Refuse a redirect that the provider didn't sign with the client secret, where it signs them."""
+        if self.redirect.signature is None:
+            return
+        pairs = sorted(pair for pair in query.split("&") if pair.partition("=")[0] != self.redirect.signature)
+        key = self.client_secret.reveal().encode() if self.client_secret else b""
+        # Decoded or not: of the providers' own libraries some do the one, some the other, and both prove the secret.
+        signed = {"&".join(pairs), "&".join(sorted(map(unquote_plus, pairs)))}
+        given = response.get(self.redirect.signature, "").encode()
+        expected = [hmac.new(key, text.encode(), hashlib.sha256).hexdigest().encode() for text in sorted(signed)]
+        if not key or not any(hmac.compare_digest(given, one) for one in expected):
+            raise _not_used(f"the redirect's {self.redirect.signature} is not the signature of your client secret")
 
     def _check_issuer(self, issuer: str | None) -> None:
         """Refuse the response of another authorization server (RFC 9207 section 2.4).
 
         Where the profile doesn't say what its provider sends, `iss` must be on a host of the provider's.
-
-        Raises:
-            ChangeFailed: It is another one's.
         """
         if issuer == self.issuer:
             return
@@ -155,6 +210,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
     scope: str | None,
     pkce: bool | None,
     token_host: str,
+    client_secret: SecretValue | None = None,
 ) -> AuthorizationRequest:
     """Build the request for authorization as the profile says, with the document's values in its variables.
 
@@ -178,6 +234,8 @@ def build_authorization(  # noqa: PLR0913 - all by name
         )
     asked = scope.split(page.scope_separator) if scope else []
     scopes = [*asked, *(name for name in page.scopes if name not in asked)]
+    fields, known = started(template, fields), _variables(fields)
+    chosen = {name: found for name, found in page.redirect.variables.items() if name in template.variables}
     return AuthorizationRequest(
         endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(page.endpoint, template, fields)),
         client_id=client_id,
@@ -188,11 +246,39 @@ def build_authorization(  # noqa: PLR0913 - all by name
         # The profile's issuer is that of its own page.
         issuer=_filled(page.issuer, template, fields) if page.issuer and not endpoint else None,
         token_host=token_host,
+        redirect=replace(page.redirect, variables=chosen),
+        known=known,
+        client_secret=client_secret,
     )
 
 
+def started(template: Provider, fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the token document's keys with a first value for each variable that the redirect will choose."""
+    page, known = template.authorization, _variables(fields)
+    chosen = page.redirect.variables if page and template.variables else {}
+    return with_variables(fields, {name: it.start for name, it in chosen.items() if name not in known})
+
+
+def with_variables(fields: Mapping[str, object], variables: Mapping[str, str]) -> dict[str, object]:
+    """Return the token document's keys with these variables of the provider, in the spelling that is there."""
+    if not variables:
+        return dict(fields)
+    key = VARIABLES[is_snake(fields)]
+    known = fields.get(key)
+    return {**fields, key: {**(known if isinstance(known, dict) else {}), **variables}}
+
+
+def _variables(fields: Mapping[str, object]) -> dict[str, object]:
+    found = next((fields[key] for key in VARIABLES.values() if isinstance(fields.get(key), dict)), {})
+    return dict(found)  # type: ignore[call-overload,no-any-return]  # a dict
+
+
 def _filled(endpoint: str, template: Provider, fields: Mapping[str, object]) -> str:
-    values = next((fields[key] for key in VARIABLES.values() if isinstance(fields.get(key), dict)), {})
     if places(endpoint) and not template.variables:
         raise ChangeFailed("name the authorization page of that token endpoint with --authorization-endpoint URL")
-    return fill(endpoint, template.variables, values, provider=template.name)  # type: ignore[arg-type]  # a dict
+    return fill(endpoint, template.variables, _variables(fields), provider=template.name)
+
+
+def _not_used(what: str) -> ChangeFailed:
+    # Its values are not quoted: a redirect comes through the browser, from anyone.
+    return ChangeFailed(f"{what}: its code was not used; run authorize again")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -97,7 +98,8 @@ class NewGrant:
         with suppress(TokenRefreshError):
             for _ in range(SWAPS):
                 current, version_id = parts.store.read(label=CURRENT), new_version_id(parts)
-                document = self.document(parts, change(fields_of(current)))
+                fields = fields_of(current)
+                document = self.document(_where_claims_went(parts, known, fields), change(fields))
                 if current is None:
                     break
                 if swap(parts.store, current.version_id, version_id, document.serialize()):
@@ -107,7 +109,9 @@ class NewGrant:
 
     def document(self, parts: Parts, fields: Mapping[str, object]) -> TokenDocument:
         """Put the tokens on what is stored."""
-        return base_document({**fields, **self.tokens.kept}, self.client).renewed(
+        # Kept values belong to a grant: those of the one before don't stay.
+        known = {name: value for name, value in fields.items() if name not in parts.provider.response.kept}
+        return base_document({**known, **self.tokens.kept}, self.client).renewed(
             access_token=self.tokens.access_token,
             refresh_token=self.tokens.refresh_token,
             lifetime=self.tokens.lifetime_from(self.sent_at) or parts.provider.access_token_lifetime,
@@ -135,7 +139,16 @@ class NewGrant:
             grant_ends_at=ends_at,
             grant_began_at=self.sent_at.replace(microsecond=0) if ends_at else None,
             scopes=asked if tokens.scopes is None else tokens.scopes,
+            kept=provider.kept,
         )
+
+
+def _where_claims_went(parts: Parts, known: Mapping[str, object], fields: Mapping[str, object]) -> Parts:
+    """Name the new claim store where somebody moved the claims meanwhile: runs of the old one send nothing."""
+    before, now = read_origin(known), read_origin(fields)
+    if before is None or now is None or before.claim_store == now.claim_store:
+        return parts
+    return replace(parts, policy=replace(parts.policy, claim_store=now.claim_store))
 
 
 def exchange(

@@ -12,12 +12,14 @@ import typer
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import (
-    VARIABLES,
     AuthorizationRequest,
     ForeignRedirect,
+    Redirect,
     build_authorization,
+    started,
+    with_variables,
 )
-from token_refresh_worker.changes.change import document_of, fields_of, is_snake
+from token_refresh_worker.changes.change import document_of, fields_of
 from token_refresh_worker.changes.store import NewGrant, base_document, exchange
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
@@ -26,16 +28,19 @@ from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import find_index, join
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
-from token_refresh_worker.cli.redirect import RedirectServer, can_listen
+from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
 from token_refresh_worker.cli.settings import PROVIDER_KEY, provider_variable, settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
-DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
+Options = Sequence[tuple[str, object]]
+_EXAMPLE: Final = "https://example.com/callback"
 _PASTE_TRIES: Final = 5  # A wrong paste is common (the page before the redirect); a script's loop must end.
 
 
@@ -50,8 +55,13 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
     redirect_uri: Annotated[
-        str, typer.Option(envvar="REDIRECT_URI", help="Exactly as registered for the client (Upwork: the API key).")
-    ] = DEFAULT_REDIRECT_URI,
+        str | None,
+        typer.Option(
+            envvar="REDIRECT_URI",
+            help="Exactly as registered for the client (Upwork: the API key); default, where the provider accepts it: "
+            f"{DEFAULT_REDIRECT_URI}",
+        ),
+    ] = None,
     client_id: Annotated[str | None, typer.Option(help="Client ID; the client secret is asked for.")] = None,
     client_file: Annotated[
         Path | None, typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.")
@@ -90,7 +100,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     The client credentials are those that the function uses (CLIENT_SECRET_ID, beside the tokens, or the environment).
     If there are none, they are asked for, and stored beside the tokens.
     """
-    tags, listens = _read_tags(tag or ()), can_listen(redirect_uri) and not paste
+    tags = _read_tags(tag or ())
     # Before the browser: a fleet that is not there must not cost a grant.
     index = find_index(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
@@ -98,11 +108,15 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     version, creates = _find(context, create=create)
     context = take_word(context, fields_of(version), ask=not yes)
     fields = with_provider_keys(context, fields_of(version), variable or ())
-    settings = settings_for(context, fields)
+    template = context.settings(**provider_variable(context, fields)).provider
+    settings = settings_for(context, started(template, fields))
+    repeated = [("--client-id", client_id), ("--client-file", client_file), ("--scope", scope), ("--fleet", fleet)]
+    repeated += [*(("--variable", value) for value in variable or ()), *(("--tag", value) for value in tag or ())]
+    redirect_uri, listens = _find_redirect(context, template, redirect_uri, repeated, paste=paste)
     given = None if client_file is None else read_client_file(client_file)
     client, keeps_client = _find_client(context, settings, fields, given, client_id)
     authorization = build_authorization(
-        context.settings(**provider_variable(context, fields)).provider,
+        template,
         fields,
         client_id=client.client_id,
         redirect_uri=redirect_uri,
@@ -110,12 +124,12 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         scope=scope,
         pkce=pkce,
         token_host=settings.provider.host,
+        client_secret=client.client_secret,
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
     job = _Job(
         context=context,
-        settings=settings,
         authorization=authorization,
         client=client,
         keeps_client=keeps_client,
@@ -133,6 +147,34 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     return 0
 
 
+def _find_redirect(
+    context: Context, provider: Provider, given: str | None, repeated: Options, *, paste: bool
+) -> tuple[str, bool]:
+    """Give the redirect URI, and whether to wait for the redirect on this machine; an option has precedence.
+
+    The command that an error prints repeats the other options.
+
+    Raises:
+        BadParameter: The option is not a URI.
+        CommandFailed: The provider accepts no redirect to this machine, and no other was named.
+    """
+    loopback = provider.authorization.redirect.loopback if provider.authorization else None
+    uri = given or default_redirect_uri(loopback)
+    if uri is not None:
+        return uri, can_listen(uri, loopback) and not paste
+    is_name, options = loopback is Loopback.NAME, [str(word) for pair in repeated if pair[1] for word in pair]
+    accepts = "a name that it gives the registered URL" if is_name else "a redirect to an https URL that you registered"
+    raise CommandFailed(
+        f"{provider.title} accepts no redirect to this machine, only {accepts}",
+        fix=(
+            "Nothing has to answer at that URL: the browser ends on it, and you paste its address. With yours: "
+            if not is_name
+            else "The browser ends on the registered URL, and you paste its address. With your name: ",
+            context.command("authorize", "--paste", "--redirect-uri", "NAME" if is_name else _EXAMPLE, *options),
+        ),
+    )
+
+
 def _read_tags(given: Sequence[str]) -> list[tuple[str, str]]:
     tags = [item.partition("=") for item in given]
     if not all(key and equals for key, equals, _ in tags):
@@ -141,12 +183,7 @@ def _read_tags(given: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool]:
-    """Read what the secret holds, and say whether it has to be created.
-
-    Raises:
-        SecretNotFound: It can't be created, or is in another region.
-        InvalidSecretDocument: A deployment publishes to it.
-    """
+    """Read what the secret holds, and say whether it has to be created."""
     try:
         current = context.store().read(label=CURRENT)
     except SecretNotFound as missing:
@@ -213,7 +250,6 @@ class _Job:
     """What to do once the provider has authorized."""
 
     context: Context
-    settings: Settings
     authorization: AuthorizationRequest
     client: ClientCredentials
     keeps_client: bool
@@ -225,24 +261,26 @@ class _Job:
     create: Callable[[SecretValue], str] | None
     """Creates the secret, where it is missing."""
 
-    def complete(self, code: SecretValue) -> str:
+    def complete(self, redirect: Redirect) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
 
         Raises:
             TokenRefreshError: No tokens came, or they could not be stored.
         """
-        context, provider = self.context, self.settings.provider
+        # The redirect may have chosen the data center that exchanges the code.
+        context, settings = self.context, settings_for(self.context, redirect.put_into(self.change(self.known)))
+        parts, provider = context.run(settings).parts, settings.provider
         # The provider may have ended the old grant: new tokens that are not stored leave none.
         with finishing("The tokens are stored first."):
             sent_at = read_clock(context)  # Before the request, so that the stored expiry is never too late.
             grant = NewGrant(
-                tokens=exchange(context.run(self.settings).parts, self.authorization, code, self.client),
+                tokens=exchange(parts, self.authorization, redirect.code, self.client),
                 sent_at=sent_at,
                 asked_scope=self.authorization.scope,
                 client=self.client if self.keeps_client else None,
             )
-            stored = grant.store(context.run(self.settings).parts, self.known, self.change, self.create)
-        expires_at = stored.document.expires_at
+            stored = grant.store(parts, self.known, lambda it: redirect.put_into(self.change(it)), self.create)
+        expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
         output().print(text("Authorized: the tokens are stored.", "bold green"))
         output().print(
             fields_table(
@@ -250,12 +288,13 @@ class _Job:
                     ("secret", context.secret_id),
                     ("region", context.region),
                     ("provider", f"{provider.title} ({provider.host})"),
+                    ("account", ", ".join(f"{name} {value}" for name, value in account.items()) or None),
                     ("version", stored.version_id),
                     ("expires", None if expires_at is None else utc(expires_at)),
                 ]
             )
         )
-        say_published(context, self.settings, stored)
+        say_published(context, settings, stored)
         show(output(), *message("Next: ", context.command("status")))
         return authorized(context.secret_id, context.command("status"))
 
@@ -295,11 +334,7 @@ def with_provider_keys(context: Context, fields: Mapping[str, object], variables
     pairs = [text.partition("=") for text in variables]
     if not all(key and value for key, _, value in pairs):
         raise typer.BadParameter("--variable must be KEY=VALUE")
-    if pairs:
-        key = VARIABLES[is_snake(fields)]
-        known = fields.get(key)
-        added[key] = {**(known if isinstance(known, dict) else {}), **{name: value for name, _, value in pairs}}
-    return {**fields, **added}
+    return with_variables({**fields, **added}, {name: value for name, _, value in pairs})
 
 
 def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:
@@ -314,14 +349,14 @@ def _paste(job: _Job) -> None:
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
         try:
-            code = job.authorization.read_redirect(ask_secret("URL").reveal())
+            redirect = job.authorization.read_redirect(ask_secret("URL").reveal())
         except ForeignRedirect:
             errors().print(
                 "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "
                 "URL that the browser ends on after you authorize."
             )
         else:
-            job.complete(code)
+            job.complete(redirect)
             return
     raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
 

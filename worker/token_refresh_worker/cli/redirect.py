@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 import typer
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect
+from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, Redirect
 from token_refresh_worker.cli import browser
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.providers.endpoint import is_loopback
+from token_refresh_worker.providers.redirect import Loopback
 
 _CONNECTION_SECONDS: Final = 1.0
 """How long one connection may take to send its request. A browser opens connections that it never uses, and anyone on
@@ -32,15 +32,28 @@ let a process have 256 open files."""
 _LONGEST_HEAD_BYTES: Final = 65_536
 _GET: Final = re.compile(rb"GET (\S+) HTTP/1\.[01]\r?\n")
 _HEAD_ENDS: Final = re.compile(rb"\r?\n\r?\n")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _NO_SUCH_STACK: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
-def can_listen(redirect_uri: str) -> bool:
+DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
+
+
+def default_redirect_uri(loopback: Loopback | None) -> str | None:
+    """Return the redirect URI that a provider accepts on this machine; None where it accepts none."""
+    if loopback in {Loopback.NONE, Loopback.NAME}:
+        return None
+    return "http://localhost:8765/callback" if loopback is Loopback.LOCALHOST else DEFAULT_REDIRECT_URI
+
+
+def can_listen(redirect_uri: str, loopback: Loopback | None = None) -> bool:
     """Whether a redirect URI leads to this machine.
 
     Raises:
-        BadParameter: It is not a URI.
+        BadParameter: It is not a URI, nor a name where the provider has names for them.
     """
+    if loopback is Loopback.NAME and _NAME.fullmatch(redirect_uri):
+        return False
     try:
         parts = urlsplit(redirect_uri)
         is_uri = bool(parts.scheme) and parts.port != 0  # `port` raises if it is not a port.
@@ -63,7 +76,7 @@ class _Visit:
 class RedirectServer:
     """Listens at the redirect URI as soon as it is made."""
 
-    def __init__(self, authorization: AuthorizationRequest, complete: Callable[[SecretValue], str]) -> None:
+    def __init__(self, authorization: AuthorizationRequest, complete: Callable[[Redirect], str]) -> None:
         """Listen.
 
         Args:
@@ -163,11 +176,7 @@ class RedirectServer:
         _show(visit.connection, status, text)
 
     def _send_on(self) -> None:
-        """Let one visitor go on.
-
-        Raises:
-            CommandFailed: There was one already. Whoever has the state could send a code of another account.
-        """
+        """Let one visitor go on."""
         if self._started:
             raise CommandFailed(
                 "the page that leads to the provider was opened twice, perhaps by somebody else on this machine",
@@ -202,9 +211,6 @@ def _listen(host: str, port: int) -> list[socket.socket]:
     """Listen at a loopback host; at `localhost`, on both stacks.
 
     A browser may take either. Where only one of them is ours, another user of this machine takes the code at the other.
-
-    Raises:
-        CommandFailed: An address is in use, or may not be used.
     """
     with contextlib.ExitStack() as opened:
         listeners = []

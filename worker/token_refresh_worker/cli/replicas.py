@@ -93,21 +93,17 @@ def examine_replicas(
             "aws secretsmanager describe-secret --secret-id {} --query ReplicationStatus --region {}",
             *(secret_id, context.region),
         )
-        match replica.status:
-            case ReplicaStatus.IN_SYNC:
-                pass
-            case ReplicaStatus.IN_PROGRESS:
-                if behind > MAY_BE_BEHIND:
-                    yield Finding.attention(f"{where} is behind for {span(behind)}", "see whether it failed: ", see)
-            case ReplicaStatus.FAILED | ReplicaStatus.GONE:
-                how = "failed" if replica.status is ReplicaStatus.FAILED else "is gone"
-                yield Finding.broken(
-                    f"{where} {how}: consumers there read old tokens, or none",
-                    *("see why: ", see),
-                    ". Correct that: the function's role needs kms:GenerateDataKey and kms:Encrypt on a key of that "
-                    "region, and no other secret there may have the name. Then replicate again: ",
-                    _again(context, secret_id, replica),
-                )
+        if replica.status is ReplicaStatus.IN_PROGRESS and behind > MAY_BE_BEHIND:
+            yield Finding.attention(f"{where} is behind for {span(behind)}", "see whether it failed: ", see)
+        if replica.status in {ReplicaStatus.FAILED, ReplicaStatus.GONE}:
+            how = "failed" if replica.status is ReplicaStatus.FAILED else "is gone"
+            yield Finding.broken(
+                f"{where} {how}: consumers there read old tokens, or none",
+                *("see why: ", see),
+                ". Correct that: the function's role needs kms:GenerateDataKey and kms:Encrypt on a key of that "
+                "region, and no other secret there may have the name. Then replicate again: ",
+                _again(context, secret_id, replica),
+            )
 
 
 def _again(context: Context, secret_id: str, replica: Replica) -> Command:

@@ -227,7 +227,11 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         expires_at=read_moment(named("expires_in"), response_format.expiry),
         refresh_token_lifetime=min(filter(None, ends), default=None),
         scopes=read_scopes(tokens.get("scope")),
-        kept={name: value for name in response_format.keep if (value := kept_value(tokens.get(name))) is not None},
+        kept={
+            name: value
+            for name, path in response_format.kept.items()
+            if (value := kept_value(find(tokens, path))) is not None
+        },
     )
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from token_refresh.stored.access_token import EXTRA_NAME
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.matchers import FIELD, read_matchers
 from token_refresh_worker.providers.table import TomlTable
@@ -27,7 +28,7 @@ _HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-enco
 # No space at either end: that is not part of a value (RFC 9110 section 5.5), and httpcore refuses to send it.
 _HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
 # None that the token document has itself, in any spelling: a response must not overwrite it.
-_KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
+_KEPT: Final = rf"(?=.{{1,100}}\Z){EXTRA_NAME.pattern}(\.[A-Za-z0-9_]+)*"
 
 
 def request_format(table: TomlTable) -> RequestFormat:
@@ -113,6 +114,9 @@ def _check_read(table: TomlTable, response: ResponseFormat) -> None:
     twice = _first_twice(read)
     if twice:
         raise table.error("names", f"a name of its own for each field; {twice} would be read as two")
-    kept = sorted(set(read) & set(response.keep))
+    kept = sorted(set(read) & set(response.kept))
     if kept:
         raise table.error("keep", f"without {kept[0]}, which the token secret has under its own name")
+    twice = _first_twice(path.replace(".", "_") for path in response.keep)
+    if twice:
+        raise table.error("keep", f"a name of its own for each field; two would be stored as {twice}")

@@ -11,6 +11,7 @@ from token_refresh.records import record
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
+from token_refresh_worker.providers.redirect import RedirectFormat
 from token_refresh_worker.providers.variables import EndpointVariable, fill, places
 
 NOTICE: Final = timedelta(days=90)
@@ -99,6 +100,9 @@ class AuthorizationPage:
     pkce: bool = True
     issuer: str = ""
     """What its redirects carry as `iss` (RFC 9207), each of them; may have variables in it. Empty where unknown."""
+    redirect: RedirectFormat = field(default_factory=RedirectFormat)
+    identity: tuple[str, ...] = ()
+    """The kept values and variables that say whose account it is."""
 
 
 class Basis(StrEnum):
@@ -180,6 +184,18 @@ class Provider:
     def host(self) -> str:
         """The host that receives the refresh token, in lower case. Fill the variables first."""
         return host_of(self.token_endpoint)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The keys of the token document that hold what responses and the redirect bring beside the tokens."""
+        return (*self.response.kept, *(self.authorization.redirect.keep if self.authorization else ()))
+
+    def account(self, fields: Mapping[str, object]) -> dict[str, str | int]:
+        """Return whose grant a token document holds, as far as the profile names it and the document has it."""
+        variables = fields.get("providerVariables", fields.get("provider_variables"))
+        known = {**(variables if isinstance(variables, dict) else {}), **fields}
+        names = self.authorization.identity if self.authorization else ()
+        return {name: value for name in names if isinstance(value := known.get(name), str | int)}
 
     @property
     def needs_refresh_token(self) -> bool:

@@ -20,6 +20,7 @@ from token_refresh_worker.providers.provider import (
     RefreshTokenLife,
     Rotation,
 )
+from token_refresh_worker.providers.redirect import read_redirect_format
 from token_refresh_worker.providers.table import TomlTable
 from token_refresh_worker.providers.variables import (
     VARIABLE_IN_WORDS,
@@ -84,12 +85,24 @@ def _provider(name: str, table: TomlTable) -> Provider:
     unused = sorted(set(variables).difference(*map(places, endpoints)))
     if unused:
         raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
+    _check_kept(table, provider)
     _check_end(table, provider)
     resource = table.text("resource", None, pattern=_RESOURCE)
     # A profile nobody can check isn't accepted, not even a user's own.
     if not provider.evidence:
         raise table.error("evidence", "a list with at least one source ([[evidence]] with says, source and on)")
     return provider if resource is None else provider.for_resource(resource)
+
+
+def _check_kept(table: TomlTable, provider: Provider) -> None:
+    """Each kept value has one source, and an account is known by what is stored."""
+    page = provider.authorization
+    twice = sorted(set(provider.response.kept) & set(page.redirect.keep)) if page else ()
+    if twice:
+        raise table.error("authorization", f"without keep_redirect {twice[0]}: responses bring it (response: keep)")
+    unknown = sorted(set(page.identity) - {*provider.kept, *provider.variables}) if page else ()
+    if unknown:
+        raise table.error("authorization", f"without identity {unknown[0]}: no kept value or variable has that name")
 
 
 def _check_end(table: TomlTable, provider: Provider) -> None:
@@ -148,6 +161,8 @@ def _authorization(variables: dict[str, EndpointVariable], table: TomlTable) -> 
         code_params=table.texts_by_key("code_params", keys=FIELD),
         pkce=table.switch("pkce", default=True),
         issuer=_endpoint(table, "issuer", variables, default=""),
+        redirect=read_redirect_format(table, variables),
+        identity=table.texts("identity", pattern=FIELD),
     )
     taken = sorted(TAKEN & set(page.code_params))
     if taken:

@@ -6,6 +6,7 @@ either has a closed list of values, or stands to the left of a literal domain.
 
 import re
 from collections.abc import Mapping
+from dataclasses import field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,7 +22,10 @@ _PORT: Final = re.compile(r":\d+\Z")
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")  # no character that ends a host or climbs a path
 _LONGEST_VALUE: Final = 128
 _MOST_CHOICES: Final = 200  # enough for regions, and quick to search
-VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {_MOST_CHOICES} values that fit in a host name"
+VARIABLE_IN_WORDS: Final = (
+    f"a pattern, or a list of up to {_MOST_CHOICES} values that fit in a host name, or a table of them with what each "
+    "stands for"
+)
 """What `read_variable` takes."""
 _LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
 
@@ -34,6 +38,8 @@ class EndpointVariable:
     pattern: str
     """What a value must match as a whole; empty where `choices` lists all values."""
     choices: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What a value stands for in the endpoint, where that isn't the value itself."""
 
     @property
     def must_be(self) -> str:
@@ -56,10 +62,12 @@ def read_variable(name: str, value: object) -> EndpointVariable:
     if isinstance(value, str):
         re.compile(value)  # raises, so that a run never meets a wrong pattern
         return EndpointVariable(name=name, pattern=value)
-    if not isinstance(value, list) or not 0 < len(value) <= _MOST_CHOICES:
+    if not isinstance(value, list | dict) or not 0 < len(value) <= _MOST_CHOICES:
         raise ValueError
-    variable = EndpointVariable(name=name, pattern="", choices=tuple(value))
-    if not all(variable.accepts(choice) for choice in value):
+    texts = value if isinstance(value, dict) else {}
+    variable = EndpointVariable(name=name, pattern="", choices=tuple(value), texts=texts)
+    fits = replace(variable, choices=(*value, *texts.values()))
+    if not all(fits.accepts(choice) for choice in fits.choices):
         raise ValueError
     return variable
 
@@ -93,7 +101,8 @@ def host_is_fixed(template: str, variables: Mapping[str, EndpointVariable]) -> b
     for variable in variables.values():
         if variable.choices:
             # Labels add up, so the worst value of each list decides: a product of all lists could take hours.
-            host = host.replace(f"{{{variable.name}}}", min(variable.choices, key=_literal_labels))
+            texts = [variable.texts.get(choice, choice) for choice in variable.choices]
+            host = host.replace(f"{{{variable.name}}}", min(texts, key=_literal_labels))
     *_, last = _PLACE.split(host)
     return last == host or _LITERAL_DOMAIN.fullmatch(last) is not None
 
@@ -117,7 +126,8 @@ def fill(
                 f"provider {provider} needs the variable {name}: add it to providerVariables (provider_variables in a "
                 f"snake_case document) in the token secret. It must be {variables[name].must_be}"
             )
-    filled = _PLACE.sub(lambda place: str(values[place[1]]), template)
+    texts = {name: variables[name].texts.get(str(values[name]), str(values[name])) for name in places(template)}
+    filled = _PLACE.sub(lambda place: texts[place[1]], template)
     # No value holds a delimiter, so none can end the host early.
     assert host_of(filled) == urlsplit(filled).netloc.partition(":")[0].lower()  # noqa: S101 - cannot happen
     return filled

@@ -100,7 +100,7 @@ class Actions:
     def _carry(self, successor: TokenSet, claim_id: str, snapshot: Snapshot) -> Snapshot:
         """Stage stored tokens on top of the version that someone saved meanwhile, with its other keys."""
         current = snapshot.current
-        document = successor.document.carried(onto=current.document, keep=self.parts.provider.response.keep)
+        document = successor.document.carried(onto=current.document, keep=self.parts.provider.response.kept)
         version_id = staged_version_id(claim_id, current.version_id)
         # False is fine: the value follows from these two versions, so a taken ID holds the same tokens.
         self.parts.store.put(version_id, document.serialize(), label=OUTCOME)

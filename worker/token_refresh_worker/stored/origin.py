@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import positional_record, record
+from token_refresh.stored.access_token import EXTRA_NAME
 from token_refresh.stored.times import iso, read_iso
 
 T = TypeVar("T")
@@ -143,6 +144,8 @@ class Origin:
     """
     foreign: ForeignSets | None = None
     """What something else stored since the grant began, as far as runs have seen it."""
+    kept: tuple[str, ...] = ()
+    """The keys beside the tokens that consumers may read, as the provider's profile names them."""
 
     @property
     def grant_ending_at(self) -> datetime | None:
@@ -176,6 +179,7 @@ class Origin:
             "revoked_at": self.revoked_at and iso(self.revoked_at),
             "token": self.token,
             "foreign": self.foreign and self.foreign.as_fields(),
+            "kept": list(self.kept) or None,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -228,6 +232,7 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
         scopes=_read_texts(found.get("scopes")),
         token=if_readable(partial(matching, FINGERPRINT), found.get("token")),
         foreign=if_readable(_read_foreign, found.get("foreign")),
+        kept=tuple(name for name in _read_texts(found.get("kept")) or () if EXTRA_NAME.fullmatch(name)),
     )
 
 

@@ -1,14 +1,18 @@
 """The published document: what consumers need of a token set, without the refresh token."""
 
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.access_token import read_extra
 from token_refresh.stored.json_object import write_object
 from token_refresh.stored.times import iso
 from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import ORIGIN_KEY
 
 
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:
     """Write the access token, its expiry in Unix milliseconds, type and scope, and the version that it comes from.
 
+    What the provider's profile keeps is there, too, such as `realmId`; `tokenRefresh.kept` names it, as in the token
+    document.
     Type and scope are those of the token document; the default is a bearer token (RFC 6750). Of a revoked grant, write
     since when there is no access token any more.
     """
@@ -17,12 +21,15 @@ def published_document(document: TokenDocument, source_version_id: str) -> Secre
     assert document.access_token is not None  # noqa: S101 - the plan publishes only complete token sets
     assert document.expires_at is not None  # noqa: S101 - likewise
     fields = document.fields
+    extra = read_extra(fields)
     return write_object(
         {
+            **extra,
             "accessToken": document.access_token.reveal(),
             "expiresAt": int(document.expires_at.timestamp() * 1000),
             "tokenType": fields.get("tokenType", fields.get("token_type", "Bearer")),
             "scope": fields.get("scope"),
             "sourceVersionId": source_version_id,
+            **({ORIGIN_KEY: {"kept": list(extra)}} if extra else {}),
         }
     )

@@ -23,6 +23,7 @@ from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest,
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names, read_profile
 from token_refresh_worker.providers.provider import Basis, GraceEnd, OldAccessToken, Provider, Rotation
+from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.failures import span
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -30,6 +31,13 @@ _BASES: Final = {
     Basis.DOCUMENTED: "",
     Basis.REPORTED: " (reported, not documented)",
     Basis.ASSUMED: " (assumed, not verified)",
+}
+_REDIRECTS: Final = {
+    None: None,
+    Loopback.NONE: "https only, none to this machine",
+    Loopback.LOCALHOST: "https, or http://localhost",
+    Loopback.IP: "https, or http://127.0.0.1",
+    Loopback.NAME: "a name that the provider gives the registered URL",
 }
 _OLD: Final = {
     None: "not stated; it counts as ended",
@@ -134,6 +142,9 @@ def _show(provider: Provider) -> None:
                 ("limit", f"{rate.requests} in {span(rate.per)} for each {rate.scope}" if rate else None),
                 ("authorization page", page.endpoint if page else None),
                 ("scopes", ", ".join(page.scopes) or None if page else None),
+                ("redirect URI", _REDIRECTS[page.redirect.loopback] if page else None),
+                ("kept for services", ", ".join(provider.kept) or None),
+                ("account", ", ".join(page.identity) or None if page else None),
                 ("resource", provider.request.params.get("resource")),
                 ("revocation", provider.revocation_endpoint or None),
                 (
@@ -257,7 +268,7 @@ def _check_success(provider: Provider, response: EndpointResponse) -> list[str]:
     redeems = provider.request.grant is Grant.REFRESH_TOKEN
     if redeems and provider.rotation is Rotation.ALWAYS and response.refresh_token is None:
         problems.append(f"{SUCCESS}: has no refresh token, and rotation is always")
-    problems += [f"{SUCCESS}: has no {name} to keep" for name in provider.response.keep if name not in response.kept]
+    problems += [f"{SUCCESS}: has no {name} to keep" for name in provider.response.kept if name not in response.kept]
     return problems
 
 

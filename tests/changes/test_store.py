@@ -1,0 +1,76 @@
+"""Tokens of a new grant are stored, whatever happens to the secret meanwhile."""
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from run.world import World, refuse
+from testbed.fakes import PUBLISHED_ID, FakeStore, tokens
+from token_refresh.errors import SecretAccessDenied
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.store import SWAPS, NewGrant, StoredGrant
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.stored.origin import in_table
+
+
+def authorize(world: World, **known: Any) -> StoredGrant:
+    """Store the tokens of a new grant; what was known before the consent is `known`."""
+    grant = NewGrant(tokens=tokens(7), sent_at=world.clock.service_now)
+    return grant.store(world.run().parts, known, dict)
+
+
+def test_an_edit_during_the_consent() -> None:
+    """The tokens are put on what is stored by now: a client secret that was replaced meanwhile stays replaced."""
+    world = World(published=True)
+    known = fields_of(world.store.read(label=CURRENT))
+    world.save(clientSecret="rotated")
+
+    stored = authorize(world, **known)
+
+    assert ("rotated", "refresh-7") == (world.current()["clientSecret"], world.current()["refreshToken"])
+    assert stored.copy.replace(stored.document, stored.version_id)
+    assert stored.version_id == world.current(PUBLISHED_ID)["sourceVersionId"]
+
+
+def test_a_secret_that_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After five refusals the tokens replace whatever is there: without them the grant would be lost."""
+    world, refusals = World(), itertools.count(1)
+    monkeypatch.setattr(FakeStore, "move_label", lambda *_, **__: next(refusals) > SWAPS)
+
+    stored = authorize(world)
+
+    assert SWAPS + 1 == next(refusals)
+    assert stored.version_id == world.labels()[CURRENT]
+
+
+def test_a_secret_that_can_not_be_read_any_more() -> None:
+    """Where the secret is denied after the exchange, the tokens are put on what was known before."""
+    world = World()
+    world.store.before = refuse("read AWSCURRENT", SecretAccessDenied("denied"))
+
+    stored = authorize(world, clientId="known")
+
+    world.store.before = lambda _: None
+    assert (stored.version_id, "known") == (world.labels()[CURRENT], world.current()["clientId"])
+
+
+def test_a_secret_without_a_value() -> None:
+    """The first tokens of an empty secret need no swap."""
+    world = World(stored=False)
+
+    assert authorize(world).version_id == world.labels()[CURRENT]
+
+
+def test_claims_that_were_moved_during_the_consent() -> None:
+    """The document names the claim store of today: runs of the one before would send nothing."""
+    world = World()
+    world.execute(force=True)
+    known, parts = fields_of(world.store.read(label=CURRENT)), world.run().parts
+    world.pass_time(timedelta(hours=1))
+    assert world.move(in_table("claims"))
+
+    NewGrant(tokens=tokens(7), sent_at=world.clock.service_now).store(parts, known, dict)
+
+    assert {"store": "table", "table": "claims"}.items() <= world.current()["tokenRefresh"].items()

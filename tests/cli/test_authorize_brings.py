@@ -1,0 +1,299 @@
+"""`authorize`: what a redirect brings beside its code, and which redirect a provider accepts."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from cli.authorizing import Person, consent, stored
+from cli.scene import Cli
+from testbed.provider.authorization_server import AuthorizationServer
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.reader import TokenReader
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, Redirect
+from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.providers.redirect import RedirectFormat, RedirectVariable
+
+DATA_CENTERS = RedirectVariable(parameter="location", start="com", values={"us": "com", "eu": "eu"})
+HOSTILE = ("evil.example", "https://evil.example", "eu/../evil", "eu@evil.example", "EU", "com", "")
+LOCAL = "--redirect-uri=http://127.0.0.1:{}/callback"
+PROFILE = """
+title = "Centers"
+token_endpoint = "{origin}/api/{{place}}/oauth2/token"
+rotation = "always"
+grace = 0
+[variables.place]
+com = "nowhere"
+eu = "v3"
+[access_token]
+lifetime_seconds = 7200
+[authorization]
+endpoint = "{page}"
+identity = ["place"]
+[authorization.redirect_variables.place]
+parameter = "location"
+start = "com"
+values = {{ us = "com", eu = "eu" }}
+[[evidence]]
+says = "All of it"
+source = "https://example.com/docs"
+on = 2026-11-29
+"""
+
+
+def request(*, known: tuple[str, ...] = (), signs: bool = True, **redirect: Any) -> AuthorizationRequest:
+    return AuthorizationRequest(
+        endpoint="https://login.example.com/authorize",
+        client_id="me",
+        redirect_uri="https://app.example.com/callback",
+        scope=None,
+        pkce=True,
+        redirect=RedirectFormat(**redirect),
+        known=dict.fromkeys(known),
+        client_secret=SecretValue("hush") if signs else None,
+    )
+
+
+def read(asked: AuthorizationRequest, **response: str | None) -> Redirect:
+    given = {"state": asked.state, "code": "c", **response}
+    query = urlencode({name: value for name, value in given.items() if value is not None})
+    return asked.read_redirect(f"{asked.redirect_uri}?{query}")
+
+
+def adding(**response: str) -> Callable[[str], str]:
+    """Consent, at a provider that adds these parameters to its redirect."""
+    return lambda url: f"{consent(url)}&{urlencode(response)}"
+
+
+def test_what_is_kept_comes_once_and_is_an_identifier() -> None:
+    """A value that the profile keeps is read; one that comes twice makes the redirect a foreign one."""
+    asked = request(keep=("realmId",))
+
+    assert {"realmId": "9130:a.b_c~d@e-f"} == read(asked, realmId="9130:a.b_c~d@e-f").kept
+    with pytest.raises(ForeignRedirect):
+        asked.read_redirect(f"{asked.redirect_uri}?state={asked.state}&code=c&realmId=1&realmId=2")
+
+
+@pytest.mark.parametrize("value", [None, "", "a b", "a/b", "a\n", "1" * 257, "https://evil.example", "é", "{}"])
+def test_a_wrong_kept_value_is_refused(value: str | None) -> None:
+    """A missing or malformed value ends the command before the code is used, and is not quoted."""
+    with pytest.raises(
+        ChangeFailed, match=r"the redirect's realmId is (missing|malformed): its code was not used"
+    ) as no:
+        read(request(keep=("realmId",)), realmId=value)
+    assert not value or value not in str(no.value)
+
+
+def test_another_name_of_the_code() -> None:
+    """Where the code has another name, a parameter `code` is none."""
+    asked = request(code_name="spapi_oauth_code")
+
+    assert "sp" == read(asked, spapi_oauth_code="sp", code="no").code.reveal()
+    with pytest.raises(ForeignRedirect):
+        read(asked)
+
+
+def test_a_redirect_chooses_from_a_closed_list() -> None:
+    """A parameter picks a value that the profile lists; without it the value that the operator named holds."""
+    assert {"region": "eu"} == read(request(variables={"region": DATA_CENTERS}), location="eu").variables
+    assert {} == read(request(variables={"region": DATA_CENTERS}, known=("region",))).variables
+    with pytest.raises(ChangeFailed, match="the redirect's location is missing: its code was not used"):
+        read(request(variables={"region": DATA_CENTERS}))
+
+
+@pytest.mark.parametrize("known", [(), ("region",)])
+@pytest.mark.parametrize("location", HOSTILE)
+def test_a_redirect_supplies_no_host(location: str, known: tuple[str, ...]) -> None:
+    """A value that the profile doesn't list is refused, also where the operator has named one."""
+    if location or not known:  # An empty parameter counts as none.
+        with pytest.raises(ChangeFailed, match=r"location is (missing|none that the profile lists)"):
+            read(request(variables={"region": DATA_CENTERS}, known=known), location=location)
+
+
+@pytest.mark.parametrize("host", ["YWRtaW4", "YWRt/aW4="])
+def test_a_signed_redirect(host: str) -> None:
+    """A signature by the client secret over all other parameters is believed, decoded or as they are sent."""
+    asked = request(signature="hmac")
+    fields = {"code": "c", "host": host, "shop": "acme.myshopify.com", "state": asked.state, "timestamp": "1337178173"}
+
+    for text in (urlencode(fields), "&".join(f"{name}={value}" for name, value in fields.items())):
+        signature = hmac.new(b"hush", text.encode(), hashlib.sha256).hexdigest()
+        assert "c" == asked.read_redirect(f"https://a.example/?{urlencode(fields)}&hmac={signature}").code.reveal()
+        changed = urlencode({**fields, "shop": "evil.myshopify.com"})
+        for query in (f"{changed}&hmac={signature}", f"{urlencode(fields)}&hmac={signature[:-1]}", urlencode(fields)):
+            with pytest.raises(ChangeFailed, match="hmac is not the signature of your client secret"):
+                asked.read_redirect(f"https://a.example/?{query}")
+
+
+def test_without_a_client_secret_no_signature_is_right() -> None:
+    """An empty key signs nothing."""
+    asked = request(signature="hmac", signs=False)
+    query = f"code=c&state={asked.state}"
+    with pytest.raises(ChangeFailed, match="signature"):
+        asked.read_redirect(f"https://a.example/?{query}&hmac={hmac.new(b'', query.encode(), 'sha256').hexdigest()}")
+
+
+def test_a_company_reaches_every_reader(
+    cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int, store: SecretsManagerServer
+) -> None:
+    """QuickBooks' `realmId` is stored, published, shown, read, kept by a refresh, and replaced by the next consent."""
+    store.client().create_secret(Name="copy", SecretString="{}")
+    fixed = ["authorize", "qb", f"--client-file={client_file}", LOCAL.format(free_port), "--yes"]
+    settings = {"PROVIDER": "quickbooks", "PUBLISHED_SECRET_ID": "copy"}
+
+    def extra(secret_id: str) -> dict[str, Any]:
+        return dict(TokenReader(secret_id, client=store.client()).token().extra)
+
+    someone = person(adding(realmId="9130"))
+    ended = cli(*fixed, **settings)
+
+    assert 0 == ended.code, ended.screen
+    someone.leave()
+    assert "realmId 9130" in ended.screen
+    assert ("9130", ["realmId"]) == (stored(store, "qb")["realmId"], stored(store, "qb")["tokenRefresh"]["kept"])
+    copy = stored(store, "copy")
+    assert {"accessToken", "expiresAt", "tokenType", "scope", "sourceVersionId", "realmId", "tokenRefresh"} == set(copy)
+    assert {"kept": ["realmId"]} == copy["tokenRefresh"]
+    assert {"realmId": "9130"} == extra("qb") == extra("copy")
+    assert "refreshed" == cli("refresh", "qb", "--force", "--json", **settings).json["outcome"]
+    assert {"realmId": "9130"} == extra("qb") == extra("copy")
+
+    someone = person(adding(realmId="77"))
+    assert 0 == cli(*fixed, **settings).code
+    someone.leave()
+    assert {"realmId": "77"} == extra("qb") == extra("copy")
+
+
+@pytest.mark.parametrize("brought", [{}, {"realmId": "a b"}])
+def test_a_redirect_without_its_company(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    client_file: Path,
+    person: Callable[..., Person],
+    free_port: int,
+    provider: AuthorizationServer,
+    brought: dict[str, str],
+) -> None:
+    """Without `realmId` the command ends, and no token request is sent."""
+    before = len(provider.requests())
+    someone = person(adding(**brought))
+
+    ended = cli("authorize", f"--client-file={client_file}", LOCAL.format(free_port), "--yes", PROVIDER="quickbooks")
+
+    assert (1, [400]) == (ended.code, [page.status_code for page in someone.leave().pages])
+    assert "realmId is" in ended.screen
+    assert before == len(provider.requests())
+
+
+def test_a_redirect_chooses_the_data_center(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    client_file: Path,
+    person: Callable[..., Person],
+    free_port: int,
+    provider: AuthorizationServer,
+    store: SecretsManagerServer,
+    tmp_path: Path,
+) -> None:
+    """The code goes to the data center that the redirect picked, and so does each refresh."""
+    text = PROFILE.format(origin=provider.issuer, page=provider.authorization_endpoint)
+    (tmp_path / "centers.toml").write_text(text)
+    settings = {"PROVIDER": "centers", "PROVIDER_PROFILES": str(tmp_path)}
+    settings |= {"TOKEN_ENDPOINT": "", "AUTHORIZATION_ENDPOINT": ""}
+    fixed = ["authorize", f"--client-file={client_file}", LOCAL.format(free_port), "--yes"]
+    before = len(provider.requests())
+
+    someone = person(adding(location="https://evil.example"))
+    refused = cli(*fixed, **settings)
+    someone.leave()
+    someone = person(adding(location="eu"))
+    ended = cli(*fixed, **settings)
+    someone.leave()
+
+    assert (1, 0) == (refused.code, ended.code), ended.screen
+    assert "location is none that the profile lists" in refused.screen
+    assert {"place": "eu"} == stored(store)["providerVariables"]
+    assert "place eu" in ended.screen
+    assert 1 == len(provider.requests()) - before
+    assert "refreshed" == cli("refresh", "--force", "--json", **settings).json["outcome"]
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [("quickbooks", "https://example.com/callback"), ("square", "https://example.com/callback"), ("ebay", "NAME")],
+)
+def test_where_no_redirect_to_this_machine_works(
+    cli: Cli, client_file: Path, person: Callable[..., Person], name: str, uri: str
+) -> None:
+    """The command ends before the browser opens, and prints one that works, with the other options."""
+    someone = person(consent)
+
+    ended = cli("authorize", f"--client-file={client_file}", "--scope=a b", "--variable=x=y", f"--provider={name}")
+
+    assert 1 == ended.code
+    assert someone.pages == []
+    printed = " ".join(ended.screen.split())
+    assert "accepts no redirect to this machine" in printed
+    assert f"authorize upwork-oauth-tokens --paste --redirect-uri {uri} --client-file {client_file}" in printed
+    assert "--scope 'a b' --variable x=y --region eu-central-1" in printed
+    assert f"--provider {name}" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [("hubspot", "localhost"), ("microsoft", "localhost"), ("spotify", "127.0.0.1"), ("upwork", "127.0.0.1")],
+)
+def test_the_default_redirect_fits_the_provider(cli: Cli, client_file: Path, name: str, host: str) -> None:
+    """A provider that wants `localhost`, or an IP address, gets that."""
+    tenant = ["--variable=tenant=common"] if name == "microsoft" else []
+
+    fixed = ["authorize", f"--client-file={client_file}", f"--provider={name}", "--paste", "--yes", *tenant]
+
+    ended = cli(*fixed, CLAIM_TABLE="claims")
+
+    assert f"redirect_uri=http%3A%2F%2F{host}%3A8765%2Fcallback" in ended.err
+
+
+def test_a_redirect_that_is_a_name(cli: Cli, client_file: Path) -> None:
+    """EBay's RuName is sent as `redirect_uri`, and the redirect is pasted; any other provider refuses a name."""
+    name = "--redirect-uri=Acme_Inc-AcmeInc-AcmePR-abcde"
+
+    ended = cli("authorize", f"--client-file={client_file}", name, "--yes", "--provider=ebay")
+    refused = cli("authorize", f"--client-file={client_file}", name, "--yes")
+
+    assert "redirect_uri=Acme_Inc-AcmeInc-AcmePR-abcde" in ended.err
+    assert "Copy the whole URL" in ended.err
+    assert 64 == refused.code
+
+
+def test_pasted_redirects(
+    cli: Cli,
+    client_file: Path,
+    provider: AuthorizationServer,
+    monkeypatch: pytest.MonkeyPatch,
+    store: SecretsManagerServer,
+) -> None:
+    """A pasted URL with another state or cut off is asked for again; an error and another issuer end the command."""
+    own, known = "http://127.0.0.1/callback", "one-known-value-that-is-long-enough"
+    fixed = ["authorize", f"--client-file={client_file}", "--paste", f"--redirect-uri={own}", "--yes"]
+    monkeypatch.setattr("token_refresh_worker.changes.authorization.secrets.token_urlsafe", lambda _: known)
+    cut = ("code=c&state=other", "code=c&sta", f"state={known}", f"code=&state={known}", "")
+    before = len(provider.requests())
+
+    foreign = cli(*fixed, stdin="".join(f"{own}?{query}\n" for query in cut))
+    denied = cli(*fixed, stdin=f"{own}?error=access_denied&state={known}\n")
+    mixed = cli(*fixed, stdin=f"{own}?code=c&state={known}&iss=https%3A%2F%2Fevil.example\n")
+
+    assert len(cut) == foreign.screen.count("does not belong to this authorization")
+    assert "the provider did not authorize (access_denied)" in denied.screen
+    assert "(RFC 9207): its code was not used" in " ".join(mixed.screen.split())
+    assert before == len(provider.requests())
+    assert [1, 1, 1] == [ended.code for ended in (foreign, denied, mixed)]
+    used = cli(*fixed, stdin=f"{own}?code=used-before&state={known}\n")
+    assert (1, 1) == (used.code, len(provider.requests()) - before)
+    assert "the code was used, has expired" in " ".join(used.screen.split())
+    with pytest.raises(Exception, match="ResourceNotFound"):
+        stored(store)
