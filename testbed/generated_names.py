@@ -16,14 +16,14 @@ LIMITS = {
     "AWS::SQS::Queue": ("QueueName", 80),
 }
 """The property with the name of each type, and how long that may be."""
-_RANDOM = 12
+RANDOM = 12
 
 
 def generated_name(stack: str, logical_id: str, limit: int) -> str:
     """Return a name in which stack and logical ID have an equal share, and each what the other leaves."""
-    free = limit - _RANDOM - 2
+    free = limit - RANDOM - 2
     for_stack = min(len(stack), max(-(-free // 2), free - len(logical_id)))
-    digest = hashlib.sha256(f"{stack}/{logical_id}".encode()).hexdigest()[:_RANDOM]
+    digest = hashlib.sha256(f"{stack}/{logical_id}".encode()).hexdigest()[:RANDOM]
     return f"{stack[:for_stack]}-{logical_id[: free - for_stack]}-{digest}"
 
 

@@ -16,8 +16,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from testbed.secrets_manager.server import SecretsManagerServer
 
-# Set by `scripts/prove conformance --live`, and by nothing else.
-LIVE_REGION = os.environ.get("CONFORMANCE_LIVE_REGION")
+LIVE_REGION = "CONFORMANCE_LIVE_REGION"
+"""The variable that `scripts/prove conformance --live` sets, and nothing else."""
 PREFIX = "token-refresh-conformance-"
 """What the names of the suite's secrets begin with."""
 
@@ -96,7 +96,7 @@ def moto() -> Iterator[Backend]:
 
 @contextmanager
 def aws() -> Iterator[Backend]:
-    session = boto3.Session(region_name=LIVE_REGION)
+    session = boto3.Session(region_name=os.environ[LIVE_REGION])
     with serving("aws", session.region_name or "", session=session) as backend:
         yield backend
 
@@ -120,4 +120,9 @@ def serving(name: str, region: str, *, session: Any = None, **options: str) -> I
             client.close()
 
 
-BACKENDS = {"ours": ours, "moto": moto} if LIVE_REGION is None else {"aws": aws}
+BACKENDS = {"ours": ours, "moto": moto, "aws": aws}
+
+
+def chosen() -> list[str]:
+    """Return which of them the suite runs against: the real one alone where it was asked for."""
+    return ["aws"] if LIVE_REGION in os.environ else ["ours", "moto"]

@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from conformance.backends import PREFIX
+from conformance.backends import LIVE_REGION, PREFIX
 
 ACTIONS = (
     "BatchGetSecretValue",
@@ -47,7 +47,7 @@ def main() -> int:
     if (options.region or options.sweep) and not options.live:
         parser.error("--region and --sweep need --live")
     if options.live:
-        os.environ["CONFORMANCE_LIVE_REGION"] = region = _usable_region(options.region)
+        os.environ[LIVE_REGION] = region = _usable_region(options.region)
         print(f"Secrets Manager in {region}; secrets are named {PREFIX}...", file=sys.stderr)
         print("Needs the permissions " + ", ".join(f"secretsmanager:{name}" for name in ACTIONS), file=sys.stderr)
         if options.sweep:

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE
-from fleet.rows import arn, failed, row, rows
+from fleet.rows import arn, failed, row, rows, seen
 from testbed.builders import MINUTE, NOW
 from testbed.fakes import FakeClock
 from testbed.fleet_index import MemoryIndex, MemoryQueue
@@ -15,6 +16,7 @@ from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.fleet import Limits
+from token_refresh_worker.fleet.core.row import Row
 from token_refresh_worker.fleet.dispatcher import hand_out, take_stock
 from token_refresh_worker.fleet.settings import FleetSettings
 from token_refresh_worker.handlers import dispatch
@@ -135,3 +137,18 @@ def test_the_handler(
         lines[0]["BreakersOpen"],
         lines[3]["reason"],
     )
+
+
+def test_an_index_that_is_behind() -> None:
+    """A row that an old listing shows as due is read once more: a run has reported, or the secret has left."""
+    stale = [row("ran"), row("left"), row("due")]
+
+    class Behind(MemoryIndex):
+        def rows(self) -> Iterator[Row]:
+            return iter(stale)
+
+    current = [row("ran", next_at=NOW + MINUTE, found=seen(at=NOW)), row("due")]
+    fleet, decision = take_stock(Behind(by_arn={each.secret_arn: each for each in current}), Limits(), NOW)
+
+    assert current == list(fleet.rows)
+    assert [arn("due")] == [message.secret_arn for message in decision.messages]

@@ -121,13 +121,14 @@ def _blocks() -> list[tuple[str, str]]:
     ]
 
 
-def _is_profile(block: str) -> bool:
-    return "title" in tomllib.loads(block)
+def _is_flat(block: str) -> bool:
+    """Whether it is a deployment's file; a provider's profile, or a part of one, has tables."""
+    return not any(isinstance(value, dict) for value in tomllib.loads(block).values())
 
 
-FILES = [(page, block) for page, block in _blocks() if not _is_profile(block)]
+FILES = [(page, block) for page, block in _blocks() if _is_flat(block)]
 """The deployment files of all pages."""
-(PROFILE,) = (block for _, block in _blocks() if _is_profile(block))
+(PROFILE,) = (block for _, block in _blocks() if "title" in tomllib.loads(block))
 """The provider's profile that docs/providers.md shows."""
 
 

@@ -117,6 +117,22 @@ SCENARIOS = [
         prepare=refused_by_store("UpdateSecretVersionStage", "AccessDeniedException", label="AWSPENDING"),
     ),
     Scenario(
+        name="response kept",
+        ends="ResponseKept",
+        prepare=responded(200, data={"accessToken": IN_RESPONSE, IN_RESPONSE: IN_RESPONSE}),
+        environment={"REPLAY_GRACE_SECONDS": "0"},
+    ),
+    Scenario(
+        name="response refused",
+        ends="InvalidTokenResponse",
+        prepare=both(
+            responded(200, data={"accessToken": IN_RESPONSE}),
+            refused_by_store("PutSecretValue", "AccessDeniedException", label="REFRESH_OUTCOME"),
+        ),
+        environment={"REPLAY_GRACE_SECONDS": "0"},
+        deadline_seconds=25,
+    ),
+    Scenario(
         name="record denied",
         ends="ClientRejected",
         prepare=both(

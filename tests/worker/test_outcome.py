@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from testbed.builders import DAY, HOUR, NOW, document, policy
-from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
+from token_refresh.errors import ReauthorizationRequired, ResponseKept, TokenRefreshError, TokensNotStored
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, last_line
 
@@ -76,6 +76,7 @@ def test_what_is_not_known_is_null_in_the_result() -> None:
         (outcome("superseded"), (0, 0, 1, 0, 0)),
         (failure(TokensNotStored("x")), (0, 0, 0, 1, 0)),
         (failure(ReauthorizationRequired("x")), (0, 0, 0, 1, 1)),
+        (failure(ResponseKept("x")), (0, 0, 0, 1, 1)),
     ],
 )
 def test_the_last_line_is_the_metric(ended: Outcome, counters: tuple[int, int, int, int, int]) -> None:

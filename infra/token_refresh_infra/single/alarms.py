@@ -106,15 +106,17 @@ class RefreshAlarms(Alarms):
         )
 
     def reauthorization_required(self) -> Watch:
-        """The provider rejected the refresh token; consumers work until the access token expires.
+        """The provider rejected the refresh token, or its response can't be read and is kept (`ResponseKept`).
 
-        Fix: run `doctor`, since wrong client credentials can look the same; then `authorize`.
+        Consumers work until the access token expires. Fix: run `doctor`, since wrong client credentials can look the
+        same; then `authorize`. For a kept response, `recover`.
         """
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
             "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
             "a person has to authorize again before that. Check the client credentials first: wrong ones can look the "
-            f"same. First: token-refresh authorize {self._with_function}",
+            "same. If the log says ResponseKept, the tokens may be in a kept response: token-refresh recover shows it. "
+            f"First: token-refresh authorize {self._with_function}",
         )
 
     def superseded(self) -> Watch:

@@ -168,9 +168,6 @@ class AuthorizationRequest:
         """Refuse the response of another authorization server (RFC 9207 section 2.4).
 
         Where the profile doesn't say what its provider sends, `iss` must be on a host of the provider's.
-
-        Raises:
-            ChangeFailed: It is another one's.
         """
         if issuer == self.issuer:
             return

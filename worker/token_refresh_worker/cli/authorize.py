@@ -183,12 +183,7 @@ def _read_tags(given: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool]:
-    """Read what the secret holds, and say whether it has to be created.
-
-    Raises:
-        SecretNotFound: It can't be created, or is in another region.
-        InvalidSecretDocument: A deployment publishes to it.
-    """
+    """Read what the secret holds, and say whether it has to be created."""
     try:
         current = context.store().read(label=CURRENT)
     except SecretNotFound as missing:

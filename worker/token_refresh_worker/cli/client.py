@@ -64,12 +64,7 @@ def client(
 
 
 def _token_fields(context: Context) -> dict[str, object]:
-    """Read the token document.
-
-    Raises:
-        SecretEmpty: There is none yet.
-        InvalidSecretDocument: Something else is stored.
-    """
+    """Read the token document."""
     version = context.store().read(label=CURRENT)
     fields = fields_of(version)
     if version is None:

@@ -88,11 +88,7 @@ def _warn(snapshot: Snapshot, policy: Policy, made: ClaimPause) -> None:
 
 
 def _refuse_in_fleet(context: Context, name: str, *options: str) -> None:
-    """Refuse a member of a fleet, whose dispatcher has to know of the pause.
-
-    Raises:
-        CommandFailed: It is one.
-    """
+    """Refuse a member of a fleet, whose dispatcher has to know of the pause."""
     fleet = context.deployment.fleet
     if fleet is None:
         return

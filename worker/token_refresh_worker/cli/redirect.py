@@ -176,11 +176,7 @@ class RedirectServer:
         _show(visit.connection, status, text)
 
     def _send_on(self) -> None:
-        """Let one visitor go on.
-
-        Raises:
-            CommandFailed: There was one already. Whoever has the state could send a code of another account.
-        """
+        """Let one visitor go on."""
         if self._started:
             raise CommandFailed(
                 "the page that leads to the provider was opened twice, perhaps by somebody else on this machine",
@@ -215,9 +211,6 @@ def _listen(host: str, port: int) -> list[socket.socket]:
     """Listen at a loopback host; at `localhost`, on both stacks.
 
     A browser may take either. Where only one of them is ours, another user of this machine takes the code at the other.
-
-    Raises:
-        CommandFailed: An address is in use, or may not be used.
     """
     with contextlib.ExitStack() as opened:
         listeners = []

@@ -103,11 +103,7 @@ def _revoked(version: SecretVersion | None) -> TokenSet | None:
 
 
 def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevocation:
-    """Give what sends the request to the profile's revocation endpoint.
-
-    Raises:
-        CommandFailed: The profile has none, or the provider has no grant.
-    """
+    """Give what sends the request to the profile's revocation endpoint."""
     provider = settings.provider
     if provider.request.grant is Grant.CLIENT_CREDENTIALS:
         raise CommandFailed(

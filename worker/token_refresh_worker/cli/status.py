@@ -70,11 +70,7 @@ def status(
 
 
 def _read(context: Context) -> tuple[Health, list[RenderableType]]:
-    """Read the state and lay it out.
-
-    Raises:
-        TokenRefreshError: The health is unknown.
-    """
+    """Read the state and lay it out."""
     try:
         state = read_state(context)
     except TokenRefreshError as failure:

@@ -27,7 +27,7 @@ class Transition(StrEnum):
     SCOPES_SHRUNK = "Scopes Shrunk"
     """A refresh brought tokens with fewer scopes than before: the provider rejects some requests from now on."""
     CORRECTION_REQUIRED = "Correction Required"
-    """The secret can't be refreshed as it is: a document, a setting or a permission is wrong. Of a fleet alone."""
+    """The secret can't be refreshed: document, setting or permission is wrong, or a response is kept. A fleet's."""
     REFRESH_HELD = "Refresh Held"
     """A request may have been received, and a repeat may revoke the grant: the refresh waits. Of a fleet alone."""
     DOCUMENT_MISSING = "Document Missing"

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from token_refresh.errors import ReauthorizationRequired, TokenRefreshError
+from token_refresh.errors import ReauthorizationRequired, ResponseKept, TokenRefreshError
 from token_refresh.records import record
 from token_refresh.stored.times import iso
 from token_refresh_worker.core.schedule import Policy, due_at
@@ -152,7 +152,8 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "Recovered": int(report.name is OutcomeName.RECOVERED),
         "Superseded": int(report.name is OutcomeName.SUPERSEDED),
         "Failed": int(report.name is None),
-        "ReauthorizationRequired": int(isinstance(report.error, ReauthorizationRequired)),
+        # A kept response may hold the tokens; either way nothing is sent before a person looked.
+        "ReauthorizationRequired": int(isinstance(report.error, ReauthorizationRequired | ResponseKept)),
         # Only then, since a metric costs by the hours in which it is sent.
         "Paused": None if report.paused is None else 1,
         "DurationMs": duration_ms,

@@ -187,10 +187,6 @@ class Redemption:
 
         With claims in a table, that keeps them from the first failure on. A refusal that does not pass by itself, such
         as a missing permission, then ends the run at once.
-
-        Raises:
-            TokensKept: They could not be stored in time; the next run stores them.
-            TokensNotStored: They could not be stored in time, nor kept.
         """
         # Derived, so that the next run finds the tokens if this one dies before it promotes them.
         version_id, value = staged_version_id(claim.claim_id, claim.version_id), document.serialize()

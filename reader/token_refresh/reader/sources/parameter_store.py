@@ -65,11 +65,7 @@ class ParameterStore(Source):
 
 
 def _paths(reference: Reference) -> tuple[str, ...]:
-    """Give the path of an `ssm:` reference, or those of an `amplify:` one, the function's own before the shared one.
-
-    Raises:
-        ConfigurationError: Amplify has not set the paths for this name.
-    """
+    """Give the path of an `ssm:` reference, or those of an `amplify:` one, the function's own before the shared one."""
     if reference.scheme is ReferenceScheme.PARAMETER:
         return (reference.name,)
     try:

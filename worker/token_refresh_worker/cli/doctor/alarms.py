@@ -71,11 +71,7 @@ def _states(context: Context, ours: list[dict[str, Any]]) -> Finding:
 
 
 def _listeners(context: Context, ours: list[dict[str, Any]]) -> Finding:
-    """Find out whether anybody hears of the alarms; a subscription counts once its owner has confirmed it.
-
-    Raises:
-        TokenRefreshError: The subscriptions can't be listed.
-    """
+    """Find out whether anybody hears of the alarms; a subscription counts once its owner has confirmed it."""
     silent = [alarm["AlarmName"] for alarm in ours if alarm.get("ActionsEnabled") is False]
     if silent:
         line = "aws cloudwatch enable-alarm-actions --alarm-names"

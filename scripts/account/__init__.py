@@ -1,0 +1,1 @@
+"""What no emulator can tell, checked in an account of AWS: `scripts/prove account`."""

@@ -1,0 +1,250 @@
+"""Check in an account of AWS what no emulator can tell: `scripts/prove account`.
+
+It says what it makes, costs and needs, and asks. All its names have one prefix, and it removes them at its end, also
+when it is interrupted. The report has no account number and no value of a secret: attach it to an issue.
+Exit code 1: AWS contradicts an assumption, a check could not be carried out, or something was not removed.
+"""
+
+import argparse
+import contextlib
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from account import around, checks_services, checks_worker, removal
+from account.account import Account, Contradicted, DeploymentFailed, NotChecked
+from account.around import ROOT, ScriptDeployments, TableProvider
+from account.assumptions import Assumption, listed, read_assumptions
+from account.plan import plan
+from account.report import Result, scrubbed, write
+from token_refresh import __version__
+
+Check = Callable[[Account], str]
+CHECKS: tuple[Check, ...] = (*checks_worker.CHECKS, *checks_services.CHECKS)
+_EX_USAGE, _EX_NOPERM, _EX_INTERRUPTED = 64, 77, 130
+_LONGEST_RUN_SECONDS = 120
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; its exit status."""
+    options = _parse(arguments)
+    if options.list:
+        print(listed(read_assumptions()), end="")
+        return 0
+    session = boto3.Session(region_name=options.region or os.environ.get("AWS_REGION"))
+    make_client, region = client_maker(session), session.region_name or ""
+    spare = options.spare_region or ("eu-west-1" if region != "eu-west-1" else "eu-central-1")
+    try:
+        caller = ready(make_client, region, sweeps=options.sweep)
+    except NotChecked as reason:
+        return _end(str(reason), _EX_NOPERM)
+    if options.sweep:
+        return 0 if removal.remove(make_client, (region, spare), removal.PREFIX, say) else 1
+    prefix = f"{removal.PREFIX}{secrets.token_hex(3)}"
+    print(plan(prefix, region, spare))
+    if not options.yes and not _agreed(region):
+        return _end("nothing was made", _EX_USAGE)
+    return prove(make_client, (region, spare), prefix=prefix, caller=caller, folder=options.report)
+
+
+def prove(make_client: Any, regions: tuple[str, str], *, prefix: str, caller: str, folder: Path) -> int:
+    """Make everything, check, write the report, and remove everything, whatever happens in between."""
+    region, spare = regions
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "scripts-deploy.log"
+    say(f"what scripts/deploy prints goes to {log}, which has the account's number: keep it to yourself")
+    account = Account(
+        prefix=prefix,
+        region=region,
+        spare_region=spare,
+        make_client=make_client,
+        deployments=ScriptDeployments(make_client("cloudformation", region), region, log),
+        provider=TableProvider(make_client("dynamodb", region), f"{prefix}-provider"),
+        conformance=(str(ROOT / "scripts" / "prove"), "conformance", "--live", "--region", region, "-q"),
+    )
+    results: list[Result] = []
+    ended, removed = _EX_INTERRUPTED, False
+    try:
+        account.outputs |= around.create(make_client, prefix, regions, caller)
+        account.deploy_worker(**worker_parameters(account))
+        results.extend(check_all(account, read_assumptions(), CHECKS))  # keeps what there is when interrupted
+        ended = 0
+    except (DeploymentFailed, ClientError, BotoCoreError) as error:
+        say(f"the stacks that the checks need could not be deployed: {_said(error)}")
+        ended = 1
+    except KeyboardInterrupt:
+        say("interrupted; removing what was made. Another Ctrl-C leaves it")
+    finally:
+        with contextlib.suppress(KeyboardInterrupt):
+            removed = removal.remove(make_client, regions, prefix, say)
+    about = {"version": __version__, "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "region": region, "spare": spare}
+    for path in write(complete(results, read_assumptions()), about, read_assumptions(), folder):
+        say(f"report: {path}")
+    if not removed:
+        say(f"remove the rest: scripts/prove account --sweep --region {region} --spare-region {spare}")
+    good = removed and not {"contradicted", "failed"} & {result.outcome for result in results}
+    return ended or (0 if good else 1)
+
+
+def worker_parameters(account: Account) -> dict[str, str]:
+    """Return the worker's deployment: all options together whose promises rest on AWS."""
+    return {
+        "environment": account.prefix,
+        "service": f"{account.prefix}-tokens",
+        "operators": account.outputs["CallerArn"],
+        "kms_key": "create",
+        "claim_table": "create",
+        "replica_regions": account.outputs["SpareKeyArn"],
+        "token_endpoint": account.outputs["ProviderUrl"],
+        "token_lifetime_seconds": "1800",
+        "tags": f"{checks_worker.TAG}={account.prefix}",
+    }
+
+
+def check_all(account: Account, assumptions: Iterable[Assumption], checks: Iterable[Check]) -> Iterator[Result]:
+    """Run the checks in their order, and yield what became of each."""
+    numbers = {one.check: one.number for one in assumptions if one.check}
+    for check in checks:
+        say(f"{check.__name__}: {check.__doc__}")
+        result = checked(account, check, numbers[check.__name__])
+        say(f"  {result.outcome}: {result.found}")
+        yield result
+
+
+def complete(results: Iterable[Result], assumptions: Iterable[Assumption]) -> list[Result]:
+    """Return a result for each assumption, in their order, also where no check came to it."""
+    found = {result.number: result for result in results}
+    return [
+        found.get(
+            one.number,
+            Result(
+                number=one.number,
+                check=one.check,
+                outcome="not checked",
+                found=one.unchecked or "the run ended before",
+            ),
+        )
+        for one in assumptions
+    ]
+
+
+def checked(account: Account, check: Check, number: int) -> Result:
+    """Run one check. An error of AWS is told by its code, another one by its class: their texts may hold anything."""
+    outcome: Any = "holds"
+    try:
+        found = check(account)
+    except Contradicted as contradicted:
+        outcome, found = "contradicted", str(contradicted)
+    except NotChecked as reason:
+        outcome, found = "not checked", str(reason)
+    except Exception as error:  # noqa: BLE001 - the next checks run, and the report says what happened to this one
+        outcome, found = "failed", _said(error)
+    return Result(number=number, check=check.__name__, outcome=outcome, found=scrubbed(found))
+
+
+def client_maker(session: Any) -> Any:
+    """Return what makes clients: of the session's own identity, or with credentials."""
+    config = Config(read_timeout=_LONGEST_RUN_SECONDS, retries={"mode": "standard", "total_max_attempts": 5})
+
+    def make_client(service: str, region: str, credentials: Mapping[str, str] | None = None) -> Any:
+        return session.client(service, region_name=region, config=config, **(credentials or {}))
+
+    return make_client
+
+
+def ready(make_client: Any, region: str, *, sweeps: bool = False) -> str:
+    """Return the ARN of the role or user that runs this, once credentials and region will do.
+
+    Raises:
+        NotChecked: They don't; the message says what to do.
+    """
+    if not region:
+        raise NotChecked("no region: name one with --region, or set AWS_REGION")
+    try:
+        caller = caller_of(make_client, region)
+    except (BotoCoreError, ClientError) as error:
+        raise NotChecked(f"no usable AWS credentials ({_name(error)}): set AWS_PROFILE, or run aws sso login") from None
+    if not sweeps:
+        try:
+            make_client("ssm", region).get_parameter(Name="/cdk-bootstrap/hnb659fds/version")
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ParameterNotFound":  # what else it may be, scripts/deploy says
+                bootstrap = f"AWS_REGION={region} scripts/deploy bootstrap prod"
+                raise NotChecked(f"{region} is not bootstrapped: {bootstrap}") from None
+    return caller
+
+
+def caller_of(make_client: Any, region: str) -> str:
+    """Return the ARN of the role or user that runs this, as policies name it.
+
+    Raises:
+        NotChecked: It is the account's root, which no policy lists.
+    """
+    arn = str(make_client("sts", region).get_caller_identity()["Arn"])
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    if kind == "root":
+        raise NotChecked("the account's root can't be an operator: use a role or a user")
+    if kind == "assumed-role":
+        return str(make_client("iam", region).get_role(RoleName=name.partition("/")[0])["Role"]["Arn"])
+    return arn
+
+
+def end_as_interrupted() -> None:
+    """Let SIGTERM and a closed terminal remove what was made, as Ctrl-C does."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
+
+
+def say(text: str) -> None:
+    """Tell how it goes, without account numbers."""
+    print(scrubbed(text), file=sys.stderr, flush=True)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, DeploymentFailed) else _name(error)
+
+
+def _name(error: Exception) -> str:
+    if isinstance(error, ClientError):
+        return f"{error.operation_name}: {error.response['Error']['Code']}"
+    return type(error).__name__
+
+
+def _agreed(region: str) -> bool:
+    profile = os.environ.get("AWS_PROFILE", "your credentials")
+    try:
+        return input(f"Make it with {profile} in {region}? Type yes: ").strip() == "yes"
+    except (EOFError, KeyboardInterrupt):
+        return False
+
+
+def _end(why: str, status: int) -> int:
+    say(f"scripts/prove account: {why}")
+    return status
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/prove account", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--list", action="store_true", help="print each assumption, AWS's words and its check, and end")
+    parser.add_argument("--yes", action="store_true", help="don't ask")
+    parser.add_argument("--sweep", action="store_true", help="remove what killed runs left, and end")
+    parser.add_argument("--region", help="otherwise your shell's")
+    parser.add_argument("--spare-region", help="where the replica is; otherwise eu-west-1, or eu-central-1 beside it")
+    parser.add_argument("--report", type=Path, default=ROOT / "build" / "account", help="folder of the report")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    end_as_interrupted()
+    sys.exit(main(sys.argv[1:]))

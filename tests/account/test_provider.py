@@ -1,0 +1,113 @@
+"""The provider behind a function URL: RFC 6749 with single-use refresh tokens, and nothing but digests at rest."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from account import provider
+from account.around import HERE, TableProvider
+from testbed.dynamodb.server import DynamoDbServer
+
+TABLE = "trw-check-abc123-provider"
+Ask = Any  # a function of members of a token document that sends a token request
+
+
+class Grants(TableProvider):
+    """Begins grants in a table whose stand-in knows no `PutItem`."""
+
+    def __init__(self, server: DynamoDbServer) -> None:
+        super().__init__(self, TABLE)
+        self._server = server
+
+    def put_item(self, TableName: str, Item: dict[str, Any]) -> None:  # noqa: N803 - boto3's names
+        self._server.tables[TableName]["grant"] = Item
+
+
+@pytest.fixture
+def server() -> Iterator[DynamoDbServer]:
+    with DynamoDbServer() as running:
+        running.create_table(TABLE, key="id")
+        yield running
+
+
+@pytest.fixture
+def ask(server: DynamoDbServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    monkeypatch.setenv("TABLE", TABLE)
+    monkeypatch.setattr(provider, "boto3", SimpleNamespace(client=lambda _: server.client()))
+
+    def request(document: dict[str, str], *, basic: bool = False, **changes: str) -> tuple[int, dict[str, Any]]:
+        form = {"grant_type": "refresh_token", "refresh_token": document["refreshToken"]}
+        client = {"client_id": document["clientId"], "client_secret": document["clientSecret"]}
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        if basic:
+            pair = f"{client['client_id']}:{client['client_secret']}".encode()
+            headers["authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        body = base64.b64encode(urlencode({**form, **({} if basic else client), **changes}).encode()).decode()
+        response = provider.handler({"headers": headers, "body": body, "isBase64Encoded": True}, None)
+        return response["statusCode"], json.loads(response["body"])
+
+    return request
+
+
+@pytest.mark.parametrize("basic", [True, False])
+def test_a_refresh(server: DynamoDbServer, ask: Ask, *, basic: bool) -> None:
+    """A refresh token is redeemed for new tokens, and the new one again, however the client authenticates."""
+    document = Grants(server).authorize()
+
+    status, first = ask(document, basic=basic)
+    again, second = ask(document | {"refreshToken": first["refresh_token"]}, basic=basic)
+
+    assert (200, 200) == (status, again)
+    assert ("Bearer", 1800) == (first["token_type"], first["expires_in"])
+    assert len({first["access_token"], second["access_token"], first["refresh_token"], second["refresh_token"]}) == 4
+
+
+def test_a_used_token_revokes_the_grant(server: DynamoDbServer, ask: Ask) -> None:
+    """A refresh token that was used is rejected, and with it the whole grant."""
+    document = Grants(server).authorize()
+    _, first = ask(document)
+
+    assert (400, {"error": "invalid_grant"}) == ask(document)
+    assert (400, {"error": "invalid_grant"}) == ask(document | {"refreshToken": first["refresh_token"]})
+
+
+def test_a_rejected_grant(server: DynamoDbServer, ask: Ask) -> None:
+    """Grants that begin while the provider rejects are dead, and later ones are not."""
+    grants = Grants(server)
+    grants.reject(rejected=True)
+    rejected = ask(grants.authorize())
+    grants.reject(rejected=False)
+
+    assert (400, {"error": "invalid_grant"}) == rejected
+    assert 200 == ask(grants.authorize())[0]
+
+
+def test_wrong_requests(server: DynamoDbServer, ask: Ask) -> None:
+    """Another client and another kind of grant are refused as RFC 6749 says."""
+    document = Grants(server).authorize()
+
+    assert (401, {"error": "invalid_client"}) == ask(document | {"clientSecret": "another"})
+    assert (400, {"error": "unsupported_grant_type"}) == ask(document, grant_type="client_credentials")
+
+
+def test_the_table_has_digests_alone(server: DynamoDbServer, ask: Ask) -> None:
+    """No token and no client secret is in the provider's table."""
+    document = Grants(server).authorize()
+    _, tokens = ask(document)
+
+    stored = json.dumps(server.tables[TABLE])
+
+    canaries = [document["refreshToken"], document["clientSecret"], tokens["access_token"], tokens["refresh_token"]]
+    assert not [canary for canary in canaries if canary in stored]
+
+
+def test_its_code_fits_into_a_template_s_parameter() -> None:
+    """CloudFormation takes 4,096 bytes in a parameter."""
+    assert len((HERE / "provider.py").read_bytes()) <= 4096

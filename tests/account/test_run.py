@@ -1,0 +1,340 @@
+"""The command: it asks, removes what it made whatever happens, and its report tells no secret and no account."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from account import around, removal, run
+from account.account import Account, Contradicted, DeploymentFailed, NotChecked
+from account.around import ScriptDeployments
+from account.assumptions import read_assumptions
+
+PREFIX = "trw-check-abc123"
+CALLER = "arn:aws:iam::123456789012:role/caller"
+CANARIES = ("canary-token", "canary-message", "123456789012")
+
+
+def clocks(_account: Account) -> str:
+    """Hold."""
+    return "0.1 s apart"
+
+
+def stale_reads(_account: Account) -> str:
+    """Contradict, with an account's number in what was found."""
+    raise Contradicted("arn:aws:iam::123456789012:role/x reads")
+
+
+def full_secret(_account: Account) -> str:
+    """Be left out."""
+    raise NotChecked("no trail")
+
+
+def drift(_account: Account) -> str:
+    """Meet a refusal of AWS, whose message may hold anything."""
+    raise ClientError({"Error": {"Code": "AccessDenied", "Message": "canary-message 123456789012"}}, "DetectStackDrift")
+
+
+def dead_letters(_account: Account) -> str:
+    """Meet a defect."""
+    raise ValueError("canary-token")
+
+
+def conformance(_account: Account) -> str:
+    """Be interrupted."""
+    raise KeyboardInterrupt
+
+
+class Deployed:
+    """Deploys nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        self.outputs = {"TokenSecretId": "t"}
+
+    def deploy(self, *_: Any) -> dict[str, str]:
+        return self.outputs
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was removed, where everything is a stand-in."""
+    prefixes: list[str] = []
+    monkeypatch.setattr(run, "ScriptDeployments", Deployed)
+    outputs = {"CallerArn": CALLER, "SpareKeyArn": "key", "ProviderUrl": "https://provider.example"}
+    monkeypatch.setattr(around, "create", lambda *_: outputs)
+
+    def remove(_make: Any, _regions: Any, prefix: str, _say: Any) -> bool:
+        prefixes.append(prefix)
+        return True
+
+    monkeypatch.setattr(removal, "remove", remove)
+    return prefixes
+
+
+def proved(folder: Path, monkeypatch: pytest.MonkeyPatch, *checks: Callable[[Account], str]) -> int:
+    monkeypatch.setattr(run, "CHECKS", checks)
+    regions = ("eu-central-1", "eu-west-1")
+    return run.prove(lambda *_: SimpleNamespace(), regions, prefix=PREFIX, caller=CALLER, folder=folder)
+
+
+def report(folder: Path) -> dict[str, tuple[str, str]]:
+    rows = json.loads((folder / "account.json").read_text())["results"]
+    return {row["check"]: (row["outcome"], row["found"]) for row in rows if row["check"]}
+
+
+def test_what_becomes_of_checks(
+    removed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each check has its outcome in both reports, and neither they nor the output have a secret or the account."""
+    assert 1 == proved(tmp_path, monkeypatch, clocks, stale_reads, full_secret, drift, dead_letters)
+
+    found = report(tmp_path)
+    assert ("holds", "0.1 s apart") == found["clocks"]
+    assert ("contradicted", "arn:aws:iam::ACCOUNT:role/x reads") == found["stale_reads"]
+    assert ("not checked", "no trail") == found["full_secret"]
+    assert ("failed", "DetectStackDrift: AccessDenied") == found["drift"]
+    assert ("failed", "ValueError") == found["dead_letters"]
+    assert [PREFIX] == removed
+    page = (tmp_path / "account.md").read_text()
+    assert "| 15 | The clocks" in page
+    shown = "".join([*capsys.readouterr(), page, (tmp_path / "account.json").read_text()])
+    assert [] == [canary for canary in CANARIES if canary in shown]
+
+
+def test_all_is_well(removed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is contradicted and all was removed, the exit code is 0; each assumption has its row."""
+    assert 0 == proved(tmp_path, monkeypatch, clocks, full_secret)
+
+    rows = json.loads((tmp_path / "account.json").read_text())["results"]
+    assert [row.number for row in read_assumptions()] == [row["number"] for row in rows]
+    assert removed
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption(
+    removed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals, own_signals: None
+) -> None:
+    """Ctrl-C, SIGTERM and a closed terminal remove what was made, and what was found by then is reported."""
+    del own_signals
+
+    def ended(_account: Account) -> str:
+        os.kill(os.getpid(), ending)
+        return "went on"
+
+    ended.__name__ = "conformance"
+
+    assert 130 == proved(tmp_path, monkeypatch, clocks, ended, stale_reads)
+
+    assert [PREFIX] == removed
+    assert {"clocks": "holds", "conformance": "not checked", "stale_reads": "not checked"}.items() <= {
+        check: outcome for check, (outcome, _) in report(tmp_path).items()
+    }.items()
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    before = {ending: signal.getsignal(ending) for ending in (signal.SIGTERM, signal.SIGHUP)}
+    run.end_as_interrupted()
+    yield
+    for ending, handler in before.items():
+        signal.signal(ending, handler)
+
+
+def test_a_deployment_that_fails(
+    removed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the stacks can't be deployed, the reason is told, what was made is removed, and no check is claimed."""
+
+    def fail(*_: Any) -> None:
+        raise DeploymentFailed("Secret: arn:aws:iam::123456789012:role/x may not")
+
+    monkeypatch.setattr(around, "create", fail)
+
+    assert 1 == proved(tmp_path, monkeypatch, clocks)
+
+    assert "could not be deployed: Secret: arn:aws:iam::ACCOUNT:role/x may not" in capsys.readouterr().err
+    assert [PREFIX] == removed
+    assert ("not checked", "the run ended before") == report(tmp_path)["clocks"]
+
+
+def test_what_stays_is_told(
+    removed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where something could not be removed, the exit code is 1 and the last line is the command that does it."""
+    monkeypatch.setattr(removal, "remove", lambda *_: False)
+
+    assert 1 == proved(tmp_path, monkeypatch, clocks)
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "remove the rest: scripts/prove account --sweep --region eu-central-1 --spare-region eu-west-1" == last
+    assert [] == removed
+
+
+@pytest.mark.parametrize("typed", ["no", "", None])
+def test_it_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str | None) -> None:
+    """It shows what it makes, costs and needs, and makes nothing unless somebody types yes."""
+
+    def answer(_question: str) -> str:
+        if typed is None:
+            raise EOFError
+        return typed
+
+    monkeypatch.setattr("builtins.input", answer)
+    monkeypatch.setattr(run, "ready", lambda *_, **__: CALLER)
+    monkeypatch.setattr(run, "prove", lambda *_, **__: pytest.fail("it was not allowed to"))
+
+    assert 64 == run.main(["--region", "eu-central-1"])
+
+    shown = capsys.readouterr()
+    assert "all under names that begin with trw-check-" in shown.out
+    assert "less than 1 USD" in shown.out
+    assert "secretsmanager: BatchGetSecretValue" in shown.out
+    assert "nothing was made" in shown.err
+
+
+def test_without_asking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With `--yes` it begins at once, in the region given and another one."""
+    began: list[Any] = []
+    monkeypatch.setattr(run, "ready", lambda *_, **__: CALLER)
+
+    def prove(_make: Any, regions: tuple[str, str], **asked: Any) -> int:
+        began.append((regions, asked["caller"]))
+        return 0
+
+    monkeypatch.setattr(run, "prove", prove)
+
+    assert 0 == run.main(["--yes", "--region", "eu-west-1", "--report", str(tmp_path)])
+
+    assert [(("eu-west-1", "eu-central-1"), CALLER)] == began
+
+
+def test_without_credentials(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without credentials it says what to do, and without a region, too."""
+
+    def refuse(*_: Any) -> str:
+        raise ClientError({"Error": {"Code": "ExpiredToken", "Message": "canary-message"}}, "GetCallerIdentity")
+
+    monkeypatch.setattr(run, "caller_of", refuse)
+
+    assert 77 == run.main(["--region", "eu-central-1"])
+    assert (
+        "scripts/prove account: no usable AWS credentials (GetCallerIdentity: ExpiredToken): set AWS_PROFILE, or run "
+        "aws sso login\n" == capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("arn", "expected"),
+    [
+        ("arn:aws:sts::123456789012:assumed-role/Admin/me", "arn:aws:iam::123456789012:role/sso/Admin"),
+        ("arn:aws:iam::123456789012:user/me", "arn:aws:iam::123456789012:user/me"),
+        ("arn:aws:iam::123456789012:root", None),
+    ],
+)
+def test_who_runs_it(arn: str, expected: str | None) -> None:
+    """A session is named by its role with the role's path, as policies do; the root can't be listed."""
+    sts = SimpleNamespace(get_caller_identity=lambda: {"Arn": arn})
+    role = {"Role": {"Arn": "arn:aws:iam::123456789012:role/sso/Admin"}}
+    iam = SimpleNamespace(get_role=lambda RoleName: role if RoleName == "Admin" else {})  # noqa: N803 - boto3's name
+    services = {"sts": sts, "iam": iam}
+
+    if expected is None:
+        with pytest.raises(NotChecked, match="root"):
+            run.caller_of(lambda service, _region: services[service], "eu-central-1")
+    else:
+        assert expected == run.caller_of(lambda service, _region: services[service], "eu-central-1")
+
+
+@pytest.mark.parametrize(("code", "expected"), [("ParameterNotFound", 77), ("AccessDeniedException", 0)])
+def test_a_region_without_bootstrap(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str, expected: int
+) -> None:
+    """Where scripts/deploy can't deploy, the command that prepares the region is told before anything is made."""
+
+    def ask(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetParameter")
+
+    monkeypatch.setattr(run, "caller_of", lambda *_: CALLER)
+    monkeypatch.setattr(run, "client_maker", lambda _: lambda *_: SimpleNamespace(get_parameter=ask))
+    monkeypatch.setattr(run, "prove", lambda *_, **__: 0)
+
+    assert expected == run.main(["--yes", "--region", "eu-central-1"])
+
+    told = "AWS_REGION=eu-central-1 scripts/deploy bootstrap prod" in capsys.readouterr().err
+    assert told is (expected == 77)
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Path]:
+    """Put something in the place of `scripts/deploy` that notes its arguments and ends with a status."""
+
+    def put(status: int) -> Path:
+        (tmp_path / "scripts").mkdir()
+        noted = tmp_path / "noted"
+        path = tmp_path / "scripts" / "deploy"
+        path.write_text(f'#!/bin/sh\necho "$AWS_REGION $*" >{noted}\necho account 123456789012\nexit {status}\n')
+        path.chmod(0o755)
+        monkeypatch.setattr(around, "ROOT", tmp_path)
+        return noted
+
+    return put
+
+
+def cloudformation(**members: Any) -> Any:
+    described = {"Stacks": [{"Outputs": [{"OutputKey": "Url", "OutputValue": "https://x"}]}]}
+    return SimpleNamespace(describe_stacks=lambda **_: described, **members)
+
+
+def test_a_deployment(script: Callable[[int], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is `scripts/deploy` with parameters; what that prints goes to the file, and outputs come back."""
+    noted = script(0)
+    deployments = ScriptDeployments(cloudformation(), "eu-central-1", tmp_path / "log")
+
+    assert {"Url": "https://x"} == deployments.deploy("the-stack", {"service": "tokens"})
+
+    assert (
+        "eu-central-1 deploy -c service=tokens -c stack=the-stack -c region=eu-central-1 --require-approval never\n"
+        == noted.read_text()
+    )
+    assert "account 123456789012\n" == (tmp_path / "log").read_text()
+    assert ("", "") == tuple(capfd.readouterr())
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_deployment_that_is_rolled_back(script: Callable[[int], Path], tmp_path: Path, *, begun: bool) -> None:
+    """The first failed resource is the reason, if a stack was begun at all."""
+    script(1)
+    events = [
+        {"LogicalResourceId": "Later", "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "cancelled"},
+        {"LogicalResourceId": "First", "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "exists"},
+        {"LogicalResourceId": "Fine", "ResourceStatus": "CREATE_COMPLETE"},
+    ]
+
+    def described(**_: Any) -> Mapping[str, Any]:
+        if not begun:
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": "no"}}, "DescribeStackEvents")
+        return {"StackEvents": events}
+
+    deployments = ScriptDeployments(cloudformation(describe_stack_events=described), "eu-central-1", tmp_path / "log")
+
+    with pytest.raises(DeploymentFailed, match="First: exists" if begun else "no stack the-stack was begun"):
+        deployments.deploy("the-stack", {})
+
+
+def test_the_command_s_own_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--region` or the shell says where; without either it ends."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(sys, "argv", ["account"])
+
+    assert 77 == run.main([])

@@ -1,0 +1,106 @@
+"""The table of assumptions, what the command says before it begins, and the names that it makes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from account.account import Account
+from account.assumptions import EMULATOR, listed, read_assumptions
+from account.plan import PERMISSIONS, plan
+from account.removal import PREFIX
+from account.run import CHECKS, worker_parameters
+from testbed.synthesis import synthesise
+
+World = Any  # of conftest.py
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / "scripts" / "account"
+ROWS = read_assumptions()
+
+
+def test_each_row_has_a_check_or_a_reason() -> None:
+    """Each assumption is checked or says why not; each check is one assumption's, and is seen against something."""
+    assert list(range(1, len(ROWS) + 1)) == [row.number for row in ROWS]
+    assert all((row.check is None) is (row.unchecked is not None) for row in ROWS)
+    assert all((row.check is None) is (row.against is None) for row in ROWS)
+    assert sorted(check.__name__ for check in CHECKS) == sorted(row.check for row in ROWS if row.check)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.number))
+def test_a_row_names_what_there_is(row: Any) -> None:
+    """The files that rely on an assumption exist, and its source is a page of AWS."""
+    assert row.relies
+    assert [] == [path for path in row.relies if not (ROOT / path).exists()]
+    assert row.source.startswith("https://docs.aws.amazon.com/")
+
+
+def test_checks_are_tested_where_the_table_says() -> None:
+    """Each check is called by a test of its stand-in, and one that claims the emulator by a test of deployments."""
+    quick = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_checks*.py"))
+    deployed = (ROOT / "tests" / "deployment" / "test_account.py").read_text("utf-8")
+
+    assert [] == [check.__name__ for check in CHECKS if f"checks.{check.__name__}" not in quick]
+    assert [] == [row.check for row in ROWS if row.against == EMULATOR and f"checks.{row.check}" not in deployed]
+
+
+def test_the_list() -> None:
+    """`--list` prints each assumption with AWS's words, the code, what breaks, and its check or why there is none."""
+    done = subprocess.run([ROOT / "scripts" / "prove", "account", "--list"], capture_output=True, text=True, check=True)  # noqa: S603 - our own
+
+    assert listed(ROWS) == done.stdout
+    for row in ROWS:
+        for said in (row.assumes, row.aws, row.source, *row.relies, row.breaks, str(row.check or row.unchecked)):
+            assert said in done.stdout
+
+
+@cache
+def operations(service: str) -> dict[str, str]:
+    names = {"tag": "resourcegroupstaggingapi"}
+    client: Any = boto3.client  # typed for each service's name
+    mapping: dict[str, str] = client(names.get(service, service), region_name="eu-central-1").meta.method_to_api_mapping
+    return mapping
+
+
+def test_permissions() -> None:
+    """What the command calls is in the permissions that it prints."""
+    source = "".join(path.read_text("utf-8") for path in HERE.glob("*.py") if path.name != "provider.py")
+    called = set(re.findall(r"[.\"]([a-z]+_[a-z_]+|invoke)\b", source))
+    renamed = {"Invoke": "InvokeFunction"}
+    allowed = {action for actions in PERMISSIONS.values() for action in actions.split()}
+
+    made = {operations(service).get(name) for service in PERMISSIONS for name in called} - {None}
+
+    assert {"CreateSchedule", "DescribeAlarms", "GetResources", "DeleteTable", "Invoke"} <= made
+    assert set() == {renamed.get(str(name), name) for name in made} - allowed
+    assert all(action in plan("p", "r", "s") for action in allowed)
+
+
+def test_the_worker_is_what_the_checks_need(world: World, code: Path) -> None:
+    """The deployment is synthesised: 45 characters, and each name in it begins with the run's prefix."""
+    account: Account = world.account
+    account.outputs |= {
+        "SpareKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "ProviderUrl": "https://abcdef.lambda-url.eu-central-1.on.aws/",
+    }
+    values = worker_parameters(account) | {"stack": account.stack, "account": "123456789012", "region": account.region}
+
+    made = synthesise(values, code)
+
+    assert (45, account.stack) == (len(account.stack), made.parameters.stack_name)
+    named = [
+        value
+        for resource in made.template["Resources"].values()
+        for key, value in resource.get("Properties", {}).items()
+        if key.endswith("Name") and isinstance(value, str) and key not in {"MetricName", "PolicyName"}
+    ]
+    assert 10 < len(named)
+    assert [] == [name for name in named if not name.removeprefix("/aws/lambda/").startswith(account.prefix)]
+    assert account.prefix.startswith(PREFIX)
+    (published,) = made.resources("SecretsManager::Secret", Name=made.parameters.published_secret_id)
+    assert published["Properties"]["ReplicaRegions"]
