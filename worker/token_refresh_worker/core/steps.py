@@ -27,7 +27,7 @@ class StoreKept:
     """Store what the claim table keeps, under its own version ID."""
 
     kept: KeptTokens
-    # Whether a run that can't do it must send nothing. A person who authorized again does without these tokens.
+    # Whether a run that can't store them must send nothing. A person who authorized again does without these tokens.
     needed: bool
 
 
@@ -119,6 +119,20 @@ class TokenUsed:
     """The current refresh token was redeemed, and what it brought is not readable."""
 
     since: datetime
+    newest: str | None = None
+    """The version of the newest tokens, where the current set is older than all that the ledger knows."""
+
+
+@positional_record
+class Locked:
+    """The current refresh token was redeemed, and KMS refuses to decrypt the version with what it brought."""
+
+    version_id: str
+
+
+@positional_record
+class KeptUnreadable:
+    """The claim table keeps the tokens that the current one brought, and nobody can decrypt them."""
 
 
 @positional_record
@@ -130,5 +144,5 @@ class Rejected:
 
 
 Action = StoreKept | Promote | Carry | Publish | ReplaceLostTable | Redeem
-Rest = Fresh | Wait | Hold | Unread | Mismatch | TokenUsed | Rejected
+Rest = Fresh | Wait | Hold | Unread | Mismatch | KeptUnreadable | Locked | TokenUsed | Rejected
 Step = Action | Rest

@@ -9,12 +9,15 @@ from token_refresh.errors import (
     DeadlineExceeded,
     InvalidSecretDocument,
     InvalidTokenResponse,
+    SecretAccessDenied,
     SecretEmpty,
     SecretStoreUnavailable,
     TokensNotStored,
 )
 from token_refresh.records import record
+from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.versions import OUTCOME
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
@@ -170,6 +173,22 @@ def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotSt
     )
 
 
+def tokens_locked(secret: SecretName, version_id: str, keys: tuple[str, ...]) -> SecretAccessDenied:
+    """Say that stored tokens can't be decrypted, and that nothing else may be sent."""
+    key = f"KMS key {' or '.join(keys)}" if keys else "its KMS key"
+    error = SecretAccessDenied(
+        f"the tokens of {secret} that follow the current ones are in version {version_id} (label {OUTCOME}), and {key} "
+        "is refused; the current refresh token was redeemed for them, so nothing was sent",
+        fix=(
+            "Allow kms:Decrypt on that key for the worker's role (previous_kms_keys in the deployment's file), enable ",
+            "it, or cancel its deletion: the next run then goes on. If it is gone for good, get a new grant with ",
+            secret.authorize,
+        ),
+    )
+    error.by_key = True
+    return error
+
+
 def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
     """Say that something keeps changing the secret."""
     return SecretStoreUnavailable(
@@ -180,7 +199,7 @@ def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
 
 def utc(moment: datetime) -> str:
     """Write a moment for people."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "an unknown time" if moment == LONG_AGO else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def span(duration: timedelta) -> str:

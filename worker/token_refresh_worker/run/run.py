@@ -25,6 +25,8 @@ from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
     Hold,
+    KeptUnreadable,
+    Locked,
     Mismatch,
     Promote,
     Publish,
@@ -39,8 +41,9 @@ from token_refresh_worker.core.steps import (
     Wait,
 )
 from token_refresh_worker.run.events import Trigger
-from token_refresh_worker.run.failures import mismatch, too_many_steps
+from token_refresh_worker.run.failures import mismatch, tokens_locked, too_many_steps
 from token_refresh_worker.run.grant_failures import dead_grant, response_kept, unknown_outcome
+from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 from token_refresh_worker.run.parts import Parts
@@ -194,6 +197,11 @@ class Run:
         match step:
             case Mismatch():
                 raise mismatch(self.parts.secret, step)
+            case KeptUnreadable():
+                assert self.memory.kept_failure is not None  # noqa: S101 - this run tried to decrypt them
+                raise self.memory.kept_failure
+            case Locked():
+                raise tokens_locked(self.parts.secret, step.version_id, keys_of(self.parts.store, step.version_id))
             case Rejected() | TokenUsed():
                 here = self.memory.rejected_version == snapshot.current.version_id
                 raise dead_grant(self.parts.secret, step, self.memory.rejected_with if here else None)
