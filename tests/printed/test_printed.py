@@ -29,7 +29,7 @@ RECEIVER = ROOT / "docs" / "webhooks-operations.md"
 CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
 CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 QUICKBOOKS = next(line for line in commands(ROOT / "docs" / "tutorial.md") if "--provider quickbooks" in line)
-MOVE_CLIENTS = [line for line in commands(ROOT / "docs" / "fleet.md") if "fleet clients" in line]
+MOVE_CLIENTS = [line for line in commands(ROOT / "docs" / "fleet-operations.md") if "fleet clients" in line]
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
