@@ -23,7 +23,7 @@ export interface CacheOptions<T> {
   readonly read: (cached: Entry<T> | undefined, rejecting: () => boolean) => Promise<Entry<T>>;
   /** Callers give up a read that takes longer; by default 30 s. */
   readonly readSeconds?: number;
-  /** Whether two values are of the same version. */
+  /** Whether two values are the same to an API that rejects one of them. */
   readonly same: (one: T, other: T) => boolean;
   readonly background: boolean;
   readonly clock: () => number;
@@ -84,16 +84,16 @@ export class Cache<T extends object> {
 
   /** Read the newest value because the cached one was rejected; true if there is another one now. */
   async reject(rejected: (value: T) => boolean): Promise<boolean> {
-    for (;;) {
-      const now = this.#options.clock();
-      this.#giveUpOverdue(now);
-      if (!this.#entry || !rejected(this.#entry.value)) return true;
-      if (!this.#options.pauses.mayRead(now)) return false;
-      // A read that began before the rejection counts: it may end with the newer value, and one read is enough.
-      const read = this.#read ?? this.#begin(now, true);
-      read.rejecting = true;
-      await this.#wait(read);
-    }
+    const now = this.#options.clock();
+    this.#giveUpOverdue(now);
+    const replaced = (): boolean => !this.#entry || !rejected(this.#entry.value);
+    if (replaced()) return true;
+    if (!this.#options.pauses.mayRead(now)) return false;
+    // A read that began before the rejection counts: it may end with the newer value, and one read is enough.
+    const read = this.#read ?? this.#begin(now, true);
+    read.rejecting = true;
+    await this.#wait(read);
+    return replaced();
   }
 
   /** Decide by the time: the entry to serve, or the read to wait for. */

@@ -93,7 +93,8 @@ export class TokenReader {
     this.#cache = new Cache<Token>({
       name: reference.text,
       read: (cached, rejecting) => this.#readEntry(cached, rejecting),
-      same: (one, other) => one.versionId === other.versionId,
+      // Whatever the store says of its version: each change lets rejections read without a pause.
+      same: (one, other) => one.value === other.value,
       background: options.background ?? !inLambda(),
       clock: this.#clock,
       pauses: new Pauses(this.#chance),

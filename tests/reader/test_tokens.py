@@ -182,6 +182,27 @@ def test_reject_takes_value_or_token(store: Store, tokens: TokenReader) -> None:
     assert "three" == tokens.get()
 
 
+def test_a_token_rejected_again_and_again_is_read_after_pauses_whatever_its_version(
+    store: Store, tokens: TokenReader, clock: Clock
+) -> None:
+    """A store that names another version or time for the same token at each read gets no more reads for that."""
+    store.put("one")
+    tokens.get()
+
+    def reject() -> bool:
+        store.put("one")
+        return tokens.reject("one")
+
+    assert [False] * 5 == [reject() for _ in range(5)]
+    assert 2 == store.reads
+    clock.advance(1)
+    assert not asyncio.run(tokens.areject("one"))
+    assert 3 == store.reads
+    store.put("two")
+    clock.advance(2)
+    assert tokens.reject("one")
+
+
 def test_refresh_in_lambda_is_inline(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """In Lambda, which freezes threads between invocations, a soft refresh runs in the caller."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "consumer")

@@ -9,6 +9,7 @@ import math
 import threading
 from collections.abc import Callable
 from functools import partial
+from operator import eq
 from typing import Generic, TypeVar, cast
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
@@ -25,7 +26,7 @@ logger = logging.getLogger("token_refresh.reader")
 class Cache(Generic[T]):
     """Keeps one value and reads a new one when it is time."""
 
-    def __init__(  # noqa: PLR0913 - how to read, and five settings by name
+    def __init__(  # noqa: PLR0913 - how to read, and six settings by name
         self,
         read: Read[T],
         *,
@@ -34,6 +35,7 @@ class Cache(Generic[T]):
         fetch_seconds: float = FETCH_SECONDS,
         pauses: RetryPauses | None = None,
         name: str = "the secret",
+        same: Callable[[T, T], bool] = eq,
     ) -> None:
         """Start empty.
 
@@ -45,6 +47,7 @@ class Cache(Generic[T]):
             fetch_seconds: How long waiting callers give a fetch.
             pauses: Between reads that fail or that look for another value; by default those of a token.
             name: What is read, for messages.
+            same: Whether two values are the same to an API that rejects one of them.
         """
         # One tuple, replaced whole: the fast path reads it without the lock.
         self.fresh: tuple[T, float] = (cast("T", None), -math.inf)
@@ -60,6 +63,7 @@ class Cache(Generic[T]):
         self._finished = 0  # the number of the newest fetch that has ended
         self._pauses = pauses or RetryPauses(runtime)
         self._name = name
+        self._same = same
         lifecycle.watch(self)
 
     def get(self) -> T:
@@ -91,19 +95,19 @@ class Cache(Generic[T]):
 
         All callers share one read. There is none if another value is cached already, or while a pause lasts.
         """
-        while True:
-            found = self._settle_or_fetch(rejected)
-            if isinstance(found, bool):
-                return found
-            self._complete(found)
+        found = self._settle_or_fetch(rejected)
+        if isinstance(found, bool):
+            return found
+        self._complete(found)
+        return self._is_replaced(rejected)
 
     async def areject(self, rejected: Callable[[T], bool]) -> bool:
         """Do what `reject` does, without blocking the event loop."""
-        while True:
-            found = self._settle_or_fetch(rejected)
-            if isinstance(found, bool):
-                return found
-            await self._acomplete(found)
+        found = self._settle_or_fetch(rejected)
+        if isinstance(found, bool):
+            return found
+        await self._acomplete(found)
+        return self._is_replaced(rejected)
 
     def after_fork(self) -> None:
         """Forget the lock and the fetch: the threads that held them stayed in the parent."""
@@ -156,7 +160,7 @@ class Cache(Generic[T]):
         now = self._runtime.clock()
         self._give_up(self._overdue(now))
         with self._lock:
-            if self._entry is None or not rejected(self._entry.value):
+            if self._is_replaced(rejected):
                 return True
             if not self._pauses.may_read(now):
                 return False
@@ -165,6 +169,10 @@ class Cache(Generic[T]):
                 self._fetch.rejecting = True
                 return self._fetch
             return self._begin(now, rejecting=True)
+
+    def _is_replaced(self, rejected: Callable[[T], bool]) -> bool:
+        entry = self._entry
+        return entry is None or not rejected(entry.value)
 
     def _usable(self, now: float) -> Entry[T] | None:
         entry = self._entry
@@ -239,7 +247,7 @@ class Cache(Generic[T]):
             if fetch.number < self._finished:  # given up, and overtaken
                 return
             cached, self._entry, self._finished = self._entry, entry, fetch.number
-            if cached is not None and cached.value == entry.value:
+            if cached is not None and self._same(cached.value, entry.value):
                 self._pauses.unchanged(now, rejected=fetch.rejecting)
             else:
                 self._pauses.changed(now, rejected=fetch.rejecting)

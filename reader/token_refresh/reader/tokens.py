@@ -81,6 +81,8 @@ class TokenReader:
             background=not in_lambda() if background is None else background,
             runtime=self._runtime,
             name=self._reference.text,
+            # Whatever the store says of its version: each change lets rejections read without a pause.
+            same=lambda one, other: _holds(one)(other),
             # Callers wait for the worker's run as well.
             fetch_seconds=FETCH_SECONDS if self._worker is None else FETCH_SECONDS + INVOKE_LIMITS.read_seconds,
         )

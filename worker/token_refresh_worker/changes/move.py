@@ -52,7 +52,8 @@ class Move:
         def once() -> bool | None:
             nonlocal tried
             origin = read_origin(fields_of(self.parts.store.read(label=CURRENT)))
-            source = origin.claim_store if origin else self.parts.policy.claim_store
+            ours = self.parts.policy.claim_store
+            source = ours if origin is None or origin.claim_store.fits(ours) else origin.claim_store
             if source == to:
                 return tried
             tried = True

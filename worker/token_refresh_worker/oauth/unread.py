@@ -25,6 +25,7 @@ RESPONSE_KEY: Final = "unreadResponse"
 
 _HTML: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _TOKEN_NAME: Final = re.compile(r"(?:access|refresh|id)[\s_-]?token", re.IGNORECASE)
+_ANY_TOKEN: Final = re.compile("token", re.IGNORECASE)
 _STATUS: Final = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})\b")
 _PAIR: Final = re.compile(r'"([^"\\]{1,80})"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d{1,15}))')
 _MOST_UNPACKED: Final = 1 << 20
@@ -46,9 +47,9 @@ def may_hold_tokens(raw: bytes) -> bool:
     if not is_text(body):
         return True
     text, fields = body.decode(), read_fields(body, Encoding.JSON)
-    if fields is not None:
-        return _has_token(fields)
-    return bool(_TOKEN_NAME.search(text)) or (200 <= status < 300 and "token" in text.lower())  # noqa: PLR2004 - likewise
+    # A failing gateway may have tokens of its own, such as one that stands for the request.
+    named = _ANY_TOKEN if 200 <= status < 300 else _TOKEN_NAME  # noqa: PLR2004 - likewise
+    return _has_token(fields, named) if fields is not None else bool(named.search(text))
 
 
 def write_kept(raw: bytes) -> SecretValue:
@@ -89,12 +90,13 @@ def object_of(body: bytes) -> object:
     return {name: value or number for name, value, number in _PAIR.findall(text)}
 
 
-def _has_token(value: object, name: str = "") -> bool:
+def _has_token(value: object, named: re.Pattern[str], name: str = "") -> bool:
     if isinstance(value, Mapping):
-        return any(_has_token(it, str(key).lower()) for key, it in value.items())
+        return any(_has_token(it, named, str(key)) for key, it in value.items())
     if isinstance(value, list):
-        return any(_has_token(it, name) for it in value)
-    return isinstance(value, str) and value.strip() != "" and "token" in name and "type" not in name
+        return any(_has_token(it, named, name) for it in value)
+    is_text = isinstance(value, str) and value.strip() != ""
+    return is_text and named.search(name) is not None and "type" not in name.lower()
 
 
 def _joined(chunked: bytes) -> bytes:
