@@ -19,7 +19,7 @@ _KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]
 _MADE_ANEW: Final = frozenset({"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
 """States of a stack that the CDK deletes, and creates again."""
 
-Clients = Callable[[str], Any]
+MakeClients = Callable[[str], Any]
 """Makes a client of boto3 for a service, in the deployment's region."""
 
 
@@ -46,7 +46,7 @@ class Preflight:
     region: str
     template: Mapping[str, Any]
     previous_keys: tuple[str, ...]
-    client: Clients
+    client: MakeClients
     unread: list[str] = field(default_factory=list)
     """What could not be asked: each action, with the error code."""
 

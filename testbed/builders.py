@@ -48,6 +48,7 @@ def origin(
     grace: timedelta = DAY,
     claim_store: ClaimStoreKind | StoreName = ClaimStoreKind.VERSIONS,
     authorized: bool = False,
+    **more: Any,
 ) -> dict[str, Any]:
     """A document's key `tokenRefresh`, as keyword for `fields`."""
     made = Origin(
@@ -57,6 +58,7 @@ def origin(
         claim_id=claim_id,
         number=number,
         authorized=authorized,
+        **more,
     )
     return {"tokenRefresh": made.as_fields()}
 

@@ -8,6 +8,7 @@ from typing import Any
 from testbed.builders import DAY, NOW
 from testbed.secrets_manager.limits import ServiceError
 from testbed.secrets_manager.model import SecretsModel
+from token_refresh.errors import SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
@@ -19,6 +20,7 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, TokenResponse
 from token_refresh_worker.run.ports import NewestClaim, SecretVersion
@@ -64,8 +66,12 @@ class FakeStore:
         which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
         try:
             response = self._call(f"read {label or 'version'}", "GetSecretValue", which)
-        except ServiceError:
-            return None
+        except ServiceError as error:
+            if error.code == "ResourceNotFoundException":
+                return None
+            denied = SecretAccessDenied(f"GetSecretValue of {label or version_id}")
+            denied.by_key = True
+            raise denied from None
         text = response.get("SecretString")
         return SecretVersion(
             arn=response["ARN"],
@@ -74,6 +80,18 @@ class FakeStore:
             created_at=datetime.fromtimestamp(response["CreatedDate"], UTC),
             read_at=self.clock.service_now,
             value=None if text is None else SecretValue(text),
+        )
+
+    def versions(self) -> tuple[VersionEntry, ...]:
+        listed = self._call("list versions", "ListSecretVersionIds", {"IncludeDeprecated": True})["Versions"]
+        return tuple(
+            VersionEntry(
+                version_id=entry["VersionId"],
+                labels=frozenset(entry.get("VersionStages", ())),
+                created_at=datetime.fromtimestamp(entry["CreatedDate"], UTC),
+                keys=tuple(entry["KmsKeyIds"]),
+            )
+            for entry in listed
         )
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:

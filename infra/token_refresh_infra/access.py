@@ -46,6 +46,7 @@ from token_refresh_worker.adapters.event_bus import SOURCE
 __all__ = [
     "CLAIM_ACTIONS",
     "KEEP_ACTIONS",
+    "LIST_ACTIONS",
     "PUBLISHED_READ_ACTIONS",
     "READ_ACTIONS",
     "REFRESH_ACTIONS",
@@ -83,6 +84,7 @@ REFRESH_ACTIONS = (
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 )
+LIST_ACTIONS = ("secretsmanager:ListSecretVersionIds",)
 CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 KEEP_ACTIONS = ("kms:Encrypt", "kms:Decrypt")
@@ -119,9 +121,13 @@ def grant_batch_read(grantee: iam.IGrantable, which: Secrets) -> None:
     _grant(grantee, ("secretsmanager:BatchGetSecretValue",), ("*",))
 
 
-def grant_refresh(grantee: iam.IGrantable, which: Secrets) -> None:
-    """Let `grantee` refresh the tokens: read, store new versions, move labels."""
-    _grant(grantee, REFRESH_ACTIONS, which.arns)
+def grant_refresh(grantee: iam.IGrantable, which: Secrets, *, lists: bool = False) -> None:
+    """Let `grantee` refresh the tokens: read, store new versions, move labels.
+
+    `lists` lets it list the IDs of versions, too: it reads no value by that. A run does so only where KMS refuses the
+    key of a claim, and rebuilds from the IDs what the claims said.
+    """
+    _grant(grantee, (*REFRESH_ACTIONS, *(LIST_ACTIONS if lists else ())), which.arns)
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
 
 

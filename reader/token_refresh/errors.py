@@ -125,7 +125,12 @@ class SecretAccessDenied(SecretStoreError):
     """The caller lacks a permission on the secret, its key or the claim table.
 
     Fix: Allow the action that the message names.
+
+    Attributes:
+        by_key: Whether KMS refused the key of what was read: denied, disabled or deleted.
     """
+
+    by_key: bool = False
 
 
 class SecretStoreUnavailable(SecretStoreError):

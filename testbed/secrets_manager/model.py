@@ -30,9 +30,11 @@ from testbed.secrets_manager.state import (
     asked_version,
     attach,
     compare,
+    decryptable,
     limited,
     new_version,
     pruned,
+    rekeyed,
 )
 
 Snapshot = tuple[Secret, ...]
@@ -78,6 +80,13 @@ class SecretsModel:
         labels = tuple((label, holder) for label, holder in secret.labels if holder != version_id)
         self._secrets[name] = replace(secret, versions=versions, labels=labels)
 
+    def refuse(self, name: str, key: str, code: str | None = "AccessDeniedException") -> None:
+        """Let KMS refuse a key from now on, so that versions under it are unreadable; or, without a code, no longer."""
+        secret = self._secrets[name]
+        refused = {**dict(secret.refused), key: code}
+        still = tuple((k, c) for k, c in sorted(refused.items()) if c is not None)
+        self._secrets[name] = replace(secret, refused=still)
+
     def replicate(self, name: str, **status_of: str) -> None:
         """Let a secret's description say how the replicas in these regions are, as in `eu_west_1="InSync"`."""
         statuses = tuple((region.replace("_", "-"), status) for region, status in status_of.items())
@@ -111,7 +120,7 @@ class SecretsModel:
 
     def _get_secret_value(self, request: Request, _now: float) -> Response:
         secret = self._secret(request)
-        version = asked_version(secret, request.get("VersionId"), request.get("VersionStage"))
+        version = decryptable(secret, asked_version(secret, request.get("VersionId"), request.get("VersionStage")))
         return {
             **secret.identity,
             "VersionId": version.version_id,
@@ -146,6 +155,7 @@ class SecretsModel:
 
     def _add(self, secret: Secret, version: Version, stages: tuple[str, ...], now: float) -> Secret:
         """Append a version; an existing one is never overwritten, and repeating it moves no label."""
+        version = replace(version, key=secret.key)
         if existing := secret.version(version.version_id):
             if (existing.kind, existing.value) == (version.kind, version.value):
                 return secret
@@ -159,6 +169,11 @@ class SecretsModel:
             attach(labels, stage, version.version_id)
         versions = pruned((*secret.versions, version), set(labels.values()), now, quota=self.quota)
         return self._keep(secret, now, versions=versions, labels=limited(labels))
+
+    def _update_secret(self, request: Request, now: float) -> Response:
+        """Change the key; the service's other members are not modelled."""
+        secret = self._secret(request)
+        return self._keep(secret, now, key=request["KmsKeyId"], versions=rekeyed(secret, request["KmsKeyId"])).identity
 
     def _update_secret_version_stage(self, request: Request, now: float) -> Response:
         secret = self._secret(request)
@@ -216,9 +231,12 @@ class SecretsModel:
     def _list_secret_version_ids(self, request: Request, _now: float) -> Response:
         secret = self._secret(request)
         listed = [
-            {"VersionId": version.version_id, "VersionStages": labels, "CreatedDate": version.created_at}
-            if (labels := secret.labels_of(version.version_id))
-            else {"VersionId": version.version_id, "CreatedDate": version.created_at}
+            {
+                "VersionId": version.version_id,
+                "CreatedDate": version.created_at,
+                "KmsKeyIds": [version.key or "DefaultEncryptionKey"],
+                **({"VersionStages": labels} if (labels := secret.labels_of(version.version_id)) else {}),
+            }
             for version in secret.versions
         ]
         if not request.get("IncludeDeprecated"):
@@ -275,5 +293,6 @@ class SecretsModel:
         "RestoreSecret": _restore_secret,
         "TagResource": _tag_resource,
         "UntagResource": _untag_resource,
+        "UpdateSecret": _update_secret,
         "UpdateSecretVersionStage": _update_secret_version_stage,
     }

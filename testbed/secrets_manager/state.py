@@ -3,7 +3,7 @@
 import hashlib
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from testbed.aws.errors import ServiceError
@@ -20,6 +20,8 @@ class Version:
     value: str | bytes = field(repr=False)
     kind: str  # the member of requests and responses that carries the value
     created_at: float
+    key: str = ""
+    """The KMS key that encrypts it: the one of the day on which it was stored, unless a change encrypted it anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,10 @@ class Secret:
     tags: tuple[tuple[str, str], ...] = ()
     policy: str | None = None
     """Kept for those that ask, and not enforced."""
+    key: str = ""
+    """The KMS key of new versions."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Keys that KMS refuses, each with the error code that Secrets Manager then responds with."""
     replication: tuple[tuple[str, str], ...] = ()
     """What `ReplicationStatus` says of each region; the replicas themselves are not played."""
 
@@ -86,6 +92,33 @@ def new_version(request: Mapping[str, Any], now: float) -> Version | None:
     if not kinds:
         return None
     return Version(version_id=request["ClientRequestToken"], value=request[kinds[0]], kind=kinds[0], created_at=now)
+
+
+def decryptable(secret: Secret, version: Version) -> Version:
+    """Return the version, unless KMS refuses its key: denied, disabled, deleted.
+
+    Raises:
+        ServiceError: `AccessDeniedException` as others have seen it, `DecryptionFailure` as the API reference has it.
+    """
+    code = dict(secret.refused).get(version.key)
+    if code is not None:
+        raise ServiceError(
+            code,
+            "Access to KMS is not allowed"
+            if code == "AccessDeniedException"
+            else "Secrets Manager can't decrypt the protected secret text using the provided KMS key.",
+        )
+    return version
+
+
+def rekeyed(secret: Secret, key: str) -> tuple[Version, ...]:
+    """Return the versions after a change of the key: those with one of three labels are encrypted anew.
+
+    See `KmsKeyId` of https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecret.html.
+    """
+    refused, labels = dict(secret.refused), dict(secret.labels)
+    again = {labels.get(label) for label in (CURRENT, "AWSPENDING", PREVIOUS)}
+    return tuple(replace(v, key=key) if v.version_id in again and v.key not in refused else v for v in secret.versions)
 
 
 def attach(labels: dict[str, str], label: str, version_id: str) -> None:

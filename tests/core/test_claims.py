@@ -10,9 +10,8 @@ import pytest
 from testbed.builders import DAY, HOUR, NOW, attempt, claim, mark
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.attempts import NO_TOKEN, Fate
 from token_refresh_worker.core.claims import (
-    NO_TOKEN,
     Claim,
     Record,
     read_claim,

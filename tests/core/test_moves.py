@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from testbed.builders import DAY, HOST, HOUR, NOW, attempt, claim, origin, snapshot, token_set
-from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import NO_TOKEN, Claim
+from token_refresh_worker.core.attempts import NO_TOKEN, Fate
+from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.versions import claim_version_id, moved_version_id
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table

@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
+from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, origin, policy
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import (
@@ -28,6 +28,34 @@ def test_a_token_set_is_due_a_window_before_it_expires() -> None:
 def test_an_unknown_lifetime_leaves_the_window_as_it_is() -> None:
     """A document that someone else wrote has no known lifetime, and is due by the window alone."""
     assert NOW - 5 * HOUR == due_at(document(expires_at=NOW + 3 * HOUR), policy(window=8 * HOUR))
+
+
+@pytest.mark.parametrize(
+    ("access_days", "refresh_days", "due_days", "quarter_days"),
+    [(60, 30, 30 - 28 / 3, 30 - 7 / 3), (30, 14, 14 * 2 / 3, 14 * 11 / 12), (10, 9, 6, 8.25), (1, 14, 2 / 3, 11 / 12)],
+)
+def test_a_grant_that_ends_first_is_refreshed_before_its_end(
+    access_days: float, refresh_days: float, due_days: float, quarter_days: float
+) -> None:
+    """A refresh token may end before its access token: the last third of its life is its window, 9 days 8 h at most."""
+    ends_at = NOW + refresh_days * DAY
+    first = document(
+        issued_at=NOW, expires_at=NOW + access_days * DAY, **origin(grant_began_at=NOW, grant_ends_at=ends_at)
+    )
+
+    assert NOW + due_days * DAY == due_at(first, policy(window=8 * HOUR))
+    assert NOW + quarter_days * DAY == last_quarter_at(first, policy(window=8 * HOUR))
+
+
+def test_a_grant_whose_end_no_refresh_moves_is_refreshed_by_its_tokens_alone() -> None:
+    """Otherwise each run would refresh, and move nothing."""
+    later = document(
+        issued_at=NOW,
+        expires_at=NOW + 60 * DAY,
+        **origin(grant_began_at=NOW - 9 * DAY, grant_ends_at=NOW + 2 * DAY),
+    )
+
+    assert NOW + 60 * DAY - 8 * HOUR == due_at(later, policy(window=8 * HOUR))
 
 
 @pytest.mark.parametrize("changes", [{"expires_at": None}, {"accessToken": None}])

@@ -209,6 +209,14 @@ def test_worker_reads_and_writes() -> None:
     assert [] == writes(policy, "other-AbCdEf")
 
 
+def test_worker_lists_versions() -> None:
+    """Where it is asked for, the worker lists the IDs of its secret's versions, which show no value."""
+    policy = granted(lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens"), lists=True))
+
+    listed = {arn for _, action, arn in policy.grants(["secretsmanager:"]) if action.endswith("ListSecretVersionIds")}
+    assert {f"{PREFIX}tokens-??????"} == listed
+
+
 def test_a_previous_key_decrypts_alone() -> None:
     """A key of before decrypts this secret through Secrets Manager, and encrypts nothing; the present one does both."""
     old = KEY.replace("the-key", "the-old-key")

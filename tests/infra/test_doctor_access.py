@@ -95,6 +95,18 @@ def test_a_statement_that_is_missing(account: Account) -> None:
         assert f"secretsmanager:PutSecretValue on {account.arn(name)} (no policy of the role allows it)" in found.text
 
 
+def test_versions_that_may_not_be_listed(account: Account) -> None:
+    """A role of before, that may not list versions, still refreshes: `doctor` says when it needs to, and no more."""
+    for statement in account.of_role:
+        if "secretsmanager:ListSecretVersionIds" in statement["Action"]:
+            statement["Action"] = [a for a in statement["Action"] if a != "secretsmanager:ListSecretVersionIds"]
+
+    found = account.check()
+
+    assert Health.ATTENTION is found.health
+    assert "after a change of the key they need secretsmanager:ListSecretVersionIds on" in found.text
+
+
 def test_a_list_that_names_another_role(account: Account) -> None:
     """A policy that a deleted stack left names its old role, and denies the new one: that is found."""
     old = json.dumps(account.of_secrets).replace(ROLE, "arn:aws:iam::123456789012:role/the-old-worker")

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from proof.ports import Call, Ended, Ports, build_run, settle
 from proof.store import Append, Move, Put, Read, Record, refresh_token_of
 from proof.world import Scenario
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import TokenRefreshError, without_traceback
 
 
 class HasTime(Protocol):
@@ -78,7 +78,7 @@ class Actor(Ports):
         self._asked.release()
         self._replied.acquire()
         if isinstance(self._reply, TokenRefreshError):
-            raise type(self._reply)(*self._reply.args)
+            raise without_traceback(self._reply)
         if isinstance(self._reply, Killed):
             raise self._reply
         return self._reply

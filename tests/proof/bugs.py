@@ -21,8 +21,9 @@ from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.store import NewGrant, StoredGrant
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
-from token_refresh_worker.core.attempts import DAY, Attempt, Fate, Ledger
-from token_refresh_worker.core.claims import write_claim
+from token_refresh_worker.core.attempts import DAY, LONG_AGO, Attempt, Fate, Ledger, fingerprint_of
+from token_refresh_worker.core.claims import unreadable_claim, write_claim
+from token_refresh_worker.core.locked import _Rebuilt
 from token_refresh_worker.core.plan import RULES, Rule, plan, wait_for_open_claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Reason, Redeem, Rejected, TokenUsed, Wait
@@ -36,6 +37,7 @@ from token_refresh_worker.core.versions import (
 )
 from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.run import locked_versions as locked_module
 from token_refresh_worker.run import parts as parts_module
 from token_refresh_worker.run import redemption as redemption_module
 from token_refresh_worker.run import run as run_module
@@ -609,24 +611,105 @@ def kept_forgotten_without_a_record() -> Patches:
     return [(Keeping, "forget", forget)]
 
 
-def kept_never_needed() -> Patches:
-    """Go on where kept tokens can't be decrypted."""
-    return _kept_rule(lambda step, _snapshot, run: _unless_refused(replace(step, needed=False), run))
+def kept_needed(needed: Callable[[Snapshot, Any], bool]) -> Bug:
+    """Go on, or stop, where kept tokens can't be decrypted."""
+    return lambda: [(plan_module, "_kept_needed", needed)]
 
 
-def kept_needed_by_no_authorized_set() -> Patches:
-    """Go on where kept tokens can't be decrypted, if the grant is one that a person brought."""
-
-    def check(step: Any, snapshot: Snapshot, run: RunState) -> Any:
-        origin = snapshot.current.document.origin
-        return _unless_refused(replace(step, needed=False), run) if origin and origin.authorized else step
-
-    return _kept_rule(check)
+def never_needed(_snapshot: Snapshot, _kept: Any) -> bool:
+    """Go on."""
+    return False
 
 
-def kept_always_needed() -> Patches:
-    """Stop where kept tokens can't be decrypted, though a person authorized again."""
-    return _kept_rule(lambda step, _snapshot, _run: replace(step, needed=True))
+def needed_unless_authorized(snapshot: Snapshot, _kept: Any) -> bool:
+    """Go on, if the grant is one that a person brought."""
+    origin = snapshot.current.document.origin
+    return origin is None or not origin.authorized
+
+
+def always_needed(_snapshot: Snapshot, _kept: Any) -> bool:
+    """Stop, though a person authorized again."""
+    return True
+
+
+def never_repeated() -> Patches:
+    """Never ask again for a response that was lost, before the refresh is due."""
+    return [(plan_module, "_may_repeat", lambda *_: False)]
+
+
+def kept_tokens_stop_every_run() -> Patches:
+    """Wait for the key of kept tokens, though the provider brings others."""
+    original = plan_module._kept_unreadable  # noqa: SLF001 - to break it
+
+    def unreadable(snapshot: Snapshot, run: RunState, _policy: Any) -> Any:
+        return original(replace(snapshot, ledger=Ledger((snapshot.newest,))), run, Mock(replay_grace=timedelta(0)))  # type: ignore[arg-type]  # there is one
+
+    return [(plan_module, "_kept_unreadable", unreadable)]
+
+
+def nothing_forgotten() -> Patches:
+    """Take a token for unused that no attempt in the ledger names."""
+    return [(Ledger, "has_forgotten", lambda *_: False)]
+
+
+def future_awaited() -> Patches:
+    """Wait for the date of an attempt from the future."""
+    return [(reader_module, "dated", lambda attempt, _now: attempt)]
+
+
+def future_left_out() -> Patches:
+    """Take an attempt from the future for one that never was."""
+
+    def dated(attempt: Attempt, now: datetime) -> Attempt:
+        return attempt if attempt.claimed_at <= now else replace(attempt, fate=Fate.NOT_REDEEMED, claimed_at=LONG_AGO)
+
+    return [(reader_module, "dated", dated)]
+
+
+def locked_claim_by_its_date() -> Patches:
+    """Know nothing of a claim that can't be decrypted but its ID and date."""
+
+    def rebuilt(listed: Any, chain: Any, current: Any, _readable: Any) -> Any:
+        created_at = next(v.created_at for v in listed if v.version_id == chain[-1])
+        claim = unreadable_claim(chain[-1], created_at)
+        return replace(claim, version_id=current.version_id, fingerprint=fingerprint_of_set(current), nonce="locked")
+
+    return [(locked_module, "rebuilt_claim", rebuilt)]
+
+
+def fingerprint_of_set(token_set: Any) -> str:
+    """Give the fingerprint of a token set."""
+    return fingerprint_of(token_set.document.redeemed_token)
+
+
+def locked_tokens(as_: Callable[[Snapshot], Any]) -> Bug:
+    """Break the rule about stored tokens that can't be decrypted."""
+    original = plan_module.stop_at_used_token
+
+    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+        return as_(snapshot) if snapshot.locked else original(snapshot, run, policy)
+
+    return lambda: _instead("stop_at_used_token", check)
+
+
+def gone(snapshot: Snapshot) -> Any:
+    """Ask for a new authorization at once."""
+    return TokenUsed(snapshot.now)
+
+
+def no_locked_rule(_snapshot: Snapshot) -> Any:
+    """Send the token again in the last quarter, as one whose response was lost."""
+    return None
+
+
+def locked_silence_is_nothing() -> Patches:
+    """Take a claim without a result that can't be decrypted for one on another token."""
+    return [(_Rebuilt, "_may_be_on_current", lambda *_: False)]
+
+
+def old_list_trusted() -> Patches:
+    """Rebuild the ledger from a list that is older than the document."""
+    return [(locked_module, "SETTLED", timedelta(0))]
 
 
 def pause_forgets() -> Patches:
@@ -636,17 +719,3 @@ def pause_forgets() -> Patches:
         return replace(pauses.pause_claim(*arguments, **named), earlier=())
 
     return [(pause_module, "pause_claim", forgetful)]
-
-
-def _kept_rule(change: Callable[[Any, Snapshot, RunState], Any]) -> Patches:
-    original = plan_module.store_kept_tokens
-
-    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-        step = original(snapshot, run, policy)
-        return None if step is None else change(step, snapshot, run)
-
-    return _instead("store_kept_tokens", check)
-
-
-def _unless_refused(step: Any, run: RunState) -> Any:
-    return None if step.kept.version_id in run.refused_kept else step

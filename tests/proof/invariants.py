@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from proof.operators import SPOIL_STAGED
+from proof.operators import LOSE_KEY, SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
 from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Item, Put, Record, Store, origin_of, refresh_token_of
@@ -18,6 +18,7 @@ _STAGED, _RECORD = staged_version_id, record_version_id
 _DISTURBED: Final = {
     "InvalidSecretDocument",
     "KeptTokensUnreadable",
+    "SecretAccessDenied",
     "SecretStoreUnavailable",
     "TokenRequestRejected",
     "TokensKept",
@@ -46,7 +47,7 @@ class Invariants:
             raise Violation("received tokens were refused: the secret is full")
         if before == after:
             return
-        self._check_kept_is_stored(before, after)
+        self._check_kept_is_stored(before, after, provider)
         if (isinstance(call, Put) and call.secret == PUBLISHED) or getattr(call, "secret", "") == PUBLISHED:
             self._check_published(before, after)
             return
@@ -77,12 +78,16 @@ class Invariants:
         text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
         return "revoked_at" in origin_of(text)
 
-    def _check_kept_is_stored(self, before: int, after: int) -> None:
-        """What the table keeps goes only after it is stored, or after a person authorized again."""
+    def _check_kept_is_stored(self, before: int, after: int, provider: Provider) -> None:
+        """What the table keeps goes only after it is stored, or after a person authorized again.
+
+        Or where nobody can decrypt it, and the provider brings other tokens for the same one.
+        """
         old, new = (self._store.table(state).item for state in (before, after))
         if old is None or old.kept is None or (new is not None and new.kept is not None):
             return
-        if old.kept not in self._store.texts(after).values() and not self.replaced(old, after):
+        again = LOSE_KEY in self._scenario.operator and provider.kind != "single-use"
+        if old.kept not in self._store.texts(after).values() and not self.replaced(old, after) and not again:
             raise Violation("kept tokens were removed before they were stored")
 
     def replaced(self, item: Item, state: int) -> bool:

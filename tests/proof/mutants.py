@@ -7,12 +7,12 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from unittest.mock import patch
 
 import measured
-from proof import bugs, commanded, outages, report, small
+from proof import bugs, commanded, edges, outages, report, small
 from proof.explore import search
 from proof.world import Scenario
 from token_refresh_worker.core.attempts import Fate
@@ -148,10 +148,10 @@ MUTANTS: Final = (
     ),
     Mutant(name="claim appended whatever is kept", patches=bugs.kept_unchecked, scenario=outages.FROZEN),
     Mutant(name="tokens kept under any claim", patches=bugs.kept_under_any_claim, scenario=outages.FROZEN),
-    Mutant(name="sent past kept tokens", patches=bugs.kept_never_needed, scenario=outages.KEY_DELETED),
+    Mutant(name="sent past kept tokens", patches=bugs.kept_needed(bugs.never_needed), scenario=outages.KEY_DELETED),
     Mutant(
         name="kept tokens of an authorized set not needed",
-        patches=bugs.kept_needed_by_no_authorized_set,
+        patches=bugs.kept_needed(bugs.needed_unless_authorized),
         scenario=outages.AUTHORIZED_BEFORE,
     ),
     Mutant(
@@ -177,7 +177,39 @@ MUTANTS: Final = (
     ),
     Mutant(name="revoked past an open claim", patches=bugs.revoked_past_an_open_claim, scenario=commanded.REVOKED),
     Mutant(name="attempts forgotten in a pause", patches=bugs.pause_forgets, scenario=small.PAUSED),
-    Mutant(name="kept tokens always needed", patches=bugs.kept_always_needed, scenario=outages.KEY_DELETED),
+    Mutant(
+        name="kept tokens always needed", patches=bugs.kept_needed(bugs.always_needed), scenario=outages.KEY_DELETED
+    ),
+    Mutant(
+        name="a locked claim known by its date alone",
+        patches=bugs.locked_claim_by_its_date,
+        scenario=edges.MOVED_BACK_THEN_KEY,
+    ),
+    Mutant(name="locked tokens count as gone", patches=bugs.locked_tokens(bugs.gone), scenario=edges.LOCKED_SUCCESSOR),
+    Mutant(
+        name="a token sent past locked tokens",
+        patches=bugs.locked_tokens(bugs.no_locked_rule),
+        scenario=edges.MOVED_BACK_THEN_KEY,
+    ),
+    Mutant(
+        name="a locked claim without a result is on no token",
+        patches=bugs.locked_silence_is_nothing,
+        scenario=edges.KEY_CHANGED,
+    ),
+    Mutant(name="an old list of versions trusted", patches=bugs.old_list_trusted, scenario=edges.OLD_LIST),
+    Mutant(name="a forgotten token sent", patches=bugs.nothing_forgotten, scenario=edges.FAR_BACK),
+    Mutant(name="an attempt from the future awaited", patches=bugs.future_awaited, scenario=edges.CLOCK_JUMPS),
+    Mutant(name="an attempt from the future left out", patches=bugs.future_left_out, scenario=edges.CLOCK_JUMPS),
+    Mutant(
+        name="locked kept tokens always waited for",
+        patches=bugs.kept_tokens_stop_every_run,
+        scenario=replace(edges.KEPT_LOCKED, provider="grace"),
+    ),
+    Mutant(
+        name="a lost response not asked for again while fresh",
+        patches=bugs.never_repeated,
+        scenario=replace(edges.FORCED_EARLY, provider="grace"),
+    ),
 )
 
 

@@ -10,6 +10,8 @@ from proof.providers import Provider, first_document, parse
 from proof.store import (
     TOKENS,
     AnyCall,
+    ChangeKey,
+    EnableKeys,
     Item,
     LoseKey,
     Move,
@@ -49,6 +51,8 @@ LOSE_SUCCESSOR: Final = "remove the stored tokens that follow"
 LOSE_TABLE: Final = "lose the claim table"
 RESTORE_TABLE: Final = "restore an old claim table"
 LOSE_KEY: Final = "delete the key of kept tokens"
+CHANGE_KEY: Final = "change the secret's key, and disable the old one"
+ENABLE_KEYS: Final = "enable every key again"
 
 ANYTHING: Final = (REAUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, UNLABEL, STAGE)
 
@@ -148,11 +152,15 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
 
 
 def _edit(scene: Scene, name: str) -> Iterator[Action]:
+    if scene.current in scene.store.locked(scene.state):
+        return
     yield Action(name, scene.copy(scene.current, bare=name == EDIT_BARE), scene.provider)
 
 
 def _copy_back(scene: Scene, name: str) -> Iterator[Action]:
     for back, version_id in enumerate(scene.older_sets(), 1):
+        if version_id in scene.store.locked(scene.state):
+            continue  # Nobody can read it to copy it.
         copy = scene.copy(version_id, bare=name == COPY_BACK_BARE)
         yield Action(f"{name}: {back} back", copy, scene.provider)
 
@@ -227,6 +235,14 @@ def _lose_key(scene: Scene, name: str) -> Iterator[Action]:
         yield Action(name, LoseKey(), scene.provider, spoils=True, loses=True)
 
 
+def _change_key(scene: Scene, name: str) -> Iterator[Action]:
+    yield Action(name, ChangeKey(), scene.provider, spoils=True)
+
+
+def _enable_keys(scene: Scene, name: str) -> Iterator[Action]:
+    yield Action(name, EnableKeys(), scene.provider)
+
+
 _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     REAUTHORIZE: _authorize,
     AUTHORIZE: _authorize,
@@ -245,4 +261,6 @@ _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     LOSE_TABLE: _lose_table,
     RESTORE_TABLE: _restore_table,
     LOSE_KEY: _lose_key,
+    CHANGE_KEY: _change_key,
+    ENABLE_KEYS: _enable_keys,
 }

@@ -24,6 +24,7 @@ from proof.store import (
     Item,
     Keep,
     List,
+    ListIds,
     Move,
     Open,
     Put,
@@ -33,6 +34,7 @@ from proof.store import (
     StoreCall,
 )
 from proof.world import COMMANDS, HOST, MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
+from token_refresh.advice import Command
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
@@ -47,7 +49,8 @@ from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.restore import check_claims, choose, prepare
 from token_refresh_worker.changes.revoke import revoke_grant
 from token_refresh_worker.changes.store import NewGrant
-from token_refresh_worker.core import plan, snapshot, versions
+from token_refresh_worker.core import attempts, plan, snapshot, versions
+from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
 from token_refresh_worker.core.claims import (
     Claim,
     KeptTokens,
@@ -57,6 +60,7 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.core.claims import Record as ClaimRecord
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest
@@ -69,7 +73,13 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import (
+    ClaimStore,
+    Deadline,
+    NewestClaim,
+    SecretStore,
+    SecretVersion,
+)
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import StoreName, read_origin
@@ -111,6 +121,8 @@ class Ended(NamedTuple):
     named: bool
     """Whether it is an outcome or an error of the tree."""
     retry_at: int | None = None
+    restores: str | None = None
+    """The version that its error says to restore."""
 
 
 Call = StoreCall | Send | Authorize | Revoke | Poll
@@ -182,6 +194,10 @@ class _Secret:
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         """Read a version."""
         return self._ports.ask(Read(self._name, label, version_id))  # type: ignore[return-value]  # what a search replies
+
+    def versions(self) -> tuple[VersionEntry, ...]:
+        """List all versions."""
+        return self._ports.ask(ListIds(self._name))  # type: ignore[return-value]  # likewise
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append a version."""
@@ -409,7 +425,9 @@ def settle(run: Run | MoveRun | PauseRun | CommandRun) -> Ended:
     try:
         outcome = run.execute()
     except TokenRefreshError as error:
-        return Ended(type(error).__name__, named=True)
+        commands = [part.words for part in error.fix if isinstance(part, Command)]
+        restored = next((words[-1] for words in commands if "restore" in words and "--version" in words), None)
+        return Ended(type(error).__name__, named=True, restores=restored)
     except Violation:
         raise
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
@@ -425,8 +443,10 @@ def searching(scenario: Scenario) -> Iterator[None]:
     """Set the daily limit of claims to the scenario's, and work out pure functions once, while a search goes on."""
     per_claim = VERSIONS_A_CLAIM[name_of(scenario.claims).kind]
     limit = VERSIONS_A_DAY if scenario.claims_a_day is None else scenario.claims_a_day * per_claim
+    kept = REDEMPTIONS_KEPT if scenario.redemptions_kept is None else scenario.redemptions_kept
     with ExitStack() as stack:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
+        stack.enter_context(patch.object(attempts, "REDEMPTIONS_KEPT", kept))
         stack.enter_context(patch.object(change, "TRIES", MOVE_TRIES))
         stack.enter_context(patch.object(run, "POLL_SECONDS", (POLL_SECONDS,)))
         for module, name in _PURE:

@@ -5,9 +5,9 @@ from typing import Final
 from proof.invariants import Invariants
 from proof.ports import Authorize, Call, Ended, Poll, Ports, Revoke, Send, build_run, settle
 from proof.providers import Provider
-from proof.store import TOKENS, List, Open, Read, ReadTable, Store, origin_of
+from proof.store import TOKENS, List, ListIds, Move, Open, Read, ReadTable, Store, origin_of
 from proof.world import DAY_SECONDS, HOUR_SECONDS, Scenario, Violation, name_of
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import TokenRefreshError, without_traceback
 from token_refresh_worker.core.versions import CURRENT
 
 RUNS_LIMIT: Final = 30
@@ -18,7 +18,7 @@ REJECTED: Final = "rejected"
 STOPPED: Final = "stopped"
 """The table keeps tokens that nobody can decrypt: nothing is sent until a person authorizes again."""
 
-_LEAST_GRACE_SECONDS: Final = 2 * HOUR_SECONDS
+LEAST_GRACE_SECONDS: Final = 2 * HOUR_SECONDS
 """A token that the provider accepts for a shorter while may run out before its turn comes."""
 
 Key = tuple[int, Provider, int, bool]
@@ -46,7 +46,7 @@ class Progress:
         asked = state, provider, now
         alive = self._alive.get(asked)
         if alive is None:
-            alive = self._alive[asked] = self._invariants.reachable(state, provider, now + _LEAST_GRACE_SECONDS)
+            alive = self._alive[asked] = self._invariants.reachable(state, provider, now + LEAST_GRACE_SECONDS)
         passed: list[Key] = []
         outcomes: list[str] = []
         while True:
@@ -63,6 +63,10 @@ class Progress:
                 self._known |= dict.fromkeys(passed, known)
                 return known
             state, provider = ports.state, ports.provider
+            if ports.ended.restores is not None:
+                # A person does what the error says: nothing else brings these tokens back.
+                moved = Move(TOKENS, CURRENT, ports.ended.restores, self._store.labels(state, TOKENS)[CURRENT])
+                state, _ = self._store.call(state, moved, now)
             now = self._next(state, now, ports.ended, rejections=outcomes.count("ReauthorizationRequired"))
 
     def _run(self, state: int, provider: Provider, now: int) -> "Undisturbed":
@@ -98,16 +102,32 @@ class Progress:
             return REFRESHED
         if ports.ended.outcome == "ResponseKept":
             return STOPPED  # A person recovers the tokens.
-        if ports.ended.outcome == "KeptTokensUnreadable":
-            item = self._store.table(ports.state).item
-            if item is None or self._invariants.replaced(item, ports.state):
-                raise Violation("left alone: runs stop for tokens that nobody needs")
+        if ports.ended.outcome in {"KeptTokensUnreadable", "SecretAccessDenied"}:
+            self._check_stopped(ports, now)
             return STOPPED
         if ports.ended.outcome != "ReauthorizationRequired":
             return None
         if alive and outcomes.count("ReauthorizationRequired") > 3:
             raise Violation(f"left alone: a grant that is alive is given up (runs end: {', '.join(outcomes)})")
-        return None if alive and self._invariants.reachable(ports.state, ports.provider, now) else REJECTED
+        if alive and self._invariants.reachable(ports.state, ports.provider, now):
+            return None
+        if alive and ports.provider.kind != "single-use":
+            raise Violation("left alone: runs wait until the provider accepts the refresh token no longer")
+        return REJECTED
+
+    def _check_stopped(self, ports: "Undisturbed", now: int) -> None:
+        """A run waits for a key only where nothing else can go on."""
+        item, locked = self._store.table(ports.state).item, self._store.locked(ports.state)
+        kept = ports.ended.outcome == "KeptTokensUnreadable"
+        if kept and (item is None or self._invariants.replaced(item, ports.state)):
+            raise Violation("left alone: runs stop for tokens that nobody needs")
+        if not kept and not locked:
+            raise Violation("left alone: runs stop for a key although every version can be decrypted")
+        # Staged under the old key, and promoted after the change: then nobody can read the current version itself.
+        current = self._store.labels(ports.state, TOKENS)[CURRENT]
+        token = self._invariants.current_refresh_token(ports.state)
+        if current not in locked and ports.provider.alive(token, now + LEAST_GRACE_SECONDS):
+            raise Violation("left alone: runs wait for a key although the provider still accepts the token")
 
     def _next(self, state: int, now: int, ended: Ended, *, rejections: int) -> int:
         """Say when the next run that matters begins."""
@@ -154,8 +174,8 @@ class Undisturbed(Ports):
             case _:
                 before = self.state
                 self.state, reply = self._store.call(before, call, self.now)
-                if not isinstance(call, Read | List | ReadTable | Open):
+                if not isinstance(call, Read | List | ListIds | ReadTable | Open):
                     self._invariants.check_write(before, self.state, call, reply, self.provider)
                 if isinstance(reply, TokenRefreshError):
-                    raise type(reply)(*reply.args)
+                    raise without_traceback(reply)
                 return reply

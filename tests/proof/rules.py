@@ -20,7 +20,23 @@ from proof.providers import (
     parse,
 )
 from proof.providers import REJECTED as INVALID_GRANT
-from proof.store import TOKENS, Append, Drop, Item, Keep, List, Move, Open, Put, Read, ReadTable, Record, Remove, Store
+from proof.store import (
+    TOKENS,
+    Append,
+    Drop,
+    Item,
+    Keep,
+    List,
+    ListIds,
+    Move,
+    Open,
+    Put,
+    Read,
+    ReadTable,
+    Record,
+    Remove,
+    Store,
+)
 from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
@@ -41,6 +57,7 @@ from token_refresh_worker.oauth.unread import RESPONSE_KEY
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
+Reading = Read | List | ListIds | ReadTable | Open
 Write = Put | Move | Append | Record | Keep | Drop
 
 
@@ -136,7 +153,7 @@ class Rules:
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
         call = self.workers.call(worker.node)
         match call:
-            case Read() | ReadTable() | Open() | List():
+            case Read() | List() | ListIds() | ReadTable() | Open():
                 yield from self._read(world, place, worker, call)
             case Put() | Move() | Append() | Record() | Keep() | Drop():
                 yield from self._write(world, place, worker, call)
@@ -151,10 +168,10 @@ class Rules:
             case Ended():
                 raise AssertionError(call)  # A run that ended has made room for the next.
 
-    def _read(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Open | List) -> Iterator[Change]:
+    def _read(self, world: World, place: int, worker: Worker, call: Reading) -> Iterator[Change]:
         _, reply = self.store.call(world.store, call, world.now)
         yield self._advance(world, place, worker, Event(place, call, "", reply))
-        if isinstance(call, Read) and world.budget.stale:
+        if isinstance(call, Read | ListIds) and world.budget.stale:
             seen = [reply]
             left = world.budget._replace(stale=world.budget.stale - 1)
             staler = self._with_budget(world, left)
@@ -287,7 +304,7 @@ class Rules:
                 how = f"and its gateway says {response.seen} {when} the redemption"
                 yield self._advance(then._replace(unknown=True), place, worker, Event(place, call, how, response))
 
-    def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Open | List | Write) -> Change:
+    def _fail(self, world: World, place: int, worker: Worker, call: Reading | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
         # A claim that its run does not know of, or can't end, looks like that of a run that died.
         unknown = (

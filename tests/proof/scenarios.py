@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from proof.commanded import AUTHORIZED, COMMANDED, OTHER_CLIENT, RESTORED, REVOKED
+from proof.edges import EDGES, FAR_BACK, FORCED_EARLY, KEPT_LOCKED, KEY_CHANGED
 from proof.of_one_store import TABLE, VERSIONS
 from proof.operators import (
     ANYTHING,
@@ -44,14 +45,16 @@ PROVIDERS: Final = ("single-use", "grace", "static")
 def full() -> list[Scenario]:
     """Give the full search."""
     # At a static provider, tokens that are lost cost nothing.
-    outages = [s for s in _for("table", OUTAGES) if s.provider != "static"]
-    return [*_everywhere((*_ALL, *COMMANDED)), *_for("versions", VERSIONS), *_for("table", TABLE), *outages]
+    outages = [s for s in _for("table", (*OUTAGES, KEPT_LOCKED)) if s.provider != "static"]
+    return [*_everywhere((*_ALL, *COMMANDED, *EDGES)), *_for("versions", VERSIONS), *_for("table", TABLE), *outages]
 
 
 def quick() -> list[Scenario]:
     """Give the part of it that the tests run: every kind of history, with tighter bounds."""
     single = [s for s in _QUICK if s.provider == "single-use"]
-    return [*(replace(s, claims=store) for s in single for store in STORES), REFUSING]
+    edges = [KEY_CHANGED, FAR_BACK, replace(FORCED_EARLY, provider="grace")]
+    everywhere = [replace(s, claims=store) for s in (*single, *edges) for store in STORES]
+    return [*everywhere, REFUSING, replace(KEPT_LOCKED, provider="grace")]
 
 
 def _for(store: str, scenarios: Iterable[Scenario]) -> list[Scenario]:

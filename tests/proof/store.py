@@ -11,8 +11,14 @@ from typing import Final, NamedTuple
 from proof.world import CLAIMS_TABLE, EPOCH_SECONDS, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
-from token_refresh.errors import SecretNotFound, SecretStoreError, SecretStoreUnavailable
+from token_refresh.errors import (
+    SecretAccessDenied,
+    SecretNotFound,
+    SecretStoreError,
+    SecretStoreUnavailable,
+)
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.versions import CLAIM, unheld_claim_id
 from token_refresh_worker.run.ports import SecretVersion
 
@@ -22,7 +28,9 @@ FRESH_NONCE: Final = "fresh"
 """Stands for a nonce that was drawn at random: no two claims with it are equal."""
 FULL: Final = SecretStoreUnavailable("the secret is full")
 MISSING: Final = SecretNotFound("no such version")
-KEY_GONE: Final = SecretStoreUnavailable("the key is gone")
+KEY_GONE: Final = SecretAccessDenied("the key is gone")
+LOCKED: Final = SecretAccessDenied("KMS refuses the key of this version")
+LOCKED.by_key = True
 _UNHELD: Final = unheld_claim_id(FRESH_NONCE)
 
 
@@ -70,6 +78,12 @@ class Read(NamedTuple):
     secret: str
     label: str | None
     version_id: str | None
+
+
+class ListIds(NamedTuple):
+    """`ListSecretVersionIds`."""
+
+    secret: str
 
 
 class List(NamedTuple):
@@ -158,6 +172,14 @@ class LoseKey(NamedTuple):
     table: str = CLAIMS_TABLE
 
 
+class ChangeKey(NamedTuple):
+    """The secret gets another KMS key, and KMS refuses the one before."""
+
+
+class EnableKeys(NamedTuple):
+    """Every key can be used again."""
+
+
 class SetTable(NamedTuple):
     """A table is lost or restored."""
 
@@ -173,9 +195,11 @@ class Remove(NamedTuple):
 
 SecretWrite = Put | Move
 TableWrite = Append | Record | Keep | Drop
-StoreCall = Read | List | Put | Move | ReadTable | Open | TableWrite
-AnyCall = StoreCall | SetTable | LoseKey | Remove
-StoreReply = SecretVersion | tuple[SecretVersion, ...] | Item | str | bool | None | SecretStoreError
+StoreCall = Read | List | ListIds | Put | Move | ReadTable | Open | TableWrite
+AnyCall = StoreCall | SetTable | LoseKey | ChangeKey | EnableKeys | Remove
+StoreReply = (
+    SecretVersion | tuple[SecretVersion, ...] | tuple[VersionEntry, ...] | Item | str | bool | None | SecretStoreError
+)
 
 
 class Store:
@@ -241,6 +265,11 @@ class Store:
             known = self._labels[state, name] = found
         return known
 
+    def locked(self, state: int) -> frozenset[str]:
+        """Give the versions of the token secret that nobody can decrypt."""
+        secret = next(s for s in self.states[state].secrets if s.name == TOKENS)
+        return frozenset(v.version_id for v in secret.versions if v.key in dict(secret.refused))
+
     def created(self, state: int, name: str, version_id: str) -> float:
         """Give when a version was stored."""
         secret = next(s for s in self.states[state].secrets if s.name == name)
@@ -270,7 +299,7 @@ class Store:
             return state, False
         return self.states.number(before.with_table(call.table, table._replace(item=item))), True
 
-    def _carry_out(  # noqa: C901, PLR0912 - one a kind of call
+    def _carry_out(  # noqa: C901, PLR0911, PLR0912, PLR0915 - one a kind of call
         self, state: int, call: AnyCall, now: int
     ) -> tuple[int, StoreReply]:
         before = self.states[state]
@@ -280,10 +309,24 @@ class Store:
         match call:
             case Read():
                 return state, self._read(call, now)
-            case List(secret):
-                versions = next(s.versions for s in before.secrets if s.name == secret)
-                read = (self._read(Read(secret, None, version.version_id), now) for version in versions)
-                return state, tuple(version for version in read if version)
+            case ListIds(name):
+                return state, self._listed(name, now)
+            case ChangeKey():
+                secret = next(s for s in before.secrets if s.name == TOKENS)
+                self._model.call("UpdateSecret", {"SecretId": TOKENS, "KmsKeyId": f"{secret.key}+"}, now=now)
+                self._model.refuse(TOKENS, secret.key)
+                reply = True
+            case EnableKeys():
+                for secret in before.secrets:
+                    for key, _ in secret.refused:
+                        self._model.refuse(secret.name, key, None)
+                for name, table in before.tables:
+                    state_after = state_after.with_table(name, table._replace(key_gone=False))
+                reply = True
+            case List(name):
+                versions = next(s.versions for s in before.secrets if s.name == name)
+                read = (self._read(Read(name, None, version.version_id), now) for version in versions)
+                return state, tuple(version for version in read if isinstance(version, SecretVersion))
             case ReadTable(name):
                 return state, before.table(name).item
             case Put(secret, version_id, text, label):
@@ -333,13 +376,26 @@ class Store:
                 raise AssertionError(call)
         return self.states.number(state_after._replace(secrets=self._model.snapshot())), reply
 
-    def _read(self, call: Read, now: int) -> SecretVersion | None:
+    def _listed(self, name: str, now: int) -> tuple[VersionEntry, ...]:
+        response = self._model.call("ListSecretVersionIds", {"SecretId": name, "IncludeDeprecated": True}, now=now)
+        return tuple(
+            VersionEntry(
+                version_id=listed["VersionId"],
+                labels=frozenset(listed.get("VersionStages", ())),
+                created_at=datetime.fromtimestamp(listed["CreatedDate"] + self._behind_seconds, UTC),
+            )
+            for listed in response["Versions"]
+        )
+
+    def _read(self, call: Read, now: int) -> SecretVersion | SecretStoreError | None:
         which = {"VersionStage": call.label} if call.version_id is None else {"VersionId": call.version_id}
         try:
             response = self._model.call("GetSecretValue", {"SecretId": call.secret, **which}, now=now)
         except ServiceError as refusal:
             if refusal.code == "ResourceNotFoundException":
                 return None
+            if refusal.code == "AccessDeniedException":
+                return LOCKED
             raise
         return SecretVersion(
             arn=response["ARN"],

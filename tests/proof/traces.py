@@ -10,8 +10,9 @@ from itertools import pairwise
 from proof.ports import Poll, Send
 from proof.rules import Change, Event, Rules, canonical
 from proof.starts import FIRST_VERSION
-from proof.store import PUBLISHED, Append, Drop, Item, Keep, Move, Open, Put, Read, ReadTable, Record
+from proof.store import LOCKED, PUBLISHED, Append, Drop, Item, Keep, ListIds, Move, Open, Put, Read, ReadTable, Record
 from proof.world import World
+from token_refresh.errors import SecretAccessDenied
 from token_refresh_worker.core.versions import (
     CLAIM,
     OUTCOME,
@@ -100,6 +101,8 @@ class _Names:
                 return f"stores {self.of(version_id)} as {label}"
             case Move(_, label, to, remove_from):
                 return f"moves {label} from {self.of(remove_from)} to {self.of(to)}"
+            case ListIds():
+                return "lists the versions"
             case ReadTable(table):
                 return f"reads the {table}"
             case Append(item, after, table):
@@ -126,6 +129,8 @@ class _Names:
                 return f": {self.of(response.version_id)}" if isinstance(call, Read) and call.label else ": there"
             case Item():
                 return f": {self.of(response.claim_id)}"
+            case SecretAccessDenied() if response is LOCKED:
+                return ": locked"
             case None:
                 return ": none" if isinstance(call, Read | ReadTable) else ""
             case False:

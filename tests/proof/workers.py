@@ -11,7 +11,7 @@ from typing import Final
 from proof.ports import Call, Ended, Poll, Ports, build_run, settle
 from proof.store import Append, Put
 from proof.world import Scenario
-from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, without_traceback
 from token_refresh_worker.oauth.response import TokenResponse
 
 WAKES: Final = 1
@@ -115,5 +115,5 @@ class _Replayed(Ports):
             raise _Pending(call)
         reply, self.now = found
         if isinstance(reply, TokenRefreshError):
-            raise type(reply)(*reply.args)
+            raise without_traceback(reply)
         return reply

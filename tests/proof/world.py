@@ -7,7 +7,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
+from token_refresh_worker.stored.origin import IN_VERSIONS, LONGEST_GRACE, StoreName, in_table
 
 EPOCH_SECONDS: Final = 1_800_000_000
 """When a search begins, by the services' clock."""
@@ -178,6 +178,8 @@ class Scenario:
     """How many versions the secret holds before old ones are removed."""
     claims_a_day: int | None = None
     """The daily limit of claims, where it is not the worker's own."""
+    redemptions_kept: int | None = None
+    """How many redemptions a ledger keeps, where it is not the worker's own number."""
     other: Deployment | None = None
     """The second deployment."""
 
@@ -189,7 +191,8 @@ class Scenario:
     @property
     def grace_seconds(self) -> int:
         """What the provider documents; a static provider never ends it."""
-        return {"single-use": 0, "grace": GRACE_SECONDS, "static": GRACE_SECONDS}[self.provider]
+        static = int(LONGEST_GRACE.total_seconds())
+        return {"single-use": 0, "grace": GRACE_SECONDS, "static": static}[self.provider]
 
     def deployment(self, kind: str) -> Deployment:
         """Give the configuration of a run of this kind."""
@@ -245,6 +248,7 @@ class Scenario:
             *(["operator: " + ", ".join(self.operator)] if self.operator else []),
             *([f"quota {self.quota}"] if self.quota != _QUOTA else []),
             *([f"{self.claims_a_day} claims a day"] if self.claims_a_day else []),
+            *([f"ledgers of {self.redemptions_kept}"] if self.redemptions_kept else []),
             *([f"second deployment: {self._other_words}"] if self.other else []),
             *([f"tokens of {self.lifetime_seconds} s"] if self.lifetime_seconds != LIFETIME_SECONDS else []),
             *(["published copy"] if self.published else []),

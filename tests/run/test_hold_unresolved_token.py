@@ -10,6 +10,7 @@ from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401")
 
@@ -121,4 +122,16 @@ def test_a_short_grace_is_long_enough_for_the_run_after_one_that_died() -> None:
     killed(world, "put REFRESH_OUTCOME")
 
     world.pass_time(5 * MINUTE)
+    assert "refreshed" == world.outcome()
+
+
+@pytest.mark.parametrize("store", list(ClaimStoreKind))
+def test_a_lost_response_is_asked_for_again_while_nothing_is_due(store: ClaimStoreKind) -> None:
+    """A forced refresh of fresh tokens may lose its response: the grace ends long before the next refresh is due."""
+    world = World(policy=policy(grace=DAY, claim_store=store), issued_at=NOW - DAY, expires_at=NOW + 59 * DAY)
+    world.endpoint.responses = [LOST] * 4
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute(force=True)
+    world.pass_claim()
+
     assert "refreshed" == world.outcome()

@@ -2,11 +2,12 @@
 
 import pytest
 
-from run.grant import with_grant
+from run.grant import single_use, with_grant
 from run.world import World, refuse, stale_reads
-from testbed.builders import MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
+from testbed.builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
 from token_refresh.errors import ReauthorizationRequired, SecretStoreUnavailable
 from token_refresh_worker.core.versions import CURRENT, claim_version_id, staged_version_id
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 def test_a_used_token_whose_successor_is_gone_is_not_sent() -> None:
@@ -55,3 +56,35 @@ def test_a_mark_that_can_not_be_stored_costs_nothing() -> None:
 
     assert "refreshed" == world.outcome()
     assert "record_not_stored" in world.log.events
+
+
+def test_a_token_that_the_ledger_has_forgotten_is_not_sent() -> None:
+    """Whoever moves AWSCURRENT 58 refreshes back costs no grant: the error names the version to restore."""
+    world, grant = single_use(ClaimStoreKind.TABLE, 4 * DAY)
+    old = world.labels()[CURRENT]
+    for _ in range(58):
+        world.pass_time(4 * DAY)
+        assert "refreshed" == world.outcome()
+    newest = world.labels()[CURRENT]
+    world.store.move_label(CURRENT, to=old, remove_from=newest)
+
+    with pytest.raises(ReauthorizationRequired, match=f"`token-refresh restore tokens .* --version {newest}`"):
+        world.execute(force=True)
+    assert (58, True) == (grant.refreshes, grant.alive)
+
+    world.store.move_label(CURRENT, to=newest, remove_from=old)
+    world.pass_time(4 * DAY)
+    assert "refreshed" == world.outcome()
+    assert (59, True) == (grant.refreshes, grant.alive)
+
+
+def test_a_set_that_is_new_to_the_ledger_is_sent() -> None:
+    """A token set that a person saves names no claim, and was issued after the last redemption."""
+    world, _ = single_use(ClaimStoreKind.TABLE, 4 * DAY)
+    for _ in range(52):
+        world.pass_time(4 * DAY)
+        world.execute()
+    now = world.clock.service_now
+    world.save(refreshToken="another", issued_at=now - DAY, expires_at=now + HOUR)
+
+    assert "refreshed" == world.outcome()

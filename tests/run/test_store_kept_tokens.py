@@ -302,3 +302,28 @@ def test_the_run_reserves_time_for_keeping() -> None:
         world.execute(time_left_seconds=needed - 1)
     assert "refreshed" == world.outcome(time_left_seconds=needed)
     assert [LEAST_REQUEST_SECONDS] == world.endpoint.timeouts
+
+
+def test_locked_kept_tokens_block_no_repeat_that_the_provider_allows() -> None:
+    """Within the grace the token brings other tokens; the locked ones go with the next claim."""
+    world = World(policy=replace(SINGLE_USE_IN_TABLE, replay_grace=24 * HOUR), keeps=True, expires_at=NOW + 7 * HOUR)
+    refusing(world)
+    with pytest.raises(TokensKept):
+        world.execute()
+    taking(world)
+    world.claim_table.before = refuse("open kept tokens", SecretAccessDenied("denied"))
+    world.pass_claim()
+
+    assert "refreshed" == world.outcome()
+    assert world.claim_table.newest().kept is None
+
+
+def test_kept_tokens_that_are_in_the_secret_need_no_key() -> None:
+    """A late write stored them: their key is not asked for again, and the run makes them current."""
+    world = with_kept_tokens()
+    kept = world.claim_table.newest().kept
+    assert kept is not None
+    world.store.put(kept.version_id, world.claim_table.open(kept), label="REFRESH_OUTCOME")
+    world.claim_table.before = refuse("open kept tokens", SecretAccessDenied("denied"))
+
+    assert "recovered" == world.outcome()

@@ -5,14 +5,16 @@ from datetime import timedelta
 
 import pytest
 
-from run.grant import refused_versions, with_grant
+from run.grant import refused_versions, single_use, with_grant
 from run.world import CLAIM_LIFE, FIRST_CLAIM, World, killed, stale_reads
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, attempt, claim, policy
+from token_refresh.errors import RefreshOutcomeUnknown
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.versions import CLAIM, CURRENT, OUTCOME, claim_version_id, record_version_id
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 @pytest.mark.parametrize("call", ["read AWSCURRENT", "put REFRESH_CLAIM"])
@@ -228,3 +230,33 @@ def test_a_forced_run_polls_ever_more_rarely_until_its_own_deadline() -> None:
     assert [1.0, 2.0, 4.0, 8.0, 8.0, 7.5] == world.clock.slept
     assert 45 > len(world.store.calls)
     assert [] == refused
+
+
+@pytest.mark.parametrize("store", list(ClaimStoreKind))
+def test_a_claim_from_the_future_forgets_no_used_token(store: ClaimStoreKind) -> None:
+    """A clock that was three days ahead: what a claim of that time used stays used, and nothing waits for its date."""
+    world, grant = single_use(store, DAY)
+    first = world.labels()[CURRENT]
+    world.pass_time(3 * DAY)
+    assert "refreshed" == world.outcome()
+    world.pass_time(-3 * DAY)
+    world.store.move_label(CURRENT, to=first, remove_from=world.labels()[CURRENT])
+
+    assert "recovered" == world.outcome()
+    assert (1, True) == (grant.refreshes, grant.alive)
+    world.pass_time(3 * DAY + 17 * HOUR)
+    assert "refreshed" == world.outcome()
+
+
+@pytest.mark.parametrize("store", list(ClaimStoreKind))
+def test_a_lost_response_of_the_future_is_held_and_then_sent_again(store: ClaimStoreKind) -> None:
+    """Nobody knows when it was sent: no grace counts, and it is sent again in the last quarter of the window."""
+    world = World(policy=policy(grace=DAY, claim_store=store), issued_at=NOW - DAY, expires_at=NOW + 7 * HOUR)
+    world.pass_time(3 * DAY)
+    killed(world, "put REFRESH_OUTCOME")
+    world.pass_time(-3 * DAY)
+
+    with pytest.raises(RefreshOutcomeUnknown, match="began at an unknown time"):
+        world.execute()
+    world.pass_time(6 * HOUR)
+    assert "refreshed" == world.outcome()

@@ -114,6 +114,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             # Random, so that equal claims of two runs are different values under one version ID.
             nonce=lambda: secrets.token_hex(16),
             log=log,
+            run_period=settings.run_period,
             request_timeout_seconds=settings.request_timeout_seconds,
             most_requests=trigger.most_requests,
             most_refused=trigger.most_refused,

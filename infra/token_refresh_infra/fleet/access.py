@@ -15,6 +15,7 @@ from aws_cdk import aws_sqs as sqs
 
 from token_refresh_infra.access import (
     KEEP_ACTIONS,
+    LIST_ACTIONS,
     READ_ACTIONS,
     REFRESH_ACTIONS,
     TABLE_KEY_ACTIONS,
@@ -83,7 +84,7 @@ class FleetAccess:
         # The tag is checked by IAM on each call: who takes it off ends the worker's access at once.
         tagged: Conditions = {"StringEquals": {f"secretsmanager:ResourceTag/{FLEET_TAG}": parameters.fleet}}
         members = self._secret(f"{parameters.secrets_under or ''}*")
-        self._allow(role, list(REFRESH_ACTIONS), members, None if parameters.secrets_under else tagged)
+        self._allow(role, [*REFRESH_ACTIONS, *LIST_ACTIONS], members, None if parameters.secrets_under else tagged)
         self._let_decrypt(role, ["kms:Decrypt", "kms:GenerateDataKey"], members)
         if self.kept_key is not None:
             self._allow(role, list(KEEP_ACTIONS), self.kept_key, keep_conditions((members,)))

@@ -174,7 +174,7 @@ class SingleStack(DeployedStack):
     def _grant_worker(self) -> None:
         """Let the worker do what a refresh does, and no more."""
         parameters, role = self._parameters, self.worker.role
-        access.grant_refresh(role, self.token_secret)
+        access.grant_refresh(role, self.token_secret, lists=True)
         if self.published_secret:
             access.grant_refresh(role, self.published_secret)
             for region, key in parameters.replicas.items():

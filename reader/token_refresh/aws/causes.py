@@ -85,6 +85,8 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "InternalFailure": Cause.SERVER_ERROR,
     "InternalServerError": Cause.SERVER_ERROR,
     "InternalServiceError": Cause.SERVER_ERROR,
+    "IncorrectKeyException": Cause.BAD_KEY,
+    "InvalidCiphertextException": Cause.BAD_KEY,
     "InvalidClientTokenId": Cause.BAD_CREDENTIALS,
     "InvalidKeyId": Cause.KEY_DENIED,
     "InvalidKeyUsageException": Cause.BAD_KEY,
@@ -129,7 +131,7 @@ _QUOTABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 # Signature Version 4: "Signature expired: ... is now earlier than ...", "Signature not yet current: ...".
 _SKEW: Final = re.compile(r"\bSignature (expired|not yet current)\b")
 
-_KEY: Final = re.compile(r"\bkms:|\bto KMS\b")
+_KEY: Final = re.compile(r"\bkms:|\bKMS\b")
 
 
 def failure_of(error: Exception) -> FailedCall:
@@ -159,15 +161,16 @@ def failure_of_code(code: object, message: object = None, status: object = None)
     text = message if isinstance(message, str) else ""
     if cause is Cause.OTHER and quoted.startswith("KMS."):  # what SQS says of a queue's key
         cause = Cause.THROTTLED if quoted == "KMS.ThrottlingException" else Cause.KEY_DENIED
+    refused = code in {"InvalidRequestException", "InvalidParameterException"}
     if cause is Cause.NOT_FOUND and "specified secret value" in text:
         cause = Cause.NO_VALUE
     elif cause is Cause.BAD_CREDENTIALS and _SKEW.search(text):
         cause = Cause.CLOCK
     elif cause is Cause.DENIED and _KEY.search(text):
         cause = Cause.KEY_DENIED
-    elif (
-        cause is Cause.OTHER and "deletion" in text and code in {"InvalidRequestException", "InvalidParameterException"}
-    ):
+    elif cause is Cause.OTHER and refused and _KEY.search(text):
+        cause = Cause.BAD_KEY  # A key can be pending deletion, too.
+    elif cause is Cause.OTHER and refused and "deletion" in text:
         cause = Cause.DELETED
     return FailedCall(cause=cause, code=quoted)
 

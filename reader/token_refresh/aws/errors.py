@@ -41,20 +41,22 @@ def _check_key(request: AwsRequest) -> str:
     return f"check that the key ({request.setting}) is enabled, and of a type for this use"
 
 
+_KEY_REFUSED: Final = _ErrorText(
+    SecretAccessDenied,
+    "{call} could not use its KMS key ({code})",
+    (
+        "allow kms:Decrypt on that key for the caller's role, and kms:GenerateDataKey to write; check that the key is "
+        "enabled"
+    ),
+)
+
 _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
     Cause.NOT_FOUND: _ErrorText(SecretNotFound, "{place} was not found ({action})", where_else),
     Cause.NO_VALUE: _ErrorText(SecretEmpty, "{place} has no current value ({action})", how_to_store),
     Cause.DELETED: _ErrorText(SecretNotFound, "{place} is marked for deletion ({action})", _restore),
     Cause.DENIED: _ErrorText(SecretAccessDenied, "{call} was denied ({code})", what_to_allow),
-    Cause.KEY_DENIED: _ErrorText(
-        SecretAccessDenied,
-        "{call} could not use its KMS key ({code})",
-        (
-            "allow kms:Decrypt on that key for the caller's role, and kms:GenerateDataKey to write; check that the key "
-            "is enabled"
-        ),
-    ),
-    Cause.BAD_KEY: _ErrorText(ConfigurationError, "{call} failed ({code})", _check_key),
+    Cause.KEY_DENIED: _KEY_REFUSED,
+    Cause.BAD_KEY: _KEY_REFUSED,
     Cause.BAD_CREDENTIALS: _ErrorText(
         SecretAccessDenied,
         "{call} failed because the AWS credentials are invalid or expired ({code})",
@@ -149,6 +151,7 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
 # The same, of other things than secrets and parameters.
 _MESSAGES_OF_OTHERS: Final[Mapping[Cause, _ErrorText]] = {
     **_MESSAGES,
+    Cause.BAD_KEY: _ErrorText(ConfigurationError, "{call} failed ({code})", _check_key),
     Cause.NOT_FOUND: _ErrorText(ConfigurationError, "{place} does not exist ({action})", lambda request: request.look),
     Cause.LIMIT: _ErrorText(
         SecretStoreUnavailable, "{call} reached a limit of the service ({code})", "ask AWS to raise it"
@@ -173,6 +176,8 @@ def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
     if raised is SecretStoreUnavailable and request.action.startswith("dynamodb:"):
         raised = TableUnavailable
     error = raised(what, fix=row.fix(request) if callable(row.fix) else row.fix)
+    if isinstance(error, SecretAccessDenied):
+        error.by_key = failure.cause in {Cause.KEY_DENIED, Cause.BAD_KEY}
     if isinstance(error, SecretNotFound):
         error.secret_id, error.is_deleted = request.name, failure.cause is Cause.DELETED
     return error

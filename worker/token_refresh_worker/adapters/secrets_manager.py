@@ -5,12 +5,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from token_refresh.advice import Command
-from token_refresh.aws.calls import CallFailed, call, call_action
+from token_refresh.aws.calls import CallFailed, call, call_action, nothing
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import (
     MalformedResponse,
     arn_member,
+    member,
     optional_member,
     service_time,
     time_member,
@@ -19,6 +20,7 @@ from token_refresh.aws.responses import (
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import Deadline, SecretVersion
 
@@ -72,10 +74,29 @@ class SecretsManagerSecret:
             # Only the read of the current version tells a missing secret from a missing version.
             return failure.cause is Cause.NO_VALUE or (failure.cause is Cause.NOT_FOUND and label != CURRENT)
 
+        which_one = None if label == CURRENT else f"label {label}" if version_id is None else f"version {version_id}"
         try:
-            return self._call("GetSecretValue", which, lambda it: self._version(it, version_id), expected=is_missing)
+            return self._call(
+                "GetSecretValue",
+                which,
+                lambda it: self._version(it, version_id),
+                expected=is_missing,
+                purpose=which_one,
+            )
         except CallFailed:
             return None
+
+    def versions(self) -> tuple[VersionEntry, ...]:
+        """List all versions; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecretVersionIds.html."""
+        listed: list[VersionEntry] = []
+        page: dict[str, str] = {}
+        while True:
+            what = {"IncludeDeprecated": True, **page}
+            found, following = self._call("ListSecretVersionIds", what, _read_page, expected=nothing)
+            listed += found
+            if following is None:
+                return tuple(listed)
+            page = {"NextToken": following}
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html."""
@@ -118,7 +139,7 @@ class SecretsManagerSecret:
             value=None if text is None else SecretValue(text),
         )
 
-    def _call(
+    def _call(  # noqa: PLR0913 - all but the action and its members by name
         self,
         action: str,
         what: Mapping[str, Any],
@@ -126,15 +147,34 @@ class SecretsManagerSecret:
         *,
         expected: Callable[[FailedCall], bool],
         after_write: bool = False,
+        purpose: str | None = None,
     ) -> T:
         return call(
             lambda: read(call_action(self._client, action, SecretId=self._arn, **what)),
             lambda: AwsRequest(
-                action=f"secretsmanager:{action}", name=self._secret_id, region=self.region, setting=self._setting
+                action=f"secretsmanager:{action}",
+                name=self._secret_id,
+                region=self.region,
+                setting=self._setting,
+                purpose=purpose,
             ),
             expected=expected,
             repeat=until(self._deadline, after_write=after_write),
         )
+
+
+def _read_page(response: Any) -> tuple[list[VersionEntry], str | None]:
+    entries = member(response, "Versions", list)
+    listed = [
+        VersionEntry(
+            version_id=version_member(entry),
+            labels=_labels(entry),
+            created_at=time_member(entry, "CreatedDate"),
+            keys=tuple(map(str, optional_member(entry, "KmsKeyIds", list) or ())),
+        )
+        for entry in entries
+    ]
+    return listed, optional_member(response, "NextToken", str)
 
 
 def _is_taken(failure: FailedCall) -> bool:

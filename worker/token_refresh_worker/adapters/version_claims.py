@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from token_refresh.errors import SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
@@ -14,6 +15,7 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
+from token_refresh_worker.run.locked_versions import UnlessLocked
 from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.stored.origin import checked_form
 
@@ -26,7 +28,12 @@ class VersionClaims:
 
     def newest(self) -> NewestClaim:
         """Read what the label is on; something else than a claim counts as no label."""
-        version = self._secret.read(label=CLAIM)
+        try:
+            version = self._secret.read(label=CLAIM)
+        except SecretAccessDenied as error:
+            if not error.by_key:
+                raise
+            return NewestClaim(claim=None, locked=error)
         if version is None:
             return NewestClaim(claim=None)
         found = _claim_in(version)
@@ -39,7 +46,9 @@ class VersionClaims:
 
     def record_of(self, claim_id: str) -> Record | None:
         """Read the record under the ID that follows from the claim."""
-        version = self._secret.read(version_id=record_version_id(claim_id))
+        version = None
+        with UnlessLocked():
+            version = self._secret.read(version_id=record_version_id(claim_id))
         return read_record(version.value) if version and version.value else None
 
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:

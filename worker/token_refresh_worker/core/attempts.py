@@ -2,12 +2,14 @@
 
 import base64
 import hashlib
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from token_refresh.records import positional_record, record
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import EARLIEST_SECONDS
 
 DAY: Final = timedelta(hours=24)
 """Secrets Manager removes no version that is younger."""
@@ -15,6 +17,10 @@ DAY: Final = timedelta(hours=24)
 # An entry has less than 200 bytes. With a full day of claims the ledger stays far below the 64 KiB of a value.
 REDEMPTIONS_KEPT: Final = 50
 """How many attempts that may have redeemed a token a ledger keeps, however old they are."""
+NO_TOKEN: Final = "-" * 22
+"""As long as a fingerprint, and the fingerprint of none."""
+LONG_AGO: Final = datetime.fromtimestamp(EARLIEST_SECONDS, UTC)
+"""The date of an attempt whose date can't be true: it is from the future."""
 
 
 class Fate(StrEnum):
@@ -44,6 +50,11 @@ class Fate(StrEnum):
     def unresolved(self) -> bool:
         """Whether nobody knows if the refresh token was redeemed."""
         return self in {Fate.UNKNOWN, Fate.RESPONSE_KEPT, Fate.SILENT}
+
+    @property
+    def may_have_redeemed(self) -> bool:
+        """Whether a refresh token may have been used."""
+        return self not in {Fate.NOT_REDEEMED, Fate.MOVED, Fate.PAUSED}
 
 
 @record
@@ -104,10 +115,28 @@ class Ledger:
         Attempts of the last 24 hours count towards the daily limit. The last redemptions show which tokens were used.
         The grace period starts at the first unresolved attempt on the current token.
         """
-        unused = {Fate.NOT_REDEEMED, Fate.MOVED, Fate.PAUSED}
-        redemptions = [a for a in self.attempts if a.fate not in unused][-REDEMPTIONS_KEPT:]
+        redemptions = self._redemptions[-REDEMPTIONS_KEPT:]
         first = self.unresolved(fingerprint)[:1]
         return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a in first)
+
+    @property
+    def _redemptions(self) -> list[Attempt]:
+        return [a for a in self.attempts if a.fate.may_have_redeemed]
+
+    def has_forgotten(self, fingerprint: str, issued_at: datetime) -> bool:
+        """Whether a refresh token may have been redeemed without a trace.
+
+        It was issued before the first redemption that is still known, no attempt names it, and older attempts may have
+        been forgotten. Or a later redemption was of a set that somebody saved, and nobody can read it any more: it may
+        have been a copy.
+        """
+        known = self._redemptions
+        if any(a.fingerprint == stand_in(a.version_id) and issued_at < a.claimed_at for a in known):
+            return True
+        named = any(fingerprint in {a.fingerprint, a.next_fingerprint} for a in self.attempts)
+        older = all(a.claimed_at == LONG_AGO or issued_at < a.claimed_at for a in known)
+        cut = len(known) >= REDEMPTIONS_KEPT or any(a.next_fingerprint == NO_TOKEN for a in known)
+        return cut and not named and older
 
     def room_at(self, limit: int, now: datetime) -> datetime:
         """Say when the attempts of the last 24 hours take at most `limit` versions; `now` if they do already."""
@@ -121,6 +150,20 @@ class Ledger:
         """Say when another claim may be forced; `now` if it may already."""
         forced = [a.claimed_at for a in self.attempts if a.claimed_at > now - DAY and a.forced]
         return now if len(forced) < limit else sorted(forced)[-limit] + DAY
+
+
+def dated(attempt: Attempt, now: datetime) -> Attempt:
+    """Return an attempt that waits for no date in the future: a clock was off, or something else wrote it.
+
+    What became of its token still counts: a used token is used. It only happened at a time that nobody knows.
+    """
+    return attempt if attempt.claimed_at <= now else replace(attempt, claimed_at=LONG_AGO, retry_at=None)
+
+
+def stand_in(version_id: str) -> str:
+    """Give what stands for the fingerprint of a token that can't be read: of a version, or brought by a claim."""
+    digest = hashlib.sha256(b"token-refresh/locked\n" + version_id.encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode()[: len(NO_TOKEN)]
 
 
 def fingerprint_of(token: SecretValue) -> str:

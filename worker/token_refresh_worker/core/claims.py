@@ -10,7 +10,7 @@ from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
 from token_refresh.stored.times import read_unix
-from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
+from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger
 from token_refresh_worker.core.versions import staged_version_id
 from token_refresh_worker.stored.origin import (
     DAMAGED,
@@ -26,9 +26,6 @@ from token_refresh_worker.stored.origin import (
 )
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
-
-NO_TOKEN: Final = "-" * 22
-"""As long as a fingerprint, and the fingerprint of none."""
 
 CLAIM_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 """A claim's ID, or a version's."""

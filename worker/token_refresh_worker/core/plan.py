@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from token_refresh_worker.core.attempts import Attempt, Fate
-from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.pauses import pause_of
+from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate
+from token_refresh_worker.core.claims import Claim, KeptTokens
+from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
 from token_refresh_worker.core.schedule import (
     SETTLED,
     Policy,
@@ -25,6 +25,8 @@ from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
     Hold,
+    KeptUnreadable,
+    Locked,
     Mismatch,
     Promote,
     Publish,
@@ -38,7 +40,12 @@ from token_refresh_worker.core.steps import (
     Unread,
     Wait,
 )
-from token_refresh_worker.core.versions import claim_version_id, published_version_id, unheld_claim_id
+from token_refresh_worker.core.versions import (
+    claim_version_id,
+    published_version_id,
+    staged_version_id,
+    unheld_claim_id,
+)
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -48,12 +55,13 @@ LOST_CLAIMS: Final = 8
 
 def store_kept_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
     """The claim table keeps tokens that Secrets Manager refused: store them under their own version ID."""
-    kept, origin = snapshot.kept, snapshot.current.document.origin
+    kept = snapshot.kept
     # A table that was lost or restored is older than the document, and so is what it keeps.
-    if kept is None or kept.version_id in run.staged or snapshot.missing_claim_id is not None:
+    if kept is None or snapshot.missing_claim_id is not None:
         return None
-    # Whoever authorized again can do without them; an edited copy of the token set that they follow can't.
-    needed = origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
+    if kept.version_id in run.staged or kept.version_id in run.locked_kept:
+        return None
+    needed = _kept_needed(snapshot, kept)
     return StoreKept(kept, needed=needed) if needed or kept.version_id not in run.refused_kept else None
 
 
@@ -72,7 +80,8 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     """Host or claim store differ from the stored ones, or the claims were moved away: `ConfigurationError`."""
     host, newest = snapshot.host, snapshot.newest
     if host is not None and host != policy.host:
-        return Mismatch("TOKEN_ENDPOINT", host, policy.host)
+        said = newest.claim_id if newest is not None and snapshot.current.document.origin is None else None
+        return Mismatch("TOKEN_ENDPOINT", host, policy.host, claim_id=said)
     store, ours = snapshot.claim_store, policy.claim_store
     fits = store is None or store.fits(ours)
     # After a fence the document names the old store until the move is complete.
@@ -98,11 +107,13 @@ def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> 
     return Publish()
 
 
-def stop_at_used_token(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
+def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """The current token was used, and its successor is gone: yield for 10 minutes, then `ReauthorizationRequired`."""
     stored = snapshot.stored_attempt
     if stored is None:
-        return None
+        return _kept_unreadable(snapshot, run, policy) or _far_back(snapshot, policy)
+    if snapshot.locked:
+        return None if _may_repeat(snapshot, policy) else Locked(staged_version_id(stored.claim_id, stored.version_id))
     visible_at = max(stored.claimed_at + run.limit + SETTLED, stored.retry_at or stored.claimed_at)
     return Wait(visible_at, Reason.STALE) if snapshot.now < visible_at else TokenUsed(stored.claimed_at)
 
@@ -119,7 +130,8 @@ def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) ->
 def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """Nothing is due: do nothing."""
     due = due_at(snapshot.current.document, policy)
-    if due is None or snapshot.now >= due or run.forces(snapshot):
+    # A lost response is asked for again while the provider allows it: its grace may end before the next refresh is due.
+    if due is None or snapshot.now >= due or run.forces(snapshot) or _may_repeat(snapshot, policy):
         return None
     # A forced run whose daily limit is reached must not look as if nothing had been asked of it.
     if run.wants(snapshot):
@@ -218,6 +230,38 @@ def plan(snapshot: Snapshot, run: RunState, policy: Policy, rules: tuple[Rule, .
     return next(step for step in steps if step is not None)
 
 
+def _kept_needed(snapshot: Snapshot, kept: KeptTokens) -> bool:
+    """Whoever authorized again can do without kept tokens; an edited copy of the token set that they follow can't."""
+    origin = snapshot.current.document.origin
+    return origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
+
+
+def _may_repeat(snapshot: Snapshot, policy: Policy) -> bool:
+    """Whether a request of unknown outcome may be sent again: the provider still accepts its token."""
+    return repeat_allowed_until(snapshot, policy) is not None
+
+
+def _kept_unreadable(snapshot: Snapshot, run: RunState, policy: Policy) -> KeptUnreadable | None:
+    """Stop for kept tokens that nobody can decrypt, unless the token that brought them may be sent again."""
+    kept = snapshot.kept
+    if kept is None or kept.version_id not in run.locked_kept or not _kept_needed(snapshot, kept):
+        return None
+    # What they are may be in the secret already: then only the item is left.
+    if snapshot.ledger.attempts[-1].fate is Fate.STORED:
+        return None
+    own = kept.claim.fingerprint == snapshot.fingerprint
+    return None if own and _may_repeat(snapshot, policy) else KeptUnreadable()
+
+
+def _far_back(snapshot: Snapshot, policy: Policy) -> TokenUsed | None:
+    """Take a token for used that the ledger has forgotten, unless it was issued within the provider's grace."""
+    grace = snapshot.counted_grace(policy)
+    if not snapshot.is_far_back or may_be_sent_again(snapshot.issued_at, snapshot.now, grace):
+        return None
+    newest = next((a for a in reversed(snapshot.ledger.attempts) if a.fate is Fate.STORED), None)
+    return TokenUsed(LONG_AGO, newest=staged_version_id(newest.claim_id, newest.version_id) if newest else None)
+
+
 def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
     return snapshot.ledger.room_at(VERSIONS_A_DAY - VERSIONS_A_CLAIM[policy.claim_store.kind], snapshot.now)
 
@@ -249,7 +293,7 @@ def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Rep
             claim_id=following.claim_id,
             version_id=following.version_id,
             attempt_number=1,
-            claimed_at=min(current.stored_at, current.document.issued_at or current.stored_at),
+            claimed_at=min(current.stored_at, snapshot.issued_at),
             fingerprint=following.fingerprint,
             versions=following.versions,
         )

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.records import record
-from token_refresh.stored.refresh_window import refresh_window
+from token_refresh.stored.refresh_window import LARGEST_PART, refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.providers.lifetime import claims_a_day
 from token_refresh_worker.stored.document import TokenDocument
@@ -30,6 +30,9 @@ LARGEST_PART_OF_WINDOW: Final = 3 / 4
 """The part of the refresh window to which a claim's life is cut: in the last quarter a held token is sent again."""
 LEAST_MARGIN: Final = timedelta(seconds=30)
 """By how much a claim outlives its run at least, however short a token lives."""
+
+LONGEST_GRANT_WINDOW: Final = timedelta(days=28) * LARGEST_PART
+"""How long before its grant's end a token set is due at most: a grant of four weeks has its last third for it."""
 
 RUNS_IN_WINDOW: Final = 3
 """How often a schedule runs at least while a refresh is due, so that one missed or failed run costs nothing."""
@@ -57,7 +60,22 @@ def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
     """Say from when on a token set is due; None means at once, since it has no access token or no expiry."""
     if document.access_token is None or document.expires_at is None:
         return None
-    return document.expires_at - window_of(document, policy)
+    ends_at, window = _end_and_window(document, document.expires_at, policy)
+    return ends_at - window
+
+
+def _end_and_window(document: TokenDocument, expires_at: datetime, policy: Policy) -> tuple[datetime, timedelta]:
+    """Say when a token set must be replaced by, and how long before that it is due.
+
+    By the end of its grant, if that comes first and a refresh moves it: a refresh token may end before its access
+    token. Where the last refresh did not move the end, none will, and each run would refresh in vain.
+    """
+    origin, window = document.origin, window_of(document, policy)
+    began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
+    if began_at is None or ends_at is None or document.issued_at is None or began_at < document.issued_at:
+        return expires_at, window
+    of_grant = min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW)
+    return min((expires_at, window), (ends_at, of_grant), key=lambda end: end[0] - end[1])
 
 
 def run_period(document: TokenDocument, policy: Policy) -> timedelta:
@@ -72,7 +90,8 @@ def last_quarter_at(document: TokenDocument, policy: Policy) -> datetime | None:
     """
     if document.access_token is None or document.expires_at is None:
         return None
-    return document.expires_at - window_of(document, policy) / 4
+    ends_at, window = _end_and_window(document, document.expires_at, policy)
+    return ends_at - window / 4
 
 
 def claim_time_to_live(run_limit: timedelta, window: timedelta, grace: timedelta = timedelta(0)) -> timedelta:

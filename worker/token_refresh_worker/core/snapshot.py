@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from token_refresh.records import record
-from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
-from token_refresh_worker.core.claims import NO_TOKEN, Claim, KeptTokens
+from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of
+from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.stored.document import TokenDocument
@@ -43,6 +43,8 @@ class Snapshot:
     """The attempts that it knows, itself last, with what is stored under them."""
     successor: TokenSet | None = None
     """The newest tokens that follow from the current refresh token, if that was used."""
+    locked: bool = False
+    """Whether these tokens are stored, and KMS refuses to decrypt them."""
     published: PublishedCopy | None = None
     """None if nothing was published yet."""
     kept: KeptTokens | None = None
@@ -67,8 +69,25 @@ class Snapshot:
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
-        """The attempts that may have redeemed the current token without storing tokens."""
+        """The attempts that may have redeemed the current token without storing tokens that can be read."""
+        if self.locked:
+            return tuple(
+                a for a in self.ledger.on_token(self.fingerprint) if a.fate.unresolved or a.fate is Fate.STORED
+            )
         return self.ledger.unresolved(self.fingerprint)
+
+    @property
+    def issued_at(self) -> datetime:
+        """When the current tokens were issued, as far as it is known: they were stored at this time at the latest."""
+        return self.current.document.issued_at or self.current.stored_at
+
+    @property
+    def is_far_back(self) -> bool:
+        """Whether the current set is so old that the ledger has forgotten that its refresh token was used."""
+        document, newest = self.current.document, self.newest
+        number = document.origin.number if document.origin else 0
+        behind = newest is not None and number < newest.number
+        return behind and self.ledger.has_forgotten(self.fingerprint, self.issued_at)
 
     @property
     def host(self) -> str | None:
@@ -208,6 +227,8 @@ class RunState:
     """Token sets that it stored, by version ID."""
     refused_kept: set[str] = field(default_factory=set)
     """The version IDs of kept tokens that it could not decrypt or store."""
+    locked_kept: set[str] = field(default_factory=set)
+    """Those of them that KMS refuses to decrypt."""
     publishes: bool = False
     nonce: str = ""
 

@@ -27,7 +27,7 @@ class StoreKept:
     """Store what the claim table keeps, under its own version ID."""
 
     kept: KeptTokens
-    # Whether a run that can't do it must send nothing. A person who authorized again does without these tokens.
+    # Whether a run that can't store them must send nothing. A person who authorized again does without these tokens.
     needed: bool
 
 
@@ -112,6 +112,8 @@ class Mismatch:
     configured: str | StoreName
     moving: bool = False
     """Whether claims are on their way to the stored claim store: somebody has to complete the move."""
+    claim_id: str | None = None
+    """The claim that says it, where the document does not."""
 
 
 @positional_record
@@ -119,6 +121,20 @@ class TokenUsed:
     """The current refresh token was redeemed, and what it brought is not readable."""
 
     since: datetime
+    newest: str | None = None
+    """The version of the newest tokens, where the current set is older than all that the ledger knows."""
+
+
+@positional_record
+class Locked:
+    """The current refresh token was redeemed, and KMS refuses to decrypt the version with what it brought."""
+
+    version_id: str
+
+
+@positional_record
+class KeptUnreadable:
+    """The claim table keeps the tokens that the current one brought, and nobody can decrypt them."""
 
 
 @positional_record
@@ -130,5 +146,5 @@ class Rejected:
 
 
 Action = StoreKept | Promote | Carry | Publish | ReplaceLostTable | Redeem
-Rest = Fresh | Wait | Hold | Unread | Mismatch | TokenUsed | Rejected
+Rest = Fresh | Wait | Hold | Unread | Mismatch | KeptUnreadable | Locked | TokenUsed | Rejected
 Step = Action | Rest

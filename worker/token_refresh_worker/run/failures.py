@@ -9,12 +9,16 @@ from token_refresh.errors import (
     DeadlineExceeded,
     InvalidSecretDocument,
     InvalidTokenResponse,
+    SecretAccessDenied,
     SecretEmpty,
     SecretStoreUnavailable,
     TokensNotStored,
 )
 from token_refresh.records import record
+from token_refresh_worker.core.attempts import LONG_AGO
+from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
 from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
@@ -139,9 +143,10 @@ def too_late(secret: SecretName, left_seconds: float, needed_seconds: float, ahe
 
 def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
     """Say that the settings don't fit the stored token set."""
+    by = f", as claim {step.claim_id} says (label {CLAIM}, or the claim table's item)" if step.claim_id else ""
     if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
         return ConfigurationError(
-            f"the refresh token in {secret} belongs to {step.stored}, and TOKEN_ENDPOINT is at {step.configured}; "
+            f"the refresh token in {secret} belongs to {step.stored}{by}, and TOKEN_ENDPOINT is at {step.configured}; "
             "nothing was sent",
             fix=("Correct TOKEN_ENDPOINT. If the provider moved, authorize again: ", secret.authorize),
         )
@@ -170,6 +175,28 @@ def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotSt
     )
 
 
+def tokens_locked(secret: SecretName, version_id: str, keys: tuple[str, ...]) -> SecretAccessDenied:
+    """Say that stored tokens can't be decrypted, and that nothing else may be sent."""
+    key = f"KMS key {' or '.join(keys)}" if keys else "its KMS key"
+    error = SecretAccessDenied(
+        f"the tokens of {secret} that follow the current ones are in version {version_id} (label {OUTCOME}), and {key} "
+        "is refused; the current refresh token was redeemed for them, so nothing was sent",
+        fix=(
+            "Allow kms:Decrypt on that key for the worker's role (previous_kms_keys in the deployment's file), enable ",
+            "it, or cancel its deletion: the next run then goes on. If it is gone for good, get a new grant with ",
+            secret.authorize,
+        ),
+    )
+    error.by_key = True
+    return error
+
+
+def slow_schedule(window: timedelta) -> Advice:
+    """Say what to do where a schedule's period is longer than the window in which a refresh is due."""
+    minutes = max(1, int(window.total_seconds() // 60 // RUNS_IN_WINDOW))
+    return (f"set run_every_minutes to {minutes} or less in the deployment's file, and deploy",)
+
+
 def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
     """Say that something keeps changing the secret."""
     return SecretStoreUnavailable(
@@ -180,7 +207,7 @@ def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
 
 def utc(moment: datetime) -> str:
     """Write a moment for people."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "an unknown time" if moment == LONG_AGO else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def span(duration: timedelta) -> str:

@@ -19,6 +19,17 @@ from token_refresh_worker.run.failures import SecretName, utc
 
 def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None) -> ReauthorizationRequired:
     """Say that a person must authorize again; `seen` says how the provider rejected the token, if this run saw it."""
+    if isinstance(step, TokenUsed) and step.newest is not None:
+        return ReauthorizationRequired(
+            f"the current tokens of {secret} are older than all refreshes that are still known, so their refresh token "
+            "was redeemed; nothing was sent",
+            fix=(
+                "Go back to the newest tokens: ",
+                secret.command("restore", "--version", step.newest),
+                ". If they are gone: ",
+                secret.authorize,
+            ),
+        )
     if isinstance(step, TokenUsed):
         return ReauthorizationRequired(
             f"the current refresh token of {secret} was redeemed at {utc(step.since)}, "

@@ -3,7 +3,14 @@
 from typing import Final
 
 from token_refresh.advice import Advice
-from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, TokensKept, raised_at
+from token_refresh.errors import (
+    DeadlineExceeded,
+    KeptTokensUnreadable,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+    TokensKept,
+    raised_at,
+)
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate, fingerprint_of
@@ -49,13 +56,15 @@ class Keeping:
         """Store kept tokens under their own version ID, and forget them.
 
         Raises:
-            TokenRefreshError: They can't be decrypted or stored, and no new grant has replaced them.
+            TokenRefreshError: They can't be stored, and no new grant has replaced them; or KMS can't be reached. Where
+                it refuses, `memory` keeps the error: the provider may accept their refresh token again.
         """
         kept = step.kept
         try:
             self._store(kept)
         except TokenRefreshError as failure:
-            if step.needed:
+            # Where KMS refuses, the rules decide: the provider may accept the token again. An outage passes.
+            if step.needed and kept.version_id not in self.memory.locked_kept:
                 raise
             self.memory.refused_kept.add(kept.version_id)
             self.parts.log.warning("kept_tokens_left", claim_id=kept.claim.claim_id, error_type=type(failure).__name__)
@@ -102,14 +111,22 @@ class Keeping:
     def _opened(self, kept: KeptTokens) -> tuple[SecretValue, TokenDocument | None]:
         keeper = self.parts.keeper
         if keeper is None:
-            raise kept_unreadable(self.parts.secret, "KEPT_TOKENS_KEY_ID is not set")
+            raise self._locked(kept, kept_unreadable(self.parts.secret, "KEPT_TOKENS_KEY_ID is not set"))
         try:
             text = keeper.open(kept)
             if read_kept(text) is not None:
                 return text, None
             return text, read_document(text, needs_refresh_token=self.parts.provider.needs_refresh_token)
         except TokenRefreshError as failure:
-            raise kept_unreadable(self.parts.secret, failure.facts, fix=failure.fix) from None
+            unreadable = kept_unreadable(self.parts.secret, failure.facts, fix=failure.fix)
+            passes = isinstance(failure, SecretStoreUnavailable | DeadlineExceeded)
+            raise (unreadable if passes else self._locked(kept, unreadable)) from None
+
+    def _locked(self, kept: KeptTokens, unreadable: KeptTokensUnreadable) -> KeptTokensUnreadable:
+        """Remember that KMS refuses, or that nothing says which key it is."""
+        self.memory.locked_kept.add(kept.version_id)
+        self.memory.kept_failure = unreadable
+        return unreadable
 
 
 def tokens_kept(secret: SecretName, failure: TokenRefreshError) -> TokensKept:

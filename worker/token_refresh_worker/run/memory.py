@@ -39,6 +39,8 @@ class Memory(RunState):
     foreign_version: str | None = None
     """The current version that neither a run nor a command of ours stored, as this run read it."""
     requests_sent: int = 0
+    kept_failure: TokenRefreshError | None = None
+    """Why it could not decrypt what the claim table keeps."""
     response_kept: bool = False
     """Whether a response that can't be read is stored."""
     publish_failure: TokenRefreshError | None = None

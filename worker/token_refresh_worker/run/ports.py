@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from token_refresh.errors import SecretAccessDenied
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest
 
 if TYPE_CHECKING:
@@ -32,7 +34,15 @@ class SecretStore(Protocol):
     """One secret. Every method raises `SecretStoreError` if the store refuses or can't be reached."""
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
-        """Read the version with this label or version ID; None if there is none (`GetSecretValue`)."""
+        """Read the version with this label or version ID; None if there is none (`GetSecretValue`).
+
+        Raises:
+            SecretAccessDenied: It is there, and KMS refuses its key: then `by_key` is set.
+        """
+        ...
+
+    def versions(self) -> tuple[VersionEntry, ...]:
+        """List all versions, those without labels too (`ListSecretVersionIds`)."""
         ...
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
@@ -56,6 +66,8 @@ class NewestClaim:
     """The service's clock, if it responded with one."""
     kept: KeptTokens | None = None
     """What a table keeps beside the claim."""
+    locked: SecretAccessDenied | None = None
+    """Why it can't be decrypted, where it is a version whose key KMS refuses."""
 
 
 class ClaimStore(Protocol):
@@ -73,7 +85,11 @@ class ClaimStore(Protocol):
         ...
 
     def find(self, claim_id: str) -> Claim | None:
-        """Read the claim that has this ID, or a newer one; None if there is none, or none yet."""
+        """Read the claim that has this ID, or a newer one; None if there is none, or none yet.
+
+        Raises:
+            SecretAccessDenied: It is there, and KMS refuses its key: then `by_key` is set.
+        """
         ...
 
     def record_of(self, claim_id: str) -> Record | None:

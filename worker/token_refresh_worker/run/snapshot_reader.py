@@ -13,16 +13,18 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from token_refresh.errors import InvalidSecretDocument, SecretStoreError
-from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
+from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
+from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, Ledger, dated, fingerprint_of, stand_in
 from token_refresh_worker.core.claims import Claim, Record
+from token_refresh_worker.core.locked import translated
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
+from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, SecretVersion
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind, checked_form
 
@@ -38,6 +40,8 @@ class SnapshotReader:
     _now: datetime = _BEGINNING
     _sets: dict[str, TokenSet] = field(default_factory=dict)
     """Staged sets that this round of reads has found."""
+    _locked: set[str] = field(default_factory=set)
+    """The claims whose staged sets KMS refuses to decrypt."""
 
     def read(self) -> Snapshot:
         """Read everything that the next step depends on.
@@ -48,12 +52,12 @@ class SnapshotReader:
             InvalidSecretDocument: What is stored is not what it should be.
             SecretStoreError: A store refuses or can't be reached. For the published copy, `memory` keeps the error.
         """
-        self._now, self._sets = _BEGINNING, {}
+        self._now, self._sets, self._locked = _BEGINNING, {}, set()
         copy = self._published_copy()
         current = self._current(copy)
         found = self.parts.claims.newest()
         self._note_time(found.read_at)
-        newest = self._newest_claim(found.claim, current)
+        newest = self._newest_claim(found, current)
         snapshot = Snapshot(
             now=self._now,
             current=current,
@@ -65,11 +69,15 @@ class SnapshotReader:
         )
         stored = snapshot.stored_attempt
         successor = self._staged_under(stored) if stored else None
-        return self.memory.note_read(replace(snapshot, now=self._now, successor=successor))
+        locked = successor is None and stored is not None and stored.claim_id in self._locked
+        return self.memory.note_read(replace(snapshot, now=self._now, successor=successor, locked=locked))
 
     def claim_named(self, claim_id: str, number: int, previous: Claim | None, current: TokenSet) -> Claim | None:
         """Read a claim that is known by its ID and number; None if it can't be read yet."""
-        found = self.parts.claims.find(claim_id)
+        try:
+            found = self.parts.claims.find(claim_id)
+        except SecretAccessDenied as refused:
+            found = self._rebuilt(refused, current, claim_id)
         return None if found is None else self._counted(found, number, previous, current)
 
     def _counted(self, found: Claim, number: int, previous: Claim | None, current: TokenSet) -> Claim:
@@ -109,8 +117,15 @@ class SnapshotReader:
             raise grant_revoked(self.parts.secret, current.document.revoked_at)
         return current
 
-    def _newest_claim(self, found: Claim | None, current: TokenSet) -> Claim | None:
+    def _rebuilt(self, refused: SecretAccessDenied, current: TokenSet, claim_id: str | None = None) -> Claim | None:
+        if not refused.by_key:
+            raise refused
+        locked = LockedClaims(parts=self.parts, token_set=self._token_set, now=lambda: self._now)
+        return locked.newest(refused, current, claim_id)
+
+    def _newest_claim(self, stored: NewestClaim, current: TokenSet) -> Claim | None:
         """Find the claim with the highest number: by the store, by this run's memory, or named by the document."""
+        found = stored.claim if stored.locked is None else self._rebuilt(stored.locked, current)
         origin = current.document.origin
         if found is not None and not found.nonce:  # Of a table: it has one claim, and that follows the document's.
             found = self._counted(found, (origin.number if origin else 0) + 1, self.memory.newest_claim, current)
@@ -125,17 +140,23 @@ class SnapshotReader:
 
     def _claims_in_versions(self, current: TokenSet) -> bool:
         """Whether claims are in the secret: a document that no run has written does not say where its claims are."""
-        named = current.document.origin is not None or self.parts.policy.claim_store.kind is not ClaimStoreKind.TABLE
-        return not named and self._read(label=CLAIM) is not None
+        if current.document.origin is not None or self.parts.policy.claim_store.kind is not ClaimStoreKind.TABLE:
+            return False
+        return self._is_there(label=CLAIM)
+
+    def _is_there(self, version_id: str | None = None, *, label: str | None = None) -> bool:
+        """Whether there is a version, readable or not."""
+        with UnlessLocked():
+            return self._read(label=label, version_id=version_id) is not None
+        return True
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
         fingerprint, latest = fingerprint_of(current.document.redeemed_token), self._now + CLOCK_ERROR
-        # An entry from the future was written by no run, and would block refreshes until then.
-        ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
+        ledger = translated(Ledger(tuple(dated(a, latest) for a in (*newest.earlier, newest))), current)
         on_token = {a.claim_id for a in ledger.on_token(fingerprint)}
 
         def resolve(attempt: Attempt) -> Attempt:
-            asked = attempt.claim_id in on_token or attempt is newest
+            asked = attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
             # What was kept may have been read by now.
             unsettled = attempt.fate in {Fate.SILENT, Fate.RESPONSE_KEPT}
             return self._resolve(attempt, current) if asked and unsettled else attempt
@@ -151,24 +172,31 @@ class SnapshotReader:
         staged = None if record else self._staged_under(attempt)
         if staged is not None:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
+        if attempt.claim_id in self._locked:
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=stand_in(attempt.claim_id))
         if attempt.fate is Fate.RESPONSE_KEPT:
             return attempt
         record = record or self.parts.claims.record_of(attempt.claim_id)
         if record is None:
             # A run may have died between what it kept and its record.
             ended = not isinstance(attempt, Claim) or self._now >= attempt.ends_at
-            if not ended or self._read(version_id=response_version_id(attempt.claim_id)) is None:
+            if not ended or not self._is_there(response_version_id(attempt.claim_id)):
                 return attempt
             record = Record(fate=Fate.RESPONSE_KEPT)
         if record.fate is Fate.RESPONSE_KEPT:
             attempt = replace(attempt, versions=attempt.versions + 1)
-        return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=record.retry_at)
+        retry_at = None if attempt.claimed_at == LONG_AGO else record.retry_at
+        return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=retry_at)
 
     def _staged_under(self, attempt: Attempt) -> TokenSet | None:
         """Read a token set; None if it is missing or unreadable: either way nobody knows what the attempt brought."""
         version_id = staged_version_id(attempt.claim_id, attempt.version_id)
-        known = self.memory.staged.get(version_id) or self._sets.get(version_id)
-        version = None if known else self._read(version_id=version_id)
+        known, version = self.memory.staged.get(version_id) or self._sets.get(version_id), None
+        if known is None and attempt.claim_id not in self._locked:
+            self._locked.add(attempt.claim_id)
+            with UnlessLocked():
+                version = self._read(version_id=version_id)
+                self._locked.remove(attempt.claim_id)
         if version is None:
             return known
         with suppress(InvalidSecretDocument):

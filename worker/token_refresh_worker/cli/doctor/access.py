@@ -32,6 +32,7 @@ from token_refresh_worker.run.settings import Variable
 
 _READ: Final = ("secretsmanager:GetSecretValue",)
 _REFRESH: Final = (*_READ, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
+_LIST: Final = ("secretsmanager:ListSecretVersionIds",)
 _CLAIM: Final = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 
 _KEEP: Final = ("kms:Encrypt", "kms:Decrypt")
@@ -75,6 +76,14 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
         refused += _simulate(context, role, function_arn, key_arn, _KEEP, encryption_context(secret_arn))
     if refused:
         return Finding.broken(f"access denied to {role}: {'; '.join(refused)}", "allow that, and deploy again")
+    # A run needs it only where KMS refuses the key of a claim.
+    secret_arn = context.call("DescribeSecret", context.secret_id)["ARN"]
+    if unlisted := _simulate(context, role, function_arn, secret_arn, _LIST):
+        return Finding.attention(
+            f"{role} may do all that runs do while the secret keeps its KMS key; after a change of the key they need "
+            f"{'; '.join(unlisted)}",
+            "allow that, and deploy again",
+        )
     policies = f"the own policies of {', '.join(unread)} were not read, which takes secretsmanager:GetResourcePolicy"
     return Finding.healthy(
         "all that a run needs, by IAM's simulator" + (f"; {policies}" if unread else " and the secrets' own policies")

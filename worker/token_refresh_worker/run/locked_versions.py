@@ -1,0 +1,73 @@
+"""Versions of a secret that KMS refuses to decrypt: the list of their IDs takes the place of what they say."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+
+from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
+from token_refresh.records import record
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.locked import chain_of, rebuilt_claim, worth_reading
+from token_refresh_worker.core.schedule import SETTLED
+from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.core.versions import CLAIM
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretStore, SecretVersion
+
+
+class UnlessLocked:
+    """Leaves out what KMS refuses to decrypt; everything else that fails is raised."""
+
+    def __enter__(self) -> None:
+        """Begin a read."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        """Say whether it was refused."""
+        return isinstance(error, SecretAccessDenied) and error.by_key
+
+
+def keys_of(store: SecretStore, version_id: str) -> tuple[str, ...]:
+    """Give the KMS keys of a version, for a message; none if the versions can't be listed."""
+    with suppress(SecretStoreError):
+        return next((v.keys for v in store.versions() if v.version_id == version_id), ())
+    return ()
+
+
+@record
+class LockedClaims:
+    """Finds the newest claim where it can't be decrypted."""
+
+    parts: Parts
+    token_set: Callable[[SecretVersion], TokenSet]
+    now: Callable[[], datetime]
+
+    def newest(self, refused: SecretAccessDenied, current: TokenSet, claim_id: str | None = None) -> Claim | None:
+        """Return the newest claim of the chain that a claim is in, by default the labelled one; None if none is listed.
+
+        None too while the list may be older than the document: it lacks the claim that the document names.
+
+        Raises:
+            SecretAccessDenied: `refused`, if the versions may not be listed: then a run ends as it did when it read it.
+            SecretStoreError: They can't be listed now.
+        """
+        try:
+            listed = self.parts.store.versions()
+        except SecretAccessDenied:
+            raise refused from None
+        seed = claim_id or next((v.version_id for v in listed if CLAIM in v.labels), None)
+        known, origin = {version.version_id for version in listed}, current.document.origin
+        named = origin.claim_id if origin else None
+        if seed not in known or (named not in {None, *known} and self.now() < current.stored_at + SETTLED):
+            return None
+        chain = chain_of(listed, seed)
+        with UnlessLocked():  # The label may be behind.
+            return self.parts.claims.find(chain[-1])
+        wanted = worth_reading(listed, chain) - {current.version_id, *chain}
+        return rebuilt_claim(listed, chain, current, self._readable(sorted(wanted)))
+
+    def _readable(self, version_ids: list[str]) -> Iterator[TokenSet]:
+        for version_id in version_ids:
+            with UnlessLocked(), suppress(InvalidSecretDocument):
+                found = self.parts.store.read(version_id=version_id)
+                if found is not None:
+                    yield self.token_set(found)
