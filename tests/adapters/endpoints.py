@@ -11,7 +11,7 @@ from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
+from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat, ResponseFormat
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, TokenResponse
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -41,6 +41,13 @@ def requests_under_way() -> list[threading.Thread]:
 URL = "http://127.0.0.1/token"
 """Where a request goes that respx plays: nothing listens there."""
 CLIENT = ClientCredentials(client_id="id", client_secret=SecretValue("p&w"))
+
+
+def ask(form: ResponseFormat | None = None) -> EndpointResponse:
+    """Send a request to the provider that respx plays."""
+    return HttpTokenEndpoint(URL, form or ResponseFormat()).send(
+        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0
+    )
 
 
 class Proxy(LoopbackServer):

@@ -1,4 +1,4 @@
-"""What the HTTP adapter makes of the responses of a real server on loopback that misbehaves."""
+"""What the HTTP adapter makes of responses: respx plays those of a status and a body, a real server all others."""
 
 import gzip
 import zlib
@@ -11,7 +11,7 @@ import httpx
 import pytest
 import respx
 
-from adapters.endpoints import BODY, CLIENT, URL, send
+from adapters.endpoints import BODY, CLIENT, ask, send
 from testbed.fakes import FakeClock
 from testbed.provider import script
 from testbed.provider.script import Script
@@ -24,6 +24,8 @@ from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Matcher, Re
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.unread import read_kept
+
+PAGE = b"<!doctype html><title>Just a moment...</title>"
 
 
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.BASIC])
@@ -39,26 +41,45 @@ def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod)
 
 
 @pytest.mark.parametrize(
+    ("status", "body", "headers", "kind"),
+    [
+        (200, PAGE, {}, FailureKind.UNREADABLE),
+        (403, PAGE, {}, FailureKind.UNEXPECTED),
+        (502, PAGE, {}, FailureKind.NO_RESPONSE),
+        (429, PAGE, {}, FailureKind.BUSY),
+        (503, PAGE, {}, FailureKind.NO_RESPONSE),
+        (503, b'{"error": "busy"}', {"Retry-After": "3"}, FailureKind.BUSY),
+        (408, b'{"error": "invalid_grant"}', {}, FailureKind.NO_RESPONSE),
+        (307, b"", {"Location": "/other"}, FailureKind.UNEXPECTED),
+        (400, b'{"error": "invalid_grant", "error_description": "canary"}', {}, FailureKind.GRANT_REJECTED),
+        (401, b'{"error": "invalid_client"}', {}, FailureKind.CLIENT_REJECTED),
+        (400, b'{"error": "invalid_request"}', {}, FailureKind.REQUEST_REJECTED),
+        (400, b'{"error": "canary"}', {}, FailureKind.UNEXPECTED),
+        (200, b"", {}, FailureKind.UNREADABLE),
+        (204, b"", {}, FailureKind.UNREADABLE),
+        (200, BODY, {"Content-Encoding": "br"}, FailureKind.UNREADABLE),
+        (200, b" " * BODY_LIMIT_BYTES + BODY, {}, FailureKind.UNREADABLE),
+        (400, b" " * BODY_LIMIT_BYTES + BODY, {}, FailureKind.UNEXPECTED),
+    ],
+)
+def test_status_and_body_decide(
+    provider: respx.Route, status: int, body: bytes, headers: dict[str, str], kind: FailureKind
+) -> None:
+    """Each response gives the kind that the protocol's table names, and no text quotes it."""
+    provider.respond(status, content=body, headers=headers)
+
+    found = ask()
+
+    assert isinstance(found, FailedRequest)
+    assert kind is found.kind
+    assert "canary" not in repr(found)
+    assert 1 == provider.call_count
+
+
+@pytest.mark.parametrize(
     ("played", "kind"),
     [
-        (script.html(200), FailureKind.UNREADABLE),
-        (script.html(403), FailureKind.UNEXPECTED),
-        (script.html(502), FailureKind.NO_RESPONSE),
-        (script.html(429), FailureKind.BUSY),
-        (script.html(503), FailureKind.NO_RESPONSE),
-        (script.status(503, {"error": "busy"}, headers={"Retry-After": "3"}), FailureKind.BUSY),
-        (script.error("invalid_grant", http_status=408), FailureKind.NO_RESPONSE),
-        (script.redirect("/other"), FailureKind.UNEXPECTED),
-        (script.error("invalid_grant", description="canary"), FailureKind.GRANT_REJECTED),
-        (script.error("invalid_client", http_status=401), FailureKind.CLIENT_REJECTED),
-        (script.error("invalid_request"), FailureKind.REQUEST_REJECTED),
-        (script.error("canary"), FailureKind.UNEXPECTED),
-        (script.status(200, b""), FailureKind.UNREADABLE),
-        (script.status(204), FailureKind.UNREADABLE),
-        (script.status(200, BODY, headers={"Content-Encoding": "br"}), FailureKind.UNREADABLE),
         (script.gzipped(b"\0" * 10_000_000), FailureKind.UNREADABLE),
-        (script.status(200, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNREADABLE),
-        (script.status(400, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNEXPECTED),
         (script.truncated(), FailureKind.NO_RESPONSE),
         (script.raw(b"HTTP/1.1 400 Bad\r\nContent-Length: 999\r\n\r\n{"), FailureKind.UNEXPECTED),
         (script.raw(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 999\r\n\r\n"), FailureKind.BUSY),
@@ -77,13 +98,12 @@ def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod)
         (script.close(), FailureKind.NO_RESPONSE),
     ],
 )
-def test_what_is_seen_decides(endpoint: TokenEndpoint, played: Script, kind: FailureKind) -> None:
-    """Each response, and none at all, gives the kind that the protocol's table names, and no text quotes it."""
+def test_what_breaks_off_decides(endpoint: TokenEndpoint, played: Script, kind: FailureKind) -> None:
+    """A response that breaks off, never comes, or unpacks to too much gives the kind that the protocol names."""
     response = send(endpoint, played)
 
     assert isinstance(response, FailedRequest)
     assert kind is response.kind
-    assert "canary" not in repr(response)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +163,12 @@ def test_half_of_a_form_is_no_response(endpoint: TokenEndpoint) -> None:
     assert FailureKind.NO_RESPONSE is found.kind
 
 
-def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:
-    """64 KiB are read, and one byte more is not."""
-    padding = b" " * (BODY_LIMIT_BYTES - len(BODY))
+def test_a_body_of_just_the_limit_is_read(provider: respx.Route) -> None:
+    """A body of the limit is read, and of one byte more is not."""
+    longest = BODY.rjust(BODY_LIMIT_BYTES)
 
-    assert isinstance(send(endpoint, script.status(200, padding + BODY)), TokenResponse)
-    assert isinstance(send(endpoint, script.status(200, b" " + padding + BODY)), FailedRequest)
+    assert isinstance((provider.respond(content=longest), ask())[1], TokenResponse)
+    assert isinstance((provider.respond(content=b" " + longest), ask())[1], FailedRequest)
 
 
 def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,9 +259,11 @@ def test_a_defect_is_raised_where_the_response_is_waited_for(
     ("header", "seconds"),
     [("3", 3), (" 0 ", 0), ("soon", None), ("", None), ("-1", None), ("9" * 30, None), ("1.5", None)],
 )
-def test_retry_after_in_seconds(endpoint: TokenEndpoint, header: str, seconds: int | None) -> None:
+def test_retry_after_in_seconds(provider: respx.Route, header: str, seconds: int | None) -> None:
     """`Retry-After` is read as whole seconds, and ignored where it says nothing usable."""
-    response = send(endpoint, script.status(429, headers={"Retry-After": header}))
+    provider.respond(429, headers={"Retry-After": header})
+
+    response = ask()
 
     assert isinstance(response, FailedRequest)
     assert (None if seconds is None else timedelta(seconds=seconds)) == response.retry_after
@@ -257,38 +279,35 @@ def test_retry_after_in_seconds(endpoint: TokenEndpoint, header: str, seconds: i
         "9" * 5000,
     ],
 )
-def test_an_odd_retry_after_costs_no_tokens(endpoint: TokenEndpoint, header: str) -> None:
+def test_an_odd_retry_after_costs_no_tokens(provider: respx.Route, header: str) -> None:
     """Tokens that arrive with a header which no calendar holds are tokens all the same."""
-    first = endpoint.grant.redeem(endpoint.grant.authorize()["refresh_token"])
-    assert first is not None
+    provider.respond(content=BODY, headers={"Retry-After": header})
 
-    response = send(endpoint, script.status(200, first, headers={"Retry-After": header}))
-
-    assert isinstance(response, TokenResponse)
+    assert isinstance(ask(), TokenResponse)
 
 
-def test_retry_after_as_a_date(endpoint: TokenEndpoint) -> None:
+def test_retry_after_as_a_date(provider: respx.Route) -> None:
     """`Retry-After` may be a date; one that has passed means now."""
     future, past = (format_datetime(datetime.now(UTC) + timedelta(hours=h), usegmt=True) for h in (1, -1))
+    asked = []
+    for header in (future, past, "Tue, 24 Nov 2026 12:00:00"):
+        provider.respond(503, headers={"Retry-After": header})
+        found = ask()
+        assert isinstance(found, FailedRequest)
+        asked.append(found.retry_after)
 
-    later = send(endpoint, script.status(503, headers={"Retry-After": future}))
-    now = send(endpoint, script.status(503, headers={"Retry-After": past}))
-    without_zone = send(endpoint, script.status(503, headers={"Retry-After": "Tue, 24 Nov 2026 12:00:00"}))
+    later, now, without_zone = asked
 
-    assert isinstance(later, FailedRequest)
-    assert isinstance(now, FailedRequest)
-    assert isinstance(without_zone, FailedRequest)
-    assert later.retry_after is not None
-    assert timedelta(minutes=59) < later.retry_after <= timedelta(hours=1)
-    assert (timedelta(0), None) == (now.retry_after, without_zone.retry_after)
+    assert later is not None
+    assert timedelta(minutes=59) < later <= timedelta(hours=1)
+    assert (timedelta(0), None) == (now, without_zone)
 
 
-def test_the_provider_s_matchers_read_the_body_of_any_status(endpoint: TokenEndpoint) -> None:
+def test_the_provider_s_matchers_read_the_body_of_any_status(provider: respx.Route) -> None:
     """A profile may know what the body of a server error means."""
-    form = ResponseFormat(dead=(Matcher(status=500, fields={"code": "gone"}),))
-    endpoint.play(script.status(500, {"code": "gone"}))
+    provider.respond(500, json={"code": "gone"})
 
-    found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
+    found = ask(ResponseFormat(dead=(Matcher(status=500, fields={"code": "gone"}),)))
 
     assert FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 500 with code=gone", error="gone") == found
 
@@ -308,6 +327,4 @@ def test_a_coding_that_compresses_nothing_costs_no_tokens(provider: respx.Route,
     """Servers name a character set or nothing in `Content-Encoding`; the body is plain all the same."""
     provider.respond(content=BODY, headers={"Content-Encoding": coding})
 
-    found = HttpTokenEndpoint(URL).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=60.0)
-
-    assert isinstance(found, TokenResponse)
+    assert isinstance(ask(), TokenResponse)
