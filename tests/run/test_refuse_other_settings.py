@@ -1,9 +1,11 @@
 """Rule 2: a run whose host or claim store is another than the stored one sends nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from run.grant import LOST
-from run.world import World
+from run.world import FIRST_CLAIM, World, killed
 from testbed.builders import DAY, IN_TABLE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
 from testbed.fakes import FakeTable
 from token_refresh.errors import ConfigurationError, RefreshOutcomeUnknown
@@ -71,3 +73,14 @@ def test_a_table_beside_claims_in_the_secret(*, under_way: bool) -> None:
     with pytest.raises(ConfigurationError, match="claims move"):
         world.execute()
     assert 1 == len(world.endpoint.requests)
+
+
+def test_a_claim_that_names_another_host_is_named() -> None:
+    """A document that no run wrote names no host: then the newest claim says it, and the error says which."""
+    world = World(policy=SINGLE_USE)
+    killed(world, "put REFRESH_OUTCOME")
+    world.save(note="saved by hand")
+    world.policy = replace(world.policy, host="other.example")
+
+    with pytest.raises(ConfigurationError, match=f"as claim {FIRST_CLAIM} says .label REFRESH_CLAIM"):
+        world.execute()

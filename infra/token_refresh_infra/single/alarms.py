@@ -138,7 +138,7 @@ class RefreshAlarms(Alarms):
         )
 
     def lifetime_too_short(self) -> Watch:
-        """Runs reached the daily limit of the claim store. Fix: move the claims into a table."""
+        """Tokens live too short for the schedule, or for the claim store's daily limit. Fix: what `status` says."""
         metric = self._metrics.lifetimes_too_short()
         logs.MetricFilter(
             self,
@@ -150,9 +150,9 @@ class RefreshAlarms(Alarms):
         )
         return _once(
             metric,
-            "The access tokens live so short that the claim store reaches its daily limit: runs wait, and consumers "
-            'will see expired tokens. Move the claims to a table: set claim_table = "create" in the deployment\'s file '
-            "and follow docs/deploy.md (Claims in a table). "
+            "The access tokens live so short that they expire between two runs, or the claim store reaches its daily "
+            "limit: consumers will see expired tokens. Lower run_every_minutes, or move the claims to a table: set "
+            'claim_table = "create" in the deployment\'s file and follow docs/deploy.md (Claims in a table). '
             f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 

@@ -14,11 +14,12 @@ from token_refresh_worker.cli.finding import Finding, Health
 from token_refresh_worker.cli.screen import one_line, relative
 from token_refresh_worker.cli.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.pauses import pause_of
-from token_refresh_worker.core.schedule import lifetime_too_short
+from token_refresh_worker.core.schedule import lifetime_too_short, window_of
 from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
     Hold,
+    Locked,
     Mismatch,
     Promote,
     Redeem,
@@ -28,7 +29,8 @@ from token_refresh_worker.core.steps import (
     Unread,
     Wait,
 )
-from token_refresh_worker.run.failures import move_options, span, utc
+from token_refresh_worker.run.failures import move_options, slow_schedule, span, tokens_locked, utc
+from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
 _REFRESHES: Final = (Redeem, StoreKept, Promote, Carry)
@@ -59,6 +61,8 @@ def say_next_step(state: SecretState) -> str:  # noqa: C901, PLR0911 - one for e
             return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
         case TokenUsed(since):
             return f"sends nothing: the refresh token was used at {utc(since)}"
+        case Locked():
+            return "sends nothing: KMS refuses the key of the tokens that follow"
         case Unread():
             return "sends nothing: a response that can't be read is kept"
         case Hold(until=until):
@@ -99,6 +103,16 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 f"the provider rejected the refresh token at {utc(since)}; a run tries again after {utc(retry_at)}",
                 *("authorize again: ", state.context.command("authorize")),
                 *(". If the client credentials were wrong, correct them, then: ", _force(state)),
+            )
+        case Locked(version_id):
+            parts = state.context.run(state.settings).parts
+            failure = tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id))
+            yield Finding.broken(failure.facts, *failure.fix)
+        case TokenUsed(newest=str() as newest):
+            yield Finding.broken(
+                "the current tokens are older than all refreshes that are still known: their refresh token was used",
+                *("go back to the newest ones: ", state.context.command("restore", "--version", newest)),
+                *(". If they are gone: ", state.context.command("authorize")),
             )
         case TokenUsed(since):
             yield Finding.broken(
@@ -219,6 +233,13 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
 
 
 def _lifetime(state: SecretState) -> Iterator[Finding]:
+    period, window = state.settings.run_period, window_of(state.document, state.policy)
+    if period is not None and period > window:
+        yield Finding.attention(
+            f"runs are up to {span(period)} apart, and a refresh is due only {span(window)} before the tokens expire: "
+            "they may expire between two runs",
+            *slow_schedule(window),
+        )
     if not lifetime_too_short(state.document, state.policy):
         return
     claims = state.claims_today[1]

@@ -80,7 +80,8 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     """Host or claim store differ from the stored ones, or the claims were moved away: `ConfigurationError`."""
     host, newest = snapshot.host, snapshot.newest
     if host is not None and host != policy.host:
-        return Mismatch("TOKEN_ENDPOINT", host, policy.host)
+        said = newest.claim_id if newest is not None and snapshot.current.document.origin is None else None
+        return Mismatch("TOKEN_ENDPOINT", host, policy.host, claim_id=said)
     store, ours = snapshot.claim_store, policy.claim_store
     fits = store is None or store.fits(ours)
     # After a fence the document names the old store until the move is complete.

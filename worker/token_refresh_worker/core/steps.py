@@ -112,6 +112,8 @@ class Mismatch:
     configured: str | StoreName
     moving: bool = False
     """Whether claims are on their way to the stored claim store: somebody has to complete the move."""
+    claim_id: str | None = None
+    """The claim that says it, where the document does not."""
 
 
 @positional_record

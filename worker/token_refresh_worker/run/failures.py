@@ -16,8 +16,9 @@ from token_refresh.errors import (
 )
 from token_refresh.records import record
 from token_refresh_worker.core.attempts import LONG_AGO
+from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
 from token_refresh_worker.core.steps import Mismatch
-from token_refresh_worker.core.versions import OUTCOME
+from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
@@ -142,9 +143,10 @@ def too_late(secret: SecretName, left_seconds: float, needed_seconds: float, ahe
 
 def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
     """Say that the settings don't fit the stored token set."""
+    by = f", as claim {step.claim_id} says (label {CLAIM}, or the claim table's item)" if step.claim_id else ""
     if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
         return ConfigurationError(
-            f"the refresh token in {secret} belongs to {step.stored}, and TOKEN_ENDPOINT is at {step.configured}; "
+            f"the refresh token in {secret} belongs to {step.stored}{by}, and TOKEN_ENDPOINT is at {step.configured}; "
             "nothing was sent",
             fix=("Correct TOKEN_ENDPOINT. If the provider moved, authorize again: ", secret.authorize),
         )
@@ -187,6 +189,12 @@ def tokens_locked(secret: SecretName, version_id: str, keys: tuple[str, ...]) ->
     )
     error.by_key = True
     return error
+
+
+def slow_schedule(window: timedelta) -> Advice:
+    """Say what to do where a schedule's period is longer than the window in which a refresh is due."""
+    minutes = max(1, int(window.total_seconds() // 60 // RUNS_IN_WINDOW))
+    return (f"set run_every_minutes to {minutes} or less in the deployment's file, and deploy",)
 
 
 def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:

@@ -1,7 +1,7 @@
 """What a run acts with."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.records import record
@@ -45,6 +45,8 @@ class Parts:
     log: Log
     previous_credentials: Callable[[ClientCredentials], ClientCredentials | None] = lambda _: None
     """Finds the client credentials from before a rotation; None where there are no others."""
+    run_period: timedelta | None = None
+    """The longest time between two runs of the schedule; None if nobody knows."""
     request_timeout_seconds: float | None = None
     """None: the default, or at a single-use provider all the time that is left."""
     most_requests: int = REQUESTS

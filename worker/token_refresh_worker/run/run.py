@@ -18,7 +18,7 @@ from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short
+from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import (
     Action,
@@ -41,7 +41,7 @@ from token_refresh_worker.core.steps import (
     Wait,
 )
 from token_refresh_worker.run.events import Trigger
-from token_refresh_worker.run.failures import mismatch, tokens_locked, too_many_steps
+from token_refresh_worker.run.failures import mismatch, slow_schedule, tokens_locked, too_many_steps
 from token_refresh_worker.run.grant_failures import dead_grant, response_kept, unknown_outcome
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.run.memory import Memory
@@ -113,6 +113,7 @@ class Run:
             TokenRefreshError: One of the named failures; what is stored stays as it is, and the next run tries again.
         """
         outcome = self._steps()
+        self._warn_of_schedule()
         # Raised last: the refresh must not fail because the copy for consumers did.
         if self.memory.publish_failure is not None:
             raise self.memory.publish_failure
@@ -227,6 +228,17 @@ class Run:
         forced = snapshot.current.version_id == self.memory.forced_version
         waits = step.reason in {Reason.CLAIMED, Reason.UNREADABLE}
         return forced and waits and not self.trigger.dry_run and self.parts.deadline.remaining_seconds > 0
+
+    def _warn_of_schedule(self) -> None:
+        """Warn where tokens may expire between two runs: they live shorter than when the schedule was chosen."""
+        period, known = self.parts.run_period, self.memory.snapshot
+        window = window_of(known.current.document, self.parts.policy) if known else None
+        if period is not None and window is not None and period > window:
+            self.parts.log.warning(
+                "token_lifetime_too_short",
+                period_seconds=int(period.total_seconds()),
+                remedy=in_words(slow_schedule(window)),
+            )
 
     def _poll(self, polls: int) -> None:
         seconds = POLL_SECONDS[min(polls, len(POLL_SECONDS) - 1)]
