@@ -131,7 +131,7 @@ def rows(figures: Figures, bare_ns: float) -> list[tuple[str, list[str]]]:
         return name, values
 
     return [
-        row(f"cached read, ns of CPU (a bare check: {bare_ns:.0f})", "cached_read_ns"),
+        row(f"cached read, CPU-ns (a bare check: {bare_ns:.0f})", "cached_read_ns"),
         row("reads a second, 8 threads", "reads_per_second_8_threads"),
         row("calls for 50 simultaneous misses", "calls_for_50_misses"),
         row("calls for 50 simultaneous 401s", "calls_for_50_401s"),
