@@ -218,3 +218,14 @@ def test_claims_in_versions_are_found_where_they_are_locked() -> None:
 
     with pytest.raises(Exception, match="the claims on secret tokens in eu-central-1 are in the secret"):
         world.execute()
+
+
+def test_a_version_that_goes_between_list_and_read_is_left_out() -> None:
+    """AWS may remove a version in between, or one may be something else than a token set."""
+    world, grant = refreshed(VERSIONS, times=2)
+    change_key(world)
+    previous = world.labels()["AWSPREVIOUS"]
+
+    with world.at("list versions", lambda: world.model.drop(SECRET_ID, previous), after=True):
+        assert "refreshed" == world.outcome()
+    assert (3, True) == (grant.refreshes, grant.alive)
