@@ -232,7 +232,7 @@ def test_a_version_that_goes_between_list_and_read_is_left_out() -> None:
 
 
 def test_claims_move_nowhere_where_locked_claims_are() -> None:
-    """The arrival's number must be higher than theirs, and nobody can read it: the command says which label is locked."""
+    """The arrival's number must be higher than theirs, and nobody can read it: the error names the label."""
     world, _ = refreshed(VERSIONS)
     world.move(in_table("claims"))
     change_key(world)
