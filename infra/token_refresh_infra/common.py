@@ -108,7 +108,7 @@ def family_problem(prefix: str) -> str | None:
         return f"{prefix!r} can't begin the name of a secret"
     if prefix[-1] not in "/-":
         return f"{prefix!r} must end in '/' or '-': {prefix}* also reaches {prefix}er-keys and {prefix}2/keys"
-    if prefix[-1] == "-" and len(name.rpartition("/")[2]) < SHORTEST_FLAT_FAMILY:
+    if prefix[-1] == "-" and len(name) < SHORTEST_FLAT_FAMILY:
         return f"{prefix!r} must have {SHORTEST_FLAT_FAMILY} characters at least before '-': others may begin so, too"
     return None
 

@@ -28,17 +28,29 @@ export class TokenRefreshError extends Error {
 }
 
 const ARN = /^arn:[^:]+:secretsmanager:([^:]+):\d+:secret:(.+?)(-[A-Za-z0-9]{6})?$/;
+
+/** A secret as messages name it. */
+export interface Place {
+  /** Its name or ARN. */
+  readonly secretId: string;
+  /** Of the client, if that says it. */
+  readonly region: string | undefined;
+  /** Both in words. */
+  readonly text: string;
+}
+
 /** What to do about a token that is not there. */
-function whoPublishes(secretId: string): { store: string; find: string } {
-  const why = `${tokenStatus(secretId)} of the token secret says why`;
+function whoPublishes(place: Place): { store: string; find: string } {
+  const why = `${tokenStatus(place)} of the token secret says why`;
   const store = `the worker has not published a token yet. Ask the people who run it; ${why}`;
   return { store, find: `check its name, the account and the region. If they are right, ${store}` };
 }
 
 /** What to do about any other secret that is not there. */
-function whoStores(secretId: string): { store: string; find: string } {
-  const put = `aws secretsmanager put-secret-value --secret-id ${secretId} --secret-string file://value.json`;
-  const find = "check its name, the account and the region (AWS_REGION); aws secretsmanager list-secrets lists the secrets";
+function whoStores(place: Place): { store: string; find: string } {
+  const put = inRegion(`aws secretsmanager put-secret-value --secret-id ${place.secretId} --secret-string file://value.json`, place);
+  const list = inRegion("aws secretsmanager list-secrets", place);
+  const find = `check its name, the account and the region (AWS_REGION); ${list} lists the secrets`;
   return { store: `store one with ${put}`, find };
 }
 
@@ -48,22 +60,27 @@ const CREDENTIALS = /Expired|InvalidClientTokenId|UnrecognizedClient|Signature|C
  * The command that says why a service finds no valid token here: `status` of the token secret. By default the published
  * secret has its name, with `-published` at its end.
  */
-export function tokenStatus(secretId: string): string {
-  const [, region, name = secretId] = ARN.exec(secretId) ?? [];
-  const status = `token-refresh status ${name.replace(/-published$/, "")}`;
-  return region === undefined ? status : `${status} --region ${region}`;
+export function tokenStatus(place: Place): string {
+  const [, , name = place.secretId] = ARN.exec(place.secretId) ?? [];
+  return inRegion(`token-refresh status ${name.replace(/-published$/, "")}`, place);
+}
+
+function inRegion(command: string, { region, secretId }: Place): string {
+  const known = region ?? ARN.exec(secretId)?.[1];
+  return known === undefined ? command : `${command} --region ${known}`;
 }
 
 /** Which reader asks: what a service can't read is the worker's to publish, or its owner's to store. */
 export type AskedBy = "TokenReader" | "SecretReader";
 
 /** Name what a client threw. Nothing of it is quoted but a well-formed error code. */
-export function failedCall(thrown: unknown, where: string, secretId: string, askedBy: AskedBy): TokenRefreshError {
+export function failedCall(thrown: unknown, place: Place, askedBy: AskedBy): TokenRefreshError {
+  const where = place.text;
   const { name, message } = thrown instanceof Error ? thrown : { name: "", message: "" };
   const code = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/.test(name) ? name : "an unknown error";
   const call = `secretsmanager:GetSecretValue on ${where}`;
   const named = (error: ErrorName, what: string, fix: string): TokenRefreshError => new TokenRefreshError(error, what, fix);
-  const { store, find } = askedBy === "TokenReader" ? whoPublishes(secretId) : whoStores(secretId);
+  const { store, find } = askedBy === "TokenReader" ? whoPublishes(place) : whoStores(place);
   if (code === "ResourceNotFoundException" && message.includes("specified secret value")) {
     return named("SecretEmpty", `${where} has no current value`, store);
   }
@@ -71,7 +88,8 @@ export function failedCall(thrown: unknown, where: string, secretId: string, ask
     return named("SecretNotFound", `${where} was not found`, find);
   }
   if (code === "InvalidRequestException" && message.includes("deletion")) {
-    return named("SecretNotFound", `${where} is marked for deletion`, `restore it with aws secretsmanager restore-secret --secret-id ${secretId}`);
+    const restore = inRegion(`aws secretsmanager restore-secret --secret-id ${place.secretId}`, place);
+    return named("SecretNotFound", `${where} is marked for deletion`, `restore it with ${restore}`);
   }
   if (code === "AccessDeniedException" || code === "DecryptionFailure") {
     const action = code === "DecryptionFailure" || /kms/i.test(message) ? "kms:Decrypt on its key" : "secretsmanager:GetSecretValue";

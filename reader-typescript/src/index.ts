@@ -173,7 +173,8 @@ export class TokenReader {
 
   async #readToken(cached: Entry<Token> | undefined, rejecting: () => boolean): Promise<Token> {
     const { reference } = this.#source;
-    let token = readToken(await this.#source.read(), reference);
+    const version = await this.#source.read();
+    let token = readToken(version, reference);
     let asked = "";
     if (this.#worker && this.#isExpired(token)) {
       asked = `; ${await this.#worker.refreshExpired()}`;
@@ -188,8 +189,8 @@ export class TokenReader {
     const since = `expired at ${token.expiresAt.toISOString()} (version ${token.versionId})`;
     throw new TokenRefreshError(
       "TokenExpired",
-      `${await this.#source.where()}: the access token ${since} and there is no newer one`,
-      `ask the people who run the worker; ${tokenStatus(reference.name)} shows why there is none${asked}`,
+      `${version.place.text}: the access token ${since} and there is no newer one`,
+      `ask the people who run the worker; ${tokenStatus(version.place)} shows why there is none${asked}`,
     );
   }
 

@@ -1,7 +1,7 @@
 /** Reads versions of one secret from AWS Secrets Manager. */
 
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { TokenRefreshError, failedCall, type AskedBy } from "./errors.js";
+import { TokenRefreshError, failedCall, type AskedBy, type Place } from "./errors.js";
 import type { Reference } from "./reference.js";
 
 /** What a reader needs of a client of Secrets Manager. */
@@ -12,6 +12,7 @@ export interface Client {
 
 /** One version of a secret, as it is stored. */
 export interface Version {
+  readonly place: Place;
   /** Names the secret, the version and the action in messages. */
   readonly origin: string;
   readonly versionId: string;
@@ -55,27 +56,27 @@ export class Source {
     try {
       response = await this.#client.send(command);
     } catch (thrown) {
-      throw failedCall(thrown, await this.where(), this.reference.name, this.askedBy);
+      throw failedCall(thrown, await this.#place(), this.askedBy);
     }
-    return readVersion(response, await this.where());
+    return readVersion(response, await this.#place());
   }
 
-  /** Name the secret with its region, in messages. */
-  async where(): Promise<string> {
+  async #place(): Promise<Place> {
     const region: unknown = this.#client.config?.region;
     const known: unknown = await Promise.resolve(typeof region === "function" ? region() : region).catch(() => undefined);
     const { name } = this.reference;
-    return typeof known === "string" ? `secret ${name} in ${known}` : `secret ${name}`;
+    const found = typeof known === "string" && known !== "" ? known : undefined;
+    return { secretId: name, region: found, text: found === undefined ? `secret ${name}` : `secret ${name} in ${found}` };
   }
 }
 
-function readVersion(response: unknown, where: string): Version {
+function readVersion(response: unknown, place: Place): Version {
   const { SecretString, SecretBinary, VersionId, CreatedDate } = (response ?? {}) as Record<string, unknown>;
   if (typeof VersionId !== "string" || !(CreatedDate instanceof Date) || Number.isNaN(CreatedDate.getTime())) {
-    const what = `secretsmanager:GetSecretValue on ${where} got a response without a usable VersionId or CreatedDate`;
+    const what = `secretsmanager:GetSecretValue on ${place.text} got a response without a usable VersionId or CreatedDate`;
     const fix = "check AWS_ENDPOINT_URL and the proxy; something other than AWS seems to respond";
     throw new TokenRefreshError("SecretStoreUnavailable", what, fix);
   }
-  const origin = `${where}, version ${VersionId} (secretsmanager:GetSecretValue)`;
-  return { origin, versionId: VersionId, createdAt: CreatedDate, content: SecretString ?? SecretBinary };
+  const origin = `${place.text}, version ${VersionId} (secretsmanager:GetSecretValue)`;
+  return { place, origin, versionId: VersionId, createdAt: CreatedDate, content: SecretString ?? SecretBinary };
 }

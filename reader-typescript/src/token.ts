@@ -14,6 +14,8 @@ export type Extra = Readonly<Record<string, string | number | boolean>>;
 /** An access token. No `console.log`, `JSON.stringify`, `structuredClone` or `inspect` shows its value. */
 export class Token {
   readonly #value: string;
+  /** What the provider sent with the grant, by its own names, such as `realmId`; there is no secret in it. */
+  readonly extra: Extra;
 
   constructor(
     value: string,
@@ -23,11 +25,10 @@ export class Token {
     readonly versionId: string,
     /** When that version was stored, by the clock of the store. */
     readonly createdAt: Date,
-    /** What the provider sent with the grant, by its own names, such as `realmId`; there is no secret in it. */
-    readonly extra: Extra = {},
+    extra: Extra = {},
   ) {
     this.#value = value;
-    Object.freeze(extra);
+    this.extra = Object.freeze({ ...extra });
   }
 
   /** What follows `Bearer`. */
@@ -53,15 +54,15 @@ const EXTRA_NAME = /^(?!.*(?:token|secret|expires|issued|provider|client))[a-z0-
  * Read the token document that a version holds.
  * @throws TokenRefreshError `SecretEmpty` or `InvalidSecretDocument`, which names a field and never a value.
  */
-export function readToken(version: Version, { name, field }: Reference): Token {
-  const { origin, versionId, createdAt } = version;
+export function readToken(version: Version, { field }: Reference): Token {
+  const { origin, place, versionId, createdAt } = version;
   const fields = readObject(version, field);
   const [camel, snake] = [CAMEL, SNAKE].map((names) => names.find((name) => name in fields));
   if (camel && snake) throw invalid(origin, `${camel} and ${snake} are both in the secret; keep one spelling`);
   const [[access, expires], perSecond] = snake ? ([SNAKE, 1] as const) : ([CAMEL, 1000] as const);
   const value = fields[access];
   if (value === undefined || value === null || value === "") {
-    const fix = `ask the people who run the worker; ${tokenStatus(name)} shows why there is none`;
+    const fix = `ask the people who run the worker; ${tokenStatus(place)} shows why there is none`;
     const what = `${origin} has no access token: none is published yet, or the grant was revoked`;
     throw new TokenRefreshError("SecretEmpty", what, fix);
   }

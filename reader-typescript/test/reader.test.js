@@ -109,6 +109,17 @@ test("fetch gives a 401 back where no other token is stored", async () => {
   });
 });
 
+test("a token rejected again and again is read after pauses, whatever version the store names", async () => {
+  const store = storeOf("a");
+  const send = async () => ({ ...(await store.send()), VersionId: `version-${store.reads}` });
+  const reader = new TokenReader("tokens", { client: { send }, clock: () => 1_000 });
+  await reader.get();
+
+  for (let count = 0; count < 5; count++) assert.equal(await reader.reject("a"), false);
+
+  assert.equal(store.reads, 2);
+});
+
 test("fetch never sends a stream again, and the next request has the new token", async () => {
   const parts = async function* () {
     yield Buffer.from("hello");
@@ -220,6 +231,11 @@ test("an error without a token names the token secret's status, by its name and 
     assert.ok(error.fix.includes(command), error.fix);
     const client = { send: missing };
     await assert.rejects(new TokenReader(name, { client }).get(), (failure) => failure.fix.includes(command));
+  }
+  const inRegion = { send, config: { region: async () => "eu-south-2" } };
+  for (const client of [inRegion, { ...inRegion, send: missing }]) {
+    const fix = /token-refresh status tokens --region eu-south-2 /;
+    await assert.rejects(new TokenReader("tokens-published", { client }).get(), { fix });
   }
 });
 

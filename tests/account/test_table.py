@@ -32,6 +32,14 @@ def test_each_row_has_a_check_or_a_reason() -> None:
     assert sorted(check.__name__ for check in CHECKS) == sorted(row.check for row in ROWS if row.check)
 
 
+def test_the_order_of_the_checks() -> None:
+    """What needs a secret without a value comes first; what needs queues under the key, before its change."""
+    order = [check.__name__ for check in CHECKS]
+
+    assert ["empty_replica", "metric_filter_counts", "refreshed_on_demand"] == order[:3]
+    assert max(order.index(name) for name in ("denied_read_arrives", "dead_letters")) < order.index("key_changed")
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.number))
 def test_a_row_names_what_there_is(row: Any) -> None:
     """The files that rely on an assumption exist, and its source is a page of AWS."""

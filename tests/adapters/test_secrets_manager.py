@@ -210,3 +210,14 @@ def test_a_page_in_place_of_a_response_is_transient() -> None:
 def test_a_version_id_that_can_not_exist_is_not_there(server: SecretsManagerServer) -> None:
     """A stored value may name any version. boto refuses a short one, and no setting is wrong then."""
     assert None is secret(server).read(version_id="v")
+
+
+def test_all_pages_of_versions_are_listed() -> None:
+    """A secret may have more versions than one page shows, those without labels too."""
+    with SecretsManagerServer(quota=200) as server:
+        client = server.client()
+        client.create_secret(Name="tokens")
+        for number in range(105):
+            client.put_secret_value(SecretId="tokens", SecretString=str(number), ClientRequestToken=f"{number:036}")
+
+        assert {f"{number:036}" for number in range(105)} == {v.version_id for v in secret(server).versions()}

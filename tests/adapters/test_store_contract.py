@@ -9,6 +9,7 @@ import pytest
 from testbed.fakes import SECRET_ID, FakeClock, FakeStore
 from testbed.secrets_manager.model import SecretsModel
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.errors import SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.run.ports import Deadline, SecretStore
@@ -58,6 +59,24 @@ def test_what_was_put_is_read_by_label_and_by_version(subject: Subject) -> None:
     )
     assert abs(by_label.read_at - by_label.created_at) < timedelta(minutes=1)
     assert (UTC, UTC) == (by_label.read_at.tzinfo, by_label.created_at.tzinfo)
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "DecryptionFailure"])
+def test_a_version_whose_key_is_refused_is_listed_and_not_read(subject: Subject, code: str) -> None:
+    """A change of the key leaves older versions under the old one: a read says so, and the list shows their IDs."""
+    subject.store.put(V0, SecretValue("first"), label="AWSCURRENT")
+    subject.store.put(V1, SecretValue("a claim"), label="REFRESH_CLAIM")
+    subject.model.call("UpdateSecret", {"SecretId": SECRET_ID, "KmsKeyId": "new"}, now=0)
+    subject.model.refuse(SECRET_ID, "", code)
+
+    for which in ({"label": "REFRESH_CLAIM"}, {"version_id": V1}):
+        with pytest.raises(SecretAccessDenied) as raised:
+            subject.store.read(**which)
+        assert raised.value.by_key
+    assert subject.store.read(label="AWSCURRENT") is not None
+    listed = {version.version_id: version for version in subject.store.versions()}
+    assert {V0: ("new",), V1: ("DefaultEncryptionKey",)} == {v: entry.keys for v, entry in listed.items()}
+    assert frozenset({"REFRESH_CLAIM"}) == listed[V1].labels
 
 
 def test_nothing_is_read_where_there_is_nothing(subject: Subject) -> None:

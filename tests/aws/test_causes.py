@@ -58,6 +58,7 @@ def test_a_code_has_one_cause(code: str, cause: Cause) -> None:
         ("AccessDeniedException", "role/kms-admin may not perform: secretsmanager:GetSecretValue", Cause.DENIED),
         ("InvalidRequestException", "it was marked for deletion", Cause.DELETED),
         ("InvalidParameterException", "it was marked for deletion", Cause.DELETED),
+        ("InvalidRequestException", "the KMS key is pending deletion", Cause.BAD_KEY),
         ("InvalidRequestException", "something else", Cause.OTHER),
         ("InvalidSignatureException", "Signature expired: 20261127T1 is now earlier than 20261127T2", Cause.CLOCK),
         ("InvalidSignatureException", "Signature not yet current: 20261127T2 is still later than", Cause.CLOCK),

@@ -133,7 +133,8 @@ def test_a_region_is_needed(clients: Clients, monkeypatch: pytest.MonkeyPatch, e
     set_all(monkeypatch, environment)
 
     with pytest.raises(
-        ConfigurationError, match=r"^no AWS region is set\. Set AWS_REGION, or give --region on the command line$"
+        ConfigurationError,
+        match=r"^no AWS region is set\. Set AWS_REGION, or give --region on the command line, region= in code$",
     ):
         clients.get("secretsmanager", limits=LIMITS)
 

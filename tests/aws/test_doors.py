@@ -204,7 +204,7 @@ def test_no_region(aws: Aws, monkeypatch: pytest.MonkeyPatch, door: str) -> None
     del aws
     monkeypatch.delenv("AWS_REGION")
 
-    assert "no AWS region is set. Set AWS_REGION, or give --region on the command line" == said(
+    assert "no AWS region is set. Set AWS_REGION, or give --region on the command line, region= in code" == said(
         door, ConfigurationError
     )
 

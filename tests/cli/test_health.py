@@ -241,3 +241,79 @@ def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:
 
     assert 1 == ended.code
     assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
+
+
+def test_a_schedule_that_is_slower_than_the_window(cli: Cli, tokens: Tokens) -> None:
+    """Tokens that live half an hour under a schedule of 40 minutes are not healthy, and the remedy is a number."""
+    now = datetime.now(UTC)
+    lives = {"issuedAt": int((now - timedelta(minutes=5)).timestamp() * 1000)}
+    tokens.store(expires_in=timedelta(minutes=25), **lives)
+
+    ended = cli("status", RUN_PERIOD_SECONDS="2400")
+
+    assert 1 == ended.code
+    assert "runs are up to 40 min apart, and a refresh is due only 10 min before the tokens expire" in ended.screen
+    assert "set run_every_minutes to 3 or less" in ended.screen
+
+
+def test_locked_versions(cli: Cli, tokens: Tokens, store: SecretsManagerServer, environment: dict[str, str]) -> None:
+    """Where KMS refuses the key of older versions, `history` says which, and a run brings the tokens back."""
+    environment["REPLAY_GRACE_SECONDS"] = "0"
+    first = tokens.store(expires_in=HOUR)
+    assert 0 == cli("refresh").code
+    second = str(store.client().get_secret_value(SecretId=SECRET_ID, VersionStage="AWSCURRENT")["VersionId"])
+    move = {"VersionStage": "AWSCURRENT", "MoveToVersionId": first, "RemoveFromVersionId": second}
+    store.client().update_secret_version_stage(SecretId=SECRET_ID, **move)
+    store.secrets.call("UpdateSecret", {"SecretId": SECRET_ID, "KmsKeyId": "new"}, now=store.now())
+    store.secrets.refuse(SECRET_ID, "")
+
+    listed = {v["version_id"]: v for v in cli("history", "--json").json["versions"]}
+
+    assert "redeemed" == listed[first]["fate"]
+    assert "locked" in {v["kind"] for v in listed.values()}
+    assert "recovered" in cli("refresh").screen
+    assert 0 == cli("status").code
+
+
+def test_locked_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, environment: dict[str, str]) -> None:
+    """Where the tokens that follow can't be decrypted, `status` is broken, and names the version and the key."""
+    environment["REPLAY_GRACE_SECONDS"] = "0"
+    tokens.store(expires_in=HOUR)
+    store.fault("deny", "UpdateSecretVersionStage", times=None)
+    assert 1 == cli("refresh").code
+    store.secrets.call("UpdateSecret", {"SecretId": SECRET_ID, "KmsKeyId": "new"}, now=store.now())
+    store.secrets.refuse(SECRET_ID, "")
+    store.clock_offset_seconds += 1000
+
+    ended = cli("status")
+
+    assert 2 == ended.code
+    assert "(label REFRESH_OUTCOME), and KMS key DefaultEncryptionKey is refused" in ended.screen
+    assert "KMS refuses the key of the tokens that follow" in ended.screen
+
+
+def test_a_set_older_than_the_ledger(
+    cli: Cli,
+    tokens: Tokens,
+    store: SecretsManagerServer,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever moved AWSCURRENT too far back is told the version to restore, and that brings the refreshes back."""
+    monkeypatch.setattr("token_refresh_worker.core.attempts.REDEMPTIONS_KEPT", 1)
+    environment["REPLAY_GRACE_SECONDS"] = "0"
+    first = tokens.store(expires_in=HOUR, issuedAt=int((datetime.now(UTC) - HOUR).timestamp() * 1000))
+    for _ in range(3):
+        assert 0 == cli("refresh", "--force").code
+        store.clock_offset_seconds += 25 * 3600
+    newest = str(store.client().get_secret_value(SecretId=SECRET_ID, VersionStage="AWSCURRENT")["VersionId"])
+    move = {"VersionStage": "AWSCURRENT", "MoveToVersionId": first, "RemoveFromVersionId": newest}
+    store.client().update_secret_version_stage(SecretId=SECRET_ID, **move)
+
+    ended = cli("status")
+
+    assert 2 == ended.code
+    assert "the current tokens are older than all refreshes that are still known" in ended.screen
+    assert f"token-refresh restore {SECRET_ID} --version {newest}" in ended.screen
+    assert 0 == cli("restore", "--version", newest, "--yes").code
+    assert 0 == cli("refresh", "--force").code

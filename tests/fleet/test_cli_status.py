@@ -188,12 +188,19 @@ def test_a_store_that_refuses(index: TableIndex) -> None:
     assert "Secrets Manager refuses, and took no secret for three minutes" in run("status").stdout
 
 
+KEPT = seen(error_type="TokensKept", at=NOW, refused_at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR)
+
+
 @pytest.mark.parametrize(
     ("member", "code", "words"),
     [
         (replace(late("gone"), pause=IN_FORCE), 2, "expired: 1 access token, the first of gone"),
         (row("new", new=True), 1, "joined over ten minutes ago, and never read: 1 secret"),
-        (healthy("refused", refused_at=NOW), 1, "refused by Secrets Manager, and not stored since: 1 secret"),
+        (
+            row("refused", next_at=NOW + HOUR, found=KEPT),
+            1,
+            "refused by Secrets Manager, and not stored since: 1 secret",
+        ),
     ],
     ids=["expired behind a pause", "unread", "refused"],
 )

@@ -28,6 +28,18 @@ def test_what_the_stack_sets() -> None:
     assert Limits() == read_fleet_settings(GIVEN).limits
 
 
+def test_a_malformed_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index, the queue, the members and the bus are opened under the rules of every run, before AWS is asked."""
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:canary/x@proxy.internal")
+    settings = read_fleet_settings(GIVEN | {"FLEET_QUEUE_URL": "https://queue", "EVENT_BUS": "bus"})
+
+    for opened in (settings.index, settings.sender, settings.members, settings.bus):
+        with pytest.raises(ConfigurationError, match=r"^HTTPS_PROXY ") as refused:
+            opened()
+        assert "canary" not in str(refused.value)
+
+
 @pytest.mark.parametrize("missing", ["FLEET_NAME", "CLAIM_TABLE"])
 def test_missing(missing: str) -> None:
     """What is missing is named."""

@@ -116,15 +116,15 @@ def test_families_by_flat_prefixes() -> None:
 
 
 def test_families_of_an_environment() -> None:
-    """Families may be those of one environment, whose name may come from the branch."""
+    """Families may be those of one environment, whose name may come from the branch; their names may be short."""
     policy = granted(
         lambda stack, role: access.grant_read(
-            role, access.environment_secrets(stack, "myapp", "prod", "slack-", "stripe-")
+            role, access.environment_secrets(stack, "myapp", "prod", "slack-", "stripe-", "db-")
         )
     )
-    names = ("prod/slack", "prod/stripe-api-key", "prod/upwork", "dev/slack")
+    names = ("prod/slack", "prod/stripe-api-key", "prod/db-main", "prod/upwork", "dev/slack")
 
-    assert [True, True, False, False] == [reads(policy, f"myapp/{name}-AbCdEf") for name in names]
+    assert [True, True, True, False, False] == [reads(policy, f"myapp/{name}-AbCdEf") for name in names]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_families_of_an_environment() -> None:
         ("upwor?-", "has a wildcard"),
         ("upwork", r"'upwork' must end in '/' or '-': upwork\* also reaches upworker-keys and upwork2/keys"),
         ("ab-", "'ab-' must have 3 characters at least before '-'"),
-        ("myapp/prod/ab-", "must have 3 characters at least before '-'"),
+        ("a/-", "must have 3 characters at least before '-'"),
         ("up work-", "can't begin the name of a secret"),
         ("arn:aws:secretsmanager:eu-central-1:123456789012:secret:upwork-", "can't begin the name of a secret"),
     ],

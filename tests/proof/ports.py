@@ -333,7 +333,7 @@ class CommandRun:
 
     def _restore(self) -> None:
         listed: Any = self._ports.ask(List(TOKENS))
-        known = ListedSecret(versions={version.version_id: version for version in listed}, current=listed[0])
+        known = ListedSecret(values={version.version_id: version for version in listed}, current=listed[0])
         entries = [{"VersionId": v.version_id, "CreatedDate": v.created_at, "VersionStages": v.labels} for v in listed]
         past = Past(
             parts=self.parts,

@@ -15,6 +15,8 @@ RUNS_LIMIT: Final = 30
 
 REFRESHED: Final = "refreshed"
 REJECTED: Final = "rejected"
+WAITED: Final = "waited"
+"""Runs waited until the provider no longer accepted a token that it would have given new tokens for."""
 STOPPED: Final = "stopped"
 """The table keeps tokens that nobody can decrypt: nothing is sent until a person authorizes again."""
 
@@ -38,7 +40,7 @@ class Progress:
         return len(self._known)
 
     def outcome(self, state: int, provider: Provider, now: int) -> str:
-        """Say how it goes on: `REFRESHED`, `REJECTED` or `STOPPED`.
+        """Say how it goes on: `REFRESHED`, `REJECTED`, `WAITED` or `STOPPED`.
 
         Raises:
             Violation: No run refreshes the tokens, or a grant is given up that is alive.
@@ -111,9 +113,7 @@ class Progress:
             raise Violation(f"left alone: a grant that is alive is given up (runs end: {', '.join(outcomes)})")
         if alive and self._invariants.reachable(ports.state, ports.provider, now):
             return None
-        if alive and ports.provider.kind != "single-use":
-            raise Violation("left alone: runs wait until the provider accepts the refresh token no longer")
-        return REJECTED
+        return WAITED if alive and ports.provider.kind != "single-use" else REJECTED
 
     def _check_stopped(self, ports: "Undisturbed", now: int) -> None:
         """A run waits for a key only where nothing else can go on."""

@@ -7,7 +7,7 @@ from proof import starts
 from proof.invariants import Invariants
 from proof.operators import Scene, actions
 from proof.ports import Authorize, Ended, Poll, RefusedToTheEnd, Revoke, Send, build_run, named_claim, settle
-from proof.progress import REJECTED, Progress, Undisturbed
+from proof.progress import REJECTED, WAITED, Progress, Undisturbed
 from proof.providers import (
     BUSY,
     CLIENT_REJECTED,
@@ -125,7 +125,10 @@ class Rules:
             return
         provider = self.providers[world.provider]
         outcome = self.progress.outcome(world.store, provider, world.now)
-        if outcome != REJECTED:
+        # The daily limit, here of three claims, may hold a repeat for longer than the grace.
+        if outcome == WAITED and not world.gone and self.scenario.claims_a_day is None:
+            raise Violation("left alone: runs wait until the provider accepts the refresh token no longer")
+        if outcome not in {REJECTED, WAITED}:
             return
         family, _ = parse(self.invariants.current_refresh_token(world.store))
         held = {self.positions[number].unstored for number in world.workers}

@@ -49,6 +49,26 @@ def test_random_vectors(typescript: Path, caplog: pytest.LogCaptureFixture) -> N
     assert documents + lives == done.stdout.count("\nok ")
 
 
+def test_a_service_is_tested_with_the_fakes(typescript: Path, tmp_path: Path) -> None:
+    """The README's example compiles and passes in a folder of its own, against the package as it is installed."""
+    page = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"## Test your service\n.*?```ts\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "service.test.ts").write_text(example, encoding="utf-8")
+    (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
+    (tmp_path / "node_modules").mkdir()
+    for name in ("@aws-sdk", "@types"):
+        (tmp_path / "node_modules" / name).symlink_to(PACKAGE / "node_modules" / name)
+    (tmp_path / "node_modules" / "token-refresh-reader").symlink_to(typescript)
+    options = ("--strict", "--module", "nodenext", "--target", "es2022", "--types", "node", "--skipLibCheck")
+
+    compiled = node(tmp_path, PACKAGE / "node_modules" / "typescript" / "bin" / "tsc", *options, "service.test.ts")
+    done = node(tmp_path, "--test", "--test-reporter=tap", "service.test.js")
+
+    assert 0 == compiled.returncode, compiled.stdout
+    assert 0 == done.returncode, done.stdout
+    assert 3 == len(re.findall(r"^ok ", done.stdout, re.MULTILINE))
+
+
 def test_one_version() -> None:
     """It has the others' version, needs the AWS SDK of its user alone, and is installed without scripts."""
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))

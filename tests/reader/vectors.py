@@ -274,7 +274,7 @@ def vectors() -> list[dict[str, Any]]:
     stages += [_extra(name, keys) for name, keys in _EXTRA.items()]
     stages += [_failure(failure) for failure in (*_CODES, *_OTHER_CODES)]
     stages += [_life(seed, background=bool(seed % 2)) for seed in SEEDS]
-    stages += [_slow(), _last_seconds(), _rejected_often()]
+    stages += [_slow(), _hanging(), _last_seconds(), _rejected_often()]
     stages += [_schedule(seed) for seed in SEEDS[:12]]
     return [stage.vector() for stage in stages]
 
@@ -352,6 +352,20 @@ def _slow() -> Stage:
     stage.pass_seconds(5)
     stage.get()
     stage.store("second", lives=3600)
+    stage.finish()
+    stage.get()
+    return stage
+
+
+def _hanging() -> Stage:
+    """A store that hangs for a quarter of an hour: both readers begin so many reads, and none in the pauses between."""
+    stage = Stage("a store that hangs", background=True)
+    stage.store("first", lives=36_000)
+    stage.get()
+    stage.pass_seconds(25_000)
+    for _ in range(60):
+        stage.get()
+        stage.pass_seconds(15)
     stage.finish()
     stage.get()
     return stage

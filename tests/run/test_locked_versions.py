@@ -10,7 +10,7 @@ from testbed.builders import DAY, HOUR, MINUTE, NOW, policy
 from testbed.fakes import SECRET_ID
 from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, SecretStoreUnavailable
 from token_refresh_worker.core.versions import CLAIM, CURRENT, claim_version_id
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, in_table
 
 STORES = list(ClaimStoreKind)
 VERSIONS, TABLE = STORES
@@ -218,3 +218,24 @@ def test_claims_in_versions_are_found_where_they_are_locked() -> None:
 
     with pytest.raises(Exception, match="the claims on secret tokens in eu-central-1 are in the secret"):
         world.execute()
+
+
+def test_a_version_that_goes_between_list_and_read_is_left_out() -> None:
+    """AWS may remove a version in between, or one may be something else than a token set."""
+    world, grant = refreshed(VERSIONS, times=2)
+    change_key(world)
+    previous = world.labels()["AWSPREVIOUS"]
+
+    with world.at("list versions", lambda: world.model.drop(SECRET_ID, previous), after=True):
+        assert "refreshed" == world.outcome()
+    assert (3, True) == (grant.refreshes, grant.alive)
+
+
+def test_claims_move_nowhere_where_locked_claims_are() -> None:
+    """The arrival's number must be higher than theirs, and nobody can read it: the error names the label."""
+    world, _ = refreshed(VERSIONS)
+    world.move(in_table("claims"))
+    change_key(world)
+
+    with pytest.raises(SecretAccessDenied, match=f"GetSecretValue of {CLAIM}"):
+        world.move(IN_VERSIONS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core; an invocation has a share of one
 
-from token_refresh.aws.clients import CLIENTS, MakeClient
+from token_refresh.aws.clients import CLIENTS, ClientLimits, MakeClient
 from token_refresh.aws.request import TOKEN_SECRET_SETTING
 from token_refresh_worker.adapters.calls import OVERRUN_SECONDS, RUN_LIMITS
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, sign_with_key, state_role
@@ -182,16 +182,16 @@ def open_bus(name: str) -> Bus:
     # Imported here: few deployments have a bus.
     from token_refresh_worker.adapters import event_bus  # noqa: PLC0415
 
-    return event_bus.EventBridgeBus(CLIENTS.get("events", limits=event_bus.BUS_LIMITS), name)
+    return event_bus.EventBridgeBus(aws_client("events", limits=event_bus.BUS_LIMITS), name)
 
 
-def aws_client(service: str, *, region: str | None = None) -> Any:
-    """Give a client for a run; see `Clients.get`.
+def aws_client(service: str, *, region: str | None = None, limits: ClientLimits = RUN_LIMITS) -> Any:
+    """Give a client, by default for a run; see `Clients.get`.
 
     Raises:
         ConfigurationError: As for `Clients.get`, or the environment names a proxy that can't be used.
     """
-    client = CLIENTS.get(service, limits=RUN_LIMITS, region=region)
+    client = CLIENTS.get(service, limits=limits, region=region)
     find_proxy(client.meta.endpoint_url)  # botocore calls a malformed one an outage, and tries again
     return client
 

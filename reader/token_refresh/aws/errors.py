@@ -94,7 +94,7 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
     Cause.NO_REGION: _ErrorText(
         ConfigurationError,
         "no AWS region is set",
-        "Set AWS_REGION, or give --region on the command line",
+        "Set AWS_REGION, or give --region on the command line, region= in code",
     ),
     Cause.NO_PROFILE: _ErrorText(
         ConfigurationError,

@@ -53,6 +53,9 @@ class Token(Sealed):
     def value(self) -> str:  # noqa: D102 - described above
         return self._value.reveal()
 
+    def __hash__(self) -> int:
+        return hash((self._value, self.version_id))  # `extra` has no hash
+
     def __repr__(self) -> str:
         return f"Token(version_id={self.version_id!r}, expires_at={self.expires_at!r}, created_at={self.created_at!r})"
 

@@ -63,7 +63,9 @@ def _read(text: str) -> ProxyServer | None:
         return None
     if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or port == 0 or _is_torn(parts):
         return None
-    credentials = (unquote(parts.username), SecretValue(unquote(parts.password or ""))) if parts.username else None
+    name, password = unquote(parts.username or ""), unquote(parts.password or "")
+    # Some proxies take a token as the password, and no name.
+    credentials = (name, SecretValue(password)) if name or password else None
     return ProxyServer(scheme=parts.scheme, host=host, port=port, credentials=credentials)
 
 

@@ -132,7 +132,10 @@ class Move:
                 fix=("Name it: ", move),
             )
         # Read before the fence is stored: where the target can't be used, runs must not be stopped.
-        present = target.newest().claim
+        found = target.newest()
+        if found.locked is not None:  # Its number is not known, and the arrival's must be higher.
+            raise found.locked
+        present = found.claim
         fenced = self._fenced(snapshot, claims, source, to, above=present.number if present else 0)
         if fenced is None:
             return False

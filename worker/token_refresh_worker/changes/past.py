@@ -3,7 +3,7 @@
 A run says it: what it would read if that version were current.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,10 +16,12 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import document_of, fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, ClaimPause, Record, read_claim, read_record
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import CURRENT, staged_version_id
 from token_refresh_worker.oauth.unread import read_kept
+from token_refresh_worker.run.locked_versions import UnlessLocked, refused_by_key
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import SecretStore, SecretVersion
@@ -42,6 +44,7 @@ class VersionKind(StrEnum):
     RECORD = "record of a failed attempt"
     RESPONSE = "response that can't be read"
     PROBE = "probe of doctor"
+    LOCKED = "locked: KMS refuses its key"
 
     @property
     def is_note(self) -> bool:
@@ -77,10 +80,7 @@ def list_versions(
         SecretStoreError: Secrets Manager refused.
     """
     by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
-    listed = [
-        _identify(entry, store.read(version_id=version_id), needs_refresh_token=needs_refresh_token)
-        for version_id, entry in by_id.items()
-    ]
+    listed = [_read_entry(entry, store, needs_refresh_token=needs_refresh_token) for entry in by_id.values()]
     # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps `tokenRefresh`.
     claims = {version.version_id for version in listed if version.claim}
     received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
@@ -89,6 +89,13 @@ def list_versions(
         for version in listed
     ]
     return sorted(marked, key=lambda version: version.created_at, reverse=True)
+
+
+def _read_entry(entry: Mapping[str, Any], store: SecretStore, *, needs_refresh_token: bool) -> ListedVersion:
+    with UnlessLocked():
+        found = store.read(version_id=entry["VersionId"])
+        return _identify(entry, found, needs_refresh_token=needs_refresh_token)
+    return replace(_identify(entry, None, needs_refresh_token=needs_refresh_token), kind=VersionKind.LOCKED)
 
 
 def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
@@ -139,16 +146,26 @@ class TokenFate(StrEnum):
 class ListedSecret:
     """The versions of a secret in memory, with one of them as the current one; reads as a `SecretStore` does."""
 
-    versions: Mapping[str, SecretVersion]
+    values: Mapping[str, SecretVersion]
     current: SecretVersion
+    listed: Sequence[ListedVersion] = ()
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         """Read the version with this label or version ID."""
-        if version_id is not None:
-            return self.versions.get(version_id)
         if label == CURRENT:
             return self.current
-        return next((version for version in self.versions.values() if label in version.labels), None)
+        for listed in self.listed:
+            if listed.kind is VersionKind.LOCKED and (listed.version_id == version_id or label in listed.labels):
+                raise refused_by_key(f"version {listed.version_id} can't be decrypted")
+        if version_id is not None:
+            return self.values.get(version_id)
+        return next((version for version in self.values.values() if label in version.labels), None)
+
+    def versions(self) -> tuple[VersionEntry, ...]:
+        """List the versions."""
+        return tuple(
+            VersionEntry(version_id=v.version_id, labels=v.labels, created_at=v.created_at) for v in self.listed
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +184,7 @@ class Past:
             SecretStoreError: The claim table refused.
         """
         # Its other methods write, and nothing here does.
-        secret = cast("SecretStore", ListedSecret(versions=self.versions, current=current))
+        secret = cast("SecretStore", ListedSecret(values=self.versions, current=current, listed=self.listed))
         claims = [listed.claim for listed in self.listed if listed.claim and listed.kind is VersionKind.CLAIM]
         # A run whose claim is refused finds the newest one too, wherever the label is.
         newest = max(claims, key=lambda claim: claim.number, default=None)

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from token_refresh.aws.clients import CLIENTS, ClientLimits
+from token_refresh.aws.clients import ClientLimits
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.bootstrap import open_bus
+from token_refresh_worker.bootstrap import aws_client, open_bus
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.services import list_members, send_messages
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
@@ -34,7 +34,7 @@ class FleetSettings:
 
     def index(self) -> Index:
         """Open the index."""
-        return TableIndex(_client("dynamodb"), self.table, self.name)
+        return TableIndex(aws_client("dynamodb", limits=FLEET_LIMITS), self.table, self.name)
 
     def sender(self) -> Send:
         """Open the queue.
@@ -44,11 +44,11 @@ class FleetSettings:
         """
         if self.queue_url is None:
             raise ConfigurationError("FLEET_QUEUE_URL must be the URL of the fleet's queue; the fleet's stack sets it")
-        return partial(send_messages, _client("sqs"), self.queue_url)
+        return partial(send_messages, aws_client("sqs", limits=FLEET_LIMITS), self.queue_url)
 
     def members(self) -> Iterator[TaggedSecret]:
         """List the secrets with the fleet's tag; other fleets' secrets may be among them."""
-        return list_members(_client("secretsmanager"), self.name)
+        return list_members(aws_client("secretsmanager", limits=FLEET_LIMITS), self.name)
 
     def bus(self) -> Bus | None:
         """Open the event bus, if there is one."""
@@ -99,10 +99,6 @@ def limits_of_provider(provider: Provider) -> ProviderLimits:
         single_use=provider.grace.duration == timedelta(0),
         runs_per_second=rate.requests / rate.per.total_seconds() if rate and counted else None,
     )
-
-
-def _client(service: str) -> Any:
-    return CLIENTS.get(service, limits=FLEET_LIMITS)
 
 
 def _whole(environment: Mapping[str, str], name: str) -> int | None:

@@ -26,6 +26,13 @@ class UnlessLocked:
         return isinstance(error, SecretAccessDenied) and error.by_key
 
 
+def refused_by_key(what: str) -> SecretAccessDenied:
+    """Make the error of a version whose key KMS refuses."""
+    error = SecretAccessDenied(what)
+    error.by_key = True
+    return error
+
+
 def keys_of(store: SecretStore, version_id: str) -> tuple[str, ...]:
     """Give the KMS keys of a version, for a message; none if the versions can't be listed."""
     with suppress(SecretStoreError):

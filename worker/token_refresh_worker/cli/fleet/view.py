@@ -115,7 +115,8 @@ class View:
         if expired := self.expired:
             text = f"expired: {plural(len(expired), 'access token')}, the first of {expired[0].name}"
             yield Finding(health=Health.BROKEN, text=text, remedy=remedy)
-        if refused := sum(row.is_refused for row, _ in self.members):
+        # A run that has found nothing to store since is no refusal any more.
+        if refused := sum(row.is_refused and row.has_failed for row, _ in self.members):
             text = f"refused by Secrets Manager, and not stored since: {plural(refused, 'secret')}"
             yield Finding(health=Health.ATTENTION, text=text)
         if unread := sum(row.seen is None and row.added_at <= self.now - NEW_FOR for row, _ in self.members):
