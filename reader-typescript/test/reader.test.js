@@ -298,7 +298,7 @@ test("without a client the reader makes one of the ARN's region, with short time
   }
 });
 
-test("a request that gets no response ends at the time limit, and is an error", { timeout: 10_000 }, async () => {
+test("a request that gets no response ends at the time limit, and is an error", { timeout: 60_000 }, async () => {
   const { send } = SecretsManagerClient.prototype;
   mock.method(SecretsManagerClient.prototype, "send", function sendSooner(...call) {
     this.config.requestHandler.updateHttpClientConfig("requestTimeout", 50);
