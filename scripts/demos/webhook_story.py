@@ -173,7 +173,7 @@ def handshakes(stage: Stage) -> None:
     challenge = stage.account.sign("slack", type="url_verification", challenge="challenge-1")
     outcome = stage.post("slack, url_verification", challenge)
     stage.check("Slack's challenge comes back", "challenge-1", outcome.body)
-    ping = stage.account.sign("github")
+    ping = stage.account.sign("github", zen="Keep it logically awesome.", hook_id=1)
     stage.post("github, ping", replace(ping, headers={**ping.headers, "X-GitHub-Event": "ping"}))
     stage.check_all(200, queued=0)
 

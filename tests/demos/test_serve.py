@@ -69,7 +69,7 @@ def test_a_service_reads(printed: list[str], shell: Shell, part: int, lines: tup
 
     said = shell(printed[part])
 
-    assert re.match(r"Token(\(expires_at=| \{\n  expiresAt: )", said), said
+    assert re.match(r"Token(\(version_id=| \{\n  expiresAt: )", said), said
     assert "value" not in said
 
 
