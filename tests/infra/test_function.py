@@ -71,9 +71,11 @@ def test_functions_role(plain: Deployment) -> None:
     expected: list[tuple[str, Any]] = [
         ("logs:CreateLogStream", plain.arn_of("Logs::LogGroup")),
         ("logs:PutLogEvents", plain.arn_of("Logs::LogGroup")),
+        *(("secretsmanager:GetSecretValue", secret) for secret in secrets),
+        ("secretsmanager:ListSecretVersionIds", secrets[1]),
         *(
             (f"secretsmanager:{action}", secret)
-            for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+            for action in ("PutSecretValue", "UpdateSecretVersionStage")
             for secret in secrets
         ),
         ("sqs:SendMessage", config["DestinationConfig"]["OnFailure"]["Destination"]),

@@ -17,7 +17,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import ROOT
 
-LIMIT_BYTES = 2_000_000
+LIMIT_BYTES = 2_100_000
 IN_THE_RUNTIME = {"boto3", "botocore", "jmespath", "dateutil", "s3transfer", "six.py", "urllib3"}
 HEADER_BYTES = 16
 UNCHECKED = (1).to_bytes(4, "little")

@@ -222,12 +222,12 @@ SCENARIOS = [
     Scenario(name="error with 200", ends="InvalidTokenResponse", prepare=responded(200, error=IN_RESPONSE)),
     Scenario(
         name="tokens of a wrong type",
-        ends="InvalidTokenResponse",
+        ends="ResponseKept",
         prepare=responded(200, access_token=[IN_RESPONSE], refresh_token={"value": IN_RESPONSE}),
     ),
     Scenario(
         name="refresh token of a wrong type",
-        ends="InvalidTokenResponse",
+        ends="ResponseKept",
         prepare=responded(200, access_token="new", refresh_token={"value": IN_RESPONSE}),
     ),
     Scenario(
