@@ -34,6 +34,18 @@ def test_an_edit_during_the_consent() -> None:
     assert stored.version_id == world.current(PUBLISHED_ID)["sourceVersionId"]
 
 
+def test_a_copy_that_can_not_be_read() -> None:
+    """The tokens are stored all the same, and only replacing the copy fails, with the error of that read."""
+    world = World(published=True)
+    world.copy.before = refuse(f"read {CURRENT}", SecretAccessDenied("denied"))
+
+    stored = authorize(world)
+
+    assert stored.version_id == world.labels()[CURRENT]
+    with pytest.raises(SecretAccessDenied, match="denied"):
+        stored.copy.replace(stored.document, stored.version_id)
+
+
 def test_a_secret_that_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """After five refusals the tokens replace whatever is there: without them the grant would be lost."""
     world, refusals = World(), itertools.count(1)

@@ -10,9 +10,11 @@ from cli.scene import Cli, Ended, Tokens
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 
 SINGLE_USE = {"REPLAY_GRACE_SECONDS": "0"}
 CANARY = "canary-6f1d"
+POINTERS = ("--access-token=/data/0/accessToken", "--same-refresh-token", "--yes")
 
 
 def answer(endpoint: TokenEndpoint, body: Any, **how: Any) -> None:
@@ -98,14 +100,40 @@ def test_a_wrong_pointer_stores_nothing(cli: Cli, held: Ended, options: list[str
 
 def test_what_was_recovered_is_not_recovered_again(cli: Cli, held: Ended) -> None:
     """Once tokens are stored for the attempt, the next run brings them."""
-    pointers = ("--access-token=/data/0/accessToken", "--same-refresh-token", "--yes")
     assert held.code
-    assert 0 == cli("recover", *pointers, **SINGLE_USE).code
+    assert 0 == cli("recover", *POINTERS, **SINGLE_USE).code
 
-    again = cli("recover", *pointers, **SINGLE_USE)
+    again = cli("recover", *POINTERS, **SINGLE_USE)
 
     assert 1 == again.code
     assert "no response for the current refresh token of" in again.screen
+
+
+def test_tokens_that_do_not_fit_are_not_stored(cli: Cli, held: Ended, tokens: Tokens) -> None:
+    """Where an operator's own keys fill the document, longer tokens have no room, and a new grant is the way out."""
+    assert held.code
+    filled = tokens.current() | {"note": ""}
+    tokens.put(filled | {"note": "x" * (SIZE_LIMIT_BYTES - len(json.dumps(filled)))})
+
+    refused = cli("recover", *POINTERS, **SINGLE_USE)
+
+    assert (1, True) == (refused.code, "don't fit into a value" in refused.screen)
+    assert "token-refresh authorize" in refused.screen
+
+
+def test_only_one_of_two_recoveries_stores(cli: Cli, held: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that somebody else recovered while a question waited stay, and the next run makes them current."""
+    assert held.code
+    others: list[Ended] = []
+    monkeypatch.setattr(
+        "token_refresh_worker.cli.recover.confirm", lambda _: others.append(cli("recover", *POINTERS, **SINGLE_USE))
+    )
+
+    late = cli("recover", "--access-token=/data/0/refreshToken", "--same-refresh-token", **SINGLE_USE)
+
+    assert [0, 1] == [others[0].code, late.code]
+    assert "other tokens are stored for that refresh" in late.screen
+    assert "token-refresh refresh" in late.screen
 
 
 def test_after_authorizing_nothing_is_kept(cli: Cli, held: Ended, tokens: Tokens) -> None:

@@ -80,6 +80,25 @@ def test_nothing_without_a_yes(cli: Cli, grant: str, provider: AuthorizationServ
 
 
 @pytest.mark.usefixtures("grant")
+def test_a_grant_that_was_revoked_meanwhile(
+    cli: Cli, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A grant that somebody else revoked while a question waited is revoked once, and the error says since when."""
+    others: list[str] = []
+
+    def revoked(_: str) -> None:
+        assert 0 == cli("revoke", "--yes").code
+        others.append(str(store.client().describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"]))
+
+    monkeypatch.setattr("token_refresh_worker.cli.revoke.confirm", revoked)
+
+    late = cli("revoke")
+
+    assert (1, True) == (late.code, "was revoked on purpose at" in late.screen)
+    assert others == [str(store.client().describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"])]
+
+
+@pytest.mark.usefixtures("grant")
 def test_a_copy_that_was_left_behind(cli: Cli, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the copy could not be updated, the same command does that alone, and asks and sends nothing."""
     with monkeypatch.context() as patched:

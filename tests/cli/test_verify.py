@@ -68,7 +68,7 @@ def test_refused(cli: Cli, tokens: Tokens, api: Api) -> None:
         ((200, b"<html>canary"), 3, "not a GraphQL response"),
         ((200, b"[]"), 3, "not a GraphQL response"),
         ((503, b"canary"), 3, "HTTP 503, which says nothing about the token"),
-        ((200, b'{"data": "' + b"x" * 70_000 + b'"}'), 3, "not a GraphQL response"),
+        ((200, b'{"data": "' + b"x" * 300_000 + b'"}'), 3, "not a GraphQL response"),
     ],
 )
 def test_graphql(  # noqa: PLR0917 - fixtures

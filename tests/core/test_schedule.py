@@ -142,6 +142,13 @@ def test_attempts_that_sent_nothing_take_no_version_with_claims_in_a_table(
     assert NOW + minutes * MINUTE == next_attempt_at(last, LATER, policy(claim_store=ClaimStoreKind.TABLE))
 
 
+def test_without_an_expiry_no_end_shortens_a_wait() -> None:
+    """Nobody knows when such a token ends, so the wait is as long as its number says."""
+    third = attempt(number=3, fate=Fate.UNKNOWN, claimed_at=NOW)
+
+    assert NOW + 4 * MINUTE == next_attempt_at(third, document(expires_at=None), policy())
+
+
 LONG = document(issued_at=NOW - 2 * HOUR, expires_at=NOW + 22 * HOUR)
 """A day's token: its last quarter begins at NOW + 20 h."""
 

@@ -83,6 +83,18 @@ def test_clients_leave_the_documents_after_the_deployment(secrets: Any, deployed
     assert 0 == run("clients").exit_code
 
 
+def test_moving_clients_twice_changes_nothing(secrets: Any) -> None:
+    """A client that is in its place already is not stored again."""
+
+    def moved() -> tuple[int, str]:
+        return run("clients").exit_code, secrets.get_secret_value(SecretId="clients/xero")["VersionId"]
+
+    first = moved()
+
+    assert 0 == first[0]
+    assert first == moved()
+
+
 def test_two_clients_of_one_provider_stay(secrets: Any) -> None:
     """A grant belongs to its own client: where the documents differ, nothing is stored."""
     change(secrets, "b", clientId="other")

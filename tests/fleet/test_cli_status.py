@@ -55,7 +55,7 @@ def test_summary_first(index: TableIndex) -> None:
     lines = run("status", "--limit", "2").stdout.splitlines()
 
     assert "fleet prod  5 secrets  1 overdue  1 reauthorize  1 due  2 healthy" == lines[0].strip()
-    names = [line.split()[0] for line in lines if "/1" in line or "/2" in line]
+    names = [line.split()[0] for line in lines if line.split()[:1] and "/" in line.split()[0]]
     assert ["late/1", "dead/1"] == names
     assert "and 3 more; narrow them with --provider or --state, or use --json" in lines[-1]
     assert "none yet" in run("status").stdout
@@ -254,6 +254,18 @@ def test_pauses_are_shown(index: TableIndex) -> None:
     assert "secret fine/1 is paused until" in shown
     found = json.loads(run("status", "--json").stdout)["pauses"]
     assert [("provider xero", 1), ("secret fine/1", 0)] == [(each["of"], each["expire_first"]) for each in found]
+
+
+def test_many_pauses_are_cut() -> None:
+    """Of 21 pauses `status` shows 20, and says how to list the others."""
+    rows = [replace(healthy(str(number)), pause=IN_FORCE) for number in range(21)]
+    view = select(rows, Pauses(), fleet="prod", now=NOW, provider=None, state=None)
+    console = Console(width=80, file=StringIO())
+    console.print(*lay_out(view, limit=0), sep="\n")
+
+    shown = cast("StringIO", console.file).getvalue()
+    assert 20 == shown.count("is paused until")
+    assert "and more pauses; --state paused --json lists them" in shown
 
 
 def test_a_misspelt_provider(index: TableIndex) -> None:

@@ -79,6 +79,13 @@ def test_objective() -> None:
     ]
 
 
+def test_a_single_death_rings_in_a_small_fleet_alone() -> None:
+    """One grant that died just now counts among 299 secrets, and is a single customer among 300."""
+    died = row("dead", found=replace(failed("AnyError", at=NOW, state=State.REAUTHORIZE), since=NOW - MINUTE))
+
+    assert [1.0, 0.0] == [measured([died, *rows(living)]).fleet["NewDeathsPercent"] for living in (298, 299)]
+
+
 def test_by_provider() -> None:
     """Each provider has its own counts: secrets, overdue ones, dead grants and its breaker."""
     late = [row(f"late/{n}", provider="late", found=seen(due_at=NOW - WINDOW, expires_at=NOW)) for n in range(2)]

@@ -108,6 +108,7 @@ _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
 }
 _OF_OTHER_MODES: dict[str, set[tuple[str, Any]]] = {
     FLEET: {("kms_key", "create")},
+    SINGLE: {("client_secret", "clients/{provider}"), ("client_secret", "documents")},
     WEBHOOKS: {("kms_key", "create"), ("provider_profiles", "profiles"), ("log_level", "DEBUG")},
 }
 """Values that these modes refuse."""

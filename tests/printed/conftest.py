@@ -35,6 +35,17 @@ cpSync("deployments", `../asked/${deployment.replace(/^deployment=/, "")}`, { re
 """
 
 
+NOTHING_ASKED = """
+class Preflight:
+    unread = ()
+
+    def __init__(self, **_): ...
+
+    def problems(self):
+        return []
+"""
+
+
 @pytest.fixture(scope="session")
 def served() -> Iterator[dict[str, str]]:
     """What `scripts/demo --serve` exports, while it runs."""
@@ -75,7 +86,7 @@ def project(tmp_path: Path, code: Path) -> Path:
     """A copy of what a deployment is made from; the tools are those that are installed here."""
     _, cdk = deploy_command.install_cdk()
     not_copied = shutil.ignore_patterns("__pycache__", "node_modules", "cdk.out")
-    for folder in ("scripts", "reader", "worker", "locks", "infra", "examples", code.parent.name):
+    for folder in ("scripts", "testbed", "reader", "worker", "locks", "infra", "examples", code.parent.name):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=not_copied)
     for file in ("LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
         shutil.copy(ROOT / file, tmp_path)
@@ -96,6 +107,10 @@ def files(project: Path, client: Callable[..., Any]) -> Path:
     (project / "client.json").write_text(json.dumps(credentials))
     (project / "client.json").chmod(0o600)
     (project / "secret.txt").write_text("made-up-signing-secret")
+    (project / "key.txt").write_text("made-up-key")
+    (project / "google.json").write_text('{"clientId": "made-up", "clientSecret": "made-up"}')
+    # Other pages and the demo have made what is there; tests/infra/test_preflight.py asks.
+    (project / "infra" / "preflight.py").write_text(NOTHING_ASKED)
     deployments = project / "infra" / "deployments"
     of_fleet = 'mode = "fleet"\nfleet = "prod"\nsecrets_under = "customers/"\nclient_secret = "documents"\n'
     (deployments / "my-fleet.toml").write_text(of_fleet)

@@ -182,7 +182,8 @@ def test_every_page_is_run() -> None:
     subcommands = {shlex.split(line)[1] for line in printed if line.startswith("token-refresh ")}
 
     assert set(NOT_RUN) <= set(printed)
-    assert set(typer.main.get_command(app).commands) == subcommands  # type: ignore[attr-defined]  # a group
+    kept = {"recover"}  # docs/operations.md has it in its steps: the demo keeps no response; tests/cli/test_recover.py
+    assert set(typer.main.get_command(app).commands) == subcommands | kept  # type: ignore[attr-defined]  # a group
 
 
 def test_deploy_page_has_all() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from run.world import FIRST_CLAIM, World, killed
+from run.world import FIRST_CLAIM, Killed, World, fail, killed
 from testbed.builders import DAY, HOUR, SINGLE_USE, SINGLE_USE_IN_TABLE
 from testbed.fakes import SECRET_ID
 from token_refresh.errors import InvalidTokenResponse, ResponseKept, SecretStoreUnavailable, TokensKept
@@ -76,6 +76,22 @@ def test_a_person_may_send_the_token_again() -> None:
         world.execute()
 
     assert "refreshed" == world.outcome(resend=FIRST_CLAIM)
+
+
+def test_a_kept_response_outlives_a_repeat_that_died() -> None:
+    """A run that sent the token again and died leaves the first response kept, and the token is sent no more."""
+    world = world_of(SINGLE_USE)
+    with pytest.raises(ResponseKept):
+        world.execute()
+    with world.at("put REFRESH_OUTCOME", fail(Killed())), pytest.raises(Killed):
+        world.execute(resend=FIRST_CLAIM)
+    world.pass_claim()
+
+    with pytest.raises(ResponseKept):
+        world.execute()
+
+    assert RAW == kept_in(world)
+    assert 2 == len(world.endpoint.requests)
 
 
 def test_at_a_provider_with_a_grace_the_request_is_repeated() -> None:

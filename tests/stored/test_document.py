@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from examples import UNHURRIED, examples
 from testbed.builders import DAY, HOUR, NOW, document, ms
-from token_refresh.errors import InvalidSecretDocument
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.stored.document import TokenDocument, read_document
+from token_refresh_worker.stored.origin import ORIGIN_KEY, checked_form
 
 SNAKE = {"access_token": "a", "refresh_token": "r", "expires_at": 1_800_000_000, "scope": "x", "n": [1, {"k": None}]}
 CAMEL = {"accessToken": "a", "refreshToken": "r", "expiresAt": 1_800_000_000_000, "scope": "x", "n": [1, {"k": None}]}
@@ -256,3 +257,9 @@ def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:
     others = [{k: v for k, v in d.items() if k not in ours} for d in (json.loads(stored), after)]
     assert others[0] == others[1]
     assert (NOW, NOW + DAY) == (read(after).issued_at, read(after).expires_at)
+
+
+def test_a_document_of_a_later_release_is_named() -> None:
+    """Where a document must not be misread, since a later release stored it, the error says which, and the remedy."""
+    with pytest.raises(ConfigurationError, match=r"^version 1: a later release stored it, .* Deploy the later"):
+        checked_form(lambda: read(SNAKE | {ORIGIN_KEY: {"form": 2}}), "version 1")

@@ -12,7 +12,7 @@ from token_refresh.reader import Token
 from token_refresh.reader.token import LONGEST_MARGIN_SECONDS, RefreshPattern
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_infra.context import ParameterError, read_parameters
-from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.core.schedule import due_at, lifetime_too_short
 from token_refresh_worker.providers.lifetime import shortest_lifetime
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, in_table
@@ -74,10 +74,10 @@ def fits_deployment(lifetime: timedelta, store: ClaimStoreKind) -> bool:
     return True
 
 
-def deployment(lifetime: timedelta, store: ClaimStoreKind) -> SingleParameters:
+def deployment(lifetime: timedelta, store: ClaimStoreKind) -> CheckedParameters:
     table = {"claim_table": "create"} if store is ClaimStoreKind.TABLE else {}
     lives = {"token_lifetime_seconds": round(lifetime.total_seconds())}
-    return read_parameters(SingleParameters, {"environment": "prod"} | table | lives)
+    return read_parameters(CheckedParameters, {"environment": "prod"} | table | lives)
 
 
 def test_a_token_is_used_for_two_thirds_of_its_life_at_least() -> None:
