@@ -25,7 +25,7 @@ from token_refresh_worker.stored.credentials import ClientCredentials, read_cred
 T = TypeVar("T")
 
 PLACE: Final = "clients/{provider}"
-MOVES_AT_ONCE: Final = 4
+_LANES: Final = 4
 """How many documents are changed at once: two writes each, of the fleet's own 40 a second."""
 _SHOWN: Final = 3
 
@@ -136,7 +136,7 @@ def _remove(context: Context, names: Sequence[str]) -> int:
             f"function {context.function} reads the client from the token documents; nothing was changed",
             fix="Write client_secret into the fleet's file and deploy first",
         )
-    removed = sum(_each(context, names, lambda name: _remove_from(context, name, place), lanes=MOVES_AT_ONCE).values())
+    removed = sum(_each(context, names, lambda name: _remove_from(context, name, place), lanes=_LANES).values())
     output().print(text(f"{removed} of {len(names)} documents had a client, and have none any more"))
     return 0
 
