@@ -30,6 +30,7 @@ CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yam
 CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 QUICKBOOKS = next(line for line in commands(ROOT / "docs" / "tutorial.md") if "--provider quickbooks" in line)
 MOVE_CLIENTS = [line for line in commands(ROOT / "docs" / "fleet-operations.md") if "fleet clients" in line]
+ACCOUNT = [line for line in commands(ROOT / "docs" / "account.md") if line.startswith("scripts/prove account --region")]
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
@@ -46,6 +47,7 @@ NOT_RUN = {
         "the demo's Secrets Manager has one region"
     ),
     "token-refresh revoke upwork-oauth-tokens": "other pages need the demo's grant; tests/cli/test_revoke.py runs it",
+    **dict.fromkeys(ACCOUNT, "it takes an hour in a real account; tests/account and tests/deployment run its checks"),
     **dict.fromkeys(PLAIN, "tests/deployment/test_plain.py runs it"),
     QUICKBOOKS: "it needs the URL that the browser ends on; tests/cli/test_authorize_brings.py pastes one",
     **dict.fromkeys(MOVE_CLIENTS, "the demo has no fleet's worker; tests/fleet/test_cli_clients.py runs both halves"),
