@@ -31,8 +31,6 @@ CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "eve
 QUICKBOOKS = next(line for line in commands(ROOT / "docs" / "tutorial.md") if "--provider quickbooks" in line)
 MOVE_CLIENTS = [line for line in commands(ROOT / "docs" / "fleet-operations.md") if "fleet clients" in line]
 ACCOUNT = [line for line in commands(ROOT / "docs/account.md") if re.match("scripts/prove account .*--region", line)]
-    line for line in commands(ROOT / "docs" / "account.md") if re.match("scripts/prove account .*--region", line)
-]
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
