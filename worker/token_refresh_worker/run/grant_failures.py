@@ -83,7 +83,7 @@ def response_kept(secret: SecretName, claim_id: str, seen: str = "") -> Response
         fix=(
             *("Look at its fields, without their values: ", secret.command("recover")),
             *(". If it holds no tokens, get a new grant with ", secret.authorize),
-            *(". To send the same token again, which may revoke the grant: "),
+            ". To send the same token again, which may revoke the grant: ",
             secret.command("refresh", "--resend", claim_id),
         ),
     )
