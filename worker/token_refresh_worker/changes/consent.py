@@ -82,7 +82,7 @@ def check_account(expected: Account, found: Account, *, is_complete: bool, again
     if all(str(found.get(name)) == str(expected[name]) for name in compared):
         return
     raise AnotherAccount(
-        f"the provider authorized {in_words(found)}, and {in_words(expected)} was expected; nothing is stored",
+        f"the provider authorized {name_account(found)}, and {name_account(expected)} was expected; nothing is stored",
         why="its tokens are dropped and not revoked, which could end the same person's grant in another secret"
         if is_complete
         else "its code was not used",
@@ -90,6 +90,6 @@ def check_account(expected: Account, found: Account, *, is_complete: bool, again
     )
 
 
-def in_words(account: Account) -> str:
+def name_account(account: Account) -> str:
     """Name an account."""
     return ", ".join(f"{name} {value}" for name, value in account.items()) or "an account that it doesn't name"

@@ -20,7 +20,7 @@ from token_refresh_worker.changes.authorization import (
     with_variables,
 )
 from token_refresh_worker.changes.change import document_of, fields_of
-from token_refresh_worker.changes.consent import Consent, in_words
+from token_refresh_worker.changes.consent import Consent, name_account
 from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
@@ -272,7 +272,7 @@ class _Job:
                     ("secret", context.secret_id),
                     ("region", context.region),
                     ("provider", f"{provider.title} ({provider.host})"),
-                    ("account", in_words(account) if account else None),
+                    ("account", name_account(account) if account else None),
                     ("version", stored.version_id),
                     ("expires", None if expires_at is None else utc(expires_at)),
                 ]
