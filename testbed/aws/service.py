@@ -150,11 +150,9 @@ class AwsService(ABC):
     def _denied(self, call: Call, reason: str = "") -> ServiceError:
         """Deny a call as AWS does; a reason of AWS's own begins with `with an explicit deny`."""
         action = f"{self.signing_name}:{call.operation}"
+        why = reason if reason.startswith("with ") else f"because no identity-based policy allows the {action} action"
         return ServiceError(
             "AccessDeniedException",
             f"User: arn:aws:iam::123456789012:user/{call.access_key_id} is not authorized to perform: {action} on "
-            f"resource: {call.arn or call.secret_id} "
-            + (
-                reason if reason.startswith("with ") else f"because no identity-based policy allows the {action} action"
-            ),
+            f"resource: {call.arn or call.secret_id} {why}",
         )

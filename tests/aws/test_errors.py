@@ -91,7 +91,7 @@ def test_a_message_ends_with_the_complete_command(cause: Cause, command: str) ->
 def test_a_denial_says_which_policy_to_change(cause: Cause, policy: str, *, explicit: bool, remedy: str) -> None:
     """The remedy fits AWS's reason: what an organization denies, no policy of the account allows."""
     if cause is Cause.KEY_DENIED and policy == "identity-based policy" and not explicit:
-        remedy = "allow kms:Decrypt on that key for the caller's role"
+        remedy = "the caller's role needs kms:Decrypt on that key"
     request = AwsRequest(action="secretsmanager:GetSecretValue", name="tokens", region="eu-central-1")
     denial = Denial(policy, explicit)
     said = str(named_error(FailedCall(cause=cause, code="SomeCode", denial=denial), request))
@@ -145,6 +145,16 @@ def test_a_name_that_can_not_be_one_is_a_wrong_setting() -> None:
     assert "'' can't be the name or ARN of a secret: correct it" == message(Cause.BAD_NAME, name="")
     assert "correct CLIENT_SECRET_ID" in message(Cause.BAD_NAME, name="", setting="CLIENT_SECRET_ID")
     assert isinstance(error(Cause.NO_REGION), ConfigurationError)
+
+
+@pytest.mark.parametrize("cause", [Cause.KEY_DENIED, Cause.BAD_KEY])
+def test_a_refused_key(cause: Cause) -> None:
+    """It is refused to a role without the right, and to everybody while it is disabled: nobody is told to allow it."""
+    said = message(cause, name="tokens")
+
+    assert "allow" not in said
+    assert "If it may both, the key is disabled or waits for its deletion" in said
+    assert "`aws secretsmanager list-secret-version-ids --include-deprecated --secret-id tokens --region eu-c" in said
 
 
 @pytest.mark.parametrize(

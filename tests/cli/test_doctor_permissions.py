@@ -7,7 +7,7 @@ import pytest
 
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
-from testbed.builders import DAY
+from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.changes.past import PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context
@@ -71,14 +71,13 @@ def test_denied_by_the_organization(cli: Cli, store: SecretsManagerServer) -> No
     assert "allow this action" not in refresh.screen
 
 
-@pytest.mark.usefixtures("at_aws")
 def test_the_cause_comes_before_its_symptoms(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """What made the last attempt fail is listed before the attempt and what it left undone."""
     tokens.store(expires_in=HOUR, clientSecret="the-old-one")
     cli("refresh")
     store.clock_offset_seconds += 1800
 
-    checks = [check for check in cli("doctor", "--json").json["checks"] if check["grade"] in {"FAILED", "look"}]
+    checks = [check for check in cli("doctor", "--json").json["checks"] if check["grade"] in {"failed", "look"}]
 
     assert "rejects the client credentials" in checks[0]["text"]
     assert ["token endpoint", "tokens", "last refresh"] == list(dict.fromkeys(check["name"] for check in checks))[:3]
