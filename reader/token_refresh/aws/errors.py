@@ -54,9 +54,7 @@ def _key_refused(request: AwsRequest) -> Advice:
     return needs, ". ", keys, " shows the key of each version"
 
 
-_KEY_REFUSED: Final = _ErrorText(
-    SecretAccessDenied, "{call} could not use its KMS key{denial} ({code})", _key_refused
-)
+_KEY_REFUSED: Final = _ErrorText(SecretAccessDenied, "{call} could not use its KMS key{denial} ({code})", _key_refused)
 
 _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
     Cause.NOT_FOUND: _ErrorText(SecretNotFound, "{place} was not found ({action})", where_else),
