@@ -12,6 +12,7 @@ from token_refresh_worker.cli.authorize import authorize
 from token_refresh_worker.cli.claims import move
 from token_refresh_worker.cli.client import client
 from token_refresh_worker.cli.doctor.command import doctor
+from token_refresh_worker.cli.failures import usage_fields
 from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.fleet import pause as pauses
 from token_refresh_worker.cli.fleet import status as fleet
@@ -23,7 +24,7 @@ from token_refresh_worker.cli.recover import recover
 from token_refresh_worker.cli.refresh import refresh
 from token_refresh_worker.cli.restore import restore
 from token_refresh_worker.cli.revoke import revoke
-from token_refresh_worker.cli.screen import discard, open_closed_streams, replace_unencodable
+from token_refresh_worker.cli.screen import discard, open_closed_streams, print_json, replace_unencodable
 from token_refresh_worker.cli.status import status
 from token_refresh_worker.cli.verify import verify
 
@@ -82,6 +83,10 @@ def run(arguments: Sequence[str] | None = None) -> None:
     usage_error.exit_code = EX_USAGE  # type: ignore[attr-defined]  # Typer exits with it; it has no name in Typer's API
     try:
         app(arguments, prog_name="token-refresh")
+    except SystemExit as ended:
+        if ended.code == EX_USAGE and "--json" in (sys.argv if arguments is None else arguments):
+            print_json(usage_fields())
+        raise
     except OSError as full:  # Typer's own output, such as help, on a full disk.
         discard(sys.stdout)
         sys.stderr.write(f"token-refresh: the output can't be written ({os.strerror(full.errno or 0)})\n")
