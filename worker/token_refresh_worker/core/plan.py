@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate
+from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Attempt, Fate, gap
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
 from token_refresh_worker.core.schedule import (
@@ -258,7 +258,7 @@ def _far_back(snapshot: Snapshot, policy: Policy) -> TokenUsed | None:
     grace = snapshot.counted_grace(policy)
     if not snapshot.is_far_back or may_be_sent_again(snapshot.issued_at, snapshot.now, grace):
         return None
-    newest = next((a for a in reversed(snapshot.ledger.attempts) if a.fate is Fate.STORED), None)
+    newest = next((a for a in reversed(snapshot.ledger.attempts) if a.next_fingerprint not in {None, NO_TOKEN}), None)
     return TokenUsed(LONG_AGO, newest=staged_version_id(newest.claim_id, newest.version_id) if newest else None)
 
 
@@ -286,6 +286,7 @@ def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Rep
     """Append a claim that nobody holds, and list the claims that the lost table may have held as attempts.
 
     They count from when the tokens were issued: the provider's grace may have begun then. Copies are stored later.
+    What else the table knew is lost, and the mark says so: who goes back to older tokens may find used ones.
     """
     current, following = snapshot.current, _next_claim(snapshot, run, policy)
     lost = [
@@ -306,6 +307,6 @@ def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Rep
         attempt_number=1,
         forced=False,
         number=following.number + LOST_CLAIMS,
-        earlier=(*following.earlier, *lost),
+        earlier=(*following.earlier, gap(following.claim_id), *lost),
     )
     return ReplaceLostTable(claim, snapshot.newest.claim_id if snapshot.newest else None, snapshot.kept)
