@@ -121,7 +121,8 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """The newest attempt on this version was rejected, and the retry is not due: `ReauthorizationRequired`."""
     attempts = snapshot.on_version
-    if not attempts or attempts[-1].fate is not Fate.REJECTED or run.forces(snapshot):
+    # Who kept a response has its tokens: the token that was sent is used up, and its rejection says no more.
+    if not _is_rejected(snapshot) or run.forces(snapshot) or snapshot.kept_responses:
         return None
     retry_at = rejection_retried_at(attempts, snapshot.current.document, policy)
     return Rejected(attempts[-1].claimed_at, retry_at) if snapshot.now < retry_at else None
@@ -152,11 +153,11 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
 
 
 def stop_at_unread_response(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """A response that can't be read is kept, and the grace is over: `ResponseKept`, until a person looked."""
-    kept = [attempt for attempt in snapshot.unresolved if attempt.fate is Fate.RESPONSE_KEPT]
+    """A response that can't be read is kept, and the grace is over or the token rejected: `ResponseKept`."""
+    kept = snapshot.kept_responses
     if not kept or (run.names(snapshot) and run.forces(snapshot)):
         return None
-    if may_be_sent_again(snapshot.unresolved[0].claimed_at, snapshot.now, snapshot.counted_grace(policy)):
+    if _may_repeat(snapshot, policy) and not _is_rejected(snapshot):
         return None
     return Unread(kept[-1].claimed_at, kept[-1].claim_id)
 
@@ -234,6 +235,11 @@ def _kept_needed(snapshot: Snapshot, kept: KeptTokens) -> bool:
     """Whoever authorized again can do without kept tokens; an edited copy of the token set that they follow can't."""
     origin = snapshot.current.document.origin
     return origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
+
+
+def _is_rejected(snapshot: Snapshot) -> bool:
+    """Whether the provider rejected the newest attempt on the current version."""
+    return [attempt.fate for attempt in snapshot.on_version[-1:]] == [Fate.REJECTED]
 
 
 def _may_repeat(snapshot: Snapshot, policy: Policy) -> bool:
