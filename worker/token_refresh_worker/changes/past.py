@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.changes.change import document_of, fields_of
+from token_refresh_worker.changes.change import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, ClaimPause, Record, read_claim, read_record
 from token_refresh_worker.core.locked import VersionEntry
@@ -28,9 +28,6 @@ from token_refresh_worker.run.ports import SecretStore, SecretVersion
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
-
-PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
-"""The version that `doctor` stores to try the caller's permissions; it holds no token."""
 
 
 class VersionKind(StrEnum):

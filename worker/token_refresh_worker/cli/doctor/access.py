@@ -23,7 +23,7 @@ from token_refresh.reference import split_reference
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.secrets_manager import swap_refused
-from token_refresh_worker.changes.past import PROBE_VERSION_ID
+from token_refresh_worker.changes.change import PROBE, PROBE_LABEL, PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.cli.state import SecretState
@@ -216,9 +216,6 @@ def encryption_context(secret_arn: str) -> dict[str, list[str]]:
     }
 
 
-PROBE_LABEL: Final = "REFRESH_PROBE"
-
-
 def check_permissions(state: SecretState) -> Finding:
     """Try to read, to write and to move a label."""
     context = state.context
@@ -227,7 +224,7 @@ def check_permissions(state: SecretState) -> Finding:
     probes: dict[str, dict[str, Any]] = {
         "PutSecretValue": {
             "ClientRequestToken": PROBE_VERSION_ID,
-            "SecretString": '{"probe":"token-refresh doctor"}',
+            "SecretString": PROBE,
             "VersionStages": [PROBE_LABEL],
         },
         "UpdateSecretVersionStage": {
