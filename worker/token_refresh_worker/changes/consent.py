@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
 
 from token_refresh.advice import Advice
 from token_refresh.errors import SecretStoreError
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
-from token_refresh_worker.changes.change import PROBE_LABEL, ChangeFailed, repeated
+from token_refresh_worker.changes.change import PROBE_LABEL, REDIRECT_NOTE, ChangeFailed, repeated
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
 from token_refresh_worker.core.versions import CURRENT, redirect_version_id
 from token_refresh_worker.run.failures import no_value
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.stored.credentials import ClientCredentials
 
-REDIRECT_NOTE: Final = "an authorization's redirect was taken"
 Account = Mapping[str, str | int]
 """Whose grant it is, by the names that the provider's profile lists as `identity`; see `Provider.account`."""
 
