@@ -148,9 +148,8 @@ def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> Non
     assert "published: no value yet" in before.screen
     assert "published: the current version" in after.screen
     assert "caches read again after a 401: a refresh may end" in after.screen
-    assert {"secret_id": "published", "lags": False} == cli("status", "--json", PUBLISHED_SECRET_ID="published").json[
-        "published"
-    ]
+    fields = cli("status", "--json", PUBLISHED_SECRET_ID="published").json["published"]
+    assert {"secret_id": "published", "lags": False, "overwritten": False} == fields
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import (
     AuthorizationRequest,
@@ -216,11 +216,18 @@ def _find_client(
     client_id: str | None,
 ) -> tuple[ClientCredentials, bool]:
     """Give the client credentials, and whether to store them beside the tokens."""
+    if client_id is not None and client_id != client_id.strip():
+        raise typer.BadParameter("--client-id begins or ends with white space")
+    wanted = client_id or (given.client_id if given else None)
     try:
         known = context.run(settings).parts.credentials(base_document(fields, None))
     except ConfigurationError:
         known = None  # They are in none of the three places.
-    wanted = client_id or (given.client_id if given else None)
+    except InvalidSecretDocument as wrong:
+        if wanted is None:
+            wrong.fix = ("Store them, which takes no consent: ", context.command("client"))
+            raise
+        known = None
     if known is not None and given is None and wanted in {None, known.client_id}:
         return known, False
     if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.

@@ -198,12 +198,11 @@ def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | 
 def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
     """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
     # Without the function's settings, a document without credentials says nothing: the function may have a secret.
-    if not context.knows_function and settings.client_secret_id is None:
-        return None
+    known = context.knows_function or settings.client_secret_id is not None
     try:
         parts.credentials(snapshot.current.document)
     except SECRET_IS_BROKEN as failure:
-        return failure
+        return failure if known or isinstance(failure, InvalidSecretDocument) else None
     except TokenRefreshError:
         return None  # The caller may not read them, or not now: that says nothing about the function.
     return None

@@ -257,7 +257,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
     retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
     used, limit = state.claims_today
-    pause = pause_of(state.snapshot)
+    pause, copy = pause_of(state.snapshot), state.snapshot.published
     return {
         "health": health_of(findings).name.lower(),
         "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_words(f.remedy)} for f in findings],
@@ -297,7 +297,11 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         ],
         "published": None
         if published is None
-        else {"secret_id": published, "lags": state.published_lags, "state": _copy(state)},
+        else {
+            "secret_id": published,
+            "lags": state.published_lags,
+            "overwritten": copy is not None and copy.is_overwritten,
+        },
         "replicas": None
         if state.replicas is None
         else [{"region": replica.region, "status": replica.status.value} for replica in state.replicas],
