@@ -240,11 +240,11 @@ class Grants:
 
         Raises:
             ForeignRedirect: There is no session, or the redirect belongs to another one.
-            ConsentRefused: The user, or the provider, said no.
+            ConsentRefused: The user said no.
             AnotherAccount: Another account came than the expected one, or `confirm` said no.
             RedirectTaken: The redirect came twice.
             ClientRejected: The provider rejected the client credentials.
-            ChangeFailed: The redirect is not complete, or the provider sent no tokens.
+            ChangeFailed: The redirect has an error or is not complete, or the provider sent no tokens.
             ConfigurationError: A setting is wrong, or nobody is expected and there is no `confirm`.
             SecretStoreError: Secrets Manager refused. If the tokens had arrived, the message says so.
         """

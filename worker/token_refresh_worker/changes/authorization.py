@@ -45,7 +45,7 @@ class ForeignRedirect(ChangeFailed):
 
 
 class ConsentRefused(ChangeFailed):
-    """The provider's page did not authorize: mostly the user said no (`access_denied`)."""
+    """The user said no, or the provider did for the user (`access_denied`)."""
 
 
 @record
@@ -131,7 +131,8 @@ class AuthorizationRequest:
         if "error" in response:
             # The provider's own text is not printed: it comes through the browser, from anyone.
             code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
-            raise ConsentRefused(f"the provider did not authorize ({code}); {self.again}")
+            kind = ConsentRefused if code == "access_denied" else ChangeFailed
+            raise kind(f"the provider did not authorize ({code}); {self.again}")
         if not response.get(self.redirect.code_name):
             raise self._foreign()
         self._check_signature(query, response)
