@@ -5,7 +5,6 @@ are lost, and at a single-use provider the grant with them. So the bytes are kep
 """
 
 import base64
-import html
 import json
 import re
 from collections.abc import Sequence
@@ -105,7 +104,7 @@ def object_of(body: bytes) -> object:
     if "=" in text and not re.search(r"[{<;\s]", text.strip()):
         return _fields(parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=None))
     # As it is, or escaped once more: in a text of JSON, in a page, or in a URL.
-    ways = text, text.replace('\\"', '"'), html.unescape(text), unquote(text)
+    ways = text, text.replace('\\"', '"'), text.replace("&quot;", '"'), unquote(text)
     for way in ways:
         if pairs := [(name, _unescaped(value) or number) for name, value, number in _PAIR.findall(way)]:
             return _fields(pairs)
