@@ -1,11 +1,10 @@
 """Carry out an action of the plan, and say what is stored then."""
 
-from dataclasses import replace
 from typing import assert_never
 
 from token_refresh.errors import SecretStoreError
 from token_refresh.records import record
-from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
+from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKept
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
 from token_refresh_worker.run.memory import Memory
@@ -126,7 +125,7 @@ class Actions:
             self.memory.stop_publishing()
             return snapshot
         self.parts.log.info("tokens_published", published_version_id=version_id)
-        return replace(snapshot, published=PublishedCopy(version_id=version_id, stored_at=self.memory.service_now()))
+        return self.memory.note_published(snapshot, version_id)
 
 
 def publish(store: SecretStore, document: TokenDocument, source_version_id: str, *, replaced: str | None) -> bool:
