@@ -62,9 +62,9 @@ class Memory(RunState):
         self.snapshot = replace(snapshot, current=promoted, successor=None)
         return self.snapshot
 
-    def note_published(self, snapshot: Snapshot, version_id: str) -> Snapshot:
+    def note_published(self, snapshot: Snapshot, copy: PublishedCopy) -> Snapshot:
         """Remember that this run published the current token set."""
-        self.snapshot = replace(snapshot, published=PublishedCopy(version_id=version_id, stored_at=self.service_now()))
+        self.snapshot = replace(snapshot, published=copy)
         return self.snapshot
 
     def note_claimed(self, claim: Claim) -> None:
