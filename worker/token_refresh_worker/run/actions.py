@@ -4,7 +4,7 @@ from typing import assert_never
 
 from token_refresh.errors import SecretStoreError
 from token_refresh.records import record
-from token_refresh_worker.core.snapshot import Snapshot, TokenSet
+from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKept
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
 from token_refresh_worker.run.memory import Memory
