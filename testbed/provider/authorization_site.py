@@ -38,6 +38,8 @@ _FRAME = "<!doctype html><title>{{ application.name }}</title>{% block content %
 _APPS = ("auth", "contenttypes", "oauth2_provider")
 
 _requests: list[dict[str, Any]] = []
+_companies: list[str] = []
+"""The company that the user chooses on the page, once one is set: its redirects name it, as Intuit's do."""
 
 
 def _count_token_requests(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -49,6 +51,18 @@ def _count_token_requests(get_response: Callable[[HttpRequest], HttpResponse]) -
             error = json.loads(response.content).get("error") if response.status_code >= 400 else None
             asked = {name: request.POST.get(name) for name in ("grant_type", "resource")}
             _requests.append({**asked, "status": response.status_code, "error": error})
+        return response
+
+    return middleware
+
+
+def _name_company(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Add `realmId` to a redirect that has a code."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if _companies and "code=" in response.headers.get("Location", ""):
+            response.headers["Location"] += f"&realmId={_companies[-1]}"
         return response
 
     return middleware
@@ -75,7 +89,7 @@ def _configure(*, access_token_seconds: int, grace_seconds: int) -> None:
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
         MIGRATION_MODULES=dict.fromkeys(_APPS),  # tables are made from the models, in a fraction of the time
-        MIDDLEWARE=[f"{__name__}._count_token_requests", f"{__name__}._log_in"],
+        MIDDLEWARE=[f"{__name__}.{name}" for name in ("_count_token_requests", "_name_company", "_log_in")],
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -93,7 +107,11 @@ def _configure(*, access_token_seconds: int, grace_seconds: int) -> None:
             "ROTATE_REFRESH_TOKEN": True,
             "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": grace_seconds,
             "REFRESH_TOKEN_REUSE_PROTECTION": grace_seconds == 0,
-            "SCOPES": {"read": "Read your contracts and messages"},
+            "SCOPES": {
+                "read": "Read your contracts and messages",
+                "com.intuit.quickbooks.accounting": "Read and write the books of a company",
+            },
+            "DEFAULT_SCOPES": ["read"],
             "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
         },
     )
@@ -136,6 +154,10 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
         live = RefreshToken.objects.filter(token=request.POST["refresh_token"], revoked=None)
         return JsonResponse({"accepted": live.exists()})
 
+    def choose(request: HttpRequest) -> HttpResponse:
+        _companies.append(request.POST["company"])
+        return JsonResponse({})
+
     def api(request: HttpRequest) -> HttpResponse:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         live = AccessToken.objects.filter(token=bearer, expires__gt=timezone.now())
@@ -155,6 +177,7 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
         path("control/requests", lambda _: JsonResponse(_requests, safe=False)),
         path("control/revoke", revoke),
         path("control/accepts", accepts),
+        path("control/choose", choose),
     )
 
 

@@ -59,7 +59,7 @@ NOT_RUN = {
 THERE_ALREADY: dict[str, dict[str, list[str]]] = {
     "fleet.md": {"customers/8/xero": ["refreshToken"]},
     "fleet-operations.md": {"customers/9/xero": ["refreshToken"]},
-    "fleet-copies.md": {key: ["refreshToken"] for key in ("customers/7/xero", "customers/8/xero")},
+    "fleet-copies.md": {key: ["refreshToken"] for key in ("customers/11/xero", "customers/12/xero")},
     "maintain.md": {"quickbooks-tokens": ["refresh_token", "client_id", "client_secret"]},  # another refresher's
     "rotate-a-client-secret.md": {"upwork-client": []},
 }
