@@ -121,6 +121,16 @@ def test_a_name_that_can_not_be_one_is_a_wrong_setting() -> None:
     assert isinstance(error(Cause.NO_REGION), ConfigurationError)
 
 
+@pytest.mark.parametrize("cause", [Cause.KEY_DENIED, Cause.BAD_KEY])
+def test_a_refused_key(cause: Cause) -> None:
+    """It is refused to a role without the right, and to everybody while it is disabled: nobody is told to allow it."""
+    said = message(cause, name="tokens")
+
+    assert "allow" not in said
+    assert "If it may both, the key is disabled or waits for its deletion" in said
+    assert "`aws secretsmanager list-secret-version-ids --include-deprecated --secret-id tokens --region eu-c" in said
+
+
 @pytest.mark.parametrize(
     ("kind", "cause", "raised", "says"),
     [

@@ -41,6 +41,18 @@ def test_environment_is_the_files_name(tmp_path: Path) -> None:
     assert "token-refresh-prod-xero" == read("prod-xero", folder).stack_name
 
 
+def test_a_path(tmp_path: Path) -> None:
+    """A name that ends in .toml is a path; the files beside it are those that may not make the same stack."""
+    folder = write(tmp_path, prod="", **{"qa-2": 'environment = "prod"'})
+
+    with pytest.raises(ParameterError, match=r"^service: qa-2.toml makes the stack token-refresh-prod, too"):
+        read(str(folder / "prod.toml"), FOLDER)
+    write(folder, **{"qa-2": ""})
+    assert "qa-2" == read(str(folder / "qa-2.toml"), FOLDER).environment
+    with pytest.raises(ParameterError, match=r"^deployment: must be lower case letters"):
+        read(str(folder / "PROD.toml"), FOLDER)
+
+
 def test_one_run_may_override_the_file(tmp_path: Path) -> None:
     """What the credentials are for gives way to the file, and the file to what one run is given."""
     folder = write(tmp_path, prod='region = "eu-central-1"\nschedule_minutes = 20')

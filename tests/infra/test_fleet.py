@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from infra.conftest import FLEET, WHOLE_FLEET
+from infra.deployments import PROFILE
 from testbed.policy import as_list
 from testbed.synthesis import resources, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
+from token_refresh_worker.oauth.formats import ASSERTED
 
 Template = dict[str, Any]
 
@@ -169,12 +171,22 @@ def test_nothing_is_watched_on_request(code: Path) -> None:
         ({"client_secret": "{provider}/client"}, "client_secret: must be"),
         ({"provider": "xreo"}, "provider: must be the name of a profile, is 'xreo'"),
         ({"writes_per_second": "51"}, "writes_per_second: must be"),
+        ({"reserved_concurrency": "8"}, "reserved_concurrency: must be concurrency (64) or more, or 0 for none"),
     ],
 )
 def test_wrong_parameters(change: dict[str, str], text: str) -> None:
     """A parameter that can't be is refused by name."""
     with pytest.raises(ParameterError, match=re.escape(text)):
         parameters_of(FLEET | change)
+
+
+@pytest.mark.parametrize("method", sorted(ASSERTED))
+def test_a_provider_that_wants_signatures(tmp_path: Path, method: str) -> None:
+    """No function of a fleet has a key or an audience to sign for, so such a provider is refused by name."""
+    (tmp_path / "mine.toml").write_text(PROFILE.replace('"client_secret_basic"', f'"{method}"'))
+
+    with pytest.raises(ParameterError, match=f"^provider: mine takes {method}, and a fleet's worker can't sign"):
+        parameters_of(FLEET | {"provider_profiles": str(tmp_path), "provider": "mine"})
 
 
 def test_no_wildcard_in_an_allowed_action(whole_fleet: Template) -> None:

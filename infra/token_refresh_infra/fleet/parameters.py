@@ -15,7 +15,9 @@ from token_refresh_infra.common import (
     kept_tokens_key,
 )
 from token_refresh_infra.context import ParameterError, Reader, required, switch, text, whole
+from token_refresh_worker.oauth.formats import ASSERTED
 from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.providers.provider import Provider
 
 SHORTEST_TABLE_NAME = 3
 _FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -112,9 +114,23 @@ class FleetParameters(CommonParameters):
                 f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
             )
         if self.provider is not None:
-            self.check_provider(load_provider(self.provider, own))
+            self._check_default(load_provider(self.provider, own))
+        if 0 < self.reserved_concurrency < self.concurrency:
+            raise ParameterError(
+                f"reserved_concurrency: must be concurrency ({self.concurrency}) or more, or 0 for none: Lambda would "
+                f"refuse runs that the queue has handed out, is {self.reserved_concurrency}"
+            )
         self.check_place("secrets_under", self.secrets_under)
         self.check_place("client_secret", self.client_secret_id)
+
+    def _check_default(self, provider: Provider) -> None:
+        """Refuse a provider of the documents that name none, if it has ended, or if a fleet can't be its client."""
+        self.check_provider(provider)
+        if (method := provider.request.auth_method) in ASSERTED:
+            raise ParameterError(
+                f"provider: {self.provider} takes {method}, and a fleet's worker can't sign: no key or audience is its "
+                "own. Deploy a worker for each of its secrets"
+            )
 
     @property
     def client_secret_id(self) -> str | None:

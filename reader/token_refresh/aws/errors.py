@@ -41,14 +41,20 @@ def _check_key(request: AwsRequest) -> str:
     return f"check that the key ({request.setting}) is enabled, and of a type for this use"
 
 
-_KEY_REFUSED: Final = _ErrorText(
-    SecretAccessDenied,
-    "{call} could not use its KMS key ({code})",
-    (
-        "allow kms:Decrypt on that key for the caller's role, and kms:GenerateDataKey to write; check that the key is "
-        "enabled"
-    ),
-)
+def _key_refused(request: AwsRequest) -> Advice:
+    needs = (
+        "the caller's role needs kms:Decrypt on that key, and kms:GenerateDataKey to write. If it may both, the key is "
+        "disabled or waits for its deletion: enable it, or cancel that"
+    )
+    if request.kind != "secret":
+        return (needs,)
+    keys = request.command(
+        "aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {}", request.name
+    )
+    return needs, ". ", keys, " shows the key of each version"
+
+
+_KEY_REFUSED: Final = _ErrorText(SecretAccessDenied, "{call} could not use its KMS key ({code})", _key_refused)
 
 _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
     Cause.NOT_FOUND: _ErrorText(SecretNotFound, "{place} was not found ({action})", where_else),

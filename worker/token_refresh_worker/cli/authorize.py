@@ -1,7 +1,7 @@
 """`token-refresh authorize`: get the first token set, or a new one after the grant has died."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import (
     AuthorizationRequest,
@@ -20,7 +20,8 @@ from token_refresh_worker.changes.authorization import (
     with_variables,
 )
 from token_refresh_worker.changes.change import document_of, fields_of
-from token_refresh_worker.changes.store import NewGrant, base_document, exchange
+from token_refresh_worker.changes.consent import Consent, name_account
+from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
@@ -128,8 +129,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
-    job = _Job(
-        context=context,
+    consent = Consent(
         authorization=authorization,
         client=client,
         keeps_client=keeps_client,
@@ -137,6 +137,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         change=lambda stored: with_provider_keys(context, stored, variable or ()),
         create=partial(_create_secret, context, tags) if creates else None,
     )
+    job = _Job(context=context, consent=consent)
     if listens:
         _listen(job, browser=browser, timeout_seconds=timeout)
     else:
@@ -213,11 +214,18 @@ def _find_client(
     client_id: str | None,
 ) -> tuple[ClientCredentials, bool]:
     """Give the client credentials, and whether to store them beside the tokens."""
+    if client_id is not None and client_id != client_id.strip():
+        raise typer.BadParameter("--client-id begins or ends with white space")
+    wanted = client_id or (given.client_id if given else None)
     try:
         known = context.run(settings).parts.credentials(base_document(fields, None))
     except ConfigurationError:
         known = None  # They are in none of the three places.
-    wanted = client_id or (given.client_id if given else None)
+    except InvalidSecretDocument as wrong:
+        if wanted is None:
+            wrong.fix = ("Store them, which takes no consent: ", context.command("client"))
+            raise
+        known = None
     if known is not None and given is None and wanted in {None, known.client_id}:
         return known, False
     if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.
@@ -250,16 +258,7 @@ class _Job:
     """What to do once the provider has authorized."""
 
     context: Context
-    authorization: AuthorizationRequest
-    client: ClientCredentials
-    keeps_client: bool
-    """Whether the client credentials are stored beside the tokens."""
-    known: Mapping[str, object]
-    """What is stored so far."""
-    change: Callable[[Mapping[str, object]], dict[str, object]]
-    """Adds the provider's keys to what is stored."""
-    create: Callable[[SecretValue], str] | None
-    """Creates the secret, where it is missing."""
+    consent: Consent
 
     def complete(self, redirect: Redirect) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
@@ -267,19 +266,11 @@ class _Job:
         Raises:
             TokenRefreshError: No tokens came, or they could not be stored.
         """
-        # The redirect may have chosen the data center that exchanges the code.
-        context, settings = self.context, settings_for(self.context, redirect.put_into(self.change(self.known)))
+        context, settings = self.context, settings_for(self.context, self.consent.fields(redirect))
         parts, provider = context.run(settings).parts, settings.provider
         # The provider may have ended the old grant: new tokens that are not stored leave none.
         with finishing("The tokens are stored first."):
-            sent_at = read_clock(context)  # Before the request, so that the stored expiry is never too late.
-            grant = NewGrant(
-                tokens=exchange(parts, self.authorization, redirect.code, self.client),
-                sent_at=sent_at,
-                asked_scope=self.authorization.scope,
-                client=self.client if self.keeps_client else None,
-            )
-            stored = grant.store(parts, self.known, lambda it: redirect.put_into(self.change(it)), self.create)
+            stored = self.consent.complete(parts, redirect, sent_at=read_clock(context))
         expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
         output().print(text("Authorized: the tokens are stored.", "bold green"))
         output().print(
@@ -288,7 +279,7 @@ class _Job:
                     ("secret", context.secret_id),
                     ("region", context.region),
                     ("provider", f"{provider.title} ({provider.host})"),
-                    ("account", ", ".join(f"{name} {value}" for name, value in account.items()) or None),
+                    ("account", name_account(account) if account else None),
                     ("version", stored.version_id),
                     ("expires", None if expires_at is None else utc(expires_at)),
                 ]
@@ -338,18 +329,20 @@ def with_provider_keys(context: Context, fields: Mapping[str, object], variables
 
 
 def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:
-    with RedirectServer(job.authorization, job.complete) as server:
-        _show_url(job.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
+    with RedirectServer(job.consent.authorization, job.complete) as server:
+        _show_url(
+            job.consent.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
+        )
         with opened(server.start_url, wanted=browser, environment=job.context.environment):
             server.wait(timeout_seconds)
 
 
 def _paste(job: _Job) -> None:
-    _show_url(job.authorization, "Open this URL in a browser on any machine, and authorize:")
+    _show_url(job.consent.authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
         try:
-            redirect = job.authorization.read_redirect(ask_secret("URL").reveal())
+            redirect = job.consent.authorization.read_redirect(ask_secret("URL").reveal())
         except ForeignRedirect:
             errors().print(
                 "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "

@@ -198,9 +198,9 @@ def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
     client_id, client_secret = given.get(Variable.UPWORK_CLIENT_ID), given.get(Variable.UPWORK_CLIENT_SECRET)
     try:
         return read_credentials({"client_id": client_id, "client_secret": client_secret})
-    except InvalidSecretDocument:
+    except InvalidSecretDocument as wrong:
         # os.environ turns bytes that are not UTF-8 into halves of surrogate pairs (PEP 383). The message has no value.
-        raise ConfigurationError("UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET must be UTF-8 text") from None
+        raise ConfigurationError(f"UPWORK_CLIENT_ID or UPWORK_CLIENT_SECRET can't be used: {wrong}") from None
 
 
 def _read_provider(given: Mapping[str, str]) -> Provider:
