@@ -119,6 +119,10 @@ class AuthorizationServer(Child):
         """End the grant of a refresh token, or every grant, as its owner can in the provider's settings."""
         self._control("revoke", method="POST", data={"refresh_token": refresh_token} if refresh_token else None)
 
+    def choose(self, company: str) -> None:
+        """Let the user choose a company on the page from now on: redirects name it as `realmId`, as Intuit's do."""
+        self._control("choose", method="POST", data={"company": company})
+
     def requests(self) -> list[AcceptedRequest]:
         """Return what the token endpoint was asked, in order."""
         return [AcceptedRequest(**request) for request in self._control("requests")]

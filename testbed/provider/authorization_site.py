@@ -42,6 +42,8 @@ _APPS = ("auth", "contenttypes", "oauth2_provider")
 _requests: list[dict[str, Any]] = []
 _gateway: list[str] = []
 """Where the gateway fails the next token requests: see `_behind_gateway`."""
+_companies: list[str] = []
+"""The company that the user chooses on the page, once one is set: its redirects name it, as Intuit's do."""
 
 
 def _count_token_requests(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -53,6 +55,18 @@ def _count_token_requests(get_response: Callable[[HttpRequest], HttpResponse]) -
             error = json.loads(response.content).get("error") if response.status_code >= 400 else None
             asked = {name: request.POST.get(name) for name in ("grant_type", "resource")}
             _requests.append({**asked, "status": response.status_code, "error": error})
+        return response
+
+    return middleware
+
+
+def _name_company(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Add `realmId` to a redirect that has a code."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if _companies and "code=" in response.headers.get("Location", ""):
+            response.headers["Location"] += f"&realmId={_companies[-1]}"
         return response
 
     return middleware
@@ -79,7 +93,7 @@ def _configure(*, access_token_seconds: int, grace_seconds: int, rotates: bool) 
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
         MIGRATION_MODULES=dict.fromkeys(_APPS),  # tables are made from the models, in a fraction of the time
-        MIDDLEWARE=[f"{__name__}._count_token_requests", f"{__name__}._log_in"],
+        MIDDLEWARE=[f"{__name__}.{name}" for name in ("_count_token_requests", "_name_company", "_log_in")],
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -97,7 +111,11 @@ def _configure(*, access_token_seconds: int, grace_seconds: int, rotates: bool) 
             "ROTATE_REFRESH_TOKEN": rotates,
             "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": grace_seconds,
             "REFRESH_TOKEN_REUSE_PROTECTION": grace_seconds == 0,
-            "SCOPES": {"read": "Read your contracts and messages"},
+            "SCOPES": {
+                "read": "Read your contracts and messages",
+                "com.intuit.quickbooks.accounting": "Read and write the books of a company",
+            },
+            "DEFAULT_SCOPES": ["read"],
             "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
         },
     )
@@ -150,6 +168,10 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
         _gateway.append(request.POST["when"])
         return JsonResponse({})
 
+    def choose(request: HttpRequest) -> HttpResponse:
+        _companies.append(request.POST["company"])
+        return JsonResponse({})
+
     def api(request: HttpRequest) -> HttpResponse:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         live = AccessToken.objects.filter(token=bearer, expires__gt=timezone.now())
@@ -171,6 +193,7 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
         path("control/accepts", accepts),
         path("control/pass", let_pass),
         path("control/gateway", fail_next),
+        path("control/choose", choose),
     )
 
 

@@ -17,10 +17,10 @@ from token_refresh_worker.changes.authorization import (
     Redirect,
     build_authorization,
     started,
-    with_variables,
+    with_provider,
 )
 from token_refresh_worker.changes.change import document_of, fields_of
-from token_refresh_worker.changes.consent import Consent, name_account
+from token_refresh_worker.changes.consent import Consent, Target, name_account
 from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
@@ -31,7 +31,7 @@ from token_refresh_worker.cli.membership import find_index, join
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
-from token_refresh_worker.cli.settings import PROVIDER_KEY, provider_variable, settings_for, take_word
+from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
@@ -133,9 +133,11 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         authorization=authorization,
         client=client,
         keeps_client=keeps_client,
-        known=fields_of(version),
-        change=lambda stored: with_provider_keys(context, stored, variable or ()),
-        create=partial(_create_secret, context, tags) if creates else None,
+        target=Target(
+            known=fields_of(version),
+            change=lambda stored: with_provider_keys(context, stored, variable or ()),
+            create=partial(_create_secret, context, tags) if creates else None,
+        ),
     )
     job = _Job(context=context, consent=consent)
     if listens:
@@ -266,7 +268,7 @@ class _Job:
         Raises:
             TokenRefreshError: No tokens came, or they could not be stored.
         """
-        context, settings = self.context, settings_for(self.context, self.consent.fields(redirect))
+        context, settings = self.context, settings_for(self.context, self.consent.target.fields(redirect))
         parts, provider = context.run(settings).parts, settings.provider
         # The provider may have ended the old grant: new tokens that are not stored leave none.
         with finishing("The tokens are stored first."):
@@ -319,13 +321,10 @@ def with_provider_keys(context: Context, fields: Mapping[str, object], variables
     Raises:
         BadParameter: A variable is not KEY=VALUE.
     """
-    added: dict[str, object] = {}
-    if name := context.environment.get("PROVIDER"):
-        added[PROVIDER_KEY] = name
     pairs = [text.partition("=") for text in variables]
     if not all(key and value for key, _, value in pairs):
         raise typer.BadParameter("--variable must be KEY=VALUE")
-    return with_variables({**fields, **added}, {name: value for name, _, value in pairs})
+    return with_provider(fields, context.environment.get("PROVIDER"), {name: value for name, _, value in pairs})
 
 
 def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:

@@ -14,7 +14,7 @@ from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, T
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import is_due
 from token_refresh_worker.fleet.ports import Index
-from token_refresh_worker.run.failures import SecretName, grant_revoked
+from token_refresh_worker.run.failures import grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
 
 
@@ -50,9 +50,8 @@ def report_revoked(context: Context, index: Index, *, at: datetime, provider: st
     entry = index.entry(arn_of(context, context.secret_id))
     if entry is None:
         return False
-    secret = SecretName(secret_id=context.secret_id, region=context.region)
     found = Outcome(
-        error=grant_revoked(secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
+        error=grant_revoked(context.secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
     )
     return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
 
