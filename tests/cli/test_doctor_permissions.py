@@ -9,9 +9,8 @@ from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.past import PROBE_VERSION_ID
+from token_refresh_worker.changes.change import PROBE_LABEL, PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.access import PROBE_LABEL
 
 NAME = "your permissions"
 

@@ -24,12 +24,12 @@ from token_refresh.reference import split_reference
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.secrets_manager import swap_refused
-from token_refresh_worker.changes.past import PROBE_VERSION_ID
+from token_refresh_worker.changes.change import PROBE, PROBE_LABEL, PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.settings import Variable
+from token_refresh_worker.run.settings import Variable, copy_name
 
 _READ: Final = ("secretsmanager:GetSecretValue",)
 _REFRESH: Final = (*_READ, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
@@ -59,7 +59,8 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
     role, function_arn, there = str(deployed["Role"]), str(deployed["FunctionArn"]), variables_of(deployed)
     refused, unread = [], []
     for setting, actions in _USES.items():
-        secret_id = context.secret_id if setting == "TOKEN_SECRET_ID" else there.get(setting)
+        own = context.secret_id
+        secret_id = own if setting == "TOKEN_SECRET_ID" else copy_name(there.get(setting), own)
         if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
             continue
         secret_id = split_reference(secret_id).name
@@ -226,9 +227,6 @@ def encryption_context(secret_arn: str) -> dict[str, list[str]]:
     }
 
 
-PROBE_LABEL: Final = "REFRESH_PROBE"
-
-
 def check_permissions(state: SecretState) -> Finding:
     """Try to read, to write and to move a label."""
     context = state.context
@@ -237,7 +235,7 @@ def check_permissions(state: SecretState) -> Finding:
     probes: dict[str, dict[str, Any]] = {
         "PutSecretValue": {
             "ClientRequestToken": PROBE_VERSION_ID,
-            "SecretString": '{"probe":"token-refresh doctor"}',
+            "SecretString": PROBE,
             "VersionStages": [PROBE_LABEL],
         },
         "UpdateSecretVersionStage": {
