@@ -127,7 +127,7 @@ def test_white_space(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpo
     found = [cli("status"), cli("refresh"), cli("authorize", "--yes", "--no-browser")]
     assert [] == endpoint.requests
     found.append(cli("doctor"))
-    assert [2, 1, 1, 1] == [ended.code for ended in found]
+    assert [2, 2, 2, 1] == [ended.code for ended in found]
     for ended in found:
         assert named in ended.screen
         assert f"token-refresh client {SECRET_ID} --region eu-central-1" in ended.screen

@@ -217,7 +217,7 @@ def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) ->
     unreachable = cli("refresh", "--invoke=worker")
 
     assert [] == deployed.events
-    assert (1, 1) == (missing.code, unreachable.code)
+    assert (2, 1) == (missing.code, unreachable.code)
     assert "function other in eu-central-1 does not exist (lambda:InvokeFunction)" in missing.screen
     assert "aws lambda list-functions --query 'Functions[].FunctionName' --region eu-central-1" in missing.screen
     assert "lambda:InvokeFunction on function worker in eu-central-1 got no response" in unreachable.screen

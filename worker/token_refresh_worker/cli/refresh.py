@@ -65,7 +65,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
 ) -> int:
     """Refresh the tokens if that is due: the same run as the function's, with your own AWS credentials.
 
-    Exit status: 0 whatever the outcome; 1 if the run failed and a later one may mend it; 2 if a person is needed.
+    Exit status: 0 whatever the outcome; a run that failed ends it as `token-refresh --help` says.
     """
     trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
     if invoked is not None:
