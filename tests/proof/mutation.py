@@ -22,13 +22,13 @@ _CONFIG: Final = """\
 [tool.mutmut]
 source_paths = ["src"]
 only_mutate = ["src/token_refresh_worker/core/*.py"]
-pytest_add_cli_args_test_selection = ["tests/core"]
+pytest_add_cli_args_test_selection = ["tests/core", "tests/run"]
 # Ten thousand random documents for each of a thousand mutants would take days.
 pytest_add_cli_args = ["-k", "not test_whatever"]
 track_dependencies = false
 
 [tool.pytest.ini_options]
-pythonpath = ["tests"]
+pythonpath = ["tests", "."]
 addopts = ["--import-mode=importlib"]
 """
 
@@ -48,12 +48,11 @@ def main() -> int:
 def _lay_out() -> None:
     """Copy core and tests to where mutmut looks: it finds a package below src/ alone."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    for name in ("src", "tests", "mutants"):  # mutmut keeps old results, whatever changed in the tests
+    for name in ("src", "tests", "testbed", "mutants"):  # mutmut keeps old results, whatever changed in the tests
         shutil.rmtree(BUILD / name, ignore_errors=True)
     shutil.copytree(ROOT / "worker", BUILD / "src")
-    (BUILD / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "builders.py", BUILD / "tests")
-    shutil.copytree(ROOT / "tests" / "core", BUILD / "tests" / "core")
+    for name in ("testbed", "tests/core", "tests/run"):
+        shutil.copytree(ROOT / name, BUILD / name)
     (BUILD / "pyproject.toml").write_text(_CONFIG)
 
 

@@ -1,6 +1,7 @@
 """Rule 3: the published copy, which consumers read, follows the token set and never goes back."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -142,9 +143,10 @@ def test_a_failing_refresh_still_publishes_what_is_current() -> None:
     assert "access-0" == published_token(world)
 
 
-def test_an_incomplete_token_set_is_published_once_it_is_complete() -> None:
-    """A document without an access token is refreshed first, and then published."""
-    world = World(published=True, accessToken=None, expires_at=NOW + HOUR)
+@pytest.mark.parametrize("lacking", [{"accessToken": None, "expires_at": NOW + HOUR}, {"expires_at": None}])
+def test_an_incomplete_token_set_is_published_once_it_is_complete(lacking: dict[str, Any]) -> None:
+    """A document without an access token or its expiry is refreshed first, and then published."""
+    world = World(published=True, **lacking)
 
     assert "refreshed" == world.outcome()
     assert "access-1" == published_token(world)
