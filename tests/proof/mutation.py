@@ -28,7 +28,7 @@ pytest_add_cli_args = ["-k", "not test_whatever"]
 track_dependencies = false
 
 [tool.pytest.ini_options]
-pythonpath = ["tests", "."]
+pythonpath = ["tests"]
 addopts = ["--import-mode=importlib"]
 """
 
@@ -48,11 +48,11 @@ def main() -> int:
 def _lay_out() -> None:
     """Copy core and tests to where mutmut looks: it finds a package below src/ alone."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    for name in ("src", "tests", "testbed", "mutants"):  # mutmut keeps old results, whatever changed in the tests
+    for name in ("src", "tests", "mutants"):  # mutmut keeps old results, whatever changed in the tests
         shutil.rmtree(BUILD / name, ignore_errors=True)
     shutil.copytree(ROOT / "worker", BUILD / "src")
-    for name in ("testbed", "tests/core", "tests/run"):
-        shutil.copytree(ROOT / name, BUILD / name)
+    for folder in ("testbed", "tests/core", "tests/run"):
+        shutil.copytree(ROOT / folder, BUILD / "tests" / Path(folder).name)
     (BUILD / "pyproject.toml").write_text(_CONFIG)
 
 
