@@ -42,8 +42,8 @@ def listed(assumptions: Iterable[Assumption]) -> str:
 
 
 def _block(one: Assumption) -> str:
-    where = "the emulator (ministack)" if one.against == EMULATOR else f"a stand-in: {one.against}"
-    checked = f"{one.check}; passes, and fails where the assumption is broken, against {where}"
+    where = "the emulator (ministack)" if one.against == EMULATOR else f"{one.against} (a stand-in: no emulator has it)"
+    checked = f"{one.check}; today it passes, and fails where the assumption is broken, against {where}"
     return f"""\
 {one.number}. {one.assumes}
    AWS     {one.aws}
