@@ -2,7 +2,7 @@
 
 import pytest
 
-from token_refresh.aws.causes import Cause, FailedCall
+from token_refresh.aws.causes import Cause, Denial, FailedCall
 from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import (
@@ -72,6 +72,32 @@ def test_a_message_names_secret_region_and_action(cause: Cause, raised: type[Tok
 def test_a_message_ends_with_the_complete_command(cause: Cause, command: str) -> None:
     """A command in a message can be pasted: it has the secret, quoted, and the region."""
     assert command in message(cause)
+
+
+@pytest.mark.parametrize(
+    ("policy", "explicit", "remedy"),
+    [
+        ("service control policy", True, "Ask the administrators of your AWS organization to remove that deny there"),
+        ("resource control policy", False, "organization to allow secretsmanager:GetSecretValue there"),
+        ("resource-based policy", True, "in the secret's own policy: `aws secretsmanager get-resource-policy"),
+        ("session policy", False, "in the session's policy: sign in with another role"),
+        ("VPC endpoint policy", True, "in the policy of the VPC endpoint that the request goes through"),
+        ("permissions boundary", False, "in the permissions boundary of the caller's role"),
+        ("identity-based policy", True, "remove that deny in the caller's own policies"),
+        ("identity-based policy", False, "allow this action on this secret for the caller's role"),
+    ],
+)
+@pytest.mark.parametrize("cause", [Cause.DENIED, Cause.KEY_DENIED])
+def test_a_denial_says_which_policy_to_change(cause: Cause, policy: str, *, explicit: bool, remedy: str) -> None:
+    """The remedy fits AWS's reason: what an organization denies, no policy of the account allows."""
+    if cause is Cause.KEY_DENIED and policy == "identity-based policy" and not explicit:
+        remedy = "the caller's role needs kms:Decrypt on that key"
+    request = AwsRequest(action="secretsmanager:GetSecretValue", name="tokens", region="eu-central-1")
+    denial = Denial(policy, explicit)
+    said = str(named_error(FailedCall(cause=cause, code="SomeCode", denial=denial), request))
+
+    assert f"{denial} (SomeCode)" in said
+    assert remedy in said
 
 
 @pytest.mark.parametrize("cause", [Cause.THROTTLED, Cause.SERVER_ERROR, Cause.DENIED, Cause.LIMIT])

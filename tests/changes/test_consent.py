@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from run.world import World
-from testbed.fakes import tokens
+from testbed.fakes import FakeStore, tokens
+from token_refresh.errors import SecretEmpty
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
 from token_refresh_worker.changes.change import fields_of
-from token_refresh_worker.changes.consent import Account, AnotherAccount, Consent, check_account
+from token_refresh_worker.changes.consent import Account, AnotherAccount, Consent, Target, check_account, take_redirect
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -27,9 +28,11 @@ def consent(world: World, expected: Account) -> Consent:
             pkce=True,
         ),
         client=ClientCredentials(client_id="client", client_secret=SecretValue("client-secret")),
-        known=fields_of(world.store.read(label=CURRENT)),
-        change=dict,
-        judge=lambda found, is_complete: check_account(expected, found, is_complete=is_complete, again=("Again",)),
+        target=Target(
+            known=fields_of(world.store.read(label=CURRENT)),
+            change=dict,
+            judge=lambda found, is_complete: check_account(expected, found, is_complete=is_complete, again=("Again",)),
+        ),
     )
 
 
@@ -71,3 +74,12 @@ def test_the_expected_account_is_stored() -> None:
     complete(world, "square", {"merchant_id": 7}, {})
 
     assert ("refresh-7", "7") == (world.current()["refreshToken"], world.current()["merchant_id"])
+
+
+def test_reads_that_stay_stale_use_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a read nobody knows the time, nor what the tokens would be put on."""
+    world = World()
+    monkeypatch.setattr(FakeStore, "read", lambda *_, **__: None)
+
+    with pytest.raises(SecretEmpty, match="has no value yet"):
+        take_redirect(world.run().parts, "state")

@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from token_refresh.advice import Advice
+from token_refresh.errors import SecretStoreError
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
-from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.changes.change import PROBE_LABEL, REDIRECT_NOTE, ChangeFailed, repeated
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
+from token_refresh_worker.core.versions import CURRENT, redirect_version_id
+from token_refresh_worker.run.failures import no_value
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.stored.credentials import ClientCredentials
 
@@ -20,14 +23,14 @@ class AnotherAccount(ChangeFailed):
     """The provider authorized another account than the expected one. Nothing is stored, and nothing is revoked."""
 
 
-@record
-class Consent:
-    """What becomes of the redirect of one authorization."""
+class RedirectTaken(ChangeFailed):
+    """A redirect came twice, such as by a second click, and the first one has its code."""
 
-    authorization: AuthorizationRequest
-    client: ClientCredentials
-    keeps_client: bool = False
-    """Whether the client credentials are stored beside the tokens."""
+
+@record
+class Target:
+    """Where a new grant is stored, and whose it must be."""
+
     known: Mapping[str, object]
     """What was stored before it."""
     change: Callable[[Mapping[str, object]], dict[str, object]]
@@ -42,28 +45,75 @@ class Consent:
         """Return what was stored, with what the redirect brought: it may have chosen who exchanges the code."""
         return redirect.put_into(self.change(self.known))
 
+    def store(self, parts: Parts, redirect: Redirect, grant: NewGrant) -> StoredGrant:
+        """Store a grant of the right account on what is there by now.
+
+        Raises:
+            ChangeFailed: `judge` refused the account, or the tokens could not be stored.
+        """
+        self.judge(parts.provider.account(grant.document(parts, self.fields(redirect)).fields), True)
+        try:
+            return grant.store(parts, self.known, lambda it: redirect.put_into(self.change(it)), self.create)
+        except SecretStoreError as failure:
+            what = f"the provider sent tokens for {parts.secret}, and they could not be stored"
+            raise ChangeFailed(what, why=failure.facts, fix=failure.fix) from None
+
+
+@record
+class Consent:
+    """What becomes of the redirect of one authorization."""
+
+    authorization: AuthorizationRequest
+    client: ClientCredentials
+    keeps_client: bool = False
+    """Whether the client credentials are stored beside the tokens."""
+    target: Target
+
     def complete(self, parts: Parts, redirect: Redirect, *, sent_at: datetime) -> StoredGrant:
-        """Exchange the code, and store the tokens on what is there by then.
+        """Exchange the code, and store the tokens.
 
         Args:
-            parts: The secret, and the provider that `fields` says.
+            parts: The secret, and the provider that the target's `fields` say.
             redirect: What the redirect brought.
             sent_at: The time by the service's clock, before the exchange: so that the stored expiry is never too late.
 
         Raises:
-            TokenRefreshError: `judge` refused the account, no tokens came, or they could not be stored.
+            TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.
         """
-        fields, provider = self.fields(redirect), parts.provider
-        ours = {name: value for name, value in fields.items() if name not in provider.response.kept}
-        self.judge(provider.account(ours), False)
+        fields, provider = self.target.fields(redirect), parts.provider
+        # What the response before it brought says nothing about this one.
+        named = {name: value for name, value in fields.items() if name not in provider.response.kept}
+        self.target.judge(provider.account(named), False)
         grant = NewGrant(
             tokens=exchange(parts, self.authorization, redirect.code, self.client),
             sent_at=sent_at,
             asked_scope=self.authorization.scope,
             client=self.client if self.keeps_client else None,
         )
-        self.judge(provider.account(grant.document(parts, fields).fields), True)
-        return grant.store(parts, self.known, lambda it: redirect.put_into(self.change(it)), self.create)
+        return self.target.store(parts, redirect, grant)
+
+
+def take_redirect(parts: Parts, state: str) -> datetime:
+    """Take a redirect, whose code is good for one exchange, in the secret itself, and return the service's time.
+
+    Of two that come at once, in whatever processes, one gets the version ID: a code that is sent twice may cost the
+    tokens that it brought (RFC 6749 section 4.1.2). It also shows that the caller may write, while the code is unused.
+
+    Raises:
+        RedirectTaken: Somebody has taken it.
+        SecretStoreError: Secrets Manager refused.
+    """
+    # No JSON object: in a secret without a value it becomes the current version, and nothing of it may stay.
+    note = SecretValue(f"{REDIRECT_NOTE}, {parts.nonce()}")
+    if not parts.store.put(redirect_version_id(state), note, label=PROBE_LABEL):
+        raise RedirectTaken(
+            f"the redirect for {parts.secret} came twice: its code is used, or being used, by the one before",
+            fix=("Look at what that one has stored: ", parts.secret.command("status")),
+        )
+    current = repeated(lambda: parts.store.read(label=CURRENT), parts.deadline.clock)
+    if current is None:
+        raise no_value(parts.secret)
+    return current.read_at
 
 
 def check_account(expected: Account, found: Account, *, is_complete: bool, again: Advice) -> None:

@@ -17,21 +17,22 @@ from token_refresh_worker.changes.authorization import (
     Redirect,
     build_authorization,
     started,
-    with_variables,
+    with_provider,
 )
 from token_refresh_worker.changes.change import document_of, fields_of
-from token_refresh_worker.changes.consent import Consent, name_account
+from token_refresh_worker.changes.consent import Consent, Target, name_account
 from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.copies import find_copies, key_of
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import find_index, join
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
-from token_refresh_worker.cli.settings import PROVIDER_KEY, provider_variable, settings_for, take_word
+from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
@@ -104,6 +105,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     tags = _read_tags(tag or ())
     # Before the browser: a fleet that is not there must not cost a grant.
     index = find_index(context, fleet) if fleet else None
+    copies = find_copies(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
@@ -129,13 +131,17 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
+    if copies is not None:  # Before the browser, likewise.
+        copies.make(context.secret_id, None if creates else key_of(context, context.secret_id))
     consent = Consent(
         authorization=authorization,
         client=client,
         keeps_client=keeps_client,
-        known=fields_of(version),
-        change=lambda stored: with_provider_keys(context, stored, variable or ()),
-        create=partial(_create_secret, context, tags) if creates else None,
+        target=Target(
+            known=fields_of(version),
+            change=lambda stored: with_provider_keys(context, stored, variable or ()),
+            create=partial(_create_secret, context, tags) if creates else None,
+        ),
     )
     job = _Job(context=context, consent=consent)
     if listens:
@@ -145,6 +151,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
+        if copies is not None and settings.published_secret_id is None:
+            output().print(text(f"Its next run publishes to secret {copies.name_of(context.secret_id)}."))
     return 0
 
 
@@ -266,7 +274,7 @@ class _Job:
         Raises:
             TokenRefreshError: No tokens came, or they could not be stored.
         """
-        context, settings = self.context, settings_for(self.context, self.consent.fields(redirect))
+        context, settings = self.context, settings_for(self.context, self.consent.target.fields(redirect))
         parts, provider = context.run(settings).parts, settings.provider
         # The provider may have ended the old grant: new tokens that are not stored leave none.
         with finishing("The tokens are stored first."):
@@ -319,13 +327,10 @@ def with_provider_keys(context: Context, fields: Mapping[str, object], variables
     Raises:
         BadParameter: A variable is not KEY=VALUE.
     """
-    added: dict[str, object] = {}
-    if name := context.environment.get("PROVIDER"):
-        added[PROVIDER_KEY] = name
     pairs = [text.partition("=") for text in variables]
     if not all(key and value for key, _, value in pairs):
         raise typer.BadParameter("--variable must be KEY=VALUE")
-    return with_variables({**fields, **added}, {name: value for name, _, value in pairs})
+    return with_provider(fields, context.environment.get("PROVIDER"), {name: value for name, _, value in pairs})
 
 
 def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:

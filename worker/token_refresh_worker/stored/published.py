@@ -1,5 +1,6 @@
 """The published document: what consumers need of a token set, without the refresh token."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -11,6 +12,11 @@ from token_refresh.stored.json_object import read_object, write_object
 from token_refresh.stored.times import iso
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ORIGIN_KEY
+
+
+def is_published(fields: Mapping[str, object]) -> bool:
+    """Whether these are the keys of a published document, and not of a token document."""
+    return "sourceVersionId" in fields and "refreshToken" not in fields
 
 
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:
