@@ -7,10 +7,14 @@ import pytest
 
 from run.grant import REJECTED
 from run.world import Killed, World, refuse
-from testbed.builders import DAY, HOUR, NOW, ms
+from testbed.builders import DAY, HOUR, NOW, ms, policy, snapshot, token_set
 from testbed.fakes import PUBLISHED_ID
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied
+from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED
+from token_refresh_worker.core.snapshot import PublishedCopy, RunState
+from token_refresh_worker.core.steps import Publish
+from token_refresh_worker.stored.published import PublishedContent
 
 
 def published() -> World:
@@ -75,6 +79,17 @@ def test_the_next_run_publishes_for_one_that_died(call: str) -> None:
     world.pass_claim()
     assert "fresh" == world.outcome()
     assert "access-2" == published_token(world)
+
+
+@pytest.mark.parametrize("source", [None, "old", "v0"])
+def test_what_somebody_else_stored_is_replaced_at_once(source: str | None) -> None:
+    """Content that no run stored can't be newer, whatever source it names: the version ID proves it."""
+    copy = PublishedCopy(
+        version_id="by hand", stored_at=NOW - timedelta(seconds=1), content=PublishedContent(source_version_id=source)
+    )
+    fresh = snapshot(current=token_set(expires_at=NOW + DAY), published=copy)
+
+    assert Publish() == plan(fresh, RunState(nonce="nonce", publishes=True), policy())
 
 
 def test_an_operator_s_token_set_is_published_too() -> None:

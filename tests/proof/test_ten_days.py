@@ -1,4 +1,4 @@
-"""Days of short-lived tokens at the daily limit of either claim store, also while claims move."""
+"""Ten days of short-lived tokens at the daily limit of either claim store, also while claims move."""
 
 from bisect import bisect
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def there_and_back(world: World, run: int, outcome: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("story", "refreshes"), [(never, 10 * 40), (at_the_limit, 650), (early, 10 * 72), (there_and_back, 300)]
+    ("story", "refreshes"), [(never, 10 * 40), (at_the_limit, 660), (early, 10 * 72), (there_and_back, 330)]
 )
 def test_whoever_follows_the_advice(story: Callable[[World, int, str], None], refreshes: int) -> None:
     """With 30-minute tokens, over ten days, no version is refused and none of the grants dies, whoever moves when."""
