@@ -115,6 +115,11 @@ def family_problem(prefix: str) -> str | None:
     return None
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether a secret's name can begin with both prefixes."""
+    return one.startswith(other) or other.startswith(one)
+
+
 def kept_tokens_key() -> Reader:
     """Read which key encrypts tokens that a claim table keeps."""
     return text(f"{NONE}|{_KEY}", "create, none or the ARN of a key")
@@ -217,6 +222,9 @@ class CommonParameters:
 
     def check(self) -> None:
         """Refuse what this mode's own parameters don't allow."""
+
+    def check_beside(self, other: "CommonParameters", file: str) -> None:
+        """Refuse what the deployment in another file, of the same account and region, doesn't allow."""
 
     def check_provider(self, provider: Provider) -> None:
         """Refuse a provider that has ended; a worker that is deployed goes on, and says so."""

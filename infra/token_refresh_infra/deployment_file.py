@@ -58,12 +58,15 @@ def read_deployment(
     """
     values = dict(defaults or {}) | read_values(name, folder) | dict(overrides or {})
     parameters = parameters_of(values)
-    _refuse_same_stack(path_of(name, folder), parameters)
+    _check_others(path_of(name, folder), parameters)
     return values, parameters
 
 
-def _refuse_same_stack(own: Path, parameters: CommonParameters) -> None:
-    """Refuse two files for one stack: deploying the second would take the first one's function and schedule away."""
+def _check_others(own: Path, parameters: CommonParameters) -> None:
+    """Refuse two files for one stack: deploying the second would take the first one's function and schedule away.
+
+    What else can't be side by side, the mode says.
+    """
     for path in sorted(own.parent.glob("*.toml")):
         if path == own:
             continue
@@ -71,11 +74,14 @@ def _refuse_same_stack(own: Path, parameters: CommonParameters) -> None:
             other = parameters_of(read_values(str(path)))
         except ParameterError:
             continue  # its own deployment says what is wrong with it
-        if other.stack_name == parameters.stack_name and not _in_different_places(parameters, other):
+        if _in_different_places(parameters, other):
+            continue
+        if other.stack_name == parameters.stack_name:
             raise ParameterError(
                 f"service: {path.name} makes the stack {other.stack_name}, too, and deploying this one would replace "
                 "it; give one of them another service, or a stack name in stack"
             )
+        parameters.check_beside(other, path.name)
 
 
 def _in_different_places(one: CommonParameters, other: CommonParameters) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,30 @@ def test_two_files_for_one_stack(tmp_path: Path) -> None:
     assert "token-refresh-prod" == read("prod", folder, region="eu-central-1").stack_name
     write(folder, second='environment = "prod"\ntoken_secret = "xero"\nservice = "xero"')
     assert "token-refresh-prod" == read("prod", folder).stack_name
+
+
+FLEET = 'mode = "fleet"\nfleet = "{0}"\nenvironment = "{0}"\nsecrets_under = "{1}"\nclient_secret = "{2}"\n{3}'
+
+
+@pytest.mark.parametrize(
+    ("other", "overlaps"),
+    [
+        (("two", "published/two/", "documents", ""), "published_under (published/) overlaps secrets_under"),
+        (("two", "two/", "published/{provider}", ""), "published_under (published/) overlaps client_secret"),
+        (("two", "two/", "documents", 'published_under = "published/"'), "overlaps published_under"),
+        (("two", "two/", "documents", 'published_under = "one/"'), "published_under (one/) overlaps secrets_under"),
+    ],
+)
+def test_copies_beside_another_fleet(tmp_path: Path, other: tuple[str, ...], overlaps: str) -> None:
+    """Copies of a fleet are where no other fleet has secrets, clients or copies, unless that is in another region."""
+    mine = FLEET.format("one", "one/", "documents", 'published_under = "published/"\nregion = "eu-central-1"')
+    folder = write(tmp_path, one=mine, two=FLEET.format(*other))
+
+    with pytest.raises(ParameterError, match=re.escape(overlaps)) as refused:
+        read_deployment("one", folder=folder)
+    assert "published_under: with two.toml, " in str(refused.value)
+    write(folder, two=FLEET.format(*other) + '\nregion = "us-east-1"')
+    assert read_deployment("one", folder=folder)
 
 
 def test_deployments_in_git_are_right() -> None:

@@ -75,12 +75,13 @@ def test_functions(whole_fleet: Template) -> None:
         "FLEET_NAME": "prod",
         "CLAIM_TABLE": "prod",
         "CLIENT_SECRET_ID": "clients/{provider}",
+        "PUBLISHED_SECRET_ID": "published/{secret}",
         "PROVIDER": "xero",
         "EVENT_BUS": "default",
         "KEPT_TOKENS_KEY_ID": {"Fn::GetAtt": [key, "Arn"]},
         "LOG_LEVEL": "INFO",
     } == variables["refresh"]
-    resync = {"FLEET_NAME", "CLAIM_TABLE", "FLEET_CONCURRENCY", "FLEET_WRITES_PER_SECOND"}
+    resync = {"FLEET_NAME", "CLAIM_TABLE", "FLEET_CONCURRENCY", "FLEET_WRITES_PER_SECOND", "PUBLISHED_SECRET_ID"}
     assert resync | {"FLEET_QUEUE_URL"} == set(variables["dispatch"])
     assert resync == set(variables["resync"])
     assert ("20", "8") == tuple(
@@ -169,6 +170,16 @@ def test_nothing_is_watched_on_request(code: Path) -> None:
         ({"client_secret": "{customer}"}, "client_secret: must be"),
         ({"client_secret": "{provider}"}, "client_secret: must be"),
         ({"client_secret": "{provider}/client"}, "client_secret: must be"),
+        ({"published_under": "published"}, "published_under: must be a prefix"),
+        ({"published_under": "published/dev/"}, "published_under: published/dev/ is of environment dev"),
+        *(
+            ({"by_tag": "false", "secrets_under": secrets, "published_under": copies}, "overlaps secrets_under")
+            for secrets, copies in (("crm/", "crm/copies/"), ("crm/prod/", "crm/"), ("crm-prod/", "crm-"))
+        ),
+        *(
+            ({"client_secret": client, "published_under": "published/"}, "published_under: published/ overlaps client")
+            for client in ("published/{provider}", "published/client#web")
+        ),
         ({"provider": "xreo"}, "provider: must be the name of a profile, is 'xreo'"),
         ({"writes_per_second": "51"}, "writes_per_second: must be"),
         ({"reserved_concurrency": "8"}, "reserved_concurrency: must be concurrency (64) or more, or 0 for none"),
@@ -178,6 +189,23 @@ def test_wrong_parameters(change: dict[str, str], text: str) -> None:
     """A parameter that can't be is refused by name."""
     with pytest.raises(ParameterError, match=re.escape(text)):
         parameters_of(FLEET | change)
+
+
+def test_copies_are_on_request(fleet: Template, whole_fleet: Template) -> None:
+    """Only a fleet with `published_under` has the alarm, the variables, and the tag by which commands find copies."""
+
+    def seen(template: Template) -> list[bool]:
+        (table,) = resources(template, "DynamoDB::Table")
+        alarms = [alarm["AlarmName"].endswith("-copies-behind") for alarm in resources(template, "CloudWatch::Alarm")]
+        variables = [function["Environment"]["Variables"] for function in functions(template).values()]
+        tags = {tag["Key"]: tag["Value"] for tag in table["Tags"]}
+        return [
+            any(alarms),
+            *("PUBLISHED_SECRET_ID" in given for given in variables),
+            tags.get("token-refresh:published-under") == "published/",
+        ]
+
+    assert ({False}, {True}) == ({*seen(fleet)}, {*seen(whole_fleet)})
 
 
 @pytest.mark.parametrize("method", sorted(ASSERTED))

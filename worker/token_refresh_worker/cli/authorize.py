@@ -25,6 +25,7 @@ from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.copies import find_copies, key_of
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import find_index, join
@@ -104,6 +105,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     tags = _read_tags(tag or ())
     # Before the browser: a fleet that is not there must not cost a grant.
     index = find_index(context, fleet) if fleet else None
+    copies = find_copies(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
@@ -129,6 +131,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
+    if copies is not None:  # Before the browser, likewise.
+        copies.make(context.secret_id, None if creates else key_of(context, context.secret_id))
     consent = Consent(
         authorization=authorization,
         client=client,
@@ -147,6 +151,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
+        if copies is not None and settings.published_secret_id is None:
+            output().print(text(f"Its next run publishes to secret {copies.name_of(context.secret_id)}."))
     return 0
 
 

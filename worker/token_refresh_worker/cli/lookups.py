@@ -21,7 +21,7 @@ from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.stored.published import is_published
-from token_refresh_worker.stored.tags import PUBLISHED_FROM_TAG
+from token_refresh_worker.stored.tags import COPY_OF_TAG, PUBLISHED_FROM_TAG
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
@@ -141,7 +141,7 @@ def _published_from(context: Context) -> str | None:
         tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
     except TokenRefreshError:
         return None
-    return next((tag["Value"] for tag in tags if tag["Key"] == PUBLISHED_FROM_TAG), None)
+    return next((tag["Value"] for tag in tags if tag["Key"] in {PUBLISHED_FROM_TAG, COPY_OF_TAG}), None)
 
 
 def _exists(context: Context, region: str) -> bool:

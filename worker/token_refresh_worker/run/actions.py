@@ -1,6 +1,5 @@
 """Carry out an action of the plan, and say what is stored then."""
 
-from dataclasses import replace
 from typing import assert_never
 
 from token_refresh.errors import SecretStoreError
@@ -128,7 +127,7 @@ class Actions:
         self.parts.log.info("tokens_published", published_version_id=version_id)
         content = read_published(published_document(source.document, source.version_id))
         copy = PublishedCopy(version_id=version_id, stored_at=self.memory.service_now(), content=content)
-        return replace(snapshot, published=copy)
+        return self.memory.note_published(snapshot, copy)
 
 
 def publish(store: SecretStore, document: TokenDocument, source_version_id: str, *, replaced: str | None) -> bool:

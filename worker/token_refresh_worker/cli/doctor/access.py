@@ -29,7 +29,7 @@ from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.settings import Variable
+from token_refresh_worker.run.settings import Variable, copy_name
 
 _READ: Final = ("secretsmanager:GetSecretValue",)
 _REFRESH: Final = (*_READ, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
@@ -59,7 +59,8 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
     role, function_arn, there = str(deployed["Role"]), str(deployed["FunctionArn"]), variables_of(deployed)
     refused, unread = [], []
     for setting, actions in _USES.items():
-        secret_id = context.secret_id if setting == "TOKEN_SECRET_ID" else there.get(setting)
+        own = context.secret_id
+        secret_id = own if setting == "TOKEN_SECRET_ID" else copy_name(there.get(setting), own)
         if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
             continue
         secret_id = split_reference(secret_id).name
