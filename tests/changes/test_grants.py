@@ -1,17 +1,21 @@
 """`Grants`: an application's own callback, from the link to the stored tokens."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from testbed.aws.faults import Call
+from testbed.policy import Ask, Policy
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -279,6 +283,31 @@ def test_it_reads_the_secret_that_it_writes_and_its_client(application: Applicat
     application.grants.store(SECRET, TOKENS, redirect={"realmId": "1"})
 
     assert ours == {logged.call.arn for logged in application.store.calls}
+
+
+def test_the_printed_policy_is_enough_and_all_of_it_is_needed(application: Application) -> None:
+    """Under the policy of docs/grants.md whole consents succeed; without any one of its permissions none does."""
+    page = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
+    policy = Policy(statements=json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0]))
+
+    def enforce(policy: Policy) -> None:
+        def authorize(call: Call) -> str | None:
+            labels = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
+            action = f"secretsmanager:{call.operation}"
+            return None if policy.allows(Ask(action=action, resource=call.arn or "", context=labels)) else action
+
+        application.store.authorize = authorize
+
+    def connect() -> None:
+        begun = application.begin(expect=ANYONE)
+        application.grants.finish(begun.session, redirect(begun))
+
+    enforce(policy)
+    connect()
+    connect()
+    for grant in policy.grants(["secretsmanager:"]):
+        enforce(policy.without(grant))
+        failing(connect, SecretAccessDenied, match=grant[1])
 
 
 def test_the_copy_is_published(application: Application) -> None:
