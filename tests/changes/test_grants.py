@@ -48,7 +48,7 @@ class Application:
             self.client.create_secret(Name=name)
         credentials = {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
         self.client.create_secret(Name=CLIENT, SecretString=json.dumps(credentials))
-        self.settings = {"CLIENT_SECRET_ID": "clients/{provider}", "TOKEN_ENDPOINT": endpoint.url}
+        self.settings = {"CLIENT_SECRET_ID": "clients/{provider}", "TOKEN_ENDPOINT": endpoint.url, "LOG_LEVEL": "ours"}
 
     @property
     def grants(self) -> Grants:
@@ -207,12 +207,13 @@ def test_a_wrong_redirect_uses_no_code(
     assert [] == application.endpoint.requests
 
 
-def test_an_expired_session(application: Application) -> None:
+@pytest.mark.parametrize("session", [None, {}, {"state": "of another version"}])
+def test_an_expired_session(application: Application, session: dict[str, object] | None) -> None:
     """Where the session is gone, so is the verifier: the user begins again."""
     begun = application.begin(expect=ANYONE)
 
     failing(
-        lambda: application.grants.finish(None, redirect(begun)),
+        lambda: application.grants.finish(session, redirect(begun)),
         ForeignRedirect,
         match="no authorization is under way in this session; its code was not used; let the user begin again",
     )
@@ -344,6 +345,7 @@ def test_the_response_of_an_own_exchange(application: Application) -> None:
 def test_what_nobody_could_find_out(application: Application) -> None:
     """To expect an account takes a provider that names it, by the names that the profile has."""
     failing(lambda: application.begin(expect={}), ConfigurationError, match="values for some of realmId, or be ANYONE")
+    failing(lambda: application.begin(expect="1"), ConfigurationError, match="some of realmId, or be ANYONE")
     failing(lambda: application.begin(expect={"team": "1"}), ConfigurationError, match="some of realmId")
     failing(
         lambda: application.grants.begin(SECRET, provider="upwork", expect={"tenant": "1"}),
@@ -359,6 +361,7 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
     application.client.create_secret(Name="copy", SecretString='{"accessToken": "a", "sourceVersionId": "v"}')
     application.put(OTHER, provider="slack")
 
+    failing(lambda: grants.begin(SECRET, provider="quickboks"), ConfigurationError, match="did you mean quickbooks")
     create = "`aws secretsmanager create-secret --name none --region eu-central-1`"
     failing(lambda: grants.begin("none"), SecretNotFound, match=f"Create it: {create}")
     failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="published copy")
