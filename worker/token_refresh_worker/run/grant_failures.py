@@ -12,6 +12,7 @@ from token_refresh.errors import (
     TokenRefreshError,
     TokenRequestRejected,
 )
+from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.steps import Hold, Rejected, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run.failures import SecretName, utc
@@ -19,16 +20,12 @@ from token_refresh_worker.run.failures import SecretName, utc
 
 def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None) -> ReauthorizationRequired:
     """Say that a person must authorize again; `seen` says how the provider rejected the token, if this run saw it."""
-    if isinstance(step, TokenUsed) and step.newest is not None:
+    if isinstance(step, TokenUsed) and step.since == LONG_AGO:
+        newer = secret.command("restore", "--version", step.newest) if step.newest else secret.command("history")
         return ReauthorizationRequired(
             f"the current tokens of {secret} are older than all refreshes that are still known, so their refresh token "
             "was redeemed; nothing was sent",
-            fix=(
-                "Go back to the newest tokens: ",
-                secret.command("restore", "--version", step.newest),
-                ". If they are gone: ",
-                secret.authorize,
-            ),
+            fix=("Go back to the newest tokens: ", newer, ". If they are gone: ", secret.authorize),
         )
     if isinstance(step, TokenUsed):
         return ReauthorizationRequired(
@@ -38,7 +35,7 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
         )
     # A record has the code too, but anyone who may write to the secret can write a record.
     how = f" ({seen})" if seen else ""
-    return ReauthorizationRequired(
+    error = ReauthorizationRequired(
         f"the provider rejected the refresh token of {secret}{how} at {utc(step.since)}; "
         f"the next scheduled attempt is after {utc(step.retry_at)}",
         fix=(
@@ -46,16 +43,20 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
             *(". If the client credentials were wrong, correct them and run ", secret.force),
         ),
     )
+    error.retry_at = step.retry_at
+    return error
 
 
 def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
     """Say that a refresh token may have been used."""
-    return RefreshOutcomeUnknown(
+    error = RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. "
         f"The next scheduled attempt is after {utc(step.until)}",
         fix=("Safest: ", *_unresolved(secret, step.claim_id)),
     )
+    error.retry_at = step.until
+    return error
 
 
 def _unresolved(secret: SecretName, claim_id: str) -> Advice:
