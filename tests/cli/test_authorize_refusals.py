@@ -35,7 +35,7 @@ def test_refused(  # noqa: PLR0917 - fixtures
         "authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback", "--yes"
     )
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert printed in ended.screen
     assert "Not authorized" in someone.leave().pages[0].text
     assert 3 == cli("status").code
@@ -122,6 +122,6 @@ def test_no_tokens(  # noqa: PLR0917 - fixtures
 
     ended = paste_into(cli, monkeypatch, UPWORK_CLIENT_ID="me", UPWORK_CLIENT_SECRET="hush")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert printed in ended.screen
     assert "canary" not in ended.screen

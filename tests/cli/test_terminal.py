@@ -42,7 +42,7 @@ def test_the_client_secret_is_not_shown(
     child.expect(pexpect.EOF)
     child.wait()
 
-    assert 1 == child.exitstatus
+    assert 2 == child.exitstatus
     assert client_secret not in child.before
 
 
