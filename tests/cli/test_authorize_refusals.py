@@ -104,7 +104,7 @@ def test_a_secret_that_may_not_be_described(
         (script.status(500), "sent no tokens (HTTP 500)"),
         (
             script.status(200, b'{"data":{"accessToken":"canary-1","refreshToken":"canary-2"}}'),
-            "with no usable access_token; /data/accessToken: text of 8 characters (letters, digits, others); /data/refresh",
+            "no usable access_token; /data/accessToken: text of 8 characters (letters, digits, others); /data/refresh",
         ),
     ],
 )
