@@ -118,4 +118,5 @@ class BackgroundCache(CacheModel):
 
 TestInlineCache = InlineCache.TestCase
 TestBackgroundCache = BackgroundCache.TestCase
-TestInlineCache.settings = TestBackgroundCache.settings = settings(UNHURRIED, max_examples=examples(400), stateful_step_count=40)
+LIVES = settings(UNHURRIED, max_examples=examples(400), stateful_step_count=40)
+TestInlineCache.settings = TestBackgroundCache.settings = LIVES
