@@ -164,6 +164,22 @@ def test_a_grant_replaces_tokens_alone(application: Application) -> None:
     assert ("meanwhile", "canary-refresh") == (application.current()["note"], application.current()["refreshToken"])
 
 
+@pytest.mark.parametrize("settings", [{}, {"CLAIM_TABLE": "another"}])
+def test_claims_stay_where_they_are(application: Application, settings: dict[str, str]) -> None:
+    """A fleet's document goes on naming its table where the settings don't; a setting has precedence, as for runs."""
+    claim = {"claim": "0" * 32, "number": 7, "store": "table", "table": "prod"}
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, **claim}
+    application.put(tokenRefresh=origin)
+    application.settings |= settings
+    begun = application.begin()
+
+    application.grants.finish(begun.session, redirect(begun))
+
+    stored = application.current()["tokenRefresh"]
+    assert settings.get("CLAIM_TABLE", "prod") == stored["table"]
+    assert (not settings) == (claim.items() <= stored.items())
+
+
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_a_double_click_uses_the_code_once(application: Application, *, is_empty: bool) -> None:
     """Of two redirects at once, and of one that comes later, one gets to the provider: a second use costs the grant."""
