@@ -36,7 +36,7 @@ def run(
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(("status",), 3), (("status", "--json"), 3), (("doctor",), 1), (("history", "--json"), 1), (("--help",), 1)],
+    [(("status",), 3), (("status", "--json"), 3), (("--help",), 1)],
 )
 def test_full_disk(environment: dict[str, str], tokens: Tokens, arguments: tuple[str, ...], code: int) -> None:
     """On a full disk a command says that its output can't be written, and calls that no defect of its own."""
