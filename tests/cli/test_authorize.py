@@ -129,7 +129,7 @@ def test_paste(cli: Cli, client_file: Path) -> None:
     foreign = cli(*fixed, stdin="http://127.0.0.1/callback?code=c&state=s\nhttp://[\nx\nx\nx\n")
     nothing = cli(*fixed)
 
-    assert (1, 1) == (foreign.code, nothing.code)
+    assert (2, 2) == (foreign.code, nothing.code)
     assert 5 == foreign.screen.count("That URL does not belong to this authorization")
     assert "no URL of this authorization was pasted in 5 tries" in foreign.screen
     assert "standard input is empty" in nothing.screen
@@ -161,7 +161,7 @@ def test_awaiting_deletion(cli: Cli, store: SecretsManagerServer) -> None:
 
     ended = cli("authorize")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "restore-secret" in ended.screen
 
 
@@ -182,7 +182,7 @@ def test_endpoint_in_the_clear(cli: Cli) -> None:
         UPWORK_CLIENT_SECRET="hush",
     )
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "AUTHORIZATION_ENDPOINT must be https" in ended.screen
 
 
@@ -261,5 +261,5 @@ def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch
 
     ended = cli("authorize", f"--client-file={client_file}", "--fleet=prdo", "--yes")
 
-    assert (1, False) == (ended.code, "Authorize in the browser" in ended.screen)
+    assert (2, False) == (ended.code, "Authorize in the browser" in ended.screen)
     assert "table prdo" in ended.screen

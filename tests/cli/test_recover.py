@@ -118,7 +118,7 @@ def test_a_wrong_pointer_stores_nothing(cli: Cli, held: Ended, options: list[str
     refused = cli("recover", "--yes", *options, **SINGLE_USE)
 
     assert held.code
-    assert 1 == refused.code
+    assert 2 == refused.code
     assert why in refused.screen
     assert 0 == cli("recover", **SINGLE_USE).code
 
@@ -130,7 +130,7 @@ def test_what_was_recovered_is_not_recovered_again(cli: Cli, held: Ended) -> Non
 
     again = cli("recover", *POINTERS, **SINGLE_USE)
 
-    assert 1 == again.code
+    assert 2 == again.code
     assert "no response for the current refresh token of" in again.screen
 
 
@@ -142,7 +142,7 @@ def test_tokens_that_do_not_fit_are_not_stored(cli: Cli, held: Ended, tokens: To
 
     refused = cli("recover", *POINTERS, **SINGLE_USE)
 
-    assert (1, True) == (refused.code, "don't fit into a value" in refused.screen)
+    assert (2, True) == (refused.code, "don't fit into a value" in refused.screen)
     assert "token-refresh authorize" in refused.screen
 
 
@@ -156,7 +156,7 @@ def test_only_one_of_two_recoveries_stores(cli: Cli, held: Ended, monkeypatch: p
 
     late = cli("recover", "--access-token=/data/0/refreshToken", "--same-refresh-token", **SINGLE_USE)
 
-    assert [0, 1] == [others[0].code, late.code]
+    assert [0, 2] == [others[0].code, late.code]
     assert "other tokens are stored for that refresh" in late.screen
     assert "token-refresh refresh" in late.screen
 

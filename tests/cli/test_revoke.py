@@ -68,7 +68,7 @@ def test_a_grant_is_revoked(cli: Cli, grant: str, provider: AuthorizationServer,
     status = cli("status")
     assert (2, True) == (status.code, "was revoked on purpose at" in status.screen)
     assert [f"token-refresh authorize {SECRET_ID} --region eu-central-1"] == commands_in(status)
-    assert (1, True) == ((failed := cli("refresh", "--force", "--yes")).code, "SecretEmpty" in failed.screen)
+    assert (2, True) == ((failed := cli("refresh", "--force", "--yes")).code, "SecretEmpty" in failed.screen)
 
 
 def test_nothing_without_a_yes(cli: Cli, grant: str, provider: AuthorizationServer) -> None:
@@ -94,7 +94,7 @@ def test_a_grant_that_was_revoked_meanwhile(
 
     late = cli("revoke")
 
-    assert (1, True) == (late.code, "was revoked on purpose at" in late.screen)
+    assert (2, True) == (late.code, "was revoked on purpose at" in late.screen)
     assert others == [str(store.client().describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"])]
 
 
@@ -109,7 +109,7 @@ def test_a_copy_that_was_left_behind(cli: Cli, store: SecretsManagerServer, monk
             lambda self, *label, **where: PUBLISHED not in self.arn and move(self, *label, **where),
         )
         ended = cli("revoke", "--yes")
-    assert (1, True) == (ended.code, "a run published to secret published meanwhile" in ended.screen)
+    assert (2, True) == (ended.code, "a run published to secret published meanwhile" in ended.screen)
     assert [f"token-refresh revoke {SECRET_ID} --region eu-central-1"] == commands_in(ended)
     version_id = store.client().describe_secret(SecretId=SECRET_ID)
 
@@ -137,7 +137,7 @@ def test_a_provider_without_an_endpoint(cli: Cli, tokens: Tokens, endpoint: Toke
 
     refused = cli("revoke", "--yes")
 
-    assert 1 == refused.code
+    assert 2 == refused.code
     assert "the profile upwork has no revocation endpoint for 127.0.0.1; nothing was sent or stored" in refused.screen
     assert (
         "Sign in to Upwork (www.upwork.com) as who gave the grant, and disconnect this client there" in refused.screen
@@ -164,7 +164,7 @@ def test_a_client_without_a_grant(cli: Cli, tokens: Tokens) -> None:
 
     ended = cli("revoke", "--yes", PROVIDER="paypal", TOKEN_ENDPOINT="")
 
-    assert (1, True) == (ended.code, "PayPal has no grant" in ended.screen)
+    assert (2, True) == (ended.code, "PayPal has no grant" in ended.screen)
 
 
 class Fleet:
@@ -195,7 +195,7 @@ def fleet(
 def test_a_member_of_a_fleet(cli: Cli, fleet: Fleet, grant: str, provider: AuthorizationServer) -> None:
     """A member is revoked with its fleet's claims, and its row says at once what each run would find."""
     refused = cli("revoke", "--yes")
-    assert (1, True) == (refused.code, f"secret {SECRET_ID} is in fleet prod" in refused.screen)
+    assert (2, True) == (refused.code, f"secret {SECRET_ID} is in fleet prod" in refused.screen)
     assert [f"token-refresh revoke {SECRET_ID} --fleet prod --region eu-central-1"] == commands_in(refused)
     assert provider.accepts(grant)
 

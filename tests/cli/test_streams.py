@@ -69,8 +69,8 @@ def test_nobody_reads_the_progress(environment: dict[str, str], tokens: Tokens, 
 @pytest.mark.parametrize(
     ("line", "ends"),
     [
-        ("restore <&-", (1, "the question has no answer, since standard input is empty")),
-        ("authorize --yes --paste --client-file client.json <&-", (1, "URL: standard input is empty; type it")),
+        ("restore <&-", (2, "the question has no answer, since standard input is empty")),
+        ("authorize --yes --paste --client-file client.json <&-", (2, "URL: standard input is empty; type it")),
         ("status >&-", (0, "")),
         ("status nope 2>&-", (3, "")),
     ],
