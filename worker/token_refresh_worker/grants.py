@@ -353,7 +353,8 @@ class Grants:
         def settings(fields: Mapping[str, object]) -> Settings:
             given = {**self._settings, "TOKEN_SECRET_ID": secret_id, "LOG_LEVEL": ""}  # That one is the application's.
             given |= named_provider(given, fields, lambda: secret)
-            return read_settings({"CLAIM_TABLE": claim_table_of(fields) or "", **given})
+            given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
+            return read_settings(given)
 
         change = partial(with_provider, name=provider, variables=variables)
         return _Opened(
