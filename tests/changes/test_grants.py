@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None
 
     assert (SECRET, "eu-central-1", "quickbooks") == (stored.secret_id, stored.region, stored.provider)
     assert ({"realmId": "1"}, None) == (stored.account, stored.published)
+    assert "canary" not in repr(stored)
     document = application.current()
     assert ("canary-refresh", "1", "quickbooks") == tuple(
         document[it] for it in ("refreshToken", "realmId", "provider")
@@ -358,6 +360,16 @@ def test_the_response_of_an_own_exchange(application: Application) -> None:
     assert before == application.current()
 
 
+def test_another_try_after_a_failed_first_one(application: Application) -> None:
+    """The note that the first try left in an empty secret is no obstacle, and nothing of it stays."""
+    for response in (script.error("invalid_grant"), RESPONSE):
+        begun = application.begin(expect=ANYONE, response=response)
+        with suppress(ChangeFailed):
+            application.grants.finish(begun.session, redirect(begun))
+
+    assert ("canary-refresh", 7) == (application.current()["refreshToken"], len(application.current()))
+
+
 def test_what_nobody_could_find_out(application: Application) -> None:
     """To expect an account takes a provider that names it, by the names that the profile has."""
     failing(lambda: application.begin(expect={}), ConfigurationError, match="values for some of realmId, or be ANYONE")
@@ -386,6 +398,8 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
         ConfigurationError,
         match="holds tokens of another provider than quickbooks",
     )
+    application.client.put_secret_value(SecretId="copy", SecretBinary=b"another program's")
+    failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="holds a value that is not a token document")
     application.client.delete_secret(SecretId=OTHER)
     failing(lambda: grants.begin(OTHER), SecretNotFound, match="`aws secretsmanager restore-secret")
 
