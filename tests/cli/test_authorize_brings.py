@@ -165,7 +165,7 @@ def test_a_company_reaches_every_reader(
     assert {"realmId": "9130"} == extra("qb") == extra("copy")
 
     someone = person(adding(realmId="77"))
-    assert 0 == cli(*fixed, **settings).code
+    assert 0 == cli(*fixed, "--another-account", **settings).code
     someone.leave()
     assert {"realmId": "77"} == extra("qb") == extra("copy")
 
