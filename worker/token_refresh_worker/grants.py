@@ -42,7 +42,6 @@ from token_refresh_worker.changes.authorization import (
 )
 from token_refresh_worker.changes.change import (
     PROVIDER_KEY,
-    REDIRECT_NOTE,
     ChangeFailed,
     Silent,
     claim_table_of,
@@ -64,7 +63,7 @@ from token_refresh_worker.changes.consent import (
     take_redirect,
 )
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, base_document, to_refresh_with
-from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.response import FailedRequest, read_response
 from token_refresh_worker.providers.loader import load_provider, own_profiles
@@ -396,8 +395,7 @@ class Grants:
 
 def _is_empty(version: SecretVersion) -> bool:
     """Whether a version without keys may be replaced: an empty object, or the note of a redirect without tokens."""
-    text = version.value.reveal() if version.value else ""
-    return text.strip() == "{}" or text.startswith(REDIRECT_NOTE)
+    return is_redirect_note(version.value) or (version.value is not None and version.value.reveal().strip() == "{}")
 
 
 def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:
