@@ -43,7 +43,7 @@ class Copies:
         under = self.template.partition("{secret}")[0]
         if source.startswith(under):
             raise ConfigurationError(
-                f"secret {source} is under {under}, where copies are: whoever may read those would read its refresh token",
+                f"secret {source} is under {under}, where copies are: who may read those would read its refresh token",
                 fix="Give it another name",
             )
         found = self._described(name)
