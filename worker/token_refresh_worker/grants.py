@@ -116,8 +116,11 @@ class StoredTokens:
     """What was stored: names and times."""
 
     secret_id: str
+    """The secret, as it was named."""
     region: str
+    """Its AWS region."""
     provider: str
+    """The profile's name."""
     account: Account
     """Whose grant it is, as far as the profile has `identity`; empty otherwise."""
     version_id: str
@@ -208,7 +211,7 @@ class Grants:
         variables: Mapping[str, str] | None = None,
         scope: str | None = None,
     ) -> BegunGrant:
-        """Begin an authorization: check all that can be checked before the user is asked.
+        """Check all that can be checked before the user is asked, and return where to redirect the browser.
 
         Args:
             secret_id: Name or ARN of the token secret. It must be there; it may be empty.
@@ -242,7 +245,9 @@ class Grants:
 
     @_sealed
     def finish(self, session: Mapping[str, Any] | None, url: str, *, confirm: Confirm | None = None) -> StoredTokens:
-        """Check the redirect, exchange its code once, and store the tokens on what is in the secret by then.
+        """Check the redirect, exchange its code once, store the tokens, and return what is stored.
+
+        They are put on what is in the secret by then.
 
         Args:
             session: `BegunGrant.session`, as it was kept under the redirect's `state`; None if it is gone.
@@ -292,7 +297,7 @@ class Grants:
         redirect: Mapping[str, str] | None = None,
         sent_at: datetime | None = None,
     ) -> StoredTokens:
-        """Store the token response of an application that exchanges the code itself.
+        """Store the token response of an application that exchanges the code itself, and return what is stored.
 
         Args:
             secret_id: As in `begin`, and so are `provider`, `expect` and `variables`.
