@@ -93,6 +93,16 @@ def test_a_copy_is_no_member(secrets: SecretsManagerServer, index: TableIndex) -
     assert "token-refresh:fleet" not in described(secrets)["Tags"]
 
 
+def test_no_tokens_among_the_copies(secrets: SecretsManagerServer, index: TableIndex) -> None:
+    """A token secret under the prefix of the copies can't join: readers of copies would read its refresh token."""
+    secrets.client().create_secret(Name="published/theirs", SecretString=json.dumps(TOKENS))
+
+    ended = run("add", "published/theirs")
+
+    assert (2, []) == (ended.exit_code, [*index.rows()])
+    assert "secret published/theirs is under published/, where copies are" in " ".join(ended.stderr.split())
+
+
 def test_settings_come_before_the_tag(secrets: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where copies are is an operator's setting first, and then the table's tag."""
     monkeypatch.setenv("PUBLISHED_SECRET_ID", "copies/{secret}")
