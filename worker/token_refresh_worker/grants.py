@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial, wraps
 from typing import Any, Final, ParamSpec, TypeVar
@@ -42,6 +42,7 @@ from token_refresh_worker.changes.authorization import (
 )
 from token_refresh_worker.changes.change import (
     PROVIDER_KEY,
+    REDIRECT_NOTE,
     ChangeFailed,
     Silent,
     claim_table_of,
@@ -71,6 +72,7 @@ from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings, read_settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.published import is_published
@@ -109,7 +111,7 @@ class BegunGrant:
     """For `finish`. Plain JSON, without a secret but the PKCE verifier: keep it where the browser can't change it."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTokens:
     """What was stored: names and times."""
 
@@ -345,6 +347,11 @@ class Grants:
         if provider:
             load_provider(provider, own_profiles(self._settings))
         known = fields_of(current)
+        if current is not None and not known and not _is_empty(current):
+            raise InvalidSecretDocument(
+                f"{secret} holds a value that is not a token document; nothing was sent",
+                fix="name another secret, or store {} in this one",
+            )
         if is_published(known):
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
         if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
@@ -353,7 +360,8 @@ class Grants:
         def settings(fields: Mapping[str, object]) -> Settings:
             given = {**self._settings, "TOKEN_SECRET_ID": secret_id, "LOG_LEVEL": ""}  # That one is the application's.
             given |= named_provider(given, fields, lambda: secret)
-            return read_settings({"CLAIM_TABLE": claim_table_of(fields) or "", **given})
+            given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
+            return read_settings(given)
 
         change = partial(with_provider, name=provider, variables=variables)
         return _Opened(
@@ -379,6 +387,12 @@ class Grants:
             client_secret=client.client_secret,
         )
         return replace(authorization, again=_AGAIN), client, parts
+
+
+def _is_empty(version: SecretVersion) -> bool:
+    """Whether a version without keys may be replaced: an empty object, or the note of a redirect without tokens."""
+    text = version.value.reveal() if version.value else ""
+    return text.strip() == "{}" or text.startswith(REDIRECT_NOTE)
 
 
 def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:

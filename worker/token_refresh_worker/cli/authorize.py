@@ -107,7 +107,9 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     index = find_index(context, fleet) if fleet else None
     copies = find_copies(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
-        context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
+        own = copies.template if copies and copies.is_proven else ""
+        of_fleet = {"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own}
+        context = replace(context, environment={**context.environment, **of_fleet})
     version, creates = _find(context, create=create)
     context = take_word(context, fields_of(version), ask=not yes)
     fields = with_provider_keys(context, fields_of(version), variable or ())
@@ -151,7 +153,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
-        if copies is not None and settings.published_secret_id is None:
+        if copies is not None and not copies.is_proven:
             output().print(text(f"Its next run publishes to secret {copies.name_of(context.secret_id)}."))
     return 0
 
