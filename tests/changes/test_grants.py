@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None
 
     assert (SECRET, "eu-central-1", "quickbooks") == (stored.secret_id, stored.region, stored.provider)
     assert ({"realmId": "1"}, None) == (stored.account, stored.published)
+    assert "canary" not in repr(stored)
     document = application.current()
     assert ("canary-refresh", "1", "quickbooks") == tuple(
         document[it] for it in ("refreshToken", "realmId", "provider")
@@ -164,20 +166,20 @@ def test_a_grant_replaces_tokens_alone(application: Application) -> None:
     assert ("meanwhile", "canary-refresh") == (application.current()["note"], application.current()["refreshToken"])
 
 
-@pytest.mark.parametrize("settings", [{}, {"CLAIM_TABLE": "another"}])
-def test_claims_stay_where_they_are(application: Application, settings: dict[str, str]) -> None:
+@pytest.mark.parametrize("table", [None, "", "another"])
+def test_claims_stay_where_they_are(application: Application, table: str | None) -> None:
     """A fleet's document goes on naming its table where the settings don't; a setting has precedence, as for runs."""
     claim = {"claim": "0" * 32, "number": 7, "store": "table", "table": "prod"}
     origin = {"host": "127.0.0.1", "grace_seconds": 0, **claim}
     application.put(tokenRefresh=origin)
-    application.settings |= settings
+    application.settings |= {} if table is None else {"CLAIM_TABLE": table}
     begun = application.begin()
 
     application.grants.finish(begun.session, redirect(begun))
 
     stored = application.current()["tokenRefresh"]
-    assert settings.get("CLAIM_TABLE", "prod") == stored["table"]
-    assert (not settings) == (claim.items() <= stored.items())
+    assert (table or "prod") == stored["table"]
+    assert (not table) == (claim.items() <= stored.items())
 
 
 @pytest.mark.parametrize("is_empty", [True, False])
@@ -358,6 +360,16 @@ def test_the_response_of_an_own_exchange(application: Application) -> None:
     assert before == application.current()
 
 
+def test_another_try_after_a_failed_first_one(application: Application) -> None:
+    """The note that the first try left in an empty secret is no obstacle, and nothing of it stays."""
+    for response in (script.error("invalid_grant"), RESPONSE):
+        begun = application.begin(expect=ANYONE, response=response)
+        with suppress(ChangeFailed):
+            application.grants.finish(begun.session, redirect(begun))
+
+    assert ("canary-refresh", 7) == (application.current()["refreshToken"], len(application.current()))
+
+
 def test_what_nobody_could_find_out(application: Application) -> None:
     """To expect an account takes a provider that names it, by the names that the profile has."""
     failing(lambda: application.begin(expect={}), ConfigurationError, match="values for some of realmId, or be ANYONE")
@@ -386,6 +398,8 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
         ConfigurationError,
         match="holds tokens of another provider than quickbooks",
     )
+    application.client.put_secret_value(SecretId="copy", SecretBinary=b"another program's")
+    failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="holds a value that is not a token document")
     application.client.delete_secret(SecretId=OTHER)
     failing(lambda: grants.begin(OTHER), SecretNotFound, match="`aws secretsmanager restore-secret")
 

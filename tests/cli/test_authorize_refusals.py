@@ -102,6 +102,10 @@ def test_a_secret_that_may_not_be_described(
         (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint rejected the client"),
         (script.html(403), "check the token endpoint (TOKEN_ENDPOINT), then run authorize again"),
         (script.status(500), "sent no tokens (HTTP 500)"),
+        (
+            script.status(200, b'{"data":{"accessToken":"canary-1","refreshToken":"canary-2"}}'),
+            "no usable access_token; /data/accessToken: text of 8 characters (letters, digits, others); /data/refresh",
+        ),
     ],
 )
 def test_no_tokens(  # noqa: PLR0917 - fixtures
@@ -120,3 +124,4 @@ def test_no_tokens(  # noqa: PLR0917 - fixtures
 
     assert 2 == ended.code
     assert printed in ended.screen
+    assert "canary" not in ended.screen

@@ -171,6 +171,7 @@ class Fleet:
     """A fleet with its table of claims, and one row for the secret."""
 
     def __init__(self, store: SecretsManagerServer, environment: dict[str, str], tables: DynamoDbServer) -> None:
+        self.tables = tables
         tables.create_table("prod", key="secret_arn")
         environment[tables.endpoint_variable] = tables.url
         tag = {"Key": "token-refresh:fleet", "Value": "prod"}
@@ -205,6 +206,28 @@ def test_a_member_of_a_fleet(cli: Cli, fleet: Fleet, grant: str, provider: Autho
     seen = fleet.index.by_arn[fleet.arn].seen
     assert seen is not None
     assert (State.EMPTY, "SecretEmpty", None) == (seen.state, seen.error_type, seen.tokens.expires_at)
+
+
+def test_a_member_with_a_copy(cli: Cli, fleet: Fleet, store: SecretsManagerServer) -> None:
+    """The copy of a member says since when its grant is revoked, and holds no token any more."""
+    fleet.tables.tags["prod"] = {"token-refresh:published-under": "published/"}
+    copy = f"published/{SECRET_ID}"
+    store.client().create_secret(Name=copy, SecretString='{"accessToken": "old"}')
+
+    ended = cli("revoke", "--fleet=prod", "--yes")
+
+    assert 0 == ended.code, ended.screen
+    said = json.loads(store.client().get_secret_value(SecretId=copy)["SecretString"])
+    assert {"revokedAt", "sourceVersionId"} == set(said), ended.screen
+
+
+def test_a_member_whose_copy_is_missing(cli: Cli, fleet: Fleet) -> None:
+    """A copy that nobody made keeps nobody from revoking."""
+    fleet.tables.tags["prod"] = {"token-refresh:published-under": "published/"}
+
+    ended = cli("revoke", "--fleet=prod", "--yes")
+
+    assert (0, True) == (ended.code, "Revoked: the secret holds no tokens." in ended.screen), ended.screen
 
 
 def test_a_member_without_a_row(cli: Cli, fleet: Fleet) -> None:

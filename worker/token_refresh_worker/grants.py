@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial, wraps
 from typing import Any, Final, ParamSpec, TypeVar
@@ -63,7 +63,7 @@ from token_refresh_worker.changes.consent import (
     take_redirect,
 )
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, base_document, to_refresh_with
-from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.response import FailedRequest, read_response
 from token_refresh_worker.providers.loader import load_provider, own_profiles
@@ -71,6 +71,7 @@ from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings, read_settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.published import is_published
@@ -109,13 +110,16 @@ class BegunGrant:
     """For `finish`. Plain JSON, without a secret but the PKCE verifier: keep it where the browser can't change it."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTokens:
     """What was stored: names and times."""
 
     secret_id: str
+    """The secret, as it was named."""
     region: str
+    """Its AWS region."""
     provider: str
+    """The profile's name."""
     account: Account
     """Whose grant it is, as far as the profile has `identity`; empty otherwise."""
     version_id: str
@@ -206,7 +210,7 @@ class Grants:
         variables: Mapping[str, str] | None = None,
         scope: str | None = None,
     ) -> BegunGrant:
-        """Begin an authorization: check all that can be checked before the user is asked.
+        """Check all that can be checked before the user is asked, and return where to redirect the browser.
 
         Args:
             secret_id: Name or ARN of the token secret. It must be there; it may be empty.
@@ -240,7 +244,9 @@ class Grants:
 
     @_sealed
     def finish(self, session: Mapping[str, Any] | None, url: str, *, confirm: Confirm | None = None) -> StoredTokens:
-        """Check the redirect, exchange its code once, and store the tokens on what is in the secret by then.
+        """Check the redirect, exchange its code once, store the tokens, and return what is stored.
+
+        They are put on what is in the secret by then.
 
         Args:
             session: `BegunGrant.session`, as it was kept under the redirect's `state`; None if it is gone.
@@ -290,7 +296,7 @@ class Grants:
         redirect: Mapping[str, str] | None = None,
         sent_at: datetime | None = None,
     ) -> StoredTokens:
-        """Store the token response of an application that exchanges the code itself.
+        """Store the token response of an application that exchanges the code itself, and return what is stored.
 
         Args:
             secret_id: As in `begin`, and so are `provider`, `expect` and `variables`.
@@ -345,6 +351,11 @@ class Grants:
         if provider:
             load_provider(provider, own_profiles(self._settings))
         known = fields_of(current)
+        if current is not None and not known and not _is_empty(current):
+            raise InvalidSecretDocument(
+                f"{secret} holds a value that is not a token document; nothing was sent",
+                fix="name another secret, or store {} in this one",
+            )
         if is_published(known):
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
         if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
@@ -353,7 +364,8 @@ class Grants:
         def settings(fields: Mapping[str, object]) -> Settings:
             given = {**self._settings, "TOKEN_SECRET_ID": secret_id, "LOG_LEVEL": ""}  # That one is the application's.
             given |= named_provider(given, fields, lambda: secret)
-            return read_settings({"CLAIM_TABLE": claim_table_of(fields) or "", **given})
+            given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
+            return read_settings(given)
 
         change = partial(with_provider, name=provider, variables=variables)
         return _Opened(
@@ -379,6 +391,11 @@ class Grants:
             client_secret=client.client_secret,
         )
         return replace(authorization, again=_AGAIN), client, parts
+
+
+def _is_empty(version: SecretVersion) -> bool:
+    """Whether a version without keys may be replaced: an empty object, or the note of a redirect without tokens."""
+    return is_redirect_note(version.value) or (version.value is not None and version.value.reveal().strip() == "{}")
 
 
 def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:
