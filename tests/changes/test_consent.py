@@ -66,9 +66,10 @@ def test_what_the_response_says_spares_the_secret(came: dict[str, Any]) -> None:
     assert (1, before) == (len(world.endpoint.requests), world.current())
 
 
-def test_the_expected_account_is_stored() -> None:
-    """The right account is stored, also where one side has its identifier as a number."""
-    world = World(merchant_id=7)
+@pytest.mark.parametrize("before", [7, 8])
+def test_the_expected_account_is_stored(before: int) -> None:
+    """The right account is stored, whatever was there, also where one side has its identifier as a number."""
+    world = World(merchant_id=before)
     world.endpoint.responses.append(replace(tokens(7), kept={"merchant_id": "7"}))
 
     complete(world, "square", {"merchant_id": 7}, {})

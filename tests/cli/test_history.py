@@ -72,7 +72,7 @@ def test_not_found(cli: Cli) -> None:
     """A secret that is not there has no history."""
     ended = cli("history")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "SecretNotFound" in ended.err
 
 

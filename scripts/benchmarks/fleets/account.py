@@ -87,10 +87,11 @@ class VirtualSecretsManager:
         """Move a label."""
         return self._call("UpdateSecretVersionStage", what, writes=True)
 
-    def store(self, name: str, document: dict[str, Any]) -> str:
-        """Create a secret, as an operator would before the benchmark begins; give its ARN."""
+    def store(self, name: str, document: dict[str, Any] | None) -> str:
+        """Create a secret, or an empty one, as an operator would before the benchmark begins; give its ARN."""
         now = self.clock.now.timestamp() - 3600
-        request = {"Name": name, "SecretString": json.dumps(document), "ClientRequestToken": f"{name:0>40}"}
+        value = {"SecretString": json.dumps(document)} if document is not None else {}
+        request = {"Name": name, "ClientRequestToken": f"{name:0>40}", **value}
         model = SecretsModel()
         secret_arn = str(model.call("CreateSecret", request, now=now)["ARN"])
         self.models[secret_arn] = model
@@ -118,6 +119,8 @@ class VirtualSecretsManager:
             raise _refusal(operation, "AccessDeniedException", "not authorized to perform: kms:GenerateDataKey")
         if operation == "GetSecretValue" and what["SecretId"] in self.unreadable:
             raise _refusal(operation, "AccessDeniedException", "Access to KMS is not allowed")
+        if what["SecretId"] not in self.models:
+            raise _refusal(operation, "ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
         try:
             response = self.models[what["SecretId"]].call(operation, what, now=self.clock.now.timestamp())
         except ServiceError as error:

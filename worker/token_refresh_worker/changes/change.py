@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
+from token_refresh.advice import Advice
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
@@ -30,6 +31,13 @@ CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
 
 class ChangeFailed(TokenRefreshError):  # noqa: N818 - named as the other failures are
     """A change can't be made; the message says why, and what to do."""
+
+    @classmethod
+    def for_now(cls, what: str, *, fix: str | Advice = ()) -> Self:
+        """Give the error of a change that another try may make."""
+        error = cls(what, fix=fix)
+        error.needs_person = False
+        return error
 
 
 class Silent:

@@ -40,7 +40,7 @@ class VersionKind(StrEnum):
     CLAIM = "claim"
     RECORD = "record of a failed attempt"
     RESPONSE = "response that can't be read"
-    PROBE = "probe of doctor"
+    PROBE = "probe of a permission"
     REDIRECT = "note that a redirect was taken"
     LOCKED = "locked: KMS refuses its key"
 

@@ -25,6 +25,8 @@ class Copies:
 
     context: Context
     template: str
+    is_proven: bool = False
+    """Whether an operator's setting says it, and not a tag alone."""
 
     def name_of(self, secret_id: str) -> str:
         """Give the name of a secret's copy."""
@@ -90,8 +92,9 @@ def find_copies(context: Context, fleet: str) -> Copies | None:
 
     Where the tag can't be read, say so, and make no copies: `fleet status` then says which are missing.
     """
-    if template := context.environment.get(Variable.PUBLISHED_SECRET_ID):
-        return Copies(context=context, template=template)
+    template = context.environment.get(Variable.PUBLISHED_SECRET_ID, "")
+    if "{secret}" in template:  # One without is of a single secret, left in the shell.
+        return Copies(context=context, template=template, is_proven=True)
     try:
         table = context.ask("dynamodb:DescribeTable", "fleet table", fleet, TableName=fleet)["Table"]["TableArn"]
         tags = tags_in(context.ask("dynamodb:ListTagsOfResource", "fleet table", fleet, ResourceArn=table))

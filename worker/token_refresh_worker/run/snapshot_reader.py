@@ -193,13 +193,15 @@ class SnapshotReader:
         """Read a token set; None if it is missing or unreadable: either way nobody knows what the attempt brought."""
         version_id = staged_version_id(attempt.claim_id, attempt.version_id)
         known, version = self.memory.staged.get(version_id) or self._sets.get(version_id), None
-        if known is None and attempt.claim_id not in self._locked:
-            self._locked.add(attempt.claim_id)
-            with UnlessLocked():
-                version = self._read(version_id=version_id)
-                self._locked.remove(attempt.claim_id)
-        if version is None:
+        if known is not None or attempt.claim_id in self._locked:
             return known
+        locked = True
+        with UnlessLocked():
+            version, locked = self._read(version_id=version_id), False
+        if locked:
+            self._locked.add(attempt.claim_id)
+        if version is None:
+            return None
         with suppress(InvalidSecretDocument):
             self._sets[version_id] = self._token_set(version)
         return self._sets.get(version_id)

@@ -37,7 +37,7 @@ _WORDS = {Health.HEALTHY: "ok", Health.ATTENTION: "look", Health.BROKEN: "FAILED
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "bold red", Health.UNKNOWN: "dim"}
 
 
-@command("doctor", "", "--function token-refresh-prod", "--consumer-version 1b2c3d4e", as_deployed=False)
+@command("doctor", "", "--function token-refresh-prod", "--consumer-version 1b2c3d4e", failed=1, as_deployed=False)
 def doctor(
     context: Context,
     *,
