@@ -84,3 +84,12 @@ def test_reads_that_stay_stale_use_no_code(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(SecretEmpty, match="has no value yet"):
         take_redirect(world.run().parts, "state")
+
+
+def test_a_taken_redirect_is_no_token_document() -> None:
+    """An empty secret whose first exchange failed is still empty for a run: nobody has to mend it."""
+    world = World(stored=False)
+    take_redirect(world.run().parts, "state")
+
+    with pytest.raises(SecretEmpty, match="has no value yet"):
+        world.execute()

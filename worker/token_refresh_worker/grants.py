@@ -42,7 +42,6 @@ from token_refresh_worker.changes.authorization import (
 )
 from token_refresh_worker.changes.change import (
     PROVIDER_KEY,
-    REDIRECT_NOTE,
     ChangeFailed,
     Silent,
     claim_table_of,
@@ -64,7 +63,7 @@ from token_refresh_worker.changes.consent import (
     take_redirect,
 )
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, base_document, to_refresh_with
-from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.response import FailedRequest, read_response
 from token_refresh_worker.providers.loader import load_provider, own_profiles
@@ -116,8 +115,11 @@ class StoredTokens:
     """What was stored: names and times."""
 
     secret_id: str
+    """The secret, as it was named."""
     region: str
+    """Its AWS region."""
     provider: str
+    """The profile's name."""
     account: Account
     """Whose grant it is, as far as the profile has `identity`; empty otherwise."""
     version_id: str
@@ -208,7 +210,7 @@ class Grants:
         variables: Mapping[str, str] | None = None,
         scope: str | None = None,
     ) -> BegunGrant:
-        """Begin an authorization: check all that can be checked before the user is asked.
+        """Check all that can be checked before the user is asked, and return where to redirect the browser.
 
         Args:
             secret_id: Name or ARN of the token secret. It must be there; it may be empty.
@@ -242,7 +244,9 @@ class Grants:
 
     @_sealed
     def finish(self, session: Mapping[str, Any] | None, url: str, *, confirm: Confirm | None = None) -> StoredTokens:
-        """Check the redirect, exchange its code once, and store the tokens on what is in the secret by then.
+        """Check the redirect, exchange its code once, store the tokens, and return what is stored.
+
+        They are put on what is in the secret by then.
 
         Args:
             session: `BegunGrant.session`, as it was kept under the redirect's `state`; None if it is gone.
@@ -292,7 +296,7 @@ class Grants:
         redirect: Mapping[str, str] | None = None,
         sent_at: datetime | None = None,
     ) -> StoredTokens:
-        """Store the token response of an application that exchanges the code itself.
+        """Store the token response of an application that exchanges the code itself, and return what is stored.
 
         Args:
             secret_id: As in `begin`, and so are `provider`, `expect` and `variables`.
@@ -391,8 +395,7 @@ class Grants:
 
 def _is_empty(version: SecretVersion) -> bool:
     """Whether a version without keys may be replaced: an empty object, or the note of a redirect without tokens."""
-    text = version.value.reveal() if version.value else ""
-    return text.strip() == "{}" or text.startswith(REDIRECT_NOTE)
+    return is_redirect_note(version.value) or (version.value is not None and version.value.reveal().strip() == "{}")
 
 
 def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:

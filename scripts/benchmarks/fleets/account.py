@@ -87,11 +87,11 @@ class VirtualSecretsManager:
         """Move a label."""
         return self._call("UpdateSecretVersionStage", what, writes=True)
 
-    def store(self, name: str, document: dict[str, Any] | None) -> str:
-        """Create a secret, or an empty one, as an operator would before the benchmark begins; give its ARN."""
+    def store(self, name: str, document: dict[str, Any], *, version_id: str | None = None) -> str:
+        """Create a secret, as an operator would before the benchmark begins; give its ARN."""
         now = self.clock.now.timestamp() - 3600
-        value = {"SecretString": json.dumps(document)} if document is not None else {}
-        request = {"Name": name, "ClientRequestToken": f"{name:0>40}", **value}
+        version = version_id or version_of(name)
+        request = {"Name": name, "SecretString": json.dumps(document), "ClientRequestToken": version}
         model = SecretsModel()
         secret_arn = str(model.call("CreateSecret", request, now=now)["ARN"])
         self.models[secret_arn] = model
@@ -129,6 +129,11 @@ class VirtualSecretsManager:
             response = {**response, "CreatedDate": datetime.fromtimestamp(response["CreatedDate"], UTC)}
         headers = {"date": format_datetime(self.clock.now, usegmt=True)}
         return {**response, "ResponseMetadata": {"HTTPHeaders": headers}}
+
+
+def version_of(name: str) -> str:
+    """Give the ID of a secret's first version."""
+    return f"{name:0>40}"
 
 
 def _during(span: tuple[float, float], clock: VirtualClock) -> bool:

@@ -73,7 +73,7 @@ def herd(secrets: int, seed: int) -> Iterator[Result]:
 
 
 def copies(secrets: int, seed: int) -> Iterator[Result]:
-    """All are due at once, and each has a copy to fill; one in twenty copies is missing."""
+    """All are due at once, and each has a copy; one in twenty copies is missing."""
     minutes = dict.fromkeys((False, True), 0)
     for published in minutes:
         world = World(shared(secrets), due=at_once, seed=seed, copies=published)

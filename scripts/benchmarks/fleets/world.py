@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from benchmarks.fleets.account import Bucket, Killed, VirtualQueue, VirtualSecretsManager
+from benchmarks.fleets.account import Bucket, Killed, VirtualQueue, VirtualSecretsManager, version_of
 from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, Fault, VirtualProvider
 from benchmarks.fleets.runs import FLEET, POLICY, TABLE, host_name, virtual_invocation
@@ -18,6 +18,7 @@ from benchmarks.fleets.table import VirtualDynamoDb
 from testbed.fakes import FakeLog
 from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.refresh_window import refresh_window
+from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.breaker import STORE
@@ -81,7 +82,7 @@ class World:
             hosts: How many token hosts each provider has.
             seed: Of everything that is random.
             keeps: Whether the table keeps tokens that Secrets Manager refuses.
-            copies: Whether each secret has a copy for services, which is empty at first.
+            copies: Whether each secret has a copy for services.
         """
         # The runs draw from the module's own generator; the same seed gives the same figures on any machine.
         random.seed(seed)
@@ -247,7 +248,9 @@ class World:
             },
         )
         if self.copies is not None:
-            self.copies[secret_arn] = self.account.store(f"published/{provider}/{number}", None)
+            of = published_version_id(version_of(f"{provider}/{number}"))
+            published = {"accessToken": "access", "expiresAt": round(expires_at.timestamp() * 1000)}
+            self.copies[secret_arn] = self.account.store(f"published/{provider}/{number}", published, version_id=of)
         seen = Seen(
             at=issued_at,
             state=State.HEALTHY,

@@ -75,8 +75,6 @@ def swap(store: SecretStore, replaced: str | None, version_id: str, value: Secre
 PROBE_LABEL: Final = "REFRESH_PROBE"
 PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
 """The version that is stored to try the caller's permissions; it holds no token."""
-REDIRECT_NOTE: Final = "an authorization's redirect was taken"
-"""How the version begins that says so."""
 PROBE: Final = '{"probe":"token-refresh doctor"}'
 
 

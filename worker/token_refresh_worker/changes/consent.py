@@ -9,9 +9,9 @@ from token_refresh.errors import ConfigurationError, SecretStoreError
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
-from token_refresh_worker.changes.change import PROBE_LABEL, REDIRECT_NOTE, ChangeFailed, repeated
+from token_refresh_worker.changes.change import PROBE_LABEL, ChangeFailed, repeated
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
-from token_refresh_worker.core.versions import CURRENT, redirect_version_id
+from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_version_id
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.parts import Parts
@@ -111,7 +111,6 @@ def take_redirect(parts: Parts, state: str) -> datetime:
         RedirectTaken: Somebody has taken it.
         SecretStoreError: Secrets Manager refused.
     """
-    # No JSON object: in a secret without a value it becomes the current version, and nothing of it may stay.
     note = SecretValue(f"{REDIRECT_NOTE}, {parts.nonce()}")
     if not parts.store.put(redirect_version_id(state), note, label=PROBE_LABEL):
         raise RedirectTaken(

@@ -36,10 +36,16 @@ class Copies:
         """Make the copy of a secret, empty and under the secret's own key, unless it is there.
 
         Raises:
-            ConfigurationError: Another secret has its name.
+            ConfigurationError: Another secret has its name, or the secret is itself where copies are.
             TokenRefreshError: Secrets Manager refuses, or can't be reached.
         """
         source, name = secret_name(secret_id), self.name_of(secret_id)
+        under = self.template.partition("{secret}")[0]
+        if source.startswith(under):
+            raise ConfigurationError(
+                f"secret {source} is under {under}, where copies are: who may read those would read its refresh token",
+                fix="Give it another name",
+            )
         found = self._described(name)
         if found is None:
             given: dict[str, Any] = {"KmsKeyId": kms_key} if kms_key else {}

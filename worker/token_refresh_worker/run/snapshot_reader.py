@@ -19,7 +19,7 @@ from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.locked import translated
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
-from token_refresh_worker.core.versions import CLAIM, CURRENT, response_version_id, staged_version_id
+from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
 from token_refresh_worker.run.memory import Memory
@@ -106,7 +106,7 @@ class SnapshotReader:
 
     def _current(self, copy: SecretVersion | None) -> TokenSet:
         version = self._read(label=CURRENT)
-        if version is None:
+        if version is None or is_redirect_note(version.value):
             raise no_value(self.parts.secret)
         if copy is not None and version.arn == copy.arn:
             raise published_itself(self.parts.secret)
