@@ -53,6 +53,7 @@ class DeployCommand:
 
     command: str
     name: str | None
+    """Of a file in infra/deployments, without its ending; or the absolute path of a file elsewhere."""
     options: tuple[str, ...]
 
     @property
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> None:
     """Check what can be checked without the CDK, then become the CDK's command."""
     try:
         request = parse(arguments)
-        values = read_file(request.name)
+        values = {**read_file(request.name), **request.context}
         if request.command not in WITHOUT_AWS:
             account, region = check_credentials(values), region_of(values)
             where = f"account {account}, region {region}"
@@ -114,11 +115,12 @@ def look_ahead(request: DeployCommand, account: str, region: str) -> None:
     make: Any = boto3.client
     asked = Preflight(
         name=str(request.name),
+        file=shown(str(request.name)),
         stack=parameters.stack_name,
         region=region,
         template=synthesised(values),
         previous_keys=parameters.previous_kms_keys,
-        client=lambda service: make(service, region_name=region),
+        client=lambda service, of: make(service, region_name=of),
     )
     problems = asked.problems()
     if asked.unread:
@@ -156,10 +158,14 @@ def deploy(command: list[str], region: str) -> int:
 
 
 def parse(arguments: list[str]) -> DeployCommand:
-    """Read `[COMMAND] NAME [OPTION...]`; without a name, context says everything."""
+    """Read `[COMMAND] NAME [OPTION...]`; without a name, context says everything. A path ends in `.toml`."""
     rest = list(arguments)
     command = rest.pop(0) if rest and rest[0] in COMMANDS else "deploy"
     name = rest.pop(0) if rest and not rest[0].startswith("-") else None
+    if name is not None and name.endswith(".toml"):
+        name = str(Path(name).resolve())
+    if used := [option for option in rest if option.partition("=")[0] == "--profile"]:
+        raise Refused(f"{used[0]} is the cdk command's alone: set AWS_PROFILE in its place", EX_USAGE)
     if name is None and not {"-c", "--context"} & set(rest):
         raise Refused(f"name a deployment: scripts/deploy {command} NAME, one of: {', '.join(there_are())}", EX_USAGE)
     return DeployCommand(command=command, name=name, options=tuple(rest))
@@ -172,7 +178,12 @@ def there_are() -> list[str]:
 
 def file_of(name: str) -> Path:
     """Return a deployment's file."""
-    return INFRA / "deployments" / f"{name}.toml"
+    return Path(name) if name.endswith(".toml") else INFRA / "deployments" / f"{name}.toml"
+
+
+def shown(name: str) -> str:
+    """Return that file as messages name it."""
+    return name if name.endswith(".toml") else f"infra/deployments/{name}.toml"
 
 
 def read_file(name: str | None) -> Mapping[str, Any]:
@@ -183,12 +194,12 @@ def read_file(name: str | None) -> Mapping[str, Any]:
         return tomllib.loads(file_of(name).read_text("utf-8"))
     except FileNotFoundError:
         raise Refused(
-            f"infra/deployments/{name}.toml does not exist (there are: {', '.join(there_are())}). "
-            f"Make it: echo 'environment = \"{name}\"' > infra/deployments/{name}.toml",
+            f"{shown(name)} does not exist (there are: {', '.join(there_are())}). "
+            f"Make it: echo 'environment = \"{file_of(name).stem}\"' > {shown(name)}",
             EX_USAGE,
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"infra/deployments/{name}.toml is not TOML: {error}", EX_USAGE) from None
+        raise Refused(f"{shown(name)} is not TOML: {error}", EX_USAGE) from None
 
 
 def check_credentials(values: Mapping[str, Any]) -> str:
@@ -204,6 +215,8 @@ def check_credentials(values: Mapping[str, Any]) -> str:
         raise Refused(f"AWS refuses the credentials ({code}). {_SET_CREDENTIALS}", EX_NOPERM) from None
     except BotoCoreError as error:
         raise Refused(f"no usable AWS credentials ({type(error).__name__}). {_SET_CREDENTIALS}", EX_NOPERM) from None
+    if (meant := values.get("account") or account) != account:
+        raise Refused(f"the deployment is for account {meant}, these credentials are for {account}", EX_NOPERM)
     return account
 
 

@@ -19,8 +19,8 @@ _KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]
 _MADE_ANEW: Final = frozenset({"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
 """States of a stack that the CDK deletes, and creates again."""
 
-MakeClients = Callable[[str], Any]
-"""Makes a client of boto3 for a service, in the deployment's region."""
+MakeClients = Callable[[str, str], Any]
+"""Makes a client of boto3 for a service in a region."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Problem:
     text: str
     fix: Advice
     is_fatal: bool = True
-    """Whether the deployment would be rolled back; else it succeeds, and does not work yet."""
+    """Whether the deployment would be rolled back; else it succeeds, and something of it does not work."""
 
     def __str__(self) -> str:
         return f"{self.text}. Fix: {in_words(self.fix)}"
@@ -41,7 +41,8 @@ class Preflight:
     """One deployment, as a template, and the account that it goes to."""
 
     name: str
-    """The deployment's file."""
+    """As `scripts/deploy` takes it."""
+    file: str
     stack: str
     region: str
     template: Mapping[str, Any]
@@ -63,10 +64,12 @@ class Preflight:
     def _resources(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield from self.template["Resources"].items()
 
-    def _ask(self, service: str, action: str, expected: str = "", **members: Any) -> Mapping[str, Any] | None:
+    def _ask(
+        self, service: str, action: str, expected: str = "", *, region: str | None = None, **members: Any
+    ) -> Mapping[str, Any] | None:
         """Return a response; None where it is the expected error, and nothing in it where the caller may not ask."""
         try:
-            response: Mapping[str, Any] = getattr(self.client(service), action)(**members)
+            response: Mapping[str, Any] = getattr(self.client(service, region or self.region), action)(**members)
         except (ClientError, BotoCoreError) as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
             if code == expected:
@@ -108,7 +111,7 @@ class Preflight:
                 "functions that reserve none",
                 fix=(fix[0], fix[1].format("reserved_concurrency, 0 reserves none,")),
             )
-        if at_once and unreserved < at_once + DISPATCHER_AND_RESYNC:
+        if at_once and not more and unreserved < at_once + DISPATCHER_AND_RESYNC:
             yield Problem(
                 text=f"the account lets {unreserved} functions run at once, and the fleet uses "
                 f"{at_once + DISPATCHER_AND_RESYNC}: Lambda will refuse its runs",
@@ -122,20 +125,15 @@ class Preflight:
 
     def _keys(self) -> Iterator[Problem]:
         for key in sorted(set(_KEY.findall(str(self.template))) - set(self.previous_keys)):
-            if f":{self.region}:" not in key:  # of a replica
-                continue
-            found = self._ask("kms", "describe_key", "NotFoundException", KeyId=key)
+            region = key.split(":")[3]  # another one is a replica's, which CloudFormation lets fail in silence
+            found = self._ask("kms", "describe_key", "NotFoundException", region=region, KeyId=key)
             state = "missing" if found is None else found.get("KeyMetadata", {}).get("KeyState", "Enabled")
-            fixes: dict[str, Advice] = {
-                "Disabled": (self._command("aws kms enable-key --key-id {}", key),),
-                "PendingDeletion": (
-                    *(self._command("aws kms cancel-key-deletion --key-id {}", key), ", then "),
-                    self._command("aws kms enable-key --key-id {}", key),
-                ),
-            }
-            if state != "Enabled":
-                fix = fixes.get(state, (f"name another key in infra/deployments/{self.name}.toml",))
-                yield Problem(text=f"key {key} is {state}", fix=fix)
+            enable = Command.of("aws kms enable-key --key-id {} --region {}", key, region)
+            cancel = Command.of("aws kms cancel-key-deletion --key-id {} --region {}", key, region)
+            fixes: dict[str, Advice] = {"Disabled": (enable,), "PendingDeletion": (cancel, ", then ", enable)}
+            if state not in {"Enabled", "Updating"}:
+                fix = fixes.get(state, (f"name another key in {self.file}",))
+                yield Problem(text=f"key {key} is {state}", fix=fix, is_fatal=region == self.region)
 
     def _resources_of_the_stack(self) -> set[str] | Problem | None:
         """Return the logical IDs that the stack has, or why no deployment can begin; None if nobody may say."""
@@ -147,14 +145,23 @@ class Preflight:
         status = str(found["Stacks"][0]["StackStatus"])
         if status in _MADE_ANEW:
             return set()
-        if status == "UPDATE_ROLLBACK_FAILED":
-            fix = self._command("aws cloudformation continue-update-rollback --stack-name {}", self.stack)
-            return Problem(text=f"stack {self.stack} is {status}", fix=(fix,))
-        if status.endswith("_IN_PROGRESS"):
-            fix = self._command("aws cloudformation describe-stack-events --stack-name {}", self.stack)
-            return Problem(text=f"stack {self.stack} is {status}", fix=("wait until that has ended: ", fix))
+        if fix := self._before_an_update(status):
+            return Problem(text=f"stack {self.stack} is {status}", fix=fix)
         listed = self._ask("cloudformation", "describe_stack_resources", StackName=self.stack)
-        return {r["LogicalResourceId"] for r in listed["StackResources"]} if listed else None
+        # What a removed parameter left in the account may be listed, too, and is in the way all the same.
+        gone, resources = {"DELETE_COMPLETE", "DELETE_SKIPPED"}, (listed or {}).get("StackResources")
+        return resources and {r["LogicalResourceId"] for r in resources if r["ResourceStatus"] not in gone}
+
+    def _before_an_update(self, status: str) -> Advice:
+        """Return what must happen before a stack in this state can be updated."""
+        if status == "UPDATE_ROLLBACK_FAILED":
+            return (self._command("aws cloudformation continue-update-rollback --stack-name {}", self.stack),)
+        if status == "DELETE_FAILED":
+            return (Command.of("scripts/deploy destroy {}", self.name),)
+        if status.endswith("_IN_PROGRESS"):
+            see = self._command("aws cloudformation describe-stack-events --stack-name {}", self.stack)
+            return "wait until that has ended: ", see
+        return ()
 
     def _taken(self, resource: Mapping[str, Any]) -> Iterator[Problem]:
         """Report a name that something else has: the resource could not be made."""
@@ -174,7 +181,7 @@ class Preflight:
         if found is None or "ARN" not in found:
             return
         which = "published_secret" if name.endswith("-published") else "token_secret"
-        adopt = f'adopt it, with {which} = "{name}" in infra/deployments/{self.name}.toml'
+        adopt = f'adopt it, with {which} = "{name}" in {self.file}'
         if "DeletedDate" in found:
             restore = self._command("aws secretsmanager restore-secret --secret-id {}", name)
             delete = self._command(
@@ -206,5 +213,5 @@ class Preflight:
     def _table(self, name: str) -> Iterator[Problem]:
         found = self._ask("dynamodb", "describe_table", "ResourceNotFoundException", TableName=name)
         if found is not None and "Table" in found:
-            adopt = f'take it over, with claim_table = "{name}" in infra/deployments/{self.name}.toml'
+            adopt = f'take it over, with claim_table = "{name}" in {self.file}'
             yield Problem(text=f"table {name} exists outside of stack {self.stack}", fix=(adopt,))

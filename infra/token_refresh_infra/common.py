@@ -28,7 +28,9 @@ _KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 _KEY = rf"create|{_KEY_ARN}"
 _TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
 _BOUNDARY = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+"
-_TAG = r"(?!aws:|token-refresh:|environment=)[\w .:/+@-]{1,128}=[\w .:/=+@-]{0,256}"
+_TAG = r"(?!(?i:aws:|token-refresh:|environment=))[\w .:/+@-]{1,128}=[\w .:/=+@-]{0,256}"
+TAGS_LIMIT = 44
+"""Of the 50 that AWS allows, the stack's own need up to six."""
 _BUS = r"[A-Za-z0-9_./-]{1,256}"
 _USUAL_ENVIRONMENTS = ("dev", "staging", "prod")
 STACK_NAME_LIMIT = 64  # Lambda's for a function's name, and EventBridge Scheduler's for a schedule's
@@ -113,9 +115,27 @@ def family_problem(prefix: str) -> str | None:
     return None
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether a secret's name can begin with both prefixes."""
+    return one.startswith(other) or other.startswith(one)
+
+
 def kept_tokens_key() -> Reader:
     """Read which key encrypts tokens that a claim table keeps."""
     return text(f"{NONE}|{_KEY}", "create, none or the ARN of a key")
+
+
+def own_tags() -> Reader:
+    """Read tags; IAM takes no two whose names differ by case alone."""
+    each = several(_TAG, "NAME=VALUE, not one of AWS or of this stack")
+
+    def read(name: str, value: Any) -> tuple[str, ...]:
+        found: tuple[str, ...] = each(name, value)
+        if len({tag.partition("=")[0].lower() for tag in found}) < len(found) or len(found) > TAGS_LIMIT:
+            raise ParameterError(f"{name}: must be at most {TAGS_LIMIT}, each name once, whatever its case")
+        return found
+
+    return read
 
 
 def event_bus() -> Reader:
@@ -154,7 +174,7 @@ class CommonParameters:
     """IDs of the subnets that functions run in; with `vpc_security_groups` (docs/deploy.md#in-a-vpc)."""
     vpc_security_groups: Annotated[tuple[str, ...], several(r"sg-[0-9a-f]{8,17}", "IDs of groups, as in sg-0a1b2c3d")]
     """IDs of the functions' security groups."""
-    tags: Annotated[tuple[str, ...], several(_TAG, "NAME=VALUE, not one of AWS or of this stack")]
+    tags: Annotated[tuple[str, ...], own_tags()]
     """Tags of all resources, as in `["team=growth", "cost-centre=12"]`."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
     """Metrics are logged at every level."""
@@ -203,6 +223,9 @@ class CommonParameters:
     def check(self) -> None:
         """Refuse what this mode's own parameters don't allow."""
 
+    def check_beside(self, other: "CommonParameters", file: str) -> None:
+        """Refuse what the deployment in another file, of the same account and region, doesn't allow."""
+
     def check_provider(self, provider: Provider) -> None:
         """Refuse a provider that has ended; a worker that is deployed goes on, and says so."""
         today = datetime.now(UTC).date()
@@ -246,7 +269,7 @@ class CommonParameters:
         if key is None:
             return
         self.check_place("kept_tokens_key", key)
-        if key != CREATE and key == self.kms_key:
+        if key != CREATE and key in {self.kms_key, *self.previous_kms_keys}:
             raise ParameterError(
                 "kept_tokens_key: must be another key than kms_key, which may be why Secrets Manager refuses tokens"
             )

@@ -64,7 +64,7 @@ def readers_of(cls: type) -> dict[str, "Reader | Each"]:
 
 def nearest(name: str, known: Collection[str]) -> str | None:
     """Return the parameter that an unknown name was probably meant to be."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.8)
     return near[0] if near else None
 
 
@@ -133,7 +133,7 @@ def whole(default: int, *, low: int, high: int) -> Reader:
 
     def read(name: str, value: Any) -> int:
         number = str(default if value is None else value)
-        if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", number) or not low <= int(number) <= high:
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", number) or not low <= int(number) <= high:
             raise ParameterError(f"{name}: must be a whole number from {low} to {high}, is {value!r}")
         return int(number)
 

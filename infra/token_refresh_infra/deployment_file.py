@@ -1,4 +1,7 @@
-"""Deployments as files: `infra/deployments/NAME.toml` holds the parameters of one, flat, one a line, kept in git."""
+"""Deployments as files: `infra/deployments/NAME.toml` holds the parameters of one, flat, one a line, kept in git.
+
+A name that ends in `.toml` is the path of a file elsewhere.
+"""
 
 import re
 import tomllib
@@ -16,9 +19,10 @@ _NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 def path_of(name: str, folder: Path = FOLDER) -> Path:
     """Return where a deployment's file is, or belongs."""
-    if not re.fullmatch(_NAME, name):
+    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+    if not re.fullmatch(_NAME, path.stem if name.endswith(".toml") else name):
         raise ParameterError(f"{DEPLOYMENT}: must be lower case letters, digits and hyphens, is {name!r}")
-    return folder / f"{name}.toml"
+    return path
 
 
 def read_values(name: str, folder: Path = FOLDER) -> dict[str, Any]:
@@ -32,12 +36,12 @@ def read_values(name: str, folder: Path = FOLDER) -> dict[str, Any]:
         values = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ParameterError(
-            f"{DEPLOYMENT}: {path} does not exist; make it: echo 'environment = \"{name}\"' > {path}"
+            f"{DEPLOYMENT}: {path} does not exist; make it: echo 'environment = \"{path.stem}\"' > {path}"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ParameterError(f"{DEPLOYMENT}: {path} is not TOML: {error}") from None
     refuse_unknown(values, values, f" in {path}")
-    return {"environment": name} | values
+    return {"environment": path.stem} | values
 
 
 def read_deployment(
@@ -54,24 +58,30 @@ def read_deployment(
     """
     values = dict(defaults or {}) | read_values(name, folder) | dict(overrides or {})
     parameters = parameters_of(values)
-    _refuse_same_stack(name, parameters, folder)
+    _check_others(path_of(name, folder), parameters)
     return values, parameters
 
 
-def _refuse_same_stack(name: str, parameters: CommonParameters, folder: Path) -> None:
-    """Refuse two files for one stack: deploying the second would take the first one's function and schedule away."""
-    for path in sorted(folder.glob("*.toml")):
-        if path.stem == name:
+def _check_others(own: Path, parameters: CommonParameters) -> None:
+    """Refuse two files for one stack: deploying the second would take the first one's function and schedule away.
+
+    What else can't be side by side, the mode says.
+    """
+    for path in sorted(own.parent.glob("*.toml")):
+        if path == own:
             continue
         try:
-            other = parameters_of(read_values(path.stem, folder))
+            other = parameters_of(read_values(str(path)))
         except ParameterError:
             continue  # its own deployment says what is wrong with it
-        if other.stack_name == parameters.stack_name and not _in_different_places(parameters, other):
+        if _in_different_places(parameters, other):
+            continue
+        if other.stack_name == parameters.stack_name:
             raise ParameterError(
                 f"service: {path.name} makes the stack {other.stack_name}, too, and deploying this one would replace "
                 "it; give one of them another service, or a stack name in stack"
             )
+        parameters.check_beside(other, path.name)
 
 
 def _in_different_places(one: CommonParameters, other: CommonParameters) -> bool:

@@ -92,8 +92,10 @@ export function failedCall(thrown: unknown, place: Place, askedBy: AskedBy): Tok
     return named("SecretNotFound", `${where} is marked for deletion`, `restore it with ${restore}`);
   }
   if (code === "AccessDeniedException" || code === "DecryptionFailure") {
-    const action = code === "DecryptionFailure" || /kms/i.test(message) ? "kms:Decrypt on its key" : "secretsmanager:GetSecretValue";
-    return named("SecretAccessDenied", `${call} was denied (${code})`, `allow ${action} for the caller's role`);
+    const byKey = code === "DecryptionFailure" || /kms/i.test(message);
+    const key = "the caller's role needs kms:Decrypt on its key; if it may that, the key is disabled or waits for its deletion";
+    const fix = byKey ? key : "allow secretsmanager:GetSecretValue for the caller's role";
+    return named("SecretAccessDenied", `${call} was denied (${code})`, fix);
   }
   if (CREDENTIALS.test(code)) {
     const fix = "give the service an IAM role, or renew the credentials with aws sso login";

@@ -208,7 +208,7 @@ test("an error names the key's permission where the key can't be used", async ()
   const thrown = Object.assign(new Error("Access to KMS is not allowed"), { name: "AccessDeniedException" });
   const reader = new TokenReader("tokens", { client: { send: () => Promise.reject(thrown) } });
 
-  await assert.rejects(reader.get(), { name: "SecretAccessDenied", fix: "allow kms:Decrypt on its key for the caller's role" });
+  await assert.rejects(reader.get(), { name: "SecretAccessDenied", fix: /^the caller's role needs kms:Decrypt on its key; if it may that, the key is/ });
 });
 
 test("an error without a token names the token secret's status, by its name and region", async () => {

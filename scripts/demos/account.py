@@ -43,22 +43,25 @@ class Version:
 class Account:
     """An AWS account with the token secret, and its provider, for as long as the `with` block lasts."""
 
-    def __init__(self, handler: str = HANDLER, *, as_deployed: bool = False, single_use: bool = False) -> None:
+    def __init__(
+        self, handler: str = HANDLER, *, as_deployed: bool = False, grace_seconds: int = 86_400, rotates: bool = True
+    ) -> None:
         """Describe the account.
 
         Args:
             handler: The function's handler.
             as_deployed: Whether the secrets are those of the default deployment: the client credentials stand beside
                 the tokens, and a copy is published. Otherwise the credentials have a secret of their own.
-            single_use: Whether a refresh token is good once; otherwise the provider is set up like Upwork.
+            grace_seconds: How long a used refresh token is still good; as at Upwork, if nothing is said. 0: not at all.
+            rotates: Whether a refresh returns a new refresh token.
         """
         self._handler = handler
         self._client: dict[str, str] = {}
         self._as_deployed = as_deployed
         self._started = contextlib.ExitStack()
         self._versions: dict[str, str] = {}
-        self._grace_seconds = 0 if single_use else 86_400
-        self.provider = AuthorizationServer(grace_seconds=self._grace_seconds)
+        self._grace_seconds = grace_seconds
+        self.provider = AuthorizationServer(grace_seconds=grace_seconds, rotates=rotates)
         self.store = SecretsManagerServer()
         self.secrets: set[str] = set()
         """Every token and client secret that there ever was: what must be printed nowhere."""
@@ -100,17 +103,16 @@ class Account:
             "REPLAY_GRACE_SECONDS": str(self._grace_seconds),
         }
 
-    def function(self) -> Function:
-        """Describe a function process; the caller starts it."""
-        return Function(self.environment | {"AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME}, handler=self._handler)
+    def function(self, handler: str | None = None) -> Function:
+        """Describe a function process, with another handler if you name one; the caller starts it."""
+        environment = self.environment | {"AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME}
+        return Function(environment, handler=handler or self._handler)
 
     def authorize(self) -> None:
         """Do what a person does with a browser: authorize, and store the token set as a new version."""
         response = self.provider.authorize()
         now_ms = int(self.store.now() * 1000)
-        self._call(
-            "PutSecretValue",
-            TOKEN_SECRET_ID,
+        self.store_document(
             {
                 "accessToken": response["access_token"],
                 "refreshToken": response["refresh_token"],
@@ -121,9 +123,17 @@ class Account:
             | (self._client if self._as_deployed else {}),
         )
 
+    def begin_anew(self) -> None:
+        """Revoke every grant, make the token secret anew, and authorize."""
+        self.provider.revoke()
+        self.store.call("DeleteSecret", {"SecretId": TOKEN_SECRET_ID, "ForceDeleteWithoutRecovery": True})
+        self._create(TOKEN_SECRET_ID, None)
+        self.authorize()
+
     def let_hours_pass(self, hours: int) -> None:
-        """Move Secrets Manager's clock, the one clock that the worker goes by."""
+        """Move the clocks of Secrets Manager, the one that the worker goes by, and of the provider."""
         self.store.clock_offset_seconds += hours * 3600
+        self.provider.let_pass(hours * 3600)
 
     def current_document(self) -> dict[str, Any]:
         """Read what consumers read."""
@@ -149,6 +159,10 @@ class Account:
         """Count the refresh requests that the authorization server has received."""
         return sum(request.grant_type == "refresh_token" for request in self.provider.requests())
 
+    def rejected_requests(self) -> int:
+        """Count those that the authorization server has rejected."""
+        return sum(r.grant_type == "refresh_token" and r.error is not None for r in self.provider.requests())
+
     def api_status(self) -> int:
         """Return what the API says to a service that reads the token now."""
         return self.provider.api_status(self.current_document()["accessToken"])
@@ -164,9 +178,10 @@ class Account:
         tagged = [{"Key": key, "Value": other} for key, other in tags.items()]
         self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4()), "Tags": tagged, **text})
 
-    def _call(self, operation: str, name: str, document: dict[str, Any]) -> None:
+    def store_document(self, document: Mapping[str, Any]) -> None:
+        """Store a document as a new version of the token secret, as a person or another job does."""
         value = {"ClientRequestToken": str(uuid.uuid4()), "SecretString": json.dumps(document)}
-        self.store.call(operation, {"SecretId": name, **value})
+        self.store.call("PutSecretValue", {"SecretId": TOKEN_SECRET_ID, **value})
 
     def _learn(self, value: str) -> str:
         document = json.loads(value)

@@ -1,204 +1,311 @@
-"""The demo's short story: two disasters at a single-use provider, side by side with the handler that people write."""
+"""The demo's short story: what can go wrong, with the handler that people write, a careful one and the worker."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from demos.account import Account
 from demos.report import new_table
-from demos.story import RACERS, kill_when_it_stores
+from demos.story import kill_when_it_stores
+from testbed.aws.errors import ServiceError
 from testbed.aws_lambda.function import HANDLER, SCHEDULED_EVENT
+from token_refresh_worker.providers.provider import Rotation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Sequence
 
-    from testbed.aws_lambda.function import Invocation
+    from testbed.aws_lambda.function import Function, Invocation
+    from token_refresh_worker.providers.provider import Provider
 
-PLAIN: Final = "benchmarks.handlers.straightforward.handler"
 _JUST_DUE_HOURS: Final = 17  # An access token lives for 24 h and is due 8 h before its end.
-_UNAUTHORIZED: Final = 401
+_A_DAY_LATER_HOURS: Final = 25
 _INTRODUCTION: Final = (
-    ": two disasters, beside the handler that people write. All on this machine: a Secrets Manager with AWS's rules, "
-    "Lambda's runtime, and a real OAuth server (django-oauth-toolkit). It takes a refresh token that comes twice for "
-    "stolen, and revokes the grant.\n"
+    ": what goes wrong with three ways to refresh, on real parts, without an AWS account: a Secrets Manager with AWS's "
+    "rules, Lambda's runtime, an OAuth server (django-oauth-toolkit). A refresh token {tokens}.\n"
 )
-_CLAIM: Final = (
-    "Before a run sends the refresh token, it stores a claim: a version of the secret that gives this run alone the "
-    "right to. Then it sends, stores the new tokens, and lets services read them (AWSCURRENT)."
-)
-_NO_RESCUE: Final = (
-    "The new tokens died with the process. The plain handler sends the used token again; this worker raises an alarm, "
-    "and you authorize again in time. With a grace period, as Upwork has, the next run repeats: scripts/demo --all."
+_LEGEND: Final = (
+    "kept: runs go on. waits: runs fail, with an alarm, until it is safe; a later one went on. a person: the newest "
+    "tokens died with the response; nothing is revoked, and somebody authorizes again. LOST: the grant is revoked."
 )
 _READ_ON: Final = (
-    "Next: scripts/demo --all has every step, scripts/demo --serve is for your own code; docs/protocol.md says how it "
-    "works, docs/proof.md what was done to break it."
+    "Try --provider upwork, or yours; --all has every step of this worker, --serve is for your own code. "
+    "docs/protocol.md says how it works, docs/proof.md what was done to break it."
+)
+
+
+class Ending(StrEnum):
+    """What became of the grant, an hour and a run later."""
+
+    KEPT = "kept"
+    """The stored refresh token is the newest: runs go on by themselves."""
+    WAITS = "waits"
+    """It is, but runs fail for now; a day later one goes on."""
+    PERSON = "a person"
+    """The newest tokens died with a response. Nothing was revoked."""
+    LOST = "LOST"
+    """The provider has revoked the grant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """A handler, and how it is deployed."""
+
+    name: str
+    handler: str
+    about: str
+    write: int = 1
+    """The number of the write that stores new tokens."""
+    one_at_a_time: bool = False
+    """Whether Lambda lets one run wait for another: reserved concurrency 1."""
+
+
+CONTESTANTS: Final = (
+    Contestant(
+        name="plain handler",
+        handler="benchmarks.handlers.straightforward.handler",
+        about="what people write first: read, post, store (23 lines)",
+    ),
+    Contestant(
+        name="careful handler",
+        handler="benchmarks.handlers.careful.handler",
+        about="a due check, one run at a time (reserved concurrency 1), only what never left is sent again, stores "
+        "before it returns: scripts/benchmarks/handlers/careful.py (57 lines)",
+        one_at_a_time=True,
+    ),
+    Contestant(
+        name="this worker",
+        handler=HANDLER,
+        about="stores a claim first, a version of the secret that gives this run alone the right to send the token",
+        write=2,
+    ),
+)
+
+
+class Stage:
+    """One contestant on the account: a function, and a second process that runs the same code."""
+
+    def __init__(self, contestant: Contestant, account: Account, open_until: contextlib.ExitStack) -> None:
+        self.account = account
+        self.contestant = contestant
+        self._open = open_until
+        self.function = self._start()
+        self.beside = self._start()
+
+    def run(self) -> Invocation:
+        """Run as the schedule does."""
+        return self.function.invoke(SCHEDULED_EVENT)
+
+    def run_while_another_stores(self, beside: Function, event: object) -> None:
+        """Begin a run, hold the write of its new tokens, and run `event` in the meantime, or behind it."""
+        held = self.account.store.fault("hold_before", "PutSecretValue", nth=self.contestant.write)
+        first = self.function.begin(SCHEDULED_EVENT)
+        while not held.reached.wait(0.05) and not first.done():
+            pass
+        seen = len(self.account.store.calls)
+        second = beside.begin(event)
+        while beside is not self.function and not second.done() and not self._saw_claim(seen):
+            time.sleep(0.02)
+        held.release()
+        self.account.store.faults.clear()
+        first.result()
+        second.result()
+
+    def _saw_claim(self, seen: int) -> bool:
+        """Whether somebody has read which run has the claim, since so many calls; a forced run waits for that one."""
+        return any("REFRESH_CLAIM" in logged.call.version_stages for logged in self.account.store.calls[seen:])
+
+    def kill(self) -> None:
+        """Begin a run, and kill its process when it has the response."""
+        kill_when_it_stores(self.account, self.function, "hold_before", write=self.contestant.write)
+        self.function = self._start()
+
+    def fill_secret(self) -> None:
+        """Store the same document again until AWS allows no further version."""
+        with contextlib.suppress(ServiceError):
+            while True:
+                self.account.store_document(self.account.current_document())
+
+    def _start(self) -> Function:
+        return self._open.enter_context(self.account.function(self.contestant.handler))
+
+
+def _down(stage: Stage) -> None:
+    stage.account.provider.fail_next("before")
+    stage.run()
+
+
+def _overlap(stage: Stage) -> None:
+    waits = stage.contestant.one_at_a_time
+    stage.run_while_another_stores(stage.function if waits else stage.beside, SCHEDULED_EVENT)
+
+
+def _forced(stage: Stage) -> None:
+    stage.run_while_another_stores(stage.beside, {"force": True})
+
+
+def _second_deployment(stage: Stage) -> None:
+    stage.run_while_another_stores(stage.beside, SCHEDULED_EVENT)
+
+
+def _edit(stage: Stage) -> None:
+    opened = stage.account.current_document()
+    stage.run()
+    stage.account.store_document(opened | {"team": "sales"})
+
+
+def _gateway(stage: Stage) -> None:
+    stage.account.provider.fail_next("after")
+    stage.run()
+
+
+def _full(stage: Stage) -> None:
+    stage.fill_secret()
+    stage.run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that goes wrong, and how it ends for each contestant where a refresh token works once."""
+
+    title: str
+    play: Callable[[Stage], object]
+    expected: tuple[Ending, Ending, Ending]
+
+
+KEPT, WAITS, PERSON, LOST = Ending
+_COLOURS: Final = {KEPT: "green", WAITS: "yellow", PERSON: "yellow", LOST: "bold red"}
+EVENTS: Final = (
+    Event(title="the provider is down during a run", play=_down, expected=(KEPT, KEPT, WAITS)),
+    Event(title="two scheduled runs overlap", play=_overlap, expected=(LOST, KEPT, KEPT)),
+    Event(title="a forced run from a terminal beside a run", play=_forced, expected=(LOST, LOST, KEPT)),
+    Event(title="a second deployment on the same secret", play=_second_deployment, expected=(LOST, LOST, KEPT)),
+    Event(title="an operator's edit puts the used token back", play=_edit, expected=(LOST, LOST, KEPT)),
+    Event(title="killed between response and write", play=Stage.kill, expected=(LOST, LOST, PERSON)),
+    Event(title="a gateway's 503 after the provider redeemed", play=_gateway, expected=(LOST, LOST, PERSON)),
+    Event(title="the secret is full: 100 versions in a day", play=_full, expected=(LOST, LOST, WAITS)),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What one handler left behind."""
+    """What one event left behind."""
 
-    runs: tuple[str, ...]
-    """Outcomes and errors, in the order of the runs."""
-    accepted: int
-    """How many refresh requests brought tokens."""
-    rejected: int
-    """How many came with a token that was used before."""
-    api_status: int
-    """What the API says to a service that reads the token."""
-    secret: str
-    """What the secret holds, with labels."""
+    ending: Ending
+    rejected: int = 0
+    """How many refresh requests the provider rejected: each had a used token."""
 
 
-def play() -> int:
-    """Play it, and return the exit code: 1 if anything is otherwise than it says."""
+def play(provider: Provider | None = None) -> int:
+    """Play it, and return the exit code: 1 if anything is otherwise than it says.
+
+    Args:
+        provider: Whose refresh tokens the contest is played with; None: they work once.
+    """
     began = time.monotonic()
-    stage = _Stage()
-    stage.show(Text.assemble(("token-refresh-worker", "bold"), _INTRODUCTION))
-    stage.title("1  One healthy refresh")
-    stage.show(_CLAIM, 3)
-    healthy = _healthy()
-    stage.show(f"The run {healthy.runs[0]}, with {healthy.accepted} request. In the secret: {healthy.secret}.\n", 3)
-    stage.title(f"2  {RACERS} runs start at once: schedules overlap, Lambda repeats events")
-    races = [_race(handler) for handler in (PLAIN, HANDLER)]
-    stage.compare(
-        [
-            ("runs", *map(_counted, races)),
-            ("requests", *map(_requests, races)),
-            ("the grant", *map(_grant, races)),
-            ("a service's API call", *(f"HTTP {race.api_status}" for race in races)),
-            ("in the secret", *(race.secret for race in races)),
-        ]
-    )
-    stage.title("3  A run is killed between request and write; an hour later comes the next")
-    stage.show(_NO_RESCUE, 3)
-    kills = [_kill(handler) for handler in (PLAIN, HANDLER)]
-    stage.compare(
-        [
-            ("the next run", *(f"fails with {kill.runs[-1]}" for kill in kills)),
-            ("requests", *map(_requests, kills)),
-            ("the grant", *map(_grant, kills)),
-            ("in the secret", *(kill.secret for kill in kills)),
-        ]
-    )
-    (plain_race, race), (plain_kill, kill) = races, kills
-    stage.check((healthy.runs, healthy.accepted) == (("refreshed",), 1), "the healthy run refreshed")
-    stage.check(plain_race.rejected > 0 and plain_race.api_status == _UNAUTHORIZED, "the plain handler lost the race")
-    stage.check((race.accepted, race.rejected, race.api_status) == (1, 0, 200), "this worker redeemed once")
-    stage.check(plain_kill.rejected > 0, "the plain handler sent a used token")
-    stage.check((kill.rejected, kill.runs[-1]) == (0, "RefreshOutcomeUnknown"), "this worker sent nothing and said so")
-    return stage.conclude(
-        f"{2 * (RACERS + 2) + 1} runs, 2 of them killed. Used refresh tokens that were sent: the plain handler "
-        f"{plain_race.rejected + plain_kill.rejected}, this worker {race.rejected + kill.rejected}. Grants revoked: "
-        f"{_revoked(plain_race, plain_kill)} of 2, and {_revoked(race, kill)} of 2.",
-        f"Played in {time.monotonic() - began:.0f} s. {_READ_ON}",
-    )
+    console = Console(highlight=False)
+    console.print(Text.assemble(("token-refresh-worker", "bold"), _INTRODUCTION.format(tokens=_tokens(provider))))
+    told = Table.grid(padding=(0, 2))
+    for contestant in CONTESTANTS:
+        told.add_row(contestant.name, contestant.about)
+    console.print(told)
+    table = new_table("", *(contestant.name.removesuffix(" handler") for contestant in CONTESTANTS))
+    rows = _rows(provider)
+    for event, row in rows:
+        table.add_row(event.title, *(Text(ended.ending, _COLOURS[ended.ending]) for ended in row))
+    console.print(Padding(table, (1, 0)))
+    console.print(_LEGEND)
+    wrong = unexpected(rows, single_use=provider is None)
+    if wrong:
+        console.print(Text(f"FAILED, not so: {'; '.join(wrong)}", "bold red"))
+        return 1
+    console.print(Text(figures(rows), "bold"))
+    console.print(f"{advice(rows)} {_READ_ON}\nPlayed in {time.monotonic() - began:.0f} s.")
+    return 0
 
 
-class _Stage:
-    """Where it is shown, and what was not so."""
+def unexpected(rows: Sequence[tuple[Event, Sequence[Ended]]], *, single_use: bool) -> list[str]:
+    """Name what ended otherwise than it must.
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
-        self._wrong: list[str] = []
-
-    def show(self, text: str | Text, indent: int = 0) -> None:
-        self._console.print(Padding(text, (0, 0, 0, indent), expand=False))
-
-    def title(self, text: str) -> None:
-        self.show(Text(text, "bold"))
-
-    def compare(self, rows: list[tuple[str, ...]]) -> None:
-        """Show what both handlers left."""
-        table = new_table("", "plain handler", "this worker")
-        for row in rows:
-            table.add_row(*row)
-        self._console.print(Padding(table, (0, 0, 1, 3), expand=False))
-
-    def check(self, holds: bool, what: str) -> None:  # noqa: FBT001 - what is checked reads like a sentence
-        if not holds:
-            self._wrong.append(what)
-
-    def conclude(self, figures: str, read_on: str) -> int:
-        """Sum up, and say what was not so."""
-        if self._wrong:
-            self.show(Text(f"FAILED, not so: {'; '.join(self._wrong)}", "bold red"))
-            return 1
-        self.show(Text(figures, "bold"))
-        self.show(read_on)
-        return 0
+    At no provider does the worker lose a grant or send a used token that is rejected. Where tokens work once, we know
+    every ending.
+    """
+    wrong = []
+    for event, row in rows:
+        worker = row[-1]
+        if worker.ending is LOST or worker.rejected:
+            wrong.append(f"{event.title}: this worker keeps the grant")
+        elif single_use and tuple(ended.ending for ended in row) != event.expected:
+            wrong.append(f"{event.title}: {', '.join(event.expected)}")
+    return wrong
 
 
-@contextlib.contextmanager
-def _authorized(handler: str) -> Iterator[Account]:
-    """Start an account whose tokens are due; they were stored by a person."""
-    with Account(handler, single_use=True) as account:
-        account.authorize()
-        account.let_hours_pass(_JUST_DUE_HOURS)
-        yield account
+def figures(rows: Sequence[tuple[Event, Sequence[Ended]]]) -> str:
+    """Say who lost how many grants, and how many used tokens were sent."""
+    counts = [
+        f"{contestant.name} {sum(row[number].ending is LOST for _, row in rows)}"
+        f" ({sum(row[number].rejected for _, row in rows)})"
+        for number, contestant in enumerate(CONTESTANTS)
+    ]
+    return f"Grants lost in {len(rows)} events (used refresh tokens rejected): {', '.join(counts)}."
 
 
-def _healthy() -> Ended:
-    with _authorized(HANDLER) as account, account.function() as function:
-        return _ended(account, [function.invoke(SCHEDULED_EVENT)])
-
-
-def _race(handler: str) -> Ended:
-    with _authorized(handler) as account, contextlib.ExitStack() as racing:
-        functions = [racing.enter_context(account.function()) for _ in range(RACERS)]
-        for function in functions:
-            function.wait_until_ready()
-        pending = [function.begin(SCHEDULED_EVENT) for function in functions]
-        return _ended(account, [run.result() for run in pending])
-
-
-def _kill(handler: str) -> Ended:
-    with _authorized(handler) as account:
-        with account.function() as function:
-            # The plain handler's first write stores the tokens; the worker's first one is its claim.
-            pending, _ = kill_when_it_stores(account, function, "hold_before", write=1 if handler == PLAIN else 2)
-            killed = pending.result()
-        account.let_hours_pass(1)
-        with account.function() as function:
-            return _ended(account, [killed, function.invoke(SCHEDULED_EVENT)])
-
-
-def _ended(account: Account, runs: list[Invocation]) -> Ended:
-    statuses = [request.error for request in account.provider.requests() if request.grant_type == "refresh_token"]
-    labels = ("AWSCURRENT", "REFRESH_CLAIM")  # what services read, and the newest claim
-    held = [f"{v.kind} ({label})" for label in labels for v in account.versions().values() if label in v.labels]
-    return Ended(
-        runs=tuple(run.error_type or str(run.payload["outcome"]) for run in runs),
-        accepted=statuses.count(None),
-        rejected=len(statuses) - statuses.count(None),
-        api_status=account.api_status(),
-        secret=", ".join(held),
+def advice(rows: Sequence[tuple[Event, Sequence[Ended]]]) -> str:
+    """Say what follows for somebody who would write a small handler."""
+    careful = [event.title for event, row in rows if row[1].ending in {PERSON, LOST}]
+    worker = [event.title for event, row in rows if row[2].ending in {PERSON, LOST}]
+    if not careful:
+        return "Here a careful handler is enough, with an alarm on its errors."
+    if len(careful) == 1:
+        return f"Here a careful handler with an alarm on its errors is enough, unless this happens: {careful[0]}."
+    return (
+        f"Somebody must authorize again after {len(careful)} events with a careful handler, "
+        f"after {len(worker)} with this worker."
     )
 
 
-def _counted(ended: Ended) -> str:
-    words = {"refreshed": "refreshed"} | dict.fromkeys(("yielded", "fresh", "recovered"), "sent nothing")
-    counts = Counter(words.get(run, "failed") for run in ended.runs)
-    return ", ".join(f"{counts[word]} {word}" for word in sorted(counts, key=counts.__getitem__))
+def _tokens(provider: Provider | None) -> str:
+    if provider is None:
+        return "works once; sent twice, it counts as stolen, and the provider revokes the grant"
+    if provider.rotation is Rotation.NEVER:
+        return f"never changes, as at {provider.title}"
+    if not provider.grace.duration:
+        return f"works once, as at {provider.title}"
+    hours = provider.grace.duration / timedelta(hours=1)
+    return f"works again for {hours:g} h once it was used, as at {provider.title}"
 
 
-def _requests(ended: Ended) -> str:
-    return f"{ended.accepted + ended.rejected}, {ended.rejected or 'none'} with a used token"
+def _rows(provider: Provider | None) -> list[tuple[Event, list[Ended]]]:
+    rotates = provider is None or provider.rotation is not Rotation.NEVER
+    grace = provider.grace.duration if provider and rotates else timedelta(0 if rotates else 30)
+    with contextlib.ExitStack() as opened:
+        account = opened.enter_context(Account(grace_seconds=round(grace.total_seconds()), rotates=rotates))
+        stages = [Stage(contestant, account, opened) for contestant in CONTESTANTS]
+        return [(event, [_ended(event, stage) for stage in stages]) for event in EVENTS]
 
 
-def _grant(ended: Ended) -> str:
-    return "revoked" if ended.rejected else "not revoked"
-
-
-def _revoked(*endings: Ended) -> int:
-    return sum(ended.rejected > 0 for ended in endings)
+def _ended(event: Event, stage: Stage) -> Ended:
+    """Play an event with tokens that are due, and the run an hour later; what waits has its say a day later."""
+    account = stage.account
+    account.begin_anew()
+    account.let_hours_pass(_JUST_DUE_HOURS)
+    before = account.rejected_requests()
+    event.play(stage)
+    account.let_hours_pass(1)
+    failed = stage.run().error_type is not None
+    ending = PERSON if account.provider.accepts() else LOST
+    if account.grant_lives():
+        ending = KEPT
+        if failed:
+            account.let_hours_pass(_A_DAY_LATER_HOURS)
+            ending = PERSON if stage.run().error_type else WAITS
+    return Ended(ending=ending, rejected=account.rejected_requests() - before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from demos import contest
 from demos.account import Account
@@ -13,16 +13,21 @@ from demos.scene import Chapter, Scene
 from demos.serve import serve
 from demos.story import STORY
 from testbed.aws_lambda.function import HANDLER
+from token_refresh.errors import ConfigurationError
+from token_refresh_worker.providers.loader import load_provider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from token_refresh_worker.providers.provider import Provider
+
+_EX_USAGE: Final = 64
 _DESCRIPTION = """\
 Play the worker's main job on real parts, on this machine and without an AWS
-account: a healthy refresh, and two disasters, side by side with the handler that
-people write. With --all in twelve steps: a scheduled run, one that finds the
-token fresh, a forced one, several at once, two that are killed and the runs that
-follow, a revoked grant and its re-authorization. All that is said is checked.
+account: eight things that go wrong, with the handler that people write, a
+careful one, and this worker. With --all in twelve steps: a scheduled run, one
+that finds the token fresh, a forced one, several at once, two that are killed and
+the runs that follow, a revoked grant and its re-authorization. All is checked.
 """
 _EXIT_CODES = "exit codes: 0 all was as it says; 1 something was not; 130 interrupted"
 
@@ -34,11 +39,17 @@ def main(arguments: Sequence[str]) -> int:
         return serve(options.handler or HANDLER)
     if options.all or options.logs or options.handler:
         return play(Report(logs=options.logs), options.handler or HANDLER)
-    return contest.play()
+    return contest.play(options.provider)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """End with the code that all commands have for wrong use."""
+        self.exit(_EX_USAGE, f"{self.prog}: {message}\n")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="scripts/demo",
         description=_DESCRIPTION,
         epilog=_EXIT_CODES,
@@ -57,7 +68,24 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help=f"play all steps with another Lambda handler than {HANDLER}, and say what it gets wrong",
     )
-    return parser.parse_args(arguments)
+    parser.add_argument(
+        "--provider",
+        metavar="NAME",
+        type=_provider,
+        help="let refresh tokens last as they do at this provider, such as upwork: whether a refresh changes them, and "
+        "how long a used one still works; without it they work once",
+    )
+    options = parser.parse_args(arguments)
+    if options.provider and (options.all or options.logs or options.serve or options.handler):
+        parser.error("--provider changes what is played without other options")
+    return options
+
+
+def _provider(name: str) -> Provider:
+    try:
+        return load_provider(name)
+    except ConfigurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def play(report: Report, handler: str = HANDLER, story: Sequence[Chapter] = STORY) -> int:

@@ -9,20 +9,20 @@ from demos.account import TOKEN_SECRET_ID, Account
 from pages.terminal import ROOT, drawn, normalised, plain, run
 from testbed.aws_lambda.function import SCHEDULED_EVENT
 
-_FIRST_SHOWN = "2  "
+_FIRST_SHOWN = "plain handler"
 
 
 def demo() -> str:
-    """Run `scripts/demo` and draw its two disasters."""
+    """Run `scripts/demo` and draw its contest."""
     began = datetime.now(UTC)
     return drawn(excerpt(normalised(run([ROOT / "scripts" / "demo"]), began)), "scripts/demo")
 
 
 def excerpt(printed: str) -> str:
-    """Return what is shown: all from the first disaster to the figures, with a mark where lines are left out."""
+    """Return what is shown: all from the first contestant to the figures, with a mark where lines are left out."""
     lines = [line.rstrip() for line in printed.splitlines()]
     first = next(number for number, line in enumerate(lines) if plain(line).startswith(_FIRST_SHOWN))
-    last = next(number for number, line in enumerate(lines) if plain(line).startswith("Played in "))
+    last = next(number for number, line in enumerate(lines) if plain(line).startswith("Somebody must "))
     return "\n".join(["$ scripts/demo", " ⋮", *lines[first:last]])
 
 

@@ -139,18 +139,20 @@ class AwsService(ABC):
     def _applied(self, call: Call, request: Request) -> Response:
         if self.on_call:
             self.on_call("before", call)
-        if self.authorize and self.authorize(call) is not None:
-            raise self._denied(call)
+        if self.authorize and (reason := self.authorize(call)) is not None:
+            raise self._denied(call, reason)
         with self._lock:
             response = self._stale(call, request) or self._carry_out(call.operation, request, call.region)
         if self.on_call:
             self.on_call("after", call)
         return response
 
-    def _denied(self, call: Call) -> ServiceError:
+    def _denied(self, call: Call, reason: str = "") -> ServiceError:
+        """Deny a call as AWS does; a reason of AWS's own begins with `with an explicit deny`."""
         action = f"{self.signing_name}:{call.operation}"
+        why = reason if reason.startswith("with ") else f"because no identity-based policy allows the {action} action"
         return ServiceError(
             "AccessDeniedException",
             f"User: arn:aws:iam::123456789012:user/{call.access_key_id} is not authorized to perform: {action} on "
-            f"resource: {call.arn or call.secret_id} because no identity-based policy allows the {action} action",
+            f"resource: {call.arn or call.secret_id} {why}",
         )

@@ -17,7 +17,7 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from testbed.process import Child
@@ -39,7 +39,12 @@ class AuthorizationServer(Child):
     """The server in a process of its own, for as long as the `with` block lasts."""
 
     def __init__(
-        self, *, access_token_seconds: int = 86_400, grace_seconds: int = 86_400, redirect_uris: tuple[str, ...] = ()
+        self,
+        *,
+        access_token_seconds: int = 86_400,
+        grace_seconds: int = 86_400,
+        rotates: bool = True,
+        redirect_uris: tuple[str, ...] = (),
     ) -> None:
         """Describe the server.
 
@@ -47,12 +52,14 @@ class AuthorizationServer(Child):
             access_token_seconds: How long an access token lives.
             grace_seconds: How long a refresh token is still good once it was redeemed. 0 makes it single use: using it
                 again revokes the grant.
+            rotates: Whether a refresh returns a new refresh token.
             redirect_uris: Registered beside `http://127.0.0.1/callback`, which stands for every port (RFC 8252).
         """
         super().__init__(
             "testbed.provider.authorization_server",
             f"--access-token-seconds={access_token_seconds}",
             f"--grace-seconds={grace_seconds}",
+            *(() if rotates else ("--keeps-refresh-token",)),
             *(f"--redirect-uri={uri}" for uri in redirect_uris),
         )
 
@@ -112,14 +119,27 @@ class AuthorizationServer(Child):
         """End the grant of a refresh token, or every grant, as its owner can in the provider's settings."""
         self._control("revoke", method="POST", data={"refresh_token": refresh_token} if refresh_token else None)
 
+    def choose(self, company: str) -> None:
+        """Let the user choose a company on the page from now on: redirects name it as `realmId`, as Intuit's do."""
+        self._control("choose", method="POST", data={"company": company})
+
     def requests(self) -> list[AcceptedRequest]:
         """Return what the token endpoint was asked, in order."""
         return [AcceptedRequest(**request) for request in self._control("requests")]
 
-    def accepts(self, refresh_token: str) -> bool:
-        """Tell whether a grant lives that `refresh_token` was the last to be issued under."""
-        accepted: bool = self._control("accepts", method="POST", data={"refresh_token": refresh_token})["accepted"]
+    def accepts(self, refresh_token: str | None = None) -> bool:
+        """Tell whether a grant lives that `refresh_token` was the last to be issued under; without one: any grant."""
+        asked = {"refresh_token": refresh_token} if refresh_token else None
+        accepted: bool = self._control("accepts", method="POST", data=asked)["accepted"]
         return accepted
+
+    def let_pass(self, seconds: int) -> None:
+        """Let so much time pass: tokens expire, and the grace of used ones ends."""
+        self._control("pass", method="POST", data={"seconds": str(seconds)})
+
+    def fail_next(self, when: Literal["before", "after"]) -> None:
+        """Let a gateway respond with 503 to the next token request, before or after the endpoint has redeemed."""
+        self._control("gateway", method="POST", data={"when": when})
 
     def api_status(self, access_token: str) -> int:
         """Call the API with an access token, and return the status of its response."""

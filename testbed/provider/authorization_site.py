@@ -12,6 +12,7 @@ import secrets
 import socketserver
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -19,6 +20,7 @@ import django
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.utils import timezone
@@ -38,6 +40,10 @@ _FRAME = "<!doctype html><title>{{ application.name }}</title>{% block content %
 _APPS = ("auth", "contenttypes", "oauth2_provider")
 
 _requests: list[dict[str, Any]] = []
+_gateway: list[str] = []
+"""Where the gateway fails the next token requests: see `_behind_gateway`."""
+_companies: list[str] = []
+"""The company that the user chooses on the page, once one is set: its redirects name it, as Intuit's do."""
 
 
 def _count_token_requests(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -49,6 +55,18 @@ def _count_token_requests(get_response: Callable[[HttpRequest], HttpResponse]) -
             error = json.loads(response.content).get("error") if response.status_code >= 400 else None
             asked = {name: request.POST.get(name) for name in ("grant_type", "resource")}
             _requests.append({**asked, "status": response.status_code, "error": error})
+        return response
+
+    return middleware
+
+
+def _name_company(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Add `realmId` to a redirect that has a code."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if _companies and "code=" in response.headers.get("Location", ""):
+            response.headers["Location"] += f"&realmId={_companies[-1]}"
         return response
 
     return middleware
@@ -66,7 +84,7 @@ def _log_in(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
     return middleware
 
 
-def _configure(*, access_token_seconds: int, grace_seconds: int) -> None:
+def _configure(*, access_token_seconds: int, grace_seconds: int, rotates: bool) -> None:
     settings.configure(
         SECRET_KEY=secrets.token_urlsafe(32),
         ALLOWED_HOSTS=["127.0.0.1"],
@@ -75,7 +93,7 @@ def _configure(*, access_token_seconds: int, grace_seconds: int) -> None:
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
         MIGRATION_MODULES=dict.fromkeys(_APPS),  # tables are made from the models, in a fraction of the time
-        MIDDLEWARE=[f"{__name__}._count_token_requests", f"{__name__}._log_in"],
+        MIDDLEWARE=[f"{__name__}.{name}" for name in ("_count_token_requests", "_name_company", "_log_in")],
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -90,10 +108,14 @@ def _configure(*, access_token_seconds: int, grace_seconds: int) -> None:
         LOGGING_CONFIG=None,
         OAUTH2_PROVIDER={
             "ACCESS_TOKEN_EXPIRE_SECONDS": access_token_seconds,
-            "ROTATE_REFRESH_TOKEN": True,
+            "ROTATE_REFRESH_TOKEN": rotates,
             "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": grace_seconds,
             "REFRESH_TOKEN_REUSE_PROTECTION": grace_seconds == 0,
-            "SCOPES": {"read": "Read your contracts and messages"},
+            "SCOPES": {
+                "read": "Read your contracts and messages",
+                "com.intuit.quickbooks.accounting": "Read and write the books of a company",
+            },
+            "DEFAULT_SCOPES": ["read"],
             "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
         },
     )
@@ -133,8 +155,22 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
         return JsonResponse({})
 
     def accepts(request: HttpRequest) -> HttpResponse:
-        live = RefreshToken.objects.filter(token=request.POST["refresh_token"], revoked=None)
-        return JsonResponse({"accepted": live.exists()})
+        one = {"token": request.POST["refresh_token"]} if "refresh_token" in request.POST else {}
+        return JsonResponse({"accepted": RefreshToken.objects.filter(**one, revoked=None).exists()})
+
+    def let_pass(request: HttpRequest) -> HttpResponse:
+        ago = timedelta(seconds=int(request.POST["seconds"]))
+        RefreshToken.objects.exclude(revoked=None).update(revoked=F("revoked") - ago)
+        AccessToken.objects.update(expires=F("expires") - ago)
+        return JsonResponse({})
+
+    def fail_next(request: HttpRequest) -> HttpResponse:
+        _gateway.append(request.POST["when"])
+        return JsonResponse({})
+
+    def choose(request: HttpRequest) -> HttpResponse:
+        _companies.append(request.POST["company"])
+        return JsonResponse({})
 
     def api(request: HttpRequest) -> HttpResponse:
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -155,6 +191,9 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
         path("control/requests", lambda _: JsonResponse(_requests, safe=False)),
         path("control/revoke", revoke),
         path("control/accepts", accepts),
+        path("control/pass", let_pass),
+        path("control/gateway", fail_next),
+        path("control/choose", choose),
     )
 
 
@@ -176,11 +215,29 @@ class _Handler(WSGIRequestHandler):
         """Say nothing: what was asked is counted, not printed."""
 
 
+def _behind_gateway(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Respond with 503 to a token request `before` the endpoint has seen it, or `after` it has redeemed."""
+
+    def respond(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+        fails = _gateway.pop(0) if _gateway and environ["PATH_INFO"] == f"/{_TOKEN_PATH}" else None
+        if fails != "before":
+            body = application(environ, start_response if fails is None else lambda *_: None)
+        if fails is None:
+            return body
+        start_response("503 Service Unavailable", [("Content-Type", "text/html")])
+        return [b"<h1>503 Service Unavailable</h1>"]
+
+    return respond
+
+
 def _application(options: argparse.Namespace) -> Callable[..., Iterable[bytes]]:
-    _configure(access_token_seconds=options.access_token_seconds, grace_seconds=options.grace_seconds)
+    _configure(
+        access_token_seconds=options.access_token_seconds,
+        grace_seconds=options.grace_seconds,
+        rotates=not options.keeps_refresh_token,
+    )
     settings.ROOT_URLCONF = _views(_register(options.redirect_uri))
-    application: Callable[..., Iterable[bytes]] = WSGIHandler()
-    return application
+    return _behind_gateway(WSGIHandler())
 
 
 def main() -> None:
@@ -188,6 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m testbed.provider.authorization_server", description=__doc__)
     parser.add_argument("--access-token-seconds", type=int, default=86_400)
     parser.add_argument("--grace-seconds", type=int, default=86_400)
+    parser.add_argument("--keeps-refresh-token", action="store_true")
     parser.add_argument("--redirect-uri", action="append", default=[])
     options = parser.parse_args()
     # Sockets are read in threads of their own, so that a browser's idle connection holds nobody up. Django works in

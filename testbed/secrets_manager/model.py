@@ -203,7 +203,8 @@ class SecretsModel:
                 f"arn:aws:secretsmanager:{self.region}:{ACCOUNT_ID}:secret:{name}-{arn_suffix(self.region, name, now)}"
             )
             tags = tuple(sorted((tag["Key"], tag["Value"]) for tag in request.get("Tags", ())))
-            secret = Secret(name=name, arn=arn, created_at=now, changed_at=now, tags=tags)
+            key = request.get("KmsKeyId", "")
+            secret = Secret(name=name, arn=arn, created_at=now, changed_at=now, tags=tags, key=key)
         elif secret.deleted_at is not None:
             message = "You can't create this secret because a secret with this name is already scheduled for deletion."
             raise ServiceError("InvalidRequestException", message)
@@ -219,6 +220,8 @@ class SecretsModel:
         response = {**secret.identity, "CreatedDate": secret.created_at, "LastChangedDate": secret.changed_at}
         if secret.deleted_at is not None:
             response["DeletedDate"] = secret.deleted_at
+        if secret.key:
+            response["KmsKeyId"] = secret.key
         if secret.tags:
             response["Tags"] = [{"Key": key, "Value": value} for key, value in secret.tags]
         if secret.replication:

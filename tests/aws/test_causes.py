@@ -48,6 +48,41 @@ def test_a_code_has_one_cause(code: str, cause: Cause) -> None:
     assert FailedCall(cause=cause, code=code) == failure_of(client_error(code))
 
 
+WHO = "User: arn:aws:sts::123456789012:assumed-role/canary is not authorized to perform: secretsmanager:GetSecretValue"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(
+            f"with an explicit deny in {policy}"
+            for policy in (
+                *("an identity-based policy", "a resource-based policy", "a session policy", "a permissions boundary"),
+                *("a service control policy", "a resource control policy", "a VPC endpoint policy"),
+            )
+        ),
+        "because no identity-based policy allows it",
+        "because no permissions boundary allows it",
+    ],
+)
+def test_why_a_call_is_denied_is_kept(said: str) -> None:
+    """AWS's reason is kept in its own words, and nothing else of its message; a code that is no denial has none."""
+    sent = f"{WHO} on resource: canary {said.removesuffix(' it')} the secretsmanager:GetSecretValue action"
+
+    found = failure_of(client_error("AccessDeniedException", sent))
+
+    assert said == str(found.denial)
+    assert f"AccessDeniedException, {said}" == found.said
+    assert "canary" not in str(found)
+    assert None is failure_of(client_error("ThrottlingException", sent)).denial
+
+
+@pytest.mark.parametrize("said", ["with an explicit deny in a canary policy", "because no canary allows the action"])
+def test_other_words_of_a_denial_are_not_quoted(said: str) -> None:
+    """Words that AWS does not document may be anybody's."""
+    assert None is failure_of(client_error("AccessDeniedException", f"{WHO} {said}")).denial
+
+
 @pytest.mark.parametrize(
     ("code", "message", "cause"),
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from token_refresh.aws.causes import Cause, FailedCall
+from token_refresh.aws.causes import Cause, Denial, FailedCall
 from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import (
@@ -74,6 +74,32 @@ def test_a_message_ends_with_the_complete_command(cause: Cause, command: str) ->
     assert command in message(cause)
 
 
+@pytest.mark.parametrize(
+    ("policy", "explicit", "remedy"),
+    [
+        ("service control policy", True, "Ask the administrators of your AWS organization to remove that deny there"),
+        ("resource control policy", False, "organization to allow secretsmanager:GetSecretValue there"),
+        ("resource-based policy", True, "in the secret's own policy: `aws secretsmanager get-resource-policy"),
+        ("session policy", False, "in the session's policy: sign in with another role"),
+        ("VPC endpoint policy", True, "in the policy of the VPC endpoint that the request goes through"),
+        ("permissions boundary", False, "in the permissions boundary of the caller's role"),
+        ("identity-based policy", True, "remove that deny in the caller's own policies"),
+        ("identity-based policy", False, "allow this action on this secret for the caller's role"),
+    ],
+)
+@pytest.mark.parametrize("cause", [Cause.DENIED, Cause.KEY_DENIED])
+def test_a_denial_says_which_policy_to_change(cause: Cause, policy: str, *, explicit: bool, remedy: str) -> None:
+    """The remedy fits AWS's reason: what an organization denies, no policy of the account allows."""
+    if cause is Cause.KEY_DENIED and policy == "identity-based policy" and not explicit:
+        remedy = "the caller's role needs kms:Decrypt on that key"
+    request = AwsRequest(action="secretsmanager:GetSecretValue", name="tokens", region="eu-central-1")
+    denial = Denial(policy, explicit)
+    said = str(named_error(FailedCall(cause=cause, code="SomeCode", denial=denial), request))
+
+    assert f"{denial} (SomeCode)" in said
+    assert remedy in said
+
+
 @pytest.mark.parametrize("cause", [Cause.THROTTLED, Cause.SERVER_ERROR, Cause.DENIED, Cause.LIMIT])
 def test_only_an_unreachable_service_blames_the_network(cause: Cause) -> None:
     """A service that responds is reachable: throttling and server errors don't send anyone to the VPC."""
@@ -119,6 +145,16 @@ def test_a_name_that_can_not_be_one_is_a_wrong_setting() -> None:
     assert "'' can't be the name or ARN of a secret: correct it" == message(Cause.BAD_NAME, name="")
     assert "correct CLIENT_SECRET_ID" in message(Cause.BAD_NAME, name="", setting="CLIENT_SECRET_ID")
     assert isinstance(error(Cause.NO_REGION), ConfigurationError)
+
+
+@pytest.mark.parametrize("cause", [Cause.KEY_DENIED, Cause.BAD_KEY])
+def test_a_refused_key(cause: Cause) -> None:
+    """It is refused to a role without the right, and to everybody while it is disabled: nobody is told to allow it."""
+    said = message(cause, name="tokens")
+
+    assert "allow" not in said
+    assert "If it may both, the key is disabled or waits for its deletion" in said
+    assert "`aws secretsmanager list-secret-version-ids --include-deprecated --secret-id tokens --region eu-c" in said
 
 
 @pytest.mark.parametrize(

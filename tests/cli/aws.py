@@ -29,6 +29,8 @@ class Simulator(LoopbackServer):
         """The context entries of the last request that had any."""
         self.asked: list[str] = []
         """The resources."""
+        self.by_organization = False
+        """Whether the organization denies what is denied."""
 
 
 class _Simulate(LoopbackHandler):
@@ -47,7 +49,9 @@ class _Simulate(LoopbackHandler):
         members = "".join(
             f"<member><EvalActionName>{action}</EvalActionName><EvalDecision>"
             f"{'implicitDeny' if action in self.server.denied else 'allowed' if code else 'explicitDeny'}"
-            "</EvalDecision></member>"
+            "</EvalDecision><OrganizationsDecisionDetail><AllowedByOrganizations>"
+            f"{str(not (self.server.by_organization and action in self.server.denied)).lower()}"
+            "</AllowedByOrganizations></OrganizationsDecisionDetail></member>"
             for action in actions
         )
         result = f"<EvaluationResults>{members}</EvaluationResults><IsTruncated>false</IsTruncated>"

@@ -3,6 +3,7 @@ import functools
 import io
 import os
 import re
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ import httpx
 import pexpect
 import pytest
 import typer.main
+from selenium import webdriver
 
 from cli.authorizing import Person, written
 from cli.aws import Account, Simulator
@@ -38,6 +40,21 @@ OF_PYTHON = re.compile(
 # Each command would build all commands anew, from their signatures.
 typer.main.get_command = functools.cache(typer.main.get_command)
 
+BROWSER_FLAGS = (
+    "--headless",
+    "--no-sandbox",  # tests run as root where CI does
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+needs_browser = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="no Chromium with its driver (Debian: apt-get install chromium chromium-driver)",
+)
 KEPT = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
@@ -198,3 +215,15 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
     environment["AWS_ENDPOINT_URL"] = moto.url
     yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
     httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, timeout=60)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()

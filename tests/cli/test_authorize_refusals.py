@@ -100,7 +100,7 @@ def test_a_secret_that_may_not_be_described(
     [
         (script.status(200, {"access_token": "a"}), "what is known of it: token-refresh providers generic"),
         (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint rejected the client"),
-        (script.html(403), "check --token-endpoint"),
+        (script.html(403), "check the token endpoint (TOKEN_ENDPOINT), then run authorize again"),
         (script.status(500), "sent no tokens (HTTP 500)"),
     ],
 )

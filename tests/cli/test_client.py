@@ -90,17 +90,49 @@ def test_snake_case(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoi
     assert "clientSecret" not in tokens.current()
 
 
-def test_another_client(cli: Cli, tokens: Tokens, tmp_path: Path) -> None:
-    """The tokens of one client are no other's: the way on is a new grant."""
-    tokens.store()
+def test_an_edited_client_id(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:
+    """A client ID that somebody edited is set right without a consent, by a yes or by its name; --yes says neither."""
+    tokens.store(clientId="edited")
     before = tokens.current()
+    file = ("--client-file", str(right))
 
-    ended = cli("client", "--client-file", str(written(tmp_path, {"clientId": "other", "clientSecret": "made-up"})))
-
-    assert 1 == ended.code
-    assert "not to other" in ended.screen
-    assert f"token-refresh authorize {SECRET_ID} --client-id other" in ended.screen
+    refused, meant = cli("client", *file, stdin="\n"), cli("client", *file, "--yes")
+    other = cli("client", *file, "--client-id", "another")
+    assert (1, 1, 1) == (refused.code, meant.code, other.code)
+    assert f"Client edited is stored for the tokens of secret {SECRET_ID}, and you gave client" in refused.screen
+    assert f"token-refresh client {SECRET_ID} --client-id {endpoint.client_id} --region eu-central-1" in meant.screen
+    assert f"token-refresh authorize {SECRET_ID} --client-id {endpoint.client_id}" in meant.screen
+    assert f"and the file has client {endpoint.client_id}" in other.screen
     assert before == tokens.current()
+
+    assert 0 == cli("client", *file, stdin="y\n").code
+    assert "refreshed" in cli("refresh", "--force").out
+    tokens.put({**tokens.current(), "clientId": "edited"})
+    named = cli("client", "--client-id", endpoint.client_id, "--yes", stdin=f"{endpoint.client_secret}\n")
+    assert (0, endpoint.client_id) == (named.code, tokens.current()["clientId"])
+
+
+@pytest.mark.parametrize("field", ["clientId", "clientSecret"])
+def test_white_space(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint, field: str) -> None:
+    """White space at an end is named wherever a client is read, nothing is sent, and `client` mends what is stored."""
+    tokens.store(expires_in=7 * HOUR)
+    tokens.put({**tokens.current(), field: f"{tokens.current()[field]}\n"})
+    named = f"{field} begins or ends with white space"
+    spoilt = json.loads(right.read_text()) | {field: f" {json.loads(right.read_text())[field]}"}
+    right_text = right.read_text()
+    wrong = written(right.parent, spoilt)
+    assert f"client.json: {named}" in cli("client", "--client-file", str(wrong)).screen
+    written(right.parent, right_text)
+
+    found = [cli("status"), cli("refresh"), cli("authorize", "--yes", "--no-browser")]
+    assert [] == endpoint.requests
+    found.append(cli("doctor"))
+    assert [2, 1, 1, 1] == [ended.code for ended in found]
+    for ended in found:
+        assert named in ended.screen
+        assert f"token-refresh client {SECRET_ID} --region eu-central-1" in ended.screen
+    assert 0 == cli("client", "--client-file", str(right)).code
+    assert "refreshed" in cli("refresh").out
 
 
 def test_nothing_says_where_they_are(cli: Cli, tokens: Tokens, right: Path) -> None:

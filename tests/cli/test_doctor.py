@@ -119,7 +119,7 @@ def test_region_of_a_profile(cli: Cli, environment: dict[str, str], tmp_path: An
     [
         (
             "denied",
-            "secretsmanager:GetSecretValue on secret {} was denied (AccessDeniedException)",
+            "secretsmanager:GetSecretValue on secret {} was denied because no identity-based policy allows it",
             "allow this action",
         ),
         ("empty", "secret {} has no value yet", "store the first token set with `token-refresh authorize"),
@@ -139,5 +139,5 @@ def test_a_secret_that_can_not_be_read(  # noqa: PLR0917 - fixtures, and what is
     (check,) = [check for check in cli("doctor", "--json").json["checks"] if check["name"] == "secret"]
 
     where = SECRET_ID if state == "missing" else f"{SECRET_ID} in eu-central-1"
-    assert check["text"].endswith(text.format(where))
+    assert text.format(where) in check["text"]
     assert check["remedy"].startswith(remedy)

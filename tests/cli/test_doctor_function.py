@@ -57,6 +57,16 @@ def test_function_unscheduled_and_denied(cli: Cli, account: Account, simulator: 
     assert "3 failed." in ended.screen
 
 
+def test_a_function_that_the_organization_denies(cli: Cli, account: Account, simulator: Simulator) -> None:
+    """A service control policy is told from the role's own policies."""
+    account.deploy()
+    simulator.denied, simulator.by_organization = {"secretsmanager:PutSecretValue"}, True
+
+    ended = cli("doctor", "--function=worker")
+
+    assert "(a service control policy of the AWS organization denies it)" in ended.screen
+
+
 def test_paused(cli: Cli, account: Account) -> None:
     """A schedule that is switched off is worth a look, with what switches it on."""
     account.deploy()

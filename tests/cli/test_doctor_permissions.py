@@ -7,11 +7,10 @@ import pytest
 
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
-from testbed.builders import DAY
+from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.past import PROBE_VERSION_ID
+from token_refresh_worker.changes.change import PROBE_LABEL, PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.access import PROBE_LABEL
 
 NAME = "your permissions"
 
@@ -52,7 +51,34 @@ def test_denied(cli: Cli, store: SecretsManagerServer, action: str) -> None:
 
     check = permissions(cli("doctor", "--json"))
 
-    assert ("look", f"access denied: {action} (AccessDeniedException)") == (check["grade"], check["text"])
+    said = f"access denied: {action} (AccessDeniedException, because no identity-based policy allows it)"
+    assert ("look", said) == (check["grade"], check["text"])
+
+
+@pytest.mark.usefixtures("at_aws")
+def test_denied_by_the_organization(cli: Cli, store: SecretsManagerServer) -> None:
+    """What an organization denies, nobody in the account can allow: both say who can."""
+    denies = "with an explicit deny in a service control policy"
+    store.authorize = lambda call: denies if call.operation == "PutSecretValue" else None
+
+    check, refresh = permissions(cli("doctor", "--json")), cli("refresh", "--force")
+
+    assert denies in check["text"]
+    assert f"was denied {denies} (AccessDeniedException)" in refresh.screen
+    for said in (check["remedy"], refresh.screen):
+        assert "Ask the administrators of your AWS organization to remove that deny there" in said
+    assert "allow this action" not in refresh.screen
+
+
+def test_the_cause_comes_before_its_symptoms(cli: Cli, tokens: Tokens) -> None:
+    """What made the last attempt fail is listed before the attempt and what it left undone."""
+    tokens.store(expires_in=HOUR, clientSecret="the-old-one")
+    cli("refresh")
+
+    checks = [check for check in cli("doctor", "--json").json["checks"] if check["grade"] in {"failed", "look"}]
+
+    assert "rejects the client credentials" in checks[0]["text"]
+    assert ["token endpoint", "tokens", "last refresh"] == list(dict.fromkeys(check["name"] for check in checks))[:3]
 
 
 @pytest.mark.usefixtures("at_aws")

@@ -5,6 +5,7 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.reader import TokenReader
 
 
 @pytest.fixture(autouse=True)
@@ -45,26 +46,64 @@ def test_behind(cli: Cli, tokens: Tokens, store: SecretsManagerServer, seconds: 
     assert 0 == cli("status").code
 
 
-def test_expired(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A copy whose access token has expired is broken, whatever the token secret holds."""
-    del tokens
-    store.client().put_secret_value(
-        SecretId="published", SecretString='{"accessToken": "old", "expiresAt": 1700000000000}'
-    )
+GOOD = '{"accessToken": "foreign", "expiresAt": 4102444800000, "sourceVersionId": "1b2c3d4e"}'
+OVER_IT = {
+    "[]": "services can't read it: the secret's value is a JSON array",
+    "oops": "services can't read it: the secret's value is not JSON",
+    "{}": "services can't read it: it has no access token",
+    '{"accessToken": "a", "expiresAt": "never"}': "services can't read it: expiresAt",
+    '{"accessToken": "old", "expiresAt": 1700000000000}': "services can't use it: its access token expired",
+    GOOD: "services read an access token that no run stored",
+}
+
+
+@pytest.mark.parametrize("value", OVER_IT)
+def test_an_overwritten_copy(cli: Cli, tokens: Tokens, store: SecretsManagerServer, value: str) -> None:
+    """A copy that somebody overwrote is broken for its readers now, young or old; the printed command mends it."""
+    store.client().put_secret_value(SecretId="published", SecretString=value)
+    store.clock_offset_seconds += 5 * 3600 if value == "[]" else 0
+
+    ended, doctor = cli("status"), cli("doctor", "--json")
+
+    assert (2, 1) == (ended.code, doctor.code)
+    assert "the published copy published was overwritten at 20" in ended.screen
+    assert OVER_IT[value] in ended.screen
+    assert "older version" not in ended.screen
+    assert any("was overwritten" in check["text"] for check in doctor.json["checks"])
+    assert f"token-refresh refresh {SECRET_ID} --region eu-central-1" in ended.screen
+    assert "updated the published copy" in cli("refresh").err
+    assert 0 == cli("status").code
+    read = TokenReader("published", client=store.client(), background=False).get()
+    assert tokens.current()["accessToken"] == read
+
+
+def test_an_overwritten_copy_of_newer_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Tokens that were stored moments ago are published over what somebody else stored, and not 9 minutes later."""
+    tokens.store(expires_in=2 * DAY)
+    store.client().put_secret_value(SecretId="published", SecretString="[]")
+
+    assert 2 == cli("status").code
+    cli("refresh")
+    assert 0 == cli("status").code
+
+
+def test_an_edit_of_other_keys(cli: Cli, tokens: Tokens) -> None:
+    """An edited note leaves services the current access token: that is healthy, and no older version."""
+    tokens.put({**tokens.current(), "note": "mine"})
 
     ended = cli("status")
 
-    assert 2 == ended.code
-    assert "is of an older version, and its access token expired" in ended.screen
+    assert (0, True) == (ended.code, "published: the current access token" in ended.screen)
 
 
-@pytest.mark.parametrize("value", ["garbage", '{"expiresAt": "never"}'])
-def test_an_overwritten_copy(cli: Cli, tokens: Tokens, store: SecretsManagerServer, value: str) -> None:
-    """A copy that somebody has overwritten is of no current version: attention, until the next run."""
-    del tokens
-    store.client().put_secret_value(SecretId="published", SecretString=value)
+def test_a_young_copy(cli: Cli, tokens: Tokens) -> None:
+    """A copy that a run left moments ago is not replaced at once: `status` says from when on, and prints no command."""
+    tokens.store(expires_in=2 * DAY)
 
-    assert 1 == cli("status").code
+    ended = cli("status")
+
+    assert "the first run after 20" in ended.screen
+    assert "token-refresh refresh" not in ended.screen
 
 
 def test_a_provider_that_ends_old_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

@@ -5,7 +5,7 @@ from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.past import PROBE_VERSION_ID
+from token_refresh_worker.changes.change import PROBE_VERSION_ID, REDIRECT_NOTE
 
 
 def kinds(cli: Cli, *flags: str) -> list[tuple[str, list[str]]]:
@@ -134,11 +134,12 @@ def test_nothing_is_current(cli: Cli, store: SecretsManagerServer) -> None:
 
 
 def test_a_probe(cli: Cli, tokens: Tokens) -> None:
-    """The version that `doctor` wrote to check its permission is named as such."""
+    """The version that tried a permission, and the one that took a redirect, are named as such."""
     tokens.store(expires_in=DAY)
     tokens.put("{}", ClientRequestToken=PROBE_VERSION_ID, VersionStages=["probe"])
+    tokens.put(f"{REDIRECT_NOTE}, nonce", VersionStages=["redirect"])
 
-    assert ("probe", ["probe"]) in kinds(cli, "--all")
+    assert {("probe", "probe"), ("redirect", "redirect")} <= {(kind, *labels) for kind, labels in kinds(cli, "--all")}
 
 
 def labelled(store: SecretsManagerServer, label: str) -> str:

@@ -162,7 +162,7 @@ def test_an_unknown_provider_in_the_document(cli: Cli, tokens: Tokens, environme
     ended = cli("status")
 
     assert 3 == ended.code
-    assert f"token-refresh authorize {SECRET_ID} --provider NAME --region eu-central-1" in ended.screen
+    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1 --provider NAME" in ended.screen
     assert "canary" not in ended.screen
 
 

@@ -145,12 +145,11 @@ def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> Non
     after = cli("status", PUBLISHED_SECRET_ID="published")
 
     assert (1, 0) == (before.code, after.code)
-    assert "published: an older version" in before.screen
+    assert "published: no value yet" in before.screen
     assert "published: the current version" in after.screen
     assert "caches read again after a 401: a refresh may end" in after.screen
-    assert {"secret_id": "published", "lags": False} == cli("status", "--json", PUBLISHED_SECRET_ID="published").json[
-        "published"
-    ]
+    fields = cli("status", "--json", PUBLISHED_SECRET_ID="published").json["published"]
+    assert {"secret_id": "published", "lags": False, "overwritten": False} == fields
 
 
 @pytest.mark.parametrize(

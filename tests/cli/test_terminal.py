@@ -46,6 +46,24 @@ def test_the_client_secret_is_not_shown(
     assert client_secret not in child.before
 
 
+def test_a_client_id_can_be_corrected(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """`client` shows the stored client ID, lets a person type another one, and asks once more, with no as default."""
+    tokens.store(clientId="edited")
+
+    child = terminal("client")
+    child.expect("Client ID.*\\[edited\\]")
+    child.sendline(endpoint.client_id)
+    child.expect("Client secret \\(hidden\\)")
+    child.waitnoecho()
+    child.sendline(endpoint.client_secret)
+    child.expect("Store .*\\[y/N\\]")
+    child.sendline("y")
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert (0, endpoint.client_id) == (child.exitstatus, tokens.current()["clientId"])
+
+
 def test_watch(terminal: Terminal, tokens: Tokens) -> None:
     """`--watch` follows what changes, an error included, and ends with Ctrl-C and the last status."""
     tokens.store(expires_in=timedelta(days=1))

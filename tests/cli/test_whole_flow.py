@@ -5,49 +5,21 @@ All output, on both streams and with --debug, is searched for every secret that 
 
 import json
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from cli.conftest import needs_browser
 from cli.scene import Cli, Ended
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
-FLAGS = (
-    "--headless",
-    "--no-sandbox",  # tests run as root where CI does
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="no Chromium with its driver (Debian: apt-get install chromium chromium-driver)",
-)
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+pytestmark = needs_browser
 
 
 class Operator:

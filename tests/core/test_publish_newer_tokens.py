@@ -1,5 +1,6 @@
 """Rule 3: the published copy shows another version."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,14 +12,25 @@ from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState
 from token_refresh_worker.core.steps import Fresh, Publish
 from token_refresh_worker.core.versions import published_version_id
+from token_refresh_worker.stored.published import PublishedContent
 
 FRESH = token_set(expires_at=NOW + DAY)
 PUBLISHING = RunState(nonce="nonce", publishes=True)
 SECOND = timedelta(seconds=1)
 
 
-def published(version_id: str = "old", age: timedelta = HOUR) -> PublishedCopy:
-    return PublishedCopy(version_id=version_id, stored_at=NOW - age)
+def published(source: str = "old", age: timedelta = HOUR, version_id: str | None = None) -> PublishedCopy:
+    content = PublishedContent(source_version_id=source)
+    version_id = version_id or published_version_id(source)
+    return PublishedCopy(version_id=version_id, stored_at=NOW - age, content=content)
+
+
+@pytest.mark.parametrize("source", [None, "old", "v0"])
+def test_what_somebody_else_stored_is_replaced_at_once(source: str | None) -> None:
+    """Content that no run stored can't be newer, whatever source it names: the version ID proves it."""
+    copy = replace(published(age=SECOND, version_id="by hand"), content=PublishedContent(source_version_id=source))
+
+    assert Publish() == plan(snapshot(current=FRESH, published=copy), PUBLISHING, policy())
 
 
 def test_a_copy_of_another_version_is_replaced() -> None:
@@ -44,7 +56,7 @@ def test_an_incomplete_set_is_not_published(lacking: dict[str, Any]) -> None:
 
 def test_a_copy_of_the_current_version_is_left() -> None:
     """Nothing is written where nothing changed, nor by a run that does not publish."""
-    same = published(published_version_id("v0"))
+    same = published("v0")
 
     assert Fresh() == plan(snapshot(current=FRESH, published=same), PUBLISHING, policy())
     assert Fresh() == plan(snapshot(current=FRESH, published=published()), RUN, policy())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -69,32 +71,83 @@ def test_story() -> None:
     assert [] == [word for word in long_words if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word)]
 
 
-def test_two_disasters_side_by_side() -> None:
-    """By default 40 lines of 80 columns: both disasters revoke a plain handler's grant, and neither the worker's."""
+def test_contest_where_tokens_work_once() -> None:
+    """By default 40 lines of 80 columns: who keeps the grant through eight events, and what the words mean."""
     played = demo(**NO_AWS, COLUMNS="80")
 
     assert (0, "") == (played.returncode, played.stderr)
-    lines = played.stdout.splitlines()
-    assert len(lines) <= 40
+    assert len(played.stdout.splitlines()) <= 40
     words = " ".join(played.stdout.split())
-    assert "requests 6, 5 with a used token 1, none with a used token" in words
-    assert "the next run fails with HTTPStatusError fails with RefreshOutcomeUnknown" in words
-    assert "the plain handler 6, this worker 0. Grants revoked: 2 of 2, and 0 of 2." in words
-    assert words.index("a claim: a version of the secret") < words.index("REFRESH_CLAIM")
+    for event in contest.EVENTS:
+        assert f"{event.title} {' '.join(event.expected)} " in words
+    assert "plain handler 7 (10), careful handler 6 (6), this worker 0 (0)." in words
+    assert "after 6 events with a careful handler, after 2 with this worker." in words
+    assert words.index("a claim first, a version of the secret") < words.index("kept: runs go on.")
     assert [] == re.findall(r"[A-Za-z0-9_-]{30,}", played.stdout)
 
 
-def test_a_disaster_that_does_not_happen_is_said(
+def test_contest_at_upwork() -> None:
+    """README's sentence: where a used token works for a day, a careful handler fails only with a full secret."""
+    played = demo("--provider", "upwork", **NO_AWS, COLUMNS="80")
+
+    assert (0, "") == (played.returncode, played.stderr)
+    words = " ".join(played.stdout.split())
+    assert "works again for 24 h once it was used, as at Upwork" in words
+    assert 7 == words.count(" kept kept kept ")
+    assert "the secret is full: 100 versions in a day a person a person waits" in words
+    assert "is enough, unless this happens: the secret is full: 100 versions in a day." in words
+
+
+KEPT, WAITS, PERSON, LOST = (contest.Ended(ending=ending) for ending in contest.Ending)
+
+
+def rows(*others: tuple[contest.Ended, ...]) -> list[tuple[contest.Event, Sequence[contest.Ended]]]:
+    """The contest as it must end, with other endings for the first events."""
+    expected = [tuple(contest.Ended(ending=ending) for ending in event.expected) for event in contest.EVENTS]
+    return [*zip(contest.EVENTS, [*others, *expected[len(others) :]], strict=True)]
+
+
+def test_an_ending_that_is_not_expected_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the plain handler comes through, or the worker does not, the demo says so and exits with 1."""
-    ended = contest.Ended(runs=("refreshed",), accepted=1, rejected=0, api_status=200, secret="tokens (AWSCURRENT)")
-    for part in ("healthy", "race", "kill"):
-        monkeypatch.setattr(f"demos.contest._{part}", lambda *_: ended)
+    """Where a small handler comes through, or the worker does not, the demo says so and exits with 1."""
+    monkeypatch.setattr(contest, "_rows", lambda _: rows((KEPT, KEPT, WAITS), (KEPT, KEPT, LOST), (KEPT, KEPT, KEPT)))
 
     assert 1 == contest.play()
     said = " ".join(capsys.readouterr().out.split())
-    assert "FAILED, not so: the plain handler lost the race; the plain handler sent a used token; this worker" in said
+    assert (
+        "FAILED, not so: two scheduled runs overlap: this worker keeps the grant; "
+        "a forced run from a terminal beside a run: LOST, LOST, kept"
+    ) in said
+
+
+def test_the_worker_may_not_send_a_used_token() -> None:
+    """A used token that is rejected counts against the worker at every provider, also where nothing is lost."""
+    sent = dataclasses.replace(KEPT, rejected=1)
+
+    assert [] == contest.unexpected(rows((LOST, LOST, KEPT)), single_use=False)
+    assert 1 == len(contest.unexpected(rows((KEPT, KEPT, sent)), single_use=False))
+
+
+@pytest.mark.parametrize(
+    ("failed", "says"),
+    [(0, "is enough, with an alarm"), (1, "is enough, unless"), (2, "after 2 events with a careful")],
+)
+def test_advice(failed: int, says: str) -> None:
+    """The last words follow from how often a careful handler needs a person."""
+    kept = [(event, (KEPT, KEPT, KEPT)) for event in contest.EVENTS[failed:]]
+    needs_person = [(event, (KEPT, PERSON, KEPT)) for event in contest.EVENTS[:failed]]
+
+    assert says in contest.advice([*needs_person, *kept])
+
+
+def test_only_known_providers() -> None:
+    """A provider without a profile, and the option beside others that it doesn't change, are refused."""
+    for arguments, why in ((["nowhere"], "token-refresh providers"), (["upwork", "--all"], "without other options")):
+        refused = demo("--provider", *arguments)
+
+        assert (64, "") == (refused.returncode, refused.stdout)
+        assert why in refused.stderr
 
 
 def test_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,7 @@ WHOLE_FLEET = FLEET | {
     "by_tag": "false",
     "secrets_under": "crm/prod/",
     "client_secret": "clients/{provider}",
+    "published_under": "published/",
     "provider": "xero",
     "event_bus": "default",
     "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",

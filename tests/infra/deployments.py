@@ -39,6 +39,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
     "encrypt_messages": {"kms_key": KEY, **_ALARMS},
     "kept_tokens_key": {"claim_table": "my-claims", **_ALARMS},
     "kms_key": _ALARMS,
+    "reserved_concurrency": {"concurrency": 2},
     "vpc_security_groups": {"vpc_subnets": ["subnet-0a1b2c3d"]},
     "vpc_subnets": {"vpc_security_groups": ["sg-0a1b2c3d"]},
     "aws_iam_jwt": {"client_assertion_audience": "https://crm.example.com"},

@@ -124,6 +124,36 @@ def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str)
     assert [["/bin/node", "cdk", *cdk.split()]] == became
 
 
+def test_a_file_elsewhere(became: list[list[str]], tmp_path: Path) -> None:
+    """A deployment's file may be anywhere: the CDK gets its whole path."""
+    file = tmp_path / "ours" / "prod.toml"
+    file.parent.mkdir()
+    file.write_text("")
+
+    with contextlib.suppress(SystemExit):
+        deploy.main(["diff", f"{tmp_path}/ours/../ours/prod.toml"])
+
+    assert [["/bin/node", "cdk", "diff", "-c", f"deployment={file}"]] == became
+
+
+def test_one_run_in_another_region(became: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A region after `-c` is where credentials are checked, secrets tagged and tables protected, too."""
+    regions: list[str] = []
+    monkeypatch.setattr(deploy, "region_of", lambda values: values["region"])
+
+    def protects(_: object, region: str) -> list[str]:
+        regions.append(region)
+        return []
+
+    monkeypatch.setattr(deploy, "protect_tables", protects)
+    monkeypatch.setattr(deploy, "tag_secrets", lambda secrets, _: regions.append(secrets.meta.region_name))
+
+    deploy.main(["prod", "-c", "region=us-east-1"])
+
+    assert 1 == len(became)
+    assert ["us-east-1", "us-east-1"] == regions
+
+
 def test_false_drift_is_named(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     """Where the CDK shows drift, what CloudFormation reports falsely is named, with the command that tells."""
     with contextlib.suppress(SystemExit):
@@ -248,6 +278,11 @@ def test_a_table_that_stays_open(
             "qa",
             "infra/deployments/qa.toml does not exist (there are: prod). Make it: echo",
         ),
+        (
+            "/no/qa.toml",
+            "/no/qa.toml does not exist (there are: prod). Make it: echo 'environment = \"qa\"' > /no/qa.t",
+        ),
+        ("prod --profile work", "--profile is the cdk command's alone: set AWS_PROFILE in its place"),
     ],
 )
 def test_wrong_use(became: list[list[str]], capsys: pytest.CaptureFixture[str], line: str, message: str) -> None:
@@ -327,7 +362,9 @@ def test_says_where_it_deploys_to(tmp_path: Path, sts: Sts, monkeypatch: pytest.
     for name, value in with_keys(tmp_path, sts).items():
         monkeypatch.setenv(name, value)
 
-    assert "123456789012" == deploy.check_credentials({})
+    assert "123456789012" == deploy.check_credentials({"account": "123456789012"})
+    with pytest.raises(deploy.Refused, match="is for account 210987654321, these credentials are for 123456789012"):
+        deploy.check_credentials({"account": "210987654321"})
     assert ["eu-central-1", "us-east-1"] == [deploy.region_of(values) for values in ({}, {"region": "us-east-1"})]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,18 @@ def test_environment_is_the_files_name(tmp_path: Path) -> None:
 
     assert ("qa-2", "token-refresh-qa-2") == (read("qa-2", folder).environment, read("qa-2", folder).stack_name)
     assert "token-refresh-prod-xero" == read("prod-xero", folder).stack_name
+
+
+def test_a_path(tmp_path: Path) -> None:
+    """A name that ends in .toml is a path; the files beside it are those that may not make the same stack."""
+    folder = write(tmp_path, prod="", **{"qa-2": 'environment = "prod"'})
+
+    with pytest.raises(ParameterError, match=r"^service: qa-2.toml makes the stack token-refresh-prod, too"):
+        read(str(folder / "prod.toml"), FOLDER)
+    write(folder, **{"qa-2": ""})
+    assert "qa-2" == read(str(folder / "qa-2.toml"), FOLDER).environment
+    with pytest.raises(ParameterError, match=r"^deployment: must be lower case letters"):
+        read(str(folder / "PROD.toml"), FOLDER)
 
 
 def test_one_run_may_override_the_file(tmp_path: Path) -> None:
@@ -86,6 +99,30 @@ def test_two_files_for_one_stack(tmp_path: Path) -> None:
     assert "token-refresh-prod" == read("prod", folder, region="eu-central-1").stack_name
     write(folder, second='environment = "prod"\ntoken_secret = "xero"\nservice = "xero"')
     assert "token-refresh-prod" == read("prod", folder).stack_name
+
+
+FLEET = 'mode = "fleet"\nfleet = "{0}"\nenvironment = "{0}"\nsecrets_under = "{1}"\nclient_secret = "{2}"\n{3}'
+
+
+@pytest.mark.parametrize(
+    ("other", "overlaps"),
+    [
+        (("two", "published/two/", "documents", ""), "published_under (published/) overlaps secrets_under"),
+        (("two", "two/", "published/{provider}", ""), "published_under (published/) overlaps client_secret"),
+        (("two", "two/", "documents", 'published_under = "published/"'), "overlaps published_under"),
+        (("two", "two/", "documents", 'published_under = "one/"'), "published_under (one/) overlaps secrets_under"),
+    ],
+)
+def test_copies_beside_another_fleet(tmp_path: Path, other: tuple[str, ...], overlaps: str) -> None:
+    """Copies of a fleet are where no other fleet has secrets, clients or copies, unless that is in another region."""
+    mine = FLEET.format("one", "one/", "documents", 'published_under = "published/"\nregion = "eu-central-1"')
+    folder = write(tmp_path, one=mine, two=FLEET.format(*other))
+
+    with pytest.raises(ParameterError, match=re.escape(overlaps)) as refused:
+        read_deployment("one", folder=folder)
+    assert "published_under: with two.toml, " in str(refused.value)
+    write(folder, two=FLEET.format(*other) + '\nregion = "us-east-1"')
+    assert read_deployment("one", folder=folder)
 
 
 def test_deployments_in_git_are_right() -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from infra.conftest import FLEET, WHOLE_FLEET
+from infra.deployments import PROFILE
 from testbed.policy import as_list
 from testbed.synthesis import resources, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
+from token_refresh_worker.oauth.formats import ASSERTED
 
 Template = dict[str, Any]
 
@@ -73,12 +75,13 @@ def test_functions(whole_fleet: Template) -> None:
         "FLEET_NAME": "prod",
         "CLAIM_TABLE": "prod",
         "CLIENT_SECRET_ID": "clients/{provider}",
+        "PUBLISHED_SECRET_ID": "published/{secret}",
         "PROVIDER": "xero",
         "EVENT_BUS": "default",
         "KEPT_TOKENS_KEY_ID": {"Fn::GetAtt": [key, "Arn"]},
         "LOG_LEVEL": "INFO",
     } == variables["refresh"]
-    resync = {"FLEET_NAME", "CLAIM_TABLE", "FLEET_CONCURRENCY", "FLEET_WRITES_PER_SECOND"}
+    resync = {"FLEET_NAME", "CLAIM_TABLE", "FLEET_CONCURRENCY", "FLEET_WRITES_PER_SECOND", "PUBLISHED_SECRET_ID"}
     assert resync | {"FLEET_QUEUE_URL"} == set(variables["dispatch"])
     assert resync == set(variables["resync"])
     assert ("20", "8") == tuple(
@@ -167,14 +170,51 @@ def test_nothing_is_watched_on_request(code: Path) -> None:
         ({"client_secret": "{customer}"}, "client_secret: must be"),
         ({"client_secret": "{provider}"}, "client_secret: must be"),
         ({"client_secret": "{provider}/client"}, "client_secret: must be"),
+        ({"published_under": "published"}, "published_under: must be a prefix"),
+        ({"published_under": "published/dev/"}, "published_under: published/dev/ is of environment dev"),
+        *(
+            ({"by_tag": "false", "secrets_under": secrets, "published_under": copies}, "overlaps secrets_under")
+            for secrets, copies in (("crm/", "crm/copies/"), ("crm/prod/", "crm/"), ("crm-prod/", "crm-"))
+        ),
+        *(
+            ({"client_secret": client, "published_under": "published/"}, "published_under: published/ overlaps client")
+            for client in ("published/{provider}", "published/client#web")
+        ),
         ({"provider": "xreo"}, "provider: must be the name of a profile, is 'xreo'"),
         ({"writes_per_second": "51"}, "writes_per_second: must be"),
+        ({"reserved_concurrency": "8"}, "reserved_concurrency: must be concurrency (64) or more, or 0 for none"),
     ],
 )
 def test_wrong_parameters(change: dict[str, str], text: str) -> None:
     """A parameter that can't be is refused by name."""
     with pytest.raises(ParameterError, match=re.escape(text)):
         parameters_of(FLEET | change)
+
+
+def test_copies_are_on_request(fleet: Template, whole_fleet: Template) -> None:
+    """Only a fleet with `published_under` has the alarm, the variables, and the tag by which commands find copies."""
+
+    def seen(template: Template) -> list[bool]:
+        (table,) = resources(template, "DynamoDB::Table")
+        alarms = [alarm["AlarmName"].endswith("-copies-behind") for alarm in resources(template, "CloudWatch::Alarm")]
+        variables = [function["Environment"]["Variables"] for function in functions(template).values()]
+        tags = {tag["Key"]: tag["Value"] for tag in table["Tags"]}
+        return [
+            any(alarms),
+            *("PUBLISHED_SECRET_ID" in given for given in variables),
+            tags.get("token-refresh:published-under") == "published/",
+        ]
+
+    assert ({False}, {True}) == ({*seen(fleet)}, {*seen(whole_fleet)})
+
+
+@pytest.mark.parametrize("method", sorted(ASSERTED))
+def test_a_provider_that_wants_signatures(tmp_path: Path, method: str) -> None:
+    """No function of a fleet has a key or an audience to sign for, so such a provider is refused by name."""
+    (tmp_path / "mine.toml").write_text(PROFILE.replace('"client_secret_basic"', f'"{method}"'))
+
+    with pytest.raises(ParameterError, match=f"^provider: mine takes {method}, and a fleet's worker can't sign"):
+        parameters_of(FLEET | {"provider_profiles": str(tmp_path), "provider": "mine"})
 
 
 def test_no_wildcard_in_an_allowed_action(whole_fleet: Template) -> None:

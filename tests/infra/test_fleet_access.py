@@ -8,6 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_cdk import App, Environment, Stack, assertions
+from aws_cdk import aws_iam as iam
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -18,6 +20,7 @@ from testbed.policy import Ask, Policy, as_list, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.synthesis import resources, synthesise
 from token_refresh.errors import TokenRefreshError
+from token_refresh_infra import access
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
 from token_refresh_worker.handlers import dispatch, refresh, resync
@@ -230,6 +233,58 @@ def test_the_worker_reaches_the_fleet_alone(account: Account) -> None:
     assert not any(may(action) for action in ("ListSecrets", "TagResource", "DeleteSecret", "UpdateSecret"))
     clients = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:clients/xero-AbCdEf"
     assert (True, False) == (may("GetSecretValue", clients, None), may("PutSecretValue", clients, None))
+
+
+COPIES = FLEET | {"by_tag": "false", "secrets_under": "customers/", "client_secret": "clients/{provider}"}
+
+
+def secret(name: str) -> str:
+    return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf"
+
+
+def test_the_worker_writes_copies_and_makes_none(code: Path) -> None:
+    """With `published_under` the worker writes what is there, and can neither create, tag nor delete a copy."""
+    found = synthesise(COPIES | {"published_under": "published/"}, code).template
+    statements = [
+        statement
+        for made in resources(found, "IAM::Policy")
+        if any("WorkerRole" in role["Ref"] for role in made["Roles"])
+        for statement in made["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+    worker = Policy(statements=resolve(statements, Resolved({"AWS::Partition": "aws"})))
+
+    def may(name: str) -> set[str]:
+        actions = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "CreateSecret", "TagResource")
+        return {
+            action
+            for action in (*actions, "DeleteSecret", "ListSecretVersionIds")
+            if worker.allows(Ask(action=f"secretsmanager:{action}", resource=secret(name)))
+        }
+
+    writes = {"GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"}
+    assert writes == may("published/customers/7/xero")
+    assert writes | {"ListSecretVersionIds"} == may("customers/7/xero")
+    assert {"GetSecretValue"} == may("clients/xero")
+    assert set() == may("other/7/xero")
+
+
+def test_a_tenants_reader_reads_that_tenants_copies_alone() -> None:
+    """Whoever may read the copies under one tenant's path reads no other tenant's, no token secret and no client."""
+    stack = Stack(App(), "Consumer", env=Environment(account=ACCOUNT, region=REGION))
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    access.grant_read_published(role, access.secrets_under(stack, "published/customers/7/"))
+    (made,) = resources(dict(assertions.Template.from_stack(stack).to_json()), "IAM::Policy")
+    reader = Policy(statements=resolve(made["PolicyDocument"]["Statement"], Resolved({"AWS::Partition": "aws"})))
+
+    def reads(name: str) -> bool:
+        return reader.allows(Ask(action="secretsmanager:GetSecretValue", resource=secret(name)))
+
+    own = ("published/customers/7/xero", "published/customers/7/hubspot")
+    foreign = ("published/customers/70/xero", "published/customers/8/xero", "published/customers/7", "published/other")
+    closed = ("customers/7/xero", "clients/xero", "customers/8/xero")
+    assert [*own] == [name for name in (*own, *foreign, *closed) if reads(name)]
+    assert not reader.allows(Ask(action="secretsmanager:PutSecretValue", resource=secret(own[0])))
 
 
 @pytest.mark.parametrize("name", ["Worker", "Dispatcher", "Resync"])

@@ -34,7 +34,7 @@ class Account:
             "get_account_settings": quota(1000),
         } | responses
 
-    def __call__(self, _service: str) -> Account:
+    def __call__(self, _service: str, _region: str) -> Account:
         return self
 
     def __getattr__(self, action: str) -> Any:
@@ -52,17 +52,23 @@ def quota(unreserved: int, of: int | None = None) -> dict[str, Any]:
     return {"AccountLimit": {"UnreservedConcurrentExecutions": unreserved, "ConcurrentExecutions": of or unreserved}}
 
 
-def stack(status: str, deployment: Deployment | None = None) -> dict[str, Any]:
+def stack(status: str, deployment: Deployment | None = None, *, left: tuple[str, ...] = ()) -> dict[str, Any]:
     made = deployment.template["Resources"] if deployment else ()
     return {
         "describe_stacks": {"Stacks": [{"StackStatus": status}]},
-        "describe_stack_resources": {"StackResources": [{"LogicalResourceId": name} for name in made]},
+        "describe_stack_resources": {
+            "StackResources": [
+                {"LogicalResourceId": name, "ResourceStatus": "DELETE_SKIPPED" if name in left else "UPDATE_COMPLETE"}
+                for name in made
+            ]
+        },
     }
 
 
 def asked(deployment: Deployment, account: Account) -> Preflight:
     return Preflight(
         name="prod",
+        file="infra/deployments/prod.toml",
         stack=deployment.parameters.stack_name,
         region="eu-central-1",
         template=deployment.template,
@@ -120,6 +126,8 @@ def test_what_the_stack_itself_made(code: Path) -> None:
     assert [] == fatal(deployment, **there, **stack("UPDATE_COMPLETE", deployment))
     (added,) = fatal(deployment, **there, **stack("UPDATE_COMPLETE", before))
     assert added.startswith("table token-refresh-prod-claims exists outside of stack")
+    left = deployment.logical_id("DynamoDB::Table")
+    assert [added] == fatal(deployment, **there, **stack("UPDATE_COMPLETE", deployment, left=(left,)))
 
 
 @pytest.mark.parametrize(
@@ -127,6 +135,7 @@ def test_what_the_stack_itself_made(code: Path) -> None:
     [
         ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name token-refresh-prod"),
         ("UPDATE_IN_PROGRESS", "is UPDATE_IN_PROGRESS. Fix: wait until that has ended"),
+        ("DELETE_FAILED", "is DELETE_FAILED. Fix: `scripts/deploy destroy prod`"),
     ],
 )
 def test_a_stack_that_can_not_be_updated(code: Path, status: str, says: str) -> None:
@@ -161,6 +170,17 @@ def test_a_key_that_can_not_encrypt(code: Path, state: str, says: str) -> None:
     assert says in found
 
 
+def test_the_key_of_a_replica(code: Path) -> None:
+    """A replica's key is looked at in its own region; the deployment would succeed, so it is a warning."""
+    there = KEY.replace("eu-central-1", "eu-west-1")
+    account = Account(describe_key={"KeyMetadata": {"KeyState": "Disabled"}})
+
+    (problem,) = asked(synthesise(HERE | {"replica_regions": [there]}, code), account).problems()
+
+    assert not problem.is_fatal
+    assert f"aws kms enable-key --key-id {there} --region eu-west-1" in str(problem)
+
+
 @pytest.mark.parametrize(
     ("limits", "reserved_now", "fails"),
     [(quota(10), None, True), (quota(1000), None, False), (quota(105, 1000), None, True), (quota(10), 10, False)],
@@ -181,6 +201,9 @@ def test_a_fleet_in_a_new_account(code: Path) -> None:
 
     assert not problem.is_fatal
     assert "the account lets 10 functions run at once, and the fleet uses 66" in str(problem)
+    reserved = synthesise(FLEET | {"reserved_concurrency": "64"}, code)
+    assert "reserved_concurrency takes 64 of 72" in fatal(reserved, get_account_settings=quota(72))[0]
+    assert [] == asked(reserved, Account(get_account_settings=quota(164))).problems()
 
 
 def test_what_may_not_be_asked(code: Path) -> None:

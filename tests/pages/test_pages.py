@@ -58,21 +58,33 @@ def test_index(page: Path) -> None:
 
 
 def test_relative_links() -> None:
-    """Each link of the README, and of the pages beside it, leads to a file."""
-    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *PAGES]:
-        targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
-        assert [] == [target for target in targets if not (page.parent / target).exists()]
+    """Each link of the README, and of the pages beside it, leads to a file, and to a heading where it names one."""
+    beside = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/README.md")]
+    broken = []
+    for page in [*beside, *PAGES]:
+        for target, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
+            file = page.parent / target if target else page
+            if not file.exists() or (heading and heading not in headings(file)):
+                broken.append(f"{page.name}: {target}#{heading}")
+
+    assert [] == broken
+
+
+def headings(page: Path) -> list[str]:
+    """The anchors that GitHub gives a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
 def test_comparisons_agree() -> None:
-    """Each alternative in the table of docs/why-not-rotation.md has a section there, in the same order."""
+    """Each alternative in docs/why-not-rotation.md's table has a section, in the same order; handlers share one."""
     page = (ROOT / "docs" / "why-not-rotation.md").read_text()
     rows = re.findall(r"^\| ([^|*-]+?) \|", page.split("\n## ")[0], re.MULTILINE)
     sections = re.findall(r"^## (.+)$", page, re.MULTILINE)
     words = ("handler", "rotation", "Confluence", "Nango", "oauthapp", "AgentCore", "Composio", "Pipedream", "Airbyte")
 
     for named in (rows, sections[: len(words)]):
-        assert list(words) == [next(word for word in words if word in name) for name in named]
+        assert list(words) == [*dict.fromkeys(next(word for word in words if word in name) for name in named)]
 
 
 def test_api_is_complete() -> None:

@@ -59,6 +59,7 @@ NOT_RUN = {
 THERE_ALREADY: dict[str, dict[str, list[str]]] = {
     "fleet.md": {"customers/8/xero": ["refreshToken"]},
     "fleet-operations.md": {"customers/9/xero": ["refreshToken"]},
+    "fleet-copies.md": {key: ["refreshToken"] for key in ("customers/11/xero", "customers/12/xero")},
     "maintain.md": {"quickbooks-tokens": ["refresh_token", "client_id", "client_secret"]},  # another refresher's
     "rotate-a-client-secret.md": {"upwork-client": []},
 }
@@ -90,7 +91,7 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
     """What a reader puts in the place of the words in capitals, and what is there already."""
     secrets = client("secretsmanager")
     match page.name:
-        case "fleet.md" | "fleet-operations.md":
+        case "fleet.md" | "fleet-operations.md" | "fleet-copies.md":
             shell.environment["AWS_ENDPOINT_URL_DYNAMODB"] = emulator.url
             make_fleet_table(emulator)
         case "deploy.md":

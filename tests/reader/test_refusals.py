@@ -27,7 +27,8 @@ def test_denied(store: Store, tokens: TokenReader) -> None:
     store.server.fault("deny", "GetSecretValue")
     with pytest.raises(SecretAccessDenied) as caught:
         tokens.get()
-    assert str(caught.value).startswith(f"{CALL} was denied (AccessDeniedException): allow this action on this secret")
+    why = "because no identity-based policy allows it (AccessDeniedException)"
+    assert str(caught.value).startswith(f"{CALL} was denied {why}: allow this action on this secret")
 
 
 def test_missing(tokens: TokenReader) -> None:

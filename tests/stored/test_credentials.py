@@ -41,6 +41,8 @@ def test_a_public_client_has_no_secret() -> None:
         ({"clientId": "id", "client_secret": ["canary"]}, "client_secret must be a string, and is a JSON array"),
         ({"clientId": "id", "clientSecret": "canary\ud800"}, "clientSecret holds half of a surrogate pair"),
         ({"clientId": "canary\udfff"}, "clientId holds half of a surrogate pair, which can't be sent"),
+        ({"clientId": "canary "}, "clientId begins or ends with white space"),
+        ({"client_id": "id", "client_secret": "canary\n"}, "client_secret begins or ends with white space"),
         ({"clientId": "canary-1", "client_id": "canary-2"}, "clientId and client_id are both in the secret and differ"),
     ],
 )

@@ -4,6 +4,7 @@
 dispatcher   -                                read          read     read, write          -             send
 resync       list, without values             write         -        -                    -             -
 worker       read, write those of the fleet   read, write   read     read breakers        read, write   receive
+             and their copies
 """
 
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class FleetAccess:
         self._allow_items(role, ["dynamodb:UpdateItem"], "row#*", f"store#{fleet}", "arn:*")
         self._allow_key(role)
         self._let_refresh(role)
+        self._let_publish(role)
         if parameters.client_secret_id:
             name, _, _ = parameters.client_secret_id.partition("#")  # a field is not part of the secret's ARN
             clients = self._secret(name.replace("{provider}", "*") + "-??????")
@@ -90,6 +92,14 @@ class FleetAccess:
         acknowledge(
             role, f"IAM5[Resource::{members}]", "The fleet's secrets: by their prefix, or by the fleet's tag on each"
         )
+
+    def _let_publish(self, role: iam.Role) -> None:
+        """Let the worker write copies; people make them, so it can't create any."""
+        if self.parameters.published_under:
+            copies = self._secret(f"{self.parameters.published_under}*")
+            self._allow(role, list(REFRESH_ACTIONS), copies)
+            self._let_decrypt(role, ["kms:Decrypt", "kms:GenerateDataKey"], copies)
+            acknowledge(role, f"IAM5[Resource::{copies}]", "One copy a secret; its name says which")
 
     def _let_decrypt(self, role: iam.Role, actions: list[str], secrets: str) -> None:
         through = through_secrets_manager((secrets,))

@@ -154,6 +154,16 @@ class FleetAlarms(Alarms):
             limit=ANY,
         )
 
+    def copies_behind(self) -> Watch:
+        """A copy has not had the current access token for 20 minutes; only with `published_under`."""
+        return Watch(
+            self._gauge("CopiesBehind"),
+            "A copy has not had the current access token for 20 minutes, and its readers soon have an expired one: it "
+            f"is missing, or the worker may not write it. First: {self._status}",
+            limit=ANY,
+            points=2,
+        )
+
     def members_left(self) -> Watch:
         """Over 0.5 % of the secrets lost their tag, or were deleted, within a day, without `fleet remove`."""
         return Watch(
@@ -177,7 +187,11 @@ class FleetAlarms(Alarms):
         )
 
     def _wants(self, name: str) -> bool:
-        return name != "tokens-kept" or self._parameters.kept_tokens_key_choice is not None
+        unwanted = {
+            "tokens-kept": self._parameters.kept_tokens_key_choice is None,
+            "copies-behind": self._parameters.published_under is None,
+        }
+        return not unwanted.get(name, False)
 
     def store_refuses(self) -> Watch:
         """Secrets Manager refuses: it took no secret for three minutes, and nothing but two tries a minute runs."""

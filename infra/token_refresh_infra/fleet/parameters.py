@@ -13,9 +13,12 @@ from token_refresh_infra.common import (
     event_bus,
     family,
     kept_tokens_key,
+    overlap,
 )
 from token_refresh_infra.context import ParameterError, Reader, required, switch, text, whole
+from token_refresh_worker.oauth.formats import ASSERTED
 from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.providers.provider import Provider
 
 SHORTEST_TABLE_NAME = 3
 _FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -51,6 +54,11 @@ class FleetParameters(CommonParameters):
     """Name of the fleet; also of its table, so 3 characters at least."""
     secrets_under: Annotated[str | None, family()]
     """Prefix such as `crm/prod/` or `upwork-`: the worker may refresh what begins so, and nothing else."""
+    published_under: Annotated[str | None, family()]
+    """Prefix such as `published/`: each secret has a copy there for services, without the refresh token.
+
+    It overlaps no other prefix (docs/fleet-copies.md). Default: no copies.
+    """
     by_tag: Annotated[bool, switch(default=False)]
     """`true` instead of `secrets_under`: the worker may refresh whatever carries the fleet's tag.
 
@@ -112,9 +120,59 @@ class FleetParameters(CommonParameters):
                 f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
             )
         if self.provider is not None:
-            self.check_provider(load_provider(self.provider, own))
+            self._check_default(load_provider(self.provider, own))
+        if 0 < self.reserved_concurrency < self.concurrency:
+            raise ParameterError(
+                f"reserved_concurrency: must be concurrency ({self.concurrency}) or more, or 0 for none: Lambda would "
+                f"refuse runs that the queue has handed out, is {self.reserved_concurrency}"
+            )
         self.check_place("secrets_under", self.secrets_under)
+        self._check_copies()
         self.check_place("client_secret", self.client_secret_id)
+
+    def _check_copies(self) -> None:
+        """Refuse a place for copies whose readers could reach another secret."""
+        self.check_place("published_under", self.published_under)
+        for name, prefix in self.places.items():
+            if name != "published_under" and self.publishes_into(prefix):
+                raise ParameterError(
+                    f"published_under: {self.published_under} overlaps {name} ({prefix}), so whoever may read copies "
+                    "could read that, too; name another prefix, such as published/"
+                )
+
+    def check_beside(self, other: CommonParameters, file: str) -> None:
+        """Refuse copies where another fleet of this account has anything, and the other way round."""
+        if not isinstance(other, FleetParameters):
+            return
+        for one, its in ((self, other), (other, self)):
+            for name, prefix in its.places.items():
+                if one.publishes_into(prefix):
+                    place = f"published_under ({one.published_under}) overlaps {name} ({prefix})"
+                    raise ParameterError(f"published_under: with {file}, {place}; name another prefix in one of them")
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Return how the names of the fleet's secrets begin, by parameter."""
+        client = (self.client_secret_id or "").partition("#")[0].partition("{provider}")[0]
+        found = {
+            "secrets_under": self.secrets_under,
+            "client_secret": client,
+            "published_under": self.published_under,
+        }
+        return {name: prefix for name, prefix in found.items() if prefix}
+
+    def publishes_into(self, prefix: str) -> bool:
+        """Tell whether a copy's name can begin so."""
+        return self.published_under is not None and overlap(self.published_under, prefix)
+
+    def _check_default(self, provider: Provider) -> None:
+        """Refuse a provider of the documents that name none, if it has ended, or if a fleet can't be its client."""
+        self.check_provider(provider)
+        if (method := provider.request.auth_method) in ASSERTED:
+            raise ParameterError(
+                f"provider: {self.provider} takes {method}, and a fleet's worker can't sign: no key or audience is its "
+                "own. Deploy a worker for each of its secrets"
+            )
 
     @property
     def client_secret_id(self) -> str | None:
@@ -144,6 +202,7 @@ class FleetParameters(CommonParameters):
             "CLAIM_TABLE": self.fleet,
             "FLEET_WRITES_PER_SECOND": str(self.writes_per_second),
             "FLEET_CONCURRENCY": str(self.concurrency),
+            **self._copy_variables,
         }
 
     @property
@@ -156,5 +215,11 @@ class FleetParameters(CommonParameters):
             "PROVIDER": self.provider,
             "EVENT_BUS": self.event_bus,
             "LOG_LEVEL": self.log_level,
+            **self._copy_variables,
         }
         return {name: value for name, value in variables.items() if value is not None}
+
+    @property
+    def _copy_variables(self) -> Mapping[str, str]:
+        """Return where the copies are; the dispatcher reckons with their writes."""
+        return {"PUBLISHED_SECRET_ID": f"{self.published_under}{{secret}}"} if self.published_under else {}

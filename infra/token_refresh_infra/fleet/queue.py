@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
@@ -12,6 +12,7 @@ from token_refresh_infra.constructs.queues import dead_letters, encrypted_queue
 from token_refresh_infra.constructs.table import ClaimTable
 from token_refresh_infra.fleet.access import INDEX
 from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
 
 RECEIVED_AT_MOST = 1
 """What its run does not report comes back by the index, later each time and in a group of its own."""
@@ -23,6 +24,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html."""
 def fleet_table(scope: Construct, parameters: FleetParameters) -> dynamodb.Table:
     """Make the table: claims as for one secret, and beside them the rows with an index of their own."""
     table = ClaimTable(scope, "Table", name=parameters.fleet, key_arn=parameters.kms_key).table
+    if parameters.published_under:
+        Tags.of(table).add(PUBLISHED_UNDER_TAG, parameters.published_under)
     table.add_global_secondary_index(
         index_name=INDEX,
         partition_key=dynamodb.Attribute(name="fleet", type=dynamodb.AttributeType.STRING),

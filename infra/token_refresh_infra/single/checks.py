@@ -28,6 +28,11 @@ def check_replicas(of: SingleParameters) -> None:
             "replica_regions: needs a published secret that the stack creates; replicate one that exists yourself (aws "
             "secretsmanager replicate-secret-to-regions)"
         )
+    if len(of.replicas) < len(of.replica_regions):
+        raise ParameterError("replica_regions: names a region twice")
+    for key in filter(None, of.replicas.values()):
+        if of.account is not None and key.split(":")[4] != of.account:
+            raise ParameterError(f"replica_regions: {key} is in another account than this deployment, {of.account}")
     if of.region in of.replicas:
         raise ParameterError(f"replica_regions: {of.region} is where the published secret itself is")
 

@@ -63,13 +63,34 @@ _UNUSABLE: Final = {Cause.BAD_CREDENTIALS, Cause.SSO_EXPIRED, Cause.LOGIN_EXPIRE
 """The causes of credentials that are there, and that AWS does not take."""
 
 
+class Denial(NamedTuple):
+    """Why AWS denied a call, by its own words (IAM User Guide, "Access denied error messages")."""
+
+    policy: str
+    """The kind of policy, such as `service control policy`."""
+    explicit: bool
+    """Whether such a policy denies the call; else none allows it."""
+
+    def __str__(self) -> str:
+        """Write it as AWS does."""
+        if not self.explicit:
+            return f"because no {self.policy} allows it"
+        return f"with an explicit deny in {'an' if self.policy.startswith('i') else 'a'} {self.policy}"
+
+
 class FailedCall(NamedTuple):
-    """A failed call; nothing in it was sent by the service except a well-formed error code."""
+    """A failed call; nothing in it was sent by the service but a well-formed error code, and words of a closed list."""
 
     cause: Cause
     code: str
     at: datetime | None = None
     """When the service refused, by its own clock."""
+    denial: Denial | None = None
+
+    @property
+    def said(self) -> str:
+        """What the service said."""
+        return f"{self.code}, {self.denial}" if self.denial else self.code
 
 
 # Error codes of the services, then exceptions of botocore: a class stands for its subclasses, too. Services with JSON
@@ -131,6 +152,10 @@ _QUOTABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 # Signature Version 4: "Signature expired: ... is now earlier than ...", "Signature not yet current: ...".
 _SKEW: Final = re.compile(r"\bSignature (expired|not yet current)\b")
 
+_DENIAL: Final = re.compile(
+    r"\b(?:(with an explicit deny) in an?|because no) ((?:identity-based|resource-based|session|service control|"
+    r"resource control|VPC endpoint) policy|permissions boundary)\b"
+)
 _KEY: Final = re.compile(r"\bkms:|\bKMS\b")
 
 
@@ -151,7 +176,7 @@ def failure_of(error: Exception) -> FailedCall:
 
 
 def failure_of_code(code: object, message: object = None, status: object = None) -> FailedCall:
-    """Find the cause of an error response. The service's text is read only if the code has two meanings."""
+    """Find the cause of an error response. Of the service's text, only known words are read."""
     quotable = isinstance(code, str) and _QUOTABLE.fullmatch(code) is not None
     quoted = str(code) if quotable else "an unknown error code"
     cause = _CAUSES.get(quoted, _CAUSES.get(quoted.removesuffix("Exception"), Cause.OTHER))
@@ -172,7 +197,8 @@ def failure_of_code(code: object, message: object = None, status: object = None)
         cause = Cause.BAD_KEY  # A key can be pending deletion, too.
     elif cause is Cause.OTHER and refused and "deletion" in text:
         cause = Cause.DELETED
-    return FailedCall(cause=cause, code=quoted)
+    found = _DENIAL.search(text) if cause.is_denial else None
+    return FailedCall(cause=cause, code=quoted, denial=Denial(found[2], found[1] is not None) if found else None)
 
 
 def _mapping(response: dict[str, Any], key: str) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.causes import Cause, FailedCall
-from token_refresh.aws.request import STORED, AwsRequest, how_to_store, what_to_allow, where_else
+from token_refresh.aws.request import STORED, AwsRequest, how_to_store, what_to_allow, where_else, whose_policy
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -41,20 +41,26 @@ def _check_key(request: AwsRequest) -> str:
     return f"check that the key ({request.setting}) is enabled, and of a type for this use"
 
 
-_KEY_REFUSED: Final = _ErrorText(
-    SecretAccessDenied,
-    "{call} could not use its KMS key ({code})",
-    (
-        "allow kms:Decrypt on that key for the caller's role, and kms:GenerateDataKey to write; check that the key is "
-        "enabled"
-    ),
-)
+def _key_refused(request: AwsRequest) -> Advice:
+    needs = (
+        "the caller's role needs kms:Decrypt on that key, and kms:GenerateDataKey to write. If it may both, the key is "
+        "disabled or waits for its deletion: enable it, or cancel that"
+    )
+    if request.kind != "secret":
+        return (needs,)
+    keys = request.command(
+        "aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {}", request.name
+    )
+    return needs, ". ", keys, " shows the key of each version"
+
+
+_KEY_REFUSED: Final = _ErrorText(SecretAccessDenied, "{call} could not use its KMS key{denial} ({code})", _key_refused)
 
 _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
     Cause.NOT_FOUND: _ErrorText(SecretNotFound, "{place} was not found ({action})", where_else),
     Cause.NO_VALUE: _ErrorText(SecretEmpty, "{place} has no current value ({action})", how_to_store),
     Cause.DELETED: _ErrorText(SecretNotFound, "{place} is marked for deletion ({action})", _restore),
-    Cause.DENIED: _ErrorText(SecretAccessDenied, "{call} was denied ({code})", what_to_allow),
+    Cause.DENIED: _ErrorText(SecretAccessDenied, "{call} was denied{denial} ({code})", what_to_allow),
     Cause.KEY_DENIED: _KEY_REFUSED,
     Cause.BAD_KEY: _KEY_REFUSED,
     Cause.BAD_CREDENTIALS: _ErrorText(
@@ -161,13 +167,14 @@ _MESSAGES_OF_OTHERS: Final[Mapping[Cause, _ErrorText]] = {
 
 
 def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
-    """Give the error of a failed call; it quotes nothing that the service sent except a well-formed error code."""
+    """Give the error of a failed call; of what the service sent it quotes a well-formed code, and known words."""
     # Everything but `code` comes from the settings, and `code` was checked: it is quotable.
     row = (_MESSAGES if request.kind in STORED else _MESSAGES_OF_OTHERS)[failure.cause]
     what = row.what.format(
         action=request.action,
         call=f"{request.action} on {request.place}" if request.kind else request.action,
         code=failure.code,
+        denial=f" {failure.denial}" if failure.denial else "",
         kind=request.kind,
         name=request.name,
         place=request.place,
@@ -175,7 +182,8 @@ def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
     raised = row.raised
     if raised is SecretStoreUnavailable and request.action.startswith("dynamodb:"):
         raised = TableUnavailable
-    error = raised(what, fix=row.fix(request) if callable(row.fix) else row.fix)
+    of_policy = whose_policy(request, failure.denial) if failure.denial else None
+    error = raised(what, fix=of_policy or (row.fix(request) if callable(row.fix) else row.fix))
     if isinstance(error, SecretAccessDenied):
         error.by_key = failure.cause in {Cause.KEY_DENIED, Cause.BAD_KEY}
     if isinstance(error, SecretNotFound):

@@ -4,6 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region, secret_name
+from token_refresh.aws.causes import Denial
 
 TOKEN_SECRET_SETTING: Final = "TOKEN_SECRET_ID"  # noqa: S105 - a variable's name
 AskedBy = Literal["TokenReader", "SecretReader"]
@@ -88,6 +89,27 @@ def what_to_allow(request: AwsRequest) -> Advice:
             "key also needs kms:Decrypt, and kms:GenerateDataKey to write. "
         )
     return allow, Command.of("aws sts get-caller-identity"), " shows the caller"
+
+
+def whose_policy(request: AwsRequest, denial: Denial) -> Advice | None:
+    """Say which policy to change, where the caller's own policies are not what denies; None where they are."""
+    change = "remove that deny" if denial.explicit else f"allow {request.action}"
+    if "control" in denial.policy:
+        organization = "whatever this account allows. Ask the administrators of your AWS organization to"
+        return (f"it counts {organization} {change} there",)
+    if denial.policy == "resource-based policy" and request.kind == "secret":
+        look = request.command("aws secretsmanager get-resource-policy --secret-id {}", request.name)
+        return f"{change} in the secret's own policy: ", look
+    places = {
+        "resource-based policy": f"in the policy of the {request.kind} itself",
+        "session policy": "in the session's policy: sign in with another role or permission set, or",
+        "VPC endpoint policy": "in the policy of the VPC endpoint that the request goes through",
+        "permissions boundary": "in the permissions boundary of the caller's role",
+    }
+    caller = Command.of("aws sts get-caller-identity")
+    if place := places.get(denial.policy):
+        return f"{change} {place}. ", caller, " shows the caller"
+    return (f"{change} in the caller's own policies. ", caller, " shows the caller") if denial.explicit else None
 
 
 def token_status(request: AwsRequest) -> Command:

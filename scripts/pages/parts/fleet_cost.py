@@ -8,7 +8,7 @@ from typing import Final
 
 from token_refresh_infra.fleet.alarms import FleetAlarms
 from token_refresh_worker.fleet.core.dispatch import decide
-from token_refresh_worker.fleet.core.fleet import Fleet, Limits
+from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
 
 SIZES: Final = (40, 1_000, 10_000, 30_000)
@@ -21,6 +21,10 @@ WINDOW_SECONDS: Final = 20 * 60
 # List prices of us-east-1 in US dollars, without free tiers.
 SECRET, KEY, METRIC, ALARM, DASHBOARD = 0.40, 1.00, 0.30, 0.10, 3.00
 SECRETS_MANAGER_CALL = 0.05 / 10_000
+COPY_CALLS = 3
+"""Read, store, make current."""
+OF_COPIES = "copies-behind"
+"""An alarm, with its metric, that only a fleet with copies has."""
 READERS, READS_OF_A_TOKEN = 2, 2
 """Processes that read a secret, and how often each reads a token: when it is new, and once while it is due."""
 WRITE_UNIT, READ_UNIT = 0.625 / 1e6, 0.125 / 1e6
@@ -79,8 +83,16 @@ def month(secrets: int, *, refreshes_a_day: float) -> dict[str, float]:
         "runs: table, queue, function, log": refreshes * (Refresh().cost - Refresh().calls_cost),
         "dispatcher and polling": MINUTES * (reads + handing_out_seconds * GB_SECOND + polling),
         "resync": resyncs * (reads + listing) - resyncs * pages * SECRETS_MANAGER_CALL,
-        "metrics, alarms, dashboard, key": watched + len(FleetAlarms.defined()) * ALARM + DASHBOARD + KEY,
+        "metrics, alarms, dashboard, key": watched
+        + len(FleetAlarms.defined().keys() - {OF_COPIES}) * ALARM
+        + DASHBOARD
+        + KEY,
     }
+
+
+def copies(secrets: int, *, refreshes_a_day: float) -> float:
+    """Return what copies add in a month: each is a secret, and a refresh reads it once and writes it twice."""
+    return ALARM + METRIC + secrets * (SECRET + refreshes_a_day * 30 * COPY_CALLS * SECRETS_MANAGER_CALL)
 
 
 def cost() -> str:
@@ -90,6 +102,9 @@ def cost() -> str:
     rows = [(name, *(_dollars(costs[name]) for costs in hourly)) for name in hourly[0]]
     for name, months in (("together, one-hour tokens", hourly), ("together, 24-hour tokens", daily)):
         rows.append((f"**{name}**", *(f"**{_dollars(sum(costs.values()))}**" for costs in months)))
+    for name, a_day in (("one-hour", 36), ("24-hour", 1.5)):
+        more = (_dollars(copies(secrets, refreshes_a_day=a_day)) for secrets in SIZES)
+        rows.append((f"and with `published_under`, {name} tokens", *more))
     head = ("secrets", *(f"{secrets:,}" for secrets in SIZES))
     lines = [head, ("---", *("---:" for _ in SIZES)), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -102,7 +117,7 @@ def cost() -> str:
 
 def limits() -> str:
     """Return how many secrets a fleet can serve, by the write budget."""
-    per_second = Limits().runs_a_minute / 60
+    per_second, with_copies = (Limits(writes_a_run=n).runs_a_minute / 60 for n in (2, WRITES_WITH_A_COPY))
     at_once = [f"{secrets:,} take {secrets / per_second / 60:.1f} minutes" for secrets in SIZES[1:]]
     return (
         f"- {per_second:.0f} refreshes a second fit into the write budget. Of secrets that are all due at once, "
@@ -110,7 +125,8 @@ def limits() -> str:
         f"- {per_second * CYCLE_SECONDS:,.0f} one-hour tokens are the most in a steady state: each is refreshed after "
         f"{CYCLE_SECONDS // 60} minutes.\n"
         f"- {per_second * WINDOW_SECONDS:,.0f} one-hour tokens are the most that can all be refreshed within a "
-        f"window of {WINDOW_SECONDS // 60} minutes, as after a long outage. Of more, some expire first."
+        f"window of {WINDOW_SECONDS // 60} minutes, as after a long outage. Of more, some expire first.\n"
+        f"- With copies for services it is half of each: {with_copies:.0f} refreshes a second."
     )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 from token_refresh.advice import Command
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.change import ChangeFailed, is_snake
+from token_refresh_worker.changes.change import PROVIDER_KEY, ChangeFailed, is_snake
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -40,8 +40,12 @@ VARIABLES: Final = {False: "providerVariables", True: "provider_variables"}
 """The key of the provider's variables, by whether the document is in snake case."""
 
 
-class ForeignRedirect(Exception):  # noqa: N818 - it never leaves the command
+class ForeignRedirect(ChangeFailed):
     """A URL does not belong to this authorization: its `state` or code is missing or another one's."""
+
+
+class ConsentRefused(ChangeFailed):
+    """The user said no, or the provider did for the user (`access_denied`)."""
 
 
 @record
@@ -79,6 +83,8 @@ class AuthorizationRequest:
     """The provider's variables that the operator has named: a redirect may leave these out."""
     client_secret: SecretValue | None = None
     """What signs the redirect, where the provider does that."""
+    again: str = "run authorize again"
+    """How another authorization begins."""
     # 192 bits; RFC 6749 section 10.10 asks for at least 128.
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     # 64 characters, within the 43 to 128 of RFC 7636 section 4.1.
@@ -113,21 +119,22 @@ class AuthorizationRequest:
             query = urlsplit(url).query
             pairs = parse_qsl(query)
         except ValueError:
-            raise ForeignRedirect from None
+            raise self._foreign() from None
         # RFC 6749 section 3.1: two programs could read two different values.
         if any(sum(name == once for name, _ in pairs) > 1 for once in self.redirect.once):
-            raise ForeignRedirect
+            raise self._foreign()
         response = dict(pairs)
         # In constant time; and before anything else is read, since a forged redirect may carry any error or code.
         if not hmac.compare_digest(response.get("state", "").encode(), self.state.encode()):
-            raise ForeignRedirect
+            raise self._foreign()
         self._check_issuer(response.get("iss"))
         if "error" in response:
             # The provider's own text is not printed: it comes through the browser, from anyone.
             code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
-            raise ChangeFailed(f"the provider did not authorize ({code}); run authorize again")
+            kind = ConsentRefused if code == "access_denied" else ChangeFailed
+            raise kind(f"the provider did not authorize ({code}); {self.again}")
         if not response.get(self.redirect.code_name):
-            raise ForeignRedirect
+            raise self._foreign()
         self._check_signature(query, response)
         return Redirect(
             code=SecretValue(response[self.redirect.code_name]),
@@ -135,10 +142,17 @@ class AuthorizationRequest:
             variables=self._chosen(response),
         )
 
+    def _foreign(self) -> ForeignRedirect:
+        return ForeignRedirect(f"the URL does not belong to this authorization; its code was not used; {self.again}")
+
+    def _not_used(self, what: str) -> ChangeFailed:
+        # Its values are not quoted: a redirect comes through the browser, from anyone.
+        return ChangeFailed(f"{what}: its code was not used; {self.again}")
+
     def _kept(self, name: str, value: str | None) -> str:
-        if value is None or not KEPT_VALUE.fullmatch(value):
-            raise _not_used(f"the redirect's {name} {'is missing' if value is None else 'is malformed'}")
-        return value
+        if problem := kept_problem(value):
+            raise self._not_used(f"the redirect's {name} {problem}")
+        return value or ""
 
     def _chosen(self, response: Mapping[str, str]) -> dict[str, str]:
         chosen = {}
@@ -148,7 +162,7 @@ class AuthorizationRequest:
                 chosen[name] = variable.values[value]
             elif value is not None or name not in self.known:
                 what = "is missing" if value is None else "is none that the profile lists"
-                raise _not_used(f"the redirect's {variable.parameter} {what}")
+                raise self._not_used(f"the redirect's {variable.parameter} {what}")
         return chosen
 
     def _check_signature(self, query: str, response: Mapping[str, str]) -> None:
@@ -162,7 +176,7 @@ class AuthorizationRequest:
         given = response.get(self.redirect.signature, "").encode()
         expected = [hmac.new(key, text.encode(), hashlib.sha256).hexdigest().encode() for text in sorted(signed)]
         if not key or not any(hmac.compare_digest(given, one) for one in expected):
-            raise _not_used(f"the redirect's {self.redirect.signature} is not the signature of your client secret")
+            raise self._not_used(f"the redirect's {self.redirect.signature} is not the signature of your client secret")
 
     def _check_issuer(self, issuer: str | None) -> None:
         """Refuse the response of another authorization server (RFC 9207 section 2.4).
@@ -174,7 +188,7 @@ class AuthorizationRequest:
         if self.issuer is not None:
             raise ChangeFailed(
                 f"the redirect does not come from the issuer {self.issuer} (RFC 9207): its code was not used; "
-                "run authorize again"
+                f"{self.again}"
             )
         try:
             host = urlsplit(issuer or "").hostname
@@ -183,8 +197,8 @@ class AuthorizationRequest:
         if host not in {host_of(self.endpoint), self.token_host}:
             raise ChangeFailed(
                 "the redirect names an issuer on a host that is not the provider's (RFC 9207): its code was not used",
-                fix="Run authorize again. If the provider documents that issuer, write it into the profile "
-                "(docs/providers.md)",
+                fix=f"{self.again[0].upper()}{self.again[1:]}. If the provider documents that issuer, write it into "
+                "the profile (docs/providers.md)",
             )
 
     def code_request(self, code: SecretValue, client: ClientCredentials, provider: Provider) -> TokenRequest:
@@ -198,6 +212,13 @@ class AuthorizationRequest:
             grant["code_verifier"] = self.verifier.reveal()
         further = provider.authorization.code_params if provider.authorization else {}
         return token_request({**further, **grant}, client, provider.request, endpoint=provider.token_endpoint)
+
+
+def kept_problem(value: object) -> str | None:
+    """Say what is wrong with a value of the redirect that is kept; None if it is an identifier."""
+    if value is None:
+        return "is missing"
+    return None if isinstance(value, str) and KEPT_VALUE.fullmatch(value) else "is malformed"
 
 
 def build_authorization(  # noqa: PLR0913 - all by name
@@ -259,6 +280,11 @@ def started(template: Provider, fields: Mapping[str, object]) -> dict[str, objec
     return with_variables(fields, {name: it.start for name, it in chosen.items() if name not in known})
 
 
+def with_provider(fields: Mapping[str, object], name: str | None, variables: Mapping[str, str]) -> dict[str, object]:
+    """Return the token document's keys with the provider that was named, if one was, and with these variables."""
+    return with_variables({**fields, **({PROVIDER_KEY: name} if name else {})}, variables)
+
+
 def with_variables(fields: Mapping[str, object], variables: Mapping[str, str]) -> dict[str, object]:
     """Return the token document's keys with these variables of the provider, in the spelling that is there."""
     if not variables:
@@ -277,8 +303,3 @@ def _filled(endpoint: str, template: Provider, fields: Mapping[str, object]) -> 
     if places(endpoint) and not template.variables:
         raise ChangeFailed("name the authorization page of that token endpoint with --authorization-endpoint URL")
     return fill(endpoint, template.variables, _variables(fields), provider=template.name)
-
-
-def _not_used(what: str) -> ChangeFailed:
-    # Its values are not quoted: a redirect comes through the browser, from anyone.
-    return ChangeFailed(f"{what}: its code was not used; run authorize again")

@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from token_refresh.errors import InvalidSecretDocument, TokenRefreshError
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
+from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
+from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import Clock, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
+from token_refresh_worker.stored.origin import read_origin
 
 T = TypeVar("T")
 
@@ -19,12 +22,24 @@ TRIES: Final = 15
 WAIT_SECONDS: Final = 3.0
 """Runs that store something meanwhile, and stale reads, let a try fail: the next one reads again."""
 
+PROVIDER_KEY: Final = "provider"
+"""The key of the provider's name."""
 CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
 """The keys of client credentials beside the tokens, in both spellings."""
 
 
 class ChangeFailed(TokenRefreshError):  # noqa: N818 - named as the other failures are
     """A change can't be made; the message says why, and what to do."""
+
+
+class Silent:
+    """The log of a change: whoever makes it says what it did."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Say nothing."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Say nothing."""
 
 
 def repeated(once: Callable[[], T | None], clock: Clock) -> T | None:
@@ -47,6 +62,51 @@ def swap(store: SecretStore, replaced: str | None, version_id: str, value: Secre
     # Not under AWSCURRENT: that label moves only from the version that was read.
     store.put(version_id, value, label=OUTCOME)
     return store.move_label(CURRENT, to=version_id, remove_from=replaced)
+
+
+PROBE_LABEL: Final = "REFRESH_PROBE"
+PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
+"""The version that is stored to try the caller's permissions; it holds no token."""
+REDIRECT_NOTE: Final = "an authorization's redirect was taken"
+"""How the version begins that says so."""
+PROBE: Final = '{"probe":"token-refresh doctor"}'
+
+
+def prove_write(store: SecretStore) -> None:
+    """Find out whether the caller may store a version and move a label; not on a secret without a value.
+
+    Raises:
+        SecretStoreError: Secrets Manager refused.
+    """
+    store.put(PROBE_VERSION_ID, SecretValue(PROBE), label=PROBE_LABEL)
+    # No version of that ID has the label: whoever may move labels is refused for this alone.
+    store.move_label(PROBE_LABEL, to=PROBE_VERSION_ID, remove_from=str(uuid.uuid4()))
+
+
+def named_provider(
+    environment: Mapping[str, str], fields: Mapping[str, object], secret: Callable[[], SecretName]
+) -> dict[str, str]:
+    """Give PROVIDER as the document names it, if the settings don't.
+
+    Raises:
+        ConfigurationError: No profile has that name.
+    """
+    name = fields.get(PROVIDER_KEY)
+    if environment.get("PROVIDER") or name in (None, ""):
+        return {}
+    own = own_profiles(environment)
+    if name not in profile_names(own):
+        raise ConfigurationError(
+            f"the key {PROVIDER_KEY} of {secret()} is not the name of a profile{nearest(str(name), own)}",
+            fix=("Correct it: ", secret().command("authorize", "--provider", "NAME")),
+        )
+    return {"PROVIDER": str(name)}
+
+
+def claim_table_of(fields: Mapping[str, object]) -> str | None:
+    """Name the table that holds the claims, as the document says; None if they are versions, or it doesn't say."""
+    origin = read_origin(fields)
+    return origin.claim_store.table if origin else None
 
 
 def fields_of(version: SecretVersion | None) -> dict[str, object]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.changes.change import document_of, fields_of
+from token_refresh_worker.changes.change import PROBE_VERSION_ID, REDIRECT_NOTE, document_of, fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, ClaimPause, Record, read_claim, read_record
 from token_refresh_worker.core.locked import VersionEntry
@@ -29,9 +29,6 @@ from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
 
-PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
-"""The version that `doctor` stores to try the caller's permissions; it holds no token."""
-
 
 class VersionKind(StrEnum):
     """What a version is."""
@@ -44,12 +41,13 @@ class VersionKind(StrEnum):
     RECORD = "record of a failed attempt"
     RESPONSE = "response that can't be read"
     PROBE = "probe of doctor"
+    REDIRECT = "note that a redirect was taken"
     LOCKED = "locked: KMS refuses its key"
 
     @property
     def is_note(self) -> bool:
         """Whether it is a note of this program, and not a value of the secret."""
-        return self in {VersionKind.CLAIM, VersionKind.RECORD, VersionKind.PROBE}
+        return self in {VersionKind.CLAIM, VersionKind.RECORD, VersionKind.PROBE, VersionKind.REDIRECT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +107,8 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
         kind = _kind_of(document)
     elif version_id == PROBE_VERSION_ID:
         kind = VersionKind.PROBE
+    elif text.reveal().startswith(REDIRECT_NOTE):
+        kind = VersionKind.REDIRECT
     elif read_kept(text) is not None:
         kind = VersionKind.RESPONSE
     else:

@@ -29,7 +29,7 @@ from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.scopes import read_scopes
-from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument, read_document
@@ -38,15 +38,14 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, Origin, read_origin
 SWAPS: Final = 5
 """How often something else may become current while tokens are stored; after that they replace whatever is there."""
 
-_REMEDIES: Final = {
-    FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run "
-    "authorize again",
+_BEFORE_IT: Final = {
+    FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; ",
     FailureKind.NOT_SIGNED: (
         "correct CLIENT_KEY_ID, or allow kms:Sign on that key (with aws_iam_jwt: CLIENT_ASSERTION_AUDIENCE, and "
-        "sts:GetWebIdentityToken), then run authorize again"
+        "sts:GetWebIdentityToken), then "
     ),
-    FailureKind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
-    FailureKind.UNEXPECTED: "check --token-endpoint",
+    FailureKind.NOT_SENT: "check the token endpoint (TOKEN_ENDPOINT) and the network, then ",
+    FailureKind.UNEXPECTED: "check the token endpoint (TOKEN_ENDPOINT), then ",
 }
 
 
@@ -163,22 +162,32 @@ def exchange(
     request = authorization.code_request(code, client, parts.provider)
     response = parts.endpoint(parts.provider).send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     if isinstance(response, FailedRequest):
-        raise _refused(parts.secret, parts.provider.request.auth_method, response)
-    if response.refresh_token is None:  # Optional by RFC 6749 section 5.1.
+        raise _refused(parts, response, authorization.again)
+    return to_refresh_with(response, parts.provider)
+
+
+def to_refresh_with(response: TokenResponse, provider: Provider) -> TokenResponse:
+    """Return a response that has a refresh token, which is optional by RFC 6749 section 5.1.
+
+    Raises:
+        ChangeFailed: It has none.
+    """
+    if response.refresh_token is None:
         raise ChangeFailed(
             "the provider sent no refresh token, so there is nothing to refresh with",
             fix=(
                 "It may want a scope (--scope), or a setting of the client; what is known of it: ",
-                Command.of("token-refresh providers {}", parts.provider.name, is_complete=True),
+                Command.of("token-refresh providers {}", provider.name, is_complete=True),
             ),
         )
     return response
 
 
-def _refused(secret: SecretName, method: AuthMethod, failure: FailedRequest) -> ClientRejected | ChangeFailed:
+def _refused(parts: Parts, failure: FailedRequest, again: str) -> ClientRejected | ChangeFailed:
+    secret, method = parts.secret, parts.provider.request.auth_method
     if failure.kind is not FailureKind.CLIENT_REJECTED:
-        remedy = _REMEDIES.get(failure.kind, "run authorize again")
-        return ChangeFailed(f"the token endpoint sent no tokens ({failure.seen})", fix=remedy)
+        fix = f"{_BEFORE_IT.get(failure.kind, '')}{again}"
+        return ChangeFailed(f"the token endpoint sent no tokens ({failure.seen})", fix=fix)
     if method is AuthMethod.AWS_IAM_JWT:
         return ClientRejected(
             f"the token endpoint rejected the client assertion ({failure.seen}), which names your own AWS role",

@@ -1,14 +1,16 @@
 """What is wrong around a token set: its published copy, client, claim table and grant, and other refreshers."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.cli.replicas import examine_replicas
 from token_refresh_worker.cli.screen import relative
 from token_refresh_worker.cli.state import SECRET_IS_BROKEN, SecretState
+from token_refresh_worker.core.schedule import SETTLED
+from token_refresh_worker.core.snapshot import PublishedCopy
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.providers.provider import OldAccessToken
 from token_refresh_worker.run.failures import span, utc
@@ -25,13 +27,13 @@ def around(state: SecretState) -> Iterator[Finding]:
 
 
 def _published(state: SecretState) -> Iterator[Finding]:
-    """Report a copy that does not follow: services read it, and never the token secret."""
+    """Report what services read, and never the token secret: a copy that is broken, or does not follow."""
     if isinstance(failure := state.publish_failure, SECRET_IS_BROKEN):
         yield Finding.broken(f"services can't read the published copy: {failure.facts}", *failure.fix)
     elif failure is not None:
         yield Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
-    elif state.published_lags and not isinstance(state.step, Mismatch):  # A run with other settings fails first.
-        yield _older_copy(state)
+    elif state.settings.published_secret_id is not None:
+        yield from _copy(state, f"the published copy {state.settings.published_secret_id}")
 
 
 def _replicas(state: SecretState) -> Iterator[Finding]:
@@ -40,20 +42,52 @@ def _replicas(state: SecretState) -> Iterator[Finding]:
         yield from examine_replicas(state.context, published, state.replicas, state.snapshot.now)
 
 
-def _older_copy(state: SecretState) -> Finding:
-    now, expires_at = state.snapshot.now, state.published_expires_at
-    older = f"the published copy {state.settings.published_secret_id} is of an older version"
-    behind = now - state.snapshot.current.stored_at
-    publish = state.context.command("refresh")
-    if expires_at is not None and expires_at <= now:
+def _copy(state: SecretState, name: str) -> Iterator[Finding]:
+    now, copy, fails = state.snapshot.now, state.snapshot.published, isinstance(state.step, Mismatch)
+    if copy is not None and copy.is_overwritten:
+        yield Finding.broken(
+            f"{name} was overwritten at {utc(copy.stored_at)}; {_read_by_services(copy, now)}", *_publish(state)
+        )
+    elif not fails and state.published_is_older:  # A run with other settings fails first.
+        yield _older_copy(state, name, copy)
+
+
+def _read_by_services(copy: PublishedCopy, now: datetime) -> str:
+    content = copy.content
+    if content.problem is not None or content.expires_at is None:
+        return f"services can't read it: {content.problem}"
+    if content.expires_at <= now:
+        return f"services can't use it: its access token expired {relative(content.expires_at - now)}"
+    return "services read an access token that no run stored"
+
+
+def _older_copy(state: SecretState, name: str, copy: PublishedCopy | None) -> Finding:
+    now, expires_at = state.snapshot.now, copy.content.expires_at if copy else None
+    behind, publish = now - state.snapshot.current.stored_at, _publish(state)
+    older = f"{name} is of an older version" if copy else f"{name} has no value yet"
+    if copy and copy.content.problem is not None:
+        older += f", and services can't read it: {copy.content.problem}"
+    elif expires_at is not None and expires_at <= now:
         older += f", and its access token expired {relative(expires_at - now)}"
-    elif state.settings.provider.old_access_token is OldAccessToken.DIES:
+    elif copy and state.settings.provider.old_access_token is OldAccessToken.DIES:
         older += ", and the refresh ended its access token"
     elif behind <= state.period:
-        return Finding.attention(older, "the next run updates it; now: ", publish)
+        return Finding.attention(older, *publish)
     else:
         older += f" for {span(behind)}, and a run comes every {span(state.period)}"
-    return Finding.broken(older, "find out why no run updates it: ", doctor_of(state), ". Update it now: ", publish)
+    why = ("find out why no run updates it: ", doctor_of(state), ". ") if behind > state.period else ()
+    return Finding.broken(older, *why, *publish)
+
+
+def _publish(state: SecretState) -> Advice:
+    """Say how the current access token is published, and from when on."""
+    document, copy = state.document, state.snapshot.published
+    if isinstance(state.step, Mismatch) or document.access_token is None or document.expires_at is None:
+        return ("a run publishes again as soon as it can refresh the tokens",)
+    # A run leaves a young copy of ours: what it read may be older than that.
+    if copy and not copy.is_overwritten and copy.stored_at + SETTLED >= state.snapshot.now:
+        return (f"the first run after {utc(copy.stored_at + SETTLED)} updates it",)
+    return "publish the current access token: ", state.context.command("refresh")
 
 
 def _client(state: SecretState) -> Iterator[Finding]:

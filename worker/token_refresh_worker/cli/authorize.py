@@ -1,7 +1,7 @@
 """`token-refresh authorize`: get the first token set, or a new one after the grant has died."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import (
     AuthorizationRequest,
@@ -17,20 +17,22 @@ from token_refresh_worker.changes.authorization import (
     Redirect,
     build_authorization,
     started,
-    with_variables,
+    with_provider,
 )
 from token_refresh_worker.changes.change import document_of, fields_of
-from token_refresh_worker.changes.store import NewGrant, base_document, exchange
+from token_refresh_worker.changes.consent import Consent, Target, name_account
+from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.copies import find_copies, key_of
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import find_index, join
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
-from token_refresh_worker.cli.settings import PROVIDER_KEY, provider_variable, settings_for, take_word
+from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
@@ -103,6 +105,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     tags = _read_tags(tag or ())
     # Before the browser: a fleet that is not there must not cost a grant.
     index = find_index(context, fleet) if fleet else None
+    copies = find_copies(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
@@ -128,15 +131,19 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
-    job = _Job(
-        context=context,
+    if copies is not None:  # Before the browser, likewise.
+        copies.make(context.secret_id, None if creates else key_of(context, context.secret_id))
+    consent = Consent(
         authorization=authorization,
         client=client,
         keeps_client=keeps_client,
-        known=fields_of(version),
-        change=lambda stored: with_provider_keys(context, stored, variable or ()),
-        create=partial(_create_secret, context, tags) if creates else None,
+        target=Target(
+            known=fields_of(version),
+            change=lambda stored: with_provider_keys(context, stored, variable or ()),
+            create=partial(_create_secret, context, tags) if creates else None,
+        ),
     )
+    job = _Job(context=context, consent=consent)
     if listens:
         _listen(job, browser=browser, timeout_seconds=timeout)
     else:
@@ -144,6 +151,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
+        if copies is not None and settings.published_secret_id is None:
+            output().print(text(f"Its next run publishes to secret {copies.name_of(context.secret_id)}."))
     return 0
 
 
@@ -213,11 +222,18 @@ def _find_client(
     client_id: str | None,
 ) -> tuple[ClientCredentials, bool]:
     """Give the client credentials, and whether to store them beside the tokens."""
+    if client_id is not None and client_id != client_id.strip():
+        raise typer.BadParameter("--client-id begins or ends with white space")
+    wanted = client_id or (given.client_id if given else None)
     try:
         known = context.run(settings).parts.credentials(base_document(fields, None))
     except ConfigurationError:
         known = None  # They are in none of the three places.
-    wanted = client_id or (given.client_id if given else None)
+    except InvalidSecretDocument as wrong:
+        if wanted is None:
+            wrong.fix = ("Store them, which takes no consent: ", context.command("client"))
+            raise
+        known = None
     if known is not None and given is None and wanted in {None, known.client_id}:
         return known, False
     if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.
@@ -250,16 +266,7 @@ class _Job:
     """What to do once the provider has authorized."""
 
     context: Context
-    authorization: AuthorizationRequest
-    client: ClientCredentials
-    keeps_client: bool
-    """Whether the client credentials are stored beside the tokens."""
-    known: Mapping[str, object]
-    """What is stored so far."""
-    change: Callable[[Mapping[str, object]], dict[str, object]]
-    """Adds the provider's keys to what is stored."""
-    create: Callable[[SecretValue], str] | None
-    """Creates the secret, where it is missing."""
+    consent: Consent
 
     def complete(self, redirect: Redirect) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
@@ -267,19 +274,11 @@ class _Job:
         Raises:
             TokenRefreshError: No tokens came, or they could not be stored.
         """
-        # The redirect may have chosen the data center that exchanges the code.
-        context, settings = self.context, settings_for(self.context, redirect.put_into(self.change(self.known)))
+        context, settings = self.context, settings_for(self.context, self.consent.target.fields(redirect))
         parts, provider = context.run(settings).parts, settings.provider
         # The provider may have ended the old grant: new tokens that are not stored leave none.
         with finishing("The tokens are stored first."):
-            sent_at = read_clock(context)  # Before the request, so that the stored expiry is never too late.
-            grant = NewGrant(
-                tokens=exchange(parts, self.authorization, redirect.code, self.client),
-                sent_at=sent_at,
-                asked_scope=self.authorization.scope,
-                client=self.client if self.keeps_client else None,
-            )
-            stored = grant.store(parts, self.known, lambda it: redirect.put_into(self.change(it)), self.create)
+            stored = self.consent.complete(parts, redirect, sent_at=read_clock(context))
         expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
         output().print(text("Authorized: the tokens are stored.", "bold green"))
         output().print(
@@ -288,7 +287,7 @@ class _Job:
                     ("secret", context.secret_id),
                     ("region", context.region),
                     ("provider", f"{provider.title} ({provider.host})"),
-                    ("account", ", ".join(f"{name} {value}" for name, value in account.items()) or None),
+                    ("account", name_account(account) if account else None),
                     ("version", stored.version_id),
                     ("expires", None if expires_at is None else utc(expires_at)),
                 ]
@@ -328,28 +327,27 @@ def with_provider_keys(context: Context, fields: Mapping[str, object], variables
     Raises:
         BadParameter: A variable is not KEY=VALUE.
     """
-    added: dict[str, object] = {}
-    if name := context.environment.get("PROVIDER"):
-        added[PROVIDER_KEY] = name
     pairs = [text.partition("=") for text in variables]
     if not all(key and value for key, _, value in pairs):
         raise typer.BadParameter("--variable must be KEY=VALUE")
-    return with_variables({**fields, **added}, {name: value for name, _, value in pairs})
+    return with_provider(fields, context.environment.get("PROVIDER"), {name: value for name, _, value in pairs})
 
 
 def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:
-    with RedirectServer(job.authorization, job.complete) as server:
-        _show_url(job.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
+    with RedirectServer(job.consent.authorization, job.complete) as server:
+        _show_url(
+            job.consent.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
+        )
         with opened(server.start_url, wanted=browser, environment=job.context.environment):
             server.wait(timeout_seconds)
 
 
 def _paste(job: _Job) -> None:
-    _show_url(job.authorization, "Open this URL in a browser on any machine, and authorize:")
+    _show_url(job.consent.authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
         try:
-            redirect = job.authorization.read_redirect(ask_secret("URL").reveal())
+            redirect = job.consent.authorization.read_redirect(ask_secret("URL").reveal())
         except ForeignRedirect:
             errors().print(
                 "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "

@@ -1,5 +1,6 @@
 """`token-refresh client`: replace the client credentials, and keep the grant."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,11 @@ from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import saying_where
-from token_refresh_worker.cli.prompts import ask_client, confirm, read_client_file
+from token_refresh_worker.cli.prompts import ask_client, ask_client_id, confirm, read_client_file
 from token_refresh_worker.cli.screen import fields_table, message, output, show, text
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.settings import Settings
 
 
 @command("client", "", "upwork-oauth-tokens --client-file client.json")
@@ -25,11 +27,15 @@ def client(
     client_file: Annotated[
         Path | None, typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.")
     ] = None,
+    client_id: Annotated[
+        str | None, typer.Option(help="The client that the tokens belong to, where another one is stored by mistake.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing but the credentials.")] = False,
 ) -> int:
     """Replace the client credentials where runs read them: the tokens stay, and nobody has to consent again.
 
-    They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Runs go on meanwhile.
+    They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Runs go on meanwhile. Another client ID
+    than the stored one has to be named or confirmed: a provider rejects the tokens of another client.
     """
     with saying_where(context):
         fields = _token_fields(context)
@@ -37,17 +43,18 @@ def client(
     parts = context.run(settings).parts
     document = document_of(fields)
     assert document is not None  # noqa: S101 - `_token_fields` has checked it
+    known, is_nowhere = None, False
     try:
-        known = parts.credentials(document)
-    except (ConfigurationError, InvalidSecretDocument):
-        known = None  # A run would find none that it could use.
-    given = read_client_file(client_file) if client_file else ask_client(settings, known.client_id if known else None)
-    if known is not None and known.client_id != given.client_id:
-        raise CommandFailed(
-            f"the tokens of secret {context.secret_id} belong to client {known.client_id}, not to {given.client_id}",
-            fix=("Get tokens of that client: ", context.command("authorize", "--client-id", given.client_id)),
-        )
-    if settings.client_secret_id is None and known is None and not context.knows_function and not yes:
+        known = parts.credentials(document).client_id
+    except ConfigurationError:
+        is_nowhere = True
+    except InvalidSecretDocument:
+        pass  # They are there, and a run can't use them.
+    given = (
+        read_client_file(client_file) if client_file else ask_client(settings, client_id or _client_id(settings, known))
+    )
+    _check_client_id(context, known, given.client_id, client_id, yes=yes)
+    if is_nowhere and not context.knows_function and not yes:
         confirm("Nothing says where the function reads its client credentials. Store them beside the tokens?")
     where = settings.client_secret_id
     with finishing("The credentials are stored first."):
@@ -78,3 +85,33 @@ def _token_fields(context: Context) -> dict[str, object]:
             fix=("Bring the last good one back: ", context.command("restore")),
         )
     return fields
+
+
+def _client_id(settings: Settings, known: str | None) -> str | None:
+    """Let a person at a terminal correct the stored client ID; a pipe brings the client secret alone."""
+    return ask_client_id(settings, known) if known and sys.stdin.isatty() else known
+
+
+def _check_client_id(context: Context, known: str | None, given: str, named: str | None, *, yes: bool) -> None:
+    """Let another client ID be stored only if a person says so: the stored one may be right, and the tokens its.
+
+    Raises:
+        CommandFailed: The file is another client's than the one that was named, or nobody can be asked.
+        Cancelled: The operator said no.
+    """
+    if named not in {None, given}:
+        raise CommandFailed(f"--client-id names client {named}, and the file has client {given}")
+    if named is not None or known in {None, given}:
+        return
+    differs = f"Client {known} is stored for the tokens of secret {context.secret_id}, and you gave client {given}"
+    if yes:
+        raise CommandFailed(
+            f"{differs}; nothing was stored",
+            fix=(
+                "If the stored ID is a mistake, name yours: ",
+                context.command("client", "--client-id", given),
+                ". If you want tokens of another client, get them: ",
+                context.command("authorize", "--client-id", given),
+            ),
+        )
+    confirm(f"{differs}. A provider rejects a refresh token that it issued to another client. Store {given}?")

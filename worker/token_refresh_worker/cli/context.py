@@ -19,7 +19,9 @@ from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret
+from token_refresh_worker.changes.change import Silent
 from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings, claim_store_problem, read_settings, token_secret_id
@@ -63,16 +65,6 @@ class Deployment:
     """Variables that tags would set, without a proof."""
 
 
-class _Silent:
-    """The log of a command that says itself what it did."""
-
-    def info(self, event: str, **fields: object) -> None:
-        """Say nothing."""
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Say nothing."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The operator's environment. A command never changes the environment of its process.
@@ -97,6 +89,11 @@ class Context:
     def secret_id(self) -> str:
         """Give the token secret's name or ARN."""
         return token_secret_id(self.environment)
+
+    @property
+    def secret(self) -> SecretName:
+        """Give the token secret as messages name it."""
+        return SecretName(secret_id=self.secret_id, region=self.region)
 
     @property
     def region(self) -> str:
@@ -179,7 +176,7 @@ class Context:
             settings,
             trigger or Trigger(name="cli"),
             clock=SystemClock(),
-            log=log or _Silent(),
+            log=log or Silent(),
             time_left_seconds=TIME_LIMIT_SECONDS,
             client=self.run_client,
         )

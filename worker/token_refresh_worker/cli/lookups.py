@@ -20,7 +20,8 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
-from token_refresh_worker.stored.tags import PUBLISHED_FROM_TAG
+from token_refresh_worker.stored.published import is_published
+from token_refresh_worker.stored.tags import COPY_OF_TAG, PUBLISHED_FROM_TAG
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
@@ -120,9 +121,8 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
         InvalidSecretDocument: It is one, by its content, its tag or PUBLISHED_SECRET_ID.
     """
     fields, source = fields_of(current), _published_from(context)
-    is_copy = "sourceVersionId" in fields and "refreshToken" not in fields
     named = name_same_secret(context.environment.get("PUBLISHED_SECRET_ID", ""), context.secret_id)
-    if not (is_copy or source or named):
+    if not (is_published(fields) or source or named):
         return
     advice: Advice = ("Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",)
     if source:
@@ -141,7 +141,7 @@ def _published_from(context: Context) -> str | None:
         tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
     except TokenRefreshError:
         return None
-    return next((tag["Value"] for tag in tags if tag["Key"] == PUBLISHED_FROM_TAG), None)
+    return next((tag["Value"] for tag in tags if tag["Key"] in {PUBLISHED_FROM_TAG, COPY_OF_TAG}), None)
 
 
 def _exists(context: Context, region: str) -> bool:

@@ -8,14 +8,16 @@ from typing import Any
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.copies import Copies
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import is_due
 from token_refresh_worker.fleet.ports import Index
-from token_refresh_worker.run.failures import SecretName, grant_revoked
+from token_refresh_worker.run.failures import grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
+from token_refresh_worker.stored.tags import COPY_OF_TAG
 
 
 def open_index(context: Context, fleet: str) -> Index:
@@ -50,18 +52,17 @@ def report_revoked(context: Context, index: Index, *, at: datetime, provider: st
     entry = index.entry(arn_of(context, context.secret_id))
     if entry is None:
         return False
-    secret = SecretName(secret_id=context.secret_id, region=context.region)
     found = Outcome(
-        error=grant_revoked(secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
+        error=grant_revoked(context.secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
     )
     return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
 
 
-def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
-    """Tag a secret as a member, and make it due. Where it has the tag, nothing is written to the secret.
+def join(context: Context, index: Index, *, fleet: str, secret_id: str, copies: Copies | None = None) -> None:
+    """Tag a secret as a member, make its copy and make it due. Where it has the tag, nothing is written to the secret.
 
     Raises:
-        ConfigurationError: It is a member of another fleet, or a replica.
+        ConfigurationError: It is a member of another fleet, a replica or a copy, or another secret has its copy's name.
         TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     described = context.call("DescribeSecret", secret_id)
@@ -81,6 +82,13 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
             f"secret {secret_id} in {context.region} is a replica of the one in {primary}",
             fix=("add that one, to a fleet of its region: ", add_it),
         )
+    if source := tags.get(COPY_OF_TAG):
+        add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", source, fleet, context.region)
+        raise ConfigurationError(
+            f"secret {secret_id} is the copy of {source} for services, and has no refresh token", fix=("add: ", add_it)
+        )
+    if copies is not None:  # Before the tag: the first run finds its copy.
+        copies.make(secret_arn, described.get("KmsKeyId"))
     wanted = {FLEET_TAG: fleet}
     if context.environment.get("PROVIDER"):
         wanted[PROVIDER_TAG] = context.environment["PROVIDER"]
@@ -131,21 +139,22 @@ def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str)
     return Leaving(secret_id=secret_id, secret_arn=secret_arn, is_tagged=is_tagged, may_run=may_run)
 
 
-def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str) -> None:
-    """Take the tag off.
+def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str, copies: Copies | None = None) -> None:
+    """Take the tag off, and schedule the copy's deletion.
 
     Raises:
         ConfigurationError: The last run left tokens in the table; the secret is a member again.
         TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
-    if not leaving.is_tagged:
-        return
     if leaving.may_run and _keeps_tokens(context, fleet, leaving.secret_arn):
         join(context, index, fleet=fleet, secret_id=leaving.secret_id)
         raise _kept(fleet, leaving.secret_id)
-    context.call("UntagResource", leaving.secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
-    # From now on: a listing may show the tag for minutes. And of thousands, a resync may have taken some back by now.
-    index.remove(leaving.secret_arn, index.read_clock(), quietly=True)
+    if copies is not None:
+        copies.remove(leaving.secret_arn)
+    if leaving.is_tagged:
+        context.call("UntagResource", leaving.secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
+        # From now on: a listing may show the tag for minutes. And a resync may have taken it back by now.
+        index.remove(leaving.secret_arn, index.read_clock(), quietly=True)
 
 
 def _kept(fleet: str, secret_id: str) -> ConfigurationError:

@@ -42,7 +42,7 @@ def ask_secret(name: str) -> SecretValue:
     return SecretValue(line)
 
 
-def ask(name: str) -> str:
+def ask(name: str, default: str | None = None) -> str:
     """Ask for something that is no secret.
 
     Raises:
@@ -50,7 +50,7 @@ def ask(name: str) -> str:
         Cancelled: The operator pressed Ctrl-C.
     """
     with _answered(_TYPE_IT):
-        return str(typer.prompt(printable(name), err=True))
+        return str(typer.prompt(printable(name), default=default, err=True)).strip()
 
 
 def confirm(question: str) -> None:
@@ -103,17 +103,26 @@ def read_client_file(path: Path) -> ClientCredentials:
     except UnicodeDecodeError:
         raise CommandFailed(f"{path} is not text in UTF-8") from None
     try:
-        found = read_credentials(read_object(SecretValue(content)))
+        fields = read_object(SecretValue(content))
     except InvalidSecretDocument:
-        found = None
+        fields = {}
+    try:
+        found = read_credentials(fields)
+    except InvalidSecretDocument as wrong:
+        raise CommandFailed(f"{path}: {wrong}") from None
     if found is None:
         raise CommandFailed(f"{path} must be a JSON object with clientId and clientSecret")
     return found
 
 
+def ask_client_id(settings: Settings, known: str | None = None) -> str:
+    """Ask for the client ID."""
+    what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
+    return ask(f"{what} at {settings.provider.title}", known)
+
+
 def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
     """Ask for what is not known yet."""
-    what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
-    client_id = client_id or ask(f"{what} at {settings.provider.title}")
+    client_id = client_id or ask_client_id(settings)
     has_secret = settings.provider.request.auth_method not in {AuthMethod.NONE, *ASSERTED}
     return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret") if has_secret else None)

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from token_refresh.aws.arn import name_same_secret
-from token_refresh.errors import InvalidSecretDocument
+from token_refresh.errors import InvalidSecretDocument, SecretNotFound
 from token_refresh_worker.bootstrap import revocation_sender
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.revoke import SendRevocation, revoke_grant
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.copies import find_copies
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import read_clock, saying_where
 from token_refresh_worker.cli.membership import find_index, fleet_of, report_revoked
@@ -51,6 +52,8 @@ def revoke(
     index = find_index(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
+        if copies := find_copies(context, fleet):
+            context = replace(context, environment={**context.environment, "PUBLISHED_SECRET_ID": copies.template})
     with saying_where(context):
         _check_fleet(context, fleet)
         fields = fields_of(context.store().read(label=CURRENT))
@@ -90,7 +93,10 @@ def _copy(context: Context, settings: Settings) -> CopyBefore:
     name = settings.published_secret_id
     if name is None or name_same_secret(name, context.secret_id):
         return CopyBefore(store=None)
-    return CopyBefore.read(context.store(name, setting="PUBLISHED_SECRET_ID"))
+    copy = CopyBefore.read(context.store(name, setting="PUBLISHED_SECRET_ID"))
+    # Nobody reads a copy that is not there. One that is marked for deletion can come back.
+    is_gone = isinstance(copy.failure, SecretNotFound) and not copy.failure.is_deleted
+    return CopyBefore(store=None) if is_gone else copy
 
 
 def _revoked(version: SecretVersion | None) -> TokenSet | None:

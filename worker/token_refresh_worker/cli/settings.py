@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from token_refresh.errors import ConfigurationError
+from token_refresh_worker.changes.change import PROVIDER_KEY, claim_table_of, named_provider
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.deployment import PUBLISHED, TABLE
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import errors, message, show
-from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
+from token_refresh_worker.providers.loader import own_profiles, profile_names
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.origin import read_origin
-
-PROVIDER_KEY = "provider"
 
 
 def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
@@ -36,8 +35,7 @@ def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
 
 def _claim_table_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
     """Give CLAIM_TABLE as the document names it, unless the settings or the deployment say something else."""
-    origin, deployment = read_origin(fields), context.deployment
-    table = origin.claim_store.table if origin else None
+    table, deployment = claim_table_of(fields), context.deployment
     if table is None or context.function is not None or context.environment.get("CLAIM_TABLE"):
         return {}
     fits = not deployment.is_named or deployment.doubtful.get("CLAIM_TABLE") == table
@@ -75,17 +73,8 @@ def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[st
     Raises:
         ConfigurationError: No profile has that name.
     """
-    name = fields.get(PROVIDER_KEY)
-    if context.environment.get("PROVIDER") or name in (None, ""):
-        return {}
-    own = own_profiles(context.environment)
-    if name not in profile_names(own):
-        raise ConfigurationError(
-            f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile"
-            f"{nearest(str(name), own)}",
-            fix=("Correct it: ", context.command("authorize", "--provider", "NAME")),
-        )
-    return {"PROVIDER": str(name)}
+    with context.completing():
+        return named_provider(context.environment, fields, lambda: context.secret)
 
 
 def take_word(context: Context, fields: Mapping[str, object], *, ask: bool) -> Context:

@@ -1,7 +1,7 @@
 """The state of one token secret, read as a run reads it: what is stored, and what the next scheduled run would do."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -13,7 +13,6 @@ from token_refresh.errors import (
     SecretNotFound,
     TokenRefreshError,
 )
-from token_refresh.stored.spelling import CAMEL
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import saying_where
@@ -88,8 +87,6 @@ class SecretState:
     """The newest first."""
     publish_failure: TokenRefreshError | None
     """Why the published copy can't be read."""
-    published_expires_at: datetime | None
-    """When the token in a published copy of an older version expires; None if nobody knows."""
     replicas: tuple[Replica, ...] | None
     """The published secret's in other regions; None if nobody looked."""
     client_failure: TokenRefreshError | None
@@ -144,6 +141,14 @@ class SecretState:
         return self.settings.run_period or run_period(self.document, self.policy)
 
     @property
+    def published_is_older(self) -> bool:
+        """Whether services read another access token than the current one, or none."""
+        published = self.snapshot.published
+        return self.published_lags and (
+            published is None or published.content.access_token != self.document.access_token
+        )
+
+    @property
     def published_lags(self) -> bool:
         """Whether the published copy is of another version than the current one."""
         published, current = self.snapshot.published, published_version_id(self.snapshot.current.version_id)
@@ -169,18 +174,16 @@ def read_state(context: Context) -> SecretState:
     for failure in (memory.publish_failure, client_failure := _client_failure(context, run.parts, settings, snapshot)):
         if failure is not None:
             context.complete(failure)
-    state = SecretState(
+    return SecretState(
         context=context,
         settings=settings,
         snapshot=snapshot,
         step=next_step(snapshot, RunState(), settings.policy),
         attempts=attempts,
         publish_failure=memory.publish_failure,
-        published_expires_at=None,
         replicas=_replicas(context, settings.published_secret_id),
         client_failure=client_failure,
     )
-    return replace(state, published_expires_at=_expiry_of_copy(context, state)) if state.published_lags else state
 
 
 def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | None:
@@ -192,23 +195,14 @@ def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | 
     return None
 
 
-def _expiry_of_copy(context: Context, state: SecretState) -> datetime | None:
-    """Read when the token in the published copy expires; None if it holds none, or can't be read."""
-    with suppress(TokenRefreshError):
-        copy = context.store(state.settings.published_secret_id, setting="PUBLISHED_SECRET_ID").read(label=CURRENT)
-        return CAMEL.read_time(fields_of(copy), CAMEL.expires_at)
-    return None
-
-
 def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
     """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
     # Without the function's settings, a document without credentials says nothing: the function may have a secret.
-    if not context.knows_function and settings.client_secret_id is None:
-        return None
+    known = context.knows_function or settings.client_secret_id is not None
     try:
         parts.credentials(snapshot.current.document)
     except SECRET_IS_BROKEN as failure:
-        return failure
+        return failure if known or isinstance(failure, InvalidSecretDocument) else None
     except TokenRefreshError:
         return None  # The caller may not read them, or not now: that says nothing about the function.
     return None

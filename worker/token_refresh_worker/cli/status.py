@@ -202,8 +202,20 @@ def _published(state: SecretState) -> str | None:
         if doubtful := context.deployment.doubtful.get("PUBLISHED_SECRET_ID"):
             return f"not looked at: nothing proves that {doubtful} is this secret's"
         return None if context.function or context.deployment.is_named else _NOT_LOOKED_AT
-    older = "can't be read" if state.publish_failure else "an older version"
-    return f"{name}: {older if state.published_lags else 'the current version'}"
+    return f"{name}: {_copy(state)}"
+
+
+def _copy(state: SecretState) -> str:
+    copy = state.snapshot.published
+    if state.publish_failure:
+        return "can't be read"
+    if copy is None:
+        return "no value yet"
+    if copy.is_overwritten:
+        return "overwritten"
+    if state.published_is_older:
+        return "an older version"
+    return "the current access token" if state.published_lags else "the current version"
 
 
 def _replicas(state: SecretState) -> str | None:
@@ -245,7 +257,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
     retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
     used, limit = state.claims_today
-    pause = pause_of(state.snapshot)
+    pause, copy = pause_of(state.snapshot), state.snapshot.published
     return {
         "health": health_of(findings).name.lower(),
         "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_words(f.remedy)} for f in findings],
@@ -283,7 +295,13 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
             }
             for past in state.attempts
         ],
-        "published": None if published is None else {"secret_id": published, "lags": state.published_lags},
+        "published": None
+        if published is None
+        else {
+            "secret_id": published,
+            "lags": state.published_lags,
+            "overwritten": copy is not None and copy.is_overwritten,
+        },
         "replicas": None
         if state.replicas is None
         else [{"region": replica.region, "status": replica.status.value} for replica in state.replicas],

@@ -93,16 +93,17 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
 
 
 def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
-    """The published copy is older, and this run promoted the current version or the copy is 9 minutes old: publish."""
+    """The copy is overwritten; or older, and this run promoted the tokens or the copy is 9 minutes old: publish."""
     document, published = snapshot.current.document, snapshot.published
     if not run.publishes or document.access_token is None or document.expires_at is None:
         return None
     if published is not None:
         if published.version_id == published_version_id(snapshot.current.version_id):
             return None
-        # Any read of the current version may be older than the copy. A run knows better what it promoted itself.
-        promoted = run.promoted_version == snapshot.current.version_id
-        if not promoted and snapshot.now <= published.stored_at + SETTLED:
+        # Any read of the current version may be older than the copy. A run knows better what it promoted itself; and
+        # what is no copy of ours can't be newer.
+        good = run.promoted_version == snapshot.current.version_id or published.is_overwritten
+        if not good and snapshot.now <= published.stored_at + SETTLED:
             return None
     return Publish()
 

@@ -7,9 +7,10 @@ from token_refresh.records import record
 from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
-from token_refresh_worker.core.versions import claim_version_id
+from token_refresh_worker.core.versions import claim_version_id, published_version_id
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, ForeignSets, Origin, StoreName
+from token_refresh_worker.stored.published import PublishedContent
 
 
 @record
@@ -28,6 +29,13 @@ class PublishedCopy:
 
     version_id: str
     stored_at: datetime
+    content: PublishedContent
+
+    @property
+    def is_overwritten(self) -> bool:
+        """Whether neither a run nor a command of ours stored it: our version IDs follow from the source's."""
+        source = self.content.source_version_id
+        return source is None or self.version_id != published_version_id(source)
 
 
 @record

@@ -55,6 +55,11 @@ def revoked_version_id(claim: str, base: str) -> str:
     return _derive("revoked", claim, base)
 
 
+def redirect_version_id(state: str) -> str:
+    """Derive where it is noted that somebody has taken the redirect of an authorization, whose code is good once."""
+    return _derive("redirect", state)
+
+
 def unheld_claim_id(nonce: str) -> str:
     """Give the ID of a claim that nobody holds; the nonce is random, and so no chain leads there."""
     return _derive("unheld", nonce)

@@ -12,7 +12,7 @@ from token_refresh_worker.bootstrap import aws_client, open_bus
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.services import list_members, send_messages
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
-from token_refresh_worker.fleet.core.fleet import Limits, ProviderLimits
+from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Limits, ProviderLimits
 from token_refresh_worker.fleet.ports import Index, Send
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
@@ -74,6 +74,7 @@ def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
         limits=Limits(
             writes_per_second=_whole(environment, "FLEET_WRITES_PER_SECOND") or default.writes_per_second,
             concurrency=_whole(environment, "FLEET_CONCURRENCY") or default.concurrency,
+            writes_a_run=WRITES_WITH_A_COPY if environment.get("PUBLISHED_SECRET_ID") else default.writes_a_run,
         ),
     )
 

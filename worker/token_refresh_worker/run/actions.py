@@ -1,6 +1,5 @@
 """Carry out an action of the plan, and say what is stored then."""
 
-from dataclasses import replace
 from typing import assert_never
 
 from token_refresh.errors import SecretStoreError
@@ -14,7 +13,7 @@ from token_refresh_worker.run.ports import SecretStore
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.published import published_document
+from token_refresh_worker.stored.published import published_document, read_published
 
 
 @record
@@ -126,7 +125,9 @@ class Actions:
             self.memory.stop_publishing()
             return snapshot
         self.parts.log.info("tokens_published", published_version_id=version_id)
-        return replace(snapshot, published=PublishedCopy(version_id=version_id, stored_at=self.memory.service_now()))
+        content = read_published(published_document(source.document, source.version_id))
+        copy = PublishedCopy(version_id=version_id, stored_at=self.memory.service_now(), content=content)
+        return self.memory.note_published(snapshot, copy)
 
 
 def publish(store: SecretStore, document: TokenDocument, source_version_id: str, *, replaced: str | None) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
+from token_refresh_worker.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
 from token_refresh_worker.oauth.scopes import lost_scopes
 from token_refresh_worker.run.ports import Clock
 from token_refresh_worker.stored.document import TokenDocument
@@ -60,6 +60,11 @@ class Memory(RunState):
         """Remember that this run made a token set current; nothing has to be read to know that."""
         self.promoted_version = promoted.version_id
         self.snapshot = replace(snapshot, current=promoted, successor=None)
+        return self.snapshot
+
+    def note_published(self, snapshot: Snapshot, copy: PublishedCopy) -> Snapshot:
+        """Remember that this run published the current token set."""
+        self.snapshot = replace(snapshot, published=copy)
         return self.snapshot
 
     def note_claimed(self, claim: Claim) -> None:

@@ -36,6 +36,17 @@ class OutcomeName(StrEnum):
     """A dry run found stored tokens that are not current."""
 
 
+class CopyState(StrEnum):
+    """How the published copy is, as far as a run knows."""
+
+    CURRENT = "current"
+    """It has the current access token."""
+    OLDER = "older"
+    """It has another one, or none yet, or can't be read or written."""
+    MISSING = "missing"
+    """There is no such secret."""
+
+
 @record
 class CurrentTokens:
     """What a run knows of the current token set: no value of it."""
@@ -88,6 +99,10 @@ class Outcome:
     provider: str | None = None
     host: str | None = None
     """The token host that settings and document give; None if the run did not come so far."""
+    copy: CopyState | None = None
+    """None if nothing is published, or the run did not read the secret."""
+    copy_error: TokenRefreshError | None = None
+    """Why the published copy could not be read or written; it says nothing about the refresh."""
 
     @property
     def made_current(self) -> bool:
@@ -146,6 +161,7 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "retry_at": iso(report.retry_at) if report.retry_at else None,
         "error_type": report.error_type,
         "error": str(report.error) if report.error else None,
+        **(_copy_fields(report) if fleet else {}),
     }
     metrics = {
         "Refreshed": int(report.name is OutcomeName.REFRESHED),
@@ -168,6 +184,16 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         **{name: value for name, value in known.items() if value is not None},
         **measured,
         **metric_fields(_sent(measured, fleet), *_dimensions(secret_id, fleet, report.provider)),
+    }
+
+
+def _copy_fields(report: Outcome) -> dict[str, object]:
+    """Say how a fleet's copy is. A single secret's run fails with that error, so its last line has it."""
+    error = report.copy_error
+    return {
+        "copy": report.copy,
+        "copy_error_type": type(error).__name__ if error else None,
+        "copy_error": str(error) if error else None,
     }
 
 

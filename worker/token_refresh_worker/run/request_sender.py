@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
@@ -64,7 +65,11 @@ def prepare_refresh(document: TokenDocument, parts: Parts) -> PreparedRefresh:
         TokenRefreshError: The client credentials can't be read.
     """
     filled = parts.provider.for_document(document.fields)
-    client = parts.credentials(document)
+    try:
+        client = parts.credentials(document)
+    except (ConfigurationError, InvalidSecretDocument) as wrong:
+        wrong.fix = wrong.fix or ("Store them, which takes no consent: ", parts.secret.command("client"))
+        raise
     return PreparedRefresh(
         provider=filled,
         document=document,

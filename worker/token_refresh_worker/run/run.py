@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, assert_never
 
 from token_refresh.advice import in_words
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import SecretNotFound, TokenRefreshError
 from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short, window_of
@@ -40,12 +40,13 @@ from token_refresh_worker.core.steps import (
     Unread,
     Wait,
 )
+from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import mismatch, slow_schedule, tokens_locked, too_many_steps
 from token_refresh_worker.run.grant_failures import dead_grant, response_kept, unknown_outcome
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
+from token_refresh_worker.run.outcome import CopyState, CurrentTokens, Outcome, OutcomeName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
@@ -112,11 +113,16 @@ class Run:
         Raises:
             TokenRefreshError: One of the named failures; what is stored stays as it is, and the next run tries again.
         """
+        outcome = self.conclude()
+        # Raised last: the refresh must not fail because the copy for consumers did.
+        if outcome.copy_error is not None:
+            raise outcome.copy_error
+        return outcome
+
+    def conclude(self) -> Outcome:
+        """Do what `execute` does, and report a copy that failed apart from the refresh: `Outcome.copy_error`."""
         outcome = self._steps()
         self._warn_of_schedule()
-        # Raised last: the refresh must not fail because the copy for consumers did.
-        if self.memory.publish_failure is not None:
-            raise self.memory.publish_failure
         return outcome
 
     def outcome(
@@ -143,7 +149,22 @@ class Run:
             foreign_version=memory.foreign_version,
             provider=self.parts.provider.name,
             host=memory.host,
+            copy=self._copy,
+            copy_error=memory.publish_failure,
         )
+
+    @property
+    def _copy(self) -> CopyState | None:
+        """How the published copy is, by what this run read and wrote."""
+        failure, known = self.memory.publish_failure, self.memory.snapshot
+        if self.parts.published is None or known is None:
+            return None
+        if isinstance(failure, SecretNotFound):
+            return CopyState.MISSING
+        copied = known.published is not None and known.published.version_id == published_version_id(
+            known.current.version_id
+        )
+        return CopyState.CURRENT if copied and failure is None else CopyState.OLDER
 
     def _steps(self) -> Outcome:
         memory, snapshot = self.memory, self.reader.read()

@@ -10,6 +10,7 @@ from datetime import timedelta
 from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
+from token_refresh.aws.arn import secret_name
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import record
 from token_refresh_worker.core.schedule import Policy
@@ -37,7 +38,10 @@ class Variable(StrEnum):
     Without it they are read from the token secret.
     """
     PUBLISHED_SECRET_ID = auto()
-    """Second secret for consumers, without the refresh token; never the token secret itself."""
+    """Second secret for consumers, without the refresh token; never the token secret itself.
+
+    In a fleet `{secret}` in it is the token secret's name.
+    """
     PROVIDER = auto()
     """Name of a provider's profile (docs/providers.md). Default: `upwork`; `generic` if `TOKEN_ENDPOINT` differs."""
     TOKEN_ENDPOINT = auto()
@@ -135,6 +139,11 @@ def token_secret_id(environment: Mapping[str, str]) -> str:
     return environment.get(Variable.TOKEN_SECRET_ID) or DEFAULT_SECRET_ID
 
 
+def copy_name(template: str | None, secret_id: str) -> str | None:
+    """Return which secret is the copy of a token secret; a fleet has one setting for the copies of all its secrets."""
+    return template and template.replace("{secret}", secret_name(secret_id))
+
+
 def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False) -> Settings:
     """Read and check all variables; an empty one counts as not set.
 
@@ -150,7 +159,7 @@ def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False)
         token_secret_id=token_secret_id(given),
         client_secret_id=client_secret and client_secret.name,
         client_secret_field=client_secret and client_secret.field,
-        published_secret_id=given.get(Variable.PUBLISHED_SECRET_ID),
+        published_secret_id=copy_name(given.get(Variable.PUBLISHED_SECRET_ID), token_secret_id(given)),
         client=_read_client(given),
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
         claim_table=given.get(Variable.CLAIM_TABLE),
@@ -198,9 +207,9 @@ def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
     client_id, client_secret = given.get(Variable.UPWORK_CLIENT_ID), given.get(Variable.UPWORK_CLIENT_SECRET)
     try:
         return read_credentials({"client_id": client_id, "client_secret": client_secret})
-    except InvalidSecretDocument:
+    except InvalidSecretDocument as wrong:
         # os.environ turns bytes that are not UTF-8 into halves of surrogate pairs (PEP 383). The message has no value.
-        raise ConfigurationError("UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET must be UTF-8 text") from None
+        raise ConfigurationError(f"UPWORK_CLIENT_ID or UPWORK_CLIENT_SECRET can't be used: {wrong}") from None
 
 
 def _read_provider(given: Mapping[str, str]) -> Provider:

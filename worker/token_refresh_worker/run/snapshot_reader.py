@@ -27,6 +27,7 @@ from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import NewestClaim, SecretVersion
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind, checked_form
+from token_refresh_worker.stored.published import read_published
 
 _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 
@@ -63,7 +64,7 @@ class SnapshotReader:
             current=current,
             newest=newest,
             ledger=self._resolved(newest, current) if newest else Ledger(),
-            published=PublishedCopy(version_id=copy.version_id, stored_at=copy.created_at) if copy else None,
+            published=_as_copy(copy),
             kept=found.kept,
             claims_in_versions=newest is None and self._claims_in_versions(current),
         )
@@ -222,3 +223,11 @@ class SnapshotReader:
     def _note_time(self, read_at: datetime | None) -> None:
         # Two services' clocks differ a little; within a run time must not go back.
         self._now = max(self._now, read_at or self._now)
+
+
+def _as_copy(version: SecretVersion | None) -> PublishedCopy | None:
+    if version is None:
+        return None
+    return PublishedCopy(
+        version_id=version.version_id, stored_at=version.created_at, content=read_published(version.value)
+    )

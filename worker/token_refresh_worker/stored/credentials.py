@@ -20,7 +20,7 @@ def read_credentials(fields: Mapping[str, object]) -> ClientCredentials | None:
     """Find client credentials among the keys of a secret; None if there is no client identifier.
 
     Raises:
-        InvalidSecretDocument: Both spellings are there and differ, or a value is not text.
+        InvalidSecretDocument: Both spellings are there and differ; a value is not text, or has white space at an end.
     """
     client_id = _read_either(fields, "clientId", "client_id")
     if client_id is None:
@@ -36,6 +36,8 @@ def _read_either(fields: Mapping[str, object], camel: str, snake: str) -> str | 
             raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {json_type(value)}")
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise InvalidSecretDocument(f"{key} holds half of a surrogate pair, which can't be sent")
+        if value != value.strip():  # Such as the line break at a file's end; providers say only that it is wrong.
+            raise InvalidSecretDocument(f"{key} begins or ends with white space")
     # Equal ones are fine: some tools copy a key into the other spelling.
     if len(set(found.values())) > 1:
         raise InvalidSecretDocument(f"{camel} and {snake} are both in the secret and differ; keep one")

@@ -1,11 +1,22 @@
 """The published document: what consumers need of a token set, without the refresh token."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.access_token import read_extra
-from token_refresh.stored.json_object import write_object
+from token_refresh.stored.access_token import read_access_token, read_extra
+from token_refresh.stored.json_object import read_object, write_object
 from token_refresh.stored.times import iso
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ORIGIN_KEY
+
+
+def is_published(fields: Mapping[str, object]) -> bool:
+    """Whether these are the keys of a published document, and not of a token document."""
+    return "sourceVersionId" in fields and "refreshToken" not in fields
 
 
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:
@@ -33,3 +44,32 @@ def published_document(document: TokenDocument, source_version_id: str) -> Secre
             **({ORIGIN_KEY: {"kept": list(extra)}} if extra else {}),
         }
     )
+
+
+@record
+class PublishedContent:
+    """What services find in a published secret."""
+
+    access_token: SecretValue | None = None
+    expires_at: datetime | None = None
+    source_version_id: str | None = None
+    """The version of the token secret that it says it comes from."""
+    problem: str | None = None
+    """Why services can't read it."""
+
+
+def read_published(value: SecretValue | None) -> PublishedContent:
+    """Read whatever is in a published secret, as services read it."""
+    if value is None:
+        return PublishedContent(problem="it is binary, and must be text (SecretString)")
+    source = None
+    with suppress(InvalidSecretDocument):
+        source = read_object(value).get("sourceVersionId")
+    source = source if isinstance(source, str) else None
+    try:
+        found = read_access_token(value, "")
+    except InvalidSecretDocument as error:
+        return PublishedContent(source_version_id=source, problem=str(error))
+    if found is None:
+        return PublishedContent(source_version_id=source, problem="it has no access token")
+    return PublishedContent(access_token=found.value, expires_at=found.expires_at, source_version_id=source)

@@ -18,17 +18,18 @@ from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region, parse_arn
 from token_refresh.aws.calls import CallFailed, anything
 from token_refresh.aws.causes import Cause, FailedCall
+from token_refresh.aws.request import AwsRequest, whose_policy
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, TokenRefreshError
 from token_refresh.reference import split_reference
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.secrets_manager import swap_refused
-from token_refresh_worker.changes.past import PROBE_VERSION_ID
+from token_refresh_worker.changes.change import PROBE, PROBE_LABEL, PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.settings import Variable
+from token_refresh_worker.run.settings import Variable, copy_name
 
 _READ: Final = ("secretsmanager:GetSecretValue",)
 _REFRESH: Final = (*_READ, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
@@ -58,7 +59,8 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
     role, function_arn, there = str(deployed["Role"]), str(deployed["FunctionArn"]), variables_of(deployed)
     refused, unread = [], []
     for setting, actions in _USES.items():
-        secret_id = context.secret_id if setting == "TOKEN_SECRET_ID" else there.get(setting)
+        own = context.secret_id
+        secret_id = own if setting == "TOKEN_SECRET_ID" else copy_name(there.get(setting), own)
         if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
             continue
         secret_id = split_reference(secret_id).name
@@ -112,12 +114,21 @@ def _simulate(  # noqa: PLR0913, PLR0917 - as the simulator has them
         "ContextEntries": entries,
     }
     results = context.ask("iam:SimulatePrincipalPolicy", "role", role, **asked)["EvaluationResults"]
-    ways = {"implicitDeny": "no policy of the role allows it", "explicitDeny": "a policy of the role denies it"}
     return [
-        f"{result['EvalActionName']} on {arn} ({ways.get(result['EvalDecision'], result['EvalDecision'])})"
+        f"{result['EvalActionName']} on {arn} ({_why(result)})"
         for result in results
         if result["EvalDecision"] != "allowed"
     ]
+
+
+def _why(result: Mapping[str, Any]) -> str:
+    """Say which policies deny it, as the API page of `SimulatePrincipalPolicy` has them."""
+    if result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations") is False:
+        return "a service control policy of the AWS organization denies it"
+    if result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary") is False:
+        return "the permissions boundary of the role denies it"
+    ways = {"implicitDeny": "no policy of the role allows it", "explicitDeny": "a policy of the role denies it"}
+    return ways.get(result["EvalDecision"], str(result["EvalDecision"]))
 
 
 def _refused_by_policy(context: Context, role: str, secret_id: str, actions: tuple[str, ...]) -> list[str]:
@@ -216,9 +227,6 @@ def encryption_context(secret_arn: str) -> dict[str, list[str]]:
     }
 
 
-PROBE_LABEL: Final = "REFRESH_PROBE"
-
-
 def check_permissions(state: SecretState) -> Finding:
     """Try to read, to write and to move a label."""
     context = state.context
@@ -227,7 +235,7 @@ def check_permissions(state: SecretState) -> Finding:
     probes: dict[str, dict[str, Any]] = {
         "PutSecretValue": {
             "ClientRequestToken": PROBE_VERSION_ID,
-            "SecretString": '{"probe":"token-refresh doctor"}',
+            "SecretString": PROBE,
             "VersionStages": [PROBE_LABEL],
         },
         "UpdateSecretVersionStage": {
@@ -238,10 +246,13 @@ def check_permissions(state: SecretState) -> Finding:
     }
     denied: list[str] = []
     failed: list[str] = []
+    remedy: Advice | None = None
     for action, members in probes.items():
         failure = _try(context, action, members)
         if failure is not None:
-            (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.code})")
+            (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.said})")
+            asked = AwsRequest(f"secretsmanager:{action}", context.secret_id, context.region)
+            remedy = remedy or (whose_policy(asked, failure.denial) if failure.denial else None)
         if not _unchanged(state):
             restore = context.command("restore", "--version", state.snapshot.current.version_id)
             changed = f"the current version changed during the probe of {action}"
@@ -249,8 +260,9 @@ def check_permissions(state: SecretState) -> Finding:
     if denied:
         return Finding.attention(
             f"access denied: {', '.join(denied)}",
-            "the function has its own role (--function NAME checks it); for refresh, authorize and restore you need "
-            "secretsmanager:PutSecretValue and secretsmanager:UpdateSecretVersionStage on the secret's ARN",
+            "the function has its own role, which another check judges; for refresh, authorize and restore you need "
+            "secretsmanager:PutSecretValue and secretsmanager:UpdateSecretVersionStage on the secret's ARN. ",
+            *(remedy or ()),
         )
     if failed:
         return Finding.unknown(f"not known: {', '.join(failed)}", "try again later")

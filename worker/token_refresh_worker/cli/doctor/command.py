@@ -109,7 +109,7 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     except TokenRefreshError as failure:
         yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *failure.fix))
     else:
-        yield from _of_secret(state, consumer_version)
+        yield from _causes(state)
     settings = context.settings() if state is None else state.settings
     key_arn = settings.kept_tokens_key_id
     if key_arn and context.has_all_of_aws:
@@ -122,17 +122,23 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     else:
         how = "pass --function NAME to check the function, its role and its schedule"
         yield Check("function", Finding.unknown(how))
+    if state is not None:
+        yield from _effects(state, consumer_version)
     if context.has_all_of_aws:
         yield from check_alarms(context)
 
 
-def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Check]:
+def _causes(state: SecretState) -> Iterator[Check]:
+    """Check what lets refreshes fail, before what such failures leave: the first line that failed is where to begin."""
     version_id = state.snapshot.current.version_id
     yield Check("secret", Finding.healthy(f"{state.context.secret_id}: a token document, version {version_id}"))
-    yield from (Check("tokens", finding) for finding in check_tokens(state))
-    yield Check("last refresh", check_last_refresh(state))
     yield Check("client credentials", check_credentials(state))
     yield Check("your permissions", check_permissions(state))
+
+
+def _effects(state: SecretState, consumer_version: str | None) -> Iterator[Check]:
+    yield from (Check("tokens", finding) for finding in check_tokens(state))
+    yield Check("last refresh", check_last_refresh(state))
     yield tried("consumers", lambda: check_consumer(state, consumer_version))
     published = state.settings.published_secret_id
     if published and state.publish_failure is None:  # `tokens` says why it can't be read.

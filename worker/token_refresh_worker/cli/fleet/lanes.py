@@ -43,7 +43,7 @@ def paced_tags(client: Any, clock: Clock) -> Iterator[None]:
         pacer.wait()
 
     # Before each request, and not each call: botocore repeats at once what was throttled.
-    names = [f"before-send.secrets-manager.{action}" for action in ("TagResource", "UntagResource")]
+    names = [f"before-send.secrets-manager.{action}" for action in ("TagResource", "UntagResource", "CreateSecret")]
     for name in names:
         events.register(name, wait)
     try:

@@ -14,6 +14,7 @@ from token_refresh.errors import ConfigurationError, SecretNotFound, TokenRefres
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, read_duration
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.copies import find_copies
 from token_refresh_worker.cli.fleet.lanes import in_lanes, paced_tags
 from token_refresh_worker.cli.fleet.pause import Name
 from token_refresh_worker.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
@@ -42,15 +43,17 @@ SecretNames = Annotated[
 def add(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
     """Let secrets join a fleet: tag each, and make it due at once. Members become due, too.
 
+    Where the fleet publishes copies for services, each gets one, empty: the secret's next run fills it.
+
     Secrets Manager takes 50 tags a second in an account; this sends 40, so 10,000 secrets take about four minutes. What
     was interrupted goes on where it ended: run the same command again.
     """
     if provider := context.environment.get("PROVIDER"):
         load_provider(provider, own_profiles(context.environment))  # a wrong one is named here, with the nearest
-    index = find_index(context, fleet)
+    index, copies = find_index(context, fleet), find_copies(context, fleet)
 
     def act(secret_id: str) -> None:
-        join(context, index, fleet=fleet, secret_id=secret_id)
+        join(context, index, fleet=fleet, secret_id=secret_id, copies=copies)
 
     names = _names(secrets)
     done = _for_each(context, "adding", names, act)
@@ -70,17 +73,19 @@ def remove(
     """Take secrets out of a fleet: no run begins any more, then each tag goes, and a note that no alarm counts stays.
 
     Where a run may be under way, the tag stays until that run has ended: without it the run could not store its tokens.
-    The secret, its tokens and its claims stay as they are, and nothing refreshes it any more.
+    The secret, its tokens and its claims stay as they are, and nothing refreshes it any more. Its copy for services, if
+    the fleet publishes any, is deleted after 30 days.
     """
     lasts = read_duration(wait, LONGEST_REMOVAL)
     index, names = find_index(context, fleet), _names(secrets)
+    copies = find_copies(context, fleet)
     leaving: dict[str, Leaving] = {}
 
     def begin(secret_id: str) -> None:
         leaving[secret_id] = begin_leaving(context, index, fleet=fleet, secret_id=secret_id)
 
     def end(secret_id: str) -> None:
-        end_leaving(context, index, leaving[secret_id], fleet=fleet)
+        end_leaving(context, index, leaving[secret_id], fleet=fleet, copies=copies)
 
     begun = _for_each(context, "removing", names, begin)
     if running := sum(each.may_run for each in leaving.values()):
@@ -108,7 +113,7 @@ def retry(
     ] = None,
     fleet: Name,
     state: Annotated[
-        Wanted | None, typer.Option(help="error: whose last run failed, kept tokens included; overdue; or all.")
+        Wanted | None, typer.Option(help="error: whose last run or copy failed, kept tokens included; overdue; or all.")
     ] = None,
 ) -> int:
     """Let secrets be tried in the next minute, after a repair: they wait for up to an hour otherwise.
@@ -138,7 +143,8 @@ def retry(
 def _is_wanted(row: Row, state: Wanted | None, pauses: Pauses, now: datetime) -> bool:
     if state is Wanted.ERROR:
         # Not by the state: what Secrets Manager refused is due or overdue, and its tokens wait in the table.
-        return row.has_failed and row.seen is not None and row.seen.state is not State.REAUTHORIZE
+        failed = row.has_failed or row.copy_behind_at is not None
+        return failed and row.seen is not None and row.seen.state is not State.REAUTHORIZE
     return state is not Wanted.OVERDUE or state_of(row, pauses, now) is State.OVERDUE
 
 

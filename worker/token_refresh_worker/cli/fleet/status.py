@@ -83,6 +83,9 @@ def lay_out(view: View, *, limit: int) -> list[RenderableType]:
     for state, count in view.counts.items():
         summary.append_text(assemble((f"{count} {state.value}", STATES[state]), "  "))
     parts: list[RenderableType] = [summary]
+    if view.copies:
+        counts = ", ".join(f"{count} {state.value}" for state, count in view.copies.items() if count)
+        parts.append(text(f"copies for services: {counts}"))
     for finding in view.findings:
         color = "bold red" if finding.health is Health.BROKEN else "yellow"
         parts += message(*(("; ", *finding.remedy) if finding.remedy else ()), head=(finding.text, color))
@@ -129,6 +132,9 @@ def _rows(view: View, limit: int) -> Table:
         seen = row.seen
         ended = (seen.error_type or seen.outcome) if seen else None
         detail = [(f"\n  {ended}", "dim")] if ended and ended not in _AS_IT_SHOULD_BE else []
+        if seen and seen.copy_behind_at:
+            why = f" ({seen.copy_error})" if seen.copy_error else ""
+            detail.append((f"\n  the copy is {seen.copy}{why}", "yellow"))
         table.add_row(
             assemble(row.name, *detail),
             text(row.provider),

@@ -17,6 +17,7 @@ from token_refresh_worker.fleet.core.fleet import LEASE
 from token_refresh_worker.fleet.core.gauges import NEW_FOR, NO_TOKENS
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.run.failures import utc
+from token_refresh_worker.run.outcome import CopyState
 
 STATES: Final = {
     State.OVERDUE: "bold red",
@@ -66,6 +67,12 @@ class View:
         return {state: counted[state] for state in STATES if counted[state]}
 
     @property
+    def copies(self) -> Mapping[CopyState, int]:
+        """How many copies are current, older and missing; empty where none are published."""
+        counted = Counter(row.seen.copy for row, _ in self.members if row.seen and row.seen.copy)
+        return {state: counted[state] for state in CopyState} if counted else {}
+
+    @property
     def health(self) -> Health:
         """Whether somebody has to act."""
         vanished = any(stone.left_at > self.now - DAY and not stone.quietly for stone in self.left)
@@ -96,7 +103,7 @@ class View:
     @property
     def findings(self) -> list[Finding]:
         """What somebody should know beside the states, the worst first."""
-        found = [*self._of_functions(), *self._of_tokens(), *self._of_breakers()]
+        found = [*self._of_functions(), *self._of_tokens(), *self._of_copies(), *self._of_breakers()]
         return sorted(found, key=lambda finding: finding.health, reverse=True)
 
     def _of_functions(self) -> Iterator[Finding]:
@@ -123,6 +130,23 @@ class View:
         if unread := sum(row.seen is None and row.added_at <= self.now - NEW_FOR for row, _ in self.members):
             text = f"joined over ten minutes ago, and never read: {plural(unread, 'secret')}"
             yield Finding(health=Health.ATTENTION, text=text)
+
+    def _of_copies(self) -> Iterator[Finding]:
+        # A copy that is just made, or that another run wrote a moment ago, is older for some minutes.
+        behind = [row for row, _ in self.members if row.copy_behind_at and row.copy_behind_at <= self.now - NEW_FOR]
+        gone = [row.name for row in behind if row.seen and row.seen.copy is CopyState.MISSING]
+        older = [row for row in behind if row.name not in gone]
+        if gone:
+            text = f"copies that are missing, so that services can't read them: {len(gone)}, the first of {gone[0]}"
+            make = Command.of("token-refresh fleet add {} --fleet {}", gone[0], self.fleet)
+            yield Finding(health=Health.ATTENTION, text=text, remedy=("make it, and others likewise: ", make))
+        if older:
+            errors = Counter(row.seen.copy_error or "not written yet" for row in older if row.seen)
+            why = ", ".join(f"{error}: {count}" for error, count in errors.most_common())
+            text = f"copies that are older than the tokens: {len(older)}, the first of {older[0].name} ({why})"
+            retry = Command.of("token-refresh fleet retry --state error --fleet {}", self.fleet)
+            remedy = ("once the cause is corrected, ", retry, " tries them at once")
+            yield Finding(health=Health.ATTENTION, text=text, remedy=remedy)
 
     def _of_breakers(self) -> Iterator[Finding]:
         for name, breaker in sorted(self.breakers.items()):
@@ -171,6 +195,7 @@ def as_fields(view: View) -> dict[str, Any]:
         "dispatched_at": iso_or_none(view.dispatched_at),
         "unheard_since": iso_or_none(view.unheard_since),
         "expired": len(view.expired),
+        **({"copies": {state.value: count for state, count in view.copies.items()}} if view.copies else {}),
         "pauses": [_pause_fields(*each) for each in view.pauses_in_force],
         "rows": [_fields(row, state, view) for row, state in view.members],
         "left": [
@@ -219,6 +244,9 @@ def _fields(row: Row, state: State, view: View) -> dict[str, Any]:
             "outcome": seen.outcome,
             "error_type": seen.error_type,
             "failures": seen.failures,
+            "copy": seen.copy.value if seen.copy else None,
+            "copy_behind_at": iso_or_none(seen.copy_behind_at),
+            "copy_error_type": seen.copy_error,
             "version_id": seen.tokens.version_id,
             "grant_ends_at": iso_or_none(seen.tokens.grant_ends_at),
         }

@@ -26,7 +26,7 @@ from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, Sent, State
 from token_refresh_worker.providers.schema import NAME
-from token_refresh_worker.run.outcome import CurrentTokens
+from token_refresh_worker.run.outcome import CopyState, CurrentTokens
 
 KEY: Final = "secret_arn"
 PAUSE: Final = "pause"
@@ -222,7 +222,7 @@ def _lane(name: str) -> str:
 _FLAGS: Final = ("rejected", "ending")
 _TOKENS: Final = frozenset(field.name for field in fields(CurrentTokens))
 _SEEN: Final = frozenset(field.name for field in fields(Seen)) - {"tokens", "sent"}
-_TEXTS: Final = ("outcome", "error_type", "version_id", "host", "mended")
+_TEXTS: Final = ("outcome", "error_type", "version_id", "host", "mended", "copy_error")
 _TIMES: Final = frozenset(name for name in _TOKENS | _SEEN if name.endswith("at")) | {"since"}
 
 
@@ -244,7 +244,8 @@ def _read_seen(text: str) -> Seen:
     _check((known["requests"], known["failures"]), tuple(known[name] for name in _TEXTS))
     tokens = CurrentTokens(**{name: known.pop(name) for name in _TOKENS})
     sent = _read_sent(*found["sent"]) if found.get("sent") else None
-    return Seen(**known | {"state": State(known["state"]), "tokens": tokens, "sent": sent})
+    copy = CopyState(known["copy"]) if known["copy"] is not None else None
+    return Seen(**known | {"state": State(known["state"]), "copy": copy, "tokens": tokens, "sent": sent})
 
 
 def _read_sent(at: str, host: str | None, error_type: str | None, failures: int) -> Sent:

@@ -20,6 +20,10 @@ MEMORY: Final = FIRST_WAIT * (2 ** (DOUBLINGS + 1) - 1) + MINUTE
 """How long what was handed out is remembered."""
 
 
+WRITES_WITH_A_COPY: Final = 4
+"""Writes of a run: store and make current, for the tokens and for their copy."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What bounds a fleet."""

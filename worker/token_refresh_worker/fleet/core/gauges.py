@@ -65,10 +65,21 @@ def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iter
             "BreakersOpen": len(decision.breakers),
             "WorkerUnheard": int(decision.unheard_since is not None),
             "StoreRefuses": int(STORE in decision.breakers),
+            **copies_behind(fleet.rows, now),
             **shares(fleet.rows, fleet.pauses, tombstones, held_back=held_back, now=now),
         },
         providers=_by_provider(fleet, decision, states),
     )
+
+
+def copies_behind(rows: Iterable[Row], now: datetime) -> dict[str, float]:
+    """Count the copies whose readers have had another token than the current one for ten minutes.
+
+    Empty where none are published: a metric costs by the hours in which it is sent.
+    """
+    copied = [row for row in rows if row.seen and row.seen.copy and row.seen.state not in NO_TOKENS]
+    behind = sum(row.copy_behind_at is not None and row.copy_behind_at <= now - NEW_FOR for row in copied)
+    return {"CopiesBehind": behind} if copied else {}
 
 
 def _of_providers(decision: Decision) -> set[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import Change, Row, Seen, Sent, State
-from token_refresh_worker.run.outcome import Outcome, OutcomeName
+from token_refresh_worker.run.outcome import CopyState, Outcome, OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -109,8 +109,22 @@ def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
         host=run.host or (before.host if before else None),
         refused_at=_refused_at(before, run, at),
         sent=_sent(before.sent if before else None, run, at),
+        **_copy(before, run, at),
         **_mended(before, at, succeeded=succeeded),
     )
+
+
+def _copy(before: Seen | None, run: Outcome, at: datetime) -> dict[str, Any]:
+    """Say how the copy is. It is no state of the secret, whose tokens are stored, and says nothing about the store."""
+    if run.at is None:
+        return {name: getattr(before, name, None) for name in ("copy", "copy_behind_at", "copy_error")}
+    behind = run.copy not in {None, CopyState.CURRENT}
+    since = before.copy_behind_at if before else None
+    return {
+        "copy": run.copy,
+        "copy_behind_at": (since or at) if behind else None,
+        "copy_error": type(run.copy_error).__name__ if behind and run.copy_error else None,
+    }
 
 
 def _mended(before: Seen | None, at: datetime, *, succeeded: bool) -> dict[str, Any]:
@@ -154,7 +168,12 @@ def _state(before: Seen | None, run: Outcome) -> State:
 def _next_look(row: Row, seen: Seen, retry_at: datetime | None, jitter: timedelta) -> datetime:
     earliest = seen.at + SHORTEST_WAIT  # a token set that is always due would run without end
     if seen.outcome in SUCCESSES:
-        return max(earliest, seen.tokens.due_at) if seen.tokens.due_at else earliest
+        due = max(earliest, seen.tokens.due_at) if seen.tokens.due_at else earliest
+        if seen.copy_behind_at is None:
+            return due
+        # As long again as it has been behind: 1, 2, 4 ... minutes. It has to follow before the older token expires.
+        waits = min(max(seen.at - seen.copy_behind_at, SHORTEST_WAIT), LONGEST_WAIT)
+        return min(due, seen.at + waits + jitter)
     if seen.outcome in _LOOKED:
         # Always another time: by it the dispatcher knows that the run has reported.
         return seen.at if seen.at != row.next_at else seen.at + timedelta(seconds=1)

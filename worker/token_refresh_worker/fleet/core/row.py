@@ -12,7 +12,7 @@ from typing import Final
 
 from token_refresh.aws.arn import secret_name
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.run.outcome import CurrentTokens
+from token_refresh_worker.run.outcome import CopyState, CurrentTokens
 
 UNKNOWN_PROVIDER: Final = "unknown"
 """Provider of a secret that has no provider tag, until its first run has read the document."""
@@ -106,6 +106,12 @@ class Seen:
     refused_at: datetime | None = None
     """When Secrets Manager first refused this secret, since it last took new tokens for it."""
     sent: Sent | None = None
+    copy: CopyState | None = None
+    """How the published copy was; None where the fleet publishes none."""
+    copy_behind_at: datetime | None = None
+    """Since when the copy has not had the current access token."""
+    copy_error: str | None = None
+    """Why it could not be read or written."""
     mended: str | None = None
     """The error after which a run last succeeded, at `mended_at`: what else failed with it may succeed, too."""
     mended_at: datetime | None = None
@@ -166,6 +172,11 @@ class Row:
     def has_failed(self) -> bool:
         """Whether the last run, or the last request, failed."""
         return self.is_retry or (self.seen is not None and self.seen.error_type is not None)
+
+    @property
+    def copy_behind_at(self) -> datetime | None:
+        """Since when the published copy has not had the current access token."""
+        return self.seen.copy_behind_at if self.seen else None
 
     @property
     def is_refused(self) -> bool:

@@ -1,0 +1,349 @@
+"""`Grants`: an application's own callback, from the link to the stored tokens."""
+
+import json
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretAccessDenied, SecretNotFound
+from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.grants import (
+    ANYONE,
+    AnotherAccount,
+    BegunGrant,
+    ConsentRefused,
+    ForeignRedirect,
+    Grants,
+    RedirectTaken,
+    TokenRefreshError,
+)
+
+SECRET, OTHER, CLIENT = "customers/7/quickbooks", "customers/8/quickbooks", "clients/quickbooks"
+CALLBACK = "https://app.example.com/callback"
+TOKENS = {"access_token": "canary-access", "refresh_token": "canary-refresh", "expires_in": 3600}
+RESPONSE = script.status(200, TOKENS)
+CODE = "canary-code"
+
+
+class Application:
+    """A web application with 2 customers at QuickBooks, and what it is connected to."""
+
+    def __init__(self, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
+        self.store, self.endpoint, self.client = store, endpoint, store.client()
+        for name in (SECRET, OTHER):
+            self.client.create_secret(Name=name)
+        credentials = {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
+        self.client.create_secret(Name=CLIENT, SecretString=json.dumps(credentials))
+        self.settings = {"CLIENT_SECRET_ID": "clients/{provider}", "TOKEN_ENDPOINT": endpoint.url}
+
+    @property
+    def grants(self) -> Grants:
+        return Grants(CALLBACK, self.settings)
+
+    def begin(self, **how: Any) -> BegunGrant:
+        self.endpoint.play(how.pop("response", RESPONSE))
+        begun = self.grants.begin(SECRET, **{"provider": "quickbooks", **how})
+        return BegunGrant(url=begun.url, state=begun.state, session=json.loads(json.dumps(begun.session)))
+
+    def put(self, secret_id: str = SECRET, **document: object) -> None:
+        first = {"accessToken": "a", "refreshToken": "r", "provider": "quickbooks", "realmId": "1", "note": "kept"}
+        self.client.put_secret_value(SecretId=secret_id, SecretString=json.dumps(first | document))
+
+    def current(self, secret_id: str = SECRET) -> Any:
+        return json.loads(self.client.get_secret_value(SecretId=secret_id)["SecretString"])
+
+
+def redirect(begun: BegunGrant, **response: str) -> str:
+    return f"{CALLBACK}?{urlencode({'state': begun.state, 'code': CODE, 'realmId': '1'} | response)}"
+
+
+@pytest.fixture
+def application(monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
+    with SecretsManagerServer() as store, TokenEndpoint() as endpoint:
+        for name, value in store.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield Application(store, endpoint)
+
+
+def failing(act: Callable[[], object], kind: type[TokenRefreshError], *, match: str) -> None:
+    """Expect an error, and none of its words or frames with a code, a token or the client's secret."""
+    with pytest.raises(kind, match=match) as raised:
+        act()
+    product = raised.tb.tb_next.tb_next if raised.tb.tb_next else None
+    shown = "".join(traceback.TracebackException(kind, raised.value, product, capture_locals=True).format())
+    assert "grants.py" in shown
+    assert "canary" not in f"{shown}{raised.value!r}"
+
+
+def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None:
+    """The browser goes to the provider's page; what was confirmed is stored, and names and times come back."""
+    begun = application.begin(scope="openid")
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(begun.url).query).items()}
+    assert {"state": begun.state, "redirect_uri": CALLBACK, "code_challenge_method": "S256"}.items() <= asked.items()
+    assert application.endpoint.client_secret not in json.dumps(begun.session)
+
+    stored = application.grants.finish(begun.session, redirect(begun), confirm=lambda it: it == {"realmId": "1"})
+
+    assert (SECRET, "eu-central-1", "quickbooks") == (stored.secret_id, stored.region, stored.provider)
+    assert ({"realmId": "1"}, None) == (stored.account, stored.published)
+    document = application.current()
+    assert ("canary-refresh", "1", "quickbooks") == tuple(
+        document[it] for it in ("refreshToken", "realmId", "provider")
+    )
+    assert {"accessToken", "refreshToken", "expiresAt", "issuedAt", "provider", "realmId", "tokenRefresh"} == set(
+        document
+    )
+    assert stored.expires_at is not None
+    assert document["expiresAt"] == int(stored.expires_at.timestamp() * 1000)
+
+
+def test_who_comes_is_said_before_the_code_is_used(application: Application) -> None:
+    """Without `expect`, `confirm` or an account in the secret nothing is exchanged."""
+    begun = application.begin()
+
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun)),
+        ConfigurationError,
+        match="somebody must confirm the first one; its code was not used",
+    )
+
+    assert [] == application.endpoint.requests
+
+
+def test_what_is_not_confirmed_is_not_stored(application: Application) -> None:
+    """Where `confirm` says no, the tokens are dropped."""
+    begun = application.begin()
+
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun), confirm=lambda _: False),
+        AnotherAccount,
+        match="realmId 1 was not confirmed for secret customers/7/quickbooks in eu-central-1; nothing is stored",
+    )
+
+    assert "canary" not in application.client.get_secret_value(SecretId=SECRET)["SecretString"]
+
+
+@pytest.mark.parametrize("expect", [None, {"realmId": "1"}])
+def test_another_tenant_spares_the_code(application: Application, expect: Mapping[str, str] | None) -> None:
+    """A redirect of another company than the secret's, or the expected one, ends it: the old grant stays alive."""
+    application.put()
+    begun, before = application.begin(expect=expect), application.current()
+
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun, realmId="2")),
+        AnotherAccount,
+        match=r"authorized realmId 2, and realmId 1 was expected; .*: its code was not used; let the user begin again",
+    )
+
+    assert ([], before) == (application.endpoint.requests, application.current())
+
+
+def test_a_grant_replaces_tokens_alone(application: Application) -> None:
+    """Other keys stay, also those that somebody has stored during the consent."""
+    application.put()
+    begun = application.begin()
+    application.put(note="meanwhile")
+
+    application.grants.finish(begun.session, redirect(begun))
+
+    assert ("meanwhile", "canary-refresh") == (application.current()["note"], application.current()["refreshToken"])
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_double_click_uses_the_code_once(application: Application, *, is_empty: bool) -> None:
+    """Of two redirects at once, and of one that comes later, one gets to the provider: a second use costs the grant."""
+    if not is_empty:
+        application.put()
+    begun = application.begin(expect=ANYONE, response=replace(RESPONSE, hold="before_commit"))
+    held = threading.Thread(target=lambda: application.grants.finish(begun.session, redirect(begun)))
+
+    held.start()
+    application.endpoint.wait_until_held()
+    for ended in (False, True):
+        if ended:
+            application.endpoint.release()
+            held.join()
+        failing(
+            lambda: application.grants.finish(begun.session, redirect(begun)),
+            RedirectTaken,
+            match="came twice.*`token-refresh status customers/7/quickbooks --region eu-central-1`",
+        )
+
+    assert 1 == len(application.endpoint.requests)
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "match"),
+    [
+        ({"state": "another"}, ForeignRedirect, "does not belong to this authorization; its code was not used"),
+        ({"error": "access_denied"}, ConsentRefused, r"did not authorize \(access_denied\); let the user begin again"),
+        ({"realmId": "<b>"}, ChangeFailed, "the redirect's realmId is malformed: its code was not used"),
+        ({"iss": "https://evil.example"}, ChangeFailed, "names an issuer on a host that is not the provider's"),
+    ],
+)
+def test_a_wrong_redirect_uses_no_code(
+    application: Application, response: dict[str, str], kind: type[ChangeFailed], match: str
+) -> None:
+    """Whatever is wrong with a redirect, the code stays unused, and the message says what to do."""
+    begun = application.begin(expect=ANYONE)
+
+    failing(lambda: application.grants.finish(begun.session, redirect(begun, **response)), kind, match=match)
+
+    assert [] == application.endpoint.requests
+
+
+def test_an_expired_session(application: Application) -> None:
+    """Where the session is gone, so is the verifier: the user begins again."""
+    begun = application.begin(expect=ANYONE)
+
+    failing(
+        lambda: application.grants.finish(None, redirect(begun)),
+        ForeignRedirect,
+        match="no authorization is under way in this session; its code was not used; let the user begin again",
+    )
+
+
+def test_a_client_that_was_replaced_meanwhile(application: Application) -> None:
+    """A code is the client's that asked for it: it is not sent as another one."""
+    begun = application.begin(expect=ANYONE)
+    application.client.put_secret_value(SecretId=CLIENT, SecretString='{"clientId": "new", "clientSecret": "canary-s"}')
+
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun)),
+        ChangeFailed,
+        match="the client of secret .* was replaced; its code was not used",
+    )
+
+
+def test_a_denied_write_shows_before_the_consent(application: Application) -> None:
+    """Who may not write the secret learns it from `begin`, and the provider's page is not opened."""
+    application.put()
+    application.store.fault("deny", operation="PutSecretValue")
+
+    failing(application.begin, SecretAccessDenied, match="secretsmanager:PutSecretValue.*customers/7/quickbooks")
+
+
+@pytest.mark.parametrize(("nth", "requests"), [(1, 0), (2, 1)])
+def test_a_write_that_is_denied_later(application: Application, nth: int, requests: int) -> None:
+    """Before the exchange a denied write spares the code; after it, the message says that tokens were lost."""
+    application.put()
+    begun = application.begin()
+    application.store.fault("deny", operation="PutSecretValue", nth=nth, times=None)
+
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun)),
+        TokenRefreshError,
+        match="the provider sent tokens for .*could not be stored" if requests else "PutSecretValue",
+    )
+
+    assert requests == len(application.endpoint.requests)
+
+
+@pytest.mark.parametrize(
+    ("response", "match"),
+    [
+        (script.error("invalid_grant"), r"sent no tokens \(HTTP 400 with invalid_grant\).*; let the user begin again"),
+        (script.error("invalid_client", http_status=401), "Enter the right ones: `token-refresh client customers/7"),
+        (script.status(200, {"access_token": "canary"}), "the provider sent no refresh token"),
+    ],
+)
+def test_an_exchange_that_fails(application: Application, response: script.Script, match: str) -> None:
+    """A provider that sends no tokens leaves what is stored as it is."""
+    application.put()
+    begun = application.begin(response=response)
+
+    failing(lambda: application.grants.finish(begun.session, redirect(begun)), TokenRefreshError, match=match)
+
+    assert "r" == application.current()["refreshToken"]
+
+
+def test_it_reads_the_secret_that_it_writes_and_its_client(application: Application) -> None:
+    """No call is about another tenant's secret, whoever consents."""
+    application.put()
+    application.put(OTHER)
+    ours = {application.client.describe_secret(SecretId=name)["ARN"] for name in (SECRET, CLIENT)}
+    application.store.calls.clear()
+    begun = application.begin()
+    application.grants.finish(begun.session, redirect(begun))
+    application.grants.store(SECRET, TOKENS, redirect={"realmId": "1"})
+
+    assert ours == {logged.call.arn for logged in application.store.calls}
+
+
+def test_the_copy_is_published(application: Application) -> None:
+    """Services get the new access token, and not the refresh token; a copy that is denied waits for the next run."""
+    application.client.create_secret(Name="published")
+    application.settings["PUBLISHED_SECRET_ID"] = "published"
+    begun = application.begin(expect=ANYONE)
+
+    assert application.grants.finish(begun.session, redirect(begun)).published
+    copy = application.current("published")
+    assert ("canary-access", "1") == (copy["accessToken"], copy["realmId"])
+    assert "refreshToken" not in copy
+    application.client.delete_secret(SecretId="published", ForceDeleteWithoutRecovery=True)
+    assert application.grants.store(SECRET, TOKENS, redirect={"realmId": "1"}).published is False
+
+
+def test_the_response_of_an_own_exchange(application: Application) -> None:
+    """Who exchanges the code keeps the same rules: the account, what the redirect brought, tokens that can be read."""
+    grants, realm = application.grants, {"realmId": "1"}
+    stored = grants.store(SECRET, TOKENS, provider="quickbooks", expect=realm, redirect=realm)
+    assert ("canary-refresh", realm) == (application.current()["refreshToken"], stored.account)
+    before = application.current()
+
+    failing(
+        lambda: grants.store(SECRET, TOKENS, redirect={"realmId": "2"}), AnotherAccount, match="realmId 1 was expected"
+    )
+    failing(lambda: grants.store(SECRET, TOKENS), ChangeFailed, match="realmId is missing; nothing is stored")
+    failing(
+        lambda: grants.store(SECRET, {"error": "canary"}, redirect=realm), ChangeFailed, match="not a token response"
+    )
+    assert before == application.current()
+
+
+def test_what_nobody_could_find_out(application: Application) -> None:
+    """To expect an account takes a provider that names it, by the names that the profile has."""
+    failing(lambda: application.begin(expect={}), ConfigurationError, match="values for some of realmId, or be ANYONE")
+    failing(lambda: application.begin(expect={"team": "1"}), ConfigurationError, match="some of realmId")
+    failing(
+        lambda: application.grants.begin(SECRET, provider="upwork", expect={"tenant": "1"}),
+        ConfigurationError,
+        match="nothing that Upwork sends names the account; pass expect=ANYONE",
+    )
+
+
+def test_a_secret_that_is_not_for_it(application: Application) -> None:
+    """A missing secret, a published copy and another provider's tokens are refused before the consent."""
+    grants = application.grants
+    application.put(refreshToken=None)
+    application.client.create_secret(Name="copy", SecretString='{"accessToken": "a", "sourceVersionId": "v"}')
+    application.put(OTHER, provider="slack")
+
+    create = "`aws secretsmanager create-secret --name none --region eu-central-1`"
+    failing(lambda: grants.begin("none"), SecretNotFound, match=f"Create it: {create}")
+    failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="published copy")
+    failing(
+        lambda: grants.begin(OTHER, provider="quickbooks"),
+        ConfigurationError,
+        match="holds tokens of another provider than quickbooks",
+    )
+    application.client.delete_secret(SecretId=OTHER)
+    failing(lambda: grants.begin(OTHER), SecretNotFound, match="`aws secretsmanager restore-secret")
+
+
+def test_it_needs_no_part_of_the_command_line() -> None:
+    """It is imported where the extra `cli` is not installed."""
+    code = "import sys; sys.modules |= dict.fromkeys(('click', 'rich', 'typer')); import token_refresh_worker.grants"
+
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - ours

@@ -1,0 +1,158 @@
+"""What commands do with the copies of a fleet's secrets: make, remove, count, and refuse what would be none."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
+
+from fleet.command import HOUR, NOW, healthy, run
+from fleet.rows import arn, row, seen
+from testbed.builders import MINUTE
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import Row
+from token_refresh_worker.run.outcome import CopyState
+
+TOKENS = {"refreshToken": "r", "accessToken": "a", "expiresAt": 1, "provider": "xero"}
+MEMBER, COPY = "customers/7/xero", "published/customers/7/xero"
+
+
+@pytest.fixture
+def secrets(
+    index: TableIndex, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SecretsManagerServer]:
+    """A fleet that publishes copies, as its stack says on the table, and one secret that is no member yet."""
+    del index
+    table = dynamodb.describe_table(TableName="prod")["Table"]["TableArn"]
+    tag: Any = {"Key": "token-refresh:published-under", "Value": "published/"}
+    dynamodb.tag_resource(ResourceArn=table, Tags=[tag])
+    monkeypatch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
+    with SecretsManagerServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        server.client().create_secret(Name=MEMBER, SecretString=json.dumps(TOKENS), KmsKeyId="alias/customer-7")
+        yield server
+
+
+def described(secrets: SecretsManagerServer, name: str = COPY) -> dict[str, Any]:
+    found: dict[str, Any] = dict(secrets.client().describe_secret(SecretId=name))
+    return {**found, "Tags": {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())}}
+
+
+def test_add_makes_an_empty_copy(secrets: SecretsManagerServer, index: TableIndex) -> None:
+    """A new member gets a copy without a value, under its own key, tagged as its copy and never as a member."""
+    ended = run("add", MEMBER)
+
+    copy = described(secrets)
+    assert (0, 1) == (ended.exit_code, len([*index.rows()])), ended.stderr
+    assert {"token-refresh:copy-of": MEMBER, "managed-by": "token-refresh-worker"} == copy["Tags"]
+    assert ("alias/customer-7", {}) == (copy["KmsKeyId"], copy.get("VersionIdsToStages", {}))
+    assert 0 == run("add", MEMBER).exit_code, "again, it changes nothing"
+
+
+def test_remove_and_come_back(secrets: SecretsManagerServer) -> None:
+    """Who leaves has no copy after thirty days; who comes back within them has the old one."""
+    run("add", MEMBER)
+
+    assert 0 == run("remove", MEMBER).exit_code
+    assert "DeletedDate" in described(secrets)
+    assert 0 == run("remove", MEMBER).exit_code, "again, it changes nothing"
+    assert 0 == run("add", MEMBER).exit_code
+    assert "DeletedDate" not in described(secrets)
+
+
+def test_a_secret_that_is_no_copy_stays(secrets: SecretsManagerServer, index: TableIndex) -> None:
+    """Where another secret has a copy's name, nobody joins, and leaving deletes nothing."""
+    secrets.client().create_secret(Name=COPY, SecretString="theirs")
+
+    ended = run("add", MEMBER)
+
+    assert (1, []) == (ended.exit_code, [*index.rows()])
+    assert f"secret {COPY}, where the copy of {MEMBER} belongs, is there and is no copy" in " ".join(
+        ended.stderr.split()
+    )
+    assert f"describe-secret --secret-id {COPY}" in ended.stderr
+    index.add(healthy(MEMBER))
+    run("remove", MEMBER)
+    assert "DeletedDate" not in described(secrets)
+
+
+def test_a_copy_is_no_member(secrets: SecretsManagerServer, index: TableIndex) -> None:
+    """A copy has no refresh token, so it can't join; the error says which secret can."""
+    run("add", MEMBER)
+
+    ended = run("add", COPY)
+
+    assert (1, 1) == (ended.exit_code, len([*index.rows()]))
+    assert f"is the copy of {MEMBER} for services" in " ".join(ended.stderr.split())
+    assert "token-refresh:fleet" not in described(secrets)["Tags"]
+
+
+def test_settings_come_before_the_tag(secrets: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where copies are is an operator's setting first, and then the table's tag."""
+    monkeypatch.setenv("PUBLISHED_SECRET_ID", "copies/{secret}")
+
+    assert 0 == run("add", MEMBER).exit_code
+    assert described(secrets, f"copies/{MEMBER}")
+
+
+def test_a_tag_that_may_not_be_read(
+    secrets: SecretsManagerServer, index: TableIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who may not read the table's tags can still add members, and is told that no copies are made."""
+    asked = Context.ask
+
+    def refused(context: Context, action: str, *names: Any, **members: Any) -> Any:
+        members.update({"ResourceArn": "nonsense"} if action == "dynamodb:ListTagsOfResource" else {})
+        return asked(context, action, *names, **members)
+
+    monkeypatch.setattr(Context, "ask", refused)
+
+    ended = run("add", MEMBER)
+
+    assert (0, 1) == (ended.exit_code, len([*index.rows()]))
+    assert "Whether fleet prod publishes copies is not known, so none are made or removed" in ended.stderr
+    assert "dynamodb:ListTagsOfResource" in ended.stderr
+    assert not [name for name in secrets.client().list_secrets()["SecretList"] if name["Name"] == COPY]
+
+
+def copied(name: str, copy: CopyState, *, minutes: int = 20, error: str | None = None) -> Row:
+    found = seen(at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR)
+    behind = None if copy is CopyState.CURRENT else NOW - minutes * MINUTE
+    return row(name, next_at=NOW + HOUR, found=replace(found, copy=copy, copy_behind_at=behind, copy_error=error))
+
+
+def test_status_tells_current_older_and_missing(index: TableIndex) -> None:
+    """The counts are there, and what is wrong with a copy for ten minutes needs somebody, with the command."""
+    index.add(copied("fine", CopyState.CURRENT))
+    index.add(copied("new", CopyState.OLDER, minutes=2))
+    assert 0 == run("status").exit_code
+    assert "copies for services: 1 current, 1 older" in run("status").stdout
+
+    index.add(copied("old", CopyState.OLDER, error="SecretAccessDenied"))
+    index.add(copied("gone", CopyState.MISSING, error="SecretNotFound"))
+    ended, found = run("status"), json.loads(run("status", "--json").stdout)
+
+    printed = " ".join(ended.stdout.split())
+    assert 1 == ended.exit_code
+    assert "copies that are missing, so that services can't read them: 1, the first of gone" in printed
+    assert "token-refresh fleet add gone --fleet prod" in printed
+    assert "copies that are older than the tokens: 1, the first of old (SecretAccessDenied: 1)" in printed
+    assert "the copy is missing (SecretNotFound)" in printed
+    assert {"current": 1, "older": 2, "missing": 1} == found["copies"]
+    rows = {fields["secret_id"]: fields for fields in found["rows"]}
+    assert ("missing", "SecretNotFound") == tuple(rows[arn("gone")][name] for name in ("copy", "copy_error_type"))
+    assert "copy_error_type" not in rows[arn("fine")]
+    assert "3 of 3 secrets are due now" in run("retry", "--state", "error").stdout
+
+
+def test_status_of_a_fleet_without_copies(index: TableIndex) -> None:
+    """A fleet that publishes nothing says nothing of copies."""
+    index.add(healthy("a"))
+
+    assert "copies" not in run("status").stdout + run("status", "--json").stdout

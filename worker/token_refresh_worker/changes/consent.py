@@ -1,0 +1,145 @@
+"""A consent, from the redirect that it brings to the tokens that are stored: what `authorize` and `Grants` share."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from token_refresh.advice import Advice
+from token_refresh.errors import SecretStoreError
+from token_refresh.records import record
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
+from token_refresh_worker.changes.change import PROBE_LABEL, REDIRECT_NOTE, ChangeFailed, repeated
+from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
+from token_refresh_worker.core.versions import CURRENT, redirect_version_id
+from token_refresh_worker.run.failures import no_value
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+Account = Mapping[str, str | int]
+"""Whose grant it is, by the names that the provider's profile lists as `identity`; see `Provider.account`."""
+
+
+class AnotherAccount(ChangeFailed):
+    """The provider authorized another account than the expected one. Nothing is stored, and nothing is revoked."""
+
+
+class RedirectTaken(ChangeFailed):
+    """A redirect came twice, such as by a second click, and the first one has its code."""
+
+
+@record
+class Target:
+    """Where a new grant is stored, and whose it must be."""
+
+    known: Mapping[str, object]
+    """What was stored before it."""
+    change: Callable[[Mapping[str, object]], dict[str, object]]
+    """Adds the provider's keys to what is stored."""
+    create: Callable[[SecretValue], str] | None = None
+    """Creates the secret, where it is missing."""
+    judge: Callable[[Account, bool], None] = lambda _account, _is_complete: None
+    """Raises if the account is not the right one: asked with what the redirect says, before the code is used, and
+    with `True` once the response has said the rest, before anything is stored."""
+
+    def fields(self, redirect: Redirect) -> dict[str, object]:
+        """Return what was stored, with what the redirect brought: it may have chosen who exchanges the code."""
+        return redirect.put_into(self.change(self.known))
+
+    def store(self, parts: Parts, redirect: Redirect, grant: NewGrant) -> StoredGrant:
+        """Store a grant of the right account on what is there by now.
+
+        Raises:
+            ChangeFailed: `judge` refused the account, or the tokens could not be stored.
+        """
+        self.judge(parts.provider.account(grant.document(parts, self.fields(redirect)).fields), True)
+        try:
+            return grant.store(parts, self.known, lambda it: redirect.put_into(self.change(it)), self.create)
+        except SecretStoreError as failure:
+            what = f"the provider sent tokens for {parts.secret}, and they could not be stored"
+            raise ChangeFailed(what, why=failure.facts, fix=failure.fix) from None
+
+
+@record
+class Consent:
+    """What becomes of the redirect of one authorization."""
+
+    authorization: AuthorizationRequest
+    client: ClientCredentials
+    keeps_client: bool = False
+    """Whether the client credentials are stored beside the tokens."""
+    target: Target
+
+    def complete(self, parts: Parts, redirect: Redirect, *, sent_at: datetime) -> StoredGrant:
+        """Exchange the code, and store the tokens.
+
+        Args:
+            parts: The secret, and the provider that the target's `fields` say.
+            redirect: What the redirect brought.
+            sent_at: The time by the service's clock, before the exchange: so that the stored expiry is never too late.
+
+        Raises:
+            TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.
+        """
+        fields, provider = self.target.fields(redirect), parts.provider
+        # What the response before it brought says nothing about this one.
+        named = {name: value for name, value in fields.items() if name not in provider.response.kept}
+        self.target.judge(provider.account(named), False)
+        grant = NewGrant(
+            tokens=exchange(parts, self.authorization, redirect.code, self.client),
+            sent_at=sent_at,
+            asked_scope=self.authorization.scope,
+            client=self.client if self.keeps_client else None,
+        )
+        return self.target.store(parts, redirect, grant)
+
+
+def take_redirect(parts: Parts, state: str) -> datetime:
+    """Take a redirect, whose code is good for one exchange, in the secret itself, and return the service's time.
+
+    Of two that come at once, in whatever processes, one gets the version ID: a code that is sent twice may cost the
+    tokens that it brought (RFC 6749 section 4.1.2). It also shows that the caller may write, while the code is unused.
+
+    Raises:
+        RedirectTaken: Somebody has taken it.
+        SecretStoreError: Secrets Manager refused.
+    """
+    # No JSON object: in a secret without a value it becomes the current version, and nothing of it may stay.
+    note = SecretValue(f"{REDIRECT_NOTE}, {parts.nonce()}")
+    if not parts.store.put(redirect_version_id(state), note, label=PROBE_LABEL):
+        raise RedirectTaken(
+            f"the redirect for {parts.secret} came twice: its code is used, or being used, by the one before",
+            fix=("Look at what that one has stored: ", parts.secret.command("status")),
+        )
+    current = repeated(lambda: parts.store.read(label=CURRENT), parts.deadline.clock)
+    if current is None:
+        raise no_value(parts.secret)
+    return current.read_at
+
+
+def check_account(expected: Account, found: Account, *, is_complete: bool, again: Advice) -> None:
+    """Refuse another account than the expected one.
+
+    Args:
+        expected: The account that must come.
+        found: The one that has come, as far as it is known.
+        is_complete: Whether no more will be known: then a value that is missing is another one.
+        again: How to get the right one.
+
+    Raises:
+        AnotherAccount: A value is not the expected one.
+    """
+    compared = [name for name in expected if is_complete or name in found]
+    if all(str(found.get(name)) == str(expected[name]) for name in compared):
+        return
+    raise AnotherAccount(
+        f"the provider authorized {name_account(found)}, and {name_account(expected)} was expected; nothing is stored",
+        why="its tokens are dropped and not revoked, which could end the same person's grant in another secret"
+        if is_complete
+        else "its code was not used",
+        fix=again,
+    )
+
+
+def name_account(account: Account) -> str:
+    """Name an account."""
+    return ", ".join(f"{name} {value}" for name, value in account.items()) or "an account that it doesn't name"

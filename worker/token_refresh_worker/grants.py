@@ -1,0 +1,417 @@
+"""Grants for an application's own callback: its customer consents in the browser, and the tokens are stored.
+
+    grants = Grants("https://app.example.com/oauth/callback")
+
+    begun = grants.begin("customers/7/quickbooks", provider="quickbooks", expect={"realmId": "1234"})
+    ...                                              # keep begun.session, redirect the browser to begun.url
+    stored = grants.finish(session, callback_url)    # what was stored: names and times, never a token
+
+All of it is what `token-refresh authorize` does; docs/grants.md has an application. Everything blocks, and may be
+called from several threads at once.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial, wraps
+from typing import Any, Final, Literal, ParamSpec, TypeVar
+
+from token_refresh.advice import Command
+from token_refresh.errors import (
+    ClientRejected,
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretNotFound,
+    TokenRefreshError,
+)
+from token_refresh.records import record
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret, secrets_manager_client
+from token_refresh_worker.changes.authorization import (
+    AuthorizationRequest,
+    ConsentRefused,
+    ForeignRedirect,
+    Redirect,
+    build_authorization,
+    kept_problem,
+    started,
+    with_provider,
+)
+from token_refresh_worker.changes.change import (
+    PROVIDER_KEY,
+    ChangeFailed,
+    Silent,
+    claim_table_of,
+    fields_of,
+    named_provider,
+    prove_write,
+)
+from token_refresh_worker.changes.consent import (
+    Account,
+    AnotherAccount,
+    Consent,
+    RedirectTaken,
+    Target,
+    check_account,
+    name_account,
+    take_redirect,
+)
+from token_refresh_worker.changes.store import NewGrant, StoredGrant, base_document, to_refresh_with
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.oauth.formats import Encoding
+from token_refresh_worker.oauth.response import FailedRequest, read_response
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.settings import Settings, read_settings
+from token_refresh_worker.stored.credentials import ClientCredentials
+from token_refresh_worker.stored.published import is_published
+
+__all__ = [
+    "ANYONE",
+    "Account",
+    "AnotherAccount",
+    "BegunGrant",
+    "ConsentRefused",
+    "ForeignRedirect",
+    "Grants",
+    "RedirectTaken",
+    "StoredTokens",
+    "TokenRefreshError",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ANYONE: Final = "anyone"
+"""Says that whoever consents is the right one. The application then decides by what it gets back."""
+
+Expected = Account | Literal["anyone"]
+Confirm = Callable[[Account], bool]
+
+_TIME_LIMIT_SECONDS: Final = 60.0
+_AGAIN: Final = "let the user begin again (Grants.begin)"
+
+
+@record
+class BegunGrant:
+    """An authorization that waits for its consent."""
+
+    url: str
+    """Where to redirect the browser: the provider's page."""
+    state: str
+    """What the redirect brings back as `state`; random. Keep the session under it: a user may begin twice."""
+    session: dict[str, object]
+    """For `finish`. Plain JSON, without a secret but the PKCE verifier: keep it where the browser can't change it."""
+
+
+@record
+class StoredTokens:
+    """What was stored: names and times."""
+
+    secret_id: str
+    region: str
+    provider: str
+    account: Account
+    """Whose grant it is, as far as the profile has `identity`; empty otherwise."""
+    version_id: str
+    """The version of the secret that is current now."""
+    expires_at: datetime | None
+    """When the access token expires. None: nobody knows, and the next run refreshes it."""
+    published: bool | None
+    """Whether the published copy has it, too. False: a later run publishes. None: there is no copy."""
+
+
+@record
+class _Opened:
+    """A secret of which a grant is to be stored."""
+
+    secret: SecretName
+    read_at: datetime | None
+    """The service's clock; None where the secret is empty."""
+    known: dict[str, object]
+    change: Callable[[Mapping[str, object]], dict[str, object]]
+    settings: Callable[[Mapping[str, object]], Settings]
+    """Reads the settings that fit a token document."""
+
+    @property
+    def template(self) -> Provider:
+        """The provider before the document's variables are filled in."""
+        return self.settings(self.change(self.known)).provider
+
+    def parts(self, fields: Mapping[str, object]) -> Parts:
+        """Give what a change acts with, for a token document."""
+        settings = self.settings(fields)
+        settings = replace(settings, provider=settings.provider.for_document(fields))
+        trigger, clock = Trigger(name="grants"), SystemClock()
+        run = build_run(settings, trigger, clock=clock, log=Silent(), time_left_seconds=_TIME_LIMIT_SECONDS)
+        return run.parts
+
+
+def _sealed(method: Callable[P, T]) -> Callable[P, T]:
+    """Keep codes and tokens out of the frames of an error: error reporters send the variables of each."""
+
+    @wraps(method)
+    def call(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return method(*arguments, **named)
+        except TokenRefreshError as error:
+            failure = error
+        del arguments, named
+        failure.__context__ = None
+        raise failure.with_traceback(None) from None
+
+    return call
+
+
+class Grants:
+    """Gets grants by an application's own callback.
+
+    Of Secrets Manager it uses the secret that it writes, the client secret if the settings name one, and the published
+    copy if they name one. It needs no right on any other secret: docs/grants.md has the policy.
+    """
+
+    def __init__(self, redirect_uri: str, settings: Mapping[str, str] | None = None) -> None:
+        """Describe the callback.
+
+        Args:
+            redirect_uri: Exactly as it is registered for the client at the provider.
+            settings: The worker's variables, as docs/configuration.md names them: `CLIENT_SECRET_ID`, `CLAIM_TABLE`,
+                `PUBLISHED_SECRET_ID`. By default the environment's. AWS's own variables are always the environment's.
+        """
+        self._redirect_uri = redirect_uri
+        self._settings = os.environ if settings is None else settings
+
+    @_sealed
+    def begin(
+        self,
+        secret_id: str,
+        *,
+        provider: str | None = None,
+        expect: Expected | None = None,
+        variables: Mapping[str, str] | None = None,
+        scope: str | None = None,
+    ) -> BegunGrant:
+        """Begin an authorization: check all that can be checked before the user is asked.
+
+        Args:
+            secret_id: Name or ARN of the token secret. It must be there; it may be empty.
+            provider: The profile's name, for a secret whose document names none.
+            expect: Whose grant must come, such as `{"realmId": "1234"}`; or `ANYONE`. By default the account that the
+                secret holds; where it holds none, `finish` needs `confirm`.
+            variables: Variables of the provider, such as `{"shop": "my-shop"}`.
+            scope: Scopes to ask for, beside those that a refresh token needs.
+
+        Raises:
+            ConfigurationError: A setting is wrong, no client credentials are there, or nobody could tell who came.
+            SecretStoreError: The secret can't be read, or not be written.
+            ChangeFailed: The provider has no authorization page.
+        """
+        opened = self._open(secret_id, provider, variables or {})
+        _check_expected(opened.template, expect)
+        authorization, _ = self._authorization(opened, scope)
+        if opened.known:
+            prove_write(opened.parts(opened.known).store)
+        session: dict[str, object] = {
+            "secret_id": secret_id,
+            "provider": provider,
+            "variables": dict(variables or {}),
+            "scope": scope,
+            "expect": expect if expect is None or isinstance(expect, str) else dict(expect),
+            "client_id": authorization.client_id,
+            "state": authorization.state,
+            "verifier": authorization.verifier.reveal(),
+        }
+        return BegunGrant(url=authorization.url, state=authorization.state, session=session)
+
+    @_sealed
+    def finish(self, session: Mapping[str, Any] | None, url: str, *, confirm: Confirm | None = None) -> StoredTokens:
+        """Check the redirect, exchange its code once, and store the tokens on what is in the secret by then.
+
+        Args:
+            session: `BegunGrant.session`, as it was kept under the redirect's `state`; None if it is gone.
+            url: The URL that the provider redirected to, with its query.
+            confirm: Asked with the account that has come, before anything is stored, where nobody is expected: the
+                first grant of a secret. False stores nothing.
+
+        Raises:
+            ForeignRedirect: There is no session, or the redirect belongs to another one.
+            ConsentRefused: The user said no.
+            AnotherAccount: Another account came than the expected one, or `confirm` said no.
+            RedirectTaken: The redirect came twice.
+            ClientRejected: The provider rejected the client credentials.
+            ChangeFailed: The redirect has an error or is not complete, or the provider sent no tokens.
+            ConfigurationError: A setting is wrong, or nobody is expected and there is no `confirm`.
+            SecretStoreError: Secrets Manager refused. If the tokens had arrived, the message says so.
+        """
+        if session is None:
+            raise ForeignRedirect(f"no authorization is under way in this session; its code was not used; {_AGAIN}")
+        opened = self._open(session["secret_id"], session["provider"], session["variables"])
+        begun, client = self._authorization(opened, session["scope"])
+        authorization = replace(begun, state=session["state"], verifier=SecretValue(session["verifier"]))
+        redirect = authorization.read_redirect(url)
+        if client.client_id != session["client_id"]:
+            raise ChangeFailed(f"the client of {opened.secret} was replaced; its code was not used; {_AGAIN}")
+        target = _target(opened, session["expect"], confirm)
+        consent = Consent(authorization=authorization, client=client, target=target)
+        parts = opened.parts(target.fields(redirect))
+        sent_at = take_redirect(parts, authorization.state)
+        try:
+            stored = consent.complete(parts, redirect, sent_at=sent_at)
+        except ClientRejected as failure:
+            failure.fix = ("Enter the right ones: ", opened.secret.command("client"), f"; then {_AGAIN}")
+            raise
+        return _summary(parts, stored)
+
+    @_sealed
+    def store(  # noqa: PLR0913 - by name
+        self,
+        secret_id: str,
+        response: Mapping[str, object],
+        *,
+        provider: str | None = None,
+        expect: Expected | None = None,
+        confirm: Confirm | None = None,
+        variables: Mapping[str, str] | None = None,
+        redirect: Mapping[str, str] | None = None,
+        sent_at: datetime | None = None,
+    ) -> StoredTokens:
+        """Store the token response of an application that exchanges the code itself.
+
+        Args:
+            secret_id: As in `begin`, and so are `provider`, `expect` and `variables`.
+            response: The token response as the provider sent it: a JSON object.
+            provider: See `begin`.
+            expect: See `begin`.
+            confirm: See `finish`.
+            variables: See `begin`.
+            redirect: What the profile keeps of the redirect, such as `{"realmId": "1234"}`; the rest is ignored.
+            sent_at: When the token request was sent. By default now, which is a little too late.
+
+        Raises:
+            AnotherAccount: Another account came than the expected one, or `confirm` said no.
+            ChangeFailed: The response has no tokens, or the profile keeps something that `redirect` lacks.
+            ConfigurationError: A setting is wrong, or nobody is expected and there is no `confirm`.
+            SecretStoreError: Secrets Manager refused.
+        """
+        opened = self._open(secret_id, provider, variables or {})
+        template = opened.template
+        _check_expected(template, expect)
+        page, kept = template.authorization, {}
+        for name in page.redirect.keep if page else ():
+            value = (redirect or {}).get(name)
+            if problem := kept_problem(value):
+                raise ChangeFailed(f"the redirect's {name} {problem}; nothing is stored", fix="give it as redirect=")
+            kept[name] = str(value)
+        brought, target = Redirect(code=SecretValue(""), kept=kept), _target(opened, expect, confirm)
+        parts = opened.parts(target.fields(brought))
+        tokens = read_response(
+            200,
+            json.dumps(response).encode(),
+            response_format=replace(parts.provider.response, encoding=Encoding.JSON),
+        )
+        if isinstance(tokens, FailedRequest):
+            raise ChangeFailed(f"this is not a token response of {template.title} ({tokens.seen}); nothing is stored")
+        grant = NewGrant(
+            tokens=to_refresh_with(tokens, template), sent_at=sent_at or opened.read_at or datetime.now(UTC)
+        )
+        return _summary(parts, target.store(parts, brought, grant))
+
+    def _open(self, secret_id: str, provider: str | None, variables: Mapping[str, str]) -> _Opened:
+        """Read the secret, and refuse one that is not for tokens, or for those of another provider."""
+        client = secrets_manager_client()
+        secret = SecretName(secret_id=secret_id, region=client.meta.region_name)
+        try:
+            current = open_secret(client, secret_id, time_left_seconds=_TIME_LIMIT_SECONDS).read(label=CURRENT)
+        except SecretNotFound as missing:
+            if not missing.is_deleted:
+                create = "aws secretsmanager create-secret --name {} --region {}"
+                missing.fix = ("Create it: ", Command.of(create, secret_id, secret.region, is_complete=True))
+            raise
+        known = fields_of(current)
+        if is_published(known):
+            raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
+        if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
+            raise ConfigurationError(f"{secret} holds tokens of another provider than {provider}; nothing was sent")
+
+        def settings(fields: Mapping[str, object]) -> Settings:
+            given = {**self._settings, "TOKEN_SECRET_ID": secret_id}
+            given |= named_provider(given, fields, lambda: secret)
+            return read_settings({"CLAIM_TABLE": claim_table_of(fields) or "", **given})
+
+        change = partial(with_provider, name=provider, variables=variables)
+        return _Opened(
+            secret=secret, read_at=current.read_at if current else None, known=known, change=change, settings=settings
+        )
+
+    def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, ClientCredentials]:
+        """Build the request for authorization from what is stored now, and give the client that makes it."""
+        fields = opened.change(opened.known)
+        parts = opened.parts(started(opened.template, fields))
+        client = parts.credentials(base_document(fields, None))
+        authorization = build_authorization(
+            opened.template,
+            fields,
+            client_id=client.client_id,
+            redirect_uri=self._redirect_uri,
+            endpoint=self._settings.get("AUTHORIZATION_ENDPOINT"),
+            scope=scope,
+            pkce=None,
+            token_host=parts.provider.host,
+            client_secret=client.client_secret,
+        )
+        return replace(authorization, again=_AGAIN), client
+
+
+def _check_expected(template: Provider, expect: Expected | None) -> None:
+    """Refuse to expect what nobody could find out."""
+    names = template.authorization.identity if template.authorization else ()
+    if expect == ANYONE:
+        return
+    if not names:
+        raise ConfigurationError(
+            f"nothing that {template.title} sends names the account; pass expect=ANYONE, and find out with the tokens"
+        )
+    if isinstance(expect, Mapping) and not (expect and set(expect) <= set(names)):
+        raise ConfigurationError(f"expect must have values for some of {', '.join(names)}, or be ANYONE")
+
+
+def _target(opened: _Opened, expect: Expected | None, confirm: Confirm | None) -> Target:
+    """Say where the grant goes, and whose it must be: what is expected, else what the secret holds."""
+    wanted = expect or opened.template.account(opened.known) or None
+    if wanted is None and confirm is None:
+        raise ConfigurationError(
+            f"{opened.secret} holds no account yet, so somebody must confirm the first one; its code was not used",
+            fix="pass confirm= to finish, or expect= to begin",
+        )
+
+    def judge(account: Account, is_complete: bool) -> None:  # noqa: FBT001 - as Target calls it
+        if isinstance(wanted, Mapping):
+            check_account(wanted, account, is_complete=is_complete, again=(_AGAIN,))
+        elif wanted is None and is_complete and confirm is not None and not confirm(account):
+            raise AnotherAccount(
+                f"{name_account(account)} was not confirmed for {opened.secret}; nothing is stored, and its tokens are "
+                f"dropped, and not revoked; {_AGAIN}"
+            )
+
+    return Target(known=opened.known, change=opened.change, judge=judge)
+
+
+def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:
+    """Publish what was stored, and say what it is."""
+    published: bool | None = False
+    with suppress(TokenRefreshError):  # The tokens are stored, and a run publishes them.
+        published = stored.copy.replace(stored.document, stored.version_id)
+    return StoredTokens(
+        secret_id=parts.secret.secret_id,
+        region=parts.secret.region,
+        provider=parts.provider.name,
+        account=parts.provider.account(stored.document.fields),
+        version_id=stored.version_id,
+        expires_at=stored.document.expires_at,
+        published=published,
+    )
