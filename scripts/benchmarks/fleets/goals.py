@@ -79,9 +79,7 @@ def steady(secrets: int, seed: int) -> Iterator[Result]:
     growth = memory_of_a_minute(world) / before  # before the last runs are drained, while more and more is due
     yield from nothing_lost("steady state", world)
     yield Result(story="steady state", what="p99, due to stored, s", figure=world.quantile(0.99), limit=LATE_SECONDS)
-    yield Result(
-        story="steady state", what="dispatcher's memory in 15 min, x", figure=growth, limit=MEMORY_GROWTH
-    )
+    yield Result(story="steady state", what="dispatcher's memory in 15 min, x", figure=growth, limit=MEMORY_GROWTH)
 
 
 def hanging(secrets: int, seed: int) -> Iterator[Result]:
