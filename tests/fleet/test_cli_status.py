@@ -213,7 +213,9 @@ def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words
 
     ended = run("status")
 
-    assert (code, True) == (ended.exit_code, words in " ".join(ended.stdout.split()))
+    printed = " ".join(ended.stdout.split())
+    assert (code, True) == (ended.exit_code, words in printed)
+    assert (code == 2) is ("fleet retry --state overdue --fleet prod --region eu-central-1" in printed)
     assert any(words in found["text"] for found in json.loads(run("status", "--json").stdout)["findings"])
 
 
