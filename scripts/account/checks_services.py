@@ -1,20 +1,22 @@
 """What is checked beside the worker: Secrets Manager itself, clocks, and a receiver of webhooks."""
 
-import hashlib
-import hmac
 import json
+import os
 import re
 import secrets
 import statistics
-import subprocess
 import time
 import uuid
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from account.account import Account, Contradicted, NotChecked
+from account.account import Account, Contradicted, NotChecked, carried_out
+from token_refresh.testing import sign
+from token_refresh.webhooks import GITHUB
 
 STALE_LIMIT_SECONDS = 300
 """How old reads may be for the protocol: docs/proof.md."""
@@ -52,18 +54,19 @@ def stale_reads(account: Account) -> str:
 def clocks(account: Account) -> str:
     """Compare the times that three services put into `Date`."""
     secrets_manager, sts, dynamodb = (account.client(name) for name in ("secretsmanager", "sts", "dynamodb"))
-    table, key = account.outputs["ClaimTableName"], {"secret_arn": {"S": "clock"}}
+    item = {"TableName": account.outputs["ClaimTableName"], "Key": {"secret_arn": {"S": "clock"}}}
     calls = {
         "Secrets Manager": lambda: secrets_manager.describe_secret(SecretId=account.outputs["TokenSecretId"]),
-        "DynamoDB": lambda: dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True),
+        "DynamoDB": lambda: dynamodb.get_item(**item, ConsistentRead=True),
         "STS": sts.get_caller_identity,
     }
     ahead = {name: statistics.median(_ahead_seconds(call) for _ in range(5)) for name, call in calls.items()}
     apart = max(ahead.values()) - min(ahead.values())
     figures = ", ".join(f"{name} {seconds:+.1f} s" for name, seconds in ahead.items())
+    found = f"{apart:.1f} s apart, against this machine: {figures}"
     if apart > CLOCKS_LIMIT_SECONDS:
-        raise Contradicted(f"{apart:.0f} s apart, against this machine: {figures}")
-    return f"{apart:.1f} s apart, against this machine: {figures}"
+        raise Contradicted(found)
+    return found
 
 
 def full_secret(account: Account) -> str:
@@ -100,25 +103,26 @@ def webhook_received(account: Account) -> str:
         | {"mode": "webhooks", "reserved_concurrency": "1", "github_secret": account.scratch("signing", key)},
     )
     url, body = f"{outputs['Url'].rstrip('/')}/webhooks/github", json.dumps({"action": "opened"}).encode()
-    sent, forged = (_signed(body, with_key) for with_key in (key, secrets.token_hex(32)))
-    account.wait_for("200 for a signed webhook", lambda: account.post(url, sent, body) == 200, minutes=5)  # noqa: PLR2004 - HTTP
-    if (status := account.post(url, forged, body)) != 401:  # noqa: PLR2004 - HTTP
+
+    def sent(with_key: str) -> int:
+        return int(account.post(url, headers=sign(GITHUB, body, with_key), content=body, timeout=30).status_code)
+
+    account.wait_for("200 for a signed webhook", lambda: sent(key) == HTTPStatus.OK, minutes=5)
+    if (status := sent(secrets.token_hex(32))) != HTTPStatus.UNAUTHORIZED:
         raise Contradicted(f"a forged webhook got {status}")
     queue = account.client("sqs")
-    account.wait_for(
-        "the webhook in its queue",
-        lambda: queue.receive_message(QueueUrl=outputs["QueueUrl"], WaitTimeSeconds=1).get("Messages"),
-        minutes=5,
-    )
+    asked = {"QueueUrl": outputs["QueueUrl"], "WaitTimeSeconds": 1}
+    account.wait_for("the webhook in its queue", lambda: queue.receive_message(**asked).get("Messages"), minutes=5)
     return "200 and queued if signed, 401 if forged"
 
 
 def conformance(account: Account) -> str:
     """Run the conformance suite against the account's Secrets Manager."""
-    done = subprocess.run(account.conformance, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    counted = re.findall(r"\d+ (?:passed|failed|skipped|errors?)", done.stdout)
-    if done.returncode:
-        failed = re.findall(r"^(?:FAILED|ERROR) \S*::(\w+)", done.stdout, re.MULTILINE)
+    named = os.environ | {"CONFORMANCE_PREFIX": f"{account.prefix}-conformance-"}
+    status, output = carried_out(account.conformance, env=named, stdout=PIPE, stderr=DEVNULL)
+    counted = re.findall(r"\d+ (?:passed|failed|skipped|errors?)", output)
+    if status:
+        failed = re.findall(r"^(?:FAILED|ERROR) \S*::(\w+)", output, re.MULTILINE)
         raise Contradicted(f"{', '.join(counted) or 'it did not run'}: {', '.join(failed)}")
     return ", ".join(counted)
 
@@ -128,15 +132,6 @@ def _ahead_seconds(call: Any) -> float:
     before = time.time()
     headers = call()["ResponseMetadata"]["HTTPHeaders"]
     return parsedate_to_datetime(headers["date"]).timestamp() + 0.5 - (before + time.time()) / 2
-
-
-def _signed(body: bytes, key: str) -> dict[str, str]:
-    return {
-        "Content-Type": "application/json",
-        "X-GitHub-Event": "pull_request",
-        "X-GitHub-Delivery": str(uuid.uuid4()),
-        "X-Hub-Signature-256": f"sha256={hmac.new(key.encode(), body, hashlib.sha256).hexdigest()}",
-    }
 
 
 CHECKS = (clocks, stale_reads, full_secret, webhook_received, conformance)

@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 
 from account.account import Account, Contradicted, DeploymentFailed, NotChecked
 from testbed.generated_names import LIMITS, RANDOM, generated_name
-from token_refresh_worker.run.outcome import NAMESPACE
 
 KEPT_LABEL = "ACCOUNT_CHECK"
 TAG = "token-refresh-account-check"
@@ -20,9 +19,8 @@ _NO_SUBNET = {"vpc_subnets": "subnet-0123456789abcdef0", "vpc_security_groups": 
 
 def empty_replica(account: Account) -> str:
     """A published secret without a value has its replica."""
-    status = account.wait_for(
-        "a replica of the empty secret", lambda: _replicas(account).get(account.spare_region), minutes=5
-    )
+    there = account.spare_region
+    status = account.wait_for("a replica of the empty secret", lambda: _replicas(account).get(there), minutes=5)
     if status == "Failed":
         raise Contradicted("the replica of the empty secret failed")
     return f"the replica of the empty secret is {status}"
@@ -30,9 +28,7 @@ def empty_replica(account: Account) -> str:
 
 def metric_filter_counts(account: Account) -> str:
     """A metric filter counts the line of a run that found no value, and its alarm is raised."""
-    account.wait_for(
-        "awaiting-authorization in ALARM", lambda: _is(account, "awaiting-authorization", "ALARM"), minutes=20
-    )
+    _wait_for_state(account, "ALARM", "awaiting-authorization")
     return "a filter counted the JSON line of a run without a value"
 
 
@@ -49,9 +45,7 @@ def refreshed_on_demand(account: Account) -> str:
 def refreshed_by_schedule(account: Account) -> str:
     """The deployed schedule refreshes tokens that are due."""
     before, began = account.authorize(expires_in_seconds=60), account.now()
-    account.wait_for(
-        "a refresh by the schedule", lambda: account.access_token("TokenSecretId") != before or None, minutes=10
-    )
+    account.wait_for("a refresh by the schedule", lambda: account.access_token("TokenSecretId") != before, minutes=10)
     return f"refreshed {account.now() - began:.0f} s after the tokens were stored"
 
 
@@ -127,18 +121,15 @@ def refused_outside_lambda(account: Account) -> str:
 
 def alarms_change(account: Account) -> str:
     """A rejected grant raises its alarm and, as runs fail, the one around others; both end after an authorization."""
-    _wait_for_metric(account)
     watched = ("reauthorization-required", "runs-failing")
     account.provider.reject(rejected=True)
     try:
         account.authorize(expires_in_seconds=60)
-        for name in watched:
-            account.wait_for(f"{name} in ALARM", lambda name=name: _is(account, name, "ALARM"), minutes=20)  # type: ignore[misc]  # bound per alarm
+        _wait_for_state(account, "ALARM", *watched)
     finally:
         account.provider.reject(rejected=False)
         account.authorize()
-    for name in watched:
-        account.wait_for(f"{name} in OK again", lambda name=name: _is(account, name, "OK"), minutes=20)  # type: ignore[misc]  # likewise
+    _wait_for_state(account, "OK", *watched)
     return "an alarm and the one around others went to ALARM and back to OK"
 
 
@@ -212,18 +203,14 @@ def dead_letters(account: Account) -> str:
     """An event that the schedule's role may not deliver arrives in the queue of dead letters."""
     scheduler, name = account.client("scheduler"), account.outputs["ScheduleName"]
     target = scheduler.get_schedule(Name=name, GroupName=name)["Target"]
-    soon = datetime.now(UTC) + timedelta(minutes=1)
+    once = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
     scheduler.create_schedule(
         Name=f"{account.prefix}-undelivered",
         GroupName=name,
-        ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
+        ScheduleExpression=f"at({datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S})",
         FlexibleTimeWindow={"Mode": "OFF"},
         ActionAfterCompletion="DELETE",
-        Target=target
-        | {
-            "Arn": f"{target['Arn']}-missing",
-            "RetryPolicy": {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60},
-        },
+        Target=target | {"Arn": f"{target['Arn']}-missing", "RetryPolicy": once},
     )
     _message(account, "DeadLettersUrl", "the undelivered event in the queue", containing="", minutes=15)
     return "an undelivered event is in the queue"
@@ -250,21 +237,16 @@ def _assumed(account: Account, role_arn: str) -> Any:
 
     def assume() -> Mapping[str, str] | None:
         try:
-            assumed = account.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="account-check")
+            asked: Mapping[str, Any] = account.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="check")
         except ClientError as error:
             if error.response["Error"]["Code"] == "AccessDenied":
                 return None
             raise
-        credentials: Mapping[str, str] = assumed["Credentials"]
-        return credentials
+        return asked["Credentials"]  # type: ignore[no-any-return]  # boto3's clients are typed for each service's name
 
     given = account.wait_for("the right to assume the role", assume, minutes=3)
-    credentials = {
-        "aws_access_key_id": given["AccessKeyId"],
-        "aws_secret_access_key": given["SecretAccessKey"],
-        "aws_session_token": given["SessionToken"],
-    }
-    return account.client("secretsmanager", credentials=credentials)
+    names = {"access_key_id": "AccessKeyId", "secret_access_key": "SecretAccessKey", "session_token": "SessionToken"}
+    return account.client("secretsmanager", credentials={f"aws_{name}": given[key] for name, key in names.items()})
 
 
 def _refused(client: Any, secret: str) -> bool:
@@ -287,31 +269,16 @@ def _message(account: Account, output: str, what: str, *, containing: str, minut
     account.wait_for(what, received, minutes=minutes)
 
 
-def _is(account: Account, alarm: str, state: str) -> bool:
-    """Whether one of the stack's alarms is in a state, whether it watches a metric or other alarms."""
-    described = account.client("cloudwatch").describe_alarms(
-        AlarmNames=[f"{account.stack}-{alarm}"], AlarmTypes=["MetricAlarm", "CompositeAlarm"]
-    )
-    alarms = [*described["MetricAlarms"], *described["CompositeAlarms"]]
-    return [state] == [found["StateValue"] for found in alarms]
+def _wait_for_state(account: Account, state: str, *alarms: str) -> None:
+    """Wait until alarms of the stack are in a state, whether they watch a metric or other alarms."""
+    names, types = [f"{account.stack}-{alarm}" for alarm in alarms], ["MetricAlarm", "CompositeAlarm"]
 
+    def reached() -> bool:
+        found = account.client("cloudwatch").describe_alarms(AlarmNames=names, AlarmTypes=types)
+        states = [alarm["StateValue"] for alarm in (*found["MetricAlarms"], *found["CompositeAlarms"])]
+        return states == [state] * len(alarms)
 
-def _wait_for_metric(account: Account) -> None:
-    client, end = account.client("cloudwatch"), datetime.now(UTC) + timedelta(hours=2)
-    asked = {
-        "Namespace": NAMESPACE,
-        "MetricName": "Refreshed",
-        "Dimensions": [{"Name": "SecretId", "Value": account.outputs["TokenSecretId"]}],
-        "StartTime": end - timedelta(hours=4),
-        "EndTime": end,
-        "Period": 3600,
-        "Statistics": ["Sum"],
-    }
-
-    def counted() -> bool:
-        return any(point["Sum"] >= 1 for point in client.get_metric_statistics(**asked)["Datapoints"])
-
-    account.wait_for("the metric Refreshed of a run's last line", counted, minutes=20)
+    account.wait_for(f"{' and '.join(alarms)} in {state}", reached, minutes=20)
 
 
 CHECKS = (

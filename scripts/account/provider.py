@@ -20,16 +20,15 @@ def digest(text: str) -> dict[str, str]:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Respond to a token request that came through a function URL."""
+    """Respond to a token request that came through a function URL, and has its client in the body or in a header."""
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
         body = base64.b64decode(body).decode()
     form = {name: values[0] for name, values in parse_qs(body).items()}
+    client = form.get("client_id", "") + ":" + form.get("client_secret", "")
     authorization = event.get("headers", {}).get("authorization", "")
     if authorization.startswith("Basic "):
         client = base64.b64decode(authorization[6:]).decode()
-    else:
-        client = form.get("client_id", "") + ":" + form.get("client_secret", "")
     status, answer = respond(form, client, boto3.client("dynamodb"), os.environ["TABLE"])
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return {"statusCode": status, "headers": headers, "body": json.dumps(answer)}
@@ -43,31 +42,21 @@ def respond(form: dict[str, str], client: str, dynamodb: Any, table: str) -> tup
     if form.get("grant_type") != "refresh_token":
         return 400, {"error": "unsupported_grant_type"}
     new = secrets.token_urlsafe(32)
+    values = {":new": digest(new), ":old": digest(form.get("refresh_token", "")), ":no": {"S": "no"}}
+    where = {"TableName": table, "Key": GRANT}
+    redeems = "refresh = :old AND rejected = :no"
     try:
         dynamodb.update_item(
-            TableName=table,
-            Key=GRANT,
+            **where,
             UpdateExpression="SET refresh = :new",
-            ConditionExpression="refresh = :old AND rejected = :no",
-            ExpressionAttributeValues={
-                ":new": digest(new),
-                ":old": digest(form.get("refresh_token", "")),
-                ":no": {"S": "no"},
-            },
+            ConditionExpression=redeems,
+            ExpressionAttributeValues=values,
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise
-        dynamodb.update_item(
-            TableName=table,
-            Key=GRANT,
-            UpdateExpression="SET rejected = :yes",
-            ExpressionAttributeValues={":yes": {"S": "yes"}},
-        )
+        revoked = {":yes": {"S": "yes"}}
+        dynamodb.update_item(**where, UpdateExpression="SET rejected = :yes", ExpressionAttributeValues=revoked)
         return 400, {"error": "invalid_grant"}
-    return 200, {
-        "access_token": secrets.token_urlsafe(32),
-        "refresh_token": new,
-        "token_type": "Bearer",
-        "expires_in": 1800,
-    }
+    tokens = {"access_token": secrets.token_urlsafe(32), "refresh_token": new}
+    return 200, tokens | {"token_type": "Bearer", "expires_in": 1800}

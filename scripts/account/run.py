@@ -11,7 +11,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from account import around, checks_services, checks_worker, removal
-from account.account import Account, Contradicted, DeploymentFailed, NotChecked
-from account.around import ROOT, ScriptDeployments, TableProvider
-from account.assumptions import Assumption, listed, read_assumptions
-from account.plan import plan
-from account.report import Result, scrubbed, write
+from account import account as around
+from account import checks_services, checks_worker, removal
+from account.account import HERE, ROOT, Account, Contradicted, DeploymentFailed, NotChecked
+from account.report import Assumption, listed, read_assumptions, scrubbed, write
 from token_refresh import __version__
 
-Check = Callable[[Account], str]
-CHECKS: tuple[Check, ...] = (*checks_worker.CHECKS, *checks_services.CHECKS)
+CHECKS: tuple[Callable[[Account], str], ...] = (*checks_worker.CHECKS, *checks_services.CHECKS)
 _EX_USAGE, _EX_NOPERM, _EX_INTERRUPTED = 64, 77, 130
 _LONGEST_RUN_SECONDS = 120
 
@@ -44,13 +42,14 @@ def main(arguments: list[str]) -> int:
     make_client, region = client_maker(session), session.region_name or ""
     spare = options.spare_region or ("eu-west-1" if region != "eu-west-1" else "eu-central-1")
     try:
-        caller = ready(make_client, region, sweeps=options.sweep)
+        caller = ready(make_client, region, spare)
+        if options.sweep:
+            return 0 if removal.remove(make_client, (region, spare), removal.PREFIX, say) else 1
+        refuse_unprepared(make_client, region)
     except NotChecked as reason:
         return _end(str(reason), _EX_NOPERM)
-    if options.sweep:
-        return 0 if removal.remove(make_client, (region, spare), removal.PREFIX, say) else 1
     prefix = f"{removal.PREFIX}{secrets.token_hex(3)}"
-    print(plan(prefix, region, spare))
+    print((HERE / "plan.txt").read_text("utf-8").format(prefix=prefix, region=region, spare=spare))
     if not options.yes and not _agreed(region):
         return _end("nothing was made", _EX_USAGE)
     return prove(make_client, (region, spare), prefix=prefix, caller=caller, folder=options.report)
@@ -60,24 +59,23 @@ def prove(make_client: Any, regions: tuple[str, str], *, prefix: str, caller: st
     """Make everything, check, write the report, and remove everything, whatever happens in between."""
     region, spare = regions
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "scripts-deploy.log"
-    say(f"what scripts/deploy prints goes to {log}, which has the account's number: keep it to yourself")
-    account = Account(
+    say(f"the files in {folder} have the account's number, but for the report: keep them to yourself")
+    seen = Account(
         prefix=prefix,
         region=region,
         spare_region=spare,
         make_client=make_client,
-        deployments=ScriptDeployments(make_client("cloudformation", region), region, log),
-        provider=TableProvider(make_client("dynamodb", region), f"{prefix}-provider"),
+        deployments=around.ScriptDeployments(make_client("cloudformation", region), region, folder),
+        provider=around.TableProvider(make_client("dynamodb", region), f"{prefix}-provider"),
         conformance=(str(ROOT / "scripts" / "prove"), "conformance", "--live", "--region", region, "-q"),
     )
-    results: list[Result] = []
+    rows = {row.number: row for row in read_assumptions()}
     ended, removed = _EX_INTERRUPTED, False
     try:
-        account.outputs |= around.create(make_client, prefix, regions, caller)
-        account.deploy_worker(**worker_parameters(account))
-        results.extend(check_all(account, read_assumptions(), CHECKS))  # keeps what there is when interrupted
-        ended = 0
+        seen.outputs |= around.create_around(make_client, prefix, regions, caller)
+        seen.deploy_worker(**worker_parameters(seen))
+        check_all(seen, rows)
+        ended = int(bool({"contradicted", "failed"} & {row.outcome for row in rows.values()}))
     except (DeploymentFailed, ClientError, BotoCoreError) as error:
         say(f"the stacks that the checks need could not be deployed: {_said(error)}")
         ended = 1
@@ -87,68 +85,48 @@ def prove(make_client: Any, regions: tuple[str, str], *, prefix: str, caller: st
         with contextlib.suppress(KeyboardInterrupt):
             removed = removal.remove(make_client, regions, prefix, say)
     about = {"version": __version__, "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "region": region, "spare": spare}
-    for path in write(complete(results, read_assumptions()), about, read_assumptions(), folder):
+    for path in write(rows.values(), about, folder):
         say(f"report: {path}")
     if not removed:
         say(f"remove the rest: scripts/prove account --sweep --region {region} --spare-region {spare}")
-    good = removed and not {"contradicted", "failed"} & {result.outcome for result in results}
-    return ended or (0 if good else 1)
+    return ended or int(not removed)
 
 
-def worker_parameters(account: Account) -> dict[str, str]:
+def worker_parameters(seen: Account) -> dict[str, str]:
     """Return the worker's deployment: all options together whose promises rest on AWS."""
     return {
-        "environment": account.prefix,
-        "service": f"{account.prefix}-tokens",
-        "operators": account.outputs["CallerArn"],
+        "environment": seen.prefix,
+        "service": f"{seen.prefix}-tokens",
+        "operators": seen.outputs["CallerArn"],
         "kms_key": "create",
         "claim_table": "create",
-        "replica_regions": account.outputs["SpareKeyArn"],
-        "token_endpoint": account.outputs["ProviderUrl"],
+        "replica_regions": seen.outputs["SpareKeyArn"],
+        "token_endpoint": seen.outputs["ProviderUrl"],
         "token_lifetime_seconds": "1800",
-        "tags": f"{checks_worker.TAG}={account.prefix}",
+        "tags": f"{checks_worker.TAG}={seen.prefix}",
     }
 
 
-def check_all(account: Account, assumptions: Iterable[Assumption], checks: Iterable[Check]) -> Iterator[Result]:
-    """Run the checks in their order, and yield what became of each."""
-    numbers = {one.check: one.number for one in assumptions if one.check}
-    for check in checks:
+def check_all(seen: Account, rows: dict[int, Assumption]) -> None:
+    """Run the checks in their order, and put what became of each into its row."""
+    numbers = {row.check: row.number for row in rows.values()}
+    for check in CHECKS:
         say(f"{check.__name__}: {check.__doc__}")
-        result = checked(account, check, numbers[check.__name__])
-        say(f"  {result.outcome}: {result.found}")
-        yield result
+        number = numbers[check.__name__]
+        rows[number] = checked(seen, check, rows[number])
+        say(f"  {rows[number].outcome}: {rows[number].found}")
 
 
-def complete(results: Iterable[Result], assumptions: Iterable[Assumption]) -> list[Result]:
-    """Return a result for each assumption, in their order, also where no check came to it."""
-    found = {result.number: result for result in results}
-    return [
-        found.get(
-            one.number,
-            Result(
-                number=one.number,
-                check=one.check,
-                outcome="not checked",
-                found=one.unchecked or "the run ended before",
-            ),
-        )
-        for one in assumptions
-    ]
-
-
-def checked(account: Account, check: Check, number: int) -> Result:
+def checked(seen: Account, check: Callable[[Account], str], row: Assumption) -> Assumption:
     """Run one check. An error of AWS is told by its code, another one by its class: their texts may hold anything."""
-    outcome: Any = "holds"
     try:
-        found = check(account)
+        return replace(row, outcome="holds", found=check(seen))
     except Contradicted as contradicted:
-        outcome, found = "contradicted", str(contradicted)
+        return replace(row, outcome="contradicted", found=str(contradicted))
     except NotChecked as reason:
-        outcome, found = "not checked", str(reason)
+        return replace(row, outcome="not checked", found=str(reason))
     except Exception as error:  # noqa: BLE001 - the next checks run, and the report says what happened to this one
-        outcome, found = "failed", _said(error)
-    return Result(number=number, check=check.__name__, outcome=outcome, found=found)
+        return replace(row, outcome="failed", found=_said(error))
 
 
 def client_maker(session: Any) -> Any:
@@ -161,41 +139,40 @@ def client_maker(session: Any) -> Any:
     return make_client
 
 
-def ready(make_client: Any, region: str, *, sweeps: bool = False) -> str:
-    """Return the ARN of the role or user that runs this, once credentials and region will do.
-
-    Raises:
-        NotChecked: They don't; the message says what to do.
-    """
-    if not region:
-        raise NotChecked("no region: name one with --region, or set AWS_REGION")
-    try:
-        caller = caller_of(make_client, region)
-    except (BotoCoreError, ClientError) as error:
-        raise NotChecked(f"no usable AWS credentials ({_name(error)}): set AWS_PROFILE, or run aws sso login") from None
-    if not sweeps:
-        try:
-            make_client("ssm", region).get_parameter(Name="/cdk-bootstrap/hnb659fds/version")
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ParameterNotFound":  # what else it may be, scripts/deploy says
-                bootstrap = f"AWS_REGION={region} scripts/deploy bootstrap prod"
-                raise NotChecked(f"{region} is not bootstrapped: {bootstrap}") from None
-    return caller
-
-
-def caller_of(make_client: Any, region: str) -> str:
+def ready(make_client: Any, region: str, spare: str) -> str:
     """Return the ARN of the role or user that runs this, as policies name it.
 
     Raises:
-        NotChecked: It is the account's root, which no policy lists.
+        NotChecked: Credentials or regions won't do; the message says what to do.
     """
-    arn = str(make_client("sts", region).get_caller_identity()["Arn"])
-    kind, _, name = arn.rpartition(":")[2].partition("/")
+    if not region:
+        raise NotChecked("no region: name one with --region, or set AWS_REGION")
+    if region == spare:
+        raise NotChecked(f"the replica can't be in {region}, too: name another region with --spare-region")
+    try:
+        arn = str(make_client("sts", region).get_caller_identity()["Arn"])
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        if kind == "assumed-role":
+            return str(make_client("iam", region).get_role(RoleName=name.partition("/")[0])["Role"]["Arn"])
+    except (BotoCoreError, ClientError) as error:
+        raise NotChecked(f"no usable AWS credentials ({_name(error)}): set AWS_PROFILE, or run aws sso login") from None
     if kind == "root":
         raise NotChecked("the account's root can't be an operator: use a role or a user")
-    if kind == "assumed-role":
-        return str(make_client("iam", region).get_role(RoleName=name.partition("/")[0])["Role"]["Arn"])
     return arn
+
+
+def refuse_unprepared(make_client: Any, region: str) -> None:
+    """Refuse a region in which `scripts/deploy` can't deploy, before anything is made.
+
+    Raises:
+        NotChecked: It is not bootstrapped; the message has the command.
+    """
+    try:
+        make_client("ssm", region).get_parameter(Name="/cdk-bootstrap/hnb659fds/version")
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ParameterNotFound":  # what else it may be, scripts/deploy says
+            bootstrap = f"AWS_REGION={region} scripts/deploy bootstrap prod"
+            raise NotChecked(f"{region} is not bootstrapped: {bootstrap}") from None
 
 
 def end_as_interrupted() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from botocore.exceptions import ClientError
 from tenacity import wait_none
 
 import conformance.backends
+import conformance.run
 from conformance.backends import Patient, serving
 from conformance.run import ACTIONS, sweep
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -54,19 +58,28 @@ def test_the_permissions_are_those_of_its_calls() -> None:
     assert set(ACTIONS) == operations | {"ListSecrets"}
 
 
-def test_an_interrupted_run_leaves_nothing() -> None:
-    """A secret whose test didn't get to its end is deleted with the backend."""
+def test_an_interrupted_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret whose test didn't get to its end is deleted with the backend, also at SIGTERM, once or twice."""
+    monkeypatch.setattr(conformance.run, "_usable_region", lambda _: "eu-central-1")
+    monkeypatch.setattr(sys, "argv", ["conformance", "--live"])
+    before = signal.getsignal(signal.SIGTERM)
     with SecretsManagerServer() as server:
+        monkeypatch.setattr(pytest, "main", lambda _: interrupted(server))
+        monkeypatch.setenv(conformance.backends.LIVE_REGION, "eu-central-1")
         with pytest.raises(KeyboardInterrupt):
-            interrupted(server)
+            conformance.run.main()
 
         assert [] == server.client().list_secrets()["SecretList"]
+    signal.signal(signal.SIGTERM, before)
 
 
 def interrupted(server: SecretsManagerServer) -> None:
     with serving("ours", server.region, endpoint_url=server.url) as backend:
         backend.create(SecretString="value")
-        raise KeyboardInterrupt
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_a_sweep_deletes_only_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import pytest
 
 from account import provider
-from account.around import HERE, TableProvider
+from account.account import HERE, TableProvider
 from testbed.dynamodb.server import DynamoDbServer
 
 TABLE = "trw-check-abc123-provider"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -104,3 +105,51 @@ def test_what_cannot_be_removed_is_named() -> None:
     assert f"not removed: table {OURS}-claims in {REGION} (AccessDeniedException)" in said
     assert [OTHER] == there()["stacks"]
     assert not [line for line in said if "canary" in line]
+
+
+@pytest.mark.usefixtures("account")
+def test_a_stack_that_is_being_updated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS deletes no stack during an update, so it is waited for; a key that the tags' index lacks yet goes, too."""
+    statuses, done = iter(["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_COMPLETE"]), []
+    monkeypatch.setattr(time, "sleep", lambda _: done.append("waited"))
+    key = make_client("kms", REGION).create_key()["KeyMetadata"]["KeyId"]
+    made = [
+        {"ResourceType": "AWS::KMS::Key", "PhysicalResourceId": key},
+        {"ResourceType": "AWS::KMS::Key"},
+        {"ResourceType": "AWS::SQS::Queue", "PhysicalResourceId": "queue"},
+    ]
+    listed = {
+        "describe_stacks": {"Stacks": [{"StackName": OURS}]},
+        "list_stack_resources": {"StackResourceSummaries": made},
+    }
+    updated = SimpleNamespace(
+        get_paginator=lambda action: SimpleNamespace(paginate=lambda **_: [listed[action]]),
+        describe_stacks=lambda **_: {"Stacks": [{"StackStatus": next(statuses)}]},
+        delete_stack=lambda **_: done.append("deleted"),
+        get_waiter=lambda _: SimpleNamespace(wait=lambda **_: None),
+    )
+
+    def make(service: str, region: str) -> Any:
+        return updated if service == "cloudformation" else make_client(service, region)
+
+    assert remove(make, (REGION,), PREFIX, lambda _: None)
+
+    assert ["waited", "waited", "deleted"] == done
+    assert "PendingDeletion" == make_client("kms", REGION).describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
+
+
+@pytest.mark.usefixtures("account")
+def test_only_names_with_the_prefix() -> None:
+    """What goes begins with the prefix, however a service reads the filter."""
+    secrets = make_client("secretsmanager", REGION)
+
+    def make(service: str, region: str) -> Any:
+        if service != "secretsmanager":
+            return make_client(service, region)
+        every = SimpleNamespace(paginate=lambda **_: secrets.get_paginator("list_secrets").paginate())
+        names = ("describe_secret", "remove_regions_from_replication", "delete_secret", "meta")
+        return SimpleNamespace(get_paginator=lambda _: every, **{name: getattr(secrets, name) for name in names})
+
+    assert remove(make, (REGION,), PREFIX, lambda _: None)
+
+    assert [f"{OTHER}-tokens"] == there()["secrets"]

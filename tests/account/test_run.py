@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,10 +16,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from account import around, removal, run
-from account.account import Account, Contradicted, DeploymentFailed, NotChecked
-from account.around import ScriptDeployments
-from account.assumptions import read_assumptions
+from account import account as stacks
+from account import removal, run
+from account.account import Account, Contradicted, DeploymentFailed, NotChecked, ScriptDeployments
+from account.report import read_assumptions
 
 PREFIX = "trw-check-abc123"
 CALLER = "arn:aws:iam::123456789012:role/caller"
@@ -68,9 +70,9 @@ class Deployed:
 def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was removed, where everything is a stand-in."""
     prefixes: list[str] = []
-    monkeypatch.setattr(run, "ScriptDeployments", Deployed)
+    monkeypatch.setattr(stacks, "ScriptDeployments", Deployed)
     outputs = {"CallerArn": CALLER, "SpareKeyArn": "key", "ProviderUrl": "https://provider.example"}
-    monkeypatch.setattr(around, "create", lambda *_: outputs)
+    monkeypatch.setattr(stacks, "create_around", lambda *_: outputs)
 
     def remove(_make: Any, _regions: Any, prefix: str, _say: Any) -> bool:
         prefixes.append(prefix)
@@ -157,7 +159,7 @@ def test_a_deployment_that_fails(
     def fail(*_: Any) -> None:
         raise DeploymentFailed("Secret: arn:aws:iam::123456789012:role/x may not")
 
-    monkeypatch.setattr(around, "create", fail)
+    monkeypatch.setattr(stacks, "create_around", fail)
 
     assert 1 == proved(tmp_path, monkeypatch, clocks)
 
@@ -189,7 +191,8 @@ def test_it_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         return typed
 
     monkeypatch.setattr("builtins.input", answer)
-    monkeypatch.setattr(run, "ready", lambda *_, **__: CALLER)
+    monkeypatch.setattr(run, "ready", lambda *_: CALLER)
+    monkeypatch.setattr(run, "refuse_unprepared", lambda *_: None)
     monkeypatch.setattr(run, "prove", lambda *_, **__: pytest.fail("it was not allowed to"))
 
     assert 64 == run.main(["--region", "eu-central-1"])
@@ -204,7 +207,8 @@ def test_it_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 def test_without_asking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With `--yes` it begins at once, in the region given and another one."""
     began: list[Any] = []
-    monkeypatch.setattr(run, "ready", lambda *_, **__: CALLER)
+    monkeypatch.setattr(run, "ready", lambda *_: CALLER)
+    monkeypatch.setattr(run, "refuse_unprepared", lambda *_: None)
 
     def prove(_make: Any, regions: tuple[str, str], **asked: Any) -> int:
         began.append((regions, asked["caller"]))
@@ -217,41 +221,50 @@ def test_without_asking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert [(("eu-west-1", "eu-central-1"), CALLER)] == began
 
 
-def test_without_credentials(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without credentials it says what to do, and without a region, too."""
-
-    def refuse(*_: Any) -> str:
-        raise ClientError({"Error": {"Code": "ExpiredToken", "Message": "canary-message"}}, "GetCallerIdentity")
-
-    monkeypatch.setattr(run, "caller_of", refuse)
-
-    assert 77 == run.main(["--region", "eu-central-1"])
-    assert (
-        "scripts/prove account: no usable AWS credentials (GetCallerIdentity: ExpiredToken): set AWS_PROFILE, or run "
-        "aws sso login\n" == capsys.readouterr().err
-    )
-
-
 @pytest.mark.parametrize(
     ("arn", "expected"),
     [
         ("arn:aws:sts::123456789012:assumed-role/Admin/me", "arn:aws:iam::123456789012:role/sso/Admin"),
         ("arn:aws:iam::123456789012:user/me", "arn:aws:iam::123456789012:user/me"),
-        ("arn:aws:iam::123456789012:root", None),
     ],
 )
-def test_who_runs_it(arn: str, expected: str | None) -> None:
-    """A session is named by its role with the role's path, as policies do; the root can't be listed."""
-    sts = SimpleNamespace(get_caller_identity=lambda: {"Arn": arn})
-    role = {"Role": {"Arn": "arn:aws:iam::123456789012:role/sso/Admin"}}
-    iam = SimpleNamespace(get_role=lambda RoleName: role if RoleName == "Admin" else {})  # noqa: N803 - boto3's name
-    services = {"sts": sts, "iam": iam}
+def test_who_runs_it(arn: str, expected: str) -> None:
+    """A session is named by its role with the role's path, as policies do."""
+    assert expected == run.ready(caller(arn), "eu-central-1", "eu-west-1")
 
-    if expected is None:
-        with pytest.raises(NotChecked, match="root"):
-            run.caller_of(lambda service, _region: services[service], "eu-central-1")
-    else:
-        assert expected == run.caller_of(lambda service, _region: services[service], "eu-central-1")
+
+@pytest.mark.parametrize(
+    ("arn", "region", "why"),
+    [
+        ("arn:aws:iam::123456789012:root", "eu-central-1", "the account's root can't be an operator"),
+        (
+            "ExpiredToken",
+            "eu-central-1",
+            r"no usable AWS credentials \(GetCallerIdentity: ExpiredToken\): set AWS_PROFILE",
+        ),
+        ("any", "", "no region: name one with --region"),
+        ("any", "eu-west-1", "the replica can't be in eu-west-1, too: name another region with --spare-region"),
+    ],
+)
+def test_who_can_not_run_it(arn: str, region: str, why: str) -> None:
+    """The root, credentials that expired, no region, and one region for both are refused, with what to do."""
+    with pytest.raises(NotChecked, match=f"^{why}"):
+        run.ready(caller(arn), region, "eu-west-1")
+
+
+def caller(arn: str) -> Any:
+    role = {"Role": {"Arn": "arn:aws:iam::123456789012:role/sso/Admin"}}
+
+    def identity() -> dict[str, str]:
+        if ":" not in arn:
+            raise ClientError({"Error": {"Code": arn, "Message": "canary-message"}}, "GetCallerIdentity")
+        return {"Arn": arn}
+
+    services = {
+        "sts": SimpleNamespace(get_caller_identity=identity),
+        "iam": SimpleNamespace(get_role=lambda RoleName: role if RoleName == "Admin" else {}),  # noqa: N803 - boto3's
+    }
+    return lambda service, _region: services[service]
 
 
 @pytest.mark.parametrize(("code", "expected"), [("ParameterNotFound", 77), ("AccessDeniedException", 0)])
@@ -263,7 +276,7 @@ def test_a_region_without_bootstrap(
     def ask(**_: Any) -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetParameter")
 
-    monkeypatch.setattr(run, "caller_of", lambda *_: CALLER)
+    monkeypatch.setattr(run, "ready", lambda *_: CALLER)
     monkeypatch.setattr(run, "client_maker", lambda _: lambda *_: SimpleNamespace(get_parameter=ask))
     monkeypatch.setattr(run, "prove", lambda *_, **__: 0)
 
@@ -281,9 +294,9 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], P
         (tmp_path / "scripts").mkdir()
         noted = tmp_path / "noted"
         path = tmp_path / "scripts" / "deploy"
-        path.write_text(f'#!/bin/sh\necho "$AWS_REGION $*" >{noted}\necho account 123456789012\nexit {status}\n')
+        path.write_text(f'#!/bin/sh\necho "$*" >{noted}\necho account 123456789012\nexit {status}\n')
         path.chmod(0o755)
-        monkeypatch.setattr(around, "ROOT", tmp_path)
+        monkeypatch.setattr(stacks, "ROOT", tmp_path)
         return noted
 
     return put
@@ -295,28 +308,47 @@ def cloudformation(**members: Any) -> Any:
 
 
 def test_a_deployment(script: Callable[[int], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """It is `scripts/deploy` with parameters; what that prints goes to the file, and outputs come back."""
+    """It is `scripts/deploy` with a file, as users have it; what that prints goes to a log, and outputs come back."""
     noted = script(0)
-    deployments = ScriptDeployments(cloudformation(), "eu-central-1", tmp_path / "log")
+    deployments = ScriptDeployments(cloudformation(), "eu-central-1", tmp_path)
 
-    assert {"Url": "https://x"} == deployments.deploy("the-stack", {"service": "tokens"})
+    assert {"Url": "https://x"} == deployments.deploy("the-stack", {"service": "tokens", "tags": 'a="b"'})
 
-    assert (
-        "eu-central-1 deploy -c service=tokens -c stack=the-stack -c region=eu-central-1 --require-approval never\n"
-        == noted.read_text()
-    )
-    assert "account 123456789012\n" == (tmp_path / "log").read_text()
+    assert f"deploy {tmp_path}/the-stack.toml --require-approval never\n" == noted.read_text()
+    values = {"service": "tokens", "tags": 'a="b"', "stack": "the-stack", "region": "eu-central-1"}
+    assert values == tomllib.loads((tmp_path / "the-stack.toml").read_text())
+    assert "account 123456789012\n" == (tmp_path / "scripts-deploy.log").read_text()
     assert ("", "") == tuple(capfd.readouterr())
+
+
+def test_an_interrupted_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interruption ends what was started, and what that started, before anything is removed."""
+    communicate = subprocess.Popen.communicate
+
+    def interrupted(process: Any) -> Any:
+        monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+        assert "begun\n" == process.stdout.readline()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    command = ["sh", "-c", f"trap 'echo ended >{tmp_path}/noted; exit' INT; echo begun; sleep 30"]
+
+    with pytest.raises(KeyboardInterrupt):
+        stacks.carried_out(command, stdout=subprocess.PIPE)
+
+    assert "ended\n" == (tmp_path / "noted").read_text()
 
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_deployment_that_is_rolled_back(script: Callable[[int], Path], tmp_path: Path, *, begun: bool) -> None:
-    """The first failed resource is the reason, if a stack was begun at all."""
+    """The first failed resource of this deployment is the reason, if a stack was begun at all."""
     script(1)
     events = [
         {"LogicalResourceId": "Later", "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "cancelled"},
         {"LogicalResourceId": "First", "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "exists"},
         {"LogicalResourceId": "Fine", "ResourceStatus": "CREATE_COMPLETE"},
+        {"LogicalResourceId": "x", "ResourceStatus": "CREATE_IN_PROGRESS", "ResourceStatusReason": "User Initiated"},
+        {"LogicalResourceId": "Before", "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "quota"},
     ]
 
     def described(**_: Any) -> Mapping[str, Any]:
@@ -324,7 +356,7 @@ def test_a_deployment_that_is_rolled_back(script: Callable[[int], Path], tmp_pat
             raise ClientError({"Error": {"Code": "ValidationError", "Message": "no"}}, "DescribeStackEvents")
         return {"StackEvents": events}
 
-    deployments = ScriptDeployments(cloudformation(describe_stack_events=described), "eu-central-1", tmp_path / "log")
+    deployments = ScriptDeployments(cloudformation(describe_stack_events=described), "eu-central-1", tmp_path)
 
     with pytest.raises(DeploymentFailed, match="First: exists" if begun else "no stack the-stack was begun"):
         deployments.deploy("the-stack", {})

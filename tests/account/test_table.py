@@ -11,16 +11,13 @@ from typing import Any
 import boto3
 import pytest
 
-from account.account import Account
-from account.assumptions import EMULATOR, listed, read_assumptions
-from account.plan import PERMISSIONS, plan
+from account.account import HERE, ROOT, Account
 from account.removal import PREFIX
+from account.report import EMULATOR, listed, read_assumptions
 from account.run import CHECKS, worker_parameters
 from testbed.synthesis import synthesise
 
 World = Any  # of conftest.py
-ROOT = Path(__file__).resolve().parents[2]
-HERE = ROOT / "scripts" / "account"
 ROWS = read_assumptions()
 
 
@@ -76,17 +73,18 @@ def operations(service: str) -> dict[str, str]:
 
 
 def test_permissions() -> None:
-    """What the command calls is in the permissions that it prints."""
-    source = "".join(path.read_text("utf-8") for path in HERE.glob("*.py") if path.name != "provider.py")
+    """What the command and scripts/deploy call is in the permissions that it prints."""
+    files = [*HERE.glob("*.py"), *(ROOT / "infra" / f"{name}.py" for name in ("preflight", "deployed", "protect"))]
+    source = "".join(path.read_text("utf-8") for path in files if path.name != "provider.py")
     called = set(re.findall(r"[.\"]([a-z]+_[a-z_]+|invoke)\b", source))
+    lines = re.findall(r"^  (\w+): (.*(?:\n    .*)*)", (HERE / "plan.txt").read_text("utf-8"), re.MULTILINE)
+    allowed = {service: set(re.findall(r"[A-Z]\w+", text)) for service, text in lines}
+
+    made = {(service, operations(service).get(name)) for service in allowed for name in called}
+
+    assert {("scheduler", "CreateSchedule"), ("tag", "GetResources"), ("secretsmanager", "UntagResource")} <= made
     renamed = {"Invoke": "InvokeFunction"}
-    allowed = {action for actions in PERMISSIONS.values() for action in actions.split()}
-
-    made = {operations(service).get(name) for service in PERMISSIONS for name in called} - {None}
-
-    assert {"CreateSchedule", "DescribeAlarms", "GetResources", "DeleteTable", "Invoke"} <= made
-    assert set() == {renamed.get(str(name), name) for name in made} - allowed
-    assert all(action in plan("p", "r", "s") for action in allowed)
+    assert set() == {(s, n) for s, n in made if n and renamed.get(n, n) not in set().union(*allowed.values())}
 
 
 def test_the_worker_is_what_the_checks_need(world: World, code: Path) -> None:

@@ -101,6 +101,19 @@ def test_a_lost_table() -> None:
     assert (TokenFate.PERHAPS, True) == (secret.fate(), secret.refused())
 
 
+def test_a_lost_table_that_runs_have_replaced() -> None:
+    """Nor does anybody know them after the next refreshes: a used token would come back with the set."""
+    secret = Secret(TABLE)
+    secret.refresh()
+    secret.refresh()
+    assert secret.table is not None
+    secret.table.item = {}
+    for _ in range(3):
+        secret.refresh()
+
+    assert (TokenFate.PERHAPS, True) == (secret.fate(), secret.refused())
+
+
 def test_an_unreadable_table() -> None:
     """The claim counts as one that nobody knows; a set that names its own still tells which token brought it."""
     secret = Secret(TABLE)

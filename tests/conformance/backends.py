@@ -18,8 +18,8 @@ from testbed.secrets_manager.server import SecretsManagerServer
 
 LIVE_REGION = "CONFORMANCE_LIVE_REGION"
 """The variable that `scripts/prove conformance --live` sets, and nothing else."""
-PREFIX = "token-refresh-conformance-"
-"""What the names of the suite's secrets begin with."""
+PREFIX = os.environ.get("CONFORMANCE_PREFIX", "token-refresh-conformance-")
+"""What the names of the suite's secrets begin with; `scripts/prove account` sets another one."""
 
 Client = Any  # boto3 makes its clients at run time
 

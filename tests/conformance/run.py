@@ -7,6 +7,7 @@ deletes it at its end, also when it is interrupted. `--sweep` deletes those that
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,14 @@ def main() -> int:
         print("Needs the permissions " + ", ".join(f"secretsmanager:{name}" for name in ACTIONS), file=sys.stderr)
         if options.sweep:
             return sweep(boto3.client("secretsmanager", region_name=region))
+        signal.signal(signal.SIGTERM, _clean_up)
     return pytest.main([str(Path(__file__).parent), *for_pytest])
+
+
+def _clean_up(number: int, _frame: object) -> None:
+    """Delete what there is, as after Ctrl-C: `scripts/prove` ends what it started by SIGTERM, and sends it twice."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def sweep(client: Any) -> int:

@@ -15,6 +15,7 @@ from token_refresh_worker.core.schedule import (
     may_be_sent_again,
     next_attempt_at,
     rejection_retried_at,
+    window_of,
 )
 from token_refresh_worker.providers.lifetime import shortest_lifetime
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -45,6 +46,16 @@ def test_a_grant_that_ends_first_is_refreshed_before_its_end(
 
     assert NOW + due_days * DAY == due_at(first, policy(window=8 * HOUR))
     assert NOW + quarter_days * DAY == last_quarter_at(first, policy(window=8 * HOUR))
+
+
+def test_a_grant_that_ends_first_has_the_shorter_window_everywhere() -> None:
+    """Claims, backoffs and the schedule's period are cut by it, too: else a crash or a late run costs the grant."""
+    half_an_hour = origin(grant_began_at=NOW, grant_ends_at=NOW + 30 * MINUTE)
+    first = document(issued_at=NOW, expires_at=NOW + 3 * HOUR, **half_an_hour)
+    third = attempt(number=8, fate=Fate.UNKNOWN, claimed_at=NOW + 20 * MINUTE)
+
+    assert (10 * MINUTE, NOW + 29.5 * MINUTE) == (window_of(first, policy()), next_attempt_at(third, first, policy()))
+    assert lifetime_too_short(first, policy())
 
 
 def test_a_grant_whose_end_no_refresh_moves_is_refreshed_by_its_tokens_alone() -> None:

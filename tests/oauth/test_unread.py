@@ -1,5 +1,6 @@
 """A response that can't be read: whether it may hold tokens, how it is kept, and what a person can point into."""
 
+import base64
 import gzip
 import json
 import zlib
@@ -7,6 +8,7 @@ import zlib
 import pytest
 
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.oauth.body import texts
 from token_refresh_worker.oauth.unread import (
     MOST_BYTES,
     RESPONSE_KEY,
@@ -50,6 +52,18 @@ def short(value: object) -> str:
         raw(b"26\r\n" + GOOD + b"\r\n0\r\n\r\n", head=b"Transfer-Encoding: chunked\r\n"),
         b"HTTP/1.1 200 OK\nContent-Type: a\n\n" + GOOD,
         GOOD,
+        # The name may be above the value, short, or within a text; base64 of an object may be a JWT or an envelope.
+        raw(b'{"token":{"access":"a","refresh":"r"}}'),
+        raw(b'{"access":"%s","refresh":"%s"}' % (b"a" * 16, b"r" * 16)),
+        raw(b'{"statusCode":200,"body":"{\\"access_token\\":\\"a\\"}"}'),
+        raw(b'{"result":"eyJhbGciOiJub25lIn0.e30.x"}'),
+        raw(b'{"body":"%s"}' % base64.b64encode(GOOD)),
+        raw(b"eyJhbGciOiJub25lIn0.e30.x"),
+        raw(b'{"x":' * 300 + GOOD + b"}" * 300),
+        raw("access_token=a&refresh_token=r".encode("utf-16-le")),
+        raw(GOOD[:-1] + b',"terms":"<html>"}'),
+        raw(b"<html><body>access_token=a&amp;refresh_token=r2345678</body></html>"),
+        raw(b"\xff" * 9, head=b"Content-Type: application/json\r\n"),
     ],
     ids=short,
 )
@@ -72,6 +86,12 @@ def test_it_may_hold_tokens(response: bytes) -> None:
         raw(b"the token service is down", 503),
         raw(b'{"request_token":"abc","error":"server_error"}', 502),
         raw(b"maintenance"),
+        raw(b'{"access":"denied"}'),
+        raw(b"<!-- " + b"x" * 3000 + b" --><html>a token</html>"),
+        raw("<html><body>a token</body></html>".encode("utf-16")),
+        raw(b"\xff" * 9, head=b"Content-Type: text/html\r\n"),
+        raw(b"GIF89a\xff", head=b"content-type: image/gif\r\n"),
+        raw(b'{"body":"{\\"error\\":\\"server_error\\"}"}'),
         raw(GOOD, 400),
         raw(GOOD, 302),
     ],
@@ -124,11 +144,52 @@ def test_chunks_are_joined_as_far_as_they_arrived() -> None:
         (GOOD, {"accessToken": "a", "refreshToken": "r"}),
         (b'x{"a":1} {"b":2}y{', [{"a": 1}, {"b": 2}]),
         (b"access_token=a&expires_in=9", {"access_token": "a", "expires_in": "9"}),
-        (b'{"access_token":"a\\"b", "expires_in": 9, "refresh', {"access_token": 'a\\"b', "expires_in": "9"}),
-        (b"nothing", {}),
+        (b'{"access_token":"a\\"b", "expires_in": 9, "refresh', {"access_token": 'a"b', "expires_in": "9"}),
+        (b"nothing", []),
         (b"{" * 300 + GOOD, {"accessToken": "a", "refreshToken": "r"}),
     ],
 )
 def test_a_person_can_point_into_it(body: bytes, found: object) -> None:
     """An object, the objects of a text in a list, a form, or the pairs of an object that breaks off."""
     assert found == object_of(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"token":{"access":"%(a)s","refresh":"%(r)s"}}',
+        b'{"body":"{\\"access_token\\":\\"%(a)s\\",\\"refresh_token\\":\\"%(r)s\\"}"}',
+        b'"{\\"access_token\\":\\"%(a)s\\",\\"refresh_token\\":\\"%(r)s\\"}"',
+        b"access_token=%(a)s&refresh_token=old&refresh_token=%(r)s",
+        b"access_token=%(a)s\nrefresh_token=%(r)s\n",
+        b"access_token=%(a)s;refresh_token=%(r)s",
+        b"access_token: %(a)s\nrefresh_token: %(r)s\n",
+        b'<?xml version="1.0"?><r><access_token>%(a)s</access_token><refresh_token>%(r)s</refresh_token></r>',
+        b"<html><body>access_token=%(a)s&refresh_token=%(r)s</body></html>",
+        b"{'access_token': '%(a)s', 'refresh_token': '%(r)s'}",
+        b'{access_token:"%(a)s",refresh_token:"%(r)s"}',
+        b"{&quot;access_token&quot;:&quot;%(a)s&quot;,&quot;refresh_token&quot;:&quot;%(r)s&quot;}",
+        b"%%7B%%22access_token%%22%%3A%%22%(a)s%%22%%2C%%22refresh_token%%22%%3A%%22%(r)s%%22%%7D",
+        '{"access_token":"%(a)s"}{"refresh_token":"%(r)s"}'.encode("utf-16-le"),
+        b"tokens %(a)s, %(r)s",
+        b'{"token":"%(r)s","all":["%(a)s"]}',
+    ],
+    ids=short,
+)
+def test_both_tokens_can_be_pointed_to(body: bytes) -> None:
+    """Whatever the notation, each token is a value of its own."""
+    wanted = {"a": "acc-Zx81.abcdefghij", "r": "ref-Yv72_abcdefghij"}
+    encoded = {name.encode(): value.encode() for name, value in wanted.items()}
+    response = raw(body.decode("utf-16-le").__mod__(wanted).encode("utf-16-le") if b"\0" in body else body % encoded)
+
+    found = list(texts({"response": object_of(body_of(response))}))
+
+    assert may_hold_tokens(response)
+    assert {*wanted.values()} <= {value for _, value in found}
+
+
+def test_a_whole_response_in_base64_can_be_pointed_into() -> None:
+    """As a gateway packs it; what only looks like that stays a text."""
+    assert {"body": {"accessToken": "a", "refreshToken": "r"}} == object_of(b'{"body":"%s"}' % base64.b64encode(GOOD))
+    for other in ("eyJ?", "eyJhbGciOiJub25lIn0.e30.x"):
+        assert {"body": other} == object_of(json.dumps({"body": other}).encode())

@@ -5,7 +5,7 @@ import pytest
 from run.grant import with_grant
 from run.world import World, killed, refuse
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
-from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, TokensKept
+from token_refresh.errors import ReauthorizationRequired, RefreshOutcomeUnknown, SecretAccessDenied, TokensKept
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.stored.origin import ClaimStoreKind, in_table
@@ -81,6 +81,30 @@ def test_a_lost_table_is_replaced_by_what_is_current_after_the_loss() -> None:
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     assert 3 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("backup", [0, 1])
+def test_what_a_lost_table_knew_counts_as_used(backup: int) -> None:
+    """Whoever moves AWSCURRENT back after a table was lost, or restored from a backup, costs no grant."""
+    world = World(policy=SINGLE_USE_IN_TABLE)
+    grant, sets, items = with_grant(world, DAY), [world.labels()["AWSCURRENT"]], [dict(world.claim_table.item)]
+    for _ in range(3):
+        assert "refreshed" == world.outcome()
+        sets.append(world.labels()["AWSCURRENT"])
+        items.append(dict(world.claim_table.item))
+        world.pass_time(20 * HOUR)
+    world.claim_table.item = items[backup]
+    assert "yielded" == world.outcome()
+
+    for older in sets[:3]:
+        world.store.move_label("AWSCURRENT", to=older, remove_from=world.labels()["AWSCURRENT"])
+        world.pass_time(4 * HOUR)
+        with pytest.raises(ReauthorizationRequired, match=r"`token-refresh (history|restore) tokens"):
+            world.execute()
+    assert (3, True) == (grant.refreshes, grant.alive)
+
+    world.store.move_label("AWSCURRENT", to=sets[3], remove_from=world.labels()["AWSCURRENT"])
+    assert "refreshed" == world.outcome()
 
 
 def back_up(world: World) -> None:

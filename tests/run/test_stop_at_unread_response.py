@@ -1,18 +1,23 @@
 """Rule 9: a response that can't be read is kept before anything else happens, and its token is not sent again."""
 
+import json
 from typing import Any
 
 import pytest
 
+from run.grant import REJECTED
 from run.world import FIRST_CLAIM, Killed, World, fail, killed
-from testbed.builders import DAY, HOUR, SINGLE_USE, SINGLE_USE_IN_TABLE
+from testbed.builders import DAY, HOUR, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
 from testbed.fakes import SECRET_ID
 from token_refresh.errors import InvalidTokenResponse, ResponseKept, SecretStoreUnavailable, TokensKept
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.changes.recover import KeptResponse
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.oauth.unread import read_kept, write_kept
+from token_refresh_worker.providers.loader import load_provider
 
 RAW = b'HTTP/1.1 200 OK\r\n\r\n{"data":{"accessToken":"a1","refreshToken":"r1"}}'
 
@@ -150,6 +155,70 @@ def test_a_table_keeps_the_response_that_secrets_manager_refuses() -> None:
 
     assert RAW == kept_in(world)
     assert "kept" not in (world.table.item if world.table else {})
+
+
+def test_a_table_keeps_the_response_at_the_first_refusal() -> None:
+    """Not at the deadline, when there is no time left for it: a run that dies meanwhile leaves it kept."""
+    world = world_of(SINGLE_USE_IN_TABLE, keeps=True)
+    seen = []
+
+    def hook(called: str) -> None:
+        seen.append(world.claim_table.item.get("kept"))
+        if len(seen) > 9 and seen[-1]:
+            raise Killed
+        refuse(called)
+
+    world.store.before = hook
+    with pytest.raises(Killed):
+        world.execute()
+    world.store.before = lambda _: None
+    with pytest.raises(ChangeFailed, match=r"the claim table keeps it\. .*: `token-refresh refresh"):
+        KeptResponse.read(world.run().parts)
+
+    with pytest.raises(ResponseKept):
+        world.execute()
+    assert RAW == kept_in(world)
+    assert {"data": {"accessToken": "a1", "refreshToken": "r1"}} == KeptResponse.read(world.run().parts).fields
+
+
+@pytest.mark.parametrize("end", [7200, "7200", int((NOW + 2 * HOUR).timestamp()), (NOW + 2 * HOUR).isoformat()])
+def test_recovered_tokens_end_when_the_response_says(end: object) -> None:
+    """In seconds, as Unix time, or as a date; a number may be a token, and what consumers may read stays named."""
+    world = World(policy=SINGLE_USE)
+    body = json.dumps({"token": 1234567890, "tokens": {"refresh": "r1"}, "end": end}).encode()
+    world.endpoint.responses.append(unread(b"HTTP/1.1 200 OK\r\n\r\n" + body))
+    world.provider = load_provider("calendly")
+    with pytest.raises(ResponseKept):
+        world.execute()
+
+    kept = KeptResponse.read(world.run().parts)
+    kept.store(kept.tokens("/token", "/tokens/refresh", "/end"))
+
+    assert "recovered" == world.outcome()
+    found = world.current()
+    assert ("1234567890", "r1", 7200_000) == (
+        found["accessToken"],
+        found["refreshToken"],
+        found["expiresAt"] - found["issuedAt"],
+    )
+    assert list(world.provider.kept) == found["tokenRefresh"]["kept"]
+
+
+def test_a_rejection_after_a_kept_response_leaves_it_recoverable() -> None:
+    """The token that was sent is used up, and the tokens are in the response: nobody has to authorize."""
+    world = World()
+    world.endpoint.responses += [unread(), REJECTED, REJECTED]
+
+    for passed in (HOUR, HOUR, HOUR):
+        with pytest.raises(ResponseKept, match="token-refresh recover"):
+            world.execute()
+        world.pass_time(passed)
+
+    assert 3 == len(world.endpoint.requests)
+    kept = KeptResponse.read(world.run().parts)
+    kept.store(kept.tokens("/data/accessToken", "/data/refreshToken", None))
+    assert "recovered" == world.outcome()
+    assert "r1" == world.current()["refreshToken"]
 
 
 def test_a_response_that_nobody_can_keep_is_unknown() -> None:

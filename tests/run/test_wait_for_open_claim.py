@@ -7,7 +7,19 @@ import pytest
 
 from run.grant import refused_versions, single_use, with_grant
 from run.world import CLAIM_LIFE, FIRST_CLAIM, World, killed, stale_reads
-from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, attempt, claim, policy
+from testbed.builders import (
+    DAY,
+    HOUR,
+    IN_TABLE,
+    MINUTE,
+    NOW,
+    SINGLE_USE,
+    SINGLE_USE_IN_TABLE,
+    attempt,
+    claim,
+    origin,
+    policy,
+)
 from token_refresh.errors import RefreshOutcomeUnknown
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
@@ -24,6 +36,21 @@ def test_a_run_that_died_before_its_claim_leaves_nothing_behind(call: str) -> No
     killed(world, call)
 
     assert "refreshed" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])
+def test_a_grant_that_ends_first_outlives_a_claim(policy: Policy) -> None:
+    """A refresh token of half an hour, whose access token lives longer, is sent before its end after a crash, too."""
+    ends_at = NOW + 30 * MINUTE
+    grant = origin(grace=policy.replay_grace, claim_store=policy.claim_store, grant_began_at=NOW, grant_ends_at=ends_at)
+    world = World(policy=policy, issued_at=NOW, expires_at=NOW + HOUR, **grant)
+    world.pass_time(20 * MINUTE)
+    killed(world, "append claim" if world.table else "put REFRESH_CLAIM", after=True)
+
+    while world.clock.service_now < ends_at and world.outcome() != "refreshed":
+        world.pass_time(MINUTE)
+
     assert 1 == len(world.endpoint.requests)
 
 

@@ -241,6 +241,8 @@ class Past:
 
     def _forgets(self, snapshot: Snapshot) -> bool:
         """Whether attempts on the current token may be missing: a ledger drops old ones, and a table can be lost."""
+        if snapshot.ledger.has_forgotten(snapshot.fingerprint, snapshot.issued_at):
+            return True
         attempts = snapshot.ledger.attempts
         named = [listed.origin.number for listed in self.listed if listed.origin]
         complete = len(attempts) >= max(snapshot.claim_number, *named, 0)  # Claims are numbered without gaps.

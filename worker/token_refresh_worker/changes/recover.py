@@ -11,10 +11,12 @@ from token_refresh.advice import Advice
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.core.attempts import Attempt, Fate
+from token_refresh_worker.core.attempts import Attempt
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
-from token_refresh_worker.oauth.body import as_token, read_lifetime
+from token_refresh_worker.oauth.body import as_token
+from token_refresh_worker.oauth.formats import Expiry
+from token_refresh_worker.oauth.response import TokenResponse, read_expiry
 from token_refresh_worker.oauth.unread import body_of, object_of, read_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
@@ -26,6 +28,9 @@ _NAME: Final = re.compile(r"[A-Za-z]{1,24}(?:[_.-][A-Za-z]{1,24}){0,4}[0-9]?")
 """A name that is shown. A response can have anything in a name's place, and nobody writes a token with such parts."""
 _LONGEST_NAME: Final = 40
 _MOST_FIELDS: Final = 200
+_LEAST_NUMBER: Final = 10**7
+_DEEPEST: Final = 100
+"""Fields below so many others are not listed; a pointer finds them."""
 
 
 @record
@@ -35,15 +40,6 @@ class Field:
     pointer: str
     """Where it is, as a JSON pointer (RFC 6901). `#2` is the second member of an object: its name is not shown."""
     shape: str
-
-
-@record
-class Recovered:
-    """The tokens that a person pointed to."""
-
-    access_token: SecretValue
-    refresh_token: SecretValue | None
-    expires_in: object = None
 
 
 @record
@@ -66,14 +62,19 @@ class KeptResponse:
             TokenRefreshError: The secret or its claims can't be read.
         """
         snapshot = SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock)).read()
-        kept = [attempt for attempt in snapshot.unresolved if attempt.fate is Fate.RESPONSE_KEPT]
+        kept = snapshot.kept_responses
+        version = parts.store.read(version_id=response_version_id(kept[-1].claim_id)) if kept else None
+        raw = read_kept(version.value) if version and version.value else None
+        if raw is None and snapshot.kept is not None:
+            raise ChangeFailed(
+                f"Secrets Manager refused what arrived for {parts.secret}, and the claim table keeps it",
+                fix=("Store it in the secret first: ", parts.secret.command("refresh")),
+            )
         if not kept:
             raise ChangeFailed(
                 f"no response for the current refresh token of {parts.secret} is kept",
                 fix=("Nothing has to be recovered. To see how it is: ", parts.secret.command("status")),
             )
-        version = parts.store.read(version_id=response_version_id(kept[-1].claim_id))
-        raw = read_kept(version.value) if version and version.value else None
         if raw is None:
             raise ChangeFailed(f"the kept response for {parts.secret} is gone", fix=_new_grant(parts))
         body = body_of(raw)
@@ -84,19 +85,21 @@ class KeptResponse:
         fields = (Field(pointer=pointer, shape=_shape(value)) for pointer, value in _leaves(self.fields))
         return [field for field, _ in zip(fields, range(_MOST_FIELDS), strict=False)]
 
-    def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> Recovered:
+    def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> TokenResponse:
         """Return what is at these pointers.
 
         Raises:
             ChangeFailed: There is no token, or the provider needs a refresh token.
         """
-        return Recovered(
+        expiry = None if expires_in is None else self._at(expires_in)
+        is_date = isinstance(expiry, str) and "-" in expiry
+        return TokenResponse(
             access_token=self._token(access_token),
             refresh_token=None if refresh_token is None else self._token(refresh_token),
-            expires_in=None if expires_in is None else self._at(expires_in),
+            **read_expiry(expiry, Expiry.ISO if is_date else Expiry.EXPIRES_IN),
         )
 
-    def store(self, found: Recovered) -> str:
+    def store(self, found: TokenResponse) -> str:
         """Store the tokens, and return their version: the next run makes it current.
 
         Raises:
@@ -105,7 +108,7 @@ class KeptResponse:
         """
         parts, snapshot, newest = self.parts, self.snapshot, self.snapshot.newest
         origin = snapshot.current.document.origin
-        lifetime = read_lifetime(found.expires_in) or snapshot.current.document.lifetime
+        lifetime = found.lifetime_from(self.attempt.claimed_at) or snapshot.current.document.lifetime
         document = snapshot.current.document.renewed(
             access_token=found.access_token,
             refresh_token=found.refresh_token,
@@ -122,6 +125,7 @@ class KeptResponse:
                 grant_began_at=origin.grant_began_at if origin else None,
                 scopes=origin.scopes if origin else None,
                 foreign=snapshot.foreign,
+                kept=parts.provider.kept,
             ),
         ).serialize()
         if len(document.reveal()) > SIZE_LIMIT_BYTES:
@@ -136,7 +140,9 @@ class KeptResponse:
 
     def _token(self, pointer: str) -> SecretValue:
         value = self._at(pointer)
-        token = as_token(value.strip() if isinstance(value, str) else value)
+        # A long number may be one, if a person says so.
+        is_number = type(value) is int and value >= _LEAST_NUMBER
+        token = as_token(str(value).strip() if is_number or isinstance(value, str) else value)
         if token is None:
             again = self.parts.secret.command("recover")
             raise ChangeFailed(f"there is no token at {pointer}", fix=("List the fields: ", again))
@@ -165,11 +171,11 @@ def _step(value: object, step: str) -> object:
 
 
 def _leaves(value: object, pointer: str = "") -> Iterator[tuple[str, object]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and pointer.count("/") < _DEEPEST:
         for place, (name, member) in enumerate(value.items(), 1):
             shown = name if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) else f"#{place}"
             yield from _leaves(member, f"{pointer}/{shown}")
-    elif isinstance(value, list):
+    elif isinstance(value, list) and pointer.count("/") < _DEEPEST:
         for place, member in enumerate(value):
             yield from _leaves(member, f"{pointer}/{place}")
     else:
@@ -179,7 +185,8 @@ def _leaves(value: object, pointer: str = "") -> Iterator[tuple[str, object]]:
 def _shape(value: object) -> str:
     """Say what kind of value it is; nothing of the value itself."""
     if not isinstance(value, str):
-        return {bool: "true or false", int: "number", float: "number"}.get(type(value), "null")
+        names: dict[type, str] = {bool: "true or false", int: "number", float: "number", dict: "object", list: "list"}
+        return names.get(type(value), "null")
     kinds = {
         "letters": any(character.isalpha() for character in value),
         "digits": any(character.isdigit() for character in value),

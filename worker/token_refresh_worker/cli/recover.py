@@ -33,7 +33,7 @@ def recover(  # noqa: PLR0913 - its options
         bool, typer.Option("--same-refresh-token", help="The response has none: the one that was sent stays valid.")
     ] = False,
     expires_in: Annotated[
-        str | None, typer.Option(metavar=_POINTER, help="The field with the access token's lifetime in seconds.")
+        str | None, typer.Option(metavar=_POINTER, help="The field with the access token's lifetime or its end.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Store without asking.")] = False,
 ) -> int:

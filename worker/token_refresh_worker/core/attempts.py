@@ -126,17 +126,18 @@ class Ledger:
     def has_forgotten(self, fingerprint: str, issued_at: datetime) -> bool:
         """Whether a refresh token may have been redeemed without a trace.
 
-        It was issued before the first redemption that is still known, no attempt names it, and older attempts may have
-        been forgotten. Or a later redemption was of a set that somebody saved, and nobody can read it any more: it may
-        have been a copy.
+        It was issued before all attempts that are known since the last gap, none of them names it, and older ones may
+        have been forgotten. Or a later redemption was of a set that somebody saved, and nobody can read it any more: it
+        may have been a copy.
         """
         known = self._redemptions
         if any(a.fingerprint == stand_in(a.version_id) and issued_at < a.claimed_at for a in known):
             return True
-        named = any(fingerprint in {a.fingerprint, a.next_fingerprint} for a in self.attempts)
-        older = all(a.claimed_at == LONG_AGO or issued_at < a.claimed_at for a in known)
-        cut = len(known) >= REDEMPTIONS_KEPT or any(a.next_fingerprint == NO_TOKEN for a in known)
-        return cut and not named and older
+        places = [place for place, a in enumerate(self.attempts, 1) if a.next_fingerprint == NO_TOKEN]
+        since = self.attempts[max(places, default=0) :]
+        named = any(fingerprint in {a.fingerprint, a.next_fingerprint} for a in since)
+        older = all(a.claimed_at == LONG_AGO or issued_at < a.claimed_at for a in since if a.fate.may_have_redeemed)
+        return (len(known) >= REDEMPTIONS_KEPT or bool(places)) and not named and older
 
     def room_at(self, limit: int, now: datetime) -> datetime:
         """Say when the attempts of the last 24 hours take at most `limit` versions; `now` if they do already."""
@@ -158,6 +159,20 @@ def dated(attempt: Attempt, now: datetime) -> Attempt:
     What became of its token still counts: a used token is used. It only happened at a time that nobody knows.
     """
     return attempt if attempt.claimed_at <= now else replace(attempt, claimed_at=LONG_AGO, retry_at=None)
+
+
+def gap(claim_id: str) -> Attempt:
+    """Give the mark of a ledger that lacks attempts before the ones that follow: nobody knows what they redeemed."""
+    return Attempt(
+        claim_id=claim_id,
+        version_id=claim_id,
+        attempt_number=1,
+        claimed_at=LONG_AGO,
+        fingerprint=NO_TOKEN,
+        fate=Fate.STORED,
+        next_fingerprint=NO_TOKEN,
+        versions=0,
+    )
 
 
 def stand_in(version_id: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from token_refresh.records import record
-from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of, stand_in
+from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of, gap, stand_in
 from token_refresh_worker.core.claims import LONGEST_TIME_TO_LIVE, Claim
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import claim_version_id, staged_version_id
@@ -103,7 +103,7 @@ class _Rebuilt:
         tokens = self._tokens()
         attempts = [self._attempt(claim_id, tokens) for claim_id in self.chain]
         if self.chain[0] != claim_version_id(None):
-            attempts.insert(0, _forgotten(self.chain[0]))
+            attempts.insert(0, gap(self.chain[0]))
         newest, origins = attempts[-1], [s.document.origin for s in self.sets.values() if s.document.origin]
         origin = max(origins, key=lambda origin: origin.number, default=None)
         return Claim(
@@ -184,17 +184,3 @@ def _claim_of(current: TokenSet) -> str | None:
     """Give the claim that brought the current tokens, by what they say; who authorizes only keeps the newest one."""
     origin = current.document.origin
     return origin.claim_id if origin is not None and not origin.authorized else None
-
-
-def _forgotten(claim_id: str) -> Attempt:
-    """Give the mark of a ledger that lacks its beginning, for `Ledger.has_forgotten`."""
-    return Attempt(
-        claim_id=claim_id,
-        version_id=claim_id,
-        attempt_number=1,
-        claimed_at=LONG_AGO,
-        fingerprint=NO_TOKEN,
-        fate=Fate.STORED,
-        next_fingerprint=NO_TOKEN,
-        versions=0,
-    )

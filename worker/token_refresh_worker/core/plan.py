@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate
+from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Attempt, Fate, gap
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
 from token_refresh_worker.core.schedule import (
@@ -122,7 +122,8 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """The newest attempt on this version was rejected, and the retry is not due: `ReauthorizationRequired`."""
     attempts = snapshot.on_version
-    if not attempts or attempts[-1].fate is not Fate.REJECTED or run.forces(snapshot):
+    # Who kept a response has its tokens: the token that was sent is used up, and its rejection says no more.
+    if not _is_rejected(snapshot) or run.forces(snapshot) or snapshot.kept_responses:
         return None
     retry_at = rejection_retried_at(attempts, snapshot.current.document, policy)
     return Rejected(attempts[-1].claimed_at, retry_at) if snapshot.now < retry_at else None
@@ -153,11 +154,11 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
 
 
 def stop_at_unread_response(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """A response that can't be read is kept, and the grace is over: `ResponseKept`, until a person looked."""
-    kept = [attempt for attempt in snapshot.unresolved if attempt.fate is Fate.RESPONSE_KEPT]
+    """A response that can't be read is kept, and the grace is over or the token rejected: `ResponseKept`."""
+    kept = snapshot.kept_responses
     if not kept or (run.names(snapshot) and run.forces(snapshot)):
         return None
-    if may_be_sent_again(snapshot.unresolved[0].claimed_at, snapshot.now, snapshot.counted_grace(policy)):
+    if _may_repeat(snapshot, policy) and not _is_rejected(snapshot):
         return None
     return Unread(kept[-1].claimed_at, kept[-1].claim_id)
 
@@ -237,6 +238,11 @@ def _kept_needed(snapshot: Snapshot, kept: KeptTokens) -> bool:
     return origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
 
 
+def _is_rejected(snapshot: Snapshot) -> bool:
+    """Whether the provider rejected the newest attempt on the current version."""
+    return [attempt.fate for attempt in snapshot.on_version[-1:]] == [Fate.REJECTED]
+
+
 def _may_repeat(snapshot: Snapshot, policy: Policy) -> bool:
     """Whether a request of unknown outcome may be sent again: the provider still accepts its token."""
     return repeat_allowed_until(snapshot, policy) is not None
@@ -259,7 +265,7 @@ def _far_back(snapshot: Snapshot, policy: Policy) -> TokenUsed | None:
     grace = snapshot.counted_grace(policy)
     if not snapshot.is_far_back or may_be_sent_again(snapshot.issued_at, snapshot.now, grace):
         return None
-    newest = next((a for a in reversed(snapshot.ledger.attempts) if a.fate is Fate.STORED), None)
+    newest = next((a for a in reversed(snapshot.ledger.attempts) if a.next_fingerprint not in {None, NO_TOKEN}), None)
     return TokenUsed(LONG_AGO, newest=staged_version_id(newest.claim_id, newest.version_id) if newest else None)
 
 
@@ -287,6 +293,7 @@ def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Rep
     """Append a claim that nobody holds, and list the claims that the lost table may have held as attempts.
 
     They count from when the tokens were issued: the provider's grace may have begun then. Copies are stored later.
+    What else the table knew is lost, and the mark says so: who goes back to older tokens may find used ones.
     """
     current, following = snapshot.current, _next_claim(snapshot, run, policy)
     lost = [
@@ -307,6 +314,6 @@ def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Rep
         attempt_number=1,
         forced=False,
         number=following.number + LOST_CLAIMS,
-        earlier=(*following.earlier, *lost),
+        earlier=(*following.earlier, gap(following.claim_id), *lost),
     )
     return ReplaceLostTable(claim, snapshot.newest.claim_id if snapshot.newest else None, snapshot.kept)

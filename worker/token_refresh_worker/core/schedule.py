@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from token_refresh.records import record
 from token_refresh.stored.refresh_window import LARGEST_PART, refresh_window
@@ -58,24 +58,32 @@ class Policy:
 
 def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
     """Say from when on a token set is due; None means at once, since it has no access token or no expiry."""
-    if document.access_token is None or document.expires_at is None:
-        return None
-    ends_at, window = _end_and_window(document, document.expires_at, policy)
-    return ends_at - window
+    end = _end_of(document, policy)
+    return end and end.at - end.window
 
 
-def _end_and_window(document: TokenDocument, expires_at: datetime, policy: Policy) -> tuple[datetime, timedelta]:
-    """Say when a token set must be replaced by, and how long before that it is due.
+class _End(NamedTuple):
+    """When a token set must be replaced by, and how long before that it is due."""
 
-    By the end of its grant, if that comes first and a refresh moves it: a refresh token may end before its access
+    at: datetime
+    window: timedelta
+
+
+def _end_of(document: TokenDocument, policy: Policy) -> _End | None:
+    """Give the end of a token set: its expiry, or that of its grant; None without an access token or an expiry.
+
+    That of its grant, if its window begins first and a refresh moves it: a refresh token may end before its access
     token. Where the last refresh did not move the end, none will, and each run would refresh in vain.
     """
-    origin, window = document.origin, window_of(document, policy)
+    origin, expires_at, issued_at = document.origin, document.expires_at, document.issued_at
+    if document.access_token is None or expires_at is None:
+        return None
+    end = _End(expires_at, refresh_window(policy.refresh_window, document.lifetime))
     began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
-    if began_at is None or ends_at is None or document.issued_at is None or began_at < document.issued_at:
-        return expires_at, window
-    of_grant = min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW)
-    return min((expires_at, window), (ends_at, of_grant), key=lambda end: end[0] - end[1])
+    if began_at is None or ends_at is None or issued_at is None or began_at < issued_at:
+        return end
+    of_grant = _End(ends_at, min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW))
+    return min(end, of_grant, key=lambda it: it.at - it.window)
 
 
 def run_period(document: TokenDocument, policy: Policy) -> timedelta:
@@ -84,14 +92,12 @@ def run_period(document: TokenDocument, policy: Policy) -> timedelta:
 
 
 def last_quarter_at(document: TokenDocument, policy: Policy) -> datetime | None:
-    """Say when the last quarter of the window before expiry begins; None if there is nothing to lose any more.
+    """Say when the last quarter of the window begins; None if there is nothing to lose any more.
 
     A replay may make the provider revoke the access token that consumers still use; by then they lose little.
     """
-    if document.access_token is None or document.expires_at is None:
-        return None
-    ends_at, window = _end_and_window(document, document.expires_at, policy)
-    return ends_at - window / 4
+    end = _end_of(document, policy)
+    return end and end.at - end.window / 4
 
 
 def claim_time_to_live(run_limit: timedelta, window: timedelta, grace: timedelta = timedelta(0)) -> timedelta:
@@ -110,7 +116,7 @@ def next_attempt_at(newest: Attempt, document: TokenDocument, policy: Policy) ->
 
     The second follows at once; from the third on each waits twice as long as the one before, up to an hour.
     With claims in a table, and where nothing was redeemed, up to ten minutes for the first attempts. The last wait
-    before the access token expires ends while there is time for one more attempt: a fifth of the window's last quarter.
+    leaves time for one more attempt before tokens or grant end: a fifth of the window's last quarter.
     """
     if newest.attempt_number < 2:  # noqa: PLR2004 - the second attempt is the one that does not wait
         return newest.claimed_at
@@ -119,10 +125,10 @@ def next_attempt_at(newest: Attempt, document: TokenDocument, policy: Policy) ->
     soon = in_table and newest.attempt_number <= ATTEMPTS_IN_TABLE
     longest = LONGEST_BACKOFF_IN_TABLE if soon else LONGEST_BACKOFF
     until = newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), longest)
-    quarter, expires_at = last_quarter_at(document, policy), document.expires_at
-    if quarter is None or expires_at is None:
+    end = _end_of(document, policy)
+    if end is None:
         return until
-    last_try_at = expires_at - (expires_at - quarter) / 5
+    last_try_at = end.at - end.window / 20
     return min(until, last_try_at) if newest.claimed_at < last_try_at else until
 
 
@@ -157,12 +163,14 @@ def may_be_sent_again(since: datetime, now: datetime, grace: timedelta) -> bool:
 
 def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
     """Say whether tokens fall due more often than the claim store allows."""
-    lifetime = document.lifetime
-    # Tokens fall due each time their life but the window is over, and each time costs a claim.
-    claims = claims_a_day(policy.claim_store.kind)
-    return lifetime is not None and (lifetime - window_of(document, policy)) * claims < DAY
+    due, issued_at = due_at(document, policy), document.issued_at
+    if due is None or issued_at is None or document.lifetime is None:
+        return False
+    # Tokens fall due each time this has passed, and each time costs a claim.
+    return (due - issued_at) * claims_a_day(policy.claim_store.kind) < DAY
 
 
 def window_of(document: TokenDocument, policy: Policy) -> timedelta:
-    """Return how long before its expiry a token set is due."""
-    return refresh_window(policy.refresh_window, document.lifetime)
+    """Return how long before its end a token set is due."""
+    end = _end_of(document, policy)
+    return end.window if end else refresh_window(policy.refresh_window, document.lifetime)

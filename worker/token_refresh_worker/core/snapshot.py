@@ -85,6 +85,11 @@ class Snapshot:
         return self.ledger.unresolved(self.fingerprint)
 
     @property
+    def kept_responses(self) -> tuple[Attempt, ...]:
+        """The attempts on the current token whose response can't be read, and is kept."""
+        return tuple(attempt for attempt in self.unresolved if attempt.fate is Fate.RESPONSE_KEPT)
+
+    @property
     def issued_at(self) -> datetime:
         """When the current tokens were issued, as far as it is known: they were stored at this time at the latest."""
         return self.current.document.issued_at or self.current.stored_at

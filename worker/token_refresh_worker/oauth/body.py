@@ -3,7 +3,7 @@
 import json
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -17,6 +17,7 @@ from token_refresh_worker.oauth.formats import Encoding, Expiry
 _LONGEST_KEPT_TEXT: Final = 2048
 _MOST_OBJECTS: Final = 100
 """How many braces of a text are tried: each can take a while."""
+_DEEPEST: Final = 64
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
 
 
@@ -27,7 +28,7 @@ def read_fields(body: bytes, encoding: Encoding) -> dict[str, object] | None:
             return _read_form(body.decode("utf-8-sig", "replace"))
         # Text in another encoding, or with a raw line end (RFC 8259 section 7), must not cost the tokens beside it.
         text = body.decode(json.detect_encoding(body), "replace")
-        parsed = json.loads(text, parse_int=_read_int, strict=False)
+        parsed = json.loads(text, parse_int=_read_int, strict=False, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
@@ -41,7 +42,8 @@ def only_object(body: bytes) -> dict[str, object] | None:
 
 def objects_in(text: str) -> list[dict[str, object]]:
     """Return the JSON objects in a text, the outermost ones, in order; none where there are too many braces."""
-    decoder, found, at = json.JSONDecoder(parse_int=_read_int, strict=False), list[dict[str, object]](), text.find("{")
+    decoder = json.JSONDecoder(parse_int=_read_int, strict=False, object_pairs_hook=_unique)
+    found, at = list[dict[str, object]](), text.find("{")
     for _ in range(_MOST_OBJECTS):
         if at < 0:
             return found
@@ -84,13 +86,24 @@ def _read_form(text: str) -> dict[str, object] | None:
     """Parse form fields; one with two values gets a list, which is no token. None where nothing is a field."""
     # A line end or an empty pair must not cost the tokens. It is cut per pair: joining lines could make a wrong token.
     tidy = "&".join(pair.strip() for pair in text.split("&"))
-    pairs = set(parse_qsl(tidy, keep_blank_values=True, max_num_fields=100))
-    values: dict[str, list[str]] = {}
-    for name, value in sorted(pairs):
-        values.setdefault(name, []).append(value)
-    # Unlike JSON's last value, no convention says which of two values a form means.
-    fields: dict[str, object] = {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+    fields = _unique(parse_qsl(tidy, keep_blank_values=True, max_num_fields=100))
     return fields if any(fields.values()) else None
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    """Make an object of pairs; a name with two values gets a list, which is no token, unless one of them is empty.
+
+    JSON's parsers take the last value by custom, and a form has none: here a wrong guess could cost the grant.
+    """
+    values: dict[str, list[object]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: found[0] if len(found) == 1 else _one_of(found) for name, found in values.items()}
+
+
+def _one_of(values: Sequence[object]) -> object:
+    found = [value for value in values if value not in (None, "")] or [None]
+    return found if any(value != found[0] for value in found) else found[0]
 
 
 def _read_int(digits: str) -> int | float:
@@ -110,6 +123,20 @@ def find(value: object, path: Sequence[str]) -> object:
     return value
 
 
+def texts(value: object, path: str = "") -> Iterator[tuple[str, str | None]]:
+    """Give the texts in objects and lists, each with the path to it; None for what is nested too deep to look at."""
+    if path.count("/") > _DEEPEST:
+        yield path, None
+    elif isinstance(value, dict):
+        for name, it in value.items():
+            yield from texts(it, f"{path}/{name}")
+    elif isinstance(value, list):
+        for it in value:
+            yield from texts(it, f"{path}/")
+    elif isinstance(value, str):
+        yield path.rstrip("/"), value.strip()
+
+
 def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) -> bool:
     """Whether each path leads to exactly the wanted value, of the same type."""
     return all(
@@ -117,10 +144,16 @@ def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) 
     )
 
 
+def is_nothing(value: object) -> bool:
+    """Whether a value says that there is none, also in the words of a program that writes each value as text."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in {"", "null", "none", "undefined"})
+
+
 def as_token(value: object) -> SecretValue | None:
-    """Read a token, without white space at its ends; None where the value is not one."""
+    """Read a token, without white space at its ends; None where the value is not one, or masked by asterisks."""
     text = value.strip(" \t\r\n") if isinstance(value, str) else value
-    return SecretValue(str(text)) if is_token(text) else None
+    is_one = isinstance(text, str) and is_token(text) and not is_nothing(text) and any(map(str.isalnum, text))
+    return SecretValue(str(text)) if is_one else None
 
 
 def kept_value(value: object) -> str | int | None:

@@ -17,11 +17,12 @@ A gateway says 503 after it forwarded a request, too. The provider's own has `Re
 string `error`: `Retry-After` alone is in Varnish's stock error page.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Final, TypedDict
 
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
@@ -29,18 +30,22 @@ from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.body import (
     as_token,
     find,
+    is_nothing,
     kept_value,
     matches,
     only_object,
     read_fields,
     read_lifetime,
     read_moment,
+    texts,
 )
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh_worker.oauth.scopes import read_scopes
 
 BODY_LIMIT_BYTES: Final = 262_144
 """How much of a response is read; a token response has a few kilobytes, and some providers add a whole profile."""
+
+_REFRESH_TOKEN: Final = re.compile(r"(?:^|/)refresh[\W_]*token$", re.IGNORECASE)
 
 _GATEWAY_GAVE_UP: Final = frozenset({408, 499})
 """Request Timeout, and nginx's "client closed request": a gateway says both after it forwarded the request, too."""
@@ -85,7 +90,7 @@ class TokenResponse:
     lifetime: timedelta | None
     """None where the response doesn't say it as a duration that can be used."""
     expires_at: datetime | None = None
-    """Where the response says it as a moment."""
+    """Where the response says it as a moment, or a number of seconds that may be one."""
     refresh_token_lifetime: timedelta | None = None
     """The shorter one where the response states two."""
     scopes: tuple[str, ...] | None = None
@@ -95,10 +100,9 @@ class TokenResponse:
 
     def lifetime_from(self, sent_at: datetime) -> timedelta | None:
         """Return how long the access token lives, counted from when the request was sent."""
-        if self.expires_at is None:
+        if self.expires_at is None or self.expires_at < sent_at + timedelta(seconds=1):
             return self.lifetime
-        left = min(self.expires_at - sent_at, LONGEST_LIFETIME)
-        return left if left >= timedelta(seconds=1) else None
+        return min(self.expires_at - sent_at, LONGEST_LIFETIME)
 
 
 @record
@@ -191,8 +195,9 @@ def _read_success(
         fields = only_object(body)
     tokens = None if fields is None else find(fields, response_format.envelope)
     read = _read_tokens(tokens, response_format) if isinstance(tokens, dict) else ""
+    elsewhere = isinstance(read, TokenResponse) and read.refresh_token is None and _refreshes_elsewhere(fields)
     # Some providers report errors with 200. Beside both tokens an `error` says nothing: a text, a code of success.
-    if isinstance(read, TokenResponse) and (read.refresh_token or not (fields or {}).get("error")):
+    if isinstance(read, TokenResponse) and (read.refresh_token or not (elsewhere or (fields or {}).get("error"))):
         return read
     if body is None:
         why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
@@ -200,6 +205,8 @@ def _read_success(
         why = f"a body that is not {'form-encoded' if response_format.encoding is Encoding.FORM else 'a JSON object'}"
     elif fields.get("error"):
         why = "an error in it"
+    elif elsewhere:
+        why = "a refresh token in an unknown place"
     elif not isinstance(tokens, dict):
         why = f"no object at {'.'.join(response_format.envelope)}"
     else:
@@ -213,18 +220,19 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
     def named(name: str) -> object:
         return tokens.get(response_format.names.get(name, name))
 
-    access_token, refresh_token = as_token(named("access_token")), as_token(named("refresh_token"))
+    # In the style of another language it is the same name, if it is the only one: refreshToken, Refresh-Token.
+    known = [named("refresh_token")] if not is_nothing(named("refresh_token")) else _spelled(tokens, "refreshtoken")
+    access_token, refresh_token = as_token(named("access_token")), as_token(known[0]) if len(known) == 1 else None
     if access_token is None:
         return "no usable access_token"
-    if refresh_token is None and named("refresh_token") not in (None, ""):
+    if refresh_token is None and known:
         return "a refresh_token that is not one"
     # Intuit states two: one that a refresh moves, and one that none does.
     ends = [read_lifetime(named(name)) for name in ("refresh_token_expires_in", "refresh_token_hard_expires_in")]
     return TokenResponse(
         access_token=access_token,
         refresh_token=refresh_token,
-        lifetime=read_lifetime(named("expires_in")) if response_format.expiry is Expiry.EXPIRES_IN else None,
-        expires_at=read_moment(named("expires_in"), response_format.expiry),
+        **read_expiry(named("expires_in"), response_format.expiry),
         refresh_token_lifetime=min(filter(None, ends), default=None),
         scopes=read_scopes(tokens.get("scope")),
         kept={
@@ -233,6 +241,34 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
             if (value := kept_value(find(tokens, path))) is not None
         },
     )
+
+
+def _spelled(tokens: Mapping[str, object], letters: str) -> list[object]:
+    """Give the values whose names have these letters, whatever is between them."""
+    alike = (value for name, value in tokens.items() if "".join(filter(str.isalnum, name)).lower() == letters)
+    return [value for value in alike if not is_nothing(value)]
+
+
+def _refreshes_elsewhere(fields: Mapping[str, object] | None) -> bool:
+    """Whether a response without a refresh token where the profile expects it names one in another place.
+
+    The token that was sent would stay stored, and at a single-use provider it is used up.
+    """
+    return any(text and _REFRESH_TOKEN.search(path) and not is_nothing(text) for path, text in texts(fields))
+
+
+class _ReadExpiry(TypedDict):
+    lifetime: timedelta | None
+    expires_at: datetime | None
+
+
+def read_expiry(value: object, expiry: Expiry) -> _ReadExpiry:
+    """Read when an access token expires. So many seconds that nobody means a duration are taken for Unix time."""
+    if expiry is not Expiry.EXPIRES_IN:
+        return {"lifetime": None, "expires_at": read_moment(value, expiry)}
+    lifetime = read_lifetime(value)
+    longest = lifetime == LONGEST_LIFETIME
+    return {"lifetime": lifetime, "expires_at": read_moment(value, Expiry.EPOCH) if longest else None}
 
 
 def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedRequest:

@@ -7,14 +7,14 @@ are lost, and at a single-use provider the grant with them. So the bytes are kep
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.oauth.body import is_text, objects_in, read_fields, unpack
+from token_refresh_worker.oauth.body import objects_in, read_fields, texts, unpack
 from token_refresh_worker.oauth.formats import Encoding
 
 MOST_BYTES: Final = 40_960
@@ -24,32 +24,45 @@ RESPONSE_KEY: Final = "unreadResponse"
 """The only key of a kept response. It tells one from a token document, also among the kept tokens of a table."""
 
 _HTML: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_TOKEN_NAME: Final = re.compile(r"(?:access|refresh|id)[\s_-]?token", re.IGNORECASE)
-_ANY_TOKEN: Final = re.compile("token", re.IGNORECASE)
+_SHOWN: Final = re.compile(rb"\ncontent-type:\s*(?:text/html|image/)", re.IGNORECASE)
 _STATUS: Final = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})\b")
+_TOKEN_NAME: Final = re.compile(r"(?:access|refresh|id)[\W_]*token", re.IGNORECASE)
+_ANY_TOKEN: Final = re.compile("token", re.IGNORECASE)
+_SHORT_NAME: Final = re.compile(r"/(?:access|refresh|jwt|bearer)$", re.IGNORECASE)
+_REFRESH_TOKEN: Final = re.compile(r"refresh[\W_]*token\W{1,20}[\w.~+/-]{8}", re.IGNORECASE)
+_ENCODED: Final = re.compile(r"\beyJ[\w+/-]{8}")
+"""How base64 of a JSON object begins, such as a JWT, or a whole response in an envelope."""
 _PAIR: Final = re.compile(r'"([^"\\]{1,80})"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d{1,15}))')
+_LOOSE_PAIR: Final = re.compile(
+    r"""([A-Za-z][\w.-]{0,79})["']?\s{0,8}[:=>]\s{0,8}["']?(?![\w.-]+=\w)([^\s"'<>&,;{}]{1,8192})"""
+)
+_WORD: Final = re.compile(r"""[^\s"'<>&,;{}=]{16,8192}""")
+_TO_URL_SAFE: Final = str.maketrans("+/", "-_", "=\n")
 _MOST_UNPACKED: Final = 1 << 20
+_DEEPEST: Final = 64
 
 
 def may_hold_tokens(raw: bytes) -> bool:
     """Whether a response that could not be read may hold tokens, by its bytes as they arrived, head included.
 
-    A page in HTML holds none, and neither does an object that was read and has no token in it: a live grant must not
-    wait for a person because a gateway's error mentions tokens.
+    A page in HTML holds none unless it names a refresh token and has one, and neither does an object that was read and
+    has no token in it: a live grant must not wait for a person because a gateway's error mentions tokens.
     """
     found = _STATUS.match(raw)
     status = int(found[1]) if found else 200
     if 300 <= status < 500 and status not in {408, 499}:  # noqa: PLR2004 - the classes of RFC 9110 section 15
         return False
     body = body_of(raw)
-    if not body.strip() or _HTML.search(body[:2048]):
-        return False
-    if not is_text(body):
-        return True
-    text, fields = body.decode(), read_fields(body, Encoding.JSON)
+    text, fields = _text_of(body), read_fields(body, Encoding.JSON)
     # A failing gateway may have tokens of its own, such as one that stands for the request.
     named = _ANY_TOKEN if 200 <= status < 300 else _TOKEN_NAME  # noqa: PLR2004 - likewise
-    return _has_token(fields, named) if fields is not None else bool(named.search(text))
+    if fields is not None:
+        return _has_token(fields, named)
+    if _HTML.search(body) or (text is not None and _HTML.search(text.encode())):
+        return _REFRESH_TOKEN.search(body.decode("latin-1")) is not None
+    if text is None:
+        return not _SHOWN.search(raw[: len(raw) - len(body)])
+    return named.search(text) is not None or _ENCODED.search(text) is not None
 
 
 def write_kept(raw: bytes) -> SecretValue:
@@ -78,25 +91,79 @@ def body_of(raw: bytes) -> bytes:
 
 
 def object_of(body: bytes) -> object:
-    """Return what a person can point into: an object, a list of the objects in a text, a form, or single pairs."""
+    """Return what a person can point into: objects, a form, pairs of any notation, or at last the words of a text.
+
+    Text that is itself an object, also in base64, is one to point into.
+    """
     found = read_fields(body, Encoding.JSON)
     if found is not None:
-        return found
-    text = body.decode("utf-8", "replace")
+        return _opened(found)
+    text = _text_of(body) or body.decode("latin-1")
     if objects := objects_in(text):
-        return objects
-    if "=" in text and "{" not in text:
-        return dict(parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=None))
-    return {name: value or number for name, value, number in _PAIR.findall(text)}
+        return _opened(objects)
+    if "=" in text and not re.search(r"[{<;\s]", text.strip()):
+        return _fields(parse_qsl(text.strip(), keep_blank_values=True, max_num_fields=None))
+    # As it is, or escaped once more: in a text of JSON, in a page, or in a URL.
+    ways = text, text.replace('\\"', '"'), text.replace("&quot;", '"'), unquote(text)
+    for way in ways:
+        if pairs := [(name, _unescaped(value) or number) for name, value, number in _PAIR.findall(way)]:
+            return _fields(pairs)
+    return _fields(_LOOSE_PAIR.findall(text)) or _WORD.findall(text)
 
 
-def _has_token(value: object, named: re.Pattern[str], name: str = "") -> bool:
-    if isinstance(value, Mapping):
-        return any(_has_token(it, named, str(key)) for key, it in value.items())
+def _fields(pairs: Sequence[tuple[str, str]]) -> object:
+    """Return pairs as an object, or as a list of objects where a name comes twice."""
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else [{name: value} for name, value in pairs]
+
+
+def _unescaped(value: str) -> str:
+    with suppress(ValueError):
+        return str(json.loads(f'"{value}"'))
+    return value
+
+
+def _opened(value: object, depth: int = 0) -> object:
+    """Open text that is itself JSON, also in base64."""
+    if depth > _DEEPEST:
+        return value
+    if isinstance(value, dict):
+        return {name: _opened(it, depth + 1) for name, it in value.items()}
     if isinstance(value, list):
-        return any(_has_token(it, named, name) for it in value)
-    is_text = isinstance(value, str) and value.strip() != ""
-    return is_text and named.search(name) is not None and "type" not in name.lower()
+        return [_opened(it, depth + 1) for it in value]
+    inner = _inner(value) if isinstance(value, str) else None
+    return value if inner is None else _opened(inner, depth + 1)
+
+
+def _inner(text: str) -> dict[str, object] | None:
+    packed = text.encode("utf-8", "replace")
+    if text.startswith("eyJ") and "." not in text:
+        with suppress(ValueError):
+            packed = base64.urlsafe_b64decode(text.translate(_TO_URL_SAFE) + "==")
+    return read_fields(packed, Encoding.JSON) if packed.lstrip().startswith((b"{", b'"{')) else None
+
+
+def _text_of(body: bytes) -> str | None:
+    """Decode a body; None where it is no text. What is compressed may be valid UTF-16, but few of it is ASCII then."""
+    with suppress(UnicodeDecodeError):
+        text = body.decode(json.detect_encoding(body))
+        return text if 2 * sum(map(str.isascii, text)) >= len(text) else None
+    return None
+
+
+def _has_token(fields: object, named: re.Pattern[str]) -> bool:
+    """Whether a text in an object is named as a token is, by the whole path to it, or is an object in base64."""
+    return any(text is None or _is_token(path, text, named) for path, text in texts(fields))
+
+
+def _is_token(path: str, text: str, named: re.Pattern[str]) -> bool:
+    inner = _inner(text)
+    if inner is not None:
+        return any(it is None or _is_token(path + below, it, named) for below, it in texts(inner))
+    # A short name alone says little: `"access": "denied"`.
+    short = named is _ANY_TOKEN and _SHORT_NAME.search(path) is not None and _WORD.fullmatch(text) is not None
+    is_named = text != "" and named.search(path) is not None and "type" not in path.rpartition("/")[2].lower()
+    return is_named or short or _ENCODED.match(text) is not None
 
 
 def _joined(chunked: bytes) -> bytes:

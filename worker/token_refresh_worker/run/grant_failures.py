@@ -12,6 +12,7 @@ from token_refresh.errors import (
     TokenRefreshError,
     TokenRequestRejected,
 )
+from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.steps import Hold, Rejected, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run.failures import SecretName, utc
@@ -19,16 +20,12 @@ from token_refresh_worker.run.failures import SecretName, utc
 
 def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None) -> ReauthorizationRequired:
     """Say that a person must authorize again; `seen` says how the provider rejected the token, if this run saw it."""
-    if isinstance(step, TokenUsed) and step.newest is not None:
+    if isinstance(step, TokenUsed) and step.since == LONG_AGO:
+        newer = secret.command("restore", "--version", step.newest) if step.newest else secret.command("history")
         return ReauthorizationRequired(
             f"the current tokens of {secret} are older than all refreshes that are still known, so their refresh token "
             "was redeemed; nothing was sent",
-            fix=(
-                "Go back to the newest tokens: ",
-                secret.command("restore", "--version", step.newest),
-                ". If they are gone: ",
-                secret.authorize,
-            ),
+            fix=("Go back to the newest tokens: ", newer, ". If they are gone: ", secret.authorize),
         )
     if isinstance(step, TokenUsed):
         return ReauthorizationRequired(

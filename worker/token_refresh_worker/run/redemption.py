@@ -37,6 +37,16 @@ def check_room(secret: SecretName, current: TokenSet) -> None:
 
 
 @record
+class _Put:
+    """What became of something that arrived."""
+
+    stored: bool = False
+    kept: KeptTokens | str = ""
+    """Where Secrets Manager refused it: what the claim table keeps, or why that can't keep it."""
+    error: TokenRefreshError | None = None
+
+
+@record
 class Redemption:
     """Redeems at most once in a run."""
 
@@ -98,17 +108,17 @@ class Redemption:
             raise self._too_late()
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(claim, response, sender, snapshot))
-        if response.kind is FailureKind.GRANT_REJECTED:
+        keeps, rejected = self.memory.response_kept, response.kind is FailureKind.GRANT_REJECTED
+        if rejected and not keeps:
             self.record(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
-        keeps = self.memory.response_kept
         self.record(
             claim,
             Fate.RESPONSE_KEPT if keeps else Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED,
             response,
         )
-        if keeps and not sender.replay_allowed(self.memory.service_now()):
+        if keeps and (rejected or not sender.replay_allowed(self.memory.service_now())):
             raise response_kept(self.parts.secret, claim.claim_id, response.seen)
         raise failed_request(
             self.parts.secret, response, claim.claim_id, unsure=sender.unsure, sent=self.memory.requests_sent
@@ -118,23 +128,44 @@ class Redemption:
         """Store a response that can't be read, so that its tokens can be recovered; the first one of a run."""
         if self.memory.response_kept:
             return
-        version_id = response_version_id(claim.claim_id)
-        try:
-            stored = repeat(
-                lambda: self.parts.store.put(version_id, unread, label=OUTCOME),
-                clock=self.parts.deadline.clock,
-                # A request that may be repeated brings tokens sooner.
-                until=self.parts.deadline.clock.monotonic() + (0 if repeats else self.parts.deadline.remaining_seconds),
-                errors=lambda error: isinstance(error, TokenRefreshError),
-            )
-        except TokenRefreshError as failure:
-            in_table = not repeats and self.parts.policy.claim_store != IN_VERSIONS
-            stored = in_table and isinstance(self.keeping.keep(claim, unread), KeptTokens)
-            if not stored:
-                self.parts.log.warning("response_not_kept", claim_id=claim.claim_id, error_type=type(failure).__name__)
-        self.memory.response_kept = stored
-        if stored:
+        # A request that may be repeated brings tokens sooner.
+        seconds = 0 if repeats else self.parts.deadline.remaining_seconds
+        put = self._put(claim, response_version_id(claim.claim_id), unread, seconds=seconds, keeps=not repeats)
+        self.memory.response_kept = put.stored or isinstance(put.kept, KeptTokens)
+        if self.memory.response_kept:
             self.parts.log.warning("response_kept", claim_id=claim.claim_id)
+        else:
+            error_type = type(put.error).__name__ if put.error else None
+            self.parts.log.warning("response_not_kept", claim_id=claim.claim_id, error_type=error_type)
+
+    def _put(self, claim: Claim, version_id: str, value: SecretValue, *, seconds: float, keeps: bool = True) -> _Put:
+        """Store what arrived, as long as there is time, always under the same version ID and as the same value.
+
+        With claims in a table, that keeps it from the first failure on. A refusal that does not pass by itself, such as
+        a missing permission, then ends the attempts at once.
+        """
+        kept: KeptTokens | str = ""
+
+        def put() -> bool:
+            nonlocal kept
+            try:
+                return self.parts.store.put(version_id, value, label=OUTCOME)
+            except Exception:
+                if keeps and not isinstance(kept, KeptTokens) and self.parts.policy.claim_store != IN_VERSIONS:
+                    kept = self.keeping.keep(claim, value)
+                raise
+
+        def may_pass(error: BaseException) -> bool:
+            # Nothing is lost any more, and a repeat would hold up others: the next run stores what is kept.
+            refused_for_good = isinstance(kept, KeptTokens) and not isinstance(error, SecretStoreUnavailable)
+            return isinstance(error, TokenRefreshError) and not refused_for_good
+
+        clock = self.parts.deadline.clock
+        try:
+            stored = repeat(put, clock=clock, until=clock.monotonic() + seconds, errors=may_pass)
+        except TokenRefreshError as error:
+            return _Put(kept=kept, error=error)
+        return _Put(stored=stored, kept=kept)
 
     def _sender(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> RequestSender:
         grace = snapshot.counted_grace(self.parts.policy)
@@ -183,43 +214,19 @@ class Redemption:
         return renewed
 
     def _stage(self, claim: Claim, document: TokenDocument) -> TokenSet:
-        """Store received tokens, until the deadline if need be, always under the same version ID and as the same value.
-
-        With claims in a table, that keeps them from the first failure on. A refusal that does not pass by itself, such
-        as a missing permission, then ends the run at once.
-        """
+        """Store received tokens."""
         # Derived, so that the next run finds the tokens if this one dies before it promotes them.
-        version_id, value = staged_version_id(claim.claim_id, claim.version_id), document.serialize()
-        kept: KeptTokens | str = ""
-
-        def put() -> bool:
-            nonlocal kept
-            try:
-                return self.parts.store.put(version_id, value, label=OUTCOME)
-            except Exception:
-                if not isinstance(kept, KeptTokens) and self.parts.policy.claim_store != IN_VERSIONS:
-                    kept = self.keeping.keep(claim, value)
-                raise
-
-        def may_pass(error: BaseException) -> bool:
-            # Nothing is lost any more, and a repeat would hold up others: the next run stores what is kept.
-            refused_for_good = isinstance(kept, KeptTokens) and not isinstance(error, SecretStoreUnavailable)
-            return isinstance(error, TokenRefreshError) and not refused_for_good
-
-        try:
-            stored = repeat(
-                put,
-                clock=self.parts.deadline.clock,
-                # After the deadline in a process that was suspended, whose connections may be dead.
-                until=max(self.parts.deadline.at, self.parts.deadline.clock.monotonic() + STORE_RESERVE_SECONDS / 2),
-                errors=may_pass,
-            )
-        except TokenRefreshError as error:
+        version_id = staged_version_id(claim.claim_id, claim.version_id)
+        # After the deadline in a process that was suspended, whose connections may be dead.
+        seconds = max(self.parts.deadline.remaining_seconds, STORE_RESERVE_SECONDS / 2)
+        put = self._put(claim, version_id, document.serialize(), seconds=seconds)
+        kept, error = put.kept, put.error
+        if error is not None:
             if isinstance(kept, KeptTokens):
-                raise tokens_kept(self.parts.secret, error) from None
+                raise tokens_kept(self.parts.secret, error)
             why = f"{type(error).__name__}: {error.facts}"
-            raise not_stored(self.parts.secret, f"{why}; {kept}" if kept else why, fix=error.fix) from None
-        if not stored:
+            raise not_stored(self.parts.secret, f"{why}; {kept}" if kept else why, fix=error.fix)
+        if not put.stored:
             raise not_stored(self.parts.secret, f"version {version_id} is taken by another value")
         if isinstance(kept, KeptTokens):
             self.keeping.forget(kept, document)
