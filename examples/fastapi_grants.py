@@ -1,9 +1,10 @@
 """A web application whose customers connect their QuickBooks company: the callback is the application's own.
 
-    uvicorn --factory fastapi_grants:create_app
+    uvicorn --no-access-log --factory fastapi_grants:create_app
 
 Needs `pip install PATH/TO/token-refresh-worker/reader PATH/TO/token-refresh-worker fastapi uvicorn`, and AWS
 credentials with the policy of docs/grants.md. CALLBACK is the redirect URI as it is registered at the provider.
+An access log would keep the callback's address, and with it each code.
 """
 
 import logging

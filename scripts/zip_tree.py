@@ -1,5 +1,6 @@
 """Zip a folder so that the same files always give the same bytes: `zip_tree.py FOLDER ZIP`."""
 
+import signal
 import sys
 import zipfile
 from pathlib import Path
@@ -21,4 +22,5 @@ def zip_tree(folder: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C: the script that runs this says so
     zip_tree(Path(sys.argv[1]), Path(sys.argv[2]))

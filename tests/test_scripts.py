@@ -1,6 +1,7 @@
 """The scripts that people run: each says what it does, works from anywhere, and ends when it is told to."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -41,7 +42,8 @@ def checkout(tmp_path: Path) -> Path:
     program(folder / "scripts" / "install", "#!/bin/sh\n")
     program(folder / "scripts" / "lint", SLEEPS)
     program(folder / ".venv" / "bin" / "python", SLEEPS.replace("echo", "[ $1 = -c ] && exit 1\necho"))
-    for name in ("group.sh", "test", "prove", "bench"):
+    program(folder / ".venv" / "bin" / "uv", SLEEPS)
+    for name in ("group.sh", "usage.sh", "test", "prove", "bench", "package"):
         shutil.copy(SCRIPTS / name, folder / "scripts")
     (folder / "build").mkdir()
     return folder
@@ -56,6 +58,55 @@ def test_help(script: Path, option: str) -> None:
     assert (0, "") == (asked.returncode, asked.stderr)
     assert len(asked.stdout.split()) > 5
     assert "set -eu" not in asked.stdout
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout in which nothing is installed."""
+    folder = tmp_path_factory.mktemp("a fresh clone")
+    shutil.copytree(SCRIPTS, folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.mark.parametrize("script", OURS, ids=lambda path: path.name)
+def test_wrong_use(script: Path, clone: Path) -> None:
+    """An option or word that a script doesn't have ends it with 64 before anything is installed; help needs nothing."""
+    before = sorted(clone.rglob("*"))
+    asked = clone / "scripts" / script.name
+    unknown = ["nosuch"] if script.name == "test" else ["nosuch", "--nosuch"]  # what options pytest has, pytest knows
+
+    for word in unknown:
+        refused = run(str(asked), word)
+        assert (64, "") == (refused.returncode, refused.stdout)
+        assert refused.stderr.startswith(f"scripts/{script.name}: ")
+        assert refused.stderr.endswith(f"See scripts/{script.name} --help\n")
+    helped = run(str(asked), "--help")
+
+    assert (0, "") == (helped.returncode, helped.stderr)
+    assert f"  scripts/{script.name}" in helped.stdout
+    assert before == sorted(clone.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("demo fleets", "no such command: fleets"),
+        ("demo fleet --logs", "no such option: --logs"),
+        ("demo --provider=upwork --nosuch", "no such option: --nosuch"),
+        ("lock --check locks", "unexpected: locks"),
+        ("prove search --seed 5", "no such option: --seed"),
+        ("prove", "says nothing of what to do"),
+        ("deploy --yes", "names no deployment"),
+        ("pictures demo", "no such picture: demo"),
+    ],
+)
+def test_what_is_wrong_is_named(clone: Path, command: str, says: str) -> None:
+    """A refusal names the word, also where another command of the same script has it."""
+    name, *arguments = command.split()
+
+    refused = run(str(clone / "scripts" / name), *arguments)
+
+    assert (64, f"scripts/{name}: {says}. See scripts/{name} --help\n") == (refused.returncode, refused.stderr)
 
 
 def test_from_anywhere(tmp_path: Path) -> None:
@@ -84,6 +135,27 @@ def test_what_is_interrupted_ends(  # noqa: PLR0917 - cases
     checkout: Path, command: str, starts: int, end: Callable[[Any], object], status: int, printed: str
 ) -> None:
     """Ctrl-C, a signal and a closed terminal end a long script at once, with one line, and all that it started."""
+    child = in_a_terminal(checkout, command, starts)
+    end(child)
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert (status, printed.format(command.split(maxsplit=1)[0])) == (child.exitstatus, child.before)
+    wait_until_ended(*(checkout / "build" / "started").read_text().split())
+
+
+def test_an_interrupted_package_says_so_once(checkout: Path) -> None:
+    """Ctrl-C ends `scripts/package --check` with one line, though one run of the script waits for another."""
+    child = in_a_terminal(checkout, "package --check", 1)
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert (130, "^C\r\nscripts/package: interrupted\r\n") == (child.exitstatus, child.before)
+
+
+def in_a_terminal(checkout: Path, command: str, starts: int) -> Any:
+    """A script that has started as many processes as `starts`."""
     name, *arguments = command.split()
     child = pexpect.spawn(
         "/bin/sh",
@@ -95,13 +167,7 @@ def test_what_is_interrupted_ends(  # noqa: PLR0917 - cases
     started = checkout / "build" / "started"
     while child.isalive() and not (started.exists() and len(started.read_text().split()) == starts):
         time.sleep(0.01)
-    end(child)
-    child.expect(pexpect.EOF)
-    child.wait()
-
-    assert (status, printed.format(name)) == (child.exitstatus, child.before)
-    for number in started.read_text().split():
-        wait_until_ended(number)
+    return child
 
 
 def test_what_was_started_just_now_ends_too(checkout: Path) -> None:
@@ -138,13 +204,15 @@ def test_one_failure_fails_the_tests(checkout: Path) -> None:
         assert "scripts/test: lint" in ended.stdout
 
 
-def wait_until_ended(number: str) -> None:
-    for _ in range(6000):
-        if not Path("/proc", number, "cmdline").exists() or not Path("/proc", number, "cmdline").read_bytes():
-            return
-        time.sleep(0.01)
-    os.kill(int(number), signal.SIGKILL)
-    pytest.fail("what the script started still ran")
+def wait_until_ended(*numbers: str) -> None:
+    for number in numbers:
+        for _ in range(6000):
+            if not Path("/proc", number, "cmdline").exists() or not Path("/proc", number, "cmdline").read_bytes():
+                break
+            time.sleep(0.01)
+        else:
+            os.kill(int(number), signal.SIGKILL)
+            pytest.fail("what the script started still ran")
 
 
 def test_a_failed_installation_says_what_to_do(tmp_path: Path) -> None:
@@ -166,18 +234,12 @@ def test_a_failed_installation_says_what_to_do(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PROOFS)
 def test_prove_names(name: str) -> None:
-    """`scripts/prove --help` lists every proof, and each has help of its own."""
-    assert f"\n  {name} " in run(str(SCRIPTS / "prove"), "--help").stdout
+    """`scripts/prove --help` lists every proof with all its options, and each has help of its own."""
+    listed = re.search(rf"^  scripts/prove {name} (.+)$", run(str(SCRIPTS / "prove"), "--help").stdout, re.MULTILINE)
+    assert listed is not None
 
     asked = run(str(SCRIPTS / "prove"), name, "--help")
 
     assert (0, "") == (asked.returncode, asked.stderr)
-    assert f"scripts/prove {name}" in asked.stdout
-
-
-def test_unknown_proof() -> None:
-    """A proof that does not exist is refused with the list of those that do."""
-    asked = run(str(SCRIPTS / "prove"), "nothing")
-
-    assert (64, "") == (asked.returncode, asked.stdout)
-    assert "kill-matrix" in asked.stderr
+    assert f"usage: scripts/prove {name}" in asked.stdout
+    assert sorted(re.findall(r"--\w+", listed[1])) == sorted({*re.findall(r"^  (--\w+)", asked.stdout, re.MULTILINE)})

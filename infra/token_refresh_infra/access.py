@@ -9,6 +9,7 @@
     grant_read(consumer, which)                       read the current value of another secret, decrypt
     grant_batch_read(consumer, which)                 the same, many in one call
     grant_refresh(worker, which)                      what a refresh does, and no more
+    grant_authorize(application, which, clients)      get grants by an application's own callback
     grant_replicate(worker, which, replica)           have a replica encrypted with a key of its own
     grant_claims(worker, table_arn)                   keep claims in a table
     grant_keep(worker, which, key_arn)                keep received tokens there that Secrets Manager refuses
@@ -50,11 +51,13 @@ __all__ = [
     "PUBLISHED_READ_ACTIONS",
     "READ_ACTIONS",
     "REFRESH_ACTIONS",
+    "STORE_ACTIONS",
     "TABLE_KEY_ACTIONS",
     "Secrets",
     "StoredParameters",
     "environment_secrets",
     "grant_announce",
+    "grant_authorize",
     "grant_batch_read",
     "grant_claims",
     "grant_invoke",
@@ -79,11 +82,8 @@ __all__ = [
 
 READ_ACTIONS = ("secretsmanager:GetSecretValue",)
 PUBLISHED_READ_ACTIONS = (*READ_ACTIONS, "secretsmanager:DescribeSecret")
-REFRESH_ACTIONS = (
-    "secretsmanager:GetSecretValue",
-    "secretsmanager:PutSecretValue",
-    "secretsmanager:UpdateSecretVersionStage",
-)
+STORE_ACTIONS = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
+REFRESH_ACTIONS = (*READ_ACTIONS, *STORE_ACTIONS)
 LIST_ACTIONS = ("secretsmanager:ListSecretVersionIds",)
 CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
@@ -129,6 +129,18 @@ def grant_refresh(grantee: iam.IGrantable, which: Secrets, *, lists: bool = Fals
     """
     _grant(grantee, (*REFRESH_ACTIONS, *(LIST_ACTIONS if lists else ())), which.arns)
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
+
+
+def grant_authorize(grantee: iam.IGrantable, which: Secrets, clients: Secrets | None = None) -> None:
+    """Let `grantee` get grants with `token_refresh_worker.grants`: read what is current, store a version, move a label.
+
+    `clients` are the client secrets, of which it reads the current version; None where each document has its own.
+    """
+    grant_read(grantee, which)
+    _grant(grantee, STORE_ACTIONS, which.arns)
+    _grant_key(grantee, ("kms:GenerateDataKey",), which)
+    if clients is not None:
+        grant_read(grantee, clients)
 
 
 def grant_replicate(grantee: iam.IGrantable, which: Secrets, replica: Secrets) -> None:

@@ -29,6 +29,7 @@ error codes of RFC 6749 and values that its profile names: Lambda's runtime prin
 """
 
 import copy
+from datetime import datetime
 from typing import TypeVar
 
 from token_refresh.advice import Advice, in_words
@@ -41,7 +42,12 @@ class TokenRefreshError(Exception):
         what (str): What failed.
         why (str): The reason, if `what` does not tell it.
         fix (str or tuple): What to do, as words and commands.
+        needs_person (bool): Whether somebody has to act. If not, a later run or another try may mend it.
+        retry_at (datetime): When a scheduled run tries again, where that is known; None otherwise.
     """
+
+    needs_person: bool = True
+    retry_at: "datetime | None" = None
 
     def __init__(self, what: str = "", *, why: str = "", fix: str | Advice = ()) -> None:
         super().__init__(what)
@@ -136,9 +142,13 @@ class SecretAccessDenied(SecretStoreError):
 class SecretStoreUnavailable(SecretStoreError):
     """AWS is unreachable, throttles, or is at a limit. Fix: wait; check the network."""
 
+    needs_person = False
+
 
 class TableUnavailable(SecretStoreError):
     """DynamoDB is unreachable, throttles or fails; Secrets Manager may be well. Fix: wait; check the network."""
+
+    needs_person = False
 
 
 class RefreshError(TokenRefreshError):
@@ -158,6 +168,8 @@ class RefreshOutcomeUnknown(RefreshError):
     Fix: Within the grace period the next run repeats it. Otherwise runs wait until shortly before expiry: authorize
     again before then, or wait. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token again now.
     """
+
+    needs_person = False
 
 
 class ResponseKept(RefreshError):
@@ -184,6 +196,8 @@ class KeptTokensUnreadable(RefreshError):
 class TokensNotStored(RefreshError):
     """New tokens arrived but could not be stored before the deadline. Fix: as for `RefreshOutcomeUnknown`."""
 
+    needs_person = False
+
 
 class TokenEndpointUnavailable(RefreshError):
     """The token endpoint is unreachable or asks to retry later. Nothing was redeemed.
@@ -191,12 +205,16 @@ class TokenEndpointUnavailable(RefreshError):
     Fix: Wait; check endpoint and network.
     """
 
+    needs_person = False
+
 
 class InvalidTokenResponse(RefreshError):
     """The response is neither a token response nor an error response of RFC 6749.
 
     Fix: Check `TOKEN_ENDPOINT`, and whether a proxy responds.
     """
+
+    needs_person = False
 
 
 class ClientRejected(RefreshError):
@@ -212,6 +230,8 @@ class TokenRequestRejected(RefreshError):
 
 class DeadlineExceeded(RefreshError):
     """Too little time is left to redeem and store safely. Nothing was redeemed. Fix: raise the function's timeout."""
+
+    needs_person = False
 
 
 class InternalError(TokenRefreshError):

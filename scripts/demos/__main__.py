@@ -9,7 +9,7 @@ from types import FrameType
 
 from demos.surroundings import forget_settings
 
-_DEMOS = {"webhooks": "demos.webhooks", "fleet": "demos.fleets.demo"}
+_DEMOS = {"webhooks": "demos.webhooks", "fleet": "demos.fleets.demo", "customers": "demos.customers"}
 _INTERRUPTED = "\nscripts/demo: interrupted; everything that was started has ended\n"
 _EX_INTERRUPTED = 130
 

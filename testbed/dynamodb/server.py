@@ -48,11 +48,13 @@ class DynamoDbServer(AwsServer):
         if operation == "ListTagsOfResource":
             tags = self.tags.get(request["ResourceArn"].rpartition("/")[2], {})
             return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-        if operation not in {"GetItem", "UpdateItem"}:
+        if operation not in {"DescribeTable", "GetItem", "UpdateItem"}:
             raise ServiceError("UnknownOperationException", f"This server does not know {operation}.")
         table = _table(request)
         if table not in self.tables:
             raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Table: {table} not found")
+        if operation == "DescribeTable":
+            return {"Table": {"TableName": table, "TableArn": self.arn(table)}}
         name, given = self._keys[table], request.get("Key", {})
         if set(given) != {name} or not given[name].get("S"):
             raise invalid("The provided key element does not match the schema")

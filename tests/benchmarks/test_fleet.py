@@ -14,7 +14,9 @@ from testbed.builders import MINUTE
 SMALL = 100
 
 
-@pytest.mark.parametrize("story", ["herd", "steady", "lost-index", "half-quota", "limited", "throttled", "deployment"])
+@pytest.mark.parametrize(
+    "story", ["herd", "copies", "steady", "lost-index", "half-quota", "limited", "throttled", "deployment"]
+)
 def test_goals_of_a_small_fleet(story: str) -> None:
     """With a hundredth of the secrets, and the quotas as they are, every goal is reached."""
     results = list(STORIES[story](SMALL, 1))

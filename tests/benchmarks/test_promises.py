@@ -98,7 +98,7 @@ def test_a_broken_promise_ends_with_status_1(name: str, tmp_path: Path, monkeypa
     """Whatever benchmark measures a broken promise ends with 1, and so does `scripts/bench`; nightly CI runs each."""
     BREAK[name](monkeypatch)
     monkeypatch.setattr(sys, "argv", ["bench"])
-    for path in ("bench", "group.sh"):
+    for path in ("bench", "group.sh", "usage.sh"):
         (tmp_path / "scripts").mkdir(exist_ok=True)
         shutil.copy(ROOT / "scripts" / path, tmp_path / "scripts")
     for path in ("scripts/install", ".venv/bin/python"):

@@ -66,9 +66,10 @@ def test_what_the_response_says_spares_the_secret(came: dict[str, Any]) -> None:
     assert (1, before) == (len(world.endpoint.requests), world.current())
 
 
-def test_the_expected_account_is_stored() -> None:
-    """The right account is stored, also where one side has its identifier as a number."""
-    world = World(merchant_id=7)
+@pytest.mark.parametrize("before", [7, 8])
+def test_the_expected_account_is_stored(before: int) -> None:
+    """The right account is stored, whatever was there, also where one side has its identifier as a number."""
+    world = World(merchant_id=before)
     world.endpoint.responses.append(replace(tokens(7), kept={"merchant_id": "7"}))
 
     complete(world, "square", {"merchant_id": 7}, {})
@@ -83,3 +84,12 @@ def test_reads_that_stay_stale_use_no_code(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(SecretEmpty, match="has no value yet"):
         take_redirect(world.run().parts, "state")
+
+
+def test_a_taken_redirect_is_no_token_document() -> None:
+    """An empty secret whose first exchange failed is still empty for a run: nobody has to mend it."""
+    world = World(stored=False)
+    take_redirect(world.run().parts, "state")
+
+    with pytest.raises(SecretEmpty, match="has no value yet"):
+        world.execute()

@@ -1,17 +1,22 @@
 """`Grants`: an application's own callback, from the link to the stored tokens."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from testbed.aws.faults import Call
+from testbed.policy import Ask, Policy
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -44,7 +49,7 @@ class Application:
             self.client.create_secret(Name=name)
         credentials = {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
         self.client.create_secret(Name=CLIENT, SecretString=json.dumps(credentials))
-        self.settings = {"CLIENT_SECRET_ID": "clients/{provider}", "TOKEN_ENDPOINT": endpoint.url}
+        self.settings = {"CLIENT_SECRET_ID": "clients/{provider}", "TOKEN_ENDPOINT": endpoint.url, "LOG_LEVEL": "ours"}
 
     @property
     def grants(self) -> Grants:
@@ -97,6 +102,7 @@ def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None
 
     assert (SECRET, "eu-central-1", "quickbooks") == (stored.secret_id, stored.region, stored.provider)
     assert ({"realmId": "1"}, None) == (stored.account, stored.published)
+    assert "canary" not in repr(stored)
     document = application.current()
     assert ("canary-refresh", "1", "quickbooks") == tuple(
         document[it] for it in ("refreshToken", "realmId", "provider")
@@ -160,6 +166,22 @@ def test_a_grant_replaces_tokens_alone(application: Application) -> None:
     assert ("meanwhile", "canary-refresh") == (application.current()["note"], application.current()["refreshToken"])
 
 
+@pytest.mark.parametrize("table", [None, "", "another"])
+def test_claims_stay_where_they_are(application: Application, table: str | None) -> None:
+    """A fleet's document goes on naming its table where the settings don't; a setting has precedence, as for runs."""
+    claim = {"claim": "0" * 32, "number": 7, "store": "table", "table": "prod"}
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, **claim}
+    application.put(tokenRefresh=origin)
+    application.settings |= {} if table is None else {"CLAIM_TABLE": table}
+    begun = application.begin()
+
+    application.grants.finish(begun.session, redirect(begun))
+
+    stored = application.current()["tokenRefresh"]
+    assert (table or "prod") == stored["table"]
+    assert (not table) == (claim.items() <= stored.items())
+
+
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_a_double_click_uses_the_code_once(application: Application, *, is_empty: bool) -> None:
     """Of two redirects at once, and of one that comes later, one gets to the provider: a second use costs the grant."""
@@ -203,12 +225,13 @@ def test_a_wrong_redirect_uses_no_code(
     assert [] == application.endpoint.requests
 
 
-def test_an_expired_session(application: Application) -> None:
+@pytest.mark.parametrize("session", [None, {}, {"state": "of another version"}])
+def test_an_expired_session(application: Application, session: dict[str, object] | None) -> None:
     """Where the session is gone, so is the verifier: the user begins again."""
     begun = application.begin(expect=ANYONE)
 
     failing(
-        lambda: application.grants.finish(None, redirect(begun)),
+        lambda: application.grants.finish(session, redirect(begun)),
         ForeignRedirect,
         match="no authorization is under way in this session; its code was not used; let the user begin again",
     )
@@ -281,6 +304,31 @@ def test_it_reads_the_secret_that_it_writes_and_its_client(application: Applicat
     assert ours == {logged.call.arn for logged in application.store.calls}
 
 
+def test_the_printed_policy_is_enough_and_all_of_it_is_needed(application: Application) -> None:
+    """Under the policy of docs/grants.md whole consents succeed; without any one of its permissions none does."""
+    page = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
+    policy = Policy(statements=json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0]))
+
+    def enforce(policy: Policy) -> None:
+        def authorize(call: Call) -> str | None:
+            labels = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
+            action = f"secretsmanager:{call.operation}"
+            return None if policy.allows(Ask(action=action, resource=call.arn or "", context=labels)) else action
+
+        application.store.authorize = authorize
+
+    def connect() -> None:
+        begun = application.begin(expect=ANYONE)
+        application.grants.finish(begun.session, redirect(begun))
+
+    enforce(policy)
+    connect()
+    connect()
+    for grant in policy.grants(["secretsmanager:"]):
+        enforce(policy.without(grant))
+        failing(connect, SecretAccessDenied, match=grant[1])
+
+
 def test_the_copy_is_published(application: Application) -> None:
     """Services get the new access token, and not the refresh token; a copy that is denied waits for the next run."""
     application.client.create_secret(Name="published")
@@ -312,9 +360,20 @@ def test_the_response_of_an_own_exchange(application: Application) -> None:
     assert before == application.current()
 
 
+def test_another_try_after_a_failed_first_one(application: Application) -> None:
+    """The note that the first try left in an empty secret is no obstacle, and nothing of it stays."""
+    for response in (script.error("invalid_grant"), RESPONSE):
+        begun = application.begin(expect=ANYONE, response=response)
+        with suppress(ChangeFailed):
+            application.grants.finish(begun.session, redirect(begun))
+
+    assert ("canary-refresh", 7) == (application.current()["refreshToken"], len(application.current()))
+
+
 def test_what_nobody_could_find_out(application: Application) -> None:
     """To expect an account takes a provider that names it, by the names that the profile has."""
     failing(lambda: application.begin(expect={}), ConfigurationError, match="values for some of realmId, or be ANYONE")
+    failing(lambda: application.begin(expect="1"), ConfigurationError, match="some of realmId, or be ANYONE")
     failing(lambda: application.begin(expect={"team": "1"}), ConfigurationError, match="some of realmId")
     failing(
         lambda: application.grants.begin(SECRET, provider="upwork", expect={"tenant": "1"}),
@@ -330,6 +389,7 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
     application.client.create_secret(Name="copy", SecretString='{"accessToken": "a", "sourceVersionId": "v"}')
     application.put(OTHER, provider="slack")
 
+    failing(lambda: grants.begin(SECRET, provider="quickboks"), ConfigurationError, match="did you mean quickbooks")
     create = "`aws secretsmanager create-secret --name none --region eu-central-1`"
     failing(lambda: grants.begin("none"), SecretNotFound, match=f"Create it: {create}")
     failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="published copy")
@@ -338,6 +398,8 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
         ConfigurationError,
         match="holds tokens of another provider than quickbooks",
     )
+    application.client.put_secret_value(SecretId="copy", SecretBinary=b"another program's")
+    failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="holds a value that is not a token document")
     application.client.delete_secret(SecretId=OTHER)
     failing(lambda: grants.begin(OTHER), SecretNotFound, match="`aws secretsmanager restore-secret")
 

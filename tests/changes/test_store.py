@@ -1,24 +1,37 @@
 """Tokens of a new grant are stored, whatever happens to the secret meanwhile."""
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from run.world import World, refuse
+from run.world import FIRST_CLAIM, World, refuse
+from testbed.builders import DAY, HOST, NOW, SINGLE_USE_IN_TABLE
 from testbed.fakes import PUBLISHED_ID, FakeStore, tokens
-from token_refresh.errors import SecretAccessDenied
+from token_refresh.errors import ConfigurationError, SecretAccessDenied
 from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.changes.past import Past, list_versions
+from token_refresh_worker.changes.restore import check_claims
 from token_refresh_worker.changes.store import SWAPS, NewGrant, StoredGrant
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.stored.origin import in_table
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.stored.origin import IN_VERSIONS, in_table
 
 
 def authorize(world: World, **known: Any) -> StoredGrant:
     """Store the tokens of a new grant; what was known before the consent is `known`."""
     grant = NewGrant(tokens=tokens(7), sent_at=world.clock.service_now)
     return grant.store(world.run().parts, known, dict)
+
+
+def past_of(world: World) -> Past:
+    entries = world.store.versions()
+    listed = [
+        {"VersionId": it.version_id, "CreatedDate": it.created_at, "VersionStages": [*it.labels]} for it in entries
+    ]
+    return Past(parts=world.run().parts, listed=list_versions(listed, world.store, needs_refresh_token=True))
 
 
 def test_an_edit_during_the_consent() -> None:
@@ -73,6 +86,31 @@ def test_a_secret_without_a_value() -> None:
     world = World(stored=False)
 
     assert authorize(world).version_id == world.labels()[CURRENT]
+
+
+def test_a_table_that_an_older_release_did_not_name_is_the_configured_one() -> None:
+    """The claims go on where they are: a new grant follows the newest, an older set comes back, and a move begins."""
+    unnamed = {"host": HOST, "grace_seconds": 0, "store": "table", "claim": FIRST_CLAIM, "number": 1}
+    world = World(policy=SINGLE_USE_IN_TABLE, issued_at=NOW, expires_at=NOW + DAY, tokenRefresh=unnamed)
+    other = World(policy=replace(SINGLE_USE_IN_TABLE, claim_store=IN_VERSIONS), tokenRefresh=unnamed)
+
+    check_claims(past_of(world))
+    with pytest.raises(ConfigurationError, match="table"):
+        check_claims(past_of(other))
+    assert not world.mover().carry_out(in_table("claims"))
+    authorize(world, tokenRefresh=unnamed)
+    assert {"claim": FIRST_CLAIM, "number": 1, "table": "claims"}.items() <= world.current()["tokenRefresh"].items()
+
+
+def test_what_came_with_the_old_grant_goes_with_it() -> None:
+    """A key that a response brings belongs to its grant: where the new one lacks it, the old one's does not stay."""
+    world = World(instance_url="https://old.example", note="an operator's")
+    world.provider = load_provider("salesforce")
+
+    authorize(world, instance_url="https://old.example")
+
+    assert "instance_url" in world.provider.response.kept
+    assert ("an operator's", None) == (world.current()["note"], world.current().get("instance_url"))
 
 
 def test_claims_that_were_moved_during_the_consent() -> None:

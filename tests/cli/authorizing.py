@@ -68,12 +68,16 @@ def stored(store: SecretsManagerServer, secret_id: str = SECRET_ID) -> dict[str,
     return value
 
 
-def paste_into(cli: Cli, monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Any:
-    """Paste an address with the right state and any code."""
+STATE = "one-known-value-that-is-long-enough"
+
+
+def paste_into(cli: Cli, monkeypatch: pytest.MonkeyPatch, *arguments: str, stdin: str = "", **variables: str) -> Any:
+    """Paste an address with the right state and any code; `stdin` answers the questions, too."""
     monkeypatch.setattr(
         "token_refresh_worker.changes.authorization.secrets.token_urlsafe",
-        lambda _: "one-known-value-that-is-long-enough",
+        lambda _: STATE,
     )
-    address = "http://127.0.0.1/callback?code=any&state=one-known-value-that-is-long-enough\n"
+    address = stdin or f"http://127.0.0.1/callback?code=any&state={STATE}\n"
     page = "--authorization-endpoint=https://example.com/authorize"
-    return cli("authorize", "--paste", "--yes", page, *arguments, stdin=address, **variables)
+    yes = () if stdin else ("--yes",)
+    return cli("authorize", "--paste", *yes, page, *arguments, stdin=address, **variables)

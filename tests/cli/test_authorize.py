@@ -13,6 +13,7 @@ import pytest
 
 from cli.authorizing import Person, consent, stored
 from cli.scene import SECRET_ID, Cli
+from testbed.dynamodb.server import DynamoDbServer
 from testbed.fleet_index import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import ConfigurationError
@@ -128,7 +129,7 @@ def test_paste(cli: Cli, client_file: Path) -> None:
     foreign = cli(*fixed, stdin="http://127.0.0.1/callback?code=c&state=s\nhttp://[\nx\nx\nx\n")
     nothing = cli(*fixed)
 
-    assert (1, 1) == (foreign.code, nothing.code)
+    assert (2, 2) == (foreign.code, nothing.code)
     assert 5 == foreign.screen.count("That URL does not belong to this authorization")
     assert "no URL of this authorization was pasted in 5 tries" in foreign.screen
     assert "standard input is empty" in nothing.screen
@@ -160,7 +161,7 @@ def test_awaiting_deletion(cli: Cli, store: SecretsManagerServer) -> None:
 
     ended = cli("authorize")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "restore-secret" in ended.screen
 
 
@@ -181,7 +182,7 @@ def test_endpoint_in_the_clear(cli: Cli) -> None:
         UPWORK_CLIENT_SECRET="hush",
     )
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "AUTHORIZATION_ENDPOINT must be https" in ended.screen
 
 
@@ -213,6 +214,42 @@ def test_into_a_fleet(  # noqa: PLR0917 - fixtures
     assert "table" == stored(store)["tokenRefresh"]["store"]
 
 
+@pytest.mark.parametrize("by_tag", [True, False], ids=["the table's tag", "a setting"])
+def test_into_a_fleet_with_copies(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    store: SecretsManagerServer,
+    environment: dict[str, str],
+    client_file: Path,
+    person: Callable[..., Person],
+    free_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    by_tag: bool,  # noqa: FBT001 - a parameter of pytest
+) -> None:
+    """The copy is made before the browser opens; a tag alone gives it no token, and an operator's setting does."""
+    monkeypatch.setattr("token_refresh_worker.cli.authorize.find_index", lambda *_: MemoryIndex())
+    copy, page = f"published/{SECRET_ID}", person(consent)
+    uri = f"http://127.0.0.1:{free_port}/callback"
+    with DynamoDbServer() as tables:
+        tables.create_table("prod", key="secret_arn")
+        tables.tags["prod"] = {"token-refresh:published-under": "published/"} if by_tag else {}
+        environment[tables.endpoint_variable] = tables.url
+        settings = {} if by_tag else {"PUBLISHED_SECRET_ID": "published/{secret}"}
+
+        ended = cli(
+            "authorize", f"--client-file={client_file}", f"--redirect-uri={uri}", "--fleet=prod", "--yes", **settings
+        )
+
+    assert (0, True) == (ended.code, page is not None), ended.screen
+    versions = store.client().describe_secret(SecretId=copy).get("VersionIdsToStages", {})
+    if by_tag:
+        assert {} == versions
+        assert f"Its next run publishes to secret {copy}." in ended.screen
+        return
+    published = json.loads(store.client().get_secret_value(SecretId=copy)["SecretString"])
+    assert stored(store)["accessToken"] == published["accessToken"]
+    assert f"Published: secret {copy} has the new access token." in ended.screen
+
+
 def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A misspelt fleet ends the command before the browser opens: a grant would be given and not be stored."""
 
@@ -224,5 +261,5 @@ def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch
 
     ended = cli("authorize", f"--client-file={client_file}", "--fleet=prdo", "--yes")
 
-    assert (1, False) == (ended.code, "Authorize in the browser" in ended.screen)
+    assert (2, False) == (ended.code, "Authorize in the browser" in ended.screen)
     assert "table prdo" in ended.screen

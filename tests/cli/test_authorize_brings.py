@@ -165,7 +165,7 @@ def test_a_company_reaches_every_reader(
     assert {"realmId": "9130"} == extra("qb") == extra("copy")
 
     someone = person(adding(realmId="77"))
-    assert 0 == cli(*fixed, **settings).code
+    assert 0 == cli(*fixed, "--another-account", **settings).code
     someone.leave()
     assert {"realmId": "77"} == extra("qb") == extra("copy")
 
@@ -185,7 +185,7 @@ def test_a_redirect_without_its_company(  # noqa: PLR0917 - fixtures
 
     ended = cli("authorize", f"--client-file={client_file}", LOCAL.format(free_port), "--yes", PROVIDER="quickbooks")
 
-    assert (1, [400]) == (ended.code, [page.status_code for page in someone.leave().pages])
+    assert (2, [400]) == (ended.code, [page.status_code for page in someone.leave().pages])
     assert "realmId is" in ended.screen
     assert before == len(provider.requests())
 
@@ -214,7 +214,7 @@ def test_a_redirect_chooses_the_data_center(  # noqa: PLR0917 - fixtures
     ended = cli(*fixed, **settings)
     someone.leave()
 
-    assert (1, 0) == (refused.code, ended.code), ended.screen
+    assert (2, 0) == (refused.code, ended.code), ended.screen
     assert "location is none that the profile lists" in refused.screen
     assert {"place": "eu"} == stored(store)["providerVariables"]
     assert "place eu" in ended.screen
@@ -234,7 +234,7 @@ def test_where_no_redirect_to_this_machine_works(
 
     ended = cli("authorize", f"--client-file={client_file}", "--scope=a b", "--variable=x=y", f"--provider={name}")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert someone.pages == []
     printed = " ".join(ended.screen.split())
     assert "accepts no redirect to this machine" in printed
@@ -292,9 +292,9 @@ def test_pasted_redirects(
     assert "the provider did not authorize (access_denied)" in denied.screen
     assert "(RFC 9207): its code was not used" in " ".join(mixed.screen.split())
     assert before == len(provider.requests())
-    assert [1, 1, 1] == [ended.code for ended in (foreign, denied, mixed)]
+    assert [2, 2, 2] == [ended.code for ended in (foreign, denied, mixed)]
     used = cli(*fixed, stdin=f"{own}?code=used-before&state={known}\n")
-    assert (1, 1) == (used.code, len(provider.requests()) - before)
+    assert (2, 1) == (used.code, len(provider.requests()) - before)
     assert "the code was used, has expired" in " ".join(used.screen.split())
     with pytest.raises(Exception, match="ResourceNotFound"):
         stored(store)

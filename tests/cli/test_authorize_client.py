@@ -33,7 +33,7 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode
 
     ended = cli("authorize", f"--client-file={path}")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert printed in ended.screen
 
 
@@ -68,7 +68,7 @@ def test_a_folder_is_no_client_file(cli: Cli, tmp_path: Path) -> None:
 
     ended = cli("authorize", f"--client-file={tmp_path}")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "can't be read (Is a directory)" in ended.screen
     assert "chmod" not in ended.screen
 
@@ -79,7 +79,7 @@ def test_client_from_standard_input(cli: Cli, endpoint: TokenEndpoint, environme
 
     ended = cli("authorize", "--client-id=me", stdin="")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "Client secret: standard input is empty" in ended.screen
 
 
@@ -107,7 +107,7 @@ def test_client_secret_elsewhere(cli: Cli, store: SecretsManagerServer) -> None:
 
     ended = cli("authorize", "--client-id=other", CLIENT_SECRET_ID="client")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "reads the client credentials from secret client (CLIENT_SECRET_ID)" in ended.screen
 
 

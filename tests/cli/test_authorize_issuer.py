@@ -118,5 +118,5 @@ def test_a_mixed_up_redirect_ends_the_command(
         "authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback", "--yes"
     )
 
-    assert (1, [400]) == (ended.code, [page.status_code for page in someone.leave().pages])
+    assert (2, [400]) == (ended.code, [page.status_code for page in someone.leave().pages])
     assert "its code was not used" in ended.screen

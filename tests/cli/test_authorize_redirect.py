@@ -70,7 +70,7 @@ def test_the_page_that_leads_to_the_provider(
 
     ended = cli("authorize", f"--client-file={client_file}", f"--redirect-uri={redirect_uri}", "--yes")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "was opened twice, perhaps by somebody else on this machine" in ended.screen
     assert [302, 400] == [visit.status_code for visit in visits]
     assert "no-referrer" == visits[0].headers["Referrer-Policy"]
@@ -84,7 +84,7 @@ def test_too_late(cli: Cli, client_file: Path, free_port: int) -> None:
 
     ended = cli("authorize", f"--client-file={client_file}", redirect, "--no-browser", "--timeout=1", "--yes")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "no redirect came within 1 s" in ended.screen
 
 
@@ -94,7 +94,7 @@ def test_port_taken(cli: Cli, client_file: Path, endpoint: TokenEndpoint) -> Non
         "authorize", f"--client-file={client_file}", f"--redirect-uri=http://{endpoint.address}/callback", "--yes"
     )
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"can't listen at {endpoint.address}" in ended.screen
     assert "client_id=" not in ended.screen, "no address to authorize at was printed"
 
@@ -105,7 +105,7 @@ def test_ipv6(cli: Cli, client_file: Path, free_port: int) -> None:
 
     ended = cli("authorize", f"--client-file={client_file}", redirect, "--no-browser", "--timeout=1", "--yes")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"redirect_uri=http%3A%2F%2F%5B%3A%3A1%5D%3A{free_port}" in ended.err
     assert "no redirect came within 1 s" in ended.screen
 

@@ -35,7 +35,7 @@ def test_refused(  # noqa: PLR0917 - fixtures
         "authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback", "--yes"
     )
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert printed in ended.screen
     assert "Not authorized" in someone.leave().pages[0].text
     assert 3 == cli("status").code
@@ -102,6 +102,10 @@ def test_a_secret_that_may_not_be_described(
         (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint rejected the client"),
         (script.html(403), "check the token endpoint (TOKEN_ENDPOINT), then run authorize again"),
         (script.status(500), "sent no tokens (HTTP 500)"),
+        (
+            script.status(200, b'{"data":{"accessToken":"canary-1","refreshToken":"canary-2"}}'),
+            "no usable access_token; /data/accessToken: text of 8 characters (letters, digits, others); /data/refresh",
+        ),
     ],
 )
 def test_no_tokens(  # noqa: PLR0917 - fixtures
@@ -118,5 +122,6 @@ def test_no_tokens(  # noqa: PLR0917 - fixtures
 
     ended = paste_into(cli, monkeypatch, UPWORK_CLIENT_ID="me", UPWORK_CLIENT_SECRET="hush")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert printed in ended.screen
+    assert "canary" not in ended.screen

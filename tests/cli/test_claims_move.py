@@ -159,7 +159,7 @@ def test_a_table_that_is_not_there(cli: Cli, tokens: Tokens, table: DynamoDbServ
 
     ended = cli("claims", "move", "--to=table", "--table=mistyped")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "mistyped" in ended.screen
     assert "refreshed" == outcome(cli)
     assert {} == table.tables[TABLE]
@@ -225,7 +225,7 @@ def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
     ended = cli("claims", "move", "--to=table")
     there = cli("claims", "move", "--to=versions")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
     assert "are in the secret already" in there.screen
 
@@ -238,7 +238,7 @@ def test_claims_in_the_secret_after_all(cli: Cli, tokens: Tokens, table: DynamoD
 
     ended = cli("claims", "move", "--to=table", f"--table={OTHER}", CLAIM_TABLE=TABLE)
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "are in the secret, and the settings keep them in table claims" in ended.screen
     assert {} == table.tables[OTHER]
 
@@ -251,7 +251,7 @@ def test_a_table_that_lost_its_claims(cli: Cli, tokens: Tokens, table: DynamoDbS
 
     ended = cli("claims", "move", "--to=versions")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "has lost the newest claims" in ended.screen
     assert f"token-refresh refresh {SECRET_ID}" in ended.screen
 
@@ -295,7 +295,7 @@ def test_nothing_is_lost(cli: Cli, tokens: Tokens, table: DynamoDbServer, monkey
     assert "names no claim table" in in_versions.screen
     assert f"claims move {SECRET_ID} --region eu-central-1 --to table --table NAME --lost" in to_versions.screen
     assert "became current meanwhile" in changed.screen
-    assert (1, 1) == (in_versions.code, changed.code)
+    assert (2, 1) == (in_versions.code, changed.code)
 
 
 def test_a_rejected_attempt_comes_along(
@@ -352,7 +352,7 @@ def test_a_move_invents_no_host(cli: Cli, tokens: Tokens, table: DynamoDbServer)
     unchanged = tokens.current()
     named = cli("claims", "move", "--to=table", f"--table={TABLE}", "--provider=google", **unnamed)
 
-    assert (1, old) == (refused.code, unchanged)
+    assert (2, old) == (refused.code, unchanged)
     assert "nothing names the provider" in refused.screen
     command = f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table {TABLE} --provider NAME"
     assert command in refused.screen

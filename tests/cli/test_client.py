@@ -27,7 +27,7 @@ def test_beside_the_tokens(cli: Cli, tokens: Tokens, right: Path, endpoint: Toke
     stored = tokens.current()
     refreshed = cli("refresh", "--force")
 
-    assert (1, 0, 0) == (rejected.code, replaced.code, refreshed.code), refreshed.screen
+    assert (2, 0, 0) == (rejected.code, replaced.code, refreshed.code), refreshed.screen
     assert f"token-refresh client {SECRET_ID} --region eu-central-1" in rejected.screen
     assert f"token-refresh refresh {SECRET_ID} --force --region eu-central-1" in replaced.screen
     assert before | {"clientSecret": endpoint.client_secret} == stored
@@ -98,7 +98,7 @@ def test_an_edited_client_id(cli: Cli, tokens: Tokens, right: Path, endpoint: To
 
     refused, meant = cli("client", *file, stdin="\n"), cli("client", *file, "--yes")
     other = cli("client", *file, "--client-id", "another")
-    assert (1, 1, 1) == (refused.code, meant.code, other.code)
+    assert (1, 2, 2) == (refused.code, meant.code, other.code)
     assert f"Client edited is stored for the tokens of secret {SECRET_ID}, and you gave client" in refused.screen
     assert f"token-refresh client {SECRET_ID} --client-id {endpoint.client_id} --region eu-central-1" in meant.screen
     assert f"token-refresh authorize {SECRET_ID} --client-id {endpoint.client_id}" in meant.screen
@@ -121,13 +121,13 @@ def test_white_space(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpo
     spoilt = json.loads(right.read_text()) | {field: f" {json.loads(right.read_text())[field]}"}
     right_text = right.read_text()
     wrong = written(right.parent, spoilt)
-    assert f"client.json: {named}" in cli("client", "--client-file", str(wrong)).screen
+    assert f"client.json: {named}" in cli("client", "--client-file", str(wrong), COLUMNS="500").screen
     written(right.parent, right_text)
 
     found = [cli("status"), cli("refresh"), cli("authorize", "--yes", "--no-browser")]
     assert [] == endpoint.requests
     found.append(cli("doctor"))
-    assert [2, 1, 1, 1] == [ended.code for ended in found]
+    assert [2, 2, 2, 1] == [ended.code for ended in found]
     for ended in found:
         assert named in ended.screen
         assert f"token-refresh client {SECRET_ID} --region eu-central-1" in ended.screen
@@ -158,7 +158,7 @@ def test_no_tokens(  # noqa: PLR0917 - fixtures, and what is seen
 
     ended = cli("client", "--client-file", str(right))
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"{said} {SECRET_ID} --region eu-central-1" in ended.screen
 
 

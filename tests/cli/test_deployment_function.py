@@ -89,6 +89,19 @@ def test_a_provider_that_was_given(aws: Aws, endpoint: TokenEndpoint, environmen
     assert {name: ["CLIENT_SECRET_ID", "REFRESH_WINDOW_SECONDS", "RUN_PERIOD_SECONDS"] for name in taken} == taken
 
 
+def test_doctor_checks_the_function(cli: Cli, aws: Aws, store: SecretsManagerServer) -> None:
+    """`doctor` needs no name: the tag leads to the function, and no printed command has a placeholder."""
+    ended = cli("doctor")
+    aws.function["Environment"]["Variables"]["PROVIDER"] = "xreo"
+    wrong = cli("doctor")
+    store.clock_offset_seconds = int((20 * HOUR).total_seconds())
+    late = cli("status")
+
+    assert "ok function: worker, deployed" in ended.screen
+    assert "FAILED function's settings: every run fails" in wrong.screen
+    assert not [said for said in (ended, wrong, late) if "NAME" in said.screen.replace("scripts/deploy NAME", "")]
+
+
 @pytest.mark.parametrize(
     "tags", [{}, {STACK_TAG: f"{STACK}2", LOGICAL_ID_TAG: Made.FUNCTION}, {STACK_TAG: STACK, LOGICAL_ID_TAG: "Api"}]
 )

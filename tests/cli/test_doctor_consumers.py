@@ -68,7 +68,7 @@ def test_a_published_secret_with_a_refresh_token(
     client.create_secret(Name="published")
     leak = client.put_secret_value(SecretId="published", SecretString=json.dumps({key: "the-grant"}))["VersionId"]
     current = published_check(cli)
-    cli("refresh", "--force", **PUBLISHED)
+    cli("refresh", **PUBLISHED)
     previous = published_check(cli)
     client.update_secret_version_stage(SecretId="published", VersionStage="AWSPREVIOUS", RemoveFromVersionId=leak)
     without_labels = published_check(cli)

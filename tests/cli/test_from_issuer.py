@@ -114,7 +114,7 @@ def test_what_is_asked_for_must_make_sense(cli: Cli, arguments: tuple[str, ...],
     """A URL, folder or name that can't be right is an error before anything is sent."""
     ended = cli("providers", "--from-issuer", *arguments)
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert said in ended.screen
 
 

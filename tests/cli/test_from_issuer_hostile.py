@@ -83,7 +83,7 @@ def ask(cli: Cli, folder: Path, url: str, *options: str) -> Ended:
 def refusal(cli: Cli, folder: Path, url: str, *options: str) -> str:
     """Give what is said about a URL that gives no profile."""
     ended = ask(cli, folder, url, *options)
-    assert 1 == ended.code, ended.screen
+    assert 2 == ended.code, ended.screen
     assert "nothing was written" in ended.screen
     assert [] == list(folder.iterdir())
     return ended.screen

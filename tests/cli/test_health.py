@@ -91,7 +91,7 @@ def test_client_credentials(cli: Cli, client_secret: Any, store: SecretsManagerS
     assert "secret client in eu-central-1 is marked for deletion" in deleted.screen
     assert "aws secretsmanager restore-secret --secret-id client --region eu-central-1" in deleted.screen
     assert "next run fails: it finds no client credentials" in due.screen
-    assert (1, 1) == (dry.code, real.code)
+    assert (2, 2) == (dry.code, real.code)
     assert "canary" not in overwritten.screen
 
 
@@ -209,7 +209,7 @@ def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoin
 
     status, refresh, doctor = cli("status"), cli("refresh", "--force"), cli("doctor")
 
-    assert (2, 1, 1) == (status.code, refresh.code, doctor.code)
+    assert (2, 2, 1) == (status.code, refresh.code, doctor.code)
     assert "every run fails: the tokens belong to api.example.com, and the settings name 127.0.0.1" in status.screen
     assert "fails: TOKEN_ENDPOINT does not fit the stored tokens" in status.screen
     assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in status.screen
@@ -280,7 +280,7 @@ def test_locked_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, en
     environment["REPLAY_GRACE_SECONDS"] = "0"
     tokens.store(expires_in=HOUR)
     store.fault("deny", "UpdateSecretVersionStage", times=None)
-    assert 1 == cli("refresh").code
+    assert 2 == cli("refresh").code
     store.secrets.call("UpdateSecret", {"SecretId": SECRET_ID, "KmsKeyId": "new"}, now=store.now())
     store.secrets.refuse(SECRET_ID, "")
     store.clock_offset_seconds += 1000
@@ -313,7 +313,8 @@ def test_a_set_older_than_the_ledger(
     ended = cli("status")
 
     assert 2 == ended.code
-    assert "the current tokens are older than all refreshes that are still known" in ended.screen
-    assert f"token-refresh restore {SECRET_ID} --version {newest}" in ended.screen
+    assert "older than all refreshes that are still known" in ended.screen
+    assert f"token-refresh restore {SECRET_ID} " in ended.screen
+    assert f" --version {newest}" in ended.screen
     assert 0 == cli("restore", "--version", newest, "--yes").code
     assert 0 == cli("refresh", "--force").code

@@ -30,6 +30,16 @@ def test_the_current_version(cli: Cli) -> None:
     assert (0, True) == (ended.code, "published: the current version" in ended.screen)
 
 
+def test_a_copy_of_a_fleet(cli: Cli, store: SecretsManagerServer) -> None:
+    """A fleet's setting has the token secret's name in it, and `refresh` and `status` find the copy by that."""
+    copy = f"copies/{SECRET_ID}"
+    store.client().create_secret(Name=copy)
+
+    assert 0 == cli("refresh", PUBLISHED_SECRET_ID="copies/{secret}").code
+    ended = cli("status", PUBLISHED_SECRET_ID="copies/{secret}")
+    assert (0, True) == (ended.code, f"{copy}: the current version" in ended.screen)
+
+
 @pytest.mark.parametrize(("seconds", "code"), [(2300, 1), (2500, 2)])
 def test_behind(cli: Cli, tokens: Tokens, store: SecretsManagerServer, seconds: int, code: int) -> None:
     """A copy of an older version needs attention, and after one period it is broken: no run updates it."""

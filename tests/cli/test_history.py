@@ -5,7 +5,8 @@ from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.change import PROBE_VERSION_ID, REDIRECT_NOTE
+from token_refresh_worker.changes.change import PROBE_VERSION_ID
+from token_refresh_worker.core.versions import REDIRECT_NOTE
 
 
 def kinds(cli: Cli, *flags: str) -> list[tuple[str, list[str]]]:
@@ -72,7 +73,7 @@ def test_not_found(cli: Cli) -> None:
     """A secret that is not there has no history."""
     ended = cli("history")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "SecretNotFound" in ended.err
 
 

@@ -47,7 +47,7 @@ def test_a_provider_that_does_not_know_the_operator(
 
     ended = paste_into(cli, monkeypatch, "--client-id=me")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "which names your own AWS role" in ended.screen
     assert "aws iam get-role --role-name NAME --query Role.Arn" in ended.screen
 

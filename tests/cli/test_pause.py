@@ -147,7 +147,7 @@ def test_a_member_of_a_fleet(cli: Cli, tokens: Tokens, store: SecretsManagerServ
 
     paused, resumed = cli("pause", "--for=1h", "--why=theirs"), cli("resume")
 
-    assert (1, 1) == (paused.code, resumed.code)
+    assert (2, 2) == (paused.code, resumed.code)
     fleet = f"--fleet prod --secret {SECRET_ID}"
     assert f"token-refresh fleet pause {fleet} --for 1h --why theirs --region eu-central-1" in paused.screen
     assert f"token-refresh fleet resume {fleet} --region eu-central-1" in resumed.screen
@@ -160,7 +160,7 @@ def test_claims_that_are_elsewhere(cli: Cli, tokens: Tokens) -> None:
 
     ended = cli("pause")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"token-refresh claims move {SECRET_ID}" in ended.screen
 
 
@@ -173,7 +173,7 @@ def test_kept_tokens(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
 
     ended = cli("pause")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"Store them first: token-refresh refresh {SECRET_ID} --region eu-central-1" in ended.screen
     assert "kept_tokens" in item
 
@@ -220,7 +220,7 @@ def test_a_request_that_may_be_repeated(
     cli("refresh", "--force", "--yes")
     after = cli("pause", "--for=24h")
 
-    assert (1, 0, 0) == (refused.code, short.code, after.code), after.screen
+    assert (2, 0, 0) == (refused.code, short.code, after.code), after.screen
     assert "the provider lets a run repeat it until" in refused.screen
     assert f"Let a run repeat it first: token-refresh refresh {SECRET_ID} --region" in refused.screen
     assert 1 == len(endpoint.requests)
@@ -239,7 +239,7 @@ def test_a_grant_that_ends_in_the_pause(cli: Cli, tokens: Tokens) -> None:
     store(ends_at - DAY)
     late = cli("pause", "--for=6h")
 
-    assert (1, 0, 0) == (refused.code, short.code, late.code)
+    assert (2, 0, 0) == (refused.code, short.code, late.code)
     assert "ends at" in refused.screen
     assert "Choose a shorter --for" in refused.screen
 
@@ -273,7 +273,7 @@ def test_a_newer_pause_of_somebody_else(cli: Cli, tokens: Tokens, store: Secrets
     store.authorize = faster
     ended = cli("resume")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"that pause stays. Look at it: token-refresh status {SECRET_ID}" in ended.screen
     assert "of somebody else" == cli("status", "--json").json["paused"]["why"]
 
@@ -321,7 +321,7 @@ def test_a_move_that_is_not_complete(stage: Stage, monkeypatch: pytest.MonkeyPat
 
     ended = stage.cli("pause")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"token-refresh claims move {SECRET_ID}" in ended.screen
 
 

@@ -47,7 +47,7 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
     malformed = cli("authorize", "--provider=shopify", "--variable=shop", "--paste", "--yes", **CLIENT)
 
     assert "https://my-shop.myshopify.com/admin/oauth/authorize" == page(filled)[0]
-    assert (1, 1, 64) == (missing.code, hostile.code, malformed.code)
+    assert (2, 2, 64) == (missing.code, hostile.code, malformed.code)
     assert "needs the variable shop" in missing.screen
     assert "needs the variable shop" in hostile.screen
 
@@ -68,7 +68,7 @@ def test_no_page(cli: Cli, arguments: list[str], said: str) -> None:
     """Without an authorization page nothing is asked, and it says what to give."""
     ended = cli("authorize", "--paste", "--yes", *arguments, **CLIENT)
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert said in ended.screen
 
 

@@ -94,7 +94,7 @@ def test_an_unknown_provider_is_an_error(cli: Cli) -> None:
     """A name without a profile says how to see all names."""
     ended = cli("providers", "nowhere")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "there is no provider profile of that name" in " ".join(ended.err.split())
 
 
@@ -146,7 +146,7 @@ def test_a_profile_that_could_not_work(cli: Cli, profile: Path, added: str, said
 
     ended = cli("providers", "--check", str(profile))
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert said in ended.screen
 
 

@@ -64,18 +64,43 @@ def test_no_command_shows_a_byte_of_it(cli: Cli, held: Ended, command: str) -> N
 
     assert held.code
     assert CANARY not in shown.screen
-    assert "can't be read" in shown.screen or command in {"doctor", "recover"}
+    assert "can't be read" in shown.screen or command == "recover"
 
 
-def test_status_and_history_name_it(cli: Cli, held: Ended) -> None:
-    """`status` is broken and names the command; `history` lists the version and the attempt."""
-    status, history = cli("status", **SINGLE_USE), cli("history", **SINGLE_USE)
+def test_status_doctor_and_history_name_it(cli: Cli, held: Ended) -> None:
+    """`status` and `doctor` are broken and name the command; `history` lists the version and the attempt."""
+    status, doctor, history = (cli(command, **SINGLE_USE) for command in ("status", "doctor", "history"))
 
     assert held.code
     assert 2 == status.code
-    assert "it is kept, and may hold the new tokens" in status.screen
-    assert "token-refresh recover" in status.screen
+    for shown in (status, doctor):
+        assert "it is kept, and may hold the new tokens" in shown.screen
+        assert "token-refresh recover" in shown.screen
     assert "response that can't be read" in history.screen
+
+
+def test_status_names_it_before_the_tokens_are_due(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A forced refresh may have used up the token of a set that is still good."""
+    tokens.store(expires_in=timedelta(hours=20))
+    answer(endpoint, {"data": {"accessToken": "a", "refreshToken": "r"}})
+    cli("refresh", "--force", **SINGLE_USE)
+
+    status = cli("status", **SINGLE_USE)
+
+    assert "nothing is due" in status.screen or "fresh" in status.screen
+    assert "token-refresh recover" in status.screen
+
+
+def test_machines_get_one_object(cli: Cli, held: Ended) -> None:
+    """The fields with their pointers, and then the version that was stored; no value of the response."""
+    listed = cli("recover", "--json", **SINGLE_USE)
+    stored = cli("recover", "--json", *POINTERS, **SINGLE_USE)
+
+    assert held.code
+    assert {"pointer": "/data/0/ttl", "shape": "number"} in listed.json["fields"]
+    assert {"secret_id", "claim_id", "claimed_at", "length_bytes", "fields"} == {*listed.json}
+    assert {"secret_id", "version_id"} == {*stored.json}
+    assert CANARY not in listed.out + stored.out
 
 
 @pytest.mark.parametrize(
@@ -93,7 +118,7 @@ def test_a_wrong_pointer_stores_nothing(cli: Cli, held: Ended, options: list[str
     refused = cli("recover", "--yes", *options, **SINGLE_USE)
 
     assert held.code
-    assert 1 == refused.code
+    assert 2 == refused.code
     assert why in refused.screen
     assert 0 == cli("recover", **SINGLE_USE).code
 
@@ -105,7 +130,7 @@ def test_what_was_recovered_is_not_recovered_again(cli: Cli, held: Ended) -> Non
 
     again = cli("recover", *POINTERS, **SINGLE_USE)
 
-    assert 1 == again.code
+    assert 2 == again.code
     assert "no response for the current refresh token of" in again.screen
 
 
@@ -117,7 +142,7 @@ def test_tokens_that_do_not_fit_are_not_stored(cli: Cli, held: Ended, tokens: To
 
     refused = cli("recover", *POINTERS, **SINGLE_USE)
 
-    assert (1, True) == (refused.code, "don't fit into a value" in refused.screen)
+    assert (2, True) == (refused.code, "don't fit into a value" in refused.screen)
     assert "token-refresh authorize" in refused.screen
 
 
@@ -131,7 +156,7 @@ def test_only_one_of_two_recoveries_stores(cli: Cli, held: Ended, monkeypatch: p
 
     late = cli("recover", "--access-token=/data/0/refreshToken", "--same-refresh-token", **SINGLE_USE)
 
-    assert [0, 1] == [others[0].code, late.code]
+    assert [0, 2] == [others[0].code, late.code]
     assert "other tokens are stored for that refresh" in late.screen
     assert "token-refresh refresh" in late.screen
 

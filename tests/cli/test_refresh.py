@@ -72,7 +72,7 @@ def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
 
     ended = cli("refresh")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "the token endpoint sent no tokens: HTTP 400 with invalid_grant" in ended.screen
     assert "ReauthorizationRequired" in ended.err
     assert "token-refresh authorize" in ended.screen
@@ -173,7 +173,7 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
 
     assert (0, "refreshed") == (refreshed.code, refreshed.json["outcome"])
     assert "| info token_refresh_finished outcome=refreshed attempts=1 duration_ms=" in refreshed.screen
-    assert 1 == failed.code
+    assert 2 == failed.code
     assert "function worker failed with ReauthorizationRequired: the provider rejected" in failed.screen
     cli("refresh", "--invoke=worker", "--resend", "attempt-1")
     assert {"force": False, "dry_run": False, "resend": "attempt-1"} == deployed.events.pop()
@@ -197,7 +197,7 @@ def test_another_function(cli: Cli, deployed: Lambda, response: tuple[str | None
 
     ended = cli("refresh", "--invoke=worker")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert printed in ended.screen
     assert "canary" not in ended.screen
 
@@ -217,7 +217,7 @@ def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) ->
     unreachable = cli("refresh", "--invoke=worker")
 
     assert [] == deployed.events
-    assert (1, 1) == (missing.code, unreachable.code)
+    assert (2, 1) == (missing.code, unreachable.code)
     assert "function other in eu-central-1 does not exist (lambda:InvokeFunction)" in missing.screen
     assert "aws lambda list-functions --query 'Functions[].FunctionName' --region eu-central-1" in missing.screen
     assert "lambda:InvokeFunction on function worker in eu-central-1 got no response" in unreachable.screen

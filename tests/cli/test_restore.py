@@ -91,7 +91,7 @@ def test_restore_of_a_used_set(cli: Cli, tokens: Tokens, store: SecretsManagerSe
 
     ended = cli("restore", f"--version={version_id}", "--yes")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "the tokens that it brought are gone" in ended.screen
     assert f"Get a new token set: token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
 
@@ -109,7 +109,7 @@ def test_an_edited_copy_is_the_same_set(cli: Cli, tokens: Tokens) -> None:
     assert "was redeemed at" in ended.screen
 
 
-@pytest.mark.parametrize(("at_the_claim", "now", "code"), [("0", "86400", 1), ("86400", "0", 1), ("86400", "86400", 0)])
+@pytest.mark.parametrize(("at_the_claim", "now", "code"), [("0", "86400", 2), ("86400", "0", 2), ("86400", "86400", 0)])
 def test_restore_of_an_unknown_outcome(
     cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, *, at_the_claim: str, now: str, code: int
 ) -> None:
@@ -134,7 +134,7 @@ def test_restore_of_another_provider_s_set(cli: Cli, tokens: Tokens) -> None:
 
     ended = cli("restore", f"--version={version_id}", "--yes")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "belongs to api.example.com, and TOKEN_ENDPOINT is at 127.0.0.1" in ended.screen
     assert current == cli("history", "--json").json["versions"][0]["version_id"]
 
@@ -168,7 +168,7 @@ def test_restore_of_a_rejected_set(cli: Cli, tokens: Tokens, endpoint: TokenEndp
 
     ended = cli("restore", "--yes")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "the provider rejected that set's refresh token" in ended.screen
 
 
@@ -198,7 +198,7 @@ def test_nothing_to_restore(cli: Cli, tokens: Tokens, arguments: tuple[str, ...]
 
     ended = cli("restore", *arguments)
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"List the versions: token-refresh history {SECRET_ID} --region eu-central-1" in ended.screen
 
 
@@ -208,7 +208,7 @@ def test_the_current_version(cli: Cli, tokens: Tokens) -> None:
 
     ended = cli("restore", f"--version={version_id}")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "is the current one" in ended.screen
 
 
@@ -242,5 +242,5 @@ def test_restore_of_a_version_without_tokens(cli: Cli, tokens: Tokens) -> None:
 
     ended = cli("restore", f"--version={other}")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"version {other} holds no token set" in ended.screen

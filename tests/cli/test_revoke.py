@@ -68,7 +68,7 @@ def test_a_grant_is_revoked(cli: Cli, grant: str, provider: AuthorizationServer,
     status = cli("status")
     assert (2, True) == (status.code, "was revoked on purpose at" in status.screen)
     assert [f"token-refresh authorize {SECRET_ID} --region eu-central-1"] == commands_in(status)
-    assert (1, True) == ((failed := cli("refresh", "--force", "--yes")).code, "SecretEmpty" in failed.screen)
+    assert (2, True) == ((failed := cli("refresh", "--force", "--yes")).code, "SecretEmpty" in failed.screen)
 
 
 def test_nothing_without_a_yes(cli: Cli, grant: str, provider: AuthorizationServer) -> None:
@@ -94,7 +94,7 @@ def test_a_grant_that_was_revoked_meanwhile(
 
     late = cli("revoke")
 
-    assert (1, True) == (late.code, "was revoked on purpose at" in late.screen)
+    assert (2, True) == (late.code, "was revoked on purpose at" in late.screen)
     assert others == [str(store.client().describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"])]
 
 
@@ -109,7 +109,7 @@ def test_a_copy_that_was_left_behind(cli: Cli, store: SecretsManagerServer, monk
             lambda self, *label, **where: PUBLISHED not in self.arn and move(self, *label, **where),
         )
         ended = cli("revoke", "--yes")
-    assert (1, True) == (ended.code, "a run published to secret published meanwhile" in ended.screen)
+    assert (2, True) == (ended.code, "a run published to secret published meanwhile" in ended.screen)
     assert [f"token-refresh revoke {SECRET_ID} --region eu-central-1"] == commands_in(ended)
     version_id = store.client().describe_secret(SecretId=SECRET_ID)
 
@@ -137,7 +137,7 @@ def test_a_provider_without_an_endpoint(cli: Cli, tokens: Tokens, endpoint: Toke
 
     refused = cli("revoke", "--yes")
 
-    assert 1 == refused.code
+    assert 2 == refused.code
     assert "the profile upwork has no revocation endpoint for 127.0.0.1; nothing was sent or stored" in refused.screen
     assert (
         "Sign in to Upwork (www.upwork.com) as who gave the grant, and disconnect this client there" in refused.screen
@@ -164,13 +164,14 @@ def test_a_client_without_a_grant(cli: Cli, tokens: Tokens) -> None:
 
     ended = cli("revoke", "--yes", PROVIDER="paypal", TOKEN_ENDPOINT="")
 
-    assert (1, True) == (ended.code, "PayPal has no grant" in ended.screen)
+    assert (2, True) == (ended.code, "PayPal has no grant" in ended.screen)
 
 
 class Fleet:
     """A fleet with its table of claims, and one row for the secret."""
 
     def __init__(self, store: SecretsManagerServer, environment: dict[str, str], tables: DynamoDbServer) -> None:
+        self.tables = tables
         tables.create_table("prod", key="secret_arn")
         environment[tables.endpoint_variable] = tables.url
         tag = {"Key": "token-refresh:fleet", "Value": "prod"}
@@ -194,7 +195,7 @@ def fleet(
 def test_a_member_of_a_fleet(cli: Cli, fleet: Fleet, grant: str, provider: AuthorizationServer) -> None:
     """A member is revoked with its fleet's claims, and its row says at once what each run would find."""
     refused = cli("revoke", "--yes")
-    assert (1, True) == (refused.code, f"secret {SECRET_ID} is in fleet prod" in refused.screen)
+    assert (2, True) == (refused.code, f"secret {SECRET_ID} is in fleet prod" in refused.screen)
     assert [f"token-refresh revoke {SECRET_ID} --fleet prod --region eu-central-1"] == commands_in(refused)
     assert provider.accepts(grant)
 
@@ -205,6 +206,28 @@ def test_a_member_of_a_fleet(cli: Cli, fleet: Fleet, grant: str, provider: Autho
     seen = fleet.index.by_arn[fleet.arn].seen
     assert seen is not None
     assert (State.EMPTY, "SecretEmpty", None) == (seen.state, seen.error_type, seen.tokens.expires_at)
+
+
+def test_a_member_with_a_copy(cli: Cli, fleet: Fleet, store: SecretsManagerServer) -> None:
+    """The copy of a member says since when its grant is revoked, and holds no token any more."""
+    fleet.tables.tags["prod"] = {"token-refresh:published-under": "published/"}
+    copy = f"published/{SECRET_ID}"
+    store.client().create_secret(Name=copy, SecretString='{"accessToken": "old"}')
+
+    ended = cli("revoke", "--fleet=prod", "--yes")
+
+    assert 0 == ended.code, ended.screen
+    said = json.loads(store.client().get_secret_value(SecretId=copy)["SecretString"])
+    assert {"revokedAt", "sourceVersionId"} == set(said), ended.screen
+
+
+def test_a_member_whose_copy_is_missing(cli: Cli, fleet: Fleet) -> None:
+    """A copy that nobody made keeps nobody from revoking."""
+    fleet.tables.tags["prod"] = {"token-refresh:published-under": "published/"}
+
+    ended = cli("revoke", "--fleet=prod", "--yes")
+
+    assert (0, True) == (ended.code, "Revoked: the secret holds no tokens." in ended.screen), ended.screen
 
 
 def test_a_member_without_a_row(cli: Cli, fleet: Fleet) -> None:

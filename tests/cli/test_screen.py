@@ -66,7 +66,7 @@ def test_escapes_in_a_variable(cli: Cli, tokens: Tokens) -> None:
     assert "\x1b" not in ended.err + ended.out
 
 
-@pytest.mark.parametrize("arguments", [("status",), ("doctor",), ("history",)])
+@pytest.mark.parametrize("arguments", [("status",), ("history",)])
 def test_an_ascii_terminal(tokens: Tokens, environment: dict[str, str], arguments: tuple[str, ...]) -> None:
     """A terminal without Unicode gets ASCII and no error, whatever characters a label has."""
     tokens.store(expires_in=DAY)

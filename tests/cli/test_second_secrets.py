@@ -24,7 +24,7 @@ def test_a_missing_second_secret(cli: Cli, tokens: Tokens, setting: str, command
 
     ended = cli(command, **{setting: "missing"})
 
-    assert 1 == ended.code or command != "refresh"
+    assert 2 == ended.code or command != "refresh"
     assert "secret missing in eu-central-1 was not found" in ended.screen
     assert f"check {setting} and the region" in ended.screen
     for misleading in (
@@ -42,7 +42,7 @@ def test_an_unusable_client_secret(cli: Cli, tokens: Tokens, store: SecretsManag
 
     ended = cli("refresh", CLIENT_SECRET_ID="client")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "secret client (CLIENT_SECRET_ID)" in ended.screen
     assert f"secret {SECRET_ID} in" not in ended.screen
 

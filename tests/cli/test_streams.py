@@ -36,7 +36,7 @@ def run(
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(("status",), 3), (("status", "--json"), 3), (("doctor",), 1), (("history", "--json"), 1), (("--help",), 1)],
+    [(("status",), 3), (("status", "--json"), 3), (("--help",), 1)],
 )
 def test_full_disk(environment: dict[str, str], tokens: Tokens, arguments: tuple[str, ...], code: int) -> None:
     """On a full disk a command says that its output can't be written, and calls that no defect of its own."""
@@ -69,8 +69,8 @@ def test_nobody_reads_the_progress(environment: dict[str, str], tokens: Tokens, 
 @pytest.mark.parametrize(
     ("line", "ends"),
     [
-        ("restore <&-", (1, "the question has no answer, since standard input is empty")),
-        ("authorize --yes --paste --client-file client.json <&-", (1, "URL: standard input is empty; type it")),
+        ("restore <&-", (2, "the question has no answer, since standard input is empty")),
+        ("authorize --yes --paste --client-file client.json <&-", (2, "URL: standard input is empty; type it")),
         ("status >&-", (0, "")),
         ("status nope 2>&-", (3, "")),
     ],

@@ -157,7 +157,7 @@ def test_wrong_provider_settings(scene: Scene) -> None:
 
     ended = scene.shell.run(f"token-refresh refresh {SECRET} --force --region {REGION}")
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert "ConfigurationError" in ended.screen
     assert before == len(scene.provider.requests())
     scene.follow(ended, "status")

@@ -174,6 +174,6 @@ def test_a_table_that_does_not_exist(in_table: Scene) -> None:
 
     ended = in_table.shell.run(REFRESH)
 
-    assert 1 == ended.code
+    assert 2 == ended.code
     assert f"table wrong in {REGION}" in ended.screen
     assert "CLAIM_TABLE" in ended.screen

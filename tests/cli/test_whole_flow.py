@@ -113,7 +113,7 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
     assert (0, True) == ended(operator.run("refresh", "--force"), "refreshed")
 
     provider.revoke()
-    assert (1, True) == ended(operator.run("refresh", "--force"), "ReauthorizationRequired")
+    assert (2, True) == ended(operator.run("refresh", "--force"), "ReauthorizationRequired")
     assert (2, True) == ended(
         operator.run("status"), "authorize again: token-refresh authorize shop/prod/upwork --region eu-central-1"
     )
@@ -123,7 +123,7 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
     assert (0, True) == ended(operator.run("status"), "HEALTHY")
     assert (0, True) == ended(operator.run("doctor"), "Nothing failed.")
     assert (0, True) == ended(operator.run("refresh", "--force"), "refreshed")
-    assert (1, True) == ended(
+    assert (2, True) == ended(
         operator.run("restore", "--version=none", "--yes"), "List the versions: token-refresh history"
     )
     assert (0, True) == ended(operator.run("history", "--all"), "AWSPREVIOUS")

@@ -83,15 +83,6 @@ def test_a_fence_forgets_what_a_claim_forgets() -> None:
     assert (NEWEST.claim_id,) == tuple(a.claim_id for a in made.earlier)
 
 
-def test_a_fence_carries_the_first_unresolved_attempt_on() -> None:
-    """The provider's grace counts from it in the new store, too, however old it is."""
-    old = NOW - 3 * DAY
-    first = attempt("first", Fate.UNKNOWN, claimed_at=old)
-    many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=old) for n in range(60))
-
-    assert first in fenced(replace(NEWEST, earlier=(first, *many))).earlier
-
-
 @pytest.mark.parametrize(
     ("source", "to", "versions"), [(IN_VERSIONS, TABLE, (1, 1)), (TABLE, IN_VERSIONS, (0, 2)), (TABLE, OTHER, (0, 1))]
 )

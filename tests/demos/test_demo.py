@@ -78,6 +78,9 @@ def test_contest_where_tokens_work_once() -> None:
     assert (0, "") == (played.returncode, played.stderr)
     assert len(played.stdout.splitlines()) <= 40
     words = " ".join(played.stdout.split())
+    for name in ("straightforward", "careful"):
+        handler = ROOT / "scripts" / "benchmarks" / "handlers" / f"{name}.py"
+        assert f" ({len(handler.read_text().splitlines())} lines)" in words
     for event in contest.EVENTS:
         assert f"{event.title} {' '.join(event.expected)} " in words
     assert "plain handler 7 (10), careful handler 6 (6), this worker 0 (0)." in words

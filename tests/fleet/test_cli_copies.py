@@ -72,7 +72,7 @@ def test_a_secret_that_is_no_copy_stays(secrets: SecretsManagerServer, index: Ta
 
     ended = run("add", MEMBER)
 
-    assert (1, []) == (ended.exit_code, [*index.rows()])
+    assert (2, []) == (ended.exit_code, [*index.rows()]), "a person is needed"
     assert f"secret {COPY}, where the copy of {MEMBER} belongs, is there and is no copy" in " ".join(
         ended.stderr.split()
     )
@@ -88,9 +88,19 @@ def test_a_copy_is_no_member(secrets: SecretsManagerServer, index: TableIndex) -
 
     ended = run("add", COPY)
 
-    assert (1, 1) == (ended.exit_code, len([*index.rows()]))
+    assert (2, 1) == (ended.exit_code, len([*index.rows()])), "a person is needed"
     assert f"is the copy of {MEMBER} for services" in " ".join(ended.stderr.split())
     assert "token-refresh:fleet" not in described(secrets)["Tags"]
+
+
+def test_no_tokens_among_the_copies(secrets: SecretsManagerServer, index: TableIndex) -> None:
+    """A token secret under the prefix of the copies can't join: readers of copies would read its refresh token."""
+    secrets.client().create_secret(Name="published/theirs", SecretString=json.dumps(TOKENS))
+
+    ended = run("add", "published/theirs")
+
+    assert (2, []) == (ended.exit_code, [*index.rows()])
+    assert "secret published/theirs is under published/, where copies are" in " ".join(ended.stderr.split())
 
 
 def test_settings_come_before_the_tag(secrets: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ def test_a_table_of_claims_is_no_fleet(index: TableIndex, dynamodb: DynamoDBClie
 
     ended = [run(*what, "--fleet", "claims").exit_code for what in (["add", "a"], ["remove", "a"], ["resync"])]
 
-    assert ([1, 1, 1], {}) == (ended, tags_of(secret_arn))
+    assert ([2, 2, 2], {}) == (ended, tags_of(secret_arn))
     assert [] == dynamodb.scan(TableName="claims")["Items"]
 
 
@@ -66,7 +66,7 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
 
     ended = run("add", "missing", "other", "replica", "a")
 
-    assert (1, "1 of 4 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (2, "1 of 4 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert "is a replica of the one in eu-west-1" in " ".join(ended.stderr.split())
     assert "1 failed with SecretNotFound in eu-central-1: missing." in ended.stderr
     assert "untag-resource" in ended.stderr
@@ -81,7 +81,7 @@ def test_a_fleet_that_is_not_there_gets_no_member(index: TableIndex) -> None:
 
     ended = run("add", "a", "--fleet", "prdo")
 
-    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert (2, "") == (ended.exit_code, ended.stdout)
     assert "table prdo" in ended.stderr
     assert {} == tags_of(secret_arn)
     assert 0 == run("add", "a").exit_code
@@ -141,7 +141,7 @@ def test_a_provider_that_does_not_exist(index: TableIndex) -> None:
 
     ended = run("add", "a", "--provider", "xerro")
 
-    assert (1, True) == (ended.exit_code, "did you mean xero?" in ended.stderr)
+    assert (2, True) == (ended.exit_code, "did you mean xero?" in ended.stderr)
     assert ({}, []) == (tags_of("a"), list(index.rows()))
 
 
@@ -151,7 +151,7 @@ def test_many_failures_are_few_lines(index: TableIndex) -> None:
 
     ended = run("add", "a", *(f"missing/{number}" for number in range(300)))
 
-    assert (1, "1 of 301 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (2, "1 of 301 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert "300 failed with SecretNotFound in eu-central-1: missing/" in ended.stderr
     assert 4 > len(ended.stderr.strip().splitlines())
     assert not {"authorize", "create"} & set(ended.stderr.split())
@@ -180,7 +180,7 @@ def test_retry(index: TableIndex) -> None:
     assert "1 of 1" in run("retry", "fine").stdout
     assert {"broken", "kept", "fine"} == due()
     assert "5 of 5" in run("retry", "--state", "all").stdout
-    assert (1, True) == ((other := run("retry", "stranger")).exit_code, "not in fleet prod" in other.stderr)
+    assert (2, True) == ((other := run("retry", "stranger")).exit_code, "not in fleet prod" in other.stderr)
     assert 0 != run("retry").exit_code
 
 
@@ -233,7 +233,7 @@ def test_a_run_under_way_can_still_store(index: TableIndex, dynamodb: DynamoDBCl
     with patch.object(SystemClock, "sleep", side_effect=meanwhile):
         ended = run("remove", *arns, "--wait", "3m")
 
-    assert (1, "4 of 5 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (2, "4 of 5 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert ([180], [{}] * 4) == (waited, [tags_of(name) for name in arns if name != "kept"])
     assert "runs may be under way on 4 of them" in ended.stderr
     assert "keeps new tokens of secret kept" in " ".join(ended.stderr.split())
@@ -293,7 +293,7 @@ def test_remove_what_can_not_be_removed(index: TableIndex, dynamodb: DynamoDBCli
     ended = run("remove", "missing", "stranger", "kept")
 
     printed = " ".join(ended.stderr.split())
-    assert (1, "0 of 3 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (2, "0 of 3 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert "1 failed with SecretNotFound in eu-central-1: missing." in printed
     assert "secret stranger is not in fleet prod" in printed
     assert "keeps new tokens of secret kept" in printed

@@ -13,11 +13,8 @@ from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import State
 
 
-@pytest.mark.parametrize("odd", [{"S": ""}, {"S": "can ary"}, {"N": "99999999999"}, {"L": []}])
 @pytest.mark.parametrize("name", ["added_at", "next_at", "seen", "ran_at", "provider"])
-def test_an_unreadable_row_is_a_hint_that_is_missing(
-    stage: FleetStage, dynamodb: DynamoDBClient, name: str, odd: dict[str, Any]
-) -> None:
+def test_an_unreadable_row_is_a_hint_that_is_missing(stage: FleetStage, dynamodb: DynamoDBClient, name: str) -> None:
     """A row that holds something else stops no run: the secret decides, nothing is quoted, and the row heals."""
     secret_arn = stage.enrol("customers/1")
     dynamodb.update_item(
@@ -25,7 +22,7 @@ def test_an_unreadable_row_is_a_hint_that_is_missing(
         Key={"secret_arn": {"S": f"row#{secret_arn}"}},
         UpdateExpression="SET #odd = :odd",
         ExpressionAttributeNames={"#odd": name},
-        ExpressionAttributeValues={":odd": odd},
+        ExpressionAttributeValues={":odd": {"S": "can ary"}},
     )
 
     stage.message(secret_arn)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from aws_cdk import aws_iam as iam  # isort: skip
 PREFIX = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
 WRITES = ("PutSecretValue", "UpdateSecretVersionStage", "UpdateSecret", "DeleteSecret", "RotateSecret")
+
+GRANTS_PAGE = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
 
 Grant = Callable[[Stack, iam.IGrantable], None]
 
@@ -209,6 +213,23 @@ def test_worker_reads_and_writes() -> None:
     assert [] == writes(policy, "other-AbCdEf")
 
 
+def test_an_application_gets_grants() -> None:
+    """It reads what is current of its customers' secrets and its client, writes the former alone, and no other."""
+    policy = granted(
+        lambda stack, role: access.grant_authorize(
+            role, access.secrets_under(stack, "customers/7/"), access.secrets_under(stack, "clients/")
+        )
+    )
+    printed = Policy(statements=json.loads(re.findall(r"```json\n(.*?)```", GRANTS_PAGE, re.DOTALL)[0]))
+    names = ("customers/7/xero-AbCdEf", "clients/xero-AbCdEf", "published/7/xero-AbCdEf")
+
+    assert not reads(policy, "customers/8/xero-AbCdEf")
+    for each in (policy, printed):
+        assert [True, True, False] == [reads(each, name) for name in names]
+        assert not any(reads(each, name, label) for name in names for label in ("AWSPREVIOUS", "REFRESH_OUTCOME", None))
+        assert [["PutSecretValue", "UpdateSecretVersionStage"], [], []] == [writes(each, name) for name in names]
+
+
 def test_worker_lists_versions() -> None:
     """Where it is asked for, the worker lists the IDs of its secret's versions, which show no value."""
     policy = granted(lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens"), lists=True))
@@ -340,6 +361,7 @@ def test_invoke() -> None:
         (access.grant_read, ["kms:Decrypt"]),
         (access.grant_read_published, ["kms:Decrypt"]),
         (access.grant_refresh, ["kms:Decrypt", "kms:GenerateDataKey"]),
+        (access.grant_authorize, ["kms:Decrypt", "kms:GenerateDataKey"]),
     ],
 )
 def test_key(grant: Callable[[iam.IGrantable, Secrets], None], actions: list[str]) -> None:

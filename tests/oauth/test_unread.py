@@ -59,7 +59,7 @@ def short(value: object) -> str:
         raw(b'{"result":"eyJhbGciOiJub25lIn0.e30.x"}'),
         raw(b'{"body":"%s"}' % base64.b64encode(GOOD)),
         raw(b"eyJhbGciOiJub25lIn0.e30.x"),
-        raw(b'{"x":' * 300 + GOOD + b"}" * 300),
+        raw(b'{"x":' * 3000 + GOOD + b"}" * 3000),
         raw("access_token=a&refresh_token=r".encode("utf-16-le")),
         raw(GOOD[:-1] + b',"terms":"<html>"}'),
         raw(b"<html><body>access_token=a&amp;refresh_token=r2345678</body></html>"),
@@ -186,6 +186,14 @@ def test_both_tokens_can_be_pointed_to(body: bytes) -> None:
 
     assert may_hold_tokens(response)
     assert {*wanted.values()} <= {value for _, value in found}
+
+
+@pytest.mark.parametrize(
+    "body", [b"abcdEFGH=", b"see abcdEFGH: token", b"<b>abcdEFGH:0 token</b>", b"a=b&abcdEFGH=token"]
+)
+def test_no_piece_of_a_text_is_taken_for_a_name(body: bytes) -> None:
+    """Names are shown, and outside of JSON anything may stand in front of a colon."""
+    assert "abcdEFGH" not in "".join(path for path, _ in texts(object_of(body)))
 
 
 def test_a_whole_response_in_base64_can_be_pointed_into() -> None:

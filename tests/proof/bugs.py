@@ -76,6 +76,25 @@ def _instead(name: str, check: Any) -> Patches:
     return [(run_module, "plan", partial(plan, rules=rules))]
 
 
+def breaks(target: Any, name: str) -> Callable[[Callable[..., Any]], Bug]:
+    """Put a function in the place of another one, which it gets first."""
+
+    def planted(broken: Callable[..., Any]) -> Bug:
+        original = getattr(target, name)
+        return lambda: [(target, name, lambda *args, **named: broken(original, *args, **named))]
+
+    return planted
+
+
+def breaks_rule(name: str) -> Callable[[Callable[..., Any]], Bug]:
+    """Put a function in the place of a rule of the plan, likewise."""
+
+    def planted(broken: Callable[..., Any]) -> Bug:
+        return lambda: _instead(name, partial(broken, getattr(plan_module, name)))
+
+    return planted
+
+
 def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
     def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
         request = self.redemption.prepare(snapshot)
@@ -88,15 +107,12 @@ def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
     return [(Actions, "_redeem", redeem)]
 
 
-def no_claim() -> Patches:
+@breaks(Actions, "_redeem")
+def no_claim(_original: Any, self: Actions, step: Any, snapshot: Any) -> Any:
     """Redeem without appending a claim."""
-
-    def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
-        self.memory.note_claimed(step.claim)
-        staged = self.redemption.redeem(step.claim, self.redemption.prepare(snapshot), snapshot)
-        return self.reader.read() if staged is None else self._promote(staged, snapshot)
-
-    return [(Actions, "_redeem", redeem)]
+    self.memory.note_claimed(step.claim)
+    staged = self.redemption.redeem(step.claim, self.redemption.prepare(snapshot), snapshot)
+    return self.reader.read() if staged is None else self._promote(staged, snapshot)
 
 
 def equal_nonces() -> Patches:
@@ -108,28 +124,20 @@ def equal_nonces() -> Patches:
     return [(version_claims, "write_claim", write), (ports_module, "write_claim", write)]
 
 
-def second_claim() -> Patches:
+@breaks(VersionClaims, "append")
+def second_claim(original: Any, self: Any, claim: Any, *, after: str | None, kept: Any = None) -> bool:
     """Claim again under another ID where the first was refused."""
-    original = VersionClaims.append
-
-    def append(self: Any, claim: Any, *, after: str | None, kept: Any = None) -> bool:
-        if original(self, claim, after=after, kept=kept):
-            return True
-        other = replace(claim, claim_id=record_version_id(claim.claim_id))
-        return bool(self._secret.put(other.claim_id, write_claim(other), label=CLAIM))
-
-    return [(VersionClaims, "append", append)]
+    if original(self, claim, after=after, kept=kept):
+        return True
+    other = replace(claim, claim_id=record_version_id(claim.claim_id))
+    return bool(self._secret.put(other.claim_id, write_claim(other), label=CLAIM))
 
 
-def claim_of_the_version() -> Patches:
+@breaks(plan_module, "_next_claim")
+def claim_of_the_version(original: Any, snapshot: Any, run: Any, policy: Any) -> Any:
     """Derive a claim's ID from the version that it redeems."""
-    original = plan_module._next_claim  # noqa: SLF001 - to break it
-
-    def next_claim(snapshot: Any, run: Any, policy: Any) -> Any:
-        claim = original(snapshot, run, policy)
-        return replace(claim, claim_id=claim_version_id(f"{claim.version_id}/{claim.attempt_number}"))
-
-    return [(plan_module, "_next_claim", next_claim)]
+    claim = original(snapshot, run, policy)
+    return replace(claim, claim_id=claim_version_id(f"{claim.version_id}/{claim.attempt_number}"))
 
 
 def claim_lacks(**fields: Any) -> Bug:
@@ -184,17 +192,14 @@ def forced(snapshot: Snapshot, run: RunState) -> bool:
     return snapshot.current.version_id == run.forced_version
 
 
-def from_wherever() -> Patches:
+@breaks(Actions, "_promote")
+def from_wherever(_original: Any, self: Actions, successor: Any, _snapshot: Any) -> Any:
     """Promote from whichever version is current by now."""
-
-    def promote(self: Actions, successor: Any, _snapshot: Any) -> Any:
-        store = self.parts.store
-        current = store.read(label=CURRENT)
-        assert current is not None
-        store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id)
-        return self.reader.read()
-
-    return [(Actions, "_promote", promote)]
+    store = self.parts.store
+    current = store.read(label=CURRENT)
+    assert current is not None
+    store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id)
+    return self.reader.read()
 
 
 def promote_first() -> Patches:
@@ -223,27 +228,19 @@ def recorded(fate: Fate, as_: Fate) -> Bug:
     return patches
 
 
-def no_second_look() -> Patches:
+@breaks(Actions, "_redeem")
+def no_second_look(original: Any, self: Actions, step: Any, snapshot: Any) -> Any:
     """Give a rejected grant up at once."""
-    original = Actions._redeem  # noqa: SLF001 - to break it
-
-    def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
-        after = original(self, step, snapshot)
-        if self.memory.rejected_version is not None:
-            raise dead_grant(self.parts.secret, Rejected(snapshot.now, snapshot.now))
-        return after
-
-    return [(Actions, "_redeem", redeem)]
+    after = original(self, step, snapshot)
+    if self.memory.rejected_version is not None:
+        raise dead_grant(self.parts.secret, Rejected(snapshot.now, snapshot.now))
+    return after
 
 
-def every_503_is_busy() -> Patches:
+@breaks(response_module, "read_response")
+def every_503_is_busy(original: Any, status: int, *args: Any) -> Any:
     """Take any 503 for the provider's own."""
-    original = response_module.read_response
-
-    def read(status: int, *args: Any) -> Any:
-        return FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503") if status == 503 else original(status, *args)
-
-    return [(response_module, "read_response", read)]
+    return FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503") if status == 503 else original(status, *args)
 
 
 def retry_after_is_busy() -> Patches:
@@ -307,47 +304,33 @@ def own_grace() -> Patches:
     return [(Snapshot, "counted_grace", lambda _, policy: policy.replay_grace)]
 
 
-def published_unseen() -> Patches:
+@breaks(Actions, "_publish")
+def published_unseen(original: Any, self: Actions, snapshot: Any) -> Any:
     """Replace the published copy that is there by now, not the one that was read."""
-    original = Actions._publish  # noqa: SLF001 - to break it
-
-    def publish(self: Actions, snapshot: Any) -> Any:
-        assert self.parts.published is not None
-        copy = self.parts.published.read(label=CURRENT)
-        assert copy is not None
-        return original(self, replace(snapshot, published=replace(snapshot.published, version_id=copy.version_id)))
-
-    return [(Actions, "_publish", publish)]
+    assert self.parts.published is not None
+    copy = self.parts.published.read(label=CURRENT)
+    assert copy is not None
+    return original(self, replace(snapshot, published=replace(snapshot.published, version_id=copy.version_id)))
 
 
-def command_publishes_unseen() -> Patches:
+@breaks(CopyBefore, "replace")
+def command_publishes_unseen(original: Any, self: CopyBefore, *what: Any) -> Any:
     """Let a command replace the published copy that is there by now, not the one from before its change."""
-    original = CopyBefore.replace
-
-    def late(self: CopyBefore, *what: Any) -> Any:
-        return original(CopyBefore.read(self.store), *what)
-
-    return [(CopyBefore, "replace", late)]
+    return original(CopyBefore.read(self.store), *what)
 
 
-def client_over_newer_tokens() -> Patches:
+@breaks(client_module, "swap")
+def client_over_newer_tokens(_original: Any, store: Any, _replaced: Any, version_id: str, value: Any) -> bool:
     """Store new client credentials whatever is current by now."""
-
-    def swap(store: Any, _replaced: Any, version_id: str, value: Any) -> bool:
-        return bool(store.put(version_id, value, label=CURRENT))
-
-    return [(client_module, "swap", swap)]
+    return bool(store.put(version_id, value, label=CURRENT))
 
 
-def authorized_over_an_edit() -> Patches:
+@breaks(NewGrant, "store")
+def authorized_over_an_edit(_original: Any, self: NewGrant, parts: Any, known: Any, change_: Any) -> StoredGrant:
     """Put the tokens of an authorization on what was read before it."""
-
-    def store(self: NewGrant, parts: Any, known: Any, change_: Any) -> StoredGrant:
-        copy, document = CopyBefore.read(parts.published), self.document(parts, change_(known))
-        version_id = change.store_version(parts.store, change.new_version_id(parts), document.serialize())
-        return StoredGrant(version_id=version_id, document=document, copy=copy)
-
-    return [(NewGrant, "store", store)]
+    copy, document = CopyBefore.read(parts.published), self.document(parts, change_(known))
+    version_id = change.store_version(parts.store, change.new_version_id(parts), document.serialize())
+    return StoredGrant(version_id=version_id, document=document, copy=copy)
 
 
 def authorized_where_the_claims_were() -> Patches:
@@ -361,32 +344,24 @@ def revoked_past_an_open_claim() -> Patches:
     return [(revoke_module, "_RULES", kept)]
 
 
-def publish_over_young() -> Patches:
+@breaks_rule("publish_newer_tokens")
+def publish_over_young(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
     """Publish over a copy that was made moments ago."""
-    original = plan_module.publish_newer_tokens
-
-    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-        published = snapshot.published
-        old = None if published is None else replace(published, stored_at=datetime.fromtimestamp(0, UTC))
-        return original(replace(snapshot, published=old), run, policy)
-
-    return _instead("publish_newer_tokens", check)
+    published = snapshot.published
+    old = None if published is None else replace(published, stored_at=datetime.fromtimestamp(0, UTC))
+    return original(replace(snapshot, published=old), run, policy)
 
 
-def publish_again() -> Patches:
+@breaks(Actions, "_publish")
+def publish_again(original: Any, self: Actions, snapshot: Any) -> Any:
     """Publish again after a refusal, from the copy that is there by then."""
-    original = Actions._publish  # noqa: SLF001 - to break it
-
-    def publish(self: Actions, snapshot: Any) -> Any:
-        after = original(self, snapshot)
-        assert self.parts.published is not None
-        copy = self.parts.published.read(label=CURRENT)
-        assert copy is not None
-        if copy.version_id == published_version_id(snapshot.current.version_id):
-            return after
-        return original(self, replace(snapshot, published=replace(snapshot.published, version_id=copy.version_id)))
-
-    return [(Actions, "_publish", publish)]
+    after = original(self, snapshot)
+    assert self.parts.published is not None
+    copy = self.parts.published.read(label=CURRENT)
+    assert copy is not None
+    if copy.version_id == published_version_id(snapshot.current.version_id):
+        return after
+    return original(self, replace(snapshot, published=replace(snapshot.published, version_id=copy.version_id)))
 
 
 def kept(keep: Callable[[Ledger, datetime], tuple[Attempt, ...]]) -> Bug:
@@ -439,37 +414,27 @@ def no_anchor() -> Patches:
     return [(Snapshot, "missing_claim_id", property(lambda _: None))]
 
 
-def unreadable_passed() -> Patches:
+@breaks_rule("wait_for_open_claim")
+def unreadable_passed(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
     """Go on at once where the named claim can't be read."""
-
-    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-        step = wait_for_open_claim(snapshot, run, policy)
-        return None if isinstance(step, Wait) and step.reason is Reason.UNREADABLE else step
-
-    return _instead("wait_for_open_claim", check)
+    step = original(snapshot, run, policy)
+    return None if isinstance(step, Wait) and step.reason is Reason.UNREADABLE else step
 
 
-def unreadable_claim_is_none() -> Patches:
+@breaks(SnapshotReader, "claim_named")
+def unreadable_claim_is_none(original: Any, self: Any, *where: Any) -> Any:
     """Take something unreadable where a claim should be for no claim."""
-    original = SnapshotReader.claim_named
-
-    def claim_named(self: Any, claim_id: str, number: int, previous: Any, current: Any) -> Any:
-        found = original(self, claim_id, number, previous, current)
-        return previous if found is not None and not found.nonce else found
-
-    return [(SnapshotReader, "claim_named", claim_named)]
+    found, (_, _, previous, _) = original(self, *where), where
+    return previous if found is not None and not found.nonce else found
 
 
-def lost_table_claimed() -> Patches:
+@breaks_rule("wait_for_open_claim")
+def lost_table_claimed(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
     """Claim at once where the table lost its claim."""
-
-    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-        if policy.claim_store.kind is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
-            claim = plan_module._next_claim(snapshot, run, policy)  # noqa: SLF001 - to break it
-            return Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
-        return wait_for_open_claim(snapshot, run, policy)
-
-    return _instead("wait_for_open_claim", check)
+    if policy.claim_store.kind is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
+        claim = plan_module._next_claim(snapshot, run, policy)  # noqa: SLF001 - to break it
+        return Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
+    return original(snapshot, run, policy)
 
 
 def one_lost_claim() -> Patches:
@@ -482,13 +447,10 @@ def lost_table_from_an_old_view() -> Patches:
     return [(Actions, "_is_current", lambda *_: True)]
 
 
-def redeems_twice() -> Patches:
+@breaks(Memory, "note_claimed")
+def redeems_twice(_original: Any, self: Memory, claim: Any) -> None:
     """Let one run redeem again after its first redemption."""
-
-    def note_claimed(self: Memory, claim: Any) -> None:
-        self.newest_claim = claim
-
-    return [(Memory, "note_claimed", note_claimed)]
+    self.newest_claim = claim
 
 
 def no_clock() -> Patches:
@@ -506,36 +468,24 @@ def store_not_compared() -> Patches:
     return [(Snapshot, "claim_store", property(lambda _: None))]
 
 
-def no_fence() -> Patches:
+@breaks(ClaimMove, "_fenced")
+def no_fence(original: Any, self: ClaimMove, snapshot: Any, _claims: Any, *args: Any, **how: Any) -> Any:
     """Move without a fence in the old store."""
-    original = ClaimMove._fenced  # noqa: SLF001 - to break it
-
-    def fenced(self: ClaimMove, snapshot: Any, _claims: Any, *args: Any, **how: Any) -> Any:
-        return original(self, snapshot, Mock(), *args, **how)
-
-    return [(ClaimMove, "_fenced", fenced)]
+    return original(self, snapshot, Mock(), *args, **how)
 
 
-def fence_ignored() -> Patches:
+@breaks_rule("refuse_other_settings")
+def fence_ignored(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
     """Take a fence for a claim that ended."""
-    original = plan_module.refuse_other_settings
-
-    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-        newest = snapshot.newest and replace(snapshot.newest, moved_to=None)
-        return original(replace(snapshot, newest=newest), run, policy)
-
-    return _instead("refuse_other_settings", check)
+    newest = snapshot.newest and replace(snapshot.newest, moved_to=None)
+    return original(replace(snapshot, newest=newest), run, policy)
 
 
-def open_claims_moved() -> Patches:
+@breaks(ClaimMove, "_fenced")
+def open_claims_moved(original: Any, self: ClaimMove, snapshot: Any, *args: Any, **how: Any) -> Any:
     """Move the claims, though a run may be redeeming under the newest one."""
-    original = ClaimMove._fenced  # noqa: SLF001 - to break it
-
-    def fenced(self: ClaimMove, snapshot: Any, *args: Any, **how: Any) -> Any:
-        ended = snapshot.newest and replace(snapshot.newest, time_to_live=timedelta(0))
-        return original(self, replace(snapshot, newest=ended), *args, **how)
-
-    return [(ClaimMove, "_fenced", fenced)]
+    ended = snapshot.newest and replace(snapshot.newest, time_to_live=timedelta(0))
+    return original(self, replace(snapshot, newest=ended), *args, **how)
 
 
 def arrives_again() -> Patches:
@@ -553,62 +503,43 @@ def nothing_kept_in_the_table() -> Patches:
     return [(Keeping, "keep", lambda *_: "")]
 
 
-def kept_unchecked() -> Patches:
+@breaks(Store, "_append")
+def kept_unchecked(original: Any, self: Store, state: int, call: Any, *, repeated: bool) -> Any:
     """Append a claim whatever the table keeps by then."""
-    original = Store._append  # noqa: SLF001 - to break it
-
-    def append(self: Store, state: int, call: Any, *, repeated: bool) -> Any:
-        item = self.table(state).item
-        return original(self, state, call._replace(kept=item.kept if item else None), repeated=repeated)
-
-    return [(Store, "_append", append)]
+    item = self.table(state).item
+    return original(self, state, call._replace(kept=item.kept if item else None), repeated=repeated)
 
 
-def kept_under_any_claim() -> Patches:
+@breaks(Store, "_carry_out")
+def kept_under_any_claim(original: Any, self: Store, state: int, call: Any, now: int) -> Any:
     """Keep tokens beside whichever claim the table has."""
-    original = Store._carry_out  # noqa: SLF001 - to break it
-
-    def carry_out(self: Store, state: int, call: Any, now: int) -> Any:
-        item = self.table(state).item
-        return original(
-            self, state, call._replace(claim_id=item.claim_id) if item and isinstance(call, Keep) else call, now
-        )
-
-    return [(Store, "_carry_out", carry_out)]
+    item = self.table(state).item
+    return original(
+        self, state, call._replace(claim_id=item.claim_id) if item and isinstance(call, Keep) else call, now
+    )
 
 
-def kept_stored_on_the_current_version() -> Patches:
+@breaks(Keeping, "_store")
+def kept_stored_on_the_current_version(original: Any, self: Keeping, kept: Any) -> None:
     """Store kept tokens under an ID that follows from the current version."""
-    original = Keeping._store  # noqa: SLF001 - to break it
-
-    def store(self: Keeping, kept: Any) -> None:
-        assert self.memory.snapshot is not None
-        claim = replace(kept.claim, version_id=self.memory.snapshot.current.version_id)
-        original(self, replace(kept, claim=claim))
-
-    return [(Keeping, "_store", store)]
+    assert self.memory.snapshot is not None
+    claim = replace(kept.claim, version_id=self.memory.snapshot.current.version_id)
+    original(self, replace(kept, claim=claim))
 
 
-def kept_forgotten_first() -> Patches:
+@breaks(Keeping, "_store")
+def kept_forgotten_first(original: Any, self: Keeping, kept: Any) -> None:
     """Remove kept tokens before they are stored."""
-    original = Keeping._store  # noqa: SLF001 - to break it
-
-    def store(self: Keeping, kept: Any) -> None:
-        assert self.parts.keeper is not None
-        self.parts.keeper.drop(kept)
-        original(self, kept)
-
-    return [(Keeping, "_store", store)]
+    assert self.parts.keeper is not None
+    self.parts.keeper.drop(kept)
+    original(self, kept)
 
 
-def kept_forgotten_without_a_record() -> Patches:
+@breaks(Keeping, "forget")
+def kept_forgotten_without_a_record(_original: Any, self: Keeping, kept: Any, _document: Any) -> None:
     """Remove kept tokens without a record that they are stored."""
-
-    def forget(self: Keeping, kept: Any, _document: Any) -> None:
-        assert self.parts.keeper is not None
-        self.parts.keeper.drop(kept)
-
-    return [(Keeping, "forget", forget)]
+    assert self.parts.keeper is not None
+    self.parts.keeper.drop(kept)
 
 
 def kept_needed(needed: Callable[[Snapshot, Any], bool]) -> Bug:
@@ -637,14 +568,10 @@ def never_repeated() -> Patches:
     return [(plan_module, "_may_repeat", lambda *_: False)]
 
 
-def kept_tokens_stop_every_run() -> Patches:
+@breaks(plan_module, "_kept_unreadable")
+def kept_tokens_stop_every_run(original: Any, snapshot: Snapshot, run: RunState, _policy: Any) -> Any:
     """Wait for the key of kept tokens, though the provider brings others."""
-    original = plan_module._kept_unreadable  # noqa: SLF001 - to break it
-
-    def unreadable(snapshot: Snapshot, run: RunState, _policy: Any) -> Any:
-        return original(replace(snapshot, ledger=Ledger((snapshot.newest,))), run, Mock(replay_grace=timedelta(0)))  # type: ignore[arg-type]  # there is one
-
-    return [(plan_module, "_kept_unreadable", unreadable)]
+    return original(replace(snapshot, ledger=Ledger((snapshot.newest,))), run, Mock(replay_grace=timedelta(0)))  # type: ignore[arg-type]  # there is one
 
 
 def nothing_forgotten() -> Patches:
@@ -657,24 +584,18 @@ def future_awaited() -> Patches:
     return [(reader_module, "dated", lambda attempt, _now: attempt)]
 
 
-def future_left_out() -> Patches:
+@breaks(reader_module, "dated")
+def future_left_out(_original: Any, attempt: Attempt, now: datetime) -> Attempt:
     """Take an attempt from the future for one that never was."""
-
-    def dated(attempt: Attempt, now: datetime) -> Attempt:
-        return attempt if attempt.claimed_at <= now else replace(attempt, fate=Fate.NOT_REDEEMED, claimed_at=LONG_AGO)
-
-    return [(reader_module, "dated", dated)]
+    return attempt if attempt.claimed_at <= now else replace(attempt, fate=Fate.NOT_REDEEMED, claimed_at=LONG_AGO)
 
 
-def locked_claim_by_its_date() -> Patches:
+@breaks(locked_module, "rebuilt_claim")
+def locked_claim_by_its_date(_original: Any, listed: Any, chain: Any, current: Any, _readable: Any) -> Any:
     """Know nothing of a claim that can't be decrypted but its ID and date."""
-
-    def rebuilt(listed: Any, chain: Any, current: Any, _readable: Any) -> Any:
-        created_at = next(v.created_at for v in listed if v.version_id == chain[-1])
-        claim = unreadable_claim(chain[-1], created_at)
-        return replace(claim, version_id=current.version_id, fingerprint=fingerprint_of_set(current), nonce="locked")
-
-    return [(locked_module, "rebuilt_claim", rebuilt)]
+    created_at = next(v.created_at for v in listed if v.version_id == chain[-1])
+    claim = unreadable_claim(chain[-1], created_at)
+    return replace(claim, version_id=current.version_id, fingerprint=fingerprint_of_set(current), nonce="locked")
 
 
 def fingerprint_of_set(token_set: Any) -> str:
@@ -712,10 +633,7 @@ def old_list_trusted() -> Patches:
     return [(locked_module, "SETTLED", timedelta(0))]
 
 
-def pause_forgets() -> Patches:
+@breaks(pause_module, "pause_claim")
+def pause_forgets(_original: Any, *arguments: Any, **named: Any) -> Any:
     """Let a pause say nothing of the attempts before it."""
-
-    def forgetful(*arguments: Any, **named: Any) -> Any:
-        return replace(pauses.pause_claim(*arguments, **named), earlier=())
-
-    return [(pause_module, "pause_claim", forgetful)]
+    return replace(pauses.pause_claim(*arguments, **named), earlier=())

@@ -4,68 +4,40 @@ from dataclasses import replace
 from typing import Final
 
 from proof.operators import EDIT, LOSE_SUCCESSOR, MOVE_BACK, UNLABEL
-from proof.world import CLAIM_ENDS, OTHER_TABLE, Budget, Deployment, Scenario
+from proof.world import CLAIM_ENDS, OTHER_TABLE, Budget, Deployment, scenario
 
-AUTHORIZED: Final = Scenario(name="authorized", plans=("f", "a"), budget=Budget(crashes=1), published=True)
-
-
-AUTHORIZED_EDITED: Final = Scenario(
-    name="authorized, edited", plans=("s", "a"), budget=Budget(operator=1), operator=(EDIT,)
-)
+AUTHORIZED: Final = scenario("authorized", "f", "a", crashes=1, published=True)
 
 
-AUTHORIZED_MOVED: Final = Scenario(
-    name="authorized, moved", plans=("m", "a"), other=Deployment(claims=OTHER_TABLE), before=1
-)
+AUTHORIZED_EDITED: Final = scenario("authorized, edited", "s", "a", operator=(EDIT,))
 
 
-OTHER_CLIENT: Final = Scenario(name="another client", plans=("s", "c"), budget=Budget(crashes=1))
+AUTHORIZED_MOVED: Final = scenario("authorized, moved", "m", "a", other=Deployment(claims=OTHER_TABLE), before=1)
 
 
-RESTORED: Final = Scenario(name="restored", plans=("s", "x"), budget=Budget(crashes=1), published=True, before=2)
+OTHER_CLIENT: Final = scenario("another client", "s", "c", crashes=1)
 
 
-REVOKED: Final = Scenario(name="revoked", plans=("s", "v"), budget=Budget(crashes=1), published=True, before=1)
+RESTORED: Final = scenario("restored", "s", "x", crashes=1, published=True, before=2)
+
+
+REVOKED: Final = scenario("revoked", "s", "v", crashes=1, published=True, before=1)
 
 
 COMMANDED: Final = (
     replace(AUTHORIZED, budget=Budget(crashes=2, losses=1)),
     replace(AUTHORIZED_EDITED, budget=Budget(crashes=1, operator=1)),
-    Scenario(
-        name="authorized after a dead run",
-        plans=("sa", "s"),
-        budget=Budget(crashes=1, losses=1, jumps=1),
-        jumps=(CLAIM_ENDS,),
-    ),
-    Scenario(
-        name="authorized, stale reads",
-        plans=("s", "a"),
-        budget=Budget(stale=2),
-        stale_depth=8,
-        published=True,
-        before=1,
-    ),
-    Scenario(name="authorized, faults", plans=("s", "a"), budget=Budget(crashes=1, faults=1), before=1),
-    Scenario(
-        name="authorized, people",
-        plans=("s", "a"),
-        budget=Budget(crashes=1, operator=1),
-        operator=(UNLABEL, MOVE_BACK),
-        before=1,
-    ),
+    scenario("authorized after a dead run", "sa", "s", crashes=1, losses=1, jumps=(CLAIM_ENDS,)),
+    scenario("authorized, stale reads", "s", "a", stale=2, stale_depth=8, published=True, before=1),
+    scenario("authorized, faults", "s", "a", crashes=1, faults=1, before=1),
+    scenario("authorized, people", "s", "a", crashes=1, operator=(UNLABEL, MOVE_BACK), before=1),
     replace(AUTHORIZED_MOVED, plans=("mS", "a"), budget=Budget(crashes=1)),
     replace(OTHER_CLIENT, budget=Budget(crashes=1, losses=1, stale=1), stale_depth=8, before=1),
     replace(RESTORED, budget=Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,)),
-    Scenario(name="restored, stale reads", plans=("s", "x"), budget=Budget(stale=2), stale_depth=8, before=2),
-    Scenario(
-        name="restored, people",
-        plans=("s", "x"),
-        budget=Budget(crashes=1, operator=1),
-        operator=(EDIT, MOVE_BACK, LOSE_SUCCESSOR),
-        before=2,
-    ),
+    scenario("restored, stale reads", "s", "x", stale=2, stale_depth=8, before=2),
+    scenario("restored, people", "s", "x", crashes=1, operator=(EDIT, MOVE_BACK, LOSE_SUCCESSOR), before=2),
     replace(REVOKED, budget=Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,)),
-    Scenario(name="revoked, stale reads", plans=("s", "v"), budget=Budget(stale=2), stale_depth=8, before=1),
-    Scenario(name="revoked, authorized anew", plans=("s", "va"), budget=Budget(crashes=1), published=True),
-    Scenario(name="commands at once", plans=("s", "a", "c"), budget=Budget(), before=1),
+    scenario("revoked, stale reads", "s", "v", stale=2, stale_depth=8, before=1),
+    scenario("revoked, authorized anew", "s", "va", crashes=1, published=True),
+    scenario("commands at once", "s", "a", "c", before=1),
 )

@@ -22,7 +22,7 @@ _CONFIG: Final = """\
 [tool.mutmut]
 source_paths = ["src"]
 only_mutate = ["src/token_refresh_worker/core/*.py"]
-pytest_add_cli_args_test_selection = ["tests/core"]
+pytest_add_cli_args_test_selection = ["tests/core", "tests/run"]
 # Ten thousand random documents for each of a thousand mutants would take days.
 pytest_add_cli_args = ["-k", "not test_whatever"]
 track_dependencies = false
@@ -51,9 +51,8 @@ def _lay_out() -> None:
     for name in ("src", "tests", "mutants"):  # mutmut keeps old results, whatever changed in the tests
         shutil.rmtree(BUILD / name, ignore_errors=True)
     shutil.copytree(ROOT / "worker", BUILD / "src")
-    (BUILD / "tests").mkdir()
-    shutil.copy(ROOT / "tests" / "builders.py", BUILD / "tests")
-    shutil.copytree(ROOT / "tests" / "core", BUILD / "tests" / "core")
+    for folder in ("testbed", "tests/core", "tests/run"):
+        shutil.copytree(ROOT / folder, BUILD / "tests" / Path(folder).name)
     (BUILD / "pyproject.toml").write_text(_CONFIG)
 
 

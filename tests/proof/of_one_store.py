@@ -30,9 +30,9 @@ from proof.world import (
     HOUR_SECONDS,
     OTHER_TABLE,
     WINDOW_SECONDS,
-    Budget,
     Deployment,
     Scenario,
+    scenario,
 )
 
 
@@ -40,46 +40,23 @@ def _moves(to: str) -> tuple[Scenario, ...]:
     """Give the histories in which claims are moved, at any point of a run."""
     other = Deployment(claims=to)
     return (
-        Scenario(name=f"moved to {to}", plans=("s", "mm", "S"), budget=Budget(crashes=1), other=other, before=1),
-        Scenario(name=f"moved to {to}, never claimed", plans=("s", "mmS"), budget=Budget(crashes=1), other=other),
-        Scenario(
-            name=f"moved to {to}, dying",
-            plans=("s", "m", "S"),
-            budget=Budget(crashes=1, losses=1, jumps=1),
-            jumps=(CLAIM_ENDS,),
-            other=other,
-            before=1,
+        scenario(f"moved to {to}", "s", "mm", "S", crashes=1, other=other, before=1),
+        scenario(f"moved to {to}, never claimed", "s", "mmS", crashes=1, other=other),
+        scenario(
+            f"moved to {to}, dying", "s", "m", "S", crashes=1, losses=1, jumps=(CLAIM_ENDS,), other=other, before=1
         ),
-        Scenario(name=f"moved to {to} and back", plans=("s", "mb", "S"), other=other, before=1),
-        Scenario(
-            name=f"moved to {to}, people",
-            plans=("s", "mS"),
-            budget=Budget(crashes=1, operator=1),
-            operator=(EDIT, REAUTHORIZE),
-            other=other,
-            before=1,
+        scenario(f"moved to {to} and back", "s", "mb", "S", other=other, before=1),
+        scenario(f"moved to {to}, people", "s", "mS", crashes=1, operator=(EDIT, REAUTHORIZE), other=other, before=1),
+        scenario(
+            f"moved to {to}, old sets", "m", "S", operator=(AUTHORIZE, MOVE_BACK, COPY_BACK), other=other, before=4
         ),
-        Scenario(
-            name=f"moved to {to}, old sets",
-            plans=("m", "S"),
-            budget=Budget(operator=1),
-            operator=(AUTHORIZE, MOVE_BACK, COPY_BACK),
-            other=other,
-            before=4,
-        ),
-        Scenario(name=f"moved to {to}, faults", plans=("s", "mm"), budget=Budget(faults=1), other=other, before=1),
-        Scenario(
-            name=f"moved to {to}, stale reads",
-            plans=("s", "mS"),
-            budget=Budget(stale=2),
-            stale_depth=8,
-            other=other,
-            before=1,
-        ),
-        Scenario(
-            name=f"moved to {to}, false rejections",
-            plans=("s", "mS"),
-            budget=Budget(false_rejections=1, jumps=1),
+        scenario(f"moved to {to}, faults", "s", "mm", faults=1, other=other, before=1),
+        scenario(f"moved to {to}, stale reads", "s", "mS", stale=2, stale_depth=8, other=other, before=1),
+        scenario(
+            f"moved to {to}, false rejections",
+            "s",
+            "mS",
+            false_rejections=1,
             jumps=(HOUR_PASSES,),
             other=other,
             before=1,
@@ -88,43 +65,31 @@ def _moves(to: str) -> tuple[Scenario, ...]:
 
 
 VERSIONS: Final = (
-    Scenario(
-        name="quota", plans=("fffff",), budget=Budget(jumps=2), jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=3
-    ),
-    Scenario(
-        name="quota, crash",
-        plans=("ff", "s"),
-        budget=Budget(crashes=1, losses=1, jumps=1),
-        jumps=(DAY_PASSES,),
-        quota=8,
-        claims_a_day=3,
-        before=3,
-    ),
-    Scenario(
-        name="label lost, pruned",
-        plans=("s", "s"),
-        budget=Budget(operator=2, crashes=1),
+    scenario("quota", "fffff", jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=3),
+    scenario("quota, crash", "ff", "s", crashes=1, losses=1, jumps=(DAY_PASSES,), quota=8, claims_a_day=3, before=3),
+    scenario(
+        "label lost, pruned",
+        "s",
+        "s",
+        crashes=1,
         operator=(UNLABEL, MOVE_LABEL),
+        actions=2,
         before=5,
         quota=8,
         claims_a_day=3,
     ),
-    Scenario(
-        name="authorized, label lost, pruned",
-        plans=("f", "f"),
-        budget=Budget(operator=2),
+    scenario(
+        "authorized, label lost, pruned",
+        "f",
+        "f",
         operator=(AUTHORIZE, UNLABEL),
+        actions=2,
         before=5,
         quota=8,
         claims_a_day=3,
     ),
-    Scenario(
-        name="unreadable claim",
-        plans=("s", "f"),
-        budget=Budget(operator=1, crashes=1, jumps=1),
-        operator=(SPOIL_CLAIM, SPOIL_RECORD),
-        jumps=(HOUR_PASSES,),
-        before=1,
+    scenario(
+        "unreadable claim", "s", "f", crashes=1, operator=(SPOIL_CLAIM, SPOIL_RECORD), jumps=(HOUR_PASSES,), before=1
     ),
     *_moves(CLAIMS_TABLE),
     MOVED_AT_THE_LIMIT,
@@ -132,73 +97,28 @@ VERSIONS: Final = (
 
 
 TABLE: Final = (
-    Scenario(
-        name="quota", plans=("fffff",), budget=Budget(jumps=2), jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=6
+    scenario("quota", "fffff", jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=6),
+    scenario("quota, crash", "ff", "s", crashes=1, losses=1, jumps=(DAY_PASSES,), quota=8, claims_a_day=6, before=3),
+    scenario("table lost", "s", "f", crashes=1, losses=1, operator=(LOSE_TABLE,), jumps=(CLAIM_ENDS,), before=2),
+    scenario(
+        "table lost, an hour passes", "ss", "f", crashes=1, operator=(LOSE_TABLE,), jumps=(HOUR_PASSES,), before=1
     ),
-    Scenario(
-        name="quota, crash",
-        plans=("ff", "s"),
-        budget=Budget(crashes=1, losses=1, jumps=1),
-        jumps=(DAY_PASSES,),
-        quota=8,
-        claims_a_day=6,
-        before=3,
-    ),
-    Scenario(
-        name="table lost",
-        plans=("s", "f"),
-        budget=Budget(operator=1, crashes=1, losses=1, jumps=1),
-        operator=(LOSE_TABLE,),
-        jumps=(CLAIM_ENDS,),
-        before=2,
-    ),
-    Scenario(
-        name="table lost, an hour passes",
-        plans=("ss", "f"),
-        budget=Budget(operator=1, crashes=1, jumps=1),
-        operator=(LOSE_TABLE,),
-        jumps=(HOUR_PASSES,),
-        before=1,
-    ),
-    Scenario(
-        name="table restored",
-        plans=("ss", "f"),
-        budget=Budget(operator=1, crashes=1, losses=1),
-        operator=(RESTORE_TABLE,),
-        before=3,
-    ),
+    scenario("table restored", "ss", "f", crashes=1, losses=1, operator=(RESTORE_TABLE,), before=3),
     SHORT_LIVED,
     TABLE_LOST_FORCED,
-    Scenario(
-        name="authorized, table lost",
-        plans=("f", "f"),
-        budget=Budget(operator=2),
-        operator=(AUTHORIZE, LOSE_TABLE),
-        before=1,
-    ),
-    Scenario(name="fleet: a message comes twice", plans=("s", "s", "s"), budget=Budget(crashes=1, losses=1)),
-    Scenario(
-        name="fleet: a row is early, late or lost",
-        plans=("sss", "ss"),
-        budget=Budget(crashes=1, losses=1, jumps=2),
+    scenario("authorized, table lost", "f", "f", operator=(AUTHORIZE, LOSE_TABLE), actions=2, before=1),
+    scenario("fleet: a message comes twice", "s", "s", "s", crashes=1, losses=1),
+    scenario(
+        "fleet: a row is early, late or lost",
+        "sss",
+        "ss",
+        crashes=1,
+        losses=1,
         jumps=(HOUR_PASSES, DAY_PASSES),
         due_seconds=WINDOW_SECONDS + HOUR_SECONDS,
     ),
-    Scenario(
-        name="fleet: the table is lost, the index rebuilt",
-        plans=("s", "s", "s"),
-        budget=Budget(operator=1, crashes=1),
-        operator=(LOSE_TABLE,),
-        before=1,
-    ),
-    Scenario(
-        name="table lost twice",
-        plans=("s", "s"),
-        budget=Budget(operator=2, crashes=1, jumps=1),
-        operator=(LOSE_TABLE,),
-        jumps=(CLAIM_ENDS,),
-        before=1,
-    ),
+    scenario("fleet: the table is lost, the index rebuilt", "s", "s", "s", crashes=1, operator=(LOSE_TABLE,), before=1),
+    scenario("table lost twice", "s", "s", crashes=1, operator=(LOSE_TABLE,), actions=2, jumps=(CLAIM_ENDS,), before=1),
     *_moves("versions"),
     *_moves(OTHER_TABLE),
     TWO_TABLES,

@@ -19,134 +19,111 @@ from proof.world import (
     LIFETIME_SECONDS,
     OTHER_TABLE,
     WINDOW_SECONDS,
-    Budget,
     Deployment,
-    Scenario,
+    scenario,
 )
 
 LAST_QUARTER: Final = DUE_SECONDS - WINDOW_SECONDS // 4 + 1
 """After so many seconds a run may send a token whose outcome is unknown."""
 
-FROZEN: Final = Scenario(
-    name="writes refused, frozen runs",
-    plans=("ss", "s"),
-    claims="table",
-    budget=Budget(outages=1, losses=1, jumps=1),
-    jumps=(LAST_QUARTER,),
-    frozen=True,
+FROZEN: Final = scenario(
+    "writes refused, frozen runs", "ss", "s", outages=1, losses=1, claims="table", jumps=(LAST_QUARTER,), frozen=True
 )
 
-OPERATOR: Final = Scenario(
-    name="writes refused, operator",
-    plans=("s", "s"),
+OPERATOR: Final = scenario(
+    "writes refused, operator",
+    "s",
+    "s",
+    outages=1,
     claims="table",
-    budget=Budget(outages=1, operator=1, jumps=1),
     operator=(REAUTHORIZE, AUTHORIZE, EDIT_BARE, COPY_BACK, MOVE_BACK),
     jumps=(CLAIM_ENDS,),
     before=1,
 )
 
-KEY_DELETED: Final = Scenario(
-    name="writes refused, key deleted",
-    plans=("sss",),
+KEY_DELETED: Final = scenario(
+    "writes refused, key deleted",
+    "sss",
+    outages=1,
     claims="table",
-    budget=Budget(outages=1, operator=2, jumps=1),
     operator=(LOSE_KEY, AUTHORIZE, EDIT, MOVE_BACK),
+    actions=2,
     jumps=(LAST_QUARTER,),
     before=2,
 )
 
-AUTHORIZED_BEFORE: Final = Scenario(
-    name="writes refused, authorized before",
-    plans=("fs",),
+AUTHORIZED_BEFORE: Final = scenario(
+    "writes refused, authorized before",
+    "fs",
+    outages=1,
     claims="table",
-    budget=Budget(outages=1, operator=2, jumps=1),
     operator=(AUTHORIZE, EDIT, LOSE_KEY),
+    actions=2,
     jumps=(LIFETIME_SECONDS - WINDOW_SECONDS // 4 + 1,),
 )
 
-STALE: Final = Scenario(
-    name="writes refused, stale reads",
-    plans=("ss", "s"),
+STALE: Final = scenario(
+    "writes refused, stale reads",
+    "ss",
+    "s",
+    outages=1,
+    stale=2,
     claims="table",
-    budget=Budget(outages=1, stale=2, jumps=1),
     stale_depth=8,
     jumps=(LAST_QUARTER,),
     before=1,
 )
 
-MOVED: Final = Scenario(
-    name="writes refused, moved to versions",
-    plans=("s", "m"),
+MOVED: Final = scenario(
+    "writes refused, moved to versions",
+    "s",
+    "m",
+    outages=1,
     claims="table",
-    budget=Budget(outages=1, jumps=1),
     jumps=(CLAIM_ENDS,),
     other=Deployment(claims="versions"),
     before=1,
 )
 
 OUTAGES: Final = (
-    Scenario(
-        name="writes refused",
-        plans=("s", "f"),
-        budget=Budget(outages=1, crashes=1, losses=1, jumps=1),
-        jumps=(CLAIM_ENDS,),
-    ),
-    Scenario(
-        name="writes refused until the last quarter",
-        plans=("ss", "s"),
-        budget=Budget(outages=2, crashes=1, jumps=1),
-        jumps=(LAST_QUARTER,),
-        before=1,
-    ),
+    scenario("writes refused", "s", "f", outages=1, crashes=1, losses=1, jumps=(CLAIM_ENDS,)),
+    scenario("writes refused until the last quarter", "ss", "s", outages=2, crashes=1, jumps=(LAST_QUARTER,), before=1),
     FROZEN,
-    Scenario(
-        name="writes refused, faults",
-        plans=("s", "f"),
-        budget=Budget(outages=1, faults=1, jumps=1),
-        jumps=(LAST_QUARTER,),
-        before=1,
-    ),
+    scenario("writes refused, faults", "s", "f", outages=1, faults=1, jumps=(LAST_QUARTER,), before=1),
     OPERATOR,
-    Scenario(
-        name="writes refused, operator twice",
-        plans=("ss",),
-        budget=Budget(outages=1, operator=2, faults=1),
+    scenario(
+        "writes refused, operator twice",
+        "ss",
+        outages=1,
+        faults=1,
         operator=(AUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, LOSE_KEY),
+        actions=2,
         before=1,
     ),
     KEY_DELETED,
     AUTHORIZED_BEFORE,
-    Scenario(
-        name="writes refused, table lost",
-        plans=("s", "s"),
-        budget=Budget(outages=1, operator=1, jumps=1),
+    scenario(
+        "writes refused, table lost",
+        "s",
+        "s",
+        outages=1,
         operator=(LOSE_TABLE, RESTORE_TABLE),
         jumps=(CLAIM_ENDS,),
         before=2,
     ),
     STALE,
-    Scenario(
-        name="writes refused, paused",
-        plans=("s", "pr"),
-        budget=Budget(outages=1, crashes=1, jumps=1),
-        jumps=(CLAIM_ENDS,),
-        before=1,
-    ),
-    Scenario(
-        name="writes refused, late write",
-        plans=("s", "s"),
-        budget=Budget(outages=1, late=1, losses=1, jumps=1),
-        jumps=(LAST_QUARTER,),
-    ),
+    scenario("writes refused, paused", "s", "pr", outages=1, crashes=1, jumps=(CLAIM_ENDS,), before=1),
+    scenario("writes refused, late write", "s", "s", outages=1, late=1, losses=1, jumps=(LAST_QUARTER,)),
     MOVED,
-    Scenario(
-        name="writes refused, moved to other-table",
-        plans=("s", "mS"),
-        budget=Budget(outages=1, crashes=1, jumps=1),
+    scenario(
+        "writes refused, moved to other-table",
+        "s",
+        "mS",
+        outages=1,
+        crashes=1,
         jumps=(CLAIM_ENDS,),
         other=Deployment(claims=OTHER_TABLE),
         before=1,
     ),
-    Scenario(name="writes refused twice", plans=("ss", "s"), budget=Budget(outages=2, crashes=1), before=1),
+    scenario("writes refused twice", "ss", "s", outages=2, crashes=1, before=1),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.core.schedule import Policy
@@ -264,6 +264,24 @@ class Scenario:
         if self.other.claims is not None:
             return f"claims in {self.other.claims}"
         return f"grace {self.other.grace_seconds} s, {self.other.host}"
+
+
+def scenario(
+    name: str, *plans: str, jumps: tuple[int, ...] = (), operator: tuple[str, ...] = (), actions: int = 1, **bounds: Any
+) -> Scenario:
+    """Give the bounds of one search; how often a misfortune may strike is given by the names of `Budget`.
+
+    Args:
+        name: The search's name.
+        plans: The runs of each worker.
+        jumps: The jumps of the clock; each happens once, or not at all.
+        operator: What a person may do.
+        actions: How much of it.
+        bounds: Numbers of `Budget`, and what else `Scenario` has.
+    """
+    counts = {kind: bounds.pop(kind) for kind in Budget._fields if kind in bounds}
+    budget = Budget(jumps=len(jumps), operator=actions if operator else 0, **counts)
+    return Scenario(name=name, plans=plans, budget=budget, jumps=jumps, operator=operator, **bounds)
 
 
 def name_of(claims: str) -> StoreName:

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from examples import UNHURRIED
+from examples import UNHURRIED, examples
 from testbed.reader_surroundings import Background, Clock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
@@ -118,4 +118,5 @@ class BackgroundCache(CacheModel):
 
 TestInlineCache = InlineCache.TestCase
 TestBackgroundCache = BackgroundCache.TestCase
-TestInlineCache.settings = TestBackgroundCache.settings = settings(UNHURRIED, max_examples=150, stateful_step_count=40)
+LIVES = settings(UNHURRIED, max_examples=examples(400), stateful_step_count=40)
+TestInlineCache.settings = TestBackgroundCache.settings = LIVES

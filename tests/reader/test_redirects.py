@@ -5,7 +5,6 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
@@ -27,6 +26,8 @@ from token_refresh.reader.requests_auth import TokenAuth as RequestsAuth
 BODY: Final = b"amount=10"
 FAILED: Final = 0  # the client raised an error, as for a stream that a redirect wants again
 SENT: Final = ("GET", "POST", "stream")
+TLS: Final = httpx.create_ssl_context()
+"""Which certificates are good: reading them takes longer than all else that a client does."""
 
 
 @dataclass(kw_only=True)
@@ -107,7 +108,7 @@ def reader_of(secret: Secret) -> TokenReader:
 def with_httpx(request: Request) -> tuple[int, int]:
     secret = Secret(*request.tokens)
     content: Any = (part for part in [BODY]) if request.sent == "stream" else request.body
-    with httpx.Client(auth=HttpxAuth(reader_of(secret)), follow_redirects=request.followed) as client:
+    with httpx.Client(auth=HttpxAuth(reader_of(secret)), follow_redirects=request.followed, verify=TLS) as client:
         try:
             status = client.request(request.method, request.url, content=content).status_code
         except httpx.StreamConsumed:
@@ -124,7 +125,7 @@ def with_async_httpx(request: Request) -> tuple[int, int]:
     async def send() -> int:
         auth = HttpxAuth(reader_of(secret))
         content = stream() if request.sent == "stream" else request.body
-        async with httpx.AsyncClient(auth=auth, follow_redirects=request.followed) as client:
+        async with httpx.AsyncClient(auth=auth, follow_redirects=request.followed, verify=TLS) as client:
             try:
                 return (await client.request(request.method, request.url, content=content)).status_code
             except httpx.StreamConsumed:
@@ -181,54 +182,69 @@ def hook(request: pytest.FixtureRequest) -> tuple[str, Sender]:
     return name, HOOKS[name] if name in HOOKS else request.getfixturevalue("fetch")
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("elsewhere", [False, True], ids=["same host", "other host"])
-def test_an_accepted_request_is_never_sent_again(hook: tuple[str, Sender], status: int, *, elsewhere: bool) -> None:
-    """Who pays and then gets a 401 behind the redirect has paid once, and a foreign host's 401 asks for no token."""
-    name, send = hook
-    for sent, newer, followed in product(SENT, (True, False), (True, False)):
-        with ExitStack() as servers:
-            shop = servers.enter_context(Shop(takes={"one", "two"}, shows={"two"}))
-            other = servers.enter_context(Shop()) if elsewhere else shop
-            host = other.url.replace("127.0.0.1", "localhost") if elsewhere else shop.url
-            shop.redirect = (status, f"{host}/receipt")
+@pytest.fixture(scope="module")
+def shops() -> Iterator[tuple[Shop, Shop]]:
+    with Shop() as shop, Shop() as other:
+        yield shop, other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payments:
+    """How requests to `/pay` are redirected: to the shop's own receipt, or to one on another host."""
+
+    shop: Shop
+    other: Shop
+    send: Sender
+    name: str
+    status: int
+    elsewhere: bool
+
+    def each(self, takes: set[str | None], shows: set[str | None]) -> Iterator[tuple[str, bool, bool, int, int]]:
+        """Pay in every way: what was sent, whether a newer token is stored, redirects followed; status and reads."""
+        host = self.other.url.replace("127.0.0.1", "localhost") if self.elsewhere else self.shop.url
+        self.shop.redirect, self.shop.takes, self.shop.shows = (self.status, f"{host}/receipt"), takes, shows
+        for sent, newer, followed in product(SENT, (True, False), (True, False)):
+            self.shop.paid = 0
+            self.shop.seen.clear()
             tokens = ("one", "two") if newer else ("one",)
-            got, asked = send(Request(url=f"{shop.url}/pay", sent=sent, followed=followed, tokens=tokens))
-        case = f"{sent}, a newer token: {newer}, redirects followed: {followed}"
+            request = Request(url=f"{self.shop.url}/pay", sent=sent, followed=followed, tokens=tokens)
+            yield sent, newer, followed, *self.send(request)
+        assert not any(self.other.bearers)
+
+
+@pytest.fixture(params=product([301, 302, 303, 307, 308], [False, True]), ids=str)
+def payments(request: pytest.FixtureRequest, shops: tuple[Shop, Shop], hook: tuple[str, Sender]) -> Payments:
+    (status, elsewhere), (name, send) = request.param, hook
+    shops[1].seen.clear()
+    return Payments(shop=shops[0], other=shops[1], send=send, name=name, status=status, elsewhere=elsewhere)
+
+
+def test_an_accepted_request_is_never_sent_again(payments: Payments) -> None:
+    """Who pays and then gets a 401 behind the redirect has paid once, and a foreign host's 401 asks for no token."""
+    payments.other.shows = set()
+    name, status = payments.name, payments.status
+    for sent, newer, followed, got, asked in payments.each(takes={"one", "two"}, shows={"two"}):
         # requests sees each hop, and repeats the one that was rejected; the others see the last response alone.
-        sees_hops = name == "requests" and followed and not elsewhere
+        sees_hops = name == "requests" and followed and not payments.elsewhere
         # requests sends such a redirect an empty body. `fetch` follows a stream's 303 alone.
         wants_stream = sent == "stream" and (status in {307, 308} or (name == "fetch" and status != 303))
         after = 200 if sees_hops and newer and not wants_stream else 401
         expected = status if not followed else FAILED if wants_stream and name != "requests" else after
 
-        assert 1 == shop.paid, case
-        assert expected == got, case
-        assert not elsewhere or not any(other.bearers), case
+        assert (1, expected) == (payments.shop.paid, got), (sent, newer, followed)
         if not sees_hops:
-            assert 1 == asked, case
+            assert 1 == asked, (sent, newer, followed)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("elsewhere", [False, True], ids=["same host", "other host"])
-def test_a_rejected_request_is_repeated_once(hook: tuple[str, Sender], status: int, *, elsewhere: bool) -> None:
+def test_a_rejected_request_is_repeated_once(payments: Payments) -> None:
     """Who gets the 401 at once pays with the newer token, follows the redirect from there, and pays once."""
-    _, send = hook
-    for sent, newer, followed in product(SENT, (True, False), (True, False)):
-        with ExitStack() as servers:
-            shop = servers.enter_context(Shop(takes={"two"}, shows={"two"}))
-            other = servers.enter_context(Shop(shows={None})) if elsewhere else shop
-            host = other.url.replace("127.0.0.1", "localhost") if elsewhere else shop.url
-            shop.redirect = (status, f"{host}/receipt")
-            tokens = ("one", "two") if newer else ("one",)
-            got, _ = send(Request(url=f"{shop.url}/pay", sent=sent, followed=followed, tokens=tokens))
-        case = f"{sent}, a newer token: {newer}, redirects followed: {followed}"
+    payments.other.shows = {None}
+    for sent, newer, followed, got, _ in payments.each(takes={"two"}, shows={"two"}):
         repeated = newer and sent != "stream"
+        body = b"" if sent == "GET" else BODY
+        tries = [(seen["bearer"], seen["body"]) for seen in payments.shop.seen if seen["path"] == "/pay"]
+        expected = 401 if not repeated else 200 if followed else payments.status
 
-        assert (200 if followed else status) if repeated else 401 == got, case
-        assert (["one", "two"] if repeated else ["one"]) == [
-            seen["bearer"] for seen in shop.seen if seen["path"] == "/pay"
-        ], case
-        assert {b"" if sent == "GET" else BODY} == {seen["body"] for seen in shop.seen if seen["path"] == "/pay"}, case
-        assert int(repeated) == shop.paid, case
-        assert not elsewhere or not any(other.bearers), case
+        assert expected == got, (sent, newer, followed)
+        assert [(token, body) for token in (["one", "two"] if repeated else ["one"])] == tries, (sent, newer, followed)
+        assert int(repeated) == payments.shop.paid, (sent, newer, followed)

@@ -1,15 +1,20 @@
 """Rule 3: the published copy, which consumers read, follows the token set and never goes back."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from run.grant import REJECTED
 from run.world import Killed, World, refuse
-from testbed.builders import DAY, HOUR, NOW, ms
+from testbed.builders import DAY, HOUR, NOW, ms, policy, snapshot, token_set
 from testbed.fakes import PUBLISHED_ID
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied
+from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED
+from token_refresh_worker.core.snapshot import PublishedCopy, RunState
+from token_refresh_worker.core.steps import Publish
+from token_refresh_worker.stored.published import PublishedContent
 
 
 def published() -> World:
@@ -74,6 +79,17 @@ def test_the_next_run_publishes_for_one_that_died(call: str) -> None:
     world.pass_claim()
     assert "fresh" == world.outcome()
     assert "access-2" == published_token(world)
+
+
+@pytest.mark.parametrize("source", [None, "old", "v0"])
+def test_what_somebody_else_stored_is_replaced_at_once(source: str | None) -> None:
+    """Content that no run stored can't be newer, whatever source it names: the version ID proves it."""
+    copy = PublishedCopy(
+        version_id="by hand", stored_at=NOW - timedelta(seconds=1), content=PublishedContent(source_version_id=source)
+    )
+    fresh = snapshot(current=token_set(expires_at=NOW + DAY), published=copy)
+
+    assert Publish() == plan(fresh, RunState(nonce="nonce", publishes=True), policy())
 
 
 def test_an_operator_s_token_set_is_published_too() -> None:
@@ -142,9 +158,10 @@ def test_a_failing_refresh_still_publishes_what_is_current() -> None:
     assert "access-0" == published_token(world)
 
 
-def test_an_incomplete_token_set_is_published_once_it_is_complete() -> None:
-    """A document without an access token is refreshed first, and then published."""
-    world = World(published=True, accessToken=None, expires_at=NOW + HOUR)
+@pytest.mark.parametrize("lacking", [{"accessToken": None, "expires_at": NOW + HOUR}, {"expires_at": None}])
+def test_an_incomplete_token_set_is_published_once_it_is_complete(lacking: dict[str, Any]) -> None:
+    """A document without an access token or its expiry is refreshed first, and then published."""
+    world = World(published=True, **lacking)
 
     assert "refreshed" == world.outcome()
     assert "access-1" == published_token(world)

@@ -6,16 +6,73 @@ import pytest
 
 from run.grant import LOST
 from run.world import FIRST_CLAIM, World, killed
-from testbed.builders import DAY, IN_TABLE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from testbed.builders import (
+    DAY,
+    FORCED,
+    IN_TABLE,
+    SINGLE_USE,
+    SINGLE_USE_IN_TABLE,
+    claim,
+    origin,
+    policy,
+    snapshot,
+    token_set,
+)
 from testbed.fakes import FakeTable
 from token_refresh.errors import ConfigurationError, RefreshOutcomeUnknown
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.core.steps import Mismatch, Redeem
 from token_refresh_worker.oauth.response import FailedRequest
-from token_refresh_worker.stored.origin import in_table
+from token_refresh_worker.stored.origin import StoreName, in_table
 
 
-@pytest.mark.parametrize("force", [False, True])
-def test_a_worker_with_another_endpoint_sends_nothing(*, force: bool) -> None:
+@pytest.mark.parametrize(
+    ("current", "newest"),
+    [
+        (token_set(**origin(host="other.example")), None),
+        (token_set(**origin(host="other.example")), claim(fate=Fate.REJECTED)),
+        (token_set(), claim(fate=Fate.REJECTED, host="other.example")),
+    ],
+)
+def test_no_token_goes_to_another_host(current: TokenSet, newest: Claim | None) -> None:
+    """The document names the host, or without the key the newest claim does; force changes nothing."""
+    found = plan(snapshot(newest, current=current), FORCED, policy())
+
+    said = newest.claim_id if newest and current.document.origin is None else None
+    assert Mismatch("TOKEN_ENDPOINT", "other.example", "provider.example", claim_id=said) == found
+
+
+def test_the_document_s_host_counts_before_the_claim_s() -> None:
+    """After `authorize` for another provider, old claims name the old host."""
+    moved = token_set(**origin())
+
+    assert isinstance(
+        plan(snapshot(claim(fate=Fate.REJECTED, host="old.example"), current=moved), FORCED, policy()), Redeem
+    )
+
+
+TABLE, OTHER = in_table("claims"), in_table("others")
+
+
+@pytest.mark.parametrize(("named", "moving"), [(TABLE, True), (OTHER, False)])
+def test_nothing_is_claimed_after_a_fence(named: StoreName, *, moving: bool) -> None:
+    """From the fence on the claims are in its target, whatever the document names until the move is complete."""
+    fenced = replace(claim(), fate=Fate.MOVED, moved_to=OTHER)
+    current = token_set(**origin(claim_store=named))
+
+    found = plan(snapshot(fenced, current=current), FORCED, IN_TABLE)
+
+    assert Mismatch("CLAIM_TABLE", OTHER, TABLE, moving=moving) == found
+
+
+# The whole run.
+
+
+def test_a_worker_with_another_endpoint_sends_nothing() -> None:
     """Neither the refresh token nor the client secret reaches a host that is not their provider's."""
     world = World()
     world.execute()
@@ -23,7 +80,7 @@ def test_a_worker_with_another_endpoint_sends_nothing(*, force: bool) -> None:
     world.pass_time(DAY)
 
     with pytest.raises(ConfigurationError, match=r"belongs to provider\.example, and TOKEN_ENDPOINT is at other"):
-        world.execute(force=force)
+        world.execute(force=True)
     assert 1 == len(world.endpoint.requests)
 
 

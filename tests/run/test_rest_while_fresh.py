@@ -1,9 +1,60 @@
 """Rule 6: nothing is due; and how often a schedule looks."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from run.world import World
-from testbed.builders import MINUTE, NOW
+from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, policy, snapshot, token_set
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
+from token_refresh_worker.core.snapshot import RunState
+from token_refresh_worker.core.steps import Fresh, Reason, Redeem, Wait
+
+FRESH = token_set(expires_at=NOW + DAY)
+SECOND = timedelta(seconds=1)
+
+
+def test_a_fresh_set_is_left() -> None:
+    """Before it is due nothing happens; from the moment on it is refreshed."""
+    assert Fresh() == plan(snapshot(current=token_set(expires_at=NOW + 8 * HOUR + SECOND)), RUN, policy())
+    assert isinstance(plan(snapshot(current=token_set(expires_at=NOW + 8 * HOUR)), RUN, policy()), Redeem)
+    assert isinstance(plan(snapshot(current=token_set(expires_at=None)), RUN, policy()), Redeem)
+
+
+def test_a_forced_run_refreshes_a_fresh_set() -> None:
+    """On the version that it read first, and on no other."""
+    step = plan(snapshot(current=FRESH), FORCED, policy())
+
+    assert isinstance(step, Redeem)
+    assert step.claim.forced
+    assert Fresh() == plan(snapshot(current=token_set("v1", expires_at=NOW + DAY)), FORCED, policy())
+
+
+def test_forced_claims_have_a_limit_of_their_own() -> None:
+    """Beyond it a fresh set waits, and a due one is refreshed like by a scheduled run."""
+    limited = RunState(nonce="nonce", forced_version="v0", forced_claims_a_day=2)
+    forced = claim("c2", fate=Fate.NOT_REDEEMED, forced=True, earlier=(attempt("c1", Fate.NOT_REDEEMED, forced=True),))
+
+    assert Wait(NOW + 23 * HOUR, Reason.FORCED_LIMIT) == plan(snapshot(forced, current=FRESH), limited, policy())
+    due = plan(snapshot(forced), limited, policy())
+    assert isinstance(due, Redeem)
+    assert not due.claim.forced
+    unlimited = plan(snapshot(forced, current=FRESH), FORCED, policy())
+    assert isinstance(unlimited, Redeem)
+
+
+def test_claims_that_nobody_forced_leave_the_limit_of_forced_ones() -> None:
+    """Scheduled runs take nothing from those who force."""
+    scheduled = tuple(attempt(f"s{n}", Fate.NOT_REDEEMED, version_id="w") for n in range(20))
+    run = RunState(forced_version="v0", forced_claims_a_day=FORCED_CLAIMS_A_DAY)
+    fresh = token_set(expires_at=NOW + 30 * DAY)
+
+    newest = claim(fate=Fate.NOT_REDEEMED, version_id="w", earlier=scheduled)
+    assert isinstance(plan(snapshot(newest, current=fresh), run, policy()), Redeem)
+
+
+# The whole run.
 
 
 def test_a_schedule_that_is_slower_than_the_window_is_warned_of() -> None:

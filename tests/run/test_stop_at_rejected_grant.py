@@ -6,10 +6,22 @@ import pytest
 
 from run.grant import REJECTED
 from run.world import World
-from testbed.builders import DAY, MINUTE, NOW
+from testbed.builders import DAY, MINUTE, NOW, RUN, attempt, claim, policy, snapshot
 from token_refresh.errors import ReauthorizationRequired
 from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.steps import Redeem
 from token_refresh_worker.oauth.response import EndpointResponse
+
+
+def test_a_rejection_before_a_failure_blocks_nothing() -> None:
+    """Only the newest attempt on the version counts."""
+    newest = claim("c2", fate=Fate.NOT_REDEEMED, number=2, earlier=(attempt("c1", Fate.REJECTED),))
+
+    assert isinstance(plan(snapshot(newest), RUN, policy()), Redeem)
+
+
+# The whole run.
 
 
 def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None:

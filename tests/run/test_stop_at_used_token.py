@@ -1,13 +1,29 @@
 """Rule 4: the current token was used, and the tokens that it brought are gone."""
 
+from dataclasses import replace
+
 import pytest
 
 from run.grant import single_use, with_grant
 from run.world import World, refuse, stale_reads
-from testbed.builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
+from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, claim, policy, snapshot
 from token_refresh.errors import ReauthorizationRequired, SecretStoreUnavailable
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.steps import Reason, TokenUsed, Wait
 from token_refresh_worker.core.versions import CURRENT, claim_version_id, staged_version_id
 from token_refresh_worker.stored.origin import ClaimStoreKind
+
+
+def test_tokens_that_an_old_read_may_not_show_are_waited_for() -> None:
+    """Nobody has to authorize again because a read is minutes old."""
+    used = claim(brought="refresh-1", claimed_at=NOW - 9 * MINUTE)
+    run = replace(FORCED, limit=MINUTE)
+
+    assert Wait(NOW + MINUTE, Reason.STALE) == plan(snapshot(used), run, policy())
+    assert TokenUsed(used.claimed_at) == plan(snapshot(used, now=NOW + MINUTE), run, policy())
+
+
+# The whole run.
 
 
 def test_a_used_token_whose_successor_is_gone_is_not_sent() -> None:

@@ -1,10 +1,32 @@
 """Rule 12: days of runs on a clock that is moved, with a single-use provider and the quota of Secrets Manager."""
 
+from dataclasses import replace
+
 import pytest
 
 from run.grant import TABLE, VERSIONS, outcomes, refused_versions, single_use
-from testbed.builders import DAY, HOUR, MINUTE
+from testbed.builders import DAY, FORCED, HOUR, IN_TABLE, MINUTE, NOW, RUN, attempt, claim, policy, snapshot
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.steps import Reason, Redeem, Wait
 from token_refresh_worker.stored.origin import ClaimStoreKind
+
+
+@pytest.mark.parametrize(("settings", "limit"), [(policy(), 40), (IN_TABLE, 80)])
+def test_a_full_day_waits_forced_or_not(settings: Policy, limit: int) -> None:
+    """40 claims a day fit into a secret's versions, and 80 into a table."""
+    versions, at = 80 // limit, NOW - 23 * HOUR
+    one = replace(attempt("c", Fate.NOT_REDEEMED, version_id="v9", claimed_at=at), versions=versions)
+    last = replace(claim("last", fate=Fate.NOT_REDEEMED, version_id="v9"), versions=versions)
+    full, room = replace(last, earlier=(one,) * (limit - 1)), replace(last, earlier=(one,) * (limit - 2))
+
+    for run in (RUN, FORCED):
+        assert Wait(NOW + HOUR, Reason.DAILY_LIMIT) == plan(snapshot(full), run, settings)
+        assert isinstance(plan(snapshot(room), run, settings), Redeem)
+
+
+# The whole run.
 
 
 def test_tokens_that_are_too_short_lived_for_versions_yield_at_the_limit() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from secrecy.canaries import canary, leaks
 from secrecy.running import run, secrets_of
-from secrecy.scenarios import SCENARIOS, Scenario
+from secrecy.scenarios import SCENARIOS, Scenario, ending
 from testbed.aws_lambda.function import Function
 from testbed.testbed import Testbed
 
@@ -27,7 +27,7 @@ NAMED = {
     "InternalError",
 }
 IN_QUERY = [
-    Scenario(name=f"in the query, {profile}", ends="RefreshOutcomeUnknown", environment={"PROVIDER": profile})
+    ending(f"in the query, {profile}", "RefreshOutcomeUnknown", environment={"PROVIDER": profile})
     for profile in ("facebook", "instagram", "threads")
 ]
 """Providers that want the token in the URL, which tracing records. The test's endpoint refuses GET: that is enough."""

@@ -3,19 +3,26 @@
 A later release reads the same from it.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 
 from testbed.builders import document
+from testbed.dynamodb.expressions import updated
+from testbed.fakes import FakeClock
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.access_token import AccessToken, read_access_token
+from token_refresh_worker.adapters.kept_tokens import TableKeeper
+from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.core.attempts import Attempt, Fate, fingerprint_of
 from token_refresh_worker.core.claims import (
     Claim,
     ClaimPause,
+    KeptTokens,
     Record,
     read_claim,
     read_record,
@@ -31,10 +38,13 @@ from token_refresh_worker.core.versions import (
     revoked_version_id,
     staged_version_id,
 )
-from token_refresh_worker.fleet.aws.items import read_row, write_row
-from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, Sent, State
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.aws.items import read_pauses, read_row, read_tombstone, write_row
+from token_refresh_worker.fleet.core.enrolment import Tombstone
+from token_refresh_worker.fleet.core.row import Change, Pause, Pauses, Row, Seen, Sent, State
 from token_refresh_worker.oauth.unread import read_kept, write_kept
 from token_refresh_worker.run.outcome import CurrentTokens
+from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ForeignSets, Origin, in_table
 from token_refresh_worker.stored.published import published_document
@@ -44,6 +54,8 @@ _HOUR: Final = timedelta(hours=1)
 _CLAIM: Final = claim_version_id(None)
 _BASE: Final = "0b0ba5e5-0000-4000-8000-000000000000"
 _RESPONSE: Final = b"HTTP/1.1 200 OK\r\n\r\nmade-up"
+_KEY: Final = "arn:aws:kms:eu-central-1:123456789012:key/0b0ba5e5-0000-4000-8000-000000000001"
+_PAUSE: Final = Pause(at=AT - _HOUR, until=AT + _HOUR, by="ada", why="maintenance")
 _ARN: Final = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokens-AbCdEf"
 
 
@@ -56,6 +68,9 @@ READERS: Final[Mapping[str, Read]] = {
     "published copy": lambda it: read_access_token(SecretValue(it), "it"),
     "row": lambda it: read_row(it, AT),
     "kept response": lambda it: read_kept(SecretValue(it)),
+    "kept tokens": lambda it: _opened(it).reveal(),
+    "tombstone": read_tombstone,
+    "fleet pauses": read_pauses,
     "derived": lambda it: it,
 }
 """How each kind of form is read."""
@@ -78,8 +93,70 @@ def samples() -> Iterator[tuple[str, str, Any, Any]]:
     yield "published copy", "tokens", copy, published_document(tokens, _BASE).reveal()
     yield "published copy", "revoked", None, published_document(revoked, _BASE).reveal()
     yield "kept response", "response", _RESPONSE, write_kept(_RESPONSE).reveal()
+    # Longer than what KMS encrypts at once: the place of each piece is bound to it.
+    kept = document(note="x" * 5000).serialize().reveal()
+    yield "kept tokens", "in two pieces", kept, _kept(SecretValue(kept))
+    stone = Tombstone(secret_arn=_ARN, provider="upwork", left_at=AT, quietly=True)
+    yield "tombstone", "left", stone, _left()
+    pauses = Pauses(fleet=_PAUSE, providers={"upwork": _PAUSE})
+    yield "fleet pauses", "of both kinds", pauses, _paused()
     for name, derived in _derived().items():
         yield "derived", name, derived, derived
+
+
+class _Services:
+    """DynamoDB with one item, whose updates are carried out, and KMS, whose ciphertext shows what it is bound to."""
+
+    meta = SimpleNamespace(region_name="eu-central-1")
+
+    def __init__(self, item: Any = None) -> None:
+        self.item = item
+
+    def update_item(self, **request: Any) -> dict[str, Any]:
+        self.item = updated(self.item, request)
+        return {"Attributes": self.item}
+
+    def encrypt(self, **asked: Any) -> dict[str, Any]:
+        bound = [asked["KeyId"], asked["EncryptionContext"], asked["Plaintext"].decode()]
+        return {"CiphertextBlob": json.dumps(bound).encode()}
+
+    def decrypt(self, **asked: Any) -> dict[str, Any]:
+        key, context, text = json.loads(asked["CiphertextBlob"])
+        assert (key, context) == (asked["KeyId"], asked["EncryptionContext"])
+        return {"Plaintext": text.encode()}
+
+
+def _keeper(services: Any) -> TableKeeper:
+    deadline = Deadline(clock=FakeClock(), at=60)
+    claims = TableClaims(services, "claims", lambda: _ARN, deadline)
+    return TableKeeper(claims, _KEY, lambda *_, **__: services, deadline)
+
+
+def _kept(tokens: SecretValue) -> Any:
+    services, claim = _Services(), _claims()["first"]
+    claims = TableClaims(services, "claims", lambda: _ARN, Deadline(clock=FakeClock(), at=60))  # type: ignore[arg-type]
+    assert claims.append(claim, after=None)
+    assert _keeper(services).keep(claim, tokens) is not None
+    return [piece["B"].decode() for piece in services.item["kept_tokens"]["L"]]
+
+
+def _opened(pieces: list[str]) -> SecretValue:
+    stored = {"L": [{"B": piece.encode()} for piece in pieces]}
+    return _keeper(_Services()).open(KeptTokens(claim=_claims()["first"], stored=stored))
+
+
+def _left() -> Any:
+    services = _Services(write_row(_rows()["added"], "prod"))
+    assert TableIndex(services, "fleet", "prod").remove(_ARN, AT, quietly=True)  # type: ignore[arg-type]
+    return services.item
+
+
+def _paused() -> Any:
+    services = _Services()
+    index = TableIndex(services, "fleet", "prod")  # type: ignore[arg-type]
+    assert index.pause(_PAUSE)
+    assert index.pause(_PAUSE, provider="upwork")
+    return services.item
 
 
 def _derived() -> dict[str, str]:
@@ -197,7 +274,7 @@ def _rows() -> dict[str, Row]:
     whole = replace(
         added,
         seen=seen,
-        pause=Pause(at=AT - _HOUR, until=AT + _HOUR, by="ada", why="maintenance"),
+        pause=_PAUSE,
         unsent=frozenset({Change(transition=next(iter(Transition)), since=AT - _HOUR, found_at=AT)}),
     )
     return {"added": added, "seen": whole}

@@ -119,7 +119,7 @@ def test_todays_runs_go_on_where_a_release_ended(name: str) -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout whose version is 0.3.0, with what 0.2.0 stored; its code stores what its file has."""
-    for name in ("install", "forms"):
+    for name in ("install", "forms", "usage.sh"):
         (tmp_path / "scripts").mkdir(exist_ok=True)
         shutil.copy(SCRIPTS / name, tmp_path / "scripts")
     for path, text in (

@@ -14,10 +14,10 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial, wraps
-from typing import Any, Final, Literal, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from token_refresh.advice import Command
 from token_refresh.errors import (
@@ -50,23 +50,28 @@ from token_refresh_worker.changes.change import (
     prove_write,
 )
 from token_refresh_worker.changes.consent import (
+    ANYONE,
     Account,
     AnotherAccount,
+    Confirm,
     Consent,
+    Expected,
     RedirectTaken,
     Target,
-    check_account,
-    name_account,
+    expecting,
+    refuse_unknowable,
     take_redirect,
 )
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, base_document, to_refresh_with
-from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.response import FailedRequest, read_response
+from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings, read_settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.published import is_published
@@ -87,14 +92,10 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ANYONE: Final = "anyone"
-"""Says that whoever consents is the right one. The application then decides by what it gets back."""
-
-Expected = Account | Literal["anyone"]
-Confirm = Callable[[Account], bool]
-
 _TIME_LIMIT_SECONDS: Final = 60.0
 _AGAIN: Final = "let the user begin again (Grants.begin)"
+_KEPT: Final = {"secret_id", "provider", "variables", "scope", "expect", "client_id", "state", "verifier"}
+"""The keys of a session."""
 
 
 @record
@@ -109,13 +110,16 @@ class BegunGrant:
     """For `finish`. Plain JSON, without a secret but the PKCE verifier: keep it where the browser can't change it."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTokens:
     """What was stored: names and times."""
 
     secret_id: str
+    """The secret, as it was named."""
     region: str
+    """Its AWS region."""
     provider: str
+    """The profile's name."""
     account: Account
     """Whose grant it is, as far as the profile has `identity`; empty otherwise."""
     version_id: str
@@ -142,6 +146,16 @@ class _Opened:
     def template(self) -> Provider:
         """The provider before the document's variables are filled in."""
         return self.settings(self.change(self.known)).provider
+
+    def target(self, expect: Expected | None, confirm: Confirm | None) -> Target:
+        """Say where the grant goes, and whose it must be: what is expected, else what the secret holds.
+
+        Raises:
+            ConfigurationError: Neither is there, and nobody is asked.
+        """
+        wanted = expect or self.template.account(self.known) or None
+        judge = expecting(wanted, confirm, secret=self.secret, again=_AGAIN)
+        return Target(known=self.known, change=self.change, judge=judge)
 
     def parts(self, fields: Mapping[str, object]) -> Parts:
         """Give what a change acts with, for a token document."""
@@ -196,7 +210,7 @@ class Grants:
         variables: Mapping[str, str] | None = None,
         scope: str | None = None,
     ) -> BegunGrant:
-        """Begin an authorization: check all that can be checked before the user is asked.
+        """Check all that can be checked before the user is asked, and return where to redirect the browser.
 
         Args:
             secret_id: Name or ARN of the token secret. It must be there; it may be empty.
@@ -212,10 +226,10 @@ class Grants:
             ChangeFailed: The provider has no authorization page.
         """
         opened = self._open(secret_id, provider, variables or {})
-        _check_expected(opened.template, expect)
-        authorization, _ = self._authorization(opened, scope)
-        if opened.known:
-            prove_write(opened.parts(opened.known).store)
+        refuse_unknowable(opened.template, expect)
+        authorization, _, parts = self._authorization(opened, scope)
+        if opened.read_at is not None:  # The first version of an empty secret would be its current one.
+            prove_write(parts.store)
         session: dict[str, object] = {
             "secret_id": secret_id,
             "provider": provider,
@@ -230,7 +244,9 @@ class Grants:
 
     @_sealed
     def finish(self, session: Mapping[str, Any] | None, url: str, *, confirm: Confirm | None = None) -> StoredTokens:
-        """Check the redirect, exchange its code once, and store the tokens on what is in the secret by then.
+        """Check the redirect, exchange its code once, store the tokens, and return what is stored.
+
+        They are put on what is in the secret by then.
 
         Args:
             session: `BegunGrant.session`, as it was kept under the redirect's `state`; None if it is gone.
@@ -248,15 +264,15 @@ class Grants:
             ConfigurationError: A setting is wrong, or nobody is expected and there is no `confirm`.
             SecretStoreError: Secrets Manager refused. If the tokens had arrived, the message says so.
         """
-        if session is None:
+        if session is None or not session.keys() >= _KEPT:
             raise ForeignRedirect(f"no authorization is under way in this session; its code was not used; {_AGAIN}")
         opened = self._open(session["secret_id"], session["provider"], session["variables"])
-        begun, client = self._authorization(opened, session["scope"])
+        begun, client, _ = self._authorization(opened, session["scope"])
         authorization = replace(begun, state=session["state"], verifier=SecretValue(session["verifier"]))
         redirect = authorization.read_redirect(url)
         if client.client_id != session["client_id"]:
             raise ChangeFailed(f"the client of {opened.secret} was replaced; its code was not used; {_AGAIN}")
-        target = _target(opened, session["expect"], confirm)
+        target = opened.target(session["expect"], confirm)
         consent = Consent(authorization=authorization, client=client, target=target)
         parts = opened.parts(target.fields(redirect))
         sent_at = take_redirect(parts, authorization.state)
@@ -280,7 +296,7 @@ class Grants:
         redirect: Mapping[str, str] | None = None,
         sent_at: datetime | None = None,
     ) -> StoredTokens:
-        """Store the token response of an application that exchanges the code itself.
+        """Store the token response of an application that exchanges the code itself, and return what is stored.
 
         Args:
             secret_id: As in `begin`, and so are `provider`, `expect` and `variables`.
@@ -300,14 +316,14 @@ class Grants:
         """
         opened = self._open(secret_id, provider, variables or {})
         template = opened.template
-        _check_expected(template, expect)
+        refuse_unknowable(template, expect)
         page, kept = template.authorization, {}
         for name in page.redirect.keep if page else ():
             value = (redirect or {}).get(name)
             if problem := kept_problem(value):
                 raise ChangeFailed(f"the redirect's {name} {problem}; nothing is stored", fix="give it as redirect=")
             kept[name] = str(value)
-        brought, target = Redirect(code=SecretValue(""), kept=kept), _target(opened, expect, confirm)
+        brought, target = Redirect(code=SecretValue(""), kept=kept), opened.target(expect, confirm)
         parts = opened.parts(target.fields(brought))
         tokens = read_response(
             200,
@@ -332,23 +348,33 @@ class Grants:
                 create = "aws secretsmanager create-secret --name {} --region {}"
                 missing.fix = ("Create it: ", Command.of(create, secret_id, secret.region, is_complete=True))
             raise
+        if provider:
+            load_provider(provider, own_profiles(self._settings))
         known = fields_of(current)
+        if current is not None and not known and not _is_empty(current):
+            raise InvalidSecretDocument(
+                f"{secret} holds a value that is not a token document; nothing was sent",
+                fix="name another secret, or store {} in this one",
+            )
         if is_published(known):
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
         if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
             raise ConfigurationError(f"{secret} holds tokens of another provider than {provider}; nothing was sent")
 
         def settings(fields: Mapping[str, object]) -> Settings:
-            given = {**self._settings, "TOKEN_SECRET_ID": secret_id}
+            given = {**self._settings, "TOKEN_SECRET_ID": secret_id, "LOG_LEVEL": ""}  # That one is the application's.
             given |= named_provider(given, fields, lambda: secret)
-            return read_settings({"CLAIM_TABLE": claim_table_of(fields) or "", **given})
+            given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
+            return read_settings(given)
 
         change = partial(with_provider, name=provider, variables=variables)
         return _Opened(
             secret=secret, read_at=current.read_at if current else None, known=known, change=change, settings=settings
         )
 
-    def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, ClientCredentials]:
+    def _authorization(
+        self, opened: _Opened, scope: str | None
+    ) -> tuple[AuthorizationRequest, ClientCredentials, Parts]:
         """Build the request for authorization from what is stored now, and give the client that makes it."""
         fields = opened.change(opened.known)
         parts = opened.parts(started(opened.template, fields))
@@ -364,41 +390,12 @@ class Grants:
             token_host=parts.provider.host,
             client_secret=client.client_secret,
         )
-        return replace(authorization, again=_AGAIN), client
+        return replace(authorization, again=_AGAIN), client, parts
 
 
-def _check_expected(template: Provider, expect: Expected | None) -> None:
-    """Refuse to expect what nobody could find out."""
-    names = template.authorization.identity if template.authorization else ()
-    if expect == ANYONE:
-        return
-    if not names:
-        raise ConfigurationError(
-            f"nothing that {template.title} sends names the account; pass expect=ANYONE, and find out with the tokens"
-        )
-    if isinstance(expect, Mapping) and not (expect and set(expect) <= set(names)):
-        raise ConfigurationError(f"expect must have values for some of {', '.join(names)}, or be ANYONE")
-
-
-def _target(opened: _Opened, expect: Expected | None, confirm: Confirm | None) -> Target:
-    """Say where the grant goes, and whose it must be: what is expected, else what the secret holds."""
-    wanted = expect or opened.template.account(opened.known) or None
-    if wanted is None and confirm is None:
-        raise ConfigurationError(
-            f"{opened.secret} holds no account yet, so somebody must confirm the first one; its code was not used",
-            fix="pass confirm= to finish, or expect= to begin",
-        )
-
-    def judge(account: Account, is_complete: bool) -> None:  # noqa: FBT001 - as Target calls it
-        if isinstance(wanted, Mapping):
-            check_account(wanted, account, is_complete=is_complete, again=(_AGAIN,))
-        elif wanted is None and is_complete and confirm is not None and not confirm(account):
-            raise AnotherAccount(
-                f"{name_account(account)} was not confirmed for {opened.secret}; nothing is stored, and its tokens are "
-                f"dropped, and not revoked; {_AGAIN}"
-            )
-
-    return Target(known=opened.known, change=opened.change, judge=judge)
+def _is_empty(version: SecretVersion) -> bool:
+    """Whether a version without keys may be replaced: an empty object, or the note of a redirect without tokens."""
+    return is_redirect_note(version.value) or (version.value is not None and version.value.reveal().strip() == "{}")
 
 
 def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:

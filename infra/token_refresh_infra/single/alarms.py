@@ -109,7 +109,7 @@ class RefreshAlarms(Alarms):
         """The provider rejected the refresh token, or its response can't be read and is kept (`ResponseKept`).
 
         Consumers work until the access token expires. Fix: run `doctor`, since wrong client credentials can look the
-        same; then `authorize`. For a kept response, `recover`.
+        same; then `authorize`, or your `Grants`. For a kept response, `recover`.
         """
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),

@@ -87,10 +87,11 @@ class VirtualSecretsManager:
         """Move a label."""
         return self._call("UpdateSecretVersionStage", what, writes=True)
 
-    def store(self, name: str, document: dict[str, Any]) -> str:
+    def store(self, name: str, document: dict[str, Any], *, version_id: str | None = None) -> str:
         """Create a secret, as an operator would before the benchmark begins; give its ARN."""
         now = self.clock.now.timestamp() - 3600
-        request = {"Name": name, "SecretString": json.dumps(document), "ClientRequestToken": f"{name:0>40}"}
+        version = version_id or version_of(name)
+        request = {"Name": name, "SecretString": json.dumps(document), "ClientRequestToken": version}
         model = SecretsModel()
         secret_arn = str(model.call("CreateSecret", request, now=now)["ARN"])
         self.models[secret_arn] = model
@@ -118,6 +119,8 @@ class VirtualSecretsManager:
             raise _refusal(operation, "AccessDeniedException", "not authorized to perform: kms:GenerateDataKey")
         if operation == "GetSecretValue" and what["SecretId"] in self.unreadable:
             raise _refusal(operation, "AccessDeniedException", "Access to KMS is not allowed")
+        if what["SecretId"] not in self.models:
+            raise _refusal(operation, "ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
         try:
             response = self.models[what["SecretId"]].call(operation, what, now=self.clock.now.timestamp())
         except ServiceError as error:
@@ -126,6 +129,11 @@ class VirtualSecretsManager:
             response = {**response, "CreatedDate": datetime.fromtimestamp(response["CreatedDate"], UTC)}
         headers = {"date": format_datetime(self.clock.now, usegmt=True)}
         return {**response, "ResponseMetadata": {"HTTPHeaders": headers}}
+
+
+def version_of(name: str) -> str:
+    """Give the ID of a secret's first version."""
+    return f"{name:0>40}"
 
 
 def _during(span: tuple[float, float], clock: VirtualClock) -> bool:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from benchmarks.fleets.providers import LIFETIME
 from benchmarks.fleets.world import READ_ROW, WINDOW, World
+from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
@@ -21,6 +22,7 @@ LATE_SECONDS = 120.0
 BUDGET_SHARE = 0.95
 MEMORY_GROWTH = 1.1
 QUOTA = 50.0
+MOST_MINUTES = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,30 @@ def herd(secrets: int, seed: int) -> Iterator[Result]:
     world = World(shared(secrets), due=at_once, seed=seed)
     world.run(19)
     yield from nothing_lost("all due at once", world)
+
+
+def copies(secrets: int, seed: int) -> Iterator[Result]:
+    """All are due at once, and each has a copy; one in twenty copies is missing."""
+    minutes = dict.fromkeys((False, True), 0)
+    for published in minutes:
+        world = World(shared(secrets), due=at_once, seed=seed, copies=published)
+        arns = list(world.copies or ())
+        missing = set(world.chance.sample(arns, len(arns) // 20))
+        for secret_arn in missing:
+            del world.account.models[(world.copies or {})[secret_arn]]
+        while world.tally.refreshed < len(world.of) and minutes[published] < MOST_MINUTES:
+            world.run(1)
+            minutes[published] += 1
+    story = "all due at once, with copies"
+    # Four writes a refresh in place of two; the first minute goes into the slow start.
+    most = 2 * minutes[False] + 1
+    yield Result(story=story, what="all stored after, min", figure=minutes[True], limit=most)
+    yield from nothing_lost(story, world)
+    failed = sum(world.tally.errors.values())
+    yield Result(story=story, what="runs that failed", figure=failed, limit=0)
+    yield Result(story=story, what="minutes of the store's breaker", figure=world.tally.breakers[STORE], limit=0)
+    wrong = world.behind() ^ missing
+    yield Result(story=story, what="copies behind that are there", figure=len(wrong), limit=0)
 
 
 def steady(secrets: int, seed: int) -> Iterator[Result]:
@@ -175,6 +201,7 @@ def memory_of_a_minute(world: World) -> float:
 
 STORIES: dict[str, Callable[[int, int], Iterator[Result]]] = {
     "herd": herd,
+    "copies": copies,
     "steady": steady,
     "hanging": hanging,
     "lost-index": lost_index,

@@ -30,7 +30,7 @@ from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import in_table
 
 SINGLE_USE = load_provider("generic")
-TABLE = "claims"
+FLEET, TABLE = "bench", "claims"
 KEPT_TOKENS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/kept"
 RUN_SECONDS = 83.0
 POLICY = Policy(
@@ -55,6 +55,7 @@ def virtual_invocation(  # noqa: PLR0913 - a run and its surroundings, each by i
     secret_arn: str,
     *,
     keeps: bool,
+    copy_arn: str | None = None,
 ) -> Invocation:
     """Begin a run on one secret, as the handler does; with `keeps` the table keeps what Secrets Manager refuses."""
     client: Any = account
@@ -75,7 +76,7 @@ def virtual_invocation(  # noqa: PLR0913 - a run and its surroundings, each by i
                 store=store,
                 claims=claims,
                 keeper=TableKeeper(claims, KEPT_TOKENS_KEY, _kms, deadline) if keeps else None,
-                published=None,
+                published=SecretsManagerSecret(client, copy_arn, deadline) if copy_arn else None,
                 endpoint=lambda _: endpoint,
                 credentials=_credentials,
                 provider=provider,
@@ -88,7 +89,9 @@ def virtual_invocation(  # noqa: PLR0913 - a run and its surroundings, each by i
             trigger=trigger,
         )
 
-    return Invocation(time_left_seconds=RUN_SECONDS, secret_id=secret_arn, clock=clock, log=log, build=build)
+    return Invocation(
+        time_left_seconds=RUN_SECONDS, secret_id=secret_arn, clock=clock, log=log, build=build, fleet=FLEET
+    )
 
 
 def _credentials(document: TokenDocument) -> ClientCredentials:

@@ -9,26 +9,25 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from benchmarks.fleets.account import Bucket, Killed, VirtualQueue, VirtualSecretsManager
+from benchmarks.fleets.account import Bucket, Killed, VirtualQueue, VirtualSecretsManager, version_of
 from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, Fault, VirtualProvider
-from benchmarks.fleets.runs import POLICY, TABLE, host_name, virtual_invocation
+from benchmarks.fleets.runs import FLEET, POLICY, TABLE, host_name, virtual_invocation
 from benchmarks.fleets.table import VirtualDynamoDb
 from testbed.fakes import FakeLog
 from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.refresh_window import refresh_window
+from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.breaker import STORE
-from token_refresh_worker.fleet.core.fleet import Limits, Message, ProviderLimits
+from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Limits, Message, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.fleet.dispatcher import hand_out, take_stock, wait_for_turn
 from token_refresh_worker.fleet.worker import Crew, run_member
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import CurrentTokens
-
-FLEET = "bench"
 
 
 class RowReader:
@@ -90,6 +89,7 @@ class World:
         seed: int = 1,
         keeps: bool = True,
         measured: bool = False,
+        copies: bool = False,
     ) -> None:
         """Store the secrets.
 
@@ -102,11 +102,14 @@ class World:
             seed: Of everything that is random.
             keeps: Whether the table keeps tokens that Secrets Manager refuses.
             measured: Whether the story wants the gauges of each minute.
+            copies: Whether each secret has a copy for services.
         """
         # The runs draw from the module's own generator; the same seed gives the same figures on any machine.
         random.seed(seed)
         self.clock, self.chance = VirtualClock(), random.Random(seed)  # noqa: S311 - no secret
-        self.limits = limits or Limits()
+        self.limits = limits or Limits(writes_a_run=WRITES_WITH_A_COPY if copies else Limits().writes_a_run)
+        self.copies: dict[str, str] | None = {} if copies else None
+        """The ARN of each secret's copy."""
         self.account = VirtualSecretsManager(self.clock, writes_per_second=writes_per_second)
         self.queue = VirtualQueue(self.clock, self._run, self.limits.concurrency)
         self.table = VirtualDynamoDb(self.clock, self.chance)
@@ -233,6 +236,10 @@ class World:
         """Give the secrets whose newest tokens are neither stored nor kept, while no run is under way."""
         return {arn for arn in self._not_current() if "kept_tokens" not in self.table.items.get(arn, {})}
 
+    def behind(self) -> set[str]:
+        """Give the secrets whose row says that the copy has not the current access token."""
+        return {row.secret_arn for row in self.index.rows() if row.copy_behind_at is not None}
+
     def quantile(self, share: float, *, but: str = "") -> float:
         """Give the seconds from due to stored that this share of the refreshes took at most."""
         times = sorted(t for provider, late in self.tally.late.items() if provider != but for t in late)
@@ -260,6 +267,10 @@ class World:
                 },
             },
         )
+        if self.copies is not None:
+            of = published_version_id(version_of(f"{provider}/{number}"))
+            published = {"accessToken": "access", "expiresAt": round(expires_at.timestamp() * 1000)}
+            self.copies[secret_arn] = self.account.store(f"published/{provider}/{number}", published, version_id=of)
         seen = Seen(
             at=issued_at,
             state=State.HEALTHY,
@@ -301,7 +312,10 @@ class World:
             self.clock.sleep(KILLED_SECONDS)
             raise Killed
         endpoint = self.providers[self.of[secret_arn]].at(self.host[secret_arn])
-        run = virtual_invocation(self.clock, self.account, endpoint, self.table, secret_arn, keeps=self.keeps)
+        copy_arn = (self.copies or {}).get(secret_arn)
+        run = virtual_invocation(
+            self.clock, self.account, endpoint, self.table, secret_arn, keeps=self.keeps, copy_arn=copy_arn
+        )
         report = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn, probe=message.probe), run)
         self.tally.runs += 1
         if report and report.error_type:

@@ -80,12 +80,15 @@ class Providers:
         """Write each provider's own profile with the addresses of its server here."""
         for name in self.names:
             endpoint = self.real.token_endpoint if name == REAL else self.imitations[name].url
-            text = (PROFILES / f"{name}.toml").read_text()
-            text = re.sub(r'^token_endpoint = ".*"$', f'token_endpoint = "{endpoint}"', text, flags=re.MULTILINE)
-            if name == REAL:
-                page = self.real.authorization_endpoint
-                text = re.sub(r'^endpoint = ".*"$', f'endpoint = "{page}"', text, flags=re.MULTILINE)
-            (folder / f"{name}.toml").write_text(text)
+            page = self.real.authorization_endpoint if name == REAL else None
+            (folder / f"{name}.toml").write_text(profile_at(name, endpoint, page))
+
+
+def profile_at(name: str, token_endpoint: str, page: str | None = None) -> str:
+    """Return a provider's own profile with the addresses of a server here."""
+    text = (PROFILES / f"{name}.toml").read_text()
+    text = re.sub(r'^token_endpoint = ".*"$', f'token_endpoint = "{token_endpoint}"', text, flags=re.MULTILINE)
+    return text if page is None else re.sub(r'^endpoint = ".*"$', f'endpoint = "{page}"', text, flags=re.MULTILINE)
 
 
 def with_profiles(code: Path, profiles: Path, target: Path) -> None:

@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
+from token_refresh.advice import Advice
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
@@ -30,6 +31,13 @@ CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
 
 class ChangeFailed(TokenRefreshError):  # noqa: N818 - named as the other failures are
     """A change can't be made; the message says why, and what to do."""
+
+    @classmethod
+    def for_now(cls, what: str, *, fix: str | Advice = ()) -> Self:
+        """Give the error of a change that another try may make."""
+        error = cls(what, fix=fix)
+        error.needs_person = False
+        return error
 
 
 class Silent:
@@ -67,8 +75,6 @@ def swap(store: SecretStore, replaced: str | None, version_id: str, value: Secre
 PROBE_LABEL: Final = "REFRESH_PROBE"
 PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
 """The version that is stored to try the caller's permissions; it holds no token."""
-REDIRECT_NOTE: Final = "an authorization's redirect was taken"
-"""How the version begins that says so."""
 PROBE: Final = '{"probe":"token-refresh doctor"}'
 
 

@@ -40,7 +40,7 @@ def replace_client(
 
     stored = repeated(once, parts.deadline.clock)
     if stored is None:
-        raise ChangeFailed(
+        raise ChangeFailed.for_now(
             f"runs kept changing secret {parts.secret.secret_id}; the client credentials are not stored",
             fix=("Try again: ", parts.secret.command("client")),
         )

@@ -2,21 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Final, Literal
 
 from token_refresh.advice import Advice
-from token_refresh.errors import SecretStoreError
+from token_refresh.errors import ConfigurationError, SecretStoreError
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
-from token_refresh_worker.changes.change import PROBE_LABEL, REDIRECT_NOTE, ChangeFailed, repeated
+from token_refresh_worker.changes.change import PROBE_LABEL, ChangeFailed, repeated
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
-from token_refresh_worker.core.versions import CURRENT, redirect_version_id
-from token_refresh_worker.run.failures import no_value
+from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_version_id
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 Account = Mapping[str, str | int]
 """Whose grant it is, by the names that the provider's profile lists as `identity`; see `Provider.account`."""
+
+
+ANYONE: Final = "anyone"
+"""Says that whoever consents is the right one."""
+Expected = Account | Literal["anyone"]
+Confirm = Callable[[Account], bool]
 
 
 class AnotherAccount(ChangeFailed):
@@ -103,7 +111,6 @@ def take_redirect(parts: Parts, state: str) -> datetime:
         RedirectTaken: Somebody has taken it.
         SecretStoreError: Secrets Manager refused.
     """
-    # No JSON object: in a secret without a value it becomes the current version, and nothing of it may stay.
     note = SecretValue(f"{REDIRECT_NOTE}, {parts.nonce()}")
     if not parts.store.put(redirect_version_id(state), note, label=PROBE_LABEL):
         raise RedirectTaken(
@@ -114,6 +121,49 @@ def take_redirect(parts: Parts, state: str) -> datetime:
     if current is None:
         raise no_value(parts.secret)
     return current.read_at
+
+
+def refuse_unknowable(template: Provider, expect: object) -> None:
+    """Refuse to expect what nobody could find out.
+
+    Raises:
+        ConfigurationError: The profile names no account, or not by these names.
+    """
+    names = template.authorization.identity if template.authorization else ()
+    if expect == ANYONE:
+        return
+    if not names:
+        raise ConfigurationError(
+            f"nothing that {template.title} sends names the account; pass expect=ANYONE, and find out with the tokens"
+        )
+    if expect is not None and not (isinstance(expect, Mapping) and expect and set(expect) <= set(names)):
+        raise ConfigurationError(f"expect must have values for some of {', '.join(names)}, or be ANYONE")
+
+
+def expecting(
+    wanted: Expected | None, confirm: Confirm | None, *, secret: SecretName, again: str
+) -> Callable[[Account, bool], None]:
+    """Make what judges an account: it must be the wanted one; where nobody is wanted, `confirm` decides.
+
+    Raises:
+        ConfigurationError: Neither says it.
+    """
+    if wanted is None and confirm is None:
+        raise ConfigurationError(
+            f"{secret} holds no account yet, so somebody must confirm the first one; its code was not used",
+            fix="pass confirm= to finish, or expect= to begin",
+        )
+
+    def judge(account: Account, is_complete: bool) -> None:  # noqa: FBT001 - as Target calls it
+        if isinstance(wanted, Mapping):
+            check_account(wanted, account, is_complete=is_complete, again=(again,))
+        elif confirm is not None and wanted is None and is_complete and not confirm(account):
+            raise AnotherAccount(
+                f"{name_account(account)} was not confirmed for {secret}; nothing is stored, and its tokens are "
+                f"dropped, and not revoked; {again}"
+            )
+
+    return judge
 
 
 def check_account(expected: Account, found: Account, *, is_complete: bool, again: Advice) -> None:

@@ -62,13 +62,15 @@ class Move:
         moved = repeated(once, self.memory.clock)
         if moved is not None:
             return moved
-        open_until = self.memory.snapshot and self.memory.snapshot.open_until
-        raise ChangeFailed(
+        open_until = self.memory.snapshot.open_until if self.memory.snapshot else None
+        error = ChangeFailed.for_now(
             f"a run may be redeeming the refresh token of {self.secret} until {utc(open_until)}; nothing was moved"
             if open_until
             else f"other runs kept changing {self.secret}, or reads of it stayed old; the move is not complete",
             fix=("Go on with ", self.secret.move_claims(to)),
         )
+        error.retry_at = open_until
+        raise error
 
     def rename(self, to: StoreName) -> bool:
         """Let the document name another table in place of one that is lost; False if it names that already.
@@ -103,7 +105,9 @@ class Move:
             step = replace_lost_table(snapshot, run, policy)
             first = step.claim if claims.append(step.claim, after=step.after) else None
         if first is None or not self._name_in_document(snapshot, to, first):
-            raise ChangeFailed(f"another version of {self.secret} became current meanwhile; run the command again")
+            raise ChangeFailed.for_now(
+                f"another version of {self.secret} became current meanwhile; run the command again"
+            )
         return True
 
     def _has_claims(self, table: StoreName, *, named: int) -> bool:

@@ -13,13 +13,13 @@ from typing import Any, cast
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.changes.change import PROBE_VERSION_ID, REDIRECT_NOTE, document_of, fields_of
+from token_refresh_worker.changes.change import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, ClaimPause, Record, read_claim, read_record
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.core.versions import CURRENT, staged_version_id
+from token_refresh_worker.core.versions import CURRENT, is_redirect_note, staged_version_id
 from token_refresh_worker.oauth.unread import read_kept
 from token_refresh_worker.run.locked_versions import UnlessLocked, refused_by_key
 from token_refresh_worker.run.memory import Memory
@@ -40,7 +40,7 @@ class VersionKind(StrEnum):
     CLAIM = "claim"
     RECORD = "record of a failed attempt"
     RESPONSE = "response that can't be read"
-    PROBE = "probe of doctor"
+    PROBE = "probe of a permission"
     REDIRECT = "note that a redirect was taken"
     LOCKED = "locked: KMS refuses its key"
 
@@ -107,7 +107,7 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
         kind = _kind_of(document)
     elif version_id == PROBE_VERSION_ID:
         kind = VersionKind.PROBE
-    elif text.reveal().startswith(REDIRECT_NOTE):
+    elif is_redirect_note(text):
         kind = VersionKind.REDIRECT
     elif read_kept(text) is not None:
         kind = VersionKind.RESPONSE

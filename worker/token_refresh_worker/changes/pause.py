@@ -85,7 +85,7 @@ class Pausing:
         done = repeated(once, self.clock)
         if done is None:
             secret = self.open().secret
-            raise ChangeFailed(
+            raise ChangeFailed.for_now(
                 f"other runs kept changing secret {secret.secret_id}, or reads of it stayed old; nothing was paused",
                 fix=("Try again: ", secret.command(name)),
             )

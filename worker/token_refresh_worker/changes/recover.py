@@ -5,6 +5,7 @@ The tokens are stored where the run would have stored them. The next run finds t
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from token_refresh.advice import Advice
@@ -82,8 +83,7 @@ class KeptResponse:
 
     def shape(self) -> list[Field]:
         """List its fields, each with what kind of value it has."""
-        fields = (Field(pointer=pointer, shape=_shape(value)) for pointer, value in _leaves(self.fields))
-        return [field for field, _ in zip(fields, range(_MOST_FIELDS), strict=False)]
+        return shape_of(self.fields)
 
     def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> TokenResponse:
         """Return what is at these pointers.
@@ -153,6 +153,12 @@ class KeptResponse:
         for step in pointer.removeprefix("/").split("/"):
             value = _step(value, step.replace("~1", "/").replace("~0", "~"))
         return value
+
+
+def shape_of(fields: object) -> list[Field]:
+    """List the fields of a response, each with what kind of value it has."""
+    found = (Field(pointer=pointer or "/", shape=_shape(value)) for pointer, value in _leaves(fields))
+    return list(islice(found, _MOST_FIELDS))
 
 
 def _new_grant(parts: Parts) -> Advice:

@@ -110,7 +110,7 @@ class Revocation(Redemption):
         again = self.parts.secret.command("revoke")
         if response.kind is FailureKind.CLIENT_REJECTED:
             return ClientRejected(what, fix=("Correct the client credentials, then: ", again))
-        return ChangeFailed(what, fix=("Nothing of it is stored, and the schedule goes on. Try again: ", again))
+        return ChangeFailed.for_now(what, fix=("Nothing of it is stored, and the schedule goes on. Try again: ", again))
 
 
 def revoke_grant(run: Run, send: SendRevocation) -> TokenSet:

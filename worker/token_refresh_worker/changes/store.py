@@ -24,11 +24,13 @@ from token_refresh_worker.changes.change import (
 )
 from token_refresh_worker.changes.client import with_client
 from token_refresh_worker.changes.publish import CopyBefore
+from token_refresh_worker.changes.recover import shape_of
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.scopes import read_scopes
+from token_refresh_worker.oauth.unread import body_of, object_of, read_kept
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -187,7 +189,7 @@ def _refused(parts: Parts, failure: FailedRequest, again: str) -> ClientRejected
     secret, method = parts.secret, parts.provider.request.auth_method
     if failure.kind is not FailureKind.CLIENT_REJECTED:
         fix = f"{_BEFORE_IT.get(failure.kind, '')}{again}"
-        return ChangeFailed(f"the token endpoint sent no tokens ({failure.seen})", fix=fix)
+        return ChangeFailed(f"the token endpoint sent no tokens ({failure.seen}{_shape_of(failure)})", fix=fix)
     if method is AuthMethod.AWS_IAM_JWT:
         return ClientRejected(
             f"the token endpoint rejected the client assertion ({failure.seen}), which names your own AWS role",
@@ -201,6 +203,13 @@ def _refused(parts: Parts, failure: FailedRequest, again: str) -> ClientRejected
         f"the token endpoint rejected the client credentials ({failure.seen})",
         fix=("Enter others: ", secret.command("authorize", "--client-id", "ID")),
     )
+
+
+def _shape_of(failure: FailedRequest) -> str:
+    """Say what is in a response that may hold tokens, without a value: from that, a profile can be written."""
+    raw = read_kept(failure.unread) if failure.unread else None
+    fields = [] if raw is None else shape_of(object_of(body_of(raw)))
+    return "".join(f"; {field.pointer}: {field.shape}" for field in fields)
 
 
 def base_document(fields: Mapping[str, object], client: ClientCredentials | None) -> TokenDocument:

@@ -12,6 +12,7 @@ from token_refresh_worker.cli.authorize import authorize
 from token_refresh_worker.cli.claims import move
 from token_refresh_worker.cli.client import client
 from token_refresh_worker.cli.doctor.command import doctor
+from token_refresh_worker.cli.failures import usage_fields
 from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.fleet import pause as pauses
 from token_refresh_worker.cli.fleet import status as fleet
@@ -23,7 +24,7 @@ from token_refresh_worker.cli.recover import recover
 from token_refresh_worker.cli.refresh import refresh
 from token_refresh_worker.cli.restore import restore
 from token_refresh_worker.cli.revoke import revoke
-from token_refresh_worker.cli.screen import discard, open_closed_streams, replace_unencodable
+from token_refresh_worker.cli.screen import discard, open_closed_streams, print_json, replace_unencodable
 from token_refresh_worker.cli.status import status
 from token_refresh_worker.cli.verify import verify
 
@@ -34,7 +35,10 @@ app = typer.Typer(
     name="token-refresh",
     epilog="Start with: token-refresh authorize, then token-refresh status. token-refresh --install-completion "
     "completes commands, options and names of providers in bash, zsh and fish. In a new zsh, the first Tab only loads "
-    "it.",
+    "it. A command that acts ends with 0, or 1 if it failed and a later run or another try may mend that, or 2 if a "
+    "person is needed; with 64 for a wrong option, and 130 after Ctrl-C. With --json, standard output has one object, "
+    "also of a failure: error_type, error, needs_person, and retry_at, when a scheduled run tries again (null: not "
+    "known).",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -82,6 +86,10 @@ def run(arguments: Sequence[str] | None = None) -> None:
     usage_error.exit_code = EX_USAGE  # type: ignore[attr-defined]  # Typer exits with it; it has no name in Typer's API
     try:
         app(arguments, prog_name="token-refresh")
+    except SystemExit as ended:
+        if ended.code == EX_USAGE and "--json" in (sys.argv if arguments is None else arguments):
+            print_json(usage_fields())
+        raise
     except OSError as full:  # Typer's own output, such as help, on a full disk.
         discard(sys.stdout)
         sys.stderr.write(f"token-refresh: the output can't be written ({os.strerror(full.errno or 0)})\n")

@@ -1,7 +1,7 @@
 """`token-refresh authorize`: get the first token set, or a new one after the grant has died."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound, SecretStoreError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import (
     AuthorizationRequest,
@@ -19,14 +19,14 @@ from token_refresh_worker.changes.authorization import (
     started,
     with_provider,
 )
-from token_refresh_worker.changes.change import document_of, fields_of
-from token_refresh_worker.changes.consent import Consent, Target, name_account
+from token_refresh_worker.changes.change import document_of, fields_of, prove_write
+from token_refresh_worker.changes.consent import Account, AnotherAccount, Consent, Target, check_account, name_account
 from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import find_copies, key_of
-from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.failures import Cancelled, CommandFailed, finishing
 from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import find_index, join
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
@@ -93,6 +93,9 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     create: Annotated[
         bool, typer.Option("--create", help="Create the secret even if another region has one of this name.")
     ] = False,
+    another_account: Annotated[
+        bool, typer.Option("--another-account", help="Store the grant also if it is another account's than before.")
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Create the secret or replace a token set without asking.")
     ] = False,
@@ -100,14 +103,17 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     """Get a token set in the browser and store it: the first one, or a new one after the grant has died.
 
     The client credentials are those that the function uses (CLIENT_SECRET_ID, beside the tokens, or the environment).
-    If there are none, they are asked for, and stored beside the tokens.
+    If there are none, they are asked for, and stored beside the tokens. Before the browser opens, your permission to
+    write is tried with a version without a token (label REFRESH_PROBE).
     """
     tags = _read_tags(tag or ())
     # Before the browser: a fleet that is not there must not cost a grant.
     index = find_index(context, fleet) if fleet else None
     copies = find_copies(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
-        context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
+        own = copies.template if copies and copies.is_proven else ""
+        of_fleet = {"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own}
+        context = replace(context, environment={**context.environment, **of_fleet})
     version, creates = _find(context, create=create)
     context = take_word(context, fields_of(version), ask=not yes)
     fields = with_provider_keys(context, fields_of(version), variable or ())
@@ -133,6 +139,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         _confirm(context, version, creates=creates)
     if copies is not None:  # Before the browser, likewise.
         copies.make(context.secret_id, None if creates else key_of(context, context.secret_id))
+    _prove_writes(context, settings, version)
     consent = Consent(
         authorization=authorization,
         client=client,
@@ -141,6 +148,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
             known=fields_of(version),
             change=lambda stored: with_provider_keys(context, stored, variable or ()),
             create=partial(_create_secret, context, tags) if creates else None,
+            judge=_judge_account(context, {} if another_account else template.account(fields_of(version)), ask=not yes),
         ),
     )
     job = _Job(context=context, consent=consent)
@@ -151,7 +159,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
-        if copies is not None and settings.published_secret_id is None:
+        if copies is not None and not copies.is_proven:
             output().print(text(f"Its next run publishes to secret {copies.name_of(context.secret_id)}."))
     return 0
 
@@ -259,6 +267,54 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
     else:
         what = f"a token set that expires at {utc(document.expires_at)}"
     confirm(f"{where} in {context.region} holds {what}, stored at {utc(version.created_at)}. Replace it?")
+
+
+def _prove_writes(context: Context, settings: Settings, version: SecretVersion | None) -> None:
+    """Find out that what comes can be stored: once the code is exchanged, the provider may have ended the old grant.
+
+    Raises:
+        SecretStoreError: The token secret can't be written.
+    """
+    if version is not None:  # In a secret without a value the probe would become the current one.
+        prove_write(context.store())
+    published = settings.published_secret_id
+    if published is None:
+        return
+    try:
+        copy = context.store(published, setting="PUBLISHED_SECRET_ID")
+        if copy.read(label=CURRENT) is not None:
+            prove_write(copy)
+    except SecretStoreError as failure:
+        context.complete(failure)
+        later = f"The tokens will be stored, and the next run publishes to secret {published}. "
+        show(errors(), *message(later, *failure.parts))
+
+
+def _judge_account(context: Context, before: Account, *, ask: bool) -> Callable[[Account, bool], None]:
+    """Give what refuses another account than the stored grant's, unless somebody who can be asked says yes."""
+    agreed = False
+
+    def judge(found: Account, is_complete: bool) -> None:  # noqa: FBT001 - as Target calls it
+        nonlocal agreed
+        other = context.command("authorize", "--another-account")
+        try:
+            check_account(before, found, is_complete=is_complete, again=("If it is to be that account: ", other))
+        except AnotherAccount as differs:
+            if not (ask or agreed):
+                raise
+            if not agreed:
+                _confirm_account(context, before, found, differs)
+            agreed = True
+
+    return judge
+
+
+def _confirm_account(context: Context, before: Account, found: Account, differs: AnotherAccount) -> None:
+    question = f"The provider authorized {name_account(found)}, and secret {context.secret_id} holds the grant of "
+    try:
+        confirm(f"{question}{name_account(before)}. Store the other account's grant in its place?")
+    except Cancelled:
+        raise differs from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

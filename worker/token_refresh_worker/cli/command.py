@@ -136,7 +136,7 @@ class Declared(NamedTuple):
 
 
 def command(
-    name: str, *examples: str, shares: Sequence[str] = OF_A_SECRET, failed: int = 1, as_deployed: bool = True
+    name: str, *examples: str, shares: Sequence[str] = OF_A_SECRET, failed: int | None = None, as_deployed: bool = True
 ) -> Callable[[Callable[..., int]], Declared]:
     """Declare a command: a function of its context and of its own options that returns the exit status.
 
@@ -144,7 +144,7 @@ def command(
         name: Its words on the command line.
         examples: What follows the name in the examples of `--help`.
         shares: Names of the shared options that it has.
-        failed: The exit status if it ends with a named error.
+        failed: The exit status if it ends with a named error; None: the one of commands that act (`failures.py`).
         as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
     """
 
@@ -159,7 +159,8 @@ def command(
             options = {option: given.pop(option) for option in shares if option != "debug"}
             context = replace(context_of(options), name=name)
             look = (lambda: context.command("status")) if "secret" in shares else None
-            with reported(debug=given.pop("debug"), failed=failed, look=look), context.completing():
+            ends = reported(debug=given.pop("debug"), failed=failed, as_json=given.get("as_json", False), look=look)
+            with ends, context.completing():
                 if as_deployed and context.function is not None:
                     context = context.as_deployed(variables_of(context.function_configuration()))
                 if "secret" in shares:

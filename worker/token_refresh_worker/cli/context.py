@@ -111,7 +111,7 @@ class Context:
         if problem is None:
             return settings
         if self.function is None:
-            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", "NAME"))
+            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", self.function_name))
         raise problem
 
     def as_deployed(self, variables: Mapping[str, str]) -> "Context":

@@ -25,6 +25,8 @@ class Copies:
 
     context: Context
     template: str
+    is_proven: bool = False
+    """Whether an operator's setting says it, and not a tag alone."""
 
     def name_of(self, secret_id: str) -> str:
         """Give the name of a secret's copy."""
@@ -34,10 +36,16 @@ class Copies:
         """Make the copy of a secret, empty and under the secret's own key, unless it is there.
 
         Raises:
-            ConfigurationError: Another secret has its name.
+            ConfigurationError: Another secret has its name, or the secret is itself where copies are.
             TokenRefreshError: Secrets Manager refuses, or can't be reached.
         """
         source, name = secret_name(secret_id), self.name_of(secret_id)
+        under = self.template.partition("{secret}")[0]
+        if source.startswith(under):
+            raise ConfigurationError(
+                f"secret {source} is under {under}, where copies are: who may read those would read its refresh token",
+                fix="Give it another name",
+            )
         found = self._described(name)
         if found is None:
             given: dict[str, Any] = {"KmsKeyId": kms_key} if kms_key else {}
@@ -90,8 +98,9 @@ def find_copies(context: Context, fleet: str) -> Copies | None:
 
     Where the tag can't be read, say so, and make no copies: `fleet status` then says which are missing.
     """
-    if template := context.environment.get(Variable.PUBLISHED_SECRET_ID):
-        return Copies(context=context, template=template)
+    template = context.environment.get(Variable.PUBLISHED_SECRET_ID, "")
+    if "{secret}" in template:  # One without is of a single secret, left in the shell.
+        return Copies(context=context, template=template, is_proven=True)
     try:
         table = context.ask("dynamodb:DescribeTable", "fleet table", fleet, TableName=fleet)["Table"]["TableArn"]
         tags = tags_in(context.ask("dynamodb:ListTagsOfResource", "fleet table", fleet, ResourceArn=table))

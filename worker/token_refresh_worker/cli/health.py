@@ -4,7 +4,7 @@ What is said here follows from the step that a scheduled run would take, so that
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
 
@@ -30,6 +30,7 @@ from token_refresh_worker.core.steps import (
     Wait,
 )
 from token_refresh_worker.run.failures import move_options, slow_schedule, span, tokens_locked, utc
+from token_refresh_worker.run.grant_failures import dead_grant
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
@@ -41,7 +42,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.RESPONSE_KEPT, Res
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _paused, _expiry, _failed, _overdue, around, _lifetime)
+    checks = (_step, _kept, _paused, _expiry, _failed, _overdue, around, _lifetime)
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
@@ -59,8 +60,8 @@ def say_next_step(state: SecretState) -> str:  # noqa: C901, PLR0911 - one for e
             return f"sends nothing until {utc(until)}: {reason.value}"
         case Rejected(since, retry_at):
             return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
-        case TokenUsed(since):
-            return f"sends nothing: the refresh token was used at {utc(since)}"
+        case TokenUsed():
+            return "sends nothing: the refresh token was used"
         case Locked():
             return "sends nothing: KMS refuses the key of the tokens that follow"
         case Unread():
@@ -108,24 +109,11 @@ def _step(state: SecretState) -> Iterator[Finding]:
             parts = state.context.run(state.settings).parts
             failure = tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id))
             yield Finding.broken(failure.facts, *failure.fix)
-        case TokenUsed(newest=str() as newest):
-            yield Finding.broken(
-                "the current tokens are older than all refreshes that are still known: their refresh token was used",
-                *("go back to the newest ones: ", state.context.command("restore", "--version", newest)),
-                *(". If they are gone: ", state.context.command("authorize")),
-            )
-        case TokenUsed(since):
-            yield Finding.broken(
-                f"the current refresh token was used at {utc(since)}, and the tokens that it brought are gone",
-                "authorize again: ",
-                state.context.command("authorize"),
-            )
+        case TokenUsed() as step:
+            dead = dead_grant(state.context.run(state.settings).parts.secret, step)
+            yield Finding.broken(dead.facts, *dead.fix)
         case Unread(since):
-            yield Finding.broken(
-                f"the response to the refresh of {utc(since)} can't be read; it is kept, and may hold the new tokens",
-                *("look at its fields, without their values: ", state.context.command("recover")),
-                *(". If it holds no tokens, authorize again: ", state.context.command("authorize")),
-            )
+            yield Finding.broken(*_kept_response(state, since))
         case Hold(since, until, claim_id):
             yield Finding.attention(
                 f"a refresh was started at {utc(since)}, and its result is unknown: the refresh token may have "
@@ -147,6 +135,21 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "the next run makes them current; now: ",
                 state.context.command("refresh"),
             )
+
+
+def _kept_response(state: SecretState, since: datetime) -> tuple[str, *Advice]:
+    return (
+        f"the response to the refresh of {utc(since)} can't be read; it is kept, and may hold the new tokens",
+        *("look at its fields, without their values: ", state.context.command("recover")),
+        *(". If it holds no tokens, authorize again: ", state.context.command("authorize")),
+    )
+
+
+def _kept(state: SecretState) -> Iterator[Finding]:
+    """Report a kept response also where the token may still be sent again, or nothing is due yet."""
+    kept = state.snapshot.kept_responses
+    if kept and not isinstance(state.step, Unread):
+        yield Finding.attention(*_kept_response(state, kept[-1].claimed_at))
 
 
 def _force(state: SecretState) -> Command:

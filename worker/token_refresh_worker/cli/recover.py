@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
+from token_refresh.stored.times import iso
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.recover import KeptResponse
-from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import fields_table, message, output, show, text
+from token_refresh_worker.cli.screen import fields_table, message, output, print_json, show, text
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import utc
@@ -36,6 +37,7 @@ def recover(  # noqa: PLR0913 - its options
         str | None, typer.Option(metavar=_POINTER, help="The field with the access token's lifetime or its end.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Store without asking.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Recover the tokens of a response that no run could read.
 
@@ -46,7 +48,7 @@ def recover(  # noqa: PLR0913 - its options
         settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
         kept = KeptResponse.read(context.run(settings).parts)
     if access_token is None:
-        _list(context, kept)
+        _list(context, kept, as_json=as_json)
         return 0
     if refresh_token is None and not same_refresh_token and settings.provider.needs_refresh_token:
         raise CommandFailed(
@@ -58,16 +60,24 @@ def recover(  # noqa: PLR0913 - its options
         confirm(f"Store the tokens at {' and '.join(filter(None, (access_token, refresh_token)))}?")
     with finishing("The tokens are stored first."):
         version_id = kept.store(found)
+    if as_json:
+        print_json({"secret_id": context.secret_id, "version_id": version_id})
+        return 0
     output().print(text("Recovered.", "bold green"))
     output().print(fields_table([("stored as", version_id)]))
     show(output(), *message("The next run makes them current. To do so now: ", context.command("refresh")))
     return 0
 
 
-def _list(context: Context, kept: KeptResponse) -> None:
-    output().print(text(f"Response of {utc(kept.attempt.claimed_at)}, {kept.length_bytes} bytes; no value is shown:"))
-    fields = kept.shape()
-    output().print(fields_table([(field.pointer or "/", field.shape) for field in fields]))
+def _list(context: Context, kept: KeptResponse, *, as_json: bool) -> None:
+    fields, at = kept.shape(), kept.attempt.claimed_at
+    if as_json:
+        shapes = [{"pointer": field.pointer, "shape": field.shape} for field in fields]
+        response = {"claim_id": kept.attempt.claim_id, "claimed_at": iso(at), "length_bytes": kept.length_bytes}
+        print_json({"secret_id": context.secret_id, **response, "fields": shapes})
+        return
+    output().print(text(f"Response of {utc(at)}, {kept.length_bytes} bytes; no value is shown:"))
+    output().print(fields_table([(field.pointer, field.shape) for field in fields]))
     if not fields:
         output().print(text("It has no fields that can be pointed to."))
         show(output(), *message("Get a new grant: ", context.command("authorize")))

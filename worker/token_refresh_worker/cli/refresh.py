@@ -2,7 +2,7 @@
 
 import base64
 import json
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Annotated, Any, Final
 
 import typer
@@ -11,6 +11,7 @@ from token_refresh import errors as named
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.aws.request import AwsRequest
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.changes.change import fields_of
@@ -64,7 +65,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
 ) -> int:
     """Refresh the tokens if that is due: the same run as the function's, with your own AWS credentials.
 
-    Exit status: 0 whatever the outcome, 1 if the run failed.
+    Exit status: 0 whatever the outcome; a run that failed ends it as `token-refresh --help` says.
     """
     trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
     if invoked is not None:
@@ -75,7 +76,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
             _confirm_reserved(context)
         context, settings = _settings(context, ask=not (dry_run or yes))
         with console.status("refreshing"):  # After the questions: it would draw over them.
-            result = _run(context, settings, console, trigger)
+            result = _run(context, settings, console, trigger, as_json=as_json)
     show_result(result, as_json=as_json)
     return 0
 
@@ -89,11 +90,19 @@ def _settings(context: Context, *, ask: bool) -> tuple[Context, Settings]:
     return context, settings
 
 
-def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger) -> dict[str, str | None]:
+def _run(
+    context: Context, settings: Settings, console: Errors, trigger: Trigger, *, as_json: bool
+) -> dict[str, str | None]:
     run = context.run(settings, trigger, Progress(console))
     ends_first = "The run ends first, since the refresh token may be redeemed and its tokens not stored yet."
-    with nullcontext() if trigger.dry_run else finishing(ends_first):
-        return run.execute().as_result(None)
+    try:
+        with nullcontext() if trigger.dry_run else finishing(ends_first):
+            return run.execute().as_result(None)
+    except TokenRefreshError as failure:
+        if as_json and failure.retry_at is None:
+            with suppress(TokenRefreshError):
+                failure.retry_at = read_state(context).retry_at
+        raise
 
 
 def _confirm_reserved(context: Context) -> None:
@@ -190,8 +199,11 @@ def _failure(function: str, payload: dict[str, Any]) -> CommandFailed:
     if not error_type:
         return CommandFailed(f"function {function} returned no result of a run; is it the refresh worker?")
     found = getattr(named, error_type, None)
-    is_ours = isinstance(found, type) and issubclass(found, named.TokenRefreshError)
-    return CommandFailed(f"function {function} failed with {error_type}{f': {message}' if is_ours else ''}")
+    if not (isinstance(found, type) and issubclass(found, TokenRefreshError)):
+        return CommandFailed(f"function {function} failed with {error_type}")
+    failure = CommandFailed(f"function {function} failed with {error_type}: {message}")
+    failure.name, failure.needs_person = error_type, found.needs_person
+    return failure
 
 
 def print_log(tail: str) -> None:

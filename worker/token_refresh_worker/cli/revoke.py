@@ -51,9 +51,9 @@ def revoke(
     """
     index = find_index(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
-        context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
-        if copies := find_copies(context, fleet):
-            context = replace(context, environment={**context.environment, "PUBLISHED_SECRET_ID": copies.template})
+        copies = find_copies(context, fleet)  # What it is told of a revoked grant has no token: a tag suffices.
+        of_fleet = {"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": copies.template if copies else ""}
+        context = replace(context, environment={**context.environment, **of_fleet})
     with saying_where(context):
         _check_fleet(context, fleet)
         fields = fields_of(context.store().read(label=CURRENT))

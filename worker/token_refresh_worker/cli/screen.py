@@ -115,9 +115,9 @@ def show(console: Console, *parts: RenderableType) -> None:
     console.print(Group(*parts), crop=False)
 
 
-def print_json(fields: Mapping[str, Any]) -> None:
+def print_json(fields: Mapping[str, Any], *, on_one_line: bool = False) -> None:
     """Print one JSON object, for machines."""
-    sys.stdout.write(json.dumps(fields, indent=2) + "\n")
+    sys.stdout.write(json.dumps(fields, indent=None if on_one_line else 2) + "\n")
 
 
 def fields_table(rows: Iterable[tuple[str, str | Text | None]]) -> Table:

@@ -94,6 +94,6 @@ def take_word(context: Context, fields: Mapping[str, object], *, ask: bool) -> C
     if ask:
         confirm(f"{tagged} Act on them? (--yes goes on without them)")
         return replace(context, environment={**context.environment, **doubtful})
-    command = context.command(context.name, "--function", "NAME")
+    command = context.command(context.name, "--function", context.function_name)
     show(errors(), *message(f"{tagged} They are left alone. With the settings of the deployed function: ", command))
     return context

@@ -21,7 +21,7 @@ from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.schedule import Policy, due_at, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Step
+from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
 from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.run.parts import Parts
@@ -101,6 +101,12 @@ class SecretState:
     def document(self) -> TokenDocument:
         """Give the current token document."""
         return self.snapshot.current.document
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """Say when a scheduled run tries again, where a rule makes it wait."""
+        step = self.step
+        return step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
 
     @property
     def due_at(self) -> datetime | None:

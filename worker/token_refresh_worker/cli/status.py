@@ -1,7 +1,9 @@
 """`token-refresh status`: one secret on one screen, and an exit status for monitoring."""
 
 import signal
+import sys
 import threading
+from contextlib import nullcontext
 from typing import Annotated, Any, Final
 
 import typer
@@ -16,6 +18,7 @@ from token_refresh_worker.changes.change import CLIENT_KEYS
 from token_refresh_worker.cli.around import is_prolonged
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.failures import error_fields
 from token_refresh_worker.cli.finding import Finding, Health
 from token_refresh_worker.cli.health import examine, explain_attempt, health_of, say_next_step
 from token_refresh_worker.cli.replicas import words_for
@@ -35,7 +38,7 @@ from token_refresh_worker.cli.screen import (
 from token_refresh_worker.cli.state import SecretState, read_state
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.pauses import pause_of
-from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, Wait
+from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.run.failures import span, utc
 
 
@@ -53,17 +56,19 @@ def status(
     context: Context,
     *,
     as_json: Json = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Print it again and again, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Print it again and again, until Ctrl-C; with --json one object a line.")
+    ] = False,
     interval: Annotated[int, typer.Option(min=1, max=3600, help="Seconds between two reads with --watch.")] = 5,
 ) -> int:
     """Show the state of a token secret.
 
     Exit status: 0 healthy, 1 needs attention soon, 2 broken, 3 unknown; 64 for a wrong option.
     """
+    if watch:
+        return _watch(context, interval, as_json=as_json)
     if as_json:
         return _print_json(context)
-    if watch:
-        return _watch(context, interval)
     health, parts = _read(context)
     show(output(), *parts)
     return health
@@ -85,14 +90,20 @@ def _named(failure: TokenRefreshError) -> Advice:
     return (f"{type(failure).__name__}: ", *failure.parts)
 
 
-def _watch(context: Context, interval_seconds: int) -> int:
-    health, parts = _read(context)  # A first read that fails ends the command: a typing error must not be watched.
+def _watch(context: Context, interval_seconds: int, *, as_json: bool) -> int:
+    # A first read that fails ends the command: a typing error must not be watched.
+    health, parts = (_print_json(context, on_one_line=True), []) if as_json else _read(context)
+    if as_json and health is Health.UNKNOWN:
+        return health
     # An exception from a signal can be lost in a library's cleanup; a flag can't.
     ended = threading.Event()
     previous = signal.signal(signal.SIGINT, lambda *_: ended.set())
     try:
-        with Live(Group(*parts), console=output(), auto_refresh=False, screen=False) as live:
+        with nullcontext() if as_json else Live(Group(*parts), console=output(), auto_refresh=False) as live:
             while not ended.wait(interval_seconds):
+                if live is None:
+                    health = _print_json(context, on_one_line=True)
+                    continue
                 try:
                     health, parts = _read(context)
                 except TokenRefreshError as failure:
@@ -103,16 +114,17 @@ def _watch(context: Context, interval_seconds: int) -> int:
     return health
 
 
-def _print_json(context: Context) -> int:
+def _print_json(context: Context, *, on_one_line: bool = False) -> Health:
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        health = _health_after(failure)
-        print_json({"health": health.name.lower(), "error_type": type(failure).__name__, "error": str(failure)})
-        return health
-    findings = examine(state)
-    print_json(state_fields(state, findings))
-    return health_of(findings)
+        health, fields = _health_after(failure), error_fields(failure)
+    else:
+        findings = examine(state)
+        health, fields = health_of(findings), state_fields(state, findings)
+    print_json({"health": health.name.lower(), **fields}, on_one_line=on_one_line)
+    sys.stdout.flush()
+    return health
 
 
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
@@ -255,11 +267,9 @@ def _attempts(state: SecretState) -> Table:
 def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     """Give the state for machines."""
     step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
-    retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
     used, limit = state.claims_today
     pause, copy = pause_of(state.snapshot), state.snapshot.published
     return {
-        "health": health_of(findings).name.lower(),
         "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_words(f.remedy)} for f in findings],
         "secret_id": state.context.secret_id,
         "region": state.context.region,
@@ -272,7 +282,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "longest_safe_cache_seconds": round(state.longest_safe_cache.total_seconds()),
         "grant_ends_at": iso_or_none(state.grant_ends_at),
         "next_step": type(step).__name__.lower(),
-        "retry_at": iso_or_none(retry_at),
+        "retry_at": iso_or_none(state.retry_at),
         "paused": None if pause is None else {"until": iso_or_none(pause.until), "why": pause.why},
         "provider": state.settings.provider.name,
         "host": state.host,

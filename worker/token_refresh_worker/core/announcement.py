@@ -19,7 +19,7 @@ class Transition(StrEnum):
     """The `detail-type` of an event."""
 
     REAUTHORIZATION_REQUIRED = "Reauthorization Required"
-    """The provider rejected the grant: run `token-refresh authorize`."""
+    """The provider rejected the grant: run `token-refresh authorize`, or let the customer connect again (`Grants`)."""
     REAUTHORIZED = "Reauthorized"
     """A grant works again."""
     GRANT_ENDING = "Grant Ending"

@@ -12,9 +12,13 @@ has read is a compare-and-append: exactly one run gets it.
 import uuid
 from typing import Final
 
+from token_refresh.secret_value import SecretValue
+
 CURRENT: Final = "AWSCURRENT"
 CLAIM: Final = "REFRESH_CLAIM"
 OUTCOME: Final = "REFRESH_OUTCOME"
+REDIRECT_NOTE: Final = "an authorization's redirect was taken"
+"""How the version begins that says so; no JSON, so that nothing of it gets into a token document."""
 
 # Never change it: with another one a run would not find the claims of earlier runs.
 _NAMESPACE: Final = uuid.UUID("6a1ba9c2-31e7-4f2b-9d0c-0f1b2ba3d6c5")
@@ -58,6 +62,11 @@ def revoked_version_id(claim: str, base: str) -> str:
 def redirect_version_id(state: str) -> str:
     """Derive where it is noted that somebody has taken the redirect of an authorization, whose code is good once."""
     return _derive("redirect", state)
+
+
+def is_redirect_note(value: SecretValue | None) -> bool:
+    """Whether a value is that note. In a secret without tokens it is the current version."""
+    return value is not None and value.reveal().startswith(REDIRECT_NOTE)
 
 
 def unheld_claim_id(nonce: str) -> str:

@@ -36,6 +36,7 @@ _PAIR: Final = re.compile(r'"([^"\\]{1,80})"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d{
 _LOOSE_PAIR: Final = re.compile(
     r"""([A-Za-z][\w.-]{0,79})["']?\s{0,8}[:=>]\s{0,8}["']?(?![\w.-]+=\w)([^\s"'<>&,;{}]{1,8192})"""
 )
+_KNOWN_NAME: Final = re.compile(r"^[\w.-]*(?:token|expir|scope|access|refresh)[\w.-]*$", re.IGNORECASE)
 _WORD: Final = re.compile(r"""[^\s"'<>&,;{}=]{16,8192}""")
 _TO_URL_SAFE: Final = str.maketrans("+/", "-_", "=\n")
 _MOST_UNPACKED: Final = 1 << 20
@@ -112,9 +113,13 @@ def object_of(body: bytes) -> object:
 
 
 def _fields(pairs: Sequence[tuple[str, str]]) -> object:
-    """Return pairs as an object, or as a list of objects where a name comes twice."""
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else [{name: value} for name, value in pairs]
+    """Return pairs as an object, or as a list of objects where a name comes twice.
+
+    Outside of JSON a piece of a token can look like a name: those that no response is known for are left out.
+    """
+    known = [(name if _KNOWN_NAME.search(name) else "", value) for name, value in pairs]
+    found = dict(known)
+    return found if len(found) == len(known) else [{name: value} for name, value in known]
 
 
 def _unescaped(value: str) -> str:

@@ -35,7 +35,7 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
         )
     # A record has the code too, but anyone who may write to the secret can write a record.
     how = f" ({seen})" if seen else ""
-    return ReauthorizationRequired(
+    error = ReauthorizationRequired(
         f"the provider rejected the refresh token of {secret}{how} at {utc(step.since)}; "
         f"the next scheduled attempt is after {utc(step.retry_at)}",
         fix=(
@@ -43,16 +43,20 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
             *(". If the client credentials were wrong, correct them and run ", secret.force),
         ),
     )
+    error.retry_at = step.retry_at
+    return error
 
 
 def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
     """Say that a refresh token may have been used."""
-    return RefreshOutcomeUnknown(
+    error = RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. "
         f"The next scheduled attempt is after {utc(step.until)}",
         fix=("Safest: ", *_unresolved(secret, step.claim_id)),
     )
+    error.retry_at = step.until
+    return error
 
 
 def _unresolved(secret: SecretName, claim_id: str) -> Advice:

@@ -19,7 +19,7 @@ from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.locked import translated
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
-from token_refresh_worker.core.versions import CLAIM, CURRENT, response_version_id, staged_version_id
+from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
 from token_refresh_worker.run.memory import Memory
@@ -106,7 +106,7 @@ class SnapshotReader:
 
     def _current(self, copy: SecretVersion | None) -> TokenSet:
         version = self._read(label=CURRENT)
-        if version is None:
+        if version is None or is_redirect_note(version.value):
             raise no_value(self.parts.secret)
         if copy is not None and version.arn == copy.arn:
             raise published_itself(self.parts.secret)
@@ -193,13 +193,15 @@ class SnapshotReader:
         """Read a token set; None if it is missing or unreadable: either way nobody knows what the attempt brought."""
         version_id = staged_version_id(attempt.claim_id, attempt.version_id)
         known, version = self.memory.staged.get(version_id) or self._sets.get(version_id), None
-        if known is None and attempt.claim_id not in self._locked:
-            self._locked.add(attempt.claim_id)
-            with UnlessLocked():
-                version = self._read(version_id=version_id)
-                self._locked.remove(attempt.claim_id)
-        if version is None:
+        if known is not None or attempt.claim_id in self._locked:
             return known
+        locked = True
+        with UnlessLocked():
+            version, locked = self._read(version_id=version_id), False
+        if locked:
+            self._locked.add(attempt.claim_id)
+        if version is None:
+            return None
         with suppress(InvalidSecretDocument):
             self._sets[version_id] = self._token_set(version)
         return self._sets.get(version_id)

@@ -37,7 +37,7 @@ _WORDS = {Health.HEALTHY: "ok", Health.ATTENTION: "look", Health.BROKEN: "FAILED
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "bold red", Health.UNKNOWN: "dim"}
 
 
-@command("doctor", "", "--function token-refresh-prod", "--consumer-version 1b2c3d4e", as_deployed=False)
+@command("doctor", "", "--function token-refresh-prod", "--consumer-version 1b2c3d4e", failed=1, as_deployed=False)
 def doctor(
     context: Context,
     *,
@@ -91,6 +91,8 @@ def _show(check: Check) -> None:
 
 
 def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
+    if context.function is None and context.deployment.is_read:
+        context = replace(context, function=context.deployment.function)  # By the secret's tag.
     operator = context  # The operator's own settings are compared with the function's at the end.
     try:
         if context.function is not None:
@@ -117,15 +119,21 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     if settings.provider.request.auth_method is AuthMethod.AWS_IAM_JWT and context.has_all_of_aws:
         yield tried("identity tokens", lambda: check_identity_tokens(context))
     yield Check("token endpoint", check_token_endpoint(context, state))
-    if context.function is not None:
-        yield from check_function(operator)
-    else:
-        how = "pass --function NAME to check the function, its role and its schedule"
-        yield Check("function", Finding.unknown(how))
+    yield from _function(operator)
     if state is not None:
         yield from _effects(state, consumer_version)
     if context.has_all_of_aws:
         yield from check_alarms(context)
+
+
+def _function(context: Context) -> Iterator[Check]:
+    if context.function is not None:
+        yield from check_function(context)
+        return
+    how = "pass --function NAME to check the function, its role and its schedule"
+    if tagged := context.deployment.function:
+        how = f"not read, which takes lambda:GetFunctionConfiguration on {tagged}"
+    yield Check("function", Finding.unknown(how))
 
 
 def _causes(state: SecretState) -> Iterator[Check]:

@@ -165,7 +165,7 @@ def _remove_from(context: Context, secret_id: str, place: str) -> bool:
 
     done = repeated(once, SystemClock())
     if done is None:
-        raise CommandFailed("runs kept changing this secret; the client is still in it")
+        raise CommandFailed.for_now("runs kept changing this secret; the client is still in it")
     return done
 
 
@@ -187,5 +187,7 @@ def _each(context: Context, names: Sequence[str], act: Callable[[str], T], *, la
         context.complete(error)
         show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(name, "red")))
     if failed:
-        raise CommandFailed(f"{len(failed)} of {len(names)} secrets failed", fix="Correct that, then run it again")
+        failure = CommandFailed(f"{len(failed)} of {len(names)} secrets failed", fix="Correct that, then run it again")
+        failure.needs_person = any(error.needs_person for _, error in failed)
+        raise failure
     return results

@@ -15,6 +15,7 @@ from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, read_duration
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import find_copies
+from token_refresh_worker.cli.failures import exit_code_of
 from token_refresh_worker.cli.fleet.lanes import in_lanes, paced_tags
 from token_refresh_worker.cli.fleet.pause import Name
 from token_refresh_worker.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
@@ -56,8 +57,8 @@ def add(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
         join(context, index, fleet=fleet, secret_id=secret_id, copies=copies)
 
     names = _names(secrets)
-    done = _for_each(context, "adding", names, act)
-    return _say(done, names, f"secrets are in fleet {fleet}")
+    done, code = _for_each(context, "adding", names, act)
+    return _say(done, names, f"secrets are in fleet {fleet}", code)
 
 
 @command("fleet remove", "customers/7/xero --fleet prod", shares=OF_A_FLEET)
@@ -87,13 +88,13 @@ def remove(
     def end(secret_id: str) -> None:
         end_leaving(context, index, leaving[secret_id], fleet=fleet, copies=copies)
 
-    begun = _for_each(context, "removing", names, begin)
+    begun, code = _for_each(context, "removing", names, begin)
     if running := sum(each.may_run for each in leaving.values()):
         what = f"runs may be under way on {running} of them, which are due or fail: their tags go in {span(lasts)}"
         errors().print(text(what, "dim"))
         SystemClock().sleep(lasts.total_seconds())
-    done = _for_each(context, "taking tags off", begun, end)
-    return _say(done, names, f"secrets have left fleet {fleet}")
+    done, code_of_end = _for_each(context, "taking tags off", begun, end)
+    return _say(done, names, f"secrets have left fleet {fleet}", max(code, code_of_end))
 
 
 class Wanted(StrEnum):
@@ -134,10 +135,10 @@ def retry(
         if secret_arn not in rows or not index.look_at(secret_arn, now):
             raise ConfigurationError(f"it is not in fleet {fleet}, or not in that state")
 
-    done = _for_each(context, "retrying", names, act)
+    done, code = _for_each(context, "retrying", names, act)
     if paused := sum(pause_of_row(rows[name], pauses, now) is not None for name in done):
         errors().print(text(f"{paused} of them are paused, and wait for the end of the pause.", "yellow"))
-    return _say(done, names, "secrets are due now")
+    return _say(done, names, "secrets are due now", code)
 
 
 def _is_wanted(row: Row, state: Wanted | None, pauses: Pauses, now: datetime) -> bool:
@@ -189,15 +190,17 @@ def _names(secrets: Sequence[str]) -> list[str]:
     return names
 
 
-def _for_each(context: Context, doing: str, names: Sequence[str], act: Callable[[str], None]) -> list[str]:
-    """Act on each secret, and give those that it worked for. One that fails keeps no other one out."""
+def _for_each(context: Context, doing: str, names: Sequence[str], act: Callable[[str], None]) -> tuple[list[str], int]:
+    """Act on each secret, and give those that it worked for, and the exit status; one that fails keeps no other out."""
     done: list[str] = []
+    code = 0
     failed: dict[str, list[str]] = {}
     with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
         for number, (secret_id, error) in enumerate(in_lanes(names, act), 1):
             if error is None:
                 done.append(secret_id)
             else:
+                code = max(code, exit_code_of(error))
                 alike = failed.setdefault(type(error).__name__, [])
                 alike.append(secret_id)
                 # Missing ones are probably misspelt, all of them alike: whoever adds secrets creates none.
@@ -212,18 +215,18 @@ def _for_each(context: Context, doing: str, names: Sequence[str], act: Callable[
             what = f"{len(of_kind)} {more}failed with {kind} in {context.region}"
             named = ", ".join(of_kind[:SHOWN_ALIKE]) + (" and others" if len(of_kind) > SHOWN_ALIKE else "")
             errors().print(text(f"{what}: {named}. Check names, account and region.", "red"))
-    return done
+    return done, code
 
 
 def _is_missing(error: TokenRefreshError) -> bool:
     return isinstance(error, SecretNotFound)
 
 
-def _say(done: Sequence[str], names: Sequence[str], what: str) -> int:
+def _say(done: Sequence[str], names: Sequence[str], what: str, code: int) -> int:
     output().print(text(f"{len(done)} of {len(names)} {what}"))
     if len(done) < len(names):
         errors().print(text("What is done stays. For the rest, run the same command again.", "yellow"))
-    return 1 if len(done) < len(names) else 0
+    return code
 
 
 @contextmanager

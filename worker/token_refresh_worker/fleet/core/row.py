@@ -36,7 +36,7 @@ class State(StrEnum):
     Fix: wait for the window's last quarter, or authorize again.
     """
     REAUTHORIZE = "reauthorize"
-    """The provider rejected the grant. Fix: `token-refresh authorize SECRET --fleet prod`."""
+    """The provider rejected the grant. Fix: `token-refresh authorize SECRET --fleet prod`, or your `Grants`."""
     EMPTY = "empty"
     """No tokens: nobody has authorized yet, or the grant was revoked on purpose. Fix: as for `reauthorize`."""
     ERROR = "error"
@@ -207,8 +207,11 @@ class Row:
         expires_at, due_at = self.expires_at, self.due_at
         if expires_at is None or due_at is None:
             return None
+        # Due before a grant that ends first, it has to be refreshed before that end.
+        grant_ends_at = self.seen.tokens.grant_ends_at if self.seen else None
+        ends_at = min(expires_at, grant_ends_at) if grant_ends_at and due_at < grant_ends_at else expires_at
         # An edited document may be due after it expires.
-        return expires_at - max(expires_at - due_at, timedelta(0)) / part
+        return ends_at - max(ends_at - due_at, timedelta(0)) / part
 
 
 def is_due(row: Row, now: datetime) -> bool:

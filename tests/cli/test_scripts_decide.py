@@ -1,0 +1,126 @@
+"""What a script needs to decide: one JSON object, also of a failure, and an exit status that says who has to act."""
+
+import json
+import signal
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cli.scene import Cli, Tokens
+from cli.states import SINGLE_USE
+from testbed.builders import DAY, HOUR
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.errors import TokenRefreshError
+
+FIELDS = {"error_type", "error", "needs_person", "retry_at"}
+
+
+def told(fields: dict[str, Any]) -> tuple[str, bool, bool]:
+    """Give an error's name, whether it needs a person, and whether it says when a run tries again."""
+    assert set(fields) >= FIELDS
+    return fields["error_type"], fields["needs_person"], fields["retry_at"] is not None
+
+
+def revoke(endpoint: TokenEndpoint, _store: SecretsManagerServer) -> None:
+    endpoint.grant.revoke()
+
+
+FAILURES = {
+    "a dead grant": (revoke, 2, ("ReauthorizationRequired", True, True)),
+    "a wrong client": (
+        lambda endpoint, _: endpoint.play(script.error("invalid_client", http_status=401)),
+        2,
+        ("ClientRejected", True, True),
+    ),
+    "an unknown outcome": (
+        lambda endpoint, _: endpoint.play(script.status(500)),
+        1,
+        ("RefreshOutcomeUnknown", False, True),
+    ),
+    "no right to write": (
+        lambda _, store: store.fault("deny", "PutSecretValue", times=None),
+        2,
+        ("SecretAccessDenied", True, False),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failed_refresh(
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer, name: str
+) -> None:
+    """A refresh that fails prints one object with the error's name, who has to act, and when a run tries again."""
+    fails, code, expected = FAILURES[name]
+    tokens.store(expires_in=HOUR)
+    fails(endpoint, store)
+
+    ended = cli("refresh", "--json", **SINGLE_USE)
+
+    assert (code, expected) == (ended.code, told(ended.json)), ended.screen
+    assert ended.json["error"].split()[0] in ended.err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "name"),
+    [
+        ("refresh nope --json", 2, "SecretNotFound"),
+        ("history nope --json", 2, "SecretNotFound"),
+        ("verify nope --json", 3, "SecretNotFound"),
+        ("status nope --json", 3, "SecretNotFound"),
+        ("status nope --json --watch", 3, "SecretNotFound"),
+        ("fleet status --fleet nope --json", 3, "TableUnavailable"),
+        ("fleet resync --fleet nope --json", 1, "TableUnavailable"),
+        ("verify --json", 3, "ChangeFailed"),
+        ("refresh --json --nope", 64, "UsageError"),
+        ("refresh a --secret-id=b --json", 64, "UsageError"),
+    ],
+)
+def test_every_command_ends_with_one_object(cli: Cli, tokens: Tokens, line: str, code: int, name: str) -> None:
+    """Whatever ends a command with --json, standard output has one object, and standard error the words."""
+    tokens.store(expires_in=DAY)
+
+    ended = cli(*line.split(), AWS_ENDPOINT_URL_DYNAMODB="http://127.0.0.1:9")
+
+    assert (code, True) == (ended.code, set(ended.json) >= FIELDS), ended.screen
+    assert name == ended.json["error_type"]
+    assert ended.err or line.startswith("status")
+
+
+def test_watched_as_json(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--watch --json` prints one object a line, an error included, until Ctrl-C."""
+    tokens.store(expires_in=DAY)
+
+    class Ticks(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            del timeout
+            garbled = "garbage" in store.secrets.snapshot()[0].versions[-1].value
+            tokens.put("garbage")
+            return garbled
+
+    monkeypatch.setattr("token_refresh_worker.cli.status.threading", SimpleNamespace(Event=Ticks))
+    before = signal.getsignal(signal.SIGINT)
+    ended = cli("status", "--json", "--watch")
+
+    healths = [json.loads(line)["health"] for line in ended.out.splitlines()]
+    assert (2, ["healthy", "broken"]) == (ended.code, healths)
+    assert before == signal.getsignal(signal.SIGINT)
+
+
+def test_who_has_to_act() -> None:
+    """Each named error says whether a later run may mend it; what a reader of a fleet gets is no other."""
+    later = {kind.__name__ for kind in _all(TokenRefreshError) if not kind.needs_person}
+
+    assert {
+        *("SecretStoreUnavailable", "TableUnavailable", "RefreshOutcomeUnknown", "TokensNotStored"),
+        *("TokenEndpointUnavailable", "InvalidTokenResponse", "DeadlineExceeded"),
+    } == later
+
+
+def _all(kind: type[TokenRefreshError]) -> set[type[TokenRefreshError]]:
+    return {kind}.union(*(_all(child) for child in kind.__subclasses__()))

@@ -1,0 +1,141 @@
+"""`scripts/demo customers`, and docs/customers.md, whose every command runs there as printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from playing import DEMO, NO_AWS
+from printed.blocks import ROOT, blocks, commands
+from testbed.policy import as_list
+from testbed.ports import free_port
+from token_refresh_infra.modes import parameters_of
+
+PAGE = ROOT / "docs" / "customers.md"
+PATIENCE_SECONDS = 90
+pytestmark = pytest.mark.no_cover
+
+
+class Shell:
+    """A shell into which what the demo prints was pasted."""
+
+    def __init__(self, pasted: str, port: int) -> None:
+        self._pasted, self._port = pasted, port
+
+    def script(self, line: str) -> list[str]:
+        port = line.replace("8000", str(self._port))
+        return ["/bin/bash", "-c", f"{self._pasted}\n{port}"]
+
+    def run(self, line: str) -> tuple[int, str]:
+        ended = subprocess.run(  # noqa: S603 - what the page prints
+            self.script(line), env=os.environ | NO_AWS, capture_output=True, text=True, check=False, timeout=120
+        )
+        return ended.returncode, ended.stdout + ended.stderr
+
+    def remember(self, line: str) -> None:
+        """Keep what a line exports for the next ones."""
+        self._pasted += f"\n{line.replace('8000', str(self._port))}"
+
+    def status(self, expected: dict[str, int]) -> dict[str, Any]:
+        """Wait until the fleet's secrets are in these states and every copy is current."""
+        found: dict[str, Any] = {}
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < ends and (found.get("states"), found.get("copies", {}).get("current")) != (
+            expected,
+            sum(expected.values()),
+        ):
+            time.sleep(0.5)
+            found = json.loads(self.run("token-refresh fleet status --fleet prod --json")[1])
+        return found
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[Shell]:
+    with subprocess.Popen(  # noqa: S603 - our own script
+        [DEMO, "customers"], stdout=subprocess.PIPE, text=True, env=os.environ | NO_AWS
+    ) as served:
+        assert served.stdout is not None
+        pasted = "".join(iter(served.stdout.readline, "\n"))
+        yield Shell(pasted, free_port())
+        served.send_signal(signal.SIGINT)
+    assert 130 == served.returncode
+
+
+def until(is_last: Callable[[str], bool], lines: Iterable[str]) -> Iterator[str]:
+    """Read lines up to the last one, or to the end."""
+    for line in lines:
+        yield line
+        if is_last(line):
+            return
+
+
+def connect(shell: Shell, line: str) -> str:
+    """Start the application, press its button, authorize at the provider, and return the page at the end."""
+    with subprocess.Popen(  # noqa: S603 - what the page prints
+        shell.script(f"exec {line}"), env=os.environ | NO_AWS, stderr=subprocess.PIPE, text=True
+    ) as application:
+        assert application.stderr is not None
+        said = [*until(lambda line: "running on" in line, application.stderr)]
+        assert "running on" in said[-1], said
+        (home,) = re.findall(r"http://127\.0\.0\.1:\d+", said[-1])
+        with httpx.Client(trust_env=False, timeout=60, follow_redirects=False) as browser:
+            page = browser.post(f"{home}/connect").headers["Location"]
+            consent = {"allow": "Authorize"} | dict(httpx.URL(page).params)
+            back = browser.post(page.partition("?")[0], data=consent).headers["Location"]
+            shown = browser.get(back).text
+        application.send_signal(signal.SIGTERM)
+        application.communicate()
+    return shown
+
+
+def test_the_page(shell: Shell) -> None:
+    """40 customers join, 39 are fresh, a service reads one customer's copy alone, and the 40th repairs its grant."""
+    add, status, exported, read, settings, callback, serve, again, remove = commands(PAGE)
+    values = tomllib.loads(blocks(PAGE, "toml")[0])
+    assert parameters_of(values).published_under == "published/"  # type: ignore[attr-defined]  # a fleet's
+
+    assert (0, "40 of 40 secrets are in fleet prod") == (shell.run(add)[0], shell.run(add)[1].strip())
+    shell.status({"reauthorize": 1, "healthy": 39})
+    code, printed = shell.run(status)
+    assert 1 == code
+    assert "1 reauthorize  39 healthy" in printed
+    assert "40 current" in printed
+    assert "customers/7/quickbooks" in printed
+
+    shell.remember(exported)
+    code, printed = shell.run(read)
+    assert (0, True) == (code, printed.startswith("Token(version_id="))
+    for other in ("published/customers/11/quickbooks", "customers/12/xero"):
+        code, printed = shell.run(read.replace("published/customers/12/xero", other))
+        assert (1, True) == (code, "SecretAccessDenied" in printed)
+
+    shell.remember(f"{settings}\n{callback}")
+    assert "Your company 107 is connected." in connect(shell, serve)
+    found = shell.status({"healthy": 40})
+    assert {"current": 40, "older": 0, "missing": 0} == found["copies"]
+    code, printed = shell.run(again)
+    assert (0, True) == (code, "40 healthy" in printed)
+
+    assert (0, "1 of 1 secrets have left fleet prod") == (shell.run(remove)[0], shell.run(remove)[1].strip())
+    marked = shell.run("aws secretsmanager describe-secret --secret-id published/customers/12/xero")
+    assert "DeletedDate" in marked[1] or "not found" in marked[1]
+
+
+def test_the_page_s_policy() -> None:
+    """What the demo enforces for its service is the policy of the page about copies, for another customer."""
+    from demos.customers import RIGHTS  # noqa: PLC0415 - imports what a demo starts
+
+    (shown,) = [json.loads(block) for block in blocks(ROOT / "docs" / "fleet-copies.md", "json")]
+    (ours,) = RIGHTS
+    assert shown["Resource"].replace("customers/11/", "customers/12/") == ours["Resource"]
+    assert as_list(shown["Action"]) == ours["Action"]
