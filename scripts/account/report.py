@@ -54,8 +54,8 @@ def _block(one: Assumption) -> str:
 
 
 def scrubbed(text: str) -> str:
-    """Return text without account numbers."""
-    return re.sub(r"(?<!\d)\d{12}(?!\d)", "ACCOUNT", text)
+    """Return text without account numbers, and without the people whom CloudFormation's reasons name."""
+    return re.sub(r"(?<=:assumed-role/)\S+|(?<=:user/)\S+", "SOMEBODY", re.sub(r"(?<!\d)\d{12}(?!\d)", "ACCOUNT", text))
 
 
 def write(rows: Iterable[Assumption], about: Mapping[str, str], folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from account.report import read_assumptions
 
 PREFIX = "trw-check-abc123"
 CALLER = "arn:aws:iam::123456789012:role/caller"
-CANARIES = ("canary-token", "canary-message", "123456789012")
+CANARIES = ("canary-token", "canary-message", "123456789012", "jane")
 
 
 def clocks(_account: Account) -> str:
@@ -32,8 +32,8 @@ def clocks(_account: Account) -> str:
 
 
 def stale_reads(_account: Account) -> str:
-    """Contradict, with an account's number in what was found."""
-    raise Contradicted("arn:aws:iam::123456789012:role/x reads")
+    """Contradict, with an account's number and a person in what was found."""
+    raise Contradicted("arn:aws:sts::123456789012:assumed-role/Admin/jane@example.com reads")
 
 
 def full_secret(_account: Account) -> str:
@@ -101,7 +101,7 @@ def test_what_becomes_of_checks(
 
     found = report(tmp_path)
     assert ("holds", "0.1 s apart") == found["clocks"]
-    assert ("contradicted", "arn:aws:iam::ACCOUNT:role/x reads") == found["stale_reads"]
+    assert ("contradicted", "arn:aws:sts::ACCOUNT:assumed-role/SOMEBODY reads") == found["stale_reads"]
     assert ("not checked", "no trail") == found["full_secret"]
     assert ("failed", "DetectStackDrift: AccessDenied") == found["drift"]
     assert ("failed", "ValueError") == found["dead_letters"]

@@ -100,6 +100,7 @@ _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "schedule_enabled": [False],
     "fleet": ["other"],
     "secrets_under": ["customers/"],
+    "published_under": ["published/"],
     "by_tag": [True],
     "dispatcher_memory_mb": [512],
     "concurrency": [8],
