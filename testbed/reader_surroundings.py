@@ -3,9 +3,9 @@
 import json
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 
+from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import Runtime
 
@@ -78,12 +78,7 @@ class Store:
         return sum("GetSecretValue" in logged.call.operation for logged in self.server.calls)
 
 
-class _Crowded(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128  # fifty clients connect at once
-
-
-class Api:
+class Api(LoopbackServer):
     """An API that accepts some bearer tokens and rejects all others with 401."""
 
     def __init__(self) -> None:
@@ -91,12 +86,11 @@ class Api:
         self.seen: list[dict[str, Any]] = []
         self.redirects: dict[str, str] = {}
         self.redirect_status = 307
-        self._http = _Crowded(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
+        super().__init__(_ApiHandler)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        return f"http://{self.address}"
 
     @property
     def bearers(self) -> list[str | None]:
@@ -106,15 +100,6 @@ class Api:
     @property
     def bodies(self) -> list[bytes]:
         return [request["body"] for request in self.seen]
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
 
     def respond(self, path: str, bearer: str | None, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Decide the response to a request: status, headers, body."""
@@ -129,38 +114,28 @@ class Api:
         """Return the body for an accepted request."""
         return json.dumps({"path": path, "length": len(body)}).encode()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        api = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
+class _ApiHandler(LoopbackHandler):
+    protocol_version = "HTTP/1.1"
+    server: Api
 
-            def do_POST(self) -> None:
-                bearer = self.headers.get("Authorization", "").removeprefix("Bearer ") or None
-                status, headers, content = api.respond(self.path, bearer, self._body())
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        bearer = self.headers.get("Authorization", "").removeprefix("Bearer ") or None
+        status, headers, content = self.server.respond(self.path, bearer, self.read_body())
+        self.respond(status, content, headers)
 
-            do_GET = do_POST  # noqa: N815 - the base class names it so
+    do_GET = do_POST  # noqa: N815 - likewise
 
-            def _body(self) -> bytes:
-                if self.headers.get("Transfer-Encoding") != "chunked":
-                    return self.rfile.read(int(self.headers.get("Content-Length", "0")))
-                body = b""
-                while size := int(self.rfile.readline(), 16):
-                    body += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-                return body
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        return Handler
+    def read_body(self) -> bytes:
+        """Read chunks, too."""
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return super().read_body()
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
 
 def at_once(count: int, work: Callable[[], Any]) -> list[Any]:

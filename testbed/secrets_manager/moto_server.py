@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from testbed.process import Child, announce
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class MotoServer(Child):
@@ -18,6 +23,20 @@ class MotoServer(Child):
     def url(self) -> str:
         """Where Secrets Manager is."""
         return str(self.announced["url"])
+
+
+@contextmanager
+def moto_here() -> Iterator[str]:
+    """Serve all of moto in a thread of this process; give its URL."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - heavy
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
 
 
 def main() -> None:

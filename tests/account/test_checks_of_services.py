@@ -11,12 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from account import checks_services as checks
 from account.account import Contradicted, NotChecked
 from testbed.aws_lambda.function import Function
 from testbed.aws_lambda.function_url import FunctionUrl
+from testbed.secrets_manager.moto_server import moto_here
 from testbed.secrets_manager.staleness import Staleness
 from testbed.sqs.server import SqsServer
 from token_refresh.webhooks import SENDERS
@@ -167,12 +167,8 @@ def test_the_conformance_suite(suite: World) -> None:
 
 def test_the_conformance_suite_where_rules_are_broken(suite: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Moto breaks the rules of promotions, and the failed tests are named."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://{host}:{port}")
+    with moto_here() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
 
-    with pytest.raises(Contradicted, match=r"\d failed, .*: .*test_a_plain_read_follows_a_promotion"):
-        checks.conformance(suite.account)
-
-    server.stop()
+        with pytest.raises(Contradicted, match=r"\d failed, .*: .*test_a_plain_read_follows_a_promotion"):
+            checks.conformance(suite.account)

@@ -41,13 +41,17 @@ class _Handler(LoopbackHandler):
         self.respond(self.server.status, json.dumps(self.server.body).encode(), {"Connection": "close"})
 
 
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+
+
 @pytest.fixture
 def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
     with Kms() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://{server.address}")
-        monkeypatch.setenv("AWS_REGION", "eu-central-1")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         yield server
 
 
@@ -126,9 +130,6 @@ def test_a_response_without_a_signature_is_none(kms: Kms, body: object) -> None:
 def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
     with Sts() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://{server.address}")
-        monkeypatch.setenv("AWS_REGION", "eu-central-1")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         yield server
 
 

@@ -156,12 +156,17 @@ def test_another_tenant_spares_the_code(application: Application, expect: Mappin
 
 
 def test_a_grant_replaces_tokens_alone(application: Application) -> None:
-    """Other keys stay, also those that somebody has stored during the consent."""
+    """Other keys stay, also those that somebody has stored during the consent, or during the exchange."""
     application.put()
-    begun = application.begin()
-    application.put(note="meanwhile")
+    begun = application.begin(response=replace(RESPONSE, hold="before_commit"))
+    application.put(note="during the consent")
+    finishing = threading.Thread(target=lambda: application.grants.finish(begun.session, redirect(begun)))
 
-    application.grants.finish(begun.session, redirect(begun))
+    finishing.start()
+    application.endpoint.wait_until_held()
+    application.put(note="meanwhile")
+    application.endpoint.release()
+    finishing.join()
 
     assert ("meanwhile", "canary-refresh") == (application.current()["note"], application.current()["refreshToken"])
 

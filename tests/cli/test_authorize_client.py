@@ -111,6 +111,29 @@ def test_client_secret_elsewhere(cli: Cli, store: SecretsManagerServer) -> None:
     assert "reads the client credentials from secret client (CLIENT_SECRET_ID)" in ended.screen
 
 
+def test_the_first_client_of_a_fleet(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    endpoint: TokenEndpoint,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    store: SecretsManagerServer,
+    tmp_path: Path,
+) -> None:
+    """The client is stored where runs read it, and not beside the tokens; the next customer needs none."""
+    environment |= {"TOKEN_ENDPOINT": endpoint.url, "CLIENT_SECRET_ID": "clients/{provider}", "PROVIDER": "generic"}
+    credentials = {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
+    given = f"--client-file={written(tmp_path, credentials)}"
+
+    for customer, options in (("customers/1", (given,)), ("customers/2", ())):
+        endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 36000}))
+        ended = paste_into(cli, monkeypatch, customer, *options)
+        assert 0 == ended.code
+        assert bool(options) == ("The client is stored in secret clients/generic, where runs" in ended.screen)
+        assert {"clientId", "clientSecret"}.isdisjoint(stored(store, customer))
+
+    assert credentials == stored(store, "clients/generic")
+
+
 @pytest.mark.parametrize(
     ("response", "remembered"), [({}, ["read", "write"]), ({"scope": ""}, []), ({"scope": "read"}, ["read"])]
 )

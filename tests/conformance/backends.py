@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from testbed.secrets_manager.moto_server import moto_here
 from testbed.secrets_manager.server import SecretsManagerServer
 
 LIVE_REGION = "CONFORMANCE_LIVE_REGION"
@@ -84,14 +84,8 @@ def ours() -> Iterator[Backend]:
 
 @contextmanager
 def moto() -> Iterator[Backend]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        with serving("moto", "eu-central-1", endpoint_url=f"http://{host}:{port}") as backend:
-            yield backend
-    finally:
-        server.stop()
+    with moto_here() as url, serving("moto", "eu-central-1", endpoint_url=url) as backend:
+        yield backend
 
 
 @contextmanager

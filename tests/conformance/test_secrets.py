@@ -1,5 +1,8 @@
 """Secrets: how a missing one, an empty one and one without the value asked for are distinguished."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from conformance.actions import holders, put, refusal, value_by_label
@@ -8,10 +11,19 @@ from conformance.backends import Backend
 MISSING = "token-refresh-conformance-missing"
 
 
-def test_a_missing_secret_is_refused(backend: Backend) -> None:
-    """A read of a secret that isn't there is refused with the service's own words."""
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.get_secret_value(SecretId=MISSING),
+        lambda client: value_by_label(client, MISSING, "REFRESH_CLAIM"),
+        lambda client: put(client, MISSING, "value"),
+    ],
+    ids=["read", "read by label", "put"],
+)
+def test_a_missing_secret_is_refused(backend: Backend, call: Callable[[Any], object]) -> None:
+    """A read of a secret that isn't there, also by a label, and a put are refused in the service's own words."""
     with refusal() as refused:
-        backend.client.get_secret_value(SecretId=MISSING)
+        call(backend.client)
 
     assert "ResourceNotFoundException" == refused.code
     assert "Secrets Manager can't find the specified secret." == refused.message
@@ -26,23 +38,6 @@ def test_what_is_missing_is_a_bad_request(backend: Backend, secret: str) -> None
         value_by_label(backend.client, secret, "REFRESH_CLAIM")
 
     assert (400, 400) == (missing_secret.status, missing_label.status)
-
-
-def test_a_missing_secret_is_refused_by_label(backend: Backend) -> None:
-    """A read by label of a secret that isn't there names the secret as missing, not the label."""
-    with refusal() as refused:
-        value_by_label(backend.client, MISSING, "REFRESH_CLAIM")
-
-    assert "Secrets Manager can't find the specified secret." == refused.message
-
-
-def test_a_missing_secret_is_refused_to_writers(backend: Backend) -> None:
-    """A put to a secret that isn't there doesn't create it."""
-    with refusal() as refused:
-        put(backend.client, MISSING, "value")
-
-    assert "ResourceNotFoundException" == refused.code
-    assert "Secrets Manager can't find the specified secret." == refused.message
 
 
 @pytest.mark.moto_differs("says that the secret is missing")

@@ -145,6 +145,8 @@ def test_chunks_are_joined_as_far_as_they_arrived() -> None:
         (b'x{"a":1} {"b":2}y{', [{"a": 1}, {"b": 2}]),
         (b"access_token=a&expires_in=9", {"access_token": "a", "expires_in": "9"}),
         (b'{"access_token":"a\\"b", "expires_in": 9, "refresh', {"access_token": 'a"b', "expires_in": "9"}),
+        (b'{"access_token":"a\\q", "x', {"access_token": "a\\q"}),
+        (b'{"a":' * 99 + GOOD + b"}" * 99, json.loads(b'{"a":' * 99 + GOOD + b"}" * 99)),
         (b"nothing", []),
         (b"{" * 300 + GOOD, {"accessToken": "a", "refreshToken": "r"}),
     ],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.testbed import PROVIDERS, Provider, Testbed
+from testbed.testbed import Testbed
 
 STORES = pytest.mark.parametrize("table", [False, True], ids=["versions", "table"])
 WRITES = {"PutSecretValue", "UpdateSecretVersionStage", "UpdateItem"}
@@ -28,10 +28,9 @@ def test_fresh(*, table: bool) -> None:
 
 
 @STORES
-@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-def test_refresh(provider: Provider, *, table: bool) -> None:
+def test_refresh(*, table: bool) -> None:
     """A refresh makes six calls, three of them writes, and stores one version, or two with its claim, day after day."""
-    with Testbed(provider, table=table) as testbed:
+    with Testbed(table=table) as testbed:
         for day in range(1, 4):
             # A document that names no store yet costs one read more: claims may be in the secret.
             expected = 7 if table and day == 1 else 6

@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from races.kills import REFRESH, Boundary, When, boundaries
-from testbed.aws.faults import Action, Call
-from testbed.aws.service import Authorize
+from testbed.aws.faults import Action
 from testbed.testbed import GRACE, SINGLE_USE, TOKEN_REQUEST, Testbed
 
 
@@ -42,36 +41,3 @@ def test_stage_refused_for_long(action: Action, times: int) -> None:
         assert "refreshed" == testbed.run().name
         assert times < refused.seen
         assert (1, True) == (testbed.requests_sent, testbed.alive)
-
-
-def test_no_permission_to_put() -> None:
-    """A role without PutSecretValue is found out before anything is redeemed; with it, the next run refreshes."""
-    with Testbed(SINGLE_USE) as testbed:
-        testbed.store.authorize = without("PutSecretValue")
-        ended = testbed.run()
-
-        assert "SecretAccessDenied" == ended.name
-        assert "secretsmanager:PutSecretValue" in (ended.message or "")
-        assert 0 == testbed.requests_sent
-        testbed.store.authorize = None
-        assert ["refreshed", "fresh"] == [run.name for run in testbed.run_until_done()]
-        assert testbed.alive
-
-
-def test_no_permission_to_move_labels() -> None:
-    """A role without UpdateSecretVersionStage stages the tokens; with it, the next run recovers them unasked."""
-    with Testbed(SINGLE_USE) as testbed:
-        testbed.store.authorize = without("UpdateSecretVersionStage")
-        denied = [testbed.run().name for _ in range(3)]
-
-        assert ["SecretAccessDenied"] * 3 == denied
-        testbed.store.authorize = None
-        assert ["recovered", "fresh"] == [run.name for run in testbed.run_until_done()]
-        assert (1, True) == (testbed.requests_sent, testbed.alive)
-
-
-def without(operation: str) -> Authorize:
-    def refusal(call: Call) -> str | None:
-        return "the role lacks it" if call.operation == operation else None
-
-    return refusal

@@ -7,7 +7,7 @@ import pytest
 from races.kills import REFRESH, When, boundaries
 from testbed.aws.faults import Action
 from testbed.provider import script
-from testbed.testbed import GRACE, SINGLE_USE, TOKEN_REQUEST, Testbed
+from testbed.testbed import SINGLE_USE, TOKEN_REQUEST, Testbed
 
 
 def refresh_with(action: Action, nth: int, times: int) -> tuple[str, int, bool, list[str]]:
@@ -27,29 +27,6 @@ def test_store_fails_for_a_while(action: Action, times: int) -> None:
         ended = dict(zip(calls, pool.map(lambda nth: refresh_with(action, nth, times), calls), strict=True))
 
     assert dict.fromkeys(calls, ("refreshed", 1, True, ["fresh"])) == ended
-
-
-def test_token_reply_lost_in_grace() -> None:
-    """A lost response to the token request is asked for again where the provider documents a grace period."""
-    with Testbed(GRACE) as testbed:
-        testbed.endpoint.play(script.close(commit=True))
-
-        assert "refreshed" == testbed.run().name
-        assert (2, True) == (testbed.requests_sent, testbed.alive)
-
-
-def test_token_reply_lost_with_single_use() -> None:
-    """Where a refresh token may be used once, nothing is sent again: the run says that the outcome is unknown."""
-    with Testbed(SINGLE_USE) as testbed:
-        testbed.endpoint.play(script.close(commit=True))
-
-        names = [testbed.run().name]
-        testbed.pass_claim()
-        names += [testbed.run().name for _ in range(2)]
-
-        assert ["RefreshOutcomeUnknown"] * 3 == names
-        assert 1 == testbed.requests_sent
-        assert testbed.access_token_valid
 
 
 def test_token_request_never_arrived() -> None:

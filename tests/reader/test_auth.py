@@ -77,15 +77,6 @@ def test_fifty_401s_make_one_read(store: Store, api: Api, tokens: TokenReader, l
     assert 2 == store.reads
 
 
-@pytest.mark.usefixtures("replaced")
-def test_generator_is_not_repeated(api: Api, client: Any) -> None:
-    """A body that can be sent only once isn't sent again; the next request has the new token."""
-    body = {"content" if isinstance(client, httpx.Client) else "data": (part for part in [b"part"])}
-    assert 401 == client.post(api.url, **body).status_code
-    assert [b"part"] == api.bodies
-    assert 200 == client.get(api.url).status_code
-
-
 def test_no_token_no_request(api: Api, client: Any) -> None:
     """Without a valid token nothing is sent, and the caller gets the reader's error."""
     with pytest.raises(SecretNotFound):

@@ -1,68 +1,44 @@
 """Invoking the worker: the real Lambda client, and a function on loopback."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
 import pytest
 
+from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.reader_surroundings import Clock, Store, at_once, runtime
 from token_refresh.reader import TokenExpired, TokenReader
 
 
-class Worker:
+class Worker(LoopbackServer):
     """Lambda's `Invoke` for one function: calls `run` and returns its result."""
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.events: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.run: Callable[[], object] = lambda: {"outcome": "refreshed"}
-        self.url = ""
 
     def client(self) -> Any:
-        return boto3.client(
-            "lambda",
-            region_name="eu-central-1",
-            endpoint_url=self.url,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+        keys: Any = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        return boto3.client("lambda", region_name="eu-central-1", endpoint_url=f"http://{self.address}", **keys)
+
+
+class _Handler(LoopbackHandler):
+    server: Worker
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        self.server.events.append(json.loads(self.read_body()))
+        self.server.paths.append(self.path)
+        self.respond(200, json.dumps(self.server.run()).encode())
 
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    made = Worker()
-    with _listening(made):
+    with Worker() as made:
         yield made
-
-
-@contextmanager
-def _listening(worker: Worker) -> Iterator[None]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            worker.events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            worker.paths.append(self.path)
-            content = json.dumps(worker.run()).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    worker.url = f"http://127.0.0.1:{http.server_address[1]}"
-    thread = threading.Thread(target=http.serve_forever, args=(0.02,))
-    thread.start()
-    yield
-    http.shutdown()
-    thread.join()
-    http.server_close()
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from typing import Any, Self
 import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from testbed.aws_lambda.function import Function
 from testbed.aws_lambda.function_url import FunctionUrl
+from testbed.secrets_manager.moto_server import moto_here
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
@@ -125,11 +125,8 @@ def test_unset_endpoints_are_closed(aws: Surroundings) -> None:
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_here() as url:
+        yield url
 
 
 def test_webhook_consumer(aws: Surroundings, moto: str) -> None:

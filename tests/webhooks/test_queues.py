@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from testbed.reader_surroundings import Clock
+from testbed.secrets_manager.moto_server import moto_here
 from testbed.sqs.server import SqsServer
 from testbed.webhooks.signing import NOW
 from token_refresh.webhooks import (
@@ -44,11 +44,8 @@ def delivery(body: bytes = b"canary-body", key: str = "evt_1", kind: str | None 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_here() as url:
+        yield url
 
 
 @pytest.fixture

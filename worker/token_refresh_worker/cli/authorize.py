@@ -28,7 +28,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import find_copies, key_of
 from token_refresh_worker.cli.failures import Cancelled, CommandFailed, finishing
 from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
-from token_refresh_worker.cli.membership import find_index, join
+from token_refresh_worker.cli.membership import find_index, join, store_client
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
@@ -103,7 +103,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     """Get a token set in the browser and store it: the first one, or a new one after the grant has died.
 
     The client credentials are those that the function uses (CLIENT_SECRET_ID, beside the tokens, or the environment).
-    If there are none, they are asked for, and stored beside the tokens. Before the browser opens, your permission to
+    If there are none, they are asked for, and stored where runs read them. Before the browser opens, your permission to
     write is tried with a version without a token (label REFRESH_PROBE).
     """
     tags = _read_tags(tag or ())
@@ -123,7 +123,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     repeated += [*(("--variable", value) for value in variable or ()), *(("--tag", value) for value in tag or ())]
     redirect_uri, listens = _find_redirect(context, template, redirect_uri, repeated, paste=paste)
     given = None if client_file is None else read_client_file(client_file)
-    client, keeps_client = _find_client(context, settings, fields, given, client_id)
+    client, is_new = _find_client(context, settings, fields, given, client_id)
     authorization = build_authorization(
         template,
         fields,
@@ -140,10 +140,13 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if copies is not None:  # Before the browser, likewise.
         copies.make(context.secret_id, None if creates else key_of(context, context.secret_id))
     _prove_writes(context, settings, version)
+    if is_new and settings.client_secret_id is not None:
+        store_client(context, settings.client_secret_id, client)
+        output().print(text(f"The client is stored in secret {settings.client_secret_id}, where runs read it."))
     consent = Consent(
         authorization=authorization,
         client=client,
-        keeps_client=keeps_client,
+        keeps_client=is_new and settings.client_secret_id is None,
         target=Target(
             known=fields_of(version),
             change=lambda stored: with_provider_keys(context, stored, variable or ()),
@@ -229,7 +232,7 @@ def _find_client(
     given: ClientCredentials | None,
     client_id: str | None,
 ) -> tuple[ClientCredentials, bool]:
-    """Give the client credentials, and whether to store them beside the tokens."""
+    """Give the client credentials, and whether to store them where runs read them."""
     if client_id is not None and client_id != client_id.strip():
         raise typer.BadParameter("--client-id begins or ends with white space")
     wanted = client_id or (given.client_id if given else None)
@@ -237,6 +240,10 @@ def _find_client(
         known = context.run(settings).parts.credentials(base_document(fields, None))
     except ConfigurationError:
         known = None  # They are in none of the three places.
+    except SecretNotFound as missing:
+        if missing.is_deleted or settings.client_secret_field is not None:
+            raise
+        known = None
     except InvalidSecretDocument as wrong:
         if wanted is None:
             wrong.fix = ("Store them, which takes no consent: ", context.command("client"))
@@ -244,7 +251,8 @@ def _find_client(
         known = None
     if known is not None and given is None and wanted in {None, known.client_id}:
         return known, False
-    if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.
+    # Those beside the tokens would never be read, and other grants may belong to the client that is there.
+    if settings.client_secret_id is not None and (known is not None or settings.client_secret_field is not None):
         raise CommandFailed(
             f"the function reads the client credentials from secret {settings.client_secret_id} (CLIENT_SECRET_ID)",
             fix="Change them there; then run authorize without --client-id and --client-file",

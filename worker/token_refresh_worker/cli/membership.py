@@ -1,5 +1,6 @@
 """Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,9 +8,14 @@ from typing import Any
 
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh.stored.json_object import write_object
+from token_refresh_worker.changes.change import fields_of, store_version
+from token_refresh_worker.changes.client import with_client
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import Copies
+from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.lookups import arn_of
+from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
 from token_refresh_worker.fleet.core.outcome import after
@@ -17,6 +23,7 @@ from token_refresh_worker.fleet.core.row import is_due
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
+from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.tags import COPY_OF_TAG
 
 
@@ -129,12 +136,13 @@ def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str)
     is_tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
     if is_tagged and _keeps_tokens(context, fleet, secret_arn):
         raise _kept(fleet, secret_id)
-    entry, now = index.entry(secret_arn), index.read_clock()
-    if not index.remove(secret_arn, now, quietly=True) and not is_tagged:
+    now = index.read_clock()
+    was = index.remove(secret_arn, now, quietly=True)
+    if was is None and not is_tagged:
         status = Command.of("token-refresh fleet status --fleet {} --region {}", fleet, context.region)
         raise ConfigurationError(f"secret {secret_id} is not in fleet {fleet}", fix=("see who is: ", status))
-    # A run begins only on what is due, and moves it when it ends.
-    may_run = is_tagged and entry is not None and is_due(entry.row, now)
+    # A run begins only on what is due, and moves it when it ends; what failed may be tried before it is due.
+    may_run = is_tagged and was is not None and (was.has_failed or is_due(was, now))
     return Leaving(secret_id=secret_id, secret_arn=secret_arn, is_tagged=is_tagged, may_run=may_run)
 
 
@@ -152,6 +160,8 @@ def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str,
         copies.remove(leaving.secret_arn)
     if leaving.is_tagged:
         context.call("UntagResource", leaving.secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
+        # From now on: a listing may show the tag for minutes. And a resync may have taken it back by now.
+        index.remove(leaving.secret_arn, index.read_clock(), quietly=True)
 
 
 def _kept(fleet: str, secret_id: str) -> ConfigurationError:
@@ -179,3 +189,35 @@ def _describe_member(context: Context, index: Index, secret_id: str) -> Mapping[
         if found is None:
             raise
         return {"ARN": found}
+
+
+def store_client(context: Context, secret_id: str, client: ClientCredentials) -> None:
+    """Store a client, unless it is there.
+
+    Raises:
+        CommandFailed: Another client is there.
+    """
+    store = context.store(secret_id)
+    try:
+        fields = fields_of(store.read(label=CURRENT))
+    except SecretNotFound as missing:
+        if missing.is_deleted:
+            raise
+        context.ask(
+            "secretsmanager:CreateSecret",
+            "secret",
+            secret_id,
+            Name=secret_id,
+            ClientRequestToken=str(uuid.uuid4()),
+            Description="OAuth 2.0 client of token-refresh-worker",
+            SecretString=write_object(with_client({}, client)).reveal(),
+        )
+        return
+    known = read_credentials(fields)
+    if known is None:
+        store_version(store, str(uuid.uuid4()), write_object(with_client(fields, client)))
+    elif known != client:
+        raise CommandFailed(
+            f"secret {secret_id} in {context.region} has another client; it stays as it is",
+            fix="Name other secrets with --to, or make them one",
+        )

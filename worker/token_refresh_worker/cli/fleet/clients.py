@@ -7,17 +7,16 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from token_refresh.advice import Command
-from token_refresh.errors import SecretNotFound, TokenRefreshError
+from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.json_object import write_object
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.changes.change import CLIENT_KEYS, fields_of, repeated, store_version, swap
-from token_refresh_worker.changes.client import with_client
+from token_refresh_worker.changes.change import CLIENT_KEYS, fields_of, repeated, swap
 from token_refresh_worker.cli.command import OF_A_FLEET, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.fleet.lanes import in_lanes
 from token_refresh_worker.cli.fleet.pause import Name
-from token_refresh_worker.cli.membership import find_index
+from token_refresh_worker.cli.membership import find_index, store_client
 from token_refresh_worker.cli.screen import errors, message, output, show, text
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
@@ -76,7 +75,7 @@ def _store(context: Context, names: Sequence[str], fleet: str, to: str) -> int:
     for provider, several in sorted(found.items()):
         for client, those in several:
             secret_id = to.replace("{provider}", provider)
-            _store_client(context, secret_id, client)
+            store_client(context, secret_id, client)
             output().print(text(f"{secret_id} has the client of {len(those)} documents"))
     output().print(text("Write this line into the fleet's file, and deploy; runs go on meanwhile:"))
     output().print(text(f'client_secret = "{to}"'))
@@ -91,38 +90,6 @@ def _client_of(context: Context, secret_id: str) -> tuple[str, ClientCredentials
     """Read a document's provider, and the client beside its tokens."""
     fields = fields_of(context.store(secret_id).read(label=CURRENT))
     return str(fields.get("provider") or context.environment.get("PROVIDER") or "generic"), read_credentials(fields)
-
-
-def _store_client(context: Context, secret_id: str, client: ClientCredentials) -> None:
-    """Store a client, unless it is there.
-
-    Raises:
-        CommandFailed: Another client is there.
-    """
-    store = context.store(secret_id)
-    try:
-        fields = fields_of(store.read(label=CURRENT))
-    except SecretNotFound as missing:
-        if missing.is_deleted:
-            raise
-        context.ask(
-            "secretsmanager:CreateSecret",
-            "secret",
-            secret_id,
-            Name=secret_id,
-            ClientRequestToken=str(uuid.uuid4()),
-            Description="OAuth 2.0 client of token-refresh-worker",
-            SecretString=write_object(with_client({}, client)).reveal(),
-        )
-        return
-    known = read_credentials(fields)
-    if known is None:
-        store_version(store, str(uuid.uuid4()), write_object(with_client(fields, client)))
-    elif known != client:
-        raise CommandFailed(
-            f"secret {secret_id} in {context.region} has another client than the documents; it stays as it is",
-            fix="Name other secrets with --to, or make them one",
-        )
 
 
 def _remove(context: Context, names: Sequence[str]) -> int:
