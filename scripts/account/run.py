@@ -28,6 +28,7 @@ from account.report import Assumption, listed, read_assumptions, scrubbed, write
 from token_refresh import __version__
 
 CHECKS: tuple[Callable[[Account], str], ...] = (*checks_worker.CHECKS, *checks_services.CHECKS)
+CONFORMANCE = (str(ROOT / "scripts" / "prove"), "conformance", "--live", "-q")
 _EX_USAGE, _EX_NOPERM, _EX_INTERRUPTED = 64, 77, 130
 _LONGEST_RUN_SECONDS = 120
 
@@ -67,7 +68,7 @@ def prove(make_client: Any, regions: tuple[str, str], *, prefix: str, caller: st
         make_client=make_client,
         deployments=around.ScriptDeployments(make_client("cloudformation", region), region, folder),
         provider=around.TableProvider(make_client("dynamodb", region), f"{prefix}-provider"),
-        conformance=(str(ROOT / "scripts" / "prove"), "conformance", "--live", "--region", region, "-q"),
+        conformance=(*CONFORMANCE, "--region", region),
     )
     rows = {row.number: row for row in read_assumptions()}
     ended, removed = _EX_INTERRUPTED, False
