@@ -173,6 +173,25 @@ def test_safe_caches(  # noqa: PLR0917 - fixtures
     assert f"caches {says}" in cli("status", **settings).screen
 
 
+def test_scopes_that_a_refresh_took(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """What a refresh took is named until it is back; a name that no scope has is counted, and never shown."""
+    odd = "eyJhbGciOiJub25lIn0.0a1b2c3d"
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "scopes": ["files:read", odd, "mail.send"]}
+    tokens.store(expires_in=HOUR, tokenRefresh=origin)
+    response = {"access_token": "a", "expires_in": 86400}
+    endpoint.play(script.status(200, {**response, "refresh_token": "r1", "scope": "mail.send"}))
+    endpoint.play(script.status(200, {**response, "refresh_token": "r2", "scope": f"files:read mail.send {odd}"}))
+    cli("refresh")
+    shrunk, fields = cli("status", COLUMNS="500"), cli("status", "--json").json
+    cli("refresh", "--force")
+
+    assert (1, 2) == (shrunk.code, fields["scopes_lost"])
+    assert "without 2 of the grant's scopes: files:read, 1 whose names are not shown" in shrunk.screen
+    assert odd not in shrunk.screen
+    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in shrunk.screen
+    assert (0, 0) == (cli("status").code, cli("status", "--json").json["scopes_lost"])
+
+
 def test_attempts_on_a_narrow_terminal(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """On 40 columns the attempts have their age and their result."""
     tokens.store(expires_in=7 * HOUR)

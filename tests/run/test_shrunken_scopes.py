@@ -38,6 +38,17 @@ def test_a_refresh_that_takes_a_scope(world: World) -> None:
     assert 0 == refreshed(world, ("read",)).scopes_lost
 
 
+def test_lost_scopes_stay_known_until_they_are_back() -> None:
+    """What refreshes took is stored by name beside the tokens, until a refresh brings it back."""
+    world = World()
+    stored = []
+    for scopes in (("read", "write"), ("read",), None, (), ("read", "write")):
+        refreshed(world, scopes)
+        stored.append(world.current()["tokenRefresh"].get("scopes_lost"))
+
+    assert [None, ["write"], ["write"], ["read", "write"], None] == stored
+
+
 def test_a_refresh_that_takes_all(world: World) -> None:
     """A response that names no scope at all takes all of them, once."""
     assert 2 == refreshed(world, ()).scopes_lost

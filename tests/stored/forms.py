@@ -241,6 +241,7 @@ def _origin() -> Origin:
         grant_ends_at=AT + 90 * 24 * _HOUR,
         grant_began_at=AT - _HOUR,
         scopes=("read", "write"),
+        scopes_lost=("admin",),
         token=fingerprint_of(SecretValue("refresh-made-up")),
         foreign=ForeignSets(count=2, version_id=_BASE, stored_at=AT - _HOUR),
         kept=("instance_url",),

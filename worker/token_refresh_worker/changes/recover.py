@@ -124,6 +124,7 @@ class KeptResponse:
                 grant_ends_at=origin.grant_ends_at if origin else None,
                 grant_began_at=origin.grant_began_at if origin else None,
                 scopes=origin.scopes if origin else None,
+                scopes_lost=origin.scopes_lost if origin else (),
                 foreign=snapshot.foreign,
                 kept=parts.provider.kept,
             ),

@@ -12,6 +12,7 @@ from token_refresh_worker.cli.state import SECRET_IS_BROKEN, SecretState
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import PublishedCopy
 from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.oauth.scopes import name_scopes
 from token_refresh_worker.providers.provider import OldAccessToken
 from token_refresh_worker.run.failures import span, utc
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -22,7 +23,7 @@ FOREIGN_SHOWN: Final = timedelta(days=7)
 
 def around(state: SecretState) -> Iterator[Finding]:
     """Report all of it."""
-    for check in (_client, _table, _foreign, _ending, _provider_ends, _published, _replicas):
+    for check in (_client, _table, _foreign, _scopes, _ending, _provider_ends, _published, _replicas):
         yield from check(state)
 
 
@@ -125,6 +126,18 @@ def _foreign(state: SecretState) -> Iterator[Finding]:
         *(state.context.command("history"), ". Then begin a grant that it doesn't know: "),
         state.context.command("authorize"),
     )
+
+
+def _scopes(state: SecretState) -> Iterator[Finding]:
+    """Report scopes that a refresh took, until they are back: consumers are denied what they could do."""
+    page, origin = state.settings.provider.authorization, state.document.origin
+    named = page.scopes if page else ()
+    if lost := origin.scopes_lost if origin else ():
+        yield Finding.attention(
+            f"a refresh brought tokens without {len(lost)} of the grant's scopes: {name_scopes(lost, named)}",
+            "ask at the provider what changed for the client or its user. To get them back: ",
+            state.context.command("authorize"),
+        )
 
 
 def _ending(state: SecretState) -> Iterator[Finding]:

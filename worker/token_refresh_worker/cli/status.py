@@ -283,6 +283,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "grant_ends_at": iso_or_none(state.grant_ends_at),
         "next_step": type(step).__name__.lower(),
         "retry_at": iso_or_none(state.retry_at),
+        "scopes_lost": len(state.document.origin.scopes_lost) if state.document.origin else 0,
         "paused": None if pause is None else {"until": iso_or_none(pause.until), "why": pause.why},
         "provider": state.settings.provider.name,
         "host": state.host,

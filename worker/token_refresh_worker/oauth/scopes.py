@@ -1,11 +1,14 @@
 """Scopes as responses name them, and what a refresh took from a grant (RFC 6749 sections 3.3, 5.1 and 6)."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _MOST_SCOPES: Final = 100
 """So many fit into a token document; whoever has more is not watched."""
 _LONGEST_SCOPE: Final = 128
+_NAME: Final = re.compile(r"(?:https://)?[A-Za-z]{1,24}(?:[_.:/-][A-Za-z]{1,24}){0,7}[0-9]?")
+_LONGEST_NAME: Final = 80
 _ASKS: Final = frozenset({"offline_access", "offline", "openid"})
 """They ask for a refresh token or an ID token, and are good for no request; many responses leave them out."""
 
@@ -29,6 +32,13 @@ def lost_scopes(before: Iterable[str] | None, now: Iterable[str] | None) -> tupl
     # Scopes have a case (RFC 6749 section 3.3); some providers return another one than they were asked for.
     kept = {name.casefold() for name in now} | _ASKS
     return tuple(sorted({name for name in before if name.casefold() not in kept}))
+
+
+def name_scopes(scopes: Sequence[str], known: Sequence[str] = ()) -> str:
+    """Name scopes for a person; a response may hold anything in their place, and nobody writes a token so."""
+    shown = [name for name in scopes if name in known or (len(name) <= _LONGEST_NAME and _NAME.fullmatch(name))]
+    more = len(scopes) - len(shown)
+    return ", ".join([*shown, *([f"{more} whose names are not shown"] if more else ())])
 
 
 def _is_scope(name: object) -> bool:

@@ -13,6 +13,7 @@ from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.oauth.scopes import lost_scopes
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.grant_failures import failed_request, not_signed, response_kept
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
@@ -186,7 +187,9 @@ class Redemption:
     ) -> TokenDocument:
         prepared, issued_at = sender.prepared, sender.sent_at
         ends_at = prepared.grant_ends_at(response, issued_at)
-        before = prepared.document.origin.scopes if prepared.document.origin else None
+        origin = prepared.document.origin
+        before, lost = (origin.scopes, origin.scopes_lost) if origin else (None, ())
+        scopes = before if response.scopes is None else response.scopes
         renewed = prepared.document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
@@ -201,7 +204,9 @@ class Redemption:
                 number=claim.number,
                 grant_ends_at=ends_at,
                 grant_began_at=prepared.grant_began_at(ends_at, issued_at),
-                scopes=before if response.scopes is None else response.scopes,
+                scopes=scopes,
+                # Until a refresh or a consent brings them back.
+                scopes_lost=lost_scopes((*(before or ()), *lost), scopes),
                 foreign=snapshot.foreign,
                 kept=prepared.provider.kept,
             ),

@@ -138,6 +138,8 @@ class Origin:
     """When `token-refresh revoke` ended the grant. It counts where the document holds no token."""
     scopes: tuple[str, ...] | None = None
     """What the tokens are good for; None if no response has said it."""
+    scopes_lost: tuple[str, ...] = ()
+    """What refreshes took of them since the grant began."""
     token: str | None = None
     """The fingerprint of the refresh token that a command stored: a copy of this key beside another token proves
     nothing. Runs don't write it: their claims say which tokens they brought.
@@ -176,6 +178,7 @@ class Origin:
             "grant_ends_at": self.grant_ends_at and iso(self.grant_ends_at),
             "grant_began_at": self.grant_began_at and iso(self.grant_began_at),
             "scopes": None if self.scopes is None else list(self.scopes),
+            "scopes_lost": list(self.scopes_lost) or None,
             "revoked_at": self.revoked_at and iso(self.revoked_at),
             "token": self.token,
             "foreign": self.foreign and self.foreign.as_fields(),
@@ -230,6 +233,7 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
         grant_began_at=if_readable(read_iso, found.get("grant_began_at")),
         revoked_at=if_readable(read_iso, found.get("revoked_at")),
         scopes=_read_texts(found.get("scopes")),
+        scopes_lost=_read_texts(found.get("scopes_lost")) or (),
         token=if_readable(partial(matching, FINGERPRINT), found.get("token")),
         foreign=if_readable(_read_foreign, found.get("foreign")),
         kept=tuple(name for name in _read_texts(found.get("kept")) or () if EXTRA_NAME.fullmatch(name)),
