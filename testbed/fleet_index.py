@@ -78,15 +78,13 @@ class MemoryIndex:
         self.by_arn[secret_arn] = replace(self.by_arn[secret_arn], next_at=now)
         return True
 
-    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> bool:
-        row, stone = self.by_arn.pop(secret_arn, None), self.stones.get(secret_arn)
+    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> Row | None:
+        row = self.by_arn.pop(secret_arn, None) or (self.left.get(secret_arn) if quietly else None)
         if row is not None:
             self.left[secret_arn] = row
             stone = Tombstone(secret_arn=secret_arn, provider=row.provider, left_at=now, quietly=quietly)
-        elif stone is None or not quietly:
-            return False
-        self.stones[secret_arn] = replace(stone, quietly=quietly)
-        return True
+            self.stones[secret_arn] = stone
+        return row
 
     def tombstones(self) -> Iterator[Tombstone]:
         return iter(list(self.stones.values()))

@@ -28,6 +28,7 @@ from account.report import Assumption, listed, read_assumptions, scrubbed, write
 from token_refresh import __version__
 
 CHECKS: tuple[Callable[[Account], str], ...] = (*checks_worker.CHECKS, *checks_services.CHECKS)
+CONFORMANCE = (str(ROOT / "scripts" / "prove"), "conformance", "--live", "-q")
 _EX_USAGE, _EX_NOPERM, _EX_INTERRUPTED = 64, 77, 130
 _LONGEST_RUN_SECONDS = 120
 
@@ -67,7 +68,7 @@ def prove(make_client: Any, regions: tuple[str, str], *, prefix: str, caller: st
         make_client=make_client,
         deployments=around.ScriptDeployments(make_client("cloudformation", region), region, folder),
         provider=around.TableProvider(make_client("dynamodb", region), f"{prefix}-provider"),
-        conformance=(str(ROOT / "scripts" / "prove"), "conformance", "--live", "--region", region, "-q"),
+        conformance=(*CONFORMANCE, "--region", region),
     )
     rows = {row.number: row for row in read_assumptions()}
     ended, removed = _EX_INTERRUPTED, False
@@ -76,7 +77,7 @@ def prove(make_client: Any, regions: tuple[str, str], *, prefix: str, caller: st
         seen.deploy_worker(**worker_parameters(seen))
         check_all(seen, rows)
         ended = int(bool({"contradicted", "failed"} & {row.outcome for row in rows.values()}))
-    except (DeploymentFailed, ClientError, BotoCoreError) as error:
+    except Exception as error:  # noqa: BLE001 - what was made is removed, and a report says what was found by then
         say(f"the stacks that the checks need could not be deployed: {_said(error)}")
         ended = 1
     except KeyboardInterrupt:
@@ -156,8 +157,8 @@ def ready(make_client: Any, region: str, spare: str) -> str:
             return str(make_client("iam", region).get_role(RoleName=name.partition("/")[0])["Role"]["Arn"])
     except (BotoCoreError, ClientError) as error:
         raise NotChecked(f"no usable AWS credentials ({_name(error)}): set AWS_PROFILE, or run aws sso login") from None
-    if kind == "root":
-        raise NotChecked("the account's root can't be an operator: use a role or a user")
+    if kind == "root" or ":iam::" not in arn:
+        raise NotChecked(f"the account's {kind} can't be an operator: use a role or a user")
     return arn
 
 

@@ -84,7 +84,8 @@ class DynamoDbServer(AwsServer):
         item = updated(old, request)
         self._before[table, key] = old
         self.tables[table][key] = item
-        return {"Attributes": item} if request.get("ReturnValues") == "ALL_NEW" else {}
+        returned = {"ALL_NEW": item, "ALL_OLD": old}.get(request.get("ReturnValues", ""))
+        return {"Attributes": returned} if returned else {}
 
 
 def _table(request: Request) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tenacity import wait_none
 
 import conformance.backends
 import conformance.run
+from account.run import CONFORMANCE
 from conformance.backends import Patient, serving
 from conformance.run import ACTIONS, sweep
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -56,6 +58,18 @@ def test_the_permissions_are_those_of_its_calls() -> None:
     operations = {"".join(word.title() for word in name.split("_")) for name in called - {"get_paginator"}}
 
     assert set(ACTIONS) == operations | {"ListSecrets"}
+
+
+def test_the_command_of_an_account(tmp_path: Path) -> None:
+    """`scripts/prove account` starts the suite with options that its script takes."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+
+    done = subprocess.run(  # noqa: S603 - our own
+        [*CONFORMANCE, "--region", "eu-central-1"], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert "--live needs AWS credentials and found none" in done.stderr
 
 
 def test_an_interrupted_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,19 +151,34 @@ def own_signals() -> Iterator[None]:
         signal.signal(ending, handler)
 
 
-def test_a_deployment_that_fails(
-    removed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            DeploymentFailed("Secret: arn:aws:iam::123456789012:role/x may not"),
+            "Secret: arn:aws:iam::ACCOUNT:role/x may not",
+        ),
+        (ValueError("canary-token"), "ValueError"),
+    ],
+)
+def test_a_deployment_that_fails(  # noqa: PLR0917 - fixtures and cases
+    removed: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    said: str,
 ) -> None:
     """Where the stacks can't be deployed, the reason is told, what was made is removed, and no check is claimed."""
 
     def fail(*_: Any) -> None:
-        raise DeploymentFailed("Secret: arn:aws:iam::123456789012:role/x may not")
+        raise error
 
     monkeypatch.setattr(stacks, "create_around", fail)
 
     assert 1 == proved(tmp_path, monkeypatch, clocks)
 
-    assert "could not be deployed: Secret: arn:aws:iam::ACCOUNT:role/x may not" in capsys.readouterr().err
+    assert f"could not be deployed: {said}\n" in capsys.readouterr().err
     assert [PREFIX] == removed
     assert ("not checked", "the run ended before") == report(tmp_path)["clocks"]
 
@@ -247,7 +262,7 @@ def test_who_runs_it(arn: str, expected: str) -> None:
     ],
 )
 def test_who_can_not_run_it(arn: str, region: str, why: str) -> None:
-    """The root, credentials that expired, no region, and one region for both are refused, with what to do."""
+    """The root, federated users, old credentials, no region, and one region for both are refused, with what to do."""
     with pytest.raises(NotChecked, match=f"^{why}"):
         run.ready(caller(arn), region, "eu-west-1")
 

@@ -58,7 +58,7 @@ def test_each_run_fails_before_its_claim(cli: Cli, tokens: Tokens, store: Secret
     codes = []
     for _ in range(7):
         store.clock_offset_seconds += 4000
-        assert 1 == cli("refresh").code
+        assert 2 == cli("refresh").code
         codes.append(cli("status").code)
     store.clock_offset_seconds += 4000
 

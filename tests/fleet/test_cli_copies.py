@@ -77,8 +77,8 @@ def test_a_secret_that_is_no_copy_stays(secrets: SecretsManagerServer, index: Ta
         ended.stderr.split()
     )
     assert f"describe-secret --secret-id {COPY}" in ended.stderr
-    index.add(healthy(MEMBER))
-    run("remove", MEMBER)
+    index.add(replace(healthy(MEMBER), secret_arn=described(secrets, MEMBER)["ARN"]))
+    assert 0 == run("remove", MEMBER).exit_code
     assert "DeletedDate" not in described(secrets)
 
 

@@ -86,7 +86,7 @@ def _kinds(error: type[TokenRefreshError]) -> set[type[TokenRefreshError]]:
 def test_a_large_fleet() -> None:
     """Of 10,000 rows `status` prints the summary and the 20 most urgent; it counts the rest."""
     rows = [healthy(str(number)) for number in range(9_999)] + [late("late/1")]
-    view = select(rows, Pauses(), fleet="prod", now=NOW, provider=None, state=None)
+    view = select(rows, Pauses(), fleet="prod", region="eu-central-1", now=NOW, provider=None, state=None)
     console = Console(width=80, file=StringIO())
     console.print(*lay_out(view, limit=20), sep="\n")
 
@@ -213,7 +213,9 @@ def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words
 
     ended = run("status")
 
-    assert (code, True) == (ended.exit_code, words in " ".join(ended.stdout.split()))
+    printed = " ".join(ended.stdout.split())
+    assert (code, True) == (ended.exit_code, words in printed)
+    assert (code == 2) is ("fleet retry --state overdue --fleet prod --region eu-central-1" in printed)
     assert any(words in found["text"] for found in json.loads(run("status", "--json").stdout)["findings"])
 
 
@@ -259,7 +261,7 @@ def test_pauses_are_shown(index: TableIndex) -> None:
 def test_many_pauses_are_cut() -> None:
     """Of 21 pauses `status` shows 20, and says how to list the others."""
     rows = [replace(healthy(str(number)), pause=IN_FORCE) for number in range(21)]
-    view = select(rows, Pauses(), fleet="prod", now=NOW, provider=None, state=None)
+    view = select(rows, Pauses(), fleet="prod", region="eu-central-1", now=NOW, provider=None, state=None)
     console = Console(width=80, file=StringIO())
     console.print(*lay_out(view, limit=0), sep="\n")
 

@@ -122,7 +122,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
 
     assert [] == exceeded(fleet, decision)
     assert len(rows) == measure(fleet, decision, now).fleet["Size"]
-    members = select(rows, Pauses(), fleet="prod", now=now, provider=None, state=None)
+    members = select(rows, Pauses(), fleet="prod", region="eu-central-1", now=now, provider=None, state=None)
     assert lay_out(members, limit=len(rows))
     assert json.dumps(as_fields(members))
     for found, end in itertools.product(rows, ENDS):

@@ -12,12 +12,14 @@ from fleet.rows import arn, failed, row, rows, seen
 from testbed.builders import MINUTE, NOW
 from testbed.fakes import FakeClock
 from testbed.fleet_index import MemoryIndex, MemoryQueue
+from testbed.worker import SCHEDULED
 from token_refresh.errors import SecretStoreUnavailable
+from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.fleet.core.row import Row
-from token_refresh_worker.fleet.dispatcher import hand_out, take_stock
+from token_refresh_worker.fleet.dispatcher import hand_out, take_stock, wait_for_turn
 from token_refresh_worker.fleet.settings import FleetSettings
 from token_refresh_worker.handlers import dispatch
 
@@ -96,6 +98,17 @@ def test_a_dispatcher_that_dies_remembers_what_it_sent() -> None:
     assert {message.message_id for message in queue.messages} == index.handed_out(NOW).keys()
 
 
+@pytest.mark.parametrize(("seconds_ago", "waits"), [(3, 55), (57.5, 0.5), (58, 0), (300, 0), (-9, 0)])
+def test_one_dispatcher_at_a_time(seconds_ago: float, waits: float) -> None:
+    """A dispatcher that Scheduler starts early, or twice, waits until the one before has had its minute."""
+    index, clock = index_of(), FakeClock()
+    assert NOW == wait_for_turn(index, clock), "none has run yet"
+    index.tell_breakers((), NOW - timedelta(seconds=seconds_ago))
+
+    assert NOW == wait_for_turn(index, clock)
+    assert waits == clock.seconds
+
+
 def test_breakers_that_cannot_be_told_stop_no_message() -> None:
     """A table that refuses the open breakers fails the dispatcher, and only after everything was sent."""
 
@@ -137,6 +150,11 @@ def test_the_handler(
         lines[0]["BreakersOpen"],
         lines[3]["reason"],
     )
+
+    waited: list[float] = []
+    monkeypatch.setattr(SystemClock, "sleep", lambda _self, seconds: waited.append(seconds))
+    assert 0 == dispatch(SCHEDULED, None)["handed_out"]
+    assert 50 < sum(waited), "the next one that Scheduler starts, and no person, waits for its turn"
 
 
 def test_an_index_that_is_behind() -> None:

@@ -49,6 +49,26 @@ def test_only_members_run() -> None:
     assert row() == found.row
 
 
+def test_a_persons_run_makes_its_secret_due() -> None:
+    """A removal sees a run that nobody handed out by the secret's row, and none begins on what leaves meanwhile."""
+    fresh = row(next_at=NOW + HOUR, found=seen(expires_at=NOW + DAY, due_at=NOW + HOUR))
+    workers = crew(fresh)
+
+    assert find_member(workers, arn("tokens"))
+    assert [NOW + HOUR] == [member.next_at for member in workers.index.rows()]
+    assert find_member(workers, arn("tokens"), becomes_due=True)
+    assert [NOW] == [member.next_at for member in workers.index.rows()]
+
+    class Leaving(MemoryIndex):
+        def entry(self, secret_arn: str) -> IndexEntry | None:
+            found = MemoryIndex.entry(self, secret_arn)
+            self.remove(secret_arn, NOW, quietly=True)
+            return found
+
+    workers = replace(workers, index=Leaving(by_arn={fresh.secret_arn: fresh}))
+    assert find_member(workers, arn("tokens"), becomes_due=True) is None
+
+
 def test_an_open_breaker_stops_what_is_in_the_queue() -> None:
     """A run that was handed out before its provider's breaker opened does not begin, and is due anew."""
     workers = crew(row(next_at=NOW - HOUR), row("other", provider="hubspot", next_at=NOW - HOUR))

@@ -19,6 +19,7 @@ from infra.test_fleet import Template
 from testbed.policy import Ask, Policy, as_list, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.synthesis import resources, synthesise
+from testbed.worker import SCHEDULED
 from token_refresh.errors import TokenRefreshError
 from token_refresh_infra import access
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -173,7 +174,7 @@ def test_each_function_does_its_job(account: Account) -> None:
     secret_arn = account.member()
 
     assert "ok" == account.run("Resync", account.policy("Resync"))
-    assert "ok" == account.run("Dispatcher", account.policy("Dispatcher"))
+    assert "ok" == account.run("Dispatcher", account.policy("Dispatcher"), SCHEDULED)
     for _ in range(2):  # a run that only reads, and one that refreshes
         assert "ok" == account.run("Worker", account.policy("Worker"), message(secret_arn))
 

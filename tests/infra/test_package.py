@@ -166,8 +166,8 @@ def test_layer() -> None:
 
 
 def test_wrong_use() -> None:
-    """An unknown option is refused with what there is."""
+    """An unknown part is refused, with where to read what there is."""
     refused = subprocess.run([ROOT / "scripts/package", "rpm"], capture_output=True, text=True, check=False)
 
     assert 64 == refused.returncode
-    assert "scripts/package layer" in refused.stderr
+    assert "scripts/package: no such command: rpm. See scripts/package --help\n" == refused.stderr

@@ -15,7 +15,7 @@ from typing import Any, Final
 from token_refresh_worker import cold_start
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_bus
-from token_refresh_worker.run.events import Trigger, check_secret, is_queue_event, read_event
+from token_refresh_worker.run.events import Trigger, check_secret, is_queue_event, is_scheduled, read_event
 from token_refresh_worker.run.invocation import Invocation
 from token_refresh_worker.run.outcome import Outcome
 from token_refresh_worker.run.ports import Log
@@ -54,11 +54,11 @@ def refresh(event: object, context: Any) -> dict[str, Any]:
     raise ended.error.with_traceback(None) from None
 
 
-def dispatch(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - Lambda gives it
+def dispatch(event: object, context: Any) -> dict[str, int]:
     """Hand out what is due in this minute.
 
     Args:
-        event: Anything; EventBridge Scheduler sends one a minute.
+        event: Anything; EventBridge Scheduler sends one a minute, and that one waits for the dispatcher before it.
         context: Lambda's context object: its request ID.
 
     Returns:
@@ -70,7 +70,7 @@ def dispatch(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - L
     # Imported here, as below: the function of one secret needs none of it.
     from token_refresh_worker.fleet.dispatcher import dispatch_minute  # noqa: PLC0415
 
-    return _look_after_fleet(dispatch_minute, context)
+    return _look_after_fleet(partial(dispatch_minute, waits=is_scheduled(event)), context)
 
 
 def resync(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - Lambda gives it

@@ -1,7 +1,7 @@
 """Who may do what in a fleet. The dispatcher reads no secret, and the worker neither lists nor tags any.
 
              secrets                          rows          pauses   messages, breakers   claims        queue
-dispatcher   -                                read          read     write                -             send
+dispatcher   -                                read          read     read, write          -             send
 resync       list, without values             write         -        -                    -             -
 worker       read, write those of the fleet   read, write   read     read breakers        read, write   receive
              and their copies
@@ -46,10 +46,9 @@ class FleetAccess:
         fleet = self.parameters.fleet
         # The index has the rows and no claims, so the dispatcher needs no right on the table's other items.
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
-        self._allow_items(
-            role, ["dynamodb:BatchGetItem"], "row#*", f"fleet#{fleet}", f"sent#{fleet}#*", f"store#{fleet}"
-        )
-        self._allow_items(role, ["dynamodb:UpdateItem"], f"sent#{fleet}#*", f"breakers#{fleet}")
+        written = f"sent#{fleet}#*", f"breakers#{fleet}"
+        self._allow_items(role, ["dynamodb:BatchGetItem"], "row#*", f"fleet#{fleet}", f"store#{fleet}", *written)
+        self._allow_items(role, ["dynamodb:UpdateItem"], *written)
         self._allow(role, ["sqs:SendMessage"], self.queue.queue_arn)
         self._allow_key(role)
 

@@ -19,7 +19,8 @@ from token_refresh_infra.fleet.queue import FleetQueue, fleet_table
 
 DISPATCHER = "token_refresh_worker.handlers.dispatch"
 RESYNC = "token_refresh_worker.handlers.resync"
-DISPATCHER_TIMEOUT_SECONDS = 120
+DISPATCHER_TIMEOUT_SECONDS = 180
+"""A minute of its own, and before that the rest of the last one's."""
 RESYNC_TIMEOUT_SECONDS = 900
 
 

@@ -144,7 +144,7 @@ def _table_blamed(story: str, world: World, share: float) -> Iterator[Result]:
 
 def growth(secrets: int, seed: int) -> Iterator[Result]:
     """A fleet grows from nothing within an hour, by secrets whose tokens are fresh."""
-    world = World({"alpha": 1}, due=lambda _n, _c: 600.0, seed=seed)
+    world = World({"alpha": 1}, due=lambda _n, _c: 600.0, seed=seed, measured=True)
     for minute in range(60):
         world.join("alpha", secrets // 60, expired=minute % 2 == 0)
         world.run(1)

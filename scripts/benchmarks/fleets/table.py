@@ -74,12 +74,13 @@ class VirtualDynamoDb:
         """Write one item, if its condition holds."""
         self._begin("UpdateItem", writes=True)
         name = what["Key"][KEY]["S"]
+        before = self.items.get(name)
         try:
-            item = updated(self.items.get(name), what)
+            item = updated(before, what)
         except ServiceError as error:
             raise _refusal("UpdateItem", error.code, error.message) from None
         self.put(item)
-        return self._response({"Attributes": item})
+        return self._response({"Attributes": before if what.get("ReturnValues") == "ALL_OLD" else item})
 
     def query(self, **what: Any) -> dict[str, Any]:
         """Read a page of the index, which is behind."""

@@ -121,7 +121,7 @@ def test_a_report_over_what_was_read(index: Index) -> None:
 def test_a_secret_that_left_stays_out(index: Index) -> None:
     """No report, no announcement, no pause and no wish to look brings back a row that was removed."""
     index.add(row())
-    assert index.remove(arn("tokens"), NOW, quietly=False)
+    assert row() == index.remove(arn("tokens"), NOW, quietly=False)
 
     assert not index.report(row())
     assert not index.look_at(arn("tokens"), NOW)
@@ -140,8 +140,8 @@ def test_tombstones(index: Index) -> None:
     index.remove(arn("tokens"), NOW, quietly=False)
     assert [stone] == list(index.tombstones())
     assert "tokens" == stone.name
-    assert index.remove(arn("tokens"), NOW + HOUR, quietly=True)
-    assert [replace(stone, quietly=True)] == list(index.tombstones()), "it left when it left"
+    assert row() == index.remove(arn("tokens"), NOW + HOUR, quietly=True)
+    assert [replace(stone, left_at=NOW + HOUR, quietly=True)] == list(index.tombstones()), "a resync waits from then on"
     assert index.add(row())
     assert ([row()], []) == (list(index.rows()), list(index.tombstones()))
     index.remove(arn("tokens"), NOW + HOUR, quietly=True)

@@ -136,12 +136,13 @@ def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str)
     is_tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
     if is_tagged and _keeps_tokens(context, fleet, secret_arn):
         raise _kept(fleet, secret_id)
-    entry, now = index.entry(secret_arn), index.read_clock()
-    if not index.remove(secret_arn, now, quietly=True) and not is_tagged:
+    now = index.read_clock()
+    was = index.remove(secret_arn, now, quietly=True)
+    if was is None and not is_tagged:
         status = Command.of("token-refresh fleet status --fleet {} --region {}", fleet, context.region)
         raise ConfigurationError(f"secret {secret_id} is not in fleet {fleet}", fix=("see who is: ", status))
-    # A run begins only on what is due, and moves it when it ends.
-    may_run = is_tagged and entry is not None and is_due(entry.row, now)
+    # A run begins only on what is due, and moves it when it ends; what failed may be tried before it is due.
+    may_run = is_tagged and was is not None and (was.has_failed or is_due(was, now))
     return Leaving(secret_id=secret_id, secret_arn=secret_arn, is_tagged=is_tagged, may_run=may_run)
 
 
@@ -159,6 +160,8 @@ def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str,
         copies.remove(leaving.secret_arn)
     if leaving.is_tagged:
         context.call("UntagResource", leaving.secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
+        # From now on: a listing may show the tag for minutes. And a resync may have taken it back by now.
+        index.remove(leaving.secret_arn, index.read_clock(), quietly=True)
 
 
 def _kept(fleet: str, secret_id: str) -> ConfigurationError:

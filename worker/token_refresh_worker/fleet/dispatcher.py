@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
@@ -17,13 +17,15 @@ from token_refresh_worker.run.ports import Clock, Log
 
 ALMOST_DONE: Final = 45
 """From this second on, messages are remembered before they are sent."""
+TURN: Final = timedelta(seconds=58)
+"""How long a dispatcher has the queue to itself: less than a minute, so that a late start delays the next ones less."""
 
 
-def dispatch_minute(log: Log) -> dict[str, int]:
+def dispatch_minute(log: Log, *, waits: bool) -> dict[str, int]:
     """Hand out what is due in this minute, log the gauges, and return the counts."""
     settings = read_fleet_settings(os.environ)
     index, clock = settings.index(), SystemClock()
-    now = index.read_clock()
+    now = wait_for_turn(index, clock) if waits else index.read_clock()
     fleet, decision = take_stock(index, settings.limits, now)
     gauges = measure(fleet, decision, now, tombstones=index.tombstones())
     log.info("fleet_dispatch", **gauges.fields(settings.name))
@@ -34,6 +36,19 @@ def dispatch_minute(log: Log) -> dict[str, int]:
     # Last, since it takes most of a minute: the gauges are there even if the queue is out of reach.
     sent = hand_out(decision, index, settings.sender(), clock, now)
     return {"size": len(fleet.rows), "handed_out": sent, "waiting": decision.waiting}
+
+
+def wait_for_turn(index: Index, clock: Clock) -> datetime:
+    """Let the dispatcher before this one end, and return the time.
+
+    Scheduler may start it at any second of its minute, and twice. Two at once would choose the same secrets, since
+    neither knows what the other is about to send, and a provider's rate would be used up twice or not at all.
+    """
+    now, last = index.read_clock(), index.dispatched_at()
+    if last is None or not last <= now < last + TURN:
+        return now
+    clock.sleep((last + TURN - now).total_seconds())
+    return index.read_clock()
 
 
 def take_stock(

@@ -62,10 +62,10 @@ class Index(Protocol):
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due; False if it is not in the fleet."""
 
-    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> bool:
-        """Turn a row into a tombstone, or `quietly` a tombstone into a quiet one; False if there is neither.
+    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> Row | None:
+        """Turn a row into a tombstone, or `quietly` a tombstone into a quiet one that left now.
 
-        The secret and its claims stay.
+        The secret and its claims stay. Returns the row as it was; None if there is neither.
         """
 
     def tombstones(self) -> Iterator[Tombstone]:

@@ -23,7 +23,7 @@ from token_refresh_worker.bootstrap import SystemClock, open_secret, secrets_man
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.core.breaker import holds_back
 from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after, announcement, in_order
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of_row
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, is_due, pause_of_row
 from token_refresh_worker.fleet.ports import Index, IndexEntry
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
@@ -112,7 +112,9 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
     """Run on one member and report; None if it is none, or held up."""
     secret_arn = trigger.secret_id or ""
     try:
-        entry = find_member(crew, secret_arn, heeds_breakers=trigger.name == "fleet" and not trigger.probe)
+        heeds_breakers = trigger.name == "fleet" and not trigger.probe
+        becomes_due = trigger.name == "on_demand" and not trigger.dry_run
+        entry = find_member(crew, secret_arn, heeds_breakers=heeds_breakers, becomes_due=becomes_due)
     except TableUnavailable as error:
         # The row stays due. The queue would hold up the whole group until it shows the message again.
         return _failed(invocation, error, secret_id=secret_arn)
@@ -134,10 +136,13 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
     return run
 
 
-def find_member(crew: Crew, secret_arn: str, *, heeds_breakers: bool = False) -> IndexEntry | None:
+def find_member(
+    crew: Crew, secret_arn: str, *, heeds_breakers: bool = False, becomes_due: bool = False
+) -> IndexEntry | None:
     """Return the secret's entry; None if its run must not begin.
 
-    It has left the fleet, or a pause holds it up, or an open breaker if the run `heeds_breakers`.
+    It has left the fleet, or a pause holds it up, or an open breaker if the run `heeds_breakers`. A person's run is on
+    any secret, which `becomes_due`: `fleet remove` waits for the runs on what is due, so that they can still store.
     """
     entry = crew.index.entry(secret_arn)
     if entry is None:
@@ -150,6 +155,8 @@ def find_member(crew: Crew, secret_arn: str, *, heeds_breakers: bool = False) ->
         crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="breaker_open")
         # Another time is another message: the dispatcher need not wait for the end of this one's lease.
         crew.index.look_at(secret_arn, entry.read_at)
+        return None
+    if becomes_due and not is_due(entry.row, entry.read_at) and not crew.index.look_at(secret_arn, entry.read_at):
         return None
     return entry
 

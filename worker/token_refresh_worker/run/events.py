@@ -59,7 +59,7 @@ def read_event(event: object) -> Trigger:
     """
     if not isinstance(event, Mapping):
         raise InvalidEvent(f"the event must be a JSON object, and is a JSON {json_type(event)}")
-    if not event or _is_scheduled(event):
+    if not event or is_scheduled(event):
         return Trigger(name="schedule")
     for key, value in event.items():
         if key not in _EXPECTED:
@@ -123,9 +123,11 @@ def check_secret(trigger: Trigger, token_secret_id: str) -> None:
         )
 
 
-def _is_scheduled(event: Mapping[str, object]) -> bool:
+def is_scheduled(event: object) -> bool:
     """Whether EventBridge or EventBridge Scheduler sent the event; other keys have no meaning here."""
     # Tuples, not sets: an event can hold what has no hash.
+    if not isinstance(event, Mapping):
+        return False
     return event.get("source") in ("aws.events", "aws.scheduler") and event.get("detail-type") == "Scheduled Event"
 
 

@@ -90,7 +90,7 @@ def remove(
 
     begun, code = _for_each(context, "removing", names, begin)
     if running := sum(each.may_run for each in leaving.values()):
-        what = f"{running} of them were due, so runs may be under way: their tags go in {span(lasts)}"
+        what = f"runs may be under way on {running} of them, which are due or fail: their tags go in {span(lasts)}"
         errors().print(text(what, "dim"))
         SystemClock().sleep(lasts.total_seconds())
     done, code_of_end = _for_each(context, "taking tags off", begun, end)

@@ -54,7 +54,15 @@ def status(  # noqa: PLR0913 - options, each by its name
     if provider is not None and provider not in {row.provider for row in known.rows}:
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
     view = replace(
-        select(known.rows, known.pauses, fleet=fleet, now=now, provider=provider, state=state),
+        select(
+            known.rows,
+            known.pauses,
+            fleet=fleet,
+            region=context.region,
+            now=now,
+            provider=provider,
+            state=state,
+        ),
         breakers={name: found for name, found in decision.breakers.items() if provider in (None, provider_in(name))},
         left=[s for s in standing(index.tombstones(), now) if state is None and provider in (None, s.provider)],
         dispatched_at=index.dispatched_at(),

@@ -44,6 +44,7 @@ class View:
     """The part of a fleet that was asked for."""
 
     fleet: str
+    region: str
     members: Sequence[tuple[Row, State]]
     """The secrets, each with its state now."""
     pauses: Pauses
@@ -117,7 +118,7 @@ class View:
             yield Finding(health=Health.BROKEN, text=text, remedy=(why,))
 
     def _of_tokens(self) -> Iterator[Finding]:
-        retry = Command.of("token-refresh fleet retry --state overdue --fleet {}", self.fleet)
+        retry = Command.of("token-refresh fleet retry --state overdue --fleet {} --region {}", self.fleet, self.region)
         remedy = ("once the cause is corrected, ", retry, " tries them at once")
         if expired := self.expired:
             text = f"expired: {plural(len(expired), 'access token')}, the first of {expired[0].name}"
@@ -165,14 +166,21 @@ class PauseInForce(NamedTuple):
 
 
 def select(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
-    rows: Sequence[Row], pauses: Pauses, *, fleet: str, now: datetime, provider: str | None, state: State | None
+    rows: Sequence[Row],
+    pauses: Pauses,
+    *,
+    fleet: str,
+    region: str,
+    now: datetime,
+    provider: str | None,
+    state: State | None,
 ) -> View:
     """Filter the rows, and put the most urgent first."""
     order, members = list(STATES), [(row, state_of(row, pauses, now)) for row in rows]
     selected = [(row, its) for row, its in members if provider in (None, row.provider) and state in (None, its)]
     # A secret that no run has read may expire at any moment, as the dispatcher has it.
     selected.sort(key=lambda m: (order.index(m[1]), m[0].expires_at or now, m[0].name))
-    return View(fleet=fleet, members=selected, pauses=pauses, now=now)
+    return View(fleet=fleet, region=region, members=selected, pauses=pauses, now=now)
 
 
 def as_fields(view: View) -> dict[str, Any]:

@@ -122,9 +122,10 @@ class TableIndex:
         """Make a secret due."""
         return self._update_member(secret_arn, "SET next_at = :now", _IS_MEMBER, {":now": {"N": items.seconds(now)}})
 
-    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> bool:
-        """Turn a row into a tombstone."""
+    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> Row | None:
+        """Turn a row into a tombstone, and return it as it was."""
         values = {
+            ":fleet": {"S": self._fleet},
             ":left": {"S": items.left(self._fleet)},
             ":now": {"N": items.seconds(now)},
             ":quietly": {"BOOL": quietly},
@@ -132,8 +133,16 @@ class TableIndex:
         }
         # A resync may have seen that the tag is gone before the command that took it off came to the row.
         condition = f"{_IS_MEMBER} OR fleet = :left" if quietly else _IS_MEMBER
-        update = "SET fleet = :left, left_at = if_not_exists(left_at, :now), quietly = :quietly, gone_at = :gone"
-        return self._update_member(secret_arn, update, condition, values)
+        what = {
+            "Key": items.key("row", secret_arn),
+            "UpdateExpression": "SET fleet = :left, left_at = :now, quietly = :quietly, gone_at = :gone",
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ReturnValues": "ALL_OLD",
+        }
+        was: list[Row] = []
+        self._table.write("UpdateItem", what, lambda response: was.append(items.read_row(response["Attributes"], now)))
+        return was[0] if was else None
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider or the fleet, or resume it."""
