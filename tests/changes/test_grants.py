@@ -473,6 +473,19 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
     failing(lambda: grants.begin(OTHER), SecretNotFound, match="`aws secretsmanager restore-secret")
 
 
+@pytest.mark.parametrize("copies", ["published/{secret}", "published/customers/7/quickbooks"])
+def test_no_refresh_token_comes_into_an_empty_copy(application: Application, copies: str) -> None:
+    """What the settings name as a copy is none to store tokens in, also before its first value: services read it."""
+    application.settings["PUBLISHED_SECRET_ID"] = copies
+    application.client.create_secret(Name=f"published/{SECRET}")
+
+    failing(
+        lambda: application.grants.begin(f"published/{SECRET}", provider="quickbooks", expect=ANYONE),
+        InvalidSecretDocument,
+        match="published copy, which has no refresh token",
+    )
+
+
 def test_it_needs_no_part_of_the_command_line() -> None:
     """It is imported where the extra `cli` is not installed."""
     code = "import sys; sys.modules |= dict.fromkeys(('click', 'rich', 'typer')); import token_refresh_worker.grants"

@@ -73,7 +73,7 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import SecretVersion
-from token_refresh_worker.run.settings import Settings, read_settings
+from token_refresh_worker.run.settings import Settings, Variable, names_copy, read_settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.published import is_published
 
@@ -362,7 +362,8 @@ class Grants:
                 f"{secret} holds a value that is not a token document; nothing was sent",
                 fix="name another secret, or store {} in this one",
             )
-        if is_published(known):
+        # An empty copy has no content that says so, and services may read it.
+        if is_published(known) or names_copy(self._settings.get(Variable.PUBLISHED_SECRET_ID, ""), secret_id):
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
         if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
             raise ConfigurationError(f"{secret} holds tokens of another provider than {provider}; nothing was sent")
