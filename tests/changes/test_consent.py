@@ -66,6 +66,12 @@ def test_what_the_response_says_spares_the_secret(came: dict[str, Any]) -> None:
     assert (1, before) == (len(world.endpoint.requests), world.current())
 
 
+def test_no_account_is_none_that_is_expected() -> None:
+    """What nobody has named is not the account whose name reads as Python's `None`."""
+    with pytest.raises(AnotherAccount, match="an account that it doesn't name"):
+        check_account({"team_id": "None"}, {}, is_complete=True, again=())
+
+
 @pytest.mark.parametrize("before", [7, 8])
 def test_the_expected_account_is_stored(before: int) -> None:
     """The right account is stored, whatever was there, also where one side has its identifier as a number."""

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -34,6 +35,7 @@ from token_refresh_worker.grants import (
 )
 
 SECRET, OTHER, CLIENT = "customers/7/quickbooks", "customers/8/quickbooks", "clients/quickbooks"
+NO_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"
 CALLBACK = "https://app.example.com/callback"
 TOKENS = {"access_token": "canary-access", "refresh_token": "canary-refresh", "expires_in": 3600}
 RESPONSE = script.status(200, TOKENS)
@@ -81,7 +83,7 @@ def application(monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
         yield Application(store, endpoint)
 
 
-def failing(act: Callable[[], object], kind: type[TokenRefreshError], *, match: str) -> None:
+def failing(act: Callable[[], object], kind: type[Exception], *, match: str) -> None:
     """Expect an error, and none of its words or frames with a code, a token or the client's secret."""
     with pytest.raises(kind, match=match) as raised:
         act()
@@ -127,14 +129,32 @@ def test_who_comes_is_said_before_the_code_is_used(application: Application) -> 
     assert [] == application.endpoint.requests
 
 
-def test_what_is_not_confirmed_is_not_stored(application: Application) -> None:
-    """Where `confirm` says no, the tokens are dropped."""
+@pytest.mark.parametrize("answer", [False, None, "a coroutine that nobody awaits is as good as true"])
+def test_what_is_not_confirmed_is_not_stored(application: Application, answer: Any) -> None:
+    """Where `confirm` does not say True, the tokens are dropped."""
     begun = application.begin()
 
     failing(
-        lambda: application.grants.finish(begun.session, redirect(begun), confirm=lambda _: False),
+        lambda: application.grants.finish(begun.session, redirect(begun), confirm=lambda _: answer),
         AnotherAccount,
         match="realmId 1 was not confirmed for secret customers/7/quickbooks in eu-central-1; nothing is stored",
+    )
+
+    assert "canary" not in application.client.get_secret_value(SecretId=SECRET)["SecretString"]
+
+
+def test_an_error_of_the_application(application: Application) -> None:
+    """What `confirm` raises comes out with its lines, and without a variable of a frame; nothing is stored."""
+
+    def lost(account: Mapping[str, Any]) -> bool:
+        raise LookupError(f"no database for {len(account)} account")
+
+    begun = application.begin()
+
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun), confirm=lost),
+        LookupError,
+        match="no database for 1 account",
     )
 
     assert "canary" not in application.client.get_secret_value(SecretId=SECRET)["SecretString"]
@@ -230,6 +250,17 @@ def test_a_wrong_redirect_uses_no_code(
     assert [] == application.endpoint.requests
 
 
+def test_what_is_no_url(application: Application) -> None:
+    """Half of a surrogate pair, as servers decode stray bytes, is in no URL of a browser's."""
+    begun = application.begin(expect=ANYONE)
+
+    failing(
+        lambda: application.grants.finish(begun.session, f"{redirect(begun)}\udcff"),
+        ForeignRedirect,
+        match="not belong",
+    )
+
+
 @pytest.mark.parametrize("session", [None, {}, {"state": "of another version"}])
 def test_an_expired_session(application: Application, session: dict[str, object] | None) -> None:
     """Where the session is gone, so is the verifier: the user begins again."""
@@ -294,6 +325,16 @@ def test_an_exchange_that_fails(application: Application, response: script.Scrip
     failing(lambda: application.grants.finish(begun.session, redirect(begun)), TokenRefreshError, match=match)
 
     assert "r" == application.current()["refreshToken"]
+
+
+def test_the_named_provider_precedes_the_settings(application: Application) -> None:
+    """A fleet's default provider, left in the environment, doesn't take the code of another one."""
+    application.settings["PROVIDER"] = "upwork"
+
+    begun = application.begin(expect=ANYONE)
+
+    assert begun.url.startswith("https://appcenter.intuit.com/")
+    assert "quickbooks" == application.grants.finish(begun.session, redirect(begun)).provider
 
 
 def test_it_reads_the_secret_that_it_writes_and_its_client(application: Application) -> None:
@@ -365,6 +406,18 @@ def test_the_response_of_an_own_exchange(application: Application) -> None:
     assert before == application.current()
 
 
+def test_tokens_come_from_the_past(application: Application) -> None:
+    """A time after now, such as by a wrong clock, would let the tokens expire unnoticed: it counts as now."""
+    in_a_year = datetime.now(UTC) + timedelta(days=365)
+
+    stored = application.grants.store(
+        SECRET, TOKENS, provider="quickbooks", expect=ANYONE, redirect={"realmId": "1"}, sent_at=in_a_year
+    )
+
+    assert stored.expires_at
+    assert stored.expires_at < in_a_year
+
+
 def test_another_try_after_a_failed_first_one(application: Application) -> None:
     """The note that the first try left in an empty secret is no obstacle, and nothing of it stays."""
     for response in (script.error("invalid_grant"), RESPONSE):
@@ -379,6 +432,14 @@ def test_what_nobody_could_find_out(application: Application) -> None:
     """To expect an account takes a provider that names it, by the names that the profile has."""
     failing(lambda: application.begin(expect={}), ConfigurationError, match="values for some of realmId, or be ANYONE")
     failing(lambda: application.begin(expect="1"), ConfigurationError, match="some of realmId, or be ANYONE")
+    failing(lambda: application.begin(expect={"realmId": None}), ConfigurationError, match="some of realmId")
+    begun = application.begin(expect=ANYONE)
+    failing(
+        lambda: application.grants.finish(begun.session | {"expect": "of another version"}, redirect(begun)),
+        ConfigurationError,
+        match="some of realmId, or be ANYONE",
+    )
+    assert [] == application.endpoint.requests
     failing(lambda: application.begin(expect={"team": "1"}), ConfigurationError, match="some of realmId")
     failing(
         lambda: application.grants.begin(SECRET, provider="upwork", expect={"tenant": "1"}),
@@ -397,6 +458,9 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
     failing(lambda: grants.begin(SECRET, provider="quickboks"), ConfigurationError, match="did you mean quickbooks")
     create = "`aws secretsmanager create-secret --name none --region eu-central-1`"
     failing(lambda: grants.begin("none"), SecretNotFound, match=f"Create it: {create}")
+    failing(
+        lambda: grants.begin(NO_ARN), SecretNotFound, match=r"not found \(secretsmanager:GetSecretValue\)(?!.*create)"
+    )
     failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="published copy")
     failing(
         lambda: grants.begin(OTHER, provider="quickbooks"),
@@ -407,6 +471,19 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
     failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="holds a value that is not a token document")
     application.client.delete_secret(SecretId=OTHER)
     failing(lambda: grants.begin(OTHER), SecretNotFound, match="`aws secretsmanager restore-secret")
+
+
+@pytest.mark.parametrize("copies", ["published/{secret}", "published/customers/7/quickbooks"])
+def test_no_refresh_token_comes_into_an_empty_copy(application: Application, copies: str) -> None:
+    """What the settings name as a copy is none to store tokens in, also before its first value: services read it."""
+    application.settings["PUBLISHED_SECRET_ID"] = copies
+    application.client.create_secret(Name=f"published/{SECRET}")
+
+    failing(
+        lambda: application.grants.begin(f"published/{SECRET}", provider="quickbooks", expect=ANYONE),
+        InvalidSecretDocument,
+        match="published copy, which has no refresh token",
+    )
 
 
 def test_it_needs_no_part_of_the_command_line() -> None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial, wraps
+from traceback import clear_frames
 from typing import Any, Final, ParamSpec, TypeVar
 
 from token_refresh.advice import Command
@@ -72,7 +73,7 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import SecretVersion
-from token_refresh_worker.run.settings import Settings, read_settings
+from token_refresh_worker.run.settings import Settings, Variable, names_copy, read_settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.published import is_published
 
@@ -151,8 +152,9 @@ class _Opened:
         """Say where the grant goes, and whose it must be: what is expected, else what the secret holds.
 
         Raises:
-            ConfigurationError: Neither is there, and nobody is asked.
+            ConfigurationError: Neither is there, and nobody is asked; or nobody could find it out.
         """
+        refuse_unknowable(self.template, expect)
         wanted = expect or self.template.account(self.known) or None
         judge = expecting(wanted, confirm, secret=self.secret, again=_AGAIN)
         return Target(known=self.known, change=self.change, judge=judge)
@@ -167,17 +169,23 @@ class _Opened:
 
 
 def _sealed(method: Callable[P, T]) -> Callable[P, T]:
-    """Keep codes and tokens out of the frames of an error: error reporters send the variables of each."""
+    """Keep codes and tokens out of the frames of an error: error reporters send the variables of each.
+
+    An error of the application's own `confirm`, too: its lines stay, and its variables go.
+    """
 
     @wraps(method)
     def call(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return method(*arguments, **named)
-        except TokenRefreshError as error:
+        except Exception as error:  # noqa: BLE001 - raised again below
             failure = error
         del arguments, named
-        failure.__context__ = None
-        raise failure.with_traceback(None) from None
+        each: BaseException | None = failure
+        while each is not None:
+            clear_frames(each.__traceback__)
+            each = each.__cause__ or each.__context__
+        raise failure
 
     return call
 
@@ -252,7 +260,7 @@ class Grants:
             session: `BegunGrant.session`, as it was kept under the redirect's `state`; None if it is gone.
             url: The URL that the provider redirected to, with its query.
             confirm: Asked with the account that has come, before anything is stored, where nobody is expected: the
-                first grant of a secret. False stores nothing.
+                first grant of a secret. Only True stores it; an async function is not awaited.
 
         Raises:
             ForeignRedirect: There is no session, or the redirect belongs to another one.
@@ -306,7 +314,7 @@ class Grants:
             confirm: See `finish`.
             variables: See `begin`.
             redirect: What the profile keeps of the redirect, such as `{"realmId": "1234"}`; the rest is ignored.
-            sent_at: When the token request was sent. By default now, which is a little too late.
+            sent_at: When the token request was sent, with its time zone. By default now, which is a little too late.
 
         Raises:
             AnotherAccount: Another account came than the expected one, or `confirm` said no.
@@ -316,7 +324,6 @@ class Grants:
         """
         opened = self._open(secret_id, provider, variables or {})
         template = opened.template
-        refuse_unknowable(template, expect)
         page, kept = template.authorization, {}
         for name in page.redirect.keep if page else ():
             value = (redirect or {}).get(name)
@@ -332,9 +339,8 @@ class Grants:
         )
         if isinstance(tokens, FailedRequest):
             raise ChangeFailed(f"this is not a token response of {template.title} ({tokens.seen}); nothing is stored")
-        grant = NewGrant(
-            tokens=to_refresh_with(tokens, template), sent_at=sent_at or opened.read_at or datetime.now(UTC)
-        )
+        now = opened.read_at or datetime.now(UTC)  # No token was sent later: it would expire unnoticed.
+        grant = NewGrant(tokens=to_refresh_with(tokens, template), sent_at=min(sent_at or now, now))
         return _summary(parts, target.store(parts, brought, grant))
 
     def _open(self, secret_id: str, provider: str | None, variables: Mapping[str, str]) -> _Opened:
@@ -344,7 +350,7 @@ class Grants:
         try:
             current = open_secret(client, secret_id, time_left_seconds=_TIME_LIMIT_SECONDS).read(label=CURRENT)
         except SecretNotFound as missing:
-            if not missing.is_deleted:
+            if not (missing.is_deleted or secret_id.startswith("arn:")):
                 create = "aws secretsmanager create-secret --name {} --region {}"
                 missing.fix = ("Create it: ", Command.of(create, secret_id, secret.region, is_complete=True))
             raise
@@ -356,14 +362,15 @@ class Grants:
                 f"{secret} holds a value that is not a token document; nothing was sent",
                 fix="name another secret, or store {} in this one",
             )
-        if is_published(known):
+        # An empty copy has no content that says so, and services may read it.
+        if is_published(known) or names_copy(self._settings.get(Variable.PUBLISHED_SECRET_ID, ""), secret_id):
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
         if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
             raise ConfigurationError(f"{secret} holds tokens of another provider than {provider}; nothing was sent")
 
         def settings(fields: Mapping[str, object]) -> Settings:
             given = {**self._settings, "TOKEN_SECRET_ID": secret_id, "LOG_LEVEL": ""}  # That one is the application's.
-            given |= named_provider(given, fields, lambda: secret)
+            given |= {"PROVIDER": provider} if provider else named_provider(given, fields, lambda: secret)
             given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
             return read_settings(given)
 

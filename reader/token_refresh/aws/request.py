@@ -62,7 +62,8 @@ def where_else(request: AwsRequest) -> Advice:
         return "check the name, the account and the region. If they are right, ", *_not_published(request)
     option = "region=" if request.asked_by else "--region"
     check = f"check {request.setting or 'the name'} and the region (AWS_REGION, {option})"
-    if request.asked_by or request.setting not in {None, TOKEN_SECRET_SETTING}:
+    # Nobody can choose an ARN, so no command creates that secret.
+    if request.asked_by or request.setting not in {None, TOKEN_SECRET_SETTING} or request.name.startswith("arn:"):
         return f"{check}; ", request.command("aws secretsmanager list-secrets"), " lists the secrets"
     return f"{check}. If it is to hold tokens, ", _authorize(request), " creates it"
 

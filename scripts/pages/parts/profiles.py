@@ -37,8 +37,8 @@ _KINDS: Final = (
         "works once: GitHub Apps, Slack, Zoom",
         "Keeps 2. The provider revokes the other 6.",
         (
-            "Keeps 6. In the other 2 the new tokens never arrived: an alarm tells you, and you authorize again while "
-            "the access token works."
+            "Keeps 6. In the other 2 the provider's answer is lost: an alarm tells you, and you authorize again "
+            "while the access token works."
         ),
     ),
 )

@@ -116,6 +116,7 @@ class AuthorizationRequest:
             ChangeFailed: The provider refused, another one responded, or something is missing or malformed.
         """
         try:
+            url.encode()  # Half of a surrogate pair is no character: it could not be compared, nor sent on.
             query = urlsplit(url).query
             pairs = parse_qsl(query)
         except ValueError:

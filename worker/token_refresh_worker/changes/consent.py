@@ -136,8 +136,11 @@ def refuse_unknowable(template: Provider, expect: object) -> None:
         raise ConfigurationError(
             f"nothing that {template.title} sends names the account; pass expect=ANYONE, and find out with the tokens"
         )
-    if expect is not None and not (isinstance(expect, Mapping) and expect and set(expect) <= set(names)):
-        raise ConfigurationError(f"expect must have values for some of {', '.join(names)}, or be ANYONE")
+    if expect is None or (
+        isinstance(expect, Mapping) and expect and set(expect) <= set(names) and all(expect.values())
+    ):
+        return
+    raise ConfigurationError(f"expect must have values for some of {', '.join(names)}, or be ANYONE")
 
 
 def expecting(
@@ -157,7 +160,8 @@ def expecting(
     def judge(account: Account, is_complete: bool) -> None:  # noqa: FBT001 - as Target calls it
         if isinstance(wanted, Mapping):
             check_account(wanted, account, is_complete=is_complete, again=(again,))
-        elif confirm is not None and wanted is None and is_complete and not confirm(account):
+        # `True` itself: what an async function returns without an `await` is as good as true.
+        elif confirm is not None and wanted is None and is_complete and confirm(account) is not True:
             raise AnotherAccount(
                 f"{name_account(account)} was not confirmed for {secret}; nothing is stored, and its tokens are "
                 f"dropped, and not revoked; {again}"
@@ -179,7 +183,7 @@ def check_account(expected: Account, found: Account, *, is_complete: bool, again
         AnotherAccount: A value is not the expected one.
     """
     compared = [name for name in expected if is_complete or name in found]
-    if all(str(found.get(name)) == str(expected[name]) for name in compared):
+    if all(name in found and str(found[name]) == str(expected[name]) for name in compared):
         return
     raise AnotherAccount(
         f"the provider authorized {name_account(found)}, and {name_account(expected)} was expected; nothing is stored",

@@ -243,6 +243,7 @@ def _find_client(
         if missing.is_deleted or settings.client_secret_field is not None:
             raise
         known = None
+        show(errors(), *message("The client goes into a new secret, unless that name is wrong: ", *missing.parts))
     except InvalidSecretDocument as wrong:
         if wanted is None:
             wrong.fix = ("Store them, which takes no consent: ", context.command("client"))

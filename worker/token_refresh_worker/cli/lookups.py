@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from token_refresh.advice import Advice
-from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.calls import CallFailed, call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
@@ -20,6 +19,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.settings import names_copy
 from token_refresh_worker.stored.published import is_published
 from token_refresh_worker.stored.tags import COPY_OF_TAG, PUBLISHED_FROM_TAG
 
@@ -121,7 +121,7 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
         InvalidSecretDocument: It is one, by its content, its tag or PUBLISHED_SECRET_ID.
     """
     fields, source = fields_of(current), _published_from(context)
-    named = name_same_secret(context.environment.get("PUBLISHED_SECRET_ID", ""), context.secret_id)
+    named = names_copy(context.environment.get("PUBLISHED_SECRET_ID", ""), context.secret_id)
     if not (is_published(fields) or source or named):
         return
     advice: Advice = ("Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Final
 
-from token_refresh.aws.arn import secret_name
+from token_refresh.aws.arn import name_same_secret, secret_name
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import record
 from token_refresh_worker.core.schedule import Policy
@@ -142,6 +142,14 @@ def token_secret_id(environment: Mapping[str, str]) -> str:
 def copy_name(template: str | None, secret_id: str) -> str | None:
     """Return which secret is the copy of a token secret; a fleet has one setting for the copies of all its secrets."""
     return template and template.replace("{secret}", secret_name(secret_id))
+
+
+def names_copy(template: str, secret_id: str) -> bool:
+    """Whether the setting names this secret as a copy: as the one, or by the prefix of a fleet's."""
+    under, is_of_fleet, _ = template.partition("{secret}")
+    if is_of_fleet:
+        return bool(under) and secret_name(secret_id).startswith(under)
+    return name_same_secret(template, secret_id)
 
 
 def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False) -> Settings:
