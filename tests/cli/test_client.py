@@ -98,7 +98,9 @@ def test_an_edited_client_id(cli: Cli, tokens: Tokens, right: Path, endpoint: To
 
     refused, meant = cli("client", *file, stdin="\n"), cli("client", *file, "--yes")
     other = cli("client", *file, "--client-id", "another")
-    assert (1, 2, 2) == (refused.code, meant.code, other.code)
+    spaced = cli("client", "--client-id", f"{endpoint.client_id} ", "--yes", stdin=f"{endpoint.client_secret}\n")
+    assert (1, 2, 2, 64) == (refused.code, meant.code, other.code, spaced.code)
+    assert "--client-id begins or ends with white space" in spaced.screen
     assert f"Client edited is stored for the tokens of secret {SECRET_ID}, and you gave client" in refused.screen
     assert f"token-refresh client {SECRET_ID} --client-id {endpoint.client_id} --region eu-central-1" in meant.screen
     assert f"token-refresh authorize {SECRET_ID} --client-id {endpoint.client_id}" in meant.screen

@@ -56,13 +56,14 @@ def test_a_client_id_can_be_corrected(terminal: Terminal, tokens: Tokens, endpoi
     child.sendline(endpoint.client_id)
     child.expect("Client secret \\(hidden\\)")
     child.waitnoecho()
-    child.sendline(endpoint.client_secret)
+    child.sendline(f" {endpoint.client_secret} ")
     child.expect("Store .*\\[y/N\\]")
     child.sendline("y")
     child.expect(pexpect.EOF)
     child.wait()
 
     assert (0, endpoint.client_id) == (child.exitstatus, tokens.current()["clientId"])
+    assert endpoint.client_secret == tokens.current()["clientSecret"]  # A pasted one may bring white space.
 
 
 def test_watch(terminal: Terminal, tokens: Tokens) -> None:

@@ -106,9 +106,9 @@ def test_unreachable(cli: Cli, tokens: Tokens) -> None:
     """A provider out of reach says nothing of the token: exit status 3."""
     tokens.store(expires_in=DAY)
 
-    ended = cli("verify", "--url=http://127.0.0.1:1")
+    ended = cli("verify", "--json", "--url=http://127.0.0.1:1")
 
-    assert 3 == ended.code
+    assert (3, False) == (ended.code, ended.json["needs_person"])
     assert "can't be reached (ConnectError)" in ended.screen
 
 

@@ -29,7 +29,7 @@ from token_refresh_worker.cli.copies import find_copies, key_of
 from token_refresh_worker.cli.failures import Cancelled, CommandFailed, finishing
 from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import find_index, join, store_client
-from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file
+from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
 from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
@@ -233,8 +233,7 @@ def _find_client(
     client_id: str | None,
 ) -> tuple[ClientCredentials, bool]:
     """Give the client credentials, and whether to store them where runs read them."""
-    if client_id is not None and client_id != client_id.strip():
-        raise typer.BadParameter("--client-id begins or ends with white space")
+    refuse_white_space(client_id)
     wanted = client_id or (given.client_id if given else None)
     try:
         known = context.run(settings).parts.credentials(base_document(fields, None))

@@ -13,7 +13,7 @@ from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import saying_where
-from token_refresh_worker.cli.prompts import ask_client, ask_client_id, confirm, read_client_file
+from token_refresh_worker.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
 from token_refresh_worker.cli.screen import fields_table, message, output, show, text
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.versions import CURRENT
@@ -37,6 +37,7 @@ def client(
     They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Runs go on meanwhile. Another client ID
     than the stored one has to be named or confirmed: a provider rejects the tokens of another client.
     """
+    refuse_white_space(client_id)
     with saying_where(context):
         fields = _token_fields(context)
     settings = settings_for(context, fields)

@@ -35,8 +35,9 @@ def ask_secret(name: str) -> SecretValue:
     """
     if sys.stdin.isatty():  # A pipe, such as from a password manager, has no echo to switch off.
         with _answered(_TYPE_IT):
-            return SecretValue(typer.prompt(f"{name} (hidden)", hide_input=True, err=True))
-    line = sys.stdin.readline(_LONGEST_LINE).strip()
+            line = str(typer.prompt(f"{name} (hidden)", hide_input=True, err=True)).strip()
+    else:
+        line = sys.stdin.readline(_LONGEST_LINE).strip()
     if not line:
         raise CommandFailed(f"{name}: standard input is empty; {_TYPE_IT}")
     return SecretValue(line)
@@ -113,6 +114,16 @@ def read_client_file(path: Path) -> ClientCredentials:
     if found is None:
         raise CommandFailed(f"{path} must be a JSON object with clientId and clientSecret")
     return found
+
+
+def refuse_white_space(client_id: str | None) -> None:
+    """Refuse a client ID that no run could use.
+
+    Raises:
+        BadParameter: It begins or ends with white space.
+    """
+    if client_id is not None and client_id != client_id.strip():
+        raise typer.BadParameter("--client-id begins or ends with white space")
 
 
 def ask_client_id(settings: Settings, known: str | None = None) -> str:

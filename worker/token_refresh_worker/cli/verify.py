@@ -82,7 +82,7 @@ def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:
             return response.status_code, read_body(response) or b""
     except (*NOT_SENT, *HTTP_ERRORS) as error:
         other = state.context.command("verify", "--url", "URL")
-        raise CommandFailed(
+        raise CommandFailed.for_now(
             f"{urlsplit(url).netloc} can't be reached ({type(error).__name__})",
             fix=("check the network, or name another URL of the provider's API: ", other),
         ) from None
