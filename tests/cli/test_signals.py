@@ -80,12 +80,15 @@ def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
         table.create_table("claims", key="secret_arn")
         environment["AWS_ENDPOINT_URL_DYNAMODB"] = table.url
         before = [tokens.store(expires_in=DAY) for _ in range(2)]
-        held = store.fault("hold_before", "PutSecretValue")
 
-        child = terminal(*arguments, *options)
         if pasted:
-            child.expect(r"(http://\S+authorize\S+)")
+            child = terminal(*arguments, *options)
+            child.expect(r"(http://\S+authorize\S+)")  # the write that shows that it may write is over
+            held = store.fault("hold_before", "PutSecretValue")
             child.sendline(consent(child.match[1]))
+        else:
+            held = store.fault("hold_before", "PutSecretValue")
+            child = terminal(*arguments, *options)
         held.wait()
         strike(child)
         held.release(apply=False)
