@@ -120,3 +120,4 @@ def test_a_function_of_another_stack(cli: Cli, aws: Aws, tags: dict[str, Any]) -
     aws.function_tags = tags
 
     assert "client not looked at without --function" in cli("status").screen
+    assert "skipped function: the tag proves no function: deleted, another stack's" in cli("doctor").screen

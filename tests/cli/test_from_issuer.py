@@ -71,7 +71,7 @@ def test_an_api_that_the_grant_is_not_for(cli: Cli, provider: AuthorizationServe
         profile.authorization.endpoint,
         profile.authorization.issuer,
     )
-    assert ("client_secret_basic", True, ("read",)) == (
+    assert ("client_secret_basic", True, ("com.intuit.quickbooks.accounting", "read")) == (
         profile.request.auth_method,
         profile.authorization.pkce,
         profile.authorization.scopes,
@@ -93,7 +93,7 @@ def test_nothing_is_overwritten(cli: Cli, provider: AuthorizationServer, folder:
         cli("providers", name, "--from-issuer", provider.issuer, "--profiles", str(folder)) for name in ("mine", "link")
     ]
 
-    assert [1, 1] == [ended.code for ended in found]
+    assert [2, 2] == [ended.code for ended in found]
     assert "exists, and nothing was written" in found[0].screen
     assert "File exists" in found[1].screen
     assert ("mine", False) == ((folder / "mine.toml").read_text(), (folder / "elsewhere").exists())

@@ -111,6 +111,10 @@ def test_a_pause_that_costs_something(cli: Cli, tokens: Tokens) -> None:
     assert "services fail" not in longer.screen
     assert "services fail from then on" in longest.screen
     assert "and the access token expires before" in cli("status").screen
+    tokens.store(expires_in=-HOUR)
+    late = cli("pause", "--for=2h")
+    assert "The alarm renewal-overdue is not ended by a pause: half of the refresh window was over at" in late.screen
+    assert "The access token expired at" in late.screen
 
 
 def test_without_an_expiry(cli: Cli, tokens: Tokens) -> None:

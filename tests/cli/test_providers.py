@@ -121,7 +121,7 @@ def test_a_profile_that_does_not_fit(cli: Cli, profile: Path) -> None:
     ended = cli("providers", "--check", str(profile))
 
     said = " ".join(ended.err.split())
-    assert 1 == ended.code
+    assert 2 == ended.code
     for part in (
         "success: doesn't say when the token expires; set lifetime_seconds under access_token",
         "success: has no expiry in the form expires_in; correct expiry under response",

@@ -73,16 +73,24 @@ def test_what_a_pause_holds_back(step: Step) -> None:
         Promote(token_set()),
         Carry(token_set(), "c"),
         Publish(),
-        Hold(NOW, NOW, "c"),
+        Hold(NOW, NOW + DAY, "c"),
         Mismatch("TOKEN_ENDPOINT", "a", "b"),
         TokenUsed(NOW),
-        Rejected(NOW, NOW),
+        Rejected(NOW, NOW + DAY),
     ],
     ids=lambda step: type(step).__name__,
 )
 def test_what_goes_on_in_a_pause(step: Step) -> None:
     """What has arrived is stored and published, and what needs a person stays an error."""
-    assert step is heed(step, snapshot(paused()))
+    assert step == heed(step, snapshot(paused()))
+
+
+def test_no_attempt_is_announced_before_a_pause_ends() -> None:
+    """An error that says when a run tries again names no time within the pause."""
+    until, held = NOW + HOUR, snapshot(paused())
+
+    assert Hold(NOW, until, "c") == heed(Hold(NOW, NOW + MINUTE, "c"), held)
+    assert Rejected(NOW, until) == heed(Rejected(NOW, NOW + MINUTE), held)
 
 
 def test_a_pause_is_read_as_it_was_written() -> None:

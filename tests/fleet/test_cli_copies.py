@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from fleet.command import HOUR, NOW, healthy, run
+from fleet.command import HOUR, healthy, run
 from fleet.rows import arn, row, seen
 from testbed.builders import MINUTE
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -132,9 +133,10 @@ def test_a_tag_that_may_not_be_read(
 
 
 def copied(name: str, copy: CopyState, *, minutes: int = 20, error: str | None = None) -> Row:
-    found = seen(at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR)
-    behind = None if copy is CopyState.CURRENT else NOW - minutes * MINUTE
-    return row(name, next_at=NOW + HOUR, found=replace(found, copy=copy, copy_behind_at=behind, copy_error=error))
+    now = datetime.now(UTC)  # as the command sees it
+    found = seen(at=now, expires_at=now + 2 * HOUR, due_at=now + HOUR)
+    behind = None if copy is CopyState.CURRENT else now - minutes * MINUTE
+    return row(name, next_at=now + HOUR, found=replace(found, copy=copy, copy_behind_at=behind, copy_error=error))
 
 
 def test_status_tells_current_older_and_missing(index: TableIndex) -> None:

@@ -37,8 +37,8 @@ app = typer.Typer(
     "completes commands, options and names of providers in bash, zsh and fish. In a new zsh, the first Tab only loads "
     "it. A command that acts ends with 0, or 1 if it failed and a later run or another try may mend that, or 2 if a "
     "person is needed; with 64 for a wrong option, and 130 after Ctrl-C. With --json, standard output has one object, "
-    "also of a failure: error_type, error, needs_person, and retry_at, when a scheduled run tries again (null: not "
-    "known).",
+    "also of a failure: error_type, error, needs_person, and retry_at, before which no scheduled run tries again "
+    "(null: not known).",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

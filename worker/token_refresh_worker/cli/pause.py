@@ -80,11 +80,14 @@ def _warn(snapshot: Snapshot, policy: Policy, made: ClaimPause) -> None:
     if expires_at is None or due is None or made.until <= due:
         return
     if made.until >= expires_at:
-        output().print(text(f"The access token expires at {utc(expires_at)}: services fail from then on.", "red"))
+        expires = "expires" if expires_at > snapshot.now else "expired"
+        output().print(text(f"The access token {expires} at {utc(expires_at)}: services fail from then on.", "red"))
     alarm_at = expires_at - (expires_at - due) / 2
     if made.until > alarm_at:
-        late = f"The alarm renewal-overdue is raised at {utc(alarm_at)}, when half of the refresh window is over."
-        output().print(text(late, "yellow"))
+        late = f"is raised at {utc(alarm_at)}, when half of the refresh window is over."
+        if alarm_at <= snapshot.now:
+            late = f"is not ended by a pause: half of the refresh window was over at {utc(alarm_at)}."
+        output().print(text(f"The alarm renewal-overdue {late}", "yellow"))
 
 
 def _refuse_in_fleet(context: Context, name: str, *options: str) -> None:

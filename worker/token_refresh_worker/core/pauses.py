@@ -11,7 +11,7 @@ from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim, ClaimPause
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.core.steps import Fresh, Reason, Redeem, ReplaceLostTable, Step, Wait
+from token_refresh_worker.core.steps import Fresh, Hold, Reason, Redeem, Rejected, ReplaceLostTable, Step, Wait
 from token_refresh_worker.stored.origin import StoreName
 
 
@@ -40,9 +40,13 @@ def heed(step: Step, snapshot: Snapshot) -> Step:
     """Wait in place of a step that sends a token request, or would say that nothing is due.
 
     Not a rule of the protocol: a run may end before any step. What has arrived is stored and published all the same,
-    and what needs a person is still an error.
+    and what needs a person is still an error, whose next attempt is not before the pause ends.
     """
     pause = pause_of(snapshot)
+    if pause is not None and isinstance(step, Hold):
+        return replace(step, until=max(step.until, pause.until))
+    if pause is not None and isinstance(step, Rejected):
+        return replace(step, retry_at=max(step.retry_at, pause.until))
     if pause is None or not isinstance(step, Fresh | Wait | Redeem | ReplaceLostTable):
         return step
     return Wait(pause.until, Reason.PAUSED)

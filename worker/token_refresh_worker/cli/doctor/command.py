@@ -131,6 +131,8 @@ def _function(context: Context) -> Iterator[Check]:
         yield from check_function(context)
         return
     how = "pass --function NAME to check the function, its role and its schedule"
+    if context.deployment.is_named:
+        how = f"the tag proves no function: deleted, another stack's, or lambda:ListTags is denied; {how}"
     if tagged := context.deployment.function:
         how = f"not read, which takes lambda:GetFunctionConfiguration on {tagged}"
     yield Check("function", Finding.unknown(how))
