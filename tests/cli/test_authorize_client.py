@@ -142,6 +142,7 @@ def test_a_client_marked_for_deletion(cli: Cli, store: SecretsManagerServer, cli
 
     assert 2 == ended.code
     assert "aws secretsmanager restore-secret --secret-id client --region eu-central-1" in ended.screen
+    assert "new secret" not in ended.screen
 
 
 def test_the_first_client_of_a_fleet(  # noqa: PLR0917 - fixtures

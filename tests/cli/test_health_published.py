@@ -48,7 +48,9 @@ def test_a_copy_of_a_fleet(cli: Cli, store: SecretsManagerServer) -> None:
         (90_000, 2, "and its access token expired 59 min ago"),
     ],
 )
-def test_behind(cli: Cli, tokens: Tokens, store: SecretsManagerServer, seconds: int, code: int, why: str) -> None:
+def test_behind(  # noqa: PLR0917 - fixtures
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, seconds: int, code: int, why: str
+) -> None:
     """A copy of an older version needs attention, and after one period it is broken: no run updates it."""
     replace(tokens, store, seconds_ago=seconds)
 
