@@ -29,8 +29,8 @@ class Simulator(LoopbackServer):
         """The context entries of the last request that had any."""
         self.asked: list[str] = []
         """The resources."""
-        self.by_organization = False
-        """Whether the organization denies what is denied."""
+        self.refuser: str | None = None
+        """What denies what is denied: `Organizations` or `PermissionsBoundary`; None: the role's own policies."""
 
 
 class _Simulate(LoopbackHandler):
@@ -49,9 +49,7 @@ class _Simulate(LoopbackHandler):
         members = "".join(
             f"<member><EvalActionName>{action}</EvalActionName><EvalDecision>"
             f"{'implicitDeny' if action in self.server.denied else 'allowed' if code else 'explicitDeny'}"
-            "</EvalDecision><OrganizationsDecisionDetail><AllowedByOrganizations>"
-            f"{str(not (self.server.by_organization and action in self.server.denied)).lower()}"
-            "</AllowedByOrganizations></OrganizationsDecisionDetail></member>"
+            f"</EvalDecision>{self._details(action)}</member>"
             for action in actions
         )
         result = f"<EvaluationResults>{members}</EvaluationResults><IsTruncated>false</IsTruncated>"
@@ -60,6 +58,14 @@ class _Simulate(LoopbackHandler):
             f"<SimulatePrincipalPolicyResult>{result}</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
         )
         self.respond(200, text.encode(), {"Content-Type": "text/xml"})
+
+    def _details(self, action: str) -> str:
+        refuser = self.server.refuser if action in self.server.denied else None
+        allowed = {name: str(name != refuser).lower() for name in ("Organizations", "PermissionsBoundary")}
+        return "".join(
+            f"<{name}DecisionDetail><AllowedBy{name}>{allowed[name]}</AllowedBy{name}></{name}DecisionDetail>"
+            for name in allowed
+        )
 
 
 class Account:
@@ -178,15 +184,18 @@ class Aws(LoopbackServer):
         """What runs where the function is invoked."""
         self.function: dict[str, Any] = {"FunctionArn": "arn", "Role": "role", "FunctionName": "worker"}
         self.function_tags: dict[str, str] = {}
+        self.shows_function = True
+        """Whether the caller may read the function's configuration."""
 
 
 class _Aws(LoopbackHandler):
     server: Aws
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        if f"/functions/{self.server.function['FunctionName']}/configuration" in self.path:
+        name, shown = self.server.function["FunctionName"], self.server.shows_function
+        if shown and f"/functions/{name}/configuration" in self.path:
             self.respond(200, json.dumps(self.server.function).encode())
-        elif f"{self.server.function['FunctionName']}" in self.path and "/tags/" in self.path:
+        elif name in self.path and "/tags/" in self.path:
             self.respond(200, json.dumps({"Tags": self.server.function_tags}).encode())
         elif "/schedules" in self.path and self.server.schedules:
             self.respond(200, json.dumps(self.server.schedules.pop(0)).encode())

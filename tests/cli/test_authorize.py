@@ -225,7 +225,13 @@ def test_into_a_fleet_with_copies(  # noqa: PLR0917 - fixtures
     monkeypatch: pytest.MonkeyPatch,
     by_tag: bool,  # noqa: FBT001 - a parameter of pytest
 ) -> None:
-    """The copy is made before the browser opens; a tag alone gives it no token, and an operator's setting does."""
+    """The copy is made before the browser opens, under the key of a secret that is there; a setting gives it a token.
+
+    A tag alone gives it none: whoever may set it would choose where tokens go.
+    """
+    key = None if by_tag else "alias/customer-7"
+    if key:
+        store.client().create_secret(Name=SECRET_ID, KmsKeyId=key)
     monkeypatch.setattr("token_refresh_worker.cli.authorize.find_index", lambda *_: MemoryIndex())
     copy, page = f"published/{SECRET_ID}", person(consent)
     uri = f"http://127.0.0.1:{free_port}/callback"
@@ -240,7 +246,9 @@ def test_into_a_fleet_with_copies(  # noqa: PLR0917 - fixtures
         )
 
     assert (0, True) == (ended.code, page is not None), ended.screen
-    versions = store.client().describe_secret(SecretId=copy).get("VersionIdsToStages", {})
+    described = store.client().describe_secret(SecretId=copy)
+    versions = described.get("VersionIdsToStages", {})
+    assert key == described.get("KmsKeyId")
     if by_tag:
         assert {} == versions
         assert f"Its next run publishes to secret {copy}." in ended.screen

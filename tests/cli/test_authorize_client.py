@@ -111,6 +111,40 @@ def test_client_secret_elsewhere(cli: Cli, store: SecretsManagerServer) -> None:
     assert "reads the client credentials from secret client (CLIENT_SECRET_ID)" in ended.screen
 
 
+def test_a_client_that_no_run_can_read(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    endpoint: TokenEndpoint,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    store: SecretsManagerServer,
+    tmp_path: Path,
+) -> None:
+    """Garbage in the client's secret is replaced by a client that is given, and by no question for one."""
+    environment |= {"TOKEN_ENDPOINT": endpoint.url, "CLIENT_SECRET_ID": "client", "PROVIDER": "generic"}
+    store.client().create_secret(Name="client", SecretString="garbage")
+    credentials = {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
+    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 36000}))
+
+    refused = paste_into(cli, monkeypatch)
+    ended = paste_into(cli, monkeypatch, f"--client-file={written(tmp_path, credentials)}")
+
+    assert (2, 0) == (refused.code, ended.code), ended.screen
+    assert f"Store them, which takes no consent: token-refresh client {SECRET_ID}" in refused.screen
+    assert credentials == stored(store, "client")
+
+
+def test_a_client_marked_for_deletion(cli: Cli, store: SecretsManagerServer, client_file: Path) -> None:
+    """A client's secret that comes back with one command is not written anew."""
+    store.client().create_secret(Name="client", SecretString="{}")
+    store.client().delete_secret(SecretId="client")
+
+    ended = cli("authorize", f"--client-file={client_file}", "--yes", CLIENT_SECRET_ID="client")
+
+    assert 2 == ended.code
+    assert "aws secretsmanager restore-secret --secret-id client --region eu-central-1" in ended.screen
+    assert "new secret" not in ended.screen
+
+
 def test_the_first_client_of_a_fleet(  # noqa: PLR0917 - fixtures
     cli: Cli,
     endpoint: TokenEndpoint,

@@ -99,3 +99,19 @@ def test_another_account_is_asked_about(
     assert (code, stays) == (ended.code, before == tokens.current()), ended.screen
     assert f"and secret {SECRET_ID} holds the grant of workspace_id ours. Store the other" in ended.screen
     assert ("workspace_id" in tokens.current()) is stays
+
+
+def test_another_account_is_asked_about_once(
+    paste: Callable[..., Ended], tokens: Tokens, endpoint: TokenEndpoint
+) -> None:
+    """Whoever takes the account that the redirect names is not asked again when its tokens have come."""
+    tokens.store(expires_in=DAY, realmId="1")
+    endpoint.play(responds())
+
+    uri = "https://example.com/callback"
+
+    ended = paste(
+        f"--redirect-uri={uri}", stdin=f"y\n{uri}?code=any&state={STATE}&realmId=2\ny\n", PROVIDER="quickbooks"
+    )
+
+    assert (0, "2", 1) == (ended.code, tokens.current()["realmId"], ended.screen.count("Store the other")), ended.screen

@@ -102,6 +102,16 @@ def test_doctor_checks_the_function(cli: Cli, aws: Aws, store: SecretsManagerSer
     assert not [said for said in (ended, wrong, late) if "NAME" in said.screen.replace("scripts/deploy NAME", "")]
 
 
+def test_doctor_may_not_read_the_function(cli: Cli, aws: Aws) -> None:
+    """Where the tag leads to a function that the caller may not read, `doctor` names the permission, and no option."""
+    aws.shows_function = False
+
+    ended = cli("doctor")
+
+    assert "function: not read, which takes lambda:GetFunctionConfiguration on worker" in ended.screen
+    assert "--function" not in ended.screen
+
+
 @pytest.mark.parametrize(
     "tags", [{}, {STACK_TAG: f"{STACK}2", LOGICAL_ID_TAG: Made.FUNCTION}, {STACK_TAG: STACK, LOGICAL_ID_TAG: "Api"}]
 )

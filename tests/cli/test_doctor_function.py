@@ -57,14 +57,15 @@ def test_function_unscheduled_and_denied(cli: Cli, account: Account, simulator: 
     assert "3 failed." in ended.screen
 
 
-def test_a_function_that_the_organization_denies(cli: Cli, account: Account, simulator: Simulator) -> None:
-    """A service control policy is told from the role's own policies."""
+def test_a_role_that_is_not_to_blame(cli: Cli, account: Account, simulator: Simulator) -> None:
+    """A service control policy and a permissions boundary are told from the role's own policies."""
     account.deploy()
-    simulator.denied, simulator.by_organization = {"secretsmanager:PutSecretValue"}, True
+    simulator.denied, said = {"secretsmanager:PutSecretValue"}, {}
+    for simulator.refuser in ("Organizations", "PermissionsBoundary"):
+        said[simulator.refuser] = cli("doctor", "--function=worker").screen
 
-    ended = cli("doctor", "--function=worker")
-
-    assert "(a service control policy of the AWS organization denies it)" in ended.screen
+    assert "(a service control policy of the AWS organization denies it)" in said["Organizations"]
+    assert "(the permissions boundary of the role denies it)" in said["PermissionsBoundary"]
 
 
 def test_paused(cli: Cli, account: Account) -> None:

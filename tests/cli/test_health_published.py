@@ -40,8 +40,17 @@ def test_a_copy_of_a_fleet(cli: Cli, store: SecretsManagerServer) -> None:
     assert (0, True) == (ended.code, f"{copy}: the current version" in ended.screen)
 
 
-@pytest.mark.parametrize(("seconds", "code"), [(2300, 1), (2500, 2)])
-def test_behind(cli: Cli, tokens: Tokens, store: SecretsManagerServer, seconds: int, code: int) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "code", "why"),
+    [
+        (2300, 1, ""),
+        (2500, 2, "for 41 min, and a run comes every 40 min"),
+        (90_000, 2, "and its access token expired 59 min ago"),
+    ],
+)
+def test_behind(  # noqa: PLR0917 - fixtures
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, seconds: int, code: int, why: str
+) -> None:
     """A copy of an older version needs attention, and after one period it is broken: no run updates it."""
     replace(tokens, store, seconds_ago=seconds)
 
@@ -49,15 +58,16 @@ def test_behind(cli: Cli, tokens: Tokens, store: SecretsManagerServer, seconds: 
 
     assert code == ended.code
     assert "the published copy published is of an older version" in ended.screen
+    assert why in ended.screen
     if code > 1:
-        assert "for 41 min, and a run comes every 40 min" in ended.screen
         assert f"token-refresh doctor {SECRET_ID} --function NAME --region eu-central-1" in ended.screen
     assert 0 == cli("refresh").code
     assert 0 == cli("status").code
 
 
 GOOD = '{"accessToken": "foreign", "expiresAt": 4102444800000, "sourceVersionId": "1b2c3d4e"}'
-OVER_IT = {
+OVER_IT: dict[str | bytes, str] = {
+    b"\xff": "services can't read it: it is binary",
     "[]": "services can't read it: the secret's value is a JSON array",
     "oops": "services can't read it: the secret's value is not JSON",
     "{}": "services can't read it: it has no access token",
@@ -68,9 +78,10 @@ OVER_IT = {
 
 
 @pytest.mark.parametrize("value", OVER_IT)
-def test_an_overwritten_copy(cli: Cli, tokens: Tokens, store: SecretsManagerServer, value: str) -> None:
+def test_an_overwritten_copy(cli: Cli, tokens: Tokens, store: SecretsManagerServer, value: str | bytes) -> None:
     """A copy that somebody overwrote is broken for its readers now, young or old; the printed command mends it."""
-    store.client().put_secret_value(SecretId="published", SecretString=value)
+    kind = "SecretString" if isinstance(value, str) else "SecretBinary"
+    store.client().put_secret_value(SecretId="published", **{kind: value})
     store.clock_offset_seconds += 5 * 3600 if value == "[]" else 0
 
     ended, doctor = cli("status"), cli("doctor", "--json")
@@ -95,6 +106,29 @@ def test_an_overwritten_copy_of_newer_tokens(cli: Cli, tokens: Tokens, store: Se
     assert 2 == cli("status").code
     cli("refresh")
     assert 0 == cli("status").code
+
+
+def test_an_overwritten_copy_of_no_access_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Where there is no access token to publish, no command could mend the copy: a refresh comes first."""
+    tokens.put({name: value for name, value in tokens.current().items() if name not in {"accessToken", "expiresAt"}})
+    store.client().put_secret_value(SecretId="published", SecretString="[]")
+
+    ended = cli("status")
+
+    assert "was overwritten at 20" in ended.screen
+    assert "a run publishes again as soon as it can refresh the tokens" in ended.screen
+    assert "publish the current access token" not in ended.screen
+
+
+def test_a_copy_of_a_revoked_grant(cli: Cli, tokens: Tokens) -> None:
+    """A new grant is of no use to services while their copy says that the last one was revoked."""
+    cli("revoke", "--by-hand", "--yes")
+    tokens.store(expires_in=2 * DAY)
+
+    ended = cli("status")
+
+    assert 2 == ended.code
+    assert "is of an older version, and services can't read it: it has no access token" in ended.screen
 
 
 def test_an_edit_of_other_keys(cli: Cli, tokens: Tokens) -> None:

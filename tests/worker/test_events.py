@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from token_refresh.errors import InvalidEvent
-from token_refresh_worker.run.events import Trigger, read_event, read_messages
+from token_refresh_worker.run.events import Trigger, is_scheduled, read_event, read_messages
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/prod/upwork-AbCdEf"
 CLAIM_ID = "0a93b4be-e3ea-517d-8090-538792f50186"
@@ -22,6 +22,12 @@ CLAIM_ID = "0a93b4be-e3ea-517d-8090-538792f50186"
 def test_a_scheduled_event(event: dict[str, Any]) -> None:
     """EventBridge's and Scheduler's events, and none at all, start a scheduled run; other keys say nothing."""
     assert Trigger(name="schedule") == read_event(event)
+
+
+@pytest.mark.parametrize("event", [None, [], "aws.scheduler", {}, {"source": "aws.scheduler"}, {"source": []}])
+def test_what_no_schedule_sent(event: object) -> None:
+    """A fleet's dispatcher takes any event: what is none of a schedule's has it not wait for another dispatcher."""
+    assert not is_scheduled(event)
 
 
 @pytest.mark.parametrize(

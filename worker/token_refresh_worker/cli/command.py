@@ -167,7 +167,7 @@ def command(
                     context = find_deployment(context)
                 code = function(context, **given)
                 sys.stdout.flush()  # Here, so that a full disk is reported; at exit nothing could.
-                raise typer.Exit(code)
+            raise typer.Exit(code)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect reads it
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -98,7 +98,7 @@ def reported(
     said: dict[str, Any] = {}
     try:
         yield
-    except (typer.Exit, typer.BadParameter, BrokenPipeError):
+    except (typer.BadParameter, BrokenPipeError):
         raise  # Typer handles these.
     except Cancelled as ended:
         errors().print("Cancelled: nothing was stored.")

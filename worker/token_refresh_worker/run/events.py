@@ -126,9 +126,11 @@ def check_secret(trigger: Trigger, token_secret_id: str) -> None:
 def is_scheduled(event: object) -> bool:
     """Whether EventBridge or EventBridge Scheduler sent the event; other keys have no meaning here."""
     # Tuples, not sets: an event can hold what has no hash.
-    if not isinstance(event, Mapping):
-        return False
-    return event.get("source") in ("aws.events", "aws.scheduler") and event.get("detail-type") == "Scheduled Event"
+    return (
+        isinstance(event, Mapping)
+        and event.get("source") in ("aws.events", "aws.scheduler")
+        and event.get("detail-type") == "Scheduled Event"
+    )
 
 
 def _fits(key: str, value: object) -> bool:
