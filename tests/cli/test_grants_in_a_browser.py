@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 from cli.authorizing import consent, stored
 from cli.conftest import needs_browser
@@ -35,12 +36,14 @@ class Customer:
         """Press the application's button, and return the address of the provider's page."""
         self.browser.get(self._url)
         self.browser.find_element(By.NAME, "connect").click()
+        self.browser.find_element(By.NAME, "allow")  # waits for the provider's page
         return str(self.browser.current_url)
 
     def authorize(self, company: str) -> str:
         """Choose a company, consent, and return the heading of the application's page."""
         self.provider.choose(company)
         self.browser.find_element(By.NAME, "allow").click()
+        WebDriverWait(self.browser, 30).until(lambda browser: browser.current_url.startswith(self._url))
         return self.heading
 
     @property

@@ -45,7 +45,7 @@ def test_a_copy_of_a_fleet(cli: Cli, store: SecretsManagerServer) -> None:
     [
         (2300, 1, ""),
         (2500, 2, "for 41 min, and a run comes every 40 min"),
-        (90_000, 2, "and its access token expired 59 min ago"),
+        (88_230, 2, "and its access token expired 30 min ago"),
     ],
 )
 def test_behind(  # noqa: PLR0917 - fixtures
