@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import boto3
 
 from demos.fleets.providers import profile_at
+from testbed.fleet_table import create_fleet_table
 from testbed.policy import Ask, Policy
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.customers import Customers
@@ -102,20 +103,7 @@ class Scene:
         """Make the fleet's table as its stack does, with the tag that says where copies are."""
         keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": self.store.region}
         tables: Any = boto3.client("dynamodb", endpoint_url=self._moto.url, **keys)  # type: ignore[call-overload]  # keys by name
-        tables.create_table(
-            TableName=FLEET,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("secret_arn", "fleet")],
-            KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "fleet",
-                    "KeySchema": [{"AttributeName": "fleet", "KeyType": "HASH"}],
-                    "Projection": {"ProjectionType": "ALL"},
-                }
-            ],
-            Tags=[{"Key": PUBLISHED_UNDER_TAG, "Value": UNDER}],
-        )
+        create_fleet_table(tables, FLEET, Tags=[{"Key": PUBLISHED_UNDER_TAG, "Value": UNDER}])
 
     def _import(self) -> None:
         """Store a token set that is due for each customer, and the client of each provider."""

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from demos.account import TOKEN_SECRET_ID, Account
 from pages.terminal import ROOT
+from testbed.browser import chromium
 from testbed.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=900,480")
+_FLAGS = ("--hide-scrollbars", "--window-size=900,480")
 
 
 def page() -> bytes:
     """Authorize, and return what the browser shows at the end, as PNG."""
-    with Account() as account, tempfile.TemporaryDirectory() as folder, _browser(folder) as browser:
+    with Account() as account, tempfile.TemporaryDirectory() as folder, chromium(Path(folder), *_FLAGS) as browser:
         client_id, client_secret = account.provider.client()
         client = Path(folder, "client.json")
         client.write_text(json.dumps({"clientId": client_id, "clientSecret": client_secret}))
@@ -50,16 +44,3 @@ def page() -> bytes:
             WebDriverWait(browser, 30).until(lambda shown: "Authorized" in shown.title)
             authorizing.communicate(timeout=30)
         return bytes(browser.get_screenshot_as_png())
-
-
-@contextlib.contextmanager
-def _browser(folder: str) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (*_FLAGS, f"--user-data-dir={folder}/profile"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    try:
-        yield driver
-    finally:
-        driver.quit()

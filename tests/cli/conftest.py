@@ -23,6 +23,7 @@ from cli.scene import Cli, Ended, Terminal, Tokens
 from cli.shell import Shell
 from cli.ways import Scene
 from testbed import ports
+from testbed.browser import chromium
 from testbed.builders import DAY
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -39,17 +40,6 @@ OF_PYTHON = re.compile(
 
 # Each command would build all commands anew, from their signatures.
 typer.main.get_command = functools.cache(typer.main.get_command)
-
-BROWSER_FLAGS = (
-    "--headless",
-    "--no-sandbox",  # tests run as root where CI does
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 needs_browser = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),
@@ -219,11 +209,5 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for flag in (*BROWSER_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    with chromium(tmp_path) as driver:
+        yield driver

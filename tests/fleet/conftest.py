@@ -8,6 +8,7 @@ from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.queue_stage import FleetStage
+from testbed.fleet_table import create_fleet_table
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -31,19 +32,7 @@ def dynamodb(aws: None) -> DynamoDBClient:
     """A table as the fleet's stack makes it."""
     del aws
     client = boto3.client("dynamodb")
-    client.create_table(
-        TableName=TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("secret_arn", "fleet")],
-        KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "fleet",
-                "KeySchema": [{"AttributeName": "fleet", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
+    create_fleet_table(client, TABLE)
     return client
 
 

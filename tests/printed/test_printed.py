@@ -21,6 +21,7 @@ import typer.main
 from cli.shell import Shell
 from printed.blocks import PAGES, ROOT, commands
 from testbed.emulator import Emulator
+from testbed.fleet_table import create_fleet_table
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.cli.app import app
 
@@ -134,21 +135,8 @@ def make_stack(emulator: Emulator) -> None:
 
 def make_fleet_table(emulator: Emulator) -> None:
     tables: Any = emulator.client("dynamodb")
-    if "prod" in tables.list_tables()["TableNames"]:  # of the other page about fleets
-        return
-    tables.create_table(
-        TableName="prod",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("secret_arn", "fleet")],
-        KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "fleet",
-                "KeySchema": [{"AttributeName": "fleet", "KeyType": "HASH"}],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
+    if "prod" not in tables.list_tables()["TableNames"]:  # of the other page about fleets
+        create_fleet_table(tables, "prod")
 
 
 @pytest.mark.usefixtures("stored")
