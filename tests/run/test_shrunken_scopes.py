@@ -49,6 +49,14 @@ def test_lost_scopes_stay_known_until_they_are_back() -> None:
     assert [None, ["write"], ["write"], ["read", "write"], None] == stored
 
 
+def test_scopes_that_a_person_stored() -> None:
+    """A document stored by hand names its scopes itself: its first refresh reports those that it takes, too."""
+    world = World(scope="read write")
+
+    assert 1 == refreshed(world, ("read",)).scopes_lost
+    assert ["write"] == world.current()["tokenRefresh"]["scopes_lost"]
+
+
 def test_a_refresh_that_takes_all(world: World) -> None:
     """A response that names no scope at all takes all of them, once."""
     assert 2 == refreshed(world, ()).scopes_lost

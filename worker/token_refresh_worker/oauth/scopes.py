@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from token_refresh_worker.stored.document import TokenDocument
+
 _MOST_SCOPES: Final = 100
 """So many fit into a token document; whoever has more is not watched."""
 _LONGEST_SCOPE: Final = 128
@@ -23,6 +25,12 @@ def read_scopes(value: object, *, separator: str = " ") -> tuple[str, ...] | Non
     if not isinstance(names, list) or len(names) > _MOST_SCOPES or not all(map(_is_scope, names)):
         return None
     return tuple(sorted(set(names)))
+
+
+def scopes_of(document: TokenDocument) -> tuple[str, ...] | None:
+    """Return the scopes of a token set: as the last response that named them did, or else as a person stored them."""
+    known = document.origin.scopes if document.origin else None
+    return read_scopes(document.fields.get("scope")) if known is None else known
 
 
 def lost_scopes(before: Iterable[str] | None, now: Iterable[str] | None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
-from token_refresh_worker.oauth.scopes import lost_scopes
+from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
 from token_refresh_worker.run.ports import Clock
 from token_refresh_worker.stored.document import TokenDocument
 
@@ -86,8 +86,7 @@ class Memory(RunState):
         replaced, known = self.replaced, self.snapshot
         if replaced is None or known is None or known.current.version_id not in self.received | self.recovered:
             return ()
-        before, now = (tokens.document.origin for tokens in (replaced, known.current))
-        return lost_scopes(before.scopes if before else None, now.scopes if now else None)
+        return lost_scopes(scopes_of(replaced.document), scopes_of(known.current.document))
 
     def stop_publishing(self, failure: TokenRefreshError | None = None) -> None:
         """Publish no more in this run."""

@@ -13,7 +13,7 @@ from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.oauth.scopes import lost_scopes
+from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.grant_failures import failed_request, not_signed, response_kept
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
@@ -188,7 +188,7 @@ class Redemption:
         prepared, issued_at = sender.prepared, sender.sent_at
         ends_at = prepared.grant_ends_at(response, issued_at)
         origin = prepared.document.origin
-        before, lost = (origin.scopes, origin.scopes_lost) if origin else (None, ())
+        before, lost = scopes_of(prepared.document), origin.scopes_lost if origin else ()
         scopes = before if response.scopes is None else response.scopes
         renewed = prepared.document.renewed(
             access_token=response.access_token,
