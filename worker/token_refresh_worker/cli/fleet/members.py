@@ -128,8 +128,10 @@ def retry(
     rows = {row.secret_arn: row for row in index.rows() if _is_wanted(row, state, pauses, now)}
     names = list(rows)
     if secrets:
-        known = {row.name: arn for arn, row in rows.items()} | {arn: arn for arn in rows}
-        names = [known.get(name, name) for name in _names(secrets)]
+        named: dict[str, list[str]] = {}
+        for arn, row in rows.items():  # two, where a secret was deleted and made again
+            named.setdefault(row.name, []).append(arn)
+        names = list(dict.fromkeys(arn for name in _names(secrets) for arn in named.get(name, [name])))
 
     def act(secret_arn: str) -> None:
         if secret_arn not in rows or not index.look_at(secret_arn, now):
