@@ -210,7 +210,9 @@ class _Minute:
         return [row for row in (next(kept, None), next(taken, None)) if row is not None]
 
     def _is_held_back(self, row: Row) -> bool:
-        return any(lane in self._breakers and self._taken[lane] >= self._breakers[lane].allowed for lane in lanes_of(row))
+        return any(
+            lane in self._breakers and self._taken[lane] >= self._breakers[lane].allowed for lane in lanes_of(row)
+        )
 
     def _fits(self, row: Row) -> bool:
         """Whether breakers, slow start and the provider's rate let the row through."""
