@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import wraps
 from traceback import clear_frames
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -136,12 +136,23 @@ class _Opened:
     """A secret of which a grant is to be stored."""
 
     secret: SecretName
+    environment: Mapping[str, str]
+    provider: str | None
+    variables: Mapping[str, str]
     read_at: datetime | None
     """The service's clock; None where the secret is empty."""
     known: dict[str, object]
-    change: Callable[[Mapping[str, object]], dict[str, object]]
-    settings: Callable[[Mapping[str, object]], Settings]
-    """Reads the settings that fit a token document."""
+
+    def change(self, fields: Mapping[str, object]) -> dict[str, object]:
+        return with_provider(fields, self.provider, self.variables)
+
+    def settings(self, fields: Mapping[str, object]) -> Settings:
+        """Read the settings that fit a token document."""
+        # The log is the application's.
+        given = {**self.environment, "TOKEN_SECRET_ID": self.secret.secret_id, "LOG_LEVEL": ""}
+        given |= {"PROVIDER": self.provider} if self.provider else named_provider(given, fields, lambda: self.secret)
+        given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
+        return read_settings(given)
 
     @property
     def template(self) -> Provider:
@@ -149,18 +160,13 @@ class _Opened:
         return self.settings(self.change(self.known)).provider
 
     def target(self, expect: Expected | None, confirm: Confirm | None) -> Target:
-        """Say where the grant goes, and whose it must be: what is expected, else what the secret holds.
-
-        Raises:
-            ConfigurationError: Neither is there, and nobody is asked; or nobody could find it out.
-        """
+        """Say where the grant goes, and whose it must be: what is expected, else what the secret holds."""
         refuse_unknowable(self.template, expect)
         wanted = expect or self.template.account(self.known) or None
         judge = expecting(wanted, confirm, secret=self.secret, again=_AGAIN)
         return Target(known=self.known, change=self.change, judge=judge)
 
     def parts(self, fields: Mapping[str, object]) -> Parts:
-        """Give what a change acts with, for a token document."""
         settings = self.settings(fields)
         settings = replace(settings, provider=settings.provider.for_document(fields))
         trigger, clock = Trigger(name="grants"), SystemClock()
@@ -333,9 +339,7 @@ class Grants:
         brought, target = Redirect(code=SecretValue(""), kept=kept), opened.target(expect, confirm)
         parts = opened.parts(target.fields(brought))
         tokens = read_response(
-            200,
-            json.dumps(response).encode(),
-            response_format=replace(parts.provider.response, encoding=Encoding.JSON),
+            200, json.dumps(response).encode(), response_format=replace(parts.provider.response, encoding=Encoding.JSON)
         )
         if isinstance(tokens, FailedRequest):
             raise ChangeFailed(f"this is not a token response of {template.title} ({tokens.seen}); nothing is stored")
@@ -367,16 +371,13 @@ class Grants:
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
         if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
             raise ConfigurationError(f"{secret} holds tokens of another provider than {provider}; nothing was sent")
-
-        def settings(fields: Mapping[str, object]) -> Settings:
-            given = {**self._settings, "TOKEN_SECRET_ID": secret_id, "LOG_LEVEL": ""}  # That one is the application's.
-            given |= {"PROVIDER": provider} if provider else named_provider(given, fields, lambda: secret)
-            given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
-            return read_settings(given)
-
-        change = partial(with_provider, name=provider, variables=variables)
         return _Opened(
-            secret=secret, read_at=current.read_at if current else None, known=known, change=change, settings=settings
+            secret=secret,
+            environment=self._settings,
+            provider=provider,
+            variables=variables,
+            read_at=current.read_at if current else None,
+            known=known,
         )
 
     def _authorization(

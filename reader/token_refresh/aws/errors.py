@@ -121,11 +121,7 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
         ("let an administrator enable them: ", Command.of("aws iam enable-outbound-web-identity-federation")),
     ),
     Cause.BAD_NAME: _ErrorText(ConfigurationError, "{name!r} can't be the name or ARN of a {kind}", _correct),
-    Cause.LIMIT: _ErrorText(
-        SecretStoreUnavailable,
-        "{call} reached a limit of the service ({code})",
-        _who_else,
-    ),
+    Cause.LIMIT: _ErrorText(SecretStoreUnavailable, "{call} reached a limit of the service ({code})", _who_else),
     Cause.THROTTLED: _ErrorText(
         SecretStoreUnavailable,
         "{call} was throttled ({code})",

@@ -53,10 +53,7 @@ def sign_with_key(key_id: str, client: MakeClient, assertion: Assertion) -> str:
 
     def sign() -> bytes:
         response = kms.sign(
-            KeyId=key_id,
-            Message=to_sign.encode(),
-            MessageType="RAW",
-            SigningAlgorithm=_ALGORITHMS[assertion.algorithm],
+            KeyId=key_id, Message=to_sign.encode(), MessageType="RAW", SigningAlgorithm=_ALGORITHMS[assertion.algorithm]
         )
         return member(response, "Signature", bytes)
 

@@ -48,7 +48,6 @@ def replace_client(
 
 
 def _in_field(fields: Mapping[str, object], field: str | None, given: ClientCredentials) -> dict[str, object]:
-    """Put the credentials into a client secret, or into the object in its field; all else stays."""
     if field is None:
         return with_client(fields, given)
     there = fields.get(field)

@@ -78,12 +78,9 @@ class Consent:
     target: Target
 
     def complete(self, parts: Parts, redirect: Redirect, *, sent_at: datetime) -> StoredGrant:
-        """Exchange the code, and store the tokens.
+        """Exchange the code with the provider that the target's `fields` say, and store the tokens.
 
-        Args:
-            parts: The secret, and the provider that the target's `fields` say.
-            redirect: What the redirect brought.
-            sent_at: The time by the service's clock, before the exchange: so that the stored expiry is never too late.
+        `sent_at` is the time by the service's clock, before the exchange, so that the stored expiry is never too late.
 
         Raises:
             TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.

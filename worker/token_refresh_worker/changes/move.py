@@ -84,8 +84,7 @@ class Move:
         origin, move = read_origin(fields_of(self.parts.store.read(label=CURRENT))), self.secret.move_claims(to)
         if origin is None or origin.claim_store.kind is not ClaimStoreKind.TABLE:
             raise ChangeFailed(
-                f"{self.secret} names no claim table, so none is lost",
-                fix=("To move the claims: ", move),
+                f"{self.secret} names no claim table, so none is lost", fix=("To move the claims: ", move)
             )
         if to.table is None:
             another = self.secret.command("claims move", "--to", "table", "--table", "NAME", "--lost")

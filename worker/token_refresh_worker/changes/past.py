@@ -97,7 +97,6 @@ def _read_entry(entry: Mapping[str, Any], store: SecretStore, *, needs_refresh_t
 
 
 def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
-    """Say what a version is, by its content."""
     version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
     text = (value.value if value else None) or SecretValue("")
     document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)

@@ -81,10 +81,6 @@ class KeptResponse:
         body = body_of(raw)
         return cls(parts=parts, snapshot=snapshot, attempt=kept[-1], fields=object_of(body), length_bytes=len(body))
 
-    def shape(self) -> list[Field]:
-        """List its fields, each with what kind of value it has."""
-        return shape_of(self.fields)
-
     def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> TokenResponse:
         """Return what is at these pointers.
 

@@ -213,11 +213,9 @@ def _shape_of(failure: FailedRequest) -> str:
 
 
 def base_document(fields: Mapping[str, object], client: ClientCredentials | None) -> TokenDocument:
-    """Give the document that new tokens are put into.
+    """Give the document that new tokens are put into: all keys that are stored, if they fit a token document.
 
-    Args:
-        fields: The keys that are stored; all are kept if they fit a token document.
-        client: Client credentials to store beside the tokens, in the spelling that is there.
+    `client` are credentials to store beside the tokens, in the spelling that is there.
     """
     given = with_client(fields, client) if client else fields
     own = {name: given[name] for name in CLIENT_KEYS if client and name in given}

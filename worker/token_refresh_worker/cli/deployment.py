@@ -91,7 +91,6 @@ _STACKS: Final = {PUBLISHED: _stack_of_published, TABLE: _stack_of_table}
 
 
 def _arn(secret: Mapping[str, Any], service: str, resource: str) -> str:
-    """Give the ARN of something beside the secret, in its account and region."""
     arn = parse_arn(secret["ARN"])
     assert arn is not None  # noqa: S101 - Secrets Manager gives complete ARNs
     return f"arn:{arn.partition}:{service}:{arn.region}:{arn.account}:{resource}"

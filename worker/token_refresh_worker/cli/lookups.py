@@ -16,6 +16,7 @@ from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFo
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.past import Past, list_versions
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.deployment import tags_in
 from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
@@ -138,10 +139,10 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
 def _published_from(context: Context) -> str | None:
     """Give the token secret that a published secret's tag names; None if there is no tag, or it may not be read."""
     try:
-        tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
+        tags = tags_in(context.call("DescribeSecret", context.secret_id))
     except TokenRefreshError:
         return None
-    return next((tag["Value"] for tag in tags if tag["Key"] in {PUBLISHED_FROM_TAG, COPY_OF_TAG}), None)
+    return tags.get(PUBLISHED_FROM_TAG, tags.get(COPY_OF_TAG))
 
 
 def _exists(context: Context, region: str) -> bool:
@@ -159,9 +160,8 @@ def read_past(context: Context) -> Past:
         SecretStoreError: A store refused.
         ConfigurationError: A setting is wrong.
     """
-    store = context.store()
     with saying_where(context):
-        settings = settings_of(context, fields_of(store.read(label=CURRENT)))
+        settings = settings_of(context, context.stored())
         parts = context.run(settings).parts
         needs_refresh_token = settings.provider.needs_refresh_token
         listed = list_versions(each_version(context), parts.store, needs_refresh_token=needs_refresh_token)

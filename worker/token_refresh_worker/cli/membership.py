@@ -13,6 +13,7 @@ from token_refresh_worker.changes.change import fields_of, store_version
 from token_refresh_worker.changes.client import with_client
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import Copies
+from token_refresh_worker.cli.deployment import tags_in
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.core.versions import CURRENT
@@ -50,8 +51,7 @@ def fleet_of(context: Context) -> str | None:
     Raises:
         TokenRefreshError: Its tags can't be read.
     """
-    tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
-    return next((str(tag["Value"]) for tag in tags if tag["Key"] == FLEET_TAG), None)
+    return tags_in(context.call("DescribeSecret", context.secret_id)).get(FLEET_TAG)
 
 
 def report_revoked(context: Context, index: Index, *, at: datetime, provider: str, version_id: str) -> bool:
@@ -74,7 +74,7 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str, copies: 
     """
     described = context.call("DescribeSecret", secret_id)
     secret_arn = str(described["ARN"])
-    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+    tags = tags_in(described)
     if tags.get(FLEET_TAG, fleet) != fleet:
         line = "aws secretsmanager untag-resource --secret-id {} --tag-keys {} --region {}"
         untag = Command.of(line, secret_id, FLEET_TAG, context.region)
@@ -131,7 +131,7 @@ def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str)
     """
     described = _describe_member(context, index, secret_id)
     secret_arn = str(described["ARN"])
-    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+    tags = tags_in(described)
     # A secret that is marked for deletion is in no listing, and takes no change.
     is_tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
     if is_tagged and _keeps_tokens(context, fleet, secret_arn):

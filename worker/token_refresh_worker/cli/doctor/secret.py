@@ -119,7 +119,7 @@ def check_last_refresh(state: SecretState) -> Finding:
         return Finding.attention(text, "try one: ", state.context.command("refresh", "--dry-run"))
     last = state.attempts[0]
     text = f"{ago(last.attempt.claimed_at, state.snapshot.now)}: {explain_attempt(last)}"
-    if last.result.is_fine:
+    if last.is_fine:
         return Finding.healthy(text)
     return Finding.attention(text, "what it means: ", state.context.command("status"))
 

@@ -13,7 +13,6 @@ from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.json_document import (
     DocumentRefused,
-    NotThere,
     addresses_of,
     check_host,
     fetch,
@@ -99,12 +98,7 @@ class _Search:
     """Why there is no document, by its place."""
 
     def profile(self) -> str:
-        """Find the metadata, and give the profile's text.
-
-        Raises:
-            DocumentRefused: There is none, or it can't be used.
-            CommandFailed: A person has to look at a host first.
-        """
+        """Find the metadata, and give the profile's text."""
         resource = self._resource()
         issuer_url = (resource and resource.issuer) or self.url
         self._check({"authorization server": issuer_url})
@@ -137,8 +131,8 @@ class _Search:
     def _documents(self, places: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
         for place in places:
             found = fetch(place, read_json, named=self._names(place))
-            if isinstance(found, NotThere):
-                self.missing[place] = found.why
+            if isinstance(found, str):
+                self.missing[place] = found
             else:
                 yield place, found
 
