@@ -26,7 +26,6 @@ def replace_client(
 
     Raises:
         ChangeFailed: Runs kept making other tokens current.
-        SecretStoreError: Secrets Manager refused.
     """
     if client_secret is not None:
         # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.

@@ -106,7 +106,6 @@ def take_redirect(parts: Parts, state: str) -> datetime:
 
     Raises:
         RedirectTaken: Somebody has taken it.
-        SecretStoreError: Secrets Manager refused.
     """
     note = SecretValue(f"{REDIRECT_NOTE}, {parts.nonce()}")
     if not parts.store.put(redirect_version_id(state), note, label=PROBE_LABEL):

@@ -45,7 +45,6 @@ class Move:
 
         Raises:
             ChangeFailed: Another move has to be finished first, or runs keep changing what is stored.
-            TokenRefreshError: A store refused.
         """
         tried = False
 
@@ -79,7 +78,6 @@ class Move:
 
         Raises:
             ChangeFailed: No table is lost, or another version became current meanwhile.
-            TokenRefreshError: A store refused.
         """
         origin, move = read_origin(fields_of(self.parts.store.read(label=CURRENT))), self.secret.move_claims(to)
         if origin is None or origin.claim_store.kind is not ClaimStoreKind.TABLE:

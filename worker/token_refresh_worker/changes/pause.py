@@ -40,7 +40,6 @@ class Pausing:
         Raises:
             ChangeFailed: A grant would not survive it, the table keeps tokens, or runs keep changing what is stored.
             ConfigurationError: The claims are in another store, or on their way there.
-            TokenRefreshError: A store refuses.
         """
 
         def pause_at(parts: Parts, snapshot: Snapshot) -> ClaimPause:

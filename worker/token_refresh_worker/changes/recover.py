@@ -60,7 +60,6 @@ class KeptResponse:
 
         Raises:
             ChangeFailed: There is none, or it can't be read back.
-            TokenRefreshError: The secret or its claims can't be read.
         """
         snapshot = SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock)).read()
         kept = snapshot.kept_responses
@@ -100,7 +99,6 @@ class KeptResponse:
 
         Raises:
             ChangeFailed: Other tokens were stored for this attempt, or these don't fit into a value.
-            SecretStoreError: Secrets Manager refused.
         """
         parts, snapshot, newest = self.parts, self.snapshot, self.snapshot.newest
         origin = snapshot.current.document.origin

@@ -39,11 +39,7 @@ class OlderSet:
     """Whether to publish it: the next run brings no newer tokens."""
 
     def store(self, parts: Parts) -> tuple[StoredGrant, SecretVersion | None]:
-        """Make it current as a new version; return that, and what it replaces.
-
-        Raises:
-            SecretStoreError: Secrets Manager refused.
-        """
+        """Make it current as a new version; return that, and what it replaces."""
         copy = CopyBefore.read(parts.published if self.is_published else None)
         replaced = parts.store.read(label=CURRENT)  # Now, not from the past: a question may have waited long.
         version_id = store_version(parts.store, new_version_id(parts), self.value)

@@ -86,9 +86,6 @@ class NewGrant:
             known: The keys that were stored before, for a secret that can't be read any more.
             change: Sets what the change sets beside the tokens.
             create: Creates the secret with its first value, and returns its version; None where the secret is there.
-
-        Raises:
-            SecretStoreError: Secrets Manager refused.
         """
         # Before the new version: a run may publish newer tokens after it.
         copy = CopyBefore.read(parts.published)

@@ -142,20 +142,12 @@ class Context:
         return self.function or self.deployment.function or "NAME"
 
     def function_configuration(self) -> dict[str, Any]:
-        """Read the configuration of the deployed function.
-
-        Raises:
-            TokenRefreshError: There is no such function, or it can't be read.
-        """
+        """Read the configuration of the deployed function."""
         name = self.function or ""
         return self.ask("lambda:GetFunctionConfiguration", "function", name, FunctionName=name)
 
     def client(self, service: str, limits: ClientLimits = _PATIENT, *, region: str | None = None) -> Any:
-        """Give a client of an AWS service, in the secrets' region if `region` is None.
-
-        Raises:
-            ConfigurationError: No region is set, or the AWS configuration or a proxy variable can't be used.
-        """
+        """Give a client of an AWS service, in the secrets' region if `region` is None."""
         client = CLIENTS.get(service, limits=limits, region=region, environment=self.environment)
         find_proxy(client.meta.endpoint_url)
         return client

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
 
-from token_refresh.advice import Advice, Command
+from token_refresh.advice import Advice
 from token_refresh_worker.cli.around import around, doctor_of
 from token_refresh_worker.cli.finding import Finding, Health
 from token_refresh_worker.cli.screen import one_line, relative
@@ -94,7 +94,10 @@ def _step(state: SecretState) -> Iterator[Finding]:
             yield Finding.broken(
                 f"the provider rejected the refresh token at {utc(since)}; a run tries again after {utc(retry_at)}",
                 *("authorize again: ", state.context.command("authorize")),
-                *(". If the client credentials were wrong, correct them, then: ", _force(state)),
+                *(
+                    ". If the client credentials were wrong, correct them, then: ",
+                    state.context.command("refresh", "--force"),
+                ),
             )
         case steps.Locked(version_id):
             parts = state.context.run(state.settings).parts
@@ -141,10 +144,6 @@ def _kept(state: SecretState) -> Iterator[Finding]:
     kept = state.snapshot.kept_responses
     if kept and not isinstance(state.step, steps.Unread):
         yield Finding.attention(*_kept_response(state, kept[-1].claimed_at))
-
-
-def _force(state: SecretState) -> Command:
-    return state.context.command("refresh", "--force")
 
 
 def _mismatch(state: SecretState, step: steps.Mismatch) -> Finding:

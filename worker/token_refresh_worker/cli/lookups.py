@@ -49,9 +49,6 @@ def each_version(context: Context, secret_id: str | None = None) -> Iterator[dic
     """Yield the `SecretVersionsListEntry` of each version that still exists, with or without labels.
 
     Of the token secret, unless another one is named. Source: the API page of `ListSecretVersionIds`.
-
-    Raises:
-        SecretStoreError: Secrets Manager refused, or can't be reached.
     """
     action, name = "secretsmanager:ListSecretVersionIds", secret_id or context.secret_id
     for page in context.pages(action, "secret", name, SecretId=name, IncludeDeprecated=True, MaxResults=50):
@@ -59,11 +56,7 @@ def each_version(context: Context, secret_id: str | None = None) -> Iterator[dic
 
 
 def arn_of(context: Context, secret_id: str) -> str:
-    """Give the complete ARN of a secret.
-
-    Raises:
-        SecretStoreError: There is no such secret, or it can't be described.
-    """
+    """Give the complete ARN of a secret."""
     return str(context.call("DescribeSecret", secret_id)["ARN"])
 
 
@@ -154,12 +147,7 @@ def _exists(context: Context, region: str) -> bool:
 
 
 def read_past(context: Context) -> Past:
-    """Read all versions of the secret.
-
-    Raises:
-        SecretStoreError: A store refused.
-        ConfigurationError: A setting is wrong.
-    """
+    """Read all versions of the secret."""
     with saying_where(context):
         settings = settings_of(context, context.stored())
         parts = context.run(settings).parts

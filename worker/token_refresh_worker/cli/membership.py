@@ -38,7 +38,6 @@ def find_index(context: Context, fleet: str) -> Index:
 
     Raises:
         ConfigurationError: There is no such table.
-        TokenRefreshError: The table can't be read.
     """
     index = open_index(context, fleet)
     index.read_clock()  # a table of claims alone has no index of rows
@@ -46,11 +45,7 @@ def find_index(context: Context, fleet: str) -> Index:
 
 
 def fleet_of(context: Context) -> str | None:
-    """Name the fleet that the token secret is in, by its tag; None if it is in none.
-
-    Raises:
-        TokenRefreshError: Its tags can't be read.
-    """
+    """Name the fleet that the token secret is in, by its tag; None if it is in none."""
     return tags_in(context.call("DescribeSecret", context.secret_id)).get(FLEET_TAG)
 
 
@@ -70,7 +65,6 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str, copies: 
 
     Raises:
         ConfigurationError: It is a member of another fleet, a replica or a copy, or another secret has its copy's name.
-        TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     described = context.call("DescribeSecret", secret_id)
     secret_arn = str(described["ARN"])
@@ -127,7 +121,6 @@ def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str)
 
     Raises:
         ConfigurationError: It is not in the fleet, or the table keeps tokens of it.
-        TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     described = _describe_member(context, index, secret_id)
     secret_arn = str(described["ARN"])
@@ -151,7 +144,6 @@ def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str,
 
     Raises:
         ConfigurationError: The last run left tokens in the table; the secret is a member again.
-        TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     if leaving.may_run and _keeps_tokens(context, fleet, leaving.secret_arn):
         join(context, index, fleet=fleet, secret_id=leaving.secret_id)

@@ -150,7 +150,6 @@ def invoke(context: Context, function: str, trigger: Trigger, *, as_json: bool) 
 
     Raises:
         CommandFailed: It failed.
-        TokenRefreshError: It could not be invoked.
     """
     event: dict[str, object] = {"force": trigger.force, "dry_run": trigger.dry_run}
     if trigger.resend is not None:

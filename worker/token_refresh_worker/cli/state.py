@@ -150,11 +150,7 @@ class SecretState:
 
 
 def read_state(context: Context) -> SecretState:
-    """Read the token secret, with no more permission than the function has; only replicas take one more.
-
-    Raises:
-        TokenRefreshError: It can't be read, or is not a token document.
-    """
+    """Read the token secret, with no more permission than the function has; only replicas take one more."""
     with context.completing(), saying_where(context):
         context.settings()  # A wrong variable is reported first.
         settings = settings_for(context, context.stored())

@@ -52,11 +52,7 @@ _OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
 
 
 def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
-    """Say what the role may not do that a run does.
-
-    Raises:
-        TokenRefreshError: The policies can't be read, or not be simulated.
-    """
+    """Say what the role may not do that a run does."""
     role, there, own = str(deployed["Role"]), variables_of(deployed), context.secret_id
     refused, unread = [], []
     for setting, actions in _USES.items():
@@ -184,11 +180,7 @@ _LOST: Final = "tokens that Secrets Manager refuses would be lost, and none that
 
 
 def check_key(context: Context, key_arn: str) -> Finding:
-    """Look at the state of the key, and at what it may be used for.
-
-    Raises:
-        TokenRefreshError: It can't be read.
-    """
+    """Look at the state of the key, and at what it may be used for."""
     region = arn_region(key_arn)
     another = f"name another one in kept_tokens_key, and deploy ({Variable.KEPT_TOKENS_KEY_ID})"
     try:
