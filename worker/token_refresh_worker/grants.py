@@ -74,7 +74,6 @@ from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings, Variable, names_copy, read_settings
-from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.published import is_published
 
 __all__ = [
@@ -241,7 +240,7 @@ class Grants:
         """
         opened = self._open(secret_id, provider, variables or {})
         refuse_unknowable(opened.template, expect)
-        authorization, _, parts = self._authorization(opened, scope)
+        authorization, parts = self._authorization(opened, scope)
         if opened.read_at is not None:  # The first version of an empty secret would be its current one.
             prove_write(parts.store)
         session: dict[str, object] = {
@@ -250,7 +249,7 @@ class Grants:
             "variables": dict(variables or {}),
             "scope": scope,
             "expect": expect if expect is None or isinstance(expect, str) else dict(expect),
-            "client_id": authorization.client_id,
+            "client_id": authorization.client.client_id,
             "state": authorization.state,
             "verifier": authorization.verifier.reveal(),
         }
@@ -281,13 +280,13 @@ class Grants:
         if session is None or not session.keys() >= _KEPT:
             raise ForeignRedirect(f"no authorization is under way in this session; its code was not used; {_AGAIN}")
         opened = self._open(session["secret_id"], session["provider"], session["variables"])
-        begun, client, _ = self._authorization(opened, session["scope"])
+        begun, _ = self._authorization(opened, session["scope"])
         authorization = replace(begun, state=session["state"], verifier=SecretValue(session["verifier"]))
         redirect = authorization.read_redirect(url)
-        if client.client_id != session["client_id"]:
+        if begun.client.client_id != session["client_id"]:
             raise ChangeFailed(f"the client of {opened.secret} was replaced; its code was not used; {_AGAIN}")
         target = opened.target(session["expect"], confirm)
-        consent = Consent(authorization=authorization, client=client, target=target)
+        consent = Consent(authorization=authorization, target=target)
         parts = opened.parts(target.fields(redirect))
         sent_at = take_redirect(parts, authorization.state)
         try:
@@ -380,25 +379,21 @@ class Grants:
             known=known,
         )
 
-    def _authorization(
-        self, opened: _Opened, scope: str | None
-    ) -> tuple[AuthorizationRequest, ClientCredentials, Parts]:
-        """Build the request for authorization from what is stored now, and give the client that makes it."""
+    def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, Parts]:
+        """Build the request for authorization from what is stored now."""
         fields = opened.change(opened.known)
         parts = opened.parts(started(opened.template, fields))
-        client = parts.credentials(base_document(fields, None))
         authorization = build_authorization(
             opened.template,
             fields,
-            client_id=client.client_id,
+            client=parts.credentials(base_document(fields, None)),
             redirect_uri=self._redirect_uri,
             endpoint=self._settings.get("AUTHORIZATION_ENDPOINT"),
             scope=scope,
             pkce=None,
             token_host=parts.provider.host,
-            client_secret=client.client_secret,
         )
-        return replace(authorization, again=_AGAIN), client, parts
+        return replace(authorization, again=_AGAIN), parts
 
 
 def _is_empty(version: SecretVersion) -> bool:

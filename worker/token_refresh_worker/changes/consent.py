@@ -15,7 +15,6 @@ from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.stored.credentials import ClientCredentials
 
 Account = Mapping[str, str | int]
 """Whose grant it is, by the names that the provider's profile lists as `identity`; see `Provider.account`."""
@@ -72,7 +71,6 @@ class Consent:
     """What becomes of the redirect of one authorization."""
 
     authorization: AuthorizationRequest
-    client: ClientCredentials
     keeps_client: bool = False
     """Whether the client credentials are stored beside the tokens."""
     target: Target
@@ -90,10 +88,10 @@ class Consent:
         named = {name: value for name, value in fields.items() if name not in provider.response.kept}
         self.target.judge(provider.account(named), False)
         grant = NewGrant(
-            tokens=exchange(parts, self.authorization, redirect.code, self.client),
+            tokens=exchange(parts, self.authorization, redirect.code),
             sent_at=sent_at,
             asked_scope=self.authorization.scope,
-            client=self.client if self.keeps_client else None,
+            client=self.authorization.client if self.keeps_client else None,
         )
         return self.target.store(parts, redirect, grant)
 

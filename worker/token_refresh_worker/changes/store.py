@@ -149,16 +149,14 @@ def _where_claims_went(parts: Parts, known: Mapping[str, object], fields: Mappin
     return replace(parts, policy=replace(parts.policy, claim_store=now.claim_store))
 
 
-def exchange(
-    parts: Parts, authorization: AuthorizationRequest, code: SecretValue, client: ClientCredentials
-) -> TokenResponse:
+def exchange(parts: Parts, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:
     """Exchange a code for tokens, once: it is good for one exchange (RFC 6749 section 4.1.2).
 
     Raises:
         ClientRejected: The provider rejected the client credentials.
         ChangeFailed: It sent no tokens, or no refresh token.
     """
-    request = authorization.code_request(code, client, parts.provider)
+    request = authorization.code_request(code, parts.provider)
     response = parts.endpoint(parts.provider).send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     if isinstance(response, FailedRequest):
         raise _refused(parts, response, authorization.again)

@@ -126,13 +126,12 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     authorization = build_authorization(
         template,
         fields,
-        client_id=client.client_id,
+        client=client,
         redirect_uri=redirect_uri,
         endpoint=authorization_endpoint,
         scope=scope,
         pkce=pkce,
         token_host=settings.provider.host,
-        client_secret=client.client_secret,
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
@@ -144,7 +143,6 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         output().print(text(f"The client is stored in secret {settings.client_secret_id}, where runs read it."))
     consent = Consent(
         authorization=authorization,
-        client=client,
         keeps_client=is_new and settings.client_secret_id is None,
         target=Target(
             known=fields_of(version),
