@@ -55,8 +55,7 @@ class SqsQueue:
             WebhookTooLarge: It is over 1 MiB.
             DeliveryNotQueued: The queue didn't take it.
         """
-        problem = self._send(_unique(route, delivery), to_message(route, delivery))
-        if problem:
+        if problem := self._send(_unique(route, delivery), to_message(route, delivery)):
             raise problem
 
     def _send(self, unique: str, message: str) -> WebhookError | None:
@@ -113,8 +112,7 @@ class EventBus:
             DeliveryNotQueued: The bus didn't take it.
         """
         source, kind = f"webhooks.{delivery.source}", delivery.type or "unknown"
-        problem = self._put(source, kind, to_message(route, delivery))
-        if problem:
+        if problem := self._put(source, kind, to_message(route, delivery)):
             raise problem
 
     def _put(self, source: str, kind: str, detail: str) -> WebhookError | None:

@@ -78,7 +78,6 @@ class AuthorizationRequest:
     issuer: str | None = None
     """What the provider sends as `iss` (RFC 9207), where its profile says so."""
     token_host: str = ""
-    """The host of the token endpoint."""
     redirect: RedirectFormat = field(default_factory=RedirectFormat)
     known: Mapping[str, object] = field(default_factory=dict)
     """The provider's variables that the operator has named: a redirect may leave these out."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from token_refresh.advice import Advice
 from token_refresh_worker.cli.around import around, doctor_of
-from token_refresh_worker.cli.finding import Finding, Health
+from token_refresh_worker.cli.finding import Finding, Health, failed
 from token_refresh_worker.cli.screen import one_line, relative
 from token_refresh_worker.cli.state import AttemptState, PastAttempt, SecretState
 from token_refresh_worker.core import steps
@@ -101,11 +101,9 @@ def _step(state: SecretState) -> Iterator[Finding]:
             )
         case steps.Locked(version_id):
             parts = state.context.run(state.settings).parts
-            failure = tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id))
-            yield Finding.broken(failure.facts, *failure.fix)
+            yield failed(tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id)))
         case steps.TokenUsed() as step:
-            dead = dead_grant(state.context.run(state.settings).parts.secret, step)
-            yield Finding.broken(dead.facts, *dead.fix)
+            yield failed(dead_grant(state.context.secret, step))
         case steps.Unread(since):
             yield Finding.broken(*_kept_response(state, since))
         case steps.Hold(since, until, claim_id):

@@ -121,16 +121,6 @@ def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
     )
 
 
-def check_pkce(issuer: Issuer, resource: Resource | None) -> None:
-    """Refuse an issuer without PKCE for an API: MCP wants it of each.
-
-    Raises:
-        DocumentRefused: Its metadata doesn't say that it takes challenges.
-    """
-    if resource is not None and issuer.pkce is not True:
-        raise DocumentRefused("code_challenge_methods_supported lacks S256, which MCP wants of an issuer")
-
-
 def _same(one: str, other: str) -> bool:
     """Compare identifiers; a slash at the end changes nothing about where their metadata is (RFC 8414 section 3.1)."""
     return one.removesuffix("/") == other.removesuffix("/")
