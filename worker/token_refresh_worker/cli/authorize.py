@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -112,8 +111,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     copies = find_copies(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         own = copies.template if copies and copies.is_proven else ""
-        of_fleet = {"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own}
-        context = replace(context, environment={**context.environment, **of_fleet})
+        context = context.overlaid({"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own})
     version, creates = _find(context, create=create)
     context = take_word(context, fields_of(version), ask=not yes)
     add = partial(with_provider, name=context.environment.get("PROVIDER"), variables=variables)

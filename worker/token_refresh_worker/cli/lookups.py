@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -118,8 +117,8 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
         return
     advice: Advice = ("Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",)
     if source:
-        of_source = replace(context, environment={**context.environment, "TOKEN_SECRET_ID": source})
-        advice = "Run the command on the token secret: ", of_source.command(context.name)
+        of_source = context.overlaid({"TOKEN_SECRET_ID": source}).command(context.name)
+        advice = "Run the command on the token secret: ", of_source
     raise InvalidSecretDocument(
         f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
         "token",

@@ -93,7 +93,7 @@ def take_word(context: Context, fields: Mapping[str, object], *, ask: bool) -> C
     tagged = f"The tags of secret {context.secret_id} name {named}, and nothing proves that they are of one deployment."
     if ask:
         confirm(f"{tagged} Act on them? (--yes goes on without them)")
-        return replace(context, environment={**context.environment, **doubtful})
+        return context.overlaid(doubtful)
     command = context.command(context.name, "--function", context.function_name)
     show(errors(), *message(f"{tagged} They are left alone. With the settings of the deployed function: ", command))
     return context

@@ -125,12 +125,7 @@ NO_TOKENS: Final = frozenset({State.REAUTHORIZE, State.EMPTY})
 
 
 def shares(
-    rows: Sequence[Row],
-    pauses: Pauses,
-    tombstones: Iterable[Tombstone],
-    *,
-    held_back: Collection[str],
-    now: datetime,
+    rows: Sequence[Row], pauses: Pauses, tombstones: Iterable[Tombstone], *, held_back: Collection[str], now: datetime
 ) -> dict[str, float]:
     """Return the metrics; `held_back` has the secrets that an open breaker of a host or a provider holds back."""
     living = [row for row in rows if row.seen is None or row.seen.state not in NO_TOKENS]
