@@ -15,11 +15,7 @@ from token_refresh_worker.stored.origin import read_origin
 
 
 def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
-    """Give the settings that apply to a token document, with its variables in the provider's endpoint.
-
-    Raises:
-        ConfigurationError: A setting is wrong, or does not fit the document.
-    """
+    """Give the settings that apply to a token document, with its variables in the provider's endpoint."""
     settings = context.settings(**provider_variable(context, fields), **_claim_table_variable(context, fields))
     _check_provider(context, fields, settings)
     return replace(settings, provider=settings.provider.for_document(fields))
@@ -68,11 +64,7 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
 
 
 def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
-    """Give PROVIDER as the document names it, if the settings don't.
-
-    Raises:
-        ConfigurationError: No profile has that name.
-    """
+    """Give PROVIDER as the document names it, if the settings don't."""
     with context.completing():
         return named_provider(context.environment, fields, lambda: context.secret)
 
