@@ -42,33 +42,32 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def say_next_step(state: SecretState) -> str:  # noqa: C901, PLR0911 - one for each kind of step
+_NEXT: Final = {
+    steps.Fresh: "sends nothing: no refresh is due",
+    steps.TokenUsed: "sends nothing: the refresh token was used",
+    steps.Locked: "sends nothing: KMS refuses the key of the tokens that follow",
+    steps.Unread: "sends nothing: a response that can't be read is kept",
+    steps.StoreKept: "stores the tokens that the claim table keeps",
+    steps.Promote: "makes the tokens current that an interrupted run received",
+    steps.Carry: "makes the tokens current that an interrupted run received",
+}
+
+
+def say_next_step(state: SecretState) -> str:
     """Say what the next scheduled run does."""
     match state.step:
-        case steps.Fresh():
-            return "sends nothing: no refresh is due"
         case steps.Wait(until, reason):
             return f"sends nothing until {utc(until)}: {reason.value}"
         case steps.Rejected(since, retry_at):
             return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
-        case steps.TokenUsed():
-            return "sends nothing: the refresh token was used"
-        case steps.Locked():
-            return "sends nothing: KMS refuses the key of the tokens that follow"
-        case steps.Unread():
-            return "sends nothing: a response that can't be read is kept"
         case steps.Hold(until=until):
             return f"sends nothing until {utc(until)}: the refresh token may have been redeemed"
         case steps.Mismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
-        case steps.StoreKept():
-            return "stores the tokens that the claim table keeps"
-        case steps.Promote() | steps.Carry():
-            return "makes the tokens current that an interrupted run received"
         case steps.Redeem():
             return "refreshes the tokens" if state.client_failure is None else "fails: it finds no client credentials"
-        case _:
-            return "starts the claim table again"
+        case step:
+            return _NEXT.get(type(step), "starts the claim table again")
 
 
 def explain_attempt(past: PastAttempt) -> str:
