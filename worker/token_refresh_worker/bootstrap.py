@@ -26,14 +26,7 @@ from token_refresh_worker.run.credentials import find_credentials, previous_cred
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
-from token_refresh_worker.run.ports import (
-    Bus,
-    ClaimStore,
-    Clock,
-    Deadline,
-    Log,
-    TokenKeeper,
-)
+from token_refresh_worker.run.ports import Bus, ClaimStore, Clock, Deadline, Log, TokenKeeper
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
 
@@ -73,13 +66,8 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
 ) -> Run:
     """Put a run together.
 
-    Args:
-        settings: The configuration.
-        trigger: What is asked of the run.
-        clock: The stopwatch that bounds it.
-        log: Where it logs.
-        time_left_seconds: How long its process may still live.
-        client: Makes the client of an AWS service; by default for the AWS configuration of this process.
+    Its process may still live for `time_left_seconds`. `client` makes the client of an AWS service, by default for the
+    AWS configuration of this process.
 
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.

@@ -51,12 +51,7 @@ class SecretGroup:
         self._references = tuple(parse_reference(secret_id) for secret_id in secret_ids)
         self._sources = open_sources(self._references, client=client, region=region, clock=chosen.clock)
         self._cache = secret_cache(
-            self._read,
-            name=", ".join(secret_ids),
-            ttl=ttl,
-            max_stale=max_stale,
-            background=background,
-            runtime=chosen,
+            self._read, name=", ".join(secret_ids), ttl=ttl, max_stale=max_stale, background=background, runtime=chosen
         )
 
     def __getitem__(self, secret_id: str) -> Secret:

@@ -15,12 +15,7 @@ from token_refresh.errors import (
 )
 from token_refresh.webhooks import responses
 from token_refresh.webhooks.delivery import Delivery
-from token_refresh.webhooks.errors import (
-    DeliveryNotQueued,
-    WebhookMalformed,
-    WebhookNotVerified,
-    WebhookTooLarge,
-)
+from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
 from token_refresh.webhooks.origin import why_not_from_origin
 from token_refresh.webhooks.queues import Deliver
 from token_refresh.webhooks.request import Request, read_request, wants_multi_value_headers

@@ -72,7 +72,6 @@ def _stamp_metrics(_logger: object, _method: str, fields: MutableMapping[str, An
 
 
 def _describe(value: object) -> str:
-    """Replace what JSON can't hold by a mask or the name of its type."""
     return MASK if isinstance(value, SecretValue) else f"<{type(value).__name__}>"
 
 

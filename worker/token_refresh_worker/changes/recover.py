@@ -60,7 +60,6 @@ class KeptResponse:
 
         Raises:
             ChangeFailed: There is none, or it can't be read back.
-            TokenRefreshError: The secret or its claims can't be read.
         """
         snapshot = SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock)).read()
         kept = snapshot.kept_responses
@@ -81,10 +80,6 @@ class KeptResponse:
         body = body_of(raw)
         return cls(parts=parts, snapshot=snapshot, attempt=kept[-1], fields=object_of(body), length_bytes=len(body))
 
-    def shape(self) -> list[Field]:
-        """List its fields, each with what kind of value it has."""
-        return shape_of(self.fields)
-
     def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> TokenResponse:
         """Return what is at these pointers.
 
@@ -104,7 +99,6 @@ class KeptResponse:
 
         Raises:
             ChangeFailed: Other tokens were stored for this attempt, or these don't fit into a value.
-            SecretStoreError: Secrets Manager refused.
         """
         parts, snapshot, newest = self.parts, self.snapshot, self.snapshot.newest
         origin = snapshot.current.document.origin

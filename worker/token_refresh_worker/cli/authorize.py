@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -31,7 +31,7 @@ from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_p
 from token_refresh_worker.cli.membership import find_index, join, store_client
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
-from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
+from token_refresh_worker.cli.screen import errors, message, output, say_done, say_published, show, text
 from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
@@ -79,8 +79,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         bool | None, typer.Option("--pkce/--no-pkce", help="Send a PKCE challenge (RFC 7636); default the profile's.")
     ] = None,
     authorization_endpoint: Annotated[
-        str | None,
-        typer.Option(envvar="AUTHORIZATION_ENDPOINT", help="The authorization page; default the profile's."),
+        str | None, typer.Option(envvar="AUTHORIZATION_ENDPOINT", help="The authorization page; default the profile's.")
     ] = None,
     variable: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Variable of the provider, such as shop=my-shop.")
@@ -127,13 +126,12 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     authorization = build_authorization(
         template,
         fields,
-        client_id=client.client_id,
+        client=client,
         redirect_uri=redirect_uri,
         endpoint=authorization_endpoint,
         scope=scope,
         pkce=pkce,
         token_host=settings.provider.host,
-        client_secret=client.client_secret,
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
@@ -145,7 +143,6 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         output().print(text(f"The client is stored in secret {settings.client_secret_id}, where runs read it."))
     consent = Consent(
         authorization=authorization,
-        client=client,
         keeps_client=is_new and settings.client_secret_id is None,
         target=Target(
             known=fields_of(version),
@@ -154,11 +151,10 @@ def authorize(  # noqa: PLR0913 - options, each by its name
             judge=_judge_account(context, {} if another_account else template.account(fields_of(version)), ask=not yes),
         ),
     )
-    job = _Job(context=context, consent=consent)
     if listens:
-        _listen(job, browser=browser, timeout_seconds=timeout)
+        _listen(context, consent, browser=browser, timeout_seconds=timeout)
     else:
-        _paste(job)
+        _paste(context, consent)
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
@@ -173,10 +169,6 @@ def _find_redirect(
     """Give the redirect URI, and whether to wait for the redirect on this machine; an option has precedence.
 
     The command that an error prints repeats the other options.
-
-    Raises:
-        BadParameter: The option is not a URI.
-        CommandFailed: The provider accepts no redirect to this machine, and no other was named.
     """
     loopback = provider.authorization.redirect.loopback if provider.authorization else None
     uri = given or default_redirect_uri(loopback)
@@ -261,7 +253,6 @@ def _find_client(
 
 
 def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) -> None:
-    """Ask before a secret is created or a value is replaced."""
     where = f"secret {context.secret_id}"
     if creates:
         confirm(f"{where} does not exist. Create it in {context.region}?")
@@ -278,11 +269,7 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
 
 
 def _prove_writes(context: Context, settings: Settings, version: SecretVersion | None) -> None:
-    """Find out that what comes can be stored: once the code is exchanged, the provider may have ended the old grant.
-
-    Raises:
-        SecretStoreError: The token secret can't be written.
-    """
+    """Find out that what comes can be stored: once the code is exchanged, the provider may have ended the old grant."""
     if version is not None:  # In a secret without a value the probe would become the current one.
         prove_write(context.store())
     published = settings.published_secret_id
@@ -325,41 +312,26 @@ def _confirm_account(context: Context, before: Account, found: Account, differs:
         raise differs from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """What to do once the provider has authorized."""
-
-    context: Context
-    consent: Consent
-
-    def complete(self, redirect: Redirect) -> str:
-        """Exchange the code, store the tokens, say so, and give the page for the browser.
-
-        Raises:
-            TokenRefreshError: No tokens came, or they could not be stored.
-        """
-        context, settings = self.context, settings_for(self.context, self.consent.target.fields(redirect))
-        parts, provider = context.run(settings).parts, settings.provider
-        # The provider may have ended the old grant: new tokens that are not stored leave none.
-        with finishing("The tokens are stored first."):
-            stored = self.consent.complete(parts, redirect, sent_at=read_clock(context))
-        expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
-        output().print(text("Authorized: the tokens are stored.", "bold green"))
-        output().print(
-            fields_table(
-                [
-                    ("secret", context.secret_id),
-                    ("region", context.region),
-                    ("provider", f"{provider.title} ({provider.host})"),
-                    ("account", name_account(account) if account else None),
-                    ("version", stored.version_id),
-                    ("expires", None if expires_at is None else utc(expires_at)),
-                ]
-            )
-        )
-        say_published(context, settings, stored)
-        show(output(), *message("Next: ", context.command("status")))
-        return authorized(context.secret_id, context.command("status"))
+def _complete(context: Context, consent: Consent, redirect: Redirect) -> str:
+    """Exchange the code, store the tokens, say so, and give the page for the browser."""
+    settings = settings_for(context, consent.target.fields(redirect))
+    parts, provider = context.run(settings).parts, settings.provider
+    # The provider may have ended the old grant: new tokens that are not stored leave none.
+    with finishing("The tokens are stored first."):
+        stored = consent.complete(parts, redirect, sent_at=read_clock(context))
+    expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
+    say_done(
+        "Authorized: the tokens are stored.",
+        ("secret", context.secret_id),
+        ("region", context.region),
+        ("provider", f"{provider.title} ({provider.host})"),
+        ("account", name_account(account) if account else None),
+        ("version", stored.version_id),
+        ("expires", None if expires_at is None else utc(expires_at)),
+    )
+    say_published(context, settings, stored)
+    show(output(), *message("Next: ", context.command("status")))
+    return authorized(context.secret_id, context.command("status"))
 
 
 def _create_secret(context: Context, tags: Sequence[tuple[str, str]], value: SecretValue) -> str:
@@ -397,28 +369,28 @@ def with_provider_keys(context: Context, fields: Mapping[str, object], variables
     return with_provider(fields, context.environment.get("PROVIDER"), {name: value for name, _, value in pairs})
 
 
-def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:
-    with RedirectServer(job.consent.authorization, job.complete) as server:
+def _listen(context: Context, consent: Consent, *, browser: bool, timeout_seconds: int) -> None:
+    with RedirectServer(consent.authorization, partial(_complete, context, consent)) as server:
         _show_url(
-            job.consent.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
+            consent.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
         )
-        with opened(server.start_url, wanted=browser, environment=job.context.environment):
+        with opened(server.start_url, wanted=browser, environment=context.environment):
             server.wait(timeout_seconds)
 
 
-def _paste(job: _Job) -> None:
-    _show_url(job.consent.authorization, "Open this URL in a browser on any machine, and authorize:")
+def _paste(context: Context, consent: Consent) -> None:
+    _show_url(consent.authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
         try:
-            redirect = job.consent.authorization.read_redirect(ask_secret("URL").reveal())
+            redirect = consent.authorization.read_redirect(ask_secret("URL").reveal())
         except ForeignRedirect:
             errors().print(
                 "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "
                 "URL that the browser ends on after you authorize."
             )
         else:
-            job.complete(redirect)
+            _complete(context, consent, redirect)
             return
     raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
 

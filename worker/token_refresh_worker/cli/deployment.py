@@ -40,7 +40,8 @@ def find_deployment(context: Context) -> Context:
     found = {name: wanted[name] for name, its_stack in stacks.items() if its_stack == stack}
     function = tags.get(FUNCTION_TAG)
     is_function = stack is not None and function is not None and _stack_of_function(context, secret, function) == stack
-    variables = _variables_of(context, function) if is_function and function else {}
+    described = _ask(context, "lambda:GetFunctionConfiguration", FunctionName=function) if is_function else {}
+    variables = variables_of(described)
     found |= _of_function(variables, context.environment)
     return replace(
         context,
@@ -60,10 +61,6 @@ def _of_function(variables: Mapping[str, str], given: Mapping[str, str]) -> dict
     left = _OF_PROVIDER if any(given.get(name) for name in _CHOOSE_PROVIDER) else frozenset()
     wanted = [name for name in _OF_FUNCTION if name not in left and not given.get(name)]
     return {name: variables[name] for name in wanted if variables.get(name)}
-
-
-def _variables_of(context: Context, function: str) -> dict[str, str]:
-    return variables_of(_ask(context, "lambda:GetFunctionConfiguration", FunctionName=function))
 
 
 def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
@@ -91,7 +88,6 @@ _STACKS: Final = {PUBLISHED: _stack_of_published, TABLE: _stack_of_table}
 
 
 def _arn(secret: Mapping[str, Any], service: str, resource: str) -> str:
-    """Give the ARN of something beside the secret, in its account and region."""
     arn = parse_arn(secret["ARN"])
     assert arn is not None  # noqa: S101 - Secrets Manager gives complete ARNs
     return f"arn:{arn.partition}:{service}:{arn.region}:{arn.account}:{resource}"

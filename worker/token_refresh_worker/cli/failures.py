@@ -124,7 +124,6 @@ def reported(
 
 
 def _report_defect(defect: Exception, *, debug: bool) -> dict[str, Any]:
-    """Report an error that has no name, and give it for machines."""
     if isinstance(defect, OSError) and defect.errno in _FULL:
         discard(sys.stdout)
         _report("error", f"the output can't be written ({os.strerror(defect.errno)}); what was stored stays")

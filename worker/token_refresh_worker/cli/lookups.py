@@ -16,6 +16,7 @@ from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFo
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.past import Past, list_versions
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.deployment import tags_in
 from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
@@ -48,9 +49,6 @@ def each_version(context: Context, secret_id: str | None = None) -> Iterator[dic
     """Yield the `SecretVersionsListEntry` of each version that still exists, with or without labels.
 
     Of the token secret, unless another one is named. Source: the API page of `ListSecretVersionIds`.
-
-    Raises:
-        SecretStoreError: Secrets Manager refused, or can't be reached.
     """
     action, name = "secretsmanager:ListSecretVersionIds", secret_id or context.secret_id
     for page in context.pages(action, "secret", name, SecretId=name, IncludeDeprecated=True, MaxResults=50):
@@ -58,11 +56,7 @@ def each_version(context: Context, secret_id: str | None = None) -> Iterator[dic
 
 
 def arn_of(context: Context, secret_id: str) -> str:
-    """Give the complete ARN of a secret.
-
-    Raises:
-        SecretStoreError: There is no such secret, or it can't be described.
-    """
+    """Give the complete ARN of a secret."""
     return str(context.call("DescribeSecret", secret_id)["ARN"])
 
 
@@ -138,10 +132,10 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
 def _published_from(context: Context) -> str | None:
     """Give the token secret that a published secret's tag names; None if there is no tag, or it may not be read."""
     try:
-        tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
+        tags = tags_in(context.call("DescribeSecret", context.secret_id))
     except TokenRefreshError:
         return None
-    return next((tag["Value"] for tag in tags if tag["Key"] in {PUBLISHED_FROM_TAG, COPY_OF_TAG}), None)
+    return tags.get(PUBLISHED_FROM_TAG, tags.get(COPY_OF_TAG))
 
 
 def _exists(context: Context, region: str) -> bool:
@@ -153,15 +147,9 @@ def _exists(context: Context, region: str) -> bool:
 
 
 def read_past(context: Context) -> Past:
-    """Read all versions of the secret.
-
-    Raises:
-        SecretStoreError: A store refused.
-        ConfigurationError: A setting is wrong.
-    """
-    store = context.store()
+    """Read all versions of the secret."""
     with saying_where(context):
-        settings = settings_of(context, fields_of(store.read(label=CURRENT)))
+        settings = settings_of(context, context.stored())
         parts = context.run(settings).parts
         needs_refresh_token = settings.provider.needs_refresh_token
         listed = list_versions(each_version(context), parts.store, needs_refresh_token=needs_refresh_token)

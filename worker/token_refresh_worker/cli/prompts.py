@@ -43,17 +43,6 @@ def ask_secret(name: str) -> SecretValue:
     return SecretValue(line)
 
 
-def ask(name: str, default: str | None = None) -> str:
-    """Ask for something that is no secret.
-
-    Raises:
-        CommandFailed: Standard input has no more lines.
-        Cancelled: The operator pressed Ctrl-C.
-    """
-    with _answered(_TYPE_IT):
-        return str(typer.prompt(printable(name), default=default, err=True)).strip()
-
-
 def confirm(question: str) -> None:
     """Ask a question, and end the command unless the operator says yes.
 
@@ -127,9 +116,15 @@ def refuse_white_space(client_id: str | None) -> None:
 
 
 def ask_client_id(settings: Settings, known: str | None = None) -> str:
-    """Ask for the client ID."""
+    """Ask for the client ID.
+
+    Raises:
+        CommandFailed: Standard input has no more lines.
+        Cancelled: The operator pressed Ctrl-C.
+    """
     what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
-    return ask(f"{what} at {settings.provider.title}", known)
+    with _answered(_TYPE_IT):
+        return str(typer.prompt(printable(f"{what} at {settings.provider.title}"), default=known, err=True)).strip()
 
 
 def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:

@@ -9,7 +9,6 @@ import typer
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import InvalidSecretDocument, SecretNotFound
 from token_refresh_worker.bootstrap import revocation_sender
-from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.revoke import SendRevocation, revoke_grant
 from token_refresh_worker.cli.command import command
@@ -19,7 +18,7 @@ from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import read_clock, saying_where
 from token_refresh_worker.cli.membership import find_index, fleet_of, report_revoked
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import fields_table, message, output, show, text
+from token_refresh_worker.cli.screen import output, say_done, text
 from token_refresh_worker.cli.settings import settings_for, take_word
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
@@ -56,7 +55,7 @@ def revoke(
         context = replace(context, environment={**context.environment, **of_fleet})
     with saying_where(context):
         _check_fleet(context, fleet)
-        fields = fields_of(context.store().read(label=CURRENT))
+        fields = context.stored()
         context = take_word(context, fields, ask=not yes)
         settings = settings_for(context, fields)
         copy = _copy(context, settings)
@@ -109,7 +108,6 @@ def _revoked(version: SecretVersion | None) -> TokenSet | None:
 
 
 def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevocation:
-    """Give what sends the request to the profile's revocation endpoint."""
     provider = settings.provider
     if provider.request.grant is Grant.CLIENT_CREDENTIALS:
         raise CommandFailed(
@@ -146,17 +144,13 @@ def _report(context: Context, index: Index, settings: Settings, done: TokenSet) 
 
 def _show(context: Context, settings: Settings, done: TokenSet) -> None:
     revoked_at = done.document.revoked_at
-    output().print(text("Revoked: the secret holds no tokens.", "bold green"))
-    output().print(
-        fields_table(
-            [
-                ("secret", context.secret_id),
-                ("region", context.region),
-                ("provider", f"{settings.provider.title} ({settings.provider.host})"),
-                ("version", done.version_id),
-                ("revoked", utc(revoked_at) if revoked_at else None),
-                ("published copy", settings.published_secret_id),
-            ]
-        )
+    say_done(
+        "Revoked: the secret holds no tokens.",
+        ("secret", context.secret_id),
+        ("region", context.region),
+        ("provider", f"{settings.provider.title} ({settings.provider.host})"),
+        ("version", done.version_id),
+        ("revoked", utc(revoked_at) if revoked_at else None),
+        ("published copy", settings.published_secret_id),
+        then=("Runs send nothing. To see it: ", context.command("status")),
     )
-    show(output(), *message("Runs send nothing. To see it: ", context.command("status")))

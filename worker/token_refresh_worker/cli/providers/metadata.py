@@ -43,10 +43,8 @@ class Issuer:
     """What an authorization server says of itself (RFC 8414, OpenID Connect Discovery)."""
 
     issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    revocation_endpoint: str
-    """Empty where it names none."""
+    endpoints: Mapping[str, str]
+    """What tokens, codes and people are sent to, by the key of the document."""
     methods: tuple[AuthMethod, ...]
     """How a client may authenticate, the best first."""
     pkce: bool | None
@@ -55,16 +53,6 @@ class Issuer:
     """Whether each redirect carries `iss` (RFC 9207)."""
     scopes: tuple[str, ...]
     """Those that a refresh token needs."""
-
-    @property
-    def endpoints(self) -> dict[str, str]:
-        """What tokens, codes and people are sent to, by the key of the document."""
-        found = {
-            "authorization_endpoint": self.authorization_endpoint,
-            "token_endpoint": self.token_endpoint,
-            "revocation_endpoint": self.revocation_endpoint,
-        }
-        return {key: url for key, url in found.items() if url}
 
 
 def resource_places(url: str) -> list[str]:
@@ -120,12 +108,12 @@ def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
     methods = tuple(method for method in _METHODS if method in offered)
     if not methods:
         raise DocumentRefused(f"token_endpoint_auth_methods_supported has none of {', '.join(_METHODS)}")
+    endpoints = ["authorization_endpoint", "token_endpoint"]
+    endpoints += ["revocation_endpoint"] if "revocation_endpoint" in document else []
     challenges = _texts(document, "code_challenge_methods_supported")
     return Issuer(
         issuer=issuer,
-        authorization_endpoint=checked_url(document, "authorization_endpoint"),
-        token_endpoint=checked_url(document, "token_endpoint"),
-        revocation_endpoint=checked_url(document, "revocation_endpoint") if "revocation_endpoint" in document else "",
+        endpoints={key: checked_url(document, key) for key in endpoints},
         methods=methods,
         pkce=None if challenges is None else "S256" in challenges,
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
