@@ -115,11 +115,11 @@ class FleetParameters(CommonParameters):
             raise ParameterError("kms_key: the secrets are there already; give the ARN of the key that they have")
         self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)
         own = Path(self.own_profiles) if self.own_profiles else None
-        if self.provider is not None and self.provider not in profile_names(own):
-            raise ParameterError(
-                f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
-            )
         if self.provider is not None:
+            if self.provider not in profile_names(own):
+                raise ParameterError(
+                    f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
+                )
             self._check_default(load_provider(self.provider, own))
         if 0 < self.reserved_concurrency < self.concurrency:
             raise ParameterError(
@@ -197,29 +197,24 @@ class FleetParameters(CommonParameters):
     @property
     def dispatcher_variables(self) -> Mapping[str, str]:
         """Return what dispatcher and resync read from their environment, beside the queue."""
-        return {
-            "FLEET_NAME": self.fleet,
-            "CLAIM_TABLE": self.fleet,
+        return self._variables | {
             "FLEET_WRITES_PER_SECOND": str(self.writes_per_second),
             "FLEET_CONCURRENCY": str(self.concurrency),
-            **self._copy_variables,
         }
 
     @property
     def worker_variables(self) -> Mapping[str, str]:
         """Return what the worker reads from its environment."""
         variables = {
-            "FLEET_NAME": self.fleet,
-            "CLAIM_TABLE": self.fleet,
             "CLIENT_SECRET_ID": self.client_secret_id,
             "PROVIDER": self.provider,
             "EVENT_BUS": self.event_bus,
             "LOG_LEVEL": self.log_level,
-            **self._copy_variables,
         }
-        return {name: value for name, value in variables.items() if value is not None}
+        return self._variables | {name: value for name, value in variables.items() if value is not None}
 
     @property
-    def _copy_variables(self) -> Mapping[str, str]:
-        """Return where the copies are; the dispatcher reckons with their writes."""
-        return {"PUBLISHED_SECRET_ID": f"{self.published_under}{{secret}}"} if self.published_under else {}
+    def _variables(self) -> dict[str, str]:
+        """Return what all functions read; the dispatcher reckons with the writes of copies."""
+        copies = {"PUBLISHED_SECRET_ID": f"{self.published_under}{{secret}}"} if self.published_under else {}
+        return {"FLEET_NAME": self.fleet, "CLAIM_TABLE": self.fleet, **copies}

@@ -128,8 +128,10 @@ def retry(
     rows = {row.secret_arn: row for row in index.rows() if _is_wanted(row, state, pauses, now)}
     names = list(rows)
     if secrets:
-        known = {row.name: arn for arn, row in rows.items()} | {arn: arn for arn in rows}
-        names = [known.get(name, name) for name in _names(secrets)]
+        named: dict[str, list[str]] = {}
+        for arn, row in rows.items():  # two, where a secret was deleted and made again
+            named.setdefault(row.name, []).append(arn)
+        names = list(dict.fromkeys(arn for name in _names(secrets) for arn in named.get(name, [name])))
 
     def act(secret_arn: str) -> None:
         if secret_arn not in rows or not index.look_at(secret_arn, now):
@@ -194,32 +196,27 @@ def _for_each(context: Context, doing: str, names: Sequence[str], act: Callable[
     """Act on each secret, and give those that it worked for, and the exit status; one that fails keeps no other out."""
     done: list[str] = []
     code = 0
-    failed: dict[str, list[str]] = {}
+    failed: dict[type[TokenRefreshError], list[str]] = {}
     with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
         for number, (secret_id, error) in enumerate(in_lanes(names, act), 1):
             if error is None:
                 done.append(secret_id)
             else:
                 code = max(code, exit_code_of(error))
-                alike = failed.setdefault(type(error).__name__, [])
+                alike = failed.setdefault(type(error), [])
                 alike.append(secret_id)
                 # Missing ones are probably misspelt, all of them alike: whoever adds secrets creates none.
-                if not _is_missing(error) and len(alike) <= SHOWN_ALIKE:
+                if not isinstance(error, SecretNotFound) and len(alike) <= SHOWN_ALIKE:
                     context.complete(error)
                     show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
             advance(number, len(names))
     for kind, alike in failed.items():
-        of_kind, shown = (alike, 0) if kind == SecretNotFound.__name__ else (alike[SHOWN_ALIKE:], SHOWN_ALIKE)
-        if of_kind:
-            more = "more " * bool(shown)
-            what = f"{len(of_kind)} {more}failed with {kind} in {context.region}"
-            named = ", ".join(of_kind[:SHOWN_ALIKE]) + (" and others" if len(of_kind) > SHOWN_ALIKE else "")
+        shown = 0 if kind is SecretNotFound else SHOWN_ALIKE
+        if rest := alike[shown:]:
+            what = f"{len(rest)} {'more ' * bool(shown)}failed with {kind.__name__} in {context.region}"
+            named = ", ".join(rest[:SHOWN_ALIKE]) + (" and others" if len(rest) > SHOWN_ALIKE else "")
             errors().print(text(f"{what}: {named}. Check names, account and region.", "red"))
     return done, code
-
-
-def _is_missing(error: TokenRefreshError) -> bool:
-    return isinstance(error, SecretNotFound)
 
 
 def _say(done: Sequence[str], names: Sequence[str], what: str, code: int) -> int:
