@@ -87,16 +87,14 @@ def text(pattern: str, must_be: str, *, default: str | None = None) -> Reader:
     return read
 
 
-def required(reader: Reader, *, example: str) -> Reader:
-    """Read a value that has no default."""
+def required(reader: Reader, *, example: str = "", advice: str = "") -> Reader:
+    """Read a value that has no default; without it the error has the example, or longer advice."""
 
     def read(name: str, value: Any) -> Any:
         found = reader(name, value)
         if found is None:
-            raise ParameterError(
-                f'{name}: is required: write {name} = "{example}" into the deployment\'s file '
-                f"(cdk: -c {name}={example})"
-            )
+            line = f'write {name} = "{example}" into the deployment\'s file (cdk: -c {name}={example})'
+            raise ParameterError(f"{name}: is required{advice or f': {line}'}")
         return found
 
     return read

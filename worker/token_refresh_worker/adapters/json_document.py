@@ -92,8 +92,7 @@ def check_host(host: str, *, named: bool, addresses: Iterable[str]) -> None:
             read = ip_address(address.partition("%")[0])
         except ValueError:
             continue  # A name.
-        kind = _kind(read, named=named)
-        if kind:
+        if kind := _kind(read, named=named):
             raise DocumentRefused(f"the host {host} has {kind}")
 
 

@@ -17,7 +17,6 @@ import structlog
 from token_refresh.secret_value import MASK, SecretValue
 
 EVERYTHING: Final = "NOTSET"
-"""The level at which each line is written."""
 
 _WORDS: Final = ("token", "secret", "password", "authorization", "credential", "cookie", "body")
 _SPEAK_OF_SECRETS: Final = re.compile(  # client_secret, clientSecret, secret; but neither secret_id nor SecretId

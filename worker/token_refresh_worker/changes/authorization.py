@@ -22,17 +22,10 @@ from token_refresh_worker.providers.redirect import RedirectFormat
 from token_refresh_worker.providers.variables import fill, places
 from token_refresh_worker.stored.credentials import ClientCredentials
 
-_ERROR_CODES: Final = frozenset(
-    {
-        "access_denied",
-        "invalid_request",
-        "invalid_scope",
-        "server_error",
-        "temporarily_unavailable",
-        "unauthorized_client",
-        "unsupported_response_type",
-    }
-)  # RFC 6749 section 4.1.2.1
+_ERROR_CODES: Final = {  # RFC 6749 section 4.1.2.1
+    *("access_denied", "invalid_request", "invalid_scope", "server_error", "temporarily_unavailable"),
+    *("unauthorized_client", "unsupported_response_type"),
+}
 KEPT_VALUE: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,256}")
 """What a kept value of a redirect must be: an identifier, which fits into a URL as it is."""
 
@@ -78,7 +71,6 @@ class AuthorizationRequest:
     issuer: str | None = None
     """What the provider sends as `iss` (RFC 9207), where its profile says so."""
     token_host: str = ""
-    """The host of the token endpoint."""
     redirect: RedirectFormat = field(default_factory=RedirectFormat)
     known: Mapping[str, object] = field(default_factory=dict)
     """The provider's variables that the operator has named: a redirect may leave these out."""

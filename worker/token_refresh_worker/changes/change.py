@@ -24,7 +24,6 @@ WAIT_SECONDS: Final = 3.0
 """Runs that store something meanwhile, and stale reads, let a try fail: the next one reads again."""
 
 PROVIDER_KEY: Final = "provider"
-"""The key of the provider's name."""
 CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
 """The keys of client credentials beside the tokens, in both spellings."""
 

@@ -35,22 +35,12 @@ _DEEPEST: Final = 100
 
 
 @record
-class Field:
-    """One field of a kept response, without its value."""
-
-    pointer: str
-    """Where it is, as a JSON pointer (RFC 6901). `#2` is the second member of an object: its name is not shown."""
-    shape: str
-
-
-@record
 class KeptResponse:
     """A response that can't be read, as it is stored."""
 
     parts: Parts
     snapshot: Snapshot
     attempt: Attempt
-    """The attempt that brought it."""
     fields: object
     length_bytes: int
 
@@ -150,10 +140,12 @@ class KeptResponse:
         return value
 
 
-def shape_of(fields: object) -> list[Field]:
-    """List the fields of a response, each with what kind of value it has."""
-    found = (Field(pointer=pointer or "/", shape=_shape(value)) for pointer, value in _leaves(fields))
-    return list(islice(found, _MOST_FIELDS))
+def shape_of(fields: object) -> dict[str, str]:
+    """Say what kind of value each field of a response has, by its JSON pointer (RFC 6901).
+
+    `#2` is the second member of an object: its name is not shown.
+    """
+    return {pointer or "/": _shape(value) for pointer, value in islice(_leaves(fields), _MOST_FIELDS)}
 
 
 def _new_grant(parts: Parts) -> Advice:

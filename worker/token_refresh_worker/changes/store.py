@@ -203,8 +203,8 @@ def _refused(parts: Parts, failure: FailedRequest, again: str) -> ClientRejected
 def _shape_of(failure: FailedRequest) -> str:
     """Say what is in a response that may hold tokens, without a value: from that, a profile can be written."""
     raw = read_kept(failure.unread) if failure.unread else None
-    fields = [] if raw is None else shape_of(object_of(body_of(raw)))
-    return "".join(f"; {field.pointer}: {field.shape}" for field in fields)
+    fields = {} if raw is None else shape_of(object_of(body_of(raw)))
+    return "".join(f"; {pointer}: {shape}" for pointer, shape in fields.items())
 
 
 def base_document(fields: Mapping[str, object], client: ClientCredentials | None) -> TokenDocument:

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -105,17 +104,18 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     If there are none, they are asked for, and stored where runs read them. Before the browser opens, your permission to
     write is tried with a version without a token (label REFRESH_PROBE).
     """
-    tags = _read_tags(tag or ())
+    tags = _read_pairs("--tag", tag or (), may_be_empty=True)
+    variables = _read_pairs("--variable", variable or ())
     # Before the browser: a fleet that is not there must not cost a grant.
     index = find_index(context, fleet) if fleet else None
     copies = find_copies(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         own = copies.template if copies and copies.is_proven else ""
-        of_fleet = {"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own}
-        context = replace(context, environment={**context.environment, **of_fleet})
+        context = context.overlaid({"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own})
     version, creates = _find(context, create=create)
     context = take_word(context, fields_of(version), ask=not yes)
-    fields = with_provider_keys(context, fields_of(version), variable or ())
+    add = partial(with_provider, name=context.environment.get("PROVIDER"), variables=variables)
+    fields = add(fields_of(version))
     template = context.settings(**provider_variable(context, fields)).provider
     settings = settings_for(context, started(template, fields))
     repeated = [("--client-id", client_id), ("--client-file", client_file), ("--scope", scope), ("--fleet", fleet)]
@@ -146,7 +146,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         keeps_client=is_new and settings.client_secret_id is None,
         target=Target(
             known=fields_of(version),
-            change=lambda stored: with_provider_keys(context, stored, variable or ()),
+            change=add,
             create=partial(_create_secret, context, tags) if creates else None,
             judge=_judge_account(context, {} if another_account else template.account(fields_of(version)), ask=not yes),
         ),
@@ -187,11 +187,11 @@ def _find_redirect(
     )
 
 
-def _read_tags(given: Sequence[str]) -> list[tuple[str, str]]:
-    tags = [item.partition("=") for item in given]
-    if not all(key and equals for key, equals, _ in tags):
-        raise typer.BadParameter("--tag must be KEY=VALUE")
-    return [(key, value) for key, _, value in tags]
+def _read_pairs(option: str, given: Sequence[str], *, may_be_empty: bool = False) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    if not all(key and equals and (value or may_be_empty) for key, equals, value in pairs):
+        raise typer.BadParameter(f"{option} must be KEY=VALUE")
+    return {key: value for key, _, value in pairs}
 
 
 def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool]:
@@ -295,7 +295,7 @@ def _judge_account(context: Context, before: Account, *, ask: bool) -> Callable[
         try:
             check_account(before, found, is_complete=is_complete, again=("If it is to be that account: ", other))
         except AnotherAccount as differs:
-            if not (ask or agreed):
+            if not ask:
                 raise
             if not agreed:
                 _confirm_account(context, before, found, differs)
@@ -334,7 +334,7 @@ def _complete(context: Context, consent: Consent, redirect: Redirect) -> str:
     return authorized(context.secret_id, context.command("status"))
 
 
-def _create_secret(context: Context, tags: Sequence[tuple[str, str]], value: SecretValue) -> str:
+def _create_secret(context: Context, tags: Mapping[str, str], value: SecretValue) -> str:
     """Create the secret with its first version, and return that.
 
     Its tags are those that its name stands for by the convention {app}/{environment}/{service}, and those given.
@@ -351,22 +351,10 @@ def _create_secret(context: Context, tags: Sequence[tuple[str, str]], value: Sec
         SecretString=value.reveal(),
         Tags=[
             {"Key": key, "Value": text}
-            for key, text in sorted(({"managed-by": "token-refresh-worker"} | by_name | dict(tags)).items())
+            for key, text in sorted({"managed-by": "token-refresh-worker", **by_name, **tags}.items())
         ],
     )
     return version_id
-
-
-def with_provider_keys(context: Context, fields: Mapping[str, object], variables: Sequence[str]) -> dict[str, object]:
-    """Add the provider that was named, and its variables, to the keys of the token document.
-
-    Raises:
-        BadParameter: A variable is not KEY=VALUE.
-    """
-    pairs = [text.partition("=") for text in variables]
-    if not all(key and value for key, _, value in pairs):
-        raise typer.BadParameter("--variable must be KEY=VALUE")
-    return with_provider(fields, context.environment.get("PROVIDER"), {name: value for name, _, value in pairs})
 
 
 def _listen(context: Context, consent: Consent, *, browser: bool, timeout_seconds: int) -> None:

@@ -113,6 +113,10 @@ class Context:
             problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", self.function_name))
         raise problem
 
+    def overlaid(self, variables: Mapping[str, str]) -> "Context":
+        """Give the context with these variables in place of the environment's."""
+        return replace(self, environment={**self.environment, **variables})
+
     def as_deployed(self, variables: Mapping[str, str]) -> "Context":
         """Give the context with the settings of the deployed function.
 

@@ -15,7 +15,7 @@ from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, Deployme
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, Made
 
-_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
+ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 PUBLISHED, TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
 _OF_FUNCTION: Final = tuple(name for name in WORKER_VARIABLES[1:] if name not in {PUBLISHED, TABLE})
 _CHOOSE_PROVIDER: Final = ("PROVIDER", "TOKEN_ENDPOINT")
@@ -100,6 +100,6 @@ def _ask(context: Context, action: str, **members: Any) -> Mapping[str, Any]:
     if service != "secretsmanager" and not (own or context.has_all_of_aws):
         return {}  # Beside an emulator of Secrets Manager, the other services would be those of an account.
     try:
-        return context.ask(action, "tags", limits=_ONE_TRY, **members)
+        return context.ask(action, "tags", limits=ONE_TRY, **members)
     except TokenRefreshError:
         return {}

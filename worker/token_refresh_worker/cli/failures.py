@@ -67,12 +67,7 @@ def usage_fields() -> dict[str, Any]:
 def _fields(
     error_type: str, error: str, *, needs_person: bool = False, retry_at: datetime | None = None
 ) -> dict[str, Any]:
-    return {
-        "error_type": error_type,
-        "error": error,
-        "needs_person": needs_person,
-        "retry_at": iso_or_none(retry_at),
-    }
+    return {"error_type": error_type, "error": error, "needs_person": needs_person, "retry_at": iso_or_none(retry_at)}
 
 
 class Cancelled(Exception):  # noqa: N818 - what the operator wanted is not an error

@@ -10,7 +10,7 @@ from typing import Final
 
 from token_refresh.advice import Advice
 from token_refresh_worker.cli.around import around, doctor_of
-from token_refresh_worker.cli.finding import Finding, Health
+from token_refresh_worker.cli.finding import Finding, Health, failed
 from token_refresh_worker.cli.screen import one_line, relative
 from token_refresh_worker.cli.state import AttemptState, PastAttempt, SecretState
 from token_refresh_worker.core import steps
@@ -42,33 +42,32 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def say_next_step(state: SecretState) -> str:  # noqa: C901, PLR0911 - one for each kind of step
+_NEXT: Final = {
+    steps.Fresh: "sends nothing: no refresh is due",
+    steps.TokenUsed: "sends nothing: the refresh token was used",
+    steps.Locked: "sends nothing: KMS refuses the key of the tokens that follow",
+    steps.Unread: "sends nothing: a response that can't be read is kept",
+    steps.StoreKept: "stores the tokens that the claim table keeps",
+    steps.Promote: "makes the tokens current that an interrupted run received",
+    steps.Carry: "makes the tokens current that an interrupted run received",
+}
+
+
+def say_next_step(state: SecretState) -> str:
     """Say what the next scheduled run does."""
     match state.step:
-        case steps.Fresh():
-            return "sends nothing: no refresh is due"
         case steps.Wait(until, reason):
             return f"sends nothing until {utc(until)}: {reason.value}"
         case steps.Rejected(since, retry_at):
             return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
-        case steps.TokenUsed():
-            return "sends nothing: the refresh token was used"
-        case steps.Locked():
-            return "sends nothing: KMS refuses the key of the tokens that follow"
-        case steps.Unread():
-            return "sends nothing: a response that can't be read is kept"
         case steps.Hold(until=until):
             return f"sends nothing until {utc(until)}: the refresh token may have been redeemed"
         case steps.Mismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
-        case steps.StoreKept():
-            return "stores the tokens that the claim table keeps"
-        case steps.Promote() | steps.Carry():
-            return "makes the tokens current that an interrupted run received"
         case steps.Redeem():
             return "refreshes the tokens" if state.client_failure is None else "fails: it finds no client credentials"
-        case _:
-            return "starts the claim table again"
+        case step:
+            return _NEXT.get(type(step), "starts the claim table again")
 
 
 def explain_attempt(past: PastAttempt) -> str:
@@ -101,11 +100,9 @@ def _step(state: SecretState) -> Iterator[Finding]:
             )
         case steps.Locked(version_id):
             parts = state.context.run(state.settings).parts
-            failure = tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id))
-            yield Finding.broken(failure.facts, *failure.fix)
+            yield failed(tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id)))
         case steps.TokenUsed() as step:
-            dead = dead_grant(state.context.run(state.settings).parts.secret, step)
-            yield Finding.broken(dead.facts, *dead.fix)
+            yield failed(dead_grant(state.context.secret, step))
         case steps.Unread(since):
             yield Finding.broken(*_kept_response(state, since))
         case steps.Hold(since, until, claim_id):

@@ -3,28 +3,25 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from token_refresh.advice import Advice
 from token_refresh.aws.calls import CallFailed, call
-from token_refresh.aws.clients import CLIENTS, ClientLimits
+from token_refresh.aws.clients import CLIENTS
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import service_time
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.past import Past, list_versions
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.deployment import tags_in
+from token_refresh_worker.cli.deployment import ONE_TRY, tags_in
 from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import names_copy
 from token_refresh_worker.stored.published import is_published
 from token_refresh_worker.stored.tags import COPY_OF_TAG, PUBLISHED_FROM_TAG
-
-_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
 
 def read_clock(context: Context) -> datetime:
@@ -120,8 +117,8 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
         return
     advice: Advice = ("Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",)
     if source:
-        of_source = replace(context, environment={**context.environment, "TOKEN_SECRET_ID": source})
-        advice = "Run the command on the token secret: ", of_source.command(context.name)
+        of_source = context.overlaid({"TOKEN_SECRET_ID": source}).command(context.name)
+        advice = "Run the command on the token secret: ", of_source
     raise InvalidSecretDocument(
         f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
         "token",
@@ -140,7 +137,7 @@ def _published_from(context: Context) -> str | None:
 
 def _exists(context: Context, region: str) -> bool:
     try:
-        context.call("DescribeSecret", context.secret_id, limits=_ONE_TRY, region=region)
+        context.call("DescribeSecret", context.secret_id, limits=ONE_TRY, region=region)
     except TokenRefreshError:  # Denied, or a region that the account has not enabled.
         return False
     return True

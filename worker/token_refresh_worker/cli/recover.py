@@ -69,12 +69,12 @@ def recover(  # noqa: PLR0913 - its options
 def _list(context: Context, kept: KeptResponse, *, as_json: bool) -> None:
     fields, at = shape_of(kept.fields), kept.attempt.claimed_at
     if as_json:
-        shapes = [{"pointer": field.pointer, "shape": field.shape} for field in fields]
+        shapes = [{"pointer": pointer, "shape": shape} for pointer, shape in fields.items()]
         response = {"claim_id": kept.attempt.claim_id, "claimed_at": iso(at), "length_bytes": kept.length_bytes}
         print_json({"secret_id": context.secret_id, **response, "fields": shapes})
         return
     output().print(text(f"Response of {utc(at)}, {kept.length_bytes} bytes; no value is shown:"))
-    output().print(fields_table([(field.pointer, field.shape) for field in fields]))
+    output().print(fields_table(fields.items()))
     if not fields:
         output().print(text("It has no fields that can be pointed to."))
         show(output(), *message("Get a new grant: ", context.command("authorize")))

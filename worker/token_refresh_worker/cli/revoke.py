@@ -1,7 +1,6 @@
 """`token-refresh revoke`: end a grant at its provider, for good, and leave what says so."""
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -51,8 +50,7 @@ def revoke(
     index = find_index(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         copies = find_copies(context, fleet)  # What it is told of a revoked grant has no token: a tag suffices.
-        of_fleet = {"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": copies.template if copies else ""}
-        context = replace(context, environment={**context.environment, **of_fleet})
+        context = context.overlaid({"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": copies.template if copies else ""})
     with saying_where(context):
         _check_fleet(context, fleet)
         fields = context.stored()

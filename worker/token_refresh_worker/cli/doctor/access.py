@@ -40,7 +40,6 @@ _CLAIM: Final = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 _KEEP: Final = ("kms:Encrypt", "kms:Decrypt")
 
 _USES: Final = {"TOKEN_SECRET_ID": _REFRESH, "PUBLISHED_SECRET_ID": _REFRESH, "CLIENT_SECRET_ID": _READ}
-"""What a run does with each secret."""
 
 _OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "ArnLike": fnmatchcase,

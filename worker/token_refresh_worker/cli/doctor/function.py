@@ -81,8 +81,7 @@ def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check
 def _schedule(found: list[dict[str, Any]]) -> Finding:
     if not found:
         return Finding.broken("nothing schedules the function", "deploy its schedule: ", DEPLOY)
-    paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
-    if paused:
+    if paused := [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]:
         remedy = "remove schedule_enabled = false from the deployment's file, and deploy: "
         return Finding.attention(f"switched off: {', '.join(paused)}", remedy, DEPLOY)
     return Finding.healthy(f"{', '.join(schedule['Name'] for schedule in found)}, enabled")

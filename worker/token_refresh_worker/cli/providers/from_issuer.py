@@ -24,7 +24,6 @@ from token_refresh_worker.cli.providers.metadata import (
     AnotherResource,
     Issuer,
     Resource,
-    check_pkce,
     checked_url,
     issuer_places,
     read_issuer,
@@ -104,7 +103,8 @@ class _Search:
         self._check({"authorization server": issuer_url})
         for place, document in self._documents(issuer_places(issuer_url)):
             issuer = read_issuer(document, issuer_url)
-            check_pkce(issuer, resource)
+            if resource is not None and issuer.pkce is not True:
+                raise DocumentRefused("code_challenge_methods_supported lacks S256, which MCP wants of an issuer")
             self._check(issuer.endpoints)
             return profile_text(issuer, resource, title=host_of(self.url), source=place, today=datetime.now(UTC).date())
         raise DocumentRefused("; ".join(f"{place}: {why}" for place, why in self.missing.items()))

@@ -1,4 +1,7 @@
-"""Read the metadata of an issuer and of a protected resource, which anybody may have written. Nothing here sends."""
+"""Read the metadata of an issuer and of a protected resource, which anybody may have written. Nothing here sends.
+
+What is not valid, is another one's or can't be used is a `DocumentRefused`.
+"""
 
 import re
 from collections.abc import Mapping
@@ -82,7 +85,6 @@ def read_resource(document: Mapping[str, object], url: str, place: str) -> Resou
 
     Raises:
         AnotherResource: It is another resource's.
-        DocumentRefused: It is not valid.
     """
     resource = checked_url(document, "resource")
     # At the root a document may speak for the whole host.
@@ -95,11 +97,7 @@ def read_resource(document: Mapping[str, object], url: str, place: str) -> Resou
 
 
 def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
-    """Read the metadata of the issuer `url`.
-
-    Raises:
-        DocumentRefused: It is another issuer's, or not valid, or the issuer can't be used.
-    """
+    """Read the metadata of the issuer `url`."""
     issuer = checked_url(document, "issuer")
     if not _same(issuer, url):
         raise DocumentRefused(f"issuer is not {url}: the document is another issuer's (RFC 8414 section 3.3)")
@@ -121,27 +119,13 @@ def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
     )
 
 
-def check_pkce(issuer: Issuer, resource: Resource | None) -> None:
-    """Refuse an issuer without PKCE for an API: MCP wants it of each.
-
-    Raises:
-        DocumentRefused: Its metadata doesn't say that it takes challenges.
-    """
-    if resource is not None and issuer.pkce is not True:
-        raise DocumentRefused("code_challenge_methods_supported lacks S256, which MCP wants of an issuer")
-
-
 def _same(one: str, other: str) -> bool:
     """Compare identifiers; a slash at the end changes nothing about where their metadata is (RFC 8414 section 3.1)."""
     return one.removesuffix("/") == other.removesuffix("/")
 
 
 def checked_url(document: Mapping[str, object], key: str) -> str:
-    """Read a URL that anybody may have written.
-
-    Raises:
-        DocumentRefused: It is missing, or could not be an endpoint.
-    """
+    """Read a URL that anybody may have written."""
     value = document.get(key)
     if value is None:
         raise DocumentRefused(f"{key} is missing")

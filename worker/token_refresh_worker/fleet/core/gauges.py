@@ -121,12 +121,7 @@ HOUR: Final = timedelta(hours=1)
 
 
 def shares(
-    rows: Sequence[Row],
-    pauses: Pauses,
-    tombstones: Iterable[Tombstone],
-    *,
-    held_back: Collection[str],
-    now: datetime,
+    rows: Sequence[Row], pauses: Pauses, tombstones: Iterable[Tombstone], *, held_back: Collection[str], now: datetime
 ) -> dict[str, float]:
     """Return the metrics; `held_back` has the secrets that an open breaker of a host or a provider holds back."""
     living = [row for row in rows if row.is_living]
