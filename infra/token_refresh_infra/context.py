@@ -7,6 +7,7 @@ Values are text on a command line and typed in a file. Both are accepted.
 
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, get_type_hints
@@ -58,8 +59,13 @@ def names_of(cls: type) -> list[str]:
 
 def readers_of(cls: type) -> dict[str, "Reader | Each"]:
     """Return what reads each field of a parameters class."""
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints_of(cls)
     return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(cls)}
+
+
+@functools.cache  # they are asked for again with each template
+def _hints_of(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
