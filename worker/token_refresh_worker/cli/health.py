@@ -14,7 +14,9 @@ from token_refresh_worker.cli.finding import Finding, Health
 from token_refresh_worker.cli.screen import one_line, relative
 from token_refresh_worker.cli.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.pauses import pause_of
+from token_refresh_worker.core.plan import hold_unresolved_token
 from token_refresh_worker.core.schedule import lifetime_too_short, window_of
+from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
@@ -114,14 +116,8 @@ def _step(state: SecretState) -> Iterator[Finding]:
             yield Finding.broken(dead.facts, *dead.fix)
         case Unread(since):
             yield Finding.broken(*_kept_response(state, since))
-        case Hold(since, until, claim_id):
-            yield Finding.attention(
-                f"a refresh was started at {utc(since)}, and its result is unknown: the refresh token may have "
-                f"been redeemed. Runs wait until {utc(until)}",
-                *("wait, or authorize again: ", state.context.command("authorize")),
-                ". To send the token again now, which may make the provider revoke the grant: ",
-                state.context.command("refresh", "--resend", claim_id),
-            )
+        case Hold() as step:
+            yield _held(state, step)
         case StoreKept(kept):
             yield Finding.attention(
                 f"tokens arrived after {utc(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
@@ -135,6 +131,16 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "the next run makes them current; now: ",
                 state.context.command("refresh"),
             )
+
+
+def _held(state: SecretState, hold: Hold) -> Finding:
+    return Finding.attention(
+        f"a refresh was started at {utc(hold.since)}, and its result is unknown: the refresh token may have "
+        f"been redeemed. Runs wait until {utc(hold.until)}",
+        *("wait, or authorize again: ", state.context.command("authorize")),
+        ". To send the token again now, which may make the provider revoke the grant: ",
+        state.context.command("refresh", "--resend", hold.claim_id),
+    )
 
 
 def _kept_response(state: SecretState, since: datetime) -> tuple[str, *Advice]:
@@ -207,14 +213,28 @@ def _failed(state: SecretState) -> Iterator[Finding]:
     if not state.snapshot.on_version or isinstance(state.step, Hold | Unread | StoreKept | Promote | Carry | Mismatch):
         return
     newest = state.attempts[0]
-    if newest.result in _FAILED:
+    if isinstance(state.step, Fresh) and (hold := hold_unresolved_token(state.snapshot, RunState(), state.policy)):
+        yield _held(state, hold)  # As soon as a refresh is due, or is forced.
+    elif newest.result in _FAILED:
         attempt, fresh = newest.attempt, isinstance(state.step, Fresh)
         good = "the tokens are good, and a run refreshes them when they are due"
-        yield Finding.attention(
-            f"attempt {attempt.attempt_number} ({utc(attempt.claimed_at)}) failed: {explain_attempt(newest)}",
+        remedy: Advice = (
             f"{good if fresh else 'a later run tries again'}; to find the cause: ",
             state.context.command("doctor"),
         )
+        if newest.is_of_client:
+            remedy = client_remedy(state)
+        yield Finding.attention(
+            f"attempt {attempt.attempt_number} ({utc(attempt.claimed_at)}) failed: {explain_attempt(newest)}", *remedy
+        )
+
+
+def client_remedy(state: SecretState) -> Advice:
+    """Say what helps where the provider rejected the client: no later run mends that."""
+    return (
+        *("replace the client credentials, which takes no consent: ", state.context.command("client")),
+        *(". If they are right now: ", _force(state)),
+    )
 
 
 def _overdue(state: SecretState) -> Iterator[Finding]:
