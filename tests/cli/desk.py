@@ -60,7 +60,7 @@ class _Typed(io.StringIO):
         super().__init__(typed)
         self._screen = screen
 
-    def readline(self, size: int | None = -1, /) -> str:
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]  # as StringIO's
         page = _PAGE.search(self._screen.getvalue())
         return super().readline(-1 if size is None else size) or (f"{consent(page[0])}\n" if page else "")
 
@@ -261,9 +261,9 @@ class Desk:
         getattr(self.client, words[2].replace("-", "_"))(**members)
         return Ended(code=0, out="", err="")
 
-    def done(self, line: str, **variables: str) -> Ended:
+    def done(self, line: str) -> Ended:
         """Run a command that succeeds."""
-        ended = self.run(line, **variables)
+        ended = self.run(line)
         assert 0 == ended.code, f"{line}: {ended.screen}"
         return ended
 

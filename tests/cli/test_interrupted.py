@@ -17,6 +17,6 @@ from testbed.provider.authorization_server import AuthorizationServer
 @pytest.mark.parametrize("name", COMMANDS)
 def test_interrupted_after_a_write(cli: Cli, single_use: AuthorizationServer, tmp_path: Path, name: str) -> None:
     """The next operator sees the truth, and what is printed leads back: services read, and the grant lives."""
-    write = 1 if name in {"publish", "revoke"} else 2
+    write = 1 if name in {"pause", "publish", "resume", "revoke"} else 2
     with Desk(in_this_process(cli), single_use, tmp_path, table=COMMANDS[name].tables[-1], single_use=True) as desk:
         assert interrupt(name, write, signal.SIGINT, desk)
