@@ -31,6 +31,7 @@ from token_refresh.reader import TokenReader
 
 SECRET: Final = "shop/prod/upwork"
 PUBLISHED: Final = "shop/prod/upwork-published"
+CLIENT: Final = "shop/prod/client"
 TABLE: Final = "claims"
 REGION: Final = "eu-central-1"
 REDIRECT_URI: Final = "https://example.com/callback"

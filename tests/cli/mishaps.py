@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from cli.desk import PUBLISHED, REDIRECT_URI, REGION, SECRET, Desk, Run
+from cli.desk import CLIENT, PUBLISHED, REDIRECT_URI, REGION, SECRET, Desk, Run
 from cli.scene import Ended
 from stored.worlds import load, open_testbed
 from token_refresh.errors import TokenRefreshError
@@ -181,6 +181,33 @@ def _made_again(desk: Desk) -> None:
     desk.client.create_secret(Name=SECRET)
 
 
+def _denied_for_hours(desk: Desk) -> None:
+    """Each run fails before its claim, until somebody allows the action that it names."""
+    desk.denied = {"PutSecretValue"}
+    desk.pass_time(hours=17)
+    assert 2 == desk.run("refresh").code
+    desk.denied = set()
+
+
+def _in_a_client_secret(breaks: Callable[[Desk], object]) -> Callable[[Desk], None]:
+    def arise(desk: Desk) -> None:
+        desk.client.create_secret(Name=CLIENT, SecretString=desk.file.read_text())
+        desk.environment["CLIENT_SECRET_ID"] = CLIENT
+        breaks(desk)
+
+    return arise
+
+
+def _deleted(name: str) -> Callable[[Desk], None]:
+    return lambda desk: desk.client.delete_secret(SecretId=name)
+
+
+def _refreshed_beside(desk: Desk) -> None:
+    """A second refresher stores what it received."""
+    times = {name: desk.document[name] for name in ("expiresAt", "issuedAt")}
+    desk.authorized(**times)
+
+
 _NEWLINE: Final = "begins or ends with white space"
 _OVER: Final = "was overwritten at 20"
 
@@ -283,6 +310,29 @@ STATES: Final[dict[str, State]] = {
     ),
     "21 the expiry in seconds": State(arises=_in_seconds, says="expiresAt", repairs=("restore",)),
     "22 deleted for good and made again": State(arises=_made_again, says="has no value yet", repairs=("authorize",)),
+    "each run fails before its claim": State(
+        arises=_denied_for_hours, says="is overdue", status=1, doctor=0, repairs=("refresh",)
+    ),
+    "the client secret is deleted": State(
+        arises=_in_a_client_secret(_deleted(CLIENT)), says="marked for deletion", repairs=("restore-secret",)
+    ),
+    "the client secret is overwritten": State(
+        arises=_in_a_client_secret(lambda desk: desk.put("garbage", CLIENT)),
+        says="(CLIENT_SECRET_ID)",
+        repairs=("client",),
+    ),
+    "the published secret is deleted": State(
+        arises=_deleted(PUBLISHED),
+        says=f"secret {PUBLISHED} in {REGION} is marked for deletion",
+        repairs=("restore-secret",),
+        services="fail",
+    ),
+    "the token secret is deleted": State(
+        arises=_deleted(SECRET), says="marked for deletion", repairs=("restore-secret",)
+    ),
+    "a second refresher": State(
+        arises=_refreshed_beside, says="stored by something else", status=1, doctor=0, repairs=("authorize",)
+    ),
 }
 
 
