@@ -15,7 +15,12 @@ _FIRST_SHOWN = "plain handler"
 def demo() -> str:
     """Run `scripts/demo` and draw its contest."""
     began = datetime.now(UTC)
-    return drawn(excerpt(normalised(run([ROOT / "scripts" / "demo"]), began)), "scripts/demo")
+    return contest(run([ROOT / "scripts" / "demo"]), began)
+
+
+def contest(printed: str, began: datetime) -> str:
+    """Draw the contest of a demo that printed this in colour."""
+    return drawn(excerpt(normalised(printed, began)), "scripts/demo")
 
 
 def excerpt(printed: str) -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = 80
+COLOURS = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
+"""What makes a command print as for a terminal."""
 BEGAN = datetime(2026, 11, 24, 8, tzinfo=UTC)
 """The moment at which every capture says that it was made."""
 
@@ -31,9 +33,8 @@ _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str:
     """Return what a command printed, with the colours that a terminal gets."""
-    colours = {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
     done = subprocess.run(  # noqa: S603 - our own programs
-        command, cwd=ROOT, env={**os.environ, **(environment or {}), **colours}, stdout=subprocess.PIPE, check=False
+        command, cwd=ROOT, env={**os.environ, **(environment or {}), **COLOURS}, stdout=subprocess.PIPE, check=False
     )
     return done.stdout.decode()
 

@@ -75,7 +75,7 @@ class Fault:
         late = self.seen - self.nth
         return late >= 0 and (self.times is None or late < self.times)
 
-    def wait(self, timeout_seconds: float = 30.0) -> None:
+    def wait(self, timeout_seconds: float = 120.0) -> None:
         """Return once the fault has acted: for a hold or a delay, once the call stands still.
 
         Raises:

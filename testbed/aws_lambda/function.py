@@ -88,7 +88,7 @@ class Function:
             raise
         return self
 
-    def wait_until_ready(self, timeout_seconds: float = 30) -> Self:
+    def wait_until_ready(self, timeout_seconds: float = 120) -> Self:
         """Wait until the cold start is over: the process asks for an event, or has failed to load the handler."""
         if not self._api.initialized.wait(timeout_seconds):
             raise TimeoutError(f"the function was not ready within {timeout_seconds} s")

@@ -77,7 +77,7 @@ class TokenEndpoint(LoopbackServer):
         with self._lock:
             self._scripts.extend(to_play)
 
-    def wait_until_held(self, timeout_seconds: float = 30) -> None:
+    def wait_until_held(self, timeout_seconds: float = 120) -> None:
         """Wait until a request has come to the point where its script holds it."""
         if not self._held.acquire(timeout=timeout_seconds):
             raise TimeoutError(f"no request was held within {timeout_seconds} s")

@@ -346,7 +346,8 @@ def test_an_interrupted_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
-    command = ["sh", "-c", f"trap 'echo ended >{tmp_path}/noted; exit' INT; echo begun; sleep 30"]
+    waits = "while :; do sleep 0.1; done"  # a signal that comes just before one sleep is seen after it
+    command = ["sh", "-c", f"trap 'echo ended >{tmp_path}/noted; exit' INT; echo begun; {waits}"]
 
     with pytest.raises(KeyboardInterrupt):
         stacks.carried_out(command, stdout=subprocess.PIPE)

@@ -22,12 +22,11 @@ def consent(world: World, expected: Account) -> Consent:
     return Consent(
         authorization=AuthorizationRequest(
             endpoint="https://example.com/authorize",
-            client_id="client",
+            client=ClientCredentials(client_id="client", client_secret=SecretValue("client-secret")),
             redirect_uri="https://example.com/callback",
             scope=None,
             pkce=True,
         ),
-        client=ClientCredentials(client_id="client", client_secret=SecretValue("client-secret")),
         target=Target(
             known=fields_of(world.store.read(label=CURRENT)),
             change=dict,

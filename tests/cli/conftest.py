@@ -103,7 +103,7 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
             cwd=tmp_path,
             encoding="utf-8",
             dimensions=(40, 160),
-            timeout=30,
+            timeout=120,
             # A test run in the background of a script ignores SIGINT, and so would what it starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )

@@ -11,8 +11,9 @@ from run.world import Killed, World
 from testbed.builders import origin, policy
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.changes.past import Past, TokenFate, list_versions
-from token_refresh_worker.changes.restore import Verdict, judge
+from token_refresh_worker.changes.restore import judge
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.request import TokenRequest
@@ -78,10 +79,14 @@ class Secret(World):
         past = self.past()
         return past.fate_of_token(past.snapshots[version_id])[0]
 
-    def verdict(self, version_id: str = FIRST) -> Verdict:
+    def refusal(self, version_id: str = FIRST) -> str:
         past = self.past()
         snapshot = past.snapshot(past.versions[version_id])
-        return judge(past, snapshot, plan(snapshot, RunState(), self.policy), self.policy)
+        try:
+            judge(past, snapshot, plan(snapshot, RunState(), self.policy), self.policy)
+        except ChangeFailed as refused:
+            return refused.what
+        return ""
 
     def refused(self, version_id: str = FIRST) -> bool:
-        return not self.verdict(version_id).is_safe
+        return self.refusal(version_id) != ""

@@ -19,6 +19,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, Redirect
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.providers.redirect import RedirectFormat, RedirectVariable
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 DATA_CENTERS = RedirectVariable(parameter="location", start="com", values={"us": "com", "eu": "eu"})
 HOSTILE = ("evil.example", "https://evil.example", "eu/../evil", "eu@evil.example", "EU", "com", "")
@@ -50,13 +51,12 @@ on = 2026-11-29
 def request(*, known: tuple[str, ...] = (), signs: bool = True, **redirect: Any) -> AuthorizationRequest:
     return AuthorizationRequest(
         endpoint="https://login.example.com/authorize",
-        client_id="me",
+        client=ClientCredentials(client_id="me", client_secret=SecretValue("hush") if signs else None),
         redirect_uri="https://app.example.com/callback",
         scope=None,
         pkce=True,
         redirect=RedirectFormat(**redirect),
         known=dict.fromkeys(known),
-        client_secret=SecretValue("hush") if signs else None,
     )
 
 
@@ -311,8 +311,9 @@ def test_the_tutorials_line_for_quickbooks(
     with AuthorizationServer(redirect_uris=(uri,)) as server:
         client_id, client_secret = server.client()
         client_file.write_text(json.dumps({"clientId": client_id, "clientSecret": client_secret}))
+        client = ClientCredentials(client_id=client_id, client_secret=SecretValue(client_secret))
         asked = AuthorizationRequest(
-            endpoint=server.authorization_endpoint, client_id=client_id, redirect_uri=uri, scope=None, pkce=True
+            endpoint=server.authorization_endpoint, client=client, redirect_uri=uri, scope=None, pkce=True
         )
         words = line.replace("client.json", str(client_file)).split()[2:]
         settings = {"TOKEN_ENDPOINT": server.token_endpoint, "AUTHORIZATION_ENDPOINT": server.authorization_endpoint}

@@ -11,6 +11,7 @@ from cli.scene import Cli
 from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, build_authorization
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.providers.loader import read_profile
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 PROFILE = """
 title = "Tenants"
@@ -32,7 +33,7 @@ on = 2026-11-27
 def request(issuer: str | None = None) -> AuthorizationRequest:
     return AuthorizationRequest(
         endpoint="https://login.example.com/authorize",
-        client_id="me",
+        client=ClientCredentials(client_id="me", client_secret=None),
         redirect_uri="http://127.0.0.1/callback",
         scope=None,
         pkce=True,
@@ -96,7 +97,7 @@ def test_the_profiles_issuer_is_filled(tmp_path: Path) -> None:
         return build_authorization(
             provider,
             {"providerVariables": {"tenant": "acme"}},
-            client_id="me",
+            client=ClientCredentials(client_id="me", client_secret=None),
             redirect_uri="http://127.0.0.1/callback",
             endpoint=endpoint,
             scope=None,

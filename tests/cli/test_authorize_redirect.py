@@ -26,6 +26,7 @@ from token_refresh_worker.changes.authorization import AuthorizationRequest, Red
 from token_refresh_worker.cli import redirect
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.redirect import RedirectServer
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 
 def test_foreign_visits(
@@ -137,7 +138,7 @@ def waiting(free_port: int, clock: FakeClock) -> Iterator[tuple[int, Thread, lis
     """A redirect server that waits for two seconds, and how the wait ended."""
     authorization = AuthorizationRequest(
         endpoint="https://example.com/authorize",
-        client_id="me",
+        client=ClientCredentials(client_id="me", client_secret=None),
         redirect_uri=f"http://127.0.0.1:{free_port}/callback",
         scope=None,
         pkce=True,
@@ -175,7 +176,7 @@ class Listening:
 def _listening(port: int, clock: FakeClock, host: str = "127.0.0.1") -> Iterator[Listening]:
     authorization = AuthorizationRequest(
         endpoint="https://example.com/authorize",
-        client_id="me",
+        client=ClientCredentials(client_id="me", client_secret=None),
         redirect_uri=f"http://{host}:{port}/callback",
         scope=None,
         pkce=True,

@@ -11,7 +11,8 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
-from token_refresh_worker.cli.failures import EX_INTERRUPTED
+from token_refresh_worker.cli.failures import EX_INTERRUPTED, Cancelled
+from token_refresh_worker.cli.prompts import ask_secret
 
 COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
 
@@ -198,6 +199,22 @@ def test_without_the_extra(environment: dict[str, str]) -> None:
     assert (69, "") == (ended.returncode, ended.stdout)
     assert f"{sys.executable} -m pip install rich typer" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_hidden_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a terminal a secret is asked for without an echo, and Ctrl-C there is no empty line."""
+
+    def interrupted(_question: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda _question: " pasted ")
+    assert "pasted" == ask_secret("Client secret").reveal()
+
+    monkeypatch.setattr("getpass.getpass", interrupted)
+    with pytest.raises(Cancelled) as ended:
+        ask_secret("Client secret")
+    assert EX_INTERRUPTED == ended.value.exit_code
 
 
 def test_ctrl_c_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,26 +104,41 @@ def test_every_command_ends_with_one_object(cli: Cli, tokens: Tokens, line: str,
     assert ended.err or line.startswith("status")
 
 
-def test_watched_as_json(
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watched_as_json(cli: Cli, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--watch --json` prints one object a line, an error included, until Ctrl-C."""
     tokens.store(expires_in=DAY)
 
-    class Ticks(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            del timeout
-            garbled = "garbage" in store.secrets.snapshot()[0].versions[-1].value
-            tokens.put("garbage")
-            return garbled
-
-    monkeypatch.setattr("token_refresh_worker.cli.status.threading", SimpleNamespace(Event=Ticks))
+    changes = iter([lambda: tokens.put("garbage")])
+    monkeypatch.setattr("token_refresh_worker.cli.status.threading", changing(changes))
     before = signal.getsignal(signal.SIGINT)
     ended = cli("status", "--json", "--watch")
 
     healths = [json.loads(line)["health"] for line in ended.out.splitlines()]
     assert (2, ["healthy", "broken"]) == (ended.code, healths)
     assert before == signal.getsignal(signal.SIGINT)
+
+
+def test_watched(cli: Cli, tokens: Tokens, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--watch` follows what changes, and goes on after an error, until Ctrl-C: its code is the last status."""
+    tokens.store(expires_in=DAY)
+    changes = iter([lambda: tokens.put("garbage"), lambda: store.fault("deny", "GetSecretValue", times=None)])
+    monkeypatch.setattr("token_refresh_worker.cli.status.threading", changing(changes))
+
+    ended = cli("status", "--watch")
+
+    assert (3, True) == (ended.code, "SecretAccessDenied" in ended.out)
+
+
+def changing(changes: Iterator[Callable[[], object]]) -> SimpleNamespace:
+    """A clock whose every tick changes something; after them comes Ctrl-C."""
+
+    class Ticks(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            del timeout
+            change = next(changes, None)
+            return change is None or bool(change() and False)
+
+    return SimpleNamespace(Event=Ticks)
 
 
 def test_who_has_to_act() -> None:

@@ -63,6 +63,19 @@ def test_held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     assert "no response" in ended.screen
 
 
+def test_a_lost_response_while_the_tokens_are_fresh(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A refresh token that may be used is not called good, however long the access token lives."""
+    tokens.store(expires_in=DAY)
+    endpoint.play(script.close(commit=True))
+    cli("refresh", "--force", **SINGLE_USE)
+
+    ended = cli("status", **SINGLE_USE)
+
+    assert (1, False) == (ended.code, "the tokens are good" in ended.screen)
+    assert "the refresh token may have been redeemed. Runs wait until" in ended.screen
+    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
+
+
 def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
     """A failed attempt needs attention, with the provider's error code; the second makes the next one wait."""
     tokens.store(expires_in=7 * HOUR)

@@ -81,21 +81,6 @@ def test_watch(terminal: Terminal, tokens: Tokens) -> None:
     assert 2 == child.exitstatus
 
 
-def test_watch_goes_on(terminal: Terminal, tokens: Tokens, store: Any) -> None:
-    """A health that is unknown for a while is reported, and the watch goes on."""
-    tokens.store(expires_in=timedelta(days=1))
-
-    child = terminal("status", "--watch", "--interval=1")
-    child.expect("HEALTHY")
-    store.fault("deny", "GetSecretValue", times=None)
-    child.expect("SecretAccessDenied")
-    child.sendintr()
-    child.expect(pexpect.EOF)
-    child.wait()
-
-    assert 3 == child.exitstatus
-
-
 @pytest.fixture
 def asked(
     tokens: Tokens, store: SecretsManagerServer, provider: AuthorizationServer, environment: dict[str, str]

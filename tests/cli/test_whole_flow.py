@@ -66,7 +66,7 @@ class Operator:
             self._browser.get(url)
             self._browser.find_element(By.NAME, "allow").click()
             WebDriverWait(self._browser, 30).until(lambda browser: "Authorized" in browser.title)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=120)
             self.output += url + out + err
         assert 0 == process.returncode
         return str(self._browser.find_element(By.TAG_NAME, "main").text)

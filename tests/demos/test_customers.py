@@ -54,7 +54,7 @@ class Shell:
             expected,
             sum(expected.values()),
         ):
-            time.sleep(0.5)
+            time.sleep(2)
             found = json.loads(self.run("token-refresh fleet status --fleet prod --json")[1])
         return found
 

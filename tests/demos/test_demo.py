@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ from demos.account import Account
 from demos.demo import play
 from demos.report import Report
 from demos.story import STORY
+from pages import captures
+from pages.pictures import FOLDER
+from pages.terminal import COLOURS, COLUMNS, plain
 from playing import DEMO, NO_AWS, demo, handler_of
 from testbed.aws_lambda.function import Function
 
@@ -73,11 +77,13 @@ def test_story() -> None:
 
 def test_contest_where_tokens_work_once() -> None:
     """By default 40 lines of 80 columns: who keeps the grant through eight events, and what the words mean."""
-    played = demo(**NO_AWS, COLUMNS="80")
+    began = datetime.now(UTC)
+    played = demo(**NO_AWS, **COLOURS)
 
     assert (0, "") == (played.returncode, played.stderr)
-    assert len(played.stdout.splitlines()) <= 40
-    words = " ".join(played.stdout.split())
+    assert (FOLDER / "demo.svg").read_text() == captures.contest(played.stdout, began), "run: scripts/pictures demo.svg"
+    assert (80, True) == (COLUMNS, len(played.stdout.splitlines()) <= 40)
+    words = " ".join(plain(played.stdout).split())
     for name in ("straightforward", "careful"):
         handler = ROOT / "scripts" / "benchmarks" / "handlers" / f"{name}.py"
         assert f" ({len(handler.read_text().splitlines())} lines)" in words
@@ -86,7 +92,7 @@ def test_contest_where_tokens_work_once() -> None:
     assert "plain handler 7 (10), careful handler 6 (6), this worker 0 (0)." in words
     assert "after 6 events with a careful handler, after 2 with this worker." in words
     assert words.index("a claim first, a version of the secret") < words.index("kept: runs go on.")
-    assert [] == re.findall(r"[A-Za-z0-9_-]{30,}", played.stdout)
+    assert [] == re.findall(r"[A-Za-z0-9_-]{30,}", words)
 
 
 def test_contest_at_upwork() -> None:

@@ -48,7 +48,7 @@ def clone(tmp_path: Path) -> Path:
 
 def terminal(clone: Path, *command: str) -> Any:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    return pexpect.spawn(command[0], [*command[1:]], cwd=str(clone), env=environment, encoding="utf-8", timeout=60)
+    return pexpect.spawn(command[0], [*command[1:]], cwd=str(clone), env=environment, encoding="utf-8", timeout=180)
 
 
 def test_an_interrupted_installation_is_repaired(clone: Path) -> None:

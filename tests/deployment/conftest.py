@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,16 @@ class World:
         response = self.store.client().get_secret_value(SecretId=self.stack.outputs[output], VersionStage="AWSCURRENT")
         document: dict[str, Any] = json.loads(response["SecretString"])
         return document
+
+    def bring_forward(self) -> tuple[str, str]:
+        """Let the schedule start the function in a second, rather than in its time; return what was deployed."""
+        scheduler: Any = self.stack.emulator.client("scheduler")
+        name = self.stack.outputs["ScheduleName"]
+        deployed = scheduler.get_schedule(Name=name, GroupName=name)
+        soon = datetime.now(UTC) + timedelta(seconds=1)
+        kept = {key: deployed[key] for key in ("Name", "GroupName", "State", "FlexibleTimeWindow", "Target")}
+        scheduler.update_schedule(**kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})")
+        return deployed["ScheduleExpression"], deployed["State"]
 
     def was_refreshed(self) -> bool:
         """Whether the provider was asked, and its tokens are current and published."""

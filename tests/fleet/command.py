@@ -8,7 +8,8 @@ from typer.testing import CliRunner, Result
 
 from fleet.rows import failed, row, seen
 from token_refresh_worker.cli.app import app
-from token_refresh_worker.fleet.core.row import Pause, Row, State
+from token_refresh_worker.cli.fleet.view import View, select
+from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 
 NOW = datetime.now(UTC)
 
@@ -34,6 +35,11 @@ def late(name: str) -> Row:
 
 def dead(name: str) -> Row:
     return row(name, provider="hubspot", found=failed("ReauthorizationRequired", at=NOW, state=State.REAUTHORIZE))
+
+
+def view_of(rows: list[Row], *, now: datetime = NOW) -> View:
+    members = select(rows, Pauses(), now)
+    return View(fleet="prod", region="eu-central-1", members=members, pauses=Pauses(), now=now)
 
 
 def tagged_secret(name: str, **tags: str) -> str:

@@ -1,6 +1,7 @@
 """`token-refresh fleet add`, `remove`, `retry` and `resync`: who is in a fleet, and who is looked at now."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 from unittest.mock import patch
@@ -165,6 +166,7 @@ def test_retry(index: TableIndex) -> None:
     rejected = failed("ReauthorizationRequired", at=NOW, state=State.REAUTHORIZE)
     for name, found in {"broken": broken, "kept": kept, "rejected": rejected}.items():
         index.add(row(name, next_at=NOW + HOUR, found=found))
+    again = replace(healthy("fine"), secret_arn=arn("fine").replace("AbCdEf", "GhIjKl"))
     index.add(late("late"))
     index.add(healthy("fine"))
     index.pause(IN_FORCE, secret_arn=arn("kept"))
@@ -180,6 +182,8 @@ def test_retry(index: TableIndex) -> None:
     assert "1 of 1" in run("retry", "fine").stdout
     assert {"broken", "kept", "fine"} == due()
     assert "5 of 5" in run("retry", "--state", "all").stdout
+    index.add(again)
+    assert "2 of 2" in run("retry", "fine").stdout, "a secret that was deleted and made again has two rows"
     assert (2, True) == ((other := run("retry", "stranger")).exit_code, "not in fleet prod" in other.stderr)
     assert 0 != run("retry").exit_code
 

@@ -11,16 +11,15 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run
+from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run, view_of
 from fleet.rows import HOST, arn, failed, row, seen
 from fleet.rows import rows as rows_of
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.app import app
 from token_refresh_worker.cli.fleet.status import lay_out
-from token_refresh_worker.cli.fleet.view import select
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import message_id
-from token_refresh_worker.fleet.core.row import Pauses, Row, State
+from token_refresh_worker.fleet.core.row import Row, State
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,7 @@ def _kinds(error: type[TokenRefreshError]) -> set[type[TokenRefreshError]]:
 def test_a_large_fleet() -> None:
     """Of 10,000 rows `status` prints the summary and the 20 most urgent; it counts the rest."""
     rows = [healthy(str(number)) for number in range(9_999)] + [late("late/1")]
-    view = select(rows, Pauses(), fleet="prod", region="eu-central-1", now=NOW, provider=None, state=None)
+    view = view_of(rows)
     console = Console(width=80, file=StringIO())
     console.print(*lay_out(view, limit=20), sep="\n")
 
@@ -261,7 +260,7 @@ def test_pauses_are_shown(index: TableIndex) -> None:
 def test_many_pauses_are_cut() -> None:
     """Of 21 pauses `status` shows 20, and says how to list the others."""
     rows = [replace(healthy(str(number)), pause=IN_FORCE) for number in range(21)]
-    view = select(rows, Pauses(), fleet="prod", region="eu-central-1", now=NOW, provider=None, state=None)
+    view = view_of(rows)
     console = Console(width=80, file=StringIO())
     console.print(*lay_out(view, limit=0), sep="\n")
 

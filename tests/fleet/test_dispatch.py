@@ -184,6 +184,17 @@ def test_the_store_refuses() -> None:
     assert 1 == len(handed(decide(of(rows(30), store_refuses=True), NOW)))
 
 
+def test_the_store_is_probed_at_no_dead_host() -> None:
+    """A refused secret whose host has an open breaker is no probe of the store: its run may send a request there."""
+    found = seen(error_type="TokenEndpointUnavailable", at=NOW - MINUTE, refused_at=NOW - HOUR)
+    refused = [row(f"r/{n}", provider="dead", found=found) for n in range(4)]
+
+    decision = decide(of([*refused, *rows(30)], store_refuses=True), NOW)
+
+    assert {STORE, f"dead/{HOST}"} == decision.breakers.keys()
+    assert ["xero"] == [name.partition("/")[0] for name in handed(decision)]
+
+
 def test_three_locked_secrets_hold_up_no_new_fleet() -> None:
     """Where the only other secrets are new, one is read, so that the next minute can show that the store is back."""
     locked = [row(f"r/{n}", found=seen(error_type="TokensKept", refused_at=NOW - HOUR)) for n in range(3)]

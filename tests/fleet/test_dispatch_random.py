@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from examples import UNHURRIED
+from fleet.command import view_of
 from fleet.rows import arn, failed, ran, ran_into, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.cli.fleet.status import lay_out
-from token_refresh_worker.cli.fleet.view import as_fields, select
+from token_refresh_worker.cli.fleet.view import as_fields
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.breaker import lanes_of
 from token_refresh_worker.fleet.core.dispatch import decide, message_id, scheduled_under
@@ -122,7 +123,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
 
     assert [] == exceeded(fleet, decision)
     assert len(rows) == measure(fleet, decision, now).fleet["Size"]
-    members = select(rows, Pauses(), fleet="prod", region="eu-central-1", now=now, provider=None, state=None)
+    members = view_of(rows, now=now)
     assert lay_out(members, limit=len(rows))
     assert json.dumps(as_fields(members))
     for found, end in itertools.product(rows, ENDS):

@@ -8,7 +8,7 @@ from pathlib import Path
 from token_refresh import webhooks
 
 FOLDER = Path(webhooks.__file__).parent
-PURE = [FOLDER / f"{name}.py" for name in ("about", "delivery", "headers", "scheme", "verify")]
+PURE = [FOLDER / f"{name}.py" for name in ("about", "delivery", "headers", "scheme")]
 PURE += (FOLDER / "senders").glob("*.py")
 LIBRARIES = {"base64", "binascii", "collections", "dataclasses", "datetime", "hashlib", "hmac", "json", "re", "typing"}
 

@@ -90,6 +90,13 @@ def test_several_signatures() -> None:
 
 
 @pytest.mark.parametrize("kind", SENDERS)
+def test_a_receiver_for_several_senders(kind: str) -> None:
+    """Each sender has its own path, and its own variable for its signing secret."""
+    scheme = SENDERS[kind]
+    assert (f"/webhooks/{kind}", f"{kind.upper()}_WEBHOOK_SECRET_ID") == (scheme.path, scheme.variable)
+
+
+@pytest.mark.parametrize("kind", SENDERS)
 def test_headers_in_any_case(kind: str) -> None:
     """The names of headers are the same in any case."""
     request = sent(kind)

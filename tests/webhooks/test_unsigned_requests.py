@@ -44,7 +44,7 @@ def test_too_large_once_it_is_bytes(setting: Setting, monkeypatch: pytest.Monkey
     """Text whose characters take several bytes each is refused by its bytes, before it is hashed."""
     receiver = Receiver(setting.routes, deliver_to=Limited(setting))
     request = sent("github", "ü".encode() * (LIMIT - 1))
-    monkeypatch.setattr("token_refresh.webhooks.verify.hmac", None)  # whoever hashes it fails
+    monkeypatch.setattr("token_refresh.webhooks.scheme.hmac", None)  # whoever hashes it fails
 
     assert 413 == receiver.handle(http_v2("POST", "/webhooks/github", request.headers, request.body))["statusCode"]
     assert (0, []) == (setting.secrets["github"].lookups, setting.delivered)

@@ -185,7 +185,7 @@ def test_all_signatures_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     request = sent("stripe", secret="new")
     header = request.headers["Stripe-Signature"]
     request = Sent(headers={"Stripe-Signature": f"{header},v1={'0' * 64},v1={'1' * 64}"}, body=request.body)
-    monkeypatch.setattr("token_refresh.webhooks.verify.hmac.compare_digest", compare)
+    monkeypatch.setattr("token_refresh.webhooks.scheme.hmac.compare_digest", compare)
     assert "current" == sync(verifier_of("stripe", FakeSecret("new", "old")), request).verified_with.stage
     assert (6, 1) == (len(compared), sum(compared))
 

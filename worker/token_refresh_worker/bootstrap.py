@@ -1,4 +1,8 @@
-"""The composition root: which adapters a run acts with. Nothing else knows them all."""
+"""The composition root: which adapters a run acts with. Nothing else knows them all.
+
+Without a region, or where the AWS configuration or a proxy variable can't be used, there is no client: whatever needs
+one raises `ConfigurationError`.
+"""
 
 import math
 import secrets
@@ -26,14 +30,7 @@ from token_refresh_worker.run.credentials import find_credentials, previous_cred
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
-from token_refresh_worker.run.ports import (
-    Bus,
-    ClaimStore,
-    Clock,
-    Deadline,
-    Log,
-    TokenKeeper,
-)
+from token_refresh_worker.run.ports import Bus, ClaimStore, Clock, Deadline, Log, TokenKeeper
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
 
@@ -73,16 +70,8 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
 ) -> Run:
     """Put a run together.
 
-    Args:
-        settings: The configuration.
-        trigger: What is asked of the run.
-        clock: The stopwatch that bounds it.
-        log: Where it logs.
-        time_left_seconds: How long its process may still live.
-        client: Makes the client of an AWS service; by default for the AWS configuration of this process.
-
-    Raises:
-        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    Its process may still live for `time_left_seconds`. `client` makes the client of an AWS service, by default for the
+    AWS configuration of this process.
     """
     secret_id = settings.token_secret_id  # not the event's: it may name the secret by its ARN
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
@@ -126,11 +115,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
 
 
 def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadline, client: MakeClient) -> ClaimStore:
-    """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself.
-
-    Raises:
-        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
-    """
+    """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself."""
     if settings.claim_table is None:
         return VersionClaims(store)
     # Asked at each call: the complete ARN is known once the secret was read.
@@ -186,11 +171,7 @@ def open_bus(name: str) -> Bus:
 
 
 def aws_client(service: str, *, region: str | None = None, limits: ClientLimits = RUN_LIMITS) -> Any:
-    """Give a client, by default for a run; see `Clients.get`.
-
-    Raises:
-        ConfigurationError: As for `Clients.get`, or the environment names a proxy that can't be used.
-    """
+    """Give a client, by default for a run; see `Clients.get`."""
     client = CLIENTS.get(service, limits=limits, region=region)
     find_proxy(client.meta.endpoint_url)  # botocore calls a malformed one an outage, and tries again
     return client

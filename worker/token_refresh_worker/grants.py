@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import wraps
 from traceback import clear_frames
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -74,7 +74,6 @@ from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings, Variable, names_copy, read_settings
-from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.published import is_published
 
 __all__ = [
@@ -136,12 +135,23 @@ class _Opened:
     """A secret of which a grant is to be stored."""
 
     secret: SecretName
+    environment: Mapping[str, str]
+    provider: str | None
+    variables: Mapping[str, str]
     read_at: datetime | None
     """The service's clock; None where the secret is empty."""
     known: dict[str, object]
-    change: Callable[[Mapping[str, object]], dict[str, object]]
-    settings: Callable[[Mapping[str, object]], Settings]
-    """Reads the settings that fit a token document."""
+
+    def change(self, fields: Mapping[str, object]) -> dict[str, object]:
+        return with_provider(fields, self.provider, self.variables)
+
+    def settings(self, fields: Mapping[str, object]) -> Settings:
+        """Read the settings that fit a token document."""
+        # The log is the application's.
+        given = {**self.environment, "TOKEN_SECRET_ID": self.secret.secret_id, "LOG_LEVEL": ""}
+        given |= {"PROVIDER": self.provider} if self.provider else named_provider(given, fields, lambda: self.secret)
+        given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
+        return read_settings(given)
 
     @property
     def template(self) -> Provider:
@@ -149,18 +159,13 @@ class _Opened:
         return self.settings(self.change(self.known)).provider
 
     def target(self, expect: Expected | None, confirm: Confirm | None) -> Target:
-        """Say where the grant goes, and whose it must be: what is expected, else what the secret holds.
-
-        Raises:
-            ConfigurationError: Neither is there, and nobody is asked; or nobody could find it out.
-        """
+        """Say where the grant goes, and whose it must be: what is expected, else what the secret holds."""
         refuse_unknowable(self.template, expect)
         wanted = expect or self.template.account(self.known) or None
         judge = expecting(wanted, confirm, secret=self.secret, again=_AGAIN)
         return Target(known=self.known, change=self.change, judge=judge)
 
     def parts(self, fields: Mapping[str, object]) -> Parts:
-        """Give what a change acts with, for a token document."""
         settings = self.settings(fields)
         settings = replace(settings, provider=settings.provider.for_document(fields))
         trigger, clock = Trigger(name="grants"), SystemClock()
@@ -235,7 +240,7 @@ class Grants:
         """
         opened = self._open(secret_id, provider, variables or {})
         refuse_unknowable(opened.template, expect)
-        authorization, _, parts = self._authorization(opened, scope)
+        authorization, parts = self._authorization(opened, scope)
         if opened.read_at is not None:  # The first version of an empty secret would be its current one.
             prove_write(parts.store)
         session: dict[str, object] = {
@@ -244,7 +249,7 @@ class Grants:
             "variables": dict(variables or {}),
             "scope": scope,
             "expect": expect if expect is None or isinstance(expect, str) else dict(expect),
-            "client_id": authorization.client_id,
+            "client_id": authorization.client.client_id,
             "state": authorization.state,
             "verifier": authorization.verifier.reveal(),
         }
@@ -275,13 +280,13 @@ class Grants:
         if session is None or not session.keys() >= _KEPT:
             raise ForeignRedirect(f"no authorization is under way in this session; its code was not used; {_AGAIN}")
         opened = self._open(session["secret_id"], session["provider"], session["variables"])
-        begun, client, _ = self._authorization(opened, session["scope"])
+        begun, _ = self._authorization(opened, session["scope"])
         authorization = replace(begun, state=session["state"], verifier=SecretValue(session["verifier"]))
         redirect = authorization.read_redirect(url)
-        if client.client_id != session["client_id"]:
+        if begun.client.client_id != session["client_id"]:
             raise ChangeFailed(f"the client of {opened.secret} was replaced; its code was not used; {_AGAIN}")
         target = opened.target(session["expect"], confirm)
-        consent = Consent(authorization=authorization, client=client, target=target)
+        consent = Consent(authorization=authorization, target=target)
         parts = opened.parts(target.fields(redirect))
         sent_at = take_redirect(parts, authorization.state)
         try:
@@ -333,9 +338,7 @@ class Grants:
         brought, target = Redirect(code=SecretValue(""), kept=kept), opened.target(expect, confirm)
         parts = opened.parts(target.fields(brought))
         tokens = read_response(
-            200,
-            json.dumps(response).encode(),
-            response_format=replace(parts.provider.response, encoding=Encoding.JSON),
+            200, json.dumps(response).encode(), response_format=replace(parts.provider.response, encoding=Encoding.JSON)
         )
         if isinstance(tokens, FailedRequest):
             raise ChangeFailed(f"this is not a token response of {template.title} ({tokens.seen}); nothing is stored")
@@ -367,37 +370,30 @@ class Grants:
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
         if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
             raise ConfigurationError(f"{secret} holds tokens of another provider than {provider}; nothing was sent")
-
-        def settings(fields: Mapping[str, object]) -> Settings:
-            given = {**self._settings, "TOKEN_SECRET_ID": secret_id, "LOG_LEVEL": ""}  # That one is the application's.
-            given |= {"PROVIDER": provider} if provider else named_provider(given, fields, lambda: secret)
-            given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
-            return read_settings(given)
-
-        change = partial(with_provider, name=provider, variables=variables)
         return _Opened(
-            secret=secret, read_at=current.read_at if current else None, known=known, change=change, settings=settings
+            secret=secret,
+            environment=self._settings,
+            provider=provider,
+            variables=variables,
+            read_at=current.read_at if current else None,
+            known=known,
         )
 
-    def _authorization(
-        self, opened: _Opened, scope: str | None
-    ) -> tuple[AuthorizationRequest, ClientCredentials, Parts]:
-        """Build the request for authorization from what is stored now, and give the client that makes it."""
+    def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, Parts]:
+        """Build the request for authorization from what is stored now."""
         fields = opened.change(opened.known)
         parts = opened.parts(started(opened.template, fields))
-        client = parts.credentials(base_document(fields, None))
         authorization = build_authorization(
             opened.template,
             fields,
-            client_id=client.client_id,
+            client=parts.credentials(base_document(fields, None)),
             redirect_uri=self._redirect_uri,
             endpoint=self._settings.get("AUTHORIZATION_ENDPOINT"),
             scope=scope,
             pkce=None,
             token_host=parts.provider.host,
-            client_secret=client.client_secret,
         )
-        return replace(authorization, again=_AGAIN), client, parts
+        return replace(authorization, again=_AGAIN), parts
 
 
 def _is_empty(version: SecretVersion) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from token_refresh_infra.common import (
     CREATE,
@@ -15,7 +15,7 @@ from token_refresh_infra.common import (
     kept_tokens_key,
     overlap,
 )
-from token_refresh_infra.context import ParameterError, Reader, required, switch, text, whole
+from token_refresh_infra.context import ParameterError, required, switch, text, whole
 from token_refresh_worker.oauth.formats import ASSERTED
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.provider import Provider
@@ -28,22 +28,12 @@ _CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?(#[!-~]+)?"
 DOCUMENTS = "documents"
 
 
-def _required(reader: Reader) -> Reader:
-    """Read where the client is. Neither place may be the default: a fleet that has the other one would lose it."""
-
-    def read(name: str, value: Any) -> Any:
-        found = reader(name, value)
-        if found is None:
-            raise ParameterError(
-                f"{name}: is required. A fleet that runs already moves its clients first, with `token-refresh fleet "
-                "clients`; until then they stay in the token documents, where every reader of one sees them. "
-                "Write one of these lines into the deployment's file:\n"
-                f'{name} = "clients/{{provider}}"\n'
-                f'{name} = "{DOCUMENTS}"'
-            )
-        return found
-
-    return read
+_WHERE_THE_CLIENT_IS = f"""\
+. A fleet that runs already moves its clients first, with `token-refresh fleet clients`; until then they stay in the \
+token documents, where every reader of one sees them. Write one of these lines into the deployment's file:
+client_secret = "clients/{{provider}}"
+client_secret = "{DOCUMENTS}\""""
+"""Neither place may be the default: a fleet that has the other one would lose its clients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +56,11 @@ class FleetParameters(CommonParameters):
     """
     client_secret: Annotated[
         str,
-        _required(
+        required(
             text(
                 _CLIENT, "a secret's name, in which {provider} may stand once, after a beginning, and #field at the end"
-            )
+            ),
+            advice=_WHERE_THE_CLIENT_IS,
         ),
     ]
     """Secret with the client credentials. `clients/{provider}` is one a provider, and lets the worker read them all.
@@ -115,11 +106,11 @@ class FleetParameters(CommonParameters):
             raise ParameterError("kms_key: the secrets are there already; give the ARN of the key that they have")
         self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)
         own = Path(self.own_profiles) if self.own_profiles else None
-        if self.provider is not None and self.provider not in profile_names(own):
-            raise ParameterError(
-                f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
-            )
         if self.provider is not None:
+            if self.provider not in profile_names(own):
+                raise ParameterError(
+                    f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
+                )
             self._check_default(load_provider(self.provider, own))
         if 0 < self.reserved_concurrency < self.concurrency:
             raise ParameterError(
@@ -197,29 +188,24 @@ class FleetParameters(CommonParameters):
     @property
     def dispatcher_variables(self) -> Mapping[str, str]:
         """Return what dispatcher and resync read from their environment, beside the queue."""
-        return {
-            "FLEET_NAME": self.fleet,
-            "CLAIM_TABLE": self.fleet,
+        return self._variables | {
             "FLEET_WRITES_PER_SECOND": str(self.writes_per_second),
             "FLEET_CONCURRENCY": str(self.concurrency),
-            **self._copy_variables,
         }
 
     @property
     def worker_variables(self) -> Mapping[str, str]:
         """Return what the worker reads from its environment."""
         variables = {
-            "FLEET_NAME": self.fleet,
-            "CLAIM_TABLE": self.fleet,
             "CLIENT_SECRET_ID": self.client_secret_id,
             "PROVIDER": self.provider,
             "EVENT_BUS": self.event_bus,
             "LOG_LEVEL": self.log_level,
-            **self._copy_variables,
         }
-        return {name: value for name, value in variables.items() if value is not None}
+        return self._variables | {name: value for name, value in variables.items() if value is not None}
 
     @property
-    def _copy_variables(self) -> Mapping[str, str]:
-        """Return where the copies are; the dispatcher reckons with their writes."""
-        return {"PUBLISHED_SECRET_ID": f"{self.published_under}{{secret}}"} if self.published_under else {}
+    def _variables(self) -> dict[str, str]:
+        """Return what all functions read; the dispatcher reckons with the writes of copies."""
+        copies = {"PUBLISHED_SECRET_ID": f"{self.published_under}{{secret}}"} if self.published_under else {}
+        return {"FLEET_NAME": self.fleet, "CLAIM_TABLE": self.fleet, **copies}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from token_refresh.aws.causes import FailedCall, failure_of
+from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import TokenRefreshError, without_traceback
@@ -36,6 +36,11 @@ def once(attempt: Callable[[], T], /) -> T:
 def nothing(_failure: FailedCall) -> bool:
     """Expect no failure."""
     return False
+
+
+def missing(failure: FailedCall) -> bool:
+    """Expect that what the call is about does not exist."""
+    return failure.cause is Cause.NOT_FOUND
 
 
 def anything(_failure: FailedCall) -> bool:

@@ -59,13 +59,9 @@ class Clients:
         region: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Any:
-        """Give a client, in the configured region if `region` is None; making one takes longer than a call.
+        """Give a client of `service`, by its name in botocore; in the configured region if `region` is None.
 
-        Args:
-            service: Its name in botocore.
-            limits: How long the client waits.
-            region: The AWS region.
-            environment: Variables that stand for those of the process.
+        The variables of `environment` stand for those of the process. Making a client takes longer than a call.
 
         Raises:
             ConfigurationError: There is no region or no such profile, or the AWS configuration can't be used.

@@ -56,6 +56,8 @@ def _key_refused(request: AwsRequest) -> Advice:
 
 _KEY_REFUSED: Final = _ErrorText(SecretAccessDenied, "{call} could not use its KMS key{denial} ({code})", _key_refused)
 
+_SIGNED_OUT: Final = "{call} failed because the sign-in of this AWS profile has expired ({code})"
+
 _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
     Cause.NOT_FOUND: _ErrorText(SecretNotFound, "{place} was not found ({action})", where_else),
     Cause.NO_VALUE: _ErrorText(SecretEmpty, "{place} has no current value ({action})", how_to_store),
@@ -71,23 +73,13 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
             ", or check AWS_PROFILE and this machine's clock",
         ),
     ),
-    Cause.SSO_EXPIRED: _ErrorText(
-        SecretAccessDenied,
-        "{call} failed because the sign-in of this AWS profile has expired ({code})",
-        ("sign in again: ", Command.of("aws sso login")),
-    ),
-    Cause.LOGIN_EXPIRED: _ErrorText(
-        SecretAccessDenied,
-        "{call} failed because the sign-in of this AWS profile has expired ({code})",
-        ("sign in again: ", Command.of("aws login")),
-    ),
+    Cause.SSO_EXPIRED: _ErrorText(SecretAccessDenied, _SIGNED_OUT, ("sign in again: ", Command.of("aws sso login"))),
+    Cause.LOGIN_EXPIRED: _ErrorText(SecretAccessDenied, _SIGNED_OUT, ("sign in again: ", Command.of("aws login"))),
     Cause.CLOCK: _ErrorText(
         SecretAccessDenied,
         "{call} was rejected because the clock of the machine that sent it is off ({code})",
-        (
-            "set that clock (NTP): AWS rejects requests that are 5 minutes off. A function's clock is AWS's: its next "
-            "run tries again"
-        ),
+        "set that clock (NTP): AWS rejects requests that are 5 minutes off. A function's clock is AWS's: its next "
+        "run tries again",
     ),
     Cause.NO_CREDENTIALS: _ErrorText(
         SecretAccessDenied,
@@ -110,10 +102,8 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
     Cause.BAD_CONFIGURATION: _ErrorText(
         ConfigurationError,
         "the AWS configuration can't be used ({code})",
-        (
-            "Check AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL with its variants, or on the command line --region, "
-            "--profile and --endpoint-url"
-        ),
+        "Check AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL with its variants, or on the command line --region, "
+        "--profile and --endpoint-url",
     ),
     Cause.NO_IDENTITY_TOKENS: _ErrorText(
         ConfigurationError,
@@ -121,18 +111,12 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
         ("let an administrator enable them: ", Command.of("aws iam enable-outbound-web-identity-federation")),
     ),
     Cause.BAD_NAME: _ErrorText(ConfigurationError, "{name!r} can't be the name or ARN of a {kind}", _correct),
-    Cause.LIMIT: _ErrorText(
-        SecretStoreUnavailable,
-        "{call} reached a limit of the service ({code})",
-        _who_else,
-    ),
+    Cause.LIMIT: _ErrorText(SecretStoreUnavailable, "{call} reached a limit of the service ({code})", _who_else),
     Cause.THROTTLED: _ErrorText(
         SecretStoreUnavailable,
         "{call} was throttled ({code})",
-        (
-            "this account sends too many requests in this region. The next run, read or delivery tries again; if it "
-            "lasts, find the busy caller in CloudTrail"
-        ),
+        "this account sends too many requests in this region. The next run, read or delivery tries again; if it "
+        "lasts, find the busy caller in CloudTrail",
     ),
     Cause.SERVER_ERROR: _ErrorText(
         SecretStoreUnavailable,

@@ -1,4 +1,7 @@
-"""Members of a response of AWS, read without trust: a proxy or an endpoint of someone else may have sent it."""
+"""Members of a response of AWS, read without trust: a proxy or an endpoint of someone else may have sent it.
+
+What is missing, of another type or not what it must be is a `MalformedResponse`.
+"""
 
 import re
 from collections.abc import Mapping
@@ -32,11 +35,7 @@ class FailedPart(Exception):  # noqa: N818 - likewise
 
 
 def member(response: Any, name: str, kind: type[T]) -> T:
-    """Give a member of a response.
-
-    Raises:
-        MalformedResponse: It is missing or of another type.
-    """
+    """Give a member of a response."""
     value = response.get(name) if isinstance(response, Mapping) else None
     if not isinstance(value, kind):
         raise MalformedResponse(name)
@@ -44,21 +43,13 @@ def member(response: Any, name: str, kind: type[T]) -> T:
 
 
 def optional_member(response: Any, name: str, kind: type[T]) -> T | None:
-    """Give a member of a response; None if it is missing or null.
-
-    Raises:
-        MalformedResponse: It is of another type.
-    """
+    """Give a member of a response; None if it is missing or null."""
     missing = isinstance(response, Mapping) and response.get(name) is None
     return None if missing else member(response, name, kind)
 
 
 def version_member(response: Any) -> str:
-    """Give the version ID of a response: messages and logs show it, so it must not hold anything else.
-
-    Raises:
-        MalformedResponse: It is missing, or is not 1 to 64 visible ASCII characters.
-    """
+    """Give the version ID of a response, up to 64 visible ASCII characters: messages and logs show it."""
     version_id = member(response, "VersionId", str)
     if _VERSION_ID.fullmatch(version_id) is None:
         raise MalformedResponse("VersionId")
@@ -66,11 +57,7 @@ def version_member(response: Any) -> str:
 
 
 def arn_member(response: Any) -> str | None:
-    """Give the ARN of a response, which later calls use; None if there is none.
-
-    Raises:
-        MalformedResponse: It is not an ARN.
-    """
+    """Give the ARN of a response, which later calls use; None if there is none."""
     arn = optional_member(response, "ARN", str)
     if arn is not None and _ARN.fullmatch(arn) is None:
         raise MalformedResponse("ARN")
@@ -78,19 +65,14 @@ def arn_member(response: Any) -> str | None:
 
 
 def time_member(response: Any, name: str) -> datetime:
-    """Give a time of a response, in UTC.
-
-    Raises:
-        MalformedResponse: It is missing, of another type, or not from 1973 to 5138.
-    """
+    """Give a time of a response, in UTC, from 1973 to 5138."""
     return _in_range(member(response, name, datetime), name)
 
 
 def service_time(response: Any) -> datetime:
     """Give the service's clock, from the `Date` header: claims are aged by it, never by this machine's.
 
-    Raises:
-        MalformedResponse: There is no date from 1973 to 5138. A wrong clock could end another run's claim too early.
+    It must be from 1973 to 5138: a wrong clock could end another run's claim too early.
     """
     try:
         moment = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])

@@ -62,16 +62,9 @@ class Fetch:
     __slots__ = ("_done", "_unclaimed", "error", "gives_up_at", "number", "rejecting")
 
     def __init__(self, *, number: int, gives_up_at: float, rejecting: bool) -> None:
-        """Describe a read that has not begun.
-
-        Args:
-            number: Counts a cache's fetches, so that an overtaken one is known.
-            gives_up_at: The Unix time from which others no longer wait for it.
-            rejecting: Whether the cached value was rejected; becomes true when a caller joins for that reason.
-        """
-        self.number = number
-        self.gives_up_at = gives_up_at
-        self.rejecting = rejecting
+        self.number = number  # counts a cache's fetches, so that an overtaken one is known
+        self.gives_up_at = gives_up_at  # the Unix time from which others no longer wait for it
+        self.rejecting = rejecting  # becomes true when a caller joins because the cached value was rejected
         self.error: TokenRefreshError | None = None
         self._unclaimed = Lock()
         self._done: Future[None] = Future()

@@ -51,12 +51,7 @@ class SecretGroup:
         self._references = tuple(parse_reference(secret_id) for secret_id in secret_ids)
         self._sources = open_sources(self._references, client=client, region=region, clock=chosen.clock)
         self._cache = secret_cache(
-            self._read,
-            name=", ".join(secret_ids),
-            ttl=ttl,
-            max_stale=max_stale,
-            background=background,
-            runtime=chosen,
+            self._read, name=", ".join(secret_ids), ttl=ttl, max_stale=max_stale, background=background, runtime=chosen
         )
 
     def __getitem__(self, secret_id: str) -> Secret:
@@ -79,9 +74,6 @@ class SecretGroup:
         """Check whether `secret`, which did not work, is still current; return True if there is another version.
 
         Reads the whole group, as seldom as `SecretReader.reject` reads one secret.
-
-        Args:
-            secret: The version that did not work.
         """
         # All of the group is read again: a batch costs one call, as one secret would.
         return self._cache.reject(lambda cached: same_version(cached[secret.secret_id], secret))

@@ -56,10 +56,7 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
     pause_seconds = min(ttl_seconds, LONGEST_RETRY_SECONDS)
     # As long without a value as with one: a missing permission must not cost more reads than a healthy secret does.
     pauses = RetryPauses(
-        runtime,
-        longest_seconds=pause_seconds,
-        longest_empty_seconds=pause_seconds,
-        most_restores=MOST_RESTORES,
+        runtime, longest_seconds=pause_seconds, longest_empty_seconds=pause_seconds, most_restores=MOST_RESTORES
     )
     return Cache(read_entry, background=ahead, runtime=runtime, pauses=pauses, name=name)
 

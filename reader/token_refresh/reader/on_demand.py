@@ -122,12 +122,7 @@ class RefreshFunction:
             return json.loads(response["Payload"].read())
 
         def request() -> AwsRequest:
-            return AwsRequest(
-                action="lambda:InvokeFunction",
-                name=self._function_name,
-                region=CLIENTS.region_of(region) or "",
-                kind="function",
-            )
+            return AwsRequest("lambda:InvokeFunction", self._function_name, CLIENTS.region_of(region) or "", "function")
 
         try:
             result = call(ask, request)

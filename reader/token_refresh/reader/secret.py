@@ -27,13 +27,7 @@ class Secret(Sealed):
     __slots__ = ("_value", "created_at", "secret_id", "stage", "version_id")
 
     def __init__(
-        self,
-        *,
-        secret_id: str,
-        version_id: str,
-        created_at: datetime,
-        stage: Stage = "current",
-        value: str | bytes,
+        self, *, secret_id: str, version_id: str, created_at: datetime, stage: Stage = "current", value: str | bytes
     ) -> None:
         self.secret_id: Final = secret_id
         self.version_id: Final = version_id
@@ -82,12 +76,7 @@ def same_version(one: Secret, other: Secret) -> bool:
 
 
 def secrets_of(version: "Version", field_name: str | None, stage: Stage) -> tuple[Secret, ...]:
-    """Give the values of a version: one, or those of a list in the field.
-
-    Args:
-        version: What was read.
-        field_name: The key of a JSON object that holds a string or a list of strings; None for the whole content.
-        stage: The stage of the first value; the others of a list are accepted beside it.
+    """Give the values of a version, the first one of this stage: one, or those of a list in the field.
 
     Raises:
         InvalidSecretDocument: The content has no such field.

@@ -57,11 +57,7 @@ class FakeTokenReader(TokenReader):
         return self._token
 
     def fail(self, error: TokenRefreshError) -> None:
-        """Raise an error from now on, until the next `refresh`.
-
-        Args:
-            error: What each method that reads raises.
-        """
+        """Raise an error from now on, until the next `refresh`."""
         self._failure = error
 
     def token(self) -> Token:
@@ -118,11 +114,7 @@ class FakeSecretReader(SecretReader):
     """A `SecretReader` that reads nothing: it gives the values that the test set."""
 
     def __init__(self, value: str | bytes = "fake-secret") -> None:
-        """Start with a value.
-
-        Args:
-            value: The secret.
-        """
+        """Start with a value."""
         self._numbers = count(1)
         self._failure: TokenRefreshError | None = None
         self._secrets: tuple[Secret, ...] = ()
@@ -144,11 +136,7 @@ class FakeSecretReader(SecretReader):
         return current
 
     def fail(self, error: TokenRefreshError) -> None:
-        """Raise an error from now on, until the next `rotate`.
-
-        Args:
-            error: What each method that reads raises.
-        """
+        """Raise an error from now on, until the next `rotate`."""
         self._failure = error
 
     def accepted(self) -> tuple[Secret, ...]:
@@ -166,11 +154,7 @@ class FakeSecretReader(SecretReader):
         return self.accepted()
 
     def reject(self, secret: Secret) -> bool:
-        """Note the rejection; return True if another version is current.
-
-        Args:
-            secret: The version that did not work.
-        """
+        """Note the rejection; return True if another version is current."""
         self.rejected.append(secret.version_id)
         return self._failure is None and secret.version_id != self._secrets[0].version_id
 

@@ -36,11 +36,7 @@ def sign(
             return {"X-Hub-Signature-256": f"sha256={_digest(key, body).hex()}"}
         case "standard":
             signature = base64.b64encode(_digest(key, b"%b.%d.%b" % (message_id.encode(), seconds, body))).decode()
-            return {
-                "webhook-id": message_id,
-                "webhook-timestamp": str(seconds),
-                "webhook-signature": f"v1,{signature}",
-            }
+            return {"webhook-id": message_id, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{signature}"}
     raise ConfigurationError(f"sign() knows {', '.join(SENDERS)}, and got another scheme: sign as that sender does")
 
 

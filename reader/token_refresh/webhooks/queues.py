@@ -55,8 +55,7 @@ class SqsQueue:
             WebhookTooLarge: It is over 1 MiB.
             DeliveryNotQueued: The queue didn't take it.
         """
-        problem = self._send(_unique(route, delivery), to_message(route, delivery))
-        if problem:
+        if problem := self._send(_unique(route, delivery), to_message(route, delivery)):
             raise problem
 
     def _send(self, unique: str, message: str) -> WebhookError | None:
@@ -102,19 +101,14 @@ class EventBus:
             self._connect()
 
     def __call__(self, route: str, delivery: Delivery) -> None:
-        """Put one delivery.
-
-        Args:
-            route: The path that it came to.
-            delivery: What `Verifier.verify` returned.
+        """Put one delivery, given as to `SqsQueue`.
 
         Raises:
             WebhookTooLarge: It is about 1 MB or more.
             DeliveryNotQueued: The bus didn't take it.
         """
         source, kind = f"webhooks.{delivery.source}", delivery.type or "unknown"
-        problem = self._put(source, kind, to_message(route, delivery))
-        if problem:
+        if problem := self._put(source, kind, to_message(route, delivery)):
             raise problem
 
     def _put(self, source: str, kind: str, detail: str) -> WebhookError | None:

@@ -15,12 +15,7 @@ from token_refresh.errors import (
 )
 from token_refresh.webhooks import responses
 from token_refresh.webhooks.delivery import Delivery
-from token_refresh.webhooks.errors import (
-    DeliveryNotQueued,
-    WebhookMalformed,
-    WebhookNotVerified,
-    WebhookTooLarge,
-)
+from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
 from token_refresh.webhooks.origin import why_not_from_origin
 from token_refresh.webhooks.queues import Deliver
 from token_refresh.webhooks.request import Request, read_request, wants_multi_value_headers
@@ -68,10 +63,6 @@ class Receiver:
         """Handle one event of a function URL, HTTP API, REST API or load balancer; return the response for Lambda.
 
         Nothing is ever raised: what goes wrong is a status and a line of the log.
-
-        Args:
-            event: What Lambda hands to its handler.
-            _context: Likewise; it is not used.
         """
         began = time.perf_counter()
         facts: _Facts = {}

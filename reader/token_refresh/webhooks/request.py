@@ -38,11 +38,7 @@ class Request:
         return max(0, size // 4 * 3 - 2) if self._is_base64 else size
 
     def read_body(self) -> bytes:
-        """Decode the body.
-
-        Raises:
-            WebhookMalformed: It is neither text nor base64.
-        """
+        """Decode the body; what is neither text nor base64 is malformed."""
         try:
             # UTF-8 either way: `b64decode` by itself skips what isn't base64 and gives other bytes than were signed.
             raw = self._text.encode()
@@ -53,11 +49,7 @@ class Request:
 
 
 def read_request(event: Any) -> Request:
-    """Read an event.
-
-    Raises:
-        WebhookMalformed: It is not an HTTP event.
-    """
+    """Read an event; what is not HTTP is malformed."""
     context = as_object(as_object(event).get("requestContext"))
     http = as_object(context.get("http"))
     method = http.get("method", as_object(event).get("httpMethod"))

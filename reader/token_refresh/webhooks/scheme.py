@@ -5,12 +5,14 @@ All use HMAC-SHA256. Parsing is strict: whatever a provider never sends is `Webh
 
 import base64
 import binascii
+import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 from token_refresh.webhooks.about import About
-from token_refresh.webhooks.errors import WebhookMalformed
+from token_refresh.webhooks.errors import WebhookMalformed, WebhookNotVerified
 from token_refresh.webhooks.headers import Headers
 
 # Eleven digits last until the year 5138.
@@ -29,6 +31,32 @@ class Signed:
         self.content: Final = content
         self.signatures: Final = signatures
         self.at_seconds: Final = at_seconds
+
+    def check_time(self, *, now: float, tolerance: timedelta) -> None:
+        """Refuse what was signed too long ago, or too far ahead.
+
+        Raises:
+            WebhookNotVerified: It was; the message says by how much.
+        """
+        if self.at_seconds is None:
+            return
+        ahead_seconds = self.at_seconds - now
+        if abs(ahead_seconds) > tolerance.total_seconds():
+            # Both ways: a time far ahead could be replayed until then.
+            way = "in the future" if ahead_seconds > 0 else "ago"
+            raise WebhookNotVerified(
+                f"signed {abs(ahead_seconds):.0f} s {way}, and {tolerance.total_seconds():.0f} s are tolerated: "
+                "a replay, or a clock that is wrong"
+            )
+
+    def first_fitting(self, keys: Sequence[bytes]) -> int | None:
+        """Find the first key that made one of the signatures: its index, or None; in the same time whichever it is."""
+        fitting = []
+        for key in keys:
+            digest = hmac.digest(key, self.content, "sha256")
+            # Without `any` and `break`: the time must not tell which key fits, nor which signature.
+            fitting.append(sum(hmac.compare_digest(digest, signature) for signature in self.signatures) > 0)
+        return fitting.index(True) if True in fitting else None
 
 
 class Scheme(NamedTuple):
@@ -53,11 +81,7 @@ class Scheme(NamedTuple):
     signed_in: tuple[str, ...] = ()
 
     def need_signature(self, headers: Headers) -> None:
-        """Refuse a request without a signature, before anything is done with its body.
-
-        Raises:
-            WebhookMalformed: None of its headers can hold one.
-        """
+        """Refuse a request of which no header can hold a signature, before anything is done with its body."""
         if self.signed_in and not any(name in headers for name in self.signed_in):
             raise WebhookMalformed(f"the header {self.signed_in[0]} is missing")
 

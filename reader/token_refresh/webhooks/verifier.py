@@ -10,7 +10,6 @@ from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified
 from token_refresh.webhooks.headers import GivenHeaders, Headers
 from token_refresh.webhooks.scheme import Scheme, Signed
-from token_refresh.webhooks.verify import check_time, first_fitting
 
 DEFAULT_TOLERANCE = timedelta(minutes=5)
 
@@ -132,7 +131,7 @@ class Verifier:
             )
         signed = self.scheme.read(headers, body)
         # Before the secret is read: an old delivery, replayed, must not cost a read.
-        check_time(signed, now=self._clock(), tolerance=self._tolerance)
+        signed.check_time(now=self._clock(), tolerance=self._tolerance)
         return signed
 
     def _match(self, signed: Signed, secrets: Sequence[Secret]) -> Secret | TokenRefreshError:
@@ -147,7 +146,7 @@ class Verifier:
                 refusal = error
             except ValueError as error:
                 refusal = self._wrong_form(secret, secrets, error)
-        index = first_fitting(signed, keys)
+        index = signed.first_fitting(keys)
         return (refusal or self._nothing_fits(secrets)) if index is None else usable[index]
 
     def _finish(

@@ -51,6 +51,8 @@ _CONTEXT = {
     "concurrency": str(RUNS_AT_ONCE),
     # A run tries to store new tokens for as long as it may run, and nobody wants to watch that for a minute.
     "timeout_seconds": "40",
+    # On a slow machine they would start a dispatcher in the middle of a step that has a provider yet to hang.
+    "schedule_enabled": "false",
 }
 
 
@@ -185,8 +187,8 @@ class FleetAccount:
         scheduler, name = self.emulator.client("scheduler"), self.stack.name
         schedule = scheduler.get_schedule(Name=f"{name}-dispatch", GroupName=name)
         soon = datetime.now(UTC) + timedelta(seconds=1)
-        same = {key: schedule[key] for key in ("GroupName", "State", "FlexibleTimeWindow", "Target")}
-        # The emulator starts no schedule by `at` that has run by `rate`, so it is a schedule of its own.
+        same = {key: schedule[key] for key in ("GroupName", "FlexibleTimeWindow", "Target")} | {"State": "ENABLED"}
+        # The emulator starts no schedule by `at` that is one by `rate`, so it is a schedule of its own.
         scheduler.create_schedule(**same, Name="soon", ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})")
         return str(schedule["ScheduleExpression"])
 

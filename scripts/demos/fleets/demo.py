@@ -33,8 +33,9 @@ The stack that infra/ synthesises is real, and so are the functions' zip, the to
 profiles, and one authorization server (django-oauth-toolkit in Upwork's place). ministack stands in for AWS \
 (CloudFormation, Lambda, SQS, DynamoDB, EventBridge, Scheduler, IAM), the strict server of this project's tests for \
 Secrets Manager, and imitations for the four other providers. ministack runs the messages of a FIFO queue one by \
-one, so the demo itself takes them from the queue to the function, eight at a time. Alarms and queue policies are \
-left out, and IAM does not guard the secrets.
+one, so the demo itself takes them from the queue to the function, eight at a time. It starts the dispatcher, too: \
+the schedules are off until the table is lost. Alarms and queue policies are left out, and IAM does not guard the \
+secrets.
 
 Four conditions of the template are changed, since ministack knows others: the dispatcher may also send in batches \
 under a permission's own name, the worker's events are not bound to their source, requests need not name items, and \

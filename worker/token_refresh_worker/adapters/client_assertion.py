@@ -53,21 +53,12 @@ def sign_with_key(key_id: str, client: MakeClient, assertion: Assertion) -> str:
 
     def sign() -> bytes:
         response = kms.sign(
-            KeyId=key_id,
-            Message=to_sign.encode(),
-            MessageType="RAW",
-            SigningAlgorithm=_ALGORITHMS[assertion.algorithm],
+            KeyId=key_id, Message=to_sign.encode(), MessageType="RAW", SigningAlgorithm=_ALGORITHMS[assertion.algorithm]
         )
         return member(response, "Signature", bytes)
 
-    request = AwsRequest(
-        action="kms:Sign",
-        name=key_id,
-        region=kms.meta.region_name,
-        kind="key",
-        setting="CLIENT_KEY_ID",
-        purpose=assertion.algorithm,
-    )
+    region, purpose = kms.meta.region_name, assertion.algorithm
+    request = AwsRequest("kms:Sign", key_id, region, kind="key", setting="CLIENT_KEY_ID", purpose=purpose)
     return f"{to_sign}.{encode_signature(_signed(sign, request), assertion.algorithm)}"
 
 
@@ -83,10 +74,7 @@ def state_role(client: MakeClient, assertion: Assertion) -> str:
     """
     sts = client("sts")
     request = AwsRequest(
-        action="sts:GetWebIdentityToken",
-        name=assertion.audience,
-        region=sts.meta.region_name,
-        kind="audience",
+        *("sts:GetWebIdentityToken", assertion.audience, sts.meta.region_name, "audience"),
         setting="CLIENT_ASSERTION_AUDIENCE",
         purpose=assertion.algorithm,
     )

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeVar
 
@@ -29,13 +28,6 @@ TIMEOUT_SECONDS: Final = 10.0
 
 class DocumentRefused(Exception):  # noqa: N818 - it never leaves the command
     """A document, or the host that has it, is not what it must be; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotThere:
-    """No document is at this URL; other places may have it."""
-
-    why: str
 
 
 def fetch(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
@@ -69,17 +61,17 @@ def read_challenge(response: httpx.Response) -> str | None:
     return found[1] if found else None
 
 
-def read_json(response: httpx.Response) -> dict[str, object] | NotThere:
-    """Read a JSON object of at most `BODY_LIMIT_BYTES`."""
+def read_json(response: httpx.Response) -> dict[str, object] | str:
+    """Read a JSON object of at most `BODY_LIMIT_BYTES`; else say why none is here: other places may have it."""
     if response.is_redirect:
-        return NotThere("redirects to another place, and no redirect is followed")
+        return "redirects to another place, and no redirect is followed"
     if response.is_client_error:
-        return NotThere(f"HTTP {response.status_code}")
+        return f"HTTP {response.status_code}"
     if response.status_code != httpx.codes.OK:
         raise DocumentRefused(f"the document's server said HTTP {response.status_code}; try again later")
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # RFC 8414 section 3.2, RFC 9728 section 3.2
-        return NotThere("has another content type than application/json")
+        return "has another content type than application/json"
     body = read_body(response)
     if body is None:
         raise DocumentRefused("the document is compressed, or has more than 256 KiB")
@@ -100,8 +92,7 @@ def check_host(host: str, *, named: bool, addresses: Iterable[str]) -> None:
             read = ip_address(address.partition("%")[0])
         except ValueError:
             continue  # A name.
-        kind = _kind(read, named=named)
-        if kind:
+        if kind := _kind(read, named=named):
             raise DocumentRefused(f"the host {host} has {kind}")
 
 

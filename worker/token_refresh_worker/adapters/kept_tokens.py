@@ -92,10 +92,7 @@ class TableKeeper:
         return call(
             lambda: read(ask(self._client("kms", region=region))),
             lambda: AwsRequest(
-                action=f"kms:{action}",
-                name=self._key_id,
-                region=region or "",
-                kind="key",
+                *(f"kms:{action}", self._key_id, region or "", "key"),
                 setting=Variable.KEPT_TOKENS_KEY_ID,
                 purpose=f"tokens of secret {self._claims.secret_arn()}",
             ),

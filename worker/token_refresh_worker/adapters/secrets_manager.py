@@ -76,13 +76,8 @@ class SecretsManagerSecret:
 
         which_one = None if label == CURRENT else f"label {label}" if version_id is None else f"version {version_id}"
         try:
-            return self._call(
-                "GetSecretValue",
-                which,
-                lambda it: self._version(it, version_id),
-                expected=is_missing,
-                purpose=which_one,
-            )
+            read = partial(self._version, version_id)
+            return self._call("GetSecretValue", which, read, expected=is_missing, purpose=which_one)
         except CallFailed:
             return None
 
@@ -126,7 +121,7 @@ class SecretsManagerSecret:
             ) from None
         return True
 
-    def _version(self, response: Any, version_id: str | None) -> SecretVersion:
+    def _version(self, version_id: str | None, response: Any) -> SecretVersion:
         arn, text = arn_member(response), optional_member(response, "SecretString", str)
         # From here on calls go to this very secret: one that is deleted and created again has another ARN.
         self._arn = arn or self._arn
@@ -152,11 +147,7 @@ class SecretsManagerSecret:
         return call(
             lambda: read(call_action(self._client, action, SecretId=self._arn, **what)),
             lambda: AwsRequest(
-                action=f"secretsmanager:{action}",
-                name=self._secret_id,
-                region=self.region,
-                setting=self._setting,
-                purpose=purpose,
+                f"secretsmanager:{action}", self._secret_id, self.region, setting=self._setting, purpose=purpose
             ),
             expected=expected,
             repeat=until(self._deadline, after_write=after_write),

@@ -17,7 +17,6 @@ import structlog
 from token_refresh.secret_value import MASK, SecretValue
 
 EVERYTHING: Final = "NOTSET"
-"""The level at which each line is written."""
 
 _WORDS: Final = ("token", "secret", "password", "authorization", "credential", "cookie", "body")
 _SPEAK_OF_SECRETS: Final = re.compile(  # client_secret, clientSecret, secret; but neither secret_id nor SecretId
@@ -72,7 +71,6 @@ def _stamp_metrics(_logger: object, _method: str, fields: MutableMapping[str, An
 
 
 def _describe(value: object) -> str:
-    """Replace what JSON can't hold by a mask or the name of its type."""
     return MASK if isinstance(value, SecretValue) else f"<{type(value).__name__}>"
 
 

@@ -71,10 +71,7 @@ class HttpTokenEndpoint:
     """Sends one request at a time; implements the port `TokenEndpoint`."""
 
     def __init__(
-        self,
-        url: str,
-        response_format: ResponseFormat = RFC_6749_RESPONSE,
-        make_assertion: MakeAssertion | None = None,
+        self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, make_assertion: MakeAssertion | None = None
     ) -> None:
         """Prepare for requests.
 

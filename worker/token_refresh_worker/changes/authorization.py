@@ -22,17 +22,10 @@ from token_refresh_worker.providers.redirect import RedirectFormat
 from token_refresh_worker.providers.variables import fill, places
 from token_refresh_worker.stored.credentials import ClientCredentials
 
-_ERROR_CODES: Final = frozenset(
-    {
-        "access_denied",
-        "invalid_request",
-        "invalid_scope",
-        "server_error",
-        "temporarily_unavailable",
-        "unauthorized_client",
-        "unsupported_response_type",
-    }
-)  # RFC 6749 section 4.1.2.1
+_ERROR_CODES: Final = {  # RFC 6749 section 4.1.2.1
+    *("access_denied", "invalid_request", "invalid_scope", "server_error", "temporarily_unavailable"),
+    *("unauthorized_client", "unsupported_response_type"),
+}
 KEPT_VALUE: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,256}")
 """What a kept value of a redirect must be: an identifier, which fits into a URL as it is."""
 
@@ -68,7 +61,8 @@ class AuthorizationRequest:
     """One request for authorization, and what tells its redirect from a forged one."""
 
     endpoint: str
-    client_id: str
+    client: ClientCredentials
+    """Who asks; the client secret also signs the redirect, where the provider does that."""
     redirect_uri: str
     scope: str | None
     pkce: bool
@@ -77,12 +71,9 @@ class AuthorizationRequest:
     issuer: str | None = None
     """What the provider sends as `iss` (RFC 9207), where its profile says so."""
     token_host: str = ""
-    """The host of the token endpoint."""
     redirect: RedirectFormat = field(default_factory=RedirectFormat)
     known: Mapping[str, object] = field(default_factory=dict)
     """The provider's variables that the operator has named: a redirect may leave these out."""
-    client_secret: SecretValue | None = None
-    """What signs the redirect, where the provider does that."""
     again: str = "run authorize again"
     """How another authorization begins."""
     # 192 bits; RFC 6749 section 10.10 asks for at least 128.
@@ -96,7 +87,7 @@ class AuthorizationRequest:
         query = {
             **self.params,
             "response_type": "code",
-            "client_id": self.client_id,
+            "client_id": self.client.client_id,
             "redirect_uri": self.redirect_uri,
             "state": self.state,
         }
@@ -171,7 +162,8 @@ class AuthorizationRequest:
         if self.redirect.signature is None:
             return
         pairs = sorted(pair for pair in query.split("&") if pair.partition("=")[0] != self.redirect.signature)
-        key = self.client_secret.reveal().encode() if self.client_secret else b""
+        secret = self.client.client_secret
+        key = secret.reveal().encode() if secret else b""
         # Decoded or not: of the providers' own libraries some do the one, some the other, and both prove the secret.
         signed = {"&".join(pairs), "&".join(sorted(map(unquote_plus, pairs)))}
         given = response.get(self.redirect.signature, "").encode()
@@ -202,7 +194,7 @@ class AuthorizationRequest:
                 "the profile (docs/providers.md)",
             )
 
-    def code_request(self, code: SecretValue, client: ClientCredentials, provider: Provider) -> TokenRequest:
+    def code_request(self, code: SecretValue, provider: Provider) -> TokenRequest:
         """Build the request that exchanges the code for tokens (RFC 6749 section 4.1.3).
 
         Raises:
@@ -212,7 +204,7 @@ class AuthorizationRequest:
         if self.pkce:
             grant["code_verifier"] = self.verifier.reveal()
         further = provider.authorization.code_params if provider.authorization else {}
-        return token_request({**further, **grant}, client, provider.request, endpoint=provider.token_endpoint)
+        return token_request({**further, **grant}, self.client, provider.request, endpoint=provider.token_endpoint)
 
 
 def kept_problem(value: object) -> str | None:
@@ -226,13 +218,12 @@ def build_authorization(  # noqa: PLR0913 - all by name
     template: Provider,
     fields: Mapping[str, object],
     *,
-    client_id: str,
+    client: ClientCredentials,
     redirect_uri: str,
     endpoint: str | None,
     scope: str | None,
     pkce: bool | None,
     token_host: str,
-    client_secret: SecretValue | None = None,
 ) -> AuthorizationRequest:
     """Build the request for authorization as the profile says, with the document's values in its variables.
 
@@ -260,7 +251,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
     chosen = {name: found for name, found in page.redirect.variables.items() if name in template.variables}
     return AuthorizationRequest(
         endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(page.endpoint, template, fields)),
-        client_id=client_id,
+        client=client,
         redirect_uri=redirect_uri,
         scope=page.scope_separator.join(scopes) or None,
         pkce=page.pkce if pkce is None else pkce,
@@ -270,7 +261,6 @@ def build_authorization(  # noqa: PLR0913 - all by name
         token_host=token_host,
         redirect=replace(page.redirect, variables=chosen),
         known=known,
-        client_secret=client_secret,
     )
 
 

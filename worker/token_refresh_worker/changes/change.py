@@ -24,7 +24,6 @@ WAIT_SECONDS: Final = 3.0
 """Runs that store something meanwhile, and stale reads, let a try fail: the next one reads again."""
 
 PROVIDER_KEY: Final = "provider"
-"""The key of the provider's name."""
 CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
 """The keys of client credentials beside the tokens, in both spellings."""
 
@@ -62,11 +61,7 @@ def repeated(once: Callable[[], T | None], clock: Clock) -> T | None:
 
 
 def swap(store: SecretStore, replaced: str | None, version_id: str, value: SecretValue) -> bool:
-    """Make a value current in place of the version `replaced`; False if that is not current any more.
-
-    Raises:
-        SecretStoreError: Secrets Manager refused.
-    """
+    """Make a value current in place of the version `replaced`; False if that is not current any more."""
     # Not under AWSCURRENT: that label moves only from the version that was read.
     store.put(version_id, value, label=OUTCOME)
     return store.move_label(CURRENT, to=version_id, remove_from=replaced)
@@ -79,11 +74,7 @@ PROBE: Final = '{"probe":"token-refresh doctor"}'
 
 
 def prove_write(store: SecretStore) -> None:
-    """Find out whether the caller may store a version and move a label; not on a secret without a value.
-
-    Raises:
-        SecretStoreError: Secrets Manager refused.
-    """
+    """Find out whether the caller may store a version and move a label; not on a secret without a value."""
     store.put(PROBE_VERSION_ID, SecretValue(PROBE), label=PROBE_LABEL)
     # No version of that ID has the label: whoever may move labels is refused for this alone.
     store.move_label(PROBE_LABEL, to=PROBE_VERSION_ID, remove_from=str(uuid.uuid4()))
@@ -143,10 +134,6 @@ def new_version_id(parts: Parts) -> str:
 
 
 def store_version(store: SecretStore, version_id: str, value: SecretValue) -> str:
-    """Make a value the current version, whatever is current.
-
-    Raises:
-        SecretStoreError: Secrets Manager refused.
-    """
+    """Make a value the current version, whatever is current."""
     store.put(version_id, value, label=CURRENT)
     return version_id

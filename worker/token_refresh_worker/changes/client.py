@@ -26,7 +26,6 @@ def replace_client(
 
     Raises:
         ChangeFailed: Runs kept making other tokens current.
-        SecretStoreError: Secrets Manager refused.
     """
     if client_secret is not None:
         # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.
@@ -48,7 +47,6 @@ def replace_client(
 
 
 def _in_field(fields: Mapping[str, object], field: str | None, given: ClientCredentials) -> dict[str, object]:
-    """Put the credentials into a client secret, or into the object in its field; all else stays."""
     if field is None:
         return with_client(fields, given)
     there = fields.get(field)

@@ -15,7 +15,6 @@ from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.stored.credentials import ClientCredentials
 
 Account = Mapping[str, str | int]
 """Whose grant it is, by the names that the provider's profile lists as `identity`; see `Provider.account`."""
@@ -72,18 +71,14 @@ class Consent:
     """What becomes of the redirect of one authorization."""
 
     authorization: AuthorizationRequest
-    client: ClientCredentials
     keeps_client: bool = False
     """Whether the client credentials are stored beside the tokens."""
     target: Target
 
     def complete(self, parts: Parts, redirect: Redirect, *, sent_at: datetime) -> StoredGrant:
-        """Exchange the code, and store the tokens.
+        """Exchange the code with the provider that the target's `fields` say, and store the tokens.
 
-        Args:
-            parts: The secret, and the provider that the target's `fields` say.
-            redirect: What the redirect brought.
-            sent_at: The time by the service's clock, before the exchange: so that the stored expiry is never too late.
+        `sent_at` is the time by the service's clock, before the exchange, so that the stored expiry is never too late.
 
         Raises:
             TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.
@@ -93,10 +88,10 @@ class Consent:
         named = {name: value for name, value in fields.items() if name not in provider.response.kept}
         self.target.judge(provider.account(named), False)
         grant = NewGrant(
-            tokens=exchange(parts, self.authorization, redirect.code, self.client),
+            tokens=exchange(parts, self.authorization, redirect.code),
             sent_at=sent_at,
             asked_scope=self.authorization.scope,
-            client=self.client if self.keeps_client else None,
+            client=self.authorization.client if self.keeps_client else None,
         )
         return self.target.store(parts, redirect, grant)
 
@@ -109,7 +104,6 @@ def take_redirect(parts: Parts, state: str) -> datetime:
 
     Raises:
         RedirectTaken: Somebody has taken it.
-        SecretStoreError: Secrets Manager refused.
     """
     note = SecretValue(f"{REDIRECT_NOTE}, {parts.nonce()}")
     if not parts.store.put(redirect_version_id(state), note, label=PROBE_LABEL):

@@ -45,7 +45,6 @@ class Move:
 
         Raises:
             ChangeFailed: Another move has to be finished first, or runs keep changing what is stored.
-            TokenRefreshError: A store refused.
         """
         tried = False
 
@@ -79,13 +78,11 @@ class Move:
 
         Raises:
             ChangeFailed: No table is lost, or another version became current meanwhile.
-            TokenRefreshError: A store refused.
         """
         origin, move = read_origin(fields_of(self.parts.store.read(label=CURRENT))), self.secret.move_claims(to)
         if origin is None or origin.claim_store.kind is not ClaimStoreKind.TABLE:
             raise ChangeFailed(
-                f"{self.secret} names no claim table, so none is lost",
-                fix=("To move the claims: ", move),
+                f"{self.secret} names no claim table, so none is lost", fix=("To move the claims: ", move)
             )
         if to.table is None:
             another = self.secret.command("claims move", "--to", "table", "--table", "NAME", "--lost")

@@ -72,11 +72,7 @@ class ListedVersion:
 def list_versions(
     entries: Iterable[Mapping[str, Any]], store: SecretStore, *, needs_refresh_token: bool
 ) -> list[ListedVersion]:
-    """Read the versions that `ListSecretVersionIds` lists in `entries`, the newest first.
-
-    Raises:
-        SecretStoreError: Secrets Manager refused.
-    """
+    """Read the versions that `ListSecretVersionIds` lists in `entries`, the newest first."""
     by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
     listed = [_read_entry(entry, store, needs_refresh_token=needs_refresh_token) for entry in by_id.values()]
     # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps `tokenRefresh`.
@@ -97,7 +93,6 @@ def _read_entry(entry: Mapping[str, Any], store: SecretStore, *, needs_refresh_t
 
 
 def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
-    """Say what a version is, by its content."""
     version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
     text = (value.value if value else None) or SecretValue("")
     document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)
@@ -181,7 +176,6 @@ class Past:
 
         Raises:
             InvalidSecretDocument: The claim table's item is not a claim.
-            SecretStoreError: The claim table refused.
         """
         # Its other methods write, and nothing here does.
         secret = cast("SecretStore", ListedSecret(values=self.versions, current=current, listed=self.listed))

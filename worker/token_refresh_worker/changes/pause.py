@@ -40,7 +40,6 @@ class Pausing:
         Raises:
             ChangeFailed: A grant would not survive it, the table keeps tokens, or runs keep changing what is stored.
             ConfigurationError: The claims are in another store, or on their way there.
-            TokenRefreshError: A store refuses.
         """
 
         def pause_at(parts: Parts, snapshot: Snapshot) -> ClaimPause:
@@ -103,8 +102,7 @@ class Pausing:
             if snapshot.kept is not None:
                 kept = f"the claim table keeps new tokens for secret {parts.secret.secret_id}"
                 raise ChangeFailed(
-                    f"{kept}, and a pause would drop them",
-                    fix=("Store them first: ", parts.secret.command("refresh")),
+                    f"{kept}, and a pause would drop them", fix=("Store them first: ", parts.secret.command("refresh"))
                 )
             if snapshot.open_until is None:
                 return parts, snapshot
@@ -113,7 +111,6 @@ class Pausing:
             self.clock.sleep(WAIT_SECONDS)
 
     def _refuse_losses(self, parts: Parts, snapshot: Snapshot, made: ClaimPause) -> None:
-        """Refuse a pause that a grant would not survive."""
         if isinstance(next_step(snapshot, RunState(), parts.policy), Rejected | TokenUsed):
             return  # The grant is lost already.
         secret, origin = parts.secret, snapshot.current.document.origin

@@ -29,11 +29,7 @@ class CopyBefore:
         return cls(store=store, version_id=version.version_id if version else None)
 
     def replace(self, document: TokenDocument, version_id: str) -> bool | None:
-        """Publish a token set; False if another copy is there by now, None if there is nothing to publish.
-
-        Raises:
-            TokenRefreshError: The published secret refuses, or can't be reached.
-        """
+        """Publish a token set; False if another copy is there by now, None if there is nothing to publish."""
         complete = document.revoked_at is not None or (document.access_token and document.expires_at)
         if self.store is None or not complete:
             return None

@@ -35,22 +35,12 @@ _DEEPEST: Final = 100
 
 
 @record
-class Field:
-    """One field of a kept response, without its value."""
-
-    pointer: str
-    """Where it is, as a JSON pointer (RFC 6901). `#2` is the second member of an object: its name is not shown."""
-    shape: str
-
-
-@record
 class KeptResponse:
     """A response that can't be read, as it is stored."""
 
     parts: Parts
     snapshot: Snapshot
     attempt: Attempt
-    """The attempt that brought it."""
     fields: object
     length_bytes: int
 
@@ -60,7 +50,6 @@ class KeptResponse:
 
         Raises:
             ChangeFailed: There is none, or it can't be read back.
-            TokenRefreshError: The secret or its claims can't be read.
         """
         snapshot = SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock)).read()
         kept = snapshot.kept_responses
@@ -83,10 +72,6 @@ class KeptResponse:
         body = body_of(raw)
         return cls(parts=parts, snapshot=snapshot, attempt=kept[-1], fields=object_of(body), length_bytes=len(body))
 
-    def shape(self) -> list[Field]:
-        """List its fields, each with what kind of value it has."""
-        return shape_of(self.fields)
-
     def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> TokenResponse:
         """Return what is at these pointers.
 
@@ -106,7 +91,6 @@ class KeptResponse:
 
         Raises:
             ChangeFailed: Other tokens were stored for this attempt, or these don't fit into a value.
-            SecretStoreError: Secrets Manager refused.
         """
         parts, snapshot, newest = self.parts, self.snapshot, self.snapshot.newest
         origin = snapshot.current.document.origin
@@ -158,10 +142,12 @@ class KeptResponse:
         return value
 
 
-def shape_of(fields: object) -> list[Field]:
-    """List the fields of a response, each with what kind of value it has."""
-    found = (Field(pointer=pointer or "/", shape=_shape(value)) for pointer, value in _leaves(fields))
-    return list(islice(found, _MOST_FIELDS))
+def shape_of(fields: object) -> dict[str, str]:
+    """Say what kind of value each field of a response has, by its JSON pointer (RFC 6901).
+
+    `#2` is the second member of an object: its name is not shown.
+    """
+    return {pointer or "/": _shape(value) for pointer, value in islice(_leaves(fields), _MOST_FIELDS)}
 
 
 def _new_grant(parts: Parts) -> Advice:

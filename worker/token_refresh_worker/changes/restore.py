@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from token_refresh.advice import Advice
@@ -28,15 +29,6 @@ PREVIOUS: Final = "AWSPREVIOUS"
 
 
 @record
-class Verdict:
-    """What runs would make of a token set."""
-
-    text: str
-    is_safe: bool = True
-    """Whether they could refresh it without a risk."""
-
-
-@record
 class OlderSet:
     """An older token set, as it would be stored."""
 
@@ -47,11 +39,7 @@ class OlderSet:
     """Whether to publish it: the next run brings no newer tokens."""
 
     def store(self, parts: Parts) -> tuple[StoredGrant, SecretVersion | None]:
-        """Make it current as a new version; return that, and what it replaces.
-
-        Raises:
-            SecretStoreError: Secrets Manager refused.
-        """
+        """Make it current as a new version; return that, and what it replaces."""
         copy = CopyBefore.read(parts.published if self.is_published else None)
         replaced = parts.store.read(label=CURRENT)  # Now, not from the past: a question may have waited long.
         version_id = store_version(parts.store, new_version_id(parts), self.value)
@@ -107,14 +95,9 @@ def prepare(past: Past, chosen: ListedVersion, policy_of: Callable[[Mapping[str,
     step = plan(snapshot, RunState(), policy)
     if isinstance(step, Mismatch):
         raise mismatch(secret, step)
-    verdict = judge(past, snapshot, step, policy)
-    if not verdict.is_safe:
-        raise ChangeFailed(verdict.text, fix=("Get a new token set: ", secret.authorize))
+    note = judge(past, snapshot, step, policy)
     return OlderSet(
-        value=value,
-        document=chosen.document,
-        note=verdict.text,
-        is_published=not isinstance(step, Promote | Carry),
+        value=value, document=chosen.document, note=note, is_published=not isinstance(step, Promote | Carry)
     )
 
 
@@ -137,33 +120,34 @@ def _marked(
     return write_object({**document.fields, ORIGIN_KEY: replace(origin, token=token).as_fields()})
 
 
-def judge(  # noqa: PLR0911 - one for each fate
-    past: Past, snapshot: Snapshot, step: Step, policy: Policy
-) -> Verdict:
-    """Judge a token set by what a run would read and do if it were current."""
+def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> str:
+    """Judge a token set by what a run would read and do if it were current; return what a person should know.
+
+    Raises:
+        ChangeFailed: Runs could not refresh it, or not without a risk.
+    """
     fate, at = past.fate_of_token(snapshot)
     token = "refresh token" if snapshot.current.document.refresh_token else "access token"
+    refused = partial(ChangeFailed, fix=("Get a new token set: ", past.parts.secret.authorize))
     if at is None:
-        return Verdict(text=f"no recorded run redeemed its {token}; if something else did, authorize again instead")
+        return f"no recorded run redeemed its {token}; if something else did, authorize again instead"
     if isinstance(step, Promote | Carry):
         after = past.snapshot(past.versions[step.successor.version_id])
         if past.fate_of_token(after)[0] is TokenFate.REJECTED:
-            return Verdict(text=f"the provider rejected the {token} that replaced that set's", is_safe=False)
-        return Verdict(
-            text=f"its {token} was redeemed at {utc(at)} and will not be used again: the next run brings the tokens "
-            "that were received then back on top of it, with its other keys",
+            raise refused(f"the provider rejected the {token} that replaced that set's")
+        return (
+            f"its {token} was redeemed at {utc(at)} and will not be used again: the next run brings the tokens that "
+            "were received then back on top of it, with its other keys"
         )
     if fate is TokenFate.REJECTED:
-        return Verdict(text=f"the provider rejected that set's {token} at {utc(at)}", is_safe=False)
+        raise refused(f"the provider rejected that set's {token} at {utc(at)}")
     if fate is TokenFate.REDEEMED:
-        gone = f"that set's {token} was redeemed at {utc(at)}, and the tokens that it brought are gone"
-        return Verdict(text=gone, is_safe=False)
+        raise refused(f"that set's {token} was redeemed at {utc(at)}, and the tokens that it brought are gone")
     grace = snapshot.counted_grace(policy)
     perhaps = f"{token} may have been redeemed (no response is recorded) at {utc(at)}"
     if may_be_sent_again(at, snapshot.now, grace):
-        return Verdict(text=f"its {perhaps}; the provider accepts it again until {utc(at + grace)}")
-    return Verdict(
-        text=f"that set's {perhaps}, and the provider's grace period ({span(grace)}) is over: sent again, it would be "
-        "rejected or cost the grant",
-        is_safe=False,
+        return f"its {perhaps}; the provider accepts it again until {utc(at + grace)}"
+    raise refused(
+        f"that set's {perhaps}, and the provider's grace period ({span(grace)}) is over: sent again, it would be "
+        "rejected or cost the grant"
     )

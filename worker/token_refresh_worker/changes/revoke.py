@@ -53,7 +53,6 @@ _TOKEN_GONE: Final = tuple(rule for rule in _RULES if rule.check is not stop_at_
 """For a used token whose successor is lost for good: the provider may still end its grant."""
 
 SendRevocation = Callable[[TokenRequest], Revoked | FailedRequest]
-"""Sends a request to the revocation endpoint."""
 
 
 @record

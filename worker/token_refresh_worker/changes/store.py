@@ -86,9 +86,6 @@ class NewGrant:
             known: The keys that were stored before, for a secret that can't be read any more.
             change: Sets what the change sets beside the tokens.
             create: Creates the secret with its first value, and returns its version; None where the secret is there.
-
-        Raises:
-            SecretStoreError: Secrets Manager refused.
         """
         # Before the new version: a run may publish newer tokens after it.
         copy = CopyBefore.read(parts.published)
@@ -152,16 +149,14 @@ def _where_claims_went(parts: Parts, known: Mapping[str, object], fields: Mappin
     return replace(parts, policy=replace(parts.policy, claim_store=now.claim_store))
 
 
-def exchange(
-    parts: Parts, authorization: AuthorizationRequest, code: SecretValue, client: ClientCredentials
-) -> TokenResponse:
+def exchange(parts: Parts, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:
     """Exchange a code for tokens, once: it is good for one exchange (RFC 6749 section 4.1.2).
 
     Raises:
         ClientRejected: The provider rejected the client credentials.
         ChangeFailed: It sent no tokens, or no refresh token.
     """
-    request = authorization.code_request(code, client, parts.provider)
+    request = authorization.code_request(code, parts.provider)
     response = parts.endpoint(parts.provider).send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     if isinstance(response, FailedRequest):
         raise _refused(parts, response, authorization.again)
@@ -208,16 +203,14 @@ def _refused(parts: Parts, failure: FailedRequest, again: str) -> ClientRejected
 def _shape_of(failure: FailedRequest) -> str:
     """Say what is in a response that may hold tokens, without a value: from that, a profile can be written."""
     raw = read_kept(failure.unread) if failure.unread else None
-    fields = [] if raw is None else shape_of(object_of(body_of(raw)))
-    return "".join(f"; {field.pointer}: {field.shape}" for field in fields)
+    fields = {} if raw is None else shape_of(object_of(body_of(raw)))
+    return "".join(f"; {pointer}: {shape}" for pointer, shape in fields.items())
 
 
 def base_document(fields: Mapping[str, object], client: ClientCredentials | None) -> TokenDocument:
-    """Give the document that new tokens are put into.
+    """Give the document that new tokens are put into: all keys that are stored, if they fit a token document.
 
-    Args:
-        fields: The keys that are stored; all are kept if they fit a token document.
-        client: Client credentials to store beside the tokens, in the spelling that is there.
+    `client` are credentials to store beside the tokens, in the spelling that is there.
     """
     given = with_client(fields, client) if client else fields
     own = {name: given[name] for name in CLIENT_KEYS if client and name in given}

@@ -1,6 +1,7 @@
 """The command `token-refresh`, for the operator of a token secret.
 
-It is an extra of the package: neither the function nor a consumer needs it.
+It is an extra of the package: neither the function nor a consumer needs it. What AWS refuses, and a wrong setting, is a
+`TokenRefreshError` wherever it is met. It ends the command (`failures.py`), and docstrings name other errors alone.
 """
 
 import sys

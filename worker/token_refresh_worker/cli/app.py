@@ -69,8 +69,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option
 
 @app.callback()
 def _root(
-    *,
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+    *, version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version.")
 ) -> None:
     """Set up, watch and repair OAuth 2.0 tokens in AWS Secrets Manager."""
 

@@ -9,8 +9,9 @@ from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.cli.replicas import examine_replicas
 from token_refresh_worker.cli.screen import relative
 from token_refresh_worker.cli.state import SECRET_IS_BROKEN, SecretState
+from token_refresh_worker.core.plan import publish_newer_tokens
 from token_refresh_worker.core.schedule import SETTLED
-from token_refresh_worker.core.snapshot import PublishedCopy
+from token_refresh_worker.core.snapshot import PublishedCopy, RunState
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.oauth.scopes import name_scopes
 from token_refresh_worker.providers.provider import OldAccessToken
@@ -86,7 +87,7 @@ def _publish(state: SecretState) -> Advice:
     if isinstance(state.step, Mismatch) or document.access_token is None or document.expires_at is None:
         return ("a run publishes again as soon as it can refresh the tokens",)
     # A run leaves a young copy of ours: what it read may be older than that.
-    if copy and not copy.is_overwritten and copy.stored_at + SETTLED >= state.snapshot.now:
+    if copy and publish_newer_tokens(state.snapshot, RunState(publishes=True), state.policy) is None:
         return (f"the first run after {utc(copy.stored_at + SETTLED)} updates it",)
     return "publish the current access token: ", state.context.command("refresh")
 

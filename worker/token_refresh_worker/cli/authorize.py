@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -31,7 +30,7 @@ from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_p
 from token_refresh_worker.cli.membership import find_index, join, store_client
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
-from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
+from token_refresh_worker.cli.screen import errors, message, output, say_done, say_published, show, text
 from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
@@ -79,8 +78,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         bool | None, typer.Option("--pkce/--no-pkce", help="Send a PKCE challenge (RFC 7636); default the profile's.")
     ] = None,
     authorization_endpoint: Annotated[
-        str | None,
-        typer.Option(envvar="AUTHORIZATION_ENDPOINT", help="The authorization page; default the profile's."),
+        str | None, typer.Option(envvar="AUTHORIZATION_ENDPOINT", help="The authorization page; default the profile's.")
     ] = None,
     variable: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Variable of the provider, such as shop=my-shop.")
@@ -106,17 +104,18 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     If there are none, they are asked for, and stored where runs read them. Before the browser opens, your permission to
     write is tried with a version without a token (label REFRESH_PROBE).
     """
-    tags = _read_tags(tag or ())
+    tags = _read_pairs("--tag", tag or (), may_be_empty=True)
+    variables = _read_pairs("--variable", variable or ())
     # Before the browser: a fleet that is not there must not cost a grant.
     index = find_index(context, fleet) if fleet else None
     copies = find_copies(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         own = copies.template if copies and copies.is_proven else ""
-        of_fleet = {"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own}
-        context = replace(context, environment={**context.environment, **of_fleet})
+        context = context.overlaid({"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own})
     version, creates = _find(context, create=create)
     context = take_word(context, fields_of(version), ask=not yes)
-    fields = with_provider_keys(context, fields_of(version), variable or ())
+    add = partial(with_provider, name=context.environment.get("PROVIDER"), variables=variables)
+    fields = add(fields_of(version))
     template = context.settings(**provider_variable(context, fields)).provider
     settings = settings_for(context, started(template, fields))
     repeated = [("--client-id", client_id), ("--client-file", client_file), ("--scope", scope), ("--fleet", fleet)]
@@ -127,13 +126,12 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     authorization = build_authorization(
         template,
         fields,
-        client_id=client.client_id,
+        client=client,
         redirect_uri=redirect_uri,
         endpoint=authorization_endpoint,
         scope=scope,
         pkce=pkce,
         token_host=settings.provider.host,
-        client_secret=client.client_secret,
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
@@ -145,20 +143,18 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         output().print(text(f"The client is stored in secret {settings.client_secret_id}, where runs read it."))
     consent = Consent(
         authorization=authorization,
-        client=client,
         keeps_client=is_new and settings.client_secret_id is None,
         target=Target(
             known=fields_of(version),
-            change=lambda stored: with_provider_keys(context, stored, variable or ()),
+            change=add,
             create=partial(_create_secret, context, tags) if creates else None,
             judge=_judge_account(context, {} if another_account else template.account(fields_of(version)), ask=not yes),
         ),
     )
-    job = _Job(context=context, consent=consent)
     if listens:
-        _listen(job, browser=browser, timeout_seconds=timeout)
+        _listen(context, consent, browser=browser, timeout_seconds=timeout)
     else:
-        _paste(job)
+        _paste(context, consent)
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
@@ -173,10 +169,6 @@ def _find_redirect(
     """Give the redirect URI, and whether to wait for the redirect on this machine; an option has precedence.
 
     The command that an error prints repeats the other options.
-
-    Raises:
-        BadParameter: The option is not a URI.
-        CommandFailed: The provider accepts no redirect to this machine, and no other was named.
     """
     loopback = provider.authorization.redirect.loopback if provider.authorization else None
     uri = given or default_redirect_uri(loopback)
@@ -195,11 +187,11 @@ def _find_redirect(
     )
 
 
-def _read_tags(given: Sequence[str]) -> list[tuple[str, str]]:
-    tags = [item.partition("=") for item in given]
-    if not all(key and equals for key, equals, _ in tags):
-        raise typer.BadParameter("--tag must be KEY=VALUE")
-    return [(key, value) for key, _, value in tags]
+def _read_pairs(option: str, given: Sequence[str], *, may_be_empty: bool = False) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    if not all(key and equals and (value or may_be_empty) for key, equals, value in pairs):
+        raise typer.BadParameter(f"{option} must be KEY=VALUE")
+    return {key: value for key, _, value in pairs}
 
 
 def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool]:
@@ -261,7 +253,6 @@ def _find_client(
 
 
 def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) -> None:
-    """Ask before a secret is created or a value is replaced."""
     where = f"secret {context.secret_id}"
     if creates:
         confirm(f"{where} does not exist. Create it in {context.region}?")
@@ -278,11 +269,7 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
 
 
 def _prove_writes(context: Context, settings: Settings, version: SecretVersion | None) -> None:
-    """Find out that what comes can be stored: once the code is exchanged, the provider may have ended the old grant.
-
-    Raises:
-        SecretStoreError: The token secret can't be written.
-    """
+    """Find out that what comes can be stored: once the code is exchanged, the provider may have ended the old grant."""
     if version is not None:  # In a secret without a value the probe would become the current one.
         prove_write(context.store())
     published = settings.published_secret_id
@@ -308,7 +295,7 @@ def _judge_account(context: Context, before: Account, *, ask: bool) -> Callable[
         try:
             check_account(before, found, is_complete=is_complete, again=("If it is to be that account: ", other))
         except AnotherAccount as differs:
-            if not (ask or agreed):
+            if not ask:
                 raise
             if not agreed:
                 _confirm_account(context, before, found, differs)
@@ -325,44 +312,29 @@ def _confirm_account(context: Context, before: Account, found: Account, differs:
         raise differs from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """What to do once the provider has authorized."""
-
-    context: Context
-    consent: Consent
-
-    def complete(self, redirect: Redirect) -> str:
-        """Exchange the code, store the tokens, say so, and give the page for the browser.
-
-        Raises:
-            TokenRefreshError: No tokens came, or they could not be stored.
-        """
-        context, settings = self.context, settings_for(self.context, self.consent.target.fields(redirect))
-        parts, provider = context.run(settings).parts, settings.provider
-        # The provider may have ended the old grant: new tokens that are not stored leave none.
-        with finishing("The tokens are stored first."):
-            stored = self.consent.complete(parts, redirect, sent_at=read_clock(context))
-        expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
-        output().print(text("Authorized: the tokens are stored.", "bold green"))
-        output().print(
-            fields_table(
-                [
-                    ("secret", context.secret_id),
-                    ("region", context.region),
-                    ("provider", f"{provider.title} ({provider.host})"),
-                    ("account", name_account(account) if account else None),
-                    ("version", stored.version_id),
-                    ("expires", None if expires_at is None else utc(expires_at)),
-                ]
-            )
-        )
-        say_published(context, settings, stored)
-        show(output(), *message("Next: ", context.command("status")))
-        return authorized(context.secret_id, context.command("status"))
+def _complete(context: Context, consent: Consent, redirect: Redirect) -> str:
+    """Exchange the code, store the tokens, say so, and give the page for the browser."""
+    settings = settings_for(context, consent.target.fields(redirect))
+    parts, provider = context.run(settings).parts, settings.provider
+    # The provider may have ended the old grant: new tokens that are not stored leave none.
+    with finishing("The tokens are stored first."):
+        stored = consent.complete(parts, redirect, sent_at=read_clock(context))
+    expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
+    say_done(
+        "Authorized: the tokens are stored.",
+        ("secret", context.secret_id),
+        ("region", context.region),
+        ("provider", f"{provider.title} ({provider.host})"),
+        ("account", name_account(account) if account else None),
+        ("version", stored.version_id),
+        ("expires", None if expires_at is None else utc(expires_at)),
+    )
+    say_published(context, settings, stored)
+    show(output(), *message("Next: ", context.command("status")))
+    return authorized(context.secret_id, context.command("status"))
 
 
-def _create_secret(context: Context, tags: Sequence[tuple[str, str]], value: SecretValue) -> str:
+def _create_secret(context: Context, tags: Mapping[str, str], value: SecretValue) -> str:
     """Create the secret with its first version, and return that.
 
     Its tags are those that its name stands for by the convention {app}/{environment}/{service}, and those given.
@@ -379,46 +351,34 @@ def _create_secret(context: Context, tags: Sequence[tuple[str, str]], value: Sec
         SecretString=value.reveal(),
         Tags=[
             {"Key": key, "Value": text}
-            for key, text in sorted(({"managed-by": "token-refresh-worker"} | by_name | dict(tags)).items())
+            for key, text in sorted({"managed-by": "token-refresh-worker", **by_name, **tags}.items())
         ],
     )
     return version_id
 
 
-def with_provider_keys(context: Context, fields: Mapping[str, object], variables: Sequence[str]) -> dict[str, object]:
-    """Add the provider that was named, and its variables, to the keys of the token document.
-
-    Raises:
-        BadParameter: A variable is not KEY=VALUE.
-    """
-    pairs = [text.partition("=") for text in variables]
-    if not all(key and value for key, _, value in pairs):
-        raise typer.BadParameter("--variable must be KEY=VALUE")
-    return with_provider(fields, context.environment.get("PROVIDER"), {name: value for name, _, value in pairs})
-
-
-def _listen(job: _Job, *, browser: bool, timeout_seconds: int) -> None:
-    with RedirectServer(job.consent.authorization, job.complete) as server:
+def _listen(context: Context, consent: Consent, *, browser: bool, timeout_seconds: int) -> None:
+    with RedirectServer(consent.authorization, partial(_complete, context, consent)) as server:
         _show_url(
-            job.consent.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
+            consent.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
         )
-        with opened(server.start_url, wanted=browser, environment=job.context.environment):
+        with opened(server.start_url, wanted=browser, environment=context.environment):
             server.wait(timeout_seconds)
 
 
-def _paste(job: _Job) -> None:
-    _show_url(job.consent.authorization, "Open this URL in a browser on any machine, and authorize:")
+def _paste(context: Context, consent: Consent) -> None:
+    _show_url(consent.authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
         try:
-            redirect = job.consent.authorization.read_redirect(ask_secret("URL").reveal())
+            redirect = consent.authorization.read_redirect(ask_secret("URL").reveal())
         except ForeignRedirect:
             errors().print(
                 "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "
                 "URL that the browser ends on after you authorize."
             )
         else:
-            job.complete(redirect)
+            _complete(context, consent, redirect)
             return
     raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
 

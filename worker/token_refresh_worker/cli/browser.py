@@ -25,20 +25,11 @@ _PASSED_ON_PREFIXES: Final = ("XDG_", "LC_")
 
 @contextmanager
 def opened(url: str, *, wanted: bool, environment: Mapping[str, str]) -> Iterator[None]:
-    """Open a page in the default browser; with `wanted` false do nothing."""
+    """Open a page in the default browser; if none starts, or is wanted, the operator opens the printed URL."""
     if not wanted:
         yield
         return
-    with _start(url, environment) as process:
-        try:
-            yield
-        finally:
-            process.terminate()  # What starts the browser; the browser itself goes on.
-
-
-def _start(url: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Start the browser; if none starts, the operator opens the printed URL."""
-    return subprocess.Popen(  # noqa: S603 - Python's own module, which finds the browser
+    with subprocess.Popen(  # noqa: S603 - Python's own module, which finds the browser
         # -I: no module in the current folder stands in for webbrowser.
         [sys.executable, "-I", "-m", "webbrowser", url],
         env={k: v for k, v in environment.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)},
@@ -46,7 +37,11 @@ def _start(url: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C in the terminal must not close a browser that this has started.
-    )
+    ) as process:
+        try:
+            yield
+        finally:
+            process.terminate()  # What starts the browser; the browser itself goes on.
 
 
 PAGE_HEADERS: Final = {

@@ -7,14 +7,12 @@ from typing import Annotated
 import typer
 
 from token_refresh_worker.bootstrap import open_claims
-from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.move import Move
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
-from token_refresh_worker.cli.screen import message, output, show, text
+from token_refresh_worker.cli.screen import output, say_done, text
 from token_refresh_worker.cli.settings import names_provider, settings_for
-from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, in_table
 
@@ -41,9 +39,11 @@ def move(
     if not moved:
         output().print(text(f"The claims on secret {context.secret_id} are in {target} already."))
         return 0
-    output().print(text(f"Moved: the claims on secret {context.secret_id} are in {target}.", "bold green"))
     deploy = "with claim_table" if to is ClaimStoreKind.TABLE else "without claim_table"
-    show(output(), *message(f"Next: deploy {deploy}, then ", context.command("status")))
+    say_done(
+        f"Moved: the claims on secret {context.secret_id} are in {target}.",
+        then=(f"Next: deploy {deploy}, then ", context.command("status")),
+    )
     return 0
 
 
@@ -68,7 +68,7 @@ def _fallback(context: Context, target: StoreName, table: str | None) -> StoreNa
 def _mover(context: Context, fallback: StoreName) -> Move:
     # Tokens that live too short for their claim store are a reason to move.
     context = replace(context, any_lifetime=True)
-    fields = fields_of(context.store().read(label=CURRENT))
+    fields = context.stored()
     settings = settings_for(context, fields)
     store, parts = context.store(), context.run(settings).parts
     return Move(

@@ -14,7 +14,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
-from token_refresh_worker.cli.screen import fields_table, message, output, show, text
+from token_refresh_worker.cli.screen import say_done
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.settings import Settings
@@ -58,21 +58,19 @@ def client(
     if is_nowhere and not context.knows_function and not yes:
         confirm("Nothing says where the function reads its client credentials. Store them beside the tokens?")
     where = settings.client_secret_id
+    parts = context.run(settings).parts  # Anew: the questions may have taken all of its time.
     with finishing("The credentials are stored first."):
         client_secret = context.store(where, setting="CLIENT_SECRET_ID") if where else None
-        version_id = replace_client(
-            context.run(settings).parts, client_secret, given, field=settings.client_secret_field
-        )
-    output().print(text("Stored: the next refresh uses these client credentials.", "bold green"))
-    output().print(
-        fields_table([("secret", where or context.secret_id), ("region", context.region), ("version", version_id)])
+        version_id = replace_client(parts, client_secret, given, field=settings.client_secret_field)
+    say_done(
+        "Stored: the next refresh uses these client credentials.",
+        *(("secret", where or context.secret_id), ("region", context.region), ("version", version_id)),
+        then=("Try them: ", context.command("refresh", "--force")),
     )
-    show(output(), *message("Try them: ", context.command("refresh", "--force")))
     return 0
 
 
 def _token_fields(context: Context) -> dict[str, object]:
-    """Read the token document."""
     version = context.store().read(label=CURRENT)
     fields = fields_of(version)
     if version is None:
@@ -94,12 +92,7 @@ def _client_id(settings: Settings, known: str | None) -> str | None:
 
 
 def _check_client_id(context: Context, known: str | None, given: str, named: str | None, *, yes: bool) -> None:
-    """Let another client ID be stored only if a person says so: the stored one may be right, and the tokens its.
-
-    Raises:
-        CommandFailed: The file is another client's than the one that was named, or nobody can be asked.
-        Cancelled: The operator said no.
-    """
+    """Let another client ID be stored only if a person says so: the stored one may be right, and the tokens its."""
     if named not in {None, given}:
         raise CommandFailed(f"--client-id names client {named}, and the file has client {given}")
     if named is not None or known in {None, given}:

@@ -93,8 +93,7 @@ _OPTIONS: Final = (
     _Shared("function", "The deployed function: its settings apply."),
 )
 _ARGUMENT: Final = _keyword(
-    "secret",
-    Annotated[str | None, typer.Argument(metavar="SECRET_ID", help="Name or ARN of the token secret.")],
+    "secret", Annotated[str | None, typer.Argument(metavar="SECRET_ID", help="Name or ARN of the token secret.")]
 )
 _DEBUG_HELP: Final = "Print where an error was raised; never a secret."
 _DEBUG: Final = _keyword(

@@ -19,7 +19,8 @@ from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret
-from token_refresh_worker.changes.change import Silent
+from token_refresh_worker.changes.change import Silent, fields_of
+from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import Log
@@ -74,20 +75,18 @@ class Context:
 
     environment: Mapping[str, str]
     function: str | None = None
-    """The deployed function, if it was named."""
     given: Mapping[str, str] = field(default_factory=dict)
     """The variables that options set."""
     repeated: tuple[tuple[str, str], ...] = ()
     """Options with their values, such as `--profile`, that a printed command has to repeat."""
     name: str = "status"
-    """The command."""
     deployment: Deployment = Deployment()
     any_lifetime: bool = False
     """Whether tokens that live too short for the claim store are accepted, so that their claims can be moved."""
 
     @property
     def secret_id(self) -> str:
-        """Give the token secret's name or ARN."""
+        """The token secret's name or ARN."""
         return token_secret_id(self.environment)
 
     @property
@@ -113,6 +112,10 @@ class Context:
         if self.function is None:
             problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", self.function_name))
         raise problem
+
+    def overlaid(self, variables: Mapping[str, str]) -> "Context":
+        """Give the context with these variables in place of the environment's."""
+        return replace(self, environment={**self.environment, **variables})
 
     def as_deployed(self, variables: Mapping[str, str]) -> "Context":
         """Give the context with the settings of the deployed function.
@@ -143,20 +146,12 @@ class Context:
         return self.function or self.deployment.function or "NAME"
 
     def function_configuration(self) -> dict[str, Any]:
-        """Read the configuration of the deployed function.
-
-        Raises:
-            TokenRefreshError: There is no such function, or it can't be read.
-        """
+        """Read the configuration of the deployed function."""
         name = self.function or ""
         return self.ask("lambda:GetFunctionConfiguration", "function", name, FunctionName=name)
 
     def client(self, service: str, limits: ClientLimits = _PATIENT, *, region: str | None = None) -> Any:
-        """Give a client of an AWS service, in the secrets' region if `region` is None.
-
-        Raises:
-            ConfigurationError: No region is set, or the AWS configuration or a proxy variable can't be used.
-        """
+        """Give a client of an AWS service, in the secrets' region if `region` is None."""
         client = CLIENTS.get(service, limits=limits, region=region, environment=self.environment)
         find_proxy(client.meta.endpoint_url)
         return client
@@ -169,6 +164,10 @@ class Context:
         """Open a secret, by default the token secret; `setting` is the variable that names another one."""
         opened = secret_id or self.secret_id
         return open_secret(self.run_client(), opened, time_left_seconds=TIME_LIMIT_SECONDS, setting=setting)
+
+    def stored(self) -> dict[str, object]:
+        """Read the keys of the token document; none where what is stored is not a JSON object."""
+        return fields_of(self.store().read(label=CURRENT))
 
     def run(self, settings: Settings, trigger: Trigger | None = None, log: Log | None = None) -> Run:
         """Put a run on the token secret together; its parts are what a change acts with."""

@@ -37,7 +37,6 @@ class Copies:
 
         Raises:
             ConfigurationError: Another secret has its name, or the secret is itself where copies are.
-            TokenRefreshError: Secrets Manager refuses, or can't be reached.
         """
         source, name = secret_name(secret_id), self.name_of(secret_id)
         under = self.template.partition("{secret}")[0]
@@ -70,11 +69,7 @@ class Copies:
             self.context.call("RestoreSecret", name)
 
     def remove(self, secret_id: str) -> None:
-        """Schedule the deletion of a secret's copy, if there is one; another secret of its name stays.
-
-        Raises:
-            TokenRefreshError: Secrets Manager refuses, or can't be reached.
-        """
+        """Schedule the deletion of a secret's copy, if there is one; another secret of its name stays."""
         source, name = secret_name(secret_id), self.name_of(secret_id)
         found = self._described(name)
         if found is not None and tags_in(found).get(COPY_OF_TAG) == source and "DeletedDate" not in found:

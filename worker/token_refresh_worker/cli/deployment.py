@@ -15,7 +15,7 @@ from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, Deployme
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, Made
 
-_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
+ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 PUBLISHED, TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
 _OF_FUNCTION: Final = tuple(name for name in WORKER_VARIABLES[1:] if name not in {PUBLISHED, TABLE})
 _CHOOSE_PROVIDER: Final = ("PROVIDER", "TOKEN_ENDPOINT")
@@ -40,7 +40,8 @@ def find_deployment(context: Context) -> Context:
     found = {name: wanted[name] for name, its_stack in stacks.items() if its_stack == stack}
     function = tags.get(FUNCTION_TAG)
     is_function = stack is not None and function is not None and _stack_of_function(context, secret, function) == stack
-    variables = _variables_of(context, function) if is_function and function else {}
+    described = _ask(context, "lambda:GetFunctionConfiguration", FunctionName=function) if is_function else {}
+    variables = variables_of(described)
     found |= _of_function(variables, context.environment)
     return replace(
         context,
@@ -60,10 +61,6 @@ def _of_function(variables: Mapping[str, str], given: Mapping[str, str]) -> dict
     left = _OF_PROVIDER if any(given.get(name) for name in _CHOOSE_PROVIDER) else frozenset()
     wanted = [name for name in _OF_FUNCTION if name not in left and not given.get(name)]
     return {name: variables[name] for name in wanted if variables.get(name)}
-
-
-def _variables_of(context: Context, function: str) -> dict[str, str]:
-    return variables_of(_ask(context, "lambda:GetFunctionConfiguration", FunctionName=function))
 
 
 def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
@@ -91,7 +88,6 @@ _STACKS: Final = {PUBLISHED: _stack_of_published, TABLE: _stack_of_table}
 
 
 def _arn(secret: Mapping[str, Any], service: str, resource: str) -> str:
-    """Give the ARN of something beside the secret, in its account and region."""
     arn = parse_arn(secret["ARN"])
     assert arn is not None  # noqa: S101 - Secrets Manager gives complete ARNs
     return f"arn:{arn.partition}:{service}:{arn.region}:{arn.account}:{resource}"
@@ -104,6 +100,6 @@ def _ask(context: Context, action: str, **members: Any) -> Mapping[str, Any]:
     if service != "secretsmanager" and not (own or context.has_all_of_aws):
         return {}  # Beside an emulator of Secrets Manager, the other services would be those of an account.
     try:
-        return context.ask(action, "tags", limits=_ONE_TRY, **members)
+        return context.ask(action, "tags", limits=ONE_TRY, **members)
     except TokenRefreshError:
         return {}

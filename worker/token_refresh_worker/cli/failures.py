@@ -67,12 +67,7 @@ def usage_fields() -> dict[str, Any]:
 def _fields(
     error_type: str, error: str, *, needs_person: bool = False, retry_at: datetime | None = None
 ) -> dict[str, Any]:
-    return {
-        "error_type": error_type,
-        "error": error,
-        "needs_person": needs_person,
-        "retry_at": iso_or_none(retry_at),
-    }
+    return {"error_type": error_type, "error": error, "needs_person": needs_person, "retry_at": iso_or_none(retry_at)}
 
 
 class Cancelled(Exception):  # noqa: N818 - what the operator wanted is not an error
@@ -124,7 +119,6 @@ def reported(
 
 
 def _report_defect(defect: Exception, *, debug: bool) -> dict[str, Any]:
-    """Report an error that has no name, and give it for machines."""
     if isinstance(defect, OSError) and defect.errno in _FULL:
         discard(sys.stdout)
         _report("error", f"the output can't be written ({os.strerror(defect.errno)}); what was stored stays")

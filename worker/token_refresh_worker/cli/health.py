@@ -8,38 +8,29 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
 
-from token_refresh.advice import Advice, Command
+from token_refresh.advice import Advice
 from token_refresh_worker.cli.around import around, doctor_of
-from token_refresh_worker.cli.finding import Finding, Health
+from token_refresh_worker.cli.finding import Finding, Health, failed
 from token_refresh_worker.cli.screen import one_line, relative
-from token_refresh_worker.cli.state import PastAttempt, Result, SecretState
+from token_refresh_worker.cli.state import AttemptState, PastAttempt, SecretState
+from token_refresh_worker.core import steps
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.plan import hold_unresolved_token
 from token_refresh_worker.core.schedule import lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState
-from token_refresh_worker.core.steps import (
-    Carry,
-    Fresh,
-    Hold,
-    Locked,
-    Mismatch,
-    Promote,
-    Redeem,
-    Rejected,
-    StoreKept,
-    TokenUsed,
-    Unread,
-    Wait,
-)
 from token_refresh_worker.run.failures import move_options, slow_schedule, span, tokens_locked, utc
 from token_refresh_worker.run.grant_failures import dead_grant
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
-_REFRESHES: Final = (Redeem, StoreKept, Promote, Carry)
+_REFRESHES: Final = (steps.Redeem, steps.StoreKept, steps.Promote, steps.Carry)
 """The steps after which the tokens are new."""
 
-_FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.RESPONSE_KEPT, Result.SILENT}
+_EXPLAINED: Final = (steps.Hold, steps.Unread, steps.StoreKept, steps.Promote, steps.Carry, steps.Mismatch)
+"""The steps whose own finding says what became of the newest attempt."""
+
+_FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.RESPONSE_KEPT, Fate.SILENT}
 
 
 def examine(state: SecretState) -> list[Finding]:
@@ -53,44 +44,43 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def say_next_step(state: SecretState) -> str:  # noqa: C901, PLR0911 - one for each kind of step
+_NEXT: Final = {
+    steps.Fresh: "sends nothing: no refresh is due",
+    steps.TokenUsed: "sends nothing: the refresh token was used",
+    steps.Locked: "sends nothing: KMS refuses the key of the tokens that follow",
+    steps.Unread: "sends nothing: a response that can't be read is kept",
+    steps.StoreKept: "stores the tokens that the claim table keeps",
+    steps.Promote: "makes the tokens current that an interrupted run received",
+    steps.Carry: "makes the tokens current that an interrupted run received",
+}
+
+
+def say_next_step(state: SecretState) -> str:
     """Say what the next scheduled run does."""
     match state.step:
-        case Fresh():
-            return "sends nothing: no refresh is due"
-        case Wait(until, reason):
+        case steps.Wait(until, reason):
             return f"sends nothing until {utc(until)}: {reason.value}"
-        case Rejected(since, retry_at):
+        case steps.Rejected(since, retry_at):
             return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
-        case TokenUsed():
-            return "sends nothing: the refresh token was used"
-        case Locked():
-            return "sends nothing: KMS refuses the key of the tokens that follow"
-        case Unread():
-            return "sends nothing: a response that can't be read is kept"
-        case Hold(until=until):
+        case steps.Hold(until=until):
             return f"sends nothing until {utc(until)}: the refresh token may have been redeemed"
-        case Mismatch(setting):
+        case steps.Mismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
-        case StoreKept():
-            return "stores the tokens that the claim table keeps"
-        case Promote() | Carry():
-            return "makes the tokens current that an interrupted run received"
-        case Redeem():
+        case steps.Redeem():
             return "refreshes the tokens" if state.client_failure is None else "fails: it finds no client credentials"
-        case _:
-            return "starts the claim table again"
+        case step:
+            return _NEXT.get(type(step), "starts the claim table again")
 
 
 def explain_attempt(past: PastAttempt) -> str:
     """Say in words how an attempt ended."""
     words = {
-        Result.KEPT: "tokens arrived, and the claim table keeps them",
-        Result.SILENT: "no result: the run died",
-        Result.UNKNOWN: "no response",
-        Result.RESPONSE_KEPT: "a response that can't be read is kept",
-        Result.MOVED: "the claims moved",
-        Result.PAUSED: "paused, or resumed",
+        AttemptState.KEPT: "tokens arrived, and the claim table keeps them",
+        Fate.SILENT: "no result: the run died",
+        Fate.UNKNOWN: "no response",
+        Fate.RESPONSE_KEPT: "a response that can't be read is kept",
+        Fate.MOVED: "the claims moved",
+        Fate.PAUSED: "paused, or resumed",
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
@@ -99,33 +89,34 @@ def explain_attempt(past: PastAttempt) -> str:
 def _step(state: SecretState) -> Iterator[Finding]:
     """Report why the next run does not refresh, or what it does instead."""
     match state.step:
-        case Mismatch() as step:
+        case steps.Mismatch() as step:
             yield _mismatch(state, step)
-        case Rejected(since, retry_at):
+        case steps.Rejected(since, retry_at):
             yield Finding.broken(
                 f"the provider rejected the refresh token at {utc(since)}; a run tries again after {utc(retry_at)}",
                 *("authorize again: ", state.context.command("authorize")),
-                *(". If the client credentials were wrong, correct them, then: ", _force(state)),
+                *(
+                    ". If the client credentials were wrong, correct them, then: ",
+                    state.context.command("refresh", "--force"),
+                ),
             )
-        case Locked(version_id):
+        case steps.Locked(version_id):
             parts = state.context.run(state.settings).parts
-            failure = tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id))
-            yield Finding.broken(failure.facts, *failure.fix)
-        case TokenUsed() as step:
-            dead = dead_grant(state.context.run(state.settings).parts.secret, step)
-            yield Finding.broken(dead.facts, *dead.fix)
-        case Unread(since):
+            yield failed(tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id)))
+        case steps.TokenUsed() as step:
+            yield failed(dead_grant(state.context.secret, step))
+        case steps.Unread(since):
             yield Finding.broken(*_kept_response(state, since))
-        case Hold() as step:
+        case steps.Hold() as step:
             yield _held(state, step)
-        case StoreKept(kept):
+        case steps.StoreKept(kept):
             yield Finding.attention(
                 f"tokens arrived after {utc(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
                 "table keeps them, encrypted. Don't delete the table, its item or its key",
                 "correct why it refuses them (the last run's error says it); the next run stores them. Now: ",
                 state.context.command("refresh"),
             )
-        case Promote() | Carry():
+        case steps.Promote() | steps.Carry():
             yield Finding.attention(
                 "a run was interrupted after it received tokens; they are stored and not current yet",
                 "the next run makes them current; now: ",
@@ -133,7 +124,7 @@ def _step(state: SecretState) -> Iterator[Finding]:
             )
 
 
-def _held(state: SecretState, hold: Hold) -> Finding:
+def _held(state: SecretState, hold: steps.Hold) -> Finding:
     return Finding.attention(
         f"a refresh was started at {utc(hold.since)}, and its result is unknown: the refresh token may have "
         f"been redeemed. Runs wait until {utc(hold.until)}",
@@ -154,15 +145,11 @@ def _kept_response(state: SecretState, since: datetime) -> tuple[str, *Advice]:
 def _kept(state: SecretState) -> Iterator[Finding]:
     """Report a kept response also where the token may still be sent again, or nothing is due yet."""
     kept = state.snapshot.kept_responses
-    if kept and not isinstance(state.step, Unread):
+    if kept and not isinstance(state.step, steps.Unread):
         yield Finding.attention(*_kept_response(state, kept[-1].claimed_at))
 
 
-def _force(state: SecretState) -> Command:
-    return state.context.command("refresh", "--force")
-
-
-def _mismatch(state: SecretState, step: Mismatch) -> Finding:
+def _mismatch(state: SecretState, step: steps.Mismatch) -> Finding:
     command = state.context.command
     if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
         return Finding.broken(
@@ -210,13 +197,15 @@ def _expiry(state: SecretState) -> Iterator[Finding]:
 def _failed(state: SecretState) -> Iterator[Finding]:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     # Without an attempt on the current version, the failure was on an older one and is over.
-    if not state.snapshot.on_version or isinstance(state.step, Hold | Unread | StoreKept | Promote | Carry | Mismatch):
+    if not state.snapshot.on_version or isinstance(state.step, _EXPLAINED):
         return
     newest = state.attempts[0]
-    if isinstance(state.step, Fresh) and (hold := hold_unresolved_token(state.snapshot, RunState(), state.policy)):
+    if isinstance(state.step, steps.Fresh) and (
+        hold := hold_unresolved_token(state.snapshot, RunState(), state.policy)
+    ):
         yield _held(state, hold)  # As soon as a refresh is due, or is forced.
     elif newest.result in _FAILED:
-        attempt, fresh = newest.attempt, isinstance(state.step, Fresh)
+        attempt, fresh = newest.attempt, isinstance(state.step, steps.Fresh)
         good = "the tokens are good, and a run refreshes them when they are due"
         remedy: Advice = (
             f"{good if fresh else 'a later run tries again'}; to find the cause: ",
@@ -233,7 +222,7 @@ def client_remedy(state: SecretState) -> Advice:
     """Say what helps where the provider rejected the client: no later run mends that."""
     return (
         *("replace the client credentials, which takes no consent: ", state.context.command("client")),
-        *(". If they are right now: ", _force(state)),
+        *(". If they are right now: ", state.context.command("refresh", "--force")),
     )
 
 
@@ -241,8 +230,8 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
     """Report a refresh that is late: a scheduled run should have begun one, and no rule keeps it back."""
     due, left = state.due_at, state.left
     # Where no run refreshes, another finding says why; the schedule is not the cause.
-    refreshes = isinstance(state.step, Redeem) and state.client_failure is None
-    runs = isinstance(state.step, (*_REFRESHES, Wait)) and pause_of(state.snapshot) is None
+    refreshes = isinstance(state.step, steps.Redeem) and state.client_failure is None
+    runs = isinstance(state.step, (*_REFRESHES, steps.Wait)) and pause_of(state.snapshot) is None
     if due is None or left is None or not runs:
         return
     late = state.snapshot.now - due

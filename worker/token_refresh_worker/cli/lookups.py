@@ -3,27 +3,25 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from token_refresh.advice import Advice
 from token_refresh.aws.calls import CallFailed, call
-from token_refresh.aws.clients import CLIENTS, ClientLimits
+from token_refresh.aws.clients import CLIENTS
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import service_time
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.past import Past, list_versions
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.deployment import ONE_TRY, tags_in
 from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import names_copy
 from token_refresh_worker.stored.published import is_published
 from token_refresh_worker.stored.tags import COPY_OF_TAG, PUBLISHED_FROM_TAG
-
-_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
 
 def read_clock(context: Context) -> datetime:
@@ -48,9 +46,6 @@ def each_version(context: Context, secret_id: str | None = None) -> Iterator[dic
     """Yield the `SecretVersionsListEntry` of each version that still exists, with or without labels.
 
     Of the token secret, unless another one is named. Source: the API page of `ListSecretVersionIds`.
-
-    Raises:
-        SecretStoreError: Secrets Manager refused, or can't be reached.
     """
     action, name = "secretsmanager:ListSecretVersionIds", secret_id or context.secret_id
     for page in context.pages(action, "secret", name, SecretId=name, IncludeDeprecated=True, MaxResults=50):
@@ -58,11 +53,7 @@ def each_version(context: Context, secret_id: str | None = None) -> Iterator[dic
 
 
 def arn_of(context: Context, secret_id: str) -> str:
-    """Give the complete ARN of a secret.
-
-    Raises:
-        SecretStoreError: There is no such secret, or it can't be described.
-    """
+    """Give the complete ARN of a secret."""
     return str(context.call("DescribeSecret", secret_id)["ARN"])
 
 
@@ -126,8 +117,8 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
         return
     advice: Advice = ("Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",)
     if source:
-        of_source = replace(context, environment={**context.environment, "TOKEN_SECRET_ID": source})
-        advice = "Run the command on the token secret: ", of_source.command(context.name)
+        of_source = context.overlaid({"TOKEN_SECRET_ID": source}).command(context.name)
+        advice = "Run the command on the token secret: ", of_source
     raise InvalidSecretDocument(
         f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
         "token",
@@ -138,30 +129,24 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
 def _published_from(context: Context) -> str | None:
     """Give the token secret that a published secret's tag names; None if there is no tag, or it may not be read."""
     try:
-        tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
+        tags = tags_in(context.call("DescribeSecret", context.secret_id))
     except TokenRefreshError:
         return None
-    return next((tag["Value"] for tag in tags if tag["Key"] in {PUBLISHED_FROM_TAG, COPY_OF_TAG}), None)
+    return tags.get(PUBLISHED_FROM_TAG, tags.get(COPY_OF_TAG))
 
 
 def _exists(context: Context, region: str) -> bool:
     try:
-        context.call("DescribeSecret", context.secret_id, limits=_ONE_TRY, region=region)
+        context.call("DescribeSecret", context.secret_id, limits=ONE_TRY, region=region)
     except TokenRefreshError:  # Denied, or a region that the account has not enabled.
         return False
     return True
 
 
 def read_past(context: Context) -> Past:
-    """Read all versions of the secret.
-
-    Raises:
-        SecretStoreError: A store refused.
-        ConfigurationError: A setting is wrong.
-    """
-    store = context.store()
+    """Read all versions of the secret."""
     with saying_where(context):
-        settings = settings_of(context, fields_of(store.read(label=CURRENT)))
+        settings = settings_of(context, context.stored())
         parts = context.run(settings).parts
         needs_refresh_token = settings.provider.needs_refresh_token
         listed = list_versions(each_version(context), parts.store, needs_refresh_token=needs_refresh_token)

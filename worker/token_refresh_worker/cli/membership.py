@@ -13,6 +13,7 @@ from token_refresh_worker.changes.change import fields_of, store_version
 from token_refresh_worker.changes.client import with_client
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import Copies
+from token_refresh_worker.cli.deployment import tags_in
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.core.versions import CURRENT
@@ -37,7 +38,6 @@ def find_index(context: Context, fleet: str) -> Index:
 
     Raises:
         ConfigurationError: There is no such table.
-        TokenRefreshError: The table can't be read.
     """
     index = open_index(context, fleet)
     index.read_clock()  # a table of claims alone has no index of rows
@@ -45,13 +45,8 @@ def find_index(context: Context, fleet: str) -> Index:
 
 
 def fleet_of(context: Context) -> str | None:
-    """Name the fleet that the token secret is in, by its tag; None if it is in none.
-
-    Raises:
-        TokenRefreshError: Its tags can't be read.
-    """
-    tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
-    return next((str(tag["Value"]) for tag in tags if tag["Key"] == FLEET_TAG), None)
+    """Name the fleet that the token secret is in, by its tag; None if it is in none."""
+    return tags_in(context.call("DescribeSecret", context.secret_id)).get(FLEET_TAG)
 
 
 def report_revoked(context: Context, index: Index, *, at: datetime, provider: str, version_id: str) -> bool:
@@ -70,11 +65,10 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str, copies: 
 
     Raises:
         ConfigurationError: It is a member of another fleet, a replica or a copy, or another secret has its copy's name.
-        TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     described = context.call("DescribeSecret", secret_id)
     secret_arn = str(described["ARN"])
-    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+    tags = tags_in(described)
     if tags.get(FLEET_TAG, fleet) != fleet:
         line = "aws secretsmanager untag-resource --secret-id {} --tag-keys {} --region {}"
         untag = Command.of(line, secret_id, FLEET_TAG, context.region)
@@ -127,11 +121,10 @@ def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str)
 
     Raises:
         ConfigurationError: It is not in the fleet, or the table keeps tokens of it.
-        TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     described = _describe_member(context, index, secret_id)
     secret_arn = str(described["ARN"])
-    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+    tags = tags_in(described)
     # A secret that is marked for deletion is in no listing, and takes no change.
     is_tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
     if is_tagged and _keeps_tokens(context, fleet, secret_arn):
@@ -151,7 +144,6 @@ def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str,
 
     Raises:
         ConfigurationError: The last run left tokens in the table; the secret is a member again.
-        TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
     if leaving.may_run and _keeps_tokens(context, fleet, leaving.secret_arn):
         join(context, index, fleet=fleet, secret_id=leaving.secret_id)

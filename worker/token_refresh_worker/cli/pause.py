@@ -6,19 +6,17 @@ import typer
 
 from token_refresh.advice import Command
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.pause import Pausing
 from token_refresh_worker.cli.command import command, read_duration
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.lookups import arn_of, saying_where
 from token_refresh_worker.cli.membership import find_index
-from token_refresh_worker.cli.screen import errors, message, output, printable, show, text
+from token_refresh_worker.cli.screen import errors, message, output, printable, say_done, show, text
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.schedule import Policy, due_at
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import utc
 
 
@@ -56,14 +54,14 @@ def resume(context: Context) -> int:
     pauses.resume(ended)
     if index is not None:  # Its row is due when the pause would have ended.
         index.look_at(arn_of(context, context.secret_id), index.read_clock())
-    output().print(text(f"Resumed: runs may refresh secret {context.secret_id} again.", "bold green"))
-    show(output(), *message("Next: ", context.command("status")))
+    resumed = f"Resumed: runs may refresh secret {context.secret_id} again."
+    say_done(resumed, then=("Next: ", context.command("status")))
     return 0
 
 
 def _open(context: Context) -> tuple[Pausing, Policy]:
     with saying_where(context):
-        settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
+        settings = settings_for(context, context.stored())
     pauses = Pausing(
         open=lambda: context.run(settings).parts,
         clock=SystemClock(),
@@ -74,7 +72,6 @@ def _open(context: Context) -> tuple[Pausing, Policy]:
 
 
 def _warn(snapshot: Snapshot, policy: Policy, made: ClaimPause) -> None:
-    """Say what the pause costs, if it is over too late."""
     document = snapshot.current.document
     expires_at, due = document.expires_at, due_at(document, policy)
     if expires_at is None or due is None or made.until <= due:

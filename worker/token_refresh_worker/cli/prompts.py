@@ -1,6 +1,7 @@
 """Questions to the operator, and the file that answers one; the terminal never echoes a secret.
 
 Client credentials never come from an option: a command line is in the shell's history, and every process can read it.
+Where standard input has no more lines, a question raises `CommandFailed`; after a no or Ctrl-C, `Cancelled`.
 """
 
 import os
@@ -28,11 +29,7 @@ _TYPE_IT: Final = "type it in a terminal, or pipe one line"
 
 
 def ask_secret(name: str) -> SecretValue:
-    """Ask for a secret: hidden in a terminal, otherwise one line of standard input.
-
-    Raises:
-        CommandFailed: Standard input has no more lines.
-    """
+    """Ask for a secret: hidden in a terminal, otherwise one line of standard input."""
     if sys.stdin.isatty():  # A pipe, such as from a password manager, has no echo to switch off.
         with _answered(_TYPE_IT):
             line = str(typer.prompt(f"{name} (hidden)", hide_input=True, err=True)).strip()
@@ -43,24 +40,8 @@ def ask_secret(name: str) -> SecretValue:
     return SecretValue(line)
 
 
-def ask(name: str, default: str | None = None) -> str:
-    """Ask for something that is no secret.
-
-    Raises:
-        CommandFailed: Standard input has no more lines.
-        Cancelled: The operator pressed Ctrl-C.
-    """
-    with _answered(_TYPE_IT):
-        return str(typer.prompt(printable(name), default=default, err=True)).strip()
-
-
 def confirm(question: str) -> None:
-    """Ask a question, and end the command unless the operator says yes.
-
-    Raises:
-        CommandFailed: Standard input has no more lines.
-        Cancelled: The operator said no, or pressed Ctrl-C.
-    """
+    """Ask a question, and end the command unless the operator says yes."""
     with _answered("run the command in a terminal, pipe an answer, or pass --yes"):
         agreed = typer.confirm(printable(question), err=True)
     if not agreed:
@@ -129,7 +110,8 @@ def refuse_white_space(client_id: str | None) -> None:
 def ask_client_id(settings: Settings, known: str | None = None) -> str:
     """Ask for the client ID."""
     what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
-    return ask(f"{what} at {settings.provider.title}", known)
+    with _answered(_TYPE_IT):
+        return str(typer.prompt(printable(f"{what} at {settings.provider.title}"), default=known, err=True)).strip()
 
 
 def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:

@@ -5,16 +5,14 @@ from typing import Annotated
 import typer
 
 from token_refresh.stored.times import iso
-from token_refresh_worker.changes.change import fields_of
-from token_refresh_worker.changes.recover import KeptResponse
+from token_refresh_worker.changes.recover import KeptResponse, shape_of
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import fields_table, message, output, print_json, show, text
+from token_refresh_worker.cli.screen import fields_table, message, output, print_json, say_done, show, text
 from token_refresh_worker.cli.settings import settings_for
-from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import utc
 
 _POINTER = "POINTER"
@@ -45,7 +43,7 @@ def recover(  # noqa: PLR0913 - its options
     them: the next response is then read.
     """
     with saying_where(context):
-        settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
+        settings = settings_for(context, context.stored())
         kept = KeptResponse.read(context.run(settings).parts)
     if access_token is None:
         _list(context, kept, as_json=as_json)
@@ -63,21 +61,20 @@ def recover(  # noqa: PLR0913 - its options
     if as_json:
         print_json({"secret_id": context.secret_id, "version_id": version_id})
         return 0
-    output().print(text("Recovered.", "bold green"))
-    output().print(fields_table([("stored as", version_id)]))
-    show(output(), *message("The next run makes them current. To do so now: ", context.command("refresh")))
+    next_run = "The next run makes them current. To do so now: "
+    say_done("Recovered.", ("stored as", version_id), then=(next_run, context.command("refresh")))
     return 0
 
 
 def _list(context: Context, kept: KeptResponse, *, as_json: bool) -> None:
-    fields, at = kept.shape(), kept.attempt.claimed_at
+    fields, at = shape_of(kept.fields), kept.attempt.claimed_at
     if as_json:
-        shapes = [{"pointer": field.pointer, "shape": field.shape} for field in fields]
+        shapes = [{"pointer": pointer, "shape": shape} for pointer, shape in fields.items()]
         response = {"claim_id": kept.attempt.claim_id, "claimed_at": iso(at), "length_bytes": kept.length_bytes}
         print_json({"secret_id": context.secret_id, **response, "fields": shapes})
         return
     output().print(text(f"Response of {utc(at)}, {kept.length_bytes} bytes; no value is shown:"))
-    output().print(fields_table([(field.pointer, field.shape) for field in fields]))
+    output().print(fields_table(fields.items()))
     if not fields:
         output().print(text("It has no fields that can be pointed to."))
         show(output(), *message("Get a new grant: ", context.command("authorize")))

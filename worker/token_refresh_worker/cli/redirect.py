@@ -176,7 +176,6 @@ class RedirectServer:
         _show(visit.connection, status, text)
 
     def _send_on(self) -> None:
-        """Let one visitor go on."""
         if self._started:
             raise CommandFailed(
                 "the page that leads to the provider was opened twice, perhaps by somebody else on this machine",
@@ -185,7 +184,6 @@ class RedirectServer:
         self._started = True
 
     def _take(self, head: bytearray) -> tuple[HTTPStatus, str]:
-        """Take the code, if this is the redirect, and say what became of it."""
         request = _GET.match(head)
         try:
             target = request[1].decode("ascii") if request else ""

@@ -14,7 +14,6 @@ from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ClientRejected, TokenRefreshError
 from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.adapters.whereabouts import with_whereabouts
-from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
@@ -25,7 +24,6 @@ from token_refresh_worker.cli.screen import Errors, errors, show_result, text
 from token_refresh_worker.cli.settings import names_provider, settings_for, take_word
 from token_refresh_worker.cli.state import read_state
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
-from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.outcome import OutcomeName
@@ -60,8 +58,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
         bool, typer.Option("--dry-run", help="Say what a run would do; write and send nothing.")
     ] = False,
     invoked: Annotated[
-        str | None,
-        typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead."),
+        str | None, typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
@@ -105,7 +102,7 @@ def _rejected_client(context: Context) -> CommandFailed | None:
 
 
 def _settings(context: Context, *, ask: bool) -> tuple[Context, Settings]:
-    fields = fields_of(context.store().read(label=CURRENT))
+    fields = context.stored()
     context = take_word(context, fields, ask=ask)
     settings = settings_for(context, fields)
     if ask and not names_provider(context, fields):
@@ -182,7 +179,6 @@ def invoke(context: Context, function: str, trigger: Trigger, *, as_json: bool) 
 
     Raises:
         CommandFailed: It failed.
-        TokenRefreshError: It could not be invoked.
     """
     event: dict[str, object] = {"force": trigger.force, "dry_run": trigger.dry_run}
     if trigger.resend is not None:

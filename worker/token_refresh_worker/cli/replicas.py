@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from token_refresh.advice import Command
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.deployment import tags_in
 from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.run.failures import span
 from token_refresh_worker.stored.tags import REPLICAS_TAG
@@ -51,9 +52,8 @@ def read_replicas(context: Context, secret_id: str) -> tuple[Replica, ...]:
     """
     described = context.call("DescribeSecret", secret_id)
     found = [_replica(entry, described.get("LastChangedDate")) for entry in described.get("ReplicationStatus", ())]
-    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
     # A tag proves nothing, and here it only says what to look for.
-    expected = filter(_REGION.fullmatch, tags.get(REPLICAS_TAG, "").split())
+    expected = filter(_REGION.fullmatch, tags_in(described).get(REPLICAS_TAG, "").split())
     listed = {replica.region for replica in found}
     # A replica has the tags of its primary, and no replicas.
     is_primary = described.get("PrimaryRegion", context.region) == context.region

@@ -4,16 +4,14 @@ from typing import Annotated
 
 import typer
 
-from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.restore import PREVIOUS, check_claims, choose, prepare
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import finishing
 from token_refresh_worker.cli.lookups import read_past, saying_where
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_published, show, text
+from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_done, say_published, show
 from token_refresh_worker.cli.settings import settings_of, take_word
-from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import utc
 
 
@@ -31,7 +29,7 @@ def restore(
     It is refused if no run could refresh it, or not without a risk: authorize again instead.
     """
     with saying_where(context):
-        context = take_word(context, fields_of(context.store().read(label=CURRENT)), ask=not yes)
+        context = take_word(context, context.stored(), ask=not yes)
     past = read_past(context)
     check_claims(past)
     chosen = choose(past, version_id)
@@ -46,8 +44,7 @@ def restore(
     with finishing("The token set is stored first."):
         stored, replaced = older.store(context.run(settings).parts)
     old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
-    output().print(text("Restored.", "bold green"))
-    output().print(fields_table([("current version", stored.version_id), ("replaced", old)]))
+    say_done("Restored.", ("current version", stored.version_id), ("replaced", old))
     say_published(context, settings, stored)
     show(output(), *message("Next: ", context.command("status")))
     return 0

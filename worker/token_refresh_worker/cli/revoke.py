@@ -1,7 +1,6 @@
 """`token-refresh revoke`: end a grant at its provider, for good, and leave what says so."""
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,7 +8,6 @@ import typer
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import InvalidSecretDocument, SecretNotFound
 from token_refresh_worker.bootstrap import revocation_sender
-from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.revoke import SendRevocation, revoke_grant
 from token_refresh_worker.cli.command import command
@@ -19,7 +17,7 @@ from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import read_clock, saying_where
 from token_refresh_worker.cli.membership import find_index, fleet_of, report_revoked
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import fields_table, message, output, show, text
+from token_refresh_worker.cli.screen import output, say_done, text
 from token_refresh_worker.cli.settings import settings_for, take_word
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
@@ -52,11 +50,10 @@ def revoke(
     index = find_index(context, fleet) if fleet else None
     if fleet:  # Its table has its name, and holds the claims.
         copies = find_copies(context, fleet)  # What it is told of a revoked grant has no token: a tag suffices.
-        of_fleet = {"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": copies.template if copies else ""}
-        context = replace(context, environment={**context.environment, **of_fleet})
+        context = context.overlaid({"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": copies.template if copies else ""})
     with saying_where(context):
         _check_fleet(context, fleet)
-        fields = fields_of(context.store().read(label=CURRENT))
+        fields = context.stored()
         context = take_word(context, fields, ask=not yes)
         settings = settings_for(context, fields)
         copy = _copy(context, settings)
@@ -109,7 +106,6 @@ def _revoked(version: SecretVersion | None) -> TokenSet | None:
 
 
 def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevocation:
-    """Give what sends the request to the profile's revocation endpoint."""
     provider = settings.provider
     if provider.request.grant is Grant.CLIENT_CREDENTIALS:
         raise CommandFailed(
@@ -146,17 +142,13 @@ def _report(context: Context, index: Index, settings: Settings, done: TokenSet) 
 
 def _show(context: Context, settings: Settings, done: TokenSet) -> None:
     revoked_at = done.document.revoked_at
-    output().print(text("Revoked: the secret holds no tokens.", "bold green"))
-    output().print(
-        fields_table(
-            [
-                ("secret", context.secret_id),
-                ("region", context.region),
-                ("provider", f"{settings.provider.title} ({settings.provider.host})"),
-                ("version", done.version_id),
-                ("revoked", utc(revoked_at) if revoked_at else None),
-                ("published copy", settings.published_secret_id),
-            ]
-        )
+    say_done(
+        "Revoked: the secret holds no tokens.",
+        ("secret", context.secret_id),
+        ("region", context.region),
+        ("provider", f"{settings.provider.title} ({settings.provider.host})"),
+        ("version", done.version_id),
+        ("revoked", utc(revoked_at) if revoked_at else None),
+        ("published copy", settings.published_secret_id),
+        then=("Runs send nothing. To see it: ", context.command("status")),
     )
-    show(output(), *message("Runs send nothing. To see it: ", context.command("status")))

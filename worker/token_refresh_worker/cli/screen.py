@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh.errors import TokenRefreshError
 from token_refresh.stored import times
 from token_refresh_worker.changes.store import StoredGrant
@@ -129,6 +129,15 @@ def fields_table(rows: Iterable[tuple[str, str | Text | None]]) -> Table:
         if value is not None:
             table.add_row(text(name), text(one_line(value)) if isinstance(value, str) else value)
     return table
+
+
+def say_done(done: str, *rows: tuple[str, str | None], then: Advice = ()) -> None:
+    """Say that a command has succeeded, what is stored now, and what to do next."""
+    output().print(text(done, "bold green"))
+    if rows:
+        output().print(fields_table(rows))
+    if then:
+        show(output(), *message(*then))
 
 
 def ago(moment: datetime, now: datetime) -> str:

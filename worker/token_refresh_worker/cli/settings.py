@@ -15,11 +15,7 @@ from token_refresh_worker.stored.origin import read_origin
 
 
 def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
-    """Give the settings that apply to a token document, with its variables in the provider's endpoint.
-
-    Raises:
-        ConfigurationError: A setting is wrong, or does not fit the document.
-    """
+    """Give the settings that apply to a token document, with its variables in the provider's endpoint."""
     settings = context.settings(**provider_variable(context, fields), **_claim_table_variable(context, fields))
     _check_provider(context, fields, settings)
     return replace(settings, provider=settings.provider.for_document(fields))
@@ -68,11 +64,7 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
 
 
 def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
-    """Give PROVIDER as the document names it, if the settings don't.
-
-    Raises:
-        ConfigurationError: No profile has that name.
-    """
+    """Give PROVIDER as the document names it, if the settings don't."""
     with context.completing():
         return named_provider(context.environment, fields, lambda: context.secret)
 
@@ -93,7 +85,7 @@ def take_word(context: Context, fields: Mapping[str, object], *, ask: bool) -> C
     tagged = f"The tags of secret {context.secret_id} name {named}, and nothing proves that they are of one deployment."
     if ask:
         confirm(f"{tagged} Act on them? (--yes goes on without them)")
-        return replace(context, environment={**context.environment, **doubtful})
+        return context.overlaid(doubtful)
     command = context.command(context.name, "--function", context.function_name)
     show(errors(), *message(f"{tagged} They are left alone. With the settings of the deployed function: ", command))
     return context

@@ -13,7 +13,6 @@ from token_refresh.errors import (
     SecretNotFound,
     TokenRefreshError,
 )
-from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.replicas import Replica, read_replicas
@@ -22,7 +21,7 @@ from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.schedule import Policy, due_at, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
-from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
+from token_refresh_worker.core.versions import published_version_id, staged_version_id
 from token_refresh_worker.oauth.revocation import CLIENT_CODES
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.run.parts import Parts
@@ -37,8 +36,8 @@ SECRET_IS_BROKEN: Final = (SecretNotFound, SecretEmpty, InvalidSecretDocument, C
 """Errors that say how a secret is, and not who may read it."""
 
 
-class Result(StrEnum):
-    """What became of an attempt."""
+class AttemptState(StrEnum):
+    """What became of an attempt, where its fate alone doesn't say it."""
 
     REFRESHED = "refreshed"
     STAGED = "staged"
@@ -46,22 +45,6 @@ class Result(StrEnum):
     KEPT = "kept"
     """It received tokens, Secrets Manager refused them, and the claim table keeps them."""
     IN_PROGRESS = "in_progress"
-    NOT_REDEEMED = "not_redeemed"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
-    RESPONSE_KEPT = "response_kept"
-    """Its response can't be read, and is kept in the secret."""
-    SILENT = "silent"
-    """Nothing is stored under its claim: the run died."""
-    MOVED = "moved"
-    """It was no attempt: the claims were moved."""
-    PAUSED = "paused"
-    """Nor was it: an operator paused the refreshes, or resumed them."""
-
-    @property
-    def is_fine(self) -> bool:
-        """Whether nobody has to look at it."""
-        return self in {Result.REFRESHED, Result.IN_PROGRESS, Result.PAUSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +52,7 @@ class PastAttempt:
     """One attempt to refresh, as the ledger lists it."""
 
     attempt: Attempt
-    result: Result
+    result: AttemptState | Fate
     error: str | None
     version_id: str | None
     """The version that holds the tokens it received."""
@@ -78,6 +61,11 @@ class PastAttempt:
     def is_of_client(self) -> bool:
         """Whether it failed since the provider rejected the client."""
         return self.error in CLIENT_CODES
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nobody has to look at it."""
+        return self.result in {AttemptState.REFRESHED, AttemptState.IN_PROGRESS, Fate.PAUSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +156,10 @@ class SecretState:
 
 
 def read_state(context: Context) -> SecretState:
-    """Read the token secret, with no more permission than the function has; only replicas take one more.
-
-    Raises:
-        TokenRefreshError: It can't be read, or is not a token document.
-    """
+    """Read the token secret, with no more permission than the function has; only replicas take one more."""
     with context.completing(), saying_where(context):
         context.settings()  # A wrong variable is reported first.
-        settings = settings_for(context, fields_of(context.store().read(label=CURRENT)))
+        settings = settings_for(context, context.stored())
         run = context.run(settings)
         memory, claims = run.memory, run.parts.claims
         snapshot = run.reader.read()
@@ -222,26 +206,22 @@ def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot
 
 def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
     # Each record is one read; attempts whose tokens are stored have none.
-    record = None if attempt.fate is Fate.STORED else claims.record_of(attempt.claim_id)
-    stored = staged_version_id(attempt.claim_id, attempt.version_id) if attempt.fate is Fate.STORED else None
-    return PastAttempt(
-        attempt=attempt,
-        result=_result(snapshot, attempt),
-        error=record.error if record else None,
-        version_id=stored,
-    )
+    result, is_stored = _result(snapshot, attempt), attempt.fate is Fate.STORED
+    record = None if is_stored else claims.record_of(attempt.claim_id)
+    stored = staged_version_id(attempt.claim_id, attempt.version_id) if is_stored else None
+    return PastAttempt(attempt=attempt, result=result, error=record.error if record else None, version_id=stored)
 
 
-def _result(snapshot: Snapshot, attempt: Attempt) -> Result:
+def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptState | Fate:
     match attempt.fate:
         case Fate.STORED:
             waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
-            return Result.STAGED if waiting else Result.REFRESHED
+            return AttemptState.STAGED if waiting else AttemptState.REFRESHED
         case Fate.SILENT if snapshot.kept is not None and snapshot.kept.claim.claim_id == attempt.claim_id:
-            return Result.KEPT
+            return AttemptState.KEPT
         case Fate.SILENT:
             newest = snapshot.newest
             live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
-            return Result.IN_PROGRESS if live else Result.SILENT
-        case _:
-            return Result(attempt.fate.value)
+            return AttemptState.IN_PROGRESS if live else Fate.SILENT
+        case fate:
+            return fate

@@ -75,7 +75,6 @@ def status(
 
 
 def _read(context: Context) -> tuple[Health, list[RenderableType]]:
-    """Read the state and lay it out."""
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
@@ -255,7 +254,7 @@ def _attempts(state: SecretState) -> Table:
     for past in state.attempts:
         claimed_at, forced = past.attempt.claimed_at, ", forced" if past.attempt.forced else ""
         since = ago(claimed_at, state.snapshot.now)
-        result = text(explain_attempt(past) + forced, "" if past.result.is_fine else "yellow")
+        result = text(explain_attempt(past) + forced, "" if past.is_fine else "yellow")
         if narrow:
             table.add_row(since, result)
         else:

@@ -68,7 +68,6 @@ def _default_url(state: SecretState) -> str:
 
 
 def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:
-    """Send one request with the access token, and read the response up to a limit."""
     token = state.document.access_token
     if token is None:
         refresh = state.context.command("refresh")

@@ -11,12 +11,7 @@ from random import SystemRandom
 from typing import Any, Final, NoReturn, TypeVar
 
 from token_refresh.advice import Command
-from token_refresh.errors import (
-    ConfigurationError,
-    InvalidEvent,
-    TableUnavailable,
-    TokenRefreshError,
-)
+from token_refresh.errors import ConfigurationError, InvalidEvent, TableUnavailable, TokenRefreshError
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
 from token_refresh_worker.bootstrap import SystemClock, open_secret, secrets_manager_client

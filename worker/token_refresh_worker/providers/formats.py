@@ -32,11 +32,7 @@ _KEPT: Final = rf"(?=.{{1,100}}\Z){EXTRA_NAME.pattern}(\.[A-Za-z0-9_]+)*"
 
 
 def request_format(table: TomlTable) -> RequestFormat:
-    """Read what a request looks like.
-
-    Raises:
-        ConfigurationError: A key is unknown or wrong.
-    """
+    """Read what a request looks like."""
     request = RequestFormat(
         auth_method=table.choice("auth", AuthMethod, AuthMethod.POST),
         grant=table.choice("grant", Grant, Grant.REFRESH_TOKEN),
@@ -60,8 +56,7 @@ def request_format(table: TomlTable) -> RequestFormat:
 
 def _check_sent(table: TomlTable, request: RequestFormat) -> None:
     """Refuse names that make one field of a request replace another: the refresh token would not be sent."""
-    twice = _first_twice(name.lower() for name in request.headers)
-    if twice:
+    if twice := _first_twice(name.lower() for name in request.headers):
         raise table.error("headers", f"headers that differ in more than case; {twice} is there twice")
     for name in ("refresh_token", "access_token", "client_secret"):
         if request.names.get(name) == "":
@@ -69,12 +64,10 @@ def _check_sent(table: TomlTable, request: RequestFormat) -> None:
                 "names", f'without {name} = "", because a request needs it (auth = "none" sends no secret)'
             )
     sent = [request.names.get(name, name) for name in (*_RENAMED, *_ASSERTION, *_CODE)]
-    twice = _first_twice(name for name in sent if name)
-    if twice:
+    if twice := _first_twice(name for name in sent if name):
         raise table.error("names", f"a name of its own for each field; {twice} would stand for two")
     # The code's fields are free here: GitLab documents `redirect_uri` in a refresh.
-    taken = sorted(({*_RENAMED, *_ASSERTION, *sent} - {*_CODE}) & set(request.params))
-    if taken:
+    if taken := sorted(({*_RENAMED, *_ASSERTION, *sent} - {*_CODE}) & set(request.params)):
         raise table.error("params", f"further fields only; a request has {taken[0]} anyway (names renames it)")
 
 
@@ -83,11 +76,7 @@ def _first_twice(names: Iterable[str]) -> str | None:
 
 
 def response_format(table: TomlTable) -> ResponseFormat:
-    """Read what a response looks like.
-
-    Raises:
-        ConfigurationError: A key is unknown or wrong.
-    """
+    """Read what a response looks like."""
     encoding = table.choice("encoding", Encoding, Encoding.JSON)
     unknown, busy, client, dead = read_matchers(table, encoding)
     response = ResponseFormat(
@@ -111,12 +100,9 @@ def _check_read(table: TomlTable, response: ResponseFormat) -> None:
     if response.encoding is Encoding.FORM and response.envelope:
         raise table.error("envelope", "absent, because a form has no objects")
     read = [response.names.get(name, name) for name in _READ]
-    twice = _first_twice(read)
-    if twice:
+    if twice := _first_twice(read):
         raise table.error("names", f"a name of its own for each field; {twice} would be read as two")
-    kept = sorted(set(read) & set(response.kept))
-    if kept:
+    if kept := sorted(set(read) & set(response.kept)):
         raise table.error("keep", f"without {kept[0]}, which the token secret has under its own name")
-    twice = _first_twice(path.replace(".", "_") for path in response.keep)
-    if twice:
+    if twice := _first_twice(path.replace(".", "_") for path in response.keep):
         raise table.error("keep", f"a name of its own for each field; two would be stored as {twice}")

@@ -37,9 +37,7 @@ def profile_names(own: Path | None = None) -> list[str]:
 def load_provider(name: str, own: Path | None = None) -> Provider:
     """Load the profile `name`, from the operator's own folder if it is there.
 
-    Args:
-        name: A profile's name. It may come from a stored document, so it is checked before it names a file.
-        own: A folder with more profiles.
+    The name may come from a stored document, so it is checked before it names a file.
 
     Raises:
         ConfigurationError: There is no such profile, or it is not valid.

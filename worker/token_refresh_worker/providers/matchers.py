@@ -37,8 +37,7 @@ def _matcher(encoding: Encoding, table: TomlTable) -> Matcher:
     fields = {} if alone else table.value("fields", _exact_values, must_be)
     if status in _WITHOUT_BODY:
         raise table.error("status", f"another one, because {status} has no body")
-    inner = next((path for path in fields for other in fields if path.startswith(f"{other}.")), None)
-    if inner:
+    if inner := next((path for path in fields for other in fields if path.startswith(f"{other}.")), None):
         raise table.error(
             "fields", f"paths that don't contradict: {inner} needs an object, where another path has a value"
         )

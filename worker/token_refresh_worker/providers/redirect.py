@@ -60,11 +60,7 @@ class RedirectFormat:
 
 
 def read_redirect_format(table: TomlTable, variables: Mapping[str, EndpointVariable]) -> RedirectFormat:
-    """Read the keys about the redirect from the table `authorization`.
-
-    Raises:
-        ConfigurationError: A key is wrong.
-    """
+    """Read the keys about the redirect from the table `authorization`."""
     found = RedirectFormat(
         code_name=table.text("code_name", "code", pattern=FIELD),
         keep=table.texts("keep_redirect", pattern=EXTRA_NAME.pattern),
@@ -72,8 +68,7 @@ def read_redirect_format(table: TomlTable, variables: Mapping[str, EndpointVaria
         signature=table.text("signature", None, pattern=FIELD),
         loopback=table.choice("loopback", Loopback, None),
     )
-    taken = sorted((_OWN | {found.code_name}) & {*found.keep, found.signature})
-    if taken:
+    if taken := sorted((_OWN | {found.code_name}) & {*found.keep, found.signature}):
         raise table.error("keep_redirect", f"without {taken[0]}, which a redirect has anyway")
     return found
 

@@ -45,11 +45,7 @@ _RESOURCE: Final = '[A-Za-z][A-Za-z0-9+.-]*:[!-"$-~]+'  # an absolute URI withou
 
 
 def read_provider(name: str, table: TomlTable) -> Provider:
-    """Read all of a profile.
-
-    Raises:
-        ConfigurationError: A key is missing, unknown or wrong.
-    """
+    """Read all of a profile."""
     return table.read_all(partial(_provider, name))
 
 
@@ -82,8 +78,7 @@ def _provider(name: str, table: TomlTable) -> Provider:
     )
     of_page = (page.endpoint, page.issuer) if page else ()
     endpoints = (provider.token_endpoint, provider.revocation_endpoint, *of_page)
-    unused = sorted(set(variables).difference(*map(places, endpoints)))
-    if unused:
+    if unused := sorted(set(variables).difference(*map(places, endpoints))):
         raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
     _check_kept(table, provider)
     _check_end(table, provider)
@@ -97,11 +92,9 @@ def _provider(name: str, table: TomlTable) -> Provider:
 def _check_kept(table: TomlTable, provider: Provider) -> None:
     """Each kept value has one source, and an account is known by what is stored."""
     page = provider.authorization
-    twice = sorted(set(provider.response.kept) & set(page.redirect.keep)) if page else ()
-    if twice:
+    if twice := sorted(set(provider.response.kept) & set(page.redirect.keep)) if page else ():
         raise table.error("authorization", f"without keep_redirect {twice[0]}: responses bring it (response: keep)")
-    unknown = sorted(set(page.identity) - {*provider.kept, *provider.variables}) if page else ()
-    if unknown:
+    if unknown := sorted(set(page.identity) - {*provider.kept, *provider.variables}) if page else ():
         raise table.error("authorization", f"without identity {unknown[0]}: no kept value or variable has that name")
 
 
@@ -128,8 +121,7 @@ def _variables(table: TomlTable) -> dict[str, EndpointVariable]:
 def _endpoint(table: TomlTable, key: str, variables: dict[str, EndpointVariable], **default: str) -> str:
     """Read the template of an endpoint. Whatever fills its variables, the host must stay the provider's."""
     template = table.value(key, read_template, _URL_IN_WORDS, **default)
-    undeclared = sorted(places(template) - set(variables))
-    if undeclared:
+    if undeclared := sorted(places(template) - set(variables)):
         raise table.error(key, f"a URL whose variables stand under [variables]; {undeclared[0]} doesn't")
     if not host_is_fixed(template, variables):
         raise table.error(key, "a URL with a literal domain to the right of each variable in its host")
@@ -164,8 +156,7 @@ def _authorization(variables: dict[str, EndpointVariable], table: TomlTable) -> 
         redirect=read_redirect_format(table, variables),
         identity=table.texts("identity", pattern=FIELD),
     )
-    taken = sorted(TAKEN & set(page.code_params))
-    if taken:
+    if taken := sorted(TAKEN & set(page.code_params)):
         raise table.error("code_params", f"further fields only; the exchange has {taken[0]} anyway")
     return page
 

@@ -18,7 +18,7 @@ _LINE: Final = r"[^\n]+"
 
 
 class TomlTable:
-    """One table of a profile."""
+    """One table of a profile. What reads a missing, unknown or wrong key raises `ConfigurationError`."""
 
     def __init__(self, values: object, where: str) -> None:
         """Describe what the file has at `where`: file and key, for error messages."""

@@ -24,22 +24,12 @@ class Version:
         content: str | bytes,
         how_to_renew: Advice,
     ) -> None:
-        """Keep what was read.
-
-        Args:
-            reference: What was asked for.
-            request: Names secret, region and action in messages; on this machine there is no action.
-            version_id: Names the version; it may be logged.
-            created_at: When it was stored, by the clock of the store.
-            content: The value.
-            how_to_renew: Says, after a colon, where a missing or newer token comes from.
-        """
         self.reference: Final = reference
-        self.request: Final = request
+        self.request: Final = request  # on this machine there is no action
         self.version_id: Final = version_id
-        self.created_at: Final = created_at
+        self.created_at: Final = created_at  # by the clock of the store
         self.content: Final = content
-        self.how_to_renew: Final = how_to_renew
+        self.how_to_renew: Final = how_to_renew  # says, after a colon, where a missing or newer token comes from
 
     @property
     def origin(self) -> str:

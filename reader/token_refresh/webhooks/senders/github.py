@@ -15,7 +15,6 @@ def _read(headers: Headers, body: bytes) -> Signed:
 
 
 def _about(headers: Headers, body: bytes) -> About:
-    """Read the headers; the key is a digest of the body, which alone is signed."""
     kind, delivery_id = headers.get("x-github-event"), headers.get("x-github-delivery")
     message = as_object(read_payload(body)[0])
     # The header alone would let who replays a delivery call it a ping, which is dropped.

@@ -17,7 +17,6 @@ def _read(headers: Headers, body: bytes) -> Signed:
 
 
 def _about(_headers: Headers, body: bytes) -> About:
-    """Read an event, an interaction or a slash command."""
     value, form = read_payload(body)
     message = as_object(value)
     challenge = identifier(message.get("challenge"))

@@ -55,7 +55,6 @@ def base64_key(secret: str) -> bytes:
 
 
 def _about(headers: Headers, body: bytes) -> About:
-    """Read the signed message ID, and `type` of the body."""
     return signed_id(body, headers.get(f"{_prefix(headers)}-id"), as_object(read_payload(body)[0]).get("type"))
 
 

@@ -10,14 +10,14 @@ read afterwards all the same. Nothing is encrypted with the key.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region, parse_arn
-from token_refresh.aws.calls import CallFailed, anything
-from token_refresh.aws.causes import Cause, FailedCall
+from token_refresh.aws.calls import CallFailed, anything, missing
+from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.request import AwsRequest, whose_policy
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, TokenRefreshError
 from token_refresh.reference import split_reference
@@ -27,6 +27,7 @@ from token_refresh_worker.adapters.secrets_manager import swap_refused
 from token_refresh_worker.changes.change import PROBE, PROBE_LABEL, PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.finding import Finding
+from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.settings import Variable, copy_name
@@ -39,7 +40,6 @@ _CLAIM: Final = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 _KEEP: Final = ("kms:Encrypt", "kms:Decrypt")
 
 _USES: Final = {"TOKEN_SECRET_ID": _REFRESH, "PUBLISHED_SECRET_ID": _REFRESH, "CLIENT_SECRET_ID": _READ}
-"""What a run does with each secret."""
 
 _OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "ArnLike": fnmatchcase,
@@ -51,36 +51,29 @@ _OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
 
 
 def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
-    """Say what the role may not do that a run does.
-
-    Raises:
-        TokenRefreshError: The policies can't be read, or not be simulated.
-    """
-    role, function_arn, there = str(deployed["Role"]), str(deployed["FunctionArn"]), variables_of(deployed)
+    """Say what the role may not do that a run does."""
+    role, there, own = str(deployed["Role"]), variables_of(deployed), context.secret_id
     refused, unread = [], []
     for setting, actions in _USES.items():
-        own = context.secret_id
         secret_id = own if setting == "TOKEN_SECRET_ID" else copy_name(there.get(setting), own)
         if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
             continue
         secret_id = split_reference(secret_id).name
-        arn = context.call("DescribeSecret", secret_id)["ARN"]
-        refused += _simulate(context, role, function_arn, arn, actions)
+        refused += _simulate(context, deployed, arn_of(context, secret_id), actions)
         try:
             refused += _refused_by_policy(context, role, secret_id, actions)
         except SecretAccessDenied:
             unread.append(secret_id)
-    if (table := there.get("CLAIM_TABLE")) and (place := parse_arn(function_arn)):
+    if (table := there.get("CLAIM_TABLE")) and (place := parse_arn(deployed["FunctionArn"])):
         arn = f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{table}"
-        refused += _simulate(context, role, function_arn, arn, _CLAIM)
+        refused += _simulate(context, deployed, arn, _CLAIM)
+    secret_arn = arn_of(context, own)
     if key_arn := there.get(Variable.KEPT_TOKENS_KEY_ID):
-        secret_arn = context.call("DescribeSecret", context.secret_id)["ARN"]
-        refused += _simulate(context, role, function_arn, key_arn, _KEEP, encryption_context(secret_arn))
+        refused += _simulate(context, deployed, key_arn, _KEEP, encryption_context(secret_arn))
     if refused:
         return Finding.broken(f"access denied to {role}: {'; '.join(refused)}", "allow that, and deploy again")
     # A run needs it only where KMS refuses the key of a claim.
-    secret_arn = context.call("DescribeSecret", context.secret_id)["ARN"]
-    if unlisted := _simulate(context, role, function_arn, secret_arn, _LIST):
+    if unlisted := _simulate(context, deployed, secret_arn, _LIST):
         return Finding.attention(
             f"{role} may do all that runs do while the secret keeps its KMS key; after a change of the key they need "
             f"{'; '.join(unlisted)}",
@@ -92,28 +85,25 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
     )
 
 
-def _simulate(  # noqa: PLR0913, PLR0917 - as the simulator has them
-    context: Context,
-    role: str,
-    function_arn: str,
-    arn: str,
-    actions: tuple[str, ...],
-    sent: Mapping[str, list[str]] = {},
+def _simulate(
+    context: Context, deployed: Mapping[str, Any], arn: str, actions: Sequence[str], sent: Mapping[str, list[str]] = {}
 ) -> list[str]:
     """Ask IAM's simulator, which changes nothing; `sent` are context keys of the call."""
     # The stack denies the role to everything but the function's own code: simulate that code, or all is denied.
-    known = {"lambda:SourceFunctionArn": [function_arn], "secretsmanager:VersionStage": ["AWSCURRENT"], **sent}
+    function_arn = str(deployed["FunctionArn"])
+    known = {"lambda:SourceFunctionArn": [function_arn], "secretsmanager:VersionStage": [CURRENT], **sent}
     entries = [
         {"ContextKeyName": key, "ContextKeyValues": values, "ContextKeyType": "stringList" if values[1:] else "string"}
         for key, values in known.items()
     ]
-    asked: dict[str, Any] = {
-        "PolicySourceArn": role,
-        "ActionNames": list(actions),
-        "ResourceArns": [arn],
-        "ContextEntries": entries,
-    }
-    results = context.ask("iam:SimulatePrincipalPolicy", "role", role, **asked)["EvaluationResults"]
+    role = str(deployed["Role"])
+    results = context.ask(
+        *("iam:SimulatePrincipalPolicy", "role", role),
+        PolicySourceArn=role,
+        ActionNames=list(actions),
+        ResourceArns=[arn],
+        ContextEntries=entries,
+    )["EvaluationResults"]
     return [
         f"{result['EvalActionName']} on {arn} ({_why(result)})"
         for result in results
@@ -189,22 +179,14 @@ _LOST: Final = "tokens that Secrets Manager refuses would be lost, and none that
 
 
 def check_key(context: Context, key_arn: str) -> Finding:
-    """Look at the state of the key, and at what it may be used for.
-
-    Raises:
-        TokenRefreshError: It can't be read.
-    """
+    """Look at the state of the key, and at what it may be used for."""
     region = arn_region(key_arn)
     another = f"name another one in kept_tokens_key, and deploy ({Variable.KEPT_TOKENS_KEY_ID})"
     try:
-        found = context.ask(
-            *("kms:DescribeKey", "key", key_arn),
-            region=region,
-            expected=lambda failure: failure.cause is Cause.NOT_FOUND,
-            KeyId=key_arn,
-        )["KeyMetadata"]
+        described = context.ask("kms:DescribeKey", "key", key_arn, region=region, expected=missing, KeyId=key_arn)
     except CallFailed:
         return Finding.broken(f"key {key_arn} does not exist: {_LOST}", another)
+    found = described["KeyMetadata"]
     state = found["KeyState"]
     if found["KeySpec"] != "SYMMETRIC_DEFAULT" or found["KeyUsage"] != "ENCRYPT_DECRYPT":
         return Finding.broken(f"key {key_arn} is not a symmetric key that encrypts: {_LOST}", another)
@@ -221,10 +203,7 @@ def check_key(context: Context, key_arn: str) -> Finding:
 
 def encryption_context(secret_arn: str) -> dict[str, list[str]]:
     """Give the context keys of a run's use of the key, on which the policies depend."""
-    return {
-        "kms:EncryptionContext:secret": [secret_arn],
-        "kms:EncryptionContextKeys": ["secret", "claim", "piece"],
-    }
+    return {"kms:EncryptionContext:secret": [secret_arn], "kms:EncryptionContextKeys": ["secret", "claim", "piece"]}
 
 
 def check_permissions(state: SecretState) -> Finding:
@@ -279,7 +258,6 @@ def _try(context: Context, action: str, members: Mapping[str, Any]) -> FailedCal
 
 
 def _unchanged(state: SecretState) -> bool:
-    """Whether the current version is as it was before the probes."""
     try:
         now = state.context.store().read(label=CURRENT)
     except TokenRefreshError:

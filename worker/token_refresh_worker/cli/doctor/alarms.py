@@ -59,8 +59,7 @@ def _is_ours(context: Context, function: str | None, metric: Mapping[str, Any]) 
 def _states(context: Context, ours: list[dict[str, Any]]) -> Finding:
     if not ours:
         return Finding.attention("no alarm watches this secret", "deploy them: ", DEPLOY)
-    ringing = [alarm["AlarmName"] for alarm in ours if alarm["StateValue"] == "ALARM"]
-    if ringing:
+    if ringing := [alarm["AlarmName"] for alarm in ours if alarm["StateValue"] == "ALARM"]:
         line = "aws cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-names"
         query = ("--query", "[MetricAlarms,CompositeAlarms][].AlarmDescription")
         show = Command((*line.split(), *ringing, *query, "--region", context.region))
@@ -72,8 +71,7 @@ def _states(context: Context, ours: list[dict[str, Any]]) -> Finding:
 
 def _listeners(context: Context, ours: list[dict[str, Any]]) -> Finding:
     """Find out whether anybody hears of the alarms; a subscription counts once its owner has confirmed it."""
-    silent = [alarm["AlarmName"] for alarm in ours if alarm.get("ActionsEnabled") is False]
-    if silent:
+    if silent := [alarm["AlarmName"] for alarm in ours if alarm.get("ActionsEnabled") is False]:
         line = "aws cloudwatch enable-alarm-actions --alarm-names"
         enable = Command((*line.split(), *silent, "--region", context.region))
         return Finding.attention(f"the actions of {', '.join(silent)} are disabled", "enable them: ", enable)

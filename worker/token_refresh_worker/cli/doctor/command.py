@@ -11,22 +11,10 @@ from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context, variables_of
+from token_refresh_worker.cli.doctor import secret as checks
 from token_refresh_worker.cli.doctor.access import check_key, check_permissions
 from token_refresh_worker.cli.doctor.alarms import check_alarms
 from token_refresh_worker.cli.doctor.function import check_function
-from token_refresh_worker.cli.doctor.secret import (
-    check_caller,
-    check_clock,
-    check_consumer,
-    check_credentials,
-    check_identity_tokens,
-    check_last_refresh,
-    check_published,
-    check_region,
-    check_replicas,
-    check_token_endpoint,
-    check_tokens,
-)
 from token_refresh_worker.cli.finding import Check, Finding, Health, failed, tried
 from token_refresh_worker.cli.screen import assemble, message, output, print_json, show, text
 from token_refresh_worker.cli.state import SecretState, read_state
@@ -64,19 +52,15 @@ def doctor(
             _show(check)
     failures = sum(finding.health is Health.BROKEN for _, finding in found)
     if as_json:
-        checks = [
-            {
-                "name": name,
-                "grade": _WORDS[finding.health].lower(),
-                "text": finding.text,
-                "remedy": in_words(finding.remedy) or None,
-            }
-            for name, finding in found
-        ]
-        print_json({"failed": failures, "checks": checks})
+        print_json({"failed": failures, "checks": [_as_fields(*check) for check in found]})
     else:
         output().print(text("\n" + (f"{failures} failed." if failures else "Nothing failed."), "bold"))
     return int(failures > 0)
+
+
+def _as_fields(name: str, finding: Finding) -> dict[str, str | None]:
+    grade, remedy = _WORDS[finding.health].lower(), in_words(finding.remedy) or None
+    return {"name": name, "grade": grade, "text": finding.text, "remedy": remedy}
 
 
 def _show(check: Check) -> None:
@@ -98,13 +82,13 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         if context.function is not None:
             context = _as_deployed(context)
         context.settings()
-        yield Check("region", check_region(context))
+        yield Check("region", checks.check_region(context))
     except ConfigurationError as failure:
         yield Check("configuration", failed(failure))
         return
     # A clock that is off is why AWS rejects credentials.
-    yield tried("clock", lambda: check_clock(context))
-    yield tried("credentials", lambda: check_caller(context))
+    yield tried("clock", lambda: checks.check_clock(context))
+    yield tried("credentials", lambda: checks.check_caller(context))
     state: SecretState | None = None
     try:
         state = read_state(context)
@@ -117,8 +101,8 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     if key_arn and context.has_all_of_aws:
         yield tried("kept tokens' key", lambda: check_key(context, key_arn))
     if settings.provider.request.auth_method is AuthMethod.AWS_IAM_JWT and context.has_all_of_aws:
-        yield tried("identity tokens", lambda: check_identity_tokens(context))
-    yield Check("token endpoint", check_token_endpoint(context, state))
+        yield tried("identity tokens", lambda: checks.check_identity_tokens(context))
+    yield Check("token endpoint", checks.check_token_endpoint(context, state))
     yield from _function(operator)
     if state is not None:
         yield from _effects(state, consumer_version)
@@ -142,18 +126,18 @@ def _causes(state: SecretState) -> Iterator[Check]:
     """Check what lets refreshes fail, before what such failures leave: the first line that failed is where to begin."""
     version_id = state.snapshot.current.version_id
     yield Check("secret", Finding.healthy(f"{state.context.secret_id}: a token document, version {version_id}"))
-    yield Check("client credentials", check_credentials(state))
+    yield Check("client credentials", checks.check_credentials(state))
     yield Check("your permissions", check_permissions(state))
 
 
 def _effects(state: SecretState, consumer_version: str | None) -> Iterator[Check]:
-    yield from (Check("tokens", finding) for finding in check_tokens(state))
-    yield Check("last refresh", check_last_refresh(state))
-    yield tried("consumers", lambda: check_consumer(state, consumer_version))
+    yield from (Check("tokens", finding) for finding in checks.check_tokens(state))
+    yield Check("last refresh", checks.check_last_refresh(state))
+    yield tried("consumers", lambda: checks.check_consumer(state, consumer_version))
     published = state.settings.published_secret_id
     if published and state.publish_failure is None:  # `tokens` says why it can't be read.
-        yield tried("published secret", lambda: check_published(state.context, published))
-    if replicas := check_replicas(state):
+        yield tried("published secret", lambda: checks.check_published(state.context, published))
+    if replicas := checks.check_replicas(state):
         yield Check("replicas", replicas)
 
 

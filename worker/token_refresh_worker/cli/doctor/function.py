@@ -5,8 +5,7 @@ from typing import Any, Final
 
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import name_same_secret, parse_arn
-from token_refresh.aws.calls import CallFailed
-from token_refresh.aws.causes import Cause, FailedCall
+from token_refresh.aws.calls import CallFailed, missing
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variables_of
 from token_refresh_worker.cli.doctor.access import check_access
@@ -82,15 +81,13 @@ def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check
 def _schedule(found: list[dict[str, Any]]) -> Finding:
     if not found:
         return Finding.broken("nothing schedules the function", "deploy its schedule: ", DEPLOY)
-    paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
-    if paused:
+    if paused := [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]:
         remedy = "remove schedule_enabled = false from the deployment's file, and deploy: "
-        return Finding.attention(f"switched off: {', '.join(paused)}", remedy, Command.of("scripts/deploy NAME"))
+        return Finding.attention(f"switched off: {', '.join(paused)}", remedy, DEPLOY)
     return Finding.healthy(f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
 
 
 def _queues(context: Context, what: str, arns: list[str]) -> Finding:
-    """Count what waits in queues."""
     if not arns:
         return Finding.attention(f"no queue keeps {what}", "deploy one: ", DEPLOY)
     found = [_waiting(context, arn) for arn in arns]
@@ -129,7 +126,7 @@ def _dead_letters_of(context: Context, schedules: list[dict[str, Any]]) -> list[
 def _failed_runs_of(context: Context, function: str) -> list[str]:
     action = "lambda:GetFunctionEventInvokeConfig"
     try:
-        configured = context.ask(action, "function", function, FunctionName=function, expected=_is_missing)
+        configured = context.ask(action, "function", function, FunctionName=function, expected=missing)
     except CallFailed:
         return []
     queue = configured.get("DestinationConfig", {}).get("OnFailure", {})
@@ -143,10 +140,6 @@ def _waiting(context: Context, queue_arn: str) -> tuple[str, int]:
     wanted, url = "ApproximateNumberOfMessages", str(found["QueueUrl"])
     attributes = context.ask("sqs:GetQueueAttributes", "queue", name, QueueUrl=url, AttributeNames=[wanted])
     return url, int(attributes["Attributes"][wanted])
-
-
-def _is_missing(failure: FailedCall) -> bool:
-    return failure.cause is Cause.NOT_FOUND
 
 
 RUNS_AT_ONCE: Final = 64
@@ -169,17 +162,12 @@ def check_concurrency(context: Context, function: str) -> Finding:
     ask = Command.of(line + " --region {}", QUOTA, "1000", context.region)
     return Finding.broken(
         f"the account lets {left} functions run at once, and the fleet uses {wanted}: Lambda refuses its runs",
-        "ask for more: ",
-        ask,
-        "or deploy with a lower concurrency: ",
-        Command.of("scripts/deploy NAME"),
+        *("ask for more: ", ask, "or deploy with a lower concurrency: ", DEPLOY),
     )
 
 
 def _runs_at_once(context: Context, function: str) -> int:
     action = "lambda:ListEventSourceMappings"
-    found: list[dict[str, Any]] = context.ask(action, "function", function, FunctionName=function)[
-        "EventSourceMappings"
-    ]
-    limits = [mapping.get("ScalingConfig", {}).get("MaximumConcurrency", RUNS_AT_ONCE) for mapping in found]
+    found = context.ask(action, "function", function, FunctionName=function)["EventSourceMappings"]
+    limits = [int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", RUNS_AT_ONCE)) for mapping in found]
     return max(limits, default=RUNS_AT_ONCE)

@@ -37,22 +37,14 @@ _NOTICEABLE: Final = timedelta(seconds=30)
 
 
 def check_region(context: Context) -> Finding:
-    """Say which region is used, and where it is set.
-
-    Raises:
-        ConfigurationError: None is set, or the AWS configuration can't be used.
-    """
+    """Say which region is used, and where it is set."""
     given = context.environment
     named = given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION")
     return Finding.healthy(f"{context.region}, from {'--region or the environment' if named else 'the profile'}")
 
 
 def check_caller(context: Context) -> Finding:
-    """Say who calls AWS.
-
-    Raises:
-        TokenRefreshError: The caller is not known.
-    """
+    """Say who calls AWS."""
     if not context.has_all_of_aws:
         return Finding.unknown("not checked: only Secrets Manager is at this endpoint")
     try:
@@ -65,9 +57,6 @@ def check_identity_tokens(context: Context) -> Finding:
     """Say whether the account issues the tokens that `aws_iam_jwt` needs, and under which issuer's name.
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetOutboundWebIdentityFederationInfo.html
-
-    Raises:
-        TokenRefreshError: Nobody says so.
     """
     try:
         info = context.ask(
@@ -82,11 +71,7 @@ def check_identity_tokens(context: Context) -> Finding:
 
 
 def check_clock(context: Context) -> Finding:
-    """Compare this machine's clock with Secrets Manager's.
-
-    Raises:
-        TokenRefreshError: Nobody knows Secrets Manager's time.
-    """
+    """Compare this machine's clock with Secrets Manager's."""
     ahead = read_clock(context) - datetime.now(UTC)
     text = f"Secrets Manager's clock is {span(ahead)} {'ahead of' if ahead > timedelta(0) else 'behind'} this machine's"
     if abs(ahead) > _NOTICEABLE and not context.at_aws:
@@ -119,7 +104,7 @@ def check_last_refresh(state: SecretState) -> Finding:
         return Finding.attention(text, "try one: ", state.context.command("refresh", "--dry-run"))
     last = state.attempts[0]
     text = f"{ago(last.attempt.claimed_at, state.snapshot.now)}: {explain_attempt(last)}"
-    if last.result.is_fine:
+    if last.is_fine:
         return Finding.healthy(text)
     return Finding.attention(text, "what it means: ", state.context.command("status"))
 
@@ -139,11 +124,7 @@ def check_credentials(state: SecretState) -> Finding:
 
 
 def check_consumer(state: SecretState, reported: str | None) -> Finding:
-    """Compare the version ID that a consumer reports, or its first characters, with the current one.
-
-    Raises:
-        TokenRefreshError: The versions can't be listed.
-    """
+    """Compare the version ID that a consumer reports, or its first characters, with the current one."""
     current = state.snapshot.current
     since = f"version {current.version_id} is current since {utc(current.stored_at)}"
     if reported is None:
@@ -167,11 +148,7 @@ def check_consumer(state: SecretState, reported: str | None) -> Finding:
 
 
 def check_published(context: Context, secret_id: str) -> Finding:
-    """Look for a refresh token in every version of the published secret: consumers may read them all.
-
-    Raises:
-        TokenRefreshError: The versions can't be listed or read.
-    """
+    """Look for a refresh token in every version of the published secret: consumers may read them all."""
     store = context.store(secret_id, setting="PUBLISHED_SECRET_ID")
     entries = list(each_version(context, secret_id))
     leaks = [entry for entry in entries if _has_refresh_token(store, entry["VersionId"])]

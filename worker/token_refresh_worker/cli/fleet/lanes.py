@@ -1,9 +1,9 @@
 """Work on many secrets at once, and no faster than an account's quota allows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Event, Lock
 from typing import Any, Final
 
 from token_refresh.errors import TokenRefreshError
@@ -55,36 +55,23 @@ def paced_tags(client: Any, clock: Clock) -> Iterator[None]:
 
 def in_lanes(names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES) -> Iterator[Ended]:
     """Act on each name, several at once, and yield each as it ends, with its error if it failed."""
-    left, lock, ended = list(reversed(names)), Lock(), SimpleQueue[Ended | BaseException]()
-    threads = [Thread(target=_lane, args=(left, lock, act, ended), daemon=True) for _ in range(lanes)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in names:
-            found = ended.get()
-            if isinstance(found, BaseException):
-                raise found
-            yield found
-    finally:
-        # After Ctrl-C, too: what is under way ends, and nothing new begins.
-        with lock:
-            left.clear()
-        for thread in threads:
-            thread.join()
+    stopped = Event()
 
-
-def _lane(left: list[str], lock: Lock, act: Callable[[str], None], ended: "SimpleQueue[Ended | BaseException]") -> None:
-    while True:
-        with lock:
-            if not left:
-                return
-            name = left.pop()
+    def one(name: str) -> TokenRefreshError | None:
         try:
-            act(name)
+            if not stopped.is_set():
+                act(name)
         except TokenRefreshError as error:
-            ended.put((name, error))
-        except BaseException as error:  # noqa: BLE001 - raised again where the lanes are waited for
-            ended.put(error)
-            return
-        else:
-            ended.put((name, None))
+            return error
+        except BaseException:
+            stopped.set()
+            raise
+        return None
+
+    with ThreadPoolExecutor(lanes) as threads:
+        runs = {threads.submit(one, name): name for name in names}
+        try:
+            yield from ((runs[run], run.result()) for run in as_completed(runs))
+        finally:
+            # After Ctrl-C, too: what is under way ends, and nothing new begins.
+            stopped.set()

@@ -16,7 +16,7 @@ from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, read_dur
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import find_copies
 from token_refresh_worker.cli.failures import exit_code_of
-from token_refresh_worker.cli.fleet.lanes import in_lanes, paced_tags
+from token_refresh_worker.cli.fleet.lanes import LANES, in_lanes, paced_tags
 from token_refresh_worker.cli.fleet.pause import Name
 from token_refresh_worker.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
 from token_refresh_worker.cli.screen import errors, message, output, print_json, show, text
@@ -57,7 +57,7 @@ def add(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
         join(context, index, fleet=fleet, secret_id=secret_id, copies=copies)
 
     names = _names(secrets)
-    done, code = _for_each(context, "adding", names, act)
+    done, code = for_each(context, "adding", names, act)
     return _say(done, names, f"secrets are in fleet {fleet}", code)
 
 
@@ -88,12 +88,12 @@ def remove(
     def end(secret_id: str) -> None:
         end_leaving(context, index, leaving[secret_id], fleet=fleet, copies=copies)
 
-    begun, code = _for_each(context, "removing", names, begin)
+    begun, code = for_each(context, "removing", names, begin)
     if running := sum(each.may_run for each in leaving.values()):
         what = f"runs may be under way on {running} of them, which are due or fail: their tags go in {span(lasts)}"
         errors().print(text(what, "dim"))
         SystemClock().sleep(lasts.total_seconds())
-    done, code_of_end = _for_each(context, "taking tags off", begun, end)
+    done, code_of_end = for_each(context, "taking tags off", begun, end)
     return _say(done, names, f"secrets have left fleet {fleet}", max(code, code_of_end))
 
 
@@ -128,14 +128,16 @@ def retry(
     rows = {row.secret_arn: row for row in index.rows() if _is_wanted(row, state, pauses, now)}
     names = list(rows)
     if secrets:
-        known = {row.name: arn for arn, row in rows.items()} | {arn: arn for arn in rows}
-        names = [known.get(name, name) for name in _names(secrets)]
+        named: dict[str, list[str]] = {}
+        for arn, row in rows.items():  # two, where a secret was deleted and made again
+            named.setdefault(row.name, []).append(arn)
+        names = list(dict.fromkeys(arn for name in _names(secrets) for arn in named.get(name, [name])))
 
     def act(secret_arn: str) -> None:
         if secret_arn not in rows or not index.look_at(secret_arn, now):
             raise ConfigurationError(f"it is not in fleet {fleet}, or not in that state")
 
-    done, code = _for_each(context, "retrying", names, act)
+    done, code = for_each(context, "retrying", names, act)
     if paused := sum(pause_of_row(rows[name], pauses, now) is not None for name in done):
         errors().print(text(f"{paused} of them are paused, and wait for the end of the pause.", "yellow"))
     return _say(done, names, "secrets are due now", code)
@@ -190,36 +192,33 @@ def _names(secrets: Sequence[str]) -> list[str]:
     return names
 
 
-def _for_each(context: Context, doing: str, names: Sequence[str], act: Callable[[str], None]) -> tuple[list[str], int]:
+def for_each(
+    context: Context, doing: str, names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES
+) -> tuple[list[str], int]:
     """Act on each secret, and give those that it worked for, and the exit status; one that fails keeps no other out."""
     done: list[str] = []
     code = 0
-    failed: dict[str, list[str]] = {}
+    failed: dict[type[TokenRefreshError], list[str]] = {}
     with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
-        for number, (secret_id, error) in enumerate(in_lanes(names, act), 1):
+        for number, (secret_id, error) in enumerate(in_lanes(names, act, lanes=lanes), 1):
             if error is None:
                 done.append(secret_id)
             else:
                 code = max(code, exit_code_of(error))
-                alike = failed.setdefault(type(error).__name__, [])
+                alike = failed.setdefault(type(error), [])
                 alike.append(secret_id)
                 # Missing ones are probably misspelt, all of them alike: whoever adds secrets creates none.
-                if not _is_missing(error) and len(alike) <= SHOWN_ALIKE:
+                if not isinstance(error, SecretNotFound) and len(alike) <= SHOWN_ALIKE:
                     context.complete(error)
                     show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
             advance(number, len(names))
     for kind, alike in failed.items():
-        of_kind, shown = (alike, 0) if kind == SecretNotFound.__name__ else (alike[SHOWN_ALIKE:], SHOWN_ALIKE)
-        if of_kind:
-            more = "more " * bool(shown)
-            what = f"{len(of_kind)} {more}failed with {kind} in {context.region}"
-            named = ", ".join(of_kind[:SHOWN_ALIKE]) + (" and others" if len(of_kind) > SHOWN_ALIKE else "")
+        shown = 0 if kind is SecretNotFound else SHOWN_ALIKE
+        if rest := alike[shown:]:
+            what = f"{len(rest)} {'more ' * bool(shown)}failed with {kind.__name__} in {context.region}"
+            named = ", ".join(rest[:SHOWN_ALIKE]) + (" and others" if len(rest) > SHOWN_ALIKE else "")
             errors().print(text(f"{what}: {named}. Check names, account and region.", "red"))
     return done, code
-
-
-def _is_missing(error: TokenRefreshError) -> bool:
-    return isinstance(error, SecretNotFound)
 
 
 def _say(done: Sequence[str], names: Sequence[str], what: str, code: int) -> int:

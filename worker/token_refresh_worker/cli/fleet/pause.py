@@ -1,7 +1,7 @@
 """`token-refresh fleet pause` and `resume`: leave secrets alone for a while."""
 
 import getpass
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
@@ -14,7 +14,6 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.membership import find_index
 from token_refresh_worker.cli.screen import errors, output, text
-from token_refresh_worker.fleet.core.gauges import NO_TOKENS
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import utc
@@ -91,10 +90,8 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     # Not refused: secrets that no run has read yet may turn out to be this provider's.
     if provider and not rows:
         errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
-    if first := first_to_end(rows, pause):
-        count, name, at = first
-        expire = f"{plural(count, 'access token')} will expire before that"
-        errors().print(text(f"{expire}, the first, of {name}, at {utc(at)}.", "yellow"))
+    if ends := ends_before(rows, pause):
+        errors().print(text(f"{will_expire(ends)}.", "yellow"))
     return 0
 
 
@@ -109,11 +106,16 @@ def _pause_in_force(index: Index, secret_arn: str | None, provider: str | None, 
     return found is not None and now < found.until
 
 
-def first_to_end(rows: Iterable[Row], pause: Pause) -> tuple[int, str, datetime] | None:
-    """Count the living secrets whose access token expires before a pause ends, and name the first and its time."""
-    living = (row for row in rows if row.seen and row.seen.state not in NO_TOKENS)
-    ends = sorted((row.expires_at, row.name) for row in living if row.expires_at and row.expires_at < pause.until)
-    return (len(ends), ends[0][1], ends[0][0]) if ends else None
+def ends_before(rows: Iterable[Row], pause: Pause) -> list[tuple[datetime, str]]:
+    """Return when the access tokens of living secrets expire before a pause ends, and their names, in order."""
+    living = ((row.expires_at, row.name) for row in rows if row.is_living)
+    return sorted((at, name) for at, name in living if at and at < pause.until)
+
+
+def will_expire(ends: Sequence[tuple[datetime, str]]) -> str:
+    """Say how many access tokens a pause lets expire, and which one first."""
+    at, name = ends[0]
+    return f"{plural(len(ends), 'access token')} will expire before that, the first, of {name}, at {utc(at)}"
 
 
 def plural(count: int, noun: str) -> str:

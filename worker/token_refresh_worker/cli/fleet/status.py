@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -15,7 +14,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.command import OF_A_FLEET, Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.finding import Health
-from token_refresh_worker.cli.fleet.pause import Name, ProviderOption, plural
+from token_refresh_worker.cli.fleet.pause import Name, ProviderOption, will_expire
 from token_refresh_worker.cli.fleet.view import STATES, View, as_fields, select
 from token_refresh_worker.cli.membership import open_index
 from token_refresh_worker.cli.screen import assemble, message, one_line, output, print_json, show, text
@@ -53,16 +52,12 @@ def status(  # noqa: PLR0913 - options, each by its name
     known, decision = take_stock(index, Limits(), now)
     if provider is not None and provider not in {row.provider for row in known.rows}:
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-    view = replace(
-        select(
-            known.rows,
-            known.pauses,
-            fleet=fleet,
-            region=context.region,
-            now=now,
-            provider=provider,
-            state=state,
-        ),
+    view = View(
+        fleet=fleet,
+        region=context.region,
+        now=now,
+        members=select(known.rows, known.pauses, now, provider=provider, state=state),
+        pauses=known.pauses,
         breakers={name: found for name, found in decision.breakers.items() if provider in (None, provider_in(name))},
         left=[s for s in standing(index.tombstones(), now) if state is None and provider in (None, s.provider)],
         dispatched_at=index.dispatched_at(),
@@ -102,15 +97,13 @@ def lay_out(view: View, *, limit: int) -> list[RenderableType]:
 
 
 def _pauses(view: View) -> Iterator[RenderableType]:
-    for number, (what, pause, ends_first) in enumerate(view.pauses_in_force):
+    for number, (what, pause, ends) in enumerate(view.pauses_in_force):
         if number == _PAUSES:
             yield text("and more pauses; --state paused --json lists them", "dim")
             return
         yield text(f"{what} is paused until {utc(pause.until)} by {one_line(pause.by)}: {one_line(pause.why)}", "cyan")
-        if ends_first:
-            count, name, at = ends_first
-            expire = f"{plural(count, 'access token')} will expire before that"
-            yield text(f"  {expire}, the first, of {name}, at {utc(at)}", "yellow")
+        if ends:
+            yield text(f"  {will_expire(ends)}", "yellow")
 
 
 def _providers(view: View) -> Table:

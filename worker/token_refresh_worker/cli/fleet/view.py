@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.finding import Finding, Health
-from token_refresh_worker.cli.fleet.pause import first_to_end, plural
+from token_refresh_worker.cli.fleet.pause import ends_before, plural
 from token_refresh_worker.cli.screen import iso_or_none
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.fleet.core.breaker import STORE, Breaker
 from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE
-from token_refresh_worker.fleet.core.gauges import NEW_FOR, NO_TOKENS
+from token_refresh_worker.fleet.core.gauges import NEW_FOR
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.outcome import CopyState
@@ -83,8 +83,8 @@ class View:
     @property
     def expired(self) -> list[Row]:
         """Living secrets whose access token has expired, the first one first, paused or not."""
-        living = (row for row, _ in self.members if row.seen and row.seen.state not in NO_TOKENS)
-        return sorted((r for r in living if r.expires_at and r.expires_at <= self.now), key=lambda r: str(r.expires_at))
+        ends = ((row.expires_at, row) for row, _ in self.members if row.is_living)
+        return [row for at, row in sorted(ends, key=lambda end: str(end[0])) if at and at <= self.now]
 
     @property
     def pauses_in_force(self) -> Iterator["PauseInForce"]:
@@ -98,7 +98,7 @@ class View:
         named |= {f"secret {row.name}": (row.pause, [row]) for row in rows if row.pause}
         for what, (pause, its) in named.items():
             if pause is not None and self.now < pause.until:
-                yield PauseInForce(what, pause, first_to_end(its, pause))
+                yield PauseInForce(what, pause, ends_before(its, pause))
 
     @property
     def findings(self) -> list[Finding]:
@@ -106,30 +106,33 @@ class View:
         found = [*self._of_functions(), *self._of_tokens(), *self._of_copies(), *self._of_breakers()]
         return sorted(found, key=lambda finding: finding.health, reverse=True)
 
+    def _retry(self, state: str) -> Advice:
+        line = "token-refresh fleet retry --state {} --fleet {} --region {}"
+        retry = Command.of(line, state, self.fleet, self.region)
+        return "once the cause is corrected, ", retry, " tries them at once"
+
     def _of_functions(self) -> Iterator[Finding]:
         ran, began = self.dispatched_at, self.oldest
         if began is not None and max(ran or began, began) <= self.now - LEASE:
             since = f"has not run since {utc(ran)}" if ran else "has never run"
             why = "see the alarms dispatcher-silent, functions-failing and dead-letters"
-            yield Finding(health=Health.BROKEN, text=f"the dispatcher {since}: nothing is refreshed", remedy=(why,))
+            yield Finding.broken(f"the dispatcher {since}: nothing is refreshed", why)
         if self.unheard_since is not None:
             text = f"the worker does not run: no run has reported since {utc(self.unheard_since)}"
             why = "see its log, its throttles, and the event source of the queue"
-            yield Finding(health=Health.BROKEN, text=text, remedy=(why,))
+            yield Finding.broken(text, why)
 
     def _of_tokens(self) -> Iterator[Finding]:
-        retry = Command.of("token-refresh fleet retry --state overdue --fleet {} --region {}", self.fleet, self.region)
-        remedy = ("once the cause is corrected, ", retry, " tries them at once")
         if expired := self.expired:
             text = f"expired: {plural(len(expired), 'access token')}, the first of {expired[0].name}"
-            yield Finding(health=Health.BROKEN, text=text, remedy=remedy)
+            yield Finding.broken(text, *self._retry("overdue"))
         # A run that has found nothing to store since is no refusal any more.
         if refused := sum(row.is_refused and row.has_failed for row, _ in self.members):
             text = f"refused by Secrets Manager, and not stored since: {plural(refused, 'secret')}"
-            yield Finding(health=Health.ATTENTION, text=text)
+            yield Finding.attention(text)
         if unread := sum(row.seen is None and row.added_at <= self.now - NEW_FOR for row, _ in self.members):
             text = f"joined over ten minutes ago, and never read: {plural(unread, 'secret')}"
-            yield Finding(health=Health.ATTENTION, text=text)
+            yield Finding.attention(text)
 
     def _of_copies(self) -> Iterator[Finding]:
         # A copy that is just made, or that another run wrote a moment ago, is older for some minutes.
@@ -138,15 +141,14 @@ class View:
         older = [row for row in behind if row.name not in gone]
         if gone:
             text = f"copies that are missing, so that services can't read them: {len(gone)}, the first of {gone[0]}"
-            make = Command.of("token-refresh fleet add {} --fleet {}", gone[0], self.fleet)
-            yield Finding(health=Health.ATTENTION, text=text, remedy=("make it, and others likewise: ", make))
+            line = "token-refresh fleet add {} --fleet {} --region {}"
+            make = Command.of(line, gone[0], self.fleet, self.region)
+            yield Finding.attention(text, "make it, and others likewise: ", make)
         if older:
             errors = Counter(row.seen.copy_error or "not written yet" for row in older if row.seen)
             why = ", ".join(f"{error}: {count}" for error, count in errors.most_common())
             text = f"copies that are older than the tokens: {len(older)}, the first of {older[0].name} ({why})"
-            retry = Command.of("token-refresh fleet retry --state error --fleet {}", self.fleet)
-            remedy = ("once the cause is corrected, ", retry, " tries them at once")
-            yield Finding(health=Health.ATTENTION, text=text, remedy=remedy)
+            yield Finding.attention(text, *self._retry("error"))
 
     def _of_breakers(self) -> Iterator[Finding]:
         for name, breaker in sorted(self.breakers.items()):
@@ -154,33 +156,25 @@ class View:
             text = f"breaker of {name} is open: {reason}; {breaker.allowed} runs at once"
             if name == STORE:
                 text = "Secrets Manager refuses, and took no secret for three minutes; two a minute are tried"
-            yield Finding(health=Health.ATTENTION, text=text)
+            yield Finding.attention(text)
 
 
 class PauseInForce(NamedTuple):
-    """A pause, and the access tokens that expire before it ends: how many, and the first with its time."""
+    """A pause, and the access tokens that expire before it ends: when, and the secrets' names."""
 
     what: str
     pause: Pause
-    ends_first: tuple[int, str, datetime] | None
+    ends: Sequence[tuple[datetime, str]]
 
 
-def select(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
-    rows: Sequence[Row],
-    pauses: Pauses,
-    *,
-    fleet: str,
-    region: str,
-    now: datetime,
-    provider: str | None,
-    state: State | None,
-) -> View:
-    """Filter the rows, and put the most urgent first."""
+def select(
+    rows: Sequence[Row], pauses: Pauses, now: datetime, *, provider: str | None = None, state: State | None = None
+) -> Sequence[tuple[Row, State]]:
+    """Filter the rows, each with its state now, and put the most urgent first."""
     order, members = list(STATES), [(row, state_of(row, pauses, now)) for row in rows]
     selected = [(row, its) for row, its in members if provider in (None, row.provider) and state in (None, its)]
     # A secret that no run has read may expire at any moment, as the dispatcher has it.
-    selected.sort(key=lambda m: (order.index(m[1]), m[0].expires_at or now, m[0].name))
-    return View(fleet=fleet, region=region, members=selected, pauses=pauses, now=now)
+    return sorted(selected, key=lambda m: (order.index(m[1]), m[0].expires_at or now, m[0].name))
 
 
 def as_fields(view: View) -> dict[str, Any]:
@@ -196,7 +190,18 @@ def as_fields(view: View) -> dict[str, Any]:
         "unheard_since": iso_or_none(view.unheard_since),
         "expired": len(view.expired),
         **({"copies": {state.value: count for state, count in view.copies.items()}} if view.copies else {}),
-        "pauses": [_pause_fields(*each) for each in view.pauses_in_force],
+        "pauses": [
+            {
+                "of": what,
+                "until": iso_or_none(pause.until),
+                "by": pause.by,
+                "why": pause.why,
+                "expire_first": len(ends),
+                "first": ends[0][1] if ends else None,
+                "first_expires_at": iso_or_none(ends[0][0]) if ends else None,
+            }
+            for what, pause, ends in view.pauses_in_force
+        ],
         "rows": [_fields(row, state, view) for row, state in view.members],
         "left": [
             {
@@ -207,19 +212,6 @@ def as_fields(view: View) -> dict[str, Any]:
             }
             for stone in view.left
         ],
-    }
-
-
-def _pause_fields(what: str, pause: Pause, ends_first: tuple[int, str, datetime] | None) -> dict[str, Any]:
-    count, name, at = ends_first or (0, None, None)
-    return {
-        "of": what,
-        "until": iso_or_none(pause.until),
-        "by": pause.by,
-        "why": pause.why,
-        "expire_first": count,
-        "first": name,
-        "first_expires_at": iso_or_none(at),
     }
 
 

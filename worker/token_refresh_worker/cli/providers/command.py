@@ -76,8 +76,7 @@ def providers(  # noqa: PLR0913 - options, each by its name
         ),
     ] = None,
     from_issuer: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Write a profile from the metadata of this issuer or MCP server."),
+        str | None, typer.Option(metavar="URL", help="Write a profile from the metadata of this issuer or MCP server.")
     ] = None,
     trust: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="A host beside the URL's that may receive tokens.")
@@ -236,10 +235,7 @@ def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
     """
     provider = read_profile(profile)
     success, dead = (read_fixture(profile, kind, folder) for kind in (SUCCESS, DEAD))
-    problems = [
-        *_check_success(provider, _read(success, provider)),
-        *_check_dead(provider, _read(dead, provider)),
-    ]
+    problems = [*_check_success(provider, _read(success, provider)), *_check_dead(provider, _read(dead, provider))]
     if provider.access_token_lifetime is not None:
         # A table allows the shortest lifetimes. Whether there is one, the deployment decides and synthesis checks.
         unfit = lifetime_problem(provider.access_token_lifetime, ClaimStoreKind.TABLE)

@@ -13,7 +13,6 @@ from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.json_document import (
     DocumentRefused,
-    NotThere,
     addresses_of,
     check_host,
     fetch,
@@ -25,7 +24,6 @@ from token_refresh_worker.cli.providers.metadata import (
     AnotherResource,
     Issuer,
     Resource,
-    check_pkce,
     checked_url,
     issuer_places,
     read_issuer,
@@ -99,18 +97,14 @@ class _Search:
     """Why there is no document, by its place."""
 
     def profile(self) -> str:
-        """Find the metadata, and give the profile's text.
-
-        Raises:
-            DocumentRefused: There is none, or it can't be used.
-            CommandFailed: A person has to look at a host first.
-        """
+        """Find the metadata, and give the profile's text."""
         resource = self._resource()
         issuer_url = (resource and resource.issuer) or self.url
         self._check({"authorization server": issuer_url})
         for place, document in self._documents(issuer_places(issuer_url)):
             issuer = read_issuer(document, issuer_url)
-            check_pkce(issuer, resource)
+            if resource is not None and issuer.pkce is not True:
+                raise DocumentRefused("code_challenge_methods_supported lacks S256, which MCP wants of an issuer")
             self._check(issuer.endpoints)
             return profile_text(issuer, resource, title=host_of(self.url), source=place, today=datetime.now(UTC).date())
         raise DocumentRefused("; ".join(f"{place}: {why}" for place, why in self.missing.items()))
@@ -137,8 +131,8 @@ class _Search:
     def _documents(self, places: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
         for place in places:
             found = fetch(place, read_json, named=self._names(place))
-            if isinstance(found, NotThere):
-                self.missing[place] = found.why
+            if isinstance(found, str):
+                self.missing[place] = found
             else:
                 yield place, found
 
@@ -168,13 +162,13 @@ class _Search:
 
 def profile_text(issuer: Issuer, resource: Resource | None, *, title: str, source: str, today: date) -> str:
     """Write the profile of an issuer, for the API if there is one; what nobody knows is assumed to be strict."""
-    method, *others = issuer.methods
+    (method, *others), revocation = issuer.methods, issuer.endpoints.get("revocation_endpoint")
     scopes = list(dict.fromkeys([*(resource.scopes if resource else ()), *issuer.scopes]))
     basis = "documented" if source.startswith("https://") else "reported"
     lines = [
         f'title = "{title}"',
-        f'token_endpoint = "{issuer.token_endpoint}"',
-        f'revocation_endpoint = "{issuer.revocation_endpoint}"' if issuer.revocation_endpoint else "",
+        f'token_endpoint = "{issuer.endpoints["token_endpoint"]}"',
+        f'revocation_endpoint = "{revocation}"' if revocation else "",
         f'resource = "{resource.resource}"' if resource else "",
         'rotation = "optional"   # always, if each refresh returns a new refresh token',
         "grace = 0               # seconds for which the old one works; until you know it, it is single use",
@@ -183,7 +177,7 @@ def profile_text(issuer: Issuer, resource: Resource | None, *, title: str, sourc
         "\n[request]",
         f'auth = "{method}"{_or(others)}',
         "\n[authorization]",
-        f'endpoint = "{issuer.authorization_endpoint}"',
+        f'endpoint = "{issuer.endpoints["authorization_endpoint"]}"',
         f"scopes = {json.dumps(scopes)}" if scopes else "",
         f'issuer = "{issuer.issuer}"' if issuer.sends_issuer else "",
         "pkce = false" if issuer.pkce is False else "",

@@ -1,4 +1,7 @@
-"""Read the metadata of an issuer and of a protected resource, which anybody may have written. Nothing here sends."""
+"""Read the metadata of an issuer and of a protected resource, which anybody may have written. Nothing here sends.
+
+What is not valid, is another one's or can't be used is a `DocumentRefused`.
+"""
 
 import re
 from collections.abc import Mapping
@@ -43,10 +46,8 @@ class Issuer:
     """What an authorization server says of itself (RFC 8414, OpenID Connect Discovery)."""
 
     issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    revocation_endpoint: str
-    """Empty where it names none."""
+    endpoints: Mapping[str, str]
+    """What tokens, codes and people are sent to, by the key of the document."""
     methods: tuple[AuthMethod, ...]
     """How a client may authenticate, the best first."""
     pkce: bool | None
@@ -55,16 +56,6 @@ class Issuer:
     """Whether each redirect carries `iss` (RFC 9207)."""
     scopes: tuple[str, ...]
     """Those that a refresh token needs."""
-
-    @property
-    def endpoints(self) -> dict[str, str]:
-        """What tokens, codes and people are sent to, by the key of the document."""
-        found = {
-            "authorization_endpoint": self.authorization_endpoint,
-            "token_endpoint": self.token_endpoint,
-            "revocation_endpoint": self.revocation_endpoint,
-        }
-        return {key: url for key, url in found.items() if url}
 
 
 def resource_places(url: str) -> list[str]:
@@ -94,7 +85,6 @@ def read_resource(document: Mapping[str, object], url: str, place: str) -> Resou
 
     Raises:
         AnotherResource: It is another resource's.
-        DocumentRefused: It is not valid.
     """
     resource = checked_url(document, "resource")
     # At the root a document may speak for the whole host.
@@ -107,11 +97,7 @@ def read_resource(document: Mapping[str, object], url: str, place: str) -> Resou
 
 
 def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
-    """Read the metadata of the issuer `url`.
-
-    Raises:
-        DocumentRefused: It is another issuer's, or not valid, or the issuer can't be used.
-    """
+    """Read the metadata of the issuer `url`."""
     issuer = checked_url(document, "issuer")
     if not _same(issuer, url):
         raise DocumentRefused(f"issuer is not {url}: the document is another issuer's (RFC 8414 section 3.3)")
@@ -120,27 +106,17 @@ def read_issuer(document: Mapping[str, object], url: str) -> Issuer:
     methods = tuple(method for method in _METHODS if method in offered)
     if not methods:
         raise DocumentRefused(f"token_endpoint_auth_methods_supported has none of {', '.join(_METHODS)}")
+    endpoints = ["authorization_endpoint", "token_endpoint"]
+    endpoints += ["revocation_endpoint"] if "revocation_endpoint" in document else []
     challenges = _texts(document, "code_challenge_methods_supported")
     return Issuer(
         issuer=issuer,
-        authorization_endpoint=checked_url(document, "authorization_endpoint"),
-        token_endpoint=checked_url(document, "token_endpoint"),
-        revocation_endpoint=checked_url(document, "revocation_endpoint") if "revocation_endpoint" in document else "",
+        endpoints={key: checked_url(document, key) for key in endpoints},
         methods=methods,
         pkce=None if challenges is None else "S256" in challenges,
         sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
         scopes=tuple(scope for scope in _scopes(document) if scope == _OFFLINE),
     )
-
-
-def check_pkce(issuer: Issuer, resource: Resource | None) -> None:
-    """Refuse an issuer without PKCE for an API: MCP wants it of each.
-
-    Raises:
-        DocumentRefused: Its metadata doesn't say that it takes challenges.
-    """
-    if resource is not None and issuer.pkce is not True:
-        raise DocumentRefused("code_challenge_methods_supported lacks S256, which MCP wants of an issuer")
 
 
 def _same(one: str, other: str) -> bool:
@@ -149,11 +125,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def checked_url(document: Mapping[str, object], key: str) -> str:
-    """Read a URL that anybody may have written.
-
-    Raises:
-        DocumentRefused: It is missing, or could not be an endpoint.
-    """
+    """Read a URL that anybody may have written."""
     value = document.get(key)
     if value is None:
         raise DocumentRefused(f"{key} is missing")

@@ -43,10 +43,8 @@ class TableIndex:
     def read_again(self, rows: Sequence[Row]) -> Iterator[Row]:
         """Read rows by their keys, consistently; one that has left the fleet is left out."""
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            keys = [items.key("row", row.secret_arn) for row in rows[start : start + ROWS_AT_ONCE]]
-            found, now = self._get(keys)
-            of_fleet = (item for item in found.values() if item.get("fleet") == {"S": self._fleet})
-            yield from (items.read_row(item, now) for item in of_fleet)
+            found, now = self._get(*(("row", row.secret_arn) for row in rows[start : start + ROWS_AT_ONCE]))
+            yield from (items.read_row(item, now) for item in found if self._is_member(item))
 
     def tombstones(self) -> Iterator[Tombstone]:
         """Read the tombstones."""
@@ -59,22 +57,24 @@ class TableIndex:
 
     def pauses(self) -> Pauses:
         """Read the pauses of the fleet and of its providers."""
-        found, _ = self._get([items.key("fleet", self._fleet)])
-        return items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
+        (item,), _ = self._get(("fleet", self._fleet))
+        return items.read_pauses(item)
 
     def entry(self, secret_arn: str) -> IndexEntry | None:
         """Read one secret's row, the pauses and all open breakers in one call."""
         # Not the claims: they are an item of their own, which the run reads and locks itself.
-        of_fleet = [items.key(kind, self._fleet) for kind in ("fleet", "breakers", "store")]
-        found, now = self._get([items.key("row", secret_arn), *of_fleet])
-        item = found.get(f"row#{secret_arn}")
-        if item is None or item.get("fleet") != {"S": self._fleet}:
+        fleet = self._fleet
+        wanted = self._get(("row", secret_arn), ("fleet", fleet), ("breakers", fleet), ("store", fleet))
+        (row, pauses, breakers, store), now = wanted
+        if not self._is_member(row):
             return None
-        pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
-        breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
-        store = items.read_store(found.get(f"store#{self._fleet}", {}))
-        row = items.read_row(item, now)
-        return IndexEntry(row=row, pauses=pauses, breakers=breakers, store=store, read_at=now)
+        return IndexEntry(
+            row=items.read_row(row, now),
+            pauses=items.read_pauses(pauses),
+            breakers=items.read_breakers(breakers, now),
+            store=items.read_store(store),
+            read_at=now,
+        )
 
     def report(self, row: Row, *, over: Row | None = None) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
@@ -161,11 +161,11 @@ class TableIndex:
         # One item a minute: a list that grows in one item would be read and written as a whole each time.
         newest = _minute(now)
         minutes = range(newest - int(MEMORY.total_seconds()) // _MINUTE, newest + 1)
-        found, _ = self._get([items.key("sent", f"{self._fleet}#{minute}") for minute in minutes])
+        found, _ = self._get(*(("sent", f"{self._fleet}#{minute}") for minute in minutes))
         handed: dict[str, Handed] = {}
-        for minute in minutes:
+        for minute, item in zip(minutes, found, strict=True):
             at = datetime.fromtimestamp(minute * _MINUTE, UTC)
-            for name, group in items.read_unsent(found.get(f"sent#{self._fleet}#{minute}", {})).items():
+            for name, group in items.read_unsent(item).items():
                 times = handed[name].times + 1 if name in handed else 1
                 handed[name] = Handed(at=at, group=group, times=times)
         return handed
@@ -185,13 +185,13 @@ class TableIndex:
 
     def store(self) -> StoreHealth:
         """Read what the workers noted about Secrets Manager."""
-        found, _ = self._get([items.key("store", self._fleet)])
-        return items.read_store(found.get(f"store#{self._fleet}", {}))
+        (item,), _ = self._get(("store", self._fleet))
+        return items.read_store(item)
 
     def dispatched_at(self) -> datetime | None:
         """Read when a dispatcher last told the workers which breakers are open."""
-        found, _ = self._get([items.key("breakers", self._fleet)])
-        until = items.read_until(found.get(f"breakers#{self._fleet}", {}))
+        (item,), _ = self._get(("breakers", self._fleet))
+        until = items.read_until(item)
         return None if until is None else until - LEASE
 
     def note_refused(self, secret_arn: str) -> None:
@@ -212,21 +212,25 @@ class TableIndex:
                 return
             what = {**what, "ExclusiveStartKey": last}
 
-    def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], datetime]:
-        """Read several items consistently, by their keys."""
+    def _is_member(self, item: items.Item) -> bool:
+        return item.get("fleet") == {"S": self._fleet}
+
+    def _get(self, *wanted: tuple[items.Kind, str]) -> tuple[list[items.Item], datetime]:
+        """Read several items consistently, in this order; one that is not there is empty."""
 
         def read(response: Any) -> tuple[dict[str, items.Item], Mapping[str, Any], datetime]:
             batch = {item[items.KEY]["S"]: item for item in response["Responses"].get(self._table.name, [])}
             return batch, response.get("UnprocessedKeys", {}), service_time(response)
 
+        keys = [items.key(*each) for each in wanted]
         found: dict[str, items.Item] = {}
-        wanted: Mapping[str, Any] = {self._table.name: {"Keys": keys, "ConsistentRead": True}}
+        left: Mapping[str, Any] = {self._table.name: {"Keys": keys, "ConsistentRead": True}}
         for _ in range(_BATCHES):
-            batch, wanted, now = self._table.call("BatchGetItem", {"RequestItems": wanted}, read)
+            batch, left, now = self._table.call("BatchGetItem", {"RequestItems": left}, read)
             found |= batch
             # DynamoDB may leave keys out of a batch, and calls that a success.
-            if not wanted:
-                return found, now
+            if not left:
+                return [found.get(key[items.KEY]["S"], {}) for key in keys], now
         # A run that went on until its function's timeout would hold up its group for minutes.
         where = f"fleet table {self._table.name} in {self._table.region}"
         raise TableUnavailable(f"dynamodb:BatchGetItem on {where} left items unread: it is throttled")

@@ -32,6 +32,7 @@ KEY: Final = "secret_arn"
 PAUSE: Final = "pause"
 
 Item = Mapping[str, Mapping[str, Any]]
+Kind = Literal["row", "fleet", "sent", "breakers", "store"]
 T = TypeVar("T")
 
 _ROW_KEY: Final = re.compile(r"row#arn:[A-Za-z0-9/_+=.@:-]+")  # `GetSecretValue`, SecretId
@@ -42,7 +43,7 @@ _MOST: Final = 10**9
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def key(kind: Literal["row", "fleet", "sent", "breakers", "store"], name: str) -> dict[str, dict[str, str]]:
+def key(kind: Kind, name: str) -> dict[str, dict[str, str]]:
     """Give the key of an item; the table above says what each kind holds."""
     return {KEY: {"S": f"{kind}#{name}"}}
 

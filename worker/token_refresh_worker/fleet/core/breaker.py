@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import Final
 
-from token_refresh_worker.fleet.core.row import AHEAD, Row, Sent
+from token_refresh_worker.fleet.core.row import Row, Sent
 
 RUNS: Final = 20
 FEWEST_RUNS: Final = 4
@@ -104,7 +104,8 @@ class StoreHealth:
 
     def refuses(self, now: datetime) -> bool:
         """Whether the store's breaker is open."""
-        took = self.taken_at is not None and now - STORE_QUIET < self.taken_at <= now + AHEAD
+        # Of one clock with `now`: what is far ahead is damage, and must not keep the breaker shut.
+        took = self.taken_at is not None and abs(now - self.taken_at) < STORE_QUIET
         return len(self.refused) >= STORE_SECRETS and not took
 
 

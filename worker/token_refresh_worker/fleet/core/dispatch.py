@@ -203,25 +203,25 @@ class _Minute:
     def _probes_of_store(self, ready: Sequence[Row]) -> list[Row]:
         """Give one secret with tokens that wait to be stored, and one that Secrets Manager took last time, by lot."""
         by_lot = sorted(ready, key=lambda row: lot(row, self._now))
-        kept = (row for row in by_lot if row.is_refused)
+        kept = (row for row in by_lot if row.is_refused and not self._is_held_back(row))
         # One that is only read shows too little, but where there is no other, the next minute can refresh it.
         known_first = sorted(by_lot, key=lambda row: (row.host is None, row.has_failed))
         taken = (row for row in known_first if not row.is_refused and self._fits(row))
         return [row for row in (next(kept, None), next(taken, None)) if row is not None]
 
+    def _is_held_back(self, row: Row) -> bool:
+        return any(
+            lane in self._breakers and self._taken[lane] >= self._breakers[lane].allowed for lane in lanes_of(row)
+        )
+
     def _fits(self, row: Row) -> bool:
         """Whether breakers, slow start and the provider's rate let the row through."""
-        for lane in lanes_of(row):
-            breaker = self._breakers.get(lane)
-            if breaker is not None and self._taken[lane] >= breaker.allowed:
-                return False
-            # What the provider failed before has few groups, and takes no room from the others.
-            if (
-                breaker is None
-                and not row.is_retry
-                and self._starting[row.has_failed][lane] >= self._rooms.get(lane, STEP)
-            ):
-                return False
+        # What the provider failed before has few groups, and takes no room from the others.
+        starting = () if row.is_retry else (lane for lane in lanes_of(row) if lane not in self._breakers)
+        if self._is_held_back(row) or any(
+            self._starting[row.has_failed][lane] >= self._rooms.get(lane, STEP) for lane in starting
+        ):
+            return False
         provider = scheduled_under(row)
         rate = _rate(self._fleet, provider)
         self._asked[provider] += 1

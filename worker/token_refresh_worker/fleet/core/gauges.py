@@ -77,7 +77,7 @@ def copies_behind(rows: Iterable[Row], now: datetime) -> dict[str, float]:
 
     Empty where none are published: a metric costs by the hours in which it is sent.
     """
-    copied = [row for row in rows if row.seen and row.seen.copy and row.seen.state not in NO_TOKENS]
+    copied = [row for row in rows if row.seen and row.seen.copy and row.is_living]
     behind = sum(row.copy_behind_at is not None and row.copy_behind_at <= now - NEW_FOR for row in copied)
     return {"CopiesBehind": behind} if copied else {}
 
@@ -116,24 +116,15 @@ def _within_window_percent(rows: list[Row], now: datetime) -> float:
 
 SMALL: Final = 300
 """Below this size three secrets are more than 1 %: the first death rings."""
-JUST_NOW: Final = timedelta(minutes=10)
 FEW_A_DAY: Final = 5
 HOUR: Final = timedelta(hours=1)
 
-NO_TOKENS: Final = frozenset({State.REAUTHORIZE, State.EMPTY})
-"""What the run found there can't be kept fresh by anything that a fleet does."""
-
 
 def shares(
-    rows: Sequence[Row],
-    pauses: Pauses,
-    tombstones: Iterable[Tombstone],
-    *,
-    held_back: Collection[str],
-    now: datetime,
+    rows: Sequence[Row], pauses: Pauses, tombstones: Iterable[Tombstone], *, held_back: Collection[str], now: datetime
 ) -> dict[str, float]:
     """Return the metrics; `held_back` has the secrets that an open breaker of a host or a provider holds back."""
-    living = [row for row in rows if row.seen is None or row.seen.state not in NO_TOKENS]
+    living = [row for row in rows if row.is_living]
     left = sum(stone.left_at > now - DAY and not stone.quietly for stone in tombstones)
     return {
         "NewDeathsPercent": max(_new(rows, State.REAUTHORIZE, now), _first_deaths(rows, now)),
@@ -166,7 +157,7 @@ def _first_deaths(rows: Sequence[Row], now: datetime) -> float:
     """Return the share of the grants that died just now in a small fleet, and no less than the alarm's threshold."""
     if len(rows) >= SMALL:
         return 0.0
-    new = sum(row.seen.state is State.REAUTHORIZE and row.seen.since > now - JUST_NOW for row in rows if row.seen)
+    new = sum(row.seen.state is State.REAUTHORIZE and row.seen.since > now - NEW_FOR for row in rows if row.seen)
     return max(1.0, percent(new, len(rows), few=1)) if new else 0.0
 
 

@@ -174,6 +174,11 @@ class Row:
         return self.is_retry or (self.seen is not None and self.seen.error_type is not None)
 
     @property
+    def is_living(self) -> bool:
+        """Whether a run can keep it fresh: not without tokens, or with a dead grant."""
+        return self.seen is None or self.seen.state not in {State.REAUTHORIZE, State.EMPTY}
+
+    @property
     def copy_behind_at(self) -> datetime | None:
         """Since when the published copy has not had the current access token."""
         return self.seen.copy_behind_at if self.seen else None
