@@ -243,16 +243,16 @@ class Desk:
             if strikes:
                 self._strike()
 
-    def run(self, line: str, *, stdin: str = "y\n", begun: Begun | None = None, **variables: str) -> Ended:
+    def run(self, line: str, *, begun: Begun | None = None, variables: Mapping[str, str] | None = None) -> Ended:
         """Run a command of an operator's; questions are answered with yes."""
-        words = shlex.split(line.removeprefix("token-refresh "))
+        words, stdin = shlex.split(line.removeprefix("token-refresh ")), "y\n"
         if words[0] == "aws":
             return self._run_aws(words)
         if words[0] == "authorize":
             words, stdin = [*words, "--paste", "--no-browser", "--yes", f"--client-file={self.file}"], ""
         elif words[0] == "client":
             words += [] if "--client-file" in line else [f"--client-file={self.file}"]
-        return self._run(words, self.environment | variables, stdin, begun)
+        return self._run(words, self.environment | dict(variables or {}), stdin, begun)
 
     def _run_aws(self, words: list[str]) -> Ended:
         """Do what a line for the AWS CLI does, which isn't installed here."""

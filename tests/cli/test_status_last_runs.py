@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens, claim
-from cli.states import lose_received_tokens
+from cli.states import SINGLE_USE, lose_received_tokens
 from testbed.builders import DAY, HOUR
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
