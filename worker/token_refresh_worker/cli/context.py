@@ -184,6 +184,10 @@ class Context:
         """Carry out one action of Secrets Manager, as its API reference names it, on one secret; see `ask`."""
         return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, SecretId=secret_id, **members)
 
+    def create(self, secret_id: str, **members: Any) -> None:
+        """Create a secret."""
+        self.ask(f"{_SECRETS_MANAGER}:CreateSecret", "secret", secret_id, Name=secret_id, **members)
+
     def ask(  # noqa: PLR0913 - the last three by name
         self,
         action: str,

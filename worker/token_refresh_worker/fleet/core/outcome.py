@@ -45,17 +45,10 @@ _STATES: Final = {
 
 STORE_ERRORS: Final = frozenset({"SecretStoreUnavailable", "TokensKept", "TokensNotStored"})
 """Secrets Manager refused to read or write the secret."""
-_PROVIDER_ERRORS: Final = frozenset(
-    {
-        "ClientRejected",
-        "InvalidTokenResponse",
-        "ReauthorizationRequired",
-        "RefreshOutcomeUnknown",
-        "ResponseKept",
-        UNAVAILABLE,
-        "TokenRequestRejected",
-    }
-)
+_PROVIDER_ERRORS: Final = {
+    *("ClientRejected", "InvalidTokenResponse", "ReauthorizationRequired", "RefreshOutcomeUnknown", "ResponseKept"),
+    *(UNAVAILABLE, "TokenRequestRejected"),
+}
 """Failures of a request. After any other failure the provider had given new tokens."""
 _URGENT: Final = frozenset({UNAVAILABLE, "RefreshOutcomeUnknown"})
 _LOOKED: Final = frozenset({OutcomeName.WOULD_REFRESH, OutcomeName.WOULD_RECOVER})
