@@ -30,16 +30,9 @@ _STATES: Final = {
     "ReauthorizationRequired": State.REAUTHORIZE,
     "RefreshOutcomeUnknown": State.HELD,
     "SecretEmpty": State.EMPTY,
-    "ConfigurationError": State.ERROR,
-    "InternalError": State.ERROR,
-    "InvalidSecretDocument": State.ERROR,
-    "InvalidTokenResponse": State.ERROR,
-    "ResponseKept": State.ERROR,
-    "KeptTokensUnreadable": State.ERROR,
-    "SecretAccessDenied": State.ERROR,
-    "SecretNotFound": State.ERROR,
-    "TokenRequestRejected": State.ERROR,
-    "ClientRejected": State.ERROR,
+    **dict.fromkeys(("ConfigurationError", "InternalError", "InvalidSecretDocument"), State.ERROR),
+    **dict.fromkeys(("ResponseKept", "KeptTokensUnreadable", "SecretAccessDenied", "SecretNotFound"), State.ERROR),
+    **dict.fromkeys(("InvalidTokenResponse", "TokenRequestRejected", "ClientRejected"), State.ERROR),
 }
 """What a retry alone does not end. Other failures leave the state as it is: the secret becomes due, then overdue."""
 
