@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import cast
 
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import PROBE_VERSION_ID, document_of, fields_of
@@ -50,13 +51,10 @@ class VersionKind(StrEnum):
         return self in {VersionKind.CLAIM, VersionKind.RECORD, VersionKind.PROBE, VersionKind.REDIRECT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedVersion:
-    """A version as `ListSecretVersionIds` gives it, with its value, and what it is."""
+@record
+class ListedVersion(VersionEntry):
+    """A version that is listed, with its value, and what it is."""
 
-    version_id: str
-    created_at: datetime
-    labels: frozenset[str]
     kind: VersionKind
     value: SecretVersion | None
     claim: Claim | None = None
@@ -158,9 +156,7 @@ class ListedSecret:
 
     def versions(self) -> tuple[VersionEntry, ...]:
         """List the versions."""
-        return tuple(
-            VersionEntry(version_id=v.version_id, labels=v.labels, created_at=v.created_at) for v in self.listed
-        )
+        return tuple(self.listed)
 
 
 @dataclass(frozen=True, kw_only=True)
