@@ -7,6 +7,7 @@ Values are text on a command line and typed in a file. Both are accepted.
 
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, get_type_hints
@@ -58,8 +59,13 @@ def names_of(cls: type) -> list[str]:
 
 def readers_of(cls: type) -> dict[str, "Reader | Each"]:
     """Return what reads each field of a parameters class."""
-    hints = get_type_hints(cls, include_extras=True)
+    hints = _hints_of(cls)
     return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(cls)}
+
+
+@functools.cache  # they are asked for again with each template
+def _hints_of(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls, include_extras=True)
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
@@ -81,16 +87,14 @@ def text(pattern: str, must_be: str, *, default: str | None = None) -> Reader:
     return read
 
 
-def required(reader: Reader, *, example: str) -> Reader:
-    """Read a value that has no default."""
+def required(reader: Reader, *, example: str = "", advice: str = "") -> Reader:
+    """Read a value that has no default; without it the error has the example, or longer advice."""
 
     def read(name: str, value: Any) -> Any:
         found = reader(name, value)
         if found is None:
-            raise ParameterError(
-                f'{name}: is required: write {name} = "{example}" into the deployment\'s file '
-                f"(cdk: -c {name}={example})"
-            )
+            line = f'write {name} = "{example}" into the deployment\'s file (cdk: -c {name}={example})'
+            raise ParameterError(f"{name}: is required{advice or f': {line}'}")
         return found
 
     return read

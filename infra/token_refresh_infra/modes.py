@@ -61,9 +61,10 @@ def parameters_of(values: Mapping[str, Any]) -> CommonParameters:
     Raises:
         ParameterError: One is missing, misspelt or wrong.
     """
-    # What is no word, such as `@aws-cdk/core:x` or `cli-telemetry`, is the CDK's own, unless it is nearly a parameter.
+    # What is no word, such as `cli-telemetry`, is the CDK's own, unless it is nearly a parameter.
     known = names_of(mode_of(values).parameters)
-    names = [name for name in values if name != DEPLOYMENT and (name.isidentifier() or nearest(name, known))]
+    given = [name for name in values if name != DEPLOYMENT and not name.startswith("@aws-cdk/")]
+    names = [name for name in given if name.isidentifier() or nearest(name, known)]
     refuse_unknown(values, names)
     return read_parameters(mode_of(values).parameters, values)
 

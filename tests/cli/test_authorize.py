@@ -13,8 +13,8 @@ import pytest
 
 from cli.authorizing import Person, consent, stored
 from cli.scene import SECRET_ID, Cli
+from fleet.doubles import MemoryIndex
 from testbed.dynamodb.server import DynamoDbServer
-from testbed.fleet_index import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.authorize import _create_secret

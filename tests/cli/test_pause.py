@@ -11,9 +11,9 @@ import pytest
 from cli import states
 from cli.scene import SECRET_ID, Cli, Tokens, claim
 from cli.states import Stage
+from fleet.doubles import MemoryIndex
 from testbed.builders import DAY, HOUR, NOW
 from testbed.dynamodb.server import DynamoDbServer
-from testbed.fleet_index import MemoryIndex
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.bootstrap import SystemClock
@@ -295,7 +295,7 @@ def test_a_pause_from_before_the_fleet(
 
     assert 0 == cli("resume").code
 
-    assert index.read_clock() == index.by_arn[arn].next_at
+    assert [index.read_clock()] == [row.next_at for row in index.rows()]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
+from fleet.doubles import MemoryIndex
 from testbed.builders import NOW
 from testbed.dynamodb.server import DynamoDbServer
-from testbed.fleet_index import MemoryIndex
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -177,7 +178,7 @@ class Fleet:
         tag = {"Key": "token-refresh:fleet", "Value": "prod"}
         store.client().tag_resource(SecretId=SECRET_ID, Tags=[tag])
         self.arn = store.client().describe_secret(SecretId=SECRET_ID)["ARN"]
-        self.index = MemoryIndex()
+        self.index = MemoryIndex(now=datetime.now(UTC))
         self.index.add(Row(secret_arn=self.arn, provider="my-idp", added_at=NOW, next_at=NOW))
 
 
@@ -203,7 +204,7 @@ def test_a_member_of_a_fleet(cli: Cli, fleet: Fleet, grant: str, provider: Autho
 
     assert 0 == ended.code, ended.screen
     assert not provider.accepts(grant)
-    seen = fleet.index.by_arn[fleet.arn].seen
+    ((seen,),) = ([row.seen] for row in fleet.index.rows())
     assert seen is not None
     assert (State.EMPTY, "SecretEmpty", None) == (seen.state, seen.error_type, seen.tokens.expires_at)
 
@@ -232,6 +233,6 @@ def test_a_member_whose_copy_is_missing(cli: Cli, fleet: Fleet) -> None:
 
 def test_a_member_without_a_row(cli: Cli, fleet: Fleet) -> None:
     """A fleet that has no row yet hears of it from its next run."""
-    fleet.index.by_arn.clear()
+    fleet.index.remove(fleet.arn, NOW, quietly=True)
 
     assert "The fleet has no row of it" in cli("revoke", "--fleet=prod", "--yes").screen

@@ -8,10 +8,10 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE
+from fleet.doubles import MemoryIndex, MemoryQueue
 from fleet.rows import arn, failed, row, rows, seen
 from testbed.builders import MINUTE, NOW
 from testbed.fakes import FakeClock
-from testbed.fleet_index import MemoryIndex, MemoryQueue
 from testbed.worker import SCHEDULED
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.bootstrap import SystemClock
@@ -26,10 +26,6 @@ from token_refresh_worker.handlers import dispatch
 SETTINGS = FleetSettings(name="prod", table=TABLE)
 
 
-def index_of(*members: Any) -> MemoryIndex:
-    return MemoryIndex(by_arn={member.secret_arn: member for member in members})
-
-
 def minute(index: MemoryIndex, queue: MemoryQueue, now: datetime = NOW, clock: FakeClock | None = None) -> int:
     _, decision = take_stock(index, SETTINGS.limits, now)
     return hand_out(decision, index, queue.send, clock or FakeClock(), now)
@@ -37,7 +33,7 @@ def minute(index: MemoryIndex, queue: MemoryQueue, now: datetime = NOW, clock: F
 
 def test_one_minute() -> None:
     """What is due is sent and remembered, and the next minute leaves it alone."""
-    index, queue = index_of(*rows(3)), MemoryQueue()
+    index, queue = MemoryIndex(*rows(3)), MemoryQueue()
 
     assert [3, 0] == [minute(index, queue, now) for now in (NOW, NOW + MINUTE)]
     assert {message_id(member) for member in index.rows()} == index.handed_out(NOW + MINUTE).keys()
@@ -45,7 +41,7 @@ def test_one_minute() -> None:
 
 def test_a_lost_run_is_repeated() -> None:
     """A secret whose run never reported is handed out again when the lease is over, and later each time."""
-    index, queue = index_of(row()), MemoryQueue()
+    index, queue = MemoryIndex(row()), MemoryQueue()
 
     sent = [minute(index, queue, NOW + number * MINUTE) for number in range(43)]
 
@@ -55,7 +51,7 @@ def test_a_lost_run_is_repeated() -> None:
 
 def test_what_the_queue_refuses_is_sent_in_the_next_minute() -> None:
     """A message that the queue did not take is not remembered."""
-    index, queue = index_of(*rows(2)), MemoryQueue(refused=frozenset({arn("xero/0")}))
+    index, queue = MemoryIndex(*rows(2)), MemoryQueue(refused=frozenset({arn("xero/0")}))
 
     assert 1 == minute(index, queue)
     queue.refused = frozenset()
@@ -65,14 +61,14 @@ def test_what_the_queue_refuses_is_sent_in_the_next_minute() -> None:
 def test_a_full_minute_takes_its_time() -> None:
     """Messages are sent in their seconds: a full budget takes most of the minute, and a few messages none of it."""
     clock = FakeClock()
-    minute(index_of(*rows(1000, provider="a"), *rows(1000, provider="b")), MemoryQueue(), clock=clock)
+    minute(MemoryIndex(*rows(1000, provider="a"), *rows(1000, provider="b")), MemoryQueue(), clock=clock)
 
     assert 54.0 == clock.seconds
 
 
 def test_the_last_seconds_are_remembered_ahead() -> None:
     """What is sent at the end of a minute is remembered before: the next dispatcher may have begun."""
-    index, queue = index_of(*rows(1000, provider="a"), *rows(1000, provider="b")), MemoryQueue()
+    index, queue = MemoryIndex(*rows(1000, provider="a"), *rows(1000, provider="b")), MemoryQueue()
     known: list[tuple[float, int]] = []
     clock = FakeClock()
     clock.oversleep = lambda: known.append((clock.seconds, len(index.handed_out(NOW))))
@@ -90,7 +86,7 @@ def test_a_dispatcher_that_dies_remembers_what_it_sent() -> None:
                 raise InterruptedError
             return MemoryQueue.send(self, messages)
 
-    index, queue = index_of(*rows(60, provider="slow")), Failing()
+    index, queue = MemoryIndex(*rows(60, provider="slow")), Failing()
     _, decision = take_stock(index, Limits(writes_per_second=1), NOW)
 
     with pytest.raises(InterruptedError):
@@ -101,7 +97,7 @@ def test_a_dispatcher_that_dies_remembers_what_it_sent() -> None:
 @pytest.mark.parametrize(("seconds_ago", "waits"), [(3, 55), (57.5, 0.5), (58, 0), (300, 0), (-9, 0)])
 def test_one_dispatcher_at_a_time(seconds_ago: float, waits: float) -> None:
     """A dispatcher that Scheduler starts early, or twice, waits until the one before has had its minute."""
-    index, clock = index_of(), FakeClock()
+    index, clock = MemoryIndex(), FakeClock()
     assert NOW == wait_for_turn(index, clock), "none has run yet"
     index.tell_breakers((), NOW - timedelta(seconds=seconds_ago))
 
@@ -116,7 +112,7 @@ def test_breakers_that_cannot_be_told_stop_no_message() -> None:
         def tell_breakers(self, *_: Any) -> None:
             raise SecretStoreUnavailable("dynamodb:UpdateItem failed")
 
-    index, queue = Silent(by_arn={member.secret_arn: member for member in rows(3)}), MemoryQueue()
+    index, queue = Silent(*rows(3)), MemoryQueue()
 
     with pytest.raises(SecretStoreUnavailable):
         minute(index, queue)
@@ -166,7 +162,7 @@ def test_an_index_that_is_behind() -> None:
             return iter(stale)
 
     current = [row("ran", next_at=NOW + MINUTE, found=seen(at=NOW)), row("due")]
-    fleet, decision = take_stock(Behind(by_arn={each.secret_arn: each for each in current}), Limits(), NOW)
+    fleet, decision = take_stock(Behind(*current), Limits(), NOW)
 
     assert current == list(fleet.rows)
     assert [arn("due")] == [message.secret_arn for message in decision.messages]

@@ -6,9 +6,9 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE
+from fleet.doubles import MemoryIndex
 from fleet.rows import arn, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from testbed.fleet_index import MemoryIndex
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.row import State
@@ -24,7 +24,7 @@ def listed(*names: str) -> list[TaggedSecret]:
 def test_the_index_follows_the_tags() -> None:
     """New members come in, those that left go, and repaired ones become due, with progress for whoever waits."""
     dead = row("dead", found=seen(at=NOW - HOUR, state=State.REAUTHORIZE), next_at=NOW + HOUR)
-    index = MemoryIndex(by_arn={member.secret_arn: member for member in (row("gone"), dead, row("stays"))})
+    index = MemoryIndex(row("gone"), dead, row("stays"))
     progress: list[tuple[int, int]] = []
 
     found = synchronise(

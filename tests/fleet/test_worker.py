@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from fleet.doubles import MemoryBus, MemoryIndex
 from fleet.rows import HOST, arn, pause, ran, ran_into, row, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from testbed.fakes import FakeClock, FakeLog
-from testbed.fleet_index import MemoryBus, MemoryIndex
 from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable, TableUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.breaker import StoreHealth
@@ -18,8 +18,10 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome
 
 
-def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:
-    index = MemoryIndex(by_arn={member.secret_arn: member for member in rows}, paused=pauses or Pauses())
+def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None, now: datetime = NOW) -> Crew:
+    index = MemoryIndex(*rows, now=now)
+    for provider, each in (pauses or Pauses()).providers.items():
+        index.pause(each, provider=provider)
     return Crew(fleet="prod", index=index, bus=bus, log=FakeLog(), read_document=lambda _: {}, chance=lambda: 0.0)
 
 
@@ -65,7 +67,7 @@ def test_a_persons_run_makes_its_secret_due() -> None:
             self.remove(secret_arn, NOW, quietly=True)
             return found
 
-    workers = replace(workers, index=Leaving(by_arn={fresh.secret_arn: fresh}))
+    workers = replace(workers, index=Leaving(fresh))
     assert find_member(workers, arn("tokens"), becomes_due=True) is None
 
 
@@ -174,7 +176,7 @@ def test_a_report_is_repeated_for_seconds() -> None:
 
     errors = [SecretAccessDenied("denied"), TableUnavailable("throttled")]
     while errors:
-        workers = replace(crew(), index=Failing(by_arn={arn("tokens"): row()}), clock=clock)
+        workers = replace(crew(), index=Failing(row()), clock=clock)
         report(workers, entry(row()), good())
         calls.append("|")
         errors.pop()
@@ -195,7 +197,7 @@ def test_a_report_whose_response_was_lost() -> None:
                 raise TableUnavailable("the response was lost")
             return stored
 
-    workers = replace(crew(bus=bus), index=Lossy(by_arn={arn("tokens"): row()}), clock=FakeClock())
+    workers = replace(crew(bus=bus), index=Lossy(row()), clock=FakeClock())
     report(workers, entry(row()), in_error(NOW))
 
     (member,) = workers.index.rows()
@@ -313,7 +315,7 @@ def test_two_runs_at_once_are_one_event() -> None:
 def test_a_fresh_token_set_is_no_new_grant() -> None:
     """A forced run finds a grant dead before its tokens are due. That they are fresh later says nothing about it."""
     bus = MemoryBus()
-    workers = crew(row(), bus=bus)
+    workers = crew(row(), bus=bus, now=NOW + DAY)
     fresh = ran("fresh", at=NOW + 2 * HOUR, version_id="v1")
     yielded = ran("yielded", at=NOW + 3 * HOUR, version_id="v1")
     stored = ran("fresh", at=NOW + 4 * HOUR)
@@ -331,7 +333,7 @@ def test_a_fresh_token_set_is_no_new_grant() -> None:
 def test_each_new_grant_has_a_time_of_its_own() -> None:
     """Of two grants that were about to end, each new one is announced with another `since`, also after a failure."""
     bus = MemoryBus()
-    workers = crew(row(found=seen(at=NOW - HOUR, grant_ending_at=NOW)), bus=bus)
+    workers = crew(row(found=seen(at=NOW - HOUR, grant_ending_at=NOW)), bus=bus, now=NOW + 93 * DAY)
     ends = [NOW, NOW + 90 * DAY, NOW + 90 * DAY, NOW + 180 * DAY, NOW + 180 * DAY]
 
     for number, (days, ending_at) in enumerate(zip((1, 2, 91, 92, 93), ends, strict=True)):

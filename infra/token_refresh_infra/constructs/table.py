@@ -12,7 +12,9 @@ KEY = "secret_arn"
 class ClaimTable(Construct):
     """One item a secret, with point-in-time recovery; `scripts/deploy` protects it against deletion."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, name: str, key_arn: str | None) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str, key_arn: str | None, expires_by: str | None = None
+    ) -> None:
         super().__init__(scope, construct_id)
         key = kms.Key.from_key_arn(self, "Key", key_arn) if key_arn else None
         self.table = dynamodb.Table(
@@ -29,6 +31,7 @@ class ClaimTable(Construct):
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else dynamodb.TableEncryption.DEFAULT,
             encryption_key=key,
+            time_to_live_attribute=expires_by,
         )
 
 

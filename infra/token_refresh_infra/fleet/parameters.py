@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from token_refresh_infra.common import (
     CREATE,
@@ -15,7 +15,7 @@ from token_refresh_infra.common import (
     kept_tokens_key,
     overlap,
 )
-from token_refresh_infra.context import ParameterError, Reader, required, switch, text, whole
+from token_refresh_infra.context import ParameterError, required, switch, text, whole
 from token_refresh_worker.oauth.formats import ASSERTED
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.provider import Provider
@@ -28,22 +28,12 @@ _CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?(#[!-~]+)?"
 DOCUMENTS = "documents"
 
 
-def _required(reader: Reader) -> Reader:
-    """Read where the client is. Neither place may be the default: a fleet that has the other one would lose it."""
-
-    def read(name: str, value: Any) -> Any:
-        found = reader(name, value)
-        if found is None:
-            raise ParameterError(
-                f"{name}: is required. A fleet that runs already moves its clients first, with `token-refresh fleet "
-                "clients`; until then they stay in the token documents, where every reader of one sees them. "
-                "Write one of these lines into the deployment's file:\n"
-                f'{name} = "clients/{{provider}}"\n'
-                f'{name} = "{DOCUMENTS}"'
-            )
-        return found
-
-    return read
+_WHERE_THE_CLIENT_IS = f"""\
+. A fleet that runs already moves its clients first, with `token-refresh fleet clients`; until then they stay in the \
+token documents, where every reader of one sees them. Write one of these lines into the deployment's file:
+client_secret = "clients/{{provider}}"
+client_secret = "{DOCUMENTS}\""""
+"""Neither place may be the default: a fleet that has the other one would lose its clients."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +56,11 @@ class FleetParameters(CommonParameters):
     """
     client_secret: Annotated[
         str,
-        _required(
+        required(
             text(
                 _CLIENT, "a secret's name, in which {provider} may stand once, after a beginning, and #field at the end"
-            )
+            ),
+            advice=_WHERE_THE_CLIENT_IS,
         ),
     ]
     """Secret with the client credentials. `clients/{provider}` is one a provider, and lets the worker read them all.

@@ -1,7 +1,5 @@
 """The table and the queues of a fleet."""
 
-from typing import cast
-
 from aws_cdk import Duration, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
@@ -10,8 +8,8 @@ from constructs import Construct
 
 from token_refresh_infra.constructs.queues import dead_letters, encrypted_queue
 from token_refresh_infra.constructs.table import ClaimTable
-from token_refresh_infra.fleet.access import INDEX
 from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_worker.fleet.aws.index import INDEX
 from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
 
 RECEIVED_AT_MOST = 1
@@ -23,18 +21,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html."""
 
 def fleet_table(scope: Construct, parameters: FleetParameters) -> dynamodb.Table:
     """Make the table: claims as for one secret, and beside them the rows with an index of their own."""
-    table = ClaimTable(scope, "Table", name=parameters.fleet, key_arn=parameters.kms_key).table
+    table = ClaimTable(scope, "Table", name=parameters.fleet, key_arn=parameters.kms_key, expires_by="gone_at").table
     if parameters.published_under:
         Tags.of(table).add(PUBLISHED_UNDER_TAG, parameters.published_under)
     table.add_global_secondary_index(
         index_name=INDEX,
         partition_key=dynamodb.Attribute(name="fleet", type=dynamodb.AttributeType.STRING),
         projection_type=dynamodb.ProjectionType.ALL,
-    )
-    cast(
-        "dynamodb.CfnTable", table.node.default_child
-    ).time_to_live_specification = dynamodb.CfnTable.TimeToLiveSpecificationProperty(
-        attribute_name="gone_at", enabled=True
     )
     return table
 

@@ -1,5 +1,6 @@
 """What a deployment of one worker for one token secret may choose; docs/parameters.md lists each parameter."""
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -174,10 +175,10 @@ class SingleParameters(CommonParameters):
         Raises:
             ParameterError: The worker would refuse them.
         """
-        # In the zip they are among the others; here it needs their place.
-        own = {"PROVIDER_PROFILES": self.own_profiles} if self.own_profiles else {}
         try:
-            return read_settings(self.variables | own)
+            if self.own_profiles:  # In the zip they are among the others; here it needs their place.
+                return read_settings(self.variables | {"PROVIDER_PROFILES": self.own_profiles})
+            return _with_our_profiles(frozenset(self.variables.items()))
         except ConfigurationError as error:
             # What is wrong with a profile or an address names no variable.
             name = error.setting.lower().removesuffix("_id") or "provider"
@@ -277,3 +278,8 @@ class SingleParameters(CommonParameters):
     def claim_table_name(self) -> str | None:
         """Return the name of the table that holds the claims, if a table does."""
         return f"{self.stack_name}-claims" if self.claim_table == CREATE else self.claim_table
+
+
+@functools.cache  # a template asks a thousand times, and our own profiles stay as they are
+def _with_our_profiles(variables: frozenset[tuple[str, str]]) -> Settings:
+    return read_settings(dict(variables))

@@ -1,4 +1,4 @@
-"""DynamoDB on the virtual clock: one table with its index, latency, lag and faults, for the product's own adapters."""
+"""DynamoDB on a virtual clock: one table with its index, latency, lag and faults, for the product's own adapters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -18,12 +18,29 @@ from testbed.dynamodb.expressions import Item, updated
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from benchmarks.fleets.clock import VirtualClock
-
 CALL_SECONDS = 0.01
 PAGE_ITEMS = 2_000
 """About a megabyte of rows."""
 KEY = "secret_arn"
+
+
+class TableClock(Protocol):
+    """What the table needs of a clock."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+
+    @property
+    def now(self) -> datetime:
+        """The time of day."""
+
+    def sleep_in_job(self, seconds: float) -> None:
+        """Let a call take its time."""
+
+
+class _Meta:
+    region_name = "eu-central-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +57,7 @@ class TableFault:
 class VirtualDynamoDb:
     """What the product's adapters take for a client of DynamoDB."""
 
-    clock: VirtualClock
+    clock: TableClock
     chance: random.Random
     items: dict[str, Item] = field(default_factory=dict)
     faults: list[TableFault] = field(default_factory=list)
@@ -51,11 +68,7 @@ class VirtualDynamoDb:
     failed: int = 0
     _listings: dict[str, dict[str, Item]] = field(default_factory=dict)
     _to_come: deque[tuple[float, str, Item]] = field(default_factory=deque)
-
-    class meta:  # noqa: N801 - as botocore names it
-        """Where it is."""
-
-        region_name = "eu-central-1"
+    meta: ClassVar = _Meta
 
     def get_item(self, **what: Any) -> dict[str, Any]:
         """Read one item, consistently."""
@@ -141,10 +154,7 @@ class VirtualDynamoDb:
 class VirtualKms:
     """What the product takes for a client of KMS; nothing here is secret, so nothing is encrypted."""
 
-    class meta:  # noqa: N801 - as botocore names it
-        """Where it is."""
-
-        region_name = "eu-central-1"
+    meta: ClassVar = _Meta
 
     def encrypt(self, **what: Any) -> dict[str, Any]:
         """Return the text itself."""

@@ -1,4 +1,3 @@
-import random
 from dataclasses import replace
 from email.utils import format_datetime
 from typing import Any, cast
@@ -6,12 +5,10 @@ from typing import Any, cast
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from benchmarks.fleets.clock import VirtualClock
-from benchmarks.fleets.table import VirtualDynamoDb
 from fleet.conftest import TABLE, Stub
+from fleet.doubles import MemoryIndex
 from fleet.rows import arn, change, failed, pause, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from testbed.fleet_index import MemoryIndex
 from token_refresh.errors import TableUnavailable
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.aws import items
@@ -23,14 +20,11 @@ from token_refresh_worker.fleet.core.row import Pauses, State
 from token_refresh_worker.fleet.ports import Index
 
 
-@pytest.fixture(params=["dynamodb", "memory", "virtual"])
+@pytest.fixture(params=["dynamodb", "memory"])
 def index(request: pytest.FixtureRequest) -> Index:
-    """The real index on DynamoDB in memory and on the benchmark's, and the fake that stands in for it."""
+    """The index on two imitations of DynamoDB: moto's, and the one that tests and the benchmark use."""
     if request.param == "memory":
         return MemoryIndex()
-    if request.param == "virtual":
-        table: Any = VirtualDynamoDb(VirtualClock(), random.Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
-        return TableIndex(table, TABLE, "prod")
     client: DynamoDBClient = request.getfixturevalue("dynamodb")
     return TableIndex(client, TABLE, "prod")
 

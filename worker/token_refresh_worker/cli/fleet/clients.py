@@ -7,17 +7,17 @@ from typing import Annotated, Final, TypeVar
 import typer
 
 from token_refresh.advice import Command
-from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.json_object import write_object
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.changes.change import CLIENT_KEYS, fields_of, repeated, swap
 from token_refresh_worker.cli.command import OF_A_FLEET, command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.failures import CommandFailed
-from token_refresh_worker.cli.fleet.lanes import in_lanes
+from token_refresh_worker.cli.failures import EX_NEEDS_PERSON, CommandFailed
+from token_refresh_worker.cli.fleet.lanes import LANES
+from token_refresh_worker.cli.fleet.members import for_each
 from token_refresh_worker.cli.fleet.pause import Name
 from token_refresh_worker.cli.membership import find_index, store_client
-from token_refresh_worker.cli.screen import errors, message, output, show, text
+from token_refresh_worker.cli.screen import message, output, show, text
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 
@@ -26,7 +26,6 @@ T = TypeVar("T")
 PLACE: Final = "clients/{provider}"
 _LANES: Final = 4
 """How many documents are changed at once: two writes each, of the fleet's own 40 a second."""
-_SHOWN: Final = 3
 
 
 @command(
@@ -57,7 +56,7 @@ def _store(context: Context, names: Sequence[str], fleet: str, to: str) -> int:
     if to.count("{provider}") != 1 or "#" in to:
         raise typer.BadParameter("--to must have {provider} in it once, and no #field")
     found: dict[str, list[tuple[ClientCredentials, list[str]]]] = {}
-    for name, (provider, client) in _each(context, names, lambda name: _client_of(context, name)).items():
+    for name, (provider, client) in _each(context, "reading", names, lambda name: _client_of(context, name)).items():
         known = found.setdefault(provider, [])
         alike = next((those for one, those in known if one == client), None)
         if alike is not None:
@@ -103,7 +102,8 @@ def _remove(context: Context, names: Sequence[str]) -> int:
             f"function {context.function} reads the client from the token documents; nothing was changed",
             fix="Write client_secret into the fleet's file and deploy first",
         )
-    removed = sum(_each(context, names, lambda name: _remove_from(context, name, place), lanes=_LANES).values())
+    taken = _each(context, "changing", names, lambda name: _remove_from(context, name, place), lanes=_LANES)
+    removed = sum(taken.values())
     output().print(text(f"{removed} of {len(names)} documents had a client, and have none any more"))
     return 0
 
@@ -136,8 +136,10 @@ def _remove_from(context: Context, secret_id: str, place: str) -> bool:
     return done
 
 
-def _each(context: Context, names: Sequence[str], act: Callable[[str], T], *, lanes: int = 32) -> dict[str, T]:
-    """Act on each secret, several at once, and give what came of it.
+def _each(
+    context: Context, doing: str, names: Sequence[str], act: Callable[[str], T], *, lanes: int = LANES
+) -> dict[str, T]:
+    """Act on each secret, several at once, and return what came of it.
 
     Raises:
         CommandFailed: Some failed; the first ones are printed.
@@ -147,14 +149,9 @@ def _each(context: Context, names: Sequence[str], act: Callable[[str], T], *, la
     def one(name: str) -> None:
         results[name] = act(name)
 
-    failed: list[tuple[str, TokenRefreshError]] = [
-        (name, error) for name, error in in_lanes(names, one, lanes=lanes) if error is not None
-    ]
-    for name, error in failed[:_SHOWN]:
-        context.complete(error)
-        show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(name, "red")))
-    if failed:
-        failure = CommandFailed(f"{len(failed)} of {len(names)} secrets failed", fix="Correct that, then run it again")
-        failure.needs_person = any(error.needs_person for _, error in failed)
+    done, code = for_each(context, doing, names, one, lanes=lanes)
+    if failed := len(names) - len(done):
+        failure = CommandFailed(f"{failed} of {len(names)} secrets failed", fix="Correct that, then run it again")
+        failure.needs_person = code == EX_NEEDS_PERSON
         raise failure
     return results

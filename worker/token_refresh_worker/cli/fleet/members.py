@@ -16,7 +16,7 @@ from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, read_dur
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import find_copies
 from token_refresh_worker.cli.failures import exit_code_of
-from token_refresh_worker.cli.fleet.lanes import in_lanes, paced_tags
+from token_refresh_worker.cli.fleet.lanes import LANES, in_lanes, paced_tags
 from token_refresh_worker.cli.fleet.pause import Name
 from token_refresh_worker.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
 from token_refresh_worker.cli.screen import errors, message, output, print_json, show, text
@@ -57,7 +57,7 @@ def add(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
         join(context, index, fleet=fleet, secret_id=secret_id, copies=copies)
 
     names = _names(secrets)
-    done, code = _for_each(context, "adding", names, act)
+    done, code = for_each(context, "adding", names, act)
     return _say(done, names, f"secrets are in fleet {fleet}", code)
 
 
@@ -88,12 +88,12 @@ def remove(
     def end(secret_id: str) -> None:
         end_leaving(context, index, leaving[secret_id], fleet=fleet, copies=copies)
 
-    begun, code = _for_each(context, "removing", names, begin)
+    begun, code = for_each(context, "removing", names, begin)
     if running := sum(each.may_run for each in leaving.values()):
         what = f"runs may be under way on {running} of them, which are due or fail: their tags go in {span(lasts)}"
         errors().print(text(what, "dim"))
         SystemClock().sleep(lasts.total_seconds())
-    done, code_of_end = _for_each(context, "taking tags off", begun, end)
+    done, code_of_end = for_each(context, "taking tags off", begun, end)
     return _say(done, names, f"secrets have left fleet {fleet}", max(code, code_of_end))
 
 
@@ -137,7 +137,7 @@ def retry(
         if secret_arn not in rows or not index.look_at(secret_arn, now):
             raise ConfigurationError(f"it is not in fleet {fleet}, or not in that state")
 
-    done, code = _for_each(context, "retrying", names, act)
+    done, code = for_each(context, "retrying", names, act)
     if paused := sum(pause_of_row(rows[name], pauses, now) is not None for name in done):
         errors().print(text(f"{paused} of them are paused, and wait for the end of the pause.", "yellow"))
     return _say(done, names, "secrets are due now", code)
@@ -192,13 +192,15 @@ def _names(secrets: Sequence[str]) -> list[str]:
     return names
 
 
-def _for_each(context: Context, doing: str, names: Sequence[str], act: Callable[[str], None]) -> tuple[list[str], int]:
+def for_each(
+    context: Context, doing: str, names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES
+) -> tuple[list[str], int]:
     """Act on each secret, and give those that it worked for, and the exit status; one that fails keeps no other out."""
     done: list[str] = []
     code = 0
     failed: dict[type[TokenRefreshError], list[str]] = {}
     with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
-        for number, (secret_id, error) in enumerate(in_lanes(names, act), 1):
+        for number, (secret_id, error) in enumerate(in_lanes(names, act, lanes=lanes), 1):
             if error is None:
                 done.append(secret_id)
             else:

@@ -1,0 +1,64 @@
+"""A fleet's index, queue and bus in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from benchmarks.fleets.table import VirtualDynamoDb
+from testbed.builders import NOW
+from token_refresh_worker.core.announcement import Announcement
+from token_refresh_worker.fleet.aws import items
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.fleet import Message
+from token_refresh_worker.fleet.core.row import Row
+
+FLEET = "prod"
+
+
+@dataclass(frozen=True, slots=True)
+class StillClock:
+    """A clock of a table whose calls take no time."""
+
+    now: datetime
+    seconds: float = 0.0
+
+    def sleep_in_job(self, seconds: float) -> None:
+        del seconds
+
+
+class MemoryIndex(TableIndex):
+    """The real index, on a table in memory, and never behind it; the table's clock says `now`."""
+
+    def __init__(self, *members: Row, now: datetime = NOW) -> None:
+        table: Any = VirtualDynamoDb(StillClock(now), Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
+        super().__init__(table, "fleet", FLEET)
+        table.put_all(items.write_row(member, FLEET) for member in members)
+
+
+@dataclass(slots=True)
+class MemoryQueue:
+    """Its `send` implements the port `Send`."""
+
+    messages: list[Message] = field(default_factory=list)
+    refused: frozenset[str] = frozenset()
+
+    def send(self, messages: Sequence[Message]) -> list[str]:
+        taken = [message for message in messages if message.secret_arn not in self.refused]
+        self.messages += taken
+        return [message.message_id for message in taken]
+
+
+@dataclass(slots=True)
+class MemoryBus:
+    """Implements the port `EventBus`; `error` is raised by the next event."""
+
+    sent: list[Announcement] = field(default_factory=list)
+    error: Exception | None = None
+
+    def send(self, announcement: Announcement) -> None:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        self.sent.append(announcement)
