@@ -1,7 +1,5 @@
 """`scripts/demo customers`, and docs/customers.md, whose every command runs there as printed."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
