@@ -39,9 +39,14 @@ os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path.home() / ".cac
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Drop hypothesis's plugin where no test needs it: when a run ends, it imports all of hypothesis."""
+    """Begin the tests with little to do beside them.
+
+    Hypothesis's plugin imports all of hypothesis when a run ends: it is dropped where no test needs it.
+    """
     if "hypothesis" not in sys.modules:
         session.config.pluginmanager.unregister(name="hypothesispytest")
+    gc.collect()
+    gc.freeze()  # or each collection would look through all tests and libraries again, a tenth of all time
 
 
 @pytest.fixture(autouse=True)

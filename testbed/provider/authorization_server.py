@@ -11,8 +11,6 @@ lives until its standard input ends. The consent page is for a browser, at `auth
 in.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import secrets

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os
@@ -21,7 +19,6 @@ from demos.demo import play
 from demos.report import Report
 from demos.story import STORY
 from pages import captures
-from pages.pictures import FOLDER
 from pages.terminal import COLOURS, COLUMNS, plain
 from playing import DEMO, NO_AWS, demo, handler_of
 from testbed.aws_lambda.function import Function
@@ -81,7 +78,9 @@ def test_contest_where_tokens_work_once() -> None:
     played = demo(**NO_AWS, **COLOURS)
 
     assert (0, "") == (played.returncode, played.stderr)
-    assert (FOLDER / "demo.svg").read_text() == captures.contest(played.stdout, began), "run: scripts/pictures demo.svg"
+    assert (ROOT / "docs" / "pictures" / "demo.svg").read_text() == captures.contest(played.stdout, began), (
+        "run: scripts/pictures demo.svg"
+    )
     assert (80, True) == (COLUMNS, len(played.stdout.splitlines()) <= 40)
     words = " ".join(plain(played.stdout).split())
     for name in ("straightforward", "careful"):

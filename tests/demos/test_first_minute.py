@@ -1,7 +1,5 @@
 """The first minute with a clone: an installation says what it does, and Ctrl-C at any moment does no harm."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

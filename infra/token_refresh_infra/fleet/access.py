@@ -26,9 +26,9 @@ from token_refresh_infra.access import (
 )
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_worker.fleet.aws.index import INDEX
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 
-FLEET_TAG = "token-refresh:fleet"
-INDEX = "fleet"
 Conditions = dict[str, dict[str, list[str] | str]]
 
 

@@ -8,8 +8,8 @@ from constructs import Construct
 
 from token_refresh_infra.constructs.queues import dead_letters, encrypted_queue
 from token_refresh_infra.constructs.table import ClaimTable
-from token_refresh_infra.fleet.access import INDEX
 from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_worker.fleet.aws.index import INDEX
 from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
 
 RECEIVED_AT_MOST = 1
