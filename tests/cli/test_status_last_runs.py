@@ -137,6 +137,13 @@ def test_live_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> No
     assert "in progress" in ended.screen
 
 
+def test_live_claim_of_a_forced_run(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """What a run is about to learn is not called unknown."""
+    claim(store, tokens.store(expires_in=DAY))
+
+    assert 0 == cli("status", **SINGLE_USE).code
+
+
 def test_dead_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """A run that died under its claim leaves an attempt of unknown result."""
     claim(store, tokens.store(expires_in=7 * HOUR))

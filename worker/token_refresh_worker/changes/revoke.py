@@ -128,7 +128,7 @@ def revoke_grant(run: Run, send: SendRevocation) -> TokenSet:
     if stored is None:
         assert ended is not None  # noqa: S101 - else it would be raised
         until = f" until {utc(ended.retry_at)}" if ended.retry_at else ""
-        raise ChangeFailed(
+        raise ChangeFailed.for_now(
             f"{(ended.reason or Reason.CLAIMED).value} on {secret}{until}; nothing was sent",
             fix=("Wait for it, then: ", secret.command("revoke")),
         )

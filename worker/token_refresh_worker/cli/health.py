@@ -200,10 +200,12 @@ def _failed(state: SecretState) -> Iterator[Finding]:
     if not state.snapshot.on_version or isinstance(state.step, _EXPLAINED):
         return
     newest = state.attempts[0]
+    if newest.result not in _FAILED:
+        return
     later = hold_unresolved_token(state.snapshot, RunState(), state.policy)
     if isinstance(state.step, steps.Fresh) and isinstance(later, steps.Hold):
         yield _held(state, later)  # As soon as a refresh is due, or is forced.
-    elif newest.result in _FAILED:
+    else:
         attempt, fresh = newest.attempt, isinstance(state.step, steps.Fresh)
         good = "the tokens are good, and a run refreshes them when they are due"
         remedy: Advice = (
