@@ -106,6 +106,20 @@ def test_contest_at_upwork() -> None:
     assert "is enough, unless this happens: the secret is full: 100 versions in a day." in words
 
 
+@pytest.mark.skipif(os.environ.get("EXAMPLES") != "all", reason="half a minute each: the nightly workflow plays them")
+@pytest.mark.parametrize(("provider", "careful", "worker"), [("google", 8, 8), ("xero", 4, 7)])
+def test_contest_at_others_that_readme_names(provider: str, careful: int, worker: int) -> None:
+    """README's figures: in how many of the eight failures the grant lives on without a person."""
+    words = " ".join(demo("--provider", provider, **NO_AWS, COLUMNS="80").stdout.split())
+
+    endings = "|".join(contest.Ending)
+    ended = [
+        re.search(rf"{re.escape(event.title)} (?:{endings}) ({endings}) ({endings})", words) for event in contest.EVENTS
+    ]
+    kept = [sum(it is not None and it[place] in {KEPT.ending, WAITS.ending} for it in ended) for place in (1, 2)]
+    assert [careful, worker] == kept
+
+
 KEPT, WAITS, PERSON, LOST = (contest.Ended(ending=ending) for ending in contest.Ending)
 
 

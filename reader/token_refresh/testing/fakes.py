@@ -57,7 +57,7 @@ class FakeTokenReader(TokenReader):
         return self._token
 
     def fail(self, error: TokenRefreshError) -> None:
-        """Raise an error from now on, until the next `refresh`."""
+        """Let each method that reads raise this error from now on, until the next `refresh`."""
         self._failure = error
 
     def token(self) -> Token:
@@ -136,7 +136,7 @@ class FakeSecretReader(SecretReader):
         return current
 
     def fail(self, error: TokenRefreshError) -> None:
-        """Raise an error from now on, until the next `rotate`."""
+        """Let each method that reads raise this error from now on, until the next `rotate`."""
         self._failure = error
 
     def accepted(self) -> tuple[Secret, ...]:
