@@ -96,7 +96,7 @@ def test_wrong_use(script: Path, clone: Path) -> None:
         ("lock --check locks", "unexpected: locks"),
         ("prove search --seed 5", "no such option: --seed"),
         ("prove", "says nothing of what to do"),
-        ("deploy --yes", "names no deployment"),
+        ("deploy --nope prod", "no such option before NAME: --nope"),
         ("pictures demo", "no such picture: demo"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli.scene import Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens
 from cli.states import SINGLE_USE
 from testbed.builders import DAY, HOUR
 from testbed.provider import script
@@ -65,6 +65,18 @@ def test_a_failed_refresh(
     assert ended.json["error"].split()[0] in ended.err
 
 
+def test_a_refresh_after_a_rejected_client(cli: Cli, tokens: Tokens) -> None:
+    """While a run waits because the client was rejected, a person is needed still, and the wait alone mends nothing."""
+    tokens.store(expires_in=HOUR, clientSecret="an-old-one")
+    for _ in range(2):
+        cli("refresh")
+
+    waits = cli("refresh", "--json")
+
+    assert (2, ("ClientRejected", True, True)) == (waits.code, told(waits.json)), waits.screen
+    assert f"token-refresh client {SECRET_ID} --region eu-central-1" in waits.err
+
+
 @pytest.mark.parametrize(
     ("line", "code", "name"),
     [
@@ -76,6 +88,7 @@ def test_a_failed_refresh(
         ("fleet status --fleet nope --json", 3, "TableUnavailable"),
         ("fleet resync --fleet nope --json", 1, "TableUnavailable"),
         ("verify --json", 3, "ChangeFailed"),
+        ("recover --json", 1, "ChangeFailed"),
         ("refresh --json --nope", 64, "UsageError"),
         ("refresh a --secret-id=b --json", 64, "UsageError"),
     ],

@@ -61,10 +61,12 @@ class KeptResponse:
                 fix=("Store it in the secret first: ", parts.secret.command("refresh")),
             )
         if not kept:
-            raise ChangeFailed(
+            nothing = ChangeFailed(
                 f"no response for the current refresh token of {parts.secret} is kept",
                 fix=("Nothing has to be recovered. To see how it is: ", parts.secret.command("status")),
             )
+            nothing.needs_person = False
+            raise nothing
         if raw is None:
             raise ChangeFailed(f"the kept response for {parts.secret} is gone", fix=_new_grant(parts))
         body = body_of(raw)
