@@ -1,7 +1,5 @@
 """Servers in processes of their own: started with one line of JSON, ended with the one that started them."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

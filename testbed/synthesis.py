@@ -1,7 +1,5 @@
 """Deployments as templates, and their resources by property, never by logical ID."""
 
-from __future__ import annotations
-
 import functools
 import json
 from dataclasses import dataclass

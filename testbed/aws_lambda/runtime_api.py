@@ -5,8 +5,6 @@ The protocol is Lambda's, version 2018-06-01: `GET invocation/next` waits for an
 such server; `testbed.aws_lambda.function` runs the process.
 """
 
-from __future__ import annotations
-
 import json
 import queue
 import threading

@@ -11,8 +11,6 @@ lives until its standard input ends. The consent page is for a browser, at `auth
 in.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import secrets
@@ -120,7 +118,7 @@ class AuthorizationServer(Child):
         self._control("revoke", method="POST", data={"refresh_token": refresh_token} if refresh_token else None)
 
     def choose(self, company: str) -> None:
-        """Let the user choose a company on the page from now on: redirects name it as `realmId`, as Intuit's do."""
+        """Let the user choose a company on the page from now on, or none: redirects name it as `realmId`."""
         self._control("choose", method="POST", data={"company": company})
 
     def requests(self) -> list[AcceptedRequest]:

@@ -65,7 +65,7 @@ def _name_company(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if _companies and "code=" in response.headers.get("Location", ""):
+        if any(_companies[-1:]) and "code=" in response.headers.get("Location", ""):
             response.headers["Location"] += f"&realmId={_companies[-1]}"
         return response
 

@@ -1,7 +1,5 @@
 """One OAuth grant and how its provider treats refresh tokens: what the scriptable token endpoint redeems against."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 from dataclasses import dataclass, field

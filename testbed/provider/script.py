@@ -5,8 +5,6 @@
 scripts the next two requests; those after them get the grant's response again.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 from dataclasses import dataclass

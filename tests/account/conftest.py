@@ -1,7 +1,5 @@
 """A stand-in of an account: the strict services with the real worker, and fakes of what the testbed lacks."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Each check beside the worker holds in an account that keeps the assumption, and fails in one that breaks it."""
 
-from __future__ import annotations
-
 import itertools
 import sys
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Each check of the worker's stack holds in an account that keeps the assumption, and fails in one that breaks it."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Callable, Mapping

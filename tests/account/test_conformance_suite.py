@@ -1,7 +1,5 @@
 """The conformance suite in a real account: what it survives, asks for and leaves."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

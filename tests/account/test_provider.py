@@ -1,7 +1,5 @@
 """The provider behind a function URL: RFC 6749 with single-use refresh tokens, and nothing but digests at rest."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator

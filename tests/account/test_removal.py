@@ -1,7 +1,5 @@
 """A sweep removes all of a prefix and nothing else, from what is there: nobody has to remember it."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """The command: it asks, removes what it made whatever happens, and its report tells no secret and no account."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """The table of assumptions, what the command says before it begins, and the names that it makes."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from functools import cache

@@ -27,11 +27,8 @@ def authorize(world: World, **known: Any) -> StoredGrant:
 
 
 def past_of(world: World) -> Past:
-    entries = world.store.versions()
-    listed = [
-        {"VersionId": it.version_id, "CreatedDate": it.created_at, "VersionStages": [*it.labels]} for it in entries
-    ]
-    return Past(parts=world.run().parts, listed=list_versions(listed, world.store, needs_refresh_token=True))
+    listed = list_versions(world.store.versions(), world.store, needs_refresh_token=True)
+    return Past(parts=world.run().parts, listed=listed)
 
 
 def test_an_edit_during_the_consent() -> None:

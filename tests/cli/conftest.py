@@ -19,6 +19,7 @@ from selenium import webdriver
 
 from cli.authorizing import Person, written
 from cli.aws import Account, Simulator
+from cli.desk import REDIRECT_URI
 from cli.scene import Cli, Ended, Terminal, Tokens
 from cli.shell import Shell
 from cli.ways import Scene
@@ -63,6 +64,12 @@ def endpoint() -> Iterator[TokenEndpoint]:
 @pytest.fixture(scope="session")
 def provider() -> Iterator[AuthorizationServer]:
     with AuthorizationServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def single_use() -> Iterator[AuthorizationServer]:
+    with AuthorizationServer(grace_seconds=0, redirect_uris=(REDIRECT_URI,)) as server:
         yield server
 
 
@@ -112,12 +119,12 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
 def cli(environment: dict[str, str]) -> Cli:
     """Run the command line in this process, with what a process of its own would have."""
 
-    def run(*arguments: str, stdin: str = "", **variables: str) -> Ended:
+    def run(*arguments: str, stdin: str | Callable[[io.StringIO], io.StringIO] = "", **variables: str) -> Ended:
         out, err, code = io.StringIO(), io.StringIO(), 0
         given: Mapping[str, str] = environment | variables
         with (
             mock.patch.dict(os.environ, given, clear=True),
-            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+            mock.patch.object(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin(err)),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):

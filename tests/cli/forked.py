@@ -1,6 +1,6 @@
-"""Runs `token-refresh` for shells, each command in a fork of one process: to start takes most of a command's time.
+"""Runs `token-refresh`, each command in a fork of one process: to start takes most of a command's time.
 
-A fork has the arguments, the folder, the environment and the files of the program that asks for it.
+A fork has the arguments, the folder, the environment and the files of whoever asks for it, and is killed by its ID.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import io
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import traceback
@@ -26,7 +27,8 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as forks:
     forks.connect({address!r})
     asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)])
     socket.send_fds(forks, [asked.encode()], [0, 1, 2])
-    sys.exit(forks.recv(1)[0])
+    forks.recv(99)
+    sys.exit(int(forks.recv(99)))
 """
 
 
@@ -49,7 +51,8 @@ def serve(address: str) -> None:
             program, _ = server.accept()
             if not (fork := os.fork()):
                 os._exit(_run(program))
-            program.send(bytes([os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])]))
+            program.send(str(fork).encode())
+            program.send(str(os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])).encode())
             program.close()
 
 
@@ -59,6 +62,7 @@ def _run(program: socket.socket) -> int:
     for number, file in enumerate(files):
         os.dup2(file, number)
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", errors="backslashreplace")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

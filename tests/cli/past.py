@@ -2,14 +2,14 @@
 
 import contextlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from run.grant import LOST, REJECTED
 from run.world import Killed, World
 from testbed.builders import origin, policy
-from testbed.fakes import SECRET_ID, tokens
+from testbed.fakes import tokens
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.changes.past import Past, TokenFate, list_versions
@@ -70,9 +70,7 @@ class Secret(World):
             self.execute(force=True)
 
     def past(self) -> Past:
-        listing = self.model.call("ListSecretVersionIds", {"SecretId": SECRET_ID, "IncludeDeprecated": True}, now=0)
-        entries = [v | {"CreatedDate": datetime.fromtimestamp(v["CreatedDate"], UTC)} for v in listing["Versions"]]
-        listed = list_versions(entries, self.store, needs_refresh_token=True)
+        listed = list_versions(self.store.versions(), self.store, needs_refresh_token=True)
         return Past(parts=self.run().parts, listed=listed)
 
     def fate(self, version_id: str = FIRST) -> TokenFate:

@@ -123,6 +123,16 @@ def test_a_missing_arn_is_not_looked_for_in_other_regions(cli: Cli, tokens: Toke
     assert "exists in" not in ended.screen
 
 
+@pytest.mark.parametrize("command", ["status", "authorize"])
+def test_a_secret_of_another_region(cli: Cli, tokens: Tokens, store: SecretsManagerServer, command: str) -> None:
+    """Where another region has the secret, the error names that region."""
+    tokens.store()
+
+    ended = cli(command, "--region=us-east-1")
+
+    assert f"does not exist in us-east-1, and exists in {store.region}" in ended.screen
+
+
 def test_a_deleted_secret_is_not_looked_for_in_other_regions(
     cli: Cli, tokens: Tokens, store: SecretsManagerServer
 ) -> None:

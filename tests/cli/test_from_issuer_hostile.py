@@ -14,7 +14,6 @@ from adapters.stopwatch import count_from_sending
 from cli.scene import Cli, Ended
 from token_refresh_worker.adapters import json_document
 from token_refresh_worker.adapters.json_document import DocumentRefused, check_host
-from token_refresh_worker.cli.providers import from_issuer
 from token_refresh_worker.providers.loader import read_profile
 
 OAUTH, OPENID = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
@@ -58,7 +57,6 @@ class Documents:
 def _no_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names lead nowhere, and nobody is asked about them."""
     monkeypatch.setattr(json_document, "addresses_of", lambda host: [host] if host == "127.0.0.1" else [])
-    monkeypatch.setattr(from_issuer, "addresses_of", lambda _: [])
 
 
 @pytest.fixture

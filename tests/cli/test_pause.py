@@ -77,6 +77,8 @@ def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> No
     assert cli("status", "--json").json["paused"] is None
     assert "refreshed" == cli("refresh", "--json").json["outcome"]
     assert 1 == len(endpoint.requests)
+    cli("pause", "--for", "1h")
+    assert " ok last refresh: " in cli("doctor").screen
 
 
 def test_history_for_machines(cli: Cli, tokens: Tokens) -> None:

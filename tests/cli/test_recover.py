@@ -130,7 +130,7 @@ def test_what_was_recovered_is_not_recovered_again(cli: Cli, held: Ended) -> Non
 
     again = cli("recover", *POINTERS, **SINGLE_USE)
 
-    assert 2 == again.code
+    assert 1 == again.code
     assert "no response for the current refresh token of" in again.screen
 
 

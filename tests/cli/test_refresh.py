@@ -54,8 +54,8 @@ def test_yielded(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     """A run that has to wait says until when, and why."""
     tokens.store()
     for _ in range(2):
-        endpoint.play(script.error("invalid_client", http_status=401))
-        assert "ClientRejected" in cli("refresh").err
+        endpoint.play(script.error("invalid_request"))
+        assert "TokenRequestRejected" in cli("refresh").err
         store.clock_offset_seconds += 2  # The service tells the time in whole seconds.
 
     ended = cli("refresh")
@@ -169,11 +169,11 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
 
     refreshed = cli("refresh", "--invoke=worker", "--force", "--json")
     endpoint.grant.revoke()
-    failed = cli("refresh", SECRET_ID, "--invoke=worker", "--force")
+    failed = cli("refresh", SECRET_ID, "--invoke=worker", "--force", "--json")
 
     assert (0, "refreshed") == (refreshed.code, refreshed.json["outcome"])
     assert "| info token_refresh_finished outcome=refreshed attempts=1 duration_ms=" in refreshed.screen
-    assert 2 == failed.code
+    assert (2, True) == (failed.code, failed.json["retry_at"] is not None)
     assert "function worker failed with ReauthorizationRequired: the provider rejected" in failed.screen
     cli("refresh", "--invoke=worker", "--resend", "attempt-1")
     assert {"force": False, "dry_run": False, "resend": "attempt-1"} == deployed.events.pop()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli.scene import Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens
 from cli.states import SINGLE_USE
 from testbed.builders import DAY, HOUR
 from testbed.provider import script
@@ -33,7 +33,7 @@ def revoke(endpoint: TokenEndpoint, _store: SecretsManagerServer) -> None:
 FAILURES = {
     "a dead grant": (revoke, 2, ("ReauthorizationRequired", True, True)),
     "a wrong client": (
-        lambda endpoint, _: endpoint.play(script.error("invalid_client", http_status=401)),
+        lambda endpoint, _: endpoint.play(*(script.error("invalid_client", http_status=401) for _ in range(2))),
         2,
         ("ClientRejected", True, True),
     ),
@@ -56,13 +56,28 @@ def test_a_failed_refresh(
 ) -> None:
     """A refresh that fails prints one object with the error's name, who has to act, and when a run tries again."""
     fails, code, expected = FAILURES[name]
-    tokens.store(expires_in=HOUR)
+    tokens.store(expires_in=7 * HOUR)
     fails(endpoint, store)
+    cli("refresh", **SINGLE_USE)
+    store.clock_offset_seconds += 2  # A second attempt may follow at once, in another whole second.
 
     ended = cli("refresh", "--json", **SINGLE_USE)
 
     assert (code, expected) == (ended.code, told(ended.json)), ended.screen
     assert ended.json["error"].split()[0] in ended.err
+
+
+def test_a_refresh_after_a_rejected_client(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """While a run waits because the client was rejected, a person is needed still, and the wait alone mends nothing."""
+    tokens.store(expires_in=HOUR, clientSecret="an-old-one")
+    for _ in range(2):
+        cli("refresh")
+        store.clock_offset_seconds += 2
+
+    waits = cli("refresh", "--json")
+
+    assert (2, ("ClientRejected", True, True)) == (waits.code, told(waits.json)), waits.screen
+    assert f"token-refresh client {SECRET_ID} --region eu-central-1" in waits.err
 
 
 @pytest.mark.parametrize(
@@ -76,6 +91,7 @@ def test_a_failed_refresh(
         ("fleet status --fleet nope --json", 3, "TableUnavailable"),
         ("fleet resync --fleet nope --json", 1, "TableUnavailable"),
         ("verify --json", 3, "ChangeFailed"),
+        ("recover --json", 1, "ChangeFailed"),
         ("refresh --json --nope", 64, "UsageError"),
         ("refresh a --secret-id=b --json", 64, "UsageError"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens, claim
-from cli.states import lose_received_tokens
+from cli.states import SINGLE_USE, lose_received_tokens
 from testbed.builders import DAY, HOUR
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -61,6 +61,19 @@ def test_held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     assert "--force" not in ended.screen
     assert "token-refresh refresh upwork-oauth-tokens --resend " in ended.screen
     assert "no response" in ended.screen
+
+
+def test_a_lost_response_while_the_tokens_are_fresh(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A refresh token that may be used is not called good, however long the access token lives."""
+    tokens.store(expires_in=DAY)
+    endpoint.play(script.close(commit=True))
+    cli("refresh", "--force", **SINGLE_USE)
+
+    ended = cli("status", **SINGLE_USE)
+
+    assert (1, False) == (ended.code, "the tokens are good" in ended.screen)
+    assert "the refresh token may have been redeemed. Runs wait until" in ended.screen
+    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
 
 
 def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
@@ -122,6 +135,13 @@ def test_live_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> No
     assert 0 == ended.code
     assert "another run holds the claim" in ended.screen
     assert "in progress" in ended.screen
+
+
+def test_live_claim_of_a_forced_run(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """What a run is about to learn is not called unknown."""
+    claim(store, tokens.store(expires_in=DAY))
+
+    assert 0 == cli("status", **SINGLE_USE).code
 
 
 def test_dead_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

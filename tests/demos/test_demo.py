@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os
@@ -21,7 +19,6 @@ from demos.demo import play
 from demos.report import Report
 from demos.story import STORY
 from pages import captures
-from pages.pictures import FOLDER
 from pages.terminal import COLOURS, COLUMNS, plain
 from playing import DEMO, NO_AWS, demo, handler_of
 from testbed.aws_lambda.function import Function
@@ -81,7 +78,9 @@ def test_contest_where_tokens_work_once() -> None:
     played = demo(**NO_AWS, **COLOURS)
 
     assert (0, "") == (played.returncode, played.stderr)
-    assert (FOLDER / "demo.svg").read_text() == captures.contest(played.stdout, began), "run: scripts/pictures demo.svg"
+    assert (ROOT / "docs" / "pictures" / "demo.svg").read_text() == captures.contest(played.stdout, began), (
+        "run: scripts/pictures demo.svg"
+    )
     assert (80, True) == (COLUMNS, len(played.stdout.splitlines()) <= 40)
     words = " ".join(plain(played.stdout).split())
     for name in ("straightforward", "careful"):
@@ -105,6 +104,20 @@ def test_contest_at_upwork() -> None:
     assert 7 == words.count(" kept kept kept ")
     assert "the secret is full: 100 versions in a day a person a person waits" in words
     assert "is enough, unless this happens: the secret is full: 100 versions in a day." in words
+
+
+@pytest.mark.skipif(os.environ.get("EXAMPLES") != "all", reason="half a minute each: the nightly workflow plays them")
+@pytest.mark.parametrize(("provider", "careful", "worker"), [("google", 8, 8), ("xero", 4, 7)])
+def test_contest_at_others_that_readme_names(provider: str, careful: int, worker: int) -> None:
+    """README's figures: in how many of the eight failures the grant lives on without a person."""
+    words = " ".join(demo("--provider", provider, **NO_AWS, COLUMNS="80").stdout.split())
+
+    endings = "|".join(contest.Ending)
+    ended = [
+        re.search(rf"{re.escape(event.title)} (?:{endings}) ({endings}) ({endings})", words) for event in contest.EVENTS
+    ]
+    kept = [sum(it is not None and it[place] in {KEPT.ending, WAITS.ending} for it in ended) for place in (1, 2)]
+    assert [careful, worker] == kept
 
 
 KEPT, WAITS, PERSON, LOST = (contest.Ended(ending=ending) for ending in contest.Ending)

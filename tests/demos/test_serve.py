@@ -1,7 +1,5 @@
 """`scripts/demo --serve`: what it prints works when it is pasted into a shell, whatever is set there."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

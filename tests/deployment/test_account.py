@@ -1,7 +1,5 @@
 """Checks of `scripts/prove account` hold against the emulator, and fail where their assumption is broken there."""
 
-from __future__ import annotations
-
 import copy
 import time
 import uuid

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import copy
 import uuid
 from pathlib import Path

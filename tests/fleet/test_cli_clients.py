@@ -120,6 +120,17 @@ def test_another_client_in_the_place_stays(secrets: Any, deployed: dict[str, str
     assert (TOKENS | CLIENT, {"clientId": "other"}) == (stored(secrets, "a"), stored(secrets, "clients/xero"))
 
 
+def test_a_place_that_is_not_there_is_named(secrets: Any, deployed: dict[str, str]) -> None:
+    """Where runs read the client from a secret that does not exist, that secret is named, and no document changes."""
+    deployed["CLIENT_SECRET_ID"] = "clients/{provider}"
+
+    ended = run("clients", "--remove", "--function", "worker")
+
+    assert 2 == ended.exit_code
+    assert "secret clients/xero in eu-central-1 was not found" in " ".join(ended.stderr.split())
+    assert TOKENS | CLIENT == stored(secrets, "a")
+
+
 def test_a_place_with_other_keys_keeps_them(secrets: Any, deployed: dict[str, str]) -> None:
     """A secret without a client gets it beside its keys; a field of a secret counts as the place, too."""
     secrets.create_secret(Name="clients/xero", SecretString=json.dumps({"note": "ours", "web": CLIENT}))
@@ -153,12 +164,13 @@ def test_a_place_that_awaits_its_deletion(secrets: Any) -> None:
 
 
 def test_a_member_that_can_not_be_read(secrets: Any) -> None:
-    """One document that can't be read may have another client, so nothing is stored."""
+    """One document that can't be read may have another client, so nothing is stored; the error says how to read it."""
     secrets.delete_secret(SecretId="b")
 
     ended = run("clients")
 
     assert 2 == ended.exit_code
+    assert "restore-secret" in ended.stderr
     assert "1 of 2 secrets failed" in " ".join(ended.stderr.split())
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
+from threading import current_thread
 from typing import Any, cast
 
 import boto3
@@ -141,3 +142,11 @@ def test_a_defect_ends_the_work() -> None:
     with pytest.raises(KeyError):
         list(in_lanes(list("abcdefgh"), act, lanes=1))
     assert ["a"] == begun
+
+
+def test_no_lane_outlives_a_second_ctrl_c() -> None:
+    """What is under way ends after Ctrl-C, and a second one ends the process, which waits for no lane."""
+    lanes = list[bool]()
+
+    assert [("a", None)] == list(in_lanes(["a"], lambda _: lanes.append(current_thread().daemon)))
+    assert [True] == lanes

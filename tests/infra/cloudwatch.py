@@ -5,8 +5,6 @@ M of the last N breach. Where points are missing, CloudWatch looks further back,
 finds fewer than N, the rest breaches or does not. A period is evaluated at its end, which is later than CloudWatch is.
 """
 
-from __future__ import annotations
-
 import operator
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping

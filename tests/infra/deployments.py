@@ -1,7 +1,5 @@
 """Deployments as users write them: the files that pages show, and one for each parameter alone."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 import tomllib

@@ -1,7 +1,5 @@
 """A webhook receiver that runs for real with the policy that was synthesised for it."""
 
-from __future__ import annotations
-
 import contextlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """When the alarms ring: CloudWatch's documented rules, played against the worst schedule that each profile may have."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """What one token set costs in a month, from the synthesised template; docs/deploy.md has the same figures."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What `scripts/deploy` does for adopted secrets: their tags name what was deployed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

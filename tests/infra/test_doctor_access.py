@@ -1,7 +1,5 @@
 """`doctor` on the policies that are deployed: what it takes for denied, the function is denied, and nothing else."""
 
-from __future__ import annotations
-
 import json
 from types import SimpleNamespace
 from typing import Any

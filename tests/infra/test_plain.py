@@ -1,7 +1,5 @@
 """The templates of a release, which need no CDK to deploy."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import timedelta

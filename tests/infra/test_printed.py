@@ -1,7 +1,5 @@
 """What alarms, pages and messages print fits what the templates make: its names, and the commands themselves."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 A policy evaluator decides, in front of a strict Secrets Manager: emulators don't know `secretsmanager:VersionStage`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The webhook receiver's stack, by its template."""
 
-from __future__ import annotations
-
 import json
 import re
 import zipfile

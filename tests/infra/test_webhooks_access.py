@@ -1,7 +1,5 @@
 """What a webhook receiver may do, shown both ways: it works with that, and with nothing less."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The wheel and the source distribution, as their users install them."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What each page tells its audience to install, in an empty environment and without the checkout on the path."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The release workflow and what it builds."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

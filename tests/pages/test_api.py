@@ -1,7 +1,5 @@
 """The page of the Python API, as `scripts/docs` builds it."""
 
-from __future__ import annotations
-
 import io
 import re
 import shutil

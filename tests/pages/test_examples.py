@@ -1,7 +1,5 @@
 """Commands and Python on the pages: each command is one that exists, and each short program runs."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import time

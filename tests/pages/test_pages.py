@@ -1,7 +1,5 @@
 """README and docs: short where they have to be, found from the index, and with examples that work."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

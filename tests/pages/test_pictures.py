@@ -1,7 +1,5 @@
 """docs/pictures: each file is what `scripts/pictures` makes now."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from datetime import UTC, datetime

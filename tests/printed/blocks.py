@@ -1,7 +1,5 @@
 """The shell commands in the code blocks of README and docs."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import textwrap

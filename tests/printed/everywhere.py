@@ -1,7 +1,5 @@
 """Every command that pages, help and messages print, and whether the program takes it."""
 
-from __future__ import annotations
-
 import ast
 import re
 import shlex

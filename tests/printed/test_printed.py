@@ -4,8 +4,6 @@ An emulator stands in for the services that the demo lacks, and `cdk deploy` onl
 tests/deployment deploys.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

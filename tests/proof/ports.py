@@ -334,7 +334,7 @@ class CommandRun:
     def _restore(self) -> None:
         listed: Any = self._ports.ask(List(TOKENS))
         known = ListedSecret(values={version.version_id: version for version in listed}, current=listed[0])
-        entries = [{"VersionId": v.version_id, "CreatedDate": v.created_at, "VersionStages": v.labels} for v in listed]
+        entries = [VersionEntry(version_id=v.version_id, created_at=v.created_at, labels=v.labels) for v in listed]
         past = Past(
             parts=self.parts,
             listed=list_versions(entries, known, needs_refresh_token=True),  # type: ignore[arg-type]  # it only reads

@@ -4,8 +4,6 @@ It stands in for version 2 of the agent, as its README and its source (server.rs
 a Rust program that is built from crates, and was not run here.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import sys

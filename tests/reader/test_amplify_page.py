@@ -1,7 +1,5 @@
 """The programs of docs/amplify.md: compiled with the types of the CDK, and run against a store on loopback."""
 
-from __future__ import annotations
-
 import json
 import re
 import tarfile

@@ -1,7 +1,5 @@
 """The reader for TypeScript (`reader-typescript/`) does what this one does."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Every way in which a run ends, each with secrets planted wherever something is read."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from testbed.generated_names import generated_name, named

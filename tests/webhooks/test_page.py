@@ -1,7 +1,5 @@
 """docs/webhooks.md: its programs run, as printed, one after the other."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 import time

@@ -74,6 +74,9 @@ class SecretGroup:
         """Check whether `secret`, which did not work, is still current; return True if there is another version.
 
         Reads the whole group, as seldom as `SecretReader.reject` reads one secret.
+
+        Args:
+            secret: The version that did not work.
         """
         # All of the group is read again: a batch costs one call, as one secret would.
         return self._cache.reject(lambda cached: same_version(cached[secret.secret_id], secret))

@@ -19,7 +19,11 @@ class TokenAuth(httpx.Auth):
     """
 
     def __init__(self, reader: TokenReader) -> None:
-        """Take the token from a reader, which any number of clients may share."""
+        """Take the token from a reader.
+
+        Args:
+            reader: A `TokenReader`; any number of clients may share it.
+        """
         self._reader = reader
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:

@@ -20,7 +20,11 @@ class TokenAuth(AuthBase):
     """
 
     def __init__(self, reader: TokenReader) -> None:
-        """Take the token from a reader, which any number of clients may share."""
+        """Take the token from a reader.
+
+        Args:
+            reader: A `TokenReader`; any number of clients may share it.
+        """
         self._reader = reader
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:

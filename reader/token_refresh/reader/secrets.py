@@ -143,6 +143,9 @@ class SecretReader:
 
         All threads share one read, and there is none if it was replaced already. The same version is read again only
         after pauses that grow from 1 s to 5 minutes: rejecting without end costs about 290 reads a day.
+
+        Args:
+            secret: The version that did not work.
         """
         return self._cache.reject(lambda cached: same_version(cached[0], secret))
 

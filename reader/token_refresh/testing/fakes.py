@@ -57,7 +57,11 @@ class FakeTokenReader(TokenReader):
         return self._token
 
     def fail(self, error: TokenRefreshError) -> None:
-        """Raise an error from now on, until the next `refresh`."""
+        """Let each method that reads raise an error from now on, until the next `refresh`.
+
+        Args:
+            error: What they raise.
+        """
         self._failure = error
 
     def token(self) -> Token:
@@ -114,7 +118,11 @@ class FakeSecretReader(SecretReader):
     """A `SecretReader` that reads nothing: it gives the values that the test set."""
 
     def __init__(self, value: str | bytes = "fake-secret") -> None:
-        """Start with a value."""
+        """Start with a value.
+
+        Args:
+            value: The secret.
+        """
         self._numbers = count(1)
         self._failure: TokenRefreshError | None = None
         self._secrets: tuple[Secret, ...] = ()
@@ -136,7 +144,11 @@ class FakeSecretReader(SecretReader):
         return current
 
     def fail(self, error: TokenRefreshError) -> None:
-        """Raise an error from now on, until the next `rotate`."""
+        """Let each method that reads raise an error from now on, until the next `rotate`.
+
+        Args:
+            error: What they raise.
+        """
         self._failure = error
 
     def accepted(self) -> tuple[Secret, ...]:
@@ -154,7 +166,11 @@ class FakeSecretReader(SecretReader):
         return self.accepted()
 
     def reject(self, secret: Secret) -> bool:
-        """Note the rejection; return True if another version is current."""
+        """Note the rejection; return True if another version is current.
+
+        Args:
+            secret: The version that did not work.
+        """
         self.rejected.append(secret.version_id)
         return self._failure is None and secret.version_id != self._secrets[0].version_id
 

@@ -93,6 +93,9 @@ def to_message(route: str, delivery: Delivery) -> str:
 def from_message(text: str) -> tuple[str, Delivery]:
     """Return the route and the delivery that `to_message` wrote.
 
+    Args:
+        text: The message.
+
     Raises:
         WebhookMalformed: It is something else.
     """

@@ -101,7 +101,11 @@ class EventBus:
             self._connect()
 
     def __call__(self, route: str, delivery: Delivery) -> None:
-        """Put one delivery, given as to `SqsQueue`.
+        """Put one delivery.
+
+        Args:
+            route: The path that it came to.
+            delivery: What `Verifier.verify` returned.
 
         Raises:
             WebhookTooLarge: It is about 1 MB or more.

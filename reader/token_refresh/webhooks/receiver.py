@@ -63,6 +63,10 @@ class Receiver:
         """Handle one event of a function URL, HTTP API, REST API or load balancer; return the response for Lambda.
 
         Nothing is ever raised: what goes wrong is a status and a line of the log.
+
+        Args:
+            event: What Lambda hands to its handler.
+            _context: Likewise; it is not used.
         """
         began = time.perf_counter()
         facts: _Facts = {}

@@ -22,8 +22,6 @@ from demos.fleets.providers import REAL, Providers, with_profiles
 from testbed.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
 from testbed.ports import free_port
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.synthesis import synthesise
-from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG
@@ -85,16 +83,19 @@ class FleetAccount:
 
     def deploy(self) -> None:
         """Build the zip, synthesise the stack, and create it; then take its queue's messages to the worker."""
+        from testbed.synthesis import synthesise  # noqa: PLC0415 - starts the CDK, for which `--help` does not wait
+
         package = ROOT / "scripts" / "package"
         built = subprocess.run([package], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
         profiles, code = self._folder / "profiles", self._folder / "code.zip"
         profiles.mkdir()
         self.providers.write_profiles(profiles)
         with_profiles(ROOT / built.stdout.strip(), profiles, code)
+        deployment = synthesise(_CONTEXT, code)
         self.stack = Stack(
             emulator=self.emulator,
-            name=parameters_of(_CONTEXT).stack_name,
-            template=_as_emulated(synthesise(_CONTEXT, code).template),
+            name=deployment.parameters.stack_name,
+            template=_as_emulated(deployment.template),
             variables={self.store.endpoint_variable: self.store.url},
             left_out=LEFT_OUT,
         ).create(code)

@@ -59,38 +59,34 @@ class TableKeeper:
         self._claims.drop(kept)
 
     def _encrypt(self, tokens: SecretValue, claim_id: str, place: int, count: int) -> bytes:
-        return self._call(
-            "Encrypt",
-            lambda kms: kms.encrypt(
-                KeyId=self._key_id,
-                Plaintext=tokens.reveal().encode()[place * PIECE_BYTES : (place + 1) * PIECE_BYTES],
-                EncryptionContext=self._context(claim_id, place, count),
-            ),
-            lambda response: member(response, "CiphertextBlob", bytes),
-        )
+        def encrypt(kms: Any) -> bytes:
+            piece = slice(place * PIECE_BYTES, (place + 1) * PIECE_BYTES)
+            context = self._context(claim_id, place, count)
+            plain = tokens.reveal  # Called within the call: no local variable of a frame holds tokens.
+            response = kms.encrypt(KeyId=self._key_id, Plaintext=plain().encode()[piece], EncryptionContext=context)
+            return member(response, "CiphertextBlob", bytes)
+
+        return self._call("Encrypt", encrypt)
 
     def _decrypt(self, piece: Any, claim_id: str, place: int, count: int) -> SecretValue:
-        return self._call(
-            "Decrypt",
-            lambda kms: kms.decrypt(
-                KeyId=self._key_id,
-                CiphertextBlob=member(piece, "B", bytes),
-                EncryptionContext=self._context(claim_id, place, count),
-            ),
+        def decrypt(kms: Any) -> SecretValue:
+            blob, context = member(piece, "B", bytes), self._context(claim_id, place, count)
+            response = kms.decrypt(KeyId=self._key_id, CiphertextBlob=blob, EncryptionContext=context)
             # A document is ASCII, so no piece ends within a character.
-            lambda response: SecretValue(member(response, "Plaintext", bytes).decode("ascii")),
-        )
+            return SecretValue(member(response, "Plaintext", bytes).decode("ascii"))
+
+        return self._call("Decrypt", decrypt)
 
     def _context(self, claim_id: str, place: int, count: int) -> dict[str, str]:
         return {"secret": self._claims.secret_arn(), "claim": claim_id, "piece": f"{place + 1}/{count}"}
 
-    def _call(self, action: str, ask: Callable[[Any], Any], read: Callable[[Any], T]) -> T:
+    def _call(self, action: str, ask: Callable[[Any], T]) -> T:
         # A document has up to 16 pieces: where KMS is slow, only the call that is under way may outlast the deadline.
         if self._deadline.remaining_seconds <= 0:
             raise DeadlineExceeded(f"no time was left for kms:{action} on key {self._key_id}")
         region = arn_region(self._key_id)
         return call(
-            lambda: read(ask(self._client("kms", region=region))),
+            lambda: ask(self._client("kms", region=region)),
             lambda: AwsRequest(
                 *(f"kms:{action}", self._key_id, region or "", "key"),
                 setting=Variable.KEPT_TOKENS_KEY_ID,

@@ -7,7 +7,7 @@ the environment in a tunnel, encrypted to its end.
 import os
 import re
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from token_refresh.errors import ConfigurationError
@@ -61,17 +61,14 @@ def _read(text: str) -> ProxyServer | None:
         host, port = parts.hostname or "", parts.port  # a port is parsed, and can fail, only when it is read
     except ValueError:
         return None
-    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or port == 0 or _is_torn(parts):
+    # A slash in the password ends the host early: the rest of it would be sent to another machine.
+    is_torn = "@" in f"{parts.path}{parts.query}{parts.fragment}"
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or port == 0 or is_torn:
         return None
     name, password = unquote(parts.username or ""), unquote(parts.password or "")
     # Some proxies take a token as the password, and no name.
     credentials = (name, SecretValue(password)) if name or password else None
     return ProxyServer(scheme=parts.scheme, host=host, port=port, credentials=credentials)
-
-
-def _is_torn(parts: SplitResult) -> bool:
-    """Whether a slash in the password ended the host early: the rest of it would be sent to another machine."""
-    return "@" in f"{parts.path}{parts.query}{parts.fragment}"
 
 
 def _variable(scheme: str) -> str:

@@ -19,7 +19,7 @@ from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.provider import AuthorizationPage, Provider
 from token_refresh_worker.providers.redirect import RedirectFormat
-from token_refresh_worker.providers.variables import fill, places
+from token_refresh_worker.providers.variables import fill, places, variables_in
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 _ERROR_CODES: Final = {  # RFC 6749 section 4.1.2.1
@@ -28,9 +28,6 @@ _ERROR_CODES: Final = {  # RFC 6749 section 4.1.2.1
 }
 KEPT_VALUE: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,256}")
 """What a kept value of a redirect must be: an identifier, which fits into a URL as it is."""
-
-VARIABLES: Final = {False: "providerVariables", True: "provider_variables"}
-"""The key of the provider's variables, by whether the document is in snake case."""
 
 
 class ForeignRedirect(ChangeFailed):
@@ -247,7 +244,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
         )
     asked = scope.split(page.scope_separator) if scope else []
     scopes = [*asked, *(name for name in page.scopes if name not in asked)]
-    fields, known = started(template, fields), _variables(fields)
+    fields, known = started(template, fields), variables_in(fields)
     chosen = {name: found for name, found in page.redirect.variables.items() if name in template.variables}
     return AuthorizationRequest(
         endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(page.endpoint, template, fields)),
@@ -266,7 +263,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
 
 def started(template: Provider, fields: Mapping[str, object]) -> dict[str, object]:
     """Return the token document's keys with a first value for each variable that the redirect will choose."""
-    page, known = template.authorization, _variables(fields)
+    page, known = template.authorization, variables_in(fields)
     chosen = page.redirect.variables if page and template.variables else {}
     return with_variables(fields, {name: it.start for name, it in chosen.items() if name not in known})
 
@@ -280,17 +277,12 @@ def with_variables(fields: Mapping[str, object], variables: Mapping[str, str]) -
     """Return the token document's keys with these variables of the provider, in the spelling that is there."""
     if not variables:
         return dict(fields)
-    key = VARIABLES[is_snake(fields)]
+    key = "provider_variables" if is_snake(fields) else "providerVariables"
     known = fields.get(key)
     return {**fields, key: {**(known if isinstance(known, dict) else {}), **variables}}
-
-
-def _variables(fields: Mapping[str, object]) -> dict[str, object]:
-    found = next((fields[key] for key in VARIABLES.values() if isinstance(fields.get(key), dict)), {})
-    return dict(found)  # type: ignore[call-overload,no-any-return]  # a dict
 
 
 def _filled(endpoint: str, template: Provider, fields: Mapping[str, object]) -> str:
     if places(endpoint) and not template.variables:
         raise ChangeFailed("name the authorization page of that token endpoint with --authorization-endpoint URL")
-    return fill(endpoint, template.variables, _variables(fields), provider=template.name)
+    return fill(endpoint, template.variables, variables_in(fields), provider=template.name)

@@ -5,12 +5,13 @@ A run says it: what it would read if that version were current.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, cast
+from typing import cast
 
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import PROBE_VERSION_ID, document_of, fields_of
@@ -50,13 +51,10 @@ class VersionKind(StrEnum):
         return self in {VersionKind.CLAIM, VersionKind.RECORD, VersionKind.PROBE, VersionKind.REDIRECT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedVersion:
-    """A version as `ListSecretVersionIds` gives it, with its value, and what it is."""
+@record
+class ListedVersion(VersionEntry):
+    """A version that is listed, with its value, and what it is."""
 
-    version_id: str
-    created_at: datetime
-    labels: frozenset[str]
     kind: VersionKind
     value: SecretVersion | None
     claim: Claim | None = None
@@ -70,10 +68,10 @@ class ListedVersion:
 
 
 def list_versions(
-    entries: Iterable[Mapping[str, Any]], store: SecretStore, *, needs_refresh_token: bool
+    entries: Iterable[VersionEntry], store: SecretStore, *, needs_refresh_token: bool
 ) -> list[ListedVersion]:
-    """Read the versions that `ListSecretVersionIds` lists in `entries`, the newest first."""
-    by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
+    """Read the listed versions, the newest first."""
+    by_id = {entry.version_id: entry for entry in entries}  # A version that moves between pages is listed twice.
     listed = [_read_entry(entry, store, needs_refresh_token=needs_refresh_token) for entry in by_id.values()]
     # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps `tokenRefresh`.
     claims = {version.version_id for version in listed if version.claim}
@@ -85,15 +83,15 @@ def list_versions(
     return sorted(marked, key=lambda version: version.created_at, reverse=True)
 
 
-def _read_entry(entry: Mapping[str, Any], store: SecretStore, *, needs_refresh_token: bool) -> ListedVersion:
+def _read_entry(entry: VersionEntry, store: SecretStore, *, needs_refresh_token: bool) -> ListedVersion:
     with UnlessLocked():
-        found = store.read(version_id=entry["VersionId"])
+        found = store.read(version_id=entry.version_id)
         return _identify(entry, found, needs_refresh_token=needs_refresh_token)
     return replace(_identify(entry, None, needs_refresh_token=needs_refresh_token), kind=VersionKind.LOCKED)
 
 
-def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
-    version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
+def _identify(entry: VersionEntry, value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
+    version_id, created_at = entry.version_id, entry.created_at
     text = (value.value if value else None) or SecretValue("")
     document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)
     claim = read_claim(version_id, text, created_at)
@@ -111,7 +109,7 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
     return ListedVersion(
         version_id=version_id,
         created_at=created_at,
-        labels=frozenset(entry.get("VersionStages", ())),
+        labels=entry.labels,
         kind=kind,
         value=value,
         claim=claim,
@@ -158,9 +156,7 @@ class ListedSecret:
 
     def versions(self) -> tuple[VersionEntry, ...]:
         """List the versions."""
-        return tuple(
-            VersionEntry(version_id=v.version_id, labels=v.labels, created_at=v.created_at) for v in self.listed
-        )
+        return tuple(self.listed)
 
 
 @dataclass(frozen=True, kw_only=True)

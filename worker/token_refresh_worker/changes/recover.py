@@ -61,7 +61,7 @@ class KeptResponse:
                 fix=("Store it in the secret first: ", parts.secret.command("refresh")),
             )
         if not kept:
-            raise ChangeFailed(
+            raise ChangeFailed.for_now(
                 f"no response for the current refresh token of {parts.secret} is kept",
                 fix=("Nothing has to be recovered. To see how it is: ", parts.secret.command("status")),
             )

@@ -14,18 +14,9 @@ from typing import Final
 from token_refresh.errors import ClientRejected, SecretEmpty, TokenRefreshError
 from token_refresh.records import record
 from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.core import plan
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.plan import (
-    RULES,
-    forward_stored_tokens,
-    plan,
-    redeem_once,
-    refuse_other_settings,
-    stop_at_used_token,
-    store_kept_tokens,
-    wait_for_open_claim,
-)
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
 from token_refresh_worker.core.steps import Fresh, Reason, Step, TokenUsed
@@ -40,16 +31,16 @@ from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.origin import Origin
 
 _CHECKS: Final = {
-    store_kept_tokens,
-    forward_stored_tokens,
-    refuse_other_settings,
-    stop_at_used_token,
-    wait_for_open_claim,
-    redeem_once,
+    plan.store_kept_tokens,
+    plan.forward_stored_tokens,
+    plan.refuse_other_settings,
+    plan.stop_at_used_token,
+    plan.wait_for_open_claim,
+    plan.redeem_once,
 }
-_RULES: Final = tuple(rule for rule in RULES if rule.check in _CHECKS)
+_RULES: Final = tuple(rule for rule in plan.RULES if rule.check in _CHECKS)
 """The newest token, alone, at its own provider. What spares a grant or the provider forbids no revocation."""
-_TOKEN_GONE: Final = tuple(rule for rule in _RULES if rule.check is not stop_at_used_token)
+_TOKEN_GONE: Final = tuple(rule for rule in _RULES if rule.check is not plan.stop_at_used_token)
 """For a used token whose successor is lost for good: the provider may still end its grant."""
 
 SendRevocation = Callable[[TokenRequest], Revoked | FailedRequest]
@@ -137,7 +128,7 @@ def revoke_grant(run: Run, send: SendRevocation) -> TokenSet:
     if stored is None:
         assert ended is not None  # noqa: S101 - else it would be raised
         until = f" until {utc(ended.retry_at)}" if ended.retry_at else ""
-        raise ChangeFailed(
+        raise ChangeFailed.for_now(
             f"{(ended.reason or Reason.CLAIMED).value} on {secret}{until}; nothing was sent",
             fix=("Wait for it, then: ", secret.command("revoke")),
         )
@@ -161,8 +152,8 @@ def revoke_grant(run: Run, send: SendRevocation) -> TokenSet:
 def _decide(snapshot: Snapshot, state: RunState, policy: Policy) -> Step:
     if snapshot.current.document.revoked_at is not None:
         return Fresh()
-    step = plan(snapshot, state, policy, _RULES)
-    return plan(snapshot, state, policy, _TOKEN_GONE) if isinstance(step, TokenUsed) else step
+    step = plan.plan(snapshot, state, policy, _RULES)
+    return plan.plan(snapshot, state, policy, _TOKEN_GONE) if isinstance(step, TokenUsed) else step
 
 
 def _is_current(run: Run, stored: TokenSet) -> bool:

@@ -341,11 +341,8 @@ def _create_secret(context: Context, tags: Mapping[str, str], value: SecretValue
     """
     version_id, parts, names = str(uuid.uuid4()), context.secret_id.split("/"), ("app", "environment", "service")
     by_name = dict(zip(names, parts, strict=True)) if len(parts) == len(names) else {}
-    context.ask(
-        "secretsmanager:CreateSecret",
-        "secret",
+    context.create(
         context.secret_id,
-        Name=context.secret_id,
         ClientRequestToken=version_id,
         Description="OAuth 2.0 tokens, refreshed by token-refresh-worker",
         SecretString=value.reveal(),

@@ -25,7 +25,7 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import Log
 from token_refresh_worker.run.run import Run
-from token_refresh_worker.run.settings import Settings, claim_store_problem, read_settings, token_secret_id
+from token_refresh_worker.run.settings import Settings, Variable, claim_store_problem, read_settings, token_secret_id
 
 TIME_LIMIT_SECONDS: Final = 60.0
 """How long the work on one secret may take."""
@@ -34,13 +34,8 @@ _PATIENT: Final = ClientLimits(connect_seconds=3, read_seconds=10, attempts=3, c
 _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
 
-WORKER_VARIABLES: Final = (
-    *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE", "KEPT_TOKENS_KEY_ID"),
-    *("PROVIDER", "TOKEN_ENDPOINT", "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_KEY_ID"),
-    "CLIENT_ASSERTION_AUDIENCE",
-    *("REFRESH_WINDOW_SECONDS", "REPLAY_GRACE_SECONDS", "REQUEST_TIMEOUT_SECONDS", "RUN_PERIOD_SECONDS"),
-    *("UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"),
-)
+_NOT_OF_A_RUN: Final = {Variable.FLEET_NAME, Variable.FLEET_QUEUE_URL, Variable.EVENT_BUS, Variable.LOG_LEVEL}
+WORKER_VARIABLES: Final = tuple(name.value for name in Variable if name not in _NOT_OF_A_RUN)
 """The variables that decide what a run does."""
 
 
@@ -183,6 +178,10 @@ class Context:
     def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
         """Carry out one action of Secrets Manager, as its API reference names it, on one secret; see `ask`."""
         return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, SecretId=secret_id, **members)
+
+    def create(self, secret_id: str, **members: Any) -> None:
+        """Create a secret."""
+        self.ask(f"{_SECRETS_MANAGER}:CreateSecret", "secret", secret_id, Name=secret_id, **members)
 
     def ask(  # noqa: PLR0913 - the last three by name
         self,

@@ -48,11 +48,8 @@ class Copies:
         found = self._described(name)
         if found is None:
             given: dict[str, Any] = {"KmsKeyId": kms_key} if kms_key else {}
-            self.context.ask(
-                "secretsmanager:CreateSecret",
-                "secret",
+            self.context.create(
                 name,
-                Name=name,
                 Description=f"Access token of {source}, published by token-refresh-worker",
                 Tags=[{"Key": COPY_OF_TAG, "Value": source}, {"Key": "managed-by", "Value": "token-refresh-worker"}],
                 **given,

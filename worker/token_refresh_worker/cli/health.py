@@ -16,7 +16,9 @@ from token_refresh_worker.cli.state import AttemptState, PastAttempt, SecretStat
 from token_refresh_worker.core import steps
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.pauses import pause_of
+from token_refresh_worker.core.plan import hold_unresolved_token
 from token_refresh_worker.core.schedule import lifetime_too_short, window_of
+from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.run.failures import move_options, slow_schedule, span, tokens_locked, utc
 from token_refresh_worker.run.grant_failures import dead_grant
 from token_refresh_worker.run.locked_versions import keys_of
@@ -105,14 +107,8 @@ def _step(state: SecretState) -> Iterator[Finding]:
             yield failed(dead_grant(state.context.secret, step))
         case steps.Unread(since):
             yield Finding.broken(*_kept_response(state, since))
-        case steps.Hold(since, until, claim_id):
-            yield Finding.attention(
-                f"a refresh was started at {utc(since)}, and its result is unknown: the refresh token may have "
-                f"been redeemed. Runs wait until {utc(until)}",
-                *("wait, or authorize again: ", state.context.command("authorize")),
-                ". To send the token again now, which may make the provider revoke the grant: ",
-                state.context.command("refresh", "--resend", claim_id),
-            )
+        case steps.Hold() as step:
+            yield _held(state, step)
         case steps.StoreKept(kept):
             yield Finding.attention(
                 f"tokens arrived after {utc(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
@@ -126,6 +122,16 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "the next run makes them current; now: ",
                 state.context.command("refresh"),
             )
+
+
+def _held(state: SecretState, hold: steps.Hold) -> Finding:
+    return Finding.attention(
+        f"a refresh was started at {utc(hold.since)}, and its result is unknown: the refresh token may have "
+        f"been redeemed. Runs wait until {utc(hold.until)}",
+        *("wait, or authorize again: ", state.context.command("authorize")),
+        ". To send the token again now, which may make the provider revoke the grant: ",
+        state.context.command("refresh", "--resend", hold.claim_id),
+    )
 
 
 def _kept_response(state: SecretState, since: datetime) -> tuple[str, *Advice]:
@@ -194,14 +200,31 @@ def _failed(state: SecretState) -> Iterator[Finding]:
     if not state.snapshot.on_version or isinstance(state.step, _EXPLAINED):
         return
     newest = state.attempts[0]
-    if newest.result in _FAILED:
+    if newest.result not in _FAILED:
+        return
+    later = hold_unresolved_token(state.snapshot, RunState(), state.policy)
+    if isinstance(state.step, steps.Fresh) and isinstance(later, steps.Hold):
+        yield _held(state, later)  # As soon as a refresh is due, or is forced.
+    else:
         attempt, fresh = newest.attempt, isinstance(state.step, steps.Fresh)
         good = "the tokens are good, and a run refreshes them when they are due"
-        yield Finding.attention(
-            f"attempt {attempt.attempt_number} ({utc(attempt.claimed_at)}) failed: {explain_attempt(newest)}",
+        remedy: Advice = (
             f"{good if fresh else 'a later run tries again'}; to find the cause: ",
             state.context.command("doctor"),
         )
+        if newest.is_of_client:
+            remedy = client_remedy(state)
+        yield Finding.attention(
+            f"attempt {attempt.attempt_number} ({utc(attempt.claimed_at)}) failed: {explain_attempt(newest)}", *remedy
+        )
+
+
+def client_remedy(state: SecretState) -> Advice:
+    """Say what helps where the provider rejected the client: no later run mends that."""
+    return (
+        *("replace the client credentials, which takes no consent: ", state.context.command("client")),
+        *(". If they are right now: ", state.context.command("refresh", "--force")),
+    )
 
 
 def _overdue(state: SecretState) -> Iterator[Finding]:

@@ -28,12 +28,12 @@ def history(
     past = read_past(context)
     versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]
     if as_json:
-        kept: dict[str, object] = {} if past.kept_since is None else {"kept_since": iso_or_none(past.kept_since)}
-        kept |= (
-            {} if past.pause is None else {"paused": {"until": iso_or_none(past.pause.until), "why": past.pause.why}}
-        )
-        listed = [_as_fields(past, version) for version in versions]
-        print_json({"secret_id": context.secret_id, "versions": listed, **kept})
+        fields: dict[str, object] = {"versions": [_as_fields(past, version) for version in versions]}
+        if past.kept_since is not None:
+            fields["kept_since"] = iso_or_none(past.kept_since)
+        if past.pause is not None:
+            fields["paused"] = {"until": iso_or_none(past.pause.until), "why": past.pause.why}
+        print_json({"secret_id": context.secret_id, **fields})
         return 0
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("stored (UTC)", "version"):

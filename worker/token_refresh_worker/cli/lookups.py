@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 from token_refresh.advice import Advice
 from token_refresh.aws.calls import CallFailed, call
@@ -40,16 +40,6 @@ def read_clock(context: Context) -> datetime:
             )
     except CallFailed as refused:
         return cast("datetime", refused.failure.at)
-
-
-def each_version(context: Context, secret_id: str | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the `SecretVersionsListEntry` of each version that still exists, with or without labels.
-
-    Of the token secret, unless another one is named. Source: the API page of `ListSecretVersionIds`.
-    """
-    action, name = "secretsmanager:ListSecretVersionIds", secret_id or context.secret_id
-    for page in context.pages(action, "secret", name, SecretId=name, IncludeDeprecated=True, MaxResults=50):
-        yield from page["Versions"]
 
 
 def arn_of(context: Context, secret_id: str) -> str:
@@ -149,5 +139,5 @@ def read_past(context: Context) -> Past:
         settings = settings_of(context, context.stored())
         parts = context.run(settings).parts
         needs_refresh_token = settings.provider.needs_refresh_token
-        listed = list_versions(each_version(context), parts.store, needs_refresh_token=needs_refresh_token)
+        listed = list_versions(parts.store.versions(), parts.store, needs_refresh_token=needs_refresh_token)
     return Past(parts=parts, listed=listed)

@@ -195,11 +195,8 @@ def store_client(context: Context, secret_id: str, client: ClientCredentials) ->
     except SecretNotFound as missing:
         if missing.is_deleted:
             raise
-        context.ask(
-            "secretsmanager:CreateSecret",
-            "secret",
+        context.create(
             secret_id,
-            Name=secret_id,
             ClientRequestToken=str(uuid.uuid4()),
             Description="OAuth 2.0 client of token-refresh-worker",
             SecretString=write_object(with_client({}, client)).reveal(),

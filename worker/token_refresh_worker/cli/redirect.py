@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from urllib.parse import urlsplit
 
 import typer
@@ -73,7 +72,7 @@ class _Visit:
     head: bytearray = field(default_factory=bytearray)
 
 
-class RedirectServer:
+class RedirectServer(contextlib.AbstractContextManager["RedirectServer"]):
     """Listens at the redirect URI as soon as it is made."""
 
     def __init__(self, authorization: AuthorizationRequest, complete: Callable[[Redirect], str]) -> None:
@@ -100,13 +99,7 @@ class RedirectServer:
         for listener in self._listeners:
             self._selector.register(listener, selectors.EVENT_READ)
 
-    def __enter__(self) -> Self:
-        """Return the server."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close all connections and stop listening."""
         for connection in list(self._visits):
             self._end(connection)
@@ -166,7 +159,13 @@ class RedirectServer:
     def _respond(self, visit: _Visit) -> None:
         try:
             if (request := _GET.match(visit.head)) and request[1] == self._start.encode():
-                self._send_on()
+                if self._started:
+                    raise CommandFailed(
+                        "the page that leads to the provider was opened twice, perhaps by somebody else on this "
+                        "machine",
+                        fix="run authorize again, or use --no-browser and open the printed URL yourself",
+                    )
+                self._started = True
                 _show(visit.connection, HTTPStatus.FOUND, "", Location=self._authorization.url)
                 return
             status, text = self._take(visit.head)
@@ -174,14 +173,6 @@ class RedirectServer:
             _show(visit.connection, HTTPStatus.BAD_REQUEST, browser.FAILED)
             raise
         _show(visit.connection, status, text)
-
-    def _send_on(self) -> None:
-        if self._started:
-            raise CommandFailed(
-                "the page that leads to the provider was opened twice, perhaps by somebody else on this machine",
-                fix="run authorize again, or use --no-browser and open the printed URL yourself",
-            )
-        self._started = True
 
     def _take(self, head: bytearray) -> tuple[HTTPStatus, str]:
         request = _GET.match(head)

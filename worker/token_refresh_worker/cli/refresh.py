@@ -11,12 +11,13 @@ from token_refresh import errors as named
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.aws.request import AwsRequest
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import ClientRejected, TokenRefreshError
 from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
+from token_refresh_worker.cli.health import client_remedy
 from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import Errors, errors, show_result, text
@@ -24,6 +25,8 @@ from token_refresh_worker.cli.settings import names_provider, settings_for, take
 from token_refresh_worker.cli.state import read_state
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.failures import utc
+from token_refresh_worker.run.outcome import OutcomeName
 from token_refresh_worker.run.settings import Settings
 
 _SENTENCES = {
@@ -62,7 +65,8 @@ def refresh(  # noqa: PLR0913 - options, each by its name
 ) -> int:
     """Refresh the tokens if that is due: the same run as the function's, with your own AWS credentials.
 
-    Exit status: 0 whatever the outcome; a run that failed ends it as `token-refresh --help` says.
+    Exit status: 0 whatever the outcome; a run that failed, or waits since the client was rejected, ends it as
+    `token-refresh --help` says.
     """
     trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
     if invoked is not None:
@@ -74,8 +78,27 @@ def refresh(  # noqa: PLR0913 - options, each by its name
         context, settings = _settings(context, ask=not (dry_run or yes))
         with console.status("refreshing"):  # After the questions: it would draw over them.
             result = _run(context, settings, console, trigger, as_json=as_json)
+    return _end(context, result, as_json=as_json)
+
+
+def _end(context: Context, result: dict[str, str | None], *, as_json: bool) -> int:
+    if result["outcome"] == OutcomeName.YIELDED and (failure := _rejected_client(context)):
+        raise failure
     show_result(result, as_json=as_json)
     return 0
+
+
+def _rejected_client(context: Context) -> CommandFailed | None:
+    """Fail where a run waits after an attempt whose client the provider rejected: no later run mends that."""
+    with suppress(TokenRefreshError):
+        state = read_state(context)
+        last = state.attempts[0] if state.snapshot.on_version else None
+        if last is not None and last.is_of_client:
+            why = f"nothing was sent: the provider rejected the client at {utc(last.attempt.claimed_at)} ({last.error})"
+            failure = CommandFailed(why, fix=client_remedy(state))
+            failure.name, failure.retry_at = ClientRejected.__name__, state.retry_at
+            return failure
+    return None
 
 
 def _settings(context: Context, *, ask: bool) -> tuple[Context, Settings]:
@@ -96,10 +119,16 @@ def _run(
         with nullcontext() if trigger.dry_run else finishing(ends_first):
             return run.execute().as_result(None)
     except TokenRefreshError as failure:
-        if as_json and failure.retry_at is None:
-            with suppress(TokenRefreshError):
-                failure.retry_at = read_state(context).retry_at
+        if as_json:
+            _complete(context, failure)
         raise
+
+
+def _complete(context: Context, failure: TokenRefreshError) -> None:
+    """Add before when no scheduled run tries again, where that can be read."""
+    if failure.retry_at is None:
+        with suppress(TokenRefreshError):
+            failure.retry_at = read_state(context).retry_at
 
 
 def _confirm_reserved(context: Context) -> None:
@@ -162,10 +191,12 @@ def invoke(context: Context, function: str, trigger: Trigger, *, as_json: bool) 
     print_log(response.get("LogResult", ""))
     payload = _read_payload(response["Payload"])
     if response.get("FunctionError") or "outcome" not in payload:
-        raise _failure(function, payload)
-    result = {name: str(payload[name]) for name in _RESULT if payload.get(name) is not None}
-    show_result(result, as_json=as_json)
-    return 0
+        failure = _failure(function, payload)
+        if as_json:
+            _complete(context, failure)
+        raise failure
+    result: dict[str, str | None] = {name: str(payload[name]) for name in _RESULT if payload.get(name) is not None}
+    return _end(context, result, as_json=as_json)
 
 
 def _call(context: Context, function: str, event: dict[str, object]) -> dict[str, Any]:

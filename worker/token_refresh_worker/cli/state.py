@@ -22,6 +22,7 @@ from token_refresh_worker.core.schedule import Policy, due_at, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
 from token_refresh_worker.core.versions import published_version_id, staged_version_id
+from token_refresh_worker.oauth.revocation import CLIENT_CODES
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore
@@ -55,6 +56,11 @@ class PastAttempt:
     error: str | None
     version_id: str | None
     """The version that holds the tokens it received."""
+
+    @property
+    def is_of_client(self) -> bool:
+        """Whether it failed since the provider rejected the client."""
+        return self.error in CLIENT_CODES
 
     @property
     def is_fine(self) -> bool:

@@ -14,7 +14,7 @@ from token_refresh_worker.stored.credentials import ClientCredentials
 
 _UNKNOWN_TOKEN: Final = frozenset({"invalid_token", "invalid_grant"})
 """Errors that some providers send for a token that has ended; RFC 7009 section 2.2 has 200 for it."""
-_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
+CLIENT_CODES: Final = frozenset({"invalid_client", "unauthorized_client"})
 
 
 def revocation_request(
@@ -49,7 +49,7 @@ def read_revocation(status: int, body: bytes | None, retry_after: timedelta | No
     code = error if isinstance(error, str) else None
     if 200 <= status < 300 or (status == 400 and code in _UNKNOWN_TOKEN):  # noqa: PLR2004 - RFC 7009 section 2.2
         return Revoked()
-    if code in _CLIENT or status == 401:  # noqa: PLR2004 - RFC 6749 section 5.2
+    if code in CLIENT_CODES or status == 401:  # noqa: PLR2004 - RFC 6749 section 5.2
         return FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen=f"HTTP {status}")
     busy = status in {429, 503}
     kind = FailureKind.BUSY if busy else FailureKind.REQUEST_REJECTED

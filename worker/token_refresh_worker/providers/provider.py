@@ -12,7 +12,7 @@ from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
 from token_refresh_worker.providers.redirect import RedirectFormat
-from token_refresh_worker.providers.variables import EndpointVariable, fill, places
+from token_refresh_worker.providers.variables import EndpointVariable, fill, places, variables_in
 
 NOTICE: Final = timedelta(days=90)
 """How long before a provider's change somebody is told of it."""
@@ -192,8 +192,7 @@ class Provider:
 
     def account(self, fields: Mapping[str, object]) -> dict[str, str | int]:
         """Return whose grant a token document holds, as far as the profile names it and the document has it."""
-        variables = fields.get("providerVariables", fields.get("provider_variables"))
-        known = {**(variables if isinstance(variables, dict) else {}), **fields}
+        known = {**variables_in(fields), **fields}
         names = self.authorization.identity if self.authorization else ()
         return {name: value for name in names if isinstance(value := known.get(name), str | int)}
 
@@ -248,10 +247,8 @@ class Provider:
         # Also where `TOKEN_ENDPOINT` took their place: the deployment's endpoint is complete.
         if not self.variables:
             return self
-        values = fields.get("providerVariables", fields.get("provider_variables"))
-        values = values if isinstance(values, dict) else {}
         token, revocation = (
-            fill(url, self.variables, values, provider=self.name)
+            fill(url, self.variables, variables_in(fields), provider=self.name)
             for url in (self.token_endpoint, self.revocation_endpoint)
         )
         return replace(self, token_endpoint=token, revocation_endpoint=revocation, variables={})

@@ -72,6 +72,12 @@ def read_variable(name: str, value: object) -> EndpointVariable:
     return variable
 
 
+def variables_in(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return the provider's variables that a token document names, in either spelling."""
+    found = fields.get("providerVariables", fields.get("provider_variables"))
+    return dict(found) if isinstance(found, dict) else {}
+
+
 def places(template: str) -> frozenset[str]:
     """Return the names of the variables in `template`."""
     return frozenset(_PLACE.findall(template))

@@ -18,7 +18,7 @@ from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.finding import Finding, failed
 from token_refresh_worker.cli.health import examine, explain_attempt
-from token_refresh_worker.cli.lookups import each_version, read_clock
+from token_refresh_worker.cli.lookups import read_clock
 from token_refresh_worker.cli.replicas import examine_replicas, words_for
 from token_refresh_worker.cli.screen import ago, relative
 from token_refresh_worker.cli.settings import names_provider
@@ -117,6 +117,8 @@ def check_credentials(state: SecretState) -> Finding:
     except SecretStoreError as failure:
         return failed(failure)
     except TokenRefreshError as failure:
+        if state.client_failure is None:  # The function's settings may name a secret that has them.
+            return Finding.unknown("not looked at: the function's settings may name a secret that has them")
         return Finding.broken(failure.facts, "store them, which takes no consent: ", context.command("client"))
     return Finding.healthy(f"found, for client {found.client_id}")
 
@@ -131,8 +133,8 @@ def check_consumer(state: SecretState, reported: str | None) -> Finding:
         return Finding.unknown(f"--consumer-version needs at least {_SHORTEST} characters of a version ID")
     if current.version_id.startswith(reported):
         return Finding.healthy("the consumer has the current version")
-    versions = each_version(state.context)
-    stored_at = next((utc(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)
+    versions = state.context.store().versions()
+    stored_at = next((utc(v.created_at) for v in versions if v.version_id.startswith(reported)), None)
     if stored_at is None:
         return Finding.broken(
             f"this secret has no version {reported}: the consumer reads another secret, or in another region",
@@ -148,11 +150,11 @@ def check_consumer(state: SecretState, reported: str | None) -> Finding:
 def check_published(context: Context, secret_id: str) -> Finding:
     """Look for a refresh token in every version of the published secret: consumers may read them all."""
     store = context.store(secret_id, setting="PUBLISHED_SECRET_ID")
-    entries = list(each_version(context, secret_id))
-    leaks = [entry for entry in entries if _has_refresh_token(store, entry["VersionId"])]
+    entries = store.versions()
+    leaks = [entry for entry in entries if _has_refresh_token(store, entry.version_id)]
     if not leaks:
         return Finding.healthy(f"{secret_id}: no refresh token in its {len(entries)} versions")
-    named = ", ".join(" ".join([entry["VersionId"], *entry.get("VersionStages", ())]) for entry in leaks)
+    named = ", ".join(" ".join([entry.version_id, *sorted(entry.labels)]) for entry in leaks)
     return Finding.broken(
         f"{secret_id} shows consumers a refresh token, in version {named}",
         *("authorize again, so that another grant is in use: ", context.command("authorize")),

@@ -1,9 +1,9 @@
 """Work on many secrets at once, and no faster than an account's quota allows."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from threading import Event, Lock
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from token_refresh.errors import TokenRefreshError
@@ -55,23 +55,32 @@ def paced_tags(client: Any, clock: Clock) -> Iterator[None]:
 
 def in_lanes(names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES) -> Iterator[Ended]:
     """Act on each name, several at once, and yield each as it ends, with its error if it failed."""
-    stopped = Event()
+    left, ended, stopped = iter(names), SimpleQueue[Ended | BaseException](), Event()
 
-    def one(name: str) -> TokenRefreshError | None:
-        try:
-            if not stopped.is_set():
+    def lane() -> None:
+        while not stopped.is_set() and (name := next(left, None)) is not None:
+            try:
                 act(name)
-        except TokenRefreshError as error:
-            return error
-        except BaseException:
-            stopped.set()
-            raise
-        return None
+            except TokenRefreshError as error:
+                ended.put((name, error))
+            except BaseException as error:  # noqa: BLE001 - raised again where the lanes are waited for
+                stopped.set()
+                ended.put(error)
+            else:
+                ended.put((name, None))
 
-    with ThreadPoolExecutor(lanes) as threads:
-        runs = {threads.submit(one, name): name for name in names}
-        try:
-            yield from ((runs[run], run.result()) for run in as_completed(runs))
-        finally:
-            # After Ctrl-C, too: what is under way ends, and nothing new begins.
-            stopped.set()
+    # Daemons, unlike those of a pool: a second Ctrl-C ends the command, whatever is under way.
+    threads = [Thread(target=lane, daemon=True) for _ in range(lanes)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in names:
+            found = ended.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+    finally:
+        # After Ctrl-C, too: what is under way ends, and nothing new begins.
+        stopped.set()
+        for thread in threads:
+            thread.join()

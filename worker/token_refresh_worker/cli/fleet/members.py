@@ -198,27 +198,31 @@ def for_each(
     """Act on each secret, and give those that it worked for, and the exit status; one that fails keeps no other out."""
     done: list[str] = []
     code = 0
-    failed: dict[type[TokenRefreshError], list[str]] = {}
+    failed: dict[tuple[str, int], list[str]] = {}
     with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
         for number, (secret_id, error) in enumerate(in_lanes(names, act, lanes=lanes), 1):
             if error is None:
                 done.append(secret_id)
             else:
                 code = max(code, exit_code_of(error))
-                alike = failed.setdefault(type(error), [])
+                shown = 0 if _is_misspelt(secret_id, error) else SHOWN_ALIKE
+                alike = failed.setdefault((type(error).__name__, shown), [])
                 alike.append(secret_id)
-                # Missing ones are probably misspelt, all of them alike: whoever adds secrets creates none.
-                if not isinstance(error, SecretNotFound) and len(alike) <= SHOWN_ALIKE:
+                if len(alike) <= shown:
                     context.complete(error)
                     show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
             advance(number, len(names))
-    for kind, alike in failed.items():
-        shown = 0 if kind is SecretNotFound else SHOWN_ALIKE
+    for (kind, shown), alike in failed.items():
         if rest := alike[shown:]:
-            what = f"{len(rest)} {'more ' * bool(shown)}failed with {kind.__name__} in {context.region}"
+            what = f"{len(rest)} {'more ' * bool(shown)}failed with {kind} in {context.region}"
             named = ", ".join(rest[:SHOWN_ALIKE]) + (" and others" if len(rest) > SHOWN_ALIKE else "")
             errors().print(text(f"{what}: {named}. Check names, account and region.", "red"))
     return done, code
+
+
+def _is_misspelt(secret_id: str, error: TokenRefreshError) -> bool:
+    """Whether this very name is not there: then others are probably wrong, too."""
+    return isinstance(error, SecretNotFound) and error.secret_id == secret_id and not error.is_deleted
 
 
 def _say(done: Sequence[str], names: Sequence[str], what: str, code: int) -> int:

@@ -11,25 +11,9 @@ from typing import Final
 
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.adapters.json_document import (
-    DocumentRefused,
-    addresses_of,
-    check_host,
-    fetch,
-    read_challenge,
-    read_json,
-)
+from token_refresh_worker.adapters import json_document
 from token_refresh_worker.cli.failures import CommandFailed
-from token_refresh_worker.cli.providers.metadata import (
-    AnotherResource,
-    Issuer,
-    Resource,
-    checked_url,
-    issuer_places,
-    read_issuer,
-    read_resource,
-    resource_places,
-)
+from token_refresh_worker.cli.providers import metadata
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.loader import own_profiles
 from token_refresh_worker.providers.schema import NAME, read_provider
@@ -70,7 +54,7 @@ def write_profile(url: str, folder: Path | None, name: str | None, trusted: Sequ
     search = _Search(url=url, trusted=trusted, command=command)
     try:
         text = search.profile()
-    except DocumentRefused as refused:
+    except json_document.DocumentRefused as refused:
         raise CommandFailed(f"{url} gives no profile, and {_NOTHING}", why=str(refused)) from None
     try:
         read_provider(name, TomlTable(tomllib.loads(text), path.name))
@@ -101,36 +85,38 @@ class _Search:
         resource = self._resource()
         issuer_url = (resource and resource.issuer) or self.url
         self._check({"authorization server": issuer_url})
-        for place, document in self._documents(issuer_places(issuer_url)):
-            issuer = read_issuer(document, issuer_url)
+        for place, document in self._documents(metadata.issuer_places(issuer_url)):
+            issuer = metadata.read_issuer(document, issuer_url)
             if resource is not None and issuer.pkce is not True:
-                raise DocumentRefused("code_challenge_methods_supported lacks S256, which MCP wants of an issuer")
+                raise json_document.DocumentRefused(
+                    "code_challenge_methods_supported lacks S256, which MCP wants of an issuer"
+                )
             self._check(issuer.endpoints)
             return profile_text(issuer, resource, title=host_of(self.url), source=place, today=datetime.now(UTC).date())
-        raise DocumentRefused("; ".join(f"{place}: {why}" for place, why in self.missing.items()))
+        raise json_document.DocumentRefused("; ".join(f"{place}: {why}" for place, why in self.missing.items()))
 
-    def _resource(self) -> Resource | None:
-        specific, *_ = places = resource_places(self.url)
+    def _resource(self) -> metadata.Resource | None:
+        specific, *_ = places = metadata.resource_places(self.url)
         for place, document in self._documents(places):
             try:
-                return read_resource(document, self.url, place)
-            except AnotherResource as refused:
+                return metadata.read_resource(document, self.url, place)
+            except metadata.AnotherResource as refused:
                 if place == specific:
                     raise
                 self.missing[place] = str(refused)  # A host's root may be another API's.
         # The other way of RFC 9728, which MCP's specification allows for, too.
-        named = fetch(self.url, read_challenge, named=True)
+        named = json_document.fetch(self.url, json_document.read_challenge, named=True)
         if named is None:
             return None
-        url = checked_url({"resource_metadata": named}, "resource_metadata")
+        url = metadata.checked_url({"resource_metadata": named}, "resource_metadata")
         self._check({"resource_metadata": url})
         for place, document in self._documents([url]):
-            return read_resource(document, self.url, place)
+            return metadata.read_resource(document, self.url, place)
         return None
 
     def _documents(self, places: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
         for place in places:
-            found = fetch(place, read_json, named=self._names(place))
+            found = json_document.fetch(place, json_document.read_json, named=self._names(place))
             if isinstance(found, str):
                 self.missing[place] = found
             else:
@@ -144,7 +130,7 @@ class _Search:
         others: dict[str, str] = {}
         for key, url in urls.items():
             host = host_of(url)
-            check_host(host, named=self._names(url), addresses=addresses_of(host))
+            json_document.check_host(host, named=self._names(url), addresses=json_document.addresses_of(host))
             if not self._names(url):
                 others.setdefault(host, key)
         if not others:
@@ -160,7 +146,9 @@ class _Search:
         )
 
 
-def profile_text(issuer: Issuer, resource: Resource | None, *, title: str, source: str, today: date) -> str:
+def profile_text(
+    issuer: metadata.Issuer, resource: metadata.Resource | None, *, title: str, source: str, today: date
+) -> str:
     """Write the profile of an issuer, for the API if there is one; what nobody knows is assumed to be strict."""
     (method, *others), revocation = issuer.methods, issuer.endpoints.get("revocation_endpoint")
     scopes = list(dict.fromkeys([*(resource.scopes if resource else ()), *issuer.scopes]))

@@ -30,32 +30,18 @@ _STATES: Final = {
     "ReauthorizationRequired": State.REAUTHORIZE,
     "RefreshOutcomeUnknown": State.HELD,
     "SecretEmpty": State.EMPTY,
-    "ConfigurationError": State.ERROR,
-    "InternalError": State.ERROR,
-    "InvalidSecretDocument": State.ERROR,
-    "InvalidTokenResponse": State.ERROR,
-    "ResponseKept": State.ERROR,
-    "KeptTokensUnreadable": State.ERROR,
-    "SecretAccessDenied": State.ERROR,
-    "SecretNotFound": State.ERROR,
-    "TokenRequestRejected": State.ERROR,
-    "ClientRejected": State.ERROR,
+    **dict.fromkeys(("ConfigurationError", "InternalError", "InvalidSecretDocument"), State.ERROR),
+    **dict.fromkeys(("ResponseKept", "KeptTokensUnreadable", "SecretAccessDenied", "SecretNotFound"), State.ERROR),
+    **dict.fromkeys(("InvalidTokenResponse", "TokenRequestRejected", "ClientRejected"), State.ERROR),
 }
 """What a retry alone does not end. Other failures leave the state as it is: the secret becomes due, then overdue."""
 
 STORE_ERRORS: Final = frozenset({"SecretStoreUnavailable", "TokensKept", "TokensNotStored"})
 """Secrets Manager refused to read or write the secret."""
-_PROVIDER_ERRORS: Final = frozenset(
-    {
-        "ClientRejected",
-        "InvalidTokenResponse",
-        "ReauthorizationRequired",
-        "RefreshOutcomeUnknown",
-        "ResponseKept",
-        UNAVAILABLE,
-        "TokenRequestRejected",
-    }
-)
+_PROVIDER_ERRORS: Final = {
+    *("ClientRejected", "InvalidTokenResponse", "ReauthorizationRequired", "RefreshOutcomeUnknown", "ResponseKept"),
+    *(UNAVAILABLE, "TokenRequestRejected"),
+}
 """Failures of a request. After any other failure the provider had given new tokens."""
 _URGENT: Final = frozenset({UNAVAILABLE, "RefreshOutcomeUnknown"})
 _LOOKED: Final = frozenset({OutcomeName.WOULD_REFRESH, OutcomeName.WOULD_RECOVER})

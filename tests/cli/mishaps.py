@@ -1,0 +1,402 @@
+"""States that no page lists: how each comes about, what `status` and `doctor` say, and what leads out of it."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from cli.desk import CLIENT, PUBLISHED, REDIRECT_URI, REGION, SECRET, Desk, Run
+from cli.scene import Ended
+from stored.worlds import load, open_testbed
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
+
+_ELSEWHERE: Final = "us-east-1"
+_STACK: Final = f"arn:aws:cloudformation:{REGION}:123456789012:stack/worker/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """One state."""
+
+    arises: Callable[[Desk], object]
+    says: str
+    """What both commands say of it, and what is true."""
+    status: int = 2
+    doctor: int = 1
+    repairs: tuple[str, ...] = ()
+    """The printed commands that lead out, in order; `allow` is an administrator's, and `wait` takes no command."""
+    services: str = "read"
+    """Whether services `read` a token meanwhile that the API accepts, are `rejected` by it, or `fail` to read one."""
+    twice: bool = False
+    """Whether a second operator does everything, too."""
+    single_use: bool = False
+    options: str = ""
+    """How the operator looks, where that is the state."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def _spaced_client(field: str) -> Callable[[Desk], None]:
+    def arise(desk: Desk) -> None:
+        desk.edit(**{field: f"{desk.document[field]}\n"})
+        desk.pass_time(hours=16)
+
+    return arise
+
+
+def _spaced_file(desk: Desk) -> None:
+    """The operator's file has the newline, too: it is refused by name, and nothing is stored."""
+    _spaced_client("clientSecret")(desk)
+    spoilt = desk.folder / "spoilt.json"
+    spoilt.write_text(json.dumps(json.loads(desk.file.read_text()) | {"clientSecret": "made-up\n"}))
+    spoilt.chmod(0o600)
+    before = desk.document
+    refused = desk.run(f"client {SECRET} --client-file {spoilt}")
+    assert (2, before) == (refused.code, desk.document)
+    assert "spoilt.json: clientSecret begins or ends with white space" in refused.screen
+
+
+def _another_client(desk: Desk) -> None:
+    desk.edit(clientId="another")
+    assert 2 == desk.run("refresh --force").code
+
+
+def _denied(desk: Desk) -> None:
+    desk.put("[]")
+    desk.denied = {"PutSecretValue"}
+
+
+def _dies(desk: Desk) -> None:
+    desk.provider.revoke(desk.document["refreshToken"])
+    assert 2 == desk.run("refresh --force --yes").code
+
+
+def _dead_and_denied(desk: Desk) -> None:
+    _dies(desk)
+    desk.denied = {"PutSecretValue"}
+
+
+def _reads_only(desk: Desk) -> None:
+    """Who may not write finds that out before a consent: nothing is exchanged, and the grant lives on."""
+    desk.denied = {"PutSecretValue"}
+    asked, before = len(desk.provider.requests()), desk.document
+    refused = desk.run(f"authorize {SECRET}")
+    assert (2, asked, before) == (refused.code, len(desk.provider.requests()), desk.document)
+    assert f"secretsmanager:PutSecretValue on secret {SECRET} in {REGION} was denied" in refused.screen
+    desk.denied = set()
+
+
+def _fewer_scopes(desk: Desk) -> None:
+    desk.authorized(scope="read com.intuit.quickbooks.accounting")
+    desk.done("refresh --force --yes")
+
+
+def _another_account(desk: Desk) -> None:
+    """A consent for another company is not stored unless somebody says so."""
+    desk.environment |= {"PROVIDER": "quickbooks", "REDIRECT_URI": REDIRECT_URI}
+    desk.authorized(realmId="1")
+    _dies(desk)
+    before = desk.document
+    desk.provider.choose("2")
+    refused = desk.run(f"authorize {SECRET}")
+    assert (2, before) == (refused.code, desk.document)
+    assert f"token-refresh authorize {SECRET} --another-account" in refused.screen, refused.screen
+    desk.provider.choose("1")
+
+
+def _copied(desk: Desk) -> None:
+    """Another region has a copy of the secret, which was refreshed there; then it is this one's turn."""
+    there: Any = desk.store.client(region_name=_ELSEWHERE)
+    tokens = {name: value for name, value in desk.document.items() if name != "tokenRefresh"}
+    there.create_secret(Name=SECRET, SecretString=json.dumps(tokens))
+    there.create_secret(Name=PUBLISHED)
+    assert "refreshed" in desk.done(f"refresh --force --yes --region {_ELSEWHERE}").out
+    ended = desk.run("refresh --force --yes")
+    assert 2 == ended.code, ended.screen
+
+
+def _renamed(desk: Desk) -> None:
+    """The stack was deployed anew under another name: nothing runs, and the tag leads to no function."""
+    desk.client.tag_resource(SecretId=SECRET, Tags=[{"Key": "token-refresh:function", "Value": "old-name"}])
+    desk.pass_time(hours=17)
+
+
+def _of_another_stage(desk: Desk) -> None:
+    desk.aws.function["Environment"] = {"Variables": {"TOKEN_SECRET_ID": "shop/staging/upwork"}}
+    desk.aws.function_tags = {STACK_TAG: _STACK, LOGICAL_ID_TAG: Made.FUNCTION}
+
+
+def _double_encoded(desk: Desk) -> None:
+    desk.put(json.dumps(json.dumps(desk.document)))
+    desk.client.delete_secret(SecretId=PUBLISHED)
+
+
+def _overwritten(value: str, *, hours: float = 0) -> Callable[[Desk], None]:
+    def arise(desk: Desk) -> None:
+        desk.put(value, PUBLISHED)
+        desk.pass_time(hours=hours)
+
+    return arise
+
+
+def _unknown(desk: Desk) -> None:
+    """The response to a refresh was lost, and two operators send the token again: that ends a single-use grant."""
+    desk.provider.fail_next("after")
+    assert 1 == desk.run("refresh --force --yes").code
+
+
+def _unknown_resent(desk: Desk) -> None:
+    _unknown(desk)
+    claim = desk.run("status").out.split("--resend ")[1].split()[0]
+    codes = [desk.run(f"refresh {SECRET} --resend {claim}").code for _ in range(2)]
+    assert 2 == codes[0]
+
+
+def _never_arrived_resent(desk: Desk) -> None:
+    """The request never arrived: the first resend brings tokens, and the second finds nothing to do."""
+    desk.provider.fail_next("before")
+    assert 1 == desk.run("refresh --force --yes").code
+    claim = desk.run("status").out.split("--resend ")[1].split()[0]
+    for _ in range(2):
+        desk.done(f"refresh {SECRET} --resend {claim}")
+
+
+def _paused_and_authorized(desk: Desk) -> None:
+    _dies(desk)
+    desk.done("pause --for 1h --why maintenance")
+    desk.done(f"authorize {SECRET}")
+
+
+def _in_seconds(desk: Desk) -> None:
+    desk.edit(expiresAt=desk.document["expiresAt"] // 1000)
+
+
+def _made_again(desk: Desk) -> None:
+    desk.client.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+    desk.client.create_secret(Name=SECRET)
+
+
+def _denied_for_hours(desk: Desk) -> None:
+    """Each run fails before its claim, until somebody allows the action that it names."""
+    desk.denied = {"PutSecretValue"}
+    desk.pass_time(hours=17)
+    assert 2 == desk.run("refresh").code
+    desk.denied = set()
+
+
+def _in_a_client_secret(breaks: Callable[[Desk], object]) -> Callable[[Desk], None]:
+    def arise(desk: Desk) -> None:
+        desk.client.create_secret(Name=CLIENT, SecretString=desk.file.read_text())
+        desk.environment["CLIENT_SECRET_ID"] = CLIENT
+        breaks(desk)
+
+    return arise
+
+
+def _deleted(name: str) -> Callable[[Desk], None]:
+    return lambda desk: desk.client.delete_secret(SecretId=name)
+
+
+def _refreshed_beside(desk: Desk) -> None:
+    """A second refresher stores what it received."""
+    times = {name: desk.document[name] for name in ("expiresAt", "issuedAt")}
+    desk.authorized(**times)
+
+
+_NEWLINE: Final = "begins or ends with white space"
+_OVER: Final = "was overwritten at 20"
+
+STATES: Final[dict[str, State]] = {
+    "1 the client secret ends in a newline": State(
+        arises=_spaced_client("clientSecret"), says=f"clientSecret {_NEWLINE}", repairs=("client",)
+    ),
+    "2 so does the file with it": State(arises=_spaced_file, says=f"clientSecret {_NEWLINE}", repairs=("client",)),
+    "3 the client ID was edited": State(
+        arises=_another_client, says="not redeemed (invalid_client)", repairs=("client",), status=1
+    ),
+    "3 the client ID ends in a newline": State(
+        arises=_spaced_client("clientId"), says=f"clientId {_NEWLINE}", repairs=("client",)
+    ),
+    "4 a list, and two operators restore": State(
+        arises=lambda desk: desk.put("[]"), says="the secret's value is a JSON array", repairs=("restore",), twice=True
+    ),
+    "5 a list, and the operator may not write": State(
+        arises=_denied, says="the secret's value is a JSON array", repairs=("allow", "restore")
+    ),
+    "6 a dead grant, and the operator may not write": State(
+        arises=_dead_and_denied,
+        says="rejected the refresh token",
+        repairs=("allow", "authorize"),
+        services="rejected",
+    ),
+    "7 healthy, and an operator who may only read authorizes": State(
+        arises=_reads_only, says="HEALTHY", status=0, doctor=0
+    ),
+    "8 a refresh brought fewer scopes": State(
+        arises=_fewer_scopes, says="without 1 of the grant's scopes", status=1, doctor=0, repairs=("authorize",)
+    ),
+    "9 somebody of another account consents": State(
+        arises=_another_account,
+        says="rejected the refresh token",
+        repairs=("authorize",),
+        services="rejected",
+        single_use=True,
+    ),
+    "10 a copy of the secret was refreshed elsewhere": State(
+        arises=_copied,
+        says="rejected the refresh token",
+        repairs=("authorize",),
+        services="rejected",
+        single_use=True,
+    ),
+    "11 the wrong region": State(
+        arises=lambda _: None,
+        says=f"not exist in {_ELSEWHERE}, and exists in {REGION}",
+        status=3,
+        options=f"--region {_ELSEWHERE}",
+    ),
+    "11 the wrong profile": State(arises=lambda _: None, says="profile", status=3, options="--profile nobody"),
+    "11 the wrong name": State(
+        arises=lambda _: None, says="secret shop/prod/upwrok", status=3, options="--secret-id shop/prod/upwrok"
+    ),
+    "12 no network": State(
+        arises=lambda _: None,
+        says="got no response",
+        status=3,
+        variables={"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"},
+    ),
+    "13 the stack was renamed": State(arises=_renamed, says="overdue", status=1, doctor=0, repairs=("refresh",)),
+    "14 double-encoded, and the copy marked for deletion": State(
+        arises=_double_encoded,
+        says="the secret's value is a JSON string",
+        repairs=("restore", "restore-secret"),
+        services="fail",
+    ),
+    "15 the copy overwritten with a list": State(
+        arises=_overwritten("[]"), says=_OVER, repairs=("refresh",), services="fail"
+    ),
+    "16 the same five hours later": State(
+        arises=_overwritten("[]", hours=5), says=_OVER, repairs=("refresh",), services="fail"
+    ),
+    "17 the function of another stage": State(
+        arises=_of_another_stage, says="shop/staging/upwork", status=3, options="--function worker"
+    ),
+    "18 a lost response": State(
+        arises=_unknown,
+        says="its result is unknown",
+        status=1,
+        doctor=0,
+        repairs=("wait", "authorize"),
+        single_use=True,
+        services="rejected",
+    ),
+    "18 a lost response, sent again by two operators": State(
+        arises=_unknown_resent,
+        says="rejected the refresh token",
+        repairs=("authorize",),
+        single_use=True,
+        services="rejected",
+    ),
+    "18 a lost request, sent again by two operators": State(
+        arises=_never_arrived_resent, says="HEALTHY", status=0, doctor=0, single_use=True
+    ),
+    "19 one pauses, and another authorizes": State(
+        arises=_paused_and_authorized, says="paused the refreshes until", status=1, doctor=0, repairs=("resume",)
+    ),
+    "21 the expiry in seconds": State(arises=_in_seconds, says="expiresAt", repairs=("restore",)),
+    "22 deleted for good and made again": State(arises=_made_again, says="has no value yet", repairs=("authorize",)),
+    "each run fails before its claim": State(
+        arises=_denied_for_hours, says="is overdue", status=1, doctor=0, repairs=("refresh",)
+    ),
+    "the client secret is deleted": State(
+        arises=_in_a_client_secret(_deleted(CLIENT)), says="marked for deletion", repairs=("restore-secret",)
+    ),
+    "the client secret is overwritten": State(
+        arises=_in_a_client_secret(lambda desk: desk.put("garbage", CLIENT)),
+        says="(CLIENT_SECRET_ID)",
+        repairs=("client",),
+    ),
+    "the published secret is deleted": State(
+        arises=_deleted(PUBLISHED),
+        says=f"secret {PUBLISHED} in {REGION} is marked for deletion",
+        repairs=("restore-secret",),
+        services="fail",
+    ),
+    "the token secret is deleted": State(
+        arises=_deleted(SECRET), says="marked for deletion", repairs=("restore-secret",)
+    ),
+    "a second refresher": State(
+        arises=_refreshed_beside, says="stored by something else", status=1, doctor=0, repairs=("authorize",)
+    ),
+}
+
+
+RELEASES: Final = {
+    f"20 an upgrade from {file.stem}, {world['state']}": world
+    for file in sorted((Path(__file__).parents[1] / "stored" / "releases").glob("*.json"))
+    for world in json.loads(file.read_text())["worlds"]
+    if world["provider"] == "single use"
+    and world["state"] in {"refreshed", "due", "died with its tokens"}
+    and world["store"] == "versions"
+}
+"""What each release left behind at a single-use provider."""
+
+
+def upgrade(world: dict[str, Any], run: Run, home: Path) -> tuple[str, ...]:
+    """Look at what a release left behind, with today's commands, and refresh.
+
+    Raises:
+        AssertionError: Something that was said is not true, or does not help.
+    """
+    with open_testbed(world) as testbed:
+        load(world, testbed)
+        environment = testbed.environment | {"HOME": str(home), "COLUMNS": "500", "PATH": os.environ["PATH"]}
+
+        def ended(line: str) -> Ended:
+            return run(line.split(), environment, "")
+
+        status, doctor, history = ended("status"), ended("doctor"), ended("history")
+        interrupted = world["state"] == "died with its tokens"
+        says = "makes the tokens current" if interrupted else "HEALTHY"
+        assert (int(interrupted), True) == (status.code, says in status.screen), status.screen
+        assert (0, False) == (doctor.code, "FAILED" in doctor.screen), doctor.screen
+        assert "unknown" not in f"{status.screen} {history.screen}"
+        assert 1 == history.screen.count("stored by an operator"), history.screen  # The first, which no run stored.
+        assert 0 == ended("refresh").code
+        assert 0 == ended("status").code
+        assert testbed.alive
+        assert testbed.up_to_date
+        return (f"{status.code}: {says}", str(doctor.code), "refresh" if interrupted else "-", "read")
+
+
+def walk(state: State, desk: Desk) -> tuple[str, ...]:
+    """Bring a state about, look at it, and follow what is printed until all is well; give the row of the table.
+
+    Raises:
+        AssertionError: Something that was said is not true, or does not help.
+    """
+    state.arises(desk)
+    status = desk.run(f"status {state.options}", variables=state.variables)
+    doctor = desk.run(f"doctor {state.options}", variables=state.variables)
+    services = _services(desk)
+    assert (state.status, True) == (status.code, state.says in status.screen), status.screen
+    assert state.doctor == doctor.code, doctor.screen
+    assert state.says in doctor.screen or state.says == "HEALTHY", doctor.screen
+    assert state.services == services
+
+    followed = desk.heal(twice=state.twice)
+    assert state.repairs == tuple(followed), followed
+    desk.run("refresh")  # On schedule; it publishes what an operator stored.
+    desk.assert_well()
+    return (f"{status.code}: {state.says}", str(doctor.code), ", ".join(followed) or "-", services)
+
+
+def _services(desk: Desk) -> str:
+    try:
+        return "read" if desk.provider.api_status(desk.read()) == httpx.codes.OK else "rejected"
+    except TokenRefreshError:
+        return "fail"
