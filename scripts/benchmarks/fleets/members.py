@@ -122,21 +122,22 @@ def failing_table(secrets: int, seed: int) -> Iterator[Result]:
     alone = [TableFault(begins=begins, ends=ends, share=share)]
     world.table.faults = alone if how == "each for itself" else [*bursts(begins, ends, share, world.chance)]
     world.run(BEGINS_MINUTE + 60 + 10)
-    yield from _table_blamed(f"{share:.0%} of the table's writes fail, {how}", world, SHARES[share])
+    story = f"{share:.0%} of the table's writes fail, {how}"
+    yield Result(story=story, what="breakers, min", figure=world.tally.breakers.total(), limit=0)
+    yield from _kept_through(story, world, SHARES[share])
 
 
 def failing_minutes(secrets: int, seed: int) -> Iterator[Result]:
-    """In a third of the minutes every write of the table fails: what still expires then is said, and no goal."""
+    """In a third of the minutes every write of the table fails: who is silent has an open breaker."""
     world = World(shared(secrets), due=spread, seed=seed)
     world.table.faults = [*whole_minutes(*world.span(BEGINS_MINUTE, 30), 1 / 3, world.chance)]
     world.run(BEGINS_MINUTE + 30 + 10)
-    yield from _table_blamed("a third of the minutes without the table", world, 1)
+    yield from _kept_through("a third of the minutes without the table", world, 0.05)
 
 
-def _table_blamed(story: str, world: World, share: float) -> Iterator[Result]:
+def _kept_through(story: str, world: World, share: float) -> Iterator[Result]:
     expired = len(world.tally.expired) / len(world.of)
     yield Result(story=story, what="expired, share", figure=expired, limit=share)
-    yield Result(story=story, what="breakers, min", figure=world.tally.breakers.total(), limit=0)
     world.drain()
     yield Result(story=story, what="redeemed, not stored nor kept", figure=len(world.dead()), limit=0)
     yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
@@ -192,7 +193,8 @@ def gateway(secrets: int, seed: int) -> Iterator[Result]:
     world.run(120)
     story = f"one request in five: {'plain 503' if plain else 'no connection'}, single use"
     share = len(world.tally.expired) / max(1, world.tally.refreshed)
-    yield Result(story=story, what="expired, share of the refreshes", figure=share, limit=0.01)
+    # Of three tries before the token expires, 0.8 % meet the gateway each time.
+    yield Result(story=story, what="expired, share of the refreshes", figure=share, limit=0.015)
     yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
