@@ -150,7 +150,8 @@ class Desk:
         for server in (self.store, self.table, self.aws):
             self._cleanup.enter_context(server)
         self.table.create_table(TABLE, key="secret_arn")
-        self.store.authorize = lambda call: "no" if call.operation in self.denied else None
+        for service in (self.store, self.table):
+            service.authorize = lambda call: "no" if call.operation in self.denied else None
         client_id, client_secret = self.provider.client()
         self.file = written(self.folder, {"clientId": client_id, "clientSecret": client_secret})
         self.environment = {

@@ -27,7 +27,7 @@ def test_a_state_that_no_page_lists(  # noqa: PLR0917 - fixtures
         walk(state, desk)
 
 
-@pytest.mark.parametrize("name", RELEASES)
+@pytest.mark.parametrize("name", [name for name in RELEASES if name.endswith("due")])
 def test_an_upgrade(cli: Cli, tmp_path: Path, name: str) -> None:
     """What an older release left behind is called healthy, or interrupted, and no run or operator is made up."""
     upgrade(RELEASES[name], in_this_process(cli), tmp_path)

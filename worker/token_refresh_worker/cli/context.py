@@ -70,11 +70,13 @@ class Context:
 
     environment: Mapping[str, str]
     function: str | None = None
+    """The deployed function, if it was named."""
     given: Mapping[str, str] = field(default_factory=dict)
     """The variables that options set."""
     repeated: tuple[tuple[str, str], ...] = ()
     """Options with their values, such as `--profile`, that a printed command has to repeat."""
     name: str = "status"
+    """The command."""
     deployment: Deployment = Deployment()
     any_lifetime: bool = False
     """Whether tokens that live too short for the claim store are accepted, so that their claims can be moved."""
