@@ -92,6 +92,7 @@ def interrupt(name: str, write: int, number: signal.Signals, desk: Desk) -> tupl
     if name.startswith("claims move"):
         desk.done(command.line)  # As `claims move --help` says.
     command.completed(desk)
+    desk.pass_time(minutes=25)  # What is under way is called well; by then its claim has ended.
     followed = desk.heal()
     assert command.loses or "authorize" not in followed, followed
     assert len(followed) <= 3, followed
