@@ -14,7 +14,7 @@ from benchmarks import fleet, reader, reader_live, reader_price, reader_speed, w
 from benchmarks.fleets.goals import Result
 
 ROOT = Path(__file__).parents[2]
-BENCHMARKS = re.findall(r"^#   (\w+) ", (ROOT / "scripts" / "bench").read_text(), re.MULTILINE)
+BENCHMARKS = re.findall(r"^#   scripts/bench (\w+) ", (ROOT / "scripts" / "bench").read_text(), re.MULTILINE)
 PRICES = {"SecretReader, 5 % cold starts": {"calls": 50_000, "usd": 0.25}}
 DAY = {"expired_tokens_served": 0, "failed_reads": 0, "calls": 36}
 
