@@ -18,11 +18,8 @@ import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core;
 from token_refresh.aws.clients import CLIENTS, ClientLimits, MakeClient
 from token_refresh.aws.request import TOKEN_SECRET_SETTING
 from token_refresh_worker.adapters.calls import OVERRUN_SECONDS, RUN_LIMITS
-from token_refresh_worker.adapters.client_assertion import MakeAssertion, sign_with_key, state_role
-from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.provider import Provider
@@ -37,6 +34,8 @@ from token_refresh_worker.run.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
+    from token_refresh_worker.adapters.client_assertion import MakeAssertion
+    from token_refresh_worker.adapters.table_claims import TableClaims
     from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
     from token_refresh_worker.oauth.request import TokenRequest
     from token_refresh_worker.oauth.response import FailedRequest
@@ -118,15 +117,20 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself."""
     if settings.claim_table is None:
         return VersionClaims(store)
+    # Imported here, as below: few deployments have a table.
+    from token_refresh_worker.adapters.table_claims import TableClaims  # noqa: PLC0415
+
     # Asked at each call: the complete ARN is known once the secret was read.
     return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
 
 
 def open_keeper(settings: Settings, claims: ClaimStore, deadline: Deadline, client: MakeClient) -> TokenKeeper | None:
     """Open what keeps tokens that Secrets Manager refuses; None without a claim table or `KEPT_TOKENS_KEY_ID`."""
-    if settings.kept_tokens_key_id is None or not isinstance(claims, TableClaims):
+    if settings.kept_tokens_key_id is None or settings.claim_table is None:
         return None
-    return TableKeeper(claims, settings.kept_tokens_key_id, client, deadline)
+    from token_refresh_worker.adapters.kept_tokens import TableKeeper  # noqa: PLC0415 - see `open_claims`
+
+    return TableKeeper(cast("TableClaims", claims), settings.kept_tokens_key_id, client, deadline)
 
 
 def open_secret(
@@ -145,6 +149,7 @@ def deadline_in(time_left_seconds: float) -> Deadline:
 def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> "HttpTokenEndpoint":
     """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
     # Imported here: most runs find nothing due, and httpx takes a tenth of their cold start (`scripts/bench worker`).
+    from token_refresh_worker.adapters.client_assertion import sign_with_key, state_role  # noqa: PLC0415
     from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
 
     make_assertion: MakeAssertion | None = partial(sign_with_key, client_key_id, client) if client_key_id else None
