@@ -28,6 +28,7 @@ from testbed.process import Child
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
+from token_refresh_worker.core.versions import published_version_id
 
 SECRET: Final = "shop/prod/upwork"
 PUBLISHED: Final = "shop/prod/upwork-published"
@@ -253,7 +254,11 @@ class Desk:
             words, stdin = [*words, "--paste", "--no-browser", "--yes", f"--client-file={self.file}"], ""
         elif words[0] == "client":
             words += [] if "--client-file" in line else [f"--client-file={self.file}"]
-        return self._run(words, self.environment | dict(variables or {}), stdin, begun)
+        ended = self._run(words, self.environment | dict(variables or {}), stdin, begun)
+        for printed in printed_lines(ended):
+            if not printed.startswith(("aws configure", "aws sts")):
+                assert re.search(r" shop/\S+ .*--region \S", f"{printed} "), f"{printed} names no secret, or no region"
+        return ended
 
     def _run_aws(self, words: list[str]) -> Ended:
         """Do what a line for the AWS CLI does, which isn't installed here."""
@@ -279,7 +284,6 @@ class Desk:
             return
         words = shlex.split(line)
         name, before = (words[1] if words[0] != "aws" else words[2]), len(self.provider.requests())
-        assert REGION in words, f"{line} names no region"
         followed = self.run(line)
         for action in re.findall(r"secretsmanager:(\w+) .*was denied", followed.screen):
             assert len(self.provider.requests()) == before, "a grant was risked that nobody may store"
@@ -305,21 +309,34 @@ class Desk:
         return followed
 
     def assert_well(self) -> None:
-        """Check that all is well: both commands say so, and a service reads the token, which the API accepts."""
+        """Check that all is well after the next run: both commands say so, and a service reads what the API accepts."""
+        self.pass_time(minutes=10)  # A young copy is left alone.
+        self.run("refresh")
         status, doctor = self.run("status"), self.run("doctor")
         assert (0, True) == (status.code, "HEALTHY" in status.out), status.screen
         assert (0, False) == (doctor.code, "FAILED" in doctor.out), doctor.screen
         assert self.document["accessToken"] == self.read(), "services read another token than the current one"
+        assert self.published_follows, "no run published the current version"
         assert 200 == self.provider.api_status(self.read()), "the API rejects the token that services read"
         assert self.provider.accepts(self.document["refreshToken"]), "the grant is dead"
+
+    @property
+    def published_follows(self) -> bool:
+        """Whether the published copy is of the current version."""
+        current, published = (self.client.get_secret_value(SecretId=name)["VersionId"] for name in (SECRET, PUBLISHED))
+        return bool(published == published_version_id(current))
 
     def read(self) -> str:
         """Read the published token as a service does."""
         return TokenReader(PUBLISHED, client=self.client, background=False).get()
 
 
-def repairs(ended: Ended) -> list[str]:
-    """Give the lines that a message prints and that change something; each stands on a line for itself."""
+def printed_lines(ended: Ended) -> list[str]:
+    """Give the commands that a message prints; each stands on a line for itself."""
     lines = [line.strip() for line in f"{ended.out}\n{ended.err}".splitlines()]
-    printed = [line for line in lines if line.startswith(("token-refresh ", "aws "))]
-    return [line for line in printed if shlex.split(line)[1] not in _LOOKS]
+    return [line for line in lines if line.startswith(("token-refresh ", "aws "))]
+
+
+def repairs(ended: Ended) -> list[str]:
+    """Give those that change something."""
+    return [line for line in printed_lines(ended) if shlex.split(line)[1] not in _LOOKS]

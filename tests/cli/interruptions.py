@@ -96,6 +96,5 @@ def interrupt(name: str, write: int, number: signal.Signals, desk: Desk) -> tupl
     followed = desk.heal()
     assert command.loses or "authorize" not in followed, followed
     assert len(followed) <= 3, followed
-    desk.run("refresh")
     desk.assert_well()
     return (second, str(after.code), str(status.code), str(doctor.code), ", ".join(followed) or "-")

@@ -143,6 +143,12 @@ def _overwritten(value: str, *, hours: float = 0) -> Callable[[Desk], None]:
     return arise
 
 
+def _overwritten_with_expired(desk: Desk) -> None:
+    """The API would still take the token: it is the reader that has to refuse it."""
+    copy = json.loads(desk.client.get_secret_value(SecretId=PUBLISHED)["SecretString"])
+    desk.put({**copy, "expiresAt": copy["expiresAt"] - 2 * 86_400_000}, PUBLISHED)
+
+
 def _unknown(desk: Desk) -> None:
     """The response to a refresh was lost, and two operators send the token again: that ends a single-use grant."""
     desk.provider.fail_next("after")
@@ -279,6 +285,9 @@ STATES: Final[dict[str, State]] = {
     "15 the copy overwritten with a list": State(
         arises=_overwritten("[]"), says=_OVER, repairs=("refresh",), services="fail"
     ),
+    "15 the copy overwritten with an expired token": State(
+        arises=_overwritten_with_expired, says="services can't use it", repairs=("refresh",), services="fail"
+    ),
     "16 the same five hours later": State(
         arises=_overwritten("[]", hours=5), says=_OVER, repairs=("refresh",), services="fail"
     ),
@@ -390,7 +399,6 @@ def walk(state: State, desk: Desk) -> tuple[str, ...]:
 
     followed = desk.heal(twice=state.twice)
     assert state.repairs == tuple(followed), followed
-    desk.run("refresh")  # On schedule; it publishes what an operator stored.
     desk.assert_well()
     return (f"{status.code}: {state.says}", str(doctor.code), ", ".join(followed) or "-", services)
 
