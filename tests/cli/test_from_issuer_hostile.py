@@ -1,6 +1,7 @@
 """Metadata that somebody wrote to hurt: each document is refused with the reason, and nothing is written."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -153,12 +154,12 @@ def test_a_document_that_is_none(cli: Cli, site: Documents, folder: Path, served
 
 def test_a_server_that_never_ends(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is silent costs the time limit, and no more."""
-    monkeypatch.setattr(json_document, "TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(json_document, "TIMEOUT_SECONDS", 0.5)
     count_from_sending(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         said = refusal(cli, folder, f"http://127.0.0.1:{silent.getsockname()[1]}")
 
-    assert "can't be read (ReadTimeout)" in said
+    assert re.search(r"can't be read \((Read|Write)Timeout\)", said)  # On a busy machine the limit ends earlier.
 
 
 def test_a_host_that_nobody_knows(cli: Cli, folder: Path) -> None:
