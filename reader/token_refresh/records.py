@@ -28,7 +28,7 @@ def positional_record(cls: type[_T]) -> type[_T]:
 
 
 def _equal_by_value(cls: type[_T]) -> type[_T]:
-    """Compare and hash by the fields that `field` doesn't except, as a dataclass does."""
+    """Compare and hash by value, without the fields that `field` leaves out, as a dataclass does."""
     compared = _getter(each.name for each in fields(cls) if each.compare)  # type: ignore[arg-type] # a dataclass
     wanted = (each for each in fields(cls) if (each.compare if each.hash is None else each.hash))  # type: ignore[arg-type] # likewise
     hashed = _getter(each.name for each in wanted)

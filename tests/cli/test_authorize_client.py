@@ -111,8 +111,16 @@ def test_client_secret_elsewhere(cli: Cli, store: SecretsManagerServer) -> None:
     assert "reads the client credentials from secret client (CLIENT_SECRET_ID)" in ended.screen
 
 
+@pytest.fixture
+def credentials(endpoint: TokenEndpoint, environment: dict[str, str]) -> dict[str, str]:
+    """Those of the only client of a generic provider, as a client file has them."""
+    environment |= {"TOKEN_ENDPOINT": endpoint.url, "PROVIDER": "generic"}
+    return {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
+
+
 def test_a_client_that_no_run_can_read(  # noqa: PLR0917 - fixtures
     cli: Cli,
+    credentials: dict[str, str],
     endpoint: TokenEndpoint,
     environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -120,9 +128,8 @@ def test_a_client_that_no_run_can_read(  # noqa: PLR0917 - fixtures
     tmp_path: Path,
 ) -> None:
     """Garbage in the client's secret is replaced by a client that is given, and by no question for one."""
-    environment |= {"TOKEN_ENDPOINT": endpoint.url, "CLIENT_SECRET_ID": "client", "PROVIDER": "generic"}
+    environment["CLIENT_SECRET_ID"] = "client"
     store.client().create_secret(Name="client", SecretString="garbage")
-    credentials = {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
     endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 36000}))
 
     refused = paste_into(cli, monkeypatch)
@@ -147,6 +154,7 @@ def test_a_client_marked_for_deletion(cli: Cli, store: SecretsManagerServer, cli
 
 def test_the_first_client_of_a_fleet(  # noqa: PLR0917 - fixtures
     cli: Cli,
+    credentials: dict[str, str],
     endpoint: TokenEndpoint,
     environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -154,8 +162,7 @@ def test_the_first_client_of_a_fleet(  # noqa: PLR0917 - fixtures
     tmp_path: Path,
 ) -> None:
     """The client is stored where runs read it, and not beside the tokens; the next customer needs none."""
-    environment |= {"TOKEN_ENDPOINT": endpoint.url, "CLIENT_SECRET_ID": "clients/{provider}", "PROVIDER": "generic"}
-    credentials = {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
+    environment["CLIENT_SECRET_ID"] = "clients/{provider}"
     given = f"--client-file={written(tmp_path, credentials)}"
 
     for customer, options in (("customers/1", (given,)), ("customers/2", ())):

@@ -74,7 +74,10 @@ def state_role(client: MakeClient, assertion: Assertion) -> str:
     """
     sts = client("sts")
     request = AwsRequest(
-        *("sts:GetWebIdentityToken", assertion.audience, sts.meta.region_name, "audience"),
+        action="sts:GetWebIdentityToken",
+        name=assertion.audience,
+        region=sts.meta.region_name,
+        kind="audience",
         setting="CLIENT_ASSERTION_AUDIENCE",
         purpose=assertion.algorithm,
     )

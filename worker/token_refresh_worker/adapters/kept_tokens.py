@@ -61,9 +61,11 @@ class TableKeeper:
     def _encrypt(self, tokens: SecretValue, claim_id: str, place: int, count: int) -> bytes:
         def encrypt(kms: Any) -> bytes:
             piece = slice(place * PIECE_BYTES, (place + 1) * PIECE_BYTES)
-            context = self._context(claim_id, place, count)
-            plain = tokens.reveal  # Called within the call: no local variable of a frame holds tokens.
-            response = kms.encrypt(KeyId=self._key_id, Plaintext=plain().encode()[piece], EncryptionContext=context)
+            response = kms.encrypt(
+                KeyId=self._key_id,
+                Plaintext=tokens.reveal().encode()[piece],  # In no variable, which an error report might print.
+                EncryptionContext=self._context(claim_id, place, count),
+            )
             return member(response, "CiphertextBlob", bytes)
 
         return self._call("Encrypt", encrypt)
@@ -88,7 +90,10 @@ class TableKeeper:
         return call(
             lambda: ask(self._client("kms", region=region)),
             lambda: AwsRequest(
-                *(f"kms:{action}", self._key_id, region or "", "key"),
+                action=f"kms:{action}",
+                name=self._key_id,
+                region=region or "",
+                kind="key",
                 setting=Variable.KEPT_TOKENS_KEY_ID,
                 purpose=f"tokens of secret {self._claims.secret_arn()}",
             ),

@@ -95,10 +95,8 @@ def _step(state: SecretState) -> Iterator[Finding]:
             yield Finding.broken(
                 f"the provider rejected the refresh token at {utc(since)}; a run tries again after {utc(retry_at)}",
                 *("authorize again: ", state.context.command("authorize")),
-                *(
-                    ". If the client credentials were wrong, correct them, then: ",
-                    state.context.command("refresh", "--force"),
-                ),
+                ". If the client credentials were wrong, correct them, then: ",
+                state.context.command("refresh", "--force"),
             )
         case steps.Locked(version_id):
             parts = state.context.run(state.settings).parts
