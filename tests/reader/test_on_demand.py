@@ -21,12 +21,12 @@ class Worker(LoopbackServer):
         self.paths: list[str] = []
         self.run: Callable[[], object] = lambda: {"outcome": "refreshed"}
 
-    def stores(self, store: Store, *tokens: str, **lives: float) -> None:
+    def stores(self, store: Store, *tokens: str, lives_seconds: float = 3600) -> None:
         """Let each run store the next token, or else one of its own number."""
 
         def run() -> object:
             number = len(self.events)
-            store.put(tokens[number - 1] if tokens else f"token-{number}", **lives)
+            store.put(tokens[number - 1] if tokens else f"token-{number}", lives_seconds=lives_seconds)
             return {"outcome": "refreshed"}
 
         self.run = run
