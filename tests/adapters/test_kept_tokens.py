@@ -4,7 +4,6 @@ import base64
 import json
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -40,6 +39,10 @@ class Ground:
 
     def __init__(self, table: DynamoDbServer, kms: Kms) -> None:
         self.table, self.kms = table, kms
+        table.create_table("claims", key="secret_arn")
+        for asked in (kms.keys, kms.actions, kms.contexts):
+            asked.clear()
+        kms.refuses = False
 
     def claims(self, arn: str = ARN) -> TableClaims:
         return TableClaims(aws_client("dynamodb"), "claims", lambda: arn, self.deadline)
@@ -60,14 +63,18 @@ class Ground:
         return found
 
 
+@pytest.fixture(scope="module")
+def services() -> Iterator[tuple[DynamoDbServer, Kms]]:
+    with DynamoDbServer() as table, Kms() as kms:
+        yield table, kms
+
+
 @pytest.fixture
-def ground(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
-    with ExitStack() as stack:
-        table, kms = stack.enter_context(DynamoDbServer()), stack.enter_context(Kms())
-        table.create_table("claims", key="secret_arn")
-        for name, value in (table.environment | kms.environment).items():
-            monkeypatch.setenv(name, value)
-        yield Ground(table, kms)
+def ground(services: tuple[DynamoDbServer, Kms], monkeypatch: pytest.MonkeyPatch) -> Ground:
+    table, kms = services
+    for name, value in (table.environment | kms.environment).items():
+        monkeypatch.setenv(name, value)
+    return Ground(table, kms)
 
 
 def a_claim(claim_id: str = C1, **how: Any) -> Claim:

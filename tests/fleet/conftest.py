@@ -1,16 +1,18 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fleet.doubles import CommandsTable
 from fleet.queue_stage import FleetStage
 from testbed.fleet_table import create_fleet_table
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.cli.context import Context
 from token_refresh_worker.fleet.aws.index import TableIndex
 
 TABLE = "fleet-table"
@@ -68,22 +70,35 @@ def stage(
 
 
 @pytest.fixture
-def index(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> TableIndex:
-    """A fleet whose table has its name."""
-    made = dynamodb.describe_table(TableName="fleet-table")["Table"]
-    indexes = [
-        {name: found[name] for name in ("IndexName", "KeySchema", "Projection")}
-        for found in made["GlobalSecondaryIndexes"]
-    ]
-    dynamodb.create_table(
-        TableName="prod",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=made["AttributeDefinitions"],
-        KeySchema=made["KeySchema"],
-        GlobalSecondaryIndexes=cast("Any", indexes),
-    )
+def table(aws: None, monkeypatch: pytest.MonkeyPatch) -> CommandsTable:
+    """The table in memory that test_index.py compares with moto's, for commands."""
+    del aws
+    made, client = CommandsTable(), Context.client
+
+    def chosen(context: Context, service: str, *limits: Any, **region: Any) -> Any:
+        return made if service == "dynamodb" else client(context, service, *limits, **region)
+
+    monkeypatch.setattr(Context, "client", chosen)
+    return made
+
+
+@pytest.fixture
+def index(table: Any, monkeypatch: pytest.MonkeyPatch) -> TableIndex:
+    """A fleet for commands."""
+    return open_fleet(table, monkeypatch)
+
+
+@pytest.fixture
+def moto_index(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> TableIndex:
+    """The same fleet in moto, which knows of no other table than it has."""
+    create_fleet_table(dynamodb, "prod")
+    return open_fleet(dynamodb, monkeypatch)
+
+
+def open_fleet(client: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> TableIndex:
+    """A fleet whose table has its name, and whose dispatcher runs."""
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("FLEET_NAME", "prod")
-    fleet = TableIndex(dynamodb, "prod", "prod")
-    fleet.tell_breakers([], fleet.read_clock())  # a dispatcher runs
+    fleet = TableIndex(client, "prod", "prod")
+    fleet.tell_breakers([], fleet.read_clock())
     return fleet

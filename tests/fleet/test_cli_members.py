@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from io import StringIO
-from typing import Any
 from unittest.mock import patch
 
 import boto3
@@ -13,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fleet.command import HOUR, IN_FORCE, NOW, healthy, late, run, tagged_secret, tags_of
+from fleet.doubles import CommandsTable
 from fleet.rows import arn, failed, row, seen
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.app import app
@@ -26,9 +26,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
 
 
-def test_a_table_of_claims_is_no_fleet(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+def test_a_table_of_claims_is_no_fleet(moto_index: TableIndex, dynamodb: DynamoDBClient) -> None:
     """A table without rows is refused before anything is changed: one secret's claims may be in it."""
-    del index
+    del moto_index
     secret_arn = tagged_secret("a")
     dynamodb.create_table(
         TableName="claims",
@@ -75,9 +75,9 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     assert 1 == len(list(index.rows()))
 
 
-def test_a_fleet_that_is_not_there_gets_no_member(index: TableIndex) -> None:
+def test_a_fleet_that_is_not_there_gets_no_member(moto_index: TableIndex) -> None:
     """A misspelt fleet is an error before any secret gets its tag, which would keep it out of the right fleet."""
-    del index
+    del moto_index
     secret_arn = tagged_secret("a")
 
     ended = run("add", "a", "--fleet", "prdo")
@@ -213,7 +213,7 @@ def test_remove(index: TableIndex) -> None:
     assert 0 == run("remove", "a").exit_code, "again, it changes nothing"
 
 
-def test_a_run_under_way_can_still_store(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+def test_a_run_under_way_can_still_store(index: TableIndex, table: CommandsTable) -> None:
     """The row goes first, so that no run begins; the tag goes two minutes later, or stays with what a run kept.
 
     A run may be under way on what is due, on what fails and is tried early, and on what an interrupted removal left.
@@ -231,8 +231,7 @@ def test_a_run_under_way_can_still_store(index: TableIndex, dynamodb: DynamoDBCl
         if seconds > 1:
             waited.append(seconds)
             assert ([], "prod") == (list(index.rows()), tags_of("a")["token-refresh:fleet"])
-            item: Any = {"secret_arn": {"S": arns["kept"]}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}}
-            dynamodb.put_item(TableName="prod", Item=item)
+            table.table.put({"secret_arn": {"S": arns["kept"]}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
 
     with patch.object(SystemClock, "sleep", side_effect=meanwhile):
         ended = run("remove", *arns, "--wait", "3m")
@@ -283,7 +282,7 @@ def test_remove_a_secret_that_is_deleted(index: TableIndex) -> None:
     assert [True] * 3 == [stone.quietly for stone in index.tombstones()]
 
 
-def test_remove_what_can_not_be_removed(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+def test_remove_what_can_not_be_removed(index: TableIndex, table: CommandsTable) -> None:
     """What is no member is refused, and so is a secret whose new tokens the table keeps: nothing would store them.
 
     Also if the last run failed otherwise.
@@ -292,7 +291,7 @@ def test_remove_what_can_not_be_removed(index: TableIndex, dynamodb: DynamoDBCli
     kept = tagged_secret("kept", fleet="prod")
     found = failed("SecretStoreUnavailable", at=NOW)
     index.add(Row(secret_arn=kept, provider="xero", added_at=NOW, next_at=NOW, seen=found))
-    dynamodb.put_item(TableName="prod", Item={"secret_arn": {"S": kept}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
+    table.table.put({"secret_arn": {"S": kept}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
 
     ended = run("remove", "missing", "stranger", "kept")
 

@@ -34,9 +34,9 @@ def test_exit_status(index: TableIndex, rows: list[Row], code: int) -> None:
     assert code == run("status").exit_code
 
 
-def test_unknown(index: TableIndex) -> None:
+def test_unknown(moto_index: TableIndex) -> None:
     """A fleet that can't be read is status 3, and the error says what to deploy."""
-    del index
+    del moto_index
     ended = run("status", "--fleet", "missing")
 
     assert 3 == ended.exit_code

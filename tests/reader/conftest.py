@@ -1,10 +1,8 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from reader.source import Source
-from reader.typescript import build
 from testbed import reader_surroundings as surroundings
 from testbed.parameter_store import ParameterStoreServer
 from testbed.reader_surroundings import Api, Background, Clock, Store
@@ -92,9 +90,3 @@ def _aws(store: Store, parameters: ParameterStoreServer, monkeypatch: pytest.Mon
     """Lead the reader's own clients to the servers of this test."""
     for name, value in {**store.server.environment, **parameters.environment}.items():
         monkeypatch.setenv(name, value)
-
-
-@pytest.fixture(scope="session")
-def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled reader for TypeScript, with its tests."""
-    return build(tmp_path_factory.mktemp("typescript"))

@@ -8,7 +8,7 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
+from examples import UNHURRIED, examples
 from testbed.provider import script
 from testbed.testbed import Testbed
 from testbed.worker import Context
@@ -45,7 +45,7 @@ ENVIRONMENTS = st.dictionaries(
 )
 
 
-@settings(UNHURRIED, max_examples=40)
+@settings(UNHURRIED, max_examples=examples(200))
 @given(
     event=EVENTS,
     document=DOCUMENTS,

@@ -1,11 +1,14 @@
-"""One signing secret in a strict store over HTTP, and a verifier that reads it."""
+"""One signing secret in a strict store, and a verifier that reads it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from testbed import reader_surroundings as surroundings
+from testbed.aws.errors import ServiceError
 from testbed.reader_surroundings import Clock
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.signing import NEW_SECRETS, SECRETS, Sent, sent
@@ -17,12 +20,31 @@ HOUR = timedelta(hours=1)
 FORGED = "whsec_b3RoZXI="
 
 
-class Stored:
-    """The secret, by the test's clock; the client sends each request once."""
+class NearClient:
+    """Reads a store in this process as boto3's client does, but without HTTP, which takes most of a day's time."""
 
-    def __init__(self, server: SecretsManagerServer, clock: Clock, kind: str = "stripe", **reader: Any) -> None:
+    def __init__(self, server: SecretsManagerServer) -> None:
+        self.meta = SimpleNamespace(region_name=server.region)
+        self._server = server
+
+    def get_secret_value(self, **request: str) -> dict[str, Any]:
+        name, region = "GetSecretValue", self._server.region
+        try:
+            response: Any = self._server.handle(name, request, region=region, access_key_id="testing")
+        except ServiceError as error:
+            raise ClientError({"Error": {"Code": error.code, "Message": error.message}}, name) from None
+        return {**response, "CreatedDate": datetime.fromtimestamp(response["CreatedDate"], UTC)}
+
+
+class Stored:
+    """The secret, by the test's clock; the client sends each request once, or is `near`."""
+
+    def __init__(
+        self, server: SecretsManagerServer, clock: Clock, kind: str = "stripe", *, near: bool = False, **reader: Any
+    ) -> None:
         self.server, self.clock, self.kind = server, clock, kind
         self.client = server.client(config=Config(retries={"total_max_attempts": 1}))
+        self._reads_with: Any = NearClient(server) if near else self.client
         self.client.create_secret(Name="signing", SecretString=reader.pop("text", SECRETS[kind]))
         self.restart(**reader)
 
@@ -30,7 +52,7 @@ class Stored:
         """Begin anew with nothing cached, as another execution environment does."""
         options: dict[str, Any] = {"background": False, "overlap": HOUR} | reader
         runtime = surroundings.runtime(self.clock)
-        secret = SecretReader("signing", client=self.client, runtime=runtime, **options)
+        secret = SecretReader("signing", client=self._reads_with, runtime=runtime, **options)
         self.verifier = Verifier(SENDERS[self.kind], secret, runtime=runtime)
 
     def rotate(self) -> None:

@@ -18,7 +18,7 @@ MOST = 288 + 10 + 6
 @pytest.fixture
 def stored(server: SecretsManagerServer, clock: Clock) -> Stored:
     """A secret that was stored long ago."""
-    stored = Stored(server, clock)
+    stored = Stored(server, clock, near=True)
     clock.advance(7 * DAY_SECONDS)
     return stored
 

@@ -1,5 +1,3 @@
-import logging
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -9,15 +7,23 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from worker.stage import Stage
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[SecretsManagerServer]:
+    """Where each test begins anew: a client is made once for all of them."""
+    with SecretsManagerServer() as server:
+        yield server
+
+
 @pytest.fixture
-def stage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    root, show = logging.getLogger(), warnings.showwarning
-    handlers, level = root.handlers[:], root.level
-    with SecretsManagerServer() as server, TokenEndpoint(reuse="grace") as endpoint:
+def stage(
+    server: SecretsManagerServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage]:
+    server.secrets.restore(())
+    server.calls.clear()
+    server.clock_offset_seconds = 0.0
+    with TokenEndpoint(reuse="grace") as endpoint:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PROVIDER", "upwork")
         monkeypatch.setenv("TOKEN_ENDPOINT", endpoint.url)
         yield Stage(server, endpoint, capsys)
-    root.handlers[:], warnings.showwarning = handlers, show
-    root.setLevel(level)

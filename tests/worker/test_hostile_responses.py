@@ -17,13 +17,10 @@ CANARY = PLANTED["the canary"] + " "  # with a space, since a version ID may be 
 ODD: dict[str, object] = {
     "null": None,
     "number": 7,
-    "huge number": 1e18,
-    "negative number": -1e18,
     "text": CANARY,
     "escape": f"\x1b]0;{CANARY}\x07",
     "surrogate": "\ud800",
     "list": [CANARY],
-    "list of lists": [[CANARY]],
     "object": {CANARY: CANARY},
     "true": True,
 }
@@ -194,8 +191,6 @@ ITEM: dict[str, object] = {
     "claim": {"S": "{}"},
     "claimed_at": {"N": "1700000000"},
 }
-# Numbered in the tests' names: the canary differs from process to process.
-NUMBERS = ["1e400", "-1e400", "nan", "1e18", "0", "", CANARY, "253402300799"]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -215,26 +210,6 @@ def test_an_item_with_an_odd_attribute_redeems_nothing(table: Ground, name: str,
         assert ended != "InvalidSecretDocument" or "dynamodb delete-item" in str(table.error)
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=range(len(NUMBERS)))
-def test_an_item_with_an_odd_time_is_named(table: Ground, number: str) -> None:
-    """A claim's time is one that a claim can have."""
-    table.fresh()
-    table.change = change_nth("GetItem", 1, lambda _: {"Item": {**ITEM, "claimed_at": {"N": number}}})
-
-    assert "InvalidSecretDocument" == table.run()
-    check(table, "InvalidSecretDocument")
-
-
-@pytest.mark.parametrize("item", [CANARY, [CANARY], 7, True], ids=["text", "list", "number", "boolean"])
-def test_an_item_that_is_none_is_named(table: Ground, item: object) -> None:
-    """Something else than an object in the item's place is a malformed response."""
-    table.fresh()
-    table.change = change_nth("GetItem", 1, lambda _: {"Item": item})
-
-    assert "TableUnavailable" == table.run()
-    check(table, "TableUnavailable")
-
-
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @settings(
     UNHURRIED,
@@ -243,7 +218,7 @@ def test_an_item_that_is_none_is_named(table: Ground, item: object) -> None:
 )
 @given(number=st.integers(1, 6), member=st.none() | st.integers(0, 5), value=ANY)
 def test_any_response_has_a_name(ground: Ground, number: int, member: int | None, value: object) -> None:
-    """150 generated responses, or members of one, at any call of a run: nothing unnamed, nothing printed or lost."""
+    """Generated responses, or members of one, at any call of a run: nothing unnamed, nothing printed or lost."""
     ground.fresh()
     calls = 0
 
