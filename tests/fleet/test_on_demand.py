@@ -54,11 +54,7 @@ def test_on_demand_failures(stage: FleetStage) -> None:
     ("event", "error", "text"),
     [
         ({}, InvalidEvent, "must name a secret"),
-        (
-            {"secret_id": "stranger"},
-            ConfigurationError,
-            "fleet add stranger --fleet prod --region eu-central-1`",
-        ),
+        ({"secret_id": "stranger"}, ConfigurationError, "fleet add stranger --fleet prod --region eu-central-1`"),
         ({"Records": {}}, InvalidEvent, "list of SQS messages"),
         ({"Records": [{"eventSource": "aws:s3"}]}, InvalidEvent, "eventSource aws:sqs"),
         ({"Records": [{"eventSource": "aws:sqs"}]}, InvalidEvent, "body"),

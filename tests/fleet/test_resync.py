@@ -28,10 +28,7 @@ def test_the_index_follows_the_tags() -> None:
     progress: list[tuple[int, int]] = []
 
     found = synchronise(
-        index,
-        listed("dead", "stays", "new"),
-        fleet="prod",
-        progress=lambda done, of: progress.append((done, of)),
+        index, listed("dead", "stays", "new"), fleet="prod", progress=lambda done, of: progress.append((done, of))
     )
 
     assert {"added": 1, "removed": 1, "looked_at": 1, "not_believed": 0} == counts_of(found)
@@ -53,11 +50,7 @@ def test_a_lost_table_is_rebuilt() -> None:
 
 @pytest.mark.parametrize(("rows", "level"), [(0, "info"), (6, "warning")])
 def test_the_handler(
-    dynamodb: DynamoDBClient,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    rows: int,
-    level: str,
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rows: int, level: str
 ) -> None:
     """The deployed handler lists by tag and writes the table; a listing that lacks too much is a warning.
 

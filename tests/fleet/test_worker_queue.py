@@ -10,9 +10,7 @@ import pytest
 from cli.states import lose_received_tokens
 from fleet.queue_stage import FleetStage
 from testbed.provider import script
-from token_refresh.errors import (
-    InternalError,
-)
+from token_refresh.errors import InternalError
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, State
 from token_refresh_worker.handlers import refresh

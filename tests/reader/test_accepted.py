@@ -172,10 +172,7 @@ def test_unreachable_previous_after_a_rotation(store: Store, clock: Clock, make:
 
 @pytest.mark.parametrize(
     ("stored", "expected"),
-    [
-        ({"signingSecret": "one", "other": 1}, ["one"]),
-        ({"signingSecret": ["new", "old"]}, ["new", "old"]),
-    ],
+    [({"signingSecret": "one", "other": 1}, ["one"]), ({"signingSecret": ["new", "old"]}, ["new", "old"])],
 )
 def test_field(store: Store, make: Make, stored: object, expected: list[str]) -> None:
     """A field holds one string, or a list: its first string is current, and the others are accepted beside it."""

@@ -90,44 +90,23 @@ def test_store_that_hangs_has_failed(
     assert "second" == serve()[0]
 
 
+@pytest.mark.parametrize("fails", [False, True])
 def test_overtaken_read_changes_nothing(
-    cache: Cache[str], source: Source, clock: Clock, background: Background
+    cache: Cache[str], source: Source, clock: Clock, background: Background, *, fails: bool
 ) -> None:
-    """A read that was given up and ends after a newer one changes neither value nor failure."""
+    """A read that was given up and ends after a newer one, well or badly, changes neither value nor failure."""
     cache.get()
-    clock.advance(100)
-    cache.get()
-    clock.advance(30)
-    cache.get()
-    clock.advance(1)
-    cache.get()
+    for seconds in (100, 30, 1):
+        clock.advance(seconds)
+        cache.get()
     old, new = background.waiting
     source.value = "second"
     new()
-    source.value = "stale"
+    source.value, source.error = "stale", down() if fails else None
     old()
-    assert "second" == cache.get()
-
-
-def test_overtaken_failure_changes_nothing(
-    cache: Cache[str], source: Source, clock: Clock, background: Background
-) -> None:
-    """A failure that arrives after a newer read's success is ignored."""
-    cache.get()
-    clock.advance(100)
-    cache.get()
-    clock.advance(30)
-    cache.get()
-    clock.advance(1)
-    cache.get()
-    old, new = background.waiting
-    new()
-    source.error = down()
-    old()
-    clock.advance(98)
     source.error = None
-    assert "first" == cache.get()
-    assert 3 == source.reads
+    clock.advance(98)
+    assert ("second", 3) == (cache.get(), source.reads)
     assert 2 == len(background.waiting), "no read was begun for a failure"
 
 

@@ -8,13 +8,7 @@ import pytest
 from botocore.config import Config
 
 from testbed.reader_surroundings import Store
-from token_refresh.reader import (
-    SecretAccessDenied,
-    SecretNotFound,
-    SecretReader,
-    SecretStoreUnavailable,
-    TokenReader,
-)
+from token_refresh.reader import SecretAccessDenied, SecretNotFound, SecretReader, SecretStoreUnavailable, TokenReader
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 PLACE = "secret tokens in eu-central-1"

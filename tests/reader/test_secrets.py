@@ -169,6 +169,11 @@ def test_group_makes_one_call(store: Store, clock: Clock) -> None:
     store.put_text("three", secret_id="a")
     assert group.reject(old)
     assert ("three", 2) == (group["a"].text(), store.reads)
+    old = group["a"]
+    store.put_text("four", secret_id="a")
+    clock.advance(1)
+    assert asyncio.run(group.areject(old))
+    assert ("four", 3) == (group["a"].text(), store.reads)
     with pytest.raises(KeyError):
         group["c"]
 
@@ -227,13 +232,3 @@ def test_denied_group(store: Store) -> None:
     store.server.fault("deny", "BatchGetSecretValue")
     with pytest.raises(Exception, match="secretsmanager:BatchGetSecretValue on secret a, b in eu-central-1 was denied"):
         SecretGroup("a", "b", client=store.client)["a"]
-
-
-def test_async_group_rejection(store: Store, clock: Clock) -> None:
-    """A group's `areject` reads all of it once, as `reject` does."""
-    store.put_text("one", secret_id="a")
-    group = SecretGroup("a", client=store.client, background=False, runtime=runtime(clock))
-    old = group["a"]
-    store.put_text("two", secret_id="a")
-    assert asyncio.run(group.areject(old))
-    assert ("two", 2) == (group["a"].text(), store.reads)

@@ -16,10 +16,5 @@ ENVIRONMENT: Final = {"PATH": os.environ["PATH"], "FORCE_COLOR": "0"}
 def node(folder: Path, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Node to its end."""
     return subprocess.run(  # noqa: S603 - Node of .venv
-        [NODE, *arguments],
-        cwd=folder,
-        env=ENVIRONMENT | environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [NODE, *arguments], cwd=folder, env=ENVIRONMENT | environment, capture_output=True, text=True, check=False
     )

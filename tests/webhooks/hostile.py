@@ -47,7 +47,7 @@ BODIES = (
     b"\xef\xbb\xbf{}",
 )
 BODIES_OF_KIND = {
-    "slack": (b'{"type":"url_verification","challenge":"c"}', b'{"event": "text"}', b'{"event":{"type":[]}}'),
+    "slack": (b'{"type":"url_verification","challenge":"c"}', b'{"event": "text"}', b'{"event":{"type":[]}}')
 }
 ODD_VALUES: tuple[Any, ...] = (None, 0, [], {}, "", "text", True, [None], {"a": 1}, "\ud800", 1e308)
 

@@ -12,12 +12,7 @@ from testbed.reader_surroundings import Clock
 from testbed.webhooks.fake_secret import FakeSecret
 from testbed.webhooks.setting import kinds
 from testbed.webhooks.signing import NEW_SECRETS, NOW, SECRETS, Sent, sent
-from token_refresh.errors import (
-    ConfigurationError,
-    InternalError,
-    InvalidSecretDocument,
-    SecretAccessDenied,
-)
+from token_refresh.errors import ConfigurationError, InternalError, InvalidSecretDocument, SecretAccessDenied
 from token_refresh.reader import Runtime
 from token_refresh.webhooks import SENDERS, STRIPE, Delivery, Verifier, WebhookMalformed, WebhookNotVerified
 
@@ -155,10 +150,7 @@ def test_tolerance_must_be_positive(seconds: int) -> None:
 def test_own_tolerance() -> None:
     """A tolerance of one's own is kept to the second."""
     verifier = Verifier(
-        STRIPE,
-        FakeSecret(SECRETS["stripe"]),
-        tolerance=timedelta(minutes=1),
-        runtime=Runtime(clock=Clock(NOW)),
+        STRIPE, FakeSecret(SECRETS["stripe"]), tolerance=timedelta(minutes=1), runtime=Runtime(clock=Clock(NOW))
     )
     assert "stripe" == sync(verifier, sent("stripe", at=NOW - 60)).source
     with pytest.raises(WebhookNotVerified, match="61 s ago, and 60 s are tolerated"):
