@@ -4,15 +4,12 @@ import io
 import os
 import re
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import httpx
-import pexpect
 import pytest
 import typer.main
 from selenium import webdriver
@@ -20,12 +17,14 @@ from selenium import webdriver
 from cli.authorizing import Person, written
 from cli.aws import Account, Simulator
 from cli.desk import REDIRECT_URI
-from cli.scene import Cli, Ended, Terminal, Tokens
+from cli.scene import Cli, Ended, Tokens
 from cli.shell import Shell
+from cli.terminals import Screen, Terminal
 from cli.ways import Scene
 from testbed import ports
 from testbed.browser import chromium
 from testbed.builders import DAY
+from testbed.process import Child
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
@@ -90,29 +89,18 @@ def environment(store: SecretsManagerServer, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
-    """Start a command in a pseudo-terminal; each is ended with the test."""
+def terminal(environment: dict[str, str], tmp_path: Path, forks: Child) -> Iterator[Terminal]:
+    """Start a command in a terminal of its own; each is ended with the test."""
     written(tmp_path, {"clientId": "mine", "clientSecret": "made-up"})
-    started: list[Any] = []
+    started: list[Screen] = []
 
-    def start(*arguments: str) -> Any:
-        child = pexpect.spawn(
-            str(Path(sys.executable).with_name("token-refresh")),
-            list(arguments),
-            env=environment,
-            cwd=tmp_path,
-            encoding="utf-8",
-            dimensions=(40, 160),
-            timeout=120,
-            # A test run in the background of a script ignores SIGINT, and so would what it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
-        started.append(child)
-        return child
+    def start(*arguments: str) -> Screen:
+        started.append(Screen(forks.announced["address"], arguments, tmp_path, environment))
+        return started[-1]
 
     yield start
-    for child in started:
-        child.close(force=True)
+    for screen in started:
+        screen.end()
 
 
 @pytest.fixture
