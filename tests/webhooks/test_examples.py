@@ -22,7 +22,6 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
 from token_refresh.webhooks import SENDERS, from_message
-from token_refresh.webhooks.origin import ORIGIN_HEADER
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -213,19 +212,3 @@ def test_the_examples_have_tests() -> None:
     }
     assert all("token_refresh.testing" in path.read_text() for path in EXAMPLES.glob("test_*.py"))
     assert 0 == ended.returncode, ended.stdout
-
-
-@pytest.mark.no_cover  # cfn-lint's time would be twice as long
-def test_cloudfront_template() -> None:
-    """The template of a distribution in front is valid, adds the header, caches nothing, and limits an address."""
-    from cfnlint import api, decode  # noqa: PLC0415 - takes a second, which every run of any test would wait
-
-    example = EXAMPLES / "webhook_cloudfront.yaml"
-    assert [] == api.lint_file(example)
-    resources = decode.decode(str(example))[0]["Resources"]
-    distribution = resources["Distribution"]["Properties"]["DistributionConfig"]
-    (added,) = distribution["Origins"][0]["OriginCustomHeaders"]
-    assert ORIGIN_HEADER == added["HeaderName"]
-    assert "POST" in distribution["DefaultCacheBehavior"]["AllowedMethods"]
-    (rule,) = resources["Firewall"]["Properties"]["Rules"]
-    assert ("IP", {"Block": {}}) == (rule["Statement"]["RateBasedStatement"]["AggregateKeyType"], rule["Action"])
