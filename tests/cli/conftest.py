@@ -18,9 +18,7 @@ from cli.authorizing import Person, written
 from cli.aws import Account, Simulator
 from cli.desk import REDIRECT_URI
 from cli.scene import Cli, Ended, Tokens
-from cli.shell import Shell
 from cli.terminals import Screen, Terminal
-from cli.ways import Scene
 from testbed import ports
 from testbed.browser import chromium
 from testbed.builders import DAY
@@ -162,24 +160,6 @@ def free_port() -> int:
     return ports.free_port()
 
 
-@pytest.fixture
-def scene(
-    store: SecretsManagerServer,
-    provider: AuthorizationServer,
-    environment: dict[str, str],
-    tmp_path: Path,
-    programs: Path,
-) -> Scene:
-    environment |= {
-        "PROVIDER": "upwork",
-        "TOKEN_ENDPOINT": provider.token_endpoint,
-        "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
-    }
-    shell = Shell(environment, tmp_path)
-    shell.environment["PATH"] = f"{programs}:{shell.environment['PATH']}"
-    return Scene(store, provider, shell)
-
-
 @pytest.fixture(scope="session")
 def moto() -> Iterator[MotoServer]:
     with MotoServer() as server:
@@ -199,7 +179,7 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
     tokens.store(expires_in=DAY)
     environment["AWS_ENDPOINT_URL"] = moto.url
     yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
-    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, timeout=60)
+    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, verify=False, timeout=60)  # noqa: S501 - plain HTTP
 
 
 @pytest.fixture
