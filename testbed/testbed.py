@@ -21,7 +21,7 @@ from testbed.secrets_manager.limits import DAY_SECONDS, VERSIONS_PER_SECRET
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.secrets_manager.staleness import Staleness
 from testbed.secrets_manager.state import Secret
-from testbed.worker import SCHEDULED, Ended, Worker
+from testbed.worker import SCHEDULED, Context, Ended, Worker, run_here
 from token_refresh_worker.core.versions import OUTCOME, record_version_id, staged_version_id
 
 if TYPE_CHECKING:
@@ -170,6 +170,10 @@ class Testbed:
         """Run to the end in a process of its own."""
         with self.begin(event, **options) as worker:
             return worker.wait()
+
+    def run_here(self, event: object = SCHEDULED, context: Context | None = None) -> Ended:
+        """Run to the end in this process."""
+        return run_here(self.environment, event, context)
 
     def run_until_done(self) -> list[Ended]:
         """Run on schedule until tokens are fresh, a refresh is held, or a person has to authorize again."""

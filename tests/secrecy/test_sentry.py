@@ -153,16 +153,6 @@ def test_no_error_escapes_the_background_thread(reports: dict[str, Any]) -> None
         assert ["1 background read"] == [event["message"] for event in errors_of(report)], name
 
 
-def test_malformed_responses_name_what_is_missing(reports: dict[str, Any]) -> None:
-    """The message names the member of the response, the secret and the region, and what to check."""
-    event = errors_of(reports["token, no time"])[0]
-    expected = (
-        "secretsmanager:GetSecretValue on secret tokens in eu-central-1 got a response without a usable CreatedDate: "
-        "check AWS_ENDPOINT_URL and the proxy; something other than AWS seems to respond"
-    )
-    assert expected == event["exception"]["values"][0]["value"]
-
-
 def test_a_defect_is_named_by_its_place(reports: dict[str, Any]) -> None:
     """A defect of the reader is an InternalError that quotes no message: that may hold a value."""
     value = errors_of(reports["defect"])[0]["exception"]["values"][0]
