@@ -210,7 +210,7 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
     tokens.store(expires_in=DAY)
     environment["AWS_ENDPOINT_URL"] = moto.url
     yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
-    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, verify=False, timeout=60)  # noqa: S501 - plain HTTP
+    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, timeout=60)
 
 
 @pytest.fixture
