@@ -31,7 +31,8 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main, redirect
 
 OF_PYTHON = re.compile(
-    r"\b(CommandFailed(?! was raised here)|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"
+    r"\b(CommandFailed(?! was raised here)|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None"
+    r"|JSON (str|dict|list|int|float|bool)"
     r"|(?<!InternalError: )(?<!failed with )\w*(Value|Type|Key|Attribute|Index|OS|Decode|Directory)Error"
     r"(?! was raised here))\b"
 )
