@@ -20,14 +20,6 @@ def test_a_fingerprint_tells_tokens_apart_and_never_changes() -> None:
     assert fingerprint_of(SecretValue("refresh-0")) != fingerprint_of(SecretValue("refresh-1"))
 
 
-def test_no_attempt_shows_a_fingerprint() -> None:
-    """Fingerprints are stored and never logged."""
-    printed = repr(attempt(brought="refresh-1"))
-
-    assert TOKEN not in printed
-    assert mark("refresh-1") not in printed
-
-
 @pytest.mark.parametrize(
     ("fate", "unresolved"),
     [

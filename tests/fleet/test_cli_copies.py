@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fleet.command import HOUR, healthy, run
+from fleet.command import HOUR, healthy, run, status_of
 from fleet.doubles import CommandsTable
 from fleet.rows import arn, row, seen
 from testbed.builders import MINUTE
@@ -142,7 +142,7 @@ def test_status_tells_current_older_and_missing(index: TableIndex) -> None:
 
     index.add(copied("old", CopyState.OLDER, error="SecretAccessDenied"))
     index.add(copied("gone", CopyState.MISSING, error="SecretNotFound"))
-    ended, found = run("status"), json.loads(run("status", "--json").stdout)
+    ended, found = run("status"), status_of()
 
     printed = " ".join(ended.stdout.split())
     assert 1 == ended.exit_code

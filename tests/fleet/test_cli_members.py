@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from io import StringIO
+from typing import cast
 from unittest.mock import patch
 
 import boto3
@@ -11,7 +12,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fleet.command import HOUR, IN_FORCE, NOW, healthy, late, run, tagged_secret, tags_of
+from fleet.command import HOUR, IN_FORCE, NOW, healthy, join, late, run, tagged_secret, tags_of
 from fleet.doubles import CommandsTable
 from fleet.rows import arn, failed, row, seen
 from token_refresh_worker.bootstrap import SystemClock
@@ -45,8 +46,7 @@ def test_a_table_of_claims_is_no_fleet(moto_index: TableIndex, dynamodb: DynamoD
 
 def test_add(index: TableIndex) -> None:
     """Adding tags a secret and makes it due; adding a member makes it due again, without a tag."""
-    first, second = tagged_secret("a"), tagged_secret("b", fleet="prod")
-    index.add(Row(secret_arn=second, provider="xero", added_at=NOW, next_at=NOW + HOUR))
+    first, second = tagged_secret("a"), join(index, "b", next_at=NOW + HOUR)
 
     assert 0 == run("add", "b").exit_code
     ended = run("add", "a", "b", "--provider", "xero", "--region", "eu-central-1")
@@ -188,8 +188,8 @@ def test_retry(index: TableIndex) -> None:
     assert 0 != run("retry").exit_code
 
 
-def test_progress_in_a_log(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
-    """Where standard error is no terminal, it gets a line now and then, and standard output the result alone."""
+def test_progress(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
+    """In a log, standard error gets a line now and then, and standard output the result alone; a terminal has a bar."""
     monkeypatch.setattr("token_refresh_worker.cli.fleet.members.PROGRESS_EVERY", 2)
     for name in "abc":
         tagged_secret(name)
@@ -198,12 +198,15 @@ def test_progress_in_a_log(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -
 
     assert ("adding: 2 of 3", "3 of 3 secrets are in fleet prod") == (ended.stderr.strip(), ended.stdout.strip())
     assert 3 == len(list(index.rows()))
+    terminal = Console(file=StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr("token_refresh_worker.cli.fleet.members.errors", lambda: terminal)
+    assert "1 of 1 secrets are in fleet prod" == run("add", "a").stdout.strip()
+    assert "adding" in cast("StringIO", terminal.file).getvalue()
 
 
 def test_remove(index: TableIndex) -> None:
     """Removing takes the tags off and leaves a quiet tombstone; the secret stays as it is."""
-    secret_arn = tagged_secret("a", fleet="prod", provider="xero")
-    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
+    secret_arn = join(index, "a")
 
     ended = run("remove", "a")
 
@@ -220,10 +223,9 @@ def test_a_run_under_way_can_still_store(index: TableIndex, table: CommandsTable
     """
     arns: dict[str, str] = {}
     for name in ("a", "kept", "later", "failing", "interrupted"):
-        secret_arn = arns[name] = tagged_secret(name, fleet="prod")
         next_at = NOW + HOUR if name in {"later", "failing"} else NOW
         found = failed("TokensKept", at=NOW) if name == "failing" else seen(at=NOW)
-        index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=next_at, seen=found))
+        arns[name] = join(index, name, next_at=next_at, seen=found)
     index.remove(arns["interrupted"], NOW, quietly=True)
     waited = list[float]()
 
@@ -245,8 +247,7 @@ def test_a_run_under_way_can_still_store(index: TableIndex, table: CommandsTable
 
 def test_a_resync_comes_long_after_a_removal(index: TableIndex) -> None:
     """The tombstone is as old as the missing tag: a listing may show the tag for minutes, and would bring it back."""
-    secret_arn = tagged_secret("a", fleet="prod")
-    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW, seen=seen(at=NOW)))
+    secret_arn = join(index, "a", seen=seen(at=NOW))
 
     def long_after(seconds: float) -> None:
         # A resync has taken it back meanwhile, as it does after ten minutes.
@@ -260,9 +261,7 @@ def test_a_resync_comes_long_after_a_removal(index: TableIndex) -> None:
 
 def test_remove_after_the_resync(index: TableIndex) -> None:
     """A removal that died after it took the tag off is finished by the next one, although a resync came between."""
-    secret_arn = tagged_secret("a")
-    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
-    index.remove(secret_arn, NOW, quietly=False)
+    index.remove(join(index, "a", fleet=None), NOW, quietly=False)
 
     assert 0 == run("remove", "a").exit_code
     assert [True] == [stone.quietly for stone in index.tombstones()]
@@ -272,8 +271,7 @@ def test_remove_a_secret_that_is_deleted(index: TableIndex) -> None:
     """A member whose secret is deleted, or is marked for it, is removed all the same, by its name or its ARN."""
     client = boto3.client("secretsmanager", region_name="eu-central-1")
     for name in ("marked", "gone", "gone-too"):
-        secret_arn = tagged_secret(name, fleet="prod")
-        index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
+        secret_arn = join(index, name)
         client.delete_secret(SecretId=name, **({} if name == "marked" else {"ForceDeleteWithoutRecovery": True}))
 
     ended = run("remove", "marked", "gone", secret_arn)
@@ -288,9 +286,7 @@ def test_remove_what_can_not_be_removed(index: TableIndex, table: CommandsTable)
     Also if the last run failed otherwise.
     """
     tagged_secret("stranger", fleet="test")
-    kept = tagged_secret("kept", fleet="prod")
-    found = failed("SecretStoreUnavailable", at=NOW)
-    index.add(Row(secret_arn=kept, provider="xero", added_at=NOW, next_at=NOW, seen=found))
+    kept = join(index, "kept", seen=failed("SecretStoreUnavailable", at=NOW))
     table.table.put({"secret_arn": {"S": kept}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
 
     ended = run("remove", "missing", "stranger", "kept")
@@ -302,15 +298,3 @@ def test_remove_what_can_not_be_removed(index: TableIndex, table: CommandsTable)
     assert "keeps new tokens of secret kept" in printed
     assert [kept] == [member.secret_arn for member in index.rows()]
     assert {"token-refresh:fleet": "test"} == tags_of("stranger")
-
-
-def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
-    """On a terminal a bar on standard error shows how far it has come, and is gone at the end."""
-    tagged_secret("a")
-    terminal = StringIO()
-    console = Console(file=terminal, force_terminal=True, width=80)
-    monkeypatch.setattr("token_refresh_worker.cli.fleet.members.errors", lambda: console)
-
-    assert "1 of 1 secrets are in fleet prod" == run("add", "a").stdout.strip()
-    assert "adding" in terminal.getvalue()
-    assert 1 == len(list(index.rows()))

@@ -45,7 +45,7 @@ class Stored:
         self.server, self.clock, self.kind = server, clock, kind
         self.client = server.client(config=Config(retries={"total_max_attempts": 1}))
         self._reads_with: Any = NearClient(server) if near else self.client
-        self.client.create_secret(Name="signing", SecretString=reader.pop("text", SECRETS[kind]))
+        self.client.create_secret(Name="signing", SecretString=SECRETS[kind])
         self.restart(**reader)
 
     def restart(self, **reader: Any) -> None:

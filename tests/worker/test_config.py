@@ -113,14 +113,6 @@ def test_only_upwork_s_endpoint_gets_upwork_s_grace(environment: dict[str, str],
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:8000/t", "http://127.9.9.9/t", "http://[::1]/t", "http://localhost/t"]
-)
-def test_http_is_allowed_on_loopback(url: str) -> None:
-    """A provider on this very machine may be reached without TLS."""
-    assert url == read_settings({"TOKEN_ENDPOINT": url}).provider.token_endpoint
-
-
-@pytest.mark.parametrize(
     ("name", "value", "says"),
     [
         ("PROVIDER", "canary", "must be one of .*generic.*upwork"),

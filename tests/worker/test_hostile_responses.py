@@ -98,7 +98,7 @@ def test_an_odd_member_of_a_read_has_a_name(versions: Ground, name: str, odd: st
     versions.fresh()
     versions.change = change_nth("GetSecretValue", 1, with_odd(name, ODD[odd]))
 
-    ended = versions.run()
+    ended = versions.end()
 
     check(versions, ended)
     if ended != "refreshed":
@@ -112,7 +112,7 @@ def test_a_missing_member_of_a_read_is_named(versions: Ground, name: str) -> Non
     versions.fresh()
     versions.change = change_nth("GetSecretValue", 1, without(name))
 
-    assert "SecretStoreUnavailable" == versions.run()
+    assert "SecretStoreUnavailable" == versions.end()
 
     check(versions, "SecretStoreUnavailable")
     expected = f"secretsmanager:GetSecretValue on secret tokens in eu-central-1 got a response without a usable {name}"
@@ -125,7 +125,7 @@ def test_a_read_without_labels_goes_on(versions: Ground) -> None:
     versions.fresh()
     versions.change = change_nth("GetSecretValue", 1, without("VersionStages"))
 
-    assert "refreshed" == versions.run()
+    assert "refreshed" == versions.end()
 
 
 def test_another_version_than_was_asked_for_is_malformed(versions: Ground) -> None:
@@ -133,7 +133,7 @@ def test_another_version_than_was_asked_for_is_malformed(versions: Ground) -> No
     versions.fresh()
     versions.change = change_nth("PutSecretValue", 1, with_odd("VersionId", "0" * 36))
 
-    assert "SecretStoreUnavailable" == versions.run()
+    assert "SecretStoreUnavailable" == versions.end()
     assert 0 == versions.redemptions
 
 
@@ -144,7 +144,7 @@ def test_an_odd_member_of_a_claim_s_response_redeems_nothing(versions: Ground, n
     versions.fresh()
     versions.change = change_nth("PutSecretValue", 1, with_odd(name, ODD[odd]))
 
-    ended = versions.run()
+    ended = versions.end()
 
     check(versions, ended)
     assert (ended == "refreshed") is (versions.redemptions == 1)
@@ -157,7 +157,7 @@ def test_a_page_in_place_of_a_stored_claim_redeems_nothing(ground: Ground, page:
     ground.change = change_nth("UpdateItem" if ground.table else "PutSecretValue", 1, lambda _: page)
 
     named = "TableUnavailable" if ground.table else "SecretStoreUnavailable"
-    assert named == ground.run()
+    assert named == ground.end()
 
     check(ground, named)
     assert 0 == ground.redemptions
@@ -169,7 +169,7 @@ def test_a_page_in_place_of_staged_tokens_is_asked_again(versions: Ground, page:
     versions.fresh()
     versions.change = change_nth("PutSecretValue", 2, lambda _: page)
 
-    assert "refreshed" == versions.run()
+    assert "refreshed" == versions.end()
     check(versions, "refreshed")
 
 
@@ -179,10 +179,10 @@ def test_an_odd_response_to_the_promotion_loses_nothing(versions: Ground, odd: s
     versions.fresh()
     versions.change = change_nth("UpdateSecretVersionStage", 1, lambda _: ODD[odd])
 
-    assert "SecretStoreUnavailable" == versions.run()
+    assert "SecretStoreUnavailable" == versions.end()
 
     check(versions, "SecretStoreUnavailable")
-    assert versions.run() in {"fresh", "recovered"}
+    assert versions.end() in {"fresh", "recovered"}
     assert 1 == versions.redemptions
 
 
@@ -201,7 +201,7 @@ def test_an_item_with_an_odd_attribute_redeems_nothing(table: Ground, name: str,
     for value in (ODD[odd], {"S": ODD[odd]}, {"N": ODD[odd]}):
         table.change = change_nth("GetItem", 1, with_odd("Item", {**ITEM, name: value}))
 
-        ended = table.run()
+        ended = table.end()
 
         check(table, ended)
         assert (ended, 0) in {(end, table.redemptions) for end in ("InvalidSecretDocument", "yielded")} | {
@@ -231,4 +231,4 @@ def test_any_response_has_a_name(ground: Ground, number: int, member: int | None
 
     ground.change = changed
 
-    check(ground, ground.run())
+    check(ground, ground.end())

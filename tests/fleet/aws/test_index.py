@@ -17,7 +17,7 @@ from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import Pauses, State
-from token_refresh_worker.fleet.ports import Index
+from token_refresh_worker.fleet.ports import Index, IndexEntry
 
 
 @pytest.fixture(params=["dynamodb", "memory"])
@@ -27,6 +27,12 @@ def index(request: pytest.FixtureRequest) -> Index:
         return MemoryIndex()
     client: DynamoDBClient = request.getfixturevalue("dynamodb")
     return TableIndex(client, TABLE, "prod")
+
+
+def entry_of(index: Index) -> IndexEntry:
+    found = index.entry(arn("tokens"))
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -46,8 +52,7 @@ def test_a_row_comes_back_as_it_was_stored(index: Index, stored: object) -> None
 
     assert index.add(whole)
     assert [whole] == list(index.rows())
-    entry = index.entry(whole.secret_arn)
-    assert entry is not None
+    entry = entry_of(index)
     assert (whole, Pauses()) == (entry.row, entry.pauses)
 
 
@@ -187,8 +192,7 @@ def test_pauses(index: Index) -> None:
     index.pause(pause(3 * HOUR), secret_arn=arn("tokens"))
 
     assert Pauses(fleet=pause(HOUR), providers={"x/y.z": pause(2 * HOUR)}) == index.pauses()
-    entry = index.entry(arn("tokens"))
-    assert entry is not None
+    entry = entry_of(index)
     assert (index.pauses(), pause(3 * HOUR)) == (entry.pauses, entry.row.pause)
 
     index.pause(None)
@@ -213,16 +217,10 @@ def test_who_was_refused(index: Index) -> None:
     """The secrets that Secrets Manager refused are read with each row, until it takes one."""
     index.add(row())
 
-    def refused() -> list[frozenset[str]]:
-        entry = index.entry(arn("tokens"))
-        assert entry is not None
-        assert entry.store == index.store()
-        return [index.store().refused]
-
-    assert [frozenset()] == refused()
+    assert frozenset() == entry_of(index).store.refused
     for name in ("a", "b", "a"):
         index.note_refused(arn(name))
-    assert [{arn("a"), arn("b")}] == refused()
+    assert {arn("a"), arn("b")} == entry_of(index).store.refused == index.store().refused
     index.note_taken(NOW)
     assert StoreHealth(taken_at=NOW) == index.store()
 
@@ -244,20 +242,14 @@ def test_rows_are_read_again(index: Index) -> None:
 def test_open_breakers(index: Index) -> None:
     """An entry names the providers whose breaker is open, until the dispatcher says otherwise."""
     index.add(row())
-
-    def told() -> frozenset[str]:
-        entry = index.entry(arn("tokens"))
-        assert entry is not None
-        return entry.breakers
-
-    assert frozenset() == told()
+    assert frozenset() == entry_of(index).breakers
     now = index.read_clock()
     index.tell_breakers(["xero", "hubspot"], now)
-    assert {"xero", "hubspot"} == told()
+    assert {"xero", "hubspot"} == entry_of(index).breakers
     index.tell_breakers([], now)
-    assert frozenset() == told()
+    assert frozenset() == entry_of(index).breakers
     index.tell_breakers(["xero"], now - LEASE - MINUTE)
-    assert frozenset() == told(), "no dispatcher has spoken for too long"
+    assert frozenset() == entry_of(index).breakers, "no dispatcher has spoken for too long"
 
 
 def test_fleets_share_a_table(dynamodb: DynamoDBClient) -> None:
