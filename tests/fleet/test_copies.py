@@ -119,14 +119,6 @@ def test_a_copy_that_refuses_is_no_refusing_store(copied: FleetStage) -> None:
     assert found.sent.error_type is None
 
 
-def test_on_demand(copied: FleetStage) -> None:
-    """Whoever asks for a run gets its result, whatever became of the copy."""
-    copied.client.delete_secret(SecretId=COPY, ForceDeleteWithoutRecovery=True)
-    secret_arn = due(copied)
-
-    assert "refreshed" == copied.invoke({"secret_id": secret_arn})["outcome"]
-
-
 @pytest.mark.parametrize(("for_", "waits"), [(0, 1), (1, 1), (4, 4), (30, 30), (600, 60)])
 def test_a_copy_that_stays_behind_is_tried_less_often(for_: int, waits: int) -> None:
     """The next try of a copy comes as long after this one as it has been behind: a minute at first, an hour at most."""

@@ -12,6 +12,7 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import stripe
@@ -217,79 +218,76 @@ def at_now(kind: str, at: str, body: bytes = b"{}") -> Sent:
     return Sent(headers={"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}, body=body)
 
 
+Make = Callable[[], Sent]
+
+
 def good(kind: str, body: bytes = b"{}", off_seconds: int = 0) -> Sent:
     return Sent(headers=HEADERS[kind](body, SECRETS[kind], int(time.time()) + off_seconds), body=body)
 
 
-def with_header(request: Sent, name: str, change: Callable[[str], str]) -> Sent:
-    return replace(request, headers=request.headers | {name: change(request.headers[name])})
+def changed(kind: str, name: str, change: Callable[[str], str]) -> Make:
+    """Sign right, and change a header then."""
+
+    def make() -> Sent:
+        request = good(kind)
+        return replace(request, headers=request.headers | {name: change(request.headers[name])})
+
+    return make
 
 
-def sha1(body: bytes) -> Sent:
-    digest = hmac.new(SECRETS["github"].encode(), body, hashlib.sha1).hexdigest()
-    return Sent(headers={"X-Hub-Signature-256": f"sha1={digest}"}, body=body)
+def with_sha1() -> Sent:
+    digest = hmac.new(SECRETS["github"].encode(), b"{}", hashlib.sha1).hexdigest()
+    return Sent(headers={"X-Hub-Signature-256": f"sha1={digest}"}, body=b"{}")
 
 
-DIFFERENCES: dict[str, tuple[str, Callable[[], Sent], bool, bool]] = {
-    # what: provider, request, their verdict, ours
-    "stripe accepts a time in the future": ("stripe", lambda: good("stripe", off_seconds=10_000), True, False),
-    "stripe takes the first of two times": (
-        "stripe",
-        lambda: with_header(good("stripe"), "Stripe-Signature", lambda value: f"{value},t=1"),
-        True,
-        False,
-    ),
-    "stripe strips and normalises the time": ("stripe", lambda: at_now("stripe", f" 0{int(time.time())}"), True, False),
+def with_a_period() -> Sent:
+    headers = HEADERS["standard"](b"{}", SECRETS["standard"], int(time.time()), "msg.1")  # type: ignore[call-arg] # standard's own
+    return Sent(headers=headers, body=b"{}")
+
+
+STRIPE, STANDARD = "Stripe-Signature", "webhook-signature"
+DIFFERENCES: dict[str, tuple[str, Make, bool]] = {
+    # what: provider, request, their verdict, of which ours is the contrary
+    "stripe accepts a time in the future": ("stripe", lambda: good("stripe", off_seconds=10_000), True),
+    "stripe takes the first of two times": ("stripe", changed("stripe", STRIPE, lambda value: f"{value},t=1"), True),
+    "stripe strips and normalises the time": ("stripe", lambda: at_now("stripe", f" 0{int(time.time())}"), True),
     "stripe refuses a v1 without = beside a good one": (
         "stripe",
-        lambda: with_header(good("stripe"), "Stripe-Signature", lambda value: f"{value},v1"),
+        changed("stripe", STRIPE, lambda value: f"{value},v1"),
         False,
-        True,
     ),
     "stripe cuts a signature at its second =": (
         "stripe",
-        lambda: with_header(good("stripe"), "Stripe-Signature", lambda value: value.replace(",v0", "=,v0")),
+        changed("stripe", STRIPE, lambda value: value.replace(",v0", "=,v0")),
         True,
-        False,
     ),
-    "stripe can't read a body that isn't UTF-8": ("stripe", lambda: good("stripe", b"\xff"), False, True),
-    "slack takes a time with a sign": ("slack", lambda: at_now("slack", f"+{int(time.time())}"), True, False),
-    "slack can't read a body that isn't UTF-8": ("slack", lambda: good("slack", b"\xff"), False, True),
-    "gidgethub accepts SHA-1": ("github", lambda: sha1(b"{}"), True, False),
+    "slack takes a time with a sign": ("slack", lambda: at_now("slack", f"+{int(time.time())}"), True),
+    "gidgethub accepts SHA-1": ("github", with_sha1, True),
     "standardwebhooks takes a time with a fraction": (
         "standard",
-        lambda: with_header(good("standard"), "webhook-timestamp", lambda value: f"{value}.5"),
+        changed("standard", "webhook-timestamp", lambda value: f"{value}.5"),
         True,
-        False,
     ),
     "standardwebhooks skips what isn't base64": (
         "standard",
-        lambda: with_header(good("standard"), "webhook-signature", lambda value: value.replace("v1,", "v1,@")),
+        changed("standard", STANDARD, lambda value: value.replace("v1,", "v1,@")),
         True,
-        False,
     ),
     "standardwebhooks refuses a signature without a comma beside a good one": (
         "standard",
-        lambda: with_header(good("standard"), "webhook-signature", lambda value: f"x {value}"),
-        False,
-        True,
-    ),
-    "standardwebhooks accepts an ID with a period": (
-        "standard",
-        lambda: Sent(
-            headers=HEADERS["standard"](b"{}", SECRETS["standard"], int(time.time()), "msg.1"),  # type: ignore[call-arg] # standard's own
-            body=b"{}",
-        ),
-        True,
+        changed("standard", STANDARD, lambda value: f"x {value}"),
         False,
     ),
-    "standardwebhooks can't read a body that isn't UTF-8": ("standard", lambda: good("standard", b"\xff"), False, True),
+    "standardwebhooks accepts an ID with a period": ("standard", with_a_period, True),
+} | {
+    f"{kind}'s library can't read a body that isn't UTF-8": (kind, partial(good, kind, b"\xff"), False)
+    for kind in ("stripe", "slack", "standard")
 }
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_differences(name: str) -> None:
     """Each difference is still there, and is the one that its name says."""
-    kind, make, their_verdict, our_verdict = DIFFERENCES[name]
+    kind, make, their_verdict = DIFFERENCES[name]
     request = make()
-    assert (their_verdict, our_verdict) == (theirs(kind, request), ours(kind, request))
+    assert (their_verdict, not their_verdict) == (theirs(kind, request), ours(kind, request))
