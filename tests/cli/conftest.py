@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
@@ -14,7 +14,7 @@ import pytest
 import typer.main
 from selenium import webdriver
 
-from cli.authorizing import Person, written
+from cli.authorizing import STATE, Authorize, Pages, Paste, Person, brings, consent, redirect_of, written
 from cli.aws import Account, Simulator
 from cli.desk import REDIRECT_URI
 from cli.scene import Cli, Ended, Tokens
@@ -23,6 +23,7 @@ from testbed import ports
 from testbed.browser import chromium
 from testbed.builders import DAY
 from testbed.process import Child
+from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
@@ -153,6 +154,36 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
         return someone
 
     return sits
+
+
+@pytest.fixture
+def authorize(cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int) -> Authorize:
+    """Authorize with a client's file and a redirect to this machine; who sits at the browser makes the visits."""
+
+    def run(
+        *arguments: str, visits: Sequence[Callable[[str], str]] = (consent,), stdin: str = "", **variables: str
+    ) -> tuple[Ended, Pages]:
+        someone = person(*visits)
+        fixed = (f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback")
+        yes = () if stdin else ("--yes",)
+        return cli("authorize", *arguments, *fixed, *yes, stdin=stdin, **variables), someone.leave()
+
+    return run
+
+
+@pytest.fixture
+def paste(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Paste:
+    """Authorize at the scriptable token endpoint by an address with the right state; `stdin` answers questions, too."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+    monkeypatch.setattr("token_refresh_worker.changes.authorization.secrets.token_urlsafe", lambda _: STATE)
+
+    def run(*arguments: str, response: script.Script | None = None, stdin: str = "", **variables: str) -> Ended:
+        endpoint.play(response or brings())
+        yes = () if stdin else ("--yes",)
+        page = "--authorization-endpoint=https://example.com/authorize"
+        return cli("authorize", "--paste", *yes, page, *arguments, stdin=stdin or redirect_of(), **variables)
+
+    return run
 
 
 @pytest.fixture
