@@ -273,16 +273,6 @@ def test_an_append_that_lands_late_removes_nothing(ground: Ground, written: str)
     assert before == ground.item()
 
 
-def test_a_repeated_keep_finds_its_own_write(ground: Ground) -> None:
-    """Its response may have been lost."""
-    ground.claims().append(a_claim(), after=None)
-    ground.table.fault("drop_after", "UpdateItem")
-
-    kept = ground.keeper().keep(a_claim(), LARGEST)
-
-    assert kept == ground.kept()
-
-
 def test_an_item_whose_claim_is_unreadable_says_what_its_removal_costs(ground: Ground) -> None:
     """Removing the item removes the tokens that it keeps, too."""
     keep(ground)

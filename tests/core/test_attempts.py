@@ -1,8 +1,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
-
 from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, mark
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint_of
@@ -18,21 +16,6 @@ def test_a_fingerprint_tells_tokens_apart_and_never_changes() -> None:
     """It is the beginning of a digest with a prefix of its own: two releases must agree on it."""
     assert "8UV7OXI4p3i3-wBS2bAcWT" == fingerprint_of(SecretValue("refresh-0"))
     assert fingerprint_of(SecretValue("refresh-0")) != fingerprint_of(SecretValue("refresh-1"))
-
-
-@pytest.mark.parametrize(
-    ("fate", "unresolved"),
-    [
-        (Fate.STORED, False),
-        (Fate.NOT_REDEEMED, False),
-        (Fate.REJECTED, False),
-        (Fate.UNKNOWN, True),
-        (Fate.SILENT, True),
-    ],
-)
-def test_an_attempt_without_an_end_is_unresolved(fate: Fate, *, unresolved: bool) -> None:
-    """Whether the token was redeemed is open if a record says so, or if nothing is stored."""
-    assert unresolved is fate.unresolved
 
 
 def test_attempts_on_a_token_begin_with_its_last_issue() -> None:

@@ -1,6 +1,6 @@
 """Whatever AWS seems to respond, a run ends in an outcome or a named error, and redeems only under a stored claim."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -41,21 +41,9 @@ ANY = st.recursive(
 
 
 @pytest.fixture(scope="module", params=["versions", "table"])
-def ground(request: pytest.FixtureRequest) -> Iterator[Ground]:
-    with Ground(table=request.param == "table") as ground:
-        yield ground
-
-
-@pytest.fixture(scope="module")
-def versions() -> Iterator[Ground]:
-    with Ground() as ground:
-        yield ground
-
-
-@pytest.fixture(scope="module")
-def table() -> Iterator[Ground]:
-    with Ground(table=True) as ground:
-        yield ground
+def ground(request: pytest.FixtureRequest) -> Ground:
+    found: Ground = request.getfixturevalue(request.param)
+    return found
 
 
 def change_nth(operation: str, nth: int, change: Callable[[Any], object]) -> Callable[[str, Any], Any]:
