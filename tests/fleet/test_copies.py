@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleet.queue_stage import FleetStage
+from fleet.conftest import FleetStage
 from fleet.rows import ran, row, seen, unread
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.dispatch import decide

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from fleet.queue_stage import FleetStage
+from fleet.conftest import FleetStage
 from testbed.provider import script
 from token_refresh.errors import InternalError
 from token_refresh_worker.fleet.aws.index import TableIndex

@@ -38,7 +38,7 @@ from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.steps import Redeem, ReplaceLostTable, StoreKept
 from token_refresh_worker.core.versions import staged_version_id
-from token_refresh_worker.run.parts import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
+from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 CLAIM = claim(claimed_at=NOW - HOUR)
