@@ -1,6 +1,7 @@
 """KMS with one asymmetric key, with which it signs, and one symmetric key, with which it encrypts; or it refuses."""
 
 import base64
+import functools
 import json
 import os
 from typing import Any
@@ -15,6 +16,12 @@ from testbed.loopback import LoopbackHandler, LoopbackServer
 _LONGEST_PLAINTEXT_BYTES = 4096
 
 
+@functools.cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """One for a process: to generate it takes as long as twenty tests."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Refused(Exception):  # noqa: N818 - what KMS does
     """KMS refuses, with this error code."""
 
@@ -24,7 +31,7 @@ class Kms(LoopbackServer):
 
     def __init__(self) -> None:
         super().__init__(_Handler)
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = _signing_key()
         self.symmetric = AESGCM(AESGCM.generate_key(256))
         self.keys: list[str] = []
         """The keys that were asked for, in turn."""

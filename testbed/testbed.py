@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from testbed.aws.faults import Call
 from testbed.dynamodb.server import DynamoDbServer
-from testbed.provider.grant import Reuse
+from testbed.provider.grant import Grant, Reuse
 from testbed.provider.token_endpoint import ReceivedRequest, TokenEndpoint
 from testbed.secrets_manager.limits import DAY_SECONDS, VERSIONS_PER_SECRET
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.secrets_manager.staleness import Staleness
 from testbed.secrets_manager.state import Secret
-from testbed.worker import SCHEDULED, Ended, Worker
+from testbed.worker import SCHEDULED, Context, Ended, Worker, run_here
 from token_refresh_worker.core.versions import OUTCOME, record_version_id, staged_version_id
 
 if TYPE_CHECKING:
@@ -101,8 +101,24 @@ class Testbed:
         if self.kms:
             self._cleanup.enter_context(self.kms)
         if self.table:
-            self.table.create_table(CLAIM_TABLE, key="secret_arn")
             self._cleanup.enter_context(self.table)
+        self._store_first()
+        return self
+
+    def begin_anew(self) -> None:
+        """Forget what was stored, scripted and refused, and store a first token set, at the same addresses."""
+        self.clear_faults()
+        self.store.authorize, self.store.on_call = None, self._note_call
+        self.endpoint.unscript()
+        self.endpoint.grant = Grant(reuse=self.provider.reuse)
+        if self.kms:
+            self.kms.refuses = False
+        self.store.secrets.restore(())
+        self._store_first()
+
+    def _store_first(self) -> None:
+        if self.table:
+            self.table.create_table(CLAIM_TABLE, key="secret_arn")
         self.store.call("CreateSecret", {"Name": TOKENS, "ClientRequestToken": str(uuid.uuid4())})
         if self._full:
             self._fill()
@@ -119,7 +135,6 @@ class Testbed:
         )
         self.store.call("CreateSecret", {"Name": PUBLISHED, "ClientRequestToken": str(uuid.uuid4())})
         self.store.forget_past()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -155,6 +170,10 @@ class Testbed:
         """Run to the end in a process of its own."""
         with self.begin(event, **options) as worker:
             return worker.wait()
+
+    def run_here(self, event: object = SCHEDULED, context: Context | None = None) -> Ended:
+        """Run to the end in this process."""
+        return run_here(self.environment, event, context)
 
     def run_until_done(self) -> list[Ended]:
         """Run on schedule until tokens are fresh, a refresh is held, or a person has to authorize again."""

@@ -4,6 +4,7 @@ The process is forked off one that has imported everything already, so that it s
 hundreds of kills take a minute. Under Lambda's own runtime client it runs in `testbed.aws_lambda.function`.
 """
 
+import contextlib
 import io
 import json
 import multiprocessing
@@ -20,6 +21,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from types import TracebackType
 from typing import Any, Final, Self
+from unittest import mock
 
 SCHEDULED: Final = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}
 FORCED: Final = {"force": True}
@@ -138,6 +140,24 @@ class Worker:
         self.kill()
         self._result.close()
         self._output.close()
+
+
+def run_here(environment: Mapping[str, str], event: object, context: Context | None = None) -> Ended:
+    """Run in this process, as a warm function does: where nothing is killed, a process of its own shows no more."""
+    from token_refresh.errors import TokenRefreshError  # noqa: PLC0415 - as in `_work`
+    from token_refresh_worker.handlers import refresh  # noqa: PLC0415 - likewise
+
+    with mock.patch.dict(os.environ, environment, clear=True), contextlib.redirect_stdout(io.StringIO()) as printed:
+        try:
+            payload, error = refresh(event, context or Context("the-request", 90.0)), None
+        except TokenRefreshError as raised:
+            payload, error = None, raised
+    return Ended(
+        name=type(error).__name__ if error else str(payload and payload["outcome"]),
+        payload=payload,
+        message=str(error) if error else None,
+        lines=tuple(printed.getvalue().splitlines()),
+    )
 
 
 def wait_for_all(workers: Sequence[Worker]) -> list[Ended]:

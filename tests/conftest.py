@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import botocore.hooks
+import botocore.httpsession
 import botocore.session
 import pytest
 
@@ -24,15 +25,28 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
+
+def copied(node: Any) -> Any:
+    """Copy a tree of handlers, but not the handlers."""
+    if isinstance(node, dict):
+        return {name: copied(value) for name, value in node.items()}
+    return type(node)(*map(list, node)) if isinstance(node, tuple) else node
+
+
 gc.enable()
 # A shell starts what runs in the background deaf to Ctrl-C, and with it whatever the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every session reads AWS's descriptions of its services, half of what a client costs. Here all share what one has read.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
-# Likewise what each session finds out about its 130 handlers, half of the other half.
-botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
-aliaser: Any = botocore.hooks.EventAliaser
+# Likewise what each session finds out about its 130 handlers, half of the other half: all take any argument.
+hooks: Any = botocore.hooks
+hooks.accepts_kwargs = lambda _: True
+# And each client copies the handlers of its session.
+hooks._PrefixTrie._recursive_copy = lambda _, node: copied(node)  # noqa: SLF001 - no public name
+# Half a millisecond, and AWS's clients here use no TLS.
+botocore.httpsession.create_urllib3_context = functools.cache(botocore.httpsession.create_urllib3_context)
+aliaser: Any = hooks.EventAliaser
 aliaser._alias_event_name = staticmethod(functools.cache(aliaser(None)._alias_event_name))  # noqa: SLF001 - no public name
 # Under another HOME, the CDK unpacks its library again, which takes most of the time of a synthesis.
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"))
@@ -78,16 +92,21 @@ def package(what: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    """A process that forks for each `token-refresh`."""
+    with Child("cli.forked", str(tmp_path_factory.mktemp("forks") / "socket")) as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory, forks: Child) -> Path:
     """A folder with a quick `token-refresh`, for shells."""
     from cli.forked import PROGRAM  # noqa: PLC0415 - most runs of a few tests need no command line
 
-    folder = tmp_path_factory.mktemp("programs")
-    with Child("cli.forked", str(folder / "socket")) as forks:
-        program = folder / "token-refresh"
-        program.write_text(PROGRAM.format(python=sys.executable, **forks.announced))
-        program.chmod(0o700)
-        yield folder
+    program = tmp_path_factory.mktemp("programs") / "token-refresh"
+    program.write_text(PROGRAM.format(python=sys.executable, **forks.announced))
+    program.chmod(0o700)
+    return program.parent
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-SHARE = 1 if os.environ.get("EXAMPLES") == "all" else 5
-"""`scripts/test` tries a fifth of them, others each time; with `EXAMPLES=all`, as each night, it tries all."""
+SHARE = 1 if os.environ.get("EXAMPLES") == "all" else 10
+"""`scripts/test` tries a tenth of them, others each time; with `EXAMPLES=all`, as each night, it tries all."""
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine can hold any value, or what makes it, for a second."""

@@ -96,8 +96,8 @@ def test_importing_the_pure_rooms_loads_no_library() -> None:
 
 
 def test_importing_the_handler_reads_no_configuration() -> None:
-    """Importing the handler depends on no variable, and loads neither a fleet's parts nor what only a refresh needs."""
-    costly = ("token_refresh_worker.fleet", "httpx")
+    """Importing the handler depends on no variable, and loads nothing that only fleets, refreshes or failures need."""
+    costly = ("token_refresh_worker.fleet", "httpx", "tenacity")
     code = f"import sys, token_refresh_worker.handlers; sys.exit(any(m.startswith({costly}) for m in sys.modules))"
     subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", code],
@@ -179,6 +179,16 @@ def test_a_constant_or_function_has_one_meaning() -> None:
             defined.update(target.id for target in targets if isinstance(target, ast.Name))
 
     assert set(SHARED_WORDS) == {name for name, count in defined.items() if count > 1 and not name.startswith("_")}
+
+
+def test_record_is_a_decorator_alone() -> None:
+    """`@record` makes a class of values; a method that stores how an attempt ended has a name of its own."""
+    modules = [path for room in (READER, WORKER) for path in room.rglob("*.py")]
+    functions = [
+        node for path in modules for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+    ]
+
+    assert 1 == [function.name for function in functions].count("record")
 
 
 def texts_of(path: Path) -> list[tuple[str, str]]:

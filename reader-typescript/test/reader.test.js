@@ -86,29 +86,6 @@ test("a read that never ends holds up its callers for thirty seconds, and the ne
   }
 });
 
-test("fetch repeats a request once, with the newer token", async () => {
-  await apiOf("b", async (url, seen) => {
-    const reader = new TokenReader("tokens", { client: storeOf("a", "b") });
-
-    const response = await reader.fetch(url, { method: "POST", body: "hello", headers: { "X-Mine": "1" } });
-
-    assert.equal(response.status, 200);
-    assert.deepEqual(seen, [
-      { token: "a", body: "hello", method: "POST" },
-      { token: "b", body: "hello", method: "POST" },
-    ]);
-  });
-});
-
-test("fetch gives a 401 back where no other token is stored", async () => {
-  await apiOf("b", async (url, seen) => {
-    const reader = new TokenReader("tokens", { client: storeOf("a") });
-
-    assert.equal((await reader.fetch(new URL(url))).status, 401);
-    assert.equal(seen.length, 1);
-  });
-});
-
 test("a token rejected again and again is read after pauses, whatever version the store names", async () => {
   const store = storeOf("a");
   const send = async () => ({ ...(await store.send()), VersionId: `version-${store.reads}` });

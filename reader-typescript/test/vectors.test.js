@@ -1,14 +1,16 @@
-// The vectors of the Python reader: what is said of each step in tests/reader/vectors.py is true of this reader, too.
+// The vectors of the Python reader: what is said of each step in tests/reader/vectors.py, and in secret_vectors.py, is
+// true of this reader, too.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import "@aws-sdk/client-lambda"; // which a reader loads when it first asks for a run: here no step waits for that
-import { TokenReader, TokenRefreshError } from "../dist/index.js";
+import { SecretReader, TokenReader, TokenRefreshError } from "../dist/index.js";
 
+const read = (file) => JSON.parse(readFileSync(file, "utf-8"));
+const here = (name) => read(new URL(name, import.meta.url));
 // The tests of the Python reader set VECTORS to a file of random ones.
-const FILE = process.env.VECTORS ?? new URL("vectors.json", import.meta.url);
-const VECTORS = JSON.parse(readFileSync(FILE, "utf-8"));
+const VECTORS = process.env.VECTORS ? read(process.env.VECTORS) : [...here("vectors.json"), ...here("secret-vectors.json")];
 
 /** A client of Secrets Manager whose background reads end when a test lets them. */
 class Store {
@@ -19,10 +21,13 @@ class Store {
   reads = 0;
   runs = 0;
   refreshed = undefined;
-  held = undefined;
+
+  constructor(secretId, held) {
+    Object.assign(this, { secretId, held });
+  }
 
   async send(command) {
-    assert.deepEqual(command.input, { SecretId: "tokens", VersionStage: "AWSCURRENT" });
+    assert.deepEqual(command.input, { SecretId: this.secretId, VersionStage: "AWSCURRENT" });
     if (this.held) await new Promise((resolve) => this.held.push(resolve));
     this.reads += 1;
     if (this.failing) throw Object.assign(new Error(this.failing.message), { name: this.failing.code });
@@ -32,13 +37,16 @@ class Store {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-async function take(step, store, reader, background) {
+async function take(step, store, reader) {
   const { reads, runs } = store;
   switch (step.do) {
-    case "store":
+    case "store": {
+      const { text, binary, version } = step;
+      const value = binary === undefined ? { SecretString: text } : { SecretBinary: new Uint8Array(Buffer.from(binary, "base64")) };
       store.failing = undefined;
-      store.stored = { SecretString: step.text, VersionId: step.version, CreatedDate: new Date(store.now * 1000) };
+      store.stored = { ...value, VersionId: version, CreatedDate: new Date(store.now * 1000) };
       return;
+    }
     case "refresh":
       store.refreshed = { SecretString: step.text, VersionId: step.version };
       return;
@@ -50,26 +58,17 @@ async function take(step, store, reader, background) {
       return;
     case "get": {
       // Whoever has nothing to serve waits for its read, also where others run in the background.
-      const asked = reader.get().then(
-        (token) => ({ token }),
-        (error) => ({ error: error instanceof TokenRefreshError ? error.name : error }),
-      );
       const { do: _, reads: __, runs: ___, health, ...expected } = step;
-      assert.deepEqual(await ended(asked, store), expected);
-      const { secondsToExpiry, ageSeconds, lastError } = reader.health();
-      // A Date has milliseconds, and the Python reader's times have microseconds.
-      const [seconds, ...others] = health;
-      assert.ok(Math.abs((secondsToExpiry ?? 0) - (seconds ?? 0)) < 0.001, `${secondsToExpiry} seconds to expiry`);
-      assert.deepEqual([secondsToExpiry === undefined, ageSeconds ?? null, lastError?.name ?? null], [seconds === null, ...others]);
+      assert.deepEqual(await ended(reader.get(), store), expected);
+      if (health) reader.isAsHealthy(health);
       break;
     }
     case "extra":
-      assert.deepEqual({ ...(await reader.token()).extra }, step.is);
+      assert.deepEqual(await reader.extra(), step.is);
       return;
-    case "reject": {
-      assert.equal(await ended(reader.reject(step.token), store), step.gives);
+    case "reject":
+      assert.equal(await ended(reader.reject(step), store), step.gives);
       break;
-    }
     case "finish":
       while (store.held?.length > 0) {
         store.held.shift()();
@@ -103,16 +102,44 @@ const workerOf = (store) => ({
   },
 });
 
-for (const { name, background, max_age, asks, steps } of VECTORS) {
-  test(name, async () => {
-    const store = new Store();
-    if (background) store.held = [];
+const failed = (error) => ({ error: error instanceof TokenRefreshError ? error.name : error });
+
+function ofToken({ max_age, asks }, store, options) {
+  if (max_age) options.maxAgeSeconds = max_age;
+  if (asks) Object.assign(options, { refreshFunction: "worker", lambdaClient: workerOf(store) });
+  const reader = new TokenReader("tokens", options);
+  return {
+    get: () => reader.get().then((token) => ({ token }), failed),
+    reject: ({ token }) => reader.reject(token),
+    extra: async () => ({ ...(await reader.token()).extra }),
+    isAsHealthy([seconds, ...others]) {
+      const { secondsToExpiry, ageSeconds, lastError } = reader.health();
+      // A Date has milliseconds, and the Python reader's times have microseconds.
+      assert.ok(Math.abs((secondsToExpiry ?? 0) - (seconds ?? 0)) < 0.001, `${secondsToExpiry} seconds to expiry`);
+      assert.deepEqual([secondsToExpiry === undefined, ageSeconds ?? null, lastError?.name ?? null], [seconds === null, ...others]);
+    },
+  };
+}
+
+function ofSecret({ reference, options: { ttl_seconds: ttlSeconds, max_stale_seconds: maxStaleSeconds } }, options) {
+  const durations = { ...(ttlSeconds && { ttlSeconds }), ...(maxStaleSeconds && { maxStaleSeconds }) };
+  const reader = new SecretReader(reference, { ...options, ...durations });
+  let given;
+  const accepted = (found) => {
+    [given] = found;
+    return { accepted: found.map((each) => [Buffer.from(each.binary()).toString("base64"), each.stage]) };
+  };
+  return { get: () => reader.accepted().then(accepted, failed), reject: () => reader.reject(given) };
+}
+
+for (const vector of VECTORS) {
+  test(vector.name, async () => {
+    const { reference, background = vector.options.background } = vector;
+    const store = new Store(reference ? "slack" : "tokens", background ? [] : undefined);
     const options = { client: store, background, clock: () => store.now, chance: () => 0.5, onWarning: () => {} };
-    if (max_age) options.maxAgeSeconds = max_age;
-    if (asks) Object.assign(options, { refreshFunction: "worker", lambdaClient: workerOf(store) });
-    const reader = new TokenReader("tokens", options);
-    for (const [index, step] of steps.entries()) {
-      await take(step, store, reader, background).catch((error) => {
+    const reader = reference ? ofSecret(vector, options) : ofToken(vector, store, options);
+    for (const [index, step] of vector.steps.entries()) {
+      await take(step, store, reader).catch((error) => {
         error.message = `step ${index}, ${JSON.stringify(step)}: ${error.message}`;
         throw error;
       });

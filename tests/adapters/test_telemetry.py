@@ -1,23 +1,12 @@
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from token_refresh.secret_value import MASK, SecretValue
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Give the root logger back as it was: the worker takes it over."""
-    root, show = logging.getLogger(), warnings.showwarning
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], warnings.showwarning = handlers, show
-    root.setLevel(level)
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

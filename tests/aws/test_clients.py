@@ -45,6 +45,22 @@ def test_the_region_is_the_given_one_or_the_configured_one(
     assert expected == clients.get("secretsmanager", limits=LIMITS, region=region).meta.region_name
 
 
+def test_a_client_is_made_without_a_search_of_all_services(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a client lists the folder of its own service alone, not those of all 450."""
+    listed: set[str] = set()
+    list_folder = os.listdir
+
+    def list_and_note(path: str) -> list[str]:
+        listed.add(Path(path).name)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "listdir", list_and_note)
+
+    assert "eu-north-1" == clients.get("secretsmanager", limits=LIMITS, region="eu-north-1").meta.region_name
+
+    assert {"data", "secretsmanager"} == listed
+
+
 def test_the_profiles_region_is_the_last_one_asked(
     clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
-import pytest
 
-from cli.scene import SECRET_ID, Cli
+from cli.scene import SECRET_ID, Ended
+from testbed.provider import script
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -24,7 +24,7 @@ def written(folder: Path, content: object) -> Path:
 
 def consent(url: str) -> str:
     """Authorize at the provider as a person does; give where the browser is sent."""
-    with httpx.Client(trust_env=False, timeout=60) as browser:
+    with httpx.Client(trust_env=False, verify=False, timeout=60) as browser:  # noqa: S501 - plain HTTP
         asked = dict(parse_qsl(urlsplit(url).query))
         return str(browser.post(url, data={**asked, "scope": "read", "allow": "Authorize"}).headers["Location"])
 
@@ -46,15 +46,16 @@ class Person:
         yield
 
     def _browse(self, url: str) -> None:
-        with httpx.Client(trust_env=False, timeout=60) as browser:
+        with httpx.Client(trust_env=False, verify=False, timeout=60) as browser:  # noqa: S501 - plain HTTP
             url = browser.get(url).headers["Location"]  # The loopback server sends the browser on to the provider.
             for visit in self._visits:
                 self.pages.append(browser.get(visit(url)))
 
-    def leave(self) -> "Person":
-        assert self._thread is not None
-        self._thread.join()
-        return self
+    def leave(self) -> "Pages":
+        """Give the pages that were shown; none where no browser opened."""
+        if self._thread is not None:
+            self._thread.join()
+        return self.pages
 
 
 def redirected(url: str, **response: str) -> str:
@@ -68,16 +69,20 @@ def stored(store: SecretsManagerServer, secret_id: str = SECRET_ID) -> dict[str,
     return value
 
 
+Pages = list[httpx.Response]
+Authorize = Callable[..., tuple[Ended, Pages]]
+Paste = Callable[..., Ended]
+
 STATE = "one-known-value-that-is-long-enough"
 
+BROUGHT = {"access_token": "a", "refresh_token": "r", "expires_in": 3600}
 
-def paste_into(cli: Cli, monkeypatch: pytest.MonkeyPatch, *arguments: str, stdin: str = "", **variables: str) -> Any:
-    """Paste an address with the right state and any code; `stdin` answers the questions, too."""
-    monkeypatch.setattr(
-        "token_refresh_worker.changes.authorization.secrets.token_urlsafe",
-        lambda _: STATE,
-    )
-    address = stdin or f"http://127.0.0.1/callback?code=any&state={STATE}\n"
-    page = "--authorization-endpoint=https://example.com/authorize"
-    yes = () if stdin else ("--yes",)
-    return cli("authorize", "--paste", *yes, page, *arguments, stdin=address, **variables)
+
+def brings(**fields: Any) -> script.Script:
+    """Respond to the exchange with tokens, and with these fields."""
+    return script.status(200, BROUGHT | fields)
+
+
+def redirect_of(query: str = "code=any", uri: str = "http://127.0.0.1/callback") -> str:
+    """Give the address that is pasted, with the right state, as a line."""
+    return f"{uri}?{query}&state={STATE}\n"

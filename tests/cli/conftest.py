@@ -4,28 +4,26 @@ import io
 import os
 import re
 import shutil
-import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import httpx
-import pexpect
 import pytest
 import typer.main
 from selenium import webdriver
 
-from cli.authorizing import Person, written
+from cli.authorizing import STATE, Authorize, Pages, Paste, Person, brings, consent, redirect_of, written
 from cli.aws import Account, Simulator
 from cli.desk import REDIRECT_URI
-from cli.scene import Cli, Ended, Terminal, Tokens
-from cli.shell import Shell
-from cli.ways import Scene
+from cli.scene import Cli, Ended, Tokens
+from cli.terminals import Screen, Terminal
 from testbed import ports
 from testbed.browser import chromium
 from testbed.builders import DAY
+from testbed.process import Child
+from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
@@ -90,29 +88,18 @@ def environment(store: SecretsManagerServer, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
-    """Start a command in a pseudo-terminal; each is ended with the test."""
+def terminal(environment: dict[str, str], tmp_path: Path, forks: Child) -> Iterator[Terminal]:
+    """Start a command in a terminal of its own; each is ended with the test."""
     written(tmp_path, {"clientId": "mine", "clientSecret": "made-up"})
-    started: list[Any] = []
+    started: list[Screen] = []
 
-    def start(*arguments: str) -> Any:
-        child = pexpect.spawn(
-            str(Path(sys.executable).with_name("token-refresh")),
-            list(arguments),
-            env=environment,
-            cwd=tmp_path,
-            encoding="utf-8",
-            dimensions=(40, 160),
-            timeout=120,
-            # A test run in the background of a script ignores SIGINT, and so would what it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
-        started.append(child)
-        return child
+    def start(*arguments: str) -> Screen:
+        started.append(Screen(forks.announced["address"], arguments, tmp_path, environment))
+        return started[-1]
 
     yield start
-    for child in started:
-        child.close(force=True)
+    for screen in started:
+        screen.end()
 
 
 @pytest.fixture
@@ -170,26 +157,38 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
 
 
 @pytest.fixture
-def free_port() -> int:
-    return ports.free_port()
+def authorize(cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int) -> Authorize:
+    """Authorize with a client's file and a redirect to this machine; who sits at the browser makes the visits."""
+
+    def run(
+        *arguments: str, visits: Sequence[Callable[[str], str]] = (consent,), stdin: str = "", **variables: str
+    ) -> tuple[Ended, Pages]:
+        someone = person(*visits)
+        fixed = (f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback")
+        yes = () if stdin else ("--yes",)
+        return cli("authorize", *arguments, *fixed, *yes, stdin=stdin, **variables), someone.leave()
+
+    return run
 
 
 @pytest.fixture
-def scene(
-    store: SecretsManagerServer,
-    provider: AuthorizationServer,
-    environment: dict[str, str],
-    tmp_path: Path,
-    programs: Path,
-) -> Scene:
-    environment |= {
-        "PROVIDER": "upwork",
-        "TOKEN_ENDPOINT": provider.token_endpoint,
-        "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
-    }
-    shell = Shell(environment, tmp_path)
-    shell.environment["PATH"] = f"{programs}:{shell.environment['PATH']}"
-    return Scene(store, provider, shell)
+def paste(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Paste:
+    """Authorize at the scriptable token endpoint by an address with the right state; `stdin` answers questions, too."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+    monkeypatch.setattr("token_refresh_worker.changes.authorization.secrets.token_urlsafe", lambda _: STATE)
+
+    def run(*arguments: str, response: script.Script | None = None, stdin: str = "", **variables: str) -> Ended:
+        endpoint.play(response or brings())
+        yes = () if stdin else ("--yes",)
+        page = "--authorization-endpoint=https://example.com/authorize"
+        return cli("authorize", "--paste", *yes, page, *arguments, stdin=stdin or redirect_of(), **variables)
+
+    return run
+
+
+@pytest.fixture
+def free_port() -> int:
+    return ports.free_port()
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +210,7 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
     tokens.store(expires_in=DAY)
     environment["AWS_ENDPOINT_URL"] = moto.url
     yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
-    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, timeout=60)
+    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, verify=False, timeout=60)  # noqa: S501 - plain HTTP
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """Runs `token-refresh`, each command in a fork of one process: to start takes most of a command's time.
 
-A fork has the arguments, the folder, the environment and the files of whoever asks for it, and is killed by its ID.
+A fork has the arguments, the folder, the environment and the files or the terminal of whoever asks for it, and is
+killed by its ID.
 """
 
 import contextlib
+import fcntl
 import functools
 import io
 import json
@@ -12,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+import termios
 import traceback
 
 import botocore.session
@@ -61,6 +64,10 @@ def _run(program: socket.socket) -> int:
     arguments, folder, environment = json.loads(asked)
     for number, file in enumerate(files):
         os.dup2(file, number)
+        os.close(file)
+    if os.isatty(0):  # which is its own from now on, and sends it Ctrl-C
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", errors="backslashreplace")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)

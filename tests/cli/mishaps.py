@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from cli.desk import CLIENT, PUBLISHED, REDIRECT_URI, REGION, SECRET, Desk, Run
+from cli.desk import CLIENT, PUBLISHED, REDIRECT_URI, REGION, SECRET, TABLE, Desk, Run
 from cli.scene import Ended
 from stored.worlds import load, open_testbed
 from token_refresh.errors import TokenRefreshError
@@ -38,6 +38,8 @@ class State:
     options: str = ""
     """How the operator looks, where that is the state."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[bool, ...] = (False, True)
+    """Whether claims are in a table; by default each once."""
 
 
 def _spaced_client(field: str) -> Callable[[Desk], None]:
@@ -213,6 +215,16 @@ def _refreshed_beside(desk: Desk) -> None:
     desk.authorized(**times)
 
 
+def _unlabelled(desk: Desk) -> None:
+    label = "REFRESH_CLAIM"
+    claim = desk.client.get_secret_value(SecretId=SECRET, VersionStage=label)["VersionId"]
+    desk.client.update_secret_version_stage(SecretId=SECRET, VersionStage=label, RemoveFromVersionId=claim)
+
+
+def _deployed_with_a_table(desk: Desk) -> None:
+    desk.environment["CLAIM_TABLE"] = TABLE
+
+
 _NEWLINE: Final = "begins or ends with white space"
 _OVER: Final = "was overwritten at 20"
 
@@ -264,16 +276,24 @@ STATES: Final[dict[str, State]] = {
         says=f"not exist in {_ELSEWHERE}, and exists in {REGION}",
         status=3,
         options=f"--region {_ELSEWHERE}",
+        tables=(False,),
     ),
-    "11 the wrong profile": State(arises=lambda _: None, says="profile", status=3, options="--profile nobody"),
+    "11 the wrong profile": State(
+        arises=lambda _: None, says="profile", status=3, options="--profile nobody", tables=(False,)
+    ),
     "11 the wrong name": State(
-        arises=lambda _: None, says="secret shop/prod/upwrok", status=3, options="--secret-id shop/prod/upwrok"
+        arises=lambda _: None,
+        says="secret shop/prod/upwrok",
+        status=3,
+        options="--secret-id shop/prod/upwrok",
+        tables=(False,),
     ),
     "12 no network": State(
         arises=lambda _: None,
         says="got no response",
         status=3,
         variables={"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"},
+        tables=(False,),
     ),
     "13 the stack was renamed": State(arises=_renamed, says="overdue", status=1, doctor=0, repairs=("refresh",)),
     "14 double-encoded, and the copy marked for deletion": State(
@@ -292,7 +312,11 @@ STATES: Final[dict[str, State]] = {
         arises=_overwritten("[]", hours=5), says=_OVER, repairs=("refresh",), services="fail"
     ),
     "17 the function of another stage": State(
-        arises=_of_another_stage, says="shop/staging/upwork", status=3, options="--function worker"
+        arises=_of_another_stage,
+        says="shop/staging/upwork",
+        status=3,
+        options="--function worker",
+        tables=(False,),
     ),
     "18 a lost response": State(
         arises=_unknown,
@@ -340,6 +364,26 @@ STATES: Final[dict[str, State]] = {
     ),
     "a second refresher": State(
         arises=_refreshed_beside, says="stored by something else", status=1, doctor=0, repairs=("authorize",)
+    ),
+    "binary data over the tokens": State(
+        arises=lambda desk: desk.client.put_secret_value(SecretId=SECRET, SecretBinary=b"\0"),
+        says="it is binary, and must be text",
+        repairs=("restore",),
+    ),
+    "the claim's label is taken off": State(arises=_unlabelled, says="HEALTHY", status=0, doctor=0, tables=(False,)),
+    "a table is deployed, and the claims were not moved": State(
+        arises=_deployed_with_a_table,
+        says="the claims are in the secret, and these keep them in table claims",
+        repairs=("claims",),
+        tables=(False,),
+    ),
+    "the claim table was emptied": State(
+        arises=lambda desk: desk.table.tables[TABLE].clear(),
+        says="has lost claims on this secret: it was emptied, restored from a backup",
+        status=1,
+        doctor=0,
+        repairs=("refresh",),
+        tables=(True,),
     ),
 }
 

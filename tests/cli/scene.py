@@ -35,7 +35,6 @@ class Ended:
 
 
 Cli = Callable[..., Ended]
-Terminal = Callable[..., Any]
 
 
 def grades(ended: Ended) -> dict[str, str]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from cli.authorizing import Person, consent, stored
+from cli.authorizing import Authorize, Person, consent, stored
 from cli.scene import SECRET_ID, Cli
 from fleet.doubles import MemoryIndex
 from testbed.dynamodb.server import DynamoDbServer
@@ -22,25 +22,13 @@ from token_refresh_worker.cli.authorize import _create_secret
 REDIRECT_URI = "http://127.0.0.1/callback"
 
 
-def test_first_time(
-    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person], free_port: int
-) -> None:
+def test_first_time(cli: Cli, authorize: Authorize, store: SecretsManagerServer) -> None:
     """The first token set creates the secret, tagged by its name, with the client credentials beside the tokens."""
-    someone = person(consent)
-
-    ended = cli(
-        "authorize",
-        "shop/prod/upwork",
-        f"--client-file={client_file}",
-        f"--redirect-uri=http://127.0.0.1:{free_port}/callback",
-        "--tag=team=payments",
-        stdin="y\n",
-    )
+    ended, (page,) = authorize("shop/prod/upwork", "--tag=team=payments", stdin="y\n")
 
     assert 0 == ended.code
     assert "secret shop/prod/upwork does not exist. Create it in eu-central-1?" in ended.screen
     assert "Authorized: the tokens are stored." in ended.screen
-    page = someone.leave().pages[0]
     assert (200, "no-store") == (page.status_code, page.headers["Cache-Control"])
     assert "<code>shop/prod/upwork</code>" in page.text
     assert "token-refresh status shop/prod/upwork --region eu-central-1" in page.text
@@ -97,13 +85,8 @@ def test_again(  # noqa: PLR0917 - fixtures
     assert "holds a token set, stored at" in cli("authorize", redirect, stdin="n\n").screen
 
 
-def test_ctrl_c_while_it_stores(  # noqa: PLR0917 - fixtures
-    cli: Cli,
-    client_file: Path,
-    store: SecretsManagerServer,
-    person: Callable[..., Person],
-    monkeypatch: pytest.MonkeyPatch,
-    free_port: int,
+def test_ctrl_c_while_it_stores(
+    authorize: Authorize, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C after the provider has issued tokens: they are stored first, since the old grant may have ended."""
 
@@ -112,10 +95,8 @@ def test_ctrl_c_while_it_stores(  # noqa: PLR0917 - fixtures
         return _create_secret(*given)
 
     monkeypatch.setattr("token_refresh_worker.cli.authorize._create_secret", interrupted)
-    person(consent)
 
-    redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
-    ended = cli("authorize", f"--client-file={client_file}", redirect, "--yes")
+    ended, _ = authorize()
 
     assert 0 == ended.code
     assert "The tokens are stored first" in ended.screen
@@ -186,26 +167,12 @@ def test_endpoint_in_the_clear(cli: Cli) -> None:
     assert "AUTHORIZATION_ENDPOINT must be https" in ended.screen
 
 
-def test_into_a_fleet(  # noqa: PLR0917 - fixtures
-    cli: Cli,
-    store: SecretsManagerServer,
-    client_file: Path,
-    person: Callable[..., Person],
-    free_port: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_into_a_fleet(authorize: Authorize, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --fleet the new secret gets the fleet's tag and a row, is due at once, and has its claims in its table."""
     index = MemoryIndex()
     monkeypatch.setattr("token_refresh_worker.cli.authorize.find_index", lambda *_: index)
-    person(consent)
 
-    ended = cli(
-        "authorize",
-        f"--client-file={client_file}",
-        f"--redirect-uri=http://127.0.0.1:{free_port}/callback",
-        "--fleet=prod",
-        "--yes",
-    )
+    ended, _ = authorize("--fleet=prod")
 
     assert 0 == ended.code, ended.screen
     assert "The secret is in fleet prod, and due at once." in ended.screen
@@ -215,15 +182,13 @@ def test_into_a_fleet(  # noqa: PLR0917 - fixtures
 
 
 @pytest.mark.parametrize("by_tag", [True, False], ids=["the table's tag", "a setting"])
-def test_into_a_fleet_with_copies(  # noqa: PLR0917 - fixtures
-    cli: Cli,
+def test_into_a_fleet_with_copies(
+    authorize: Authorize,
     store: SecretsManagerServer,
     environment: dict[str, str],
-    client_file: Path,
-    person: Callable[..., Person],
-    free_port: int,
     monkeypatch: pytest.MonkeyPatch,
-    by_tag: bool,  # noqa: FBT001 - a parameter of pytest
+    *,
+    by_tag: bool,
 ) -> None:
     """The copy is made before the browser opens, under the key of a secret that is there; a setting gives it a token.
 
@@ -233,19 +198,16 @@ def test_into_a_fleet_with_copies(  # noqa: PLR0917 - fixtures
     if key:
         store.client().create_secret(Name=SECRET_ID, KmsKeyId=key)
     monkeypatch.setattr("token_refresh_worker.cli.authorize.find_index", lambda *_: MemoryIndex())
-    copy, page = f"published/{SECRET_ID}", person(consent)
-    uri = f"http://127.0.0.1:{free_port}/callback"
+    copy = f"published/{SECRET_ID}"
     with DynamoDbServer() as tables:
         tables.create_table("prod", key="secret_arn")
         tables.tags["prod"] = {"token-refresh:published-under": "published/"} if by_tag else {}
         environment[tables.endpoint_variable] = tables.url
         settings = {} if by_tag else {"PUBLISHED_SECRET_ID": "published/{secret}"}
 
-        ended = cli(
-            "authorize", f"--client-file={client_file}", f"--redirect-uri={uri}", "--fleet=prod", "--yes", **settings
-        )
+        ended, _ = authorize("--fleet=prod", **settings)
 
-    assert (0, True) == (ended.code, page is not None), ended.screen
+    assert 0 == ended.code, ended.screen
     described = store.client().describe_secret(SecretId=copy)
     versions = described.get("VersionIdsToStages", {})
     assert key == described.get("KmsKeyId")

@@ -1,4 +1,4 @@
-"""`authorize`: what a redirect brings beside its code, and which redirect a provider accepts."""
+"""`authorize`: which redirect a provider accepts, whose is believed (RFC 9207), and what one brings beside its code."""
 
 import hashlib
 import hmac
@@ -10,20 +10,25 @@ from urllib.parse import urlencode
 
 import pytest
 
-from cli.authorizing import Person, consent, stored
+from cli.authorizing import Authorize, Person, consent, stored
 from cli.scene import Cli
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, Redirect
+from token_refresh_worker.changes.authorization import (
+    AuthorizationRequest,
+    ForeignRedirect,
+    Redirect,
+    build_authorization,
+)
 from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.providers.loader import read_profile
 from token_refresh_worker.providers.redirect import RedirectFormat, RedirectVariable
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 DATA_CENTERS = RedirectVariable(parameter="location", start="com", values={"us": "com", "eu": "eu"})
 HOSTILE = ("evil.example", "https://evil.example", "eu/../evil", "eu@evil.example", "EU", "com", "")
-LOCAL = "--redirect-uri=http://127.0.0.1:{}/callback"
 PROFILE = """
 title = "Centers"
 token_endpoint = "{origin}/api/{{place}}/oauth2/token"
@@ -47,8 +52,26 @@ source = "https://example.com/docs"
 on = 2026-11-29
 """
 
+TENANTS = """
+title = "Tenants"
+token_endpoint = "https://{tenant}.example.com/token"
+rotation = "always"
+grace = 0
+[variables]
+tenant = "[a-z]+"
+[authorization]
+endpoint = "https://{tenant}.example.com/authorize"
+issuer = "https://{tenant}.example.com/realm"
+[[evidence]]
+says = "All of it"
+source = "https://example.com/docs"
+on = 2026-11-27
+"""
 
-def request(*, known: tuple[str, ...] = (), signs: bool = True, **redirect: Any) -> AuthorizationRequest:
+
+def request(
+    *, known: tuple[str, ...] = (), signs: bool = True, issuer: str | None = None, **redirect: Any
+) -> AuthorizationRequest:
     return AuthorizationRequest(
         endpoint="https://login.example.com/authorize",
         client=ClientCredentials(client_id="me", client_secret=SecretValue("hush") if signs else None),
@@ -57,6 +80,8 @@ def request(*, known: tuple[str, ...] = (), signs: bool = True, **redirect: Any)
         pkce=True,
         redirect=RedirectFormat(**redirect),
         known=dict.fromkeys(known),
+        issuer=issuer,
+        token_host="identity.example.com",
     )
 
 
@@ -139,22 +164,79 @@ def test_without_a_client_secret_no_signature_is_right() -> None:
         asked.read_redirect(f"https://a.example/?{query}&hmac={hmac.new(b'', query.encode(), 'sha256').hexdigest()}")
 
 
-def test_a_company_reaches_every_reader(
-    cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int, store: SecretsManagerServer
-) -> None:
+@pytest.mark.parametrize("iss", ["https://login.example.com", "https://identity.example.com/realm/1", None])
+def test_the_providers_own_issuer(iss: str | None) -> None:
+    """Where the profile names no issuer, one on a host of the provider's is believed, and so is none."""
+    assert "c" == read(request(), iss=iss).code.reveal()
+
+
+@pytest.mark.parametrize("iss", ["https://evil.example", "https://login.example.com.evil.example", "http://[", "x"])
+def test_a_stranger_as_issuer(iss: str) -> None:
+    """An issuer on another host is refused, also with the right state, and is not quoted."""
+    with pytest.raises(ChangeFailed, match=r"its code was not used") as refused:
+        read(request(), iss=iss)
+    assert iss == "x" or iss not in str(refused.value)
+
+
+@pytest.mark.parametrize("iss", ["https://login.example.com/", "https://login.example.com/other", None])
+def test_a_known_issuer_is_compared_exactly(iss: str | None) -> None:
+    """Where the profile says what its provider sends, nothing else is believed, and not its absence."""
+    asked = request(issuer="https://login.example.com")
+
+    assert "c" == read(asked, iss="https://login.example.com").code.reveal()
+    with pytest.raises(ChangeFailed, match="does not come from the issuer https://login"):
+        read(asked, iss=iss)
+
+
+def test_an_error_of_another_issuer() -> None:
+    """The error of another issuer is not taken for the provider's."""
+    with pytest.raises(ChangeFailed, match="issuer"):
+        read(request(), error="access_denied", iss="https://evil.example")
+
+
+@pytest.mark.parametrize("name", ["state", "code", "iss", "error"])
+def test_a_field_that_comes_twice(name: str) -> None:
+    """A redirect in which two programs could read two values is not this authorization's (RFC 6749 section 3.1)."""
+    asked = request()
+    values = {"state": asked.state, "code": "c", "iss": "https://login.example.com"}
+    with pytest.raises(ForeignRedirect):
+        asked.read_redirect(
+            f"{asked.redirect_uri}?{urlencode([*values.items(), *[(name, values.get(name, 'x'))] * 2])}"
+        )
+
+
+def test_the_profiles_issuer_is_filled(tmp_path: Path) -> None:
+    """A profile's issuer has the variables of its endpoints, and holds for its own page alone."""
+    (tmp_path / "tenants.toml").write_text(TENANTS)
+    provider = read_profile(tmp_path / "tenants.toml")
+
+    def issuer(endpoint: str | None) -> str | None:
+        return build_authorization(
+            provider,
+            {"providerVariables": {"tenant": "acme"}},
+            client=ClientCredentials(client_id="me", client_secret=None),
+            redirect_uri="http://127.0.0.1/callback",
+            endpoint=endpoint,
+            scope=None,
+            pkce=None,
+            token_host="acme.example.com",
+        ).issuer
+
+    assert "https://acme.example.com/realm" == issuer(None)
+    assert issuer("https://example.com/authorize") is None
+
+
+def test_a_company_reaches_every_reader(cli: Cli, authorize: Authorize, store: SecretsManagerServer) -> None:
     """QuickBooks' `realmId` is stored, published, shown, read, kept by a refresh, and replaced by the next consent."""
     store.client().create_secret(Name="copy", SecretString="{}")
-    fixed = ["authorize", "qb", f"--client-file={client_file}", LOCAL.format(free_port), "--yes"]
     settings = {"PROVIDER": "quickbooks", "PUBLISHED_SECRET_ID": "copy"}
 
     def extra(secret_id: str) -> dict[str, Any]:
         return dict(TokenReader(secret_id, client=store.client()).token().extra)
 
-    someone = person(adding(realmId="9130"))
-    ended = cli(*fixed, **settings)
+    ended, _ = authorize("qb", visits=[adding(realmId="9130")], **settings)
 
     assert 0 == ended.code, ended.screen
-    someone.leave()
     assert "realmId 9130" in ended.screen
     assert ("9130", ["realmId"]) == (stored(store, "qb")["realmId"], stored(store, "qb")["tokenRefresh"]["kept"])
     copy = stored(store, "copy")
@@ -164,55 +246,36 @@ def test_a_company_reaches_every_reader(
     assert "refreshed" == cli("refresh", "qb", "--force", "--json", **settings).json["outcome"]
     assert {"realmId": "9130"} == extra("qb") == extra("copy")
 
-    someone = person(adding(realmId="77"))
-    assert 0 == cli(*fixed, "--another-account", **settings).code
-    someone.leave()
+    assert 0 == authorize("qb", "--another-account", visits=[adding(realmId="77")], **settings)[0].code
     assert {"realmId": "77"} == extra("qb") == extra("copy")
 
 
 @pytest.mark.parametrize("brought", [{}, {"realmId": "a b"}])
-def test_a_redirect_without_its_company(  # noqa: PLR0917 - fixtures
-    cli: Cli,
-    client_file: Path,
-    person: Callable[..., Person],
-    free_port: int,
-    provider: AuthorizationServer,
-    brought: dict[str, str],
+def test_a_redirect_without_its_company(
+    authorize: Authorize, provider: AuthorizationServer, brought: dict[str, str]
 ) -> None:
     """Without `realmId` the command ends, and no token request is sent."""
     before = len(provider.requests())
-    someone = person(adding(**brought))
 
-    ended = cli("authorize", f"--client-file={client_file}", LOCAL.format(free_port), "--yes", PROVIDER="quickbooks")
+    ended, pages = authorize(visits=[adding(**brought)], PROVIDER="quickbooks")
 
-    assert (2, [400]) == (ended.code, [page.status_code for page in someone.leave().pages])
+    assert (2, [400]) == (ended.code, [page.status_code for page in pages])
     assert "realmId is" in ended.screen
     assert before == len(provider.requests())
 
 
-def test_a_redirect_chooses_the_data_center(  # noqa: PLR0917 - fixtures
-    cli: Cli,
-    client_file: Path,
-    person: Callable[..., Person],
-    free_port: int,
-    provider: AuthorizationServer,
-    store: SecretsManagerServer,
-    tmp_path: Path,
+def test_a_redirect_chooses_the_data_center(
+    cli: Cli, authorize: Authorize, provider: AuthorizationServer, store: SecretsManagerServer, tmp_path: Path
 ) -> None:
     """The code goes to the data center that the redirect picked, and so does each refresh."""
     text = PROFILE.format(origin=provider.issuer, page=provider.authorization_endpoint)
     (tmp_path / "centers.toml").write_text(text)
     settings = {"PROVIDER": "centers", "PROVIDER_PROFILES": str(tmp_path)}
     settings |= {"TOKEN_ENDPOINT": "", "AUTHORIZATION_ENDPOINT": ""}
-    fixed = ["authorize", f"--client-file={client_file}", LOCAL.format(free_port), "--yes"]
     before = len(provider.requests())
 
-    someone = person(adding(location="https://evil.example"))
-    refused = cli(*fixed, **settings)
-    someone.leave()
-    someone = person(adding(location="eu"))
-    ended = cli(*fixed, **settings)
-    someone.leave()
+    refused, _ = authorize(visits=[adding(location="https://evil.example")], **settings)
+    ended, _ = authorize(visits=[adding(location="eu")], **settings)
 
     assert (2, 0) == (refused.code, ended.code), ended.screen
     assert "location is none that the profile lists" in refused.screen

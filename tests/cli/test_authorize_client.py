@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.authorizing import paste_into, stored, written
+from cli.authorizing import Paste, brings, stored, written
 from cli.scene import SECRET_ID, Cli
-from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.prompts import read_client_file
@@ -33,26 +32,7 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode
 
     ended = cli("authorize", f"--client-file={path}")
 
-    assert 2 == ended.code
-    assert printed in ended.screen
-
-
-def test_a_client_without_a_secret_replaces_another(
-    cli: Cli,
-    endpoint: TokenEndpoint,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    store: SecretsManagerServer,
-) -> None:
-    """Nothing of the old client's credentials stays beside the tokens."""
-    environment["TOKEN_ENDPOINT"] = endpoint.url
-    store.client().create_secret(Name=SECRET_ID, SecretString='{"clientId": "old", "clientSecret": "hush"}')
-    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
-
-    ended = paste_into(cli, monkeypatch, "--client-id=new", TOKEN_ENDPOINT_AUTH_METHOD="none")
-
-    assert 0 == ended.code, ended.screen
-    assert ("new", None) == (stored(store)["clientId"], stored(store).get("clientSecret"))
+    assert (2, True) == (ended.code, printed in ended.screen)
 
 
 def test_a_client_file_in_snake_case(tmp_path: Path) -> None:
@@ -73,31 +53,22 @@ def test_a_folder_is_no_client_file(cli: Cli, tmp_path: Path) -> None:
     assert "chmod" not in ended.screen
 
 
-def test_client_from_standard_input(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str]) -> None:
+def test_client_from_standard_input(cli: Cli, endpoint: TokenEndpoint) -> None:
     """Without a terminal the client secret is a line of standard input; nothing there is a failure."""
-    environment["TOKEN_ENDPOINT"] = endpoint.url
-
-    ended = cli("authorize", "--client-id=me", stdin="")
+    ended = cli("authorize", "--client-id=me", stdin="", TOKEN_ENDPOINT=endpoint.url)
 
     assert 2 == ended.code
     assert "Client secret: standard input is empty" in ended.screen
 
 
-def test_public_client(
-    cli: Cli,
-    endpoint: TokenEndpoint,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    store: SecretsManagerServer,
-) -> None:
-    """A public client is asked for no secret, and none is stored."""
-    environment |= {"TOKEN_ENDPOINT": endpoint.url, "TOKEN_ENDPOINT_AUTH_METHOD": "none"}
-    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 60}))
+def test_a_public_client_replaces_another(paste: Paste, store: SecretsManagerServer) -> None:
+    """It is asked for no secret, and nothing of the old client's credentials stays beside the tokens."""
+    store.client().create_secret(Name=SECRET_ID, SecretString='{"clientId": "old", "clientSecret": "hush"}')
 
-    ended = paste_into(cli, monkeypatch, "--client-id=public", "--no-pkce")
+    ended = paste("--client-id=new", "--no-pkce", TOKEN_ENDPOINT_AUTH_METHOD="none")
 
-    assert 0 == ended.code
-    assert ("public", False) == (stored(store)["clientId"], "clientSecret" in stored(store))
+    assert 0 == ended.code, ended.screen
+    assert ("new", None) == (stored(store)["clientId"], stored(store).get("clientSecret"))
 
 
 def test_client_secret_elsewhere(cli: Cli, store: SecretsManagerServer) -> None:
@@ -112,28 +83,22 @@ def test_client_secret_elsewhere(cli: Cli, store: SecretsManagerServer) -> None:
 
 
 @pytest.fixture
-def credentials(endpoint: TokenEndpoint, environment: dict[str, str]) -> dict[str, str]:
-    """Those of the only client of a generic provider, as a client file has them."""
-    environment |= {"TOKEN_ENDPOINT": endpoint.url, "PROVIDER": "generic"}
-    return {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
+def credentials(endpoint: TokenEndpoint, tmp_path: Path, environment: dict[str, str]) -> dict[str, str]:
+    """Those of the only client of a generic provider; a file has them, too."""
+    environment["PROVIDER"] = "generic"
+    found = {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret}
+    written(tmp_path, found)
+    return found
 
 
-def test_a_client_that_no_run_can_read(  # noqa: PLR0917 - fixtures
-    cli: Cli,
-    credentials: dict[str, str],
-    endpoint: TokenEndpoint,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    store: SecretsManagerServer,
-    tmp_path: Path,
+def test_a_client_that_no_run_can_read(
+    paste: Paste, credentials: dict[str, str], store: SecretsManagerServer, tmp_path: Path
 ) -> None:
     """Garbage in the client's secret is replaced by a client that is given, and by no question for one."""
-    environment["CLIENT_SECRET_ID"] = "client"
     store.client().create_secret(Name="client", SecretString="garbage")
-    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 36000}))
 
-    refused = paste_into(cli, monkeypatch)
-    ended = paste_into(cli, monkeypatch, f"--client-file={written(tmp_path, credentials)}")
+    refused = paste(CLIENT_SECRET_ID="client")
+    ended = paste(f"--client-file={tmp_path / 'client.json'}", CLIENT_SECRET_ID="client")
 
     assert (2, 0) == (refused.code, ended.code), ended.screen
     assert f"Store them, which takes no consent: token-refresh client {SECRET_ID}" in refused.screen
@@ -152,22 +117,14 @@ def test_a_client_marked_for_deletion(cli: Cli, store: SecretsManagerServer, cli
     assert "new secret" not in ended.screen
 
 
-def test_the_first_client_of_a_fleet(  # noqa: PLR0917 - fixtures
-    cli: Cli,
-    credentials: dict[str, str],
-    endpoint: TokenEndpoint,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    store: SecretsManagerServer,
-    tmp_path: Path,
+def test_the_first_client_of_a_fleet(
+    paste: Paste, credentials: dict[str, str], store: SecretsManagerServer, tmp_path: Path
 ) -> None:
     """The client is stored where runs read it, and not beside the tokens; the next customer needs none."""
-    environment["CLIENT_SECRET_ID"] = "clients/{provider}"
-    given = f"--client-file={written(tmp_path, credentials)}"
+    given = f"--client-file={tmp_path / 'client.json'}"
 
     for customer, options in (("customers/1", (given,)), ("customers/2", ())):
-        endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 36000}))
-        ended = paste_into(cli, monkeypatch, customer, *options)
+        ended = paste(customer, *options, CLIENT_SECRET_ID="clients/{provider}")
         assert 0 == ended.code
         assert bool(options) == ("The client is stored in secret clients/generic, where runs" in ended.screen)
         assert {"clientId", "clientSecret"}.isdisjoint(stored(store, customer))
@@ -179,9 +136,8 @@ def test_the_first_client_of_a_fleet(  # noqa: PLR0917 - fixtures
     ("response", "remembered"), [({}, ["read", "write"]), ({"scope": ""}, []), ({"scope": "read"}, ["read"])]
 )
 def test_the_scopes_of_the_first_tokens(  # noqa: PLR0917 - fixtures
-    cli: Cli,
+    paste: Paste,
     endpoint: TokenEndpoint,
-    monkeypatch: pytest.MonkeyPatch,
     store: SecretsManagerServer,
     tmp_path: Path,
     response: dict[str, str],
@@ -193,9 +149,9 @@ def test_the_scopes_of_the_first_tokens(  # noqa: PLR0917 - fixtures
         '[authorization]\nendpoint = "https://crm.example/page"\nscopes = ["read", "write"]\nscope_separator = "+"\n'
         '[[evidence]]\nsays = "None"\nsource = "https://crm.example/docs"\non = 2026-11-27\n'
     )
-    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600} | response))
+    settings = {"PROVIDER_PROFILES": str(tmp_path), "PROVIDER": "crm", "TOKEN_ENDPOINT": ""}
 
-    ended = paste_into(cli, monkeypatch, "--client-id=me", PROVIDER_PROFILES=str(tmp_path), PROVIDER="crm")
+    ended = paste("--client-id=me", response=brings(**response), **settings)
 
     assert 0 == ended.code, ended.screen
     assert remembered == stored(store)["tokenRefresh"]["scopes"]

@@ -1,14 +1,13 @@
-"""`authorize`: where the provider refuses, at its page or at its token endpoint."""
+"""`authorize` risks no grant: what is refused, by whom, before or after the consent, and what is stored then."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from cli.authorizing import Person, consent, paste_into, redirected
-from cli.scene import SECRET_ID, Cli
+from cli.authorizing import Authorize, Paste, brings, redirect_of, redirected
+from cli.scene import SECRET_ID, Cli, Tokens
 from deployed import tag_secrets
+from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -25,74 +24,43 @@ from testbed.secrets_manager.server import SecretsManagerServer
         ),
     ],
 )
-def test_refused(  # noqa: PLR0917 - fixtures
-    cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int, response: dict[str, str], printed: str
-) -> None:
+def test_refused(cli: Cli, authorize: Authorize, response: dict[str, str], printed: str) -> None:
     """Where the provider refuses, the terminal says why, the page says so, and nothing is stored."""
-    someone = person(lambda url: redirected(url, **response))
+    ended, (page,) = authorize(visits=[lambda url: redirected(url, **response)])
 
-    ended = cli(
-        "authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback", "--yes"
-    )
-
-    assert 2 == ended.code
-    assert printed in ended.screen
-    assert "Not authorized" in someone.leave().pages[0].text
+    assert (2, True) == (ended.code, printed in ended.screen)
+    assert "Not authorized" in page.text
     assert 3 == cli("status").code
 
 
-@pytest.mark.parametrize("known_by", ["tag", "setting", "content"])
-def test_a_published_secret(
-    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person], known_by: str
-) -> None:
+@pytest.mark.parametrize("known_by", ["tag", "deployment", "setting", "content"])
+def test_a_published_secret(authorize: Authorize, store: SecretsManagerServer, known_by: str) -> None:
     """A secret that a deployment publishes to is refused before the browser opens, also while it is empty."""
-    someone = person()
     copy = {"accessToken": "a", "expiresAt": 4_000_000_000_000, "sourceVersionId": "v"}
     content = {"SecretString": json.dumps(copy)} if known_by == "content" else {}
     tags = [{"Key": "token-refresh:published-from", "Value": "my tokens"}] if known_by == "tag" else []
     store.client().create_secret(Name=SECRET_ID, Tags=[{"Key": "team", "Value": "a"}, *tags], **content)
+    if known_by == "deployment":  # What `scripts/deploy` does to an adopted secret is enough.
+        store.client().create_secret(Name="mine")
+        outputs = {"FunctionName": "token-refresh-prod", "TokenSecretId": "mine", "PublishedSecretId": SECRET_ID}
+        tag_secrets(store.client(), outputs)
     variables = {"PUBLISHED_SECRET_ID": SECRET_ID} if known_by == "setting" else {}
 
-    ended = cli("authorize", f"--client-file={client_file}", "--yes", "--timeout=1", **variables)
+    ended, pages = authorize("--timeout=1", visits=(), **variables)
 
-    assert 0 != ended.code
+    assert (False, []) == (ended.code == 0, pages)
     assert f"secret {SECRET_ID} in eu-central-1 is the published copy for consumers" in ended.screen
-    if known_by == "tag":
-        assert "token-refresh authorize 'my tokens' --region eu-central-1" in ended.screen
-    assert not someone.pages
+    named = {"tag": "'my tokens'", "deployment": "mine"}.get(known_by)
+    assert not named or f"token-refresh authorize {named} --region eu-central-1" in ended.screen
     assert (known_by == "content") == bool(store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"])
 
 
-def test_an_adopted_published_secret(
-    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person]
-) -> None:
-    """What `scripts/deploy` does to an adopted published secret is enough to refuse it while it is empty."""
-    someone = person()
-    for name in (SECRET_ID, "old-tokens"):
-        store.client().create_secret(Name=name)
-    outputs = {"FunctionName": "token-refresh-prod", "TokenSecretId": "old-tokens", "PublishedSecretId": SECRET_ID}
-    tag_secrets(store.client(), outputs)
-
-    ended = cli("authorize", f"--client-file={client_file}", "--yes", "--timeout=1")
-
-    assert 0 != ended.code
-    assert f"secret {SECRET_ID} in eu-central-1 is the published copy for consumers" in ended.screen
-    assert "token-refresh authorize old-tokens --region eu-central-1" in ended.screen
-    assert not someone.pages
-    assert not store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"]
-
-
-def test_a_secret_that_may_not_be_described(
-    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person], free_port: int
-) -> None:
+def test_a_secret_that_may_not_be_described(authorize: Authorize, store: SecretsManagerServer) -> None:
     """Without the permission to describe the secret, `authorize` does what it is asked to."""
     store.client().create_secret(Name=SECRET_ID)
     store.fault("deny", "DescribeSecret", times=None)
-    person(consent)
 
-    ended = cli("authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback")
-
-    assert 0 == ended.code
+    assert 0 == authorize()[0].code
 
 
 @pytest.mark.parametrize(
@@ -108,20 +76,91 @@ def test_a_secret_that_may_not_be_described(
         ),
     ],
 )
-def test_no_tokens(  # noqa: PLR0917 - fixtures
-    cli: Cli,
-    endpoint: TokenEndpoint,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    played: script.Script,
-    printed: str,
-) -> None:
+def test_no_tokens(paste: Paste, played: script.Script, printed: str) -> None:
     """Whatever the token endpoint sends instead of tokens, it is said in our own words, with what to do."""
-    environment["TOKEN_ENDPOINT"] = endpoint.url
-    endpoint.play(played)
+    ended = paste(response=played, UPWORK_CLIENT_ID="me", UPWORK_CLIENT_SECRET="hush")
 
-    ended = paste_into(cli, monkeypatch, UPWORK_CLIENT_ID="me", UPWORK_CLIENT_SECRET="hush")
+    assert (2, True) == (ended.code, printed in ended.screen), ended.screen
+    assert "canary" not in ended.screen
+
+
+@pytest.fixture
+def again(paste: Paste, tokens: Tokens) -> Paste:
+    """Authorize, where the secret holds a grant."""
+    tokens.store(expires_in=DAY, workspace_id="ours", note="kept")
+    return paste
+
+
+@pytest.mark.parametrize("action", ["PutSecretValue", "UpdateSecretVersionStage"])
+def test_who_may_not_write_is_told_before_the_consent(
+    again: Paste, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint, action: str
+) -> None:
+    """Without the right to store, no URL is shown and no code is exchanged: the old grant stays alive."""
+    store.authorize = lambda call: "no" if call.operation == action else None
+    before = tokens.current()
+
+    ended = again()
 
     assert 2 == ended.code
-    assert printed in ended.screen
-    assert "canary" not in ended.screen
+    assert f"secretsmanager:{action} on secret {SECRET_ID} in eu-central-1 was denied" in ended.screen
+    assert ([], False, before) == (endpoint.requests, "authorize?" in ended.screen, tokens.current())
+
+
+def test_who_may_not_publish_is_told_first(again: Paste, store: SecretsManagerServer) -> None:
+    """The published copy is another matter: the tokens are stored, and the next run publishes them."""
+    store.client().create_secret(Name="published", SecretString="{}")
+    store.authorize = lambda call: "no" if "published" in str(call.secret_id) and "Put" in call.operation else None
+
+    ended = again(PUBLISHED_SECRET_ID="published")
+
+    assert 0 == ended.code
+    said = " ".join(ended.err.split())
+    assert said.index("the next run publishes to secret published") < said.index("authorize?")
+
+
+def test_another_account_takes_an_option(again: Paste, tokens: Tokens) -> None:
+    """Where nobody can be asked, another account's grant is stored only with the option; its keys replace the old."""
+    before, theirs = tokens.current(), brings(workspace_id="theirs")
+    refused = again(response=theirs, PROVIDER="notion")
+
+    assert (2, before) == (refused.code, tokens.current())
+    assert "the provider authorized workspace_id theirs, and workspace_id ours was expected" in refused.screen
+    assert f"token-refresh authorize {SECRET_ID} --another-account --region eu-central-1" in refused.screen
+    assert 0 == again("--another-account", response=theirs, PROVIDER="notion").code
+    stored = tokens.current()
+    assert ("theirs", "r", "kept") == (stored["workspace_id"], stored["refreshToken"], stored["note"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "account", "code"),
+    [("n", "theirs", 2), ("", "theirs", 2), ("y", None, 0), (None, "ours", 0)],
+    ids=["no", "no answer", "yes to one without a name", "the same account, and no question"],
+)
+def test_another_account_is_asked_about(
+    again: Paste, tokens: Tokens, answer: str | None, account: str | None, code: int
+) -> None:
+    """A person is asked, with both accounts and with no as the default; an account that is not named is another one."""
+    before = tokens.current()
+
+    ended = again(
+        response=brings(**({"workspace_id": account} if account else {})),
+        stdin=f"y\n{redirect_of()}{answer}\n",
+        PROVIDER="notion",
+    )
+
+    assert (code, code == 2) == (ended.code, before == tokens.current()), ended.screen
+    asked = f"and secret {SECRET_ID} holds the grant of workspace_id ours. Store the other" in ended.screen
+    assert asked == (answer is not None)
+    assert ("workspace_id" in tokens.current()) is (account is not None)
+
+
+def test_another_account_is_asked_about_once(again: Paste, tokens: Tokens) -> None:
+    """Whoever takes the account that the redirect names is not asked again when its tokens have come."""
+    tokens.store(expires_in=DAY, realmId="1")
+    uri = "https://example.com/callback"
+
+    ended = again(
+        f"--redirect-uri={uri}", stdin=f"y\n{redirect_of('code=any&realmId=2', uri)}y\n", PROVIDER="quickbooks"
+    )
+
+    assert (0, "2", 1) == (ended.code, tokens.current()["realmId"], ended.screen.count("Store the other")), ended.screen

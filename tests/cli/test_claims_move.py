@@ -1,12 +1,11 @@
 """`claims move`: the claims of one secret go to another store, and no run of the old one sends anything."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from cli.scene import SECRET_ID, Cli, Tokens, claim
+from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
@@ -121,38 +120,6 @@ def test_nothing_was_ever_claimed(cli: Cli, tokens: Tokens, table: DynamoDbServe
     assert table.tables[TABLE]
 
 
-def test_an_open_claim(
-    cli: Cli,
-    tokens: Tokens,
-    store: SecretsManagerServer,
-    table: DynamoDbServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """While a run holds a claim nothing moves: the message says until when, and the command that goes on."""
-    claim(store, tokens.store())
-    monkeypatch.setattr(change, "WAIT_SECONDS", 0)
-
-    ended = cli("claims", "move", "--to=table", f"--table={TABLE}")
-
-    assert 1 == ended.code
-    assert "may be redeeming the refresh token of secret" in ended.screen
-    assert f"Go on with token-refresh claims move {SECRET_ID} --region eu-central-1 --to table" in ended.screen
-    assert {} == table.tables[TABLE]
-
-
-def test_staged_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
-    """Tokens that wait to become current don't stop a move; the next run makes them current, and names the table."""
-    tokens.store(expires_in=timedelta(hours=7))
-    store.fault("deny", "UpdateSecretVersionStage")
-    cli("refresh")
-
-    to_table(cli)
-
-    assert "recovered" == cli("refresh", "--json", CLAIM_TABLE=TABLE).json["outcome"]
-    assert TABLE == tokens.current()["tokenRefresh"]["table"]
-    assert table.tables[TABLE]
-
-
 def test_a_table_that_is_not_there(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
     """A target that can't be read leaves everything as it is: the runs go on."""
     tokens.store(expires_in=DAY)
@@ -243,19 +210,6 @@ def test_claims_in_the_secret_after_all(cli: Cli, tokens: Tokens, table: DynamoD
     assert {} == table.tables[OTHER]
 
 
-def test_a_table_that_lost_its_claims(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
-    """Claims that a table has lost can't be moved: a run begins anew there first."""
-    tokens.store(expires_in=DAY)
-    outcome(cli, TABLE)
-    table.tables[TABLE].clear()
-
-    ended = cli("claims", "move", "--to=versions")
-
-    assert 2 == ended.code
-    assert "has lost the newest claims" in ended.screen
-    assert f"token-refresh refresh {SECRET_ID}" in ended.screen
-
-
 def test_a_table_that_was_restored_under_another_name(
     cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer, endpoint: TokenEndpoint
 ) -> None:
@@ -296,20 +250,6 @@ def test_nothing_is_lost(cli: Cli, tokens: Tokens, table: DynamoDbServer, monkey
     assert f"claims move {SECRET_ID} --region eu-central-1 --to table --table NAME --lost" in to_versions.screen
     assert "became current meanwhile" in changed.screen
     assert (2, 1) == (in_versions.code, changed.code)
-
-
-def test_a_rejected_attempt_comes_along(
-    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, table: DynamoDbServer
-) -> None:
-    """How attempts ended is known in the new store, too."""
-    tokens.store(expires_in=timedelta(hours=7))
-    endpoint.grant.revoke()
-    cli("refresh", "--force")
-
-    to_table(cli)
-
-    assert "rejected" in [a["result"] for a in cli("status", "--json", CLAIM_TABLE=TABLE).json["attempts"]]
-    assert table.tables[TABLE]
 
 
 def test_a_table_that_was_lost(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:

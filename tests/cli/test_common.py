@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.builders import HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
 from token_refresh_worker.cli.failures import EX_INTERRUPTED, Cancelled
@@ -131,6 +132,33 @@ def test_a_secret_of_another_region(cli: Cli, tokens: Tokens, store: SecretsMana
     ended = cli(command, "--region=us-east-1")
 
     assert f"does not exist in us-east-1, and exists in {store.region}" in ended.screen
+
+
+@pytest.mark.parametrize(
+    ("setting", "command"),
+    [
+        ("CLIENT_SECRET_ID", "refresh"),
+        ("CLIENT_SECRET_ID", "doctor"),
+        ("CLIENT_SECRET_ID", "authorize"),
+        ("PUBLISHED_SECRET_ID", "refresh"),
+        ("PUBLISHED_SECRET_ID", "doctor"),
+        ("PUBLISHED_SECRET_ID", "status"),
+    ],
+)
+def test_a_missing_second_secret(cli: Cli, tokens: Tokens, setting: str, command: str) -> None:
+    """A second secret is named with its own setting; no command advises to authorize or refresh into it."""
+    tokens.store(expires_in=7.9 * HOUR)  # due, and not overdue
+
+    ended = cli(command, **{setting: "missing"})
+
+    assert 2 == ended.code or command != "refresh"
+    assert "secret missing in eu-central-1 was not found" in ended.screen
+    assert f"check {setting} and the region" in ended.screen
+    for misleading in (
+        *("TOKEN_SECRET_ID", "token-refresh authorize missing", "token-refresh refresh upwork-oauth-tokens --region"),
+        *("older version", "--client-id"),
+    ):
+        assert misleading not in ended.screen
 
 
 def test_a_deleted_secret_is_not_looked_for_in_other_regions(

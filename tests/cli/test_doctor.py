@@ -7,7 +7,6 @@ import pytest
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
-from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.context import Context
 
@@ -26,17 +25,6 @@ def test_all_is_well(cli: Cli, tokens: Tokens) -> None:
     assert "skipped your permissions: writing not tried: Secrets Manager is not at AWS's own endpoint" in ended.screen
     assert "it responds and knows the client (HTTP 400 with invalid_grant" in ended.screen
     assert all(len(line) <= 80 for line in ended.out.splitlines())
-
-
-def test_it_changes_nothing(cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
-    """What it tries changes neither a version nor a label, and redeems nothing."""
-    tokens.store(expires_in=DAY)
-    before = store.secrets.snapshot()
-
-    cli("doctor")
-
-    assert before == store.secrets.snapshot()
-    assert 0 == endpoint.grant.redemptions
 
 
 def test_secret_not_found(cli: Cli) -> None:
@@ -85,21 +73,6 @@ def test_unreachable(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"region": "ok", "clock": "skipped", "secret": "failed", "token endpoint": "failed"}.items() <= (
         grades(ended).items()
     )
-
-
-def test_tokens(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """What `status` would say is among the checks."""
-    tokens.store()
-    endpoint.grant.revoke()
-    cli("refresh")
-
-    ended = cli("doctor")
-
-    assert 1 == ended.code
-    assert "FAILED tokens: the provider rejected the refresh token" in ended.screen
-    assert "look last refresh: " in ended.screen
-    tokens.store(expiresAt=None)
-    assert "look" == grades(cli("doctor", "--json"))["tokens"]
 
 
 def test_configuration(cli: Cli) -> None:

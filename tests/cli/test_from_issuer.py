@@ -47,7 +47,7 @@ def test_from_the_url_of_an_api_to_tokens(  # noqa: PLR0917 - fixtures
         **of_own,
     )
     assert 0 == authorized.code, authorized.screen
-    assert 200 == someone.leave().pages[0].status_code
+    assert 200 == someone.leave()[0].status_code
     first = stored(store, "shop/prod/mcp")
 
     refreshed = cli("refresh", "--force", **of_own)

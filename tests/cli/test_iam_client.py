@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.authorizing import paste_into, stored
+from cli.authorizing import Paste, stored
 from cli.scene import Cli, Tokens, grades
 from testbed.builders import DAY
 from testbed.loopback import LoopbackHandler, LoopbackServer
@@ -25,13 +25,9 @@ def sts(environment: dict[str, str], endpoint: TokenEndpoint) -> Iterator[Sts]:
         yield server
 
 
-def test_authorize_asks_for_no_client_secret(
-    cli: Cli, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer, sts: Sts
-) -> None:
+def test_authorize_asks_for_no_client_secret(paste: Paste, store: SecretsManagerServer, sts: Sts) -> None:
     """The code is exchanged with an assertion of the operator's role, and no client secret is asked for or stored."""
-    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
-
-    ended = paste_into(cli, monkeypatch, "--client-id=me")
+    ended = paste("--client-id=me")
 
     assert 0 == ended.code, ended.screen
     assert ("me", None) == (stored(store)["clientId"], stored(store).get("clientSecret"))
@@ -39,13 +35,9 @@ def test_authorize_asks_for_no_client_secret(
 
 
 @pytest.mark.usefixtures("sts")
-def test_a_provider_that_does_not_know_the_operator(
-    cli: Cli, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_provider_that_does_not_know_the_operator(paste: Paste) -> None:
     """The operator's role is another one than the function's: the error says so, and how to find its name."""
-    endpoint.play(script.error("invalid_client", http_status=401))
-
-    ended = paste_into(cli, monkeypatch, "--client-id=me")
+    ended = paste("--client-id=me", response=script.error("invalid_client", http_status=401))
 
     assert 2 == ended.code
     assert "which names your own AWS role" in ended.screen

@@ -70,19 +70,6 @@ def test_history_says_that_a_token_set_is_elsewhere(cli: Cli) -> None:
     assert as_json["kept_since"]
 
 
-@pytest.mark.usefixtures("kms")
-def test_claims_with_kept_tokens_stay(cli: Cli, tokens: Tokens) -> None:
-    """Another store would not know of them."""
-    before = tokens.current()
-
-    ended = cli("claims", "move", "--to=versions", f"--table={TABLE}")
-
-    assert 2 == ended.code
-    assert f"table {TABLE} keeps new tokens" in " ".join(ended.screen.split())
-    assert REFRESH in ended.screen
-    assert before == tokens.current()
-
-
 def test_refresh_stores_them(cli: Cli, tokens: Tokens, store: SecretsManagerServer, kms: Kms) -> None:
     """Once Secrets Manager takes writes, no request is needed; after that nothing speaks of them."""
     before, dry = tokens.current(), cli("refresh", "--dry-run", "--json").json

@@ -23,7 +23,8 @@ def test_a_state_that_no_page_lists(  # noqa: PLR0917 - fixtures
     monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.0)  # There is no network once.
     state = STATES[name]
     server = single_use if state.single_use else provider
-    with Desk(in_this_process(cli), server, tmp_path, single_use=state.single_use) as desk:
+    run = in_this_process(cli)
+    with Desk(run, server, tmp_path, table=state.tables[0], single_use=state.single_use) as desk:
         walk(state, desk)
 
 

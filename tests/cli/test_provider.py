@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from cli.authorizing import paste_into, stored
+from cli.authorizing import Paste, stored
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.builders import DAY, HOUR
@@ -72,19 +72,11 @@ def test_no_page(cli: Cli, arguments: list[str], said: str) -> None:
     assert said in ended.screen
 
 
-def test_what_is_stored(
-    cli: Cli,
-    endpoint: TokenEndpoint,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    store: SecretsManagerServer,
-) -> None:
+def test_what_is_stored(cli: Cli, paste: Paste, store: SecretsManagerServer) -> None:
     """Provider and variables are stored with the tokens, in the document's spelling, and apply from then on."""
-    environment["TOKEN_ENDPOINT"] = endpoint.url
     store.client().create_secret(Name=SECRET_ID, SecretString='{"client_id": "me", "client_secret": "hush"}')
-    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
 
-    ended = paste_into(cli, monkeypatch, "--provider=atlassian", "--variable=a=b")
+    ended = paste("--provider=atlassian", "--variable=a=b")
 
     assert 0 == ended.code
     assert "provider Atlassian (3LO) (127.0.0.1)" in ended.screen
@@ -96,13 +88,13 @@ def test_what_is_stored(
 
 @pytest.mark.parametrize("name", ["zendesk", "withings"])  # Shopify signs its redirect: test_authorize_brings.py
 def test_an_exchange_as_the_provider_wants_it(
-    cli: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer, name: str
+    cli: Cli, paste: Paste, environment: dict[str, str], store: SecretsManagerServer, name: str
 ) -> None:
     """The exchange has the fields without which a provider sends no refresh token, and a refresh follows it."""
     client = {"UPWORK_CLIENT_ID": CLIENT_ID, "UPWORK_CLIENT_SECRET": CLIENT_SECRET}
     with Imitation(name) as provider:
         environment["TOKEN_ENDPOINT"] = provider.url
-        authorized = paste_into(cli, monkeypatch, f"--provider={name}", **client)
+        authorized = paste(f"--provider={name}", **client)
         refreshed = cli("refresh", "--force", "--yes", PROVIDER=name, **client)
 
         assert (0, 0) == (authorized.code, refreshed.code), authorized.screen + refreshed.screen
@@ -122,34 +114,23 @@ def test_a_provider_that_has_ended(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_the_time_of_issue(
-    cli: Cli,
-    endpoint: TokenEndpoint,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    store: SecretsManagerServer,
+    paste: Paste, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer
 ) -> None:
     """New tokens are as old as their request, so that the stored expiry is never too late."""
-    environment["TOKEN_ENDPOINT"] = endpoint.url
-    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
     before = datetime(2030, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(
         "token_refresh_worker.cli.authorize.read_clock",
         lambda _: before + HOUR if endpoint.requests else before,
     )
 
-    paste_into(cli, monkeypatch, "--provider=atlassian", **CLIENT)
+    paste("--provider=atlassian", **CLIENT)
 
     assert before.timestamp() * 1000 == stored(store)["issuedAt"]
 
 
-def test_a_lifetime_that_the_response_leaves_out(
-    cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lifetime_that_the_response_leaves_out(cli: Cli, paste: Paste) -> None:
     """Where the response has no lifetime, the profile's counts."""
-    environment["TOKEN_ENDPOINT"] = endpoint.url
-    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r"}))
-
-    paste_into(cli, monkeypatch, "--provider=atlassian", **CLIENT)
+    paste("--provider=atlassian", response=script.status(200, {"access_token": "a", "refresh_token": "r"}), **CLIENT)
 
     assert 3500 < cli("status", "--json", PROVIDER="atlassian").json["seconds_to_expiry"] <= 3601
 

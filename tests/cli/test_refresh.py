@@ -65,19 +65,6 @@ def test_yielded(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     assert "retry at" in ended.out
 
 
-def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A dead grant is exit status 1, with what to do; what the provider sent is printed in between."""
-    tokens.store()
-    endpoint.grant.revoke()
-
-    ended = cli("refresh")
-
-    assert 2 == ended.code
-    assert "the token endpoint sent no tokens: HTTP 400 with invalid_grant" in ended.screen
-    assert "ReauthorizationRequired" in ended.err
-    assert "token-refresh authorize" in ended.screen
-
-
 def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
     """The thirteenth forced refresh of a day asks, since it takes a claim that is reserved for scheduled runs."""
     tokens.store(expires_in=DAY)
@@ -92,16 +79,6 @@ def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, stor
     assert "(12 of 40 are used). Go on?" in asked.screen
     assert 0 == forced.code
     assert 13 == endpoint.grant.redemptions
-
-
-def test_would_recover(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A dry run says what the real one does: it recovers."""
-    tokens.store(expires_in=7 * HOUR)
-    store.fault("deny", "UpdateSecretVersionStage")
-    cli("refresh")
-
-    assert "would_recover" == cli("refresh", "--dry-run", "--json").json["outcome"]
-    assert "recovered" == cli("refresh", "--json").json["outcome"]
 
 
 def test_unnamed_event(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.scene import SECRET_ID, Cli, Tokens, claim
-from cli.states import lose_received_tokens
+from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -81,34 +80,6 @@ def test_restore_of_a_redeemed_set(
     assert endpoint.grant.accepts(tokens.current()["refreshToken"])
 
 
-def test_restore_of_a_used_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A set whose refresh token was redeemed stays away if the tokens that it brought are gone."""
-    version_id = tokens.store(expires_in=DAY)
-    cli("refresh", "--force")
-    cli("refresh", "--force")
-    lose_received_tokens(store)
-    tokens.put("garbage")
-
-    ended = cli("restore", f"--version={version_id}", "--yes")
-
-    assert 2 == ended.code
-    assert "the tokens that it brought are gone" in ended.screen
-    assert f"Get a new token set: token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
-
-
-def test_an_edited_copy_is_the_same_set(cli: Cli, tokens: Tokens) -> None:
-    """It is the refresh token that counts, not the version that it is in."""
-    copied = tokens.store(expires_in=DAY, note="copied")
-    document = tokens.current()
-    tokens.put(document | {"note": "redeemed"})
-    cli("refresh", "--force")
-
-    ended = cli("restore", f"--version={copied}", "--yes", REPLAY_GRACE_SECONDS="0")
-
-    assert 0 == ended.code
-    assert "was redeemed at" in ended.screen
-
-
 @pytest.mark.parametrize(("at_the_claim", "now", "code"), [("0", "86400", 2), ("86400", "0", 2), ("86400", "86400", 0)])
 def test_restore_of_an_unknown_outcome(
     cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, *, at_the_claim: str, now: str, code: int
@@ -151,46 +122,6 @@ def test_restore_invents_no_host(cli: Cli, tokens: Tokens) -> None:
     assert old == tokens.current()
 
 
-def test_restore_of_a_claimed_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A claim without tokens or a record may have been used."""
-    claim(store, tokens.store(expires_in=DAY))
-    tokens.store(expires_in=DAY)
-
-    assert "may have been redeemed" in cli("restore", "--yes").screen
-
-
-def test_restore_of_a_rejected_set(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A set that the provider rejected never comes back."""
-    tokens.store(expires_in=DAY)
-    endpoint.grant.revoke()
-    cli("refresh", "--force")
-    tokens.store(expires_in=DAY)
-
-    ended = cli("restore", "--yes")
-
-    assert 2 == ended.code
-    assert "the provider rejected that set's refresh token" in ended.screen
-
-
-def test_restore_after_a_refused_client(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """An attempt that redeemed nothing keeps no set from coming back."""
-    tokens.store(expires_in=DAY)
-    endpoint.play(script.error("invalid_client", http_status=401))
-    cli("refresh", "--force")
-    tokens.store(expires_in=DAY)
-
-    assert "no recorded run redeemed" in cli("restore", "--yes", REPLAY_GRACE_SECONDS="0").screen
-
-
-def test_a_refresh_token_that_never_changes(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """Where the provider never changes the refresh token, redeeming it uses up none."""
-    endpoint.grant.reuse = "static"
-    tokens.store(expires_in=DAY)
-    cli("refresh", "--force")
-
-    assert 0 == cli("restore", "--yes", REPLAY_GRACE_SECONDS="0").code
-
-
 @pytest.mark.parametrize("arguments", [(), ("--version=3f0c8c35-3c0f-4d5e-8f4e-1d6e7d2b9a10",)])
 def test_nothing_to_restore(cli: Cli, tokens: Tokens, arguments: tuple[str, ...]) -> None:
     """Where there is no such version, the history is pointed to."""
@@ -222,17 +153,6 @@ def test_a_set_without_expiry(cli: Cli, tokens: Tokens) -> None:
     assert 0 == ended.code
     assert old in ended.err
     assert "expires" not in ended.err
-
-
-def test_broken_versions(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A version that is no token set is no obstacle to restoring another."""
-    old = tokens.store(expires_in=DAY)
-    tokens.put("no JSON")
-    members: dict[str, Any] = {"SecretId": SECRET_ID, "SecretBinary": b"binary", "VersionStages": ["mine"]}
-    store.client().put_secret_value(**members)
-    tokens.store(expires_in=DAY)
-
-    assert 0 == cli("restore", f"--version={old}", "--yes").code
 
 
 def test_restore_of_a_version_without_tokens(cli: Cli, tokens: Tokens) -> None:

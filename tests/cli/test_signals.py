@@ -4,12 +4,12 @@ import signal
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cli.authorizing import consent
-from cli.scene import SECRET_ID, Terminal, Tokens
+from cli.scene import SECRET_ID, Tokens
+from cli.terminals import Screen, Terminal
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -18,26 +18,24 @@ from testbed.secrets_manager.server import SecretsManagerServer
 DAY = timedelta(days=1)
 
 
-def _send(*numbers: signal.Signals) -> Callable[[Any], None]:
-    def strike(child: Any) -> None:
+Strike = Callable[[Screen], None]
+
+
+def _send(*numbers: signal.Signals) -> Strike:
+    def strike(child: Screen) -> None:
         for number in numbers:
             child.kill(number)
 
     return strike
 
 
-def _close(child: Any) -> None:
-    """Close the terminal: the kernel sends SIGHUP, and nothing can be printed any more."""
-    child.ptyproc.fileobj.close()
-
-
-CLOSES = pytest.param(_close, id="the terminal closes")
+CLOSES = pytest.param(Screen.close, id="the terminal closes")
 SYSTEMD = _send(signal.SIGTERM, signal.SIGHUP, signal.SIGCONT, signal.SIGTERM)
 
 
 @pytest.mark.parametrize("strike", [CLOSES, pytest.param(SYSTEMD, id="systemd, twice")])
 def test_a_refresh_stores_its_tokens_first(
-    terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint, strike: Callable[[Any], None]
+    terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint, strike: Strike
 ) -> None:
     """The provider has redeemed the token and not responded yet: whatever ends the command, the tokens are stored."""
     tokens.store(expires_in=timedelta(hours=1))
@@ -48,7 +46,7 @@ def test_a_refresh_stores_its_tokens_first(
     endpoint.wait_until_held()
     strike(child)
     endpoint.release()
-    child.ptyproc.wait()
+    child.wait()
 
     assert before["refreshToken"] != tokens.current()["refreshToken"]
     assert 1 == endpoint.grant.redemptions
@@ -57,9 +55,9 @@ def test_a_refresh_stores_its_tokens_first(
 @pytest.mark.parametrize(
     ("arguments", "strike"),
     [
-        (("authorize",), _close),
+        (("authorize",), Screen.close),
         (("restore",), _send(signal.SIGTERM)),
-        (("claims", "move", "--to=table", "--table=claims"), _close),
+        (("claims", "move", "--to=table", "--table=claims"), Screen.close),
     ],
     ids=["authorize, closed terminal", "restore, SIGTERM", "move, closed terminal"],
 )
@@ -70,7 +68,7 @@ def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
     client_file: Path,
     environment: dict[str, str],
     arguments: tuple[str, ...],
-    strike: Callable[[Any], None],
+    strike: Strike,
 ) -> None:
     """A write whose connection is cut is repeated, although something ends the command meanwhile."""
     pasted = arguments == ("authorize",)
@@ -92,7 +90,7 @@ def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
         held.wait()
         strike(child)
         held.release(apply=False)
-        child.ptyproc.wait()
+        child.wait()
 
         assert store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"] not in before
 
@@ -108,9 +106,9 @@ def test_before_anything_is_sent_a_signal_ends_the_command(
     child = terminal("refresh")
     held.wait()
     child.kill(signal.SIGTERM)
-    child.ptyproc.wait()
+    child.wait()
     held.release(apply=False)
 
-    assert signal.SIGTERM == child.ptyproc.signalstatus
+    assert -signal.SIGTERM == child.status
     assert not endpoint.requests
     assert before == store.secrets.snapshot()

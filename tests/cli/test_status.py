@@ -50,17 +50,6 @@ def test_unreadable_without_a_refresh_token(cli: Cli, tokens: Tokens, provider: 
     assert "expiresAt is a string and not an ISO 8601" in ended.screen
 
 
-def test_not_found(cli: Cli, tokens: Tokens) -> None:
-    """A secret that can't be found has no state: exit status 3, on standard error, with what to do."""
-    del tokens
-
-    ended = cli("status")
-
-    assert (3, "") == (ended.code, ended.out)
-    assert f"SecretNotFound: secret {SECRET_ID} does not exist in eu-central-1" in ended.screen
-    assert "token-refresh authorize" in ended.screen
-
-
 def test_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """For a caller who may not read, the health is unknown: exit status 3, and the action that was refused."""
     tokens.store()
@@ -81,18 +70,6 @@ def test_no_document(cli: Cli, tokens: Tokens, flags: tuple[str, ...]) -> None:
 
     assert 2 == ended.code
     assert "InvalidSecretDocument" in ended.screen
-
-
-def test_empty(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A secret without a value, as it is deployed, is broken until someone authorizes."""
-    del tokens
-    store.client().create_secret(Name=SECRET_ID)
-
-    ended = cli("status")
-
-    assert 2 == ended.code
-    assert "BROKEN SecretEmpty" in ended.screen
-    assert "token-refresh authorize" in ended.screen
 
 
 def test_a_published_copy_is_no_broken_token_set(cli: Cli, tokens: Tokens) -> None:

@@ -1,17 +1,15 @@
 """In a real terminal: prompts that hide what is typed, a watch that ends with Ctrl-C, and nothing but plain text."""
 
-import re
 import time
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
-import pexpect
 import pytest
 from rich.console import Console
 
-from cli.scene import Terminal, Tokens
+from cli.scene import Tokens
+from cli.terminals import CTRL_C, CTRL_D, Screen, Terminal
 from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -37,13 +35,11 @@ def test_the_client_secret_is_not_shown(
     child.expect("Client ID")
     child.sendline("my-client")
     child.expect("Client secret \\(hidden\\)")
-    child.waitnoecho()
     child.sendline(client_secret)
     child.expect("no redirect came within 1 s")
-    child.expect(pexpect.EOF)
-    child.wait()
+    child.ends()
 
-    assert 2 == child.exitstatus
+    assert 2 == child.status
     assert client_secret not in child.before
 
 
@@ -55,14 +51,12 @@ def test_a_client_id_can_be_corrected(terminal: Terminal, tokens: Tokens, endpoi
     child.expect("Client ID.*\\[edited\\]")
     child.sendline(endpoint.client_id)
     child.expect("Client secret \\(hidden\\)")
-    child.waitnoecho()
     child.sendline(f" {endpoint.client_secret} ")
     child.expect("Store .*\\[y/N\\]")
     child.sendline("y")
-    child.expect(pexpect.EOF)
-    child.wait()
+    child.ends()
 
-    assert (0, endpoint.client_id) == (child.exitstatus, tokens.current()["clientId"])
+    assert (0, endpoint.client_id) == (child.status, tokens.current()["clientId"])
     assert endpoint.client_secret == tokens.current()["clientSecret"]  # A pasted one may bring white space.
 
 
@@ -74,11 +68,10 @@ def test_watch(terminal: Terminal, tokens: Tokens) -> None:
     child.expect("HEALTHY")
     tokens.put("no JSON")
     child.expect("BROKEN")
-    child.sendintr()
-    child.expect(pexpect.EOF)
-    child.wait()
+    child.press(CTRL_C)
+    child.ends()
 
-    assert 2 == child.exitstatus
+    assert 2 == child.status
 
 
 @pytest.fixture
@@ -102,17 +95,6 @@ QUESTIONS = [
 ]
 
 
-def _until_it_waits(child: Any) -> None:
-    """Wait until the command blocks, and stays so: Python can lose a Ctrl-C between what it prints last and that."""
-    status, before = Path(f"/proc/{child.pid}/status"), ""
-    while status.exists():  # Linux alone has it; elsewhere a person would press the keys again.
-        state, switches = re.findall(r"^(?:State|voluntary_ctxt_switches):\t(\S+)", status.read_text(), re.MULTILINE)
-        if switches == before and state not in "RD":
-            return
-        before = switches
-        time.sleep(0.02)
-
-
 def labels(asked: SecretsManagerServer) -> dict[str, list[str]]:
     """Return the versions that have a label, without the one that shows that the caller may write."""
     found = asked.client().describe_secret(SecretId="upwork-oauth-tokens")["VersionIdsToStages"]
@@ -134,13 +116,11 @@ def test_ctrl_c_at_a_question(
 
     child = terminal(*arguments)
     child.expect(question)
-    _until_it_waits(child)
-    child.sendintr()
-    child.expect(pexpect.EOF)
-    child.wait()
+    child.press(CTRL_C)
+    child.ends()
 
     assert ["Cancelled: nothing was stored."] == [line for line in child.before.splitlines()[1:] if line.strip()]
-    assert 130 == child.exitstatus
+    assert 130 == child.status
     assert before == labels(asked)
 
 
@@ -152,10 +132,9 @@ def test_no(terminal: Terminal, asked: SecretsManagerServer) -> None:
     child.expect("Make it current, as a new version\\?")
     child.sendline("n")
     child.expect("Cancelled: nothing was stored")
-    child.expect(pexpect.EOF)
-    child.wait()
+    child.ends()
 
-    assert 1 == child.exitstatus
+    assert 1 == child.status
     assert before == labels(asked)
 
 
@@ -166,21 +145,19 @@ def test_no_answer(terminal: Terminal, environment: dict[str, str], provider: Au
 
     child = terminal("authorize", "--yes")
     child.expect("Client ID")
-    _until_it_waits(child)
-    child.sendeof()
-    child.expect(pexpect.EOF)
+    child.press(CTRL_D)
+    child.ends()
 
     assert "type it in a terminal, or pipe one line" in " ".join(child.before.split())
     assert "--yes" not in child.before
 
 
-def _interrupted(terminal: Terminal, endpoint: TokenEndpoint, point: script.Point) -> Any:
+def _interrupted(terminal: Terminal, endpoint: TokenEndpoint, point: script.Point) -> Screen:
     """Press Ctrl-C while the token request is held at this point."""
     endpoint.play(script.hold(point))
     child = terminal("refresh")
     endpoint.wait_until_held()
-    _until_it_waits(child)
-    child.sendintr()
+    child.press(CTRL_C)
     child.expect("The run ends first")
     return child
 
@@ -193,10 +170,9 @@ def test_ctrl_c_during_a_refresh(terminal: Terminal, tokens: Tokens, endpoint: T
     child = _interrupted(terminal, endpoint, "after_commit")
     endpoint.release()
     child.expect("refreshed")
-    child.expect(pexpect.EOF)
-    child.wait()
+    child.ends()
 
-    assert 0 == child.exitstatus
+    assert 0 == child.status
     assert before["refreshToken"] != tokens.current()["refreshToken"]
 
 
@@ -206,12 +182,11 @@ def test_ctrl_c_again(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoin
 
     child = _interrupted(terminal, endpoint, "before_commit")
     time.sleep(ONE_PRESS_SECONDS)
-    child.sendintr()
+    child.press(CTRL_C)
     child.expect("Interrupted. What was stored before stays")
-    child.expect(pexpect.EOF)
-    child.wait()
+    child.ends()
 
-    assert 130 == child.exitstatus
+    assert 130 == child.status
 
 
 def test_ctrl_c_while_it_waits(terminal: Terminal, asked: SecretsManagerServer, free_port: int) -> None:
@@ -227,15 +202,13 @@ def test_ctrl_c_while_it_waits(terminal: Terminal, asked: SecretsManagerServer, 
     )
     child.expect("open this URL")
     child.expect("https?://")
-    _until_it_waits(child)
-    child.sendintr()
-    child.expect(pexpect.EOF)
-    child.wait()
+    child.press(CTRL_C)
+    child.ends()
 
     assert "Interrupted. What was stored before stays:" in child.before
     assert "token-refresh status upwork-oauth-tokens --region eu-central-1" in child.before
     assert "Traceback" not in child.before
-    assert 130 == child.exitstatus
+    assert 130 == child.status
     assert before == labels(asked)
 
 

@@ -93,19 +93,6 @@ def test_no_attempt_is_announced_before_a_pause_ends() -> None:
     assert Rejected(NOW, until) == heed(Rejected(NOW, NOW + MINUTE), held)
 
 
-def test_a_pause_is_read_as_it_was_written() -> None:
-    """Its end, its reason, and that nobody redeems under it."""
-    made = paused()
-
-    found = read_claim(made.claim_id, write_claim(made), NOW)
-
-    assert found is not None
-    assert found.pause is not None
-    assert (Fate.PAUSED, PAUSE.until, PAUSE.why) == (found.fate, found.pause.until, found.pause.why)
-    assert not Fate.PAUSED.is_attempt
-    assert (1, 0) == (made.versions, paused(in_table("claims")).versions)
-
-
 def test_no_pause_is_for_good() -> None:
     """Whatever is stored as a pause, it ends within a week, and its reason has a limit."""
     endless = paused(pause=ClaimPause(until=NOW + 365 * DAY, why="x" * 1000))
@@ -166,6 +153,13 @@ def test_until_when_a_request_may_be_repeated() -> None:
     assert NOW - MINUTE + HOUR == repeat_allowed_until(snapshot(lost), policy(grace=HOUR))
     assert repeat_allowed_until(snapshot(lost), policy(grace=MINUTE)) is None
     assert repeat_allowed_until(snapshot(), policy(grace=HOUR)) is None
+
+
+def test_a_pause_takes_a_version_where_claims_are_versions() -> None:
+    """And none beside a table; nobody redeems under it."""
+    assert "nonce" == paused().nonce
+    assert (1, 0) == (paused().versions, paused(in_table("claims")).versions)
+    assert not Fate.PAUSED.is_attempt
 
 
 def test_a_pause_keeps_what_is_known_of_attempts() -> None:

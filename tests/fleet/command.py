@@ -1,5 +1,7 @@
 """What the tests of `token-refresh fleet` share: the command, rows as of now, and secrets with a fleet's tags."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +11,7 @@ from typer.testing import CliRunner, Result
 from fleet.rows import failed, row, seen
 from token_refresh_worker.cli.app import app
 from token_refresh_worker.cli.fleet.view import View, select
+from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 
 NOW = datetime.now(UTC)
@@ -46,6 +49,18 @@ def tagged_secret(name: str, **tags: str) -> str:
     given: Any = [{"Key": f"token-refresh:{key}", "Value": value} for key, value in tags.items()]
     client = boto3.client("secretsmanager", region_name="eu-central-1")
     return str(client.create_secret(Name=name, SecretString="{}", Tags=given)["ARN"])
+
+
+def join(index: TableIndex, name: str, *, fleet: str | None = "prod", **known: Any) -> str:
+    """Make a secret with the fleet's tag, and its row, of a secret that is due; give its ARN."""
+    secret_arn = tagged_secret(name, **({"fleet": fleet} if fleet else {}))
+    member = Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW)
+    index.add(replace(member, **known))
+    return secret_arn
+
+
+def status_of(*options: str) -> Any:
+    return json.loads(run("status", "--json", *options).stdout)
 
 
 def tags_of(name: str) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from random import Random
+from threading import Lock
 from typing import Any
 
 from benchmarks.fleets.table import VirtualDynamoDb
@@ -26,6 +27,41 @@ class StillClock:
 
     def sleep_in_job(self, seconds: float) -> None:
         del seconds
+
+
+class MachineClock:
+    """The machine's time of day, for a table whose calls take none."""
+
+    seconds = 0.0
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep_in_job(self, seconds: float) -> None:
+        del seconds
+
+
+class CommandsTable:
+    """What commands take for a client of DynamoDB: a table in memory with its tags, for several threads."""
+
+    def __init__(self) -> None:
+        self.table = VirtualDynamoDb(MachineClock(), Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
+        self.meta, self.tags = self.table.meta, list[dict[str, str]]()
+        self._lock = Lock()
+
+    def describe_table(self, **what: str) -> dict[str, Any]:
+        return {"Table": {"TableArn": what["TableName"]}}
+
+    def list_tags_of_resource(self, **_: str) -> dict[str, Any]:
+        return {"Tags": self.tags}
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**members: Any) -> Any:
+            with self._lock:
+                return getattr(self.table, name)(**members)
+
+        return call
 
 
 class MemoryIndex(TableIndex):

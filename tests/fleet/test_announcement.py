@@ -5,7 +5,7 @@ import pytest
 
 from fleet.rows import arn, change, ran, ran_into, row, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
-from token_refresh_worker.core.announcement import Announcement, Transition
+from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.outcome import MOST_UNSENT, after, announcement, changes, in_order
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 
@@ -113,22 +113,7 @@ def test_what_the_event_says() -> None:
     """The event names secret, version, provider, fleet and since when, and has nothing else in it."""
     event = announcement(row("a"), change(Transition.REAUTHORIZATION_REQUIRED), fleet="prod")
 
-    assert (
-        Announcement(
-            transition=Transition.REAUTHORIZATION_REQUIRED,
-            secret_id=arn("a"),
-            version_id="v1",
-            provider="xero",
-            fleet="prod",
-            since=NOW,
-        )
-        == event
-    )
-    assert {
-        "secret_id": arn("a"),
-        "version_id": "v1",
-        "provider": "xero",
-        "fleet": "prod",
-        "since": "2026-11-24T12:00:00Z",
-    } == event.detail
+    assert Transition.REAUTHORIZATION_REQUIRED is event.transition
+    named = {"secret_id": arn("a"), "version_id": "v1", "provider": "xero", "fleet": "prod"}
+    assert named | {"since": "2026-11-24T12:00:00Z"} == event.detail
     assert announcement(row(new=True), change(), fleet="prod").version_id is None

@@ -129,32 +129,6 @@ def test_slow_start() -> None:
     assert {} == rooms([row(new=True)], NOW)
 
 
-def test_fewest_runs() -> None:
-    """Three failures say too little; four open the breaker."""
-    assert opened(some(3, UNREACHABLE)) is None
-    assert opened(some(4, UNREACHABLE)) is not None
-
-
-def test_only_the_last_twenty_runs_count() -> None:
-    """An outage that is over does not keep the breaker open once 20 runs came after it."""
-    assert opened(some(20, None) + some(50, UNREACHABLE, newest=5 * MINUTE)) is None
-
-
-def test_only_runs_that_sent_a_request_count() -> None:
-    """A held refresh sends nothing, so it says nothing about the provider."""
-    assert opened([failed(UNKNOWN, at=NOW - MINUTE, requests=0)] * 20) is None
-
-
-def test_old_runs_are_forgotten() -> None:
-    """What a provider did more than an hour ago says nothing about this moment."""
-    assert opened(some(20, UNREACHABLE, newest=HOUR)) is None
-
-
-def test_errors_with_a_response_keep_it_closed() -> None:
-    """A provider that responds with errors is there: each such secret fails alone."""
-    assert opened(some(20, "TokenRequestRejected")) is None
-
-
 @pytest.mark.parametrize(
     ("error_type", "pause", "reason"),
     [
@@ -204,10 +178,21 @@ def test_burst_of_rejected_grants() -> None:
     assert opened(burst, others=23) is not None
 
 
-def test_slow_rejections_are_no_burst() -> None:
-    """Customers who revoke one after the other over the hour open nothing."""
-    runs = [
-        failed("ReauthorizationRequired", at=NOW - number * 4 * MINUTE, state=State.REAUTHORIZE) for number in range(12)
-    ]
+SLOW = [failed("ReauthorizationRequired", at=NOW - n * 4 * MINUTE, state=State.REAUTHORIZE) for n in range(12)]
 
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        some(3, UNREACHABLE),
+        some(20, None) + some(50, UNREACHABLE, newest=5 * MINUTE),
+        [failed(UNKNOWN, at=NOW - MINUTE, requests=0)] * 20,
+        some(20, UNREACHABLE, newest=HOUR),
+        some(20, "TokenRequestRejected"),
+        SLOW,
+    ],
+    ids=["too few", "20 good ones since", "no request was sent", "over an hour ago", "with a response", "no burst"],
+)
+def test_what_opens_nothing(runs: list[Seen]) -> None:
+    """Three failures, an outage that is over, runs that sent nothing, errors with a response, customers who revoke."""
     assert opened(runs) is None

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from mypy_boto3_dynamodb import DynamoDBClient
+from botocore.exceptions import ClientError
 
-from fleet.command import HOUR, healthy, run
+from fleet.command import HOUR, healthy, run, status_of
+from fleet.doubles import CommandsTable
 from fleet.rows import arn, row, seen
 from testbed.builders import MINUTE
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.cli.context import Context
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
 from token_refresh_worker.run.outcome import CopyState
@@ -24,14 +24,10 @@ MEMBER, COPY = "customers/7/xero", "published/customers/7/xero"
 
 
 @pytest.fixture
-def secrets(
-    index: TableIndex, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SecretsManagerServer]:
+def secrets(index: TableIndex, table: CommandsTable, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManagerServer]:
     """A fleet that publishes copies, as its stack says on the table, and one secret that is no member yet."""
     del index
-    table = dynamodb.describe_table(TableName="prod")["Table"]["TableArn"]
-    tag: Any = {"Key": "token-refresh:published-under", "Value": "published/"}
-    dynamodb.tag_resource(ResourceArn=table, Tags=[tag])
+    table.tags.append({"Key": "token-refresh:published-under", "Value": "published/"})
     monkeypatch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
     with SecretsManagerServer() as server:
         for name, value in server.environment.items():
@@ -113,16 +109,14 @@ def test_settings_come_before_the_tag(secrets: SecretsManagerServer, monkeypatch
 
 
 def test_a_tag_that_may_not_be_read(
-    secrets: SecretsManagerServer, index: TableIndex, monkeypatch: pytest.MonkeyPatch
+    secrets: SecretsManagerServer, index: TableIndex, table: CommandsTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who may not read the table's tags can still add members, and is told that no copies are made."""
-    asked = Context.ask
 
-    def refused(context: Context, action: str, *names: Any, **members: Any) -> Any:
-        members.update({"ResourceArn": "nonsense"} if action == "dynamodb:ListTagsOfResource" else {})
-        return asked(context, action, *names, **members)
+    def refuse(**_: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "ListTagsOfResource")
 
-    monkeypatch.setattr(Context, "ask", refused)
+    monkeypatch.setattr(table, "list_tags_of_resource", refuse)
 
     ended = run("add", MEMBER)
 
@@ -148,7 +142,7 @@ def test_status_tells_current_older_and_missing(index: TableIndex) -> None:
 
     index.add(copied("old", CopyState.OLDER, error="SecretAccessDenied"))
     index.add(copied("gone", CopyState.MISSING, error="SecretNotFound"))
-    ended, found = run("status"), json.loads(run("status", "--json").stdout)
+    ended, found = run("status"), status_of()
 
     printed = " ".join(ended.stdout.split())
     assert 1 == ended.exit_code

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from io import StringIO
-from typing import Any
+from typing import cast
 from unittest.mock import patch
 
 import boto3
@@ -12,7 +12,8 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fleet.command import HOUR, IN_FORCE, NOW, healthy, late, run, tagged_secret, tags_of
+from fleet.command import HOUR, IN_FORCE, NOW, healthy, join, late, run, tagged_secret, tags_of
+from fleet.doubles import CommandsTable
 from fleet.rows import arn, failed, row, seen
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.app import app
@@ -26,9 +27,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
 
 
-def test_a_table_of_claims_is_no_fleet(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+def test_a_table_of_claims_is_no_fleet(moto_index: TableIndex, dynamodb: DynamoDBClient) -> None:
     """A table without rows is refused before anything is changed: one secret's claims may be in it."""
-    del index
+    del moto_index
     secret_arn = tagged_secret("a")
     dynamodb.create_table(
         TableName="claims",
@@ -45,8 +46,7 @@ def test_a_table_of_claims_is_no_fleet(index: TableIndex, dynamodb: DynamoDBClie
 
 def test_add(index: TableIndex) -> None:
     """Adding tags a secret and makes it due; adding a member makes it due again, without a tag."""
-    first, second = tagged_secret("a"), tagged_secret("b", fleet="prod")
-    index.add(Row(secret_arn=second, provider="xero", added_at=NOW, next_at=NOW + HOUR))
+    first, second = tagged_secret("a"), join(index, "b", next_at=NOW + HOUR)
 
     assert 0 == run("add", "b").exit_code
     ended = run("add", "a", "b", "--provider", "xero", "--region", "eu-central-1")
@@ -75,9 +75,9 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     assert 1 == len(list(index.rows()))
 
 
-def test_a_fleet_that_is_not_there_gets_no_member(index: TableIndex) -> None:
+def test_a_fleet_that_is_not_there_gets_no_member(moto_index: TableIndex) -> None:
     """A misspelt fleet is an error before any secret gets its tag, which would keep it out of the right fleet."""
-    del index
+    del moto_index
     secret_arn = tagged_secret("a")
 
     ended = run("add", "a", "--fleet", "prdo")
@@ -188,8 +188,8 @@ def test_retry(index: TableIndex) -> None:
     assert 0 != run("retry").exit_code
 
 
-def test_progress_in_a_log(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
-    """Where standard error is no terminal, it gets a line now and then, and standard output the result alone."""
+def test_progress(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
+    """In a log, standard error gets a line now and then, and standard output the result alone; a terminal has a bar."""
     monkeypatch.setattr("token_refresh_worker.cli.fleet.members.PROGRESS_EVERY", 2)
     for name in "abc":
         tagged_secret(name)
@@ -198,12 +198,15 @@ def test_progress_in_a_log(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -
 
     assert ("adding: 2 of 3", "3 of 3 secrets are in fleet prod") == (ended.stderr.strip(), ended.stdout.strip())
     assert 3 == len(list(index.rows()))
+    terminal = Console(file=StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr("token_refresh_worker.cli.fleet.members.errors", lambda: terminal)
+    assert "1 of 1 secrets are in fleet prod" == run("add", "a").stdout.strip()
+    assert "adding" in cast("StringIO", terminal.file).getvalue()
 
 
 def test_remove(index: TableIndex) -> None:
     """Removing takes the tags off and leaves a quiet tombstone; the secret stays as it is."""
-    secret_arn = tagged_secret("a", fleet="prod", provider="xero")
-    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
+    secret_arn = join(index, "a")
 
     ended = run("remove", "a")
 
@@ -213,17 +216,16 @@ def test_remove(index: TableIndex) -> None:
     assert 0 == run("remove", "a").exit_code, "again, it changes nothing"
 
 
-def test_a_run_under_way_can_still_store(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+def test_a_run_under_way_can_still_store(index: TableIndex, table: CommandsTable) -> None:
     """The row goes first, so that no run begins; the tag goes two minutes later, or stays with what a run kept.
 
     A run may be under way on what is due, on what fails and is tried early, and on what an interrupted removal left.
     """
     arns: dict[str, str] = {}
     for name in ("a", "kept", "later", "failing", "interrupted"):
-        secret_arn = arns[name] = tagged_secret(name, fleet="prod")
         next_at = NOW + HOUR if name in {"later", "failing"} else NOW
         found = failed("TokensKept", at=NOW) if name == "failing" else seen(at=NOW)
-        index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=next_at, seen=found))
+        arns[name] = join(index, name, next_at=next_at, seen=found)
     index.remove(arns["interrupted"], NOW, quietly=True)
     waited = list[float]()
 
@@ -231,8 +233,7 @@ def test_a_run_under_way_can_still_store(index: TableIndex, dynamodb: DynamoDBCl
         if seconds > 1:
             waited.append(seconds)
             assert ([], "prod") == (list(index.rows()), tags_of("a")["token-refresh:fleet"])
-            item: Any = {"secret_arn": {"S": arns["kept"]}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}}
-            dynamodb.put_item(TableName="prod", Item=item)
+            table.table.put({"secret_arn": {"S": arns["kept"]}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
 
     with patch.object(SystemClock, "sleep", side_effect=meanwhile):
         ended = run("remove", *arns, "--wait", "3m")
@@ -246,8 +247,7 @@ def test_a_run_under_way_can_still_store(index: TableIndex, dynamodb: DynamoDBCl
 
 def test_a_resync_comes_long_after_a_removal(index: TableIndex) -> None:
     """The tombstone is as old as the missing tag: a listing may show the tag for minutes, and would bring it back."""
-    secret_arn = tagged_secret("a", fleet="prod")
-    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW, seen=seen(at=NOW)))
+    secret_arn = join(index, "a", seen=seen(at=NOW))
 
     def long_after(seconds: float) -> None:
         # A resync has taken it back meanwhile, as it does after ten minutes.
@@ -261,9 +261,7 @@ def test_a_resync_comes_long_after_a_removal(index: TableIndex) -> None:
 
 def test_remove_after_the_resync(index: TableIndex) -> None:
     """A removal that died after it took the tag off is finished by the next one, although a resync came between."""
-    secret_arn = tagged_secret("a")
-    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
-    index.remove(secret_arn, NOW, quietly=False)
+    index.remove(join(index, "a", fleet=None), NOW, quietly=False)
 
     assert 0 == run("remove", "a").exit_code
     assert [True] == [stone.quietly for stone in index.tombstones()]
@@ -273,8 +271,7 @@ def test_remove_a_secret_that_is_deleted(index: TableIndex) -> None:
     """A member whose secret is deleted, or is marked for it, is removed all the same, by its name or its ARN."""
     client = boto3.client("secretsmanager", region_name="eu-central-1")
     for name in ("marked", "gone", "gone-too"):
-        secret_arn = tagged_secret(name, fleet="prod")
-        index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
+        secret_arn = join(index, name)
         client.delete_secret(SecretId=name, **({} if name == "marked" else {"ForceDeleteWithoutRecovery": True}))
 
     ended = run("remove", "marked", "gone", secret_arn)
@@ -283,16 +280,14 @@ def test_remove_a_secret_that_is_deleted(index: TableIndex) -> None:
     assert [True] * 3 == [stone.quietly for stone in index.tombstones()]
 
 
-def test_remove_what_can_not_be_removed(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+def test_remove_what_can_not_be_removed(index: TableIndex, table: CommandsTable) -> None:
     """What is no member is refused, and so is a secret whose new tokens the table keeps: nothing would store them.
 
     Also if the last run failed otherwise.
     """
     tagged_secret("stranger", fleet="test")
-    kept = tagged_secret("kept", fleet="prod")
-    found = failed("SecretStoreUnavailable", at=NOW)
-    index.add(Row(secret_arn=kept, provider="xero", added_at=NOW, next_at=NOW, seen=found))
-    dynamodb.put_item(TableName="prod", Item={"secret_arn": {"S": kept}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
+    kept = join(index, "kept", seen=failed("SecretStoreUnavailable", at=NOW))
+    table.table.put({"secret_arn": {"S": kept}, "kept_tokens": {"L": [{"B": b"ciphertext"}]}})
 
     ended = run("remove", "missing", "stranger", "kept")
 
@@ -303,15 +298,3 @@ def test_remove_what_can_not_be_removed(index: TableIndex, dynamodb: DynamoDBCli
     assert "keeps new tokens of secret kept" in printed
     assert [kept] == [member.secret_arn for member in index.rows()]
     assert {"token-refresh:fleet": "test"} == tags_of("stranger")
-
-
-def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
-    """On a terminal a bar on standard error shows how far it has come, and is gone at the end."""
-    tagged_secret("a")
-    terminal = StringIO()
-    console = Console(file=terminal, force_terminal=True, width=80)
-    monkeypatch.setattr("token_refresh_worker.cli.fleet.members.errors", lambda: console)
-
-    assert "1 of 1 secrets are in fleet prod" == run("add", "a").stdout.strip()
-    assert "adding" in terminal.getvalue()
-    assert 1 == len(list(index.rows()))

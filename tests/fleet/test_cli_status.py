@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run, view_of
+from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run, status_of, view_of
 from fleet.rows import HOST, arn, failed, row, seen
 from fleet.rows import rows as rows_of
 from token_refresh.errors import TokenRefreshError
@@ -34,9 +34,9 @@ def test_exit_status(index: TableIndex, rows: list[Row], code: int) -> None:
     assert code == run("status").exit_code
 
 
-def test_unknown(index: TableIndex) -> None:
+def test_unknown(moto_index: TableIndex) -> None:
     """A fleet that can't be read is status 3, and the error says what to deploy."""
-    del index
+    del moto_index
     ended = run("status", "--fleet", "missing")
 
     assert 3 == ended.exit_code
@@ -82,14 +82,17 @@ def _kinds(error: type[TokenRefreshError]) -> set[type[TokenRefreshError]]:
     return {error}.union(*map(_kinds, error.__subclasses__()))
 
 
+def printed(rows: list[Row], *, limit: int) -> str:
+    console = Console(width=80, file=StringIO())
+    console.print(*lay_out(view_of(rows), limit=limit), sep="\n")
+    return cast("StringIO", console.file).getvalue()
+
+
 def test_a_large_fleet() -> None:
     """Of 10,000 rows `status` prints the summary and the 20 most urgent; it counts the rest."""
     rows = [healthy(str(number)) for number in range(9_999)] + [late("late/1")]
-    view = view_of(rows)
-    console = Console(width=80, file=StringIO())
-    console.print(*lay_out(view, limit=20), sep="\n")
 
-    lines = cast("StringIO", console.file).getvalue().splitlines()
+    lines = printed(rows, limit=20).splitlines()
     assert "fleet prod  10000 secrets  1 overdue  9999 healthy" == lines[0].strip()
     assert len(lines) < 30
     assert "late/1" == next(line for line in lines if "/" in line).split()[0]
@@ -113,11 +116,8 @@ def test_filters(index: TableIndex) -> None:
     for member in (healthy("fine/1"), dead("dead/1"), late("late/1")):
         index.add(member)
 
-    by_provider = json.loads(run("status", "--provider", "hubspot", "--json").stdout)
-    by_state = json.loads(run("status", "--state", "overdue", "--json").stdout)
-
-    assert [arn("dead/1")] == [found["secret_id"] for found in by_provider["rows"]]
-    assert [arn("late/1")] == [found["secret_id"] for found in by_state["rows"]]
+    for what, name in ((("--provider", "hubspot"), "dead/1"), (("--state", "overdue"), "late/1")):
+        assert [arn(name)] == [found["secret_id"] for found in status_of(*what)["rows"]]
 
 
 def test_json(index: TableIndex) -> None:
@@ -126,7 +126,7 @@ def test_json(index: TableIndex) -> None:
     index.add(row("new/1", new=True))
     index.pause(IN_FORCE, provider="xero")
 
-    whole = json.loads(run("status", "--json").stdout)
+    whole = status_of()
 
     assert ("prod", "attention", 2, {"reauthorize": 1, "paused": 1}) == (
         whole["fleet"],
@@ -171,11 +171,8 @@ def test_open_breakers(index: TableIndex) -> None:
         index.add(row(f"wrong/{number}", provider="xero", found=failed("ClientRejected", at=now, state=State.ERROR)))
 
     assert f"breaker of upwork/{HOST} is open: no response; 0 runs at once" in run("status").stdout
-    assert {f"upwork/{HOST}": "no_response", f"xero/{HOST}": "client_rejected"} == json.loads(
-        run("status", "--json").stdout
-    )["breakers"]
-    one = json.loads(run("status", "--provider", "xero", "--json").stdout)
-    assert {f"xero/{HOST}"} == set(one["breakers"])
+    assert {f"upwork/{HOST}": "no_response", f"xero/{HOST}": "client_rejected"} == status_of()["breakers"]
+    assert {f"xero/{HOST}"} == set(status_of("--provider", "xero")["breakers"])
 
 
 def test_a_store_that_refuses(index: TableIndex) -> None:
@@ -215,7 +212,7 @@ def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words
     printed = " ".join(ended.stdout.split())
     assert (code, True) == (ended.exit_code, words in printed)
     assert (code == 2) is ("fleet retry --state overdue --fleet prod --region eu-central-1" in printed)
-    assert any(words in found["text"] for found in json.loads(run("status", "--json").stdout)["findings"])
+    assert any(words in found["text"] for found in status_of()["findings"])
 
 
 def test_a_dispatcher_that_does_not_run(index: TableIndex) -> None:
@@ -253,18 +250,15 @@ def test_pauses_are_shown(index: TableIndex) -> None:
     assert "provider xero is paused until" in shown
     assert "by operator: maintenance 1 access token will expire before that, the first, of fine/1, at" in shown
     assert "secret fine/1 is paused until" in shown
-    found = json.loads(run("status", "--json").stdout)["pauses"]
+    found = status_of()["pauses"]
     assert [("provider xero", 1), ("secret fine/1", 0)] == [(each["of"], each["expire_first"]) for each in found]
 
 
 def test_many_pauses_are_cut() -> None:
     """Of 21 pauses `status` shows 20, and says how to list the others."""
     rows = [replace(healthy(str(number)), pause=IN_FORCE) for number in range(21)]
-    view = view_of(rows)
-    console = Console(width=80, file=StringIO())
-    console.print(*lay_out(view, limit=0), sep="\n")
 
-    shown = cast("StringIO", console.file).getvalue()
+    shown = printed(rows, limit=0)
     assert 20 == shown.count("is paused until")
     assert "and more pauses; --state paused --json lists them" in shown
 

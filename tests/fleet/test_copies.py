@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleet.queue_stage import FleetStage
+from fleet.conftest import FleetStage
 from fleet.rows import ran, row, seen, unread
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.dispatch import decide
@@ -117,14 +117,6 @@ def test_a_copy_that_refuses_is_no_refusing_store(copied: FleetStage) -> None:
     )
     assert not copied.index.store().refused
     assert found.sent.error_type is None
-
-
-def test_on_demand(copied: FleetStage) -> None:
-    """Whoever asks for a run gets its result, whatever became of the copy."""
-    copied.client.delete_secret(SecretId=COPY, ForceDeleteWithoutRecovery=True)
-    secret_arn = due(copied)
-
-    assert "refreshed" == copied.invoke({"secret_id": secret_arn})["outcome"]
 
 
 @pytest.mark.parametrize(("for_", "waits"), [(0, 1), (1, 1), (4, 4), (30, 30), (600, 60)])

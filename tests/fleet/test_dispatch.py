@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleet.rows import HOST, failed, pause, row, rows, seen
+from fleet.rows import HOST, pause, row, rows, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason
 from token_refresh_worker.fleet.core.dispatch import decide, message_id
@@ -23,6 +23,13 @@ def handed(decision: Decision) -> list[str]:
 
 def of(everything: list[Row], **others: Any) -> Fleet:
     return Fleet(rows=everything, **others)
+
+
+def failing(
+    count: int, error_type: str = "TokenEndpointUnavailable", *, ago: timedelta = MINUTE, name: str = "d", **known: Any
+) -> list[Row]:
+    """Due secrets whose last run failed so long ago."""
+    return [row(f"{name}/{n}", found=seen(error_type=error_type, at=NOW - ago, **known)) for n in range(count)]
 
 
 def sent_at(
@@ -105,9 +112,7 @@ def test_a_lone_provider_has_the_whole_budget() -> None:
 
 def test_an_open_breaker_lets_few_through() -> None:
     """Of a provider that does not respond, nothing is handed out until the pause is over, and then one secret."""
-    down = [
-        row(f"down/{n}", provider="down", found=failed("TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(8)
-    ]
+    down = [replace(each, provider="down") for each in failing(8, name="down")]
 
     closed = decide(of(down + rows(3, provider="up")), NOW)
     half_open = decide(of(down), NOW + 7 * MINUTE)
@@ -125,8 +130,7 @@ def test_an_open_breaker_lets_few_through() -> None:
 def test_what_an_open_breaker_lets_through_shows_something(state: State) -> None:
     """A run that would send no request shows nothing about the provider, so another secret's run is let through."""
     soon = NOW + MINUTE * 16  # before the last quarter of its window
-    last = seen(error_type="RefreshOutcomeUnknown", at=NOW - 10 * MINUTE, state=state, expires_at=soon)
-    idle = [row(f"a/{n}", found=last) for n in range(5)]
+    idle = failing(5, "RefreshOutcomeUnknown", ago=10 * MINUTE, name="a", state=state, expires_at=soon)
 
     assert ["b"] == handed(decide(of([*idle, row("b", found=seen(at=NOW - HOUR, expires_at=NOW + HOUR))]), NOW))
     assert 1 == len(decide(of(idle), NOW).messages)
@@ -134,10 +138,7 @@ def test_what_an_open_breaker_lets_through_shows_something(state: State) -> None
 
 def test_a_tenant_that_has_not_failed_is_the_better_probe() -> None:
     """Where a provider's breaker is open, a tenant that failed alone may be dead whatever becomes of the others."""
-    down = [
-        row(f"a/{n}", found=seen(error_type="TokenEndpointUnavailable", at=NOW - 10 * MINUTE, host=str(n)))
-        for n in range(15)
-    ]
+    down = [each for n in range(15) for each in failing(1, ago=10 * MINUTE, name=str(n), host=str(n))]
     good = row("b", found=seen(expires_at=NOW + HOUR, host="b", requests=0))
 
     assert ["b"] == handed(decide(of([*down, good]), NOW))
@@ -145,7 +146,7 @@ def test_a_tenant_that_has_not_failed_is_the_better_probe() -> None:
 
 def test_a_secret_that_no_run_has_read_sends_nothing() -> None:
     """It heeds no breaker and no rate, and takes nobody's groups: its first run only reads."""
-    down = [row(f"down/{n}", found=seen(error_type="TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(5)]
+    down = failing(5)
     none = {"xero": ProviderLimits(runs_per_second=1e-9)}
     decision = decide(of([*down, row("new", new=True)], providers=none), NOW)
 
@@ -164,7 +165,7 @@ def test_a_lane_starts_slowly() -> None:
 
 def test_what_failed_takes_no_room_from_the_others() -> None:
     """Retries don't count for the slow start of their host: a few dead tenants hold up nobody."""
-    dead = [row(f"d/{n}", found=seen(error_type="TokenEndpointUnavailable", at=NOW - 20 * MINUTE)) for n in range(3)]
+    dead = failing(3, ago=20 * MINUTE)
     idle = rows(4)
     fleet = of(dead + [replace(each, seen=seen(at=NOW - HOUR)) for each in idle])
 
@@ -173,7 +174,7 @@ def test_what_failed_takes_no_room_from_the_others() -> None:
 
 def test_the_store_refuses() -> None:
     """While Secrets Manager refuses, two secrets go, by lot: one that it refused, and one that it took last time."""
-    refused = [row(f"r/{n}", found=seen(error_type="TokensKept", refused_at=NOW - HOUR)) for n in range(3)]
+    refused = failing(3, "TokensKept", ago=HOUR, name="r", refused_at=NOW - HOUR)
     fleet = of([row("new", new=True), *refused, *rows(30)], store_refuses=True)
     decision = decide(fleet, NOW)
 
@@ -186,8 +187,7 @@ def test_the_store_refuses() -> None:
 
 def test_the_store_is_probed_at_no_dead_host() -> None:
     """A refused secret whose host has an open breaker is no probe of the store: its run may send a request there."""
-    found = seen(error_type="TokenEndpointUnavailable", at=NOW - MINUTE, refused_at=NOW - HOUR)
-    refused = [row(f"r/{n}", provider="dead", found=found) for n in range(4)]
+    refused = [replace(each, provider="dead") for each in failing(4, refused_at=NOW - HOUR)]
 
     decision = decide(of([*refused, *rows(30)], store_refuses=True), NOW)
 
@@ -197,7 +197,7 @@ def test_the_store_is_probed_at_no_dead_host() -> None:
 
 def test_three_locked_secrets_hold_up_no_new_fleet() -> None:
     """Where the only other secrets are new, one is read, so that the next minute can show that the store is back."""
-    locked = [row(f"r/{n}", found=seen(error_type="TokensKept", refused_at=NOW - HOUR)) for n in range(3)]
+    locked = failing(3, "TokensKept", ago=HOUR, name="r", refused_at=NOW - HOUR)
     new = [row(f"new/{n}", new=True) for n in range(9)]
 
     assert ["r", "new"] == [name[:-2] for name in handed(decide(of([*locked, *new], store_refuses=True), NOW))]
@@ -205,30 +205,24 @@ def test_three_locked_secrets_hold_up_no_new_fleet() -> None:
 
 def test_what_failed_starts_beside_the_others() -> None:
     """In a quiet lane, expired secrets that fail without a request take none of the five places of the others."""
-    failing = [
-        row(f"bad/{n}", found=seen(at=NOW - HOUR, error_type="SecretAccessDenied", requests=0, expires_at=NOW - HOUR))
-        for n in range(9)
-    ]
+    bad = failing(9, "SecretAccessDenied", ago=HOUR, name="bad", requests=0, expires_at=NOW - HOUR)
     quiet = [row(f"good/{n}", found=seen(at=NOW - HOUR)) for n in range(9)]
 
-    names = Counter(name.partition("/")[0] for name in handed(decide(of([*failing, *quiet]), NOW)))
+    names = Counter(name.partition("/")[0] for name in handed(decide(of([*bad, *quiet]), NOW)))
     assert {"bad": 5, "good": 5} == names
 
 
 def test_what_failed_leaves_half_of_the_budget() -> None:
     """However many secrets fail, and however long they have expired, half of a minute is for the others."""
-    failing = [
-        row(f"bad/{n}", found=seen(at=NOW - HOUR, error_type="SecretAccessDenied", requests=0, expires_at=NOW - HOUR))
-        for n in range(200)
-    ]
+    bad = failing(200, "SecretAccessDenied", ago=HOUR, name="bad", requests=0, expires_at=NOW - HOUR)
 
-    names = Counter(name.partition("/")[0] for name in handed(decide(of([*failing, *rows(200)], limits=SMALL), NOW)))
+    names = Counter(name.partition("/")[0] for name in handed(decide(of([*bad, *rows(200)], limits=SMALL), NOW)))
     assert 60 <= names["xero"]
 
 
 def test_half_open_breakers_keep_to_their_number() -> None:
     """Also beyond its half of the budget, a provider with an open breaker gets no more runs than the breaker allows."""
-    down = [row(f"d/{n}", found=failed("TokenEndpointUnavailable", at=NOW - HOUR / 2)) for n in range(11)]
+    down = failing(11, ago=HOUR / 2)
     back = [row(f"b/{n}", found=seen(at=NOW - MINUTE)) for n in range(9)]
     fresh = [row(f"f/{n}", found=seen(requests=0)) for n in range(60)]
     decision = decide(of(down + back + fresh, limits=Limits(writes_per_second=2.8)), NOW)
@@ -238,9 +232,7 @@ def test_half_open_breakers_keep_to_their_number() -> None:
 
 def test_a_stuck_provider_does_not_eat_the_budget() -> None:
     """What an open breaker keeps in the queue does not count against the other providers."""
-    down = [
-        row(f"down/{n}", provider="down", found=failed("TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(60)
-    ]
+    down = [replace(each, provider="down") for each in failing(60)]
     fleet = of(down + rows(200, provider="up"), handed_out=sent_at(down), limits=SMALL)
 
     assert 120 == len(decide(fleet, NOW).messages)
@@ -328,14 +320,7 @@ def test_a_group_that_hangs_gets_nothing_new() -> None:
 
 def test_hosts_that_fail_widen_a_provider() -> None:
     """Where first runs fail, more groups are open: some of this minute's runs may hang, and hold up no others."""
-    dead = [
-        row(
-            f"d/{n}",
-            found=seen(error_type="TokenEndpointUnavailable", at=NOW - MINUTE, host=str(n)),
-            next_at=NOW + HOUR,
-        )
-        for n in range(10)
-    ]
+    dead = [replace(failing(1, name=str(n), host=str(n))[0], next_at=NOW + HOUR) for n in range(10)]
 
     few, many = (len({m.group for m in decide(of(dead[:n] + rows(20)), NOW).messages}) for n in (4, 5))
 
@@ -344,9 +329,8 @@ def test_hosts_that_fail_widen_a_provider() -> None:
 
 def test_what_failed_or_was_lost_has_groups_of_its_own() -> None:
     """What failed last may hang again, and what never reported may kill its function."""
-    dead = row("dead", found=seen(error_type="TokenEndpointUnavailable", at=NOW - 20 * MINUTE))
     lost = rows(1, name="lost")
-    fleet = of([dead, *lost, *rows(1)], handed_out=sent_at(lost, at=NOW - 6 * MINUTE))
+    fleet = of([*failing(1, ago=20 * MINUTE), *lost, *rows(1)], handed_out=sent_at(lost, at=NOW - 6 * MINUTE))
 
     assert {"xero-failed-0", "xero-lost-0", "xero-0"} == {message.group for message in decide(fleet, NOW).messages}
 

@@ -55,13 +55,7 @@ SENT = st.lists(st.one_of(NUMBERS, st.sampled_from(ODD)), max_size=4)
 
 
 def stored(
-    *,
-    provider: str,
-    error: str | None,
-    hours: int,
-    fields: dict[str, Any],
-    attributes: dict[str, Any],
-    lost: set[str],
+    *, provider: str, error: str | None, hours: int, fields: dict[str, Any], attributes: dict[str, Any], lost: set[str]
 ) -> dict[str, Any]:
     """An item as the table could hold it: whole, with attributes that are lost, or with anything in them."""
     last = failed(error, at=NOW - abs(hours) * MINUTE, state=State.ERROR) if error else seen()

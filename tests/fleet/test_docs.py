@@ -1,3 +1,5 @@
+"""The figures of the fleet's pages, and the templates of the examples."""
+
 import json
 import re
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from fleet.rows import ran, row, seen
 from pages.parts import fleet_cost
 from testbed.builders import HOUR, NOW
 from token_refresh.stored.refresh_window import refresh_window
+from token_refresh.webhooks.receiver import ORIGIN_HEADER
 from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.dispatch import decide
@@ -104,3 +107,19 @@ def test_event_rules() -> None:
     assert {hostile: 4} == {hostile: list(sent.values()).count(hostile)}
     assert "token-refresh authorize SECRET --region REGION" == sent["fix"]
     assert json.loads(chat)
+
+
+@pytest.mark.no_cover  # cfn-lint's time would be twice as long
+def test_cloudfront_template() -> None:
+    """The template of a distribution in front is valid, adds the header, caches nothing, and limits an address."""
+    from cfnlint import api, decode  # noqa: PLC0415 - takes a second, which every run of any test would wait
+
+    example = ROOT / "examples" / "webhook_cloudfront.yaml"
+    assert [] == api.lint_file(example)
+    resources = decode.decode(str(example))[0]["Resources"]
+    distribution = resources["Distribution"]["Properties"]["DistributionConfig"]
+    (added,) = distribution["Origins"][0]["OriginCustomHeaders"]
+    assert ORIGIN_HEADER == added["HeaderName"]
+    assert "POST" in distribution["DefaultCacheBehavior"]["AllowedMethods"]
+    (rule,) = resources["Firewall"]["Properties"]["Rules"]
+    assert ("IP", {"Block": {}}) == (rule["Statement"]["RateBasedStatement"]["AggregateKeyType"], rule["Action"])

@@ -8,7 +8,7 @@ from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
-from token_refresh_worker.fleet.core.row import Row, State
+from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.run.outcome import Outcome
 
 
@@ -16,20 +16,21 @@ def left(before: Row, how: Outcome, chance: float = 0.0) -> Row:
     return after(before, how, began_at=NOW, chance=chance)
 
 
+def seen_after(before: Row, how: Outcome) -> Seen:
+    found = left(before, how).seen
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize("outcome", ["fresh", "refreshed", "recovered", "superseded"])
 def test_success(outcome: str) -> None:
     """After a success the secret is healthy, its failures are forgotten, and it is looked at when it is due again."""
-    now = left(row(found=seen(error_type="TokenEndpointUnavailable", failures=7)), ran(outcome))
+    before = row(found=seen(error_type="TokenEndpointUnavailable", failures=7))
+    now = seen_after(before, ran(outcome))
 
-    assert now.seen is not None
-    assert (State.HEALTHY, 0, NOW, "v2", None) == (
-        now.seen.state,
-        now.seen.failures,
-        now.seen.succeeded_at,
-        now.seen.tokens.version_id,
-        now.seen.error_type,
-    )
-    assert NOW + HOUR - WINDOW == now.next_at
+    assert (State.HEALTHY, 0, NOW, "v2") == (now.state, now.failures, now.succeeded_at, now.tokens.version_id)
+    assert now.error_type is None
+    assert NOW + HOUR - WINDOW == left(before, ran(outcome)).next_at
 
 
 def test_success_without_expiry() -> None:
@@ -56,54 +57,42 @@ def test_success_without_expiry() -> None:
 )
 def test_failures_and_states(error_type: str, state: State) -> None:
     """Each failure that a retry alone does not end has its state; the others leave the secret to become overdue."""
-    now = left(row(), ran_into(error_type)).seen
+    now = seen_after(row(), ran_into(error_type))
 
-    assert now is not None
     assert (state, error_type, 1) == (now.state, now.error_type, now.failures)
     assert NOW - HOUR == now.succeeded_at
 
 
 def test_a_transient_failure_repairs_nothing() -> None:
     """A secret that waits for a person still does after a run that did not get as far."""
-    before = row(found=seen(state=State.REAUTHORIZE, error_type="ReauthorizationRequired"))
+    before = seen(state=State.REAUTHORIZE, error_type="ReauthorizationRequired")
 
-    now = left(before, ran_into("SecretStoreUnavailable"))
+    now = seen_after(row(found=before), ran_into("SecretStoreUnavailable"))
 
-    assert now.seen is not None
-    assert (State.REAUTHORIZE, before.seen.since if before.seen else None) == (now.seen.state, now.seen.since)
+    assert (State.REAUTHORIZE, before.since) == (now.state, now.since)
 
 
 def test_since() -> None:
     """The time of a state is that of the run that first found it."""
     dead = left(row(), ran_into("ReauthorizationRequired"))
-    still = left(dead, ran_into("ReauthorizationRequired", at=NOW + HOUR))
 
-    assert dead.seen is not None
-    assert still.seen is not None
-    assert [NOW, NOW] == [dead.seen.since, still.seen.since]
+    assert NOW == seen_after(dead, ran_into("ReauthorizationRequired", at=NOW + HOUR)).since
 
 
 def test_what_was_not_read_stays() -> None:
     """A run that could not read the secret leaves expiry, version and provider as the run before found them."""
-    now = left(row(), unread("SecretAccessDenied"))
+    before = row()
 
-    assert now.seen is not None
-    assert (NOW + WINDOW, NOW, "v1", "xero") == (
-        now.seen.tokens.expires_at,
-        now.seen.tokens.due_at,
-        now.seen.tokens.version_id,
-        now.provider,
-    )
+    assert seen().tokens == seen_after(before, unread("SecretAccessDenied")).tokens
+    assert "xero" == left(before, unread("SecretAccessDenied")).provider
 
 
 def test_first_run_ever() -> None:
     """The first run fills the row, whether it failed or not."""
-    bad = left(row(new=True), unread("SecretStoreUnavailable"))
-    good = left(row(new=True, provider="unknown"), ran())
+    bad = seen_after(row(new=True), unread("SecretStoreUnavailable"))
 
-    assert bad.seen is not None
-    assert (State.HEALTHY, None, 1) == (bad.seen.state, bad.seen.tokens.expires_at, bad.seen.failures)
-    assert "xero" == good.provider
+    assert (State.HEALTHY, None, 1) == (bad.state, bad.tokens.expires_at, bad.failures)
+    assert "xero" == left(row(new=True, provider="unknown"), ran()).provider
 
 
 def test_backoff_doubles() -> None:
@@ -118,7 +107,10 @@ def test_backoff_doubles() -> None:
 
 def test_a_provider_that_does_not_respond_is_tried_every_ten_minutes() -> None:
     """A host that is back is found soon, however long it was away."""
-    assert 10 * MINUTE == _wait_after(9, "TokenEndpointUnavailable")
+    before = row(found=seen(error_type="TokenEndpointUnavailable", failures=9))
+    run = ran_into("TokenEndpointUnavailable", expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR)
+
+    assert NOW + 10 * MINUTE == left(before, run).next_at
 
 
 def test_a_table_that_fails_makes_nobody_wait_long() -> None:
@@ -144,11 +136,6 @@ def test_a_store_that_refuses_all_makes_nobody_wait() -> None:
     now = after(before, ran_into("TokensKept"), began_at=NOW, chance=1.0, store_refuses=True)
 
     assert NOW + MINUTE == now.next_at
-
-
-def _wait_after(failures: int, error_type: str) -> timedelta:
-    before = row(found=seen(error_type=error_type, failures=failures))
-    return left(before, ran_into(error_type, expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR)).next_at - NOW
 
 
 def test_a_look_is_followed_at_once() -> None:
@@ -189,8 +176,7 @@ def test_refused_until_stored() -> None:
     fresh = left(later, ran("fresh", at=NOW + HOUR))
 
     assert [True, True, True, False] == [each.is_refused for each in (refused, later, fresh, left(fresh, ran()))]
-    assert later.seen is not None
-    assert NOW == later.seen.refused_at
+    assert NOW == seen_after(refused, ran_into("TokensKept", at=NOW + HOUR)).refused_at
 
 
 def test_no_retry_sleeps_through_the_last_quarter() -> None:
@@ -219,10 +205,10 @@ def test_what_was_refused_is_tried_each_minute_of_the_last_quarter() -> None:
 
 def test_yield_waits_for_the_claim() -> None:
     """A run that yielded is repeated when its `retry_at` says, without counting as a failure or a success."""
-    now = left(row(), ran("yielded", retry_at=NOW + 2 * MINUTE))
+    yielded = ran("yielded", retry_at=NOW + 2 * MINUTE)
+    now = seen_after(row(), yielded)
 
-    assert now.seen is not None
-    assert (NOW + 2 * MINUTE, 0, NOW - HOUR) == (now.next_at, now.seen.failures, now.seen.succeeded_at)
+    assert (NOW + 2 * MINUTE, 0, NOW - HOUR) == (left(row(), yielded).next_at, now.failures, now.succeeded_at)
     assert NOW + MINUTE == left(row(), ran("yielded", retry_at=NOW)).next_at
 
 
@@ -236,7 +222,7 @@ def test_jitter_spreads_retries_alone() -> None:
 
 def test_scopes_that_are_gone_are_announced() -> None:
     """A refresh that took scopes leaves an event for the bus, and the secret is healthy."""
-    now = left(row(), replace(ran(), scopes_lost=1))
+    run = replace(ran(), scopes_lost=1)
 
-    assert now.seen is not None
-    assert (State.HEALTHY, {Transition.SCOPES_SHRUNK}) == (now.seen.state, {change.transition for change in now.unsent})
+    assert State.HEALTHY is seen_after(row(), run).state
+    assert {Transition.SCOPES_SHRUNK} == {change.transition for change in left(row(), run).unsent}

@@ -1,4 +1,7 @@
+"""Who is in a fleet, by the tags of its secrets, and how the index follows."""
+
 import json
+from datetime import datetime
 from typing import Any, cast
 
 import boto3
@@ -10,15 +13,93 @@ from fleet.doubles import MemoryIndex
 from fleet.rows import arn, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.enrolment import TaggedSecret
-from token_refresh_worker.fleet.core.row import State
+from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, Tombstone, compare_index
+from token_refresh_worker.fleet.core.row import Row, State
 from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.handlers import resync
 
 
-def listed(*names: str) -> list[TaggedSecret]:
-    tags = {"token-refresh:fleet": "prod"}
-    return [TaggedSecret(secret_arn=arn(name), tags=tags, changed_at=NOW - MINUTE) for name in names]
+def listed(name: str, *, fleet: str = "prod", changed_at: datetime | None = NOW - HOUR, **tags: str) -> TaggedSecret:
+    named = {f"token-refresh:{tag}": value for tag, value in {"fleet": fleet, **tags}.items()}
+    return TaggedSecret(secret_arn=arn(name), tags=named, changed_at=changed_at)
+
+
+def compare(secrets: list[TaggedSecret], rows: list[Row]) -> Resync:
+    return compare_index(secrets, rows, fleet="prod", now=NOW)
+
+
+def test_new_members_are_due_at_once() -> None:
+    """A secret with the fleet's tag and no row gets one: due now, under the provider that its tag names."""
+    added = compare([listed("a", provider="xero"), listed("b")], []).add
+
+    assert [Row(secret_arn=arn("a"), provider="xero", added_at=NOW, next_at=NOW), "unknown"] == [
+        added[0],
+        added[1].provider,
+    ]
+
+
+def test_other_fleets_stay_out() -> None:
+    """`ListSecrets` matches prefixes, so `prod-eu` is in the listing of `prod`, and is not a member."""
+    untagged = TaggedSecret(secret_arn=arn("b"), tags={}, changed_at=None)
+
+    assert [] == compare([listed("a", fleet="prod-eu"), untagged], []).add
+
+
+def test_known_members_stay_as_they_are() -> None:
+    """A member with a row is neither added nor removed nor looked at."""
+    assert Resync(add=[], look_at=[], remove=[], not_believed=0, size=1) == compare([listed("a")], [row("a")])
+
+
+def test_members_leave() -> None:
+    """A row whose secret lost its tag, or is gone, is removed, unless it is younger than a listing may be old.
+
+    A row of the future is damaged, and would never be old enough.
+    """
+    gone, young, damaged = row("gone"), row("young", added_at=NOW - 9 * MINUTE), row("x", added_at=NOW + 99 * HOUR)
+
+    assert [gone, damaged] == compare([], [gone, young, damaged]).remove
+
+
+@pytest.mark.parametrize(
+    ("quietly", "left_at", "added"),
+    [(True, NOW - 9 * MINUTE, []), (True, NOW - 11 * MINUTE, [arn("a")]), (False, NOW, [arn("a")])],
+)
+def test_a_removed_member_stays_out(quietly: bool, left_at: datetime, added: list[str]) -> None:  # noqa: FBT001 - a case
+    """A listing may still show the tag that `fleet remove` took off; what vanished by itself and is back is welcome."""
+    stone = Tombstone(secret_arn=arn("a"), provider="xero", left_at=left_at, quietly=quietly)
+
+    found = compare_index([listed("a")], [], [stone], fleet="prod", now=NOW)
+
+    assert added == [member.secret_arn for member in found.add]
+
+
+@pytest.mark.parametrize(("members", "lost", "removed"), [(0, 5, 5), (0, 6, 0), (40, 10, 10), (40, 11, 0)])
+def test_an_incomplete_listing_removes_nobody(members: int, lost: int, removed: int) -> None:
+    """A listing that lacks more than a fifth of the fleet, and more than five, is not believed."""
+    there, gone = ([row(f"{kind}-{n}") for n in range(count)] for kind, count in (("here", members), ("gone", lost)))
+    found = compare([listed(f"here-{n}") for n in range(members)], there + gone)
+
+    assert (removed, lost - removed) == (len(found.remove), found.not_believed)
+
+
+@pytest.mark.parametrize("state", [State.REAUTHORIZE, State.EMPTY, State.ERROR, State.HELD])
+def test_repaired_secrets_are_looked_at(state: State) -> None:
+    """A secret that waits for a person is looked at at once when it changed after the last run."""
+    waiting = row("a", found=seen(at=NOW - HOUR, state=state), next_at=NOW + HOUR)
+
+    (moved,) = compare([listed("a", changed_at=NOW - MINUTE)], [waiting]).look_at
+
+    assert NOW == moved.next_at
+    assert [] == compare([listed("a", changed_at=NOW - HOUR)], [waiting]).look_at
+    assert [] == compare([listed("a", changed_at=None)], [waiting]).look_at
+
+
+def test_healthy_secrets_are_not_looked_at() -> None:
+    """A refresh changes a secret, too: what is healthy, due already or was never read is left to its row."""
+    dead = seen(at=NOW - HOUR, state=State.REAUTHORIZE)
+
+    for left in (row("a", next_at=NOW + HOUR), row("a", found=dead), row("a", new=True, next_at=NOW + HOUR)):
+        assert [] == compare([listed("a", changed_at=NOW - MINUTE)], [left]).look_at
 
 
 def test_the_index_follows_the_tags() -> None:
@@ -29,7 +110,7 @@ def test_the_index_follows_the_tags() -> None:
 
     found = synchronise(
         index,
-        listed("dead", "stays", "new"),
+        [listed(name, changed_at=NOW - MINUTE) for name in ("dead", "stays", "new")],
         fleet="prod",
         progress=lambda done, of: progress.append((done, of)),
     )
@@ -42,22 +123,9 @@ def test_the_index_follows_the_tags() -> None:
     assert [(arn("gone"), False)] == [(stone.secret_arn, stone.quietly) for stone in index.tombstones()]
 
 
-def test_a_lost_table_is_rebuilt() -> None:
-    """An empty index gets all members back, due at once."""
-    index = MemoryIndex()
-
-    synchronise(index, listed(*(str(number) for number in range(100))), fleet="prod")
-
-    assert 100 == sum(member.next_at == NOW for member in index.rows())
-
-
 @pytest.mark.parametrize(("rows", "level"), [(0, "info"), (6, "warning")])
 def test_the_handler(
-    dynamodb: DynamoDBClient,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    rows: int,
-    level: str,
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rows: int, level: str
 ) -> None:
     """The deployed handler lists by tag and writes the table; a listing that lacks too much is a warning.
 

@@ -1,10 +1,15 @@
+"""What a row says of its secret at a time, and what is tried early."""
+
 from datetime import datetime, timedelta
 
 import pytest
 
-from fleet.rows import WINDOW, pause, row, seen
+from fleet.rows import WINDOW, arn, failed, pause, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.fleet.core.row import Pauses, State, is_due, pause_of_row, state_of
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Fleet
+from token_refresh_worker.fleet.core.repair import tried_early
+from token_refresh_worker.fleet.core.row import Pauses, Row, Seen, State, is_due, pause_of_row, state_of
 
 NOBODY = Pauses()
 
@@ -99,3 +104,70 @@ def test_no_row_sleeps_through_its_last_quarter() -> None:
     assert not is_due(row(next_at=NOW + 23 * HOUR, found=seen(at=quarter)), quarter + MINUTE)
     unread = row(next_at=NOW + HOUR, found=seen(due_at=None, expires_at=None))
     assert [False, True] == [is_due(unread, now) for now in (NOW, NOW + 23 * HOUR)], "once a day"
+
+
+LATER = NOW + HOUR
+LONG_AGO = NOW - HOUR / 2
+
+
+def failing(count: int, error_type: str, *, at: timedelta = HOUR / 2, provider: str = "xero") -> list[Row]:
+    """Secrets that wait for an hour."""
+    found = failed(error_type, at=NOW - at, requests=0)
+    return [row(f"{error_type}/{n}", provider=provider, next_at=LATER, found=found) for n in range(count)]
+
+
+def mended(error_type: str, *, at: timedelta = MINUTE) -> Row:
+    found = seen(at=NOW - at)
+    known = {name: getattr(found, name) for name in Seen.__dataclass_fields__}
+    return row("mended", next_at=LATER, found=Seen(**known | {"mended": error_type, "mended_at": NOW - at}))
+
+
+def test_one_of_each_cause_is_tried_by_lot() -> None:
+    """Each minute one secret of each cause that AWS names is tried early, and over time not always the same."""
+    rows = [*failing(5, "SecretAccessDenied"), *failing(5, "TokensKept"), *failing(5, "InvalidSecretDocument")]
+
+    early = [sorted(arn.rpartition(":")[2].partition("/")[0] for arn in tried_early(rows, NOW))]
+    drawn = {arn for minute in range(20) for arn in tried_early(rows, NOW + minute * MINUTE)}
+
+    assert [["SecretAccessDenied", "TokensKept"]] == early
+    assert 6 < len(drawn)
+
+
+@pytest.mark.parametrize("error_type", ["SecretAccessDenied", "TokensKept", "ConfigurationError", "TableUnavailable"])
+def test_a_success_tries_the_others(error_type: str) -> None:
+    """A success after an error makes everything due that failed with the same error before it, and nothing else."""
+    rows = [mended(error_type), *failing(5, error_type), *failing(5, "InvalidSecretDocument")]
+
+    assert {each.secret_arn for each in rows[1:6]} == tried_early(rows, NOW)
+
+
+def test_each_is_tried_every_five_minutes() -> None:
+    """What failed within five minutes, or since the success, waits; an old success says nothing."""
+    short = failing(5, "ConfigurationError", at=4 * MINUTE)
+    since = [mended("ConfigurationError", at=6 * MINUTE), *failing(5, "ConfigurationError", at=5.5 * MINUTE)]
+    old = [mended("ConfigurationError", at=10 * MINUTE), *failing(5, "ConfigurationError")]
+
+    assert [set()] * 3 == [tried_early(rows, NOW) for rows in ([mended("ConfigurationError"), *short], since, old)]
+
+
+def test_a_providers_error_is_its_own() -> None:
+    """A provider that takes the client again says nothing about another provider."""
+    ours, theirs = (failing(2, "ClientRejected", provider=name) for name in ("xero", "hubspot"))
+
+    early = tried_early([mended("ClientRejected"), *ours, *theirs], NOW)
+    assert {each.secret_arn for each in ours} == early
+
+
+def test_a_host_that_does_not_respond_has_its_own_rules() -> None:
+    """What failed at a provider that is away is left to its breaker, and its backoff of ten minutes."""
+    rows = [mended("TokenEndpointUnavailable"), *failing(5, "TokenEndpointUnavailable")]
+
+    assert set() == tried_early(rows, NOW)
+
+
+def test_what_is_tried_early_is_handed_out() -> None:
+    """The dispatcher hands out what is to be tried, long before it is due."""
+    rows = [mended("ConfigurationError"), *failing(3, "ConfigurationError")]
+
+    sent = {message.secret_arn for message in decide(Fleet(rows=rows), NOW).messages}
+    assert {arn(f"ConfigurationError/{n}") for n in range(3)} == sent

@@ -40,18 +40,14 @@ def test_a_malformed_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "canary" not in str(refused.value)
 
 
-@pytest.mark.parametrize("missing", ["FLEET_NAME", "CLAIM_TABLE"])
-def test_missing(missing: str) -> None:
-    """What is missing is named."""
-    with pytest.raises(ConfigurationError, match=missing):
-        read_fleet_settings({**GIVEN, missing: ""})
-
-
-@pytest.mark.parametrize("name", ["FLEET_WRITES_PER_SECOND", "FLEET_CONCURRENCY"])
-@pytest.mark.parametrize("text", ["0", "1001", "many", "²"])
-def test_wrong_limit(name: str, text: str) -> None:
-    """A limit that can't be is refused by name."""
-    with pytest.raises(ConfigurationError, match=f"{name} must be a whole number"):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("FLEET_NAME", ""), ("CLAIM_TABLE", "")]
+    + [(f"FLEET_{name}", text) for name in ("WRITES_PER_SECOND", "CONCURRENCY") for text in ("0", "1001", "many", "²")],
+)
+def test_wrong_settings(name: str, text: str) -> None:
+    """What is missing is named, and so is a limit that can't be."""
+    with pytest.raises(ConfigurationError, match=f"{name} must be a whole number" if text else name):
         read_fleet_settings(GIVEN | {name: text})
 
 

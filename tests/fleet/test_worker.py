@@ -10,9 +10,9 @@ from testbed.builders import DAY, HOUR, MINUTE, NOW
 from testbed.fakes import FakeClock, FakeLog
 from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable, TableUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
+from token_refresh_worker.fleet.aws.index import IndexEntry
 from token_refresh_worker.fleet.core.breaker import StoreHealth
-from token_refresh_worker.fleet.core.row import Pauses, Row, State
-from token_refresh_worker.fleet.ports import IndexEntry
+from token_refresh_worker.fleet.core.row import Pauses, Row
 from token_refresh_worker.fleet.worker import Crew, find_member, fitted, provider_of, report, tell_store
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome
@@ -29,6 +29,22 @@ def entry(member: Row) -> IndexEntry:
     return IndexEntry(row=member, pauses=Pauses(), read_at=NOW)
 
 
+def report_all(workers: Crew, *runs: Outcome) -> None:
+    """Report runs one after the other, each on the row as the one before has left it."""
+    for run in runs:
+        (member,) = workers.index.rows()
+        report(workers, entry(member), run)
+
+
+def events(bus: MemoryBus) -> list[tuple[Transition, datetime]]:
+    return [(event.transition, event.since) for event in bus.sent]
+
+
+def logged(workers: Crew) -> FakeLog:
+    assert isinstance(workers.log, FakeLog)
+    return workers.log
+
+
 def rejected(at: datetime = NOW) -> Outcome:
     return ran_into("ReauthorizationRequired", at=at, version_id="v1")
 
@@ -39,6 +55,11 @@ def good(at: datetime = NOW, **known: Any) -> Outcome:
 
 def in_error(at: datetime) -> Outcome:
     return ran_into("ClientRejected", at=at)
+
+
+DEAD, LIVES = Transition.REAUTHORIZATION_REQUIRED, Transition.REAUTHORIZED
+FRESH = [ran(name, at=NOW + hours * HOUR, version_id="v1") for hours, name in ((2, "fresh"), (3, "yielded"))]
+ENDS = {1: NOW, 2: NOW + 90 * DAY, 91: NOW + 90 * DAY, 92: NOW + 180 * DAY, 93: NOW + 180 * DAY}
 
 
 def test_only_members_run() -> None:
@@ -71,16 +92,18 @@ def test_a_persons_run_makes_its_secret_due() -> None:
     assert find_member(workers, arn("tokens"), becomes_due=True) is None
 
 
-def test_an_open_breaker_stops_what_is_in_the_queue() -> None:
-    """A run that was handed out before its provider's breaker opened does not begin, and is due anew."""
-    workers = crew(row(next_at=NOW - HOUR), row("other", provider="hubspot", next_at=NOW - HOUR))
-    workers.index.tell_breakers(["xero"], NOW)
+@pytest.mark.parametrize("breaker", ["xero", f"xero/{HOST}"])
+def test_an_open_breaker_stops_what_is_in_the_queue(breaker: str) -> None:
+    """A run that was handed out before its provider's or host's breaker opened does not begin, and is due anew."""
+    elsewhere = {"xero": row("other", provider="hubspot", next_at=NOW - HOUR)}
+    tenant = row("other", found=seen(host="other.example"), next_at=NOW - HOUR)
+    workers = crew(row(next_at=NOW - HOUR), elsewhere.get(breaker, tenant))
+    workers.index.tell_breakers([breaker], NOW)
 
     assert find_member(workers, arn("tokens"), heeds_breakers=True) is None
     assert find_member(workers, arn("other"), heeds_breakers=True)
     assert find_member(workers, arn("tokens")), "one that the breaker lets through, or that a person asked for"
-    assert isinstance(workers.log, FakeLog)
-    assert ["breaker_open"] == [fields["reason"] for fields in workers.log.fields]
+    assert ["breaker_open"] == [fields["reason"] for fields in logged(workers).fields]
     assert NOW in {member.next_at for member in workers.index.rows()}
 
 
@@ -93,15 +116,6 @@ def test_a_refusing_store_stops_what_is_in_the_queue() -> None:
 
     assert find_member(workers, arn("tokens"), heeds_breakers=True) is None
     assert find_member(workers, arn("tokens"))
-
-
-def test_an_open_host_stops_its_own_tenants() -> None:
-    """The breaker of a host stops its tenants, and nobody else's."""
-    workers = crew(row(), row("other", found=seen(host="other.example")))
-    workers.index.tell_breakers([f"xero/{HOST}"], NOW)
-
-    assert find_member(workers, arn("tokens"), heeds_breakers=True) is None
-    assert find_member(workers, arn("other"), heeds_breakers=True)
 
 
 def test_what_a_message_asks_for() -> None:
@@ -203,7 +217,7 @@ def test_a_report_whose_response_was_lost() -> None:
     (member,) = workers.index.rows()
     assert member.seen is not None
     assert 1 == member.seen.failures
-    assert [Transition.CORRECTION_REQUIRED] == [event.transition for event in bus.sent]
+    assert [(Transition.CORRECTION_REQUIRED, NOW)] == events(bus)
 
 
 def test_a_breaker_that_cannot_be_told_is_logged() -> None:
@@ -216,8 +230,7 @@ def test_a_breaker_that_cannot_be_told_is_logged() -> None:
     workers = replace(crew(), index=Refusing())
     tell_store(workers, entry(row()), ran_into("TokensKept"))
 
-    assert isinstance(workers.log, FakeLog)
-    assert ["store_breaker_not_told"] == workers.log.events
+    assert ["store_breaker_not_told"] == logged(workers).events
 
 
 def test_no_tag_chooses_the_provider() -> None:
@@ -240,46 +253,45 @@ def _fields(member: Row) -> dict[str, Any]:
     return {name: getattr(member, name) for name in Row.__slots__}
 
 
-def test_a_dead_grant_and_its_repair_are_announced_once() -> None:
-    """However many runs find a grant dead, one event says so, and one says when it lives again."""
+@pytest.mark.parametrize(
+    ("runs", "lost", "announced"),
+    [
+        ([rejected(), rejected(NOW + HOUR), good(NOW + 2 * HOUR), good(NOW + 3 * HOUR)], [], [(DEAD, 0), (LIVES, 2)]),
+        ([rejected(), rejected(NOW + HOUR)], [0], [(DEAD, 0)]),
+        (
+            [in_error(NOW), good(NOW + HOUR), good(NOW + 2 * HOUR)],
+            [0, 1],
+            [(Transition.CORRECTION_REQUIRED, 0), (Transition.WORKING_AGAIN, 1)],
+        ),
+        ([rejected(), *FRESH, ran("fresh", at=NOW + 4 * HOUR)], [], [(DEAD, 0), (LIVES, 4)]),
+        (
+            [good(NOW + days * DAY, grant_ending_at=ends_at) for days, ends_at in ENDS.items()],
+            [3],
+            [
+                (Transition.GRANT_ENDING, 0),
+                (LIVES, 2 * 24),
+                (Transition.GRANT_ENDING, 90 * 24),
+                (LIVES, 92 * 24),
+            ],
+        ),
+    ],
+    ids=["a grant and its repair, once", "a lost event", "no transition is lost", "fresh is no new grant", "own times"],
+)
+def test_what_is_announced(runs: list[Outcome], lost: list[int], announced: list[tuple[Transition, int]]) -> None:
+    """However many runs find the same, each transition is one event, in order, with a time of its own.
+
+    If the bus can't be reached, the run still counts, and the next one sends the event. A forced run may find a grant
+    dead before its tokens are due: that they are fresh later says nothing about it.
+    """
     bus = MemoryBus()
-    workers = crew(row(), bus=bus)
+    workers = crew(row(found=seen(at=NOW - HOUR)), bus=bus, now=NOW + 93 * DAY)
 
-    for number, make in enumerate((rejected, rejected, good, good)):
-        (member,) = workers.index.rows()
-        report(workers, entry(member), make(NOW + number * HOUR))
+    for number, run in enumerate(runs):
+        bus.error = SecretStoreUnavailable("the bus is out of reach") if number in lost else None
+        report_all(workers, run)
 
-    assert [Transition.REAUTHORIZATION_REQUIRED, Transition.REAUTHORIZED] == [event.transition for event in bus.sent]
-    assert [NOW, NOW + 2 * HOUR] == [event.since for event in bus.sent]
-
-
-def test_a_lost_event_is_sent_by_the_next_run() -> None:
-    """If the bus can't be reached, the run still counts, and the next one sends the event."""
-    bus = MemoryBus(error=SecretStoreUnavailable("the bus is out of reach"))
-    workers = crew(row(), bus=bus)
-
-    for number in range(2):
-        (member,) = workers.index.rows()
-        report(workers, entry(member), rejected(NOW + number * HOUR))
-
-    assert [NOW] == [event.since for event in bus.sent]
-    assert isinstance(workers.log, FakeLog)
-    assert ["fleet_report_failed"] == workers.log.events
-
-
-def test_no_transition_is_lost() -> None:
-    """A secret that was in error for less time than the bus was away is two events, in order, with their own times."""
-    bus = MemoryBus()
-    workers = crew(row(), bus=bus)
-
-    for hours, make in enumerate((in_error, good, good)):
-        (member,) = workers.index.rows()
-        bus.error = SecretStoreUnavailable("the bus is out of reach") if hours < 2 else None
-        report(workers, entry(member), make(NOW + hours * HOUR))
-
-    assert [(Transition.CORRECTION_REQUIRED, NOW), (Transition.WORKING_AGAIN, NOW + HOUR)] == [
-        (event.transition, event.since) for event in bus.sent
-    ]
+    assert [(transition, NOW + hours * HOUR) for transition, hours in announced] == events(bus)
+    assert ["fleet_report_failed"] * len(lost) == logged(workers).events
 
 
 def test_a_repeated_event_has_the_same_since() -> None:
@@ -292,13 +304,9 @@ def test_a_repeated_event_has_the_same_since() -> None:
                 raise SecretStoreUnavailable("the response was lost")
 
     bus = DeafBus()
-    workers = crew(row(), bus=bus)
+    report_all(crew(row(), bus=bus), *(rejected(NOW + hours * HOUR) for hours in range(3)))
 
-    for hours in range(3):
-        (member,) = workers.index.rows()
-        report(workers, entry(member), rejected(NOW + hours * HOUR))
-
-    assert [(Transition.REAUTHORIZATION_REQUIRED, NOW)] * 2 == [(event.transition, event.since) for event in bus.sent]
+    assert [(DEAD, NOW)] * 2 == events(bus)
 
 
 def test_two_runs_at_once_are_one_event() -> None:
@@ -309,44 +317,7 @@ def test_two_runs_at_once_are_one_event() -> None:
     for seconds in range(2):
         report(workers, entry(row()), rejected(NOW + seconds * MINUTE))
 
-    assert [NOW] == [event.since for event in bus.sent]
-
-
-def test_a_fresh_token_set_is_no_new_grant() -> None:
-    """A forced run finds a grant dead before its tokens are due. That they are fresh later says nothing about it."""
-    bus = MemoryBus()
-    workers = crew(row(), bus=bus, now=NOW + DAY)
-    fresh = ran("fresh", at=NOW + 2 * HOUR, version_id="v1")
-    yielded = ran("yielded", at=NOW + 3 * HOUR, version_id="v1")
-    stored = ran("fresh", at=NOW + 4 * HOUR)
-
-    states = []
-    for how in (rejected(), fresh, yielded, stored):
-        (member,) = workers.index.rows()
-        report(workers, entry(member), how)
-        states += [found.seen.state for found in workers.index.rows() if found.seen]
-
-    assert [*[State.REAUTHORIZE] * 3, State.HEALTHY] == states
-    assert [Transition.REAUTHORIZATION_REQUIRED, Transition.REAUTHORIZED] == [event.transition for event in bus.sent]
-
-
-def test_each_new_grant_has_a_time_of_its_own() -> None:
-    """Of two grants that were about to end, each new one is announced with another `since`, also after a failure."""
-    bus = MemoryBus()
-    workers = crew(row(found=seen(at=NOW - HOUR, grant_ending_at=NOW)), bus=bus, now=NOW + 93 * DAY)
-    ends = [NOW, NOW + 90 * DAY, NOW + 90 * DAY, NOW + 180 * DAY, NOW + 180 * DAY]
-
-    for number, (days, ending_at) in enumerate(zip((1, 2, 91, 92, 93), ends, strict=True)):
-        (member,) = workers.index.rows()
-        bus.error = SecretStoreUnavailable("out of reach") if number == 3 else None
-        report(workers, entry(member), good(NOW + days * DAY, grant_ending_at=ending_at))
-
-    assert [
-        (Transition.GRANT_ENDING, NOW),
-        (Transition.REAUTHORIZED, NOW + 2 * DAY),
-        (Transition.GRANT_ENDING, NOW + 90 * DAY),
-        (Transition.REAUTHORIZED, NOW + 92 * DAY),
-    ] == [(event.transition, event.since) for event in bus.sent]
+    assert [(DEAD, NOW)] == events(bus)
 
 
 def test_a_secret_that_left_during_its_run() -> None:
@@ -357,8 +328,7 @@ def test_a_secret_that_left_during_its_run() -> None:
     report(workers, entry(row()), rejected())
 
     assert ([], []) == (list(workers.index.rows()), bus.sent)
-    assert isinstance(workers.log, FakeLog)
-    assert ["fleet_report_superseded"] == workers.log.events
+    assert ["fleet_report_superseded"] == logged(workers).events
 
 
 def test_a_late_run_announces_nothing() -> None:
@@ -371,16 +341,12 @@ def test_a_late_run_announces_nothing() -> None:
     assert ([row(found=seen(at=NOW))], []) == (list(workers.index.rows()), bus.sent)
 
 
-@pytest.mark.parametrize("bus", [None, MemoryBus()])
-def test_without_a_bus(bus: MemoryBus | None) -> None:
-    """Without a bus, or without a transition, the row alone is written."""
+@pytest.mark.parametrize(("bus", "runs"), [(MemoryBus(), 1), (None, 1), (None, 2)])
+def test_without_a_bus(bus: MemoryBus | None, runs: int) -> None:
+    """Without a bus, or without a transition, the row alone is written: nobody will ever send what is to be sent."""
     workers = crew(row(), bus=bus)
 
-    report(workers, entry(row()), good())
+    report_all(workers, *[good(), rejected(NOW + HOUR)][:runs])
 
     (member,) = workers.index.rows()
-    assert frozenset() == member.unsent
-    assert NOW + HOUR == member.next_at
-    if bus is None:
-        report(workers, entry(member), rejected(NOW + HOUR))
-        assert [frozenset()] == [found.unsent for found in workers.index.rows()], "nobody will ever send it"
+    assert (frozenset(), NOW + runs * HOUR) == (member.unsent, member.next_at)

@@ -1,22 +1,16 @@
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 
-from cli.states import lose_received_tokens
-from fleet.queue_stage import FleetStage
+from fleet.conftest import FleetStage
 from testbed.provider import script
-from token_refresh.errors import (
-    InternalError,
-)
+from token_refresh.errors import InternalError
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, State
-from token_refresh_worker.handlers import refresh
-from worker.stage import Context
 
 BUS = "events"
 
@@ -192,8 +186,8 @@ def test_strangers_are_left_alone(stage: FleetStage) -> None:
     assert ["fleet_run_skipped", "fleet_run_skipped"] == stage.events()
 
 
-def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, str]]]:
-    """Make a bus, and return what gives the events that came since the last call."""
+def test_events_are_sent(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead grant is announced on the bus that EVENT_BUS names, once."""
     events, queues = boto3.client("events"), boto3.client("sqs")
     events.create_event_bus(Name=BUS)
     monkeypatch.setenv("EVENT_BUS", BUS)
@@ -201,55 +195,14 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, str]
     arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="all", EventBusName=BUS, EventPattern=json.dumps({"source": ["token-refresh"]}))
     events.put_targets(Rule="all", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
-
-    def sent() -> list[tuple[str, str]]:
-        bodies = [json.loads(m["Body"]) for m in queues.receive_message(QueueUrl=url).get("Messages", ())]
-        return [(body["detail-type"], body["detail"]["secret_id"]) for body in bodies]
-
-    return sent
-
-
-def test_events_are_sent(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dead grant is announced on the bus that EVENT_BUS names, once."""
-    sent = listen(monkeypatch)
     dead = stage.enrol("dead", refreshToken="long-gone")
     stage.look(dead)
 
     stage.message(dead, dead)
 
-    assert [("Reauthorization Required", dead)] == sent()
+    (body,) = [json.loads(message["Body"]) for message in queues.receive_message(QueueUrl=url)["Messages"]]
+    assert ("Reauthorization Required", dead) == (body["detail-type"], body["detail"]["secret_id"])
     assert frozenset() == stage.row(dead).unsent
-
-
-def test_a_used_token_that_came_back_is_announced(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A used token that is current again, and whose tokens are gone, calls for a person and is sent to nobody."""
-    sent = listen(monkeypatch)
-    secret_arn = stage.enrol("customers/1")
-    backup = stage.client.get_secret_value(SecretId=secret_arn)["SecretString"]
-    for _ in range(2):
-        stage.invoke({"secret_id": secret_arn, "force": True})
-    lose_received_tokens(stage.server)
-    stage.server.clock_offset_seconds += 700  # Before that, a read may only be too old to show them.
-
-    stage.client.put_secret_value(SecretId=secret_arn, SecretString=backup)
-    stage.message(secret_arn)
-
-    assert (State.REAUTHORIZE, 0) == (stage.seen(secret_arn).state, stage.seen(secret_arn).requests)
-    assert [("Reauthorization Required", secret_arn)] == sent()
-
-
-def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
-    """A run that got no response is a row that is tried again later, with the failure counted."""
-    secret_arn = stage.enrol("customers/1")
-    stage.look(secret_arn)
-    stage.endpoint.play(*[script.status(503)] * 4)
-
-    refresh(
-        {"Records": [{"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn})}]}, Context(seconds=40.0)
-    )
-
-    assert ("RefreshOutcomeUnknown", 1) == (stage.seen(secret_arn).error_type, stage.seen(secret_arn).failures)
-    assert stage.seen(secret_arn).requests
 
 
 def test_a_probe_repeats_no_lost_request(stage: FleetStage) -> None:

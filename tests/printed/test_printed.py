@@ -55,7 +55,7 @@ NOT_RUN = {
     QUICKBOOKS: "it needs the URL that the browser ends on; tests/cli/test_authorize_brings.py pastes one",
     **dict.fromkeys(MOVE_CLIENTS, "the demo has no fleet's worker; tests/fleet/test_cli_clients.py runs both halves"),
     "aws iam enable-outbound-web-identity-federation": "the emulator does not know the action",
-    CLOUDFRONT: "the emulator has no CloudFront; tests/webhooks/test_examples.py checks the template",
+    CLOUDFRONT: "the emulator has no CloudFront; tests/fleet/test_docs.py checks the template",
     CONSUMER: "the function is the reader's own; tests/pages/test_examples.py checks the operation and its options",
     GRANT_EVENTS: "the emulator has no API destinations; tests/fleet/test_docs.py checks the template",
 }

@@ -1,6 +1,5 @@
 """A token document chooses neither the provider nor the host that receives its token."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ from providers.scene import TOKENS, Scene
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 
 
-@pytest.mark.parametrize("named", ["xero", "canary", 7, ["upwork"]])
-def test_a_document_of_another_provider_is_refused(scene: Scene, named: Any) -> None:
+def test_a_document_of_another_provider_is_refused(scene: Scene) -> None:
     """In a deployment for one provider, another provider's token is never sent; no run changes that, forced or not."""
-    scene.store(provider=named)
+    scene.store(provider="canary")
 
     for event in ({}, {"force": True}, {"dry_run": True}):
         assert "canary" not in str(scene.fail(ConfigurationError, **event))
@@ -37,18 +35,15 @@ def test_a_run_that_finds_nothing_due_parses_one_profile(scene: Scene, monkeypat
     assert ["upwork.toml"] == [name for name in parsed if name.endswith(".toml")]
 
 
-@pytest.mark.parametrize("key", ["tokenEndpoint", "token_endpoint", "TOKEN_ENDPOINT", "host"])
-def test_no_key_of_a_document_names_the_endpoint(scene: Scene, key: str) -> None:
+def test_no_key_of_a_document_names_the_endpoint(scene: Scene) -> None:
     """An endpoint in the document is one of the keys that are kept, and nothing else."""
-    scene.store(**{key: "http://127.0.0.1:1/other"})
+    scene.store(**dict.fromkeys(["tokenEndpoint", "token_endpoint", "TOKEN_ENDPOINT", "host"], "http://127.0.0.1:1/"))
 
     assert "refreshed" == scene.run()["outcome"]
     assert [200] == scene.imitation.statuses
 
 
-@pytest.mark.parametrize(
-    "variables", [None, {}, {"shop": None}, {"shop": "canary.example.com/"}, {"shop": "a@canary"}, "canary", ["canary"]]
-)
+@pytest.mark.parametrize("variables", [None, {"shop": "canary.example.com/"}, "canary", ["canary"]])
 @pytest.mark.parametrize("scene", ["shopify"], indirect=True)
 def test_a_wrong_variable_is_refused(scene: Scene, variables: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that is missing, or that tries to leave its place, ends the run before anything is claimed or sent."""
@@ -89,20 +84,3 @@ def test_an_exchange_needs_an_access_token(scene: Scene) -> None:
 
     assert "no access_token to redeem" in str(scene.fail(ConfigurationError))
     assert [] == scene.imitation.statuses
-
-
-def test_the_spelling_of_a_document_is_kept(scene: Scene) -> None:
-    """A snake_case document stays one."""
-    first = scene.imitation.first
-    scene.store(
-        accessToken=None,
-        refreshToken=None,
-        expiresAt=None,
-        access_token=first.access,
-        refresh_token=first.refresh,
-        expires_at="2026-01-01T00:00:00Z",
-    )
-
-    assert "refreshed" == scene.run()["outcome"]
-    assert scene.imitation.newest_refresh_token == scene.document()["refresh_token"]
-    assert "accessToken" not in json.dumps(scene.document())

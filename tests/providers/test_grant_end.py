@@ -93,16 +93,6 @@ def test_an_end_that_can_t_be_read_is_unknown(value: object) -> None:
     assert ("example.com", None) == (origin.host, origin.grant_ends_at)
 
 
-def test_the_end_is_read_as_it_was_written() -> None:
-    """What a run stores, the next one reads."""
-    stored = read_origin(
-        {"tokenRefresh": {"host": "h", "grace_seconds": 0, "store": "versions", "grant_ends_at": STORED}}
-    )
-
-    assert isinstance(stored, Origin)
-    assert STORED == stored.as_fields()["grant_ends_at"]
-
-
 @pytest.mark.parametrize(
     ("lived_days", "left_hours", "ending"),
     [(358, 7 * 24 + 1, False), (358, 7 * 24, True), (5, 48, False), (6, 24, True), (0, 72, False), (None, 72, True)],

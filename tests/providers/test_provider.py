@@ -75,13 +75,6 @@ def test_a_document_fills_the_variables(key: str) -> None:
     assert ("https://mine.example.com/token", {}) == (filled.token_endpoint, filled.variables)
 
 
-@pytest.mark.parametrize("values", [None, [], "mine", {}, {"shop": "a.b/c"}])
-def test_wrong_variables_are_refused(values: object) -> None:
-    """Variables that are missing, or of the wrong kind, name what is needed."""
-    with pytest.raises(ConfigurationError, match="provider shop needs the variable shop"):
-        SHOP.for_document({"providerVariables": values})
-
-
 @pytest.mark.parametrize(
     ("day", "notice"),
     [

@@ -37,9 +37,9 @@ class Ground:
     single_use: AuthorizationServer
 
     def states(self, only: str) -> Iterator[Row]:
-        """Walk each state, with claims in each store where its commands have claims."""
+        """Walk each state, with claims in each store that it can have them in."""
         for name, state in STATES.items():
-            for table in (False,) if state.options or state.variables else _STORES:
+            for table in state.tables:
                 if only in name:
                     yield name, _STORES[table], *_timed(partial(self._walk, state, table=table))
         for name, world in RELEASES.items():

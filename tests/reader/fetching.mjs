@@ -1,6 +1,13 @@
 // Sends requests with `TokenReader.fetch`, as test_redirects.py asks on standard input, a JSON object a line.
 
+import { registerHooks } from "node:module";
 import { createInterface } from "node:readline";
+
+// The sources themselves, since Node leaves their types out: they name each other as they are when they are compiled.
+const inSources = (context) => context.parentURL?.includes("/src/");
+registerHooks({
+  resolve: (name, context, next) => next(inSources(context) ? name.replace(/\.js$/, ".ts") : name, context),
+});
 
 const { TokenReader } = await import(process.argv[2]);
 

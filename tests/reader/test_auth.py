@@ -1,14 +1,16 @@
-"""httpx and requests with the reader's auth, against a real API and a real store: what holds for both."""
+"""httpx and requests with the reader's auth, against a real API and a real store: what holds for both, and for each."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import requests
 
-from testbed.reader_surroundings import Api, Store, at_once
+from testbed.reader_surroundings import Api, Clock, Store
 from token_refresh.reader import SecretNotFound, TokenReader
 from token_refresh.reader.httpx_auth import TokenAuth as HttpxAuth
 from token_refresh.reader.requests_auth import TokenAuth as RequestsAuth
@@ -66,19 +68,101 @@ def test_other_responses_are_left_alone(store: Store, api: Api, client: Any) -> 
     assert 1 == store.reads
 
 
-@pytest.mark.usefixtures("replaced")
-@pytest.mark.parametrize("library", ["httpx", "requests"])
-def test_fifty_401s_make_one_read(store: Store, api: Api, tokens: TokenReader, library: str) -> None:
-    """Fifty threads whose requests are rejected share one read, and all succeed."""
-    with httpx.Client(auth=HttpxAuth(tokens)) as shared:
-        auth = RequestsAuth(tokens)
-        get = shared.get if library == "httpx" else lambda url: requests.get(url, auth=auth, timeout=60)
-        assert [200] * 50 == at_once(50, lambda: get(api.url).status_code)
-    assert 2 == store.reads
-
-
 def test_no_token_no_request(api: Api, client: Any) -> None:
     """Without a valid token nothing is sent, and the caller gets the reader's error."""
     with pytest.raises(SecretNotFound):
         client.get(api.url)
     assert [] == api.seen
+
+
+@pytest.mark.usefixtures("replaced")
+def test_file_is_not_repeated(api: Api, tokens: TokenReader, tmp_path: Path) -> None:
+    """An open file isn't sent a second time, half or empty."""
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"part")
+    with upload.open("rb") as file:
+        assert 401 == httpx.post(api.url, content=file, auth=HttpxAuth(tokens)).status_code
+    assert [b"part"] == api.bodies
+
+
+@pytest.mark.usefixtures("replaced")
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_streamed_body_is_repeated_on_demand(api: Api, tokens: TokenReader, *, asynchronous: bool) -> None:
+    """With `requires_request_body` a stream is read into memory first, and so can be repeated."""
+    auth = HttpxAuth(tokens)
+    auth.requires_request_body = True
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"part"
+
+    async def post() -> int:
+        async with httpx.AsyncClient(auth=auth) as client:
+            return (await client.post(api.url, content=stream())).status_code
+
+    if asynchronous:
+        assert 200 == asyncio.run(post())
+    else:
+        assert 200 == httpx.post(api.url, content=(part for part in [b"part"]), auth=auth).status_code
+    assert [b"part", b"part"] == api.bodies
+
+
+def test_async_client(store: Store, api: Api, tokens: TokenReader, clock: Clock) -> None:
+    """The async client does the same: fifty tasks whose token is refused make one read, and all succeed."""
+    store.put("one")
+    api.accepted = {"one"}
+
+    async def main() -> None:
+        async with httpx.AsyncClient(auth=HttpxAuth(tokens), base_url=api.url) as client:
+            assert 200 == (await client.get("/")).status_code
+            store.put("two")
+            api.accepted = {"two"}
+            responses = await asyncio.gather(*(client.get("/") for _ in range(50)))
+            assert {200} == {response.status_code for response in responses}
+            assert 2 == store.reads
+            api.accepted = set()
+            clock.advance(60)
+            assert 401 == (await client.get("/")).status_code
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def session(tokens: TokenReader) -> Iterator[requests.Session]:
+    with requests.Session() as made:
+        made.auth = RequestsAuth(tokens)
+        yield made
+
+
+@pytest.mark.usefixtures("replaced")
+def test_file_is_rewound(api: Api, session: requests.Session, tmp_path: Path) -> None:
+    """An open file is sent again from the same position."""
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"skipped part")
+    with upload.open("rb") as file:
+        file.seek(8)
+        assert 200 == session.post(api.url, data=file).status_code
+    assert [b"part", b"part"] == api.bodies
+
+
+@pytest.mark.usefixtures("replaced")
+def test_a_stream_is_not_sent_again(api: Api, session: requests.Session) -> None:
+    """A body that can be read once is sent once, and the caller gets the rejection."""
+    assert 401 == session.post(api.url, data=iter([b"part"])).status_code
+    assert 1 == len(api.bodies)
+
+
+@pytest.mark.usefixtures("replaced")
+def test_upload_of_files_is_repeated(api: Api, session: requests.Session) -> None:
+    """A multipart upload, which requests holds in memory, is sent again whole."""
+    assert 200 == session.post(api.url, files={"file": b"part"}).status_code
+    assert api.bodies[0] == api.bodies[1]
+    assert b"part" in api.bodies[1]
+
+
+def test_hook_shows_no_token(store: Store, api: Api, session: requests.Session) -> None:
+    """The hook that waits for the response is part of the request, and its `repr` masks the token."""
+    store.put("canary")
+    prepared = session.prepare_request(requests.Request("GET", api.url))
+    assert "Bearer canary" == prepared.headers["Authorization"]
+    assert "Token(" in repr(prepared.hooks)
+    assert "canary" not in repr(prepared.hooks)

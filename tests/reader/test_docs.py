@@ -109,10 +109,3 @@ class Database:
         if login["password"] != self.password:
             raise self.OperationalError("password authentication failed")
         return f"logged in with {login['password']}"
-
-
-@pytest.mark.parametrize("name", ["agent.py", "fastapi_service.py", "lambda_handler.py", "upwork_graphql.py"])
-def test_programs_are_there(name: str) -> None:
-    """The programs that the page names exist; `test_examples.py` and `test_agent.py` run them."""
-    assert f"../examples/{name}" in TOKEN + ELSEWHERE
-    assert (DOCS.parent / "examples" / name).is_file()

@@ -7,10 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -69,13 +67,6 @@ def test_upwork_graphql(environment: dict[str, str], upwork: Upwork) -> None:
     assert (f"{ME}\n", "") == (result.stdout, result.stderr)
 
 
-def test_upwork_graphql_with_graphql_errors(environment: dict[str, str], upwork: Upwork) -> None:
-    """GraphQL errors, which come with HTTP 200, end the example."""
-    upwork.respond = lambda path, bearer, body: (200, {}, b'{"errors": [{"message": "no such field"}]}')  # type: ignore[method-assign] # noqa: ARG005 - always the same
-    result = run("upwork_graphql.py", environment)
-    assert "RuntimeError: no such field" in result.stderr
-
-
 def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_store: Store) -> None:
     """The Lambda example goes on with a newer token after its token was rejected."""
     upwork.accepted = {"canary-1"}
@@ -114,47 +105,26 @@ def test_lambda_handler_follows_no_redirect(environment: dict[str, str], upwork:
     assert (["canary-1"], []) == (upwork.bearers, other.seen)
 
 
-def test_lambda_handler_hands_on_a_real_401(environment: dict[str, str]) -> None:
-    """If the stored token is rejected, the Lambda example fails with the 401."""
-    result = run("-c import lambda_handler; lambda_handler.handler({}, None)", environment)
-    assert "HTTP Error 401" in result.stderr
-    assert "canary-1" not in result.stderr
-
-
 def test_fastapi_service(
-    environment: dict[str, str],
-    upwork: Upwork,
-    running_store: Store,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    environment: dict[str, str], upwork: Upwork, running_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The FastAPI example passes on the response and says how the token is; without one it returns 503 and logs why."""
+    """The FastAPI example passes on the response, says how the token is, and goes on with a newer one."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(EXAMPLES)
     create_app = importlib.import_module("fastapi_service").create_app
 
     async def main() -> None:
-        async with served(create_app()) as service:
+        app, transport = create_app(), httpx.ASGITransport
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport(app), base_url="http://me") as service,
+        ):
             assert (await service.get("/health")).json()["seconds_to_expiry"] > 0  # before any other request
             assert {"data": ME} == (await service.get("/me")).json()
             running_store.put("canary-2", secret_id="upwork-oauth-tokens-published")
             upwork.accepted = {"canary-2"}
             assert {"data": ME} == (await service.get("/me")).json()
-        running_store.server.fault("deny", "GetSecretValue")
-        async with served(create_app()) as service:
-            assert 503 == (await service.get("/health")).status_code
-            response = await service.get("/me")
-        assert (503, {"detail": "no Upwork token: SecretAccessDenied"}) == (response.status_code, response.json())
-        assert "SecretAccessDenied: secretsmanager:GetSecretValue on secret" in caplog.text
 
     upwork.accepted = {"canary-1"}
     asyncio.run(main())
-
-
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Start the service and give a client of it."""
-    transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://me") as made:
-        yield made

@@ -21,6 +21,16 @@ class Worker(LoopbackServer):
         self.paths: list[str] = []
         self.run: Callable[[], object] = lambda: {"outcome": "refreshed"}
 
+    def stores(self, store: Store, *tokens: str, lives_seconds: float = 3600) -> None:
+        """Let each run store the next token, or else one of its own number."""
+
+        def run() -> object:
+            number = len(self.events)
+            store.put(tokens[number - 1] if tokens else f"token-{number}", lives_seconds=lives_seconds)
+            return {"outcome": "refreshed"}
+
+        self.run = run
+
     def client(self) -> Any:
         keys: Any = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
         return boto3.client("lambda", region_name="eu-central-1", endpoint_url=f"http://{self.address}", **keys)
@@ -58,7 +68,7 @@ def test_expired_token_is_refreshed_on_demand(store: Store, asking: TokenReader,
     store.put("one")
     asking.get()
     clock.advance(3600)
-    worker.run = lambda: (store.put("two"), {"outcome": "refreshed"})[1]
+    worker.stores(store, "two")
     assert ["two"] * 50 == at_once(50, asking.get)
     assert [{}] == worker.events
     assert ["/2015-03-31/functions/token-refresh/invocations"] == worker.paths
@@ -70,7 +80,7 @@ def test_rejected_token_is_refreshed_on_demand(store: Store, asking: TokenReader
     store.put("one")
     asking.get()
     clock.advance(300)
-    worker.run = lambda: (store.put("two"), {"outcome": "refreshed"})[1]
+    worker.stores(store, "two")
     assert [True] * 50 == at_once(50, lambda: asking.reject("one"))
     assert ("two", [{"force": True}]) == (asking.get(), worker.events)
 
@@ -109,12 +119,7 @@ def test_an_api_that_rejects_everything_causes_a_handful_of_forced_refreshes_a_d
     store: Store, asking: TokenReader, worker: Worker, clock: Clock, every_seconds: int
 ) -> None:
     """Whatever an API rejects, and however often, a consumer forces at most five refreshes a day."""
-
-    def refresh() -> object:
-        store.put(f"token-{len(worker.events)}", lives_seconds=10 * 86_400)
-        return {"outcome": "refreshed"}
-
-    worker.run = refresh
+    worker.stores(store, lives_seconds=10 * 86_400)
     store.put("first", lives_seconds=10 * 86_400)
     clock.advance(400)
     for _ in range(86_400 // every_seconds):
@@ -128,12 +133,7 @@ def test_another_rejection_after_a_day_is_refreshed_at_once(
     store: Store, asking: TokenReader, worker: Worker, clock: Clock
 ) -> None:
     """A provider that revokes a token now and then is followed at once: the pauses are forgotten after a day."""
-
-    def refresh() -> object:
-        store.put(f"token-{len(worker.events)}", lives_seconds=10 * 86_400)
-        return {"outcome": "refreshed"}
-
-    worker.run = refresh
+    worker.stores(store, lives_seconds=10 * 86_400)
     store.put("first", lives_seconds=10 * 86_400)
     for count in range(1, 6):
         clock.advance(86_400)

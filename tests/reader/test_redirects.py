@@ -17,7 +17,7 @@ import httpx
 import pytest
 import requests
 
-from reader.typescript import ENVIRONMENT, NODE
+from reader.typescript import ENVIRONMENT, NODE, PACKAGE
 from testbed.reader_surroundings import Api
 from token_refresh.reader import TokenReader
 from token_refresh.reader.httpx_auth import TokenAuth as HttpxAuth
@@ -145,12 +145,18 @@ def with_requests(request: Request) -> tuple[int, int]:
 
 
 @pytest.fixture(scope="module")
-def fetch(typescript: Path) -> Iterator[Sender]:
+def fetch() -> Iterator[Sender]:
     """`TokenReader.fetch`, in one process of Node."""
-    dist = typescript / "dist" / "index.js"
     program = Path(__file__).with_name("fetching.mjs")
+    command: list[str | Path] = [
+        NODE,
+        "--experimental-transform-types",
+        "--no-warnings",
+        program,
+        PACKAGE / "src" / "index.ts",
+    ]
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([NODE, program, dist], env=ENVIRONMENT, **pipes) as process:  # noqa: S603 - Node of .venv
+    with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:  # noqa: S603 - Node of .venv
 
         def send(request: Request) -> tuple[int, int]:
             asked = {

@@ -1,10 +1,12 @@
-"""The references that a reader takes, and how a malformed one is named."""
+"""The references that a reader takes, how a malformed one is named, and what people write by mistake."""
 
 import re
 from typing import Any
 
 import pytest
+import trio
 
+from testbed.reader_surroundings import Store
 from token_refresh.reader import ConfigurationError, SecretGroup, SecretReader, TokenReader
 from token_refresh.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme, parse_reference
 
@@ -99,3 +101,18 @@ def test_wrong_arguments(arguments: dict[str, Any], says: str) -> None:
     """An argument that can't be right is named when the reader is made."""
     with pytest.raises(ConfigurationError, match=says):
         SecretReader(ARN, **arguments)
+
+
+def test_a_reader_under_trio(store: Store) -> None:
+    """Under trio an asynchronous method says what to write there, and that works."""
+    store.put("one")
+    tokens, secret = TokenReader("tokens", client=store.client), SecretReader("tokens", client=store.client)
+
+    with pytest.raises(ConfigurationError, match="need asyncio") as caught:
+        trio.run(tokens.aget)
+    with pytest.raises(ConfigurationError, match="need asyncio"):
+        trio.run(secret.asecret)
+
+    assert str(caught.value).endswith("await trio.to_thread.run_sync(tokens.get)")
+    assert caught.value.__context__ is None
+    assert "one" == trio.run(trio.to_thread.run_sync, tokens.get)

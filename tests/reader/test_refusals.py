@@ -7,28 +7,30 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from testbed.aws.faults import Action
 from testbed.reader_surroundings import Store
-from token_refresh.reader import (
-    SecretAccessDenied,
-    SecretNotFound,
-    SecretReader,
-    SecretStoreUnavailable,
-    TokenReader,
-)
+from token_refresh.reader import SecretAccessDenied, SecretNotFound, SecretReader, SecretStoreUnavailable, TokenReader
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 PLACE = "secret tokens in eu-central-1"
 CALL = f"secretsmanager:GetSecretValue on {PLACE}"
+DENIED = "because no identity-based policy allows it (AccessDeniedException)"
 
 
-def test_denied(store: Store, tokens: TokenReader) -> None:
-    """A denied read names the permission that is missing, and no account or role that the service wrote."""
+@pytest.mark.parametrize(
+    ("fault", "error", "says"),
+    [
+        ("deny", SecretAccessDenied, f"{CALL} was denied {DENIED}: allow this action on this secret"),
+        ("unavailable", SecretStoreUnavailable, f"{CALL} failed in the service (InternalServiceError)"),
+    ],
+)
+def test_faults(store: Store, tokens: TokenReader, fault: Action, error: type[Exception], says: str) -> None:
+    """A denied read names the permission that is missing, and no account or role; server errors are named by code."""
     store.put("one")
-    store.server.fault("deny", "GetSecretValue")
-    with pytest.raises(SecretAccessDenied) as caught:
+    store.server.fault(fault, "GetSecretValue", times=None)
+    with pytest.raises(error) as caught:
         tokens.get()
-    why = "because no identity-based policy allows it (AccessDeniedException)"
-    assert str(caught.value).startswith(f"{CALL} was denied {why}: allow this action on this secret")
+    assert str(caught.value).startswith(says)
 
 
 def test_missing(tokens: TokenReader) -> None:
@@ -77,14 +79,6 @@ def test_marked_for_deletion(store: Store, tokens: TokenReader) -> None:
     with pytest.raises(
         SecretNotFound, match=r"marked for deletion .*: restore it with `aws secretsmanager restore-secret"
     ):
-        tokens.get()
-
-
-def test_server_errors(store: Store, tokens: TokenReader) -> None:
-    """Throttling and server errors that last are named by their code."""
-    store.put("one")
-    store.server.fault("unavailable", "GetSecretValue", times=None)
-    with pytest.raises(SecretStoreUnavailable, match=rf"{CALL} failed in the service \(InternalServiceError\)"):
         tokens.get()
 
 

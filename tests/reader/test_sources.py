@@ -1,17 +1,24 @@
-"""Which source a reference is read from, with which client and in which region; groups may mix them."""
+"""Which source a reference is read from, with which client and in which region; sources of AWS, and a developer's."""
 
-from datetime import UTC, datetime, timedelta
-from unittest import mock
+import json
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from testbed.parameter_store import ParameterStoreServer
-from testbed.reader_surroundings import Clock, Store, runtime
+from testbed.reader_surroundings import START, Clock, Store, runtime
 from token_refresh.reader import (
     ConfigurationError,
+    SecretAccessDenied,
+    SecretEmpty,
     SecretGroup,
     SecretNotFound,
     SecretReader,
+    SecretStoreUnavailable,
+    TokenReader,
 )
 
 
@@ -63,18 +70,6 @@ def test_client_of_another_service(store: Store, parameters: ParameterStoreServe
         SecretReader("key", client=store.client, region="us-east-1")
 
 
-def test_stub_of_a_client(clock: Clock) -> None:
-    """A stub that does not say of which service it is reads whatever it is given for."""
-    stub = mock.Mock()
-    stub.meta.region_name = "eu-central-1"
-    stub.get_secret_value.return_value = {
-        "SecretString": "value",
-        "VersionId": "version-1",
-        "CreatedDate": datetime.fromtimestamp(clock(), UTC),
-    }
-    assert "value" == SecretReader("key", client=stub, runtime=runtime(clock)).text()
-
-
 @pytest.mark.usefixtures("_aws")
 def test_the_stage_is_always_in_the_request(store: Store) -> None:
     """A policy with a condition on the version's stage needs it in the request, for AWSCURRENT too."""
@@ -82,3 +77,120 @@ def test_the_stage_is_always_in_the_request(store: Store) -> None:
     SecretReader("key", overlap=timedelta(hours=1)).accepted()
     stages = [logged.call.version_stages for logged in store.server.calls if logged.call.operation == "GetSecretValue"]
     assert [("AWSCURRENT",), ("AWSPREVIOUS",)] == stages
+
+
+@pytest.mark.usefixtures("_aws")
+def test_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
+    """A SecureString is read decrypted, with its version and the time of its storing."""
+    parameters.put("/app/dev/key", "old")
+    parameters.put("/app/dev/key", "value")
+    secret = SecretReader("ssm:/app/dev/key", runtime=runtime(clock)).secret()
+    assert ("value", "2", START) == (secret.text(), secret.version_id, secret.created_at.timestamp())
+    assert "ssm:/app/dev/key" == secret.secret_id
+
+
+@pytest.mark.usefixtures("_aws")
+def test_parameter_that_was_made_anew(parameters: ParameterStoreServer, clock: Clock) -> None:
+    """A parameter that was deleted and made anew counts from 1 again; a rejection finds that it is another one."""
+    parameters.put("/key", "old")
+    reader = SecretReader("ssm:/key", background=False, runtime=runtime(clock))
+    group = SecretGroup("ssm:/key", background=False, runtime=runtime(clock))
+    old, same = reader.secret(), group["ssm:/key"]
+    parameters.delete("/key")
+    clock.advance(10)
+    parameters.put("/key", "new")
+    assert (True, True) == (reader.reject(old), group.reject(same))
+    assert ("new", "1", 4) == (reader.text(), reader.secret().version_id, len(parameters.calls))
+
+
+@pytest.mark.usefixtures("_aws")
+def test_missing_parameter(store: Store) -> None:
+    """A missing parameter is named with its region, and no other source is read in its place.
+
+    A missing sandbox secret must not become the production one.
+    """
+    store.put_text("production", secret_id="/app/key")
+    with pytest.raises(SecretNotFound, match=r"parameter /app/key in eu-central-1 was not found \(ssm:GetParameters\)"):
+        SecretReader("ssm:/app/key").text()
+    assert 0 == store.reads
+
+
+@pytest.mark.usefixtures("_aws")
+def test_denied_parameter(parameters: ParameterStoreServer) -> None:
+    """A denied parameter names the permission that is missing: `ssm:GetParameters`, not `secretsmanager:`."""
+    parameters.fault("deny", "GetParameters")
+    with pytest.raises(SecretAccessDenied, match="ssm:GetParameters on parameter /app/key in eu-central-1 was denied"):
+        SecretReader("ssm:/app/key").text()
+
+
+@pytest.mark.usefixtures("_aws")
+def test_token_in_a_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
+    """A token document may be in Parameter Store; an expired one says who has to store another."""
+    document = {"accessToken": "value", "expiresAt": (int(START) + 3600) * 1000}
+    parameters.put("/app/token", json.dumps(document))
+    reader = TokenReader("ssm:/app/token", background=False, runtime=runtime(clock))
+    assert "value" == reader.get()
+    clock.advance(3600)
+    with pytest.raises(Exception, match=r"parameter /app/token .* expired .* the owner of this parameter has to"):
+        reader.get()
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable is read at each TTL, and says what is wrong with it without its value."""
+    monkeypatch.setenv("KEY", "value")
+    assert "value" == SecretReader("env:KEY").text()
+    monkeypatch.setenv("KEY", "")
+    with pytest.raises(SecretEmpty, match="env:KEY is empty"):
+        SecretReader("env:KEY").text()
+    monkeypatch.delenv("KEY")
+    with pytest.raises(SecretNotFound, match="env:KEY was not found: set the variable KEY"):
+        SecretReader("env:KEY").text()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(b"value\n", b"value"), (b"value\r\n", b"value"), (b"a\nb", b"a\nb"), (b"\xff\n", b"\xff\n")],
+)
+def test_file(tmp_path: Path, content: bytes, expected: bytes) -> None:
+    """A file is a secret without the line end that an editor adds; what is not text stays as it is."""
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    assert expected == SecretReader(f"file:{path}").binary()
+
+
+def test_changed_file(tmp_path: Path, clock: Clock) -> None:
+    """A file that was written again is another version."""
+    path = tmp_path / "key"
+    path.write_text("old")
+    reader = SecretReader(f"file:{path}", background=False, runtime=runtime(clock))
+    old = reader.secret()
+    path.write_text("new")
+    os.utime(path, ns=(0, int(old.version_id) + 1))
+    assert reader.reject(old)
+    assert "new" == reader.text()
+
+
+def test_token_in_a_file(tmp_path: Path) -> None:
+    """A developer's token may be in a file; an expired one says where to put another."""
+    path = tmp_path / "token.json"
+    path.write_text(json.dumps({"access_token": "value", "expires_at": int(time.time()) + 3600}))
+    assert "value" == TokenReader(f"file:{path}").get()
+    path.write_text(json.dumps({"access_token": "value", "expires_at": 1_700_000_000}))
+    with pytest.raises(Exception, match=f"there is no newer one: put one into file:{path}"):
+        TokenReader(f"file:{path}").get()
+
+
+def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file, a forbidden one and a folder are three errors."""
+    with pytest.raises(SecretNotFound, match=r"nowhere was not found: write the secret to that file"):
+        SecretReader(f"file:{tmp_path}/nowhere").text()
+    with pytest.raises(SecretStoreUnavailable, match=r"can't be read \(IsADirectoryError\): check the path"):
+        SecretReader(f"file:{tmp_path}").text()
+
+    def forbid(_path: Path) -> bytes:
+        raise PermissionError
+
+    (tmp_path / "key").touch()
+    monkeypatch.setattr(Path, "read_bytes", forbid)
+    with pytest.raises(SecretAccessDenied, match="give this process permission to read the file"):
+        SecretReader(f"file:{tmp_path}/key").text()

@@ -13,7 +13,6 @@ from token_refresh.reader import (
     SecretEmpty,
     SecretNotFound,
     SecretReader,
-    SecretStoreUnavailable,
     Token,
     TokenExpired,
     TokenReader,
@@ -141,19 +140,6 @@ def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, cloc
         tokens.get()
 
 
-def test_valid_token_is_served_through_an_outage(store: Store, tokens: TokenReader, clock: Clock) -> None:
-    """While Secrets Manager is down, a token is served up to its expiry, and not a second longer."""
-    store.put("one")
-    tokens.get()
-    store.server.fault("deny", "GetSecretValue", times=None)
-    for _ in range(359):
-        clock.advance(10)
-        assert "one" == tokens.get()
-    clock.advance(10)
-    with pytest.raises(Exception, match="secretsmanager:GetSecretValue on secret tokens in eu-central-1 was denied"):
-        tokens.get()
-
-
 def test_older_version_made_current_does_not_replace_a_valid_token(
     store: Store, tokens: TokenReader, clock: Clock
 ) -> None:
@@ -269,21 +255,6 @@ def test_other_secrets_are_not_authorized(store: Store) -> None:
     ) as missing:
         SecretReader("strype", client=store.client).text()
     assert "authorize" not in f"{empty.value} {missing.value}"
-
-
-def test_throttling_is_waited_out_by_the_client(store: Store, tokens: TokenReader) -> None:
-    """A read that is throttled once succeeds: the client repeats it."""
-    store.put("one")
-    store.server.fault("throttle", "GetSecretValue")
-    assert "one" == tokens.get()
-
-
-def test_unreachable_store(store: Store, tokens: TokenReader) -> None:
-    """Without a response and a cached token, the error says which secret, in which region, and what to check."""
-    store.server.fault("drop_before", "GetSecretValue", times=None)
-    expected = r"GetSecretValue on secret tokens in eu-central-1 got no response \(ConnectionClosedError\): check"
-    with pytest.raises(SecretStoreUnavailable, match=expected):
-        tokens.get()
 
 
 def test_binary_secret_is_not_a_token_document(store: Store, tokens: TokenReader) -> None:

@@ -1,24 +1,188 @@
-"""The reader for TypeScript (`reader-typescript/`) does what this one does."""
+"""The reader for TypeScript (`reader-typescript/`) does what this one does, and programs that use it compile and run.
+
+One run of the compiler checks the reader, the programs of docs/amplify.md with the types of the CDK, and the README's
+example of a test.
+"""
 
 import json
 import re
 import secrets
+import shutil
+import tarfile
+import textwrap
+import time
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
 from examples import SHARE
 from reader import secret_vectors, vectors
-from reader.typescript import PACKAGE, node
+from reader.typescript import NODE_MODULES, PACKAGE, node
+from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.webhooks.events import http_v2
+from testbed.webhooks.signing import SECRETS, sent
 from token_refresh import __version__
 
 MANY = 20
 """So many failures are named only."""
+PAGE = PACKAGE.parent / "docs" / "amplify.md"
+ROUTER, STRIPE = "functions/webhooks/handler", "functions/stripe/handler"
+STORED = {
+    "chinchilla-ai-academy/prod/slack": json.dumps({"signingSecret": SECRETS["slack"]}),
+    "stripe-webhook-secret": SECRETS["stripe"],
+    "github-webhook-secret": SECRETS["github"],
+    "myapp/prod/google-oauth": '{"clientId": "a", "clientSecret": "b"}',
+}
+# What its documentation says of `defineFunction` and `defineBackend`; the package itself has 300 others.
+BACKEND = """
+import type { Stack } from "aws-cdk-lib";
+import type { IFunction } from "aws-cdk-lib/aws-lambda";
+export interface FunctionProps { name?: string; entry?: string; timeoutSeconds?: number; memoryMB?: number }
+export interface DefinedFunction { readonly props: FunctionProps }
+export declare function defineFunction(props?: FunctionProps): DefinedFunction;
+export declare function defineBackend<T extends Record<string, DefinedFunction>>(
+  parts: T,
+): { [K in keyof T]: { stack: Stack; resources: { lambda: IFunction } } };
+"""
+CONFIGURATION = {
+    "compilerOptions": {
+        "target": "ES2022",
+        "module": "NodeNext",
+        "lib": ["ES2022"],
+        "types": ["node"],
+        "strict": True,
+        "noUnusedLocals": True,
+        "exactOptionalPropertyTypes": True,
+        "noUncheckedIndexedAccess": True,
+        "skipLibCheck": True,
+    },
+    "include": ["amplify", "service"],
+}
+CALLS = """
+for (const [file, event] of JSON.parse(process.argv[2])) {
+  const found = await (await import(file)).handler(event);
+  console.log(found.statusCode);
+}
+"""
 
 
-def test_its_tests_pass(typescript: Path) -> None:
+READER = {
+    "extends": str(PACKAGE / "tsconfig.json"),
+    "compilerOptions": {"outDir": "dist", "rootDir": str(PACKAGE / "src"), "skipLibCheck": True},
+    "include": [str(PACKAGE / "src")],
+}
+
+
+class Compiled(NamedTuple):
+    """The reader with its tests, an app that uses it, and what the compiler said."""
+
+    reader: Path
+    app: Path
+    said: str
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    """The reader, and an Amplify app made of the page's programs; one of them has a mistake."""
+    reader, app = (tmp_path_factory.mktemp(name) for name in ("reader", "app"))
+    (reader / "node_modules").symlink_to(NODE_MODULES)
+    shutil.copy(PACKAGE / "package.json", reader)
+    shutil.copytree(PACKAGE / "test", reader / "test")
+    packages = app / "node_modules"
+    (packages / "@aws-amplify" / "backend").mkdir(parents=True)
+    (packages / "@aws-amplify" / "backend" / "index.d.ts").write_text(BACKEND)
+    (packages / "@aws-amplify" / "backend" / "package.json").write_text('{"types": "index.d.ts", "type": "module"}')
+    _unpack_types("aws_cdk", packages / "aws-cdk-lib")
+    _unpack_types("constructs", packages / "constructs")
+    _leave_out_services(packages / "aws-cdk-lib" / "index.d.ts")
+    (packages / "token-refresh-reader").symlink_to(reader)
+    for package in ("@types", "undici-types"):
+        (packages / package).symlink_to(NODE_MODULES / package)
+    for name, program in _programs().items():
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        (app / name).write_text(program)
+    (app / "package.json").write_text('{"type": "module"}')
+    (app / "calls.mjs").write_text(CALLS)
+    for folder, configuration in ((reader, READER), (app, CONFIGURATION)):
+        (folder / "tsconfig.json").write_text(json.dumps(configuration))
+    done = node(app, NODE_MODULES / "typescript" / "bin" / "tsc", "--build", reader, app)
+    return Compiled(reader, app, done.stdout)
+
+
+def _unpack_types(package: str, folder: Path) -> None:
+    """Unpack what the compiler reads: Python's CDK comes with the package of TypeScript. Its code never runs here."""
+    spec = find_spec(package)
+    assert spec is not None
+    (archive,) = Path(str(spec.origin)).parent.glob("_jsii/*.tgz")
+    with tarfile.open(archive) as files:
+        for each in files:
+            if each.name.endswith((".d.ts", "package/package.json")):
+                each.name = each.name.removeprefix("package/")
+                files.extract(each, folder, filter="data")
+
+
+def _leave_out_services(index: Path) -> None:
+    """Take 300 services out of the CDK's index: the page imports its own by their paths."""
+    index.write_text(re.sub(r"^export \* as .*\n?", "", index.read_text(), flags=re.MULTILINE))
+
+
+def _programs() -> dict[str, str]:
+    """Take the programs off the pages; the first line of each of docs/amplify.md names its file."""
+    blocks = re.findall(r"^( *)```ts\n(.*?)^ *```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    programs = [textwrap.dedent(code) for _, code in blocks]
+    found = {program.partition("\n")[0].removeprefix("// "): program for program in programs}
+    # The page shows one resource.ts, which the others are like.
+    shown = found["amplify/functions/webhooks/resource.ts"]
+    for name in ("stripe", "upwork"):
+        found[f"amplify/functions/{name}/resource.ts"] = shown.replace("webhooks", name)
+    found["amplify/mistake.ts"] = found["amplify/functions/google/client.ts"].replace("google.json()", "google.jsn()")
+    readme = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    (found["service/service.test.ts"],) = re.findall(r"## Test your service\n.*?```ts\n(.*?)```", readme, re.DOTALL)
+    return found
+
+
+def statuses(app: Path, server: SecretsManagerServer, calls: list[tuple[str, dict[str, Any]]]) -> list[int]:
+    """Call handlers with events, one after the other."""
+    named = [(str(app / "amplify" / f"{handler}.js"), event) for handler, event in calls]
+    done = node(app, "calls.mjs", json.dumps(named), **server.environment)
+    assert 0 == done.returncode, done.stderr
+    return [int(line) for line in done.stdout.split()]
+
+
+def test_the_programs_compile(compiled: Compiled) -> None:
+    """Every program passes the compiler, the CDK's own types included; what a user would get wrong is seen."""
+    (mistake,) = compiled.said.strip().splitlines()
+
+    assert mistake.startswith("amplify/mistake.ts")
+    assert "Property 'jsn' does not exist on type 'SecretReader'" in mistake
+    assert {"backend.js", "functions"} <= {path.name for path in (compiled.app / "amplify").iterdir()}
+
+
+@pytest.mark.parametrize("kind", ["slack", "stripe", "github"])
+def test_signed_and_forged_deliveries(compiled: Compiled, kind: str) -> None:
+    """Signed deliveries get 200, forged and old ones 401, another path 404: in the router, and in Stripe's handler."""
+
+    def to(handler: str = ROUTER, path: str = f"/webhooks/{kind}", at: float = 0, **changes: Any) -> Any:
+        request = sent(kind, at=int(time.time() + at), **changes)
+        return handler, http_v2("POST", path, request.headers, request.body)
+
+    calls = [to(), to(secret="whsec_another"), to(path="/webhooks/other"), to(at=-301)]
+    expected = [200, 401, 404, 401 if kind != "github" else 200]  # GitHub signs no time
+    if kind == "stripe":
+        calls += [to(STRIPE), to(STRIPE, secret="whsec_another")]
+        expected += [200, 401]
+    with SecretsManagerServer() as server:
+        for name, value in STORED.items():
+            server.client().create_secret(Name=name, SecretString=value)
+
+        assert expected == statuses(compiled.app, server, calls)
+
+
+def test_its_tests_pass(compiled: Compiled) -> None:
     """It passes the vectors, and its own tests of what they can't say."""
-    done = node(typescript, "--test", "--test-reporter=tap")
+    done = node(compiled.reader, "--test", "--test-reporter=tap")
 
     assert 0 == done.returncode, done.stdout
     assert done.stdout.count("\n# Subtest: ") > len(vectors.vectors())
@@ -32,37 +196,25 @@ def test_the_vectors_are_this_reader_s(caplog: pytest.LogCaptureFixture) -> None
         assert vectors.text(module.vectors()) == module.FILE.read_text(encoding="utf-8")
 
 
-def test_random_vectors(typescript: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_random_vectors(compiled: Compiled, caplog: pytest.LogCaptureFixture) -> None:
     """Both readers judge 300 odd documents and 300 lives of a secret alike; each night, 10,000 and 2,000."""
     caplog.set_level("ERROR")
     seed = secrets.randbelow(2**40)
     documents, lives = (10_000, 2_000) if SHARE == 1 else (300, 300)
-    file = typescript / "random.json"
+    file = compiled.reader / "random.json"
     file.write_text(vectors.text(vectors.random_vectors(seed, documents=documents, lives=lives)), encoding="utf-8")
 
-    done = node(typescript, "--test", "--test-reporter=tap", "test/vectors.test.js", VECTORS=str(file))
+    done = node(compiled.reader, "--test", "--test-reporter=tap", "test/vectors.test.js", VECTORS=str(file))
 
     failed = re.findall(r"^not ok \d+ - (.*)$", done.stdout, re.MULTILINE)
     assert 0 == done.returncode, f"seeds that failed: {failed}\n{done.stdout if len(failed) < MANY else failed}"
     assert documents + lives == done.stdout.count("\nok ")
 
 
-def test_a_service_is_tested_with_the_fakes(typescript: Path, tmp_path: Path) -> None:
-    """The README's example compiles and passes in a folder of its own, against the package as it is installed."""
-    page = (PACKAGE / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"## Test your service\n.*?```ts\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "service.test.ts").write_text(example, encoding="utf-8")
-    (tmp_path / "package.json").write_text('{"type": "module"}', encoding="utf-8")
-    (tmp_path / "node_modules").mkdir()
-    for name in ("@aws-sdk", "@types"):
-        (tmp_path / "node_modules" / name).symlink_to(PACKAGE / "node_modules" / name)
-    (tmp_path / "node_modules" / "token-refresh-reader").symlink_to(typescript)
-    options = ("--strict", "--module", "nodenext", "--target", "es2022", "--types", "node", "--skipLibCheck")
+def test_a_service_is_tested_with_the_fakes(compiled: Compiled) -> None:
+    """The README's example passes in a folder of its own, against the package as it is installed."""
+    done = node(compiled.app, "--test", "--test-reporter=tap", "service/service.test.js")
 
-    compiled = node(tmp_path, PACKAGE / "node_modules" / "typescript" / "bin" / "tsc", *options, "service.test.ts")
-    done = node(tmp_path, "--test", "--test-reporter=tap", "service.test.js")
-
-    assert 0 == compiled.returncode, compiled.stdout
     assert 0 == done.returncode, done.stdout
     assert 3 == len(re.findall(r"^ok ", done.stdout, re.MULTILINE))
 

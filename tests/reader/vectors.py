@@ -28,15 +28,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Final, TypeVar, cast
 from unittest.mock import patch
 
-from botocore.exceptions import ClientError
-
 from reader import secret_vectors
 from reader.odd_documents import odd_document
-from testbed.reader_surroundings import Background, Clock, runtime
+from reader.secret_vectors import CODES, STEPS, Stage
+from testbed.reader_surroundings import runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
 from token_refresh.reader.fetch import Fetch
@@ -45,14 +43,7 @@ T = TypeVar("T")
 
 FILE: Final = Path(__file__).parents[2] / "reader-typescript" / "test" / "vectors.json"
 SEEDS: Final = range(60)
-_STEPS: Final = 40
-_NOT_FOUND: Final = ("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
-_CODES: Final = (
-    ("ThrottlingException", "Rate exceeded"),
-    ("AccessDeniedException", "User is not authorized to perform: secretsmanager:GetSecretValue"),
-    _NOT_FOUND,
-    ("InternalServiceError", ""),
-)
+_CODES: Final = (*CODES, ("InternalServiceError", ""))
 _OTHER_CODES: Final = (
     (
         "ResourceNotFoundException",
@@ -65,6 +56,13 @@ _OTHER_CODES: Final = (
     ("ExpiredTokenException", ""),
     ("Unheard-of: \n", ""),
 )
+_WRONG_TIMES: Final = """
+    2027-02-30T09:00:00Z 2027-02-29 2027-04-31T09:00:00Z 2027-13-01T09:00:00Z 2027-01-15T24:00:00Z
+    2027-01-15T09:00:60Z 2027-01-15T09:60:00Z 2027-01-15T09Z 20270115T090000Z 2027-W02-5T09:00:00Z
+    2027-015T09:00:00Z 2027-01-15t09:00:00z 2027-01-15_09:00:00Z 2027-01-15T09:00:00,5Z 2027-01-15T09:00:00.Z
+    2027-01-15T09:00:00.1234567890Z 2027-01-15T09:00:00+24:00 2027-01-15T09:00:00+01:00:30
+    0099-01-15T09:00:00Z 2027-01-15Z
+"""
 _WRONG: Final = {
     "no JSON": "not JSON",
     "a list": "[]",
@@ -85,30 +83,7 @@ _WRONG: Final = {
     "nested deeper than 64 levels": f'{{"accessToken": "a", "expiresAt": 1800003600000, "x": {"[" * 64}{"]" * 64}}}',
 } | {
     f"the time {time}": json.dumps({"accessToken": "a", "expiresAt": time})
-    for time in (
-        "2027-02-30T09:00:00Z",
-        "2027-02-29",
-        "2027-04-31T09:00:00Z",
-        "2027-13-01T09:00:00Z",
-        "2027-01-15T24:00:00Z",
-        "2027-01-15T09:00:60Z",
-        "2027-01-15T09:60:00Z",
-        "2027-01-15T09Z",
-        "20270115T090000Z",
-        "2027-W02-5T09:00:00Z",
-        "2027-015T09:00:00Z",
-        "2027-01-15t09:00:00z",
-        "2027-01-15_09:00:00Z",
-        "2027-01-15T09:00:00,5Z",
-        "2027-01-15T09:00:00.Z",
-        "2027-01-15T09:00:00.1234567890Z",
-        "2027-01-15T09:00:00+24:00",
-        "2027-01-15T09:00:00+01:00:30",
-        "2027-01-15T09:00:00 Z",
-        "2027-01-15T09:00:00Z\n",
-        "0099-01-15T09:00:00Z",
-        "2027-01-15Z",
-    )
+    for time in (*_WRONG_TIMES.split(), "2027-01-15T09:00:00 Z", "2027-01-15T09:00:00Z\n")
 }
 _RIGHT: Final = {
     "snake": '{"access_token": "a", "expires_at": 1800003600, "client_id": "c"}',
@@ -151,21 +126,14 @@ _EXTRA: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-class Stage:
-    """One reader, one secret; each step is taken and written down with its results."""
+class TokenStage(Stage):
+    """A reader of a token, and the worker that it may ask."""
 
-    def __init__(self, name: str, *, background: bool, max_age: int | None = None, asks: bool = False) -> None:
-        self.name = name
-        self.background = background
-        self.max_age = max_age
-        self.asks = asks
-        self.steps: list[dict[str, Any]] = []
-        self._clock, self._waiting = Clock(), Background()
-        self._stored: dict[str, Any] = {}
-        self._failing: tuple[str, str] | None = _NOT_FOUND
-        self._reads = self._runs = self._versions = 0
+    def __init__(self, name: str, *, background: bool = False, max_age: int | None = None, asks: bool = False) -> None:
+        super().__init__(name, background=background)
+        self.max_age, self.asks = max_age, asks
+        self._runs = 0
         self._refreshed: dict[str, Any] | None = None
-        self.meta = SimpleNamespace(region_name="eu-central-1")
         self._reader = TokenReader(
             "tokens",
             client=cast("Any", self),
@@ -176,15 +144,6 @@ class Stage:
             runtime=runtime(self._clock, self._waiting),
         )
 
-    def get_secret_value(self, **request: str) -> dict[str, Any]:
-        """Respond as boto3's client does."""
-        assert {"SecretId": "tokens", "VersionStage": "AWSCURRENT"} == request
-        self._reads += 1
-        if self._failing is not None:
-            code, message = self._failing
-            raise ClientError({"Error": {"Code": code, "Message": message}}, "GetSecretValue")
-        return self._stored
-
     def invoke(self, **_: Any) -> dict[str, Any]:
         """Respond as boto3's client of Lambda does; a run stores what the step `refresh` has."""
         self._runs += 1
@@ -194,8 +153,7 @@ class Stage:
         return {"Payload": BytesIO(b'{"outcome": "refreshed"}')}
 
     def refresh(self, token: str, *, lives: float) -> None:
-        self._versions += 1
-        text, version = self._text(token, lives), f"version-{self._versions:026}"
+        text, version = self._text(token, lives), self._next_version()
         self._refreshed = {"SecretString": text, "VersionId": version}
         self.steps.append({"do": "refresh", "text": text, "version": version})
 
@@ -203,31 +161,15 @@ class Stage:
         return json.dumps({"accessToken": token, "expiresAt": round((self._clock() + lives) * 1000)})
 
     def store(self, token: str, *, lives: float) -> None:
-        self.store_text(self._text(token, lives))
-
-    def store_text(self, text: str) -> None:
-        self._versions += 1
-        self._failing = None
-        version = f"version-{self._versions:026}"
-        created = datetime.fromtimestamp(self._clock(), UTC)
-        self._stored = {"SecretString": text, "VersionId": version, "CreatedDate": created}
-        self.steps.append({"do": "store", "text": text, "version": version})
-
-    def fail(self, failure: tuple[str, str] | None) -> None:
-        self._failing = failure if self._stored else _NOT_FOUND
-        self.steps.append({"do": "fail"} | dict(zip(("code", "message"), self._failing or (), strict=False)))
-
-    def pass_seconds(self, seconds: float) -> None:
-        self._clock.advance(seconds)
-        self.steps.append({"do": "pass", "seconds": seconds})
+        self.store_value(self._text(token, lives))
 
     def get(self) -> None:
-        reads, runs = self._reads, self._runs
+        count = self._count()
         try:
             result = {"token": self._ask(self._reader.get)}
         except TokenRefreshError as error:
             result = {"error": type(error).__name__}
-        self.steps.append({"do": "get", **result, **self._counted(reads, runs), "health": self._health()})
+        self.steps.append({"do": "get", **result, **count(), "health": self._health()})
 
     def extra(self) -> None:
         self.steps.append({"do": "extra", "is": dict(self._reader.token().extra)})
@@ -238,17 +180,21 @@ class Stage:
         return [health.seconds_to_expiry, health.age_seconds, error]
 
     def reject(self, token: str) -> None:
-        reads, runs = self._reads, self._runs
+        count = self._count()
         gives = self._ask(partial(self._reader.reject, token))
-        self.steps.append({"do": "reject", "token": token, "gives": gives, **self._counted(reads, runs)})
+        self.steps.append({"do": "reject", "token": token, "gives": gives, **count()})
 
-    def finish(self) -> None:
-        reads, runs = self._reads, self._runs
-        self._waiting.run()
-        self.steps.append({"do": "finish", **self._counted(reads, runs)})
+    def _count(self) -> Callable[[], dict[str, int]]:
+        """Count the runs, too, where the reader may ask for them."""
+        reads, runs = super()._count(), self._runs
+        return lambda: reads() | ({"runs": self._runs - runs} if self.asks else {})
 
-    def _counted(self, reads: int, runs: int) -> dict[str, int]:
-        return {"reads": self._reads - reads} | ({"runs": self._runs - runs} if self.asks else {})
+    def get_and_pass(self, *pauses: float) -> None:
+        """Get the token, and again after each pause."""
+        self.get()
+        for seconds in pauses:
+            self.pass_seconds(seconds)
+            self.get()
 
     def _ask(self, call: Callable[[], T]) -> T:
         """Call the reader in this one thread: who would wait for a read in the background ends it."""
@@ -279,24 +225,24 @@ def vectors() -> list[dict[str, Any]]:
     return [stage.vector() for stage in stages]
 
 
-def _document(name: str, text: str) -> Stage:
-    stage = Stage(f"document: {name}", background=False)
-    stage.store_text(text)
+def _document(name: str, text: str) -> TokenStage:
+    stage = TokenStage(f"document: {name}")
+    stage.store_value(text)
     stage.get()
     return stage
 
 
-def _extra(name: str, keys: dict[str, Any]) -> Stage:
-    stage = Stage(f"extra: {name}", background=False)
-    stage.store_text(json.dumps({"accessToken": "a", "expiresAt": 1800003600000, **keys}))
+def _extra(name: str, keys: dict[str, Any]) -> TokenStage:
+    stage = TokenStage(f"extra: {name}")
+    stage.store_value(json.dumps({"accessToken": "a", "expiresAt": 1800003600000, **keys}))
     stage.get()
     stage.extra()
     return stage
 
 
-def _failure(failure: tuple[str, str]) -> Stage:
+def _failure(failure: tuple[str, str]) -> TokenStage:
     """A failed first read, one while a token is served, and one after it expired."""
-    stage = Stage(f"failure: {failure}", background=False)
+    stage = TokenStage(f"failure: {failure}")
     stage.get()
     stage.store("first", lives=3600)
     stage.pass_seconds(10)
@@ -308,13 +254,13 @@ def _failure(failure: tuple[str, str]) -> Stage:
     return stage
 
 
-def _life(seed: int, *, background: bool) -> Stage:
+def _life(seed: int, *, background: bool) -> TokenStage:
     """A secret that is refreshed, fails, is rejected and read, in any order; the clock may be set back."""
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice
     max_age, asks = chance.choice((None, None, 300, 7200)), chance.choice((False, False, True))
-    stage = Stage(f"life {seed}", background=background, max_age=max_age, asks=asks)
+    stage = TokenStage(f"life {seed}", background=background, max_age=max_age, asks=asks)
     tokens = 0
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         match chance.choice(
             ("get", "get", "get", "pass", "pass", "pass", "store", "refresh", "fail", "recover", "reject", "finish")
         ):
@@ -339,27 +285,21 @@ def _life(seed: int, *, background: bool) -> Stage:
     return stage
 
 
-def _slow() -> Stage:
+def _slow() -> TokenStage:
     """A read in the background that takes over 30 s: the next caller begins another one."""
-    stage = Stage("a slow read", background=True)
+    stage = TokenStage("a slow read", background=True)
     stage.store("first", lives=3600)
-    stage.get()
-    stage.pass_seconds(2500)
-    stage.get()
-    stage.pass_seconds(31)
-    stage.get()
-    stage.get()
-    stage.pass_seconds(5)
-    stage.get()
+    stage.get_and_pass(2500, 31)
+    stage.get_and_pass(5)
     stage.store("second", lives=3600)
     stage.finish()
     stage.get()
     return stage
 
 
-def _hanging() -> Stage:
+def _hanging() -> TokenStage:
     """A store that hangs for a quarter of an hour: both readers begin so many reads, and none in the pauses between."""
-    stage = Stage("a store that hangs", background=True)
+    stage = TokenStage("a store that hangs", background=True)
     stage.store("first", lives=36_000)
     stage.get()
     stage.pass_seconds(25_000)
@@ -371,9 +311,9 @@ def _hanging() -> Stage:
     return stage
 
 
-def _last_seconds() -> Stage:
+def _last_seconds() -> TokenStage:
     """A token that is read again half a second before its end, sooner than any pause: it is not served after that."""
-    stage = Stage("the last seconds", background=False)
+    stage = TokenStage("the last seconds")
     stage.store("first", lives=4)
     for seconds in (0, 3.5, 0.75):
         stage.pass_seconds(seconds)
@@ -381,9 +321,9 @@ def _last_seconds() -> Stage:
     return stage
 
 
-def _rejected_often() -> Stage:
+def _rejected_often() -> TokenStage:
     """Rejections make the pauses longer; a read ahead between them, which finds the same token, doesn't."""
-    stage = Stage("rejected often", background=False)
+    stage = TokenStage("rejected often")
     stage.store("first", lives=3600)
     stage.get()
     stage.reject("first")
@@ -395,10 +335,10 @@ def _rejected_often() -> Stage:
     return stage
 
 
-def _schedule(seed: int) -> Stage:
+def _schedule(seed: int) -> TokenStage:
     """A worker that refreshes at almost the same time of each token's life, and a service that reads all the time."""
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice
-    stage = Stage(f"schedule {seed}", background=False)
+    stage = TokenStage(f"schedule {seed}")
     lives = chance.choice((600, 3600, 86_400))
     for number in range(14):
         stage.store(f"token-{number}", lives=lives)

@@ -1,5 +1,6 @@
 """Rule 8: the current token may have been used, and the provider's grace is over."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from testbed.builders import (
     NOW,
     RUN,
     SINGLE_USE,
+    SINGLE_USE_IN_TABLE,
     attempt,
     claim,
     origin,
@@ -27,6 +29,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import RunState, TokenSet
 from token_refresh_worker.core.steps import Hold, Reason, Redeem, Step, Wait
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
@@ -145,6 +148,63 @@ def test_after_an_unknown_outcome_every_run_alarms_and_sends_nothing(*, edited: 
         world.execute(force=True)
     assert 1 == len(world.endpoint.requests)
     assert "refreshed" == world.outcome(resend=FIRST_CLAIM)
+
+
+def lost(world: World, *, force: bool = False) -> str:
+    """Lose the response to the next request; return what the error says."""
+    world.endpoint.responses.append(LOST)
+    with pytest.raises(RefreshOutcomeUnknown) as raised:
+        world.execute(force=force)
+    return str(raised.value)
+
+
+def named(said: str) -> str:
+    """Give the claim ID that an error names."""
+    found = re.search(r"--resend ([0-9a-f-]{36})`", said)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])
+def test_an_event_that_comes_three_times_redeems_once(settings: Policy) -> None:
+    """The second delivery finds an attempt of unknown outcome that it doesn't name, and says which one it is."""
+    world = World(policy=settings, expires_at=NOW + 7 * HOUR)
+    resend = named(lost(world))
+    world.endpoint.responses.append(LOST)
+
+    said = set()
+    for _ in range(3):
+        with pytest.raises(RefreshOutcomeUnknown) as raised:
+            world.execute(force=True, resend=resend)
+        said.add(named(str(raised.value)))
+    assert (2, 1) == (len(world.endpoint.requests), len(said - {resend}))
+
+
+def test_a_fresh_token_of_unknown_outcome_is_sent_again_by_name_alone() -> None:
+    """A forced refresh of fresh tokens whose response was lost: naming it needs no force, and force does nothing."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + DAY)
+    claim_id = named(lost(world, force=True))
+
+    assert "fresh" == world.outcome()
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute(force=True)
+    assert 1 == len(world.endpoint.requests)
+    assert "refreshed" == world.outcome(resend=claim_id)
+
+
+def test_the_message_puts_what_risks_nothing_first() -> None:
+    """Waiting and authorizing come first; then the command that sends the token again, with its risk."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
+    at_once = lost(world)
+
+    with pytest.raises(RefreshOutcomeUnknown) as later:
+        world.execute()
+
+    first, then, risk = "wait, or get a new grant with", "`token-refresh authorize tokens", "revoke the grant, run"
+    command = f"`token-refresh refresh tokens --region eu-central-1 --resend {named(at_once)}`"
+    for said in (at_once, str(later.value)):
+        assert re.search(f"{first}.*{then}.*{risk}.*{command}", said, re.DOTALL)
+        assert "--force" not in said
 
 
 def test_an_original_is_held_back_for_what_happened_to_its_copy() -> None:

@@ -1,13 +1,14 @@
 """What may be sent again, and for how long: runs that meet a provider that fails them, or are short of time."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from run.grant import LOST
 from run.world import World
-from testbed.builders import HOUR, MINUTE, SINGLE_USE
+from testbed.builders import HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,
@@ -75,16 +76,40 @@ def test_a_page_instead_of_tokens_recommends_waiting_first(policy: Policy | None
     assert str(failed.value.fix[0]).startswith("Wait first: a challenge or maintenance page passes")
 
 
-def test_a_lost_response_is_not_asked_for_again_without_a_grace_period() -> None:
-    """With a single-use token, one request that may have been received is the last."""
-    world = World(policy=SINGLE_USE)
-    world.endpoint.responses = [LOST]
+@pytest.mark.parametrize(
+    ("response", "error", "says"),
+    [
+        (LOST, RefreshOutcomeUnknown, "may have been received, and no usable response arrived (ReadTimeout, after 1 "),
+        (UNREADABLE, InvalidTokenResponse, "(HTTP 200, after 1 request); the refresh token may have"),
+    ],
+)
+def test_what_may_have_redeemed_is_not_repeated_without_a_grace_period(
+    response: FailedRequest, error: type[TokenRefreshError], says: str
+) -> None:
+    """With a single-use token, one request that may have been received is the last, in later runs as well."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
+    world.endpoint.responses = [response]
 
-    with pytest.raises(
-        RefreshOutcomeUnknown, match=r"may have been received, and no usable response arrived \(ReadTimeout, after 1 "
-    ):
+    with pytest.raises(error, match=re.escape(says)):
+        world.execute()
+    world.pass_time(HOUR)
+    with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])
+def test_retry_after_is_remembered(settings: Policy) -> None:
+    """Later runs leave the provider in peace for as long as it asked."""
+    world = World(policy=settings, expires_at=NOW + 7 * HOUR)
+    world.endpoint.responses = [replace(BUSY, retry_after=2 * HOUR)]
+    with pytest.raises(TokenEndpointUnavailable):
+        world.execute()
+
+    world.pass_time(2 * HOUR - MINUTE)
+    assert ("yielded", NOW + 2 * HOUR) == ((ended := world.execute()).name, ended.retry_at)
+    world.pass_time(MINUTE)
+    assert "refreshed" == world.outcome()
 
 
 @pytest.mark.parametrize(
@@ -120,17 +145,6 @@ def test_the_endpoint_is_opened_once_a_refresh() -> None:
 
     assert ["refreshed", "fresh"] == [world.outcome(), world.outcome()]
     assert (4, 1) == (len(world.endpoint.requests), world.endpoints_opened)
-
-
-def test_retries_wait_as_long_as_the_provider_asks() -> None:
-    """`Retry-After` is honoured where it fits into the deadline."""
-    world = World()
-    world.endpoint.responses = [
-        FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17))
-    ]
-
-    assert "refreshed" == world.outcome()
-    assert [17.0] == world.clock.slept
 
 
 def test_retries_end_where_the_provider_asks_for_more_than_there_is() -> None:

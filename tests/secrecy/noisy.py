@@ -1,23 +1,19 @@
 """The handler in the worst company: before each invocation, someone has every logger say all that it can."""
 
 import logging
-import os
 import warnings
 from typing import Any
 from unittest import mock
 
 import boto3
 
+from secrecy.hosted import hosted
 from token_refresh_worker import handlers as product
 from token_refresh_worker.run.settings import read_settings
 
-_STARTED_WITH = dict(os.environ)
-
 
 def handler(event: dict[str, Any], context: Any) -> object:
-    """Run the real handler on `event["event"]`, in the environment of `event["environment"]`."""
-    os.environ.clear()
-    os.environ.update(_STARTED_WITH | event["environment"])
+    """Run the real handler."""
     for logger in (logging.getLogger(), *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict))):
         logger.setLevel(logging.DEBUG)
         logger.disabled = False
@@ -27,7 +23,7 @@ def handler(event: dict[str, Any], context: Any) -> object:
     logging.getLogger("somebody").addHandler(logging.StreamHandler())
     warnings.simplefilter("always")
     with mock.patch.object(product, "read_settings", _settings_that_warn(event.get("defect"))):
-        return product.refresh(event["event"], context)
+        return hosted(event, context)
 
 
 def _settings_that_warn(defect: str | None) -> Any:

@@ -133,7 +133,7 @@ def after_a_run(before: Prepare) -> Prepare:
 
     def prepare(world: Testbed) -> None:
         before(world)
-        world.run()
+        world.run_here()
         world.endpoint.unscript()
 
     return prepare

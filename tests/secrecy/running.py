@@ -1,10 +1,18 @@
 """One run of a scenario in a function of its own, and the secrets that it meets."""
 
+import os
+from pathlib import Path
+from typing import Final
+
 from secrecy.canaries import random_part
 from secrecy.preparations import IN_ENVIRONMENT, IN_STORE, PLANTED
 from secrecy.scenarios import Scenario
 from testbed.aws_lambda.function import Function, Invocation
 from testbed.testbed import Testbed
+
+TESTS: Final = Path(__file__).parents[1]
+PATH: Final = f"{TESTS}{os.pathsep}{TESTS.parent}"
+"""Where a process of its own finds the tests and the testbed."""
 
 
 def run(function: Function, scenario: Scenario, world: Testbed) -> Invocation:

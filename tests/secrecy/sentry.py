@@ -14,7 +14,7 @@ def watch(keep: Callable[[dict[str, Any]], None], *, module: str) -> None:
 
     Args:
         keep: Gets what would have been sent.
-        module: A program whose own frames are left out, since they hold the secrets on purpose; `control` stays.
+        module: How modules begin whose own frames are left out, since they hold secrets on purpose; `control` stays.
     """
 
     class Kept(Transport):
@@ -24,7 +24,9 @@ def watch(keep: Callable[[dict[str, Any]], None], *, module: str) -> None:
                 for raised in event.get("exception", {}).get("values", ()):
                     frames = raised["stacktrace"]["frames"]
                     raised["stacktrace"]["frames"] = [
-                        frame for frame in frames if frame["module"] != module or frame["function"] == "control"
+                        frame
+                        for frame in frames
+                        if not str(frame["module"]).startswith(module) or frame["function"] == "control"
                     ]
                 keep(event)
 

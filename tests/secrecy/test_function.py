@@ -1,24 +1,17 @@
-from __future__ import annotations
-
 import base64
 import hashlib
 import inspect
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from secrecy.canaries import WORDS, canary, leaks
-from secrecy.running import run, secrets_of
+from secrecy.running import PATH, TESTS, run, secrets_of
 from secrecy.scenarios import SCENARIOS, Scenario
 from testbed.aws_lambda.function import Function, Invocation
 from testbed.testbed import CLIENT, TOKENS, Testbed
 from token_refresh import errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 STORED = (TOKENS, CLIENT, "empty")
 """The secrets that a run may write to, or that someone may have thought to."""
@@ -26,25 +19,26 @@ STORED = (TOKENS, CLIENT, "empty")
 
 @pytest.fixture(scope="module")
 def function() -> Iterator[Function]:
-    with Function({"AWS_REGION": "eu-central-1"}, handler="noisy.handler", task_root=Path(__file__).parent) as function:
+    environment = {"AWS_REGION": "eu-central-1", "PYTHONPATH": PATH}
+    with Function(environment, handler="secrecy.noisy.handler", task_root=TESTS) as function:
         yield function
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_secrecy(function: Function, scenario: Scenario) -> None:
+def test_secrecy(function: Function, world_of: Callable[[Scenario], Testbed], scenario: Scenario) -> None:
     """However a run ends, no secret is in what it prints, returns or raises, nor in a label or a version ID."""
-    with Testbed(table=scenario.keeps, keeps=scenario.keeps) as world:
-        invocation = run(function, scenario, world)
+    world = world_of(scenario)
 
-        ended = invocation.error_type or invocation.payload["outcome"]
-        shown = "\n".join([*invocation.logs, repr(invocation.payload), str(invocation.error_message)])
-        items = repr(world.table.tables) if world.table else ""
-        kept = items + repr(
-            [(s.labels, [v.version_id for v in s.versions]) for name in STORED if (s := world.store.secrets.find(name))]
-        )
-        assert (scenario.ends, []) == (ended, leaks(shown + kept, secrets_of(world)))
+    invocation = run(function, scenario, world)
 
-        assert_well_formed(invocation)
+    ended = invocation.error_type or invocation.payload["outcome"]
+    shown = "\n".join([*invocation.logs, repr(invocation.payload), str(invocation.error_message)])
+    items = repr(world.table.tables) if world.table else ""
+    kept = items + repr(
+        [(s.labels, [v.version_id for v in s.versions]) for name in STORED if (s := world.store.secrets.find(name))]
+    )
+    assert (scenario.ends, []) == (ended, leaks(shown + kept, secrets_of(world)))
+    assert_well_formed(invocation)
 
 
 def assert_well_formed(invocation: Invocation) -> None:
@@ -61,10 +55,9 @@ def is_runtime_line(line: str, invocation: Invocation) -> bool:
     return invocation.error_type is not None and line.startswith(f"[ERROR] {invocation.error_type}: ")
 
 
-def test_libraries(function: Function) -> None:
+def test_libraries(function: Function, world_of: Callable[[Scenario], Testbed]) -> None:
     """What libraries log or warn of is reduced to who did so and where."""
-    with Testbed() as world:
-        invocation = run(function, SCENARIOS[0], world)
+    invocation = run(function, SCENARIOS[0], world_of(SCENARIOS[0]))
 
     said = [line for line in map(json.loads, invocation.logs) if line["event"].startswith("library_")]
     assert {

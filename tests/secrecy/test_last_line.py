@@ -1,19 +1,15 @@
-import contextlib
-import io
 import json
-import os
+from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
+from examples import UNHURRIED, examples
 from testbed.provider import script
 from testbed.testbed import Testbed
-from testbed.worker import Context
-from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.handlers import refresh
+from testbed.worker import Context, run_here
 
 DUE = "as it is"
 EVENTS = st.one_of(
@@ -45,7 +41,13 @@ ENVIRONMENTS = st.dictionaries(
 )
 
 
-@settings(UNHURRIED, max_examples=40)
+@pytest.fixture(scope="module")
+def world() -> Iterator[Testbed]:
+    with Testbed() as world:
+        yield world
+
+
+@settings(UNHURRIED, max_examples=examples(200))
 @given(
     event=EVENTS,
     document=DOCUMENTS,
@@ -55,6 +57,7 @@ ENVIRONMENTS = st.dictionaries(
     left_seconds=st.sampled_from([0.0, 12.0, 100.0]),
 )
 def test_last_line(  # noqa: PLR0917 - all that a run meets
+    world: Testbed,
     event: Any,
     document: str | bytes,
     response: script.Script,
@@ -63,22 +66,17 @@ def test_last_line(  # noqa: PLR0917 - all that a run meets
     left_seconds: float,
 ) -> None:
     """A run ends with exactly one last line and either a result or a named error, whatever it meets."""
-    with Testbed() as world, contextlib.redirect_stdout(io.StringIO()) as printed:
-        store(world, document)
-        world.endpoint.play(response)
-        if fault:
-            world.store.fault(fault[0], nth=fault[1])
-        with mock.patch.dict(os.environ, world.environment | environment, clear=True):
-            try:
-                ended = refresh(event, Context("the-request", left_seconds))["outcome"]
-            except TokenRefreshError as error:
-                ended = type(error).__name__
+    world.begin_anew()
+    store(world, document)
+    world.endpoint.play(response)
+    if fault:
+        world.store.fault(fault[0], nth=fault[1])
 
-    lines = [json.loads(line) for line in printed.getvalue().splitlines()]
-    last = [line for line in lines if line["event"] in {"token_refresh_finished", "token_refresh_failed"}]
-    assert [ended] == [line.get("outcome") or line["error_type"] for line in last]
-    assert lines[-1:] == last
-    assert "InternalError" != ended
+    ended = run_here(world.environment | environment, event, Context("the-request", left_seconds))
+
+    assert [ended.name] == [line.get("outcome") or line["error_type"] for line in ended.last_lines]
+    assert [json.loads(ended.lines[-1])] == ended.last_lines
+    assert "InternalError" != ended.name
 
 
 def store(world: Testbed, document: str | bytes) -> None:

@@ -10,29 +10,28 @@ import httpx
 import sentry_sdk
 
 from secrecy import sentry
+from secrecy.hosted import hosted
 from token_refresh_worker import handlers as product
 
-_STARTED_WITH = dict(os.environ)
+_REPORTS = Path(os.environ["REPORTS"])
 
 
 def keep(event: dict[str, Any]) -> None:
     """Write an event to the file."""
-    with Path(_STARTED_WITH["REPORTS"]).open("a") as file:
+    with _REPORTS.open("a") as file:
         file.write(json.dumps(event) + "\n")
 
 
 def handler(event: dict[str, Any], context: Any) -> object:
-    """Run the real handler on `event["event"]`, in the environment of `event["environment"]`."""
-    os.environ.clear()
-    os.environ.update(_STARTED_WITH | event["environment"])
+    """Run the real handler."""
     with sentry_sdk.start_transaction(name="a run", op="function"):
         try:
             if event.get("control"):
                 control(event["control"])
             if event.get("defect"):
                 with mock.patch.object(product, "read_settings", broken(event["defect"])):
-                    return product.refresh(event["event"], context)
-            return product.refresh(event["event"], context)
+                    return hosted(event, context)
+            return hosted(event, context)
         except Exception as error:
             sentry_sdk.capture_exception(error)
             raise
@@ -57,4 +56,4 @@ def broken(secret: str) -> Any:
     return read
 
 
-sentry.watch(keep, module=__name__)
+sentry.watch(keep, module="secrecy.")

@@ -1,9 +1,11 @@
 """What a release stored, every later one reads: a release's stored values are test data, made by its own code."""
 
+import functools
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import yaml
 
 from stored import release
 from stored.forms import READERS, samples
-from stored.worlds import load, open_testbed
+from stored.worlds import World, load, open_testbed
+from testbed.testbed import Testbed
 
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 FILES = {path.stem: json.loads(path.read_text()) for path in sorted(release.RELEASES.glob("*.json"))}
@@ -111,22 +114,39 @@ A lost response whose token was redeemed ends a single-use grant at the retry in
 """
 
 
+@pytest.fixture(scope="module")
+def testbeds() -> Iterator[Callable[[World], Testbed]]:
+    """Give a world a testbed of its kind, which begins anew."""
+    with ExitStack() as opened:
+
+        @functools.cache
+        def of_kind(provider: str, store: str) -> Testbed:
+            return opened.enter_context(open_testbed({"provider": provider, "store": store}))
+
+        def begun(world: World) -> Testbed:
+            testbed = of_kind(world["provider"], world["store"])
+            testbed.begin_anew()
+            return testbed
+
+        yield begun
+
+
 @pytest.mark.parametrize("name", WORLDS)
-def test_todays_runs_go_on_where_a_release_ended(name: str) -> None:
+def test_todays_runs_go_on_where_a_release_ended(testbeds: Callable[[World], Testbed], name: str) -> None:
     """On what its real runs left behind, in both claim stores: no false alarm, no request too many, no lost grant."""
     world = WORLDS[name]
-    with open_testbed(world) as testbed:
-        load(world, testbed)
+    testbed = testbeds(world)
+    load(world, testbed)
 
-        first = testbed.run().name
-        testbed.pass_claim()
-        at_once = [first, testbed.run().name]
-        testbed.pass_hold()
-        later = testbed.run().name
+    first = testbed.run_here().name
+    testbed.pass_claim()
+    at_once = [first, testbed.run_here().name]
+    testbed.pass_hold()
+    later = testbed.run_here().name
 
-        assert THEN.get(f"{world['provider']} {world['state']}", THEN[world["state"]]) == (at_once, later)
-        assert testbed.up_to_date
-        assert testbed.alive == (later == "refreshed")
+    assert THEN.get(f"{world['provider']} {world['state']}", THEN[world["state"]]) == (at_once, later)
+    assert testbed.up_to_date
+    assert testbed.alive == (later == "refreshed")
 
 
 @pytest.fixture

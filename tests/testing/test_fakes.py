@@ -1,19 +1,20 @@
+"""What services are given to test with: fakes, signed deliveries, and the examples of docs/testing.md."""
+
 import asyncio
 import inspect
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
+from testbed.webhooks.signing import BODIES, NEW_SECRETS, SECRETS, sent
+from token_refresh.errors import ConfigurationError
 from token_refresh.reader import SecretReader, SecretStoreUnavailable, TokenExpired, TokenReader
 from token_refresh.reader.httpx_auth import TokenAuth
-from token_refresh.testing import FakeSecretReader, FakeTokenReader
-
-PLUGIN = "token_refresh.testing.pytest_plugin"
-SERVICE_TEST = """
-def test_the_service(fake_tokens, fake_secret):
-    assert ("fake-access-token", "fake-secret") == (fake_tokens.get(), fake_secret.text())
-"""
+from token_refresh.testing import FakeSecretReader, FakeTokenReader, sign
+from token_refresh.webhooks import SENDERS, STANDARD, STRIPE, Scheme, Verifier, WebhookNotVerified
 
 
 @pytest.mark.parametrize(
@@ -134,9 +135,48 @@ def test_a_secret_s_failure_lasts_until_it_is_rotated() -> None:
     assert "new" == secrets.text()
 
 
-def test_the_plugin_gives_a_fixture(pytester: pytest.Pytester) -> None:
-    """A service's conftest names the plugin, and its tests get the fakes."""
-    pytester.makeconftest(f'pytest_plugins = ["{PLUGIN}"]')
-    pytester.makepyfile(SERVICE_TEST)
+@pytest.mark.parametrize("scheme", SENDERS.values(), ids=SENDERS)
+def test_each_sender(scheme: Scheme) -> None:
+    """What is signed for a sender is verified, as what the sender signs is; with another secret, neither is."""
+    verifier = Verifier(scheme, FakeSecretReader(SECRETS[scheme.name]))
+    body = BODIES[scheme.name]
+    now = datetime.now(UTC)
 
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    signed = sign(scheme, body, SECRETS[scheme.name], at=now)
+    by_sender = sent(scheme.name, at=int(now.timestamp())).headers
+
+    assert scheme.name == verifier.verify(signed, body).source == verifier.verify(by_sender, body).source
+    with pytest.raises(WebhookNotVerified):
+        verifier.verify(sign(scheme, body, NEW_SECRETS[scheme.name]), body)
+
+
+def test_an_old_delivery() -> None:
+    """`at` makes a delivery that is too old, and `message_id` one that a test knows again."""
+    old = sign(STRIPE, b"{}", SECRETS["stripe"], at=datetime.now(UTC) - timedelta(hours=1))
+    known = sign(STANDARD, b"{}", SECRETS["standard"], message_id="msg_7")
+
+    with pytest.raises(WebhookNotVerified, match="ago"):
+        Verifier(STRIPE, FakeSecretReader(SECRETS["stripe"])).verify(old, b"{}")
+    assert "msg_7" == Verifier(STANDARD, FakeSecretReader(SECRETS["standard"])).verify(known, b"{}").key
+
+
+def test_a_scheme_of_ones_own() -> None:
+    """How another sender signs nobody knows here, and the error says so."""
+    with pytest.raises(ConfigurationError, match="knows stripe, slack, github, standard"):
+        sign(STRIPE._replace(name="own"), b"{}", "secret")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+*EXAMPLES, CONFTEST = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+FIXTURES = """
+def test_fixtures(fake_tokens, fake_secret):
+    assert ("fake-access-token", "fake-secret") == (fake_tokens.get(), fake_secret.text())
+"""
+
+
+def test_the_examples_pass(pytester: pytest.Pytester) -> None:
+    """The page's examples, one after the other, are a test module that passes, and its conftest gives the fixtures."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("\n".join([*EXAMPLES, FIXTURES]))
+
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=5)

@@ -22,7 +22,6 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
 from token_refresh.webhooks import SENDERS, from_message
-from token_refresh.webhooks.origin import ORIGIN_HEADER
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -114,15 +113,6 @@ def test_webhook_router(aws: Surroundings) -> None:
     assert [*KINDS, "github", "github"] == [delivery.source for _, delivery in aws.queued()]
 
 
-def test_unset_endpoints_are_closed(aws: Surroundings) -> None:
-    """The router opens an endpoint for each secret that is configured, and for no other."""
-    for kind in KINDS[1:]:
-        del aws.environment[SENDERS[kind].variable]
-    with aws.served("webhook_router.handler") as url:
-        statuses = [post(url.endpoint, kind, now(kind)).status_code for kind in KINDS]
-    assert [200, *[404] * len(KINDS[1:])] == statuses
-
-
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     with moto_here() as url:
@@ -159,19 +149,17 @@ def test_webhook_consumer(aws: Surroundings, moto: str) -> None:
 
 
 def batch(*bodies: str) -> dict[str, Any]:
+    known = {
+        "receiptHandle": "handle",
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:webhooks.fifo",
+        "awsRegion": "eu-central-1",
+    }
     return {
         "Records": [
-            {
-                "messageId": f"message-{number}",
-                "receiptHandle": "handle",
-                "body": body,
-                "attributes": {"MessageGroupId": f"group-{number}"},
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:webhooks.fifo",
-                "awsRegion": "eu-central-1",
-            }
-            for number, body in enumerate(bodies)
+            known | {"messageId": f"message-{n}", "body": body, "attributes": {"MessageGroupId": f"group-{n}"}}
+            for n, body in enumerate(bodies)
         ]
     }
 
@@ -213,19 +201,3 @@ def test_the_examples_have_tests() -> None:
     }
     assert all("token_refresh.testing" in path.read_text() for path in EXAMPLES.glob("test_*.py"))
     assert 0 == ended.returncode, ended.stdout
-
-
-@pytest.mark.no_cover  # cfn-lint's time would be twice as long
-def test_cloudfront_template() -> None:
-    """The template of a distribution in front is valid, adds the header, caches nothing, and limits an address."""
-    from cfnlint import api, decode  # noqa: PLC0415 - takes a second, which every run of any test would wait
-
-    example = EXAMPLES / "webhook_cloudfront.yaml"
-    assert [] == api.lint_file(example)
-    resources = decode.decode(str(example))[0]["Resources"]
-    distribution = resources["Distribution"]["Properties"]["DistributionConfig"]
-    (added,) = distribution["Origins"][0]["OriginCustomHeaders"]
-    assert ORIGIN_HEADER == added["HeaderName"]
-    assert "POST" in distribution["DefaultCacheBehavior"]["AllowedMethods"]
-    (rule,) = resources["Firewall"]["Properties"]["Rules"]
-    assert ("IP", {"Block": {}}) == (rule["Statement"]["RateBasedStatement"]["AggregateKeyType"], rule["Action"])

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from testbed.reader_surroundings import Clock, at_once
+from testbed.reader_surroundings import Clock
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import WebhookNotVerified
-from webhooks.stored import FORGED, Stored
+from webhooks.conftest import FORGED, Stored
 
 kinds = pytest.mark.parametrize("kind", KINDS)
 
@@ -30,29 +30,6 @@ def test_rotation(server: SecretsManagerServer, clock: Clock, kind: str) -> None
     assert ("current", "previous") == (stored.verify(new), stored.verify(old))
     clock.advance(1)
     assert ("current", "WebhookNotVerified") == (stored.verify(new), stored.verify(old))
-
-
-@kinds
-def test_overlap_ends_while_the_store_is_down(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
-    """The end of the overlap is the clock's: what is cached doesn't prolong it, even in an outage."""
-    stored = Stored(server, clock, kind)
-    stored.rotate()
-    assert "previous" == stored.verify(SECRETS[kind])
-    server.fault("unavailable", "GetSecretValue", times=None)
-    clock.advance(3599)
-    assert "previous" == stored.verify(SECRETS[kind])
-    clock.advance(1)
-    assert "WebhookNotVerified" == stored.verify(SECRETS[kind])
-
-
-@kinds
-def test_no_overlap(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
-    """Without an overlap, as after a leak, the replaced secret is refused from the first read on."""
-    stored = Stored(server, clock, kind, overlap=timedelta())
-    assert "current" == stored.verify(SECRETS[kind])
-    stored.rotate()
-    assert "current" == stored.verify(NEW_SECRETS[kind])
-    assert "WebhookNotVerified" == stored.verify(SECRETS[kind])
 
 
 def test_clock_that_was_ahead(server: SecretsManagerServer, clock: Clock) -> None:
@@ -107,24 +84,6 @@ def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, cl
         assert waited <= 300
         stored.client.put_secret_value(SecretId="signing", SecretString=SECRETS["stripe"])
         clock.advance(3600)
-
-
-def test_fifty_deliveries_share_a_read(server: SecretsManagerServer, clock: Clock) -> None:
-    """Fifty deliveries that are signed with a new secret, at once, cost one read of it."""
-    stored = Stored(server, clock, "github", overlap=timedelta())
-    stored.verify(SECRETS["github"])
-    stored.rotate()
-    before = stored.reads
-    assert ["current"] * 50 == at_once(50, lambda: stored.verify(NEW_SECRETS["github"]))
-    assert before + 1 == stored.reads
-
-
-def test_list_in_a_field(server: SecretsManagerServer, clock: Clock) -> None:
-    """Two secrets in one field, as where a store has no versions, are both accepted for as long as they are in it."""
-    text = '{"signingSecret": ["new", "old"]}'
-    stored = Stored(server, clock, "slack", text=text, field="signingSecret", overlap=timedelta())
-    clock.advance(86_400)
-    assert ("current", "previous", "WebhookNotVerified") == tuple(map(stored.verify, ("new", "old", "other")))
 
 
 def test_error_names_where_the_secret_is(server: SecretsManagerServer, clock: Clock) -> None:

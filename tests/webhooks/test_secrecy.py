@@ -185,7 +185,9 @@ def test_reprs() -> None:
     delivery = setting.verifiers["slack"].verify(request.headers, request.body)
     headers = Headers.of(request.headers)
     event = read_request(SHAPES["REST API"]("POST", "/canary", request.headers, request.body))
-    parsed = (headers, event, setting.verifiers["slack"].scheme.about(headers, request.body))
+    scheme = setting.verifiers["slack"].scheme
+    parsed = (headers, event, scheme.about(headers, request.body), scheme.read(headers, request.body))
     objects = (setting.receiver, *setting.verifiers.values(), delivery, *parsed)
-    assert "canary" not in "".join(f"{value!r} {value}" for value in objects)
+    shown = "".join(f"{value!r} {value}" for value in objects)
+    assert [] == [value for value in ("canary", *request.headers.values()) if value in shown]
     assert delivery.handshake == "canary-challenge"

@@ -7,91 +7,42 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from unittest import mock
 
 from secrecy.canaries import leaks
-from testbed.dynamodb.server import DynamoDbServer
-from testbed.provider.token_endpoint import TokenEndpoint
-from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.testbed import CLAIM_TABLE, TOKENS, Testbed
+from testbed.worker import Context
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.handlers import refresh
-from worker.stage import Context
-
-TOKENS = "tokens"
-HOUR_SECONDS = 3600
 
 Change = Callable[[str, Any], Any]
 """Is given an operation and its response, and gives what the client gets instead; None cuts the connection."""
 
 
-class Ground:
-    """A token secret, a single-use provider, and runs on them. `fresh` begins anew."""
+class Ground(Testbed):
+    """A testbed at a single-use provider, on a clock that a run need not wait for. `fresh` begins anew."""
 
-    def __init__(self, *, table: bool = False, **settings: str) -> None:
-        self.store = SecretsManagerServer()
-        self.table = DynamoDbServer() if table else None
-        self.endpoint = TokenEndpoint()
+    def __init__(self, *, table: bool = False, published: bool = False) -> None:
+        super().__init__(table=table, published=published)
+        self._expires_in_seconds = 3600  # in the last quarter of the window nothing is held
         self.change: Change = lambda _, response: response
-        self.settings = settings
         self.slept_seconds = 0.0
         self.printed = ""
         self.error: TokenRefreshError | None = None
-        self._cleanup = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        """Serve."""
-        for server in (self.store, self.table, self.endpoint):
-            if server:
-                self._cleanup.enter_context(server)
         for service in (self.store, self.table):
             if service:
                 self._intercept(service)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self._cleanup.close()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            **self.store.environment,
-            **(self.table.environment | {"CLAIM_TABLE": "claims"} if self.table else {}),
-            "TOKEN_SECRET_ID": TOKENS,
-            "PROVIDER": "generic",
-            "TOKEN_ENDPOINT": self.endpoint.url,
-            **self.settings,
-        }
-
-    def fresh(self, **changes: object) -> dict[str, Any]:
-        """Forget everything, store a due token set, and give its document; None leaves a key out."""
+    def fresh(self) -> None:
+        """Forget everything, and store a due token set."""
         self.change = lambda _, response: response
-        self.store.secrets.restore(())
+        self.begin_anew()
         self.store.calls.clear()
         self.endpoint.requests.clear()
-        self.endpoint.grant.redemptions = 0
-        if self.table:
-            self.table.create_table("claims", key="secret_arn")
-        self.pass_seconds(-self.store.clock_offset_seconds)
-        first = self.endpoint.grant.authorize()
-        document = {
-            "accessToken": first["access_token"],
-            "refreshToken": first["refresh_token"],
-            "expiresAt": int((self.store.now() + HOUR_SECONDS) * 1000),
-            "clientId": self.endpoint.client_id,
-            "clientSecret": self.endpoint.client_secret,
-        } | changes
-        document = {name: value for name, value in document.items() if value is not None}
-        self.store.call("CreateSecret", {"Name": TOKENS, "ClientRequestToken": str(uuid.uuid4())})
-        self.put(json.dumps(document))
-        return document
 
-    def put(self, text: str, *, version_id: str | None = None, label: str = "AWSCURRENT") -> str:
+    def put(self, text: str, *, version_id: str | None = None, label: str = "AWSCURRENT") -> None:
         """Store a version of the token secret."""
         request = {
             "SecretId": TOKENS,
@@ -99,15 +50,9 @@ class Ground:
             "SecretString": text,
             "VersionStages": [label],
         }
-        return str(self.store.call("PutSecretValue", request)["VersionId"])
+        self.store.call("PutSecretValue", request)
 
-    def pass_seconds(self, seconds: float) -> None:
-        """Move the clocks of the services."""
-        for service in (self.store, self.table):
-            if service:
-                service.clock_offset_seconds += seconds
-
-    def run(self, event: object = None, *, seconds: float = 60.0) -> str:
+    def end(self, event: object = None) -> str:
         """Run the handler; give the outcome or the name of the error. What it printed is in `printed`."""
         self.error = None
         with (
@@ -117,7 +62,7 @@ class Ground:
             contextlib.redirect_stdout(io.StringIO()) as printed,
         ):
             try:
-                ended = str(refresh({} if event is None else event, Context("r-1", seconds))["outcome"])
+                ended = str(refresh({} if event is None else event, Context("r-1", 60.0))["outcome"])
             except TokenRefreshError as error:
                 self.error, ended = error, type(error).__name__
         self.printed = printed.getvalue()
@@ -132,20 +77,13 @@ class Ground:
     @property
     def values(self) -> str:
         """All that is stored in the token secret."""
-        secret = self.store.secrets.find(TOKENS)
-        assert secret is not None
-        return "\n".join(str(version.value) for version in secret.versions)
+        return "\n".join(str(version.value) for version in self.secret.versions)
 
     @property
     def claimed(self) -> bool:
         """Whether a claim is stored, in either place."""
-        items = self.table.tables["claims"].values() if self.table else ()
+        items = self.table.tables[CLAIM_TABLE].values() if self.table else ()
         return '"nonce"' in self.values or any("claim_id" in item for item in items)
-
-    @property
-    def newest_stored(self) -> bool:
-        """Whether some version holds the refresh token that the provider issued last."""
-        return [token for token in self.endpoint.grant.secrets if token.startswith("refresh-")][-1] in self.values
 
     @property
     def redemptions(self) -> int:

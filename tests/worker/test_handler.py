@@ -1,19 +1,21 @@
 """The handler as Lambda calls it, on a real HTTP store and a real token endpoint."""
 
 import json
+import time
 
 import pytest
 
 from testbed.provider import script
 from token_refresh.errors import (
-    ClientRejected,
+    ConfigurationError,
     InternalError,
     InvalidEvent,
     ReauthorizationRequired,
     SecretNotFound,
 )
+from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.run.run import Run
-from worker.stage import DAY_MS, Stage
+from worker.stage import DAY_MS, Context, Stage
 
 
 def test_a_scheduled_run_refreshes(stage: Stage) -> None:
@@ -79,14 +81,6 @@ def test_no_context_is_no_obstacle(stage: Stage) -> None:
     assert "request_id" not in stage.last_line()
 
 
-def test_no_context_gives_a_minute(stage: Stage) -> None:
-    """Where nobody says how long the process may live, its claim outlives a minute."""
-    stage.store()
-
-    assert "refreshed" == stage.invoke({}, None)["outcome"]
-    assert 600 == stage.claim["ttl_seconds"]
-
-
 def test_the_last_line_is_written_at_every_level(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The metric doesn't depend on the log level."""
     monkeypatch.setenv("LOG_LEVEL", "CRITICAL")
@@ -119,20 +113,6 @@ def test_a_failure_is_raised_and_logged_once(stage: Stage) -> None:
     assert "canary" not in json.dumps(lines)
 
 
-def test_a_run_that_yields_says_until_when(stage: Stage) -> None:
-    """What the caller gets and the last line both say from when on a run may try again."""
-    stage.store()
-    for _ in range(2):
-        stage.endpoint.play(script.error("invalid_client", http_status=401))
-        stage.fail(ClientRejected)
-        stage.server.clock_offset_seconds += 2  # The service tells the time in whole seconds.
-
-    result = stage.invoke()
-
-    assert ("yielded", "Z") == (result["outcome"], result["retry_at"][-1])
-    assert result["retry_at"] == stage.last_line()["retry_at"]
-
-
 def test_a_wrong_event_is_a_failed_run(stage: Stage) -> None:
     """An event that is not understood fails the run, names the configured secret, and asks nothing of AWS."""
     stage.fail(InvalidEvent, {"bogus": True})
@@ -141,14 +121,6 @@ def test_a_wrong_event_is_a_failed_run(stage: Stage) -> None:
     expected = ("InvalidEvent", "on_demand", "upwork-oauth-tokens", 0)
     assert expected == tuple(last[name] for name in ("error_type", "trigger", "secret_id", "attempts"))
     assert [] == stage.server.calls
-
-
-def test_a_missing_secret_says_where(stage: Stage) -> None:
-    """A secret that isn't there is named with its region."""
-    error = stage.fail(SecretNotFound)
-
-    assert "secret upwork-oauth-tokens in eu-central-1 was not found" in str(error)
-    assert (None, None) == (error.__cause__, error.__context__)
 
 
 @pytest.mark.parametrize("setting", ["CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID"])
@@ -160,18 +132,6 @@ def test_another_missing_secret_names_its_setting(stage: Stage, monkeypatch: pyt
     error = stage.fail(SecretNotFound)
 
     assert f"secret nobody in eu-central-1 was not found (secretsmanager:GetSecretValue): check {setting}" in str(error)
-
-
-def test_a_published_secret_is_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With PUBLISHED_SECRET_ID set, consumers' secret has the access token, and no refresh token."""
-    monkeypatch.setenv("PUBLISHED_SECRET_ID", "published")
-    stage.client.create_secret(Name="published")
-    stage.store()
-
-    stage.invoke()
-
-    published = json.loads(stage.client.get_secret_value(SecretId="published")["SecretString"])
-    assert ["accessToken", "expiresAt", "scope", "sourceVersionId", "tokenType"] == sorted(published)
 
 
 def test_a_defect_is_named_without_its_data(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,11 +151,76 @@ def test_a_defect_is_named_without_its_data(stage: Stage, monkeypatch: pytest.Mo
     assert "canary" not in json.dumps(line)
 
 
-def test_a_stored_expiry_in_iso_8601_stays_so(stage: Stage) -> None:
-    """An older refresher's document is adopted as it is, spelling and all."""
-    stage.store(expiresAt="2020-01-01T00:00:00Z", legacy={"kept": True})
+@pytest.mark.parametrize(("context", "lives_seconds"), [(None, 600), (Context(seconds=120), 660)])
+def test_a_claim_outlives_the_function(stage: Stage, context: Context | None, lives_seconds: int) -> None:
+    """How long a claim lives follows from how long the function may run: a minute, where nobody says it."""
+    stage.store()
 
-    stage.invoke()
+    assert "refreshed" == stage.invoke({}, context)["outcome"]
+    assert lives_seconds == stage.claim["ttl_seconds"]
 
-    stored = json.loads(stage.client.get_secret_value(SecretId="upwork-oauth-tokens")["SecretString"])
-    assert (True, "Z") == (stored["legacy"]["kept"], stored["expiresAt"][-1])
+
+# Settings that the handler can't work with: each fails the run, and says what to change.
+
+
+def test_a_wrong_setting_is_a_failed_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configuration is read at each invocation: a wrong one fails it, and a right one mends the next."""
+    stage.store(expiresAt=stage.now_ms + DAY_MS)
+    monkeypatch.setenv("REFRESH_WINDOW_SECONDS", "soon")
+    stage.fail(ConfigurationError)
+
+    monkeypatch.setenv("REFRESH_WINDOW_SECONDS", "3600")
+    assert "fresh" == stage.invoke()["outcome"]
+
+
+@pytest.mark.parametrize("proxy", ["http://user:pa/ss@host:1", "http://[bad:3128", "http://proxy:abc"])
+def test_a_malformed_proxy_claims_and_sends_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """The run fails with the variable's name, and with a right value the next one does all the work."""
+    stage.store()
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with monkeypatch.context() as broken:
+        broken.setenv("HTTPS_PROXY", proxy)
+        broken.setenv("TOKEN_ENDPOINT", "https://provider.invalid/token")
+        assert "HTTPS_PROXY is not the URL of an HTTP proxy" in str(stage.fail(ConfigurationError))
+        assert {"GetSecretValue"} == {logged.call.operation for logged in stage.server.calls[1:]}
+        # AWS's own calls go through the same proxy, and botocore would take it for an outage.
+        broken.delenv("AWS_ENDPOINT_URL_SECRETS_MANAGER")
+        assert "HTTPS_PROXY is not the URL of an HTTP proxy" in str(stage.fail(ConfigurationError))
+
+    assert "refreshed" == stage.invoke()["outcome"]
+
+
+@pytest.mark.parametrize("named", ["name", "ARN", "ARN without its suffix"])
+def test_the_token_secret_is_never_its_own_published_copy(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    """The copy would replace the refresh token: every run refuses it by name, however the two are named."""
+    stage.store()
+    arn = stage.client.describe_secret(SecretId="upwork-oauth-tokens")["ARN"]
+    ids = {"name": "upwork-oauth-tokens", "ARN": arn, "ARN without its suffix": arn[:-7]}
+    monkeypatch.setenv("PUBLISHED_SECRET_ID", ids[named])
+
+    for event in ({}, {"force": True}):
+        error = str(stage.fail(ConfigurationError, event))
+        assert "PUBLISHED_SECRET_ID" in error
+        assert "names secret upwork-oauth-tokens in eu-central-1 itself" in error
+    assert "PutSecretValue" not in {logged.call.operation for logged in stage.server.calls}
+    assert not stage.endpoint.requests
+
+
+def test_the_clock_goes_forward() -> None:
+    """The stopwatch moves by at least what was slept."""
+    clock = SystemClock()
+    before = clock.monotonic()
+
+    clock.sleep(0.002)
+
+    assert clock.monotonic() - before >= 0.002
+
+
+def test_the_clock_counts_the_time_in_which_the_machine_was_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that slept past a run's time limit must send nothing when it wakes up."""
+    monkeypatch.setattr(time, "clock_gettime", {time.CLOCK_BOOTTIME: 3600.0, time.CLOCK_MONOTONIC: 1.0}.get)
+
+    assert 3600.0 == SystemClock().monotonic()

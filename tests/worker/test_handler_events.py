@@ -94,18 +94,6 @@ def test_the_end_of_a_grant(stage: Stage, events: Events, monkeypatch: pytest.Mo
     assert _in_days(stage, 1)[:16] == events.sent[0]["Detail"]["since"][:16]
 
 
-def test_the_end_of_a_grant_within_a_second(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two refreshes in the first second of a grant's last week are one event."""
-    monkeypatch.setenv("PROVIDER", "generic")
-    ends = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "grant_ends_at": _in_days(stage, 7)[:19]}
-    stage.store(NAME, tokenRefresh=ends)
-
-    for _ in range(2):
-        stage.invoke({"force": True})
-
-    assert ["Grant Ending"] == events.kinds
-
-
 def test_a_copy_that_can_not_be_published(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new grant is announced by the run that refreshes it, also if that run then fails to publish."""
     stage.store(NAME)

@@ -1,7 +1,7 @@
 """Whatever is stored in the token secret or beside it, a run ends with a name and loses nothing."""
 
-import base64
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from examples import UNHURRIED, examples
 from secrecy.canaries import canary
+from testbed.testbed import CLIENT, PUBLISHED
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
-from worker.ground import TOKENS, Ground
+from worker.ground import Ground
 
 PLANTED = {"the canary": canary()}
 CANARY = PLANTED["the canary"]
-CLIENT, PUBLISHED = "client", "published"
 BASE = "0" * 36
 """The version ID of the current version."""
 FIRST = claim_version_id(None)
@@ -71,13 +71,7 @@ ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def versions() -> Iterator[Ground]:
-    with Ground(PUBLISHED_SECRET_ID=PUBLISHED, CLIENT_SECRET_ID=CLIENT) as ground:
-        yield ground
-
-
-@pytest.fixture(scope="module")
-def table() -> Iterator[Ground]:
-    with Ground(table=True) as ground:
+    with Ground(published=True) as ground:
         yield ground
 
 
@@ -99,32 +93,29 @@ def claim(now: float) -> dict[str, Any]:
 
 
 def begin(ground: Ground, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Begin anew with a changed document under a known version ID, a client secret and an empty published secret."""
-    document: dict[str, Any] = {**ground.fresh(), **changes}
-    ground.store.secrets.restore(())
-    for name in (TOKENS, CLIENT, PUBLISHED):
-        ground.store.call("CreateSecret", {"Name": name, "ClientRequestToken": "1" * 36})
+    """Begin anew with a changed document under a known version ID."""
+    ground.fresh()
+    document: dict[str, Any] = {**ground.document, **changes}
     ground.put(json.dumps(document), version_id=BASE)
-    store(ground, CLIENT, json.dumps({"clientId": document["clientId"], "clientSecret": document["clientSecret"]}))
     return document
 
 
 def store(ground: Ground, name: str, text: str) -> None:
-    request = {"SecretId": name, "ClientRequestToken": "2" * 36, "SecretString": text}
+    request = {"SecretId": name, "ClientRequestToken": str(uuid.uuid4()), "SecretString": text}
     ground.store.call("PutSecretValue", request)
 
 
 def run_and_check(ground: Ground, event: object) -> str:
     """Run, and hold the run to what is true whatever was stored."""
-    before = {version.version_id: version.value for version in _secret(ground).versions}
+    before = {version.version_id: version.value for version in ground.secret.versions}
     redeemed = ground.redemptions
 
-    ended = ground.run(event)
+    ended = ground.end(event)
 
     assert "InternalError" != ended, ground.error
     assert [ended] == [line.get("outcome") or line["error_type"] for line in ground.last_lines]
     assert [] == ground.leaking(PLANTED)
-    after = {version.version_id: version.value for version in _secret(ground).versions}
+    after = {version.version_id: version.value for version in ground.secret.versions}
     assert before == {version_id: after[version_id] for version_id in before}, "a stored version was lost"
     assert ground.redemptions - redeemed <= 1
     assert ground.endpoint.grant.alive
@@ -141,12 +132,6 @@ def run_twice(ground: Ground, event: object) -> None:
     run_and_check(ground, event)
     ground.pass_seconds(2 * 3600)
     run_and_check(ground, event)
-
-
-def _secret(ground: Ground) -> Any:
-    secret = ground.store.secrets.find(TOKENS)
-    assert secret is not None
-    return secret
 
 
 quick = settings(
@@ -226,7 +211,6 @@ def test_any_neighbour(versions: Ground, client: str, published: str) -> None:
     """Anything in the client secret and in the published copy."""
     begin(versions, {})
     store(versions, PUBLISHED, published)
-    versions.store.secrets.drop(CLIENT, "2" * 36)
     store(versions, CLIENT, client)
 
     run_twice(versions, {})
@@ -238,7 +222,7 @@ def test_any_item(table: Ground, attributes: dict[str, Any], changes: dict[str, 
     """Anything in the claim table's item: an unreadable one counts as a claim."""
     assert table.table is not None
     table.fresh()
-    arn, now = _secret(table).arn, table.store.now()
+    arn, now = table.secret.arn, table.store.now()
     readable = {
         "claim_id": {"S": FIRST},
         "claimed_at": {"N": str(now - 4000)},
@@ -247,13 +231,3 @@ def test_any_item(table: Ground, attributes: dict[str, Any], changes: dict[str, 
     table.table.tables["claims"][arn] = {"secret_arn": {"S": arn}, **readable, **attributes}
 
     run_twice(table, event)
-
-
-@pytest.mark.parametrize("event", [{}, {"force": True}])
-def test_a_binary_value_redeems_nothing(versions: Ground, event: object) -> None:
-    """A token secret that holds bytes is named as such."""
-    begin(versions, {})
-    request = {"SecretId": TOKENS, "ClientRequestToken": "3" * 36, "SecretBinary": base64.b64encode(b"\xff")}
-    versions.store.call("PutSecretValue", request)
-
-    assert "InvalidSecretDocument" == run_and_check(versions, event)

@@ -1,4 +1,4 @@
-"""Ten days of short-lived tokens at the daily limit of either claim store, also while claims move."""
+"""Four days of short-lived tokens at the daily limit of either claim store, also while claims move."""
 
 from bisect import bisect
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, in_t
 @pytest.mark.parametrize(
     ("store", "lifetime", "every", "days"),
     [
-        (VERSIONS, HOUR, 10 * MINUTE, 10),
-        (TABLE, 30 * MINUTE, 10 * MINUTE, 10),
-        (VERSIONS, shortest_lifetime(VERSIONS), 12 * MINUTE, 3),
-        (TABLE, shortest_lifetime(TABLE), 6 * MINUTE, 3),
+        (VERSIONS, HOUR, 10 * MINUTE, 4),
+        (TABLE, 30 * MINUTE, 10 * MINUTE, 4),
+        (VERSIONS, shortest_lifetime(VERSIONS), 12 * MINUTE, 2),
+        (TABLE, shortest_lifetime(TABLE), 6 * MINUTE, 2),
     ],
     ids=["60 min, versions", "30 min, table", "shortest, versions", "shortest, table"],
 )
@@ -65,14 +65,14 @@ def there_and_back(world: World, run: int, outcome: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("story", "refreshes"), [(never, 10 * 40), (at_the_limit, 660), (early, 10 * 72), (there_and_back, 330)]
+    ("story", "refreshes"), [(never, 4 * 40), (at_the_limit, 250), (early, 4 * 72), (there_and_back, 240)]
 )
 def test_whoever_follows_the_advice(story: Callable[[World, int, str], None], refreshes: int) -> None:
-    """With 30-minute tokens, over ten days, no version is refused and none of the grants dies, whoever moves when."""
+    """With 30-minute tokens, over four days, no version is refused and none of the grants dies, whoever moves when."""
     world, grant = single_use(VERSIONS, 30 * MINUTE)
     refused, stored = refused_versions(world), stored_versions(world)
 
-    for run in range(1, 10 * 24 * 6):
+    for run in range(1, 4 * 24 * 6):
         story(world, run, world.outcome())
         world.pass_time(10 * MINUTE)
 
