@@ -12,7 +12,7 @@ from fleet.rows import ran, row, seen
 from pages.parts import fleet_cost
 from testbed.builders import HOUR, NOW
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh.webhooks.origin import ORIGIN_HEADER
+from token_refresh.webhooks.receiver import ORIGIN_HEADER
 from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.dispatch import decide
