@@ -14,11 +14,7 @@ from testbed.fakes import SECRET_ID, FakeClock, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import (
-    ConfigurationError,
     InvalidSecretDocument,
-    SecretAccessDenied,
-    SecretStoreError,
-    TableUnavailable,
 )
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
@@ -132,8 +128,8 @@ def test_the_first_record_stays(subject: Subject) -> None:
     """How an attempt ended is recorded once, also if the response to that was lost."""
     subject.store.append(a_claim(), after=None)
     subject.lose_response()
-    subject.store.record(a_claim(), RECORD)
-    subject.store.record(a_claim(), Record(fate=Fate.UNKNOWN))
+    subject.store.store_record(a_claim(), RECORD)
+    subject.store.store_record(a_claim(), Record(fate=Fate.UNKNOWN))
 
     subject.store.newest()
     assert RECORD == subject.store.record_of(C1)
@@ -143,9 +139,9 @@ def test_the_first_record_stays(subject: Subject) -> None:
 def test_a_new_claim_has_no_record(subject: Subject) -> None:
     """The record of the claim before it is not its own, and a late record of that one changes nothing."""
     subject.store.append(a_claim(), after=None)
-    subject.store.record(a_claim(), RECORD)
+    subject.store.store_record(a_claim(), RECORD)
     subject.store.append(a_claim(C2), after=C1)
-    subject.store.record(a_claim(), RECORD)
+    subject.store.store_record(a_claim(), RECORD)
 
     subject.store.newest()
     assert None is subject.store.record_of(C2)
@@ -201,18 +197,3 @@ def test_other_attributes_of_the_item_stay(table: TableServer) -> None:
 
     assert table.store().append(a_claim(), after=None)
     assert {"S": "healthy"} == table.item["state"]
-
-
-def test_a_table_that_is_not_there_is_a_wrong_setting(table: TableServer) -> None:
-    """The message names the variable and the way to make the table."""
-    with pytest.raises(ConfigurationError, match=r"does not exist \(dynamodb:GetItem\)\. Set CLAIM_TABLE"):
-        table.store("other").newest()
-
-
-@pytest.mark.parametrize(("fault", "error"), [("deny", SecretAccessDenied), ("throttle", TableUnavailable)])
-def test_what_the_table_refuses_is_named(table: TableServer, fault: Any, error: type[SecretStoreError]) -> None:
-    """A missing permission and a throttled table are different errors; nothing was redeemed."""
-    table.server.fault(fault, "GetItem", times=100)
-
-    with pytest.raises(error, match="dynamodb:GetItem on table claims in eu-central-1 for secret arn:aws"):
-        table.store().newest()

@@ -86,17 +86,6 @@ def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, trans
     assert "canary" not in str(caught.value)
 
 
-def test_an_unreachable_service_is_transient(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a connection the call may succeed in a moment."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")
-
-    with pytest.raises(SigningError, match="EndpointConnectionError") as caught:
-        sign_with_key(KEY, aws_client, assertion())
-
-    assert caught.value.is_transient
-    assert [] == kms.asked
-
-
 @pytest.mark.parametrize(
     ("key", "region"),
     [

@@ -264,23 +264,13 @@ def test_an_append_that_lands_late_removes_nothing(ground: Ground, written: str)
     """AWS accepts a signed request for minutes: the first of two appends may land after its run wrote more."""
     ground.claims().append(a_claim(), after=None)
     if written == "record":
-        ground.claims().record(a_claim(), Record(fate=Fate.REJECTED))
+        ground.claims().store_record(a_claim(), Record(fate=Fate.REJECTED))
     else:
         ground.keeper().keep(a_claim(), LARGEST)
     before = dict(ground.item())
 
     assert not ground.claims().append(a_claim(), after=None)
     assert before == ground.item()
-
-
-def test_a_repeated_keep_finds_its_own_write(ground: Ground) -> None:
-    """Its response may have been lost."""
-    ground.claims().append(a_claim(), after=None)
-    ground.table.fault("drop_after", "UpdateItem")
-
-    kept = ground.keeper().keep(a_claim(), LARGEST)
-
-    assert kept == ground.kept()
 
 
 def test_an_item_whose_claim_is_unreadable_says_what_its_removal_costs(ground: Ground) -> None:

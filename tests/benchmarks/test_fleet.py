@@ -9,14 +9,14 @@ from benchmarks.fleets.members import MEMBERS
 from benchmarks.fleets.world import WINDOW, World
 from testbed.builders import MINUTE
 
-SMALL = 100
+SMALL = 60
 
 
 @pytest.mark.parametrize(
     "story", ["herd", "copies", "steady", "lost-index", "half-quota", "limited", "throttled", "deployment"]
 )
 def test_goals_of_a_small_fleet(story: str) -> None:
-    """With a hundredth of the secrets, and the quotas as they are, every goal is reached."""
+    """With few secrets, and the quotas as they are, every goal is reached."""
     results = list(STORIES[story](SMALL, 1))
 
     assert [] == [result for result in results if not result.reached]
@@ -28,12 +28,12 @@ def test_goals_of_a_small_fleet(story: str) -> None:
     [
         ("writes-refused", 60, 1),
         ("hosts", 60, 10),
-        ("hosts", 60, 7),
-        ("hosts", 60, 11),
+        ("hosts", 30, 7),
+        ("hosts", 30, 11),
         ("store-away", 30, 1),
         ("slow-herd", 60, 1),
-        ("tight-rate", 60, 1),
-        ("busy", 60, 1),
+        ("tight-rate", 30, 1),
+        ("busy", 30, 1),
         ("unknown", 50, 1),
         ("hanging-herd", 400, 1),
         ("poison", 60, 1),
@@ -47,16 +47,16 @@ def test_half_of_a_small_world_fails(story: str, secrets: int, seed: int) -> Non
 @pytest.mark.parametrize(
     ("story", "secrets", "seed"),
     [
-        ("onboarding", 60, 2),
-        ("bad-members", 60, 8),
+        ("onboarding", 30, 0),
+        ("bad-members", 40, 8),
         ("store-beside", 60, 2),
         ("unkept", 60, 2),
         ("lagging-index", 60, 3),
         ("failing-table", 60, 4),
         ("failing-minutes", 60, 1),
-        ("growth", 120, 1),
-        ("repair", 60, 1),
-        ("repair", 60, 2),
+        ("growth", 60, 1),
+        ("repair", 30, 1),
+        ("repair", 30, 2),
         ("gateway", 100, 2),
         ("small-account", 60, 1),
         ("late-scheduler", 60, 1),

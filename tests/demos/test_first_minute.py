@@ -16,8 +16,6 @@ PACKAGES = ".venv/lib/*/site-packages"
 MOMENTS = {
     "at the start": "scripts",
     "before there is pip": ".venv/bin/python",
-    "while pip is unpacked": f"{PACKAGES}/pip",
-    "before there is uv": ".venv/uv.txt",
     "while packages are linked": f"{PACKAGES}/botocore",
 }
 """When Ctrl-C is pressed: as soon as this is there."""
@@ -50,12 +48,12 @@ def terminal(clone: Path, *command: str) -> Any:
 
 
 def test_an_interrupted_installation_is_repaired(clone: Path) -> None:
-    """Ctrl-C at five moments ends `scripts/demo` with one line and no traceback, and the start after them works."""
+    """Ctrl-C at three moments ends `scripts/demo` with one line and no traceback, and the start after them works."""
     for moment, appears in MOMENTS.items():
         child = terminal(clone, "scripts/demo")
         child.expect("scripts/install: installs 160 MB of packages, in about 10 s with a fast connection\r\n")
         while child.isalive() and not any(clone.glob(appears)):
-            time.sleep(0.01)  # a shorter one would take the time of what it waits for
+            time.sleep(0.05)  # a shorter one would take the time of what it waits for
         child.sendintr()
         child.expect(pexpect.EOF)
         child.wait()

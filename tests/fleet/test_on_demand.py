@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from fleet.conftest import TABLE
-from fleet.queue_stage import FleetStage
+from fleet.conftest import TABLE, FleetStage
 from token_refresh.errors import (
     ConfigurationError,
     InvalidEvent,

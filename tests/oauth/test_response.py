@@ -199,10 +199,3 @@ def test_any_other_status_may_have_redeemed(status: int) -> None:
 def test_a_request_that_was_not_sent_redeemed_nothing() -> None:
     """Without a connection nothing can have been received."""
     assert not FailureKind.NOT_SENT.may_have_redeemed
-
-
-def test_a_number_that_python_refuses_costs_no_tokens() -> None:
-    """An integer of thousands of digits beside the tokens is as good as infinite."""
-    body = b'{"access_token": "a", "refresh_token": "b", "expires_in": 3600, "x": ' + b"1" * 5000 + b"}"
-
-    assert isinstance(read_response(200, body), TokenResponse)

@@ -1,13 +1,17 @@
-"""The cache core, without a store: what callers get while a value is fresh, soft, overdue and expired."""
+"""The cache core, without a store: what callers get while a value is fresh, soft, overdue, expired, or a read fails."""
 
 import asyncio
+import itertools
+import logging
+import math
 
 import pytest
 
-from reader.source import Source, down
+from reader.conftest import Source, down
 from testbed.reader_surroundings import Background, Clock
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader.cache import Cache
+from token_refresh.reader.fetch import Entry
 
 
 def test_fresh_value_costs_one_read(cache: Cache[str], source: Source, clock: Clock) -> None:
@@ -122,3 +126,91 @@ def test_expired_value_is_never_served(cache: Cache[str], source: Source, clock:
     source.value = "second"
     clock.advance(5)
     assert "second" == cache.get()
+
+
+def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: Clock) -> None:
+    """With nothing to serve, an error is raised again without a read, for 1, 2, 4 ... 5 s, less some jitter."""
+    source.error = down()
+    pauses = []
+    for _ in range(6):
+        with pytest.raises(SecretStoreUnavailable):
+            cache.get()
+        before, reads = clock.now, source.reads
+        while reads == source.reads:
+            clock.advance(0.25)
+            with pytest.raises(SecretStoreUnavailable):
+                cache.get()
+        pauses.append(clock.now - before)
+    assert [0.75, 1.5, 3.0, 5.0, 5.0, 5.0] == pauses
+
+
+def test_shared_errors_have_no_traceback_of_the_read(cache: Cache[str], source: Source) -> None:
+    """Each caller raises its own copy of the error, without the read's frames and variables."""
+    source.error = down()
+    with pytest.raises(SecretStoreUnavailable) as first:
+        cache.get()
+    with pytest.raises(SecretStoreUnavailable) as second:
+        cache.get()
+    assert first.value is not second.value
+    names = [frame.name for frame in first.traceback]
+    assert "read" not in names
+    assert (None, None) == (first.value.__cause__, first.value.__context__)
+
+
+def test_backoff_grows_to_thirty_seconds_while_a_value_is_served(
+    inline: Cache[str], source: Source, clock: Clock
+) -> None:
+    """While a good value is served, failed reads are repeated after 1, 2, 4 ... 30 s, less some jitter."""
+    inline.get()
+    inline._entry = Entry(value="first", read_at=clock(), refresh_at=clock(), wait_at=math.inf, expires_at=math.inf)  # noqa: SLF001 - one that lasts
+    inline.after_restore()
+    source.error = down()
+    moments = []
+    while source.reads < 9:
+        reads = source.reads
+        assert "first" == inline.get()
+        if source.reads > reads:
+            moments.append(clock.now)
+        clock.advance(0.25)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert [0.75, 1.5, 3.0, 6.0, 12.0, 24.0, 30.0] == pauses
+
+
+def test_failure_is_forgotten_at_expiry(inline: Cache[str], source: Source, clock: Clock) -> None:
+    """A backoff that began while a value was served ends with that value: its expiry is worth one more read."""
+    inline.get()
+    source.error = down()
+    clock.advance(199.5)
+    inline.get()
+    clock.advance(0.5)
+    source.error, source.value = None, "second"
+    assert "second" == inline.get()
+
+
+def test_error_from_before_the_clock_was_set_back_is_not_shared(
+    cache: Cache[str], source: Source, clock: Clock
+) -> None:
+    """A clock that is set back by an hour doesn't make an error last for an hour."""
+    source.error = down()
+    with pytest.raises(SecretStoreUnavailable):
+        cache.get()
+    clock.advance(-3600)
+    source.error = None
+    assert "first" == cache.get()
+
+
+def test_served_despite_failure_is_logged(
+    inline: Cache[str], source: Source, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failed read that nobody sees, since a good value is served, is a warning; one that is raised is no log."""
+    inline.get()
+    source.error = down()
+    with caplog.at_level(logging.INFO):
+        clock.advance(100)
+        inline.get()
+        assert ["serving the cached value: SecretStoreUnavailable: the store is down"] == caplog.messages
+        caplog.clear()
+        clock.advance(100)
+        with pytest.raises(SecretStoreUnavailable):
+            inline.get()
+    assert [] == caplog.messages

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from run.world import Killed, World, killed
-from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
+from testbed.builders import DAY, HOUR, IN_TABLE, NOW, policy
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.changes.revoke import revoke_grant
@@ -108,18 +108,6 @@ def test_what_arrived_before_a_pause_is_made_current(settings: Policy) -> None:
     assert 1 == len(world.endpoint.requests)
 
 
-def test_a_pause_ends_no_hold_and_no_backoff() -> None:
-    """What was known of attempts before the pause counts after it."""
-    world = World()
-    killed(world, "put REFRESH_OUTCOME")
-    world.pass_claim()
-    before = read(world).unresolved
-    pause(world, MINUTE)
-    world.pass_time(MINUTE)
-
-    assert [a.claim_id for a in before] == [a.claim_id for a in read(world).unresolved]
-
-
 @STORES
 def test_a_failed_revocation_ends_no_pause(settings: Policy) -> None:
     """`revoke` claims as a run does; where the provider does not revoke, the pause holds on."""
@@ -168,13 +156,3 @@ def test_a_pause_is_in_log_and_metric() -> None:
         line["outcome"],
         line["SecondsToExpiry"],
     )
-
-
-def test_without_a_pause_there_is_no_metric() -> None:
-    """A metric costs by the hours in which it is sent."""
-    run = World().run()
-
-    line = last_line(run.execute(), trigger="schedule", secret_id="s", duration_ms=1)
-
-    assert "Paused" not in line
-    assert "paused" not in line

@@ -7,7 +7,6 @@ from run.world import World
 from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Fresh, Reason, Redeem, Wait
 
@@ -42,16 +41,6 @@ def test_forced_claims_have_a_limit_of_their_own() -> None:
     assert not due.claim.forced
     unlimited = plan(snapshot(forced, current=FRESH), FORCED, policy())
     assert isinstance(unlimited, Redeem)
-
-
-def test_claims_that_nobody_forced_leave_the_limit_of_forced_ones() -> None:
-    """Scheduled runs take nothing from those who force."""
-    scheduled = tuple(attempt(f"s{n}", Fate.NOT_REDEEMED, version_id="w") for n in range(20))
-    run = RunState(forced_version="v0", forced_claims_a_day=FORCED_CLAIMS_A_DAY)
-    fresh = token_set(expires_at=NOW + 30 * DAY)
-
-    newest = claim(fate=Fate.NOT_REDEEMED, version_id="w", earlier=scheduled)
-    assert isinstance(plan(snapshot(newest, current=fresh), run, policy()), Redeem)
 
 
 # The whole run.

@@ -8,7 +8,6 @@ import pytest
 from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, claim, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Reason, Redeem, Wait
 
 
@@ -17,6 +16,7 @@ def test_failed_attempts_are_spaced() -> None:
     second = claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2)
 
     assert Wait(NOW + MINUTE, Reason.BACKOFF) == plan(snapshot(second), RUN, policy())
+    assert isinstance(plan(snapshot(second, now=NOW + MINUTE), RUN, policy()), Redeem)
     assert isinstance(plan(snapshot(second), FORCED, policy()), Redeem)
     on_another_version = claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2, version_id="v9")
     assert isinstance(plan(snapshot(on_another_version), RUN, policy()), Redeem)
@@ -44,10 +44,3 @@ def test_what_the_provider_asks_for_is_remembered(
 
     assert (Wait(NOW + waits, Reason.BACKOFF) == step) if waits else isinstance(step, Redeem)
     assert isinstance(plan(snapshot(asked_to, current=current), FORCED, policy()), Redeem)
-
-
-def test_the_moment_after_the_backoff_is_free() -> None:
-    """A run that comes at the time it was given does not wait again."""
-    failed = claim(fate=Fate.NOT_REDEEMED, number=2, claimed_at=NOW - 2 * MINUTE)
-
-    assert isinstance(plan(snapshot(failed), RunState(), policy()), Redeem)

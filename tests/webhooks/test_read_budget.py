@@ -8,7 +8,7 @@ import pytest
 from testbed.reader_surroundings import Clock
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.signing import NEW_SECRETS, SECRETS
-from webhooks.stored import FORGED, Stored
+from webhooks.conftest import FORGED, Stored
 
 DAY_SECONDS = 86_400
 # One read every five minutes makes 288; ten short pauses come at the beginning, and six more within a day.

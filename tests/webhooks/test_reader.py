@@ -11,7 +11,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import WebhookNotVerified
-from webhooks.stored import FORGED, Stored
+from webhooks.conftest import FORGED, Stored
 
 kinds = pytest.mark.parametrize("kind", KINDS)
 

@@ -4,6 +4,7 @@ import pytest
 
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from worker.ground import Ground
 from worker.stage import Stage
 
 
@@ -27,3 +28,15 @@ def stage(
         monkeypatch.setenv("PROVIDER", "upwork")
         monkeypatch.setenv("TOKEN_ENDPOINT", endpoint.url)
         yield Stage(server, endpoint, capsys)
+
+
+@pytest.fixture(scope="module")
+def versions() -> Iterator[Ground]:
+    with Ground() as ground:
+        yield ground
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Ground]:
+    with Ground(table=True) as ground:
+        yield ground

@@ -1,6 +1,7 @@
 """The handler as Lambda calls it, on a real HTTP store and a real token endpoint."""
 
 import json
+import time
 
 import pytest
 
@@ -12,6 +13,7 @@ from token_refresh.errors import (
     ReauthorizationRequired,
     SecretNotFound,
 )
+from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.run.run import Run
 from worker.stage import DAY_MS, Context, Stage
 
@@ -205,3 +207,20 @@ def test_the_token_secret_is_never_its_own_published_copy(
         assert "names secret upwork-oauth-tokens in eu-central-1 itself" in error
     assert "PutSecretValue" not in {logged.call.operation for logged in stage.server.calls}
     assert not stage.endpoint.requests
+
+
+def test_the_clock_goes_forward() -> None:
+    """The stopwatch moves by at least what was slept."""
+    clock = SystemClock()
+    before = clock.monotonic()
+
+    clock.sleep(0.002)
+
+    assert clock.monotonic() - before >= 0.002
+
+
+def test_the_clock_counts_the_time_in_which_the_machine_was_suspended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop that slept past a run's time limit must send nothing when it wakes up."""
+    monkeypatch.setattr(time, "clock_gettime", {time.CLOCK_BOOTTIME: 3600.0, time.CLOCK_MONOTONIC: 1.0}.get)
+
+    assert 3600.0 == SystemClock().monotonic()

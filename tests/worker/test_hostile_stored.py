@@ -1,6 +1,5 @@
 """Whatever is stored in the token secret or beside it, a run ends with a name and loses nothing."""
 
-import base64
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from examples import UNHURRIED, examples
 from secrecy.canaries import canary
-from testbed.testbed import CLIENT, PUBLISHED, TOKENS
+from testbed.testbed import CLIENT, PUBLISHED
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
@@ -73,12 +72,6 @@ ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 @pytest.fixture(scope="module")
 def versions() -> Iterator[Ground]:
     with Ground(published=True) as ground:
-        yield ground
-
-
-@pytest.fixture(scope="module")
-def table() -> Iterator[Ground]:
-    with Ground(table=True) as ground:
         yield ground
 
 
@@ -238,13 +231,3 @@ def test_any_item(table: Ground, attributes: dict[str, Any], changes: dict[str, 
     table.table.tables["claims"][arn] = {"secret_arn": {"S": arn}, **readable, **attributes}
 
     run_twice(table, event)
-
-
-@pytest.mark.parametrize("event", [{}, {"force": True}])
-def test_a_binary_value_redeems_nothing(versions: Ground, event: object) -> None:
-    """A token secret that holds bytes is named as such."""
-    begin(versions, {})
-    request = {"SecretId": TOKENS, "ClientRequestToken": "3" * 36, "SecretBinary": base64.b64encode(b"\xff")}
-    versions.store.call("PutSecretValue", request)
-
-    assert "InvalidSecretDocument" == run_and_check(versions, event)

@@ -116,38 +116,27 @@ def test_items_with_a_strange_key_are_no_rows(dynamodb: DynamoDBClient) -> None:
     assert [] == list(TableIndex(dynamodb, TABLE, "prod").rows())
 
 
-@pytest.mark.parametrize("odd", [{"S": "canary"}, {"L": []}])
-def test_unreadable_messages_stop_no_minute(dynamodb: DynamoDBClient, odd: Any) -> None:
-    """Messages of a minute that can't be read count as none: the queue drops those that are sent again."""
+@pytest.mark.parametrize("odd", [{"S": "canary"}, {"L": []}, {"N": "7"}])
+def test_unreadable_parts_stop_nobody(dynamodb: DynamoDBClient, odd: Any) -> None:
+    """Messages that can't be read count as none, and so does a pause; a tombstone without a time is an old one.
+
+    The queue drops those that are sent again, and the other pauses hold.
+    """
     index = TableIndex(dynamodb, TABLE, "prod")
     index.remember({"a": "xero-0"}, NOW - MINUTE)
-    dynamodb.put_item(TableName=TABLE, Item=items.key("sent", f"prod#{int(NOW.timestamp()) // 60}") | {"ids": odd})
+    index.pause(pause(), provider="xero")
+    key = items.key("fleet", "prod")
+    whole = dynamodb.get_item(TableName=TABLE, Key=key)["Item"]
+    for item in (
+        items.key("sent", f"prod#{int(NOW.timestamp()) // 60}") | {"ids": odd},
+        whole | {"pause": odd, "pause:other": odd},
+        items.key("row", arn("a")) | {"fleet": {"S": "prod#left"}},
+    ):
+        dynamodb.put_item(TableName=TABLE, Item=item)
 
     assert {"a"} == index.handed_out(NOW).keys()
-
-
-@pytest.mark.parametrize("odd", [{"S": "canary"}, {"N": "7"}])
-def test_an_unreadable_pause_stops_nobody(dynamodb: DynamoDBClient, odd: Any) -> None:
-    """A pause that can't be read pauses nothing, and the others hold."""
-    index = TableIndex(dynamodb, TABLE, "prod")
-    index.pause(pause(), provider="xero")
-    dynamodb.update_item(
-        TableName=TABLE,
-        Key=items.key("fleet", "prod"),
-        UpdateExpression="SET pause = :odd, #provider = :odd",
-        ExpressionAttributeNames={"#provider": "pause:other"},
-        ExpressionAttributeValues={":odd": odd},
-    )
-
     assert Pauses(providers={"xero": pause()}) == index.pauses()
-
-
-def test_an_unreadable_tombstone_is_an_old_one(dynamodb: DynamoDBClient) -> None:
-    """A tombstone that says nothing of its time is shown to nobody, and stops nothing."""
-    dynamodb.put_item(TableName=TABLE, Item=items.key("row", arn("a")) | {"fleet": {"S": "prod#left"}})
-
-    (stone,) = TableIndex(dynamodb, TABLE, "prod").tombstones()
-
+    (stone,) = index.tombstones()
     assert ([], False) == (standing([stone], NOW), stone.quietly)
 
 

@@ -17,37 +17,26 @@ def messages(count: int) -> list[Message]:
 
 
 def test_messages_are_sent_in_tens() -> None:
-    """Twelve messages are two calls; each has its group and ID, and its body is the event that the worker reads."""
+    """Twelve messages are two calls; each has its group and ID, and its body is the event that the worker reads.
+
+    A message that an open breaker lets through says so.
+    """
     calls: list[dict[str, Any]] = []
 
     def send_message_batch(**what: Any) -> dict[str, Any]:
         calls.append(what)
         return {"Successful": what["Entries"]}
 
-    sent = send_messages(cast("Any", Stub(send_message_batch=send_message_batch)), "https://queue", messages(12))
+    probe, *others = messages(12)
+    stub: Any = Stub(send_message_batch=send_message_batch)
+    sent = send_messages(stub, "https://queue", [replace(probe, probe=True), *others])
 
     assert [f"id-{n}" for n in range(12)] == sent
     assert [10, 2] == [len(call["Entries"]) for call in calls]
-    first = calls[0]["Entries"][0]
-    assert ("xero-1", "id-0", {"secret_id": arn("0")}) == (
-        first["MessageGroupId"],
-        first["MessageDeduplicationId"],
-        json.loads(first["MessageBody"]),
-    )
-
-
-def test_a_probe() -> None:
-    """A message that an open breaker lets through says so."""
-    bodies: list[Any] = []
-
-    def send_message_batch(**what: Any) -> dict[str, Any]:
-        bodies.extend(json.loads(entry["MessageBody"]) for entry in what["Entries"])
-        return {}
-
-    stub = Stub(send_message_batch=send_message_batch)
-    send_messages(cast("Any", stub), "https://queue", [replace(messages(1)[0], probe=True)])
-
-    assert [{"secret_id": arn("0"), "probe": True}] == bodies
+    first, second = calls[0]["Entries"][:2]
+    assert ("xero-1", "id-0") == (first["MessageGroupId"], first["MessageDeduplicationId"])
+    assert {"secret_id": arn("0"), "probe": True} == json.loads(first["MessageBody"])
+    assert {"secret_id": arn("1")} == json.loads(second["MessageBody"])
 
 
 def test_what_the_queue_does_not_take_is_not_sent() -> None:
