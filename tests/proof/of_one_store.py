@@ -95,7 +95,6 @@ VERSIONS: Final = (
     MOVED_AT_THE_LIMIT,
 )
 
-
 TABLE: Final = (
     scenario("quota", "fffff", jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=6),
     scenario("quota, crash", "ff", "s", crashes=1, losses=1, jumps=(DAY_PASSES,), quota=8, claims_a_day=6, before=3),
