@@ -157,7 +157,6 @@ def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
 
 @breaks(Actions, "_redeem")
 def no_claim(_original: Any, self: Actions, step: Any, snapshot: Any) -> Any:
-    """Redeem without appending a claim."""
     self.memory.note_claimed(step.claim)
     staged = self.redemption.redeem(step.claim, self.redemption.prepare(snapshot), snapshot)
     return self.reader.read() if staged is None else self._promote(staged, snapshot)
@@ -174,7 +173,6 @@ def equal_nonces() -> Patches:
 
 @breaks(VersionClaims, "append")
 def second_claim(original: Any, self: Any, claim: Any, *, after: str | None, kept: Any = None) -> bool:
-    """Claim again under another ID where the first was refused."""
     if original(self, claim, after=after, kept=kept):
         return True
     other = replace(claim, claim_id=record_version_id(claim.claim_id))
@@ -183,7 +181,6 @@ def second_claim(original: Any, self: Any, claim: Any, *, after: str | None, kep
 
 @breaks(plan_module, "_next_claim")
 def claim_of_the_version(original: Any, snapshot: Any, run: Any, policy: Any) -> Any:
-    """Derive a claim's ID from the version that it redeems."""
     claim = original(snapshot, run, policy)
     return replace(claim, claim_id=claim_version_id(f"{claim.version_id}/{claim.attempt_number}"))
 
@@ -205,7 +202,6 @@ def claims_of(seconds: int) -> Bug:
 
 @breaks_rule("stop_at_used_token")
 def used_at_once(_original: Any, snapshot: Snapshot, _run: RunState, _policy: Any) -> Any:
-    """Ask for a new authorization as soon as a read does not show the tokens that followed."""
     stored = snapshot.stored_attempt
     return None if stored is None else TokenUsed(stored.claimed_at)
 
@@ -234,7 +230,6 @@ def forced(snapshot: Snapshot, run: RunState) -> bool:
 
 @breaks(Actions, "_promote")
 def from_wherever(_original: Any, self: Actions, successor: Any, _snapshot: Any) -> Any:
-    """Promote from whichever version is current by now."""
     store = self.parts.store
     current = store.read(label=CURRENT)
     assert current is not None
@@ -258,7 +253,6 @@ def recorded(fate: Fate, as_: Fate) -> Bug:
 
 @breaks(Actions, "_redeem")
 def no_second_look(original: Any, self: Actions, step: Any, snapshot: Any) -> Any:
-    """Give a rejected grant up at once."""
     after = original(self, step, snapshot)
     if self.memory.rejected_version is not None:
         raise dead_grant(self.parts.secret, Rejected(snapshot.now, snapshot.now))
@@ -267,7 +261,6 @@ def no_second_look(original: Any, self: Actions, step: Any, snapshot: Any) -> An
 
 @breaks(response_module, "read_response")
 def every_503_is_busy(original: Any, status: int, *args: Any) -> Any:
-    """Take any 503 for the provider's own."""
     return FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503") if status == 503 else original(status, *args)
 
 
@@ -294,7 +287,6 @@ def named_when_it_began() -> Patches:
 
 @breaks(Actions, "_publish")
 def published_unseen(original: Any, self: Actions, snapshot: Any) -> Any:
-    """Replace the published copy that is there by now, not the one that was read."""
     assert self.parts.published is not None
     copy = self.parts.published.read(label=CURRENT)
     assert copy is not None
@@ -303,19 +295,16 @@ def published_unseen(original: Any, self: Actions, snapshot: Any) -> Any:
 
 @breaks(CopyBefore, "replace")
 def command_publishes_unseen(original: Any, self: CopyBefore, *what: Any) -> Any:
-    """Let a command replace the published copy that is there by now, not the one from before its change."""
     return original(CopyBefore.read(self.store), *what)
 
 
 @breaks(client_module, "swap")
 def client_over_newer_tokens(_original: Any, store: Any, _replaced: Any, version_id: str, value: Any) -> bool:
-    """Store new client credentials whatever is current by now."""
     return bool(store.put(version_id, value, label=CURRENT))
 
 
 @breaks(NewGrant, "store")
 def authorized_over_an_edit(_original: Any, self: NewGrant, parts: Any, known: Any, change_: Any) -> StoredGrant:
-    """Put the tokens of an authorization on what was read before it."""
     copy, document = CopyBefore.read(parts.published), self.document(parts, change_(known))
     version_id = change.store_version(parts.store, change.new_version_id(parts), document.serialize())
     return StoredGrant(version_id=version_id, document=document, copy=copy)
@@ -329,7 +318,6 @@ def revoked_past_an_open_claim() -> Patches:
 
 @breaks_rule("publish_newer_tokens")
 def publish_over_young(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-    """Publish over a copy that was made moments ago."""
     published = snapshot.published
     old = None if published is None else replace(published, stored_at=datetime.fromtimestamp(0, UTC))
     return original(replace(snapshot, published=old), run, policy)
@@ -337,7 +325,6 @@ def publish_over_young(original: Any, snapshot: Snapshot, run: RunState, policy:
 
 @breaks(Actions, "_publish")
 def publish_again(original: Any, self: Actions, snapshot: Any) -> Any:
-    """Publish again after a refusal, from the copy that is there by then."""
     after = original(self, snapshot)
     assert self.parts.published is not None
     copy = self.parts.published.read(label=CURRENT)
@@ -374,21 +361,18 @@ def refusal_not_remembered() -> Patches:
 
 @breaks_rule("wait_for_open_claim")
 def unreadable_passed(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-    """Go on at once where the named claim can't be read."""
     step = original(snapshot, run, policy)
     return None if isinstance(step, Wait) and step.reason is Reason.UNREADABLE else step
 
 
 @breaks(SnapshotReader, "claim_named")
 def unreadable_claim_is_none(original: Any, self: Any, *where: Any) -> Any:
-    """Take something unreadable where a claim should be for no claim."""
     found, (_, _, previous, _) = original(self, *where), where
     return previous if found is not None and not found.nonce else found
 
 
 @breaks_rule("wait_for_open_claim")
 def lost_table_claimed(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-    """Claim at once where the table lost its claim."""
     if policy.claim_store.kind is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
         claim = plan_module._next_claim(snapshot, run, policy)  # noqa: SLF001 - to break it
         return Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
@@ -397,40 +381,34 @@ def lost_table_claimed(original: Any, snapshot: Snapshot, run: RunState, policy:
 
 @breaks(Memory, "note_claimed")
 def redeems_twice(_original: Any, self: Memory, claim: Any) -> None:
-    """Let one run redeem again after its first redemption."""
     self.newest_claim = claim
 
 
 @breaks(ClaimMove, "_fenced")
 def no_fence(original: Any, self: ClaimMove, snapshot: Any, _claims: Any, *args: Any, **how: Any) -> Any:
-    """Move without a fence in the old store."""
     return original(self, snapshot, Mock(), *args, **how)
 
 
 @breaks_rule("refuse_other_settings")
 def fence_ignored(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-    """Take a fence for a claim that ended."""
     newest = snapshot.newest and replace(snapshot.newest, moved_to=None)
     return original(replace(snapshot, newest=newest), run, policy)
 
 
 @breaks(ClaimMove, "_fenced")
 def open_claims_moved(original: Any, self: ClaimMove, snapshot: Any, *args: Any, **how: Any) -> Any:
-    """Move the claims, though a run may be redeeming under the newest one."""
     ended = snapshot.newest and replace(snapshot.newest, time_to_live=timedelta(0))
     return original(self, replace(snapshot, newest=ended), *args, **how)
 
 
 @breaks(Store, "_append")
 def kept_unchecked(original: Any, self: Store, state: int, call: Any, *, repeated: bool) -> Any:
-    """Append a claim whatever the table keeps by then."""
     item = self.table(state).item
     return original(self, state, call._replace(kept=item.kept if item else None), repeated=repeated)
 
 
 @breaks(Store, "_carry_out")
 def kept_under_any_claim(original: Any, self: Store, state: int, call: Any, now: int) -> Any:
-    """Keep tokens beside whichever claim the table has."""
     item = self.table(state).item
     return original(
         self, state, call._replace(claim_id=item.claim_id) if item and isinstance(call, Keep) else call, now
@@ -439,7 +417,6 @@ def kept_under_any_claim(original: Any, self: Store, state: int, call: Any, now:
 
 @breaks(Keeping, "_store")
 def kept_stored_on_the_current_version(original: Any, self: Keeping, kept: Any) -> None:
-    """Store kept tokens under an ID that follows from the current version."""
     assert self.memory.snapshot is not None
     claim = replace(kept.claim, version_id=self.memory.snapshot.current.version_id)
     original(self, replace(kept, claim=claim))
@@ -447,7 +424,6 @@ def kept_stored_on_the_current_version(original: Any, self: Keeping, kept: Any) 
 
 @breaks(Keeping, "_store")
 def kept_forgotten_first(original: Any, self: Keeping, kept: Any) -> None:
-    """Remove kept tokens before they are stored."""
     assert self.parts.keeper is not None
     self.parts.keeper.drop(kept)
     original(self, kept)
@@ -455,33 +431,28 @@ def kept_forgotten_first(original: Any, self: Keeping, kept: Any) -> None:
 
 @breaks(Keeping, "forget")
 def kept_forgotten_without_a_record(_original: Any, self: Keeping, kept: Any, _document: Any) -> None:
-    """Remove kept tokens without a record that they are stored."""
     assert self.parts.keeper is not None
     self.parts.keeper.drop(kept)
 
 
 @breaks(plan_module, "_kept_needed")
 def needed_unless_authorized(_original: Any, snapshot: Snapshot, _kept: Any) -> bool:
-    """Go on, if the grant is one that a person brought."""
     origin = snapshot.current.document.origin
     return origin is None or not origin.authorized
 
 
 @breaks(plan_module, "_kept_unreadable")
 def kept_tokens_stop_every_run(original: Any, snapshot: Snapshot, run: RunState, _policy: Any) -> Any:
-    """Wait for the key of kept tokens, though the provider brings others."""
     return original(replace(snapshot, ledger=Ledger((snapshot.newest,))), run, Mock(replay_grace=timedelta(0)))  # type: ignore[arg-type]  # there is one
 
 
 @breaks(reader_module, "dated")
 def future_left_out(_original: Any, attempt: Attempt, now: datetime) -> Attempt:
-    """Take an attempt from the future for one that never was."""
     return attempt if attempt.claimed_at <= now else replace(attempt, fate=Fate.NOT_REDEEMED, claimed_at=LONG_AGO)
 
 
 @breaks(locked_module, "rebuilt_claim")
 def locked_claim_by_its_date(_original: Any, listed: Any, chain: Any, current: Any, _readable: Any) -> Any:
-    """Know nothing of a claim that can't be decrypted but its ID and date."""
     created_at = next(v.created_at for v in listed if v.version_id == chain[-1])
     claim = unreadable_claim(chain[-1], created_at)
     return replace(
@@ -508,5 +479,4 @@ locked_tokens_ignored: Final = locked_tokens(lambda _: None)
 
 @breaks(pause_module, "pause_claim")
 def pause_forgets(_original: Any, *arguments: Any, **named: Any) -> Any:
-    """Let a pause say nothing of the attempts before it."""
     return replace(pauses.pause_claim(*arguments, **named), earlier=())
