@@ -111,11 +111,7 @@ _PLANTED: Final[tuple[tuple[str, bugs.Bug, Scenario], ...]] = (
     ("claim appended whatever is kept", bugs.kept_unchecked, outages.FROZEN),
     ("tokens kept under any claim", bugs.kept_under_any_claim, outages.FROZEN),
     ("sent past kept tokens", bugs.never_needed, outages.KEY_DELETED),
-    (
-        "kept tokens of an authorized set not needed",
-        bugs.needed_unless_authorized,
-        outages.AUTHORIZED_BEFORE,
-    ),
+    ("kept tokens of an authorized set not needed", bugs.needed_unless_authorized, outages.AUTHORIZED_BEFORE),
     ("kept tokens removed without a record", bugs.kept_forgotten_without_a_record, outages.STALE),
     ("a command publishes over whichever copy is there", bugs.command_publishes_unseen, commanded.AUTHORIZED),
     ("client credentials over newer tokens", bugs.client_over_newer_tokens, commanded.OTHER_CLIENT),

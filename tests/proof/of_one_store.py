@@ -15,13 +15,7 @@ from proof.operators import (
     SPOIL_RECORD,
     UNLABEL,
 )
-from proof.small import (
-    MOVED_AT_THE_LIMIT,
-    MOVED_LOST,
-    SHORT_LIVED,
-    TABLE_LOST_FORCED,
-    TWO_TABLES,
-)
+from proof.small import MOVED_AT_THE_LIMIT, MOVED_LOST, SHORT_LIVED, TABLE_LOST_FORCED, TWO_TABLES
 from proof.world import (
     CLAIM_ENDS,
     CLAIMS_TABLE,

@@ -51,14 +51,7 @@ from token_refresh_worker.changes.revoke import revoke_grant
 from token_refresh_worker.changes.store import NewGrant
 from token_refresh_worker.core import attempts, plan, snapshot, versions
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
-from token_refresh_worker.core.claims import (
-    Claim,
-    KeptTokens,
-    read_claim,
-    read_record,
-    write_claim,
-    write_record,
-)
+from token_refresh_worker.core.claims import Claim, KeptTokens, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
@@ -73,13 +66,7 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import (
-    ClaimStore,
-    Deadline,
-    NewestClaim,
-    SecretStore,
-    SecretVersion,
-)
+from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import StoreName, read_origin
