@@ -38,7 +38,7 @@ from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import RunState
-from token_refresh_worker.core.steps import Redeem
+from token_refresh_worker.core.steps import Reason, Redeem, Wait
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, staged_version_id
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
@@ -113,6 +113,11 @@ def test_the_next_claim_carries_the_first_unresolved_attempt_on() -> None:
 
     assert isinstance(step, Redeem)
     assert first in step.claim.earlier
+
+
+def test_a_run_redeems_once() -> None:
+    """Whatever it finds after that is for the next run."""
+    assert Wait(NOW, Reason.REDEEMED) == plan(snapshot(), RunState(redeemed=True), policy())
 
 
 # The whole run.
