@@ -151,7 +151,7 @@ class FakeTable:
         del claim_id
         return self.newest().claim
 
-    def record(self, claim: Claim, record: Record) -> None:
+    def store_record(self, claim: Claim, record: Record) -> None:
         def recorded() -> bool:
             if self.item.get("claim_id") == claim.claim_id:
                 self.item.setdefault("record", write_record(record))

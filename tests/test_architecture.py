@@ -177,6 +177,16 @@ def test_a_constant_or_function_has_one_meaning() -> None:
     assert set(SHARED_WORDS) == {name for name, count in defined.items() if count > 1 and not name.startswith("_")}
 
 
+def test_record_is_a_decorator_alone() -> None:
+    """`@record` makes a class of values; a method that stores how an attempt ended has a name of its own."""
+    modules = [path for room in (READER, WORKER) for path in room.rglob("*.py")]
+    functions = [
+        node for path in modules for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
+    ]
+
+    assert 1 == [function.name for function in functions].count("record")
+
+
 def texts_of(path: Path) -> list[tuple[str, str]]:
     """The texts of a module that are no docstrings, with their lines; of an f-string, the parts between its values."""
     nodes = list(ast.walk(ast.parse(path.read_text())))

@@ -21,8 +21,8 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.secret import Secret
 from token_refresh.webhooks.remedy import how_to_correct
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.table_claims import TableClaims
-from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.bootstrap import deadline_in
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind

@@ -128,8 +128,8 @@ def test_the_first_record_stays(subject: Subject) -> None:
     """How an attempt ended is recorded once, also if the response to that was lost."""
     subject.store.append(a_claim(), after=None)
     subject.lose_response()
-    subject.store.record(a_claim(), RECORD)
-    subject.store.record(a_claim(), Record(fate=Fate.UNKNOWN))
+    subject.store.store_record(a_claim(), RECORD)
+    subject.store.store_record(a_claim(), Record(fate=Fate.UNKNOWN))
 
     subject.store.newest()
     assert RECORD == subject.store.record_of(C1)
@@ -139,9 +139,9 @@ def test_the_first_record_stays(subject: Subject) -> None:
 def test_a_new_claim_has_no_record(subject: Subject) -> None:
     """The record of the claim before it is not its own, and a late record of that one changes nothing."""
     subject.store.append(a_claim(), after=None)
-    subject.store.record(a_claim(), RECORD)
+    subject.store.store_record(a_claim(), RECORD)
     subject.store.append(a_claim(C2), after=C1)
-    subject.store.record(a_claim(), RECORD)
+    subject.store.store_record(a_claim(), RECORD)
 
     subject.store.newest()
     assert None is subject.store.record_of(C2)

@@ -264,7 +264,7 @@ def test_an_append_that_lands_late_removes_nothing(ground: Ground, written: str)
     """AWS accepts a signed request for minutes: the first of two appends may land after its run wrote more."""
     ground.claims().append(a_claim(), after=None)
     if written == "record":
-        ground.claims().record(a_claim(), Record(fate=Fate.REJECTED))
+        ground.claims().store_record(a_claim(), Record(fate=Fate.REJECTED))
     else:
         ground.keeper().keep(a_claim(), LARGEST)
     before = dict(ground.item())

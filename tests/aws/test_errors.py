@@ -13,7 +13,7 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokenRefreshError,
 )
-from token_refresh_worker.adapters.whereabouts import with_whereabouts
+from token_refresh_worker.adapters.table import with_whereabouts
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 

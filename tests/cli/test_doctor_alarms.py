@@ -8,7 +8,7 @@ import pytest
 from cli.aws import Account, Topics
 from cli.scene import Cli, grades
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.alarms import NAMED
+from token_refresh_worker.cli.doctor.function import NAMED
 
 FUNCTION = "--function=worker"
 

@@ -21,8 +21,8 @@ from token_refresh.errors import SecretNotFound
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes, paced_tags
 from token_refresh_worker.cli.membership import join
+from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
-from token_refresh_worker.fleet.ports import Index
 
 SECRETS = [f"customers/{number}" for number in range(10_000)]
 
@@ -72,7 +72,7 @@ def add_all(account: SlowAccount, index: Joining, *, seconds: float) -> None:
 
     def lane(left: Iterator[str]) -> None:
         for name in left:
-            join(cast("Context", account), cast("Index", index), fleet="prod", secret_id=name)
+            join(cast("Context", account), cast("TableIndex", index), fleet="prod", secret_id=name)
 
     for _ in range(LANES):
         clock.start(lambda: lane(names))

@@ -10,9 +10,9 @@ from testbed.builders import DAY, HOUR, MINUTE, NOW
 from testbed.fakes import FakeClock, FakeLog
 from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable, TableUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
+from token_refresh_worker.fleet.aws.index import IndexEntry
 from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.row import Pauses, Row
-from token_refresh_worker.fleet.ports import IndexEntry
 from token_refresh_worker.fleet.worker import Crew, find_member, fitted, provider_of, report, tell_store
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome

@@ -8,7 +8,7 @@ from token_refresh_infra.common import SHORTEST_TIMEOUT_SECONDS
 from token_refresh_infra.context import ParameterError, read_parameters
 from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.bootstrap import MARGIN_SECONDS
-from token_refresh_worker.run.parts import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
+from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
 
 HERE = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"

@@ -38,7 +38,7 @@ from token_refresh_worker.core.versions import (
 from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import locked_versions as locked_module
-from token_refresh_worker.run import parts as parts_module
+from token_refresh_worker.run import ports as parts_module
 from token_refresh_worker.run import redemption as redemption_module
 from token_refresh_worker.run import run as run_module
 from token_refresh_worker.run import snapshot_reader as reader_module
@@ -241,12 +241,12 @@ def recorded(fate: Fate, as_: Fate) -> Bug:
     """Record one fate as another."""
 
     def patches() -> Patches:
-        original = Redemption.record
+        original = Redemption.end_attempt
 
-        def record(self: Any, claim: Any, found: Fate, response: Any = None) -> None:
+        def end_attempt(self: Any, claim: Any, found: Fate, response: Any = None) -> None:
             original(self, claim, as_ if found is fate else found, response)
 
-        return [(Redemption, "record", record)]
+        return [(Redemption, "end_attempt", end_attempt)]
 
     return patches
 

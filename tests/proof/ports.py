@@ -65,8 +65,7 @@ from token_refresh_worker.run import run, snapshot_reader
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, Parts, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import StoreName, read_origin
@@ -231,7 +230,7 @@ class _Table:
         del claim_id
         return self.newest().claim
 
-    def record(self, claim: Claim, record: ClaimRecord) -> None:
+    def store_record(self, claim: Claim, record: ClaimRecord) -> None:
         self._ports.ask(Record(claim.claim_id, write_record(record).reveal(), self._name))
 
     def record_of(self, claim_id: str) -> ClaimRecord | None:

@@ -1,4 +1,4 @@
-"""Secrets Manager refuses every write for half an hour, and the claim table keeps what arrives; or it is away for good."""
+"""Secrets Manager refuses every write for half an hour, and the table keeps what arrives; or it is away for good."""
 
 from __future__ import annotations
 

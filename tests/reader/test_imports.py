@@ -91,11 +91,11 @@ from token_refresh.webhooks import STRIPE, Receiver, SqsQueue, Verifier
 Receiver({"/webhooks/stripe": Verifier(STRIPE, SecretReader("stripe"))}, deliver_to=SqsQueue("https://queue"))
 """
 READER = """
-    cache errors fetch lifecycle lifetimes pauses runtime secret secrets
+    cache errors fetch lifetimes pauses runtime secret secrets
     sources sources.choice sources.secrets_manager sources.service sources.source
 """
 REST = """
-    aws aws.arn aws.calls aws.causes aws.clients aws.errors aws.request aws.events aws.responses
+    aws aws.arn aws.calls aws.causes aws.clients aws.errors aws.request aws.responses
     advice errors reader records reference secret_value webhooks
 """
 

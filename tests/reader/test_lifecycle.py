@@ -11,7 +11,7 @@ import snapshot_restore_py  # type: ignore[import-untyped] # ships no types
 from coverage import Coverage
 
 from testbed.reader_surroundings import Background, Clock, Store, runtime
-from token_refresh.reader import Runtime, SecretReader, TokenReader, lifecycle
+from token_refresh.reader import Runtime, SecretReader, TokenReader
 
 LONG_SECONDS = 60
 
@@ -106,7 +106,7 @@ def snap_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Make this process one of Lambda's with SnapStart; gives what restores it, as the runtime does."""
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "consumer")
-    monkeypatch.setattr(lifecycle, "_hooked", [])
+    monkeypatch.setattr("token_refresh.reader.runtime._hooked", [])
     registry: list[tuple[Callable[..., None], tuple[object, ...], dict[str, object]]] = []
     monkeypatch.setattr(snapshot_restore_py, "_after_restore_registry", registry)
 

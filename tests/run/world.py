@@ -25,8 +25,7 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import Outcome
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import Deadline
+from token_refresh_worker.run.ports import Deadline, Parts
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument

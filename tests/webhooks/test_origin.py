@@ -80,7 +80,7 @@ def test_each_value_is_compared_in_constant_time(behind: Behind, monkeypatch: py
         compared.append(other)
         return one == other
 
-    monkeypatch.setattr("token_refresh.webhooks.origin.hmac.compare_digest", compare)
+    monkeypatch.setattr("token_refresh.webhooks.receiver.hmac.compare_digest", compare)
     monkeypatch.setattr("token_refresh.webhooks.scheme.hmac.compare_digest", hmac.compare_digest)
     for value in (CURRENT, PREVIOUS):
         compared.clear()

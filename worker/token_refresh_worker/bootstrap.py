@@ -26,8 +26,16 @@ from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.credentials import find_credentials, previous_credentials
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
-from token_refresh_worker.run.ports import Bus, ClaimStore, Clock, Deadline, Log, TokenKeeper
+from token_refresh_worker.run.ports import (
+    REQUEST_TIMEOUT_SECONDS,
+    Bus,
+    ClaimStore,
+    Clock,
+    Deadline,
+    Log,
+    Parts,
+    TokenKeeper,
+)
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
 

@@ -71,8 +71,7 @@ from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.ports import Parts, SecretVersion
 from token_refresh_worker.run.settings import Settings, Variable, names_copy, read_settings
 from token_refresh_worker.stored.published import is_published
 

@@ -1,12 +1,13 @@
 """One way to call AWS: whatever fails has a named error, which quotes nothing that the service sent."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AwsRequest
+from token_refresh.aws.responses import FailedPart, member
 from token_refresh.errors import TokenRefreshError, without_traceback
 
 T = TypeVar("T")
@@ -93,3 +94,21 @@ def _attempt(ask: Callable[[], T]) -> T:
         raise
     except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its reader meets
         raise CallFailed(failure_of(error)) from None
+
+
+def put_event(client: Callable[[], Any], bus: str, entry: Mapping[str, Any], *, region: str = "") -> None:
+    """Put one event on a bus, by its name or ARN; `region` is for messages.
+
+    See https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html for the entry.
+
+    Raises:
+        TokenRefreshError: The bus did not take it.
+    """
+
+    def put() -> None:
+        response = client().put_events(Entries=[{**entry, "EventBusName": bus}])
+        # `PutEvents` succeeds with HTTP 200 although it took no event. And a proxy may have responded.
+        if member(response, "FailedEntryCount", int):
+            raise FailedPart(response["Entries"][0].get("ErrorCode"))
+
+    call(put, lambda: AwsRequest(action="events:PutEvents", name=bus, region=region, kind="event bus"))

@@ -24,8 +24,7 @@ from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.secret import Secret
 
 if TYPE_CHECKING:
-    from token_refresh.reader.group import SecretGroup
-    from token_refresh.reader.secrets import SecretReader
+    from token_refresh.reader.secrets import SecretGroup, SecretReader
     from token_refresh.reader.sources.amplify import amplify_branch, amplify_sandbox
     from token_refresh.reader.token import Token, TokenHealth
     from token_refresh.reader.tokens import TokenReader
@@ -53,7 +52,7 @@ __all__ = [
 
 _ON_FIRST_USE: Final = {
     "TokenHealth": "token",
-    "SecretGroup": "group",
+    "SecretGroup": "secrets",
     "SecretReader": "secrets",
     "Token": "token",
     "TokenReader": "tokens",

@@ -13,10 +13,9 @@ from operator import eq
 from typing import Generic, TypeVar, cast
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
-from token_refresh.reader import lifecycle
 from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, Entry, Fetch, Read, need_asyncio
 from token_refresh.reader.pauses import RetryPauses
-from token_refresh.reader.runtime import Runtime
+from token_refresh.reader.runtime import Runtime, watch
 
 T = TypeVar("T")
 
@@ -64,7 +63,7 @@ class Cache(Generic[T]):
         self._pauses = pauses or RetryPauses(runtime)
         self._name = name
         self._same = same
-        lifecycle.watch(self)
+        watch(self)
 
     def get(self) -> T:
         """Return the value; wait for a read only if there is none to serve."""

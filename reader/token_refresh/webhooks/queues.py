@@ -5,9 +5,8 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from token_refresh.aws.calls import call
+from token_refresh.aws.calls import call, put_event
 from token_refresh.aws.clients import CLIENTS
-from token_refresh.aws.events import put_event
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member
 from token_refresh.errors import TokenRefreshError

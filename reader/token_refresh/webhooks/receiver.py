@@ -1,9 +1,10 @@
 """Receives webhooks in Lambda: route, verify, deliver, respond, and one log line for each request."""
 
+import hmac
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from token_refresh.errors import (
     ConfigurationError,
@@ -13,10 +14,11 @@ from token_refresh.errors import (
     detached,
     raised_at,
 )
+from token_refresh.reader import Secret
 from token_refresh.webhooks import responses
 from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
-from token_refresh.webhooks.origin import why_not_from_origin
+from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.queues import Deliver
 from token_refresh.webhooks.request import Request, read_request, wants_multi_value_headers
 from token_refresh.webhooks.responses import Response
@@ -151,3 +153,35 @@ def _log(facts: _Facts, status: int, began: float) -> None:
     extra = {name: value for name, value in facts.items() if value is not None}
     extra |= {"event": "webhook", "status": status, "duration_ms": round((time.perf_counter() - began) * 1000, 1)}
     logger.log(level, text, extra=extra)
+
+
+ORIGIN_HEADER: Final = "x-origin-verify"
+"""Only one's own CloudFront distribution adds it, so that nobody comes in beside that and its firewall."""
+
+
+def why_not_from_origin(headers: Headers, secret: SigningSecret) -> str | None:
+    """Say why a request did not come through the distribution; None if it did.
+
+    Without the header the secret is not looked up. With a wrong one it is read again, as seldom as for a wrong
+    signature: it may have been changed.
+
+    Raises:
+        WebhookMalformed: The header came more than once.
+        TokenRefreshError: The secret can't be read.
+    """
+    given = headers.get(ORIGIN_HEADER)
+    if not given:
+        return f"the header {ORIGIN_HEADER} is missing"
+    accepted = secret.accepted()
+    if _fits(given, accepted):
+        return None
+    secret.reject(accepted[0])
+    if (newest := secret.accepted()) != accepted and _fits(given, newest):
+        return None
+    return f"the header {ORIGIN_HEADER} fits no accepted secret"
+
+
+def _fits(given: str, accepted: Sequence[Secret]) -> bool:
+    """Compare with each one, and in constant time: how long it takes must not tell what fits."""
+    value = given.encode(errors="surrogatepass")
+    return sum(hmac.compare_digest(value, one.text().encode(errors="surrogatepass")) for one in accepted) > 0

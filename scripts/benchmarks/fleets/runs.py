@@ -22,8 +22,7 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.invocation import Invocation
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import Deadline
+from token_refresh_worker.run.ports import Deadline, Parts
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument

@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING, Final
 
+from token_refresh.aws.calls import put_event
 from token_refresh.aws.clients import ClientLimits
-from token_refresh.aws.events import put_event
 from token_refresh_worker.core.announcement import Announcement
 
 if TYPE_CHECKING:

@@ -31,12 +31,7 @@ class DocumentRefused(Exception):  # noqa: N818 - it never leaves the command
 
 
 def fetch(url: str, read: Callable[[httpx.Response], _T], *, named: bool) -> _T:
-    """Ask for `url` without a token, and read the response.
-
-    Args:
-        url: A checked URL.
-        read: `read_json` or `read_challenge`.
-        named: Whether a person named its host, which then may have a private address.
+    """Ask for a checked URL without a token, and read the response; a host that a person `named` may be private.
 
     Raises:
         DocumentRefused: It can't be read, or is not what it must be.

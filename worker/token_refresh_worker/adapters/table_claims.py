@@ -99,7 +99,7 @@ class TableClaims:
         del claim_id
         return self.newest().claim
 
-    def record(self, claim: Claim, record: Record) -> None:
+    def store_record(self, claim: Claim, record: Record) -> None:
         """Add the record to the item, unless there is one, or a newer claim."""
         self._update(
             "SET claim_record = :record",

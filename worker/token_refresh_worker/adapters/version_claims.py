@@ -56,7 +56,7 @@ class VersionClaims:
         del after, kept  # The claim's ID is derived from the one before, and nothing is kept in the secret.
         return self._secret.put(claim.claim_id, write_claim(claim), label=CLAIM)
 
-    def record(self, claim: Claim, record: Record) -> None:
+    def store_record(self, claim: Claim, record: Record) -> None:
         """Store the record under the ID that follows from the claim."""
         self._secret.put(record_version_id(claim.claim_id), write_record(record), label=OUTCOME)
 

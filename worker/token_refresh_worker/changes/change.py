@@ -12,8 +12,7 @@ from token_refresh.stored.json_object import read_object, write_object
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import Clock, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import Clock, Parts, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import read_origin
 

@@ -14,8 +14,7 @@ from token_refresh_worker.changes.change import (
     swap,
 )
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import SecretStore
+from token_refresh_worker.run.ports import Parts, SecretStore
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 

@@ -14,7 +14,7 @@ from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
 from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_version_id
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value
-from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import Parts
 
 Account = Mapping[str, str | int]
 """Whose grant it is, by the names that the provider's profile lists as `identity`; see `Provider.account`."""
@@ -165,13 +165,7 @@ def expecting(
 
 
 def check_account(expected: Account, found: Account, *, is_complete: bool, again: Advice) -> None:
-    """Refuse another account than the expected one.
-
-    Args:
-        expected: The account that must come.
-        found: The one that has come, as far as it is known.
-        is_complete: Whether no more will be known: then a value that is missing is another one.
-        again: How to get the right one.
+    """Refuse another account than the expected one. Where no more will be known, a value that is missing is another.
 
     Raises:
         AnotherAccount: A value is not the expected one.

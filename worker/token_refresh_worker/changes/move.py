@@ -16,8 +16,7 @@ from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.core.versions import CURRENT, moved_version_id
 from token_refresh_worker.run.failures import SecretName, mismatch, move_options, utc
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.run.ports import ClaimStore, Parts
 from token_refresh_worker.run.redemption import check_room
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, ClaimStoreKind, StoreName, read_origin

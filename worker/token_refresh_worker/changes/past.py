@@ -24,8 +24,7 @@ from token_refresh_worker.core.versions import CURRENT, is_redirect_note, staged
 from token_refresh_worker.oauth.unread import read_kept
 from token_refresh_worker.run.locked_versions import UnlessLocked, refused_by_key
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import SecretStore, SecretVersion
+from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin

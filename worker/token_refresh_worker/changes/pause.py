@@ -15,8 +15,7 @@ from token_refresh_worker.core.steps import Mismatch, Rejected, TokenUsed
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.failures import mismatch, utc
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import Clock
+from token_refresh_worker.run.ports import Clock, Parts
 from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind

@@ -20,7 +20,7 @@ from token_refresh_worker.oauth.formats import Expiry
 from token_refresh_worker.oauth.response import TokenResponse, read_expiry
 from token_refresh_worker.oauth.unread import body_of, object_of, read_kept
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import Parts
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import Origin

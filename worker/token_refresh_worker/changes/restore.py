@@ -20,8 +20,7 @@ from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Carry, Mismatch, Promote, Step
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import mismatch, span, utc
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.ports import Parts, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ORIGIN_KEY
 

@@ -71,14 +71,14 @@ class Revocation(Redemption):
         """
         # The machine may have been suspended since the claim was stored: it may have ended, and a run refreshed.
         if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
-            self.record(claim, Fate.NOT_REDEEMED)
+            self.end_attempt(claim, Fate.NOT_REDEEMED)
             raise self._too_late()
         response = self.send(prepared.request)
         if isinstance(response, FailedRequest):
             # Nothing was redeemed, whatever became of the request: runs may go on at once.
-            self.record(claim, Fate.NOT_REDEEMED, response)
+            self.end_attempt(claim, Fate.NOT_REDEEMED, response)
             raise self._failed(response)
-        self.record(claim, Fate.REJECTED, FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="", error="revoked"))
+        self.end_attempt(claim, Fate.REJECTED, FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="", error="revoked"))
         document = snapshot.current.document
         before = document.origin or Origin(
             host=self.parts.policy.host, grace=self.parts.policy.replay_grace, claim_store=self.parts.policy.claim_store

@@ -32,7 +32,7 @@ from token_refresh_worker.oauth.response import FailedRequest, FailureKind, Toke
 from token_refresh_worker.oauth.scopes import read_scopes
 from token_refresh_worker.oauth.unread import body_of, object_of, read_kept
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
+from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import IN_VERSIONS, Origin, read_origin
@@ -81,11 +81,8 @@ class NewGrant:
     ) -> StoredGrant:
         """Put the tokens on what is stored by now, and make that current.
 
-        Args:
-            parts: The secret.
-            known: The keys that were stored before, for a secret that can't be read any more.
-            change: Sets what the change sets beside the tokens.
-            create: Creates the secret with its first value, and returns its version; None where the secret is there.
+        What was `known` counts where the secret can't be read any more. `change` sets what comes beside the tokens, and
+        `create` makes a secret that is not there, with its first value; it returns the version.
         """
         # Before the new version: a run may publish newer tokens after it.
         copy = CopyBefore.read(parts.published)

@@ -24,7 +24,7 @@ from token_refresh_worker.cli.recover import recover
 from token_refresh_worker.cli.refresh import refresh
 from token_refresh_worker.cli.restore import restore
 from token_refresh_worker.cli.revoke import revoke
-from token_refresh_worker.cli.screen import discard, open_closed_streams, print_json, replace_unencodable
+from token_refresh_worker.cli.screen import discard, keep_streams_from_failing, print_json
 from token_refresh_worker.cli.status import status
 from token_refresh_worker.cli.verify import verify
 
@@ -78,8 +78,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and exit."""
     # Libraries quote requests and responses in what they log, at any level.
     logging.getLogger().addHandler(logging.NullHandler())
-    open_closed_streams()
-    replace_unencodable()
+    keep_streams_from_failing()
     # Click's UsageError, whose 2 would read as "broken" in monitoring.
     usage_error = typer.BadParameter.__bases__[0]
     usage_error.exit_code = EX_USAGE  # type: ignore[attr-defined]  # Typer exits with it; it has no name in Typer's API

@@ -22,12 +22,6 @@ FOREIGN_SHOWN: Final = timedelta(days=7)
 """For how long after it stored something a second refresher is reported."""
 
 
-def around(state: SecretState) -> Iterator[Finding]:
-    """Report all of it."""
-    for check in (_client, _table, _foreign, _scopes, _ending, _provider_ends, _published, _replicas):
-        yield from check(state)
-
-
 def _published(state: SecretState) -> Iterator[Finding]:
     """Report what services read, and never the token secret: a copy that is broken, or does not follow."""
     if isinstance(failure := state.publish_failure, SECRET_IS_BROKEN):
@@ -173,3 +167,7 @@ def doctor_of(state: SecretState) -> Command:
     """Give the command that checks schedule and function."""
     named = () if state.context.function else ("--function", state.context.function_name)
     return state.context.command("doctor", *named)
+
+
+AROUND: Final = (_client, _table, _foreign, _scopes, _ending, _provider_ends, _published, _replicas)
+"""All of it, as `health` reports it."""

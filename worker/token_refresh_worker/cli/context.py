@@ -17,7 +17,7 @@ from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.adapters.calls import RUN_LIMITS
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh_worker.adapters.whereabouts import with_whereabouts
+from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret
 from token_refresh_worker.changes.change import Silent, fields_of
 from token_refresh_worker.core.versions import CURRENT

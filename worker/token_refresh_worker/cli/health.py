@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final
 
 from token_refresh.advice import Advice
-from token_refresh_worker.cli.around import around, doctor_of
+from token_refresh_worker.cli.around import AROUND, doctor_of
 from token_refresh_worker.cli.finding import Finding, Health, failed
 from token_refresh_worker.cli.screen import one_line, relative
 from token_refresh_worker.cli.state import AttemptState, PastAttempt, SecretState
@@ -35,7 +35,7 @@ _FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.RESPONSE_KEPT, Fate.SILE
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _kept, _paused, _expiry, _failed, _overdue, around, _lifetime)
+    checks = (_step, _kept, _paused, _expiry, _failed, _overdue, *AROUND, _lifetime)
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 

@@ -21,19 +21,18 @@ from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import is_due
-from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.tags import COPY_OF_TAG
 
 
-def open_index(context: Context, fleet: str) -> Index:
+def open_index(context: Context, fleet: str) -> TableIndex:
     """Open a fleet's index: the table of the fleet's name."""
     return TableIndex(context.client("dynamodb"), fleet, fleet)
 
 
-def find_index(context: Context, fleet: str) -> Index:
+def find_index(context: Context, fleet: str) -> TableIndex:
     """Open the index of a fleet that is there, before anything is changed that only this fleet could use.
 
     Raises:
@@ -49,7 +48,7 @@ def fleet_of(context: Context) -> str | None:
     return tags_in(context.call("DescribeSecret", context.secret_id)).get(FLEET_TAG)
 
 
-def report_revoked(context: Context, index: Index, *, at: datetime, provider: str, version_id: str) -> bool:
+def report_revoked(context: Context, index: TableIndex, *, at: datetime, provider: str, version_id: str) -> bool:
     """Let a fleet's row say what each run on the secret will find; False if there is none, or a run reported later."""
     entry = index.entry(arn_of(context, context.secret_id))
     if entry is None:
@@ -60,7 +59,7 @@ def report_revoked(context: Context, index: Index, *, at: datetime, provider: st
     return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
 
 
-def join(context: Context, index: Index, *, fleet: str, secret_id: str, copies: Copies | None = None) -> None:
+def join(context: Context, index: TableIndex, *, fleet: str, secret_id: str, copies: Copies | None = None) -> None:
     """Tag a secret as a member, make its copy and make it due. Where it has the tag, nothing is written to the secret.
 
     Raises:
@@ -114,7 +113,7 @@ class Leaving:
     """Whether a run may be under way, which still needs the tag."""
 
 
-def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str) -> Leaving:
+def begin_leaving(context: Context, index: TableIndex, *, fleet: str, secret_id: str) -> Leaving:
     """Turn a secret's row into a tombstone that no alarm counts, and leave its tag: a run under way can still store.
 
     A resync leaves such a secret out for ten minutes.
@@ -139,7 +138,9 @@ def begin_leaving(context: Context, index: Index, *, fleet: str, secret_id: str)
     return Leaving(secret_id=secret_id, secret_arn=secret_arn, is_tagged=is_tagged, may_run=may_run)
 
 
-def end_leaving(context: Context, index: Index, leaving: Leaving, *, fleet: str, copies: Copies | None = None) -> None:
+def end_leaving(
+    context: Context, index: TableIndex, leaving: Leaving, *, fleet: str, copies: Copies | None = None
+) -> None:
     """Take the tag off, and schedule the copy's deletion.
 
     Raises:
@@ -170,7 +171,7 @@ def _keeps_tokens(context: Context, fleet: str, secret_arn: str) -> bool:
     return "kept_tokens" in read.get("Item", {})
 
 
-def _describe_member(context: Context, index: Index, secret_id: str) -> Mapping[str, Any]:
+def _describe_member(context: Context, index: TableIndex, secret_id: str) -> Mapping[str, Any]:
     """Describe a secret, or what the index knows of one that is deleted."""
     try:
         return context.call("DescribeSecret", secret_id)

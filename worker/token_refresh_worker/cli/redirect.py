@@ -76,11 +76,7 @@ class RedirectServer(contextlib.AbstractContextManager["RedirectServer"]):
     """Listens at the redirect URI as soon as it is made."""
 
     def __init__(self, authorization: AuthorizationRequest, complete: Callable[[Redirect], str]) -> None:
-        """Listen.
-
-        Args:
-            authorization: The authorization whose redirect is expected.
-            complete: Exchanges the code and stores the tokens; gives the page for the browser.
+        """Listen. `complete` exchanges the code and stores the tokens, and gives the page for the browser.
 
         Raises:
             CommandFailed: The port is in use, or may not be used.

@@ -12,8 +12,8 @@ from token_refresh.aws.calls import call
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ClientRejected, TokenRefreshError
+from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.telemetry import mask
-from token_refresh_worker.adapters.whereabouts import with_whereabouts
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing

@@ -21,7 +21,7 @@ from token_refresh_worker.cli.screen import output, say_done, text
 from token_refresh_worker.cli.settings import settings_for, take_word
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.fleet.ports import Index
+from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.endpoint import host_of
@@ -134,7 +134,7 @@ def _question(context: Context, provider: Provider, *, by_hand: bool) -> str:
     return f"Revoke the grant in {where} at {host_of(provider.revocation_endpoint)}? No token of it works after that."
 
 
-def _report(context: Context, index: Index, settings: Settings, done: TokenSet) -> None:
+def _report(context: Context, index: TableIndex, settings: Settings, done: TokenSet) -> None:
     at = max(done.document.revoked_at or done.stored_at, read_clock(context))
     if not report_revoked(context, index, at=at, provider=settings.provider.name, version_id=done.version_id):
         output().print(text("The fleet has no row of it, or a run has reported later; its next run reports it."))

@@ -56,15 +56,11 @@ def discard(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def open_closed_streams() -> None:
-    """Read nothing from, and write nothing to, a standard stream that the caller has closed, rather than fail."""
+def keep_streams_from_failing() -> None:
+    """Open closed standard streams on nothing, and print `?` for what the terminal's encoding lacks."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # Lowest number first, so that no other file takes its place.
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - as long as the program
-
-
-def replace_unencodable() -> None:
-    """Print `?` for a character that the terminal's encoding lacks, rather than fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -162,13 +158,7 @@ def iso_or_none(moment: datetime | None) -> str | None:
 
 
 def bar(left: float, due: float, style: str) -> Text:
-    """Draw what is left of a lifetime, and where in it the refresh is due.
-
-    Args:
-        left: The share that is left, 0 to 1.
-        due: The share that is left when the refresh is due.
-        style: The colour of what is left.
-    """
+    """Draw the share that is left of a lifetime, 0 to 1, and the one that is left when the refresh is due."""
     due_cell, full_cell, empty_cell = _CELLS[output().options.ascii_only]
     full = round(max(0.0, min(1.0, left)) * _BAR_CELLS)
     mark = min(_BAR_CELLS - 1, round(max(0.0, due) * _BAR_CELLS))

@@ -24,8 +24,7 @@ from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
 from token_refresh_worker.core.versions import published_version_id, staged_version_id
 from token_refresh_worker.oauth.revocation import CLIENT_CODES
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.run.ports import ClaimStore, Parts
 from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.document import TokenDocument

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.dispatch import decide
-from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, ProviderLimits
+from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, ProviderLimits, Send
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, is_due
-from token_refresh_worker.fleet.ports import Index, Send
 from token_refresh_worker.fleet.settings import provider_limits, read_fleet_settings
 from token_refresh_worker.run.ports import Clock, Log
 
@@ -38,7 +38,7 @@ def dispatch_minute(log: Log, *, waits: bool) -> dict[str, int]:
     return {"size": len(fleet.rows), "handed_out": sent, "waiting": decision.waiting}
 
 
-def wait_for_turn(index: Index, clock: Clock) -> datetime:
+def wait_for_turn(index: TableIndex, clock: Clock) -> datetime:
     """Let the dispatcher before this one end, and return the time.
 
     Scheduler may start it at any second of its minute, and twice. Two at once would choose the same secrets, since
@@ -52,7 +52,7 @@ def wait_for_turn(index: Index, clock: Clock) -> datetime:
 
 
 def take_stock(
-    index: Index,
+    index: TableIndex,
     limits: Limits,
     now: datetime,
     *,
@@ -71,7 +71,7 @@ def take_stock(
     return fleet, decide(fleet, now)
 
 
-def rows_of(index: Index, now: datetime) -> list[Row]:
+def rows_of(index: TableIndex, now: datetime) -> list[Row]:
     """Read all rows, and those that look due once more, consistently.
 
     The index may be minutes behind. A row that it shows as due may have been reported on; one that it shows as not due
@@ -84,7 +84,7 @@ def rows_of(index: Index, now: datetime) -> list[Row]:
     return [*others, *index.read_again(due)]
 
 
-def hand_out(decision: Decision, index: Index, send: Send, clock: Clock, now: datetime) -> int:
+def hand_out(decision: Decision, index: TableIndex, send: Send, clock: Clock, now: datetime) -> int:
     """Send the messages of each second in that second, and remember them.
 
     A dispatcher that dies may remember nothing: the next one sends the same messages with the same IDs, and the queue
@@ -99,7 +99,7 @@ def hand_out(decision: Decision, index: Index, send: Send, clock: Clock, now: da
     return sent
 
 
-def _send_all(decision: Decision, index: Index, send: Send, clock: Clock, now: datetime) -> int:
+def _send_all(decision: Decision, index: TableIndex, send: Send, clock: Clock, now: datetime) -> int:
     began = clock.monotonic()
     sent: dict[str, str] = {}
     remembered: dict[str, str] = {}

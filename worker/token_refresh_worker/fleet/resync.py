@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, compare_index
 from token_refresh_worker.fleet.core.gauges import members_left
 from token_refresh_worker.fleet.core.row import Row
-from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.outcome import metric_fields
 from token_refresh_worker.run.ports import Log
@@ -29,21 +29,17 @@ def resync_index(log: Log) -> dict[str, int]:
 
 
 def synchronise(
-    index: Index,
+    index: TableIndex,
     members: Iterable[TaggedSecret],
     *,
     fleet: str,
     believe: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Resync:
-    """Compare, and change the index.
+    """Compare, and change the index; the secrets with the fleet's tag are read to the end before anything changes.
 
-    Args:
-        index: The index.
-        members: The secrets with the fleet's tag. They are read to the end before anything changes.
-        fleet: The fleet's name.
-        believe: Whether to remove the rows that the listing lacks, however many there are.
-        progress: Is given how many changes are done, and how many there are.
+    To `believe` is to remove the rows that the listing lacks, however many there are. `progress` is given how many
+    changes are done, and how many there are.
     """
     now = index.read_clock()
     tombstones = list(index.tombstones())

@@ -12,8 +12,7 @@ from token_refresh_worker.bootstrap import aws_client, open_bus
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.services import list_members, send_messages
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
-from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Limits, ProviderLimits
-from token_refresh_worker.fleet.ports import Index, Send
+from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Limits, ProviderLimits, Send
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.ports import Bus
@@ -32,7 +31,7 @@ class FleetSettings:
     event_bus: str | None = None
     limits: Limits = field(default_factory=Limits)
 
-    def index(self) -> Index:
+    def index(self) -> TableIndex:
         """Open the index."""
         return TableIndex(aws_client("dynamodb", limits=FLEET_LIMITS), self.table, self.name)
 

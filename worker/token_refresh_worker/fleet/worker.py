@@ -16,10 +16,10 @@ from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
 from token_refresh_worker.bootstrap import SystemClock, open_secret, secrets_manager_client
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.fleet.aws.index import IndexEntry, TableIndex
 from token_refresh_worker.fleet.core.breaker import holds_back
 from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after, announcement, in_order
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, is_due, pause_of_row
-from token_refresh_worker.fleet.ports import Index, IndexEntry
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.run.failures import SecretName, no_value
@@ -46,7 +46,7 @@ class Crew:
     """What a worker of a fleet acts with."""
 
     fleet: str
-    index: Index
+    index: TableIndex
     bus: Bus | None
     log: Log
     read_document: Callable[[str], Mapping[str, object]]

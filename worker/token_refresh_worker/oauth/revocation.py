@@ -22,12 +22,7 @@ def revocation_request(
 ) -> TokenRequest:
     """Build the request, with the client authentication of a token request (RFC 7009 section 2.1).
 
-    Args:
-        token: The token that is revoked.
-        kind: `refresh_token` or `access_token`.
-        client: The client credentials.
-        request_format: The provider's format of token requests.
-        endpoint: The token endpoint, for the `aud` of an assertion.
+    `kind` is `refresh_token` or `access_token`, and `endpoint` the token endpoint, for the `aud` of an assertion.
 
     Raises:
         ConfigurationError: The method needs a client secret and there is none.

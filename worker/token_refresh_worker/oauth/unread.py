@@ -58,7 +58,7 @@ def may_hold_tokens(raw: bytes) -> bool:
     # A failing gateway may have tokens of its own, such as one that stands for the request.
     named = _ANY_TOKEN if 200 <= status < 300 else _TOKEN_NAME  # noqa: PLR2004 - likewise
     if fields is not None:
-        return _has_token(fields, named)
+        return any(value is None or _is_token(path, value, named) for path, value in texts(fields))
     if _HTML.search(body) or (text is not None and _HTML.search(text.encode())):
         return _REFRESH_TOKEN.search(body.decode("latin-1")) is not None
     if text is None:
@@ -156,12 +156,8 @@ def _text_of(body: bytes) -> str | None:
     return None
 
 
-def _has_token(fields: object, named: re.Pattern[str]) -> bool:
-    """Whether a text in an object is named as a token is, by the whole path to it, or is an object in base64."""
-    return any(text is None or _is_token(path, text, named) for path, text in texts(fields))
-
-
 def _is_token(path: str, text: str, named: re.Pattern[str]) -> bool:
+    """Whether a text in an object is named as a token is, by the whole path to it, or is an object in base64."""
     inner = _inner(text)
     if inner is not None:
         return any(it is None or _is_token(path + below, it, named) for below, it in texts(inner))

@@ -8,8 +8,7 @@ from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKept
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import SecretStore
+from token_refresh_worker.run.ports import Parts, SecretStore
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument

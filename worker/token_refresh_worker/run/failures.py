@@ -115,13 +115,9 @@ def too_large(secret: SecretName, size_bytes: int) -> InvalidTokenResponse:
 
 
 def too_late(secret: SecretName, left_seconds: float, needed_seconds: float, ahead: timedelta) -> DeadlineExceeded:
-    """Say that too little time is left.
+    """Say that too little time is left: a machine may have been suspended beyond the deadline.
 
-    Args:
-        secret: The token secret.
-        left_seconds: How much is left; a machine may have been suspended beyond the deadline.
-        needed_seconds: How much a refresh needs.
-        ahead: By how much this machine's clock is ahead of Secrets Manager's.
+    `ahead` is by how much this machine's clock is ahead of Secrets Manager's.
     """
     what = f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed"
     safe = "nothing was redeemed, and the next run tries again"

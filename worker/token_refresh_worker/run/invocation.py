@@ -52,10 +52,7 @@ class Invocation:
     def run(self, start: Start, *, secret_id: str | None = None, due_before: datetime | None = None) -> Outcome:
         """Run, and write the last log line. An error is reported, not raised.
 
-        Args:
-            start: Gives what starts the run, and its environment.
-            secret_id: The secret, where the invocation began without one.
-            due_before: When the secret was due, as a fleet's index knows it.
+        `start` gives what starts it, and its environment. In a fleet, the secret is given, and when it was due.
         """
         self.secret_id = secret_id or self.secret_id
         try:

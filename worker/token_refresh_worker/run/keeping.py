@@ -21,7 +21,7 @@ from token_refresh_worker.core.versions import OUTCOME, response_version_id
 from token_refresh_worker.oauth.unread import read_kept
 from token_refresh_worker.run.failures import SecretName, not_stored
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import Parts
 from token_refresh_worker.stored.document import TokenDocument, read_document
 
 _NAME_THE_KEY: Final = (
@@ -77,7 +77,7 @@ class Keeping:
         now, brought = self.memory.service_now(), fingerprint_of(document.redeemed_token)
         record = Record(fate=Fate.STORED, retry_at=now + SETTLED, next_fingerprint=brought)
         try:
-            self.parts.claims.record(kept.claim, record)
+            self.parts.claims.store_record(kept.claim, record)
             self.parts.keeper.drop(kept)
         except TokenRefreshError as failure:
             self.parts.log.warning(
@@ -104,7 +104,7 @@ class Keeping:
 
     def _forget_response(self, kept: KeptTokens) -> None:
         assert self.parts.keeper is not None  # noqa: S101 - it decrypted it
-        self.parts.claims.record(kept.claim, Record(fate=Fate.RESPONSE_KEPT))
+        self.parts.claims.store_record(kept.claim, Record(fate=Fate.RESPONSE_KEPT))
         self.parts.keeper.drop(kept)
         self.parts.log.warning("response_kept", claim_id=kept.claim.claim_id)
 

@@ -11,8 +11,7 @@ from token_refresh_worker.core.locked import chain_of, rebuilt_claim, worth_read
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CLAIM
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import SecretStore, SecretVersion
+from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
 
 
 class UnlessLocked:

@@ -18,7 +18,7 @@ from token_refresh_worker.run.failures import SecretName, no_room, not_stored, t
 from token_refresh_worker.run.grant_failures import failed_request, not_signed, response_kept
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, Parts
+from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, Parts
 from token_refresh_worker.run.request_sender import PreparedRefresh, RequestSender, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
@@ -105,16 +105,16 @@ class Redemption:
         response = sender.send()
         if response is None:
             # Recorded, so that the next run need not wait until the claim ends.
-            self.record(claim, Fate.NOT_REDEEMED)
+            self.end_attempt(claim, Fate.NOT_REDEEMED)
             raise self._too_late()
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(claim, response, sender, snapshot))
         keeps, rejected = self.memory.response_kept, response.kind is FailureKind.GRANT_REJECTED
         if rejected and not keeps:
-            self.record(claim, Fate.REJECTED, response)
+            self.end_attempt(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
-        self.record(
+        self.end_attempt(
             claim,
             Fate.RESPONSE_KEPT if keeps else Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED,
             response,
@@ -213,7 +213,7 @@ class Redemption:
         )
         size_bytes = len(renewed.serialize().reveal())
         if size_bytes > SIZE_LIMIT_BYTES:
-            self.record(claim, Fate.UNKNOWN)
+            self.end_attempt(claim, Fate.UNKNOWN)
             # The provider redeemed the token, and what it sent is lost: the record says so.
             raise too_large(self.parts.secret, size_bytes)
         return renewed
@@ -240,10 +240,10 @@ class Redemption:
         # Where the claim ends before all reads of the secret show the tokens, the table shows that they are there.
         short = claim.time_to_live < self.memory.limit + SETTLED
         if short and self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE:
-            self.record(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
+            self.end_attempt(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
         return staged
 
-    def record(
+    def end_attempt(
         self, claim: Claim, fate: Fate, response: FailedRequest | None = None, *, brought: str | None = None
     ) -> None:
         """Record how an attempt ended; if that fails, the claim ends with its time to live."""
@@ -257,7 +257,7 @@ class Redemption:
         )
         self.memory.records[claim.claim_id] = record
         try:
-            self.parts.claims.record(claim, record)
+            self.parts.claims.store_record(claim, record)
         except TokenRefreshError as failure:  # What the provider said matters more than this.
             self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
 

@@ -13,8 +13,7 @@ from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest,
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import TokenEndpoint
+from token_refresh_worker.run.ports import Parts, TokenEndpoint
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument

@@ -47,7 +47,7 @@ from token_refresh_worker.run.grant_failures import dead_grant, response_kept, u
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens, Outcome, OutcomeName
-from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.ports import Parts
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
@@ -176,7 +176,8 @@ class Run:
         for _ in range(STEPS):
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
-                self._poll(polls)
+                seconds = POLL_SECONDS[min(polls, len(POLL_SECONDS) - 1)]
+                self.parts.deadline.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
                 polls, snapshot = polls + 1, self.reader.read()
                 step = self._plan(snapshot)
             outcome = self._ended(step, snapshot)
@@ -260,10 +261,6 @@ class Run:
                 period_seconds=int(period.total_seconds()),
                 remedy=in_words(slow_schedule(window)),
             )
-
-    def _poll(self, polls: int) -> None:
-        seconds = POLL_SECONDS[min(polls, len(POLL_SECONDS) - 1)]
-        self.parts.deadline.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
         log = self.parts.log

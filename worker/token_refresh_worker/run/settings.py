@@ -249,16 +249,13 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
     name, own = given.get(Variable.PROVIDER), own_profiles(given)
     if name is None:
         # An endpoint of its own must not get Upwork's grace: a replay could revoke the grant there.
-        name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(host_of(endpoint)) else GENERIC_PROVIDER
+        is_upwork = endpoint is None or f".{host_of(endpoint)}".endswith(f".{_UPWORK_DOMAIN}")
+        name = DEFAULT_PROVIDER if is_upwork else GENERIC_PROVIDER
     if name not in profile_names(own):
         raise ConfigurationError.of(
             Variable.PROVIDER, f"must be one of {', '.join(profile_names(own))}{nearest(name, own)}"
         )
     return load_provider(name, own)
-
-
-def _is_upwork(host: str) -> bool:
-    return host == _UPWORK_DOMAIN or host.endswith(f".{_UPWORK_DOMAIN}")
 
 
 def _read_secret(given: Mapping[str, str], name: Variable, provider: Provider) -> "Reference | None":

@@ -23,8 +23,7 @@ from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note,
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import NewestClaim, SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, Parts, SecretVersion
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind, checked_form
 from token_refresh_worker.stored.published import read_published

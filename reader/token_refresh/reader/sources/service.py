@@ -8,7 +8,7 @@ from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AskedBy, AwsRequest
 from token_refresh.errors import ConfigurationError
-from token_refresh.reader import lifecycle
+from token_refresh.reader.runtime import watch
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class AwsService:
             raise ConfigurationError(
                 f"region is {region}, and the given client is of {client.meta.region_name}: give one of the two"
             )
-        lifecycle.watch(self)
+        watch(self)
 
     def request(self, action: str, *names: str, reference: str | None = None) -> AwsRequest:
         """Name a call about these secrets, as messages do; see `AwsRequest`."""

@@ -13,8 +13,7 @@ from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.doctor import secret as checks
 from token_refresh_worker.cli.doctor.access import check_key, check_permissions
-from token_refresh_worker.cli.doctor.alarms import check_alarms
-from token_refresh_worker.cli.doctor.function import check_function
+from token_refresh_worker.cli.doctor.function import check_alarms, check_function
 from token_refresh_worker.cli.finding import Check, Finding, Health, failed, tried
 from token_refresh_worker.cli.screen import assemble, message, output, print_json, show, text
 from token_refresh_worker.cli.state import SecretState, read_state

@@ -28,7 +28,7 @@ from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.failures import span, utc
-from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
+from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.run.settings import Settings
 
 # Signature Version 4 rejects a request whose time is 5 minutes off (IAM User Guide, "AWS API request signing").

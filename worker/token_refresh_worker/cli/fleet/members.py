@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from token_refresh.errors import ConfigurationError, SecretNotFound, TokenRefreshError
+from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, read_duration
 from token_refresh_worker.cli.context import Context
@@ -205,7 +205,9 @@ def for_each(
                 done.append(secret_id)
             else:
                 code = max(code, exit_code_of(error))
-                shown = 0 if _is_misspelt(secret_id, error) else SHOWN_ALIKE
+                # This very name is not there: then others are probably wrong, too.
+                misspelt = isinstance(error, SecretNotFound) and error.secret_id == secret_id and not error.is_deleted
+                shown = 0 if misspelt else SHOWN_ALIKE
                 alike = failed.setdefault((type(error).__name__, shown), [])
                 alike.append(secret_id)
                 if len(alike) <= shown:
@@ -218,11 +220,6 @@ def for_each(
             named = ", ".join(rest[:SHOWN_ALIKE]) + (" and others" if len(rest) > SHOWN_ALIKE else "")
             errors().print(text(f"{what}: {named}. Check names, account and region.", "red"))
     return done, code
-
-
-def _is_misspelt(secret_id: str, error: TokenRefreshError) -> bool:
-    """Whether this very name is not there: then others are probably wrong, too."""
-    return isinstance(error, SecretNotFound) and error.secret_id == secret_id and not error.is_deleted
 
 
 def _say(done: Sequence[str], names: Sequence[str], what: str, code: int) -> int:

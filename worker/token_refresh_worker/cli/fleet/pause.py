@@ -14,8 +14,8 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.membership import find_index
 from token_refresh_worker.cli.screen import errors, output, text
+from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
-from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import utc
 
 LONGEST_FLEET_REASON: Final = 500
@@ -95,7 +95,7 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     return 0
 
 
-def _pause_in_force(index: Index, secret_arn: str | None, provider: str | None, now: datetime) -> bool:
+def _pause_in_force(index: TableIndex, secret_arn: str | None, provider: str | None, now: datetime) -> bool:
     """Whether this very thing is paused; a secret of a paused fleet has no pause of its own."""
     if secret_arn is not None:
         entry = index.entry(secret_arn)

@@ -25,11 +25,8 @@ _NOTHING: Final = "nothing was written"
 def write_profile(url: str, folder: Path | None, name: str | None, trusted: Sequence[str]) -> Path:
     """Write `NAME.toml` into the folder, from the metadata of the issuer or the API at `url`.
 
-    Args:
-        url: As a person named it.
-        folder: Where the operator's own profiles are.
-        name: The profile's; by default made of the host.
-        trusted: Hosts beside that of the URL that a person named.
+    The folder has the operator's own profiles, the name is by default made of the host, and a person trusts `trusted`
+    hosts beside that of the URL.
 
     Raises:
         CommandFailed: There is no metadata, it is refused, or there is a file of that name; nothing was written.
@@ -152,6 +149,7 @@ def profile_text(
     """Write the profile of an issuer, for the API if there is one; what nobody knows is assumed to be strict."""
     (method, *others), revocation = issuer.methods, issuer.endpoints.get("revocation_endpoint")
     scopes = list(dict.fromkeys([*(resource.scopes if resource else ()), *issuer.scopes]))
+    alternatives = f"   # or {', '.join(others)}, if the client is registered so" if others else ""
     basis = "documented" if source.startswith("https://") else "reported"
     lines = [
         f'title = "{title}"',
@@ -163,7 +161,7 @@ def profile_text(
         "\n# [access_token]",
         "# lifetime_seconds = 3600   # what status shows right after a refresh; without it, a day is assumed",
         "\n[request]",
-        f'auth = "{method}"{_or(others)}',
+        f'auth = "{method}"{alternatives}',
         "\n[authorization]",
         f'endpoint = "{issuer.endpoints["authorization_endpoint"]}"',
         f"scopes = {json.dumps(scopes)}" if scopes else "",
@@ -182,7 +180,3 @@ def profile_text(
     ]
     head = "# From the issuer's metadata. What each key means, and which others there are: docs/providers.md\n"
     return head + "".join(f"{line}\n" for line in lines if line)
-
-
-def _or(methods: Sequence[str]) -> str:
-    return f"   # or {', '.join(methods)}, if the client is registered so" if methods else ""

@@ -1,7 +1,8 @@
-"""The index of one fleet in a DynamoDB table; implements the port `Index`. See `items` for what it holds."""
+"""The index of one fleet in a DynamoDB table. See `items` for what it holds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.aws.responses import member, service_time
@@ -12,10 +13,12 @@ from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.enrolment import TOMBSTONES_KEPT, Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
-from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+CLOCK_TICK: Final = timedelta(seconds=1)
+"""AWS gives the time in whole seconds, so the order of two runs this close is unknown: the later report counts."""
 
 INDEX: Final = "fleet"
 """The global secondary index over `fleet`: all rows, and no claims."""
@@ -29,29 +32,46 @@ _BATCHES: Final = 10
 """How many calls one batch may take; a table that is not throttled needs one."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexEntry:
+    """What the index says about one secret."""
+
+    row: Row
+    pauses: Pauses
+    breakers: frozenset[str] = frozenset()
+    """The hosts and providers whose breaker is open."""
+    store: StoreHealth = field(default_factory=StoreHealth)
+    """What the workers noted about Secrets Manager."""
+    read_at: datetime
+    """By the clock of DynamoDB."""
+
+
 class TableIndex:
-    """The rows of one fleet, its pauses, and what was handed out in the last minutes."""
+    """The rows of one fleet, its pauses, and what was handed out in the last minutes.
+
+    Every method raises a `TokenRefreshError` if the table refuses or can't be reached.
+    """
 
     def __init__(self, client: "DynamoDBClient", table: str, fleet: str) -> None:
         self._table = Table(client, table, kind="fleet table")
         self._fleet = fleet
 
     def rows(self) -> Iterator[Row]:
-        """Read all rows with as few calls as there are megabytes."""
+        """Read all rows, with as few calls as there are megabytes; changes of the last minutes may be missing."""
         yield from (items.read_row(item, now) for item, now in self._all_items(self._fleet))
 
     def read_again(self, rows: Sequence[Row]) -> Iterator[Row]:
-        """Read rows by their keys, consistently; one that has left the fleet is left out."""
+        """Read these rows as they are now, in any order, without those that have left the fleet."""
         for start in range(0, len(rows), ROWS_AT_ONCE):
             found, now = self._get(*(("row", row.secret_arn) for row in rows[start : start + ROWS_AT_ONCE]))
             yield from (items.read_row(item, now) for item in found if self._is_member(item))
 
     def tombstones(self) -> Iterator[Tombstone]:
-        """Read the tombstones."""
+        """Read the secrets that left within a week, and some that left earlier."""
         yield from (items.read_tombstone(item) for item, _ in self._all_items(items.left(self._fleet)))
 
     def read_clock(self) -> datetime:
-        """Read the time."""
+        """Read the time by the table's clock, which decides what is due; this machine's may be wrong."""
         *_, now = self._table.call("Query", {**_listing(self._fleet), "Limit": 1}, _read_page)
         return now
 
@@ -61,7 +81,7 @@ class TableIndex:
         return items.read_pauses(item)
 
     def entry(self, secret_arn: str) -> IndexEntry | None:
-        """Read one secret's row, the pauses and all open breakers in one call."""
+        """Read one secret's row, pauses and open breakers, consistently; None if the secret is not in the fleet."""
         # Not the claims: they are an item of their own, which the run reads and locks itself.
         fleet = self._fleet
         wanted = self._get(("row", secret_arn), ("fleet", fleet), ("breakers", fleet), ("store", fleet))
@@ -77,7 +97,11 @@ class TableIndex:
         )
 
     def report(self, row: Row, *, over: Row | None = None) -> bool:
-        """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
+        """Store what a run left.
+
+        False if a newer run has reported, or the secret has left the fleet; with `over` also if any run has reported
+        since that row was read.
+        """
         values = items.report_values(row, prefix=":")
         changes = ", ".join(f"{name[1:]} = {name}" for name in values)
         condition = _IS_MEMBER
@@ -106,7 +130,7 @@ class TableIndex:
         self._update_member(secret_arn, "DELETE unsent :it", _IS_MEMBER, {":it": items.write_changes([change])})
 
     def add(self, row: Row) -> bool:
-        """Add a row, unless the secret has one; of one that left, what was seen, paused and to be sent comes back."""
+        """Add a row; False if the secret has one. Of one that left, what was seen, paused and to be sent comes back."""
         item = {name: value for name, value in items.write_row(row, self._fleet).items() if name != items.KEY}
         anew = {name: f":{name}" for name in ("fleet", "added_at", "next_at")}
         changes = ", ".join(f"{name} = {anew.get(name, f'if_not_exists({name}, :{name})')}" for name in item)
@@ -119,11 +143,14 @@ class TableIndex:
         )
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
-        """Make a secret due."""
+        """Make a secret due; False if it is not in the fleet."""
         return self._update_member(secret_arn, "SET next_at = :now", _IS_MEMBER, {":now": {"N": items.seconds(now)}})
 
     def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> Row | None:
-        """Turn a row into a tombstone, and return it as it was."""
+        """Turn a row into a tombstone, or `quietly` a tombstone into a quiet one that left now.
+
+        The secret and its claims stay. Returns the row as it was; None if there is neither.
+        """
         values = {
             ":fleet": {"S": self._fleet},
             ":left": {"S": items.left(self._fleet)},
@@ -145,7 +172,7 @@ class TableIndex:
         return was[0] if was else None
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
-        """Pause one secret, one provider or the fleet, or resume it."""
+        """Pause one secret, one provider or the fleet, or resume it; False if the secret is not in the fleet."""
         # An empty name must not mean the whole fleet.
         name = items.PAUSE if provider is None else f"{items.PAUSE}:{provider}"
         update, values = "REMOVE #pause", {}
@@ -171,7 +198,7 @@ class TableIndex:
         return handed
 
     def remember(self, messages: Mapping[str, str], now: datetime) -> None:
-        """Add messages to those of this minute."""
+        """Remember messages that were sent, and their groups, by their IDs."""
         # Twice as long as they are read, since DynamoDB deletes late and never early.
         gone_at = int((now + 2 * MEMORY).timestamp())
         values = {":ids": {"SS": items.write_messages(messages)}, ":gone": {"N": str(gone_at)}}
@@ -179,7 +206,7 @@ class TableIndex:
         self._update(its, "ADD ids :ids SET gone_at = :gone", None, values)
 
     def tell_breakers(self, lanes: Iterable[str], now: datetime) -> None:
-        """Tell the workers which breakers are open."""
+        """Tell the workers which breakers are open: for five minutes, or until the next call."""
         values = {":open": {"L": [{"S": lane} for lane in sorted(lanes)]}, ":until": {"N": items.seconds(now + LEASE)}}
         self._update(items.key("breakers", self._fleet), "SET providers = :open, open_until = :until", None, values)
 
@@ -189,7 +216,7 @@ class TableIndex:
         return items.read_store(item)
 
     def dispatched_at(self) -> datetime | None:
-        """Read when a dispatcher last told the workers which breakers are open."""
+        """Read when a dispatcher last told the workers which breakers are open; None if none ever did."""
         (item,), _ = self._get(("breakers", self._fleet))
         until = items.read_until(item)
         return None if until is None else until - LEASE

@@ -1,6 +1,6 @@
 """What the dispatcher decides on, and what it decides: a fleet and its limits; one minute's messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -85,6 +85,10 @@ class Message:
     """One run at a time in each group; see `messages`."""
     probe: bool = False
     """Whether it is to run although a breaker is open."""
+
+
+Send = Callable[[Sequence[Message]], list[str]]
+"""Sends messages to the queue between dispatcher and worker, and gives the IDs of those that it took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
