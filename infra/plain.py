@@ -205,8 +205,12 @@ def synthesised(values: Mapping[str, str]) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         code = Path(folder) / "code.zip"
         zipfile.ZipFile(code, "w").close()
-        # What it warns of, the CDK's command says where the template is deployed.
-        app = App(context=flags | {_REPORTS: False}, outdir=str(Path(folder) / "out"))
+        # What it warns of, the CDK's command says where the template is deployed. That validates, too, in 5 s.
+        app = App(
+            context=flags | {_REPORTS: False},
+            outdir=str(Path(folder) / "out"),
+            builtin_cloud_formation_validation=False,
+        )
         MODES[values.get("mode", SINGLE)].stack(app, parameters.stack_name, parameters=parameters, code=code)
         made: dict[str, Any] = app.synth().get_stack_by_name(parameters.stack_name).template
     return made

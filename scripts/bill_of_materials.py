@@ -34,7 +34,9 @@ def requirements(packages: dict[str, str], lock: str) -> str:
 def main(built: Path, lock: Path, target: Path) -> None:
     """Write it."""
     tool = Path(sys.executable).with_name("cyclonedx-py")
-    command = [str(tool), "requirements", "-", "--output-reproducible", "--of", "JSON", "-o", str(target)]
+    # Not validated here, which takes 2 s for each: tests/package/test_release.py validates one, with the same program.
+    output = ("--output-reproducible", "--no-validate", "--of", "JSON", "-o", str(target))
+    command = [str(tool), "requirements", "-", *output]
     text = requirements(packages_in(built), lock.read_text())
     subprocess.run(command, input=text, text=True, check=True)  # noqa: S603 - from .venv, installed by hash
 

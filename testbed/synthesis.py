@@ -113,7 +113,7 @@ def resources(template: dict[str, Any], kind: str) -> list[Resource]:
 
 
 def synthesise(values: dict[str, Any], code: Path) -> Deployment:
-    """Synthesise a deployment in this process, without cdk-nag: whole applications are checked in `test_app`."""
+    """Synthesise a deployment in this process, without any validation: whole applications are checked in `test_app`."""
     template, *warnings = json.loads(_template(json.dumps(values), code))
     return Deployment(parameters=parameters_of(values), template=template, warnings=warnings)
 
@@ -121,7 +121,7 @@ def synthesise(values: dict[str, Any], code: Path) -> Deployment:
 @functools.cache
 def _template(values: str, code: Path) -> str:
     parameters, mode = parameters_of(json.loads(values)), mode_of(json.loads(values))
-    app = App(context=FLAGS)
+    app = App(context=FLAGS, builtin_cloud_formation_validation=False)
     mode.stack(app, parameters.stack_name, parameters=parameters, code=code)
     # What is written, not objects: two of the CDK's packages have one file, and the last one decides on their types.
     written = Path(app.synth().directory, parameters.stack_name)

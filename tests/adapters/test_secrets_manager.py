@@ -1,13 +1,11 @@
 """The adapter of Secrets Manager against a real HTTP server: what it says and does where the service refuses."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.config import Config
 
-from testbed.builders import NOW
 from testbed.fakes import FakeClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import (
@@ -15,7 +13,6 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
 )
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.adapters.calls import PATIENCE_SECONDS
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.run.ports import Deadline
 
@@ -78,22 +75,6 @@ def test_a_lost_reply_to_a_swap_reads_as_refused(server: SecretsManagerServer) -
     assert V1 == current.version_id
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_what_does_not_pass_ends_with_patience(server: SecretsManagerServer, operation: str) -> None:
-    """A call that keeps failing is given up after ten seconds, with action, secret, region and what to check."""
-    server.fault("throttle", operation, times=None)
-    clock = FakeClock()
-    subject = SecretsManagerSecret(server.client(config=PLAIN), "tokens", Deadline(clock=clock, at=60.0))
-
-    with pytest.raises(
-        SecretStoreUnavailable, match=f"^secretsmanager:{operation} on secret tokens in eu-central-1 was throttled"
-    ) as caught:
-        act(subject, operation)
-    assert "(ThrottlingException)" in str(caught.value)
-    assert "VPC" not in str(caught.value)
-    assert clock.seconds <= PATIENCE_SECONDS
-
-
 def test_patience_ends_with_the_deadline(server: SecretsManagerServer) -> None:
     """No wait goes past the run's deadline."""
     server.fault("throttle", times=None)
@@ -117,23 +98,6 @@ def test_a_label_on_a_version_that_is_not_known_yet_is_moved_again(server: Secre
     """A version that was just written has been seen to be unknown for a moment; one that never appears is an error."""
     with pytest.raises(SecretStoreUnavailable, match=f"UpdateSecretVersionStage on secret tokens .* version {V1}"):
         secret(server).move_label("AWSCURRENT", to=V1, remove_from=V0)
-
-
-@pytest.mark.parametrize("headers", [{}, {"date": "soon"}])
-def test_a_response_without_a_date_is_refused(headers: dict[str, str]) -> None:
-    """Claims are aged by the service's clock alone: this machine's could end another run's claim too early."""
-
-    class Client:
-        meta = SimpleNamespace(region_name="eu-central-1")
-
-        def get_secret_value(self, **_: Any) -> dict[str, Any]:
-            return {"VersionId": V0, "CreatedDate": NOW, "ResponseMetadata": {"HTTPHeaders": headers}}
-
-    client: Any = Client()
-    subject = SecretsManagerSecret(client, "tokens", Deadline(clock=FakeClock(), at=60.0))
-
-    with pytest.raises(SecretStoreUnavailable, match=r"on secret tokens in eu-central-1 .* without a usable Date"):
-        subject.read(label="AWSCURRENT")
 
 
 def test_a_version_id_that_can_not_exist_is_not_there(server: SecretsManagerServer) -> None:

@@ -4,16 +4,13 @@ import ssl
 from typing import Any
 
 import httpcore
-import httpx
 import pytest
-import respx
 
 from token_refresh_worker.adapters import time_limit
 from token_refresh_worker.adapters.time_limit import (
     CONNECT_SECONDS,
     LATE_READS,
     LimitedNetwork,
-    LimitedTransport,
     TimeLimit,
 )
 
@@ -147,18 +144,3 @@ def test_the_clock_counts_suspended_time() -> None:
 
     before = time.clock_gettime(time.CLOCK_BOOTTIME)
     assert before <= time_limit._now() <= time.clock_gettime(time.CLOCK_BOOTTIME)  # noqa: SLF001 - the clock itself
-
-
-def test_a_client_above_the_transport_would_break_promises(caplog: pytest.LogCaptureFixture) -> None:
-    """An `httpx.Client` may send with it; but that logs the query, and a sent request fails as an unsent one does."""
-    caplog.set_level("INFO", "httpx")
-    with respx.mock(using="httpcore") as router:
-        route = router.post("https://provider.example/token").respond(302, headers={"Location": "https://xn--/"})
-        client = httpx.Client(transport=LimitedTransport(TimeLimit(60.0)), trust_env=False)
-        with client, pytest.raises(UnicodeError):
-            client.post("https://provider.example/token", params={"refresh_token": "canary"})
-        with LimitedTransport(TimeLimit(60.0)) as transport:
-            response = transport.handle_request(httpx.Request("POST", "https://provider.example/token"))
-
-    assert (2, 302) == (route.call_count, response.status_code)
-    assert "canary" in caplog.text

@@ -157,6 +157,7 @@ def test_until_when_a_request_may_be_repeated() -> None:
 
 def test_a_pause_takes_a_version_where_claims_are_versions() -> None:
     """And none beside a table; nobody redeems under it."""
+    assert "nonce" == paused().nonce
     assert (1, 0) == (paused().versions, paused(in_table("claims")).versions)
     assert not Fate.PAUSED.is_attempt
 

@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from token_refresh_worker.core.schedule import (
     may_be_sent_again,
     next_attempt_at,
     rejection_retried_at,
+    run_period,
     window_of,
 )
 from token_refresh_worker.providers.lifetime import shortest_lifetime
@@ -219,6 +221,16 @@ def test_a_short_window_fits_more_tokens() -> None:
     assert not lifetime_too_short(tokens, policy(window=MINUTE))
 
 
-def test_an_unknown_lifetime_fits() -> None:
-    """Nothing is said about tokens whose lifetime nobody knows."""
-    assert not lifetime_too_short(document(issued_at=None), policy())
+@pytest.mark.parametrize(
+    "unknown",
+    [{"issued_at": None}, {"issued_at": NOW + DAY}, {"issued_at": NOW, "accessToken": None}, {"expires_at": None}],
+)
+def test_an_unknown_lifetime_fits(unknown: dict[str, Any]) -> None:
+    """Nothing is said about tokens whose lifetime nobody knows, or that are incomplete."""
+    assert not lifetime_too_short(document(**{"expires_at": NOW + MINUTE} | unknown), policy())
+
+
+@pytest.mark.parametrize(("lives", "period"), [(DAY, 40 * MINUTE), (3 * HOUR, 20 * MINUTE)])
+def test_a_schedule_runs_three_times_in_a_window(lives: timedelta, period: timedelta) -> None:
+    """And each forty minutes at least, where no deployment says how often."""
+    assert period == run_period(document(issued_at=NOW, expires_at=NOW + lives), policy())

@@ -5,10 +5,11 @@ import textwrap
 import tomllib
 from typing import Any
 
+from examples import SHARE
 from testbed.synthesis import ROOT
 from token_refresh.webhooks import SENDERS
-from token_refresh_infra.context import names_of
-from token_refresh_infra.modes import FLEET, MODES, SINGLE, WEBHOOKS
+from token_refresh_infra.context import ParameterError, names_of
+from token_refresh_infra.modes import FLEET, MODES, SINGLE, WEBHOOKS, parameters_of
 from token_refresh_worker.oauth.formats import AuthMethod
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -140,11 +141,31 @@ def in_sentences() -> list[tuple[str, Any]]:
     return [(name, value) for setting in settings for name, value in setting.items() if name in _VALUES]
 
 
-def of_each_parameter() -> list[dict[str, Any]]:
-    """Return for each mode a deployment with each value of each parameter, and nothing else but what that needs."""
+def of_each_parameter(mode: str) -> list[dict[str, Any]]:
+    """Return a deployment of a mode with each value of each parameter, and nothing else but what that needs."""
     settings = [(name, value) for name, values in _VALUES.items() for value in values]
     settings += [setting for setting in in_sentences() if setting not in settings]
-    return [_deployment(mode, *setting) for mode in MODES for setting in settings if _takes(mode, *setting)]
+    return [_deployment(mode, *setting) for setting in settings if _takes(mode, *setting)]
+
+
+def together(deployments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a fifth as many deployments with the same values: what can be at once. At night each is alone."""
+    found: list[dict[str, Any]] = []
+    for values in deployments:
+        fitting = (other for other in found if SHARE > 1 and _go_together(other, values))
+        found.append(next(fitting, {}))
+        found[-1].update(values)
+    return list({id(values): values for values in found}.values())
+
+
+def _go_together(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    if any(one.get(name, value) != value for name, value in other.items()):
+        return False
+    try:
+        parameters_of({"environment": "prod", "account": "123456789012", "region": "eu-central-1"} | one | other)
+    except ParameterError:
+        return False
+    return True
 
 
 def _takes(mode: str, name: str, value: Any) -> bool:

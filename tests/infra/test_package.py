@@ -43,19 +43,6 @@ def copy_of_the_project(folder: Path) -> Path:
     return folder
 
 
-def test_reproducible(code: Path, tmp_path: Path) -> None:
-    """The same sources give the same bytes, in another folder and at another time."""
-    project = copy_of_the_project(tmp_path)
-    for path in project.glob("worker/**/*.py"):
-        os.utime(path, (0, 0))
-
-    subprocess.run(
-        [project / "scripts" / "package"], check=True, capture_output=True, env=os.environ | {"TZ": "Asia/Tokyo"}
-    )
-
-    assert code.read_bytes() == (project / "dist" / code.name).read_bytes()
-
-
 def test_up_to_date(code: Path, tmp_path: Path) -> None:
     """Nothing is built anew where nothing changed, and a changed source is not missed."""
     project = copy_of_the_project(tmp_path)
@@ -150,17 +137,6 @@ def test_profiles_of_one_s_own(tmp_path: Path) -> None:
         with zipfile.ZipFile(project / "dist" / "token-refresh-worker.zip") as archive:
             assert title == archive.read(f"{profiles}/my-crm.toml")
             assert archive.read(f"{profiles}/upwork.toml")
-
-
-def test_layer() -> None:
-    """A consumer's layer holds the package where Lambda looks for it, and no other package."""
-    built = subprocess.run([ROOT / "scripts/package", "layer"], check=True, stdout=subprocess.PIPE, text=True)
-    with zipfile.ZipFile(ROOT / built.stdout.strip()) as archive:
-        names = archive.namelist()
-
-    assert "python/token_refresh/__init__.py" in names
-    ours = ("python/token_refresh/", "python/token_refresh-")
-    assert [] == [name for name in names if not name.startswith(ours) and name != "LICENSE"]
 
 
 def test_wrong_use() -> None:

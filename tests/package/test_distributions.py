@@ -1,8 +1,6 @@
 """The wheel and the source distribution, as their users install them."""
 
-import os
 import re
-import subprocess
 import sys
 import tarfile
 import tomllib
@@ -14,16 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
+from package.conftest import PINS, ROOT, UV, Environments, run
 from token_refresh import __version__
-
-ROOT = Path(__file__).parents[2]
-UV = Path(sys.executable).with_name("uv")
-
-
-def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> str:
-    environment = os.environ | variables
-    done = subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True, text=True)  # noqa: S603 - ours
-    return done.stdout
 
 
 class Built(NamedTuple):
@@ -40,7 +30,7 @@ class Built(NamedTuple):
 @pytest.fixture(scope="module")
 def built() -> Built:
     """What `scripts/package wheel` builds."""
-    paths = [ROOT / line for line in run(ROOT / "scripts" / "package", "wheel").split()]
+    paths = [ROOT / line for line in run(ROOT / "scripts" / "package", "wheel").stdout.split()]
     return Built(*sorted(paths, key=lambda path: (path.name.split("-")[0], path.suffix == ".gz")))
 
 
@@ -56,12 +46,6 @@ def metadata_of(wheel: Path) -> Message:
         return message_from_string(archive.read(name).decode())
 
 
-def install(folder: Path, *distributions: str | Path) -> Path:
-    run(UV, "venv", "--quiet", "--python", sys.executable, folder)
-    run(UV, "pip", "install", "--quiet", "--python", folder, "--constraint", ROOT / "locks" / "all.txt", *distributions)
-    return folder / "bin"
-
-
 def test_the_reader_needs_boto3_alone(built: Built) -> None:
     """Whatever else a service may use is an extra."""
     needs = metadata_of(built.reader).get_all("Requires-Dist", [])
@@ -69,11 +53,11 @@ def test_the_reader_needs_boto3_alone(built: Built) -> None:
     assert ["boto3>=1.40"] == [need for need in needs if ";" not in need]
 
 
-def test_an_operator_installs_the_source_distributions(built: Built, tmp_path: Path) -> None:
+def test_an_operator_installs_the_source_distributions(built: Built, environments: Environments) -> None:
     """In an empty environment the source distributions bring a working `token-refresh`, and the library for stacks."""
-    bin_folder = install(tmp_path / "venv", built.reader_source, f"{built.worker_source}[cli]", built.infra_source)
+    environments.install(built.reader_source, f"{built.worker_source}[cli]", built.infra_source)
 
-    assert "authorize" in run(bin_folder / "token-refresh", "--help", cwd=tmp_path)
+    assert "authorize" in environments.run("token-refresh", "--help").stdout
 
 
 def test_a_stack_needs_the_worker_of_its_own_version(built: Built) -> None:
@@ -87,10 +71,11 @@ def test_a_stack_needs_the_worker_of_its_own_version(built: Built) -> None:
 
 def test_uvx_runs_the_command(built: Built, tmp_path: Path) -> None:
     """`uvx --from` runs the command without installing it."""
-    uvx = (UV, "tool", "run", "--quiet", "--python", sys.executable, "--constraints", ROOT / "locks" / "all.txt")
+    uvx = (UV, "tool", "run", "--quiet", "--python", sys.executable, "--constraints", PINS)
     packages = ("--with", built.reader, "--from", f"{built.worker}[cli]")
 
-    assert f"token-refresh {__version__}" == run(*uvx, *packages, "token-refresh", "--version", cwd=tmp_path).strip()
+    ended = run(*uvx, *packages, "token-refresh", "--version", cwd=tmp_path)
+    assert f"token-refresh {__version__}" == ended.stdout.strip()
 
 
 def test_the_worker_needs_the_reader_of_its_own_version(metadata: Message) -> None:
@@ -147,7 +132,7 @@ def test_links_work_on_pypi(metadata: Message) -> None:
 
 def test_the_repository_is_named_once(built: Built, tmp_path: Path) -> None:
     """Whoever moves the repository changes one line, and the links of both packages follow."""
-    tracked = run("git", "ls-files", "-z").split("\0")
+    tracked = run("git", "ls-files", "-z").stdout.split("\0")
     texts = [ROOT / name for name in tracked if name.endswith((".md", ".toml", ".py", ".yml", ".json"))]
     address = repository_address()
 

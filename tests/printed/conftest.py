@@ -22,8 +22,8 @@ _CDK = """
 const { spawnSync } = require("node:child_process");
 const { cpSync } = require("node:fs");
 const [command, flag, deployment, ...others] = process.argv.slice(2);
-if (process.env.REAL_CDK && ["bootstrap", "diff"].includes(command)) {
-  const options = [REAL, ...process.argv.slice(2), "--no-notices"];
+if (process.env.ASSEMBLY && ["bootstrap", "diff"].includes(command)) {
+  const options = [REAL, ...process.argv.slice(2), "--no-notices", "--app", process.env.ASSEMBLY];
   process.exit(spawnSync(process.execPath, options, { stdio: "inherit" }).status);
 }
 const known = ["bootstrap", "diff", "deploy", "destroy", "synth"].includes(command);
@@ -31,7 +31,6 @@ const ours = !others.length || (command === "deploy" && others.length === 2 && o
 if (!known || flag !== "-c" || !ours) process.exit(64);
 cpSync("deployments", `../asked/${deployment.replace(/^deployment=/, "")}`, { recursive: true });
 """
-
 
 NOTHING_ASKED = """
 class Preflight:
@@ -98,7 +97,7 @@ def project(tmp_path: Path, code: Path) -> Path:
 
 
 @pytest.fixture
-def files(project: Path, client: Callable[..., Any]) -> Path:
+def files(page: Path, project: Path, client: Callable[..., Any]) -> Path:
     """The files that the pages tell a reader to write."""
     tokens = json.loads(client("secretsmanager").get_secret_value(SecretId="upwork-oauth-tokens")["SecretString"])
     credentials = {name: tokens[name] for name in ("clientId", "clientSecret")}
@@ -109,6 +108,8 @@ def files(project: Path, client: Callable[..., Any]) -> Path:
     (project / "google.json").write_text('{"clientId": "made-up", "clientSecret": "made-up"}')
     # Other pages and the demo have made what is there; tests/infra/test_preflight.py asks.
     (project / "infra" / "preflight.py").write_text(NOTHING_ASKED)
+    if page.name != "deploy.md":  # to load the CDK for what nobody asks takes as long as all else of a command
+        (project / "infra" / "plain.py").write_text("synthesised = dict")
     deployments = project / "infra" / "deployments"
     of_fleet = 'mode = "fleet"\nfleet = "prod"\nsecrets_under = "customers/"\nclient_secret = "documents"\n'
     (deployments / "my-fleet.toml").write_text(of_fleet)

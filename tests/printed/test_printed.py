@@ -16,12 +16,16 @@ from typing import Any
 import pytest
 import typer.main
 
+import app as application
 from cli.shell import Shell
 from printed.blocks import PAGES, ROOT, commands
 from testbed.emulator import Emulator
 from testbed.fleet_table import create_fleet_table
+from testbed.synthesis import FLAGS
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.cli.app import app
+
+from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 
 GRANT_EVENTS = next(line for line in commands(ROOT / "docs" / "events.md") if "grant_events.yaml" in line)
 RECEIVER = ROOT / "docs" / "webhooks-operations.md"
@@ -64,8 +68,6 @@ THERE_ALREADY: dict[str, dict[str, list[str]]] = {
 }
 """The secrets that a page's reader has, with their fields."""
 DEPLOY = ROOT / "docs" / "deploy.md"
-# tests/demos/test_customers.py runs its page at a demo of its own.
-WITH_COMMANDS = [page for page in PAGES if commands(page) and page.name != "customers.md"]
 
 
 def lines_of(page: Path) -> list[str]:
@@ -77,6 +79,10 @@ def lines_of(page: Path) -> list[str]:
     return [
         line for line in lines if line.partition("#")[0].strip() not in set(lines_of(DEPLOY)) or "deploy" not in line
     ]
+
+
+# tests/demos/test_customers.py runs its page at a demo of its own.
+WITH_COMMANDS = [page for page in PAGES if lines_of(page) and page.name != "customers.md"]
 
 
 @pytest.fixture
@@ -95,7 +101,7 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             shell.environment["AWS_ENDPOINT_URL_DYNAMODB"] = emulator.url
             make_fleet_table(emulator)
         case "deploy.md":
-            shell.environment["REAL_CDK"] = "yes"
+            shell.environment["ASSEMBLY"] = str(assembly(shell.folder))
         case "webhooks-operations.md":
             old = secrets.create_secret(Name="github-webhook-secret", SecretString="old")["VersionId"]
             return {"OLD_VERSION_ID": old}
@@ -122,6 +128,15 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
             return {"THE-ARN": iam.create_policy(PolicyName="read", PolicyDocument=policy)["Policy"]["Arn"]}
     return {}
+
+
+def assembly(folder: Path) -> Path:
+    """What the page's deployment is synthesised to; tests/infra/test_deploy.py has the CDK's command do that."""
+    values = {"deployment": "prod"}
+    out = str(folder / "assembly")
+    made = App(context=FLAGS | values, outdir=out, builtin_cloud_formation_validation=False)
+    application.synthesise(made)
+    return Path(out)
 
 
 def make_stack(emulator: Emulator) -> None:

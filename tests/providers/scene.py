@@ -3,27 +3,17 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.worker import Context
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.handlers import refresh
 
 TOKENS = "tokens"
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Lambda's context."""
-
-    aws_request_id: str = "r-1"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 90_000
 
 
 class Scene:
@@ -59,7 +49,7 @@ class Scene:
         self.client.create_secret(Name=TOKENS, SecretString=json.dumps(known))
 
     def run(self, **event: Any) -> dict[str, Any]:
-        return refresh(event, Context())
+        return refresh(event, Context("r-1", 90.0))
 
     def fail(self, error: type[TokenRefreshError], **event: Any) -> TokenRefreshError:
         with pytest.raises(error) as caught:

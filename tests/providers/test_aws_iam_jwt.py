@@ -40,17 +40,6 @@ def test_the_role_refreshes_without_a_client_secret(scene: Scene, sts: Sts, capf
     assert [] == [part for part in fields["client_assertion"].split(".") if part in printed.out + printed.err]
 
 
-def test_an_account_without_identity_tokens_is_named(scene: Scene, sts: Sts) -> None:
-    """Where outbound federation is off, nothing is sent, and the error says how to enable it."""
-    sts.code = "OutboundWebIdentityFederationDisabledException"
-
-    error = scene.fail(ConfigurationError)
-
-    assert "aws iam enable-outbound-web-identity-federation" in str(error)
-    assert "nothing was sent" in str(error)
-    assert [] == scene.imitation.received
-
-
 def test_an_algorithm_of_another_signer_is_refused(
     scene: Scene, sts: Sts, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

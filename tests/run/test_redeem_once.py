@@ -38,23 +38,12 @@ from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import RunState
-from token_refresh_worker.core.steps import Redeem
+from token_refresh_worker.core.steps import Reason, Redeem, Wait
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, staged_version_id
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.redemption import SIGNATURES
-
-
-def test_the_first_claim_names_host_and_grace() -> None:
-    """Nothing stored says to which host a first token belongs: the claim says where it is sent, and its grace."""
-    first = snapshot()
-
-    step = plan(first, FORCED, policy())
-
-    assert isinstance(step, Redeem)
-    assert (None, None) == (first.host, first.grace)
-    assert ("provider.example", DAY, Fate.SILENT) == (step.claim.host, step.claim.grace, step.claim.fate)
 
 
 def test_the_next_claim_says_what_it_redeems() -> None:
@@ -85,10 +74,17 @@ def test_the_next_claim_says_what_it_redeems() -> None:
 
 @pytest.mark.parametrize(("settings", "after", "versions"), [(policy(), None, 2), (IN_TABLE, "v0", 1)])
 def test_a_first_claim_is_its_claim_store_s(settings: Policy, after: str | None, versions: int) -> None:
-    """It takes one or two versions; in a table it follows the token set, since claims may be in the secret."""
-    step = plan(snapshot(), RUN, settings)
+    """It takes one or two versions; in a table it follows the token set, since claims may be in the secret.
+
+    Nothing stored says to which host a first token belongs: the claim says where it is sent, and its grace.
+    """
+    first = snapshot()
+
+    step = plan(first, RUN, settings)
 
     assert isinstance(step, Redeem)
+    assert (None, None) == (first.host, first.grace)
+    assert ("provider.example", DAY, Fate.SILENT) == (step.claim.host, step.claim.grace, step.claim.fate)
     assert (claim_version_id(after), versions) == (step.claim.claim_id, step.claim.versions)
     assert (None, 1, 1) == (step.after, step.claim.number, step.claim.attempt_number)
 
@@ -117,6 +113,11 @@ def test_the_next_claim_carries_the_first_unresolved_attempt_on() -> None:
 
     assert isinstance(step, Redeem)
     assert first in step.claim.earlier
+
+
+def test_a_run_redeems_once() -> None:
+    """Whatever it finds after that is for the next run."""
+    assert Wait(NOW, Reason.REDEEMED) == plan(snapshot(), RunState(redeemed=True), policy())
 
 
 # The whole run.

@@ -147,17 +147,6 @@ def test_the_endpoint_is_opened_once_a_refresh() -> None:
     assert (4, 1) == (len(world.endpoint.requests), world.endpoints_opened)
 
 
-def test_retries_wait_as_long_as_the_provider_asks() -> None:
-    """`Retry-After` is honoured where it fits into the deadline."""
-    world = World()
-    world.endpoint.responses = [
-        FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17))
-    ]
-
-    assert "refreshed" == world.outcome()
-    assert [17.0] == world.clock.slept
-
-
 def test_retries_end_where_the_provider_asks_for_more_than_there_is() -> None:
     """A `Retry-After` beyond the deadline ends the run at once."""
     world = World()

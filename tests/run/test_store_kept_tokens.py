@@ -53,14 +53,13 @@ def kept(current: TokenSet | None = None) -> Snapshot:
 
 
 def test_kept_tokens_are_stored_before_all_else() -> None:
-    """Even a forced run with the settings of another deployment stores received tokens first."""
-    assert StoreKept(KEPT, needed=True) == plan(kept(), FORCED, replace(IN_TABLE, host="else.example"))
+    """Even a forced run with the settings of another deployment stores received tokens first, under their claim's ID.
 
-
-def test_kept_tokens_belong_under_the_id_of_their_own_claim() -> None:
-    """Also where someone saved a copy meanwhile: the usual rules carry them onto that."""
+    Also where someone saved a copy meanwhile: the usual rules carry them onto that.
+    """
     assert staged_version_id(CLAIM.claim_id, CLAIM.version_id) == KEPT.version_id
     assert StoreKept(KEPT, needed=True) == plan(kept(token_set("edited")), RUN, IN_TABLE)
+    assert StoreKept(KEPT, needed=True) == plan(kept(), FORCED, replace(IN_TABLE, host="else.example"))
 
 
 def test_stored_tokens_are_not_stored_again() -> None:

@@ -2,20 +2,16 @@ from __future__ import annotations
 
 import gc
 import json
-import traceback
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from secrecy.canaries import canary, leaks, random_part
-from testbed.provider import script
 from testbed.testbed import Testbed
-from testbed.worker import Context
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.telemetry import open_log
 from token_refresh_worker.bootstrap import SystemClock, build_run
-from token_refresh_worker.handlers import refresh
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import read_response
@@ -117,36 +113,3 @@ def test_objects(world: Testbed, planted: dict[str, str], capsys: pytest.Capture
         log.warning("an object", it=thing, held=[thing], named={"password": thing})
     log.warning("a library's object", it=ValueError(planted["access token"]))
     assert [] == leaks("".join(capsys.readouterr()), planted | issued)
-
-
-@pytest.mark.parametrize(
-    "refuse",
-    [
-        lambda world: world.endpoint.play(script.error("invalid_client", http_status=401)),
-        lambda world: world.endpoint.play(script.html(403)),
-        lambda world: world.store.fault("deny", "PutSecretValue", nth=1),
-        lambda world: world.save({**world.document, "expiresAt": [world.document["refreshToken"]]}),
-    ],
-    ids=["client rejected", "HTML", "denied", "document"],
-)
-def test_tracebacks(world: Testbed, planted: dict[str, str], refuse: Any) -> None:
-    """What is raised holds no secret: neither its text, nor what led to it, nor the variables of its frames."""
-    refuse(world)
-
-    with pytest.raises(Exception) as raised:  # noqa: PT011 - which it is does not matter here
-        refresh({}, Context("the-request", 100))
-
-    error = raised.value
-    assert error.__traceback__ is not None
-    error = error.with_traceback(error.__traceback__.tb_next)  # without the frame of this test, which knows them all
-    shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-    assert [] == leaks(shown + repr(error) + repr(error.args) + repr(vars(error)), planted)
-    assert (None, None) == (error.__cause__, error.__context__)
-    assert [] == leaks(repr([f.tb_frame.f_locals for f in _frames(error)]), planted)
-
-
-def _frames(error: BaseException) -> Iterator[Any]:
-    frame = error.__traceback__
-    while frame is not None:
-        yield frame
-        frame = frame.tb_next

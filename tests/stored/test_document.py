@@ -182,13 +182,6 @@ def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
         read(stored)
 
 
-def test_numbers_in_other_keys_survive() -> None:
-    """A number in a key that is not ours is written back as it was read."""
-    after = renew(read(CAMEL | {"n": 0.1, "big": 2**70}))
-
-    assert (0.1, 2**70) == (after["n"], after["big"])
-
-
 def test_any_character_in_another_key_can_be_sent() -> None:
     """What is written is ASCII: not even half a surrogate pair in another key can keep tokens from being stored."""
     before = read_document(SecretValue('{"refreshToken": "r", "note": "\\ud800 \\u00e9"}'))
@@ -223,11 +216,6 @@ def test_where_there_is_no_refresh_token_the_access_token_is_redeemed() -> None:
     )
 
     assert ("a", "") == (exchange.redeemed_token.reveal(), first.redeemed_token.reveal())
-
-
-def test_the_fields_are_those_that_are_stored() -> None:
-    """Client credentials beside the tokens are found among all the stored keys."""
-    assert CAMEL == read(CAMEL).fields
 
 
 json_values = st.recursive(

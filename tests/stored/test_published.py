@@ -43,11 +43,3 @@ def test_a_published_copy_has_what_the_profile_keeps_and_nothing_else() -> None:
     found = read_access_token(copy, "copy")
     assert found is not None
     assert {"realmId": "9130"} == found.extra
-
-
-def test_a_consumer_reads_a_published_copy() -> None:
-    """A published copy is read as the token document itself is."""
-    found = read_access_token(published_document(document(expires_at=NOW + DAY), "version-1"), "copy")
-
-    assert found is not None
-    assert ("access-0", NOW + DAY) == (found.value.reveal(), found.expires_at)

@@ -11,6 +11,8 @@ from token_refresh_worker.run.settings import Settings, read_settings, token_sec
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import in_table
 
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
+
 
 def test_the_defaults_are_upwork_s() -> None:
     """Without any variable the worker is set up for Upwork."""
@@ -51,6 +53,7 @@ def test_every_variable_is_read() -> None:
             "UPWORK_CLIENT_SECRET": "hush",
             "CLIENT_KEY_ID": "alias/client",
             "CLAIM_TABLE": "claims",
+            "KEPT_TOKENS_KEY_ID": KEY,
             "PROVIDER": "generic",
             "TOKEN_ENDPOINT": "https://example.com/token?tenant=1",
             "TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic",
@@ -81,6 +84,7 @@ def test_every_variable_is_read() -> None:
         host="example.com",
         claim_store=in_table("claims"),
     )
+    assert KEY == found.kept_tokens_key_id
     assert "hush" not in repr(found)
     assert "tokens" == token_secret_id({"TOKEN_SECRET_ID": "tokens"})
 
@@ -192,10 +196,3 @@ def test_the_key_of_kept_tokens_is_an_arn(value: str) -> None:
     """It is found out by each run, and not by the one whose tokens nothing else takes."""
     with pytest.raises(ConfigurationError, match="KEPT_TOKENS_KEY_ID must be the ARN of a KMS key"):
         read_settings({"CLAIM_TABLE": "claims", "KEPT_TOKENS_KEY_ID": value})
-
-
-def test_the_key_of_kept_tokens_is_read() -> None:
-    """The ARN that the stack's variables have is taken as it is."""
-    key = "arn:aws:kms:eu-central-1:123456789012:key/1234"
-
-    assert key == read_settings({"CLAIM_TABLE": "claims", "KEPT_TOKENS_KEY_ID": key}).kept_tokens_key_id

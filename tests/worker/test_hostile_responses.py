@@ -25,8 +25,6 @@ ODD: dict[str, object] = {
     "true": True,
 }
 READ = ["ARN", "Name", "VersionId", "SecretString", "VersionStages", "CreatedDate"]
-WRITTEN = ["ARN", "VersionId", "VersionStages"]
-
 ANY = st.recursive(
     st.none()
     | st.booleans()
@@ -123,19 +121,6 @@ def test_another_version_than_was_asked_for_is_malformed(versions: Ground) -> No
 
     assert "SecretStoreUnavailable" == versions.end()
     assert 0 == versions.redemptions
-
-
-@pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("name", WRITTEN)
-def test_an_odd_member_of_a_claim_s_response_redeems_nothing(versions: Ground, name: str, odd: str) -> None:
-    """A run redeems only if the response proves its claim."""
-    versions.fresh()
-    versions.change = change_nth("PutSecretValue", 1, with_odd(name, ODD[odd]))
-
-    ended = versions.end()
-
-    check(versions, ended)
-    assert (ended == "refreshed") is (versions.redemptions == 1)
 
 
 @pytest.mark.parametrize("page", [{}, [], "", "<html>", 7, False, {"message": "<html>"}])

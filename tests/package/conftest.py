@@ -1,0 +1,62 @@
+"""Empty environments, and programs in them without the checkout on the path."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+PINS = ROOT / "locks" / "all.txt"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+Ended = subprocess.CompletedProcess[str]
+
+
+def run(*command: str | Path, cwd: Path = ROOT, check: bool = True, given: Mapping[str, str] = NOTHING) -> Ended:
+    # No folder of the tests, and no account of AWS.
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COVERAGE_", "PYTHON"))}
+    ended = subprocess.run(command, cwd=cwd, env={**kept, **given}, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert not (check and ended.returncode), ended.stderr
+    return ended
+
+
+class Environments:
+    """Environments at one path, one after the other: what Python compiled of a package, the next one need not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.venv, self.elsewhere, self._bytecode = (folder / name for name in ("venv", "elsewhere", "bytecode"))
+        self.elsewhere.mkdir()
+
+    def install(self, *what: str | Path, beside: bool = False) -> None:
+        """Install into an empty environment, or beside what is there, with uv in the place of pip.
+
+        uv has packed these versions already, for `.venv`; where its cache is gone, it needs an index.
+        """
+        if not beside:
+            run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, self.venv)
+        # Without sources, a requirement that no index has must be among what the command names, as it is for pip.
+        pins = {"UV_CONSTRAINT": str(PINS), "UV_BUILD_CONSTRAINT": str(PINS), "UV_NO_SOURCES": "1"}
+        command, given = (UV, "pip", "install", "--quiet", *what), {"VIRTUAL_ENV": str(self.venv), **pins}
+        if run(*command, check=False, given={**given, "UV_OFFLINE": "1"}).returncode:
+            run(*command, given=given)
+
+    def has(self, program: str) -> bool:
+        return (self.venv / "bin" / program).exists()
+
+    def run(self, program: str, *arguments: str, check: bool = True, given: Mapping[str, str] = NOTHING) -> Ended:
+        """Run a program in a folder without anything of the project."""
+        variables = {"PYTHONPYCACHEPREFIX": str(self._bytecode), **given}
+        return run(self.venv / "bin" / program, *arguments, cwd=self.elsewhere, check=check, given=variables)
+
+    def python(self, program: str, **given: str) -> list[str]:
+        return self.run("python", "-c", program, given=given).stdout.splitlines()
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Environments:
+    return Environments(tmp_path_factory.mktemp("environments"))
