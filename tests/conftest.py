@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import botocore.hooks
 import botocore.httpsession
 import botocore.session
+import httpx
 import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
@@ -44,8 +45,10 @@ hooks: Any = botocore.hooks
 hooks.accepts_kwargs = lambda _: True
 # And each client copies the handlers of its session.
 hooks._PrefixTrie._recursive_copy = lambda _, node: copied(node)  # noqa: SLF001 - no public name
-# Half a millisecond, and AWS's clients here use no TLS.
+# Half a millisecond each, and with all certificates 5: a client makes a context, also for http:// alone.
 botocore.httpsession.create_urllib3_context = functools.cache(botocore.httpsession.create_urllib3_context)
+transports: Any = httpx._transports.default  # noqa: SLF001 - no public name
+transports.create_ssl_context = functools.cache(transports.create_ssl_context)
 aliaser: Any = hooks.EventAliaser
 aliaser._alias_event_name = staticmethod(functools.cache(aliaser(None)._alias_event_name))  # noqa: SLF001 - no public name
 # Under another HOME, the CDK unpacks its library again, which takes most of the time of a synthesis.

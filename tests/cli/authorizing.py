@@ -24,7 +24,7 @@ def written(folder: Path, content: object) -> Path:
 
 def consent(url: str) -> str:
     """Authorize at the provider as a person does; give where the browser is sent."""
-    with httpx.Client(trust_env=False, verify=False, timeout=60) as browser:  # noqa: S501 - plain HTTP
+    with httpx.Client(trust_env=False, timeout=60) as browser:
         asked = dict(parse_qsl(urlsplit(url).query))
         return str(browser.post(url, data={**asked, "scope": "read", "allow": "Authorize"}).headers["Location"])
 
@@ -46,7 +46,7 @@ class Person:
         yield
 
     def _browse(self, url: str) -> None:
-        with httpx.Client(trust_env=False, verify=False, timeout=60) as browser:  # noqa: S501 - plain HTTP
+        with httpx.Client(trust_env=False, timeout=60) as browser:
             url = browser.get(url).headers["Location"]  # The loopback server sends the browser on to the provider.
             for visit in self._visits:
                 self.pages.append(browser.get(visit(url)))

@@ -31,7 +31,8 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main, redirect
 
 OF_PYTHON = re.compile(
-    r"\b(CommandFailed|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"
+    r"\b(CommandFailed(?! was raised here)|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None"
+    r"|JSON (str|dict|list|int|float|bool)"
     r"|(?<!InternalError: )(?<!failed with )\w*(Value|Type|Key|Attribute|Index|OS|Decode|Directory)Error"
     r"(?! was raised here))\b"
 )
@@ -210,7 +211,7 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
     tokens.store(expires_in=DAY)
     environment["AWS_ENDPOINT_URL"] = moto.url
     yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
-    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, verify=False, timeout=60)  # noqa: S501 - plain HTTP
+    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, timeout=60)
 
 
 @pytest.fixture

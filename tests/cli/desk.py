@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shlex
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any, Final, Protocol, Self
 from cli.authorizing import consent, written
 from cli.aws import Aws
 from cli.scene import Cli, Ended
+from cli.terminals import begin
 from testbed.aws.faults import Call
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.process import Child
@@ -96,19 +96,16 @@ class Processes:
         self, arguments: Sequence[str], environment: Mapping[str, str], stdin: str, begun: Begun | None = None
     ) -> Ended:
         """Run one command."""
-        asked = json.dumps([arguments, str(self._folder), dict(environment)]).encode()
         (typed, types), (shown, shows) = os.pipe(), os.pipe()
         with (
             tempfile.TemporaryFile("w+") as out,
             os.fdopen(shown, encoding="utf-8") as screen,
             os.fdopen(types, "w", encoding="utf-8") as keyboard,
-            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as forks,
         ):
-            forks.connect(self._forks.announced["address"])
-            socket.send_fds(forks, [asked], [typed, out.fileno(), shows])
+            files = [typed, out.fileno(), shows]
+            forks, process_id = begin(self._forks.announced["address"], arguments, self._folder, environment, files)
             os.close(typed)
             os.close(shows)
-            process_id = int(forks.recv(99))
             if begun is not None:
                 begun.put(process_id)
             err = ""
@@ -123,6 +120,7 @@ class Processes:
                     elif not keyboard.closed and arguments[0] != "authorize":
                         keyboard.close()
             code = int(forks.recv(99))
+            forks.close()
             out.seek(0)
             return Ended(code=code, out=out.read(), err=err + screen.read())
 

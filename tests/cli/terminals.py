@@ -1,4 +1,4 @@
-"""A command in a terminal of its own, forked off a process that has imported everything; see `cli.forked`."""
+"""Commands that are forked off a process that has imported everything (`cli.forked`), also in a terminal each."""
 
 import contextlib
 import json
@@ -17,18 +17,24 @@ from pexpect.fdpexpect import fdspawn
 CTRL_C, CTRL_D = "\x03", "\x04"
 
 
+def begin(
+    address: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], files: Sequence[int]
+) -> tuple[socket.socket, int]:
+    """Begin a command with these standard streams; give what receives its exit status, and its process ID."""
+    forks = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    forks.connect(address)
+    socket.send_fds(forks, [json.dumps([arguments, str(folder), dict(environment)]).encode()], files)
+    return forks, int(forks.recv(99))
+
+
 class Screen(fdspawn):  # type: ignore[misc]  # pexpect has no types
     """A command, its terminal of 160 columns, and what a person sees and types there."""
 
     def __init__(self, address: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         master, terminal = os.openpty()
         termios.tcsetwinsize(terminal, (40, 160))
-        self._forks = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._forks.connect(address)
-        asked = json.dumps([arguments, str(folder), dict(environment)])
-        socket.send_fds(self._forks, [asked.encode()], [terminal] * 3)
+        self._forks, self.process_id = begin(address, arguments, folder, environment, [terminal] * 3)
         os.close(terminal)
-        self.process_id = int(self._forks.recv(99))
         self.status: int | None = None
         """The exit status; of a command that a signal ended, the negative signal."""
         super().__init__(master, encoding="utf-8", timeout=120)

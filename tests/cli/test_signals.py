@@ -81,9 +81,11 @@ def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
 
         if pasted:
             child = terminal(*arguments, *options)
-            child.expect(r"(http://\S+authorize\S+)")  # the write that shows that it may write is over
+            child.expect(r"(http://\S+authorize\S+)\s")  # the write that shows that it may write is over
+            address = consent(child.match[1])
+            child.expect("URL \\(hidden\\)")  # what is typed before is lost
             held = store.fault("hold_before", "PutSecretValue")
-            child.sendline(consent(child.match[1]))
+            child.sendline(address)
         else:
             held = store.fault("hold_before", "PutSecretValue")
             child = terminal(*arguments, *options)

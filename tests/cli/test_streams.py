@@ -7,14 +7,17 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
 from cli.authorizing import written
 from cli.scene import Cli, Tokens
+from cli.terminals import begin
+from testbed.process import Child
 from token_refresh_worker.cli import failures
 from token_refresh_worker.cli.failures import ONE_PRESS_SECONDS, finishing
 from token_refresh_worker.cli.screen import Errors
@@ -23,46 +26,50 @@ COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 FULL = Path("/dev/full")
 
 
-def run(
-    environment: dict[str, str],
-    *arguments: str,
-    out: int | IO[str] = subprocess.PIPE,
-    err: int | IO[str] = subprocess.PIPE,
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own command
-        [COMMAND, *arguments], env=environment, stdout=out, stderr=err, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(forks: Child, environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run a command with other standard streams; what it prints on the others comes back with its exit status."""
+
+    def run(*arguments: str, out: int | None = None, err: int | None = None) -> tuple[int, str]:
+        with Path(os.devnull).open() as nothing, (tmp_path / "printed").open("w+") as printed:
+            files = [nothing.fileno(), *(printed.fileno() if file is None else file for file in (out, err))]
+            ends, _ = begin(forks.announced["address"], arguments, tmp_path, environment, files)
+            with ends:
+                code = int(ends.recv(99))
+            return code, (tmp_path / "printed").read_text()
+
+    return run
 
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [(("status",), 3), (("status", "--json"), 3), (("--help",), 1)],
 )
-def test_full_disk(environment: dict[str, str], tokens: Tokens, arguments: tuple[str, ...], code: int) -> None:
+def test_full_disk(run: Run, tokens: Tokens, arguments: tuple[str, ...], code: int) -> None:
     """On a full disk a command says that its output can't be written, and calls that no defect of its own."""
     tokens.store(expires_in=timedelta(days=1))
 
     with FULL.open("w") as full:
-        ended = run(environment, *arguments, out=full)
+        ended, said = run(*arguments, out=full.fileno())
 
-    assert code == ended.returncode
-    assert "the output can't be written (No space left on device)" in ended.stderr
-    assert "InternalError" not in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert (code, []) == (ended, re.findall("InternalError|Traceback", said))
+    assert "the output can't be written (No space left on device)" in said
 
 
-def test_nobody_reads_the_progress(environment: dict[str, str], tokens: Tokens, cli: Cli) -> None:
+def test_nobody_reads_the_progress(run: Run, tokens: Tokens, cli: Cli) -> None:
     """A refresh whose progress can't be written (full disk, closed pipe) stores its tokens all the same."""
     tokens.store()
     reading, writing = os.pipe()
     os.close(reading)
 
     with FULL.open("w") as full:
-        on_full_disk = run(environment, "refresh", "--force", err=full)
-    into_closed_pipe = run(environment, "refresh", "--force", err=writing)
+        ended = [run("refresh", "--force", err=unwritable) for unwritable in (full.fileno(), writing)]
     os.close(writing)
 
-    assert [(0, "refreshed")] * 2 == [(e.returncode, e.stdout.split()[0]) for e in (on_full_disk, into_closed_pipe)]
+    assert [(0, "refreshed")] * 2 == [(code, said.split()[0]) for code, said in ended]
     assert ["refreshed"] * 2 == [attempt["result"] for attempt in cli("status", "--json").json["attempts"]]
 
 
@@ -83,7 +90,7 @@ def test_closed_streams(
     for _ in range(2):
         tokens.store(expires_in=timedelta(days=1))
 
-    ended = subprocess.run(  # noqa: S603 - our own command
+    ended = subprocess.run(  # noqa: S603 - our own command, in a process of its own: a fork has all its streams
         ["/bin/sh", "-c", f"{COMMAND} {line}"],
         env=environment | {"AUTHORIZATION_ENDPOINT": "http://127.0.0.1:9/authorize"},
         cwd=tmp_path,

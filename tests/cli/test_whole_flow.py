@@ -1,12 +1,10 @@
-"""The whole of an operator's life, in processes of their own, with a real browser and a real authorization server.
+"""The whole of an operator's life, with a real browser and a real authorization server, `authorize` in a terminal.
 
 All output, on both streams and with --debug, is searched for every secret that there was.
 """
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from selenium import webdriver
@@ -14,61 +12,38 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from cli.conftest import needs_browser
-from cli.scene import Cli, Ended
+from cli.scene import Cli
+from cli.terminals import Terminal
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 
-COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 pytestmark = needs_browser
 
 
 class Operator:
-    """Runs commands without a terminal, each as a process of its own the first time, and keeps all output."""
+    """Runs commands, `authorize` in a terminal of its own, and keeps all output."""
 
-    def __init__(self, environment: dict[str, str], browser: webdriver.Chrome, cli: Cli) -> None:
-        self._environment = environment
+    def __init__(self, terminal: Terminal, browser: webdriver.Chrome, cli: Cli) -> None:
+        self._terminal = terminal
         self._browser = browser
         self._cli = cli
-        self._run: set[str] = set()
         self.output = ""
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        again = arguments[0] in self._run
-        self._run.add(arguments[0])
-        ended = self._cli(*arguments, "--debug") if again else self._in_a_process(*arguments)
+        ended = self._cli(*arguments, "--debug")
         self.output += ended.out + ended.err
         return ended.code, ended.screen
 
-    def _in_a_process(self, *arguments: str) -> Ended:
-        ended = subprocess.run(  # noqa: S603 - our own command
-            [COMMAND, *arguments, "--debug"],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        return Ended(code=ended.returncode, out=ended.stdout, err=ended.stderr)
-
     def authorize(self, *arguments: str) -> str:
         """Run `authorize`, consent in the browser, and give the page that it ends on."""
-        with subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, "authorize", "--no-browser", "--yes", "--debug", *arguments],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stderr is not None
-            lines = iter(process.stderr.readline, "")
-            url = next(line.strip() for line in lines if line.startswith("http"))
-            self._browser.get(url)
-            self._browser.find_element(By.NAME, "allow").click()
-            WebDriverWait(self._browser, 30).until(lambda browser: "Authorized" in browser.title)
-            out, err = process.communicate(timeout=120)
-            self.output += url + out + err
-        assert 0 == process.returncode
+        screen = self._terminal("authorize", "--no-browser", "--yes", "--debug", *arguments)
+        screen.expect(r"(http\S+)\s")
+        self.output += f"{screen.before}{screen.after}"
+        self._browser.get(screen.match[1])
+        self._browser.find_element(By.NAME, "allow").click()
+        WebDriverWait(self._browser, 30).until(lambda browser: "Authorized" in browser.title)
+        assert 0 == screen.ends()
+        self.output += screen.before
         return str(self._browser.find_element(By.TAG_NAME, "main").text)
 
 
@@ -89,6 +64,7 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
     environment: dict[str, str],
     browser: webdriver.Chrome,
     cli: Cli,
+    terminal: Terminal,
     free_port: int,
     tmp_path: Path,
 ) -> None:
@@ -102,7 +78,7 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
         "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
         "TOKEN_SECRET_ID": "shop/prod/upwork",
     }
-    operator = Operator(environment, browser, cli)
+    operator = Operator(terminal, browser, cli)
     redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
 
     page = operator.authorize(f"--client-file={client_file}", redirect)

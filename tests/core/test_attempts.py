@@ -3,7 +3,17 @@ from datetime import datetime, timedelta
 
 from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, mark
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint_of, gap
+from token_refresh_worker.core.attempts import (
+    LONG_AGO,
+    REDEMPTIONS_KEPT,
+    Attempt,
+    Fate,
+    Ledger,
+    dated,
+    fingerprint_of,
+    gap,
+    stand_in,
+)
 
 TOKEN = mark("refresh-0")
 
@@ -15,6 +25,7 @@ def ids(attempts: tuple[Attempt, ...]) -> list[str]:
 def test_a_fingerprint_tells_tokens_apart_and_never_changes() -> None:
     """It is the beginning of a digest with a prefix of its own: two releases must agree on it."""
     assert "8UV7OXI4p3i3-wBS2bAcWT" == fingerprint_of(SecretValue("refresh-0"))
+    assert "yR12yng-HMXsD0gcMw8YAK" == stand_in("v0")
     assert fingerprint_of(SecretValue("refresh-0")) != fingerprint_of(SecretValue("refresh-1"))
 
 
@@ -87,6 +98,14 @@ def test_a_ledger_keeps_what_still_matters() -> None:
     kept = ids(ledger.kept(NOW, TOKEN))
 
     assert ["unresolved", *(f"r{n}" for n in range(1, REDEMPTIONS_KEPT + 1)), "unsent, young"] == kept
+
+
+def test_an_attempt_of_the_future_has_no_date() -> None:
+    """Nor anything to wait for; one of this moment has both."""
+    now, ahead = (attempt(claimed_at=NOW + late, retry_at=NOW + HOUR) for late in (timedelta(0), timedelta(seconds=1)))
+
+    assert now == dated(now, NOW)
+    assert replace(ahead, claimed_at=LONG_AGO, retry_at=None) == dated(ahead, NOW)
 
 
 def test_a_token_that_a_full_ledger_does_not_name_may_be_forgotten() -> None:

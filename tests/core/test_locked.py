@@ -30,11 +30,15 @@ def test_a_chain_is_followed_both_ways() -> None:
 
 def test_a_stand_in_is_translated_once_a_document_shows_whose_it_is() -> None:
     """A document names the claim that brought its tokens; one that a person authorized names the newest known one."""
-    ledger = Ledger((replace(attempt(C1, Fate.STORED), next_fingerprint=stand_in(C1)),))
+    brought_it = replace(attempt(C1, token="before"), next_fingerprint=stand_in(C1))
+    ledger = Ledger((brought_it, replace(attempt(C2), fingerprint=stand_in("v0"))))
     brought, authorized = (token_set(**origin(claim_id=C1, number=1, authorized=by_hand)) for by_hand in (False, True))
 
-    assert [mark("refresh-0")] == [a.next_fingerprint for a in translated(ledger, brought).attempts]
-    assert ledger == translated(ledger, authorized)
+    known = translated(ledger, brought).attempts
+    assert [mark("before"), mark("refresh-0")] == [a.fingerprint for a in known]
+    assert [mark("refresh-0"), None] == [a.next_fingerprint for a in known]
+    assert stand_in(C1) == translated(ledger, authorized).attempts[0].next_fingerprint
+    assert (without := Ledger((brought_it,))) is translated(without, authorized)
 
 
 @pytest.mark.parametrize(("named", "days", "known"), [(C1, 2, 10), (None, 2, 1), (C1, -1, 1)])

@@ -27,6 +27,11 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["fleet", *arguments])
 
 
+def said(ended: Result) -> str:
+    """What a command wrote to standard error, on one line."""
+    return " ".join(ended.stderr.split())
+
+
 def healthy(name: str, **others: Any) -> Row:
     found = seen(at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR, **others)
     return row(name, next_at=NOW + HOUR, found=found)

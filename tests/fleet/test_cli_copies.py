@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fleet.command import HOUR, healthy, run, status_of
+from fleet.command import HOUR, healthy, run, said, status_of
 from fleet.doubles import CommandsTable
 from fleet.rows import arn, row, seen
 from testbed.builders import MINUTE
@@ -70,9 +70,7 @@ def test_a_secret_that_is_no_copy_stays(secrets: SecretsManagerServer, index: Ta
     ended = run("add", MEMBER)
 
     assert (2, []) == (ended.exit_code, [*index.rows()]), "a person is needed"
-    assert f"secret {COPY}, where the copy of {MEMBER} belongs, is there and is no copy" in " ".join(
-        ended.stderr.split()
-    )
+    assert f"secret {COPY}, where the copy of {MEMBER} belongs, is there and is no copy" in said(ended)
     assert f"describe-secret --secret-id {COPY}" in ended.stderr
     index.add(replace(healthy(MEMBER), secret_arn=described(secrets, MEMBER)["ARN"]))
     assert 0 == run("remove", MEMBER).exit_code
@@ -86,7 +84,7 @@ def test_a_copy_is_no_member(secrets: SecretsManagerServer, index: TableIndex) -
     ended = run("add", COPY)
 
     assert (2, 1) == (ended.exit_code, len([*index.rows()])), "a person is needed"
-    assert f"is the copy of {MEMBER} for services" in " ".join(ended.stderr.split())
+    assert f"is the copy of {MEMBER} for services" in said(ended)
     assert "token-refresh:fleet" not in described(secrets)["Tags"]
 
 
@@ -97,7 +95,7 @@ def test_no_tokens_among_the_copies(secrets: SecretsManagerServer, index: TableI
     ended = run("add", "published/theirs")
 
     assert (2, []) == (ended.exit_code, [*index.rows()])
-    assert "secret published/theirs is under published/, where copies are" in " ".join(ended.stderr.split())
+    assert "secret published/theirs is under published/, where copies are" in said(ended)
 
 
 def test_settings_come_before_the_tag(secrets: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fleet.command import HOUR, IN_FORCE, NOW, healthy, join, late, run, tagged_secret, tags_of
+from fleet.command import HOUR, IN_FORCE, NOW, healthy, join, late, run, said, tagged_secret, tags_of
 from fleet.doubles import CommandsTable
 from fleet.rows import arn, failed, row, seen
 from token_refresh_worker.bootstrap import SystemClock
@@ -68,7 +68,7 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     ended = run("add", "missing", "other", "replica", "a")
 
     assert (2, "1 of 4 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
-    assert "is a replica of the one in eu-west-1" in " ".join(ended.stderr.split())
+    assert "is a replica of the one in eu-west-1" in said(ended)
     assert "1 failed with SecretNotFound in eu-central-1: missing." in ended.stderr
     assert "untag-resource" in ended.stderr
     assert ended.stderr.endswith("run the same command again.\n")
@@ -241,7 +241,7 @@ def test_a_run_under_way_can_still_store(index: TableIndex, table: CommandsTable
     assert (2, "4 of 5 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert ([180], [{}] * 4) == (waited, [tags_of(name) for name in arns if name != "kept"])
     assert "runs may be under way on 4 of them" in ended.stderr
-    assert "keeps new tokens of secret kept" in " ".join(ended.stderr.split())
+    assert "keeps new tokens of secret kept" in said(ended)
     assert (["kept"], "prod") == ([m.name for m in index.rows()], tags_of("kept")["token-refresh:fleet"])
 
 
@@ -291,7 +291,7 @@ def test_remove_what_can_not_be_removed(index: TableIndex, table: CommandsTable)
 
     ended = run("remove", "missing", "stranger", "kept")
 
-    printed = " ".join(ended.stderr.split())
+    printed = said(ended)
     assert (2, "0 of 3 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert "1 failed with SecretNotFound in eu-central-1: missing." in printed
     assert "secret stranger is not in fleet prod" in printed

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, tagged_secret
+from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, said, tagged_secret
 from fleet.rows import row, seen
 from token_refresh_worker.cli.command import read_duration
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -49,9 +49,7 @@ def test_a_user_without_a_name(index: TableIndex, monkeypatch: pytest.MonkeyPatc
 def test_pause_one_secret(index: TableIndex) -> None:
     """One secret is named by its name; one that is not in the fleet is refused, with the command that adds it."""
     secret_arn = tagged_secret("customers/1")
-    assert "fleet add customers/1 --fleet prod" in " ".join(
-        run("pause", "--secret", "customers/1", *FOR_A_WHILE).stderr.split()
-    )
+    assert "fleet add customers/1 --fleet prod" in said(run("pause", "--secret", "customers/1", *FOR_A_WHILE))
 
     index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
     ended = run("pause", "--secret", "customers/1", *FOR_A_WHILE)
@@ -59,8 +57,8 @@ def test_pause_one_secret(index: TableIndex) -> None:
 
     (member,) = index.rows()
     assert member.pause is not None
-    said = [run("resume", "--secret", "customers/1").stdout.strip() for _ in range(2)]
-    assert ["resumed", "nothing to resume: it was not paused"] == said
+    resumed = [run("resume", "--secret", "customers/1").stdout.strip() for _ in range(2)]
+    assert ["resumed", "nothing to resume: it was not paused"] == resumed
 
 
 def test_tokens_that_expire_first(index: TableIndex) -> None:
@@ -71,7 +69,7 @@ def test_tokens_that_expire_first(index: TableIndex) -> None:
 
     ended = run("pause", "--all", "--for", "3h", "--why", "maintenance")
 
-    assert "2 access tokens will expire before that, the first, of a, at" in " ".join(ended.stderr.split())
+    assert "2 access tokens will expire before that, the first, of a, at" in said(ended)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +104,7 @@ def test_no_pause_outlasts_a_grant(index: TableIndex) -> None:
     ended = run("pause", "--all", "--for", "1d", "--why", "maintenance")
 
     assert (2, Pauses()) == (ended.exit_code, index.pauses())
-    assert "2 grants would end during the pause, the first, of secret sooner, at" in " ".join(ended.stderr.split())
+    assert "2 grants would end during the pause, the first, of secret sooner, at" in said(ended)
     assert [2, 0] == [
         run("pause", *what, "--for", "1d", "--why", "x").exit_code
         for what in (["--provider", "xero"], ["--provider", "hubspot"])

@@ -128,12 +128,8 @@ def test_json(index: TableIndex) -> None:
 
     whole = status_of()
 
-    assert ("prod", "attention", 2, {"reauthorize": 1, "paused": 1}) == (
-        whole["fleet"],
-        whole["health"],
-        whole["secrets"],
-        whole["states"],
-    )
+    assert {"fleet": "prod", "health": "attention", "secrets": 2}.items() <= whole.items()
+    assert {"reauthorize": 1, "paused": 1} == whole["states"]
     assert ("ReauthorizationRequired", 1) == (whole["rows"][0]["error_type"], whole["rows"][0]["failures"])
     assert "operator" == whole["rows"][1]["paused_by"]
     assert None not in whole["rows"][1].values()

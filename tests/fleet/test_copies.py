@@ -49,12 +49,8 @@ def test_a_run_fills_the_copy(copied: FleetStage) -> None:
     assert tokens["accessToken"] == copy["accessToken"]
     assert not {tokens["refreshToken"], tokens["clientSecret"]} & {str(part) for part in copy.values()}
     found = copied.seen(secret_arn)
-    assert ("refreshed", CopyState.CURRENT, None, None) == (
-        found.outcome,
-        found.copy,
-        found.copy_behind_at,
-        found.copy_error,
-    )
+    assert ("refreshed", CopyState.CURRENT) == (found.outcome, found.copy)
+    assert (None, None) == (found.copy_behind_at, found.copy_error)
 
 
 def test_an_empty_copy_is_filled_although_nothing_is_due(copied: FleetStage) -> None:
@@ -82,12 +78,8 @@ def test_a_missing_copy_is_no_failed_refresh(copied: FleetStage) -> None:
     copied.message(secret_arn)
 
     line, found = copied.last_line(), copied.seen(secret_arn)
-    assert ("token_refresh_finished", "refreshed", "missing", "SecretNotFound") == (
-        line["event"],
-        line["outcome"],
-        line["copy"],
-        line["copy_error_type"],
-    )
+    assert {"event": "token_refresh_finished", "outcome": "refreshed", "copy": "missing"}.items() <= line.items()
+    assert "SecretNotFound" == line["copy_error_type"]
     assert COPY in line["copy_error"]
     assert (State.HEALTHY, None, 0, CopyState.MISSING) == (found.state, found.error_type, found.failures, found.copy)
     assert found.at + MINUTE <= copied.row(secret_arn).next_at < found.tokens.due_at
@@ -109,12 +101,8 @@ def test_a_copy_that_refuses_is_no_refusing_store(copied: FleetStage) -> None:
     copied.message(secret_arn)
 
     found = copied.seen(secret_arn)
-    assert ("refreshed", None, CopyState.OLDER, "SecretAccessDenied") == (
-        found.outcome,
-        found.error_type,
-        found.copy,
-        found.copy_error,
-    )
+    assert ("refreshed", None) == (found.outcome, found.error_type)
+    assert (CopyState.OLDER, "SecretAccessDenied") == (found.copy, found.copy_error)
     assert not copied.index.store().refused
     assert found.sent.error_type is None
 

@@ -97,16 +97,12 @@ def test_pauses() -> None:
 
 
 def test_no_provider_has_more_than_half_while_others_wait() -> None:
-    """However many urgent secrets one provider has, half of the budget is left to the others."""
+    """However many urgent secrets one provider has, half of the budget is left to the others; alone, it has all."""
     urgent = rows(500, provider="big", expires_at=NOW - HOUR)
     decision = decide(of(urgent + rows(50, provider="small"), limits=SMALL), NOW)
 
     counted = Counter(name.split("/")[0] for name in handed(decision))
     assert {"big": 70, "small": 50} == counted
-
-
-def test_a_lone_provider_has_the_whole_budget() -> None:
-    """Where nobody else waits, one provider has all of the budget."""
     assert 120 == len(decide(of(rows(500, provider="big"), limits=SMALL), NOW).messages)
 
 

@@ -192,12 +192,8 @@ def test_the_handler(
     assert {"secret_id": arn("new")} == json.loads(message["Body"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert ["fleet_dispatch", "fleet_provider", "fleet_provider", "breaker_open"] == [line["event"] for line in lines]
-    assert (6, 1, 1, "no_response") == (
-        lines[0]["Size"],
-        lines[0]["HandedOut"],
-        lines[0]["BreakersOpen"],
-        lines[3]["reason"],
-    )
+    assert {"Size": 6, "HandedOut": 1, "BreakersOpen": 1}.items() <= lines[0].items()
+    assert "no_response" == lines[3]["reason"]
 
     waited: list[float] = []
     monkeypatch.setattr(SystemClock, "sleep", lambda _self, seconds: waited.append(seconds))

@@ -84,14 +84,8 @@ def test_event_rules() -> None:
     assert [] == api.lint_file(example)
     template, _ = decode.decode(str(example))
     (rule,) = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Events::Rule"]
-    event = Announcement(
-        transition=Transition.GRANT_ENDING,
-        secret_id="s",
-        version_id="v",
-        provider="p",
-        fleet=None,
-        since=datetime.now(UTC),
-    )
+    known = {"secret_id": "s", "version_id": "v", "provider": "p"}
+    event = Announcement(transition=Transition.GRANT_ENDING, fleet=None, since=datetime.now(UTC), **known)
 
     assert [SOURCE] == rule["EventPattern"]["source"]
     assert set(rule["EventPattern"]["detail-type"]) < set(Transition)

@@ -5,7 +5,7 @@ import pytest
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.fleet.core.fleet import Limits, ProviderLimits
-from token_refresh_worker.fleet.settings import limits_of_provider, provider_limits, read_fleet_settings
+from token_refresh_worker.fleet.settings import FleetSettings, limits_of_provider, provider_limits, read_fleet_settings
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import RateLimit
 
@@ -16,15 +16,10 @@ def test_what_the_stack_sets() -> None:
     """Name and table are required; queue, bus, the write budget and the number of runs at once are optional."""
     whole = GIVEN | {"FLEET_QUEUE_URL": "https://queue", "EVENT_BUS": "bus", "FLEET_WRITES_PER_SECOND": "20"}
     whole |= {"FLEET_CONCURRENCY": "4"}
-    settings = read_fleet_settings(whole)
+    limits = Limits(writes_per_second=20.0, concurrency=4)
+    expected = FleetSettings(name="prod", table="table", queue_url="https://queue", event_bus="bus", limits=limits)
 
-    assert ("prod", "table", "https://queue", "bus", Limits(writes_per_second=20.0, concurrency=4)) == (
-        settings.name,
-        settings.table,
-        settings.queue_url,
-        settings.event_bus,
-        settings.limits,
-    )
+    assert expected == read_fleet_settings(whole)
     assert Limits() == read_fleet_settings(GIVEN).limits
 
 

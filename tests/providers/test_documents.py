@@ -8,6 +8,7 @@ import pytest
 
 from providers.scene import TOKENS, Scene
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh_worker.providers import loader
 
 
 def test_a_document_of_another_provider_is_refused(scene: Scene) -> None:
@@ -29,6 +30,7 @@ def test_a_run_that_finds_nothing_due_parses_one_profile(scene: Scene, monkeypat
         return read_text(path, *arguments, **options)
 
     scene.store(expiresAt=time.time_ns() // 1_000_000 + 86_400_000)
+    loader._read_ours.cache_clear()  # noqa: SLF001 - as in a new process
     monkeypatch.setattr(Path, "read_text", seen)
 
     assert "fresh" == scene.run()["outcome"]

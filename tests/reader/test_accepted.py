@@ -32,6 +32,11 @@ def values(reader: SecretReader) -> list[tuple[str, str]]:
     return [(secret.text(), secret.stage) for secret in reader.accepted()]
 
 
+def put(store: Store, *texts: str) -> list[str]:
+    """Store one version after the other; give their IDs."""
+    return [store.put_text(text, secret_id="key") for text in texts]
+
+
 def test_previous_is_accepted_until_the_overlap_ends(store: Store, clock: Clock, make: Make) -> None:
     """The overlap ends by the clock, one hour after the current version was stored, and not by the cache."""
     store.put_text("old", secret_id="key")
@@ -47,8 +52,7 @@ def test_previous_is_accepted_until_the_overlap_ends(store: Store, clock: Clock,
 
 def test_no_overlap_by_a_clock_that_is_behind(store: Store, clock: Clock, make: Make) -> None:
     """Without an overlap, as after a leak, no previous value is accepted, also where this clock is behind."""
-    store.put_text("leaked", secret_id="key")
-    store.put_text("new", secret_id="key")
+    put(store, "leaked", "new")
     clock.advance(-2)
     reader = make(overlap=timedelta())
     assert ([("new", "current")], 1) == (values(reader), store.reads)
@@ -56,8 +60,7 @@ def test_no_overlap_by_a_clock_that_is_behind(store: Store, clock: Clock, make: 
 
 def test_overlap_ends_within_the_ttl(store: Store, clock: Clock, make: Make) -> None:
     """A cached previous value is not accepted a second longer than the overlap."""
-    store.put_text("old", secret_id="key")
-    store.put_text("new", secret_id="key")
+    put(store, "old", "new")
     reader = make(ttl=timedelta(days=1))
     clock.advance(3599)
     assert 2 == len(reader.accepted())
@@ -81,8 +84,7 @@ def test_previous_costs_a_call_only_within_the_overlap(store: Store, clock: Cloc
 
 def test_version_ids_tell_the_two_apart(store: Store, make: Make) -> None:
     """Each accepted secret has its version ID, which may be logged, and its value, which is masked."""
-    old = store.put_text("canary-old", secret_id="key")
-    new = store.put_text("canary-new", secret_id="key")
+    old, new = put(store, "canary-old", "canary-new")
     accepted = make().accepted()
     assert [new, old] == [secret.version_id for secret in accepted]
     assert ["canary-new", "canary-old"] == [secret.value for secret in accepted]
@@ -91,8 +93,7 @@ def test_version_ids_tell_the_two_apart(store: Store, make: Make) -> None:
 
 def test_async_twin(store: Store, make: Make) -> None:
     """`aaccepted` gives what `accepted` gives."""
-    store.put_text("old", secret_id="key")
-    store.put_text("new", secret_id="key")
+    put(store, "old", "new")
     reader = make()
     assert reader.accepted() == asyncio.run(reader.aaccepted())
 
@@ -128,8 +129,7 @@ def test_denied_previous_is_logged_once(
     store: Store, clock: Clock, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If a policy hides the previous version, the current one is accepted, and each rotation logs it once."""
-    store.put_text("canary-1", secret_id="key")
-    store.put_text("canary-2", secret_id="key")
+    put(store, "canary-1", "canary-2")
     fail_previous(store, "deny")
     reader = make()
     for _ in range(3):
@@ -146,8 +146,7 @@ def test_denied_previous_is_logged_once(
 
 def test_unreachable_previous_stays_accepted(store: Store, clock: Clock, make: Make) -> None:
     """If only the previous version is throttled, the one that was read before is accepted until the overlap ends."""
-    store.put_text("old", secret_id="key")
-    store.put_text("new", secret_id="key")
+    put(store, "old", "new")
     reader, later = make(), make()
     assert 2 == len(reader.accepted())
     fail_previous(store, "unavailable")
@@ -160,8 +159,7 @@ def test_unreachable_previous_stays_accepted(store: Store, clock: Clock, make: M
 
 def test_unreachable_previous_after_a_rotation(store: Store, clock: Clock, make: Make) -> None:
     """What was the previous version before a rotation is not accepted after it."""
-    for text in ("oldest", "old"):
-        store.put_text(text, secret_id="key")
+    put(store, "oldest", "old")
     reader = make()
     assert 2 == len(reader.accepted())
     store.put_text("new", secret_id="key")

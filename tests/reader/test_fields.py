@@ -19,6 +19,7 @@ from token_refresh.reader import (
 )
 from token_refresh.reference import AMPLIFY_PLACEHOLDER
 
+pytestmark = pytest.mark.usefixtures("_aws")
 SLACK = json.dumps({"signingSecret": ["new", "old"], "botToken": "canary"})
 DOCUMENT = {"accessToken": "token", "expiresAt": (int(START) + 3600) * 1000}
 
@@ -41,7 +42,6 @@ def test_it_means_what_the_argument_means(store: Store, clock: Clock, named: Cal
     assert 2 == store.reads
 
 
-@pytest.mark.usefixtures("_aws")
 def test_in_parameter_store(parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A parameter may hold a JSON object, too, by its path or as a secret of an Amplify function."""
     monkeypatch.setenv("AMPLIFY_SSM_ENV_CONFIG", '{"SLACK": {"path": "/amplify/own", "sharedPath": "/amplify/shared"}}')
@@ -84,7 +84,6 @@ def amplify(monkeypatch: pytest.MonkeyPatch, **paths: dict[str, str]) -> None:
     monkeypatch.setenv("AMPLIFY_SSM_ENV_CONFIG", json.dumps(paths))
 
 
-@pytest.mark.usefixtures("_aws")
 def test_amplify_prefers_the_own_path(parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """One call asks for the function's own path and the shared one; the own one wins."""
     amplify(monkeypatch, KEY={"path": "/amplify/own", "sharedPath": "/amplify/shared"})
@@ -95,7 +94,6 @@ def test_amplify_prefers_the_own_path(parameters: ParameterStoreServer, monkeypa
     assert ["/amplify/own /amplify/shared"] * 2 == [logged.call.secret_id for logged in parameters.calls]
 
 
-@pytest.mark.usefixtures("_aws")
 @pytest.mark.parametrize("reference", ["amplify:KEY", "amplify:KEY#signingSecret"])
 def test_missing_amplify_secret(monkeypatch: pytest.MonkeyPatch, reference: str) -> None:
     """A secret that Amplify has nowhere names the reference, and the command that sets it, which stores it whole."""
@@ -145,7 +143,6 @@ def test_amplify_paths(namespace: str, instance: str, kind: str, path: str) -> N
     assert reference.endswith("/KEY")
 
 
-@pytest.mark.usefixtures("_aws")
 def test_sandbox_secret_on_a_laptop(parameters: ParameterStoreServer) -> None:
     """The same code reads a developer's sandbox: only the reference differs."""
     parameters.put("/amplify/reasonableName/userName-sandbox-99c4c0494a/KEY", "mine")

@@ -21,8 +21,9 @@ from token_refresh.reader import (
     TokenReader,
 )
 
+pytestmark = pytest.mark.usefixtures("_aws")
 
-@pytest.mark.usefixtures("_aws")
+
 def test_group_of_several_sources(
     store: Store, parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,7 +39,6 @@ def test_group_of_several_sources(
     assert (1, 2) == (store.reads, len(parameters.calls))
 
 
-@pytest.mark.usefixtures("_aws")
 def test_region(store: Store, parameters: ParameterStoreServer) -> None:
     """`region` chooses the region of the reader's own client, for both services."""
     store.server.client(region_name="us-east-1").create_secret(Name="key", SecretString="there")
@@ -48,7 +48,6 @@ def test_region(store: Store, parameters: ParameterStoreServer) -> None:
         SecretReader("nowhere", region="us-east-1").text()
 
 
-@pytest.mark.usefixtures("_aws")
 def test_group_of_several_regions(store: Store) -> None:
     """ARNs of several regions are read in their own, with one call each."""
     arns = [
@@ -70,7 +69,6 @@ def test_client_of_another_service(store: Store, parameters: ParameterStoreServe
         SecretReader("key", client=store.client, region="us-east-1")
 
 
-@pytest.mark.usefixtures("_aws")
 def test_the_stage_is_always_in_the_request(store: Store) -> None:
     """A policy with a condition on the version's stage needs it in the request, for AWSCURRENT too."""
     store.put_text("value", secret_id="key")
@@ -79,7 +77,6 @@ def test_the_stage_is_always_in_the_request(store: Store) -> None:
     assert [("AWSCURRENT",), ("AWSPREVIOUS",)] == stages
 
 
-@pytest.mark.usefixtures("_aws")
 def test_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
     """A SecureString is read decrypted, with its version and the time of its storing."""
     parameters.put("/app/dev/key", "old")
@@ -89,7 +86,6 @@ def test_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
     assert "ssm:/app/dev/key" == secret.secret_id
 
 
-@pytest.mark.usefixtures("_aws")
 def test_parameter_that_was_made_anew(parameters: ParameterStoreServer, clock: Clock) -> None:
     """A parameter that was deleted and made anew counts from 1 again; a rejection finds that it is another one."""
     parameters.put("/key", "old")
@@ -103,7 +99,6 @@ def test_parameter_that_was_made_anew(parameters: ParameterStoreServer, clock: C
     assert ("new", "1", 4) == (reader.text(), reader.secret().version_id, len(parameters.calls))
 
 
-@pytest.mark.usefixtures("_aws")
 def test_missing_parameter(store: Store) -> None:
     """A missing parameter is named with its region, and no other source is read in its place.
 
@@ -115,7 +110,6 @@ def test_missing_parameter(store: Store) -> None:
     assert 0 == store.reads
 
 
-@pytest.mark.usefixtures("_aws")
 def test_denied_parameter(parameters: ParameterStoreServer) -> None:
     """A denied parameter names the permission that is missing: `ssm:GetParameters`, not `secretsmanager:`."""
     parameters.fault("deny", "GetParameters")
@@ -123,7 +117,6 @@ def test_denied_parameter(parameters: ParameterStoreServer) -> None:
         SecretReader("ssm:/app/key").text()
 
 
-@pytest.mark.usefixtures("_aws")
 def test_token_in_a_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
     """A token document may be in Parameter Store; an expired one says who has to store another."""
     document = {"accessToken": "value", "expiresAt": (int(START) + 3600) * 1000}

@@ -1,20 +1,23 @@
 """Rule 9: a response that can't be read is kept before anything else happens, and its token is not sent again."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from run.grant import REJECTED
 from run.world import FIRST_CLAIM, Killed, World, fail, killed
-from testbed.builders import DAY, HOUR, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
+from testbed.builders import DAY, HOUR, NOW, RUN, SINGLE_USE, SINGLE_USE_IN_TABLE, attempt, claim, snapshot
 from testbed.fakes import SECRET_ID
 from token_refresh.errors import InvalidTokenResponse, ResponseKept, SecretStoreUnavailable, TokensKept
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.changes.recover import KeptResponse
 from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.steps import Unread
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.oauth.unread import read_kept, write_kept
 from token_refresh_worker.providers.loader import load_provider
@@ -41,6 +44,17 @@ def kept_in(world: World) -> bytes | None:
     secret = world.model.find(SECRET_ID)
     values = [SecretValue(str(version.value)) for version in secret.versions] if secret else []
     return next((found for value in values if (found := read_kept(value)) is not None), None)
+
+
+def test_the_newest_kept_response_is_named() -> None:
+    """With the time of its request, until a person recovers its tokens."""
+    first = attempt("a", Fate.RESPONSE_KEPT, claimed_at=NOW - 2 * HOUR)
+    newest = claim("b", fate=Fate.RESPONSE_KEPT, claimed_at=NOW - HOUR, earlier=(first,), grace=timedelta(0))
+
+    assert Unread(NOW - HOUR, "b") == plan(snapshot(newest), RUN, SINGLE_USE)
+
+
+# The whole run.
 
 
 @pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])

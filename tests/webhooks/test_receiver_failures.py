@@ -31,11 +31,8 @@ def test_too_large(setting: Setting, shape: Any) -> None:
     for kind, says in (("stripe", None), ("slack", "1")):
         request = sent(kind)
         response = setting.handle(shape("POST", f"/webhooks/{kind}", request.headers, request.body))
-        assert (413, "refused", says) == (
-            response["statusCode"],
-            response["body"],
-            headers_of(response).get("X-Slack-No-Retry"),
-        )
+        assert (413, "refused") == (response["statusCode"], response["body"])
+        assert says == headers_of(response).get("X-Slack-No-Retry")
 
 
 @shapes

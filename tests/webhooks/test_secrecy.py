@@ -34,17 +34,14 @@ class Tracker:
     def _keep(self, event: Any, _hint: Any) -> None:
         self.events.append(event)
 
-    def report(self, error: BaseException) -> str:
-        """Report an error; give what would be sent, without the frames of the tests."""
+    def report(self, error: BaseException, *, within: str = "token_refresh") -> str:
+        """Report an error; give what would be sent, by default without the frames of the tests."""
         with sentry_sdk.new_scope() as scope:
             scope.set_client(self.client)
             sentry_sdk.capture_exception(error)
         event = self.events.pop()
-        for exception in event["exception"]["values"]:
-            frames = exception["stacktrace"]["frames"]
-            exception["stacktrace"]["frames"] = [
-                frame for frame in frames if frame["module"].startswith("token_refresh")
-            ]
+        for trace in (exception["stacktrace"] for exception in event["exception"]["values"]):
+            trace["frames"] = [frame for frame in trace["frames"] if frame["module"].startswith(within)]
         return json.dumps(event, default=repr)
 
 
@@ -135,10 +132,7 @@ def test_tracker_records_local_variables(tracker: Tracker) -> None:
 
     with pytest.raises(ValueError, match="12") as caught:
         leaks()
-    with sentry_sdk.new_scope() as scope:
-        scope.set_client(tracker.client)
-        sentry_sdk.capture_exception(caught.value)
-    assert "canary-local" in json.dumps(tracker.events, default=repr)
+    assert "canary-local" in tracker.report(caught.value, within="")
 
 
 def test_queue_and_message(tracker: Tracker) -> None:

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -30,8 +31,12 @@ def own_profiles(environment: Mapping[str, str]) -> Path | None:
 
 def profile_names(own: Path | None = None) -> list[str]:
     """Return the names of all profiles, sorted; `own` is a folder with more of them."""
-    folders = [PROFILES] if own is None else [PROFILES, own]
-    return sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
+    return sorted(_names_of_ours() | {path.stem for path in (own.glob("*.toml") if own else ())})
+
+
+@cache
+def _names_of_ours() -> frozenset[str]:
+    return frozenset(path.stem for path in PROFILES.glob("*.toml"))
 
 
 def load_provider(name: str, own: Path | None = None) -> Provider:
@@ -43,13 +48,20 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
         ConfigurationError: There is no such profile, or it is not valid.
     """
     # The user's own profile wins: a provider may treat their client in another way than ours describes.
-    for folder in (own, PROFILES):
-        if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
-            return read_profile(folder / f"{name}.toml")
+    if own is not None and NAME.fullmatch(name) and (own / f"{name}.toml").is_file():
+        return read_profile(own / f"{name}.toml")
+    if name in _names_of_ours():
+        return _read_ours(name)
     listing = Command.of("token-refresh providers", is_complete=True)
     raise ConfigurationError(
         f"there is no provider profile of that name{nearest(name, own)}", fix=("List them: ", listing)
     )
+
+
+@cache
+def _read_ours(name: str) -> Provider:
+    """Read each of ours once: a command asks for its provider several times, and a fleet's function for each secret."""
+    return read_profile(PROFILES / f"{name}.toml")
 
 
 def nearest(name: str, own: Path | None = None) -> str:
