@@ -85,15 +85,9 @@ def test_the_page_says_how_long_the_record_is_kept() -> None:
 def test_a_message_proves_nothing() -> None:
     """Whoever may write to the queue makes a delivery that nobody signed, as the page says."""
     at = "2026-11-27T12:00:00+00:00"
-    forged = {
-        "route": "/webhooks/github",
-        "source": "github",
-        "key": "k",
-        "id": None,
-        "type": "push",
-        "signed_at": None,
-    }
-    forged |= {"received_at": at, "current_since": at, "version_id": "v", "stage": "current", "body": "forged"}
+    forged = {"route": "/webhooks/github", "source": "github", "key": "k", "id": None, "type": "push"}
+    forged |= {"signed_at": None, "received_at": at, "current_since": at}
+    forged |= {"version_id": "v", "stage": "current", "body": "forged"}
 
     route, delivery = from_message(json.dumps(forged))
 
