@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from testbed.emulator import ACCOUNT, REGION, Emulator, Stack
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -62,23 +61,14 @@ class World:
         document: dict[str, Any] = json.loads(response["SecretString"])
         return document
 
-    def bring_forward(self) -> tuple[str, str]:
-        """Let the schedule start the function in a second, rather than in its time; return what was deployed."""
+    def bring_forward(self) -> None:
+        """Let the schedule start the function in a second, rather than in its time."""
         scheduler: Any = self.stack.emulator.client("scheduler")
         name = self.stack.outputs["ScheduleName"]
         deployed = scheduler.get_schedule(Name=name, GroupName=name)
         soon = datetime.now(UTC) + timedelta(seconds=1)
         kept = {key: deployed[key] for key in ("Name", "GroupName", "State", "FlexibleTimeWindow", "Target")}
         scheduler.update_schedule(**kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})")
-        return deployed["ScheduleExpression"], deployed["State"]
-
-    def was_refreshed(self) -> bool:
-        """Whether the provider was asked, and its tokens are current and published."""
-        try:
-            published = self.read("PublishedSecretId")["accessToken"]
-        except ClientError:
-            return False
-        return bool(self.endpoint.requests) and published == self.read("TokenSecretId")["accessToken"]
 
 
 @pytest.fixture

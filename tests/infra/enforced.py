@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from testbed.policy import Ask, Policy, resolve
+from testbed.policy import Ask, Meaning, Policy, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Deployment
@@ -61,7 +61,7 @@ class World:
 
     def policy(self, deployment: Deployment, statements: list[dict[str, Any]]) -> Policy:
         """Return a policy of a deployment whose references mean what is here."""
-        meaning = Resolved({"AWS::Partition": "aws", "AWS::AccountId": ACCOUNT})
+        meaning = Meaning({"AWS::AccountId": ACCOUNT})
         for logical_id, resource in deployment.template["Resources"].items():
             match resource["Type"].removeprefix("AWS::"):
                 case "KMS::Key":
@@ -89,13 +89,6 @@ class World:
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             yield
-
-
-class Resolved(dict[str, str]):
-    """What references resolve to; what the tests say nothing about stands for itself."""
-
-    def __missing__(self, name: str) -> str:
-        return f"arn:aws:unnamed:::{name}"
 
 
 def role_arn(name: str) -> str:

@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from infra.conftest import FLEET
 from infra.test_fleet import Template
-from testbed.policy import Ask, Policy, as_list, resolve
+from testbed.policy import Ask, Meaning, Policy, as_list, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.synthesis import resources, synthesise
 from testbed.worker import SCHEDULED
@@ -33,13 +33,12 @@ CALLS = "_make_api_call"
 HANDLERS: dict[str, Callable[[object, Any], object]] = {"Worker": refresh, "Dispatcher": dispatch, "Resync": resync}
 
 
-class Resolved(dict[str, str]):
+class Resolved(Meaning):
     """What references resolve to."""
 
     def __missing__(self, name: str) -> str:
-        if name.startswith("Table"):
-            return TABLE
-        return QUEUE if name.startswith("FleetQueue") else f"arn:aws:unnamed:::{name}"
+        known = {"Table": TABLE, "FleetQueue": QUEUE}
+        return next((arn for start, arn in known.items() if name.startswith(start)), super().__missing__(name))
 
 
 class Account:
@@ -74,7 +73,7 @@ class Account:
             for statement in policy["PolicyDocument"]["Statement"]
             if statement["Effect"] == "Allow"
         ]
-        return Policy(statements=resolve(statements, Resolved({"AWS::Partition": "aws"})))
+        return Policy(statements=resolve(statements, Resolved()))
 
     def member(self, name: str = "crm/1") -> str:
         """Store and tag a secret that is due, and its client credentials."""
@@ -251,7 +250,7 @@ def test_the_worker_writes_copies_and_makes_none(code: Path) -> None:
         for statement in made["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow"
     ]
-    worker = Policy(statements=resolve(statements, Resolved({"AWS::Partition": "aws"})))
+    worker = Policy(statements=resolve(statements, Resolved()))
 
     def may(name: str) -> set[str]:
         actions = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "CreateSecret", "TagResource")
@@ -274,7 +273,7 @@ def test_a_tenants_reader_reads_that_tenants_copies_alone() -> None:
     role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     access.grant_read_published(role, access.secrets_under(stack, "published/customers/7/"))
     (made,) = resources(dict(assertions.Template.from_stack(stack).to_json()), "IAM::Policy")
-    reader = Policy(statements=resolve(made["PolicyDocument"]["Statement"], Resolved({"AWS::Partition": "aws"})))
+    reader = Policy(statements=resolve(made["PolicyDocument"]["Statement"], Resolved()))
 
     def reads(name: str) -> bool:
         return reader.allows(Ask(action="secretsmanager:GetSecretValue", resource=secret(name)))
