@@ -292,13 +292,6 @@ def test_a_host_with_several_apis(cli: Cli, site: Documents, folder: Path) -> No
     assert {"resource": url} == read_profile(folder / "it.toml").request.params
 
 
-def test_a_401_without_a_place(cli: Cli, site: Documents, folder: Path) -> None:
-    """A 401 that names no metadata leads nowhere."""
-    site.put("/api", {}, status=401, WWW_Authenticate="Bearer")
-
-    assert "HTTP 404" in refusal(cli, folder, f"{site.url}/api")
-
-
 def test_an_issuer_without_pkce(cli: Cli, site: Documents, folder: Path) -> None:
     """For an MCP server the issuer must take PKCE; by itself it need not, and then no challenge is sent."""
     site.put(RESOURCE, {"resource": site.url, "authorization_servers": [site.url]})

@@ -1,9 +1,21 @@
-"""Lambda's HTTP events, of every kind, as one request; its body is decoded to bytes once somebody asks for it.
+"""Lambda's HTTP events, of every kind, as one request, and what a sender gets in the form that Lambda wants.
 
     function URL, HTTP API v2   version "2.0", rawPath, lower-case headers
     HTTP API v1                 version "1.0", path, multiValueHeaders
     REST API                    path, httpMethod, multiValueHeaders
     load balancer               requestContext.elb; headers, or multiValueHeaders where the target group says so
+
+    verified and taken by the queue               200, empty
+    Slack's url_verification                      200, the challenge
+    Slack's ssl_check, GitHub's ping              200, empty; not queued
+    not through the distribution in front         403
+    another path / method                         404 / 405
+    WebhookMalformed, NotVerified, TooLarge       400, 401, 413
+    a secret can't be read; the queue refuses     503, Retry-After: 30
+    a defect                                      500
+
+A body is decoded to bytes once somebody asks for it. A refusal's body is one word, so that it says nothing about the
+secret. Its reason is in the log.
 
 Sources: docs.aws.amazon.com/lambda/latest/dg (urls-invocation, services-alb), apigateway/latest/developerguide
 (http-api-develop-integrations-lambda, set-up-lambda-proxy-integrations).
@@ -11,12 +23,16 @@ Sources: docs.aws.amazon.com/lambda/latest/dg (urls-invocation, services-alb), a
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
+from token_refresh.errors import InternalError, TokenRefreshError
 from token_refresh.webhooks.about import as_object
-from token_refresh.webhooks.errors import WebhookMalformed
+from token_refresh.webhooks.errors import WebhookError, WebhookMalformed, WebhookTooLarge
 from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.scheme import Scheme
 
 
 class Request:
@@ -66,12 +82,6 @@ def read_request(event: Any) -> Request:
     )
 
 
-def wants_multi_value_headers(event: Any) -> bool:
-    """Say whether the response's headers must be lists: so for a load balancer that sends lists."""
-    context = as_object(as_object(event).get("requestContext"))
-    return "elb" in context and "multiValueHeaders" in event
-
-
 def _without_stage(path: str, version: Any, stage: Any) -> str:
     """Take off the stage's name, with which an HTTP API's paths begin unless the stage is `$default`."""
     prefix = f"/{stage}/"
@@ -89,3 +99,52 @@ def _header_pairs(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
             if not isinstance(value, str):
                 raise WebhookMalformed("a header in the event is not text")
             yield name, value
+
+
+# After its first failures a secret is read again within seconds (reader/pauses.py).
+RETRY_AFTER_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One HTTP response."""
+
+    status: int = 200
+    body: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+FORBIDDEN = Response(status=403, body="refused")
+NOT_FOUND = Response(status=404, body="refused")
+METHOD_NOT_ALLOWED = Response(status=405, body="refused", headers={"Allow": "POST"})
+
+
+def refused(error: TokenRefreshError, scheme: Scheme | None) -> Response:
+    """Refuse a delivery: permanently, or with a request to retry."""
+    # Without Retry-After: a defect does not pass in half a minute.
+    if isinstance(error, InternalError):
+        return Response(status=500, body="unavailable")
+    status = error.status if isinstance(error, WebhookError) else 503
+    if status >= 500:  # noqa: PLR2004 - a server error: trying again helps
+        return Response(status=status, body="unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    # Not with a 401: while a new secret is on its way here, the retry of a genuine delivery succeeds.
+    hopeless = isinstance(error, WebhookMalformed | WebhookTooLarge) and scheme
+    return Response(status=status, body="refused", headers=scheme.no_retry if hopeless and scheme else {})
+
+
+def render(response: Response, event: Any) -> dict[str, Any]:
+    """Write a response as the source of an event takes it: with lists, for a load balancer that sends lists."""
+    context = as_object(as_object(event).get("requestContext"))
+    with_lists = "elb" in context and "multiValueHeaders" in event
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", **response.headers}
+    return {
+        "statusCode": response.status,
+        "statusDescription": f"{response.status} {HTTPStatus(response.status).phrase}",  # load balancers want it
+        "body": response.body,
+        "isBase64Encoded": False,
+        **(
+            {"multiValueHeaders": {name: [value] for name, value in headers.items()}}
+            if with_lists
+            else {"headers": headers}
+        ),
+    }
