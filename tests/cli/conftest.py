@@ -115,7 +115,7 @@ def cli(environment: dict[str, str]) -> Cli:
         given: Mapping[str, str] = environment | variables
         with (
             mock.patch.dict(os.environ, given, clear=True),
-            mock.patch.object(Clients, "regions", lambda *_: REGIONS),
+            mock.patch.object(Clients, "regions", return_value=REGIONS),
             mock.patch.object(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin(err)),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
