@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,14 +28,7 @@ class World:
 
     def authorize(self, *, expires_in_seconds: float) -> None:
         """Store a token set, as a person's authorization does."""
-        tokens = self.endpoint.grant.authorize()
-        document = {
-            "accessToken": tokens["access_token"],
-            "refreshToken": tokens["refresh_token"],
-            "expiresAt": round((time.time() + expires_in_seconds) * 1000),
-            "clientId": self.endpoint.client_id,
-            "clientSecret": self.endpoint.client_secret,
-        }
+        document = self.endpoint.token_set(lives_seconds=expires_in_seconds)
         self.store.client().put_secret_value(
             SecretId=self.stack.outputs["TokenSecretId"],
             SecretString=json.dumps(document),

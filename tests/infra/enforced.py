@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,18 +45,9 @@ class World:
         self.store.call("PutSecretValue", {"SecretId": name, **version})
 
     def fill_all(self, *, lives_seconds: float) -> None:
-        tokens = self.endpoint.grant.authorize()
-        expires_at = round((time.time() + lives_seconds) * 1000)
-        credentials = {"clientId": self.endpoint.client_id, "clientSecret": self.endpoint.client_secret}
-        self.fill(self.client, credentials)
-        self.fill(
-            self.token,
-            {
-                "accessToken": tokens["access_token"],
-                "refreshToken": tokens["refresh_token"],
-                "expiresAt": expires_at,
-            },
-        )
+        document = self.endpoint.token_set(lives_seconds=lives_seconds)
+        self.fill(self.client, {name: document.pop(name) for name in ("clientId", "clientSecret")})
+        self.fill(self.token, document)
 
     def policy(self, deployment: Deployment, statements: list[dict[str, Any]]) -> Policy:
         """Return a policy of a deployment whose references mean what is here."""

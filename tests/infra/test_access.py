@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from testbed.policy import Ask, Policy, resolve
+from testbed.synthesis import unvalidated
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.stack import SingleStack
 
-from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
+from aws_cdk import Environment, Stack, assertions  # isort: skip - after our package, see its docstring
 from aws_cdk import aws_iam as iam  # isort: skip
 
 PREFIX = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
@@ -26,7 +27,7 @@ Grant = Callable[[Stack, iam.IGrantable], None]
 
 def granted(grant: Grant) -> Policy:
     """Grant something to a role of another stack, and return what its policy then says."""
-    stack = Stack(App(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
+    stack = Stack(unvalidated(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
     grant(stack, iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
     policies = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy")
     (policy,) = policies.values()
@@ -147,7 +148,7 @@ def test_families_of_an_environment() -> None:
 )
 def test_a_prefix_that_is_no_family(prefix: str, says: str) -> None:
     """A prefix that would reach other names is refused with the reason: by the library, and as a parameter."""
-    stack = Stack(App(), "Consumer")
+    stack = Stack(unvalidated(), "Consumer")
 
     with pytest.raises(ValueError, match=says):
         access.secrets_under(stack, "fine/", prefix)
@@ -168,7 +169,7 @@ def test_a_deployment_s_policy_reads_families(code: Path) -> None:
     }
     parameters = parameters_of(context)
     assert isinstance(parameters, SingleParameters)
-    worker = SingleStack(App(), "Worker", parameters=parameters, code=code)
+    worker = SingleStack(unvalidated(), "Worker", parameters=parameters, code=code)
     template = assertions.Template.from_stack(worker)
     (made,) = template.find_resources("AWS::IAM::ManagedPolicy").values()
     token = next(
@@ -356,7 +357,7 @@ def test_key(grant: Callable[[iam.IGrantable, Secrets], None], actions: list[str
 
 def test_refused() -> None:
     """What would reach more than it says is refused: wildcards in a name, half a segment, keys that are mixed."""
-    stack = Stack(App(), "Consumer")
+    stack = Stack(unvalidated(), "Consumer")
 
     one, other = access.one_secret(stack, "a"), access.one_secret(stack, "b").encrypted_with(KEY)
     wrongs: list[Callable[[], Secrets]] = [
@@ -376,7 +377,7 @@ def test_refused() -> None:
 
 def test_grantee_without_a_policy() -> None:
     """A principal that has no policy of its own is an error at synth, not a grant that silently does nothing."""
-    stack = Stack(App(), "Consumer")
+    stack = Stack(unvalidated(), "Consumer")
 
     with pytest.raises(RuntimeError, match="could not be added"):
         access.grant_read(iam.ServicePrincipal("lambda.amazonaws.com"), access.one_secret(stack, "a"))
@@ -384,7 +385,7 @@ def test_grantee_without_a_policy() -> None:
 
 def test_stack_beside(code: Path) -> None:
     """A stack beside this one gets from it the published secret alone to read, and this function alone to invoke."""
-    app = App()
+    app = unvalidated()
     context = {"environment": "prod", "token_secret": "tokens", "published_secret": "for-consumers"}
     parameters = parameters_of(context)
     assert isinstance(parameters, SingleParameters)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -55,17 +54,9 @@ class Regions:
         copy = call.region == NEW and f":{PUBLISHED}-" in str(call.arn)
         return "a replica" if self.replica and written and copy else None
 
-    def authorize(self, region: str, *, lives_seconds: float = 60) -> None:
+    def authorize(self, region: str) -> None:
         """Store a grant of its own, as a person's consent does."""
-        endpoint = self.grants[region]
-        tokens = endpoint.grant.authorize()
-        document = {
-            "accessToken": tokens["access_token"],
-            "refreshToken": tokens["refresh_token"],
-            "expiresAt": round((time.time() + lives_seconds) * 1000),
-            "clientId": endpoint.client_id,
-            "clientSecret": endpoint.client_secret,
-        }
+        document = self.grants[region].token_set(lives_seconds=60)
         self.client(region).put_secret_value(
             SecretId=TOKENS, SecretString=json.dumps(document), ClientRequestToken=str(uuid.uuid4())
         )
