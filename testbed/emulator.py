@@ -47,7 +47,6 @@ class Emulator:
         self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        """Start it and wait until it responds."""
         subprocess.run([ROOT / "scripts" / "install", "emulator"], check=True)
         environment = {
             "PATH": os.environ["PATH"],
@@ -70,7 +69,6 @@ class Emulator:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """End it."""
         self._process.terminate()
         self._process.wait()
         self._log.close()

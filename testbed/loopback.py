@@ -33,7 +33,6 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
         return f"{host!s}:{port}"
 
     def __enter__(self) -> Self:
-        """Serve from now on."""
         self._thread.start()
         return self
 

@@ -49,7 +49,6 @@ class Child:
         self._process.communicate()
 
     def __enter__(self) -> Self:
-        """Start the process and wait until it is ready."""
         self.start()
         try:
             return self.wait_until_ready()
@@ -58,7 +57,6 @@ class Child:
             raise
 
     def __exit__(self, *exception: object) -> None:
-        """End the process."""
         self.close()
 
 

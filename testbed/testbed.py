@@ -139,7 +139,6 @@ class Testbed:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop what is held, and stop."""
         self._cleanup.close()
 
     def _fill(self) -> None:

@@ -130,13 +130,11 @@ class Worker:
         return Ended(name=name, payload=payload, message=message, lines=tuple(lines))
 
     def __enter__(self) -> Self:
-        """Run on."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave nothing behind."""
         self.kill()
         self._result.close()
         self._output.close()

@@ -100,9 +100,7 @@ def test_importing_the_handler_reads_no_configuration() -> None:
     costly = ("token_refresh_worker.fleet", "httpx", "tenacity")
     code = f"import sys, token_refresh_worker.handlers; sys.exit(any(m.startswith({costly}) for m in sys.modules))"
     subprocess.run(  # noqa: S603 - ours
-        [sys.executable, "-c", code],
-        check=True,
-        env={"REFRESH_WINDOW_SECONDS": "nonsense", "PYTHONWARNINGS": "error"},
+        [sys.executable, "-c", code], check=True, env={"REFRESH_WINDOW_SECONDS": "nonsense", "PYTHONWARNINGS": "error"}
     )
 
 
@@ -124,9 +122,7 @@ def test_the_collector_is_off_during_a_cold_start_alone(entry_point: str) -> Non
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)  # noqa: S603 - ours
 
 
-SHARED_NAMES = {
-    "TokenAuth": "one for httpx and one for requests: a service imports the one of its library",
-}
+SHARED_NAMES = {"TokenAuth": "one for httpx and one for requests: a service imports the one of its library"}
 """Class names that are defined twice, and why."""
 
 

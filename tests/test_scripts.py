@@ -17,7 +17,6 @@ SCRIPTS = Path(__file__).parent.parent / "scripts"
 OURS = [path for path in sorted(SCRIPTS.iterdir()) if path.is_file() and os.access(path, os.X_OK)]
 PROOFS = ("search", "mutants", "kill-matrix", "races", "soak", "mutation", "conformance")
 
-
 SLEEPS = """#!/bin/sh
 echo $$ >>build/started
 exec sleep 1000

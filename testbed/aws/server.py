@@ -30,14 +30,12 @@ class AwsServer(AwsService):
         self._http = _Http(port, self)
 
     def __enter__(self) -> Self:
-        """Listen."""
         self._http.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop the calls that are held, and cut all connections."""
         self.faults.clear()
         self._http.__exit__()
 
@@ -82,7 +80,6 @@ class _Handler(LoopbackHandler):
     server: _Http
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        """Carry out one call."""
         if int(self.headers.get("Content-Length", "0")) > _LONGEST_BODY_BYTES:
             self.reply(413, {"__type": "RequestEntityTooLarge"})
             self.close_connection = True

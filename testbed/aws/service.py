@@ -54,13 +54,7 @@ class AwsService(ABC):
         return self._clock() + self.clock_offset_seconds
 
     def fault(
-        self,
-        action: Action,
-        operation: str | None = None,
-        *,
-        nth: int = 1,
-        times: int | None = 1,
-        seconds: float = 0.0,
+        self, action: Action, operation: str | None = None, *, nth: int = 1, times: int | None = 1, seconds: float = 0.0
     ) -> Fault:
         """Set a fault for the nth call from now on, and `times - 1` after it (None: for all after it)."""
         return self.faults.add(Fault(action=action, operation=operation, nth=nth, times=times, seconds=seconds))

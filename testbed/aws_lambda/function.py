@@ -131,11 +131,9 @@ class Function:
         self._cleanup.close()
 
     def __enter__(self) -> Self:
-        """Start the process."""
         return self.start()
 
     def __exit__(self, *exception: object) -> None:
-        """Kill the process if it still runs."""
         self.close()
 
     def _start(self) -> None:

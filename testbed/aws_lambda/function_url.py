@@ -47,7 +47,6 @@ class _Handler(LoopbackHandler):
     server: FunctionUrl
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        """Pass one request on."""
         response = self.server.invoke(self._event(self.read_body()))
         body = response.get("body") or ""
         content = base64.b64decode(body) if response.get("isBase64Encoded") else body.encode()

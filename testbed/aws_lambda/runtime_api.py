@@ -62,7 +62,6 @@ class _Handler(LoopbackHandler):
     server: RuntimeApi
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        """Wait for the next event and hand it out."""
         self.server.initialized.set()
         event = self.server.events.get()
         if event is None:
@@ -75,7 +74,6 @@ class _Handler(LoopbackHandler):
         self.respond(200, event.body, headers)
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        """Take an result."""
         body = json.loads(self.read_body() or b"null")
         self.respond(202, b'{"status":"OK"}')
         what = self.path.removeprefix(_PREFIX).rsplit("/", 1)[-1]

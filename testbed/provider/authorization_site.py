@@ -241,7 +241,6 @@ def _application(options: argparse.Namespace) -> Callable[..., Iterable[bytes]]:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
     parser = argparse.ArgumentParser(prog="python -m testbed.provider.authorization_server", description=__doc__)
     parser.add_argument("--access-token-seconds", type=int, default=86_400)
     parser.add_argument("--grace-seconds", type=int, default=86_400)

@@ -40,7 +40,6 @@ def moto_here() -> Iterator[str]:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415 - heavy
     from werkzeug.serving import make_server  # noqa: PLC0415 - likewise
 

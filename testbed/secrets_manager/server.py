@@ -91,7 +91,6 @@ def _version_id(request: Request) -> str | None:
 
 
 def main() -> None:
-    """Serve until standard input ends."""
     parser = argparse.ArgumentParser(
         prog="python -m testbed.secrets_manager.server", description=__doc__.splitlines()[0]
     )

@@ -40,17 +40,3 @@ def test_a_version_that_was_just_written_may_be_unknown_for_a_moment(cause: Caus
     """After a write, a version that is not found is tried again."""
     assert attempts(cause) == 1
     assert attempts(cause, after_write=True) > 1
-
-
-def test_a_call_that_succeeds_at_last() -> None:
-    """The result of the first attempt that succeeds is the call's."""
-    left = 2
-
-    def attempt() -> int:
-        nonlocal left
-        if left:
-            left -= 1
-            raise CallFailed(FailedCall(cause=Cause.THROTTLED, code="Code"))
-        return 7
-
-    assert 7 == until(Deadline(clock=FakeClock(), at=60.0))(attempt)

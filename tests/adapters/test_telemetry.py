@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from token_refresh.secret_value import MASK, SecretValue
-from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
+from token_refresh_worker.adapters.telemetry import open_log, take_over_libraries
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -132,14 +132,6 @@ def test_above_warning_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -
     logging.getLogger("botocore").error("canary")
 
     assert [("error", "library_message")] == [(line["level"], line["event"]) for line in lines(capsys)]
-
-
-def test_the_last_line_needs_no_level(capsys: pytest.CaptureFixture[str]) -> None:
-    """A run's last line is written whatever the level, in the format of all others, and masked like them."""
-    open_log("CRITICAL").info("not written")
-    open_log(EVERYTHING).info("token_refresh_finished", attempts=1)
-
-    assert ["token_refresh_finished"] == [line["event"] for line in lines(capsys)]
 
 
 def test_a_library_s_own_level_is_rounded_down(capsys: pytest.CaptureFixture[str]) -> None:

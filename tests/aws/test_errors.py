@@ -100,13 +100,6 @@ def test_a_denial_says_which_policy_to_change(cause: Cause, policy: str, *, expl
     assert remedy in said
 
 
-@pytest.mark.parametrize("cause", [Cause.THROTTLED, Cause.SERVER_ERROR, Cause.DENIED, Cause.LIMIT])
-def test_only_an_unreachable_service_blames_the_network(cause: Cause) -> None:
-    """A service that responds is reachable: throttling and server errors don't send anyone to the VPC."""
-    assert "VPC" not in message(cause)
-    assert "VPC endpoint" in message(Cause.UNREACHABLE)
-
-
 @pytest.mark.parametrize("cause", [Cause.NOT_FOUND, Cause.NO_VALUE])
 @pytest.mark.parametrize("setting", ["CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID"])
 def test_another_secret_than_the_token_secret_is_advised_on_by_its_setting(cause: Cause, setting: str) -> None:

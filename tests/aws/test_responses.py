@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.aws.responses import (
     MalformedResponse,
     arn_member,
@@ -102,8 +101,3 @@ def test_the_service_tells_the_time() -> None:
     for response in without:
         assert "Date" == malformed(service_time, response)
     assert "Date" == malformed(service_time, {"ResponseMetadata": {"HTTPHeaders": []}})
-
-
-def test_a_malformed_response_is_a_cause() -> None:
-    """Worker and reader name it in the same words."""
-    assert FailedCall(cause=Cause.MALFORMED, code="VersionId") == failure_of(MalformedResponse("VersionId"))

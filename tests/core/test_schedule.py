@@ -24,13 +24,14 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 def test_a_token_set_is_due_a_window_before_it_expires() -> None:
-    """A day's token with a window of eight hours is due after sixteen."""
-    assert NOW + 16 * HOUR == due_at(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
+    """A day's token with a window of eight hours is due after sixteen, and held for two more than twenty.
 
+    A document that someone else wrote has no known lifetime, and is due by the window alone.
+    """
+    a_day, unknown = document(issued_at=NOW, expires_at=NOW + DAY), document(expires_at=NOW + 3 * HOUR)
 
-def test_an_unknown_lifetime_leaves_the_window_as_it_is() -> None:
-    """A document that someone else wrote has no known lifetime, and is due by the window alone."""
-    assert NOW - 5 * HOUR == due_at(document(expires_at=NOW + 3 * HOUR), policy(window=8 * HOUR))
+    assert (NOW + 16 * HOUR, NOW + 22 * HOUR) == (due_at(a_day, policy()), last_quarter_at(a_day, policy()))
+    assert NOW - 5 * HOUR == due_at(unknown, policy())
 
 
 @pytest.mark.parametrize(
@@ -77,11 +78,8 @@ def test_an_incomplete_token_set_is_due_now(changes: dict[str, None]) -> None:
     incomplete = document(**changes)
 
     assert (None, None) == (due_at(incomplete, policy()), last_quarter_at(incomplete, policy()))
-
-
-def test_a_hold_lasts_until_the_last_quarter_of_the_window() -> None:
-    """With a window of eight hours a held refresh waits until two hours before expiry."""
-    assert NOW + 22 * HOUR == last_quarter_at(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
+    without = document(issued_at=NOW, expires_at=NOW + HOUR, accessToken=None)
+    assert 20 * MINUTE == window_of(without, policy())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +97,7 @@ def test_a_claim_lives_until_reads_show_what_its_run_stored(run_seconds: int, wi
     assert timedelta(seconds=seconds) == claim_time_to_live(timedelta(seconds=run_seconds), window)
 
 
-@pytest.mark.parametrize(("grace", "seconds"), [(10 * MINUTE, 150), (8 * MINUTE, 630), (DAY, 630)])
+@pytest.mark.parametrize(("grace", "seconds"), [(10 * MINUTE, 150), (9 * MINUTE, 630), (DAY, 630)])
 def test_a_claim_ends_early_in_the_grace(grace: timedelta, seconds: int) -> None:
     """In its first quarter, so that the request of a run that died can be repeated; a shorter grace is no help."""
     assert timedelta(seconds=seconds) == claim_time_to_live(timedelta(seconds=90), 20 * MINUTE, grace)

@@ -22,7 +22,6 @@ MOMENTS = {
 
 INTERRUPTED = ["^C", "scripts/install: interrupted; start it again when you like", ""]
 
-
 PYTHON = """#!/bin/sh
 [ "$2" = venv ] || exit 0
 mkdir -p .venv/bin

@@ -2,7 +2,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import uuid
 import zipfile
 from pathlib import Path
@@ -97,14 +96,7 @@ def test_compiled(code: Path, runtime: LambdaRuntime) -> None:
 def test_runs_by_itself(unpacked: Path, runtime: LambdaRuntime) -> None:
     """Unpacked into an empty folder, with nothing else on the path but boto3, the handler refreshes a due token."""
     with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
-        tokens = endpoint.grant.authorize()
-        document = {
-            "accessToken": tokens["access_token"],
-            "refreshToken": tokens["refresh_token"],
-            "expiresAt": round((time.time() + 60) * 1000),
-            "clientId": endpoint.client_id,
-            "clientSecret": endpoint.client_secret,
-        }
+        document = endpoint.token_set(lives_seconds=60)
         store.client().create_secret(
             Name="tokens", SecretString=json.dumps(document), ClientRequestToken=str(uuid.uuid4())
         )

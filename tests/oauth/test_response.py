@@ -194,8 +194,3 @@ def test_any_other_status_may_have_redeemed(status: int) -> None:
         status, {"error": "invalid_grant"}
     )
     assert FailureKind.NO_RESPONSE.may_have_redeemed
-
-
-def test_a_request_that_was_not_sent_redeemed_nothing() -> None:
-    """Without a connection nothing can have been received."""
-    assert not FailureKind.NOT_SENT.may_have_redeemed

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from unittest.mock import Mock
 
 from proof import ports as ports_module
@@ -60,6 +60,54 @@ def nothing() -> Patches:
     return []
 
 
+def puts(target: object, name: str, value: object) -> Bug:
+    """Put a value in the place of one of the product's."""
+    return lambda: [(target, name, value)]
+
+
+no_mark: Final = puts(redemption_module, "SETTLED", timedelta(0))
+promote_first: Final = puts(redemption_module, "OUTCOME", CURRENT)
+fresh_id: Final = puts(
+    redemption_module, "staged_version_id", lambda claim, base: staged_version_id(claim_version_id(claim), base)
+)
+retry_after_is_busy: Final = puts(response_module, "_has_error", lambda _: True)
+response_dropped: Final = puts(redemption_module.Redemption, "_keep_response", lambda *_, **__: None)
+response_unseen: Final = puts(reader_module, "response_version_id", lambda claim: f"{claim}-elsewhere")
+timeouts_are_refusals: Final = puts(response_module, "_GATEWAY_GAVE_UP", frozenset())
+force_overrides_a_hold: Final = puts(
+    RunState, "names", lambda self, snapshot: snapshot.current.version_id == self.forced_version
+)
+first_named: Final = puts(
+    RunState, "names", lambda self, snapshot: self.resend in {a.claim_id for a in snapshot.unresolved[:1]}
+)
+always_repeats: Final = puts(redemption_module, "may_be_sent_again", lambda *_: True)
+own_grace: Final = puts(Snapshot, "counted_grace", lambda _, policy: policy.replay_grace)
+authorized_where_the_claims_were: Final = puts(store_module, "_where_claims_went", lambda parts, *_: parts)
+no_anchor: Final = puts(Snapshot, "missing_claim_id", property(lambda _: None))
+one_lost_claim: Final = puts(plan_module, "LOST_CLAIMS", 1)
+lost_table_from_an_old_view: Final = puts(Actions, "_is_current", lambda *_: True)
+no_clock: Final = puts(parts_module, "LEAST_REQUEST_SECONDS", -1e9)
+rejected_for_ever: Final = puts(
+    plan_module, "rejection_retried_at", lambda attempts, *_: attempts[-1].claimed_at + timedelta(days=999)
+)
+store_not_compared: Final = puts(Snapshot, "claim_store", property(lambda _: None))
+arrives_again: Final = puts(ClaimMove, "_arrived", lambda *_: False)
+carry_goes_back: Final = puts(Origin, "placed_like", lambda self, _: self)
+nothing_kept_in_the_table: Final = puts(Keeping, "keep", lambda *_: "")
+never_repeated: Final = puts(plan_module, "_may_repeat", lambda *_: False)
+nothing_forgotten: Final = puts(Ledger, "has_forgotten", lambda *_: False)
+future_awaited: Final = puts(reader_module, "dated", lambda attempt, _now: attempt)
+locked_silence_is_nothing: Final = puts(_Rebuilt, "_may_be_on_current", lambda *_: False)
+old_list_trusted: Final = puts(locked_module, "SETTLED", timedelta(0))
+nothing_kept: Final = puts(Ledger, "kept", lambda *_: ())
+day_kept: Final = puts(
+    Ledger, "kept", lambda self, now, *_: tuple(a for a in self.attempts if a.claimed_at > now - DAY)
+)
+one_kept: Final = puts(Ledger, "kept", lambda self, *_: self.attempts[-1:])
+never_needed: Final = puts(plan_module, "_kept_needed", lambda *_: False)
+always_needed: Final = puts(plan_module, "_kept_needed", lambda *_: True)
+
+
 def without(name: str) -> Bug:
     """Leave out a rule of the plan."""
 
@@ -109,7 +157,6 @@ def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
 
 @breaks(Actions, "_redeem")
 def no_claim(_original: Any, self: Actions, step: Any, snapshot: Any) -> Any:
-    """Redeem without appending a claim."""
     self.memory.note_claimed(step.claim)
     staged = self.redemption.redeem(step.claim, self.redemption.prepare(snapshot), snapshot)
     return self.reader.read() if staged is None else self._promote(staged, snapshot)
@@ -126,7 +173,6 @@ def equal_nonces() -> Patches:
 
 @breaks(VersionClaims, "append")
 def second_claim(original: Any, self: Any, claim: Any, *, after: str | None, kept: Any = None) -> bool:
-    """Claim again under another ID where the first was refused."""
     if original(self, claim, after=after, kept=kept):
         return True
     other = replace(claim, claim_id=record_version_id(claim.claim_id))
@@ -135,7 +181,6 @@ def second_claim(original: Any, self: Any, claim: Any, *, after: str | None, kep
 
 @breaks(plan_module, "_next_claim")
 def claim_of_the_version(original: Any, snapshot: Any, run: Any, policy: Any) -> Any:
-    """Derive a claim's ID from the version that it redeems."""
     claim = original(snapshot, run, policy)
     return replace(claim, claim_id=claim_version_id(f"{claim.version_id}/{claim.attempt_number}"))
 
@@ -155,17 +200,8 @@ def claims_of(seconds: int) -> Bug:
     return lambda: [(plan_module, "claim_time_to_live", lambda *_: timedelta(seconds=seconds))]
 
 
-def no_mark() -> Patches:
-    """Leave it to reads of the secret to show that tokens are stored."""
-    return [(redemption_module, "SETTLED", timedelta(0))]
-
-
-def used_at_once() -> Patches:
-    """Ask for a new authorization as soon as a read does not show the tokens that followed."""
-    return _instead("stop_at_used_token", _used_at_once)
-
-
-def _used_at_once(snapshot: Snapshot, _run: RunState, _policy: Any) -> Any:
+@breaks_rule("stop_at_used_token")
+def used_at_once(_original: Any, snapshot: Snapshot, _run: RunState, _policy: Any) -> Any:
     stored = snapshot.stored_attempt
     return None if stored is None else TokenUsed(stored.claimed_at)
 
@@ -194,24 +230,11 @@ def forced(snapshot: Snapshot, run: RunState) -> bool:
 
 @breaks(Actions, "_promote")
 def from_wherever(_original: Any, self: Actions, successor: Any, _snapshot: Any) -> Any:
-    """Promote from whichever version is current by now."""
     store = self.parts.store
     current = store.read(label=CURRENT)
     assert current is not None
     store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id)
     return self.reader.read()
-
-
-def promote_first() -> Patches:
-    """Store received tokens as AWSCURRENT at once."""
-    return [(redemption_module, "OUTCOME", CURRENT)]
-
-
-def fresh_id() -> Patches:
-    """Stage under an ID that nobody derives."""
-    return [
-        (redemption_module, "staged_version_id", lambda claim, base: staged_version_id(claim_version_id(claim), base))
-    ]
 
 
 def recorded(fate: Fate, as_: Fate) -> Bug:
@@ -230,7 +253,6 @@ def recorded(fate: Fate, as_: Fate) -> Bug:
 
 @breaks(Actions, "_redeem")
 def no_second_look(original: Any, self: Actions, step: Any, snapshot: Any) -> Any:
-    """Give a rejected grant up at once."""
     after = original(self, step, snapshot)
     if self.memory.rejected_version is not None:
         raise dead_grant(self.parts.secret, Rejected(snapshot.now, snapshot.now))
@@ -239,28 +261,7 @@ def no_second_look(original: Any, self: Actions, step: Any, snapshot: Any) -> An
 
 @breaks(response_module, "read_response")
 def every_503_is_busy(original: Any, status: int, *args: Any) -> Any:
-    """Take any 503 for the provider's own."""
     return FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503") if status == 503 else original(status, *args)
-
-
-def retry_after_is_busy() -> Patches:
-    """Take a 503 for the provider's own because of `Retry-After` alone."""
-    return [(response_module, "_has_error", lambda _: True)]
-
-
-def response_dropped() -> Patches:
-    """Keep no response that can't be read."""
-    return [(redemption_module.Redemption, "_keep_response", lambda *_, **__: None)]
-
-
-def response_unseen() -> Patches:
-    """Look under another ID for the response of a run that died before its record."""
-    return [(reader_module, "response_version_id", lambda claim: f"{claim}-elsewhere")]
-
-
-def timeouts_are_refusals() -> Patches:
-    """Take a gateway's 408 and 499 for refusals, as every other 4xx is."""
-    return [(response_module, "_GATEWAY_GAVE_UP", frozenset())]
 
 
 def grace_of_zero() -> Patches:
@@ -270,16 +271,6 @@ def grace_of_zero() -> Patches:
         return now < since + grace
 
     return [(module, "may_be_sent_again", may_be_sent_again) for module in (plan_module, redemption_module)]
-
-
-def force_overrides_a_hold() -> Patches:
-    """Let a forced run send a token of unknown outcome."""
-    return [(RunState, "names", lambda self, snapshot: snapshot.current.version_id == self.forced_version)]
-
-
-def first_named() -> Patches:
-    """Override an unknown outcome by the name of the first attempt, whatever was sent since."""
-    return [(RunState, "names", lambda self, snapshot: self.resend in {a.claim_id for a in snapshot.unresolved[:1]})]
 
 
 def named_when_it_began() -> Patches:
@@ -294,19 +285,8 @@ def named_when_it_began() -> Patches:
     return [(Run, "_plan", began), (RunState, "names", lambda self, s: self.resend == "any" and bool(s.unresolved))]
 
 
-def always_repeats() -> Patches:
-    """Repeat a request that may have been received, whatever the provider."""
-    return [(redemption_module, "may_be_sent_again", lambda *_: True)]
-
-
-def own_grace() -> Patches:
-    """Count the worker's own grace, whatever is stored."""
-    return [(Snapshot, "counted_grace", lambda _, policy: policy.replay_grace)]
-
-
 @breaks(Actions, "_publish")
 def published_unseen(original: Any, self: Actions, snapshot: Any) -> Any:
-    """Replace the published copy that is there by now, not the one that was read."""
     assert self.parts.published is not None
     copy = self.parts.published.read(label=CURRENT)
     assert copy is not None
@@ -315,27 +295,19 @@ def published_unseen(original: Any, self: Actions, snapshot: Any) -> Any:
 
 @breaks(CopyBefore, "replace")
 def command_publishes_unseen(original: Any, self: CopyBefore, *what: Any) -> Any:
-    """Let a command replace the published copy that is there by now, not the one from before its change."""
     return original(CopyBefore.read(self.store), *what)
 
 
 @breaks(client_module, "swap")
 def client_over_newer_tokens(_original: Any, store: Any, _replaced: Any, version_id: str, value: Any) -> bool:
-    """Store new client credentials whatever is current by now."""
     return bool(store.put(version_id, value, label=CURRENT))
 
 
 @breaks(NewGrant, "store")
 def authorized_over_an_edit(_original: Any, self: NewGrant, parts: Any, known: Any, change_: Any) -> StoredGrant:
-    """Put the tokens of an authorization on what was read before it."""
     copy, document = CopyBefore.read(parts.published), self.document(parts, change_(known))
     version_id = change.store_version(parts.store, change.new_version_id(parts), document.serialize())
     return StoredGrant(version_id=version_id, document=document, copy=copy)
-
-
-def authorized_where_the_claims_were() -> Patches:
-    """Let an authorization name the claim store of its settings, though the claims were moved meanwhile."""
-    return [(store_module, "_where_claims_went", lambda parts, *_: parts)]
 
 
 def revoked_past_an_open_claim() -> Patches:
@@ -346,7 +318,6 @@ def revoked_past_an_open_claim() -> Patches:
 
 @breaks_rule("publish_newer_tokens")
 def publish_over_young(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-    """Publish over a copy that was made moments ago."""
     published = snapshot.published
     old = None if published is None else replace(published, stored_at=datetime.fromtimestamp(0, UTC))
     return original(replace(snapshot, published=old), run, policy)
@@ -354,7 +325,6 @@ def publish_over_young(original: Any, snapshot: Snapshot, run: RunState, policy:
 
 @breaks(Actions, "_publish")
 def publish_again(original: Any, self: Actions, snapshot: Any) -> Any:
-    """Publish again after a refusal, from the copy that is there by then."""
     after = original(self, snapshot)
     assert self.parts.published is not None
     copy = self.parts.published.read(label=CURRENT)
@@ -362,26 +332,6 @@ def publish_again(original: Any, self: Actions, snapshot: Any) -> Any:
     if copy.version_id == published_version_id(snapshot.current.version_id):
         return after
     return original(self, replace(snapshot, published=replace(snapshot.published, version_id=copy.version_id)))
-
-
-def kept(keep: Callable[[Ledger, datetime], tuple[Attempt, ...]]) -> Bug:
-    """Carry on less of the ledger."""
-    return lambda: [(Ledger, "kept", lambda self, now, *_: keep(self, now))]
-
-
-def nothing_kept(_ledger: Ledger, _now: datetime) -> tuple[Attempt, ...]:
-    """Forget the claims before the newest."""
-    return ()
-
-
-def day_kept(ledger: Ledger, now: datetime) -> tuple[Attempt, ...]:
-    """Forget used tokens after a day."""
-    return tuple(a for a in ledger.attempts if a.claimed_at > now - DAY)
-
-
-def one_kept(ledger: Ledger, _now: datetime) -> tuple[Attempt, ...]:
-    """Keep the last attempt alone."""
-    return ledger.attempts[-1:]
 
 
 def by_version() -> Patches:
@@ -409,110 +359,56 @@ def refusal_not_remembered() -> Patches:
     return _redeem(after_refusal)
 
 
-def no_anchor() -> Patches:
-    """Ignore the claim that the current document names."""
-    return [(Snapshot, "missing_claim_id", property(lambda _: None))]
-
-
 @breaks_rule("wait_for_open_claim")
 def unreadable_passed(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-    """Go on at once where the named claim can't be read."""
     step = original(snapshot, run, policy)
     return None if isinstance(step, Wait) and step.reason is Reason.UNREADABLE else step
 
 
 @breaks(SnapshotReader, "claim_named")
 def unreadable_claim_is_none(original: Any, self: Any, *where: Any) -> Any:
-    """Take something unreadable where a claim should be for no claim."""
     found, (_, _, previous, _) = original(self, *where), where
     return previous if found is not None and not found.nonce else found
 
 
 @breaks_rule("wait_for_open_claim")
 def lost_table_claimed(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-    """Claim at once where the table lost its claim."""
     if policy.claim_store.kind is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
         claim = plan_module._next_claim(snapshot, run, policy)  # noqa: SLF001 - to break it
         return Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
     return original(snapshot, run, policy)
 
 
-def one_lost_claim() -> Patches:
-    """Expect one claim in a lost table, not eight."""
-    return [(plan_module, "LOST_CLAIMS", 1)]
-
-
-def lost_table_from_an_old_view() -> Patches:
-    """Replace a lost table by the current version that was read before the table was lost."""
-    return [(Actions, "_is_current", lambda *_: True)]
-
-
 @breaks(Memory, "note_claimed")
 def redeems_twice(_original: Any, self: Memory, claim: Any) -> None:
-    """Let one run redeem again after its first redemption."""
     self.newest_claim = claim
-
-
-def no_clock() -> Patches:
-    """Send without a look at the clock."""
-    return [(parts_module, "LEAST_REQUEST_SECONDS", -1e9)]
-
-
-def rejected_for_ever() -> Patches:
-    """Never try a rejected grant again."""
-    return [(plan_module, "rejection_retried_at", lambda attempts, *_: attempts[-1].claimed_at + timedelta(days=999))]
-
-
-def store_not_compared() -> Patches:
-    """Accept every claim store."""
-    return [(Snapshot, "claim_store", property(lambda _: None))]
 
 
 @breaks(ClaimMove, "_fenced")
 def no_fence(original: Any, self: ClaimMove, snapshot: Any, _claims: Any, *args: Any, **how: Any) -> Any:
-    """Move without a fence in the old store."""
     return original(self, snapshot, Mock(), *args, **how)
 
 
 @breaks_rule("refuse_other_settings")
 def fence_ignored(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-    """Take a fence for a claim that ended."""
     newest = snapshot.newest and replace(snapshot.newest, moved_to=None)
     return original(replace(snapshot, newest=newest), run, policy)
 
 
 @breaks(ClaimMove, "_fenced")
 def open_claims_moved(original: Any, self: ClaimMove, snapshot: Any, *args: Any, **how: Any) -> Any:
-    """Move the claims, though a run may be redeeming under the newest one."""
     ended = snapshot.newest and replace(snapshot.newest, time_to_live=timedelta(0))
     return original(self, replace(snapshot, newest=ended), *args, **how)
 
 
-def arrives_again() -> Patches:
-    """Append the arrival again where it is there."""
-    return [(ClaimMove, "_arrived", lambda *_: False)]
-
-
-def carry_goes_back() -> Patches:
-    """Let carried tokens name the claim store that they were received in."""
-    return [(Origin, "placed_like", lambda self, _: self)]
-
-
-def nothing_kept_in_the_table() -> Patches:
-    """Leave received tokens to the secret alone."""
-    return [(Keeping, "keep", lambda *_: "")]
-
-
 @breaks(Store, "_append")
 def kept_unchecked(original: Any, self: Store, state: int, call: Any, *, repeated: bool) -> Any:
-    """Append a claim whatever the table keeps by then."""
     item = self.table(state).item
     return original(self, state, call._replace(kept=item.kept if item else None), repeated=repeated)
 
 
 @breaks(Store, "_carry_out")
 def kept_under_any_claim(original: Any, self: Store, state: int, call: Any, now: int) -> Any:
-    """Keep tokens beside whichever claim the table has."""
     item = self.table(state).item
     return original(
         self, state, call._replace(claim_id=item.claim_id) if item and isinstance(call, Keep) else call, now
@@ -521,7 +417,6 @@ def kept_under_any_claim(original: Any, self: Store, state: int, call: Any, now:
 
 @breaks(Keeping, "_store")
 def kept_stored_on_the_current_version(original: Any, self: Keeping, kept: Any) -> None:
-    """Store kept tokens under an ID that follows from the current version."""
     assert self.memory.snapshot is not None
     claim = replace(kept.claim, version_id=self.memory.snapshot.current.version_id)
     original(self, replace(kept, claim=claim))
@@ -529,7 +424,6 @@ def kept_stored_on_the_current_version(original: Any, self: Keeping, kept: Any) 
 
 @breaks(Keeping, "_store")
 def kept_forgotten_first(original: Any, self: Keeping, kept: Any) -> None:
-    """Remove kept tokens before they are stored."""
     assert self.parts.keeper is not None
     self.parts.keeper.drop(kept)
     original(self, kept)
@@ -537,70 +431,36 @@ def kept_forgotten_first(original: Any, self: Keeping, kept: Any) -> None:
 
 @breaks(Keeping, "forget")
 def kept_forgotten_without_a_record(_original: Any, self: Keeping, kept: Any, _document: Any) -> None:
-    """Remove kept tokens without a record that they are stored."""
     assert self.parts.keeper is not None
     self.parts.keeper.drop(kept)
 
 
-def kept_needed(needed: Callable[[Snapshot, Any], bool]) -> Bug:
-    """Go on, or stop, where kept tokens can't be decrypted."""
-    return lambda: [(plan_module, "_kept_needed", needed)]
-
-
-def never_needed(_snapshot: Snapshot, _kept: Any) -> bool:
-    """Go on."""
-    return False
-
-
-def needed_unless_authorized(snapshot: Snapshot, _kept: Any) -> bool:
-    """Go on, if the grant is one that a person brought."""
+@breaks(plan_module, "_kept_needed")
+def needed_unless_authorized(_original: Any, snapshot: Snapshot, _kept: Any) -> bool:
     origin = snapshot.current.document.origin
     return origin is None or not origin.authorized
 
 
-def always_needed(_snapshot: Snapshot, _kept: Any) -> bool:
-    """Stop, though a person authorized again."""
-    return True
-
-
-def never_repeated() -> Patches:
-    """Never ask again for a response that was lost, before the refresh is due."""
-    return [(plan_module, "_may_repeat", lambda *_: False)]
-
-
 @breaks(plan_module, "_kept_unreadable")
 def kept_tokens_stop_every_run(original: Any, snapshot: Snapshot, run: RunState, _policy: Any) -> Any:
-    """Wait for the key of kept tokens, though the provider brings others."""
     return original(replace(snapshot, ledger=Ledger((snapshot.newest,))), run, Mock(replay_grace=timedelta(0)))  # type: ignore[arg-type]  # there is one
-
-
-def nothing_forgotten() -> Patches:
-    """Take a token for unused that no attempt in the ledger names."""
-    return [(Ledger, "has_forgotten", lambda *_: False)]
-
-
-def future_awaited() -> Patches:
-    """Wait for the date of an attempt from the future."""
-    return [(reader_module, "dated", lambda attempt, _now: attempt)]
 
 
 @breaks(reader_module, "dated")
 def future_left_out(_original: Any, attempt: Attempt, now: datetime) -> Attempt:
-    """Take an attempt from the future for one that never was."""
     return attempt if attempt.claimed_at <= now else replace(attempt, fate=Fate.NOT_REDEEMED, claimed_at=LONG_AGO)
 
 
 @breaks(locked_module, "rebuilt_claim")
 def locked_claim_by_its_date(_original: Any, listed: Any, chain: Any, current: Any, _readable: Any) -> Any:
-    """Know nothing of a claim that can't be decrypted but its ID and date."""
     created_at = next(v.created_at for v in listed if v.version_id == chain[-1])
     claim = unreadable_claim(chain[-1], created_at)
-    return replace(claim, version_id=current.version_id, fingerprint=fingerprint_of_set(current), nonce="locked")
-
-
-def fingerprint_of_set(token_set: Any) -> str:
-    """Give the fingerprint of a token set."""
-    return fingerprint_of(token_set.document.redeemed_token)
+    return replace(
+        claim,
+        version_id=current.version_id,
+        fingerprint=fingerprint_of(current.document.redeemed_token),
+        nonce="locked",
+    )
 
 
 def locked_tokens(as_: Callable[[Snapshot], Any]) -> Bug:
@@ -613,27 +473,10 @@ def locked_tokens(as_: Callable[[Snapshot], Any]) -> Bug:
     return lambda: _instead("stop_at_used_token", check)
 
 
-def gone(snapshot: Snapshot) -> Any:
-    """Ask for a new authorization at once."""
-    return TokenUsed(snapshot.now)
-
-
-def no_locked_rule(_snapshot: Snapshot) -> Any:
-    """Send the token again in the last quarter, as one whose response was lost."""
-    return None
-
-
-def locked_silence_is_nothing() -> Patches:
-    """Take a claim without a result that can't be decrypted for one on another token."""
-    return [(_Rebuilt, "_may_be_on_current", lambda *_: False)]
-
-
-def old_list_trusted() -> Patches:
-    """Rebuild the ledger from a list that is older than the document."""
-    return [(locked_module, "SETTLED", timedelta(0))]
+locked_tokens_gone: Final = locked_tokens(lambda snapshot: TokenUsed(snapshot.now))
+locked_tokens_ignored: Final = locked_tokens(lambda _: None)
 
 
 @breaks(pause_module, "pause_claim")
 def pause_forgets(_original: Any, *arguments: Any, **named: Any) -> Any:
-    """Let a pause say nothing of the attempts before it."""
     return replace(pauses.pause_claim(*arguments, **named), earlier=())

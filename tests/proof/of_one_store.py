@@ -15,13 +15,7 @@ from proof.operators import (
     SPOIL_RECORD,
     UNLABEL,
 )
-from proof.small import (
-    MOVED_AT_THE_LIMIT,
-    MOVED_LOST,
-    SHORT_LIVED,
-    TABLE_LOST_FORCED,
-    TWO_TABLES,
-)
+from proof.small import MOVED_AT_THE_LIMIT, MOVED_LOST, SHORT_LIVED, TABLE_LOST_FORCED, TWO_TABLES
 from proof.world import (
     CLAIM_ENDS,
     CLAIMS_TABLE,
@@ -94,7 +88,6 @@ VERSIONS: Final = (
     *_moves(CLAIMS_TABLE),
     MOVED_AT_THE_LIMIT,
 )
-
 
 TABLE: Final = (
     scenario("quota", "fffff", jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=6),

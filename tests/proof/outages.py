@@ -13,15 +13,7 @@ from proof.operators import (
     REAUTHORIZE,
     RESTORE_TABLE,
 )
-from proof.world import (
-    CLAIM_ENDS,
-    DUE_SECONDS,
-    LIFETIME_SECONDS,
-    OTHER_TABLE,
-    WINDOW_SECONDS,
-    Deployment,
-    scenario,
-)
+from proof.world import CLAIM_ENDS, DUE_SECONDS, LIFETIME_SECONDS, OTHER_TABLE, WINDOW_SECONDS, Deployment, scenario
 
 LAST_QUARTER: Final = DUE_SECONDS - WINDOW_SECONDS // 4 + 1
 """After so many seconds a run may send a token whose outcome is unknown."""

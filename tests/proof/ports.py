@@ -51,14 +51,7 @@ from token_refresh_worker.changes.revoke import revoke_grant
 from token_refresh_worker.changes.store import NewGrant
 from token_refresh_worker.core import attempts, plan, snapshot, versions
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
-from token_refresh_worker.core.claims import (
-    Claim,
-    KeptTokens,
-    read_claim,
-    read_record,
-    write_claim,
-    write_record,
-)
+from token_refresh_worker.core.claims import Claim, KeptTokens, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
@@ -155,7 +148,6 @@ class Ports(ABC):
         del event, fields
 
     def warning(self, event: str, **fields: object) -> None:
-        """Log nothing."""
         del event, fields
 
 
@@ -167,12 +159,10 @@ class _Endpoint:
         self._ports = ports
 
     def sign(self, request: TokenRequest) -> FailedRequest | None:
-        """Need no signature."""
         del request
         return None
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
-        """Send a token request."""
         del timeout_seconds
         return self._ports.ask(Send(request.fields["refresh_token"], self._host))  # type: ignore[return-value]  # as asked
 
@@ -185,15 +175,12 @@ class _Secret:
         self._ports = ports
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
-        """Read a version."""
         return self._ports.ask(Read(self._name, label, version_id))  # type: ignore[return-value]  # what a search replies
 
     def versions(self) -> tuple[VersionEntry, ...]:
-        """List all versions."""
         return self._ports.ask(ListIds(self._name))  # type: ignore[return-value]  # likewise
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
-        """Append a version."""
         try:
             return bool(self._ports.ask(Put(self._name, version_id, value.reveal(), label)))
         except RefusedToTheEnd:
@@ -201,7 +188,6 @@ class _Secret:
             raise
 
     def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
-        """Move a label."""
         return bool(self._ports.ask(Move(self._name, label, to, remove_from)))
 
 
@@ -214,7 +200,6 @@ class _Table:
         self._record: tuple[str, ClaimRecord | None] = "", None
 
     def newest(self) -> NewestClaim:
-        """Read the item."""
         item = self._ports.ask(ReadTable(self._name))
         read_at = datetime.fromtimestamp(self._ports.now, UTC)
         if not isinstance(item, Item):
@@ -226,7 +211,6 @@ class _Table:
         return NewestClaim(claim=claim, read_at=read_at, kept=_kept(claim, item.kept))
 
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
-        """Replace the claim `after`."""
         item = Item(claim.claim_id, claim.number, write_claim(claim).reveal(), claim.claimed_at.timestamp())
         return bool(self._ports.ask(Append(item, after, self._name, None if kept is None else str(kept.stored))))
 
@@ -236,11 +220,9 @@ class _Table:
         return kept if self._ports.ask(Keep(claim.claim_id, tokens.reveal(), self._name)) else None
 
     def open(self, kept: KeptTokens) -> SecretValue:
-        """Decrypt kept tokens."""
         return SecretValue(str(self._ports.ask(Open(str(kept.stored), self._name))))
 
     def drop(self, kept: KeptTokens) -> None:
-        """Remove kept tokens."""
         self._ports.ask(Drop(str(kept.stored), self._name))
 
     def find(self, claim_id: str) -> Claim | None:
@@ -249,7 +231,6 @@ class _Table:
         return self.newest().claim
 
     def store_record(self, claim: Claim, record: ClaimRecord) -> None:
-        """Add a record."""
         self._ports.ask(Record(claim.claim_id, write_record(record).reveal(), self._name))
 
     def record_of(self, claim_id: str) -> ClaimRecord | None:
@@ -276,7 +257,6 @@ class MoveRun:
         )
 
     def execute(self) -> None:
-        """Carry the move out."""
         self._move.carry_out(self._to)
 
 
@@ -288,7 +268,6 @@ class PauseRun:
         self._begins = kind == "p"
 
     def execute(self) -> None:
-        """Pause, or end the pause."""
         if self._begins:
             self._pauses.pause(timedelta(seconds=PAUSE_SECONDS), "maintenance")
         elif (ended := self._pauses.paused()) is not None:
@@ -309,7 +288,6 @@ class CommandRun:
         self._run = Run(parts=self.parts, limit=timedelta(seconds=scenario.run_seconds), trigger=Trigger(name="cli"))
 
     def execute(self) -> None:
-        """Carry the command out."""
         {"a": self._authorize, "c": self._client, "x": self._restore, "v": self._revoke}[self._kind]()
 
     def _authorize(self) -> None:
@@ -357,7 +335,6 @@ class _Nowhere(Ports):
     """Ports on which nobody calls."""
 
     def ask(self, call: Call) -> object:
-        """Raise."""
         raise AssertionError(call)
 
 

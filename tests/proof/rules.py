@@ -38,17 +38,7 @@ from proof.store import (
     Store,
 )
 from proof.workers import REFUSED, Workers
-from proof.world import (
-    EPOCH_SECONDS,
-    LATE_SECONDS,
-    MOVES,
-    RUN_SECONDS,
-    Interned,
-    Scenario,
-    Violation,
-    Worker,
-    World,
-)
+from proof.world import EPOCH_SECONDS, LATE_SECONDS, MOVES, RUN_SECONDS, Interned, Scenario, Violation, Worker, World
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.oauth import response as response_module

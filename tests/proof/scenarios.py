@@ -39,7 +39,6 @@ from proof.world import OTHER_HOST as OTHER_HOST_NAME
 
 STORES: Final = ("versions", "table")
 
-
 PROVIDERS: Final = ("single-use", "grace", "static")
 
 
@@ -145,7 +144,6 @@ _ALL: Final = (
     scenario("paused, people", "s", "p", crashes=1, operator=(AUTHORIZE, EDIT, UNLABEL, MOVE_BACK), before=1),
     scenario("paused for too long", "s", "p", "s", crashes=1, jumps=(DAY_PASSES,), before=1),
 )
-
 
 _QUICK: Final = (
     AUTHORIZED,

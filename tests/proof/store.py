@@ -11,12 +11,7 @@ from typing import Final, NamedTuple
 from proof.world import CLAIMS_TABLE, EPOCH_SECONDS, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
-from token_refresh.errors import (
-    SecretAccessDenied,
-    SecretNotFound,
-    SecretStoreError,
-    SecretStoreUnavailable,
-)
+from token_refresh.errors import SecretAccessDenied, SecretNotFound, SecretStoreError, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.versions import CLAIM, unheld_claim_id

@@ -1,4 +1,4 @@
-"""Half an hour in which Secrets Manager refuses every write: the claim table keeps what arrives."""
+"""Secrets Manager refuses every write for half an hour, and the table keeps what arrives; or it is away for good."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from unittest import mock
 
 import pytest
 
+from races.kills import REFRESH, When, boundaries
 from testbed.fakes import FakeClock, FakeLog
-from testbed.testbed import CLAIM_TABLE, SINGLE_USE, TOKENS, Testbed
+from testbed.testbed import CLAIM_TABLE, GRACE, SINGLE_USE, TOKEN_REQUEST, TOKENS, Testbed
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import build_run
 from token_refresh_worker.run.events import Trigger
@@ -148,3 +149,17 @@ def test_a_refresh_calls_as_often_as_before(ground: Ground) -> None:
     assert {"GetSecretValue": 1, "GetItem": 1, "UpdateItem": 1, "PutSecretValue": 1, "UpdateSecretVersionStage": 1} == {
         call: calls.count(call) for call in calls if call != "token"
     }
+
+
+def test_store_stays_away() -> None:
+    """Secrets Manager going away for good, at whichever call, is a named error; once it is back the grant is there."""
+    points = [b for b in boundaries(REFRESH, GRACE) if b.when is When.BEFORE and b.call != TOKEN_REQUEST]
+
+    for point in points:
+        with Testbed(GRACE) as testbed, mock.patch.dict(os.environ, testbed.environment, clear=True):
+            testbed.store.fault("unavailable", nth=point.nth_of_service, times=None)
+            received = point.call == "PutSecretValue staged tokens"
+            assert ("TokensNotStored" if received else "SecretStoreUnavailable") == Ground(testbed).run(), point
+            testbed.store.faults.clear()
+
+            assert ("fresh", True) == (testbed.run_until_done()[-1].name, testbed.alive), point

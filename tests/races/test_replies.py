@@ -52,3 +52,14 @@ def test_late_claims_yield() -> None:
 
             assert "fresh" == slow.wait().name
         assert (1, True) == (testbed.requests_sent, testbed.alive)
+
+
+@pytest.mark.parametrize(("action", "times"), [("deny", 4), ("throttle", 6), ("drop_before", 6)])
+def test_stage_refused_for_long(action: Action, times: int) -> None:
+    """Received tokens are stored as soon as Secrets Manager takes them, however often it refused them before."""
+    with Testbed(SINGLE_USE) as testbed:
+        refused = testbed.store.fault(action, "PutSecretValue", nth=2, times=times)
+
+        assert "refreshed" == testbed.run().name
+        assert times < refused.seen
+        assert (1, True) == (testbed.requests_sent, testbed.alive)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from testbed.builders import NOW, policy
+from testbed import builders
+from testbed.builders import NOW
 from testbed.builders import fields as document_fields
 from testbed.fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
@@ -51,7 +52,7 @@ class World:
         keeps: bool = False,
         **document: Any,
     ) -> None:
-        self.policy = policy or default_policy()
+        self.policy = policy or builders.policy()
         self.provider = load_provider("upwork")
         self.clock = FakeClock()
         self.log = FakeLog()
@@ -222,10 +223,6 @@ class World:
             setattr(store, where, lambda _: None)
 
 
-def default_policy() -> Policy:
-    return policy()
-
-
 class Killed(BaseException):
     """The process is gone: no handler of the run may catch it."""
 
@@ -266,6 +263,3 @@ def fail(error: BaseException) -> Callable[[], object]:
         raise error
 
     return act
-
-
-__all__ = ["FIRST_CLAIM", "Killed", "World", "fail", "killed", "refuse", "stale_reads"]

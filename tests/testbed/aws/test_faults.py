@@ -1,4 +1,4 @@
-"""Faults and holds: each does at the chosen call what it says, and at no other."""
+"""Faults, holds and authorizers: each does at the chosen call what it says, and at no other."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from testbed.aws.faults import Action
+from testbed.aws.faults import Action, Call
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -92,3 +92,25 @@ def test_a_held_call_is_dropped(server: SecretsManagerServer, client: Any) -> No
         with pytest.raises(ConnectionClosedError):
             call.result()
     assert not stored(server)
+
+
+def test_a_policy_is_enforced(server: SecretsManagerServer, client: Any) -> None:
+    """An authorizer sees action, secret, region and labels of every call, and denies before it is applied."""
+    seen: list[Call] = []
+
+    def authorize(call: Call) -> str | None:
+        seen.append(call)
+        return "writes to AWSCURRENT" if "AWSCURRENT" in call.version_stages else None
+
+    server.authorize = authorize
+    denied = r"perform: secretsmanager:PutSecretValue on resource: arn:aws:.*:tokens-"
+    with pytest.raises(ClientError, match=denied):
+        client.put_secret_value(SecretId="tokens", SecretString="canary", VersionStages=["AWSCURRENT"])
+    client.put_secret_value(SecretId="tokens", SecretString="canary", VersionStages=["REFRESH_CLAIM"])
+
+    secret = server.secrets.find("tokens")
+    assert secret is not None
+    assert [(secret.arn, "eu-central-1", ("AWSCURRENT",)), (secret.arn, "eu-central-1", ("REFRESH_CLAIM",))] == [
+        (call.arn, call.region, call.version_stages) for call in seen
+    ]
+    assert 2 == len(secret.versions)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from testbed.provider import script
+from testbed.provider.customers import Customers
 from testbed.provider.token_endpoint import ReceivedRequest, TokenEndpoint
 
 
@@ -21,19 +22,6 @@ def refresh(endpoint: TokenEndpoint, refresh_token: str) -> httpx.Response:
 def graceful() -> Iterator[TokenEndpoint]:
     with TokenEndpoint(reuse="grace") as endpoint:
         yield endpoint
-
-
-def test_single_use(endpoint: TokenEndpoint) -> None:
-    """At a single-use provider a refresh token gives a new pair once, and its reuse ends the whole grant."""
-    first = endpoint.grant.authorize()["refresh_token"]
-
-    second = refresh(endpoint, first).json()["refresh_token"]
-    assert endpoint.grant.accepts(second)
-    assert "invalid_grant" == refresh(endpoint, first).json()["error"]
-
-    assert not endpoint.grant.alive
-    assert "invalid_grant" == refresh(endpoint, second).json()["error"]
-    assert [True, False, False] == [request.redeemed for request in endpoint.requests]
 
 
 def test_grace(graceful: TokenEndpoint) -> None:
@@ -165,3 +153,19 @@ def test_hold(endpoint: TokenEndpoint, point: script.Point, redemptions: int) ->
         endpoint.release()
 
         assert 200 == response.result().status_code
+
+
+def test_each_customer_has_a_grant() -> None:
+    """Reuse of one customer's refresh token revokes that customer's grant alone."""
+    with Customers(reuse="revokes") as provider:
+        first, second = (provider.authorize()["refresh_token"] for _ in range(2))
+        renewed = refresh(provider, first).json()["refresh_token"]
+
+        assert [400, 400] == [refresh(provider, token).status_code for token in (first, renewed)]
+
+        assert provider.grant.accepts(second)
+        assert not provider.grant.accepts(renewed)
+        assert not provider.grant.accepts("unknown")
+        assert 400 == refresh(provider, "unknown").status_code
+        assert 1 == provider.grant.redemptions
+        assert {first, second, renewed} <= set(provider.grant.secrets)

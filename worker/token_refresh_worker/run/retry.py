@@ -59,7 +59,7 @@ def repeat(  # noqa: PLR0913 - all but the call by name
         return max(asked, backoff(state))
 
     return tenacity.Retrying(
-        retry=lambda state: state.attempt_number == 1 or again(state),
+        retry=lambda state: state.attempt_number == 1 or again(state),  # the first was judged above
         wait=wait_seconds,
         # tenacity sets `upcoming_sleep` before it asks whether to stop.
         stop=lambda state: state.attempt_number >= limit or clock.monotonic() + state.upcoming_sleep >= until,
