@@ -124,6 +124,13 @@ def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:  # noq
             raise NotImplementedError(f"condition operator {operator}")
 
 
+class Meaning(dict[str, str]):
+    """What references resolve to; the partition is AWS's own, and what nobody says stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return "aws" if name == "AWS::Partition" else f"arn:aws:unnamed:::{name}"
+
+
 def resolve(value: Any, known: Mapping[str, str]) -> Any:  # noqa: PLR0911 - a table
     """Replace CloudFormation's references by what they will be: `Name` for a Ref, `Name.Attribute` for a GetAtt."""
     match value:

@@ -118,10 +118,15 @@ def synthesise(values: dict[str, Any], code: Path) -> Deployment:
     return Deployment(parameters=parameters_of(values), template=template, warnings=warnings)
 
 
+def unvalidated(**context: Any) -> App:
+    """Return an application that the CDK does not validate: `test_app` has whole ones."""
+    return App(context=context, builtin_cloud_formation_validation=False)
+
+
 @functools.cache
 def _template(values: str, code: Path) -> str:
     parameters, mode = parameters_of(json.loads(values)), mode_of(json.loads(values))
-    app = App(context=FLAGS, builtin_cloud_formation_validation=False)
+    app = unvalidated(**FLAGS)
     mode.stack(app, parameters.stack_name, parameters=parameters, code=code)
     # What is written, not objects: two of the CDK's packages have one file, and the last one decides on their types.
     written = Path(app.synth().directory, parameters.stack_name)

@@ -14,9 +14,11 @@ import contextlib
 import secrets
 import select
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
@@ -104,6 +106,17 @@ class TokenEndpoint(LoopbackServer):
         """Say that a request is held, and wait until it is released."""
         self._held.release()
         self._released.acquire()
+
+    def token_set(self, *, lives_seconds: float) -> dict[str, Any]:
+        """Begin a grant; return its document as an authorization stores it, with the client's credentials."""
+        tokens = self.grant.authorize()
+        return {
+            "accessToken": tokens["access_token"],
+            "refreshToken": tokens["refresh_token"],
+            "expiresAt": round((time.time() + lives_seconds) * 1000),
+            "clientId": self.client_id,
+            "clientSecret": self.client_secret,
+        }
 
     def record(self, request: ReceivedRequest) -> None:
         """Keep what became of a request."""

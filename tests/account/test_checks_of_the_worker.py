@@ -120,38 +120,32 @@ def test_a_change_of_the_key(world: World, how: str) -> None:
         assert not _holds(checks.key_changed, world)
 
 
-def test_a_denied_read(world: World) -> None:
-    """A stranger is refused, and the refused call arrives in the queue."""
-    strangers(world, refused=True)
-    world.services["sqs"] = queue("CloudTrail says GetSecretValue")
-
-    assert "refused, and in the queue" in checks.denied_read_arrives(world.account)
+ARRIVED = "CloudTrail says GetSecretValue"
 
 
-def test_a_denied_read_that_does_not_arrive(world: World) -> None:
-    """Where EventBridge can't use the queue's key, nothing arrives."""
-    strangers(world, refused=True)
-    world.services["sqs"] = queue()
+@pytest.mark.parametrize(
+    ("refused", "queued", "trails", "ends"),
+    [
+        (True, [ARRIVED], ["trail"], None),
+        (True, [], ["trail"], (Contradicted, "the refused call in the queue: not within")),
+        (False, [ARRIVED], ["trail"], (Contradicted, "not among the operators can read")),
+        (True, [ARRIVED], [], (NotChecked, "no CloudTrail trail")),
+    ],
+    ids=["as AWS says", "EventBridge can't use the queue's key", "a policy that refuses nobody", "no trail"],
+)
+def test_a_denied_read(
+    world: World, *, refused: bool, queued: list[str], trails: list[str], ends: tuple[type[Exception], str] | None
+) -> None:
+    """A stranger is refused, and the refused call arrives in the queue; without a trail the check does not wait."""
+    strangers(world, refused=refused)
+    world.services["sqs"] = queue(*queued)
+    world.services["cloudtrail"].describe_trails = lambda **_: {"trailList": [{"TrailARN": name} for name in trails]}
 
-    with pytest.raises(Contradicted, match="the refused call in the queue: not within"):
-        checks.denied_read_arrives(world.account)
-
-
-def test_a_stranger_who_may_read(world: World) -> None:
-    """A policy of the secret that refuses nobody contradicts."""
-    strangers(world, refused=False)
-
-    with pytest.raises(Contradicted, match="not among the operators can read"):
-        checks.denied_read_arrives(world.account)
-
-
-def test_without_a_trail(world: World) -> None:
-    """Without a trail nothing can arrive, and the check says so instead of waiting."""
-    strangers(world, refused=True)
-    world.services["cloudtrail"].describe_trails = lambda **_: {"trailList": []}
-
-    with pytest.raises(NotChecked, match="no CloudTrail trail"):
-        checks.denied_read_arrives(world.account)
+    if ends:
+        with pytest.raises(ends[0], match=ends[1]):
+            checks.denied_read_arrives(world.account)
+    else:
+        assert "refused, and in the queue" in checks.denied_read_arrives(world.account)
 
 
 @pytest.mark.parametrize("refused", [True, False])

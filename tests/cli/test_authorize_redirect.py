@@ -76,16 +76,6 @@ def test_the_page_that_leads_to_the_provider(
     assert store.secrets.find("upwork-oauth-tokens") is None
 
 
-def test_too_late(cli: Cli, client_file: Path, free_port: int) -> None:
-    """It does not wait for ever."""
-    redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
-
-    ended = cli("authorize", f"--client-file={client_file}", redirect, "--no-browser", "--timeout=1", "--yes")
-
-    assert 2 == ended.code
-    assert "no redirect came within 1 s" in ended.screen
-
-
 def test_port_taken(cli: Cli, client_file: Path, endpoint: TokenEndpoint) -> None:
     """A port that is taken is an error before anything is asked of the provider."""
     ended = cli(
@@ -130,43 +120,15 @@ def _end(clock: FakeClock, port: int, thread: Thread) -> None:
     thread.join()
 
 
-@pytest.fixture
-def waiting(free_port: int, clock: FakeClock) -> Iterator[tuple[int, Thread, list[BaseException]]]:
-    """A redirect server that waits for two seconds, and how the wait ended."""
-    authorization = AuthorizationRequest(
-        endpoint="https://example.com/authorize",
-        client=ClientCredentials(client_id="me", client_secret=None),
-        redirect_uri=f"http://127.0.0.1:{free_port}/callback",
-        scope=None,
-        pkce=True,
-    )
-    ended: list[BaseException] = []
-
-    def complete(_: object) -> str:
-        raise AssertionError("no request of this suite has the right state")
-
-    with RedirectServer(authorization, complete) as server:
-
-        def wait() -> None:
-            try:
-                server.wait(WAIT_SECONDS)
-            except BaseException as error:  # noqa: BLE001 - the test looks at it
-                ended.append(error)
-
-        thread = Thread(target=wait)
-        thread.start()
-        yield free_port, thread, ended
-        _end(clock, free_port, thread)
-
-
 @dataclass
 class Listening:
-    """A redirect server that waits in a thread."""
+    """A redirect server that waits for two seconds in a thread, and how the wait ended."""
 
     port: int
     redirect: bytes
     codes: list[str]
     ended: list[BaseException]
+    end: Callable[[], None]
 
 
 @contextmanager
@@ -179,7 +141,7 @@ def _listening(port: int, clock: FakeClock, host: str = "127.0.0.1") -> Iterator
         pkce=True,
     )
     request = f"GET /callback?code=the-code&state={authorization.state} HTTP/1.1\r\n\r\n"
-    found = Listening(port, request.encode(), [], [])
+    found = Listening(port, request.encode(), [], [], lambda: _end(clock, port, thread))
 
     def complete(redirect: Redirect) -> str:
         found.codes.append(redirect.code.reveal())
@@ -198,7 +160,7 @@ def _listening(port: int, clock: FakeClock, host: str = "127.0.0.1") -> Iterator
         try:
             yield found
         finally:
-            _end(clock, port, thread)
+            found.end()
 
 
 @contextmanager
@@ -229,36 +191,32 @@ def mutated() -> bytes:
     return bytes(request)
 
 
-def test_malformed_requests(waiting: tuple[int, Thread, list[BaseException]], clock: FakeClock) -> None:
+def test_malformed_requests(listening: Callable[..., Any]) -> None:
     """No request ends the wait: it ends by its own time limit, and a malformed request line gets 400."""
-    port, thread, ended = waiting
+    with listening() as waiting:
+        assert b" 400 " in send(waiting.port, b"GET http://[ HTTP/1.1\r\n\r\n").split(b"\r\n")[0]
+        assert b" 400 " in send(waiting.port, b"GET /callback?state=%ff&code=] HTTP/1.1\r\n\r\n").split(b"\r\n")[0]
+        for _ in range(300):
+            send(waiting.port, mutated())
 
-    assert b" 400 " in send(port, b"GET http://[ HTTP/1.1\r\n\r\n").split(b"\r\n")[0]
-    assert b" 400 " in send(port, b"GET /callback?state=%ff&code=] HTTP/1.1\r\n\r\n").split(b"\r\n")[0]
-    for _ in range(300):
-        send(port, mutated())
-
-    assert [] == ended
-    _end(clock, port, thread)
-    assert [CommandFailed] == [type(error) for error in ended]
-    assert "no redirect came within 2 s" in str(ended[0])
+        assert ([], []) == (waiting.ended, waiting.codes)
+        waiting.end()
+    assert [CommandFailed] == [type(error) for error in waiting.ended]
+    assert "no redirect came within 2 s" in str(waiting.ended[0])
 
 
-def test_a_byte_at_a_time(waiting: tuple[int, Thread, list[BaseException]], clock: FakeClock) -> None:
+def test_a_byte_at_a_time(listening: Callable[..., Any], clock: FakeClock) -> None:
     """A connection has one deadline for its whole request, so that a byte now and then can't hold the port."""
-    port, thread, ended = waiting
-
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=GUARD_SECONDS)) as connection:
+    with listening() as waiting, idle(waiting.port, 1) as (connection,):
         for _ in range(3):
             connection.sendall(b"G")
-            assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n"), "the byte before it was read, too"
+            assert b" 404 " in send(waiting.port, b"GET / HTTP/1.1\r\n\r\n"), "the byte before it was read, too"
             clock.sleep(0.4)
-        assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n")
+        assert b" 404 " in send(waiting.port, b"GET / HTTP/1.1\r\n\r\n")
         assert b"" == connection.recv(1)
-
-    assert [] == ended
-    _end(clock, port, thread)
-    assert [CommandFailed] == [type(error) for error in ended]
+        assert [] == waiting.ended
+        waiting.end()
+    assert [CommandFailed] == [type(error) for error in waiting.ended]
 
 
 @pytest.fixture

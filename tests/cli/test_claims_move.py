@@ -107,19 +107,6 @@ def test_the_ledger_comes_along(cli: Cli, tokens: Tokens, endpoint: TokenEndpoin
     assert "the claims moved" in cli("status", REPLAY_GRACE_SECONDS="0", CLAIM_TABLE=TABLE).screen
 
 
-def test_nothing_was_ever_claimed(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
-    """A secret without claims moves too; a second move finds nothing to do."""
-    tokens.store(expires_in=DAY)
-
-    to_table(cli)
-    again = cli("claims", "move", "--to=table", f"--table={TABLE}")
-
-    assert TABLE == tokens.current()["tokenRefresh"]["table"]
-    assert f"are in table {TABLE} already" in again.screen
-    assert "refreshed" == outcome(cli, TABLE)
-    assert table.tables[TABLE]
-
-
 def test_a_table_that_is_not_there(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
     """A target that can't be read leaves everything as it is: the runs go on."""
     tokens.store(expires_in=DAY)

@@ -3,12 +3,11 @@
 import json
 import select
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from cli.authorizing import Person, consent
+from cli.authorizing import Authorize
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY
@@ -90,24 +89,15 @@ def test_a_refresh_reaches_consumers(cli: Cli, store: SecretsManagerServer, toke
 
 
 @pytest.mark.usefixtures("endpoint")
-def test_an_authorization_reaches_consumers(
-    cli: Cli,
-    store: SecretsManagerServer,
-    client_file: Path,
-    person: Callable[..., Person],
-    free_port: int,
-) -> None:
+def test_an_authorization_reaches_consumers(authorize: Authorize, store: SecretsManagerServer) -> None:
     """`authorize` publishes what it has stored, and says so."""
     for name, made in {SECRET_ID: Made.TOKENS, PUBLISHED: Made.PUBLISHED}.items():
         store.client().create_secret(Name=name)
         tag(store, name, stack=STACK, logical_id=made)
     tag(store, SECRET_ID, published=PUBLISHED)
-    someone = person(consent)
 
-    redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
-    ended = cli("authorize", f"--client-file={client_file}", redirect, "--yes")
+    ended, _ = authorize()
 
-    someone.leave()
     assert 0 == ended.code
     assert f"Published: secret {PUBLISHED} has the new access token." in ended.screen
     current = json.loads(store.client().get_secret_value(SecretId=SECRET_ID)["SecretString"])
@@ -223,21 +213,6 @@ def test_a_setting_goes_first(cli: Cli, store: SecretsManagerServer, tokens: Tok
     cli("refresh", "--force", PUBLISHED_SECRET_ID="mine")
 
     assert tokens.current()["accessToken"] == copy(store, "mine")
-    assert copy(store) is None
-
-
-def test_a_secret_that_can_not_be_described(
-    cli: Cli, store: SecretsManagerServer, tokens: Tokens, deployed: str
-) -> None:
-    """Without the right to describe the secret, a command goes on as if it had no tags."""
-    del deployed
-    before = tokens.current()["accessToken"]
-    store.fault("deny", "DescribeSecret", times=None)
-
-    ended = cli("refresh", "--force")
-
-    assert 0 == ended.code
-    assert before != tokens.current()["accessToken"]
     assert copy(store) is None
 
 

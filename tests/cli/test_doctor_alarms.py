@@ -1,5 +1,6 @@
 """`doctor` and the alarms: those that ring, whatever they are on, and whether anybody hears of them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,62 +19,31 @@ def metric(namespace: str, **dimensions: str) -> dict[str, object]:
     return {"Namespace": namespace, "MetricName": "m", "Dimensions": names}
 
 
-@pytest.mark.parametrize(
-    "watched",
-    [
-        metric("AWS/Lambda", FunctionName="worker"),
-        metric("TokenRefresh/worker"),
-    ],
-    ids=["function", "log"],
-)
-def test_an_alarm_without_the_secret(cli: Cli, account: Account, watched: dict[str, object]) -> None:
-    """An alarm on the function or its log is seen, with the command that shows why."""
-    account.deploy()
-    account.alarm("ALARM", "worker-rings", **watched)
-
-    ended, without = cli("doctor", FUNCTION), cli("doctor")
-
-    assert "FAILED alarms: in alarm: worker-rings" in ended.screen
-    assert (
-        "aws cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-names worker-rings "
-        "--query '[MetricAlarms,CompositeAlarms][].AlarmDescription' --region eu-central-1" in ended.screen
-    )
-    assert "worker-rings" not in without.screen
-
-
 @pytest.mark.parametrize("name", NAMED)
-def test_an_alarm_by_its_name(cli: Cli, account: Account, name: str) -> None:
-    """An alarm on a queue or a rule is found by its own name: CloudFormation cuts the names of queues and rules.
+def test_the_alarms_of_a_deployment(cli: Cli, account: Account, name: str) -> None:
+    """Alarms on the function, on its log and by their own name are seen, with the command that shows why.
 
-    One of a stack whose name begins with this one's is not this one's.
+    CloudFormation cuts the names of queues and rules. Those of a deployment whose name begins with this one's aren't.
     """
     account.deploy()
-    watched = metric("AWS/SQS", QueueName="wor-ScheduleDeadLetters1A2B3C-XYZ")
-    for alarm in (f"worker-{name}", f"worker-b-{name}"):
-        account.alarm("ALARM", alarm, **watched)
+    queue = metric("AWS/SQS", QueueName="wor-ScheduleDeadLetters1A2B3C-XYZ")
+    watched = {"worker": (metric("AWS/Lambda", FunctionName="worker"), metric("TokenRefresh/worker"), queue)}
+    watched["worker-b"] = metric("AWS/Lambda", FunctionName="worker-b"), metric("TokenRefresh/worker-b"), queue
+    for owner, (function, log, cut) in watched.items():
+        for alarm, on in {"function": function, "log": log, name: cut}.items():
+            account.alarm("ALARM", f"{owner}-{alarm}", **on)
+    account.alarm("ALARM", "worker-b-queue", **metric("AWS/SQS", QueueName="worker-b-ScheduleDeadLetters1A2B3C-XYZ"))
+    account.alarm("ALARM", "of-another", **metric("TokenRefresh", SecretId="another"))
 
-    screen = cli("doctor", FUNCTION).screen
+    ended, without = cli("doctor", FUNCTION, COLUMNS="500"), cli("doctor")
 
-    assert f"FAILED alarms: in alarm: worker-{name} -> " in screen
-    assert f"worker-b-{name}" not in screen
-
-
-@pytest.mark.parametrize(
-    "watched",
-    [
-        metric("AWS/Lambda", FunctionName="worker-b"),
-        metric("TokenRefresh/worker-b"),
-        metric("AWS/SQS", QueueName="worker-b-ScheduleDeadLetters1A2B3C-XYZ"),
-        metric("TokenRefresh", SecretId="another"),
-    ],
-    ids=["function", "log", "queue", "secret"],
-)
-def test_an_alarm_of_another_deployment(cli: Cli, account: Account, watched: dict[str, object]) -> None:
-    """An alarm of a deployment whose name begins with this one's is not this one's."""
-    account.deploy()
-    account.alarm("ALARM", "worker-b-rings", **watched)
-
-    assert "worker-b-rings" not in cli("doctor", FUNCTION).screen
+    (ringing,) = re.findall("FAILED alarms: in alarm: ([^>]+) ->", ended.screen)
+    assert sorted(["worker-function", "worker-log", f"worker-{name}"]) == sorted(ringing.split(", "))
+    assert (
+        "aws cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-names worker-" in ended.screen
+    )
+    assert "--query '[MetricAlarms,CompositeAlarms][].AlarmDescription' --region eu-central-1" in ended.screen
+    assert "worker-" not in without.screen
 
 
 def test_an_alarm_on_an_expression(cli: Cli, account: Account) -> None:

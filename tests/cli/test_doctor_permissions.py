@@ -121,14 +121,3 @@ def test_a_read_that_fails_in_between_is_no_change(cli: Cli, store: SecretsManag
     store.authorize = authorize
 
     assert "ok" == permissions(cli("doctor", "--json"))["grade"]
-
-
-def test_elsewhere_nothing_is_written(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """At an endpoint that is not AWS's own, nothing is written."""
-    tokens.store(expires_in=DAY)
-    before = store.secrets.snapshot()
-
-    check = permissions(cli("doctor", "--json"))
-
-    assert "skipped" == check["grade"]
-    assert before == store.secrets.snapshot()

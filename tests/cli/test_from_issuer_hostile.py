@@ -250,9 +250,12 @@ def challenge(site: Documents, metadata: str) -> str:
     return f"{site.url}/api"
 
 
-def test_an_api_that_says_where_its_metadata_is(cli: Cli, site: Documents, folder: Path) -> None:
-    """Where no well-known place has the metadata, the header of a 401 leads to it (RFC 9728 section 5.1)."""
+@pytest.mark.parametrize("root", [None, "/other"])
+def test_an_api_that_says_where_its_metadata_is(cli: Cli, site: Documents, folder: Path, root: str | None) -> None:
+    """Where no well-known place has this API's metadata, the header of a 401 leads to it (RFC 9728 section 5.1)."""
     url = challenge(site, f"{site.url}/elsewhere.json")
+    if root:
+        site.put(RESOURCE, {"resource": f"{site.url}{root}"})
     site.put("/elsewhere.json", {"resource": url, "authorization_servers": [site.url], "scopes_supported": ["read"]})
     site.put(OAUTH, site.issuer())
 
@@ -278,25 +281,6 @@ def test_a_challenge_that_leads_astray(cli: Cli, site: Documents, folder: Path, 
     site.put("/other", {"resource": f"{site.url}/victim"})
 
     assert said in refusal(cli, folder, challenge(site, metadata.replace("{url}", site.url)))
-
-
-def test_a_host_with_several_apis(cli: Cli, site: Documents, folder: Path) -> None:
-    """A root document about another API doesn't hide what the 401 of this one says."""
-    url = challenge(site, f"{site.url}/elsewhere.json")
-    site.put(RESOURCE, {"resource": f"{site.url}/other"})
-    site.put("/elsewhere.json", {"resource": url, "authorization_servers": [site.url]})
-    site.put(OAUTH, site.issuer())
-
-    assert 0 == ask(cli, folder, url).code
-
-    assert {"resource": url} == read_profile(folder / "it.toml").request.params
-
-
-def test_a_401_without_a_place(cli: Cli, site: Documents, folder: Path) -> None:
-    """A 401 that names no metadata leads nowhere."""
-    site.put("/api", {}, status=401, WWW_Authenticate="Bearer")
-
-    assert "HTTP 404" in refusal(cli, folder, f"{site.url}/api")
 
 
 def test_an_issuer_without_pkce(cli: Cli, site: Documents, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The published copy, which is all that services read: what of it `status` finds, and how bad it is."""
+"""The published copy, which is all that services read, and its replicas: what `status` finds, and how bad it is."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
+from token_refresh_worker.stored.tags import REPLICAS_TAG
 
 
 @pytest.fixture(autouse=True)
@@ -179,3 +180,65 @@ def test_tokens_that_nobody_published(cli: Cli, tokens: Tokens, store: SecretsMa
     store.clock_offset_seconds += int(HOUR.total_seconds())
 
     assert 2 == cli("status", PUBLISHED_SECRET_ID="empty").code
+
+
+AGAIN = (
+    "aws secretsmanager replicate-secret-to-regions --secret-id published --add-replica-regions Region=eu-west-1 "
+    "--region eu-central-1"
+)
+
+
+@pytest.fixture
+def replicated(store: SecretsManagerServer) -> SecretsManagerServer:
+    """The published secret, which the deployment replicates to one region."""
+    store.client().tag_resource(SecretId="published", Tags=[{"Key": REPLICAS_TAG, "Value": "eu-west-1 --help"}])
+    return store
+
+
+def test_a_replica_in_sync(cli: Cli, replicated: SecretsManagerServer) -> None:
+    """A replica that follows is healthy, and both commands say so."""
+    replicated.secrets.replicate("published", eu_west_1="InSync")
+
+    ended = cli("status")
+
+    assert (0, True) == (ended.code, "eu-west-1 in sync" in ended.screen)
+    assert "ok replicas: eu-west-1 in sync" in cli("doctor").screen
+    assert [{"region": "eu-west-1", "status": "InSync"}] == cli("status", "--json").json["replicas"]
+
+
+@pytest.mark.parametrize(("minutes", "code"), [(9, 0), (11, 1)])
+def test_a_replica_that_is_behind(cli: Cli, replicated: SecretsManagerServer, minutes: int, code: int) -> None:
+    """Replication takes a moment after each refresh; only where it lasts, somebody should look."""
+    replicated.secrets.replicate("published", eu_west_1="InProgress")
+    replicated.clock_offset_seconds += 60 * minutes
+
+    ended = cli("status")
+
+    assert code == ended.code
+    assert (code == 1) == ("the replica of published in eu-west-1 is behind for" in ended.screen)
+    assert "eu-west-1 not in sync yet" in ended.screen
+
+
+@pytest.mark.parametrize(("status", "said"), [({"eu_west_1": "Failed"}, "failed"), ({}, "is gone")])
+def test_a_replica_that_is_gone(cli: Cli, replicated: SecretsManagerServer, status: dict[str, str], said: str) -> None:
+    """A replica that failed, or that AWS removed, is broken: consumers there read old tokens, or none."""
+    replicated.secrets.replicate("published", **status)
+
+    ended = cli("status")
+
+    assert 2 == ended.code
+    assert f"the replica of published in eu-west-1 {said}: consumers there read old tokens, or none" in ended.screen
+    assert AGAIN in ended.screen
+    assert "FAILED tokens: the replica of published in eu-west-1" in cli("doctor").screen
+    assert "--help" not in ended.screen
+
+
+def test_replicas_that_nobody_may_describe(cli: Cli, replicated: SecretsManagerServer) -> None:
+    """Who may not describe the published secret is told that nobody looked, and all else is as before."""
+    replicated.fault("deny", "DescribeSecret", times=None)
+
+    ended = cli("status")
+
+    assert 0 == ended.code
+    assert "not looked at, which takes secretsmanager:DescribeSecret on published" in ended.screen
+    assert None is cli("status", "--json").json["replicas"]

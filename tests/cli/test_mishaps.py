@@ -1,10 +1,12 @@
-"""States that no page lists: what `status` and `doctor` say is true, what they print repairs, and a service reads."""
+"""States that no page lists, and interrupted commands: what is said is true, and what is printed repairs."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from cli.desk import Desk, in_this_process
+from cli.interruptions import COMMANDS, interrupt
 from cli.mishaps import RELEASES, STATES, upgrade, walk
 from cli.scene import Cli
 from testbed.provider.authorization_server import AuthorizationServer
@@ -32,3 +34,11 @@ def test_a_state_that_no_page_lists(  # noqa: PLR0917 - fixtures
 def test_an_upgrade(cli: Cli, tmp_path: Path, name: str) -> None:
     """What an older release left behind is called healthy, or interrupted, and no run or operator is made up."""
     upgrade(RELEASES[name], in_this_process(cli), tmp_path)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_interrupted_after_a_write(cli: Cli, single_use: AuthorizationServer, tmp_path: Path, name: str) -> None:
+    """The next operator sees the truth, and what is printed leads back: services read, and the grant lives."""
+    write = 1 if name in {"pause", "publish", "resume", "revoke"} else 2
+    with Desk(in_this_process(cli), single_use, tmp_path, table=COMMANDS[name].tables[-1], single_use=True) as desk:
+        assert interrupt(name, write, signal.SIGINT, desk)

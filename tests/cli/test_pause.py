@@ -331,23 +331,6 @@ def test_a_move_that_is_not_complete(stage: Stage, monkeypatch: pytest.MonkeyPat
     assert f"token-refresh claims move {SECRET_ID}" in ended.screen
 
 
-def test_a_dead_grant_stays_known(stage: Stage) -> None:
-    """A pause hides no dead grant, and none is asked again because of it."""
-    states.rejected(stage)
-    sent = len(stage.endpoint.requests)
-
-    stage.cli("pause")
-    paused, refused = stage.cli("status"), stage.cli("refresh")
-    stage.cli("resume")
-    stage.cli("refresh")
-
-    assert 2 == paused.code
-    assert "the provider rejected the refresh token" in paused.screen
-    assert "an operator paused the refreshes" in paused.screen
-    assert "ReauthorizationRequired" in refused.screen
-    assert sent == len(stage.endpoint.requests)
-
-
 def test_the_first_claim_is_a_pause(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """A secret that no run has claimed yet can be paused, and nothing of it is a token."""
     tokens.store(expires_in=DAY)

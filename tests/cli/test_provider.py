@@ -147,28 +147,16 @@ def test_an_unknown_provider_in_the_document(cli: Cli, tokens: Tokens, environme
     assert "canary" not in ended.screen
 
 
-@pytest.fixture
-def unnamed(tokens: Tokens, environment: dict[str, str]) -> Tokens:
-    """Tokens that name no provider."""
+def test_tokens_without_a_provider(
+    cli: Cli, tokens: Tokens, environment: dict[str, str], endpoint: TokenEndpoint
+) -> None:
+    """A refresh asks before it sends them to the default provider; verify and a dry run send and ask nothing."""
     tokens.store()
     del environment["PROVIDER"], environment["TOKEN_ENDPOINT"]
-    return tokens
 
+    refresh, verify, dry = cli("refresh", stdin="n\n"), cli("verify"), cli("refresh", "--dry-run", "--json")
 
-def test_tokens_without_a_provider(cli: Cli, unnamed: Tokens, endpoint: TokenEndpoint) -> None:
-    """A refresh asks before it sends them to the default provider; verify sends nothing without a URL."""
-    del unnamed
-
-    refresh, verify = cli("refresh", stdin="n\n"), cli("verify")
-
-    assert (1, 3) == (refresh.code, verify.code)
+    assert (1, 3, "would_refresh") == (refresh.code, verify.code, dry.json["outcome"])
     assert "Send the refresh token to www.upwork.com?" in refresh.screen
     assert "--url URL" in verify.screen
     assert [] == endpoint.requests
-
-
-def test_a_dry_run_asks_nothing(cli: Cli, unnamed: Tokens) -> None:
-    """A dry run sends nothing, so it asks nothing."""
-    del unnamed
-
-    assert "would_refresh" == cli("refresh", "--dry-run", "--json").json["outcome"]

@@ -89,6 +89,7 @@ def test_a_ledger_keeps_what_still_matters() -> None:
     ledger = Ledger(
         (
             attempt("unresolved", Fate.UNKNOWN, claimed_at=long_ago),
+            attempt("unresolved, and not the first", Fate.UNKNOWN, claimed_at=long_ago),
             attempt("unsent, old", Fate.NOT_REDEEMED, claimed_at=NOW - DAY),
             *redemptions,
             attempt("unsent, young", Fate.NOT_REDEEMED, claimed_at=NOW - DAY + MINUTE),

@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from testbed.emulator import ACCOUNT, REGION, Emulator, Stack
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -30,14 +28,7 @@ class World:
 
     def authorize(self, *, expires_in_seconds: float) -> None:
         """Store a token set, as a person's authorization does."""
-        tokens = self.endpoint.grant.authorize()
-        document = {
-            "accessToken": tokens["access_token"],
-            "refreshToken": tokens["refresh_token"],
-            "expiresAt": round((time.time() + expires_in_seconds) * 1000),
-            "clientId": self.endpoint.client_id,
-            "clientSecret": self.endpoint.client_secret,
-        }
+        document = self.endpoint.token_set(lives_seconds=expires_in_seconds)
         self.store.client().put_secret_value(
             SecretId=self.stack.outputs["TokenSecretId"],
             SecretString=json.dumps(document),
@@ -62,23 +53,14 @@ class World:
         document: dict[str, Any] = json.loads(response["SecretString"])
         return document
 
-    def bring_forward(self) -> tuple[str, str]:
-        """Let the schedule start the function in a second, rather than in its time; return what was deployed."""
+    def bring_forward(self) -> None:
+        """Let the schedule start the function in a second, rather than in its time."""
         scheduler: Any = self.stack.emulator.client("scheduler")
         name = self.stack.outputs["ScheduleName"]
         deployed = scheduler.get_schedule(Name=name, GroupName=name)
         soon = datetime.now(UTC) + timedelta(seconds=1)
         kept = {key: deployed[key] for key in ("Name", "GroupName", "State", "FlexibleTimeWindow", "Target")}
         scheduler.update_schedule(**kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})")
-        return deployed["ScheduleExpression"], deployed["State"]
-
-    def was_refreshed(self) -> bool:
-        """Whether the provider was asked, and its tokens are current and published."""
-        try:
-            published = self.read("PublishedSecretId")["accessToken"]
-        except ClientError:
-            return False
-        return bool(self.endpoint.requests) and published == self.read("TokenSecretId")["accessToken"]
 
 
 @pytest.fixture

@@ -50,9 +50,8 @@ class Grants:
     world: World
 
     def authorize(self) -> dict[str, str]:
-        tokens = self.world.endpoint.grant.authorize()
-        client = {"clientId": self.world.endpoint.client_id, "clientSecret": self.world.endpoint.client_secret}
-        return {"accessToken": tokens["access_token"], "refreshToken": tokens["refresh_token"], **client}
+        document = self.world.endpoint.token_set(lives_seconds=0)
+        return {name: str(value) for name, value in document.items() if name != "expiresAt"}
 
 
 def test_refreshes(deploy: Deploy) -> None:

@@ -1,8 +1,12 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.enforced import World
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Deployment, synthesise
 
 EVERYTHING = {
@@ -109,3 +113,22 @@ def adopted(code: Path) -> Deployment:
 @pytest.fixture(scope="session")
 def bare(code: Path) -> Deployment:
     return synthesise(BARE, code)
+
+
+@pytest.fixture(scope="session")
+def whole_fleet(code: Path) -> Deployment:
+    return synthesise(WHOLE_FLEET, code)
+
+
+@pytest.fixture(scope="session")
+def receiver(receiver_zip: Path) -> Deployment:
+    return synthesise(RECEIVER, receiver_zip)
+
+
+@pytest.fixture
+def world(everything: Deployment) -> Iterator[World]:
+    """The secrets of a deployment with every option, with tokens that are due, and their provider."""
+    with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
+        found = World(everything, store, endpoint)
+        found.fill_all(lives_seconds=60)
+        yield found

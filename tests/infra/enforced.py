@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from testbed.policy import Ask, Policy, resolve
+from testbed.policy import Ask, Meaning, Policy, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Deployment
@@ -46,22 +45,13 @@ class World:
         self.store.call("PutSecretValue", {"SecretId": name, **version})
 
     def fill_all(self, *, lives_seconds: float) -> None:
-        tokens = self.endpoint.grant.authorize()
-        expires_at = round((time.time() + lives_seconds) * 1000)
-        credentials = {"clientId": self.endpoint.client_id, "clientSecret": self.endpoint.client_secret}
-        self.fill(self.client, credentials)
-        self.fill(
-            self.token,
-            {
-                "accessToken": tokens["access_token"],
-                "refreshToken": tokens["refresh_token"],
-                "expiresAt": expires_at,
-            },
-        )
+        document = self.endpoint.token_set(lives_seconds=lives_seconds)
+        self.fill(self.client, {name: document.pop(name) for name in ("clientId", "clientSecret")})
+        self.fill(self.token, document)
 
     def policy(self, deployment: Deployment, statements: list[dict[str, Any]]) -> Policy:
         """Return a policy of a deployment whose references mean what is here."""
-        meaning = Resolved({"AWS::Partition": "aws", "AWS::AccountId": ACCOUNT})
+        meaning = Meaning({"AWS::AccountId": ACCOUNT})
         for logical_id, resource in deployment.template["Resources"].items():
             match resource["Type"].removeprefix("AWS::"):
                 case "KMS::Key":
@@ -89,13 +79,6 @@ class World:
             for name, value in self.environment.items():
                 patch.setenv(name, value)
             yield
-
-
-class Resolved(dict[str, str]):
-    """What references resolve to; what the tests say nothing about stands for itself."""
-
-    def __missing__(self, name: str) -> str:
-        return f"arn:aws:unnamed:::{name}"
 
 
 def role_arn(name: str) -> str:

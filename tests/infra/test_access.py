@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from testbed.policy import Ask, Policy, resolve
+from testbed.synthesis import unvalidated
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.stack import SingleStack
 
-from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
+from aws_cdk import Environment, Stack, assertions  # isort: skip - after our package, see its docstring
 from aws_cdk import aws_iam as iam  # isort: skip
 
 PREFIX = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
@@ -26,7 +27,7 @@ Grant = Callable[[Stack, iam.IGrantable], None]
 
 def granted(grant: Grant) -> Policy:
     """Grant something to a role of another stack, and return what its policy then says."""
-    stack = Stack(App(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
+    stack = Stack(unvalidated(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
     grant(stack, iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
     policies = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy")
     (policy,) = policies.values()
@@ -44,15 +45,32 @@ def writes(policy: Policy, name: str) -> list[str]:
     return [action for action, ask in asked.items() if policy.allows(ask)]
 
 
-def test_one_secret() -> None:
-    """A grant on one secret reaches it under any suffix, and neither a longer nor a shorter name."""
-    policy = granted(lambda stack, role: access.grant_read(role, access.one_secret(stack, "upwork-oauth")))
+@pytest.mark.parametrize(
+    ("of", "reached", "closed"),
+    [
+        (lambda stack: [access.one_secret(stack, "upwork-oauth")], ["upwork-oauth"], ["upwork-oauth-tokens", "upwork"]),
+        (lambda stack: [access.one_secret(stack, f"{PREFIX}a-AbCdEf")], ["a"], ["a-GhIjKl"]),
+        (
+            lambda stack: [access.secrets_under(stack, "upwork/prod/partners/")],
+            ["upwork/prod/partners/a"],
+            ["upwork/prod/partners-secret", "upwork/prod/other"],
+        ),
+        (lambda stack: [access.one_secret(stack, "a"), access.one_secret(stack, "b/c")], ["a", "b/c"], ["b/d"]),
+        (
+            lambda stack: [access.environment_secrets(stack, "upwork", "dev")],
+            ["upwork/dev/tokens"],
+            ["upwork/prod/tokens", "upwork/development/tokens"],
+        ),
+    ],
+    ids=["one secret", "one secret by its ARN", "a family by segment", "unrelated secrets", "one environment"],
+)
+def test_what_a_grant_reaches(of: Callable[[Stack], list[Secrets]], reached: list[str], closed: list[str]) -> None:
+    """A grant is one statement that reads what it names, no longer and no shorter name, and writes nothing."""
+    policy = granted(lambda stack, role: access.grant_read(role, access.several(*of(stack))))
 
-    assert reads(policy, "upwork-oauth-AbCdEf")
-    assert not reads(policy, "upwork-oauth-tokens-AbCdEf")
-    assert not reads(policy, "upwork-oauth-AbCdEf-AbCdEf")
-    assert not reads(policy, "upwork-AbCdEf")
-    assert [] == writes(policy, "upwork-oauth-AbCdEf")
+    assert reached == [name for name in (*reached, *closed) if reads(policy, f"{name}-AbCdEf")]
+    assert [] == [write for name in reached for write in writes(policy, f"{name}-AbCdEf")]
+    assert 1 == len(policy.statements)
 
 
 def test_current_version_alone() -> None:
@@ -78,23 +96,6 @@ def test_published_secret() -> None:
     assert [True, False] == [describes(name) for name in ("a-AbCdEf", "b-AbCdEf")]
     assert not reads(policy, "b-AbCdEf")
     assert [] == writes(policy, "a-AbCdEf")
-
-
-def test_one_secret_by_arn() -> None:
-    """A complete ARN is granted as it is."""
-    policy = granted(lambda stack, role: access.grant_read(role, access.one_secret(stack, f"{PREFIX}a-AbCdEf")))
-
-    assert reads(policy, "a-AbCdEf")
-    assert not reads(policy, "a-GhIjKl")
-
-
-def test_family_by_segment() -> None:
-    """A family is everything below a whole segment of the name, and nothing beside it."""
-    policy = granted(lambda stack, role: access.grant_read(role, access.secrets_under(stack, "upwork/prod/partners/")))
-
-    assert reads(policy, "upwork/prod/partners/a-AbCdEf")
-    assert not reads(policy, "upwork/prod/partners-secret-AbCdEf")
-    assert not reads(policy, "upwork/prod/other-AbCdEf")
 
 
 def test_families_by_flat_prefixes() -> None:
@@ -147,7 +148,7 @@ def test_families_of_an_environment() -> None:
 )
 def test_a_prefix_that_is_no_family(prefix: str, says: str) -> None:
     """A prefix that would reach other names is refused with the reason: by the library, and as a parameter."""
-    stack = Stack(App(), "Consumer")
+    stack = Stack(unvalidated(), "Consumer")
 
     with pytest.raises(ValueError, match=says):
         access.secrets_under(stack, "fine/", prefix)
@@ -168,7 +169,7 @@ def test_a_deployment_s_policy_reads_families(code: Path) -> None:
     }
     parameters = parameters_of(context)
     assert isinstance(parameters, SingleParameters)
-    worker = SingleStack(App(), "Worker", parameters=parameters, code=code)
+    worker = SingleStack(unvalidated(), "Worker", parameters=parameters, code=code)
     template = assertions.Template.from_stack(worker)
     (made,) = template.find_resources("AWS::IAM::ManagedPolicy").values()
     token = next(
@@ -258,27 +259,6 @@ def test_a_previous_key_decrypts_alone() -> None:
     assert [False, False] == [may(old, "Decrypt", "other"), may(old, "Decrypt", via="dynamodb")]
     assert [True, False] == [may(old, "Decrypt", of=own), may(old, "GenerateDataKey", of=own)]
     assert not policy.allows(Ask(action="kms:Decrypt", resource=old))
-
-
-def test_unrelated_secrets_for_one_consumer() -> None:
-    """Several secrets without a common prefix are one grant, which reaches those and no others."""
-
-    def grant(stack: Stack, role: iam.IGrantable) -> None:
-        access.grant_read(role, access.several(access.one_secret(stack, "a"), access.one_secret(stack, "b/c")))
-
-    policy = granted(grant)
-
-    assert [True, True, False] == [reads(policy, name) for name in ("a-AbCdEf", "b/c-AbCdEf", "b/d-AbCdEf")]
-    assert 1 == len(policy.statements)
-
-
-def test_one_environment_only() -> None:
-    """A role of the development environment reads its secrets and none of production's."""
-    policy = granted(lambda stack, role: access.grant_read(role, access.environment_secrets(stack, "upwork", "dev")))
-
-    assert reads(policy, "upwork/dev/tokens-AbCdEf")
-    assert not reads(policy, "upwork/prod/tokens-AbCdEf")
-    assert not reads(policy, "upwork/development/tokens-AbCdEf")
 
 
 def test_batch_read() -> None:
@@ -377,7 +357,7 @@ def test_key(grant: Callable[[iam.IGrantable, Secrets], None], actions: list[str
 
 def test_refused() -> None:
     """What would reach more than it says is refused: wildcards in a name, half a segment, keys that are mixed."""
-    stack = Stack(App(), "Consumer")
+    stack = Stack(unvalidated(), "Consumer")
 
     one, other = access.one_secret(stack, "a"), access.one_secret(stack, "b").encrypted_with(KEY)
     wrongs: list[Callable[[], Secrets]] = [
@@ -397,7 +377,7 @@ def test_refused() -> None:
 
 def test_grantee_without_a_policy() -> None:
     """A principal that has no policy of its own is an error at synth, not a grant that silently does nothing."""
-    stack = Stack(App(), "Consumer")
+    stack = Stack(unvalidated(), "Consumer")
 
     with pytest.raises(RuntimeError, match="could not be added"):
         access.grant_read(iam.ServicePrincipal("lambda.amazonaws.com"), access.one_secret(stack, "a"))
@@ -405,7 +385,7 @@ def test_grantee_without_a_policy() -> None:
 
 def test_stack_beside(code: Path) -> None:
     """A stack beside this one gets from it the published secret alone to read, and this function alone to invoke."""
-    app = App()
+    app = unvalidated()
     context = {"environment": "prod", "token_secret": "tokens", "published_secret": "for-consumers"}
     parameters = parameters_of(context)
     assert isinstance(parameters, SingleParameters)

@@ -1,5 +1,4 @@
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,6 @@ from infra.conftest import EVERYTHING
 from infra.enforced import ACCOUNT, FUNCTION, KEY, World, asks, role_arn
 from testbed.aws.faults import Call
 from testbed.policy import Ask, Policy
-from testbed.provider.token_endpoint import TokenEndpoint
-from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import ROOT, Deployment, synthesise
 from token_refresh.errors import SecretAccessDenied
 from token_refresh_worker.handlers import refresh
@@ -56,14 +53,6 @@ class Retained:
 
 def without_principal(statement: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in statement.items() if name != "Principal"}
-
-
-@pytest.fixture
-def world(everything: Deployment) -> Iterator[World]:
-    with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
-        world = World(everything, store, endpoint)
-        world.fill_all(lives_seconds=60)
-        yield world
 
 
 @pytest.fixture

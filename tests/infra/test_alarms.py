@@ -1,12 +1,13 @@
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from testbed.policy import resolve
+from testbed.policy import Meaning, resolve
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.synthesis import Deployment
+from testbed.synthesis import Deployment, synthesise
 from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_worker.cli.doctor.function import NAMED
@@ -170,7 +171,7 @@ def test_commands_are_complete(everything: Deployment, plain: Deployment) -> Non
         for deployment, region in ((everything, "eu-central-1"), (plain, {"Ref": "AWS::Region"})):
             text = resolve(
                 alarm(deployment, name)["AlarmDescription"],
-                Known({"AWS::Region": "the-region", "AWS::Partition": "aws"}),
+                Meaning({"AWS::Region": "the-region"}),
             )
             command = text.split("First: ")[1]
             assert command.startswith(("token-refresh ", "aws "))
@@ -195,11 +196,6 @@ def test_tokens_kept(with_table: Deployment, plain: Deployment) -> None:
     assert [] == [a for a in plain.resources("CloudWatch::Alarm") if "kept" in a["Properties"]["AlarmName"]]
 
 
-class Known(dict[str, str]):
-    def __missing__(self, name: str) -> str:
-        return f"a-{name}"
-
-
 def test_denied_access(plain: Deployment, adopted: Deployment) -> None:
     """A refused call on the secret, by name or ARN, is counted and kept: also a read, and one without parameters."""
     for deployment, name in ((plain, "upwork-oauth-tokens"), (adopted, "old-tokens")):
@@ -221,6 +217,46 @@ def test_too_short_lifetimes_are_what_the_filter_finds(plain: Deployment) -> Non
     (metric,) = found["MetricTransformations"]
     raised = alarm(plain, "lifetime-too-short")
     assert (metric["MetricNamespace"], metric["MetricName"]) == (raised["Namespace"], raised["MetricName"])
+
+
+def account(deployment: Deployment) -> Any:
+    """The account that a template is for: one that is given, or that which it is deployed to."""
+    return deployment.parameters.account or {"Ref": "AWS::AccountId"}
+
+
+def test_cloudwatch_may_publish(plain: Deployment, everything: Deployment) -> None:
+    """This stack's alarms may publish to the topic, through its key too; nothing may over an unencrypted connection."""
+    for deployment in (plain, everything):
+        statements = deployment.one("SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+        (publish,) = [s for s in statements if s["Effect"] == "Allow"]
+        (refuse,) = [s for s in statements if s["Effect"] == "Deny"]
+        assert [{"Ref": deployment.logical_id("SNS::Topic")}] == deployment.one("SNS::TopicPolicy")["Topics"]
+        assert {"Service": "cloudwatch.amazonaws.com"} == publish["Principal"]
+        assert "sns:Publish" == publish["Action"]
+        assert account(deployment) == publish["Condition"]["StringEquals"]["aws:SourceAccount"]
+        alarms = json.dumps(publish["Condition"]["ArnLike"]["aws:SourceArn"])
+        assert alarms.rstrip('"]}').endswith(f":alarm:{deployment.parameters.stack_name}-*")
+        assert ("*", {"Bool": {"aws:SecureTransport": "false"}}) == (refuse["Principal"], refuse["Condition"])
+
+    key = everything.one("KMS::Key")["KeyPolicy"]["Statement"]
+    (through,) = [s for s in key if s["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+    assert ["kms:Decrypt", "kms:GenerateDataKey"] == through["Action"]
+    assert {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:token-refresh-upwork-prod-*"},
+    } == through["Condition"]
+    assert everything.arn_of("KMS::Key") == everything.one("SNS::Topic")["KmsMasterKeyId"]
+    assert "operator@example.com" == everything.one("SNS::Subscription")["Endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("values", "warned"), [({}, True), ({"alarm_email": "a@example.com"}, False), ({"alarms": False}, False)]
+)
+def test_nobody_hears_of_alarms(code: Path, values: dict[str, Any], *, warned: bool) -> None:
+    """A deployment whose alarms nobody would hear of is warned of at synthesis."""
+    chosen = {"environment": "dev"} | values
+    texts = synthesise(chosen, code).warnings
+    assert warned == any("nobody hears of an alarm: set alarm_email or alarm_topic" in text for text in texts)
 
 
 def test_doctor_knows_what_cloudformation_names(with_table: Deployment) -> None:

@@ -5,8 +5,6 @@ import pytest
 
 from testbed.synthesis import Deployment, synthesise
 from token_refresh_infra.common import SHORTEST_TIMEOUT_SECONDS
-from token_refresh_infra.context import ParameterError, read_parameters
-from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.bootstrap import MARGIN_SECONDS
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
 
@@ -41,13 +39,6 @@ def test_worker_uses_it(with_table: Deployment) -> None:
 
     assert [(action, with_table.arn_of("DynamoDB::Table")) for action in ACTIONS] == granted
     assert with_table.one("DynamoDB::Table")["TableName"] == variables["CLAIM_TABLE"]
-
-
-def test_without_a_table(everything: Deployment) -> None:
-    """Without the parameter there is no table, no variable and no permission for one."""
-    assert [] == everything.resources("DynamoDB::Table")
-    assert "CLAIM_TABLE" not in everything.one("Lambda::Function")["Environment"]["Variables"]
-    assert [] == [a for a, _ in everything.permissions("lambda.amazonaws.com") if a.startswith("dynamodb:")]
 
 
 def test_adopted_table(code: Path) -> None:
@@ -108,21 +99,6 @@ def test_the_key_can_be_chosen(code: Path, given: dict[str, str], key: str | Non
     assert [] == deployment.resources("KMS::Key")
     alarms = [a["Properties"]["AlarmName"] for a in deployment.resources("CloudWatch::Alarm")]
     assert (key is not None) == any(name.endswith("-tokens-kept") for name in alarms)
-
-
-@pytest.mark.parametrize(
-    ("given", "problem"),
-    [
-        ({"kept_tokens_key": "create"}, "needs claim_table"),
-        ({"claim_table": "create", "kept_tokens_key": KEY, "kms_key": KEY}, "must be another key than kms_key"),
-        ({"claim_table": "create", "timeout_seconds": "39"}, "must be at least 40"),
-        ({"claim_table": "create", "kept_tokens_key": KEY.replace("eu-", "us-")}, "is in region us-central-1"),
-    ],
-)
-def test_a_key_that_can_not_serve_is_refused(given: dict[str, str], problem: str) -> None:
-    """It is found out at synthesis, not by the run that needs it."""
-    with pytest.raises(ParameterError, match=problem):
-        read_parameters(CheckedParameters, HERE | given)
 
 
 def test_the_timeout_leaves_time_to_keep_tokens() -> None:

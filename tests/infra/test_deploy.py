@@ -324,37 +324,34 @@ def test_without_credentials(tmp_path: Path) -> None:
     ) == refused.stderr
 
 
-def test_without_a_region(tmp_path: Path, sts: Sts) -> None:
-    """Without a region nothing is deployed to wherever the CDK would choose."""
-    environment = with_keys(tmp_path, sts)
-    del environment["AWS_REGION"]
-
-    refused = run(environment, "prod")
-
-    assert (77, True) == (
-        refused.returncode,
-        refused.stderr.startswith("scripts/deploy: no AWS region is set. Set AWS"),
-    )
-
-
-def test_expired_credentials(tmp_path: Path, sts: Sts) -> None:
-    """Expired credentials and a profile that doesn't exist are named, with the way to new ones."""
+@pytest.mark.parametrize(
+    ("changes", "exit_code", "message"),
+    [
+        ({"AWS_REGION": ""}, 77, "no AWS region is set. Set AWS_REGION"),
+        ({}, 77, "AWS refuses the credentials (ExpiredToken). Set AWS_PROFILE"),
+        ({"AWS_PROFILE": "nobody"}, 77, "no usable AWS credentials (ProfileNotFound). Set AWS_PROFILE"),
+        (
+            {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"},
+            69,
+            "AWS can't be reached to check the credentials (sts in eu-central-1)",
+        ),
+    ],
+    ids=["no region", "expired credentials", "no such profile", "AWS out of reach"],
+)
+def test_who_can_not_deploy(  # noqa: PLR0917 - fixtures and cases
+    tmp_path: Path, sts: Sts, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], exit_code: int, message: str
+) -> None:
+    """Nothing is deployed to wherever the CDK would choose, nor without credentials: what is missing is named."""
     sts.status, sts.body = 403, "<Error><Code>ExpiredToken</Code><Message>expired</Message></Error>"
-    expired = run(with_keys(tmp_path, sts), "destroy", "prod")
-    nobody = run(without_aws(tmp_path) | REGION | {"AWS_PROFILE": "nobody"}, "prod")
-
-    assert expired.stderr.startswith("scripts/deploy: AWS refuses the credentials (ExpiredToken). Set AWS_PROFILE")
-    assert nobody.stderr.startswith("scripts/deploy: no usable AWS credentials (ProfileNotFound). Set AWS_PROFILE")
-
-
-def test_aws_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where AWS can't be reached, that is what the error says."""
-    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in (with_keys(tmp_path, sts) | changes).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
 
-    with pytest.raises(deploy.Refused, match=r"^AWS can't be reached to check the credentials \(sts in eu-west-1\)$"):
-        deploy.check_credentials({"region": "eu-west-1"})
+    with pytest.raises(deploy.Refused, match=f"^{re.escape(message)}") as refused:
+        deploy.check_credentials({})
+
+    assert exit_code == refused.value.exit_code
 
 
 def test_says_where_it_deploys_to(tmp_path: Path, sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from testbed.policy import Ask, Policy, resolve
+from testbed.policy import Ask, Meaning, Policy, resolve
 from testbed.synthesis import Deployment
 from token_refresh_worker.cli.doctor.access import check_access
 from token_refresh_worker.cli.finding import Health
@@ -16,20 +16,13 @@ FUNCTION = f"arn:aws:lambda:{REGION}:function:the-worker"
 ROLE = "arn:aws:iam::123456789012:role/the-worker"
 
 
-class Known(dict[str, str]):
-    """What references resolve to; what the tests say nothing about stands for itself."""
-
-    def __missing__(self, name: str) -> str:
-        return f"arn:aws:unnamed:::{name}"
-
-
 class Account:
     """IAM's simulator and Secrets Manager, with what a template deploys."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.variables = deployment.one("Lambda::Function")["Environment"]["Variables"]
         self.names = [self.variables[f"{kind}_SECRET_ID"] for kind in ("TOKEN", "PUBLISHED", "CLIENT")]
-        known = Known({"AWS::Partition": "aws", "AWS::AccountId": "123456789012", "AWS::Region": "eu-central-1"})
+        known = Meaning({"AWS::AccountId": "123456789012", "AWS::Region": "eu-central-1"})
         known[deployment.logical_id("Lambda::Function") + ".Arn"] = FUNCTION
         known[str(deployment.one("Lambda::Function")["Role"]["Fn::GetAtt"][0]) + ".Arn"] = ROLE
         for name in self.names[:2]:

@@ -7,20 +7,19 @@ from infra.conftest import FLEET, RECEIVER
 from testbed.generated_names import generated_name
 from testbed.policy import Ask, Policy, as_list
 from testbed.synthesis import Deployment, synthesise
-from token_refresh_infra.context import ParameterError
-from token_refresh_infra.modes import parameters_of
 
 HERE: dict[str, Any] = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 VPC = {"vpc_subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "vpc_security_groups": ["sg-0a1b2c3d"]}
+CHOICES = VPC | {"permissions_boundary": BOUNDARY, "tags": ["team=growth", "cost-centre=12=3"]}
 EVERY_MODE = pytest.mark.parametrize("values", [HERE, FLEET, RECEIVER], ids=["single", "fleet", "webhooks"])
 
 
 @EVERY_MODE
 def test_permissions_boundary(code: Path, values: dict[str, Any]) -> None:
     """A policy that an organisation demands bounds every role of the stack."""
-    deployment = synthesise(values | {"permissions_boundary": BOUNDARY}, code)
+    deployment = synthesise(values | CHOICES, code)
 
     roles = deployment.resources("IAM::Role")
     assert [BOUNDARY] * len(roles) == [role["Properties"]["PermissionsBoundary"] for role in roles]
@@ -29,7 +28,7 @@ def test_permissions_boundary(code: Path, values: dict[str, Any]) -> None:
 @EVERY_MODE
 def test_vpc(code: Path, values: dict[str, Any]) -> None:
     """Every function runs in the given subnets. Lambda may connect it; the function's own code may not."""
-    deployment = synthesise(values | VPC, code)
+    deployment = synthesise(values | CHOICES, code)
 
     for function in deployment.resources("Lambda::Function"):
         placed = function["Properties"]["VpcConfig"]
@@ -49,7 +48,7 @@ def test_vpc(code: Path, values: dict[str, Any]) -> None:
 @EVERY_MODE
 def test_tags(code: Path, values: dict[str, Any]) -> None:
     """Tags of the deployment's file are on its resources, beside those of the stack."""
-    deployment = synthesise(values | {"tags": ["team=growth", "cost-centre=12=3"]}, code)
+    deployment = synthesise(values | CHOICES, code)
 
     for kind in ("Lambda::Function", "IAM::Role", "SQS::Queue", "SNS::Topic", "Logs::LogGroup"):
         for resource in deployment.resources(kind):
@@ -106,52 +105,12 @@ def test_rules_may_use_the_key(code: Path, sent: dict[str, str]) -> None:
     assert not policy.allows(Ask(action="kms:Decrypt", resource="the key", context=sent))
 
 
-def test_a_rule_sends_to_its_queue_alone(code: Path) -> None:
-    """What a rule may send to is bound to its own ARN, as CloudFormation knows it, and not to a name."""
-    deployment = synthesise(HERE | {"stack": "s" * 64}, code)
-    sends = [
-        statement
-        for policy in deployment.resources("SQS::QueuePolicy")
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if statement["Principal"] == {"Service": "events.amazonaws.com"}
-    ]
-
-    assert [{"ArnEquals": {"aws:SourceArn": deployment.arn_of("Events::Rule")}}] == [s["Condition"] for s in sends]
-
-
 def test_a_given_key_encrypts_messages_only_if_asked(code: Path) -> None:
     """The policy of a key that exists may not let alarms use it, and an alarm that nobody hears is worse."""
     deployment = synthesise(HERE | {"kms_key": KEY}, code)
 
     assert "KmsMasterKeyId" not in deployment.one("SNS::Topic")
     assert all(queue["Properties"]["SqsManagedSseEnabled"] for queue in deployment.resources("SQS::Queue"))
-
-
-ROLE = "arn:aws:iam::{}:role/my-service"
-OPERATORS = {"operators": [ROLE.format("123456789012")]}
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (
-            OPERATORS | {"consumers": [ROLE.format("210987654321")]},
-            r"^consumers: .*my-service is in account 210987654321, and .* whose secrets refuse every other account",
-        ),
-        ({"operators": [ROLE.format("210987654321")]}, r"^operators: .* is in account 210987654321"),
-        ({"permissions_boundary": BOUNDARY.replace("123", "321")}, r"^permissions_boundary: .* is in account 321"),
-        ({"permissions_boundary": "boundary"}, r"^permissions_boundary: must be the ARN of a managed policy"),
-        ({"vpc_subnets": "subnet-0a1b2c3d"}, r"^vpc_subnets: goes with vpc_security_groups"),
-        ({"vpc_subnets": "10.0.0.0/16", "vpc_security_groups": "sg-0a1b2c3d"}, r"^vpc_subnets: must be IDs of subnets"),
-        ({"tags": ["token-refresh:function=other"]}, r"^tags: must be NAME=VALUE"),
-        ({"tags": ["team"]}, r"^tags: must be NAME=VALUE"),
-        ({"encrypt_messages": True}, r"^encrypt_messages: needs kms_key"),
-    ],
-)
-def test_what_can_not_be(values: dict[str, Any], message: str) -> None:
-    """What AWS, or the stack's own policies, would refuse later is refused at synthesis, with the reason."""
-    with pytest.raises(ParameterError, match=message):
-        parameters_of(HERE | values)
 
 
 def test_a_boundary_of_aws(code: Path) -> None:

@@ -6,15 +6,14 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_cdk import App, Environment, Stack, assertions
-from aws_cdk import aws_iam as iam
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from infra.conftest import FLEET
+from infra.test_access import granted
 from infra.test_fleet import Template
-from testbed.policy import Ask, Policy, as_list, resolve
+from testbed.policy import Ask, Meaning, Policy, as_list, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.synthesis import resources, synthesise
 from testbed.worker import SCHEDULED
@@ -33,13 +32,12 @@ CALLS = "_make_api_call"
 HANDLERS: dict[str, Callable[[object, Any], object]] = {"Worker": refresh, "Dispatcher": dispatch, "Resync": resync}
 
 
-class Resolved(dict[str, str]):
+class Resolved(Meaning):
     """What references resolve to."""
 
     def __missing__(self, name: str) -> str:
-        if name.startswith("Table"):
-            return TABLE
-        return QUEUE if name.startswith("FleetQueue") else f"arn:aws:unnamed:::{name}"
+        known = {"Table": TABLE, "FleetQueue": QUEUE}
+        return next((arn for start, arn in known.items() if name.startswith(start)), super().__missing__(name))
 
 
 class Account:
@@ -74,18 +72,13 @@ class Account:
             for statement in policy["PolicyDocument"]["Statement"]
             if statement["Effect"] == "Allow"
         ]
-        return Policy(statements=resolve(statements, Resolved({"AWS::Partition": "aws"})))
+        return Policy(statements=resolve(statements, Resolved()))
 
     def member(self, name: str = "crm/1") -> str:
         """Store and tag a secret that is due, and its client credentials."""
-        tokens = self.endpoint.grant.authorize()
-        document = {
-            "accessToken": tokens["access_token"],
-            "refreshToken": tokens["refresh_token"],
-            "expiresAt": round(datetime.now(UTC).timestamp() * 1000) + 60_000,
-        }
+        document = self.endpoint.token_set(lives_seconds=60)
+        client = {name: document.pop(name) for name in ("clientId", "clientSecret")}
         tags: Any = [{"Key": "token-refresh:fleet", "Value": "prod"}]
-        client = {"clientId": self.endpoint.client_id, "clientSecret": self.endpoint.client_secret}
         self.secrets.create_secret(Name="clients/generic", SecretString=json.dumps(client))
         arn = str(self.secrets.create_secret(Name=name, SecretString=json.dumps(document), Tags=tags)["ARN"])
         self.members.add(arn)
@@ -251,7 +244,7 @@ def test_the_worker_writes_copies_and_makes_none(code: Path) -> None:
         for statement in made["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow"
     ]
-    worker = Policy(statements=resolve(statements, Resolved({"AWS::Partition": "aws"})))
+    worker = Policy(statements=resolve(statements, Resolved()))
 
     def may(name: str) -> set[str]:
         actions = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "CreateSecret", "TagResource")
@@ -270,11 +263,9 @@ def test_the_worker_writes_copies_and_makes_none(code: Path) -> None:
 
 def test_a_tenants_reader_reads_that_tenants_copies_alone() -> None:
     """Whoever may read the copies under one tenant's path reads no other tenant's, no token secret and no client."""
-    stack = Stack(App(), "Consumer", env=Environment(account=ACCOUNT, region=REGION))
-    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    access.grant_read_published(role, access.secrets_under(stack, "published/customers/7/"))
-    (made,) = resources(dict(assertions.Template.from_stack(stack).to_json()), "IAM::Policy")
-    reader = Policy(statements=resolve(made["PolicyDocument"]["Statement"], Resolved({"AWS::Partition": "aws"})))
+    reader = granted(
+        lambda stack, role: access.grant_read_published(role, access.secrets_under(stack, "published/customers/7/"))
+    )
 
     def reads(name: str) -> bool:
         return reader.allows(Ask(action="secretsmanager:GetSecretValue", resource=secret(name)))

@@ -1,7 +1,14 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from infra.conftest import BARE
+from testbed.policy import Ask, Meaning, Policy, resolve
 from testbed.synthesis import Deployment, synthesise
+
+BUS = "arn:aws:events:eu-central-1:123456789012:event-bus/grants"
+PLACE = {"account": "123456789012", "region": "eu-central-1", "token_lifetime_seconds": "86400"}
 
 CHOSEN = {
     "TOKEN_SECRET_ID": "old-tokens",
@@ -138,6 +145,86 @@ def test_the_role_as_client(code: Path, plain: Deployment) -> None:
         for statement in plain.policy_of_role("lambda.amazonaws.com")
         if statement["Effect"] == "Allow" and "GetWebIdentityToken" in str(statement)
     ]
+
+
+def dead_letters(deployment: Deployment) -> dict[str, Any]:
+    """The reference to the queue that an operator is to look into."""
+    return {"Fn::GetAtt": [deployment.template["Outputs"]["DeadLettersUrl"]["Value"]["Ref"], "Arn"]}
+
+
+def test_schedule(plain: Deployment, adopted: Deployment, code: Path) -> None:
+    """Every 30 minutes with a flexible window; a switch pauses it; what can't be delivered ends in a queue."""
+    schedule, paused = plain.one("Scheduler::Schedule"), adopted.one("Scheduler::Schedule")
+    often = synthesise({"environment": "prod", "schedule_minutes": 1, "flexible_minutes": 0}, code)
+
+    assert ("rate(30 minutes)", "ENABLED") == (schedule["ScheduleExpression"], schedule["State"])
+    assert "rate(1 minute)" == often.one("Scheduler::Schedule")["ScheduleExpression"]
+    assert {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 10} == schedule["FlexibleTimeWindow"]
+    assert ("DISABLED", {"Mode": "OFF"}) == (paused["State"], paused["FlexibleTimeWindow"])
+    assert plain.arn_of("Lambda::Function") == schedule["Target"]["Arn"]
+    assert dead_letters(plain) == schedule["Target"]["DeadLetterConfig"]["Arn"]
+
+
+def test_delivery_ends_before_the_next_run(plain: Deployment) -> None:
+    """A delivery is tried again three times, and not once the next run is due, so that an outage ends in one run."""
+    schedule = plain.one("Scheduler::Schedule")
+
+    assert {"MaximumEventAgeInSeconds": 1800, "MaximumRetryAttempts": 3} == schedule["Target"]["RetryPolicy"]
+
+
+def test_schedules_role(plain: Deployment) -> None:
+    """The schedule's role runs this function and writes to its queue, for schedules of this group alone."""
+    (trust,) = plain.trust("scheduler.amazonaws.com")
+
+    assert [
+        ("lambda:InvokeFunction", plain.arn_of("Lambda::Function")),
+        ("sqs:SendMessage", dead_letters(plain)),
+    ] == plain.permissions("scheduler.amazonaws.com")
+    assert {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+        "ArnEquals": {"aws:SourceArn": plain.arn_of("Scheduler::ScheduleGroup")},
+    } == trust["Condition"]
+    assert {"Service": "scheduler.amazonaws.com"} == trust["Principal"]
+
+
+def test_schedule_may_take_its_role(plain: Deployment) -> None:
+    """The schedule is in the group that its role trusts, and is created once the role may invoke the function."""
+    (schedule,) = plain.resources("Scheduler::Schedule")
+    (policy,) = [
+        name
+        for name, resource in plain.template["Resources"].items()
+        if resource["Type"] == "AWS::IAM::Policy" and "lambda:InvokeFunction" in str(resource)
+    ]
+
+    assert {"Ref": plain.logical_id("Scheduler::ScheduleGroup")} == schedule["Properties"]["GroupName"]
+    assert policy in schedule["DependsOn"]
+
+
+@pytest.fixture(scope="module")
+def with_bus(code: Path) -> Deployment:
+    return synthesise(BARE | PLACE | {"event_bus": "grants"}, code)
+
+
+@pytest.mark.parametrize(
+    ("resource", "source", "allowed"),
+    [
+        (BUS, "token-refresh", True),
+        (BUS, "somebody.else", False),
+        (BUS.replace("grants", "default"), "token-refresh", False),
+    ],
+    ids=["its events", "another source", "another bus"],
+)
+def test_the_worker_sends_its_own_events_to_one_bus(
+    with_bus: Deployment, resource: str, source: str, *, allowed: bool
+) -> None:
+    """The worker's role may send this project's events to the bus that is named, and no others and nowhere else."""
+    policy = Policy(statements=resolve(with_bus.policy_of_role("lambda.amazonaws.com"), Meaning()))
+    worker = Meaning()[f"{with_bus.logical_id('Lambda::Function')}.Arn"]
+    context = {"events:source": source, "lambda:SourceFunctionArn": worker}
+    ask = Ask(action="events:PutEvents", resource=resource, context=context)
+
+    assert allowed == policy.allows(ask)
+    assert "grants" == with_bus.one("Lambda::Function")["Environment"]["Variables"]["EVENT_BUS"]
 
 
 def test_no_deployed_function_has_a_client_secret(

@@ -1,5 +1,3 @@
-from collections.abc import Iterator
-
 import pytest
 
 from infra.enforced import FROM_THE_WORKER, FUNCTION, KEY, World
@@ -27,19 +25,12 @@ def of_secrets(policy: Policy) -> list[tuple[int, str, str]]:
 
 
 @pytest.fixture
-def world(everything: Deployment) -> Iterator[World]:
-    with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
-        yield World(everything, store, endpoint)
-
-
-@pytest.fixture
 def worker_policy(world: World, everything: Deployment) -> Policy:
     return world.policy(everything, everything.policy_of_role("lambda.amazonaws.com"))
 
 
 def test_worker_does_its_job(world: World, worker_policy: Policy) -> None:
     """Under Lambda's runtime client, with the synthesised policy enforced and nothing else, the worker refreshes."""
-    world.fill_all(lives_seconds=60)
     world.enforce(worker_policy)
 
     with Function(world.environment) as function:
@@ -52,7 +43,6 @@ def test_worker_does_its_job(world: World, worker_policy: Policy) -> None:
 
 def test_nothing_granted_goes_unused(world: World, worker_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every action on every secret, and on the key, is needed for one refresh and its publication."""
-    world.fill_all(lives_seconds=60)
     world.enforce(worker_policy)
 
     with world.running(monkeypatch):
@@ -111,7 +101,6 @@ def test_consumers_only_read_what_is_published(world: World, everything: Deploym
 
 def test_consumers_reader_works(world: World, everything: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the policy for consumers and nothing else, `TokenReader` reads what was published, and not the tokens."""
-    world.fill_all(lives_seconds=60)
     with world.running(monkeypatch):
         refresh({}, None)
     world.enforce(world.policy(everything, everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]))

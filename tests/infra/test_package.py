@@ -2,7 +2,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import uuid
 import zipfile
 from pathlib import Path
@@ -43,14 +42,14 @@ def copy_of_the_project(folder: Path) -> Path:
     return folder
 
 
-def test_up_to_date(code: Path, tmp_path: Path) -> None:
+def test_up_to_date(receiver_zip: Path, tmp_path: Path) -> None:
     """Nothing is built anew where nothing changed, and a changed source is not missed."""
     project = copy_of_the_project(tmp_path)
-    shutil.copytree(code.parent, project / "dist")
-    built = project / "dist" / code.name
+    shutil.copytree(receiver_zip.parent, project / "dist")
+    built = project / "dist" / receiver_zip.name
 
     def package() -> bytes:
-        subprocess.run([project / "scripts" / "package"], check=True, capture_output=True)
+        subprocess.run([project / "scripts" / "package", "webhooks"], check=True, capture_output=True)
         return built.read_bytes()
 
     marked = built.stat().st_ino
@@ -59,7 +58,7 @@ def test_up_to_date(code: Path, tmp_path: Path) -> None:
 
     with (project / "reader/token_refresh/errors.py").open("a") as source:
         source.write("# changed\n")
-    assert code.read_bytes() != package()
+    assert receiver_zip.read_bytes() != package()
 
 
 def test_small(code: Path) -> None:
@@ -97,14 +96,7 @@ def test_compiled(code: Path, runtime: LambdaRuntime) -> None:
 def test_runs_by_itself(unpacked: Path, runtime: LambdaRuntime) -> None:
     """Unpacked into an empty folder, with nothing else on the path but boto3, the handler refreshes a due token."""
     with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
-        tokens = endpoint.grant.authorize()
-        document = {
-            "accessToken": tokens["access_token"],
-            "refreshToken": tokens["refresh_token"],
-            "expiresAt": round((time.time() + 60) * 1000),
-            "clientId": endpoint.client_id,
-            "clientSecret": endpoint.client_secret,
-        }
+        document = endpoint.token_set(lives_seconds=60)
         store.client().create_secret(
             Name="tokens", SecretString=json.dumps(document), ClientRequestToken=str(uuid.uuid4())
         )

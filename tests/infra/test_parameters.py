@@ -18,6 +18,7 @@ KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
 TOKENS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokens-AbCdEf"
 SHORTEST, IN_TABLE = (int(shortest_lifetime(store).total_seconds()) for store in ClaimStoreKind)
 OPERATOR = "arn:aws:iam::123456789012:role/a"
+ELSEWHERE = OPERATOR.replace("123456789012", "210987654321")
 HERE = {"account": "123456789012", "region": "eu-central-1"}
 
 
@@ -181,6 +182,34 @@ def test_wrong_value(name: str, value: Any) -> None:
             r"^environment: the stack's name token-refresh-a+-fleet-prod has over 53 characters",
         ),
         ({"mode": "fleett"}, r"^mode: must be one of single"),
+        (
+            {"operators": [OPERATOR], "consumers": [ELSEWHERE]},
+            r"^consumers: .*role/a is in account 210987654321, and .* whose secrets refuse every other account",
+        ),
+        ({"operators": [ELSEWHERE]}, r"^operators: .* is in account 210987654321"),
+        (
+            {"permissions_boundary": "arn:aws:iam::321456789012:policy/boundary"},
+            r"^permissions_boundary: .* in account 321",
+        ),
+        ({"permissions_boundary": "boundary"}, r"^permissions_boundary: must be the ARN of a managed policy"),
+        ({"vpc_subnets": "subnet-0a1b2c3d"}, r"^vpc_subnets: goes with vpc_security_groups"),
+        ({"vpc_subnets": "10.0.0.0/16", "vpc_security_groups": "sg-0a1b2c3d"}, r"^vpc_subnets: must be IDs of subnets"),
+        ({"tags": ["token-refresh:function=other"]}, r"^tags: must be NAME=VALUE"),
+        ({"tags": ["team"]}, r"^tags: must be NAME=VALUE"),
+        ({"encrypt_messages": True}, r"^encrypt_messages: needs kms_key"),
+        ({"kept_tokens_key": "create"}, "needs claim_table"),
+        ({"claim_table": "create", "kept_tokens_key": KEY, "kms_key": KEY}, "must be another key than kms_key"),
+        ({"claim_table": "create", "timeout_seconds": "39"}, "must be at least 40"),
+        ({"claim_table": "create", "kept_tokens_key": KEY.replace("eu-", "us-")}, "is in region us-central-1"),
+        (
+            {"replica_regions": ["eu-central-1"]},
+            "^replica_regions: eu-central-1 is where the published",
+        ),
+        ({"replica_regions": ["x"]}, "^replica_regions: must be a region, or the ARN of the key"),
+        (
+            {"replica_regions": ["eu-west-1"], "published_secret": "none"},
+            "^replica_regions: needs a published secret",
+        ),
     ],
 )
 def test_values_that_do_not_go_together(context: dict[str, Any], message: str) -> None:

@@ -1,5 +1,6 @@
 """What alarms, pages and messages print fits what the templates make: its names, and the commands themselves."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,13 @@ import pytest
 
 from infra.conftest import FLEET, RECEIVER
 from printed.everywhere import VALUE, check, of_help, of_messages, of_pages
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import ROOT, Deployment, synthesise
+from token_refresh_infra.context import ParameterError
+from token_refresh_infra.deployment_file import read_deployment
+from token_refresh_worker.run.events import read_event
 
+PAGE = (ROOT / "docs" / "deploy.md").read_text()
+REFERENCE = (ROOT / "docs" / "parameters.md").read_text()
 FUNCTION = re.compile(r"--(?:function|invoke|function-name)[= ](token-refresh\S*)")
 
 
@@ -34,19 +40,9 @@ def functions(deployment: Deployment) -> set[str]:
     return {function["Properties"]["FunctionName"] for function in deployment.resources("Lambda::Function")}
 
 
-@pytest.fixture(scope="module")
-def fleet(code: Path) -> Deployment:
-    return synthesise(FLEET, code)
-
-
-@pytest.fixture(scope="module")
-def receiver(code: Path) -> Deployment:
-    return synthesise(RECEIVER, code)
-
-
-def test_commands_of_alarms(plain: Deployment, with_table: Deployment, fleet: Deployment, receiver: Deployment) -> None:
+def test_commands_of_alarms(plain: Deployment, with_table: Deployment, code: Path) -> None:
     """Each alarm's first command is one that its program takes, with the region, and a log or function of the stack."""
-    for deployment in (plain, with_table, fleet, receiver):
+    for deployment in (plain, with_table, synthesise(FLEET, code), synthesise(RECEIVER, code)):
         found = first_commands(deployment)
         groups = {group["Properties"]["LogGroupName"] for group in deployment.resources("Logs::LogGroup")}
         assert len(found) > 4
@@ -55,6 +51,39 @@ def test_commands_of_alarms(plain: Deployment, with_table: Deployment, fleet: De
             assert re.search(r" --region \S+$", line)
             assert {*re.findall(r"logs tail (/\S+)", line)} <= groups
             assert {*FUNCTION.findall(line)} <= functions(deployment)
+
+
+def first_column(heading: str) -> set[str]:
+    """The names in the first column of a section's table."""
+    section = REFERENCE.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([A-Za-z_-]+)`", row)}
+
+
+def test_the_last_line_of_the_tutorial(tmp_path: Path) -> None:
+    """Without its last line, the tutorial's file for HubSpot is refused, and the error has that line."""
+    section = (ROOT / "docs" / "tutorial.md").read_text().partition("## Another provider")[2]
+    hubspot = re.findall(r"^```toml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[1]
+
+    (tmp_path / "prod.toml").write_text(hubspot.replace('claim_table = "create"\n', ""))
+    with pytest.raises(
+        ParameterError, match=r'add this line to the deployment\'s file and deploy: claim_table = "crea'
+    ):
+        read_deployment("prod", folder=tmp_path)
+
+
+def test_payloads() -> None:
+    """Each payload on the page is an event that the function takes."""
+    payloads = re.findall(r"['`](\{(?:\"(?:force|dry_run)\": true)?\})['`]", PAGE)
+
+    assert 3 == len(payloads)
+    for payload in payloads:
+        read_event(json.loads(payload))
+
+
+def test_outputs(plain: Deployment, with_table: Deployment) -> None:
+    """The page lists every output that a deployment can have, and no other."""
+    assert plain.outputs() | with_table.outputs() == first_column("Outputs")
 
 
 def test_names_of_functions(plain: Deployment) -> None:

@@ -74,12 +74,6 @@ def test_what_is_deployed(code: Path) -> None:
     assert "rate(1 minute)" == deployment.one("Scheduler::Schedule")["ScheduleExpression"]
 
 
-def test_too_short_for_claims_in_the_secret() -> None:
-    """A provider whose tokens live 30 minutes is refused with claims in the secret, with the way out."""
-    with pytest.raises(ParameterError, match=r'claim_table = "create"'):
-        read("xero")
-
-
 def test_generic_needs_an_endpoint() -> None:
     """A profile without an endpoint is refused by the name of the missing parameter."""
     with pytest.raises(ParameterError, match=r"^token_endpoint: must be set, because the profile generic has no"):

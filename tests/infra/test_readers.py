@@ -6,7 +6,7 @@ A policy evaluator decides, in front of a strict Secrets Manager: emulators don'
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from botocore.exceptions import ClientError
 
 from infra.enforced import World
-from testbed.provider.token_endpoint import TokenEndpoint
-from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Deployment
 from token_refresh_worker.handlers import refresh
 
@@ -75,20 +73,17 @@ READERS: dict[str, Read] = {
 
 
 @pytest.fixture
-def world(everything: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(world: World, everything: Deployment, monkeypatch: pytest.MonkeyPatch) -> World:
     """What a run published, under the policy for consumers; this process is a consumer."""
-    with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
-        found = World(everything, store, endpoint)
-        found.fill_all(lives_seconds=60)
-        with found.running(monkeypatch):
-            refresh({}, None)
-        for name, value in store.environment.items():
-            monkeypatch.setenv(name, value)
-        consumers = everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
-        found.enforce(found.policy(everything, consumers))
-        # As Powertools would make it for itself; it keeps one for the process, and its client with it.
-        monkeypatch.setitem(DEFAULT_PROVIDERS, "secrets", SecretsProvider(boto3_client=boto3.client("secretsmanager")))
-        yield found
+    with world.running(monkeypatch):
+        refresh({}, None)
+    for name, value in world.store.environment.items():
+        monkeypatch.setenv(name, value)
+    consumers = everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+    world.enforce(world.policy(everything, consumers))
+    # As Powertools would make it for itself; it keeps one for the process, and its client with it.
+    monkeypatch.setitem(DEFAULT_PROVIDERS, "secrets", SecretsProvider(boto3_client=boto3.client("secretsmanager")))
+    return world
 
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)

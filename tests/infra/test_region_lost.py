@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -17,8 +16,6 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Deployment, synthesise
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
-from token_refresh_infra.context import ParameterError
-from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.handlers import refresh
 
 if TYPE_CHECKING:
@@ -57,17 +54,9 @@ class Regions:
         copy = call.region == NEW and f":{PUBLISHED}-" in str(call.arn)
         return "a replica" if self.replica and written and copy else None
 
-    def authorize(self, region: str, *, lives_seconds: float = 60) -> None:
+    def authorize(self, region: str) -> None:
         """Store a grant of its own, as a person's consent does."""
-        endpoint = self.grants[region]
-        tokens = endpoint.grant.authorize()
-        document = {
-            "accessToken": tokens["access_token"],
-            "refreshToken": tokens["refresh_token"],
-            "expiresAt": round((time.time() + lives_seconds) * 1000),
-            "clientId": endpoint.client_id,
-            "clientSecret": endpoint.client_secret,
-        }
+        document = self.grants[region].token_set(lives_seconds=60)
         self.client(region).put_secret_value(
             SecretId=TOKENS, SecretString=json.dumps(document), ClientRequestToken=str(uuid.uuid4())
         )
@@ -169,20 +158,3 @@ def test_the_key_of_a_replica(code: Path) -> None:
         assert [True, True, False] == [may(action, arn) for action in ("GenerateDataKey", "Encrypt", "Decrypt")]
     assert not may("Encrypt", primary.replace(PUBLISHED, TOKENS))
     assert not may("Encrypt", primary, KEY.replace(NEW, "us-east-1"))
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (
-            {"replica_regions": ["eu-central-1"]},
-            "^replica_regions: eu-central-1 is where the published secret itself is",
-        ),
-        ({"replica_regions": ["x"]}, "^replica_regions: must be a region, or the ARN of the key"),
-        ({"replica_regions": [NEW], "published_secret": "none"}, "^replica_regions: needs a published secret that"),
-    ],
-)
-def test_replicas_that_can_not_be(values: dict[str, Any], message: str) -> None:
-    """A replica in the same region, or of a secret that the stack does not make, is refused at synthesis."""
-    with pytest.raises(ParameterError, match=message):
-        parameters_of({"environment": "prod", "account": "123456789012", "region": OLD} | values)

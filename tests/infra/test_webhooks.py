@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from infra.conftest import RECEIVER
-from testbed.policy import Ask, Policy, resolve
-from testbed.synthesis import resources, synthesise
+from infra.test_access import granted
+from testbed.policy import Ask, Meaning, Policy, resolve
+from testbed.synthesis import resources, synthesise, unvalidated
 from token_refresh.reader.sources.service import CALL_LIMITS
 from token_refresh_infra import access
 from token_refresh_infra.context import ParameterError
@@ -19,8 +20,7 @@ from token_refresh_infra.webhooks.alarms import WebhookAlarms
 from token_refresh_infra.webhooks.parameters import WebhookParameters
 from token_refresh_infra.webhooks.stack import WebhookStack
 
-from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
-from aws_cdk import aws_iam as iam  # isort: skip
+from aws_cdk import Stack, assertions  # isort: skip - after our package, see its docstring
 from aws_cdk import aws_lambda as lambda_  # isort: skip
 
 HERE = {"mode": "webhooks", "environment": "prod", "account": "123456789012", "region": "eu-central-1"}
@@ -149,7 +149,7 @@ def test_secrets_of_both_stores(receiver_zip: Path) -> None:
     """Secrets are read by name or ARN, parameters by path, both with the one key; a field is not part of an ARN."""
     everything = synthesise(RECEIVER, receiver_zip).template
     statements = [
-        resolve(statement, Known({"AWS::Partition": "aws"}))
+        resolve(statement, Meaning())
         for policy in resources(everything, "IAM::Policy")
         for statement in policy["PolicyDocument"]["Statement"]
     ]
@@ -168,13 +168,6 @@ def test_secrets_of_both_stores(receiver_zip: Path) -> None:
     assert allowed.allows(Ask(action="kms:Decrypt", resource=KEY, context=through))
     other = through | {"kms:EncryptionContext:PARAMETER_ARN": f"{parameter}-other"}
     assert not allowed.allows(Ask(action="kms:Decrypt", resource=KEY, context=other))
-
-
-class Known(dict[str, str]):
-    """What references resolve to; what the tests say nothing about stands for itself."""
-
-    def __missing__(self, name: str) -> str:
-        return f"arn:aws:unnamed:::{name}"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +208,7 @@ def test_zip(receiver_zip: Path) -> None:
 
 def test_consumer(receiver_zip: Path) -> None:
     """A function that consumes the queue may read and delete messages, and reports those that failed."""
-    app = App()
+    app = unvalidated()
     parameters = read(**STRIPE)
     stack = WebhookStack(app, "Receiver", parameters=parameters, code=receiver_zip)
     consumer = lambda_.Function(
@@ -233,7 +226,7 @@ def test_consumer(receiver_zip: Path) -> None:
 @pytest.mark.parametrize("path", ["/acme/dev", "acme/dev/", "/", "/acme*/", "/acme/?/"])
 def test_families_of_parameters(path: str) -> None:
     """A family of parameters is named by whole segments; anything that would reach more is refused."""
-    stack = Stack(App(), "Consumer")
+    stack = Stack(unvalidated(), "Consumer")
     with pytest.raises(ValueError, match=r"segments|wildcard"):
         access.parameters_under(stack, path)
 
@@ -242,16 +235,16 @@ def test_families_of_parameters(path: str) -> None:
 def test_one_parameter_must_be_one(path: str) -> None:
     """One parameter is named by its whole path."""
     with pytest.raises(ValueError, match=r"path|wildcard"):
-        access.one_parameter(Stack(App(), "Consumer"), path)
+        access.one_parameter(Stack(unvalidated(), "Consumer"), path)
 
 
 def test_sandbox() -> None:
     """A function in Amplify's sandbox reads what is under its own path, and neither beside it nor by another action."""
-    stack = Stack(App(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
-    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-    access.grant_read_parameters(role, access.parameters_under(stack, "/amplify/myapp/alice-sandbox-0123456789/"))
-    (found,) = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy").values()
-    policy = Policy(statements=resolve(found["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
+    policy = granted(
+        lambda stack, role: access.grant_read_parameters(
+            role, access.parameters_under(stack, "/amplify/myapp/alice-sandbox-0123456789/")
+        )
+    )
     prefix = "arn:aws:ssm:eu-central-1:123456789012:parameter/amplify/myapp/"
 
     def allows(action: str, path: str) -> bool:

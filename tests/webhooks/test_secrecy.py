@@ -15,7 +15,7 @@ from testbed.webhooks.signing import KINDS, SECRETS, SIGNATURE_HEADER, Sent, sen
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import DeliveryNotQueued, SqsQueue, WebhookMalformed, from_message, to_message
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.request import read_request
+from token_refresh.webhooks.lambda_http import read_request
 
 
 class Tracker:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh.errors import ClientRejected, ConfigurationError, InvalidSecretDocument
 from worker.stage import Stage
 
 
@@ -65,10 +65,14 @@ def test_a_client_secret_without_usable_credentials_is_named(
 
 
 def test_client_credentials_in_the_environment_come_last(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any in the secrets, the environment's client credentials are used."""
+    """Without any in the secrets, the environment's client credentials are used; they have no previous version."""
     monkeypatch.setenv("UPWORK_CLIENT_ID", stage.endpoint.client_id)
-    monkeypatch.setenv("UPWORK_CLIENT_SECRET", stage.endpoint.client_secret)
+    monkeypatch.setenv("UPWORK_CLIENT_SECRET", "wrong")
     stage.store(clientId=None, clientSecret=None)
+    stage.fail(ClientRejected)
+    assert 1 == len(stage.endpoint.requests)
+    stage.server.clock_offset_seconds += 2  # the service tells the time in whole seconds
+    monkeypatch.setenv("UPWORK_CLIENT_SECRET", stage.endpoint.client_secret)
 
     assert "refreshed" == stage.invoke()["outcome"]
 

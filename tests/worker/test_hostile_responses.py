@@ -21,6 +21,7 @@ ODD: dict[str, object] = {
     "escape": f"\x1b]0;{CANARY}\x07",
     "surrogate": "\ud800",
     "list": [CANARY],
+    "list of lists": [[CANARY]],
     "object": {CANARY: CANARY},
     "true": True,
 }

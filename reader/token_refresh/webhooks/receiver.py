@@ -15,13 +15,20 @@ from token_refresh.errors import (
     raised_at,
 )
 from token_refresh.reader import Secret
-from token_refresh.webhooks import responses
 from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
 from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.lambda_http import (
+    FORBIDDEN,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    Request,
+    Response,
+    read_request,
+    refused,
+    render,
+)
 from token_refresh.webhooks.queues import Deliver
-from token_refresh.webhooks.request import Request, read_request, wants_multi_value_headers
-from token_refresh.webhooks.responses import Response
 from token_refresh.webhooks.verifier import SigningSecret, Verifier
 
 logger = logging.getLogger("token_refresh.webhooks")
@@ -74,7 +81,7 @@ class Receiver:
         facts: _Facts = {}
         response = self._respond(event, facts)
         _log(facts, response.status, began)
-        return responses.render(response, multi_value_headers=wants_multi_value_headers(event))
+        return render(response, event)
 
     def _respond(self, event: Any, facts: _Facts) -> Response:
         verifier: Verifier | None = None
@@ -82,12 +89,12 @@ class Receiver:
             request = read_request(event)
             if self._origin and (stranger := why_not_from_origin(request.headers, self._origin)):
                 facts.update(outcome="not_from_origin", reason=stranger)
-                return responses.FORBIDDEN
+                return FORBIDDEN
             verifier = self._routes.get(request.path)
             if verifier is None:
                 # Without the path: a stranger chooses it.
                 facts.update(outcome="not_found", reason="no route has this path")
-                return responses.NOT_FOUND
+                return NOT_FOUND
             facts.update(route=request.path, source=verifier.scheme.name)
             return self._receive(request, verifier, facts)
         # A raised error would be a 502 without a reason, and Lambda's log would hold its traceback.
@@ -95,12 +102,12 @@ class Receiver:
             problem = detached(error)
         outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(problem, kind)), "secret_unusable")
         facts.update(outcome=outcome, reason=f"{type(problem).__name__}: {problem}")
-        return responses.refused(problem, verifier.scheme if verifier else None)
+        return refused(problem, verifier.scheme if verifier else None)
 
     def _receive(self, request: Request, verifier: Verifier, facts: _Facts) -> Response:
         if request.method != "POST":
             facts.update(outcome="method_not_allowed", reason="webhooks come as POST")
-            return responses.METHOD_NOT_ALLOWED
+            return METHOD_NOT_ALLOWED
         delivery = verifier.verify(request.headers, self._read(request, verifier, facts))
         facts.update(delivery_id=delivery.id, event_type=delivery.type)
         facts["secret_version"], facts["secret_stage"] = delivery.verified_with

@@ -50,10 +50,13 @@ def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iter
     """Count the rows by state, and what this minute hands out and leaves."""
     states = {row.secret_arn: state_of(row, fleet.pauses, now) for row in fleet.rows}
     counted = Counter(states.values())
-    breakers = _of_providers(decision)
+    # Those that say something about a provider: not where Secrets Manager or the worker fails.
+    silent = BreakerReason.SILENT if decision.unheard_since else None
+    breakers = {name for name, found in decision.breakers.items() if name != STORE and found.reason is not silent}
     held_back = {row.secret_arn for row in fleet.rows if holds_back(breakers, row)}
     # Nobody has looked at a new member yet, and what is imported may have expired: growth misses no objective.
-    managed = [row for row in fleet.rows if states[row.secret_arn] in _MANAGED and not _is_new(row, now)]
+    known = [row for row in fleet.rows if not now - NEW_FOR < row.added_at <= now]
+    managed = [row for row in known if states[row.secret_arn] in _MANAGED]
     return Gauges(
         fleet={
             "Size": len(fleet.rows),
@@ -80,16 +83,6 @@ def copies_behind(rows: Iterable[Row], now: datetime) -> dict[str, float]:
     copied = [row for row in rows if row.seen and row.seen.copy and row.is_living]
     behind = sum(row.copy_behind_at is not None and row.copy_behind_at <= now - NEW_FOR for row in copied)
     return {"CopiesBehind": behind} if copied else {}
-
-
-def _of_providers(decision: Decision) -> set[str]:
-    """Return the open breakers that say something about a provider: not where Secrets Manager or the worker fails."""
-    silent = BreakerReason.SILENT if decision.unheard_since else None
-    return {name for name, breaker in decision.breakers.items() if name != STORE and breaker.reason is not silent}
-
-
-def _is_new(row: Row, now: datetime) -> bool:
-    return now - NEW_FOR < row.added_at <= now
 
 
 def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) -> dict[str, dict[str, float]]:
@@ -126,10 +119,12 @@ def shares(
     """Return the metrics; `held_back` has the secrets that an open breaker of a host or a provider holds back."""
     living = [row for row in rows if row.is_living]
     left = sum(stone.left_at > now - DAY and not stone.quietly for stone in tombstones)
+    # Whoever wanted that: to consumers, a pause is no excuse.
+    expired = sum(row.expires_at is not None and row.expires_at <= now for row in living)
     return {
         "NewDeathsPercent": max(_new(rows, State.REAUTHORIZE, now), _first_deaths(rows, now)),
         "NewErrorsPercent": _new(rows, State.ERROR, now),
-        "ExpiredPercent": percent(sum(_is_expired(row, now) for row in living), len(rows)),
+        "ExpiredPercent": percent(expired, len(rows)),
         "PausedTooLong": sum(_is_paused_too_long(row, pauses, now) for row in living),
         "BehindBreakersPercent": percent(sum(row.secret_arn in held_back for row in living), len(rows)),
         **members_left(left, len(rows) + left),
@@ -159,11 +154,6 @@ def _first_deaths(rows: Sequence[Row], now: datetime) -> float:
         return 0.0
     new = sum(row.seen.state is State.REAUTHORIZE and row.seen.since > now - NEW_FOR for row in rows if row.seen)
     return max(1.0, percent(new, len(rows), few=1)) if new else 0.0
-
-
-def _is_expired(row: Row, now: datetime) -> bool:
-    """Whether consumers have an expired token, whoever wanted that: a pause is no excuse."""
-    return row.expires_at is not None and row.expires_at <= now
 
 
 def _is_paused_too_long(row: Row, pauses: Pauses, now: datetime) -> bool:
