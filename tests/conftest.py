@@ -18,6 +18,7 @@ import botocore.session
 import httpx
 import pytest
 
+import token_refresh.aws.clients
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
 from testbed.process import Child
 
@@ -34,12 +35,21 @@ def copied(node: Any) -> Any:
     return type(node)(*map(list, node)) if isinstance(node, tuple) else node
 
 
+clients: Any = token_refresh.aws.clients
+
+
+@functools.cache
+def load(paths: tuple[str, ...], make: Any = clients._loader) -> Any:  # noqa: SLF001 - no public name
+    return make([*paths])
+
+
 gc.enable()
 # A shell starts what runs in the background deaf to Ctrl-C, and with it whatever the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every session reads AWS's descriptions of its services, half of what a client costs. Here all share what one has read.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+clients._loader = functools.wraps(clients._loader)(lambda paths: load(tuple(paths)))  # noqa: SLF001 - no public name
 # Likewise what each session finds out about its 130 handlers, half of the other half: all take any argument.
 hooks: Any = botocore.hooks
 hooks.accepts_kwargs = lambda _: True

@@ -1,11 +1,13 @@
 """Clients: one session for all of them, in the configured region, and the words where there is none."""
 
+import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from token_refresh.aws import clients as aws_clients
 from token_refresh.aws.clients import ClientLimits, Clients
 from token_refresh.errors import ConfigurationError, SecretAccessDenied
 
@@ -55,6 +57,8 @@ def test_a_client_is_made_without_a_search_of_all_services(clients: Clients, mon
         return list_folder(path)
 
     monkeypatch.setattr(os, "listdir", list_and_note)
+    # Not the one that the tests share.
+    monkeypatch.setattr(aws_clients, "_loader", inspect.unwrap(aws_clients._loader))  # noqa: SLF001 - no public name
 
     assert "eu-north-1" == clients.get("secretsmanager", limits=LIMITS, region="eu-north-1").meta.region_name
 

@@ -21,6 +21,7 @@ def stage(
 ) -> Iterator[Stage]:
     server.secrets.restore(())
     server.calls.clear()
+    server.faults.clear()
     server.clock_offset_seconds = 0.0
     with TokenEndpoint(reuse="grace") as endpoint:
         for name, value in server.environment.items():

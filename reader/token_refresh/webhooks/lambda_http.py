@@ -73,19 +73,17 @@ def read_request(event: Any) -> Request:
     # A test event of the console, or of another trigger.
     if not isinstance(method, str) or not isinstance(path, str):
         raise WebhookMalformed("the event is none of a function URL, an API Gateway or a load balancer")
+    # The stage's name, with which an HTTP API's paths begin unless the stage is `$default`.
+    stage = f"/{context.get('stage')}"
+    if event.get("version") in ("1.0", "2.0") and path.startswith(f"{stage}/"):
+        path = path[len(stage) :]
     return Request(
         method=method.upper(),
-        path=_without_stage(path, event.get("version"), context.get("stage")),
+        path=path,
         headers=Headers(_header_pairs(event)),
         text=event.get("body") or "",
         is_base64=event.get("isBase64Encoded") is True,
     )
-
-
-def _without_stage(path: str, version: Any, stage: Any) -> str:
-    """Take off the stage's name, with which an HTTP API's paths begin unless the stage is `$default`."""
-    prefix = f"/{stage}/"
-    return path[len(prefix) - 1 :] if version in ("1.0", "2.0") and path.startswith(prefix) else path
 
 
 def _header_pairs(event: dict[str, Any]) -> Iterator[tuple[str, str]]:

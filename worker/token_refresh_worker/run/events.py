@@ -9,11 +9,11 @@ from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import InvalidEvent
 from token_refresh.records import record
 from token_refresh.stored.json_object import json_type
+from token_refresh_worker.core.claims import CLAIM_ID
 
 REQUESTS: Final = 4
 """How many token requests a run sends at most."""
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
-_CLAIM_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _EXPECTED: Final = {
     "secret_id": "a secret's name or ARN",
     "force": "true or false",
@@ -134,7 +134,7 @@ def is_scheduled(event: object) -> bool:
 
 
 def _fits(key: str, value: object) -> bool:
-    pattern = {"secret_id": _SECRET_ID, "resend": _CLAIM_ID}.get(key)
+    pattern = {"secret_id": _SECRET_ID, "resend": CLAIM_ID}.get(key)
     if pattern is None:
         return isinstance(value, bool)
     return isinstance(value, str) and pattern.fullmatch(value) is not None
