@@ -4,8 +4,6 @@ Its Secrets Manager breaks what claims rely on: it overwrites a version when a t
 strict one of this testbed, which asks the emulator's IAM before each call.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import hashlib
@@ -18,16 +16,14 @@ import uuid
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import boto3
 from botocore.exceptions import ClientError
 
+from testbed.aws.faults import Call
 from testbed.generated_names import named
 from testbed.ports import free_port
-
-if TYPE_CHECKING:
-    from testbed.aws.faults import Call
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT, REGION = "123456789012", "eu-central-1"

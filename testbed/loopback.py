@@ -1,17 +1,12 @@
 """HTTP servers on loopback, in threads of this process: what all servers of the testbed have in common."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import socketserver
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from typing import Self
+from typing import Any, Self
 
 
 class LoopbackServer(socketserver.ThreadingTCPServer):

@@ -5,8 +5,6 @@ refresh tokens are single-use; access tokens live an hour. Faults begin at a ran
 Exit code 1 if a goal is missed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -5,8 +5,6 @@ measured is the receiver's own work, without the network. A log line is written 
 Exits with 1 where a request gets another status than it should, or logs more than it may.
 """
 
-from __future__ import annotations
-
 import argparse
 import base64
 import json

@@ -6,8 +6,6 @@ what is measured is the code: on Lambda, add the network and multiply by what a 
 Exits with 1 where a cold start takes longer than it may.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import shutil

@@ -1,20 +1,16 @@
 """What the demo runs on: a Secrets Manager, an authorization server, and the worker's function between them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from testbed.aws_lambda.function import HANDLER, Function
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TOKEN_SECRET_ID = "upwork-oauth-tokens"  # noqa: S105 - a name
 PUBLISHED_SECRET_ID = "upwork-oauth-tokens-published"  # noqa: S105 - a name

@@ -1,13 +1,12 @@
 """The demo's short story: what can go wrong, with the handler that people write, a careful one and the worker."""
 
-from __future__ import annotations
-
 import contextlib
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import Console
 from rich.padding import Padding
@@ -18,14 +17,8 @@ from demos.account import Account
 from demos.report import new_table
 from demos.story import kill_when_it_stores
 from testbed.aws.errors import ServiceError
-from testbed.aws_lambda.function import HANDLER, SCHEDULED_EVENT
-from token_refresh_worker.providers.provider import Rotation
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from testbed.aws_lambda.function import Function, Invocation
-    from token_refresh_worker.providers.provider import Provider
+from testbed.aws_lambda.function import HANDLER, SCHEDULED_EVENT, Function, Invocation
+from token_refresh_worker.providers.provider import Provider, Rotation
 
 _JUST_DUE_HOURS: Final = 17  # An access token lives for 24 h and is due 8 h before its end.
 _A_DAY_LATER_HOURS: Final = 25

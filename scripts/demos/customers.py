@@ -1,7 +1,5 @@
 """`scripts/demo customers`: the servers that docs/customers.md is written for, with 40 customers' secrets."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json
@@ -13,12 +11,14 @@ import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import boto3
 
 from demos.fleets.providers import profile_at
+from testbed.aws.faults import Call
 from testbed.fleet_table import create_fleet_table
 from testbed.policy import Ask, Policy
 from testbed.provider.authorization_server import AuthorizationServer
@@ -26,11 +26,6 @@ from testbed.provider.customers import Customers
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from testbed.aws.faults import Call
 
 FLEET, UNDER = "prod", "published/"
 REAL, IMITATED = "quickbooks", "xero"

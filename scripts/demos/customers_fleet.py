@@ -3,23 +3,17 @@
 What they decide and do is the product's. What AWS does between them, schedules, a queue and Lambda, is this loop.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.fleet.core.fleet import Message
 from token_refresh_worker.fleet.dispatcher import hand_out, take_stock
 from token_refresh_worker.fleet.resync import synchronise
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.handlers import refresh
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from token_refresh_worker.fleet.core.fleet import Message
 
 
 class Hurried:

@@ -1,10 +1,9 @@
 """Play the worker's main job on real parts, on this machine and without an AWS account: see `scripts/demo --help`."""
 
-from __future__ import annotations
-
 import argparse
 import time
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Sequence
+from typing import Final, NoReturn
 
 from demos import contest
 from demos.account import Account
@@ -15,11 +14,7 @@ from demos.story import STORY
 from testbed.aws_lambda.function import HANDLER
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.loader import load_provider
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.provider import Provider
 
 _EX_USAGE: Final = 64
 _DESCRIPTION = """\

@@ -1,22 +1,15 @@
 """How the demo looks: one step at a time, at any width, with or without a terminal."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from rich.console import RenderableType
-
-    from demos.account import Version
-    from demos.scene import Chapter, Check, Ran, Scene
+from demos.account import Version
+from demos.scene import Chapter, Check, Ran, Scene
 
 _INDENT = 4
 _READ_ON = (

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from testbed.aws_lambda.function import SCHEDULED_EVENT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from demos.account import Account, Version
-    from testbed.aws_lambda.function import Function, Invocation
+from demos.account import Account, Version
+from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,5 @@
 """`scripts/demo --serve`: the demo's servers with a first secret, so that every command of the docs can be tried."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os
@@ -12,16 +10,12 @@ import sysconfig
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from demos.account import FUNCTION_NAME, PUBLISHED_SECRET_ID, TOKEN_SECRET_ID, Account
-from testbed.aws_lambda.function import SCHEDULED_EVENT
+from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.loopback import LoopbackHandler, LoopbackServer
-
-if TYPE_CHECKING:
-    from testbed.aws_lambda.function import Function
 
 CLAIM_TABLE = f"{FUNCTION_NAME}-claims"
 ROLE_NAME = f"{FUNCTION_NAME}-eu-central-1-worker"

@@ -1,7 +1,5 @@
 """The demo's steps, in order. Each does one thing, and checks everything that it says about it."""
 
-from __future__ import annotations
-
 import contextlib
 from concurrent.futures import Future
 

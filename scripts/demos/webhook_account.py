@@ -1,16 +1,15 @@
 """What the demo of webhooks runs on: Secrets Manager, a queue, and the router behind a function URL."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json
 import secrets
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from testbed.aws_lambda.function import Function
 from testbed.aws_lambda.function_url import FunctionUrl
@@ -18,9 +17,6 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from testbed.webhooks.signing import HEADERS, KINDS, SIGNATURE_HEADER, standard
 from token_refresh.webhooks import SENDERS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 HANDLER = "webhook_router.handler"
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -1,17 +1,11 @@
 """What the demo of webhooks shows, step by step; each step checks what it says."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from demos.scene import Check
+from demos.webhook_account import Outcome, Sent, WebhookAccount
 from testbed.webhooks.signing import KINDS, SIGNATURE_HEADER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from demos.webhook_account import Outcome, Sent, WebhookAccount
 
 
 @dataclass(slots=True)

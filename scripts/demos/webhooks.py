@@ -1,23 +1,16 @@
 """Send signed, forged, replayed and rotated webhooks over HTTP, and show what happens: `scripts/demo webhooks`."""
 
-from __future__ import annotations
-
 import argparse
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from demos.report import new_table, problem, verdicts
 from demos.webhook_account import HANDLER, WebhookAccount
 from demos.webhook_story import STORY, Stage, Step
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import RenderableType
 
 _DESCRIPTION = """\
 Send webhooks of Stripe, Slack, GitHub and Standard Webhooks over HTTP to

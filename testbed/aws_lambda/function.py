@@ -8,8 +8,6 @@ One `Function` is one execution environment of Lambda: it takes one event at a t
 is over once that process ends. For runs that race, start several and `begin` an invocation in each.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import queue
@@ -19,17 +17,13 @@ import sys
 import tempfile
 import threading
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from testbed.aws_lambda.runtime_api import InvocationResult, RuntimeApi
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from concurrent.futures import Future
-    from typing import Self
 
 SCHEDULED_EVENT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}
 HANDLER = "token_refresh_worker.handlers.refresh"

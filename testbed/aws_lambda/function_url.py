@@ -4,16 +4,12 @@ with Function(environment, handler="webhook_router.handler") as function, Functi
     httpx.post(f"{url.endpoint}/webhooks/stripe", ...)
 """
 
-from __future__ import annotations
-
 import base64
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from testbed.aws_lambda.function import Function, Invocation
 from testbed.loopback import LoopbackHandler, LoopbackServer
-
-if TYPE_CHECKING:
-    from testbed.aws_lambda.function import Function, Invocation
 
 # As Lambda does it: what is text by its type stays text, all else is base64.
 _TEXT = ("text/", "application/json", "application/javascript", "application/xml")

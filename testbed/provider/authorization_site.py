@@ -3,17 +3,16 @@
 The toolkit's own views respond at the paths that Upwork uses; `/control/` is the rig's.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging
 import secrets
 import socketserver
 import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import django
@@ -26,9 +25,6 @@ from django.urls import include, path
 from django.utils import timezone
 
 from testbed.process import announce
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 _AUTHORIZATION_PATH = "ab/account-security/oauth2/authorize"
 _TOKEN_PATH = "api/v3/oauth2/token"

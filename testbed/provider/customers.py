@@ -6,20 +6,15 @@ provider.hang()          # every request is read and gets no response
 provider.respond_again()  # cuts the connections that hang; the next requests get a response
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from testbed.provider import script
 from testbed.provider.grant import Grant, Reuse
+from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from testbed.provider.script import Script
 
 
 class _Grants(Grant):

@@ -9,8 +9,6 @@ endpoint.release()
 assert [200] == [request.status for request in endpoint.requests]
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import secrets
@@ -18,18 +16,15 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote_plus
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script as scripts
 from testbed.provider.grant import Grant, Reuse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from testbed.provider.script import Script
+from testbed.provider.script import Script
 
 _BY_THE_GRANT = scripts.Script()
 

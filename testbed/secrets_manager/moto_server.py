@@ -1,16 +1,11 @@
 """moto as Secrets Manager in a child process; `python -m testbed.secrets_manager.moto_server` prints its URL."""
 
-from __future__ import annotations
-
 import logging
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from testbed.process import Child, announce
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class MotoServer(Child):

@@ -71,8 +71,8 @@ def test_claims_in_a_table(deploy: Deploy) -> None:
     assert "REFRESH_CLAIM" not in {label for version in versions for label in version.get("VersionStages", ())}
 
 
-def test_another_table_is_refused(deploy: Deploy) -> None:
-    """The function's role reaches no table but its own, whatever the function is configured to use."""
+def test_another_table_and_another_secret_are_refused(deploy: Deploy) -> None:
+    """The function's role reaches no table and no secret but its own, whatever the function is configured to use."""
     world = deploy(claim_table="create")
     world.authorize(expires_in_seconds=60)
     tables: Any = world.stack.emulator.client("dynamodb")
@@ -90,22 +90,17 @@ def test_another_table_is_refused(deploy: Deploy) -> None:
     said = failed.get("errorMessage", "")
     assert f"dynamodb:GetItem on table {other} in eu-central-1" in said, failed
     assert "AccessDeniedException" in said
-    assert [] == world.endpoint.requests
 
-
-def test_another_secret_is_refused(deploy: Deploy) -> None:
-    """The function's role reaches no secret but its own, whatever the function is configured to read."""
-    world = deploy()
-    other = f"{world.stack.outputs['TokenSecretId']}-2"
+    secret = f"{world.stack.outputs['TokenSecretId']}-2"
     for secrets in (world.store.client(), world.stack.emulator.client("secretsmanager")):
-        secrets.create_secret(Name=other)
-    world.stack.set_variables(TOKEN_SECRET_ID=other)
+        secrets.create_secret(Name=secret)
+    world.stack.set_variables(CLAIM_TABLE=world.stack.outputs["ClaimTableName"], TOKEN_SECRET_ID=secret)
 
     failed = world.stack.invoke(SCHEDULED_EVENT)
 
-    assert f"secretsmanager:GetSecretValue on secret {other} in eu-central-1 was denied" in failed.get(
-        "errorMessage", ""
-    )
+    said = failed.get("errorMessage", "")
+    assert f"secretsmanager:GetSecretValue on secret {secret} in eu-central-1 was denied" in said, failed
+    assert [] == world.endpoint.requests
 
 
 def test_refused_calls_are_noticed(deploy: Deploy) -> None:

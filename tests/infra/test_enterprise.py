@@ -12,13 +12,14 @@ HERE: dict[str, Any] = {"environment": "prod", "account": "123456789012", "regio
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 VPC = {"vpc_subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "vpc_security_groups": ["sg-0a1b2c3d"]}
+CHOICES = VPC | {"permissions_boundary": BOUNDARY, "tags": ["team=growth", "cost-centre=12=3"]}
 EVERY_MODE = pytest.mark.parametrize("values", [HERE, FLEET, RECEIVER], ids=["single", "fleet", "webhooks"])
 
 
 @EVERY_MODE
 def test_permissions_boundary(code: Path, values: dict[str, Any]) -> None:
     """A policy that an organisation demands bounds every role of the stack."""
-    deployment = synthesise(values | {"permissions_boundary": BOUNDARY}, code)
+    deployment = synthesise(values | CHOICES, code)
 
     roles = deployment.resources("IAM::Role")
     assert [BOUNDARY] * len(roles) == [role["Properties"]["PermissionsBoundary"] for role in roles]
@@ -27,7 +28,7 @@ def test_permissions_boundary(code: Path, values: dict[str, Any]) -> None:
 @EVERY_MODE
 def test_vpc(code: Path, values: dict[str, Any]) -> None:
     """Every function runs in the given subnets. Lambda may connect it; the function's own code may not."""
-    deployment = synthesise(values | VPC, code)
+    deployment = synthesise(values | CHOICES, code)
 
     for function in deployment.resources("Lambda::Function"):
         placed = function["Properties"]["VpcConfig"]
@@ -47,7 +48,7 @@ def test_vpc(code: Path, values: dict[str, Any]) -> None:
 @EVERY_MODE
 def test_tags(code: Path, values: dict[str, Any]) -> None:
     """Tags of the deployment's file are on its resources, beside those of the stack."""
-    deployment = synthesise(values | {"tags": ["team=growth", "cost-centre=12=3"]}, code)
+    deployment = synthesise(values | CHOICES, code)
 
     for kind in ("Lambda::Function", "IAM::Role", "SQS::Queue", "SNS::Topic", "Logs::LogGroup"):
         for resource in deployment.resources(kind):

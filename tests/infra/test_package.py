@@ -42,14 +42,14 @@ def copy_of_the_project(folder: Path) -> Path:
     return folder
 
 
-def test_up_to_date(code: Path, tmp_path: Path) -> None:
+def test_up_to_date(receiver_zip: Path, tmp_path: Path) -> None:
     """Nothing is built anew where nothing changed, and a changed source is not missed."""
     project = copy_of_the_project(tmp_path)
-    shutil.copytree(code.parent, project / "dist")
-    built = project / "dist" / code.name
+    shutil.copytree(receiver_zip.parent, project / "dist")
+    built = project / "dist" / receiver_zip.name
 
     def package() -> bytes:
-        subprocess.run([project / "scripts" / "package"], check=True, capture_output=True)
+        subprocess.run([project / "scripts" / "package", "webhooks"], check=True, capture_output=True)
         return built.read_bytes()
 
     marked = built.stat().st_ino
@@ -58,7 +58,7 @@ def test_up_to_date(code: Path, tmp_path: Path) -> None:
 
     with (project / "reader/token_refresh/errors.py").open("a") as source:
         source.write("# changed\n")
-    assert code.read_bytes() != package()
+    assert receiver_zip.read_bytes() != package()
 
 
 def test_small(code: Path) -> None:

@@ -1,6 +1,7 @@
 """Empty environments, and programs in them without the checkout on the path."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+
+from token_refresh import __version__
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
@@ -60,3 +63,23 @@ class Environments:
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Environments:
     return Environments(tmp_path_factory.mktemp("environments"))
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `scripts/package release` leaves, where older files were lying around."""
+    project = tmp_path_factory.mktemp("release")
+    for name in ("examples", "infra", "locks", "reader", "reader-typescript", "scripts", "worker"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    (project / "reader-typescript" / "node_modules").symlink_to(ROOT / "reader-typescript" / "node_modules")
+    for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, project)
+    (project / ".venv").symlink_to(ROOT / ".venv")
+    (project / "scripts" / "install").write_text("#!/bin/sh\n")  # the .venv is not this copy's
+    (project / "dist").mkdir()
+    for old in ("token_refresh-0.0.1-py3-none-any.whl", "stranger.zip"):
+        (project / "dist" / old).touch()
+    for path in (project / "worker").rglob("*.py"):
+        os.utime(path, (0, 0))
+    run(project / "scripts" / "package", "release", f"v{__version__}", given={"TZ": "Asia/Tokyo"})
+    return project / "dist" / "release"

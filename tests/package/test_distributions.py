@@ -28,9 +28,9 @@ class Built(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def built() -> Built:
-    """What `scripts/package wheel` builds."""
-    paths = [ROOT / line for line in run(ROOT / "scripts" / "package", "wheel").stdout.split()]
+def built(release: Path) -> Built:
+    """What a release has of each package."""
+    paths = [*release.glob("*.whl"), *release.glob("*.tar.gz")]
     return Built(*sorted(paths, key=lambda path: (path.name.split("-")[0], path.suffix == ".gz")))
 
 

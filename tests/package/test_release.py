@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -88,33 +87,6 @@ def test_both_registries_get_what_was_signed() -> None:
 
     assert ["npm publish release/*.tgz --provenance --access public"] == commands
     assert all({"id-token": "write"} == job["permissions"] and "secrets." not in str(job) for job in jobs.values())
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `scripts/package release` leaves, where older files were lying around."""
-    project = tmp_path_factory.mktemp("release")
-    for name in ("examples", "infra", "locks", "reader", "reader-typescript", "scripts", "worker"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-    (project / "reader-typescript" / "node_modules").symlink_to(ROOT / "reader-typescript" / "node_modules")
-    for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, project)
-    (project / ".venv").symlink_to(ROOT / ".venv")
-    (project / "scripts" / "install").write_text("#!/bin/sh\n")  # the .venv is not this copy's
-    (project / "dist").mkdir()
-    for old in ("token_refresh-0.0.1-py3-none-any.whl", "stranger.zip"):
-        (project / "dist" / old).touch()
-    for path in (project / "worker").rglob("*.py"):
-        os.utime(path, (0, 0))
-    # Without coverage, which would count the copy's modules as never run.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    subprocess.run(  # noqa: S603 - our own script
-        [project / "scripts" / "package", "release", f"v{__version__}"],
-        check=True,
-        capture_output=True,
-        env=environment | {"TZ": "Asia/Tokyo"},
-    )
-    return project / "dist" / "release"
 
 
 def test_the_release_holds_what_it_built(release: Path) -> None:

@@ -1,27 +1,22 @@
 """Secrets Manager refuses every write for half an hour, and the table keeps what arrives; or it is away for good."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from races.kills import REFRESH, When, boundaries
+from testbed.aws.faults import Call
 from testbed.fakes import FakeClock, FakeLog
 from testbed.testbed import CLAIM_TABLE, GRACE, SINGLE_USE, TOKEN_REQUEST, TOKENS, Testbed
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import build_run
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.settings import read_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from testbed.aws.faults import Call
 
 MINUTES = 30
 EVERY_MINUTES = 5

@@ -1,7 +1,5 @@
 """An AWS account on the virtual clock: Secrets Manager with latency and quotas, and a FIFO queue with its groups."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter, deque
 from collections.abc import Callable

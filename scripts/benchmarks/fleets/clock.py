@@ -1,7 +1,5 @@
 """A virtual clock for code that knows nothing of it: greenlets of which one runs at a time, and sleep by events."""
 
-from __future__ import annotations
-
 import heapq
 import itertools
 from collections.abc import Callable

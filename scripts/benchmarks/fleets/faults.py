@@ -1,7 +1,5 @@
 """Stories in which half of the world fails: each begins at a random second of a minute, by its seed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import product
 from typing import Any

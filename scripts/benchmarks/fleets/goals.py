@@ -1,7 +1,5 @@
 """The goals of a fleet, and the story that shows whether each is reached."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

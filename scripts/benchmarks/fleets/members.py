@@ -1,7 +1,5 @@
 """Stories in which a fleet's own members are bad, or AWS is: what one customer's trouble costs all the others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator
 from itertools import product
 

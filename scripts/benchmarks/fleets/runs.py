@@ -1,7 +1,5 @@
 """One real run on the virtual clock: planner, protocol and adapter of the product, between imitations of AWS."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace

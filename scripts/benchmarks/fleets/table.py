@@ -1,22 +1,18 @@
 """DynamoDB on a virtual clock: one table with its index, latency, lag and faults, for the product's own adapters."""
 
-from __future__ import annotations
-
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from botocore.exceptions import ClientError
 
 from testbed.aws.errors import ServiceError
 from testbed.dynamodb.expressions import Item, updated
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 CALL_SECONDS = 0.01
 PAGE_ITEMS = 2_000

@@ -1,7 +1,5 @@
 """A fleet on the virtual clock, with the real dispatcher, planner, worker and adapter."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping

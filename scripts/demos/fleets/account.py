@@ -1,7 +1,5 @@
 """An AWS account with a fleet in it: the synthesised stack on an emulator, five providers, and a secret a customer."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -10,10 +8,11 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self, cast
+from typing import IO, Any, Self, cast
 
 import httpx
 
@@ -26,9 +25,6 @@ from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG
 from token_refresh_worker.fleet.core.row import Row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 FLEET = "demo"
 PATIENCE_SECONDS = 150

@@ -1,23 +1,16 @@
 """Deploy a fleet to an emulated AWS account, and let it meet what a fleet meets: `scripts/demo fleet`."""
 
-from __future__ import annotations
-
 import argparse
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from demos.fleets.account import FleetAccount
 from demos.fleets.story import STORY, Stage, Step
 from demos.report import problem, verdicts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import RenderableType
 
 _DESCRIPTION = """\
 Deploy a fleet to an emulated AWS account on this machine, and let 200 token

@@ -4,14 +4,11 @@ It does what the stack's event source mapping asks AWS for: one message a run, a
 message is deleted once the deployed function has taken it. The queue itself, with its groups, is the emulator's.
 """
 
-from __future__ import annotations
-
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from testbed.emulator import Emulator
+from testbed.emulator import Emulator
 
 RUNS_AT_ONCE = 8
 

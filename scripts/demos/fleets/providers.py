@@ -1,18 +1,14 @@
 """Five providers with many customers each: their real profiles, in which servers on this machine replace the hosts."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.customers import Customers
 from token_refresh_worker.providers.loader import PROFILES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 REAL, HANGING = "upwork", "quickbooks"
 """The provider that is a real authorization server, and the one that hangs."""

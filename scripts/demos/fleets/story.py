@@ -1,24 +1,17 @@
 """The steps of the fleet's demo. Each checks what it says, and what it shows are names, counts and outcomes."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from demos.fleets.account import FLEET, PATIENCE_SECONDS
+from rich.console import RenderableType
+
+from demos.fleets.account import FLEET, PATIENCE_SECONDS, FleetAccount
 from demos.fleets.providers import HANGING, REAL
 from demos.report import new_table
 from demos.scene import Check
 from token_refresh_worker.fleet.core.row import State
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.console import RenderableType
-
-    from demos.fleets.account import FleetAccount
 
 
 @dataclass(slots=True)

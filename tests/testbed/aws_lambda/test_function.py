@@ -1,14 +1,9 @@
-from __future__ import annotations
-
 import textwrap
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from testbed.aws_lambda.function import Function
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HANDLER = """
     import os, sys

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
 from token_refresh.stored.times import LATEST_SECONDS
@@ -27,6 +28,7 @@ from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, Sent, State
 from token_refresh_worker.providers.schema import NAME
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens
+from token_refresh_worker.stored.origin import matching
 
 KEY: Final = "secret_arn"
 PAUSE: Final = "pause"
@@ -41,6 +43,9 @@ _MOST: Final = 10**9
 """No run sends so many requests, and none fails so often: a larger number is damage, and may be too long to write."""
 
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+# It becomes a part of the queue's `MessageGroupId`: a character that SQS rejects there would stop a whole minute.
+_provider: Final = partial(matching, NAME)
 
 
 def key(kind: Kind, name: str) -> dict[str, dict[str, str]]:
@@ -158,7 +163,7 @@ def read_breakers(item: Item, now: datetime) -> frozenset[str]:
     # The limit is for damage, as with a pause.
     if until is None or not now < until <= now + AHEAD:
         return frozenset()
-    names = _readable(item, "providers", "L", lambda found: frozenset(_lane(name["S"]) for name in found))
+    names = _readable(item, "providers", "L", lambda found: frozenset(matching(_LANE, name["S"]) for name in found))
     return names or frozenset()
 
 
@@ -205,19 +210,6 @@ def moment(text: str) -> datetime:
     if not 0 <= number <= 2 * LATEST_SECONDS:
         raise ValueError
     return datetime.fromtimestamp(number, UTC)
-
-
-def _provider(name: str) -> str:
-    # It becomes a part of the queue's `MessageGroupId`: a character that SQS rejects there would stop a whole minute.
-    if not NAME.fullmatch(name):
-        raise ValueError
-    return name
-
-
-def _lane(name: str) -> str:
-    if not _LANE.fullmatch(name):
-        raise ValueError
-    return name
 
 
 _FLAGS: Final = ("rejected", "ending")
