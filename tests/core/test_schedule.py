@@ -72,7 +72,7 @@ def test_a_grant_that_ends_first_has_the_shorter_window_everywhere() -> None:
 )
 def test_a_grant_of_which_not_all_is_known_ends_no_token_set(unknown: dict[str, None]) -> None:
     """Its beginning, its end, or when the tokens were issued; their expiry alone counts then."""
-    known = {"grant_began_at": NOW, "grant_ends_at": NOW + 30 * DAY} | unknown
+    known: dict[str, Any] = {"grant_began_at": NOW, "grant_ends_at": NOW + 30 * DAY} | unknown
     issued_at = NOW if unknown else None
     tokens = document(issued_at=issued_at, expires_at=NOW + 60 * DAY, **origin(**known))
 
