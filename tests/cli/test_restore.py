@@ -107,7 +107,7 @@ def test_restore_of_another_provider_s_set(cli: Cli, tokens: Tokens) -> None:
 
     assert 2 == ended.code
     assert "belongs to api.example.com, and TOKEN_ENDPOINT is at 127.0.0.1" in ended.screen
-    assert current == cli("history", "--json").json["versions"][0]["version_id"]
+    assert current == cli("status", "--json").json["version_id"]
 
 
 def test_restore_invents_no_host(cli: Cli, tokens: Tokens) -> None:
