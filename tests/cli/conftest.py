@@ -28,6 +28,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.aws.clients import Clients
 from token_refresh_worker.cli import main, redirect
 
 OF_PYTHON = re.compile(
@@ -45,6 +46,8 @@ needs_browser = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),
     reason="no Chromium with its driver (Debian: apt-get install chromium chromium-driver)",
 )
+REGIONS = ["eu-central-1", "us-east-1"]
+"""Where a secret that is not found is looked for: a client for each of 30 regions takes a quarter of a second."""
 KEPT = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 
@@ -112,6 +115,7 @@ def cli(environment: dict[str, str]) -> Cli:
         given: Mapping[str, str] = environment | variables
         with (
             mock.patch.dict(os.environ, given, clear=True),
+            mock.patch.object(Clients, "regions", return_value=REGIONS),
             mock.patch.object(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin(err)),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),

@@ -55,6 +55,12 @@ class Screen(fdspawn):  # type: ignore[misc]  # pexpect has no types
         """Send a signal."""
         os.kill(self.process_id, number)
 
+    def type_hidden(self, text: str) -> None:
+        """Type a line as soon as the terminal doesn't show it: what was typed before is dropped."""
+        while termios.tcgetattr(self.child_fd)[3] & termios.ECHO:
+            time.sleep(0.01)
+        self.sendline(text)
+
     def press(self, key: str) -> None:
         """Press a key when the command blocks, and stays so: before, Python can lose a Ctrl-C after its last words."""
         pattern, before = re.compile(r"^(?:State|voluntary_ctxt_switches):\t(\S+)", re.MULTILINE), ""

@@ -83,9 +83,8 @@ def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
             child = terminal(*arguments, *options)
             child.expect(r"(http://\S+authorize\S+)\s")  # the write that shows that it may write is over
             address = consent(child.match[1])
-            child.expect("URL \\(hidden\\)")  # what is typed before is lost
             held = store.fault("hold_before", "PutSecretValue")
-            child.sendline(address)
+            child.type_hidden(address)
         else:
             held = store.fault("hold_before", "PutSecretValue")
             child = terminal(*arguments, *options)

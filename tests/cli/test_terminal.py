@@ -35,7 +35,7 @@ def test_the_client_secret_is_not_shown(
     child.expect("Client ID")
     child.sendline("my-client")
     child.expect("Client secret \\(hidden\\)")
-    child.sendline(client_secret)
+    child.type_hidden(client_secret)
     child.expect("no redirect came within 1 s")
     child.ends()
 
@@ -51,7 +51,7 @@ def test_a_client_id_can_be_corrected(terminal: Terminal, tokens: Tokens, endpoi
     child.expect("Client ID.*\\[edited\\]")
     child.sendline(endpoint.client_id)
     child.expect("Client secret \\(hidden\\)")
-    child.sendline(f" {endpoint.client_secret} ")
+    child.type_hidden(f" {endpoint.client_secret} ")
     child.expect("Store .*\\[y/N\\]")
     child.sendline("y")
     child.ends()

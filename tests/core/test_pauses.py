@@ -21,6 +21,7 @@ from token_refresh_worker.core.claims import (
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.pauses import heed, pause_claim, pause_of, repeat_allowed_until
 from token_refresh_worker.core.plan import replace_lost_table
+from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import (
     Carry,
@@ -131,7 +132,7 @@ def test_a_pause_from_the_future_holds_nothing() -> None:
 
     assert pause_of(snapshot(forged)) is None
     assert fence(snapshot(forged), IN_VERSIONS, in_table("claims"), above=0, nonce="nonce").pause is None
-    assert pause_of(snapshot(replace(made, claimed_at=NOW + MINUTE))) is not None
+    assert pause_of(snapshot(replace(made, claimed_at=NOW + CLOCK_ERROR))) is not None
 
 
 def test_a_lost_table_ends_no_pause() -> None:

@@ -36,7 +36,13 @@ def test_a_token_set_is_due_a_window_before_it_expires() -> None:
 
 @pytest.mark.parametrize(
     ("access_days", "refresh_days", "due_days", "quarter_days"),
-    [(60, 30, 30 - 28 / 3, 30 - 7 / 3), (30, 14, 14 * 2 / 3, 14 * 11 / 12), (10, 9, 6, 8.25), (1, 14, 2 / 3, 11 / 12)],
+    [
+        (60, 30, 30 - 28 / 3, 30 - 7 / 3),
+        (30, 14, 14 * 2 / 3, 14 * 11 / 12),
+        (10, 14, 14 * 2 / 3, 14 * 11 / 12),  # it ends last, and its window begins first
+        (10, 9, 6, 8.25),
+        (1, 14, 2 / 3, 11 / 12),
+    ],
 )
 def test_a_grant_that_ends_first_is_refreshed_before_its_end(
     access_days: float, refresh_days: float, due_days: float, quarter_days: float
@@ -59,6 +65,18 @@ def test_a_grant_that_ends_first_has_the_shorter_window_everywhere() -> None:
 
     assert (10 * MINUTE, NOW + 29.5 * MINUTE) == (window_of(first, policy()), next_attempt_at(third, first, policy()))
     assert lifetime_too_short(first, policy())
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"grant_began_at": None}, {"grant_ends_at": None}, {"grant_began_at": None, "grant_ends_at": None}, {}]
+)
+def test_a_grant_of_which_not_all_is_known_ends_no_token_set(unknown: dict[str, None]) -> None:
+    """Its beginning, its end, or when the tokens were issued; their expiry alone counts then."""
+    known: dict[str, Any] = {"grant_began_at": NOW, "grant_ends_at": NOW + 30 * DAY} | unknown
+    issued_at = NOW if unknown else None
+    tokens = document(issued_at=issued_at, expires_at=NOW + 60 * DAY, **origin(**known))
+
+    assert NOW + 60 * DAY - 8 * HOUR == due_at(tokens, policy(window=8 * HOUR))
 
 
 def test_a_grant_whose_end_no_refresh_moves_is_refreshed_by_its_tokens_alone() -> None:

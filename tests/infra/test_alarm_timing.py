@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from infra.test_alarms import measured
 from infra.test_providers import DEPLOYABLE, read
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import synthesise
 from token_refresh_infra.single.timing import AlarmTiming
 
 LATE, RUN, INGESTED, EXTRA = 60, 90, 60, 2
@@ -107,7 +108,7 @@ def test_the_deployed_alarms_are_these(code: Path) -> None:
     deployment = synthesise({"environment": "prod", "provider": "xero", "claim_table": "create"}, code)
     timing = deployment.parameters.alarm_timing
 
-    overdue, silent = alarm(deployment, "renewal-overdue"), alarm(deployment, "runs-failing-silence")
+    overdue, silent = measured(deployment, "renewal-overdue"), measured(deployment, "runs-failing-silence")
     assert (timing.overdue_below_seconds, 1) == (overdue["Threshold"], overdue["EvaluationPeriods"])
     assert ("SecondsToExpiry", "Minimum", "ignore") == tuple(
         overdue[name] for name in ("MetricName", "Statistic", "TreatMissingData")
@@ -120,7 +121,3 @@ def test_the_deployed_alarms_are_these(code: Path) -> None:
     assert f"none started for {expected[0] * expected[1] // 60} minutes" in json.dumps(
         deployment.one("CloudWatch::CompositeAlarm")["AlarmDescription"]
     )
-
-
-def alarm(deployment: Deployment, name: str) -> dict[str, Any]:
-    return deployment.one("CloudWatch::Alarm", AlarmName=f"{deployment.parameters.stack_name}-{name}")

@@ -43,8 +43,7 @@ def test_worker_uses_it(with_table: Deployment) -> None:
 
 def test_adopted_table(code: Path) -> None:
     """A table that exists is used by its name and not made again."""
-    here = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
-    deployment = synthesise(here | {"claim_table": "old-claims"}, code)
+    deployment = synthesise(HERE | {"claim_table": "old-claims"}, code)
     arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/old-claims"
 
     assert [] == deployment.resources("DynamoDB::Table")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.conftest import FLEET
 from testbed.synthesis import synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
@@ -43,16 +44,7 @@ def test_a_provider_that_has_ended_is_refused() -> None:
     with pytest.raises(ParameterError, match=says):
         read("fitbit")
     with pytest.raises(ParameterError, match=says):
-        parameters_of(
-            {
-                "mode": "fleet",
-                "fleet": "acme",
-                "environment": "prod",
-                "secrets_under": "a/",
-                "client_secret": "documents",
-                "provider": "fitbit",
-            }
-        )
+        parameters_of(FLEET | {"provider": "fitbit"})
 
 
 def test_the_shortest_window_of_a_profile() -> None:

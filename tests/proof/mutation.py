@@ -1,6 +1,7 @@
 """Mutate the decision core line by line, and check that its tests notice: `scripts/prove mutation`.
 
-mutmut 3 works in build/mutmut. A mutant may survive only where survivors.txt says why.
+mutmut 3 works in build/mutmut. A mutant may survive only where survivors.txt says why: four of 1,844, measured in parts
+on 2026-11-29. The whole takes a quarter of an hour of one core.
 """
 
 import argparse

@@ -1,12 +1,14 @@
 """The references that a reader takes, how a malformed one is named, and what people write by mistake."""
 
 import re
+from types import ModuleType
 from typing import Any
 
 import pytest
 import trio
 
 from testbed.reader_surroundings import Store
+from token_refresh import reader, webhooks
 from token_refresh.reader import ConfigurationError, SecretGroup, SecretReader, TokenReader
 from token_refresh.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme, parse_reference
 
@@ -116,3 +118,11 @@ def test_a_reader_under_trio(store: Store) -> None:
     assert str(caught.value).endswith("await trio.to_thread.run_sync(tokens.get)")
     assert caught.value.__context__ is None
     assert "one" == trio.run(trio.to_thread.run_sync, tokens.get)
+
+
+@pytest.mark.parametrize("package", [reader, webhooks])
+def test_every_public_name_is_there(package: ModuleType) -> None:
+    """All names can be imported from the package, those that are loaded on first use too, and no others."""
+    assert set() == {name for name in package.__all__ if getattr(package, name) is None}
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        _ = package.nothing

@@ -1,15 +1,31 @@
 """Rule 4: the current token was used, and the tokens that it brought are gone."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from run.grant import single_use, with_grant
 from run.world import World, refuse, stale_reads
-from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, claim, policy, snapshot
+from testbed.builders import (
+    DAY,
+    FORCED,
+    HOUR,
+    MINUTE,
+    NOW,
+    SINGLE_USE,
+    SINGLE_USE_IN_TABLE,
+    attempt,
+    claim,
+    origin,
+    policy,
+    snapshot,
+    token_set,
+)
 from token_refresh.errors import ReauthorizationRequired, SecretStoreUnavailable
+from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Fate
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.steps import Reason, TokenUsed, Wait
+from token_refresh_worker.core.steps import Reason, Redeem, TokenUsed, Wait
 from token_refresh_worker.core.versions import CURRENT, claim_version_id, staged_version_id
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -21,6 +37,20 @@ def test_tokens_that_an_old_read_may_not_show_are_waited_for() -> None:
 
     assert Wait(NOW + MINUTE, Reason.STALE) == plan(snapshot(used), run, policy())
     assert TokenUsed(used.claimed_at) == plan(snapshot(used, now=NOW + MINUTE), run, policy())
+
+
+@pytest.mark.parametrize(("grace", "sent"), [(3 * DAY, True), (2 * DAY, False)])
+def test_a_forgotten_token_is_sent_within_the_grace_of_its_issue(grace: timedelta, *, sent: bool) -> None:
+    """Whether it was used then or not, the provider still takes it; after that it counts as used."""
+    full = tuple(
+        attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=NOW - DAY) for n in range(REDEMPTIONS_KEPT)
+    )
+    newest = claim("c", fate=Fate.NOT_REDEEMED, version_id="w", token="t50", earlier=full, claim_number=60, grace=grace)
+    old = token_set(issued_at=NOW - 2 * DAY, expires_at=NOW, **origin(number=1, claim_id="r0", grace=grace))
+
+    step = plan(snapshot(newest, current=old), FORCED, policy(grace=grace))
+
+    assert isinstance(step, Redeem if sent else TokenUsed)
 
 
 # The whole run.
