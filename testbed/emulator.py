@@ -14,7 +14,6 @@ import time
 import urllib.request
 import uuid
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,7 +39,6 @@ class Emulator:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
-        self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         subprocess.run([ROOT / "scripts" / "install", "emulator"], check=True)
@@ -78,12 +76,9 @@ class Emulator:
 
     def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
         """Return a boto3 client: the account's root, unless it is given credentials."""
-        make: Any = partial(boto3.client, service, region_name=REGION, endpoint_url=self.url)
-        if credentials:
-            return make(**credentials)
-        if service not in self._clients:
-            self._clients[service] = make(aws_access_key_id=ACCOUNT, aws_secret_access_key="test")
-        return self._clients[service]
+        keys = credentials or {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "test"}
+        make: Any = boto3.client
+        return make(service, region_name=REGION, endpoint_url=self.url, **keys)
 
 
 @dataclass(slots=True, kw_only=True)
