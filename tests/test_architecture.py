@@ -1,7 +1,6 @@
 """What must hold of the code as a whole."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -102,24 +101,6 @@ def test_importing_the_handler_reads_no_configuration() -> None:
     subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", code], check=True, env={"REFRESH_WINDOW_SECONDS": "nonsense", "PYTHONWARNINGS": "error"}
     )
-
-
-@pytest.mark.parametrize("entry_point", ["refresh", "dispatch", "resync"])
-def test_the_collector_is_off_during_a_cold_start_alone(entry_point: str) -> None:
-    """Python's garbage collector is off until the first event has its result, even an error, and on from then."""
-    code = f"""if True:
-        import gc, token_refresh.errors, token_refresh_worker.handlers
-        assert not gc.isenabled()
-        try:
-            token_refresh_worker.handlers.{entry_point}({{}}, None)
-        except token_refresh.errors.TokenRefreshError:
-            assert gc.isenabled()
-            assert gc.get_freeze_count() > 10_000
-        else:
-            raise AssertionError("a run without settings has an error")
-    """
-    environment = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)  # noqa: S603 - ours
 
 
 SHARED_NAMES = {"TokenAuth": "one for httpx and one for requests: a service imports the one of its library"}

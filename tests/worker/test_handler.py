@@ -1,6 +1,9 @@
 """The handler as Lambda calls it, on a real HTTP store and a real token endpoint."""
 
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -224,3 +227,21 @@ def test_the_clock_counts_the_time_in_which_the_machine_was_suspended(monkeypatc
     monkeypatch.setattr(time, "clock_gettime", {time.CLOCK_BOOTTIME: 3600.0, time.CLOCK_MONOTONIC: 1.0}.get)
 
     assert 3600.0 == SystemClock().monotonic()
+
+
+@pytest.mark.parametrize("entry_point", ["refresh", "dispatch", "resync"])
+def test_the_collector_is_off_during_a_cold_start_alone(entry_point: str) -> None:
+    """Python's garbage collector is off until the first event has its result, even an error, and on from then."""
+    code = f"""if True:
+        import gc, token_refresh.errors, token_refresh_worker.handlers
+        assert not gc.isenabled()
+        try:
+            token_refresh_worker.handlers.{entry_point}({{}}, None)
+        except token_refresh.errors.TokenRefreshError:
+            assert gc.isenabled()
+            assert gc.get_freeze_count() > 10_000
+        else:
+            raise AssertionError("a run without settings has an error")
+    """
+    environment = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)  # noqa: S603 - ours
