@@ -205,7 +205,8 @@ def synthesised(values: Mapping[str, str]) -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         code = Path(folder) / "code.zip"
         zipfile.ZipFile(code, "w").close()
-        # What it warns of, the CDK's command says where the template is deployed. That validates, too, in 5 s.
+        # Without the CDK's warnings and its validation of 5 s: where a clone deploys this, the CDK's command has
+        # both, and tests/infra/test_app.py validates the release's templates.
         app = App(
             context=flags | {_REPORTS: False},
             outdir=str(Path(folder) / "out"),

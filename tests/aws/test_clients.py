@@ -1,11 +1,13 @@
 """Clients: one session for all of them, in the configured region, and the words where there is none."""
 
 import inspect
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from botocore.loaders import Loader
 
 from token_refresh.aws import clients as aws_clients
 from token_refresh.aws.clients import ClientLimits, Clients
@@ -63,6 +65,23 @@ def test_a_client_is_made_without_a_search_of_all_services(clients: Clients, mon
     assert "eu-north-1" == clients.get("secretsmanager", limits=LIMITS, region="eu-north-1").meta.region_name
 
     assert {"data", "secretsmanager"} == listed
+
+
+def test_descriptions_of_ones_own_count(clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A newer one in AWS_DATA_PATH does, an empty folder hides none of AWS's, and an unknown service is an error."""
+    events, empty, unknown = (tmp_path / name for name in ("events/2099-01-01", "sqs", "unheard-of"))
+    for folder in (events, empty, unknown):
+        folder.mkdir(parents=True)
+    own = Loader().load_service_model("events", "service-2")
+    own["metadata"] |= {"apiVersion": "2099-01-01"}
+    (events / "service-2.json").write_text(json.dumps(own))
+    set_all(monkeypatch, {"AWS_DATA_PATH": str(tmp_path), "AWS_REGION": "eu-north-1"})
+
+    assert "2099-01-01" == clients.get("events", limits=LIMITS).meta.service_model.api_version
+    assert "sqs" == clients.get("sqs", limits=LIMITS).meta.service_model.service_name
+    for name in ("unheard-of", "nowhere"):
+        with pytest.raises(ConfigurationError, match="the AWS configuration can't be used"):
+            clients.get(name, limits=LIMITS)
 
 
 def test_the_profiles_region_is_the_last_one_asked(

@@ -19,7 +19,7 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 
 @BOTH
 def test_how_the_newest_attempt_ended(store: ClaimStoreKind) -> None:
-    """Wherever claims are, a rejected set stays away, within a grace too, and one that nobody redeemed may come back."""
+    """Wherever claims are, a rejected set stays away, within a grace too; one that nobody redeemed may come back."""
     rejected, free = Secret(store, grace=DAY), Secret(store)
     rejected.refresh(REJECTED)
     free.refresh(CLIENT_REJECTED)

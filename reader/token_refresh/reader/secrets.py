@@ -196,10 +196,6 @@ class SecretReader:
         return self._overlap_seconds > 0 and self._runtime.clock() < ends_at
 
 
-if TYPE_CHECKING:
-    from botocore.client import BaseClient
-
-
 class SecretGroup:
     """Reads several secrets together, up to twenty with one `BatchGetSecretValue`, and keeps them like `SecretReader`.
 

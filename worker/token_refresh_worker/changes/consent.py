@@ -165,7 +165,9 @@ def expecting(
 
 
 def check_account(expected: Account, found: Account, *, is_complete: bool, again: Advice) -> None:
-    """Refuse another account than the expected one. Where no more will be known, a value that is missing is another.
+    """Refuse another account than the expected one, and say how to get it `again`.
+
+    `is_complete` says that no more will be known: then a value that is missing is another one.
 
     Raises:
         AnotherAccount: A value is not the expected one.

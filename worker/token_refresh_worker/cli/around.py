@@ -170,4 +170,4 @@ def doctor_of(state: SecretState) -> Command:
 
 
 AROUND: Final = (_client, _table, _foreign, _scopes, _ending, _provider_ends, _published, _replicas)
-"""All of it, as `health` reports it."""
+"""The checks of all that, which `health` asks in this order."""
