@@ -57,7 +57,8 @@ class Screen(fdspawn):  # type: ignore[misc]  # pexpect has no types
 
     def type_hidden(self, text: str) -> None:
         """Type a line as soon as the terminal doesn't show it: what was typed before is dropped."""
-        while termios.tcgetattr(self.child_fd)[3] & termios.ECHO:
+        until = time.monotonic() + self.timeout  # A command that has ended hides nothing any more.
+        while termios.tcgetattr(self.child_fd)[3] & termios.ECHO and time.monotonic() < until:
             time.sleep(0.01)
         self.sendline(text)
 

@@ -65,6 +65,7 @@ def test_the_table_of_a_deployment_is_protected(
     table = stack.outputs["ClaimTableName"]
     for name, value in {"ACCESS_KEY_ID": ACCOUNT, "SECRET_ACCESS_KEY": "test", "ENDPOINT_URL": emulator.url}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # It keeps the credentials of the first client in this process.
 
     assert [[table], []] == [protect_tables([stack.name], REGION) for _ in range(2)]
 
