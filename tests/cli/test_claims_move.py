@@ -1,5 +1,6 @@
 """`claims move`: the claims of one secret go to another store, and no run of the old one sends anything."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -219,6 +220,21 @@ def test_a_table_that_was_restored_under_another_name(
     store.clock_offset_seconds = 20 * 60 * 60  # A refresh is due again.
     assert "no result: the run died" in cli("status", CLAIM_TABLE=OTHER).screen
     assert 2 == endpoint.grant.redemptions
+
+
+def test_a_table_that_is_gone(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """A deleted table's error lists its backups, and prints the command that names another table in the document."""
+    tokens.store(expires_in=DAY)
+    outcome(cli, TABLE)
+    del table.tables[TABLE]
+
+    gone = cli("refresh", "--force", CLAIM_TABLE=TABLE, COLUMNS="500")
+    (named,) = re.findall(r"token-refresh (claims move \S+ --to table --table NAME --lost --region \S+)", gone.screen)
+    moved = cli(*named.replace("NAME", OTHER).split())
+
+    assert 2 == gone.code
+    assert f"aws dynamodb list-backups --backup-type ALL --table-name {TABLE} --region eu-central-1" in gone.screen
+    assert (0, OTHER) == (moved.code, tokens.current()["tokenRefresh"]["table"]), moved.screen
 
 
 def test_nothing_is_lost(cli: Cli, tokens: Tokens, table: DynamoDbServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,12 +19,13 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 
 @BOTH
 def test_how_the_newest_attempt_ended(store: ClaimStoreKind) -> None:
-    """Its record counts, wherever claims are: a rejected set stays away, and one that nobody redeemed may come back."""
-    rejected, free = Secret(store), Secret(store)
+    """Wherever claims are, a rejected set stays away, within a grace too; one that nobody redeemed may come back."""
+    rejected, free = Secret(store, grace=DAY), Secret(store)
     rejected.refresh(REJECTED)
     free.refresh(CLIENT_REJECTED)
 
-    assert (TokenFate.REJECTED, True) == (rejected.fate(), rejected.refused())
+    assert TokenFate.REJECTED is rejected.fate()
+    assert "the provider rejected that set's refresh token" in rejected.refusal()
     assert (TokenFate.UNUSED, False) == (free.fate(), free.refused())
 
 

@@ -46,6 +46,19 @@ def test_fresh_and_forced(cli: Cli, tokens: Tokens) -> None:
     assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
 
 
+def test_a_dead_grant(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """What the provider sent is printed first, then what that means, and the command that authorizes again."""
+    tokens.store()
+    endpoint.grant.revoke()
+
+    ended = cli("refresh")
+
+    assert 2 == ended.code
+    assert "the token endpoint sent no tokens: HTTP 400 with invalid_grant" in ended.err
+    assert ended.err.index("invalid_grant") < ended.err.index("ReauthorizationRequired")
+    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.err
+
+
 def outcome(result: dict[str, str]) -> tuple[str, str]:
     return result["outcome"], result["version_id"]
 

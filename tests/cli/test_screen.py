@@ -43,18 +43,19 @@ def test_printable() -> None:
 
 @pytest.mark.parametrize("command", ["status", "history", "doctor", "restore"])
 def test_stored_labels_and_ids(cli: Cli, tokens: Tokens, store: SecretsManagerServer, command: str) -> None:
-    """A label or a client ID with terminal escapes is printed without them."""
+    """A label or a client ID with terminal escapes is printed without them, and a line break makes no line."""
     tokens.store(expires_in=DAY, clientId=f"me{ESCAPE}")
     tokens.store(expires_in=DAY, clientId=f"me{ESCAPE}")
     version_id = store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"]
     store.client().update_secret_version_stage(
-        SecretId=SECRET_ID, VersionStage=f"mine{ESCAPE}", MoveToVersionId=version_id
+        SecretId=SECRET_ID, VersionStage=f"mine{ESCAPE}\nforged", MoveToVersionId=version_id
     )
 
     ended = cli(command)
 
     assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(ended.out + ended.err)
     assert "owned" in ended.screen or command == "restore"
+    assert not [line for line in ended.out.splitlines() if line.strip().startswith("forged")]
 
 
 def test_escapes_in_a_variable(cli: Cli, tokens: Tokens) -> None:
