@@ -238,6 +238,23 @@ def unhurried(value: ast.expr) -> bool:
     return ast.unparse(value).startswith(("UNHURRIED", "settings(UNHURRIED"))
 
 
+def test_at_night_all_values_are_tried() -> None:
+    """Whatever tries a part of its values in `scripts/test` is run by the nightly workflow, which tries them all."""
+    nightly = (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
+    (line,) = re.findall(r"scripts/test (.*)", nightly)
+    run = [ROOT / part for part in line.split()]
+    users = [path for path in ROOT.glob("tests/*/*.py") if re.search(r"\bSHARE\b|\bexamples\(", path.read_text())]
+    # A helper has its tests beside it.
+    beside = {path: path if path.name.startswith("test_") else path.parent for path in users}
+
+    assert {} == {path: of for path, of in beside.items() if not any(related(of, part) for part in run)}
+    assert "EXAMPLES: all" in nightly
+
+
+def related(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or (one.is_dir() and other.is_relative_to(one))
+
+
 def test_no_file_names_a_package_registry() -> None:
     """Packages are named by name, version and hash; who serves them is nobody's business but the installer's."""
     tracked = subprocess.run(

@@ -119,8 +119,10 @@ def _unpack_types(package: str, folder: Path) -> None:
     with tarfile.open(archive) as files:
         for each in files:
             if each.name.endswith((".d.ts", "package/package.json")):
-                each.name = each.name.removeprefix("package/")
-                files.extract(each, folder, filter="data")
+                content, target = files.extractfile(each), folder / each.name.removeprefix("package/")
+                assert content is not None
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content.read())
 
 
 def _leave_out_services(index: Path) -> None:

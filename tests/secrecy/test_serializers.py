@@ -54,9 +54,9 @@ class Holder:
     held: Any
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Opened:
-    """What a token was before."""
+    """What a token was before, but for its slots, with which Python 3.11.2 can't list members."""
 
     value: str = dataclasses.field(repr=False)
 

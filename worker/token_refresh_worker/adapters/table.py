@@ -1,4 +1,4 @@
-"""Calls on one DynamoDB table, and what to do about one that is not found."""
+"""Calls on one DynamoDB table, and where to look for a table or a function that is not found."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
