@@ -184,8 +184,9 @@ def test_a_known_issuer_is_compared_exactly(iss: str | None) -> None:
     asked = request(issuer="https://login.example.com")
 
     assert "c" == read(asked, iss="https://login.example.com").code.reveal()
-    with pytest.raises(ChangeFailed, match="does not come from the issuer https://login"):
+    with pytest.raises(ChangeFailed, match="does not come from the issuer https://login") as refused:
         read(asked, iss=iss)
+    assert not isinstance(refused.value, ForeignRedirect)  # It ends the command, which would wait for another redirect.
 
 
 def test_an_error_of_another_issuer() -> None:
