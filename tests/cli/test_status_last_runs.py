@@ -204,3 +204,18 @@ def test_attempts_on_a_narrow_terminal(cli: Cli, tokens: Tokens, endpoint: Token
 
     assert "failed: not redeemed" in ended.screen
     assert "claimed" not in ended.screen
+
+
+def test_tokens_that_are_not_current_yet(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Tokens that an interrupted run stored need attention, and the printed command makes them current."""
+    tokens.store(expires_in=DAY)
+    store.fault("deny", "UpdateSecretVersionStage")
+    cli("refresh", "--force")
+
+    status, dry, real = cli("status"), cli("refresh", "--dry-run", "--json"), cli("refresh", "--json")
+
+    assert 1 == status.code
+    assert "a run was interrupted after it received tokens; they are stored and not current yet" in status.screen
+    assert f"token-refresh refresh {SECRET_ID} --region eu-central-1" in status.screen
+    assert ["would_recover", "recovered"] == [ended.json["outcome"] for ended in (dry, real)]
+    assert 0 == cli("status").code
