@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 
-def copied(node: Any) -> Any:
-    """Copy a tree of handlers, but not the handlers."""
-    if isinstance(node, dict):
-        return {name: copied(value) for name, value in node.items()}
-    return type(node)(*map(list, node)) if isinstance(node, tuple) else node
-
-
 clients: Any = token_refresh.aws.clients
 
 
@@ -50,16 +43,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Every session reads AWS's descriptions of its services, half of what a client costs. Here all share what one has read.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 clients._loader = functools.wraps(clients._loader)(lambda paths: load(tuple(paths)))  # noqa: SLF001 - no public name
-# Likewise what each session finds out about its 130 handlers, half of the other half: all take any argument.
-hooks: Any = botocore.hooks
-hooks.accepts_kwargs = lambda _: True
-# And each client copies the handlers of its session.
-hooks._PrefixTrie._recursive_copy = lambda _, node: copied(node)  # noqa: SLF001 - no public name
+# Likewise what each session finds out about its 130 handlers, half of the other half.
+botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
 # Half a millisecond each, and with all certificates 5: a client makes a context, also for http:// alone.
 botocore.httpsession.create_urllib3_context = functools.cache(botocore.httpsession.create_urllib3_context)
 transports: Any = httpx._transports.default  # noqa: SLF001 - no public name
 transports.create_ssl_context = functools.cache(transports.create_ssl_context)
-aliaser: Any = hooks.EventAliaser
+aliaser: Any = botocore.hooks.EventAliaser
 aliaser._alias_event_name = staticmethod(functools.cache(aliaser(None)._alias_event_name))  # noqa: SLF001 - no public name
 # Under another HOME, the CDK unpacks its library again, which takes most of the time of a synthesis.
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"))
