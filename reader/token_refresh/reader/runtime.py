@@ -1,6 +1,6 @@
 """What a reader needs from its surroundings: time, threads and chance, for which tests pass their own.
 
-And a word after a fork or a restored snapshot: the threads that held locks or ran reads are gone then.
+It also tells readers of a fork or a restored snapshot: threads that held locks or ran reads are gone then.
 """
 
 import os

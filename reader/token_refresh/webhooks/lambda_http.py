@@ -1,4 +1,4 @@
-"""Lambda's HTTP events, of every kind, as one request, and what a sender gets in the form that Lambda wants.
+"""Reads Lambda's HTTP events of every kind as one request, and writes the response as Lambda wants it.
 
     function URL, HTTP API v2   version "2.0", rawPath, lower-case headers
     HTTP API v1                 version "1.0", path, multiValueHeaders
@@ -33,6 +33,9 @@ from token_refresh.webhooks.about import as_object
 from token_refresh.webhooks.errors import WebhookError, WebhookMalformed, WebhookTooLarge
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import Scheme
+
+# After its first failures a secret is read again within seconds (reader/pauses.py).
+RETRY_AFTER_SECONDS = 30
 
 
 class Request:
@@ -97,10 +100,6 @@ def _header_pairs(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
             if not isinstance(value, str):
                 raise WebhookMalformed("a header in the event is not text")
             yield name, value
-
-
-# After its first failures a secret is read again within seconds (reader/pauses.py).
-RETRY_AFTER_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,8 +81,9 @@ class NewGrant:
     ) -> StoredGrant:
         """Put the tokens on what is stored by now, and make that current.
 
-        What was `known` counts where the secret can't be read any more. `change` sets what comes beside the tokens, and
-        `create` makes a secret that is not there, with its first value; it returns the version.
+        `known` are the keys that were stored before, for a secret that can't be read any more. `change` sets what the
+        change sets beside the tokens. `create` creates a secret that is not there, with its first value, and returns
+        its version.
         """
         # Before the new version: a run may publish newer tokens after it.
         copy = CopyBefore.read(parts.published)

@@ -14,6 +14,10 @@ from token_refresh_worker.run.outcome import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
 _COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]
+_KINDS: Final = ("MetricAlarms", "CompositeAlarms")
+
+NAMED: Final = ("dead-letters", "denied-access")
+"""The stack's alarms on a queue or a rule, which CloudFormation names: it cuts the stack's name in theirs."""
 
 
 def check_function(context: Context) -> Iterator[Check]:
@@ -172,12 +176,6 @@ def _runs_at_once(context: Context, function: str) -> int:
     found = context.ask(action, "function", function, FunctionName=function)["EventSourceMappings"]
     limits = [int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", RUNS_AT_ONCE)) for mapping in found]
     return max(limits, default=RUNS_AT_ONCE)
-
-
-_KINDS: Final = ("MetricAlarms", "CompositeAlarms")
-
-NAMED: Final = ("dead-letters", "denied-access")
-"""The stack's alarms on a queue or a rule, which CloudFormation names: it cuts the stack's name in theirs."""
 
 
 def check_alarms(context: Context) -> Iterator[Check]:

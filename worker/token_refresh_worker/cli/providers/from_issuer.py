@@ -25,8 +25,8 @@ _NOTHING: Final = "nothing was written"
 def write_profile(url: str, folder: Path | None, name: str | None, trusted: Sequence[str]) -> Path:
     """Write `NAME.toml` into the folder, from the metadata of the issuer or the API at `url`.
 
-    The folder has the operator's own profiles, the name is by default made of the host, and a person trusts `trusted`
-    hosts beside that of the URL.
+    The folder holds the operator's own profiles. `name` is by default made of the host. `trusted` are hosts beside that
+    of the URL which a person named.
 
     Raises:
         CommandFailed: There is no metadata, it is refused, or there is a file of that name; nothing was written.

@@ -119,7 +119,7 @@ def shares(
     """Return the metrics; `held_back` has the secrets that an open breaker of a host or a provider holds back."""
     living = [row for row in rows if row.is_living]
     left = sum(stone.left_at > now - DAY and not stone.quietly for stone in tombstones)
-    # Whoever wanted that: to consumers, a pause is no excuse.
+    # Paused ones too: their consumers have an expired token all the same.
     expired = sum(row.expires_at is not None and row.expires_at <= now for row in living)
     return {
         "NewDeathsPercent": max(_new(rows, State.REAUTHORIZE, now), _first_deaths(rows, now)),
