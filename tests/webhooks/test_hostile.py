@@ -1,6 +1,7 @@
 """Whatever a stranger sends, broken events, headers, times, encodings and bodies, ends in a named response."""
 
 import collections
+import copy
 import json
 import logging
 import os
@@ -79,7 +80,7 @@ def break_somewhere(chance: random.Random, value: Any) -> None:
             if chance.random() < 0.3:
                 del value[name]
             else:
-                value[name] = chance.choice((*ODD_VALUES, broken_text(chance, str(value[name]))))
+                value[name] = copy.deepcopy(chance.choice((*ODD_VALUES, broken_text(chance, str(value[name])))))
             return
         value = value[name]
 
