@@ -2,12 +2,12 @@ from functools import partial
 
 import pytest
 
-from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.faults import FAULTS
 from benchmarks.fleets.goals import STORIES, Result
 from benchmarks.fleets.members import MEMBERS
 from benchmarks.fleets.world import WINDOW, World
 from testbed.builders import MINUTE
+from testbed.virtual_clock import VirtualClock
 
 SMALL = 60
 

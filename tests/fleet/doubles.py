@@ -7,8 +7,8 @@ from random import Random
 from threading import Lock
 from typing import Any
 
-from benchmarks.fleets.table import VirtualDynamoDb
 from testbed.builders import NOW
+from testbed.dynamodb.virtual import VirtualDynamoDb
 from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex

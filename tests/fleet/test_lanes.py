@@ -12,11 +12,11 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from benchmarks.fleets.clock import VirtualClock
 from fleet.conftest import Stub
 from fleet.rows import arn
 from testbed.builders import NOW
 from testbed.fakes import FakeClock
+from testbed.virtual_clock import VirtualClock
 from token_refresh.errors import SecretNotFound
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes, paced_tags

@@ -10,9 +10,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from benchmarks.fleets.clock import VirtualClock
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel
+from testbed.virtual_clock import VirtualClock
 from token_refresh_worker.fleet.core.fleet import LEASE, Message
 
 CALL_SECONDS = 0.06

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import product
+from random import Random
 
 from benchmarks.fleets.goals import LATE_SECONDS, Result, nothing_lost, shared, spread
-from benchmarks.fleets.table import TableFault, bursts, whole_minutes
 from benchmarks.fleets.world import SECONDS_A_MINUTE, World
+from testbed.dynamodb.virtual import TableFault
 from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.oauth.response import FailureKind
 
@@ -118,7 +119,7 @@ def failing_table(secrets: int, seed: int) -> Iterator[Result]:
     world = World(shared(secrets), due=spread, seed=seed)
     begins, ends = world.span(BEGINS_MINUTE, 60)
     alone = [TableFault(begins=begins, ends=ends, share=share)]
-    world.table.faults = alone if how == "each for itself" else [*bursts(begins, ends, share, world.chance)]
+    world.table.faults = alone if how == "each for itself" else [*_bursts(begins, ends, share, world.chance)]
     world.run(BEGINS_MINUTE + 60 + 10)
     story = f"{share:.0%} of the table's writes fail, {how}"
     yield Result(story=story, what="breakers, min", figure=world.tally.breakers.total(), limit=0)
@@ -128,9 +129,28 @@ def failing_table(secrets: int, seed: int) -> Iterator[Result]:
 def failing_minutes(secrets: int, seed: int) -> Iterator[Result]:
     """In a third of the minutes every write of the table fails: who is silent has an open breaker."""
     world = World(shared(secrets), due=spread, seed=seed)
-    world.table.faults = [*whole_minutes(*world.span(BEGINS_MINUTE, 30), 1 / 3, world.chance)]
+    world.table.faults = [*_whole_minutes(*world.span(BEGINS_MINUTE, 30), 1 / 3, world.chance)]
     world.run(BEGINS_MINUTE + 30 + 10)
     yield from _kept_through("a third of the minutes without the table", world, 0.05)
+
+
+def _bursts(begins: float, ends: float, share: float, chance: Random) -> Iterator[TableFault]:
+    """Let all writes fail for a part of each minute; the part is `share` on average."""
+    minute = begins
+    while minute < ends:
+        length = 60 * min(1.0, share * chance.uniform(0.5, 1.5))
+        start = minute + chance.uniform(0, 60 - length)
+        yield TableFault(begins=start, ends=start + length)
+        minute += 60
+
+
+def _whole_minutes(begins: float, ends: float, share: float, chance: Random) -> Iterator[TableFault]:
+    """Let all writes fail in a share of the minutes, by lot."""
+    minute = begins
+    while minute < ends:
+        if chance.random() < share:
+            yield TableFault(begins=minute, ends=minute + 60)
+        minute += 60
 
 
 def _kept_through(story: str, world: World, share: float) -> Iterator[Result]:

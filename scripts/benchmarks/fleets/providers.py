@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Literal
 
 from benchmarks.fleets.account import Bucket
-from benchmarks.fleets.clock import VirtualClock
+from testbed.virtual_clock import VirtualClock
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse

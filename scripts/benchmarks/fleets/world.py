@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from benchmarks.fleets.account import Bucket, Killed, VirtualQueue, VirtualSecretsManager, version_of
-from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, Fault, VirtualProvider
 from benchmarks.fleets.runs import FLEET, POLICY, TABLE, host_name, virtual_invocation
-from benchmarks.fleets.table import VirtualDynamoDb
+from testbed.dynamodb.virtual import VirtualDynamoDb
 from testbed.fakes import FakeLog
+from testbed.virtual_clock import STARTED, VirtualClock
 from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.versions import published_version_id

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from cli.past import BOTH, CLIENT_REJECTED, TABLE, VERSIONS, Secret
+from changes.past import BOTH, CLIENT_REJECTED, TABLE, VERSIONS, Secret
 from run.grant import REJECTED
 from run.world import FIRST_CLAIM
 from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin

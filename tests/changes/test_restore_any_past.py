@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.past import BOTH, CLIENT_REJECTED, Secret
+from changes.past import BOTH, CLIENT_REJECTED, Secret
 from examples import UNHURRIED, examples
 from run.grant import LOST
 from run.world import Killed, fail

@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -145,39 +145,6 @@ class VirtualDynamoDb:
     def _response(self, members: dict[str, Any]) -> dict[str, Any]:
         date = _http_date(self.clock.now.replace(microsecond=0))
         return {**members, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
-
-
-class VirtualKms:
-    """What the product takes for a client of KMS; nothing here is secret, so nothing is encrypted."""
-
-    meta: ClassVar = _Meta
-
-    def encrypt(self, **what: Any) -> dict[str, Any]:
-        """Return the text itself."""
-        return {"CiphertextBlob": what["Plaintext"]}
-
-    def decrypt(self, **what: Any) -> dict[str, Any]:
-        """Return the text itself."""
-        return {"Plaintext": what["CiphertextBlob"]}
-
-
-def bursts(begins: float, ends: float, share: float, chance: random.Random) -> Iterator[TableFault]:
-    """Let all writes fail for a part of each minute; the part is `share` on average."""
-    minute = begins
-    while minute < ends:
-        length = 60 * min(1.0, share * chance.uniform(0.5, 1.5))
-        start = minute + chance.uniform(0, 60 - length)
-        yield TableFault(begins=start, ends=start + length)
-        minute += 60
-
-
-def whole_minutes(begins: float, ends: float, share: float, chance: random.Random) -> Iterator[TableFault]:
-    """Let all writes fail in a share of the minutes, by lot."""
-    minute = begins
-    while minute < ends:
-        if chance.random() < share:
-            yield TableFault(begins=minute, ends=minute + 60)
-        minute += 60
 
 
 @lru_cache(maxsize=8)
