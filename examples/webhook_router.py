@@ -10,7 +10,7 @@ The variables say where the signing secrets are (a name or ARN in Secrets Manage
     ORIGIN_SECRET_ID              what the header x-origin-verify must say, if a distribution in front adds it
     WEBHOOK_OVERLAP_SECONDS       how long a previous secret is accepted after a change, 3600 if not set
 
-`scripts/deploy webhooks` deploys it, see docs/webhooks-operations.md. `test_webhooks.py` tests it without AWS.
+`scripts/deploy webhooks` deploys it, see docs/webhooks.md. `test_webhooks.py` tests it without AWS.
 """
 
 import os

@@ -28,7 +28,7 @@ MEBIBYTE = 1_048_576
 LAMBDAS_LIMIT_BYTES = 6 * MEBIBYTE
 ROUNDS = 201
 LOGGED_BYTES = 1_024
-"""The most that one request may add to the log, whatever is in it; docs/webhooks-operations.md prices it."""
+"""The most that one request may add to the log, whatever is in it; docs/webhooks.md says it."""
 STATUSES = (403, 404, 413, 400, 401, 401, 200)
 """What the requests get, in their order."""
 

@@ -28,7 +28,7 @@ from token_refresh_worker.cli.app import app
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 
 GRANT_EVENTS = next(line for line in commands(ROOT / "docs" / "events.md") if "grant_events.yaml" in line)
-RECEIVER = ROOT / "docs" / "webhooks-operations.md"
+RECEIVER = ROOT / "docs" / "webhooks.md"
 CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
 CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 QUICKBOOKS = next(line for line in commands(ROOT / "docs" / "tutorial.md") if "--provider quickbooks" in line)
@@ -102,7 +102,7 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             make_fleet_table(emulator)
         case "deploy.md":
             shell.environment["ASSEMBLY"] = str(assembly(shell.folder))
-        case "webhooks-operations.md":
+        case "webhooks.md":
             old = secrets.create_secret(Name="github-webhook-secret", SecretString="old")["VersionId"]
             return {"OLD_VERSION_ID": old}
         case "providers.md":

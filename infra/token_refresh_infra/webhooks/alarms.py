@@ -50,7 +50,7 @@ class WebhookAlarms(Alarms):
             self._of_lambda("Url4xxCount"),
             f"Over {REFUSED_PER_FIVE_MINUTES} requests in five minutes were refused: somebody floods the URL, or a "
             "sender uses a wrong path. Each costs an invocation and a log line. Let CloudFront and WAF be the only way "
-            f"in (docs/webhooks-operations.md). First: {self._tail} '{{ $.status >= 400 && $.status < 500 }}'",
+            f"in (docs/webhooks.md). First: {self._tail} '{{ $.status >= 400 && $.status < 500 }}'",
             limit=above(REFUSED_PER_FIVE_MINUTES),
         )
 
