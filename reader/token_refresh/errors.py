@@ -248,6 +248,22 @@ def raised_at(error: BaseException) -> str:
     return f"{type(error).__name__}{place}"
 
 
+def and_causes(error: BaseException) -> list[BaseException]:
+    """Return an error and all that led to it: causes, contexts and members of groups; each once, as in a circle."""
+    found: list[BaseException] = []
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        found.append(link)
+        members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+        waiting += [*reversed(members), link.__context__, link.__cause__]
+    return found
+
+
 E = TypeVar("E", bound=TokenRefreshError)
 
 

@@ -143,20 +143,66 @@ def test_what_is_not_confirmed_is_not_stored(application: Application, answer: A
     assert "canary" not in application.client.get_secret_value(SecretId=SECRET)["SecretString"]
 
 
-def test_an_error_of_the_application(application: Application) -> None:
-    """What `confirm` raises comes out with its lines, and without a variable of a frame; nothing is stored."""
+class Unprintable(Exception):  # noqa: N818 - named for what it is
+    """An error of an application whose text can't be made."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+    __repr__ = __str__
+
+
+def _its_own_cause() -> list[BaseException]:
+    error = LookupError()
+    error.__cause__ = error
+    return [error]
+
+
+def _circle() -> list[BaseException]:
+    error, other = LookupError(), _caught("canary of another")
+    error.__cause__, other.__cause__ = other, error
+    return [error, other]
+
+
+def _group() -> list[BaseException]:
+    member, nested = _caught("canary of a member"), _caught("canary of a nested member")
+    return [ExceptionGroup("several", [ExceptionGroup("nested", [nested]), member]), member, nested]
+
+
+def _caught(canary: str) -> Exception:
+    """Give an error that was raised in a frame with a variable."""
+    try:
+        return [][len(canary)]
+    except LookupError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [[LookupError("no database")], [KeyboardInterrupt()], [Unprintable()], _its_own_cause(), _circle(), _group()],
+    ids=["an error", "an interruption", "unprintable", "its own cause", "a circle", "a group"],
+)
+def test_an_error_of_the_application(application: Application, errors: list[BaseException]) -> None:
+    """What `confirm` raises comes out with its lines, and no frame of it or of what led to it has a variable."""
+    raised = errors[0]
 
     def lost(account: Mapping[str, Any]) -> bool:
-        raise LookupError(f"no database for {len(account)} account")
+        canary = f"canary of {len(account)} account"
+        assert canary
+        raise raised
 
     begun = application.begin()
 
-    failing(
-        lambda: application.grants.finish(begun.session, redirect(begun), confirm=lost),
-        LookupError,
-        match="no database for 1 account",
-    )
+    with pytest.raises(type(raised)) as found:
+        application.grants.finish(begun.session, redirect(begun), confirm=lost)
 
+    assert raised is found.value
+    frames = [frame for error in errors for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [frame for frame in frames if frame.f_code.co_name not in {"test_an_error_of_the_application", "call"}]
+    assert {"finish", "complete", "lost"} <= {frame.f_code.co_name for frame in ours}
+    assert all(not frame.f_locals for frame in ours)
+    (call,) = {frame for frame in frames if frame.f_code.co_name == "call"}
+    assert {"failure", "method"} == set(call.f_locals)
     assert "canary" not in application.client.get_secret_value(SecretId=SECRET)["SecretString"]
 
 

@@ -214,7 +214,9 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
         try:
             os.environ["CANARY"]
         except KeyError as cause:
-            raise ValueError("canary") from cause
+            defect = ValueError("canary")
+            cause.__context__ = ExceptionGroup("canary", [defect])  # A circle, which a library may make.
+            raise defect from cause
 
     monkeypatch.setattr("token_refresh_worker.cli.status.read_state", broken)
 
@@ -222,7 +224,8 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
 
     assert 3 == ended.code
     assert re.search(r"InternalError: ValueError at test_common.py:\d+: a defect of this program", ended.screen)
-    assert ("KeyError was raised here" in ended.screen) == bool(flags)
+    for name in ("ValueError", "KeyError", "ExceptionGroup"):
+        assert ended.screen.count(f"{name} was raised here") == len(flags)
     assert "canary" not in ended.screen.lower()
 
 

@@ -27,6 +27,7 @@ from token_refresh.errors import (
     InvalidSecretDocument,
     SecretNotFound,
     TokenRefreshError,
+    and_causes,
 )
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
@@ -182,16 +183,19 @@ def _sealed(method: Callable[P, T]) -> Callable[P, T]:
     def call(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return method(*arguments, **named)
-        except Exception as error:  # noqa: BLE001 - raised again below
+        except BaseException as error:  # noqa: BLE001 - raised again below
             failure = error
         del arguments, named
-        each: BaseException | None = failure
-        while each is not None:
-            clear_frames(each.__traceback__)
-            each = each.__cause__ or each.__context__
+        _clear(failure)
         raise failure
 
     return call
+
+
+def _clear(failure: BaseException) -> None:
+    """Empty the frames of an error and of all that led to it; in a frame that ends before it is raised again."""
+    for link in and_causes(failure):
+        clear_frames(link.__traceback__)
 
 
 class Grants:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import typer
 
 from token_refresh.advice import Command
-from token_refresh.errors import TokenRefreshError, raised_at
+from token_refresh.errors import TokenRefreshError, and_causes, raised_at
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.cli.screen import discard, errors, iso_or_none, message, print_json, show, text
 
@@ -138,13 +138,11 @@ def _report(name: str, *parts: str | Command) -> None:
 
 def _report_place(failure: BaseException) -> None:
     """Print the calls that led there, without the messages of other errors: those quote data."""
-    link: BaseException | None = failure
-    while link is not None:
+    for link in and_causes(failure):
         errors().print(text(f"{type(link).__name__} was raised here:", "dim"))
         # File, line and function; no source line and no local variable, since either may hold a secret.
         for frame in traceback.extract_tb(link.__traceback__):
             errors().print(text(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", "dim"))
-        link = link.__cause__ or link.__context__
 
 
 @contextmanager
