@@ -27,8 +27,8 @@ _INTRODUCTION: Final = (
     "rules, Lambda's runtime, an OAuth server (django-oauth-toolkit). A refresh token {tokens}.\n"
 )
 _LEGEND: Final = (
-    "kept: runs go on. waits: runs fail, with an alarm, until it is safe; a later one went on. a person: the newest "
-    "tokens died with the response; nothing is revoked, and somebody authorizes again. LOST: the grant is revoked."
+    "kept: runs go on. waits: runs fail, with an alarm, until it is safe; a later one went on. LOST: somebody must "
+    "authorize again. Where a used token was sent, the provider revoked the grant at once; else the access token works on."
 )
 _READ_ON: Final = (
     "Try --provider upwork, or yours; --all has every step of this worker, --serve is for your own code. "
@@ -43,10 +43,8 @@ class Ending(StrEnum):
     """The stored refresh token is the newest: runs go on by themselves."""
     WAITS = "waits"
     """It is, but runs fail for now; a day later one goes on."""
-    PERSON = "a person"
-    """The newest tokens died with a response. Nothing was revoked."""
     LOST = "LOST"
-    """The provider has revoked the grant."""
+    """Somebody must authorize again: the newest tokens died with a response, or the provider has revoked the grant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,16 +173,16 @@ class Event:
     expected: tuple[Ending, Ending, Ending]
 
 
-KEPT, WAITS, PERSON, LOST = Ending
-_COLOURS: Final = {KEPT: "green", WAITS: "yellow", PERSON: "yellow", LOST: "bold red"}
+KEPT, WAITS, LOST = Ending
+_COLOURS: Final = {KEPT: "green", WAITS: "yellow", LOST: "bold red"}
 EVENTS: Final = (
     Event(title="the provider is down during a run", play=_down, expected=(KEPT, KEPT, WAITS)),
     Event(title="two scheduled runs overlap", play=_overlap, expected=(LOST, KEPT, KEPT)),
     Event(title="a forced run from a terminal beside a run", play=_forced, expected=(LOST, LOST, KEPT)),
     Event(title="a second deployment on the same secret", play=_second_deployment, expected=(LOST, LOST, KEPT)),
     Event(title="an operator's edit puts the used token back", play=_edit, expected=(LOST, LOST, KEPT)),
-    Event(title="killed between response and write", play=Stage.kill, expected=(LOST, LOST, PERSON)),
-    Event(title="a gateway's 503 after the provider redeemed", play=_gateway, expected=(LOST, LOST, PERSON)),
+    Event(title="killed between response and write", play=Stage.kill, expected=(LOST, LOST, LOST)),
+    Event(title="a gateway's 503 after the provider redeemed", play=_gateway, expected=(LOST, LOST, LOST)),
     Event(title="the secret is full: 100 versions in a day", play=_full, expected=(LOST, LOST, WAITS)),
 )
 
@@ -229,14 +227,12 @@ def play(provider: Provider | None = None) -> int:
 def unexpected(rows: Sequence[tuple[Event, Sequence[Ended]]], *, single_use: bool) -> list[str]:
     """Name what ended otherwise than it must.
 
-    At no provider does the worker lose a grant or send a used token that is rejected. Where tokens work once, we know
-    every ending.
+    At no provider does the worker send a used token that is rejected. Where tokens work once, we know every ending.
     """
     wrong = []
     for event, row in rows:
-        worker = row[-1]
-        if worker.ending is LOST or worker.rejected:
-            wrong.append(f"{event.title}: this worker keeps the grant")
+        if row[-1].rejected:
+            wrong.append(f"{event.title}: this worker sends no used token")
         elif single_use and tuple(ended.ending for ended in row) != event.expected:
             wrong.append(f"{event.title}: {', '.join(event.expected)}")
     return wrong
@@ -254,8 +250,8 @@ def figures(rows: Sequence[tuple[Event, Sequence[Ended]]]) -> str:
 
 def advice(rows: Sequence[tuple[Event, Sequence[Ended]]]) -> str:
     """Say what follows for somebody who would write a small handler."""
-    careful = [event.title for event, row in rows if row[1].ending in {PERSON, LOST}]
-    worker = [event.title for event, row in rows if row[2].ending in {PERSON, LOST}]
+    careful = [event.title for event, row in rows if row[1].ending is LOST]
+    worker = [event.title for event, row in rows if row[2].ending is LOST]
     if not careful:
         return "Here a careful handler is enough, with an alarm on its errors."
     if len(careful) == 1:
@@ -295,10 +291,10 @@ def _ended(event: Event, stage: Stage) -> Ended:
     event.play(stage)
     account.let_hours_pass(1)
     failed = stage.run().error_type is not None
-    ending = PERSON if account.provider.accepts() else LOST
+    ending = LOST
     if account.grant_lives():
         ending = KEPT
         if failed:
             account.let_hours_pass(_A_DAY_LATER_HOURS)
-            ending = PERSON if stage.run().error_type else WAITS
+            ending = LOST if stage.run().error_type else WAITS
     return Ended(ending=ending, rejected=account.rejected_requests() - before)

@@ -35,9 +35,9 @@ _KINDS: Final = (
     ),
     (
         "works once: GitHub Apps, Slack, Zoom",
-        "Keeps 2. The provider revokes the other 6.",
+        "Keeps 2, loses 6: the provider revokes them.",
         (
-            "Keeps 6. In the other 2 the provider's answer is lost: an alarm tells you, and you authorize again "
+            "Keeps 6, loses 2: their responses were lost. An alarm tells you, and you authorize again "
             "while the access token works."
         ),
     ),
