@@ -28,7 +28,8 @@ _INTRODUCTION: Final = (
 )
 _LEGEND: Final = (
     "kept: runs go on. waits: runs fail, with an alarm, until it is safe; a later one went on. LOST: somebody must "
-    "authorize again. Where a used token was sent, the provider revoked the grant at once; else the access token works on."
+    "authorize again. Where a used token was sent, the provider revoked the grant at once; else the access token "
+    "works on."
 )
 _READ_ON: Final = (
     "Try --provider upwork, or yours; --all has every step of this worker, --serve is for your own code. "
