@@ -17,7 +17,7 @@ from token_refresh.advice import Command
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AwsRequest
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import InvalidSecretDocument, TokenRefreshError
 from token_refresh.reader.secret import Secret
 from token_refresh.webhooks.remedy import how_to_correct
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
@@ -44,7 +44,8 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
     ]
     return [
         failures.no_value(secret),
-        failures.unreadable_document(secret, value, value),
+        failures.unreadable_document(secret, value, InvalidSecretDocument(value)),
+        failures.unreadable_document(secret, value, InvalidSecretDocument(value, fix="Correct that key")),
         failures.no_room(secret, value, 1, 2),
         failures.too_large(secret, 1),
         failures.too_late(secret, 1, 2, timedelta(0)),

@@ -48,8 +48,10 @@ const MOST_DIGITS = 4300;
 /** How deep a stored document may be nested. */
 const NESTING_LIMIT = 64;
 
-/** What a document has where an integer may be expected: JavaScript alone takes it for one. */
-export class Fraction {}
+/** A number with a point or an exponent: JavaScript alone takes it for an integer. */
+export class Fraction {
+  constructor(readonly value: number) {}
+}
 
 /** Read a number as the worker does: one with a point or an exponent is no integer, and must fit into a double. */
 function strict(_key: string, value: unknown, { source }: { source?: string }): unknown {
@@ -59,7 +61,7 @@ function strict(_key: string, value: unknown, { source }: { source?: string }): 
     return value;
   }
   if (!Number.isFinite(value)) throw new RangeError();
-  return new Fraction();
+  return new Fraction(value);
 }
 
 /** Look without recursion, as the worker does. */

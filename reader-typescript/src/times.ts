@@ -1,6 +1,7 @@
 /** When to read again: ahead of an expiry, and after a failure or a rejection. All times are Unix seconds. */
 
 import type { TokenRefreshError } from "./errors.js";
+import { Fraction } from "./json.js";
 import type { Token } from "./token.js";
 
 const LONGEST_PAUSE_SECONDS = 30;
@@ -123,9 +124,10 @@ export function secondsOf(time: Date): number {
   return time.getTime() / 1000;
 }
 
-/** 1973 and 5138: a time outside is in another unit. */
+/** 1973 and 5138: no token has a time outside, and from the second on a number is milliseconds. */
 const EARLIEST_SECONDS = 1e8;
 const LATEST_SECONDS = 1e11;
+const NUMBER = /^[0-9]{9,14}(?:\.[0-9]{1,9})?$/;
 /** The grammar of `token_refresh/stored/times.py`; without a zone a time is UTC. */
 const TIME = new RegExp(
   "^([0-9]{4})-([0-9]{2})-([0-9]{2})" +
@@ -133,13 +135,19 @@ const TIME = new RegExp(
     "(?:Z|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?)?$",
 );
 
-/** Read a time, a whole number of units or a text; `undefined` if it is none, or none that a token has. */
-export function readTime(value: unknown, perSecond: number): Date | undefined {
+/** Read a time, a number or a text; `undefined` if it is none, or none that a token has. */
+export function readTime(value: unknown): Date | undefined {
   let milliseconds = NaN;
-  if (Number.isInteger(value)) milliseconds = (value as number) * (1000 / perSecond);
-  if (typeof value === "string") milliseconds = readText(value);
+  if (typeof value === "number") milliseconds = readNumber(value);
+  if (value instanceof Fraction) milliseconds = readNumber(value.value);
+  if (typeof value === "string") milliseconds = NUMBER.test(value) ? readNumber(Number(value)) : readText(value);
   const seconds = milliseconds / 1000;
   return EARLIEST_SECONDS <= seconds && seconds < LATEST_SECONDS ? new Date(milliseconds) : undefined;
+}
+
+/** Unix milliseconds, of seconds or milliseconds: the size says which. */
+function readNumber(number: number): number {
+  return Math.trunc(number) * (number < LATEST_SECONDS ? 1000 : 1);
 }
 
 /** Unix milliseconds; NaN if the text does not follow the grammar, or there is no such day. */

@@ -42,7 +42,7 @@ export class Token {
   }
 }
 
-/** Both spellings that a document may have; times are milliseconds in the first, and seconds in the second. */
+/** Both spellings that a document may have. */
 const CAMEL = ["accessToken", "expiresAt", "refreshToken", "issuedAt"] as const;
 const SNAKE = ["access_token", "expires_at", "refresh_token", "issued_at"] as const;
 /** 1*VSCHAR (RFC 6749 appendix A.12), and no space at either end. */
@@ -59,7 +59,7 @@ export function readToken(version: Version, { field }: Reference): Token {
   const fields = readObject(version, field);
   const [camel, snake] = [CAMEL, SNAKE].map((names) => names.find((name) => name in fields));
   if (camel && snake) throw invalid(origin, `${camel} and ${snake} are both in the secret; keep one spelling`);
-  const [[access, expires], perSecond] = snake ? ([SNAKE, 1] as const) : ([CAMEL, 1000] as const);
+  const [access, expires] = snake ? SNAKE : CAMEL;
   const value = fields[access];
   if (value === undefined || value === null || value === "") {
     const fix = `ask the people who run the worker; ${tokenStatus(place)} shows why there is none`;
@@ -69,8 +69,8 @@ export function readToken(version: Version, { field }: Reference): Token {
   if (typeof value !== "string" || !TOKEN.test(value)) {
     throw invalid(origin, `${access} must hold printable ASCII characters without a space at either end`);
   }
-  const expiresAt = readTime(fields[expires], perSecond);
-  if (!expiresAt) throw invalid(origin, `${expires} must be Unix time (${perSecond} a second) or ISO 8601`);
+  const expiresAt = readTime(fields[expires]);
+  if (!expiresAt) throw invalid(origin, `${expires} must be Unix seconds or milliseconds, or ISO 8601`);
   return new Token(value, expiresAt, versionId, createdAt, readExtra(fields));
 }
 

@@ -98,7 +98,7 @@ class InvalidEvent(TokenRefreshError):
 class InvalidSecretDocument(TokenRefreshError):
     """The stored value is not a token document. The message names the field, never its value.
 
-    Fix: `token-refresh restore`, or `token-refresh authorize`.
+    Fix: Correct a time that the message names; else `token-refresh restore`, or `token-refresh authorize`.
     """
 
 

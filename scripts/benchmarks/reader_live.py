@@ -45,7 +45,7 @@ def refusals() -> dict[str, bool]:
 
         results = {
             "missing": names("missing", "check the name, the account and the region"),
-            "malformed": names("malformed", "not an ISO 8601 date and time"),
+            "malformed": names("malformed", "expiresAt is not a time"),
             "wrong region": names(foreign, "set AWS_REGION=us-east-1"),
         }
         server.fault("deny", "GetSecretValue")

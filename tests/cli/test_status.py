@@ -47,7 +47,7 @@ def test_unreadable_without_a_refresh_token(cli: Cli, tokens: Tokens, provider: 
     ended = cli("status", PROVIDER=provider)
 
     assert 2 == ended.code
-    assert "expiresAt is a string and not an ISO 8601" in ended.screen
+    assert "expiresAt is not a time: it must be Unix" in ended.screen
 
 
 def test_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

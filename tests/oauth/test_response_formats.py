@@ -10,6 +10,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Encoding, Expiry, ResponseFormat
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse, read_response
+from token_refresh_worker.providers.provider import RefreshTokenLife
 
 
 def test_a_form_encoded_response() -> None:
@@ -118,6 +119,9 @@ SENT_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (Expiry.EPOCH, int(SENT_AT.timestamp()) + 60, timedelta(minutes=1)),
         (Expiry.EPOCH, str(int(SENT_AT.timestamp()) + 60), timedelta(minutes=1)),
         (Expiry.EPOCH, int(SENT_AT.timestamp()), None),
+        (Expiry.EPOCH, (int(SENT_AT.timestamp()) + 60) * 1000, timedelta(minutes=1)),
+        (Expiry.EPOCH, 10**14, None),
+        (Expiry.EPOCH, "2026-11-24T13:00:00Z", timedelta(hours=1)),
         (Expiry.EPOCH, 10**11, None),
         (Expiry.EPOCH, -1, None),
         (Expiry.EPOCH, True, None),
@@ -129,9 +133,12 @@ SENT_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (Expiry.ISO, "0001-01-01T00:00:00+10:00", None),
         (Expiry.ISO, "soon", None),
         (Expiry.ISO, 60, None),
+        (Expiry.ISO, int(SENT_AT.timestamp()) + 60, timedelta(minutes=1)),
         (Expiry.EXPIRES_IN, 60, timedelta(minutes=1)),
         # Nobody means a duration of decades, where it is a moment of the next years.
         (Expiry.EXPIRES_IN, int(SENT_AT.timestamp()) + 3600, timedelta(hours=1)),
+        (Expiry.EXPIRES_IN, (int(SENT_AT.timestamp()) + 3600) * 1000, timedelta(hours=1)),
+        (Expiry.EXPIRES_IN, "2026-11-24T13:00:00Z", timedelta(hours=1)),
         (Expiry.EXPIRES_IN, 999_999_999, LONGEST_LIFETIME),
         (Expiry.NONE, 60, None),
     ],
@@ -147,18 +154,38 @@ def test_how_long_the_grant_lives() -> None:
     """The life of the refresh token is read where the response says it."""
     body = GOOD | {"x_refresh_token_expires_in": "8640000"}
 
-    assert None is tokens(body).refresh_token_lifetime
+    assert () == tokens(body).refresh_token_ends
     found = tokens(body, names={"refresh_token_expires_in": "x_refresh_token_expires_in"})
-    assert timedelta(days=100) == found.refresh_token_lifetime
+    assert (timedelta(days=100),) == found.refresh_token_ends
 
 
-@pytest.mark.parametrize(("moved", "hard", "days"), [(100, 1825, 100), (100, 7, 7), (None, 7, 7), (100, None, 100)])
-def test_the_earlier_end_of_a_grant_counts(moved: int | None, hard: int | None, days: int) -> None:
-    """Where a response states an end that a refresh moves and one that none does, the earlier one counts."""
+IN_A_WEEK = int(SENT_AT.timestamp()) + 7 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("moved", "hard", "days"),
+    [
+        (100 * 86_400, 1825 * 86_400, 100),
+        (100 * 86_400, 7 * 86_400, 7),
+        (None, 7 * 86_400, 7),
+        (100 * 86_400, None, 100),
+        (IN_A_WEEK, 100 * 86_400, 7),
+        (IN_A_WEEK * 1000, None, 7),
+        ("2026-12-01T12:00:00.5Z", None, 7),
+        (int(SENT_AT.timestamp()) - 1, None, None),
+        (400_000_000, 86_400 * 3650, None),
+        (4_000_000_000, 86_400, 1),
+        ("never", 0, None),
+    ],
+)
+def test_the_earlier_end_of_a_grant_counts(moved: object, hard: object, days: int | None) -> None:
+    """The earliest end that a response states counts, as a duration or as a moment; none of ten years and more does."""
     stated = {"refresh_token_expires_in": moved, "refresh_token_hard_expires_in": hard}
-    body = GOOD | {name: value * 86_400 for name, value in stated.items() if value is not None}
 
-    assert timedelta(days=days) == tokens(body).refresh_token_lifetime
+    ends = tokens(GOOD | stated).refresh_token_ends
+
+    ends_at = RefreshTokenLife().ends_at(SENT_AT.replace(microsecond=7), stated=ends, begins=True)
+    assert (days and SENT_AT + timedelta(days=days)) == ends_at
 
 
 def test_what_a_profile_keeps() -> None:

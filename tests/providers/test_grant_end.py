@@ -76,7 +76,7 @@ def test_a_consent_begins_the_grant(name: str, days: int | None) -> None:
     """A fixed life counts from the consent."""
     consent = datetime(2026, 11, 24, 12, 0, 0, 5, tzinfo=UTC)
 
-    found = load_provider(name).refresh_token.ends_at(consent, stated=None, begins=True)
+    found = load_provider(name).refresh_token.ends_at(consent, stated=(), begins=True)
 
     expected = None if days is None else datetime(2026, 11, 24, 12, tzinfo=UTC) + timedelta(days=days)
     assert expected == found

@@ -330,3 +330,20 @@ def test_a_fresh_token_set_that_somebody_stored_costs_four_reads() -> None:
     world.save(refreshToken="other", expires_at=NOW + DAY)
 
     assert (["read AWSCURRENT", "read REFRESH_CLAIM", "read version", "read version"], []) == calls(world)
+
+
+def test_a_wrong_time_is_corrected_where_it_is() -> None:
+    """Beside a time that can't be read the tokens are good: the error says which key to correct, and no consent."""
+    world = World(stored=False)
+    world.save_text('{"accessToken": "a", "refreshToken": "r", "expiresAt": "tomorrow"}')
+
+    with pytest.raises(
+        InvalidSecretDocument, match=r"^the current version \S+ of secret tokens .* expiresAt is not a time"
+    ) as raised:
+        world.execute()
+
+    put = (
+        "aws secretsmanager put-secret-value --secret-id tokens --region eu-central-1 --secret-string file://value.json"
+    )
+    assert f"Correct that key in the value, and store it: `{put}`" in str(raised.value)
+    assert "authorize" not in str(raised.value)

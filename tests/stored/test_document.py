@@ -81,9 +81,31 @@ def test_an_iso_8601_expiry_is_read_and_written_back_as_such(written: str) -> No
     assert ("2026-11-25T12:00:00Z", "2026-11-24T12:00:00Z") == (after["expiresAt"], after["issuedAt"])
 
 
-def test_the_earliest_expiry_in_seconds() -> None:
-    """An expiry in seconds is from 10**8 on; the first moment belongs to the range."""
-    assert datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC) == read(SNAKE | {"expires_at": 10**8}).expires_at
+@pytest.mark.parametrize("number", [10**8, 10**11])
+def test_the_earliest_expiry(number: int) -> None:
+    """The first second of the range is the first millisecond: below 10**11 a number is seconds, above milliseconds."""
+    assert datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC) == read(SNAKE | {"expires_at": number}).expires_at
+
+
+@pytest.mark.parametrize(
+    ("found", "written"),
+    [
+        (SECONDS, SECONDS + 86_400),
+        (SECONDS * 1000, (SECONDS + 86_400) * 1000),
+        (SECONDS + 0.75, SECONDS + 86_400),
+        (SECONDS * 1000 + 0.75, (SECONDS + 86_400) * 1000),
+        (str(SECONDS), str(SECONDS + 86_400)),
+        (f"{SECONDS * 1000}", f"{(SECONDS + 86_400) * 1000}"),
+        (f"{SECONDS}.75", str(SECONDS + 86_400)),
+    ],
+)
+@pytest.mark.parametrize(("stored", "key"), [(CAMEL, "expiresAt"), (SNAKE, "expires_at")])
+def test_the_form_of_a_number_stays(stored: dict[str, Any], key: str, found: float | str, written: int | str) -> None:
+    """Seconds, milliseconds and digits as text are read under either key, without a fraction, and written back so."""
+    before = read(stored | {key: found})
+
+    assert NOW == before.expires_at
+    assert written == renew(before)[key]
 
 
 @pytest.mark.usefixtures("_far_from_utc")
@@ -169,8 +191,11 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
         (CAMEL | {"refreshToken": ""}, "refreshToken is missing, null or empty"),
         (CAMEL | {"refreshToken": 7}, "refreshToken must be a string, and is a JSON number"),
         (CAMEL | {"accessToken": ["a"]}, "accessToken must be a string, and is a JSON array"),
-        (CAMEL | {"expiresAt": 1_800_000_000}, "expiresAt does not look like Unix milliseconds"),
-        (CAMEL | {"issuedAt": {}}, "issuedAt must be Unix milliseconds"),
+        (
+            CAMEL | {"expiresAt": 18_000_000},
+            "^expiresAt is not a time: it must be Unix seconds or",
+        ),
+        (CAMEL | {"issuedAt": {}}, "^issuedAt is not a time: .* Correct that key$"),
         (CAMEL | {"refreshToken": "r\n"}, "refreshToken must hold printable ASCII characters without a space at"),
         (CAMEL | {"refreshToken": "\ud800"}, "refreshToken must hold printable ASCII"),
         (CAMEL | {"accessToken": "\udfff"}, "accessToken must hold printable ASCII"),

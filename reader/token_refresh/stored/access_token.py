@@ -10,7 +10,7 @@ from typing import Final
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import located, read_object
-from token_refresh.stored.spelling import find_spelling, read_token
+from token_refresh.stored.spelling import TIME_IN_WORDS, find_spelling, read_token
 
 EXTRA_NAME: Final = re.compile(r"(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]{1,100}")
 """The name of a value that a provider sent beside the tokens: none that the token document has itself, in any
@@ -45,9 +45,7 @@ def _read_access_token(text: SecretValue, field: str | None) -> AccessToken | No
     expires_at = spelling.read_time(fields, spelling.expires_at)
     # Consumers cache a token until it expires; without an expiry they would keep it for ever.
     if expires_at is None:
-        raise InvalidSecretDocument(
-            f"{spelling.expires_at} is missing; it must be Unix {spelling.unit}, an integer, or an ISO 8601 string"
-        )
+        raise InvalidSecretDocument(f"{spelling.expires_at} is missing; {TIME_IN_WORDS}", fix="Add that key")
     return AccessToken(value=value, expires_at=expires_at, extra=read_extra(fields))
 
 

@@ -37,8 +37,8 @@ def located(parse: Callable[[], T], where: str = "") -> T:
     try:
         return parse()
     except InvalidSecretDocument as error:
-        problem = str(error)
-    raise InvalidSecretDocument(f"{where}: {problem}" if where else problem)
+        problem, fix = error.what, error.fix
+    raise InvalidSecretDocument(f"{where}: {problem}" if where else problem, fix=fix)
 
 
 def json_type(value: object) -> str:

@@ -4,11 +4,12 @@
     camel     `refreshToken`   `accessToken`   `expiresAt`,  `issuedAt`   Unix milliseconds
     snake     `refresh_token`  `access_token`  `expires_at`, `issued_at`  Unix seconds
 
-A time may be an ISO 8601 string in either.
+This is how times are written where none is stored. `times` has the forms in which they are read.
 """
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +17,9 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import json_type
-from token_refresh.stored.times import iso, read_iso, read_unix
+from token_refresh.stored.times import read_time, write_time
+
+TIME_IN_WORDS: Final = "it must be Unix seconds or milliseconds, or ISO 8601, from 1973 to 5138"
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
@@ -29,7 +32,6 @@ class Spelling:
     refresh_token: str
     expires_at: str
     issued_at: str
-    unit: str
     units_per_second: int
 
     @property
@@ -41,24 +43,18 @@ class Spelling:
         """Read a time; None if it is missing or null.
 
         Raises:
-            InvalidSecretDocument: The value is not a time, or is out of range.
+            InvalidSecretDocument: The value is not a time, or is out of range; to correct it mends the document.
         """
         value = fields.get(key)
         if value is None:
             return None
-        if not isinstance(value, int | str) or isinstance(value, bool):
-            raise InvalidSecretDocument(f"{key} must be Unix {self.unit}, an integer, or an ISO 8601 string")
-        try:
-            return read_iso(value) if isinstance(value, str) else read_unix(value, self.units_per_second)
-        except ValueError:
-            pass  # raised below: the parser's error quotes the value
-        if isinstance(value, str):
-            raise InvalidSecretDocument(f"{key} is a string and not an ISO 8601 date and time from 1973 to 5138")
-        raise InvalidSecretDocument(f"{key} does not look like Unix {self.unit}; is it in another unit?")
+        with suppress(ValueError):  # raised below: the parser's error quotes the value
+            return read_time(value)
+        raise InvalidSecretDocument(f"{key} is not a time: {TIME_IN_WORDS}", fix="Correct that key")
 
-    def write_time(self, moment: datetime, *, as_iso: bool) -> int | str:
-        """Write a time in this spelling's unit, or as ISO 8601."""
-        return iso(moment) if as_iso else int(moment.timestamp()) * self.units_per_second
+    def write_time(self, moment: datetime, fields: Mapping[str, object]) -> int | str:
+        """Write a time in the form that the stored expiry has, else as a number in this spelling's unit."""
+        return write_time(moment, like=fields.get(self.expires_at), units_per_second=self.units_per_second)
 
 
 CAMEL: Final = Spelling(
@@ -66,7 +62,6 @@ CAMEL: Final = Spelling(
     refresh_token="refreshToken",  # noqa: S106 - the name of a key
     expires_at="expiresAt",
     issued_at="issuedAt",
-    unit="milliseconds",
     units_per_second=1000,
 )
 SNAKE: Final = Spelling(
@@ -74,7 +69,6 @@ SNAKE: Final = Spelling(
     refresh_token="refresh_token",  # noqa: S106 - the name of a key
     expires_at="expires_at",
     issued_at="issued_at",
-    unit="seconds",
     units_per_second=1,
 )
 

@@ -5,8 +5,8 @@
     clock     hh:mm [":" ss ["." 1 to 9 digits]], from 00:00 to 23:59:59
     zone      "Z", or ("+" or "-") hh [[":"] mm]; without a zone the time is UTC
 
-It is that of RFC 3339 section 5.6, with what Python, JavaScript and PostgreSQL write besides. A number
-is an integer in the unit of its key, written in digits alone.
+It is that of RFC 3339 section 5.6, with what Python, JavaScript and PostgreSQL write besides. A number is Unix time, as
+a JSON number or as text: its size says whether in seconds or milliseconds, and what is behind its point is dropped.
 """
 
 import re
@@ -17,7 +17,7 @@ EARLIEST_SECONDS: Final = 10**8
 """1973. A smaller number of seconds is not a time that tokens have."""
 
 LATEST_SECONDS: Final = 10**11
-"""5138. Milliseconds begin here, so a time in the wrong unit is refused."""
+"""5138. From here on a number is milliseconds, beginning with 1973."""
 
 LONGEST_LIFETIME: Final = timedelta(days=3650)
 """A longer lifetime counts as this one, so that no expiry leaves the range of a stored time."""
@@ -28,6 +28,7 @@ _ISO: Final = re.compile(
     r"(?:[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
     r"(?:Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
 )
+_NUMBER: Final = re.compile(r"[0-9]{9,14}(?:\.[0-9]{1,9})?")
 
 
 def iso(moment: datetime) -> str:
@@ -52,13 +53,48 @@ def read_iso(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def read_unix(number: float, units_per_second: int = 1) -> datetime:
-    """Read a Unix time in seconds or parts of a second.
+def read_unix(number: float) -> datetime:
+    """Read a Unix time in seconds or milliseconds.
 
     Raises:
-        ValueError: The time is out of range; it may be in another unit.
+        ValueError: The time is out of range.
     """
+    units = _units_per_second(number)
     # `//` keeps an integer an integer: one of 400 digits overflows a float.
-    if not EARLIEST_SECONDS <= number // units_per_second < LATEST_SECONDS:
+    if not EARLIEST_SECONDS <= number // units < LATEST_SECONDS:
         raise ValueError
-    return datetime.fromtimestamp(number / units_per_second, UTC)
+    return datetime.fromtimestamp(number / units, UTC)
+
+
+def read_time(value: object) -> datetime:
+    """Read a stored time, in any of its forms.
+
+    Raises:
+        ValueError: It has none of them, or the time is out of range.
+    """
+    number = _as_number(value)
+    if number is not None:
+        return read_unix(int(number))
+    if isinstance(value, str):
+        return read_iso(value)
+    raise ValueError
+
+
+def write_time(moment: datetime, *, like: object, units_per_second: int) -> int | str:
+    """Write a time in the form of a stored one; `units_per_second` is for a number where none is stored."""
+    number = _as_number(like)
+    if number is None and isinstance(like, str):
+        return iso(moment)
+    units = units_per_second if number is None else _units_per_second(number)
+    written = int(moment.timestamp()) * units
+    return str(written) if isinstance(like, str) else written
+
+
+def _as_number(value: object) -> float | None:
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _units_per_second(number: float) -> int:
+    return 1000 if number >= LATEST_SECONDS else 1

@@ -77,11 +77,10 @@ class KeptResponse:
             ChangeFailed: There is no token, or the provider needs a refresh token.
         """
         expiry = None if expires_in is None else self._at(expires_in)
-        is_date = isinstance(expiry, str) and "-" in expiry
         return TokenResponse(
             access_token=self._token(access_token),
             refresh_token=None if refresh_token is None else self._token(refresh_token),
-            **read_expiry(expiry, Expiry.ISO if is_date else Expiry.EXPIRES_IN),
+            **read_expiry(expiry, Expiry.EXPIRES_IN),
         )
 
     def store(self, found: TokenResponse) -> str:

@@ -122,7 +122,7 @@ class NewGrant:
         fits = before is not None and (claim_store == IN_VERSIONS or before.claim_store.fits(claim_store))
         known = before if fits else None
         tokens, page = self.tokens, provider.authorization
-        ends_at = provider.refresh_token.ends_at(self.sent_at, stated=tokens.refresh_token_lifetime, begins=True)
+        ends_at = provider.refresh_token.ends_at(self.sent_at, stated=tokens.refresh_token_ends, begins=True)
         asked = read_scopes(self.asked_scope, separator=page.scope_separator if page else " ")
         return Origin(
             host=provider.host,

@@ -11,13 +11,14 @@ from urllib.parse import parse_qsl
 
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.spelling import is_token
-from token_refresh.stored.times import LATEST_SECONDS, LONGEST_LIFETIME
-from token_refresh_worker.oauth.formats import Encoding, Expiry
+from token_refresh.stored.times import LONGEST_LIFETIME, read_unix
+from token_refresh_worker.oauth.formats import Encoding
 
 _LONGEST_KEPT_TEXT: Final = 2048
 _MOST_OBJECTS: Final = 100
 """How many braces of a text are tried: each can take a while."""
 _DEEPEST: Final = 64
+_MOST_SECONDS: Final = 1000 * LONGEST_LIFETIME // timedelta(seconds=1)
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
 
 
@@ -164,25 +165,29 @@ def kept_value(value: object) -> str | int | None:
 
 
 def read_lifetime(value: object) -> timedelta | None:
-    """Read a number of seconds; some providers send it as a string."""
+    """Read a number of seconds; some providers send it as a string, and some mean milliseconds."""
     seconds = _read_number(value)
     if seconds is None or seconds < 1:
         return None
-    return timedelta(seconds=int(min(seconds, LONGEST_LIFETIME.total_seconds())))
+    return timedelta(seconds=int(min(seconds, _MOST_SECONDS)))
 
 
-def read_moment(value: object, expiry: Expiry) -> datetime | None:
-    """Read a moment, written as `expiry` says; None where it is not one."""
-    if expiry is Expiry.EPOCH:
-        seconds = _read_number(value)
-        return datetime.fromtimestamp(int(seconds), UTC) if seconds and 1 <= seconds < LATEST_SECONDS else None
-    if expiry is Expiry.ISO and isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return None
-    return None
+def read_moment(value: object) -> datetime | None:
+    """Read a moment, as Unix seconds or milliseconds or as ISO 8601; None where it is not one."""
+    number = _read_number(value)
+    try:
+        if number is not None:
+            return read_unix(int(number))
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_end(value: object) -> timedelta | datetime | None:
+    """Read when something ends: a duration, or a moment. Nobody means a duration of ten years and more."""
+    lifetime = read_lifetime(value)
+    return lifetime if lifetime is not None and lifetime < LONGEST_LIFETIME else read_moment(value)
 
 
 def _read_number(value: object) -> float | None:

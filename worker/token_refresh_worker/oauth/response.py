@@ -34,6 +34,7 @@ from token_refresh_worker.oauth.body import (
     kept_value,
     matches,
     only_object,
+    read_end,
     read_fields,
     read_lifetime,
     read_moment,
@@ -91,8 +92,8 @@ class TokenResponse:
     """None where the response doesn't say it as a duration that can be used."""
     expires_at: datetime | None = None
     """Where the response says it as a moment, or a number of seconds that may be one."""
-    refresh_token_lifetime: timedelta | None = None
-    """The shorter one where the response states two."""
+    refresh_token_ends: tuple[timedelta | datetime, ...] = ()
+    """When the grant ends, as far as the response states it."""
     scopes: tuple[str, ...] | None = None
     """None where the response names none: they are unchanged (RFC 6749 section 6)."""
     kept: Mapping[str, str | int] = field(default_factory=dict, hash=False)
@@ -101,7 +102,7 @@ class TokenResponse:
     def lifetime_from(self, sent_at: datetime) -> timedelta | None:
         """Return how long the access token lives, counted from when the request was sent."""
         if self.expires_at is None or self.expires_at < sent_at + timedelta(seconds=1):
-            return self.lifetime
+            return self.lifetime and min(self.lifetime, LONGEST_LIFETIME)
         return min(self.expires_at - sent_at, LONGEST_LIFETIME)
 
 
@@ -228,12 +229,12 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
     if refresh_token is None and known:
         return "a refresh_token that is not one"
     # Intuit states two: one that a refresh moves, and one that none does.
-    ends = [read_lifetime(named(name)) for name in ("refresh_token_expires_in", "refresh_token_hard_expires_in")]
+    ends = [read_end(named(name)) for name in ("refresh_token_expires_in", "refresh_token_hard_expires_in")]
     return TokenResponse(
         access_token=access_token,
         refresh_token=refresh_token,
         **read_expiry(named("expires_in"), response_format.expiry),
-        refresh_token_lifetime=min(filter(None, ends), default=None),
+        refresh_token_ends=tuple(end for end in ends if end is not None),
         scopes=read_scopes(tokens.get("scope")),
         kept={
             name: value
@@ -264,11 +265,9 @@ class _ReadExpiry(TypedDict):
 
 def read_expiry(value: object, expiry: Expiry) -> _ReadExpiry:
     """Read when an access token expires. So many seconds that nobody means a duration are taken for Unix time."""
-    if expiry is not Expiry.EXPIRES_IN:
-        return {"lifetime": None, "expires_at": read_moment(value, expiry)}
-    lifetime = read_lifetime(value)
-    longest = lifetime == LONGEST_LIFETIME
-    return {"lifetime": lifetime, "expires_at": read_moment(value, Expiry.EPOCH) if longest else None}
+    lifetime = read_lifetime(value) if expiry is Expiry.EXPIRES_IN else None
+    is_moment = expiry is not Expiry.NONE and (lifetime is None or lifetime >= LONGEST_LIFETIME)
+    return {"lifetime": lifetime, "expires_at": read_moment(value) if is_moment else None}
 
 
 def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedRequest:

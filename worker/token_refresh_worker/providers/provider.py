@@ -1,6 +1,6 @@
 """One provider: everything that a refresh, an authorization and a safe retry depend on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import Final
 from token_refresh.errors import ConfigurationError
 from token_refresh.records import record
 from token_refresh.stored.refresh_window import refresh_window
+from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
 from token_refresh_worker.providers.redirect import RedirectFormat
@@ -64,17 +65,20 @@ class RefreshTokenLife:
     idle: timedelta | None = None
     """Without a refresh for this long, the grant ends."""
 
-    def ends_at(self, issued_at: datetime, *, stated: timedelta | None, begins: bool) -> datetime | None:
+    def ends_at(self, issued_at: datetime, *, stated: Iterable[timedelta | datetime], begins: bool) -> datetime | None:
         """Return when a grant ends that is not refreshed again; None where nothing is known.
 
         Args:
             issued_at: When the tokens were issued.
-            stated: How long the refresh token lives, as the response says.
+            stated: How long the refresh token lives, or until when, as the response says; the earliest end counts.
             begins: Whether `lifetime` begins with these tokens.
         """
+        began_at = issued_at.replace(microsecond=0)
+        ends = (end.replace(microsecond=0) if isinstance(end, datetime) else began_at + end for end in stated)
+        believed = [end for end in ends if began_at < end < began_at + LONGEST_LIFETIME]
         # What the provider states is about this grant; the profile is about all of them.
-        lifetime = stated or (self.lifetime if begins else None)
-        return None if lifetime is None else issued_at.replace(microsecond=0) + lifetime
+        by_profile = began_at + self.lifetime if self.lifetime and begins else None
+        return min(believed, default=by_profile)
 
 
 @record

@@ -48,6 +48,12 @@ class SecretName:
         return self.command("authorize")
 
     @property
+    def put_value(self) -> Command:
+        """Give the command that stores a corrected value; from a file, so that no token is in a command line."""
+        line = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file://value.json"
+        return Command.of(line, self.secret_id, self.region)
+
+    @property
     def force(self) -> Command:
         """Give the command that refreshes now."""
         return self.command("refresh", "--force")
@@ -77,12 +83,13 @@ def grant_revoked(secret: SecretName, revoked_at: datetime) -> SecretEmpty:
     )
 
 
-def unreadable_document(secret: SecretName, version_id: str, why: str) -> InvalidSecretDocument:
-    """Say what is wrong with the current version."""
+def unreadable_document(secret: SecretName, version_id: str, wrong: InvalidSecretDocument) -> InvalidSecretDocument:
+    """Say what is wrong with the current version; where it is one key, the tokens beside it are good."""
+    restore = ("Bring the last good one back: ", secret.command("restore"), ". If there is none: ", secret.authorize)
     return InvalidSecretDocument(
         f"the current version {version_id} of {secret} is not a token document",
-        why=why,
-        fix=("Bring the last good one back: ", secret.command("restore"), ". If there is none: ", secret.authorize),
+        why=wrong.what,
+        fix=(*wrong.fix, " in the value, and store it: ", secret.put_value) if wrong.fix else restore,
     )
 
 

@@ -41,7 +41,7 @@ class PreparedRefresh:
         before, now = self.document.refresh_token, response.refresh_token
         # A provider that returns the same token may not have moved the end of its grant.
         begins = self.provider.prolongs_grants and now is not None and now != before
-        ends_at = self.provider.refresh_token.ends_at(sent_at, stated=response.refresh_token_lifetime, begins=begins)
+        ends_at = self.provider.refresh_token.ends_at(sent_at, stated=response.refresh_token_ends, begins=begins)
         return ends_at or (self.document.origin.grant_ends_at if self.document.origin else None)
 
     def grant_began_at(self, ends_at: datetime | None, sent_at: datetime) -> datetime | None:

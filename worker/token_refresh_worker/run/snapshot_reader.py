@@ -112,7 +112,7 @@ class SnapshotReader:
         try:
             current = self._token_set(version)
         except InvalidSecretDocument as error:
-            raise unreadable_document(self.parts.secret, version.version_id, str(error)) from None
+            raise unreadable_document(self.parts.secret, version.version_id, error) from None
         if current.document.revoked_at is not None:
             raise grant_revoked(self.parts.secret, current.document.revoked_at)
         return current

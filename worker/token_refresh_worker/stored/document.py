@@ -1,7 +1,7 @@
 """The token document: the JSON object in which a token set is stored.
 
-Tokens are written back in the spelling they were read in (see `spelling`), with the time of issue added. Every other
-key is kept.
+Tokens are written back in the spelling and the form they were read in (see `spelling`), with the time of issue added.
+Every other key is kept.
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,8 +75,6 @@ class TokenDocument:
         issued_at = issued_at.replace(microsecond=0)
         expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
         spelling = self._spelling
-        # Other readers of this secret expect the form that it has.
-        as_iso = isinstance(self.fields.get(spelling.expires_at), str)
         next_refresh_token = refresh_token or self.refresh_token
         others = {name: value for name, value in self.fields.items() if name != ORIGIN_KEY}
         return TokenDocument(
@@ -92,8 +90,9 @@ class TokenDocument:
                 **(kept or {}),
                 spelling.access_token: access_token.reveal(),
                 **({spelling.refresh_token: next_refresh_token.reveal()} if next_refresh_token else {}),
-                spelling.expires_at: spelling.write_time(expires_at, as_iso=as_iso),
-                spelling.issued_at: spelling.write_time(issued_at, as_iso=as_iso),
+                # Other readers of this secret expect the form that it has.
+                spelling.expires_at: spelling.write_time(expires_at, self.fields),
+                spelling.issued_at: spelling.write_time(issued_at, self.fields),
             },
         )
 
