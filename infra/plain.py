@@ -82,7 +82,7 @@ def single(provider: str, *, default: str | None = None) -> dict[str, Any]:
                 stand_in=provider,
                 description="Whose tokens these are: a profile of docs/providers.md",
                 values=[name for name in profile_names(None) if timing(values | {"provider": name}) == wanted],
-                must_be="a profile whose tokens live as long as this template says; for others use scripts/deploy",
+                must_be="a profile that fits this template's schedule and alarms; for others use scripts/deploy",
                 default=default,
             ),
             "TokenSecretName": Parameter(

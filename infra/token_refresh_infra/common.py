@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.reference import ReferenceScheme, parse_reference
 from token_refresh_infra.context import ParameterError, Reader, choice, required, several, switch, text, whole
+from token_refresh_worker.core.schedule import SETTLED, claim_time_to_live
 from token_refresh_worker.providers.provider import Provider
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +124,18 @@ def overlap(one: str, other: str) -> bool:
 def kept_tokens_key() -> Reader:
     """Read which key encrypts tokens that a claim table keeps."""
     return text(f"{NONE}|{_KEY}", "create, none or the ARN of a key")
+
+
+def check_claim_in_grace(provider: Provider, timeout_seconds: int, *, window: timedelta, gap: timedelta) -> None:
+    """Refuse runs whose claims leave no time for a repeat; `gap` is how long after a claim the next run may start."""
+    grace = provider.grace.duration
+    claim = claim_time_to_live(timedelta(seconds=timeout_seconds), window, grace)
+    if SETTLED < grace < claim + gap:
+        raise ParameterError(
+            f"timeout_seconds: the claim of a run that died lives {claim.total_seconds():.0f} s, and the next run may "
+            f"start {gap.total_seconds():.0f} s later; {provider.name} accepts a refresh token again for "
+            f"{grace.total_seconds():.0f} s, so a lost response could cost the grant. Lower it, is {timeout_seconds}"
+        )
 
 
 def own_tags() -> Reader:

@@ -165,8 +165,9 @@ class ReauthorizationRequired(RefreshError):
 class RefreshOutcomeUnknown(RefreshError):
     """A token request was sent and no usable response arrived. The provider may have redeemed the token.
 
-    Fix: Within the grace period the next run repeats it. Otherwise runs wait until shortly before expiry: authorize
-    again before then, or wait. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token again now.
+    Fix: The next run repeats it if it starts within the grace period. Otherwise runs wait until shortly before expiry:
+    authorize again before then, or wait. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token
+    again now.
     """
 
     needs_person = False

@@ -81,6 +81,16 @@ def test_what_becomes_of_a_provider_is_shown(cli: Cli) -> None:
     assert "old access token not stated; it counts as ended" in canva
 
 
+@pytest.mark.parametrize(("seconds", "says"), [(540, True), (541, False), (0, False)])
+def test_a_grace_says_what_it_cannot_do(profile: Path, cli: Cli, seconds: int, *, says: bool) -> None:
+    """A grace that a dead run's claim may outlive is shown with that: a crash costs what it costs at single use."""
+    profile.write_text(PROFILE.replace('grace = "until_used"', f"grace = {seconds}"))
+
+    shown = cli("providers", "my-crm", "--profiles", str(profile.parent)).screen
+
+    assert says == ("after a crash no repeat: the grace may be over before the claim of the run that died" in shown)
+
+
 def test_a_server_that_follows_the_rfc_is_shown(cli: Cli) -> None:
     """`generic` has no endpoint and no lifetime of its own, and a grace of none."""
     ended = cli("providers", "generic")

@@ -173,6 +173,10 @@ def test_nothing_is_watched_on_request(code: Path) -> None:
             for client in ("published/{provider}", "published/client#web")
         ),
         ({"provider": "xreo"}, "provider: must be the name of a profile, is 'xreo'"),
+        (
+            {"provider": "atlassian", "timeout_seconds": "451"},
+            "timeout_seconds: the claim of a run that died lives 481 s, and the next run may start 120 s later",
+        ),
         ({"writes_per_second": "51"}, "writes_per_second: must be"),
         ({"reserved_concurrency": "8"}, "reserved_concurrency: must be concurrency (64) or more, or 0 for none"),
     ],

@@ -44,7 +44,7 @@ def test_what_is_chosen_is_what_is_deployed(code: Path, everything: Deployment) 
     deployment = synthesise({"environment": "prod"} | parameters | sizes, code)
     function = deployment.one("Lambda::Function")
 
-    assert CHOSEN | {"RUN_PERIOD_SECONDS": "2400"} == function["Environment"]["Variables"]
+    assert CHOSEN | {"RUN_PERIOD_SECONDS": "180"} == function["Environment"]["Variables"]
     assert (70, 512) == (function["Timeout"], function["MemorySize"])
     assert 30 == deployment.one("Logs::LogGroup")["RetentionInDays"]
     assert 1 == everything.one("Lambda::Function")["ReservedConcurrentExecutions"]

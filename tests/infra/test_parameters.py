@@ -19,6 +19,7 @@ TOKENS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokens-AbCdEf"
 SHORTEST, IN_TABLE = (int(shortest_lifetime(store).total_seconds()) for store in ClaimStoreKind)
 OPERATOR = "arn:aws:iam::123456789012:role/a"
 ELSEWHERE = OPERATOR.replace("123456789012", "210987654321")
+IN_GRACE = {"provider": "atlassian"}
 HERE = {"account": "123456789012", "region": "eu-central-1"}
 
 
@@ -103,6 +104,15 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"token_lifetime_seconds": 3600, "timeout_seconds": 571}, r"^timeout_seconds: a claim must outlive its run"),
         ({"schedule_minutes": 180}, r"^schedule_minutes: 180 with flexible_minutes 0 does not fit 3 times into"),
         ({"token_lifetime_seconds": 3600, "schedule_minutes": 7}, r"^schedule_minutes: 7 with .* the 1200 s in which"),
+        (
+            IN_GRACE | {"schedule_minutes": 6},
+            r"^schedule_minutes: 6 .* not fit twice into the 600 s in which atlassian",
+        ),
+        (IN_GRACE | {"schedule_minutes": 5, "flexible_minutes": 1}, r"^schedule_minutes: 5 with flexible_minutes 1 "),
+        (
+            IN_GRACE | {"timeout_seconds": 450, "claim_table": "t-1"},
+            r"^timeout_seconds: .* lives 480 s, .* start 180 s later; atlassian accepts .* for 600 s",
+        ),
         ({"schedule_minutes": 10, "flexible_minutes": 10}, r"^flexible_minutes: must be below schedule_minutes \(10\)"),
         ({"schedule_minutes": 151, "flexible_minutes": 10}, r"^schedule_minutes: 151 with flexible_minutes 10 does"),
         ({"schedule_minutes": 5, "flexible_minutes": 9}, r"^flexible_minutes: must be below schedule_minutes \(5\)"),

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,8 @@ from testbed.synthesis import synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.checks import CheckedParameters
+from token_refresh_infra.single.timing import LATE_START_SECONDS
+from token_refresh_worker.core.schedule import claim_time_to_live
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.schema import SHORTEST_WINDOW_SECONDS
 
@@ -32,6 +34,24 @@ def test_schedule_follows_the_profile(name: str) -> None:
     assert parameters.due_window_seconds <= provider.refresh_window.total_seconds()
     assert 3 * parameters.longest_gap_seconds <= parameters.due_window_seconds
     assert name == parameters.settings.provider.name
+
+
+@pytest.mark.parametrize("name", DEPLOYABLE)
+def test_a_lost_response_is_asked_for_again(name: str) -> None:
+    """Each profile's default schedule fits its grace three times: the run after a dead one's claim is in time."""
+    parameters = read(name, claim_table="create")
+    grace, gap = load_provider(name).grace.duration, timedelta(seconds=parameters.longest_gap_seconds)
+    window, limit = timedelta(seconds=parameters.due_window_seconds), timedelta(seconds=parameters.timeout_seconds)
+
+    if grace:
+        assert 3 * gap <= grace
+        assert claim_time_to_live(limit, window, grace) + gap + timedelta(seconds=LATE_START_SECONDS) < grace
+
+
+def test_a_schedule_may_just_fit_a_grace() -> None:
+    """Two runs of a schedule that somebody chose suffice, and a grace that helps no run after a crash asks for none."""
+    assert 5 == read("atlassian", schedule_minutes=5).run_every_minutes
+    assert (3, 5) == tuple(read("atlassian", replay_grace_seconds=s).run_every_minutes for s in (541, 540))
 
 
 def test_a_provider_that_has_ended_is_refused() -> None:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import (
     CREATE,
     NONE,
     STACK_NAME_LIMIT,
     CommonParameters,
+    check_claim_in_grace,
     event_bus,
     family,
     kept_tokens_key,
@@ -21,6 +24,8 @@ from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.provider import Provider
 
 SHORTEST_TABLE_NAME = 3
+HANDED_OUT_WITHIN = timedelta(minutes=2)
+"""How long after its claim a secret waits for its next run: for the dispatcher, and in the queue."""
 _FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 # Not at its beginning: the worker may read whatever stands in the place of {provider}.
 _CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?(#[!-~]+)?"
@@ -157,13 +162,15 @@ class FleetParameters(CommonParameters):
         return self.published_under is not None and overlap(self.published_under, prefix)
 
     def _check_default(self, provider: Provider) -> None:
-        """Refuse a provider of the documents that name none, if it has ended, or if a fleet can't be its client."""
+        """Refuse a provider of the documents that name none, if it has ended, or if a fleet's runs don't fit it."""
         self.check_provider(provider)
         if (method := provider.request.auth_method) in ASSERTED:
             raise ParameterError(
                 f"provider: {self.provider} takes {method}, and a fleet's worker can't sign: no key or audience is its "
                 "own. Deploy a worker for each of its secrets"
             )
+        window = refresh_window(provider.refresh_window, provider.access_token_lifetime)
+        check_claim_in_grace(provider, self.timeout_seconds, window=window, gap=HANDED_OUT_WITHIN)
 
     @property
     def client_secret_id(self) -> str | None:

@@ -3,15 +3,16 @@
 from datetime import timedelta
 
 from token_refresh.aws.arn import name_same_secret
-from token_refresh_infra.common import CREATE, NONE
+from token_refresh_infra.common import CREATE, NONE, check_claim_in_grace
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.core.schedule import LEAST_MARGIN, RUNS_IN_WINDOW, STALENESS, claim_time_to_live
+from token_refresh_worker.core.schedule import LEAST_MARGIN, RUNS_IN_WINDOW, SETTLED, STALENESS, claim_time_to_live
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 # With claims in the secret, a claim has to outlive its run until reads show what the run stored, with a reserve.
 CLAIM_OUTLIVES_RUN = STALENESS + LEAST_MARGIN
+RUNS_IN_GRACE = 2
 
 
 def check_published(of: SingleParameters) -> None:
@@ -99,10 +100,24 @@ def check_schedule(of: SingleParameters) -> None:
         )
 
 
+def check_grace(of: SingleParameters) -> None:
+    """Refuse a schedule with which a lost response can't be asked for again while the provider allows it."""
+    provider, gap = of.settings.provider, timedelta(seconds=of.longest_gap_seconds)
+    grace = provider.grace.duration
+    if SETTLED < grace < RUNS_IN_GRACE * gap:
+        raise ParameterError(
+            f"schedule_minutes: {of.run_every_minutes} with flexible_minutes {of.start_within_minutes} does not fit "
+            f"twice into the {grace.total_seconds():.0f} s in which {provider.name} accepts a refresh token again, so "
+            "a lost response could cost the grant. Leave both out: the schedule then follows the grace"
+        )
+    check_claim_in_grace(provider, of.timeout_seconds, window=timedelta(seconds=of.due_window_seconds), gap=gap)
+
+
 CHECKS = (
     check_lifetime,
     check_claims,
     check_schedule,
+    check_grace,
     check_allow_list,
     check_published,
     check_messages,

@@ -108,9 +108,9 @@ class SingleParameters(CommonParameters):
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
     """The function's."""
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
-    """At least 3 runs must fit into the time in which a refresh is due.
+    """At least 3 runs must fit into the time in which a refresh is due, and 2 into a grace of more than 9 minutes.
 
-    Default: 30 for a day's tokens, 5 for an hour's, 1 for half an hour's.
+    Default: 30 for a day's tokens, 5 for an hour's (3 at Atlassian, for its grace), 1 for half an hour's.
     """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
     """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
@@ -221,7 +221,9 @@ class SingleParameters(CommonParameters):
     @property
     def _gap_minutes(self) -> int:
         """The longest time between two runs that leaves enough runs, and alarms in time, while a refresh is due."""
-        return longest_gap_minutes(self.due_window_seconds)
+        return longest_gap_minutes(
+            self.due_window_seconds, self.settings.provider.grace.duration // timedelta(seconds=1)
+        )
 
     @property
     def longest_gap_seconds(self) -> int:

@@ -7,7 +7,7 @@ missing, it looks further back, and takes a missing point only in place of one t
 from dataclasses import dataclass
 from typing import Final
 
-from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
+from token_refresh_worker.core.schedule import RUNS_IN_WINDOW, SETTLED
 
 LATE_START_SECONDS: Final = 60
 """EventBridge Scheduler starts a target within the minute, after its flexible window."""
@@ -74,9 +74,13 @@ class AlarmTiming:
         return self.run_every_seconds + self.start_within_seconds + LATE_START_SECONDS
 
 
-def longest_gap_minutes(window_seconds: int) -> int:
-    """Return how long the time between two runs may be, so that enough runs fit, and alarms ring in time."""
+def longest_gap_minutes(window_seconds: int, grace_seconds: int) -> int:
+    """Return how long the time between two runs may be, so that enough runs fit, and alarms ring in time.
+
+    They fit into the refresh window, and into a grace that outlives the claim of a run that died.
+    """
     failing = 2 * LATE_START_SECONDS + RUN_SECONDS + INGESTED_SECONDS + EVALUATED_SECONDS
     silent = LATE_START_SECONDS + INGESTED_SECONDS + (1 + EXTRA_POINTS) * _MINUTE + EVALUATED_SECONDS + 1
     for_alarms = (window_seconds - max(failing, silent)) // 2
-    return max(1, min(window_seconds // RUNS_IN_WINDOW, for_alarms) // _MINUTE)
+    shortest = min(window_seconds, grace_seconds) if grace_seconds > SETTLED.seconds else window_seconds
+    return max(1, min(shortest // RUNS_IN_WINDOW, for_alarms) // _MINUTE)

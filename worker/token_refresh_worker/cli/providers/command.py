@@ -18,6 +18,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.providers.from_issuer import write_profile
 from token_refresh_worker.cli.screen import fields_table, message, output, show, text
+from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, read_response
 from token_refresh_worker.providers.lifetime import lifetime_problem
@@ -44,6 +45,7 @@ _OLD: Final = {
     OldAccessToken.DIES: "dies with the refresh",
     OldAccessToken.LIVES: "works until it expires",
 }
+_NO_REPEAT: Final = "no repeat: the grace may be over before the claim of the run that died"
 _USUAL: Final = (Encoding.FORM, AuthMethod.POST, Grant.REFRESH_TOKEN)
 ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
 
@@ -136,6 +138,7 @@ def _show(provider: Provider) -> None:
                 ("due before expiry", span(refresh_window(provider.refresh_window, provider.access_token_lifetime))),
                 ("new refresh token", ROTATES[provider.rotation]),
                 ("old one accepted", grace_text(provider)),
+                ("after a crash", _NO_REPEAT if timedelta(0) < provider.grace.duration <= SETTLED else None),
                 ("old access token", _OLD.get(provider.old_access_token)),
                 ("grant lives", grant_text(provider)),
                 ("limit", f"{rate.requests} in {span(rate.per)} for each {rate.scope}" if rate else None),
