@@ -90,7 +90,7 @@ def test_wrong_use(script: Path, clone: Path) -> None:
     ("command", "says"),
     [
         ("demo fleets", "no such command: fleets"),
-        ("demo fleet --logs", "no such option: --logs"),
+        ("demo customers --logs", "no such option: --logs"),
         ("demo --provider=upwork --nosuch", "no such option: --nosuch"),
         ("lock --check locks", "unexpected: locks"),
         ("prove search --seed 5", "no such option: --seed"),

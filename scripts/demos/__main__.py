@@ -9,15 +9,14 @@ from types import FrameType
 
 from demos.surroundings import forget_settings
 
-_DEMOS = {"webhooks": "demos.webhooks", "fleet": "demos.fleets.demo", "customers": "demos.customers"}
 _INTERRUPTED = "\nscripts/demo: interrupted; everything that was started has ended\n"
 _EX_INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
     """Play the demo that the first argument names, and return the exit code."""
-    which = arguments.pop(0) if arguments and arguments[0] in _DEMOS else None
-    demo = importlib.import_module(_DEMOS[which] if which else "demos.demo")  # takes a second
+    name = arguments.pop(0) if arguments[:1] == ["customers"] else "demo"
+    demo = importlib.import_module(f"demos.{name}")  # takes a second
     try:
         signal.signal(signal.SIGINT, _interrupt)
         signal.signal(signal.SIGTERM, _interrupt)

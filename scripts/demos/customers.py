@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from typing import Any, Self
 
 import boto3
 
-from demos.fleets.providers import profile_at
 from testbed.aws.faults import Call
 from testbed.fleet_table import create_fleet_table
 from testbed.policy import Ask, Policy
@@ -25,6 +25,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.customers import Customers
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.providers.loader import PROFILES
 from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
 
 FLEET, UNDER = "prod", "published/"
@@ -151,6 +152,13 @@ def _refused(call: Call) -> str | None:
         return None
     asked = Ask(action=f"secretsmanager:{call.operation}", resource=call.arn or "")
     return None if Policy(statements=RIGHTS).allows(asked) else "no policy of the service allows it"
+
+
+def profile_at(name: str, token_endpoint: str, page: str | None = None) -> str:
+    """Return a provider's own profile with the addresses of a server here."""
+    text = (PROFILES / f"{name}.toml").read_text()
+    text = re.sub(r'^token_endpoint = ".*"$', f'token_endpoint = "{token_endpoint}"', text, flags=re.MULTILINE)
+    return text if page is None else re.sub(r'^endpoint = ".*"$', f'endpoint = "{page}"', text, flags=re.MULTILINE)
 
 
 def main(arguments: Sequence[str]) -> int:

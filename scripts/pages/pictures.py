@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from demos.surroundings import forget_settings
-from pages import browser, captures, dashboard, window
+from pages import browser, captures
 from pages.terminal import ROOT
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ MADE: dict[str, Callable[[], str | bytes]] = {
     "demo.svg": captures.demo,
     "status.svg": captures.status,
     "authorized.png": browser.page,
-    "dashboard.svg": dashboard.dashboard,
-    "window.svg": window.window,
 }
 
 

@@ -39,7 +39,7 @@ def as_installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _fresh_machine(request: pytest.FixtureRequest, as_installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.path.stem not in {"test_customers", "test_fleet_demo", "test_serve"}:  # These install everything.
+    if request.path.stem not in {"test_customers", "test_serve"}:  # These install everything.
         monkeypatch.setenv("PYTHONPATH", str(as_installed), prepend=os.pathsep)
 
 

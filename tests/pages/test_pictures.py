@@ -5,7 +5,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pages import captures, dashboard, window
+from pages import captures
 from pages.pictures import FOLDER, MADE
 from pages.terminal import normalised
 from token_refresh.advice import Command
@@ -35,22 +35,6 @@ def test_normalised() -> None:
     assert f"\x1b[2m{full[:8]}\x1b[0m" == short
     assert other != full[:8]
     assert "2026-11-24 08:30:00 UTC, in 9 s" == rest
-
-
-def test_dashboard_is_the_one_that_is_deployed() -> None:
-    """The drawing has each widget and each alarm of the definition."""
-    widgets, alarms = dashboard.defined()
-    drawn = (FOLDER / "dashboard.svg").read_text()
-    titles = [widget["properties"]["title"] for widget in widgets]
-
-    assert 6 == len(titles)
-    assert [] == [text for text in [*titles, *alarms] if f">{text}</text>" not in drawn]
-
-
-def test_the_window_is_drawn_from_the_kills() -> None:
-    """The picture of the window shows what the kill matrix found last."""
-    assert (FOLDER / "window.svg").read_text() == window.window(), "run: scripts/pictures window.svg"
-    assert {(5, "after", 0), (6, "before", 0)} == {(k.number, k.when, k.column) for k in window.kills() if k.lost}
 
 
 def test_the_pages_describe_the_authorization_page() -> None:

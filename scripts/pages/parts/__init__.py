@@ -27,6 +27,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "provider-calendar": profiles.calendar,
     "proof-figures": proof.figures,
     "proof-sentence": proof.sentence,
+    "window": proof.window,
     "common-parameters": partial(parameters, CommonParameters),
     "single-parameters": partial(parameters, SingleParameters),
     "fleet-parameters": partial(parameters, FleetParameters),

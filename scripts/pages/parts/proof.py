@@ -43,6 +43,21 @@ def sentence() -> str:
     )
 
 
+def window() -> str:
+    """Return where a process was killed during a refresh, and whether the grant of a single-use provider lives on."""
+    kills: dict[str, dict[str, bool]] = {}
+    for number, call, when, (single_use, *others) in json.loads(_SUMMARY.read_text())["kill-matrix"]["refresh"]:
+        if any(others):
+            raise ValueError("a grant is lost at a provider that accepts the old token: this table says that none is")
+        kills.setdefault(f"{number}. {call}", {})[when] = single_use
+    rows = ((call, *(_fate(lost.get(when)) for when in ("before", "after", "late"))) for call, lost in kills.items())
+    return table(("call of a run", "killed before it", "killed after it", "and it is carried out late"), *rows)
+
+
+def _fate(lost: bool | None) -> str:  # noqa: FBT001 - a cell of the matrix
+    return "" if lost is None else "**lost**" if lost else "lives"
+
+
 def _found() -> tuple[dict[str, Any], ...]:
     summary = json.loads(_SUMMARY.read_text())
     return tuple(summary[proof] for proof in ("search", "mutants", "kill-matrix"))
