@@ -71,8 +71,8 @@ def headings(page: Path) -> list[str]:
 
 
 def test_comparisons_agree() -> None:
-    """Each alternative in docs/why-not-rotation.md's table has a section, in the same order; handlers share one."""
-    page = (ROOT / "docs" / "why-not-rotation.md").read_text()
+    """Each alternative in docs/compare.md's table has a section, in the same order; handlers share one."""
+    page = (ROOT / "docs" / "compare.md").read_text()
     rows = re.findall(r"^\| ([^|*-]+?) \|", page.split("\n## ")[0], re.MULTILINE)
     sections = re.findall(r"^## (.+)$", page, re.MULTILINE)
     words = ("handler", "rotation", "Confluence", "Nango", "oauthapp", "AgentCore", "Composio", "Pipedream", "Airbyte")

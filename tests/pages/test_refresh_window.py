@@ -12,7 +12,7 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 
 ROOT = Path(__file__).parents[2]
 
-WINDOW, USE = {1 / 3: ("a third", "two thirds"), 1 / 2: ("half", "half")}[LARGEST_PART]
+WINDOW = {1 / 3: "a third", 1 / 2: "half"}[LARGEST_PART]
 VERSIONS, TABLE = (f"{shortest_lifetime(store) / MINUTE:g}" for store in ClaimStoreKind)
 REFRESHES_A_MONTH = 30 * DAY // (DAY - refresh_window(DEFAULT_WINDOW, DAY))
 
@@ -29,7 +29,7 @@ SAID = {
     "docs/parameters.md": [f"at most {WINDOW} of its life"],
     "docs/protocol.md": [f"| {VERSIONS} minutes | {TABLE} minutes |", f"at most {WINDOW} of the lifetime"],
     "docs/tutorial.md": ["refreshed eight hours before it expires"],
-    "docs/why-not-rotation.md": [f"comes at {USE} of the token's life", f"live less than {TABLE} minutes"],
+    "docs/compare.md": [f"live less than {TABLE} minutes"],
 }
 """Where the rule, its default and the shortest lifetimes stand in words."""
 
