@@ -136,11 +136,11 @@ class FakeTable:
         claim = read_claim(*(self.item[name] for name in ("claim_id", "claim", "at"))) if self.item else None
         if self.item and claim is None:
             claim = unreadable_claim(self.item["claim_id"], self.item["at"])
-        return NewestClaim(claim=claim, read_at=self.clock.service_now, kept=self.item.get("kept"))
+        return NewestClaim(claim=claim, read_at=self.clock.service_now, kept_tokens=self.item.get("kept_tokens"))
 
-    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept_tokens: KeptTokens | None = None) -> bool:
         def appended() -> bool:
-            if self.item.get("claim_id") != after or self.item.get("kept") != kept:
+            if self.item.get("claim_id") != after or self.item.get("kept_tokens") != kept_tokens:
                 return False
             self.item = {"claim_id": claim.claim_id, "claim": write_claim(claim), "at": claim.claimed_at}
             return True
@@ -166,7 +166,7 @@ class FakeTable:
         def done() -> bool:
             if self.item.get("claim_id") != claim.claim_id:
                 return False
-            self.item["kept"] = kept
+            self.item["kept_tokens"] = kept
             return True
 
         return kept if self._call("keep tokens", done) else None
@@ -178,8 +178,8 @@ class FakeTable:
 
     def drop(self, kept: KeptTokens) -> None:
         def done() -> bool:
-            if self.item.get("kept") == kept:
-                del self.item["kept"]
+            if self.item.get("kept_tokens") == kept:
+                del self.item["kept_tokens"]
             return True
 
         self._call("drop kept tokens", done)

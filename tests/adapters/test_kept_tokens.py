@@ -58,7 +58,7 @@ class Ground:
         return self.table.tables["claims"][arn]
 
     def kept(self, arn: str = ARN) -> KeptTokens:
-        found = self.claims(arn).newest().kept
+        found = self.claims(arn).newest().kept_tokens
         assert found is not None
         return found
 
@@ -189,7 +189,7 @@ def test_kept_tokens_open_for_their_own_secret_alone(ground: Ground) -> None:
 def test_kept_tokens_open_for_their_own_claim_alone(ground: Ground) -> None:
     """Put back beside a later claim, they would be tokens that were used long ago."""
     kept = keep(ground)
-    assert ground.claims().append(a_claim(C2), after=C1, kept=kept)
+    assert ground.claims().append(a_claim(C2), after=C1, kept_tokens=kept)
     ground.item()["kept_tokens"] = kept.stored
 
     with pytest.raises(TokenRefreshError, match="kms:Decrypt on key"):
@@ -243,7 +243,7 @@ def test_a_claim_is_appended_only_over_what_was_read(ground: Ground) -> None:
 
     assert not ground.claims().append(a_claim(C2), after=C1)
     assert kept == ground.kept()
-    assert ground.claims().append(a_claim(C2), after=C1, kept=kept)
+    assert ground.claims().append(a_claim(C2), after=C1, kept_tokens=kept)
     assert "kept_tokens" not in ground.item()
 
 
@@ -254,7 +254,7 @@ def test_an_append_that_names_other_kept_tokens_is_refused(ground: Ground) -> No
     other = ground.keeper().keep(a_claim(), LARGEST)
 
     assert other is not None
-    assert not ground.claims().append(a_claim(C2), after=C1, kept=kept)
+    assert not ground.claims().append(a_claim(C2), after=C1, kept_tokens=kept)
     ground.keeper().drop(kept)
     assert other == ground.kept()
 

@@ -21,7 +21,7 @@ from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint, read
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Matcher, ResponseFormat
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.oauth.unread import read_kept
+from token_refresh_worker.oauth.unread import read_unread
 
 PAGE = b"<!doctype html><title>Just a moment...</title>"
 
@@ -169,7 +169,7 @@ def test_what_cannot_be_read_is_given_byte_for_byte(endpoint: TokenEndpoint, hea
 
     assert isinstance(found, FailedRequest)
     assert found.unread is not None
-    assert response == read_kept(found.unread)
+    assert response == read_unread(found.unread)
 
 
 @pytest.mark.parametrize("played", [script.html(200), script.status(503), script.error("invalid_grant"), script.hang()])

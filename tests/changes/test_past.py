@@ -11,7 +11,7 @@ from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.past import TokenFate
-from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Fate
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.versions import CLAIM, CURRENT
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -127,7 +127,7 @@ def test_an_unreadable_table() -> None:
 def test_more_refreshes_than_a_ledger_keeps(fate: TokenFate, *, rotates: bool) -> None:
     """A set from before them may be redeemed, unless its refresh token was issued again since; a later one is free."""
     secret = Secret(TABLE)
-    for number in range(REDEMPTIONS_KEPT + 2):
+    for number in range(MOST_REDEMPTIONS + 2):
         secret.pass_time(HOUR)
         secret.refresh(tokens(number + 1, refresh_token="" if rotates else "refresh-0"))
 

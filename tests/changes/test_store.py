@@ -110,7 +110,7 @@ def test_what_came_with_the_old_grant_goes_with_it() -> None:
 
     authorize(world, instance_url="https://old.example")
 
-    assert "instance_url" in world.provider.response.kept
+    assert "instance_url" in world.provider.response.extra
     assert ("an operator's", None) == (world.current()["note"], world.current().get("instance_url"))
 
 
@@ -145,9 +145,9 @@ def consent(world: World, expected: Account) -> Consent:
     )
 
 
-def complete(world: World, provider: str, expected: Account, kept: dict[str, str]) -> None:
+def complete(world: World, provider: str, expected: Account, extra: dict[str, str]) -> None:
     world.provider = load_provider(provider)
-    redirect = Redirect(code=SecretValue("code"), kept=kept)
+    redirect = Redirect(code=SecretValue("code"), extra=extra)
     consent(world, expected).complete(world.run().parts, redirect, sent_at=world.clock.service_now)
 
 
@@ -155,7 +155,7 @@ def complete(world: World, provider: str, expected: Account, kept: dict[str, str
 def test_what_the_response_says_spares_the_secret(came: dict[str, Any]) -> None:
     """Another account in the response, or none, is not stored; the one of the old document proves nothing."""
     world = World(team_id="T1")
-    world.endpoint.responses.append(replace(tokens(7), kept=came))
+    world.endpoint.responses.append(replace(tokens(7), extra=came))
     before = world.current()
 
     with pytest.raises(AnotherAccount, match=r"team_id T1 was expected; nothing is stored: its tokens are dropped"):
@@ -174,7 +174,7 @@ def test_no_account_is_none_that_is_expected() -> None:
 def test_the_expected_account_is_stored(before: int) -> None:
     """The right account is stored, whatever was there, also where one side has its identifier as a number."""
     world = World(merchant_id=before)
-    world.endpoint.responses.append(replace(tokens(7), kept={"merchant_id": "7"}))
+    world.endpoint.responses.append(replace(tokens(7), extra={"merchant_id": "7"}))
 
     complete(world, "square", {"merchant_id": 7}, {})
 

@@ -100,7 +100,7 @@ def test_what_is_kept_comes_once_and_is_an_identifier() -> None:
     """A value that the profile keeps is read; one that comes twice makes the redirect a foreign one."""
     asked = request(keep=("realmId",))
 
-    assert {"realmId": "9130:a.b_c~d@e-f"} == read(asked, realmId="9130:a.b_c~d@e-f").kept
+    assert {"realmId": "9130:a.b_c~d@e-f"} == read(asked, realmId="9130:a.b_c~d@e-f").extra
     with pytest.raises(ForeignRedirect):
         asked.read_redirect(f"{asked.redirect_uri}?state={asked.state}&code=c&realmId=1&realmId=2")
 

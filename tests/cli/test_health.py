@@ -251,7 +251,7 @@ def test_a_set_older_than_the_ledger(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever moved AWSCURRENT too far back is told the version to restore, and that brings the refreshes back."""
-    monkeypatch.setattr("token_refresh_worker.core.attempts.REDEMPTIONS_KEPT", 1)
+    monkeypatch.setattr("token_refresh_worker.core.attempts.MOST_REDEMPTIONS", 1)
     environment["REPLAY_GRACE_SECONDS"] = "0"
     first = tokens.store(expires_in=HOUR, issuedAt=int((datetime.now(UTC) - HOUR).timestamp() * 1000))
     for _ in range(3):

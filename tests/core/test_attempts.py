@@ -5,7 +5,7 @@ from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, mark
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import (
     LONG_AGO,
-    REDEMPTIONS_KEPT,
+    MOST_REDEMPTIONS,
     Attempt,
     Fate,
     Ledger,
@@ -84,7 +84,7 @@ def test_a_ledger_keeps_what_still_matters() -> None:
     """The last day, the last fifty redemptions, and the first unresolved attempt on the current token."""
     long_ago = NOW - 30 * DAY
     redemptions = tuple(
-        attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=long_ago) for n in range(REDEMPTIONS_KEPT + 1)
+        attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=long_ago) for n in range(MOST_REDEMPTIONS + 1)
     )
     ledger = Ledger(
         (
@@ -96,9 +96,9 @@ def test_a_ledger_keeps_what_still_matters() -> None:
         )
     )
 
-    kept = ids(ledger.kept(NOW, TOKEN))
+    kept = ids(ledger.for_next_claim(NOW, TOKEN))
 
-    assert ["unresolved", *(f"r{n}" for n in range(1, REDEMPTIONS_KEPT + 1)), "unsent, young"] == kept
+    assert ["unresolved", *(f"r{n}" for n in range(1, MOST_REDEMPTIONS + 1)), "unsent, young"] == kept
 
 
 def test_an_attempt_of_the_future_has_no_date() -> None:
@@ -111,7 +111,7 @@ def test_an_attempt_of_the_future_has_no_date() -> None:
 
 def test_a_token_that_a_full_ledger_does_not_name_may_be_forgotten() -> None:
     """It names fifty redemptions: an older token may have been used before, one of them or a newer one was not."""
-    full = tuple(attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=NOW) for n in range(REDEMPTIONS_KEPT))
+    full = tuple(attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=NOW) for n in range(MOST_REDEMPTIONS))
 
     assert Ledger(full).has_forgotten(mark("old"), NOW - HOUR)
     assert not Ledger(full[1:]).has_forgotten(mark("old"), NOW - HOUR)

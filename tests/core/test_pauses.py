@@ -35,7 +35,7 @@ from token_refresh_worker.core.steps import (
     Rejected,
     ReplaceLostTable,
     Step,
-    StoreKept,
+    StoreKeptTokens,
     TokenUsed,
     Wait,
 )
@@ -70,7 +70,7 @@ def test_what_a_pause_holds_back(step: Step) -> None:
 @pytest.mark.parametrize(
     "step",
     [
-        StoreKept(KeptTokens(claim=claim(), stored={}), needed=True),
+        StoreKeptTokens(KeptTokens(claim=claim(), stored={}), needed=True),
         Promote(token_set()),
         Carry(token_set(), "c"),
         Publish(),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.core.schedule import CLOCKS_APART, FIRST_BACKOFF, FORCED_CLAIMS_A_DAY, SETTLED, STALENESS
 from token_refresh_worker.providers.lifetime import claims_a_day
@@ -25,7 +25,7 @@ def test_the_limits_are_the_code_s(text: str) -> None:
 
     for sentence in (
         f"| claims in 24 hours | {versions} | {table} |",
-        f"the last {REDEMPTIONS_KEPT} possible redemptions",
+        f"the last {MOST_REDEMPTIONS} possible redemptions",
         f"Reads of Secrets Manager are at most {STALENESS.seconds // 60} minutes old",
         f"(`Date`, `CreatedDate`, both services) are at most {CLOCKS_APART.seconds // 60} minutes apart",
         f"outlives its run by {SETTLED.seconds // 60} minutes",

@@ -194,5 +194,5 @@ def test_what_a_profile_keeps() -> None:
 
     found = tokens(body, keep=("url", "n", "b", "empty", "long", "list", "big", "absent"))
 
-    assert {"url": "https://a", "n": 7, "b": False} == found.kept
+    assert {"url": "https://a", "n": 7, "b": False} == found.extra
     assert "https://a" not in repr(found)

@@ -15,8 +15,8 @@ from token_refresh_worker.oauth.unread import (
     body_of,
     may_hold_tokens,
     object_of,
-    read_kept,
-    write_kept,
+    read_unread,
+    write_unread,
 )
 
 GOOD = b'{"accessToken":"a","refreshToken":"r"}'
@@ -106,11 +106,11 @@ def test_it_is_kept_as_it_came() -> None:
     """Byte for byte, up to what fits into a value; nothing else is taken for one."""
     odd = bytes(range(256)) * 4
 
-    assert odd == read_kept(write_kept(odd))
-    assert MOST_BYTES == len(read_kept(write_kept(b"x" * 99_999)) or b"")
-    assert len(write_kept(b"x" * 99_999).reveal()) < 65_536
+    assert odd == read_unread(write_unread(odd))
+    assert MOST_BYTES == len(read_unread(write_unread(b"x" * 99_999)) or b"")
+    assert len(write_unread(b"x" * 99_999).reveal()) < 65_536
     for other in ("{}", "[]", "?", json.dumps({RESPONSE_KEY: 1}), json.dumps({RESPONSE_KEY: "?"})):
-        assert read_kept(SecretValue(other)) is None
+        assert read_unread(SecretValue(other)) is None
 
 
 @pytest.mark.parametrize(

@@ -99,13 +99,13 @@ nothing_forgotten: Final = puts(Ledger, "has_forgotten", lambda *_: False)
 future_awaited: Final = puts(reader_module, "dated", lambda attempt, _now: attempt)
 locked_silence_is_nothing: Final = puts(_Rebuilt, "_may_be_on_current", lambda *_: False)
 old_list_trusted: Final = puts(locked_module, "SETTLED", timedelta(0))
-nothing_kept: Final = puts(Ledger, "kept", lambda *_: ())
-day_kept: Final = puts(
-    Ledger, "kept", lambda self, now, *_: tuple(a for a in self.attempts if a.claimed_at > now - DAY)
+no_attempts_listed: Final = puts(Ledger, "for_next_claim", lambda *_: ())
+attempts_of_a_day_listed: Final = puts(
+    Ledger, "for_next_claim", lambda self, now, *_: tuple(a for a in self.attempts if a.claimed_at > now - DAY)
 )
-one_kept: Final = puts(Ledger, "kept", lambda self, *_: self.attempts[-1:])
-never_needed: Final = puts(plan_module, "_kept_needed", lambda *_: False)
-always_needed: Final = puts(plan_module, "_kept_needed", lambda *_: True)
+one_attempt_listed: Final = puts(Ledger, "for_next_claim", lambda self, *_: self.attempts[-1:])
+never_needed: Final = puts(plan_module, "_needs_kept_tokens", lambda *_: False)
+always_needed: Final = puts(plan_module, "_needs_kept_tokens", lambda *_: True)
 
 
 def without(name: str) -> Bug:
@@ -146,7 +146,7 @@ def breaks_rule(name: str) -> Callable[[Callable[..., Any]], Bug]:
 def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
     def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
         request = self.redemption.prepare(snapshot)
-        if not self.parts.claims.append(step.claim, after=step.after, kept=step.kept):
+        if not self.parts.claims.append(step.claim, after=step.after, kept_tokens=step.kept_tokens):
             return after_refusal(self, step, snapshot)
         self.memory.note_claimed(step.claim)
         staged = self.redemption.redeem(step.claim, request, snapshot)
@@ -172,8 +172,8 @@ def equal_nonces() -> Patches:
 
 
 @breaks(VersionClaims, "append")
-def second_claim(original: Any, self: Any, claim: Any, *, after: str | None, kept: Any = None) -> bool:
-    if original(self, claim, after=after, kept=kept):
+def second_claim(original: Any, self: Any, claim: Any, *, after: str | None, kept_tokens: Any = None) -> bool:
+    if original(self, claim, after=after, kept_tokens=kept_tokens):
         return True
     other = replace(claim, claim_id=record_version_id(claim.claim_id))
     return bool(self._secret.put(other.claim_id, write_claim(other), label=CLAIM))
@@ -404,7 +404,7 @@ def open_claims_moved(original: Any, self: ClaimMove, snapshot: Any, *args: Any,
 @breaks(Store, "_append")
 def kept_unchecked(original: Any, self: Store, state: int, call: Any, *, repeated: bool) -> Any:
     item = self.table(state).item
-    return original(self, state, call._replace(kept=item.kept if item else None), repeated=repeated)
+    return original(self, state, call._replace(kept_tokens=item.kept_tokens if item else None), repeated=repeated)
 
 
 @breaks(Store, "_carry_out")
@@ -435,13 +435,13 @@ def kept_forgotten_without_a_record(_original: Any, self: Keeping, kept: Any, _d
     self.parts.keeper.drop(kept)
 
 
-@breaks(plan_module, "_kept_needed")
+@breaks(plan_module, "_needs_kept_tokens")
 def needed_unless_authorized(_original: Any, snapshot: Snapshot, _kept: Any) -> bool:
     origin = snapshot.current.document.origin
     return origin is None or not origin.authorized
 
 
-@breaks(plan_module, "_kept_unreadable")
+@breaks(plan_module, "_kept_tokens_locked")
 def kept_tokens_stop_every_run(original: Any, snapshot: Snapshot, run: RunState, _policy: Any) -> Any:
     return original(replace(snapshot, ledger=Ledger((snapshot.newest,))), run, Mock(replay_grace=timedelta(0)))  # type: ignore[arg-type]  # there is one
 

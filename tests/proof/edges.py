@@ -46,7 +46,7 @@ KEY_CHANGED_STALE: Final = scenario(
 )
 
 FAR_BACK: Final = scenario(
-    "moved back beyond the ledger", "s", "s", crashes=1, operator=(MOVE_BACK, COPY_BACK), redemptions_kept=1, before=4
+    "moved back beyond the ledger", "s", "s", crashes=1, operator=(MOVE_BACK, COPY_BACK), most_redemptions=1, before=4
 )
 
 CLOCK_JUMPS: Final = scenario(

@@ -84,10 +84,10 @@ class Invariants:
         Or where nobody can decrypt it, and the provider brings other tokens for the same one.
         """
         old, new = (self._store.table(state).item for state in (before, after))
-        if old is None or old.kept is None or (new is not None and new.kept is not None):
+        if old is None or old.kept_tokens is None or (new is not None and new.kept_tokens is not None):
             return
         again = LOSE_KEY in self._scenario.operator and provider.kind != "single-use"
-        if old.kept not in self._store.texts(after).values() and not self.replaced(old, after) and not again:
+        if old.kept_tokens not in self._store.texts(after).values() and not self.replaced(old, after) and not again:
             raise Violation("kept tokens were removed before they were stored")
 
     def replaced(self, item: Item, state: int) -> bool:
@@ -101,7 +101,7 @@ class Invariants:
     def check_kept(self, state: int) -> None:
         """Nothing is sent while the table keeps received tokens."""
         item = self._store.table(state).item
-        if item is not None and item.kept is not None:
+        if item is not None and item.kept_tokens is not None:
             raise Violation("a refresh token was sent although the table keeps the tokens that it brought")
 
     def _check_promotion(self, old: str, new: str, versions: dict[str, str], provider: Provider) -> None:
@@ -249,7 +249,7 @@ class Invariants:
         current = self.current_refresh_token(state)
         family = current.partition(".")[0]
         table = self._store.table(state)
-        kept = table.item.kept if table.item and not table.key_gone else None
+        kept = table.item.kept_tokens if table.item and not table.key_gone else None
         tokens = [refresh_token_of(text) for text in (*self._store.texts(state).values(), kept or "")]
         return any(token.partition(".")[0] == family and provider.alive(token, now) for token in tokens if token)
 

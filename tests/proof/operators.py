@@ -216,7 +216,7 @@ def _lose_successor(scene: Scene, name: str) -> Iterator[Action]:
 def _lose_table(scene: Scene, name: str) -> Iterator[Action]:
     item = scene.store.table(scene.state).item
     if item is not None:
-        yield Action(name, SetTable(None), scene.provider, loses=True, forgets=item.kept is not None)
+        yield Action(name, SetTable(None), scene.provider, loses=True, forgets=item.kept_tokens is not None)
 
 
 def _restore_table(scene: Scene, name: str) -> Iterator[Action]:
@@ -225,13 +225,13 @@ def _restore_table(scene: Scene, name: str) -> Iterator[Action]:
     for item in scene.items:
         if isinstance(number, int) and item.number < number:
             present = scene.store.table(scene.state).item
-            forgets = present is not None and present.kept is not None
+            forgets = present is not None and present.kept_tokens is not None
             yield Action(name, SetTable(item), scene.provider, loses=True, lasts=True, forgets=forgets)
 
 
 def _lose_key(scene: Scene, name: str) -> Iterator[Action]:
     item = scene.store.table(scene.state).item
-    if item is not None and item.kept is not None:
+    if item is not None and item.kept_tokens is not None:
         yield Action(name, LoseKey(), scene.provider, spoils=True, loses=True)
 
 

@@ -50,7 +50,7 @@ from token_refresh_worker.changes.restore import check_claims, choose, prepare
 from token_refresh_worker.changes.revoke import revoke_grant
 from token_refresh_worker.changes.store import NewGrant
 from token_refresh_worker.core import attempts, plan, snapshot, versions
-from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS
 from token_refresh_worker.core.claims import Claim, KeptTokens, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.locked import VersionEntry
@@ -208,15 +208,16 @@ class _Table:
         assert claim is not None
         record = None if item.record is None else read_record(SecretValue(item.record))
         self._record = item.claim_id, record
-        return NewestClaim(claim=claim, read_at=read_at, kept=_kept(claim, item.kept))
+        return NewestClaim(claim=claim, read_at=read_at, kept_tokens=_kept_tokens(claim, item.kept_tokens))
 
-    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept_tokens: KeptTokens | None = None) -> bool:
         item = Item(claim.claim_id, claim.number, write_claim(claim).reveal(), claim.claimed_at.timestamp())
-        return bool(self._ports.ask(Append(item, after, self._name, None if kept is None else str(kept.stored))))
+        there = None if kept_tokens is None else str(kept_tokens.stored)
+        return bool(self._ports.ask(Append(item, after, self._name, there)))
 
     def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
         """Keep received tokens: the table is its own `TokenKeeper`."""
-        kept = _kept(claim, tokens.reveal())
+        kept = _kept_tokens(claim, tokens.reveal())
         return kept if self._ports.ask(Keep(claim.claim_id, tokens.reveal(), self._name)) else None
 
     def open(self, kept: KeptTokens) -> SecretValue:
@@ -239,7 +240,7 @@ class _Table:
         return record if newest == claim_id else None
 
 
-def _kept(claim: Claim, text: str | None) -> KeptTokens | None:
+def _kept_tokens(claim: Claim, text: str | None) -> KeptTokens | None:
     return None if text is None else KeptTokens(claim=claim, stored=text)
 
 
@@ -413,10 +414,10 @@ def searching(scenario: Scenario) -> Iterator[None]:
     """Set the daily limit of claims to the scenario's, and work out pure functions once, while a search goes on."""
     per_claim = VERSIONS_A_CLAIM[name_of(scenario.claims).kind]
     limit = VERSIONS_A_DAY if scenario.claims_a_day is None else scenario.claims_a_day * per_claim
-    kept = REDEMPTIONS_KEPT if scenario.redemptions_kept is None else scenario.redemptions_kept
+    most = MOST_REDEMPTIONS if scenario.most_redemptions is None else scenario.most_redemptions
     with ExitStack() as stack:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
-        stack.enter_context(patch.object(attempts, "REDEMPTIONS_KEPT", kept))
+        stack.enter_context(patch.object(attempts, "MOST_REDEMPTIONS", most))
         stack.enter_context(patch.object(change, "TRIES", MOVE_TRIES))
         stack.enter_context(patch.object(run, "POLL_SECONDS", (POLL_SECONDS,)))
         for module, name in _PURE:

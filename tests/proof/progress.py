@@ -118,10 +118,10 @@ class Progress:
     def _check_stopped(self, ports: "Undisturbed", now: int) -> None:
         """A run waits for a key only where nothing else can go on."""
         item, locked = self._store.table(ports.state).item, self._store.locked(ports.state)
-        kept = ports.ended.outcome == "KeptTokensUnreadable"
-        if kept and (item is None or self._invariants.replaced(item, ports.state)):
+        unreadable = ports.ended.outcome == "KeptTokensUnreadable"
+        if unreadable and (item is None or self._invariants.replaced(item, ports.state)):
             raise Violation("left alone: runs stop for tokens that nobody needs")
-        if not kept and not locked:
+        if not unreadable and not locked:
             raise Violation("left alone: runs stop for a key although every version can be decrypted")
         # Staged under the old key, and promoted after the change: then nobody can read the current version itself.
         current = self._store.labels(ports.state, TOKENS)[CURRENT]

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS, LIFETIME_SECONDS
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.oauth.unread import write_kept
+from token_refresh_worker.oauth.unread import write_unread
 
 REJECTED: Final = FailedRequest(
     kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant"
@@ -44,7 +44,7 @@ BUSY: Final = (HttpResponse(429), HttpResponse(429, _ERROR, _SOON), HttpResponse
 """What a provider says itself, and redeems nothing."""
 
 
-UNREAD: Final = FailedRequest(kind=FailureKind.UNREADABLE, seen="odd", unread=write_kept(b"the tokens"))
+UNREAD: Final = FailedRequest(kind=FailureKind.UNREADABLE, seen="odd", unread=write_unread(b"the tokens"))
 """A response with new tokens that the worker can't read."""
 
 

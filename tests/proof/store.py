@@ -37,7 +37,7 @@ class Item(NamedTuple):
     text: str
     claimed_at: float
     record: str | None = None
-    kept: str | None = None
+    kept_tokens: str | None = None
     """Received tokens, of which the table has only ciphertext."""
 
 
@@ -122,7 +122,7 @@ class Append(NamedTuple):
     item: Item
     after: str | None
     table: str = CLAIMS_TABLE
-    kept: str | None = None
+    kept_tokens: str | None = None
     """What its run read there: it is removed."""
 
     @property
@@ -288,9 +288,10 @@ class Store:
         if item.claim_id == _UNHELD:
             item = item._replace(claim_id=f"unheld-{table.losses}-{item.number}".ljust(36, "-"))
         present = table.item.claim_id if table.item else None
-        if repeated and table.item and present == item.claim_id and not table.item.record and not table.item.kept:
+        ended = table.item and (table.item.record or table.item.kept_tokens)
+        if repeated and table.item and present == item.claim_id and not ended:
             return state, True
-        if present != call.after or (table.item.kept if table.item else None) != call.kept:
+        if present != call.after or (table.item.kept_tokens if table.item else None) != call.kept_tokens:
             return state, False
         return self.states.number(before.with_table(call.table, table._replace(item=item))), True
 
@@ -347,9 +348,9 @@ class Store:
                 return state, KEY_GONE
             case Keep(claim_id, text, name):
                 item = before.table(name).item
-                reply = item is not None and item.claim_id == claim_id and item.kept in {None, text}
+                reply = item is not None and item.claim_id == claim_id and item.kept_tokens in {None, text}
                 if item is not None and reply:
-                    keeping = before.table(name)._replace(item=item._replace(kept=text))
+                    keeping = before.table(name)._replace(item=item._replace(kept_tokens=text))
                     state_after = before.with_table(name, keeping)
             case Open(text):
                 return state, text
@@ -357,8 +358,8 @@ class Store:
                 state_after, reply = before.with_table(name, before.table(name)._replace(key_gone=True)), True
             case Drop(text, name):
                 item = before.table(name).item
-                if item is not None and item.kept == text:
-                    dropped = before.table(name)._replace(item=item._replace(kept=None))
+                if item is not None and item.kept_tokens == text:
+                    dropped = before.table(name)._replace(item=item._replace(kept_tokens=None))
                     state_after = before.with_table(name, dropped)
                 reply = True
             case SetTable(item, name):

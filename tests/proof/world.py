@@ -178,7 +178,7 @@ class Scenario:
     """How many versions the secret holds before old ones are removed."""
     claims_a_day: int | None = None
     """The daily limit of claims, where it is not the worker's own."""
-    redemptions_kept: int | None = None
+    most_redemptions: int | None = None
     """How many redemptions a ledger keeps, where it is not the worker's own number."""
     other: Deployment | None = None
     """The second deployment."""
@@ -248,7 +248,7 @@ class Scenario:
             *(["operator: " + ", ".join(self.operator)] if self.operator else []),
             *([f"quota {self.quota}"] if self.quota != _QUOTA else []),
             *([f"{self.claims_a_day} claims a day"] if self.claims_a_day else []),
-            *([f"ledgers of {self.redemptions_kept}"] if self.redemptions_kept else []),
+            *([f"ledgers of {self.most_redemptions}"] if self.most_redemptions else []),
             *([f"second deployment: {self._other_words}"] if self.other else []),
             *([f"tokens of {self.lifetime_seconds} s"] if self.lifetime_seconds != LIFETIME_SECONDS else []),
             *(["published copy"] if self.published else []),

@@ -36,7 +36,7 @@ def test_a_refresh(scene: Scene) -> None:
     assert imitation.newest_refresh_token == document.get("refreshToken")
     assert ("kept", scene.provider.name) == (document["note"], document["provider"])
     response = imitation.success["body"]
-    kept = {name: find(response, path) for name, path in scene.provider.response.kept.items()}
+    kept = {name: find(response, path) for name, path in scene.provider.response.extra.items()}
     assert kept.items() <= document.items()
     assert set(kept) <= set(document["tokenRefresh"].get("kept", ()))
     lived = (document["expiresAt"] - before_ms) / 1000

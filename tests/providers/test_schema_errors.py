@@ -34,7 +34,7 @@ REDIRECTS: list[tuple[dict[str, Any], str]] = [
     ({"signature": "code"}, "authorization: keep_redirect must be without code"),
     ({"keep_redirect": ["realm_token"]}, "authorization: keep_redirect must be a list of strings"),
     ({"keep_redirect": ["instance_url"]}, "without keep_redirect instance_url: responses bring it"),
-    ({"identity": ["realmId"]}, "without identity realmId: no kept value or variable has that name"),
+    ({"identity": ["realmId"]}, "without identity realmId: no extra field or variable has that name"),
     ({"loopback": "yes"}, "authorization: loopback must be one of none, localhost, ip, name"),
     *[
         (chosen(name, start=start, values=values), "values must be values of the variable")

@@ -184,7 +184,7 @@ def test_what_came_with_the_tokens_is_carried_too() -> None:
     """Fields of the response that the profile keeps follow the tokens onto an edited copy; its other keys stay."""
     world = World(instance_url="https://old.example.com")
     world.provider = replace(world.provider, response=ResponseFormat(keep=("instance_url",)))
-    world.endpoint.responses = [replace(tokens(1), kept={"instance_url": "https://new.example.com"})]
+    world.endpoint.responses = [replace(tokens(1), extra={"instance_url": "https://new.example.com"})]
 
     with world.at("put REFRESH_OUTCOME", lambda: world.save(note="edited", instance_url="https://old.example.com")):
         world.execute()

@@ -13,20 +13,20 @@ from testbed.fakes import SECRET_ID
 from token_refresh.errors import InvalidTokenResponse, ResponseKept, SecretStoreUnavailable, TokensKept
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.changes.recover import KeptResponse
+from token_refresh_worker.changes.recover import UnreadResponse
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.steps import Unread
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
-from token_refresh_worker.oauth.unread import read_kept, write_kept
+from token_refresh_worker.oauth.unread import read_unread, write_unread
 from token_refresh_worker.providers.loader import load_provider
 
 RAW = b'HTTP/1.1 200 OK\r\n\r\n{"data":{"accessToken":"a1","refreshToken":"r1"}}'
 
 
 def unread(raw: bytes = RAW) -> FailedRequest:
-    return FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200 with no object", unread=write_kept(raw))
+    return FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200 with no object", unread=write_unread(raw))
 
 
 def world_of(policy: Policy, **how: Any) -> World:
@@ -43,13 +43,13 @@ def refuse(name: str) -> None:
 def kept_in(world: World) -> bytes | None:
     secret = world.model.find(SECRET_ID)
     values = [SecretValue(str(version.value)) for version in secret.versions] if secret else []
-    return next((found for value in values if (found := read_kept(value)) is not None), None)
+    return next((found for value in values if (found := read_unread(value)) is not None), None)
 
 
 def test_the_newest_kept_response_is_named() -> None:
     """With the time of its request, until a person recovers its tokens."""
-    first = attempt("a", Fate.RESPONSE_KEPT, claimed_at=NOW - 2 * HOUR)
-    newest = claim("b", fate=Fate.RESPONSE_KEPT, claimed_at=NOW - HOUR, earlier=(first,), grace=timedelta(0))
+    first = attempt("a", Fate.UNREAD, claimed_at=NOW - 2 * HOUR)
+    newest = claim("b", fate=Fate.UNREAD, claimed_at=NOW - HOUR, earlier=(first,), grace=timedelta(0))
 
     assert Unread(NOW - HOUR, "b") == plan(snapshot(newest), RUN, SINGLE_USE)
 
@@ -135,7 +135,7 @@ def test_within_the_grace_the_next_run_repeats() -> None:
     assert "refreshed" == run.execute().name
     assert run.memory.newest_claim is not None
     (attempt,) = run.memory.newest_claim.earlier
-    assert (Fate.RESPONSE_KEPT, 3) == (attempt.fate, attempt.versions)
+    assert (Fate.UNREAD, 3) == (attempt.fate, attempt.versions)
 
 
 def test_after_the_grace_the_token_is_sent_no_more() -> None:
@@ -168,7 +168,7 @@ def test_a_table_keeps_the_response_that_secrets_manager_refuses() -> None:
             world.execute()
 
     assert RAW == kept_in(world)
-    assert "kept" not in (world.table.item if world.table else {})
+    assert "kept_tokens" not in (world.table.item if world.table else {})
 
 
 def test_a_table_keeps_the_response_at_the_first_refusal() -> None:
@@ -177,7 +177,7 @@ def test_a_table_keeps_the_response_at_the_first_refusal() -> None:
     seen = []
 
     def hook(called: str) -> None:
-        seen.append(world.claim_table.item.get("kept"))
+        seen.append(world.claim_table.item.get("kept_tokens"))
         if len(seen) > 9 and seen[-1]:
             raise Killed
         refuse(called)
@@ -187,12 +187,12 @@ def test_a_table_keeps_the_response_at_the_first_refusal() -> None:
         world.execute()
     world.store.before = lambda _: None
     with pytest.raises(ChangeFailed, match=r"the claim table keeps it\. .*: `token-refresh refresh"):
-        KeptResponse.read(world.run().parts)
+        UnreadResponse.read(world.run().parts)
 
     with pytest.raises(ResponseKept):
         world.execute()
     assert RAW == kept_in(world)
-    assert {"data": {"accessToken": "a1", "refreshToken": "r1"}} == KeptResponse.read(world.run().parts).fields
+    assert {"data": {"accessToken": "a1", "refreshToken": "r1"}} == UnreadResponse.read(world.run().parts).fields
 
 
 @pytest.mark.parametrize("end", [7200, "7200", int((NOW + 2 * HOUR).timestamp()), (NOW + 2 * HOUR).isoformat()])
@@ -205,7 +205,7 @@ def test_recovered_tokens_end_when_the_response_says(end: object) -> None:
     with pytest.raises(ResponseKept):
         world.execute()
 
-    kept = KeptResponse.read(world.run().parts)
+    kept = UnreadResponse.read(world.run().parts)
     kept.store(kept.tokens("/token", "/tokens/refresh", "/end"))
 
     assert "recovered" == world.outcome()
@@ -215,7 +215,7 @@ def test_recovered_tokens_end_when_the_response_says(end: object) -> None:
         found["refreshToken"],
         found["expiresAt"] - found["issuedAt"],
     )
-    assert list(world.provider.kept) == found["tokenRefresh"]["kept"]
+    assert list(world.provider.extra_names) == found["tokenRefresh"]["kept"]
 
 
 def test_a_rejection_after_a_kept_response_leaves_it_recoverable() -> None:
@@ -229,7 +229,7 @@ def test_a_rejection_after_a_kept_response_leaves_it_recoverable() -> None:
         world.pass_time(passed)
 
     assert 3 == len(world.endpoint.requests)
-    kept = KeptResponse.read(world.run().parts)
+    kept = UnreadResponse.read(world.run().parts)
     kept.store(kept.tokens("/data/accessToken", "/data/refreshToken", None))
     assert "recovered" == world.outcome()
     assert "r1" == world.current()["refreshToken"]

@@ -36,7 +36,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import KeptTokens
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
-from token_refresh_worker.core.steps import Redeem, ReplaceLostTable, StoreKept
+from token_refresh_worker.core.steps import Redeem, ReplaceLostTable, StoreKeptTokens
 from token_refresh_worker.core.versions import staged_version_id
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -48,7 +48,7 @@ AUTHORIZED = {"expires_at": NOW + HOUR, **origin(claim_store=ClaimStoreKind.TABL
 
 def kept(current: TokenSet | None = None) -> Snapshot:
     """The first claim's run has received tokens, and the table keeps them."""
-    found = replace(snapshot(CLAIM), kept=KEPT)
+    found = replace(snapshot(CLAIM), kept_tokens=KEPT)
     return found if current is None else replace(found, current=current)
 
 
@@ -58,8 +58,8 @@ def test_kept_tokens_are_stored_before_all_else() -> None:
     Also where someone saved a copy meanwhile: the usual rules carry them onto that.
     """
     assert staged_version_id(CLAIM.claim_id, CLAIM.version_id) == KEPT.version_id
-    assert StoreKept(KEPT, needed=True) == plan(kept(token_set("edited")), RUN, IN_TABLE)
-    assert StoreKept(KEPT, needed=True) == plan(kept(), FORCED, replace(IN_TABLE, host="else.example"))
+    assert StoreKeptTokens(KEPT, needed=True) == plan(kept(token_set("edited")), RUN, IN_TABLE)
+    assert StoreKeptTokens(KEPT, needed=True) == plan(kept(), FORCED, replace(IN_TABLE, host="else.example"))
 
 
 def test_stored_tokens_are_not_stored_again() -> None:
@@ -69,24 +69,24 @@ def test_stored_tokens_are_not_stored_again() -> None:
     step = plan(kept(), done, IN_TABLE)
 
     assert isinstance(step, Redeem)
-    assert KEPT == step.kept
+    assert KEPT == step.kept_tokens
 
 
 def test_a_new_grant_does_without_kept_tokens() -> None:
     """After `token-refresh authorize` a run tries to store them once, and then goes on."""
     authorized = kept(token_set("v1", refreshToken="refresh-new", **AUTHORIZED))
-    refused = replace(RUN, refused_kept={KEPT.version_id})
+    refused = replace(RUN, kept_tokens_left={KEPT.version_id})
 
-    assert StoreKept(KEPT, needed=False) == plan(authorized, RUN, IN_TABLE)
+    assert StoreKeptTokens(KEPT, needed=False) == plan(authorized, RUN, IN_TABLE)
     assert isinstance(plan(authorized, refused, IN_TABLE), Redeem)
 
 
 def test_the_token_that_was_redeemed_is_never_sent_past_kept_tokens() -> None:
     """A copy of the token set that they follow may say that a person brought it; its token is used all the same."""
     copy = kept(token_set("copy", **AUTHORIZED))
-    refused = replace(RUN, refused_kept={KEPT.version_id})
+    refused = replace(RUN, kept_tokens_left={KEPT.version_id})
 
-    assert StoreKept(KEPT, needed=True) == plan(copy, refused, IN_TABLE)
+    assert StoreKeptTokens(KEPT, needed=True) == plan(copy, refused, IN_TABLE)
 
 
 def test_what_a_restored_table_keeps_is_old() -> None:
@@ -96,7 +96,7 @@ def test_what_a_restored_table_keeps_is_old() -> None:
     step = plan(kept(newer), RUN, IN_TABLE)
 
     assert isinstance(step, ReplaceLostTable)
-    assert KEPT == step.kept
+    assert KEPT == step.kept_tokens
 
 
 # The whole run.
@@ -155,7 +155,7 @@ def test_refused_tokens_wait_in_the_table(error: TokenRefreshError) -> None:
     taking(world)
     assert ["recovered", "fresh"] == [world.outcome(), world.outcome()]
     assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
-    assert "kept" not in world.claim_table.item
+    assert "kept_tokens" not in world.claim_table.item
 
 
 @pytest.mark.parametrize(("error", "once"), [(DENIED, True), (SecretStoreUnavailable("throttled"), False)])
@@ -177,14 +177,14 @@ def test_a_run_stores_what_it_kept() -> None:
 
     def hook(called: str) -> None:
         if called == STAGING and world.clock.seconds < 30:
-            seen.append("kept" in world.claim_table.item)
+            seen.append("kept_tokens" in world.claim_table.item)
             raise SecretStoreUnavailable("down")
 
     world.store.before = hook
 
     assert "refreshed" == world.outcome()
     assert [False, True] == seen[:2]
-    assert "kept" not in world.claim_table.item
+    assert "kept_tokens" not in world.claim_table.item
     assert 1 == world.claim_table.calls.count("keep tokens")
 
 
@@ -277,7 +277,7 @@ def test_kept_tokens_are_carried_onto_an_edited_copy() -> None:
 def test_the_very_text_that_arrived_is_stored() -> None:
     """So that a put of the run that kept it, which lands late, finds its own value."""
     world = with_kept_tokens()
-    kept = world.claim_table.item["kept"]
+    kept = world.claim_table.item["kept_tokens"]
 
     world.execute()
 
@@ -316,7 +316,7 @@ def test_a_missing_key_hides_no_kept_tokens() -> None:
 def test_kept_tokens_that_are_no_document_are_not_stored() -> None:
     """What would never become current blocks no version ID."""
     world = with_kept_tokens()
-    world.claim_table.item["kept"] = replace(world.claim_table.item["kept"], stored=SecretValue("{}"))
+    world.claim_table.item["kept_tokens"] = replace(world.claim_table.item["kept_tokens"], stored=SecretValue("{}"))
 
     with pytest.raises(KeptTokensUnreadable, match="refreshToken or refresh_token is missing"):
         world.execute()
@@ -326,7 +326,7 @@ def test_kept_tokens_that_are_no_document_are_not_stored() -> None:
 def test_kept_tokens_replace_no_other_value() -> None:
     """Where their version ID is taken, the run says so, and sends nothing."""
     world = with_kept_tokens()
-    world.store.put(world.claim_table.item["kept"].version_id, SecretValue("theirs"), label="SQUATTER")
+    world.store.put(world.claim_table.item["kept_tokens"].version_id, SecretValue("theirs"), label="SQUATTER")
 
     with pytest.raises(TokensNotStored, match="is taken by another value"):
         world.execute()
@@ -344,7 +344,7 @@ def test_authorize_is_the_way_out() -> None:
 
     assert "refreshed" == world.outcome()
     assert "refresh-new" == world.endpoint.requests[-1].fields["refresh_token"]
-    assert "kept" not in world.claim_table.item
+    assert "kept_tokens" not in world.claim_table.item
     assert "kept_tokens_left" in world.log.events
 
 
@@ -354,11 +354,11 @@ def test_the_next_claim_removes_what_could_not_be_removed() -> None:
     world.claim_table.before = refuse("drop kept tokens", DENIED)
 
     assert "recovered" == world.outcome()
-    assert "kept" in world.claim_table.item
+    assert "kept_tokens" in world.claim_table.item
     assert "kept_tokens_not_removed" in world.log.events
     world.pass_time(20 * HOUR)
     assert "refreshed" == world.outcome()
-    assert "kept" not in world.claim_table.item
+    assert "kept_tokens" not in world.claim_table.item
 
 
 def test_a_dry_run_leaves_kept_tokens_alone() -> None:
@@ -367,7 +367,7 @@ def test_a_dry_run_leaves_kept_tokens_alone() -> None:
 
     assert "would_recover" == world.outcome(dry_run=True)
     assert "open kept tokens" not in world.claim_table.calls
-    assert "kept" in world.claim_table.item
+    assert "kept_tokens" in world.claim_table.item
 
 
 def test_the_run_reserves_time_for_keeping() -> None:
@@ -392,13 +392,13 @@ def test_locked_kept_tokens_block_no_repeat_that_the_provider_allows() -> None:
     world.pass_claim()
 
     assert "refreshed" == world.outcome()
-    assert world.claim_table.newest().kept is None
+    assert world.claim_table.newest().kept_tokens is None
 
 
 def test_kept_tokens_that_are_in_the_secret_need_no_key() -> None:
     """A late write stored them: their key is not asked for again, and the run makes them current."""
     world = with_kept_tokens()
-    kept = world.claim_table.newest().kept
+    kept = world.claim_table.newest().kept_tokens
     assert kept is not None
     world.store.put(kept.version_id, world.claim_table.open(kept), label="REFRESH_OUTCOME")
     world.claim_table.before = refuse("open kept tokens", SecretAccessDenied("denied"))

@@ -42,7 +42,7 @@ from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.items import read_pauses, read_row, read_tombstone, write_row
 from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.row import Change, Pause, Pauses, Row, Seen, Sent, State
-from token_refresh_worker.oauth.unread import read_kept, write_kept
+from token_refresh_worker.oauth.unread import read_unread, write_unread
 from token_refresh_worker.run.outcome import CurrentTokens
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.stored.document import read_document
@@ -67,7 +67,7 @@ READERS: Final[Mapping[str, Read]] = {
     "document": lambda it: read_document(SecretValue(it)),
     "published copy": lambda it: read_access_token(SecretValue(it), "it"),
     "row": lambda it: read_row(it, AT),
-    "kept response": lambda it: read_kept(SecretValue(it)),
+    "kept response": lambda it: read_unread(SecretValue(it)),
     "kept tokens": lambda it: _opened(it).reveal(),
     "tombstone": read_tombstone,
     "fleet pauses": read_pauses,
@@ -92,7 +92,7 @@ def samples() -> Iterator[tuple[str, str, Any, Any]]:
     copy = AccessToken(value=SecretValue("access-made-up"), expires_at=AT + _HOUR, extra=extra)
     yield "published copy", "tokens", copy, published_document(tokens, _BASE).reveal()
     yield "published copy", "revoked", None, published_document(revoked, _BASE).reveal()
-    yield "kept response", "response", _RESPONSE, write_kept(_RESPONSE).reveal()
+    yield "kept response", "response", _RESPONSE, write_unread(_RESPONSE).reveal()
     # Longer than what KMS encrypts at once: the place of each piece is bound to it.
     kept = document(note="x" * 5000).serialize().reveal()
     yield "kept tokens", "in two pieces", kept, _kept(SecretValue(kept))
@@ -225,7 +225,7 @@ def _document() -> Any:
         refresh_token=SecretValue("refresh-made-up"),
         lifetime=_HOUR,
         issued_at=AT,
-        kept={"instance_url": "https://tenant.example"},
+        extra={"instance_url": "https://tenant.example"},
         origin=_origin(),
     )
 
@@ -244,7 +244,7 @@ def _origin() -> Origin:
         scopes_lost=("admin",),
         token=fingerprint_of(SecretValue("refresh-made-up")),
         foreign=ForeignSets(count=2, version_id=_BASE, stored_at=AT - _HOUR),
-        kept=("instance_url",),
+        extra_names=("instance_url",),
     )
 
 

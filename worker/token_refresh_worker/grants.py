@@ -38,7 +38,7 @@ from token_refresh_worker.changes.authorization import (
     ForeignRedirect,
     Redirect,
     build_authorization,
-    kept_problem,
+    extra_problem,
     started,
     with_provider,
 )
@@ -332,13 +332,13 @@ class Grants:
         """
         opened = self._open(secret_id, provider, variables or {})
         template = opened.template
-        page, kept = template.authorization, {}
+        page, extra = template.authorization, {}
         for name in page.redirect.keep if page else ():
             value = (redirect or {}).get(name)
-            if problem := kept_problem(value):
+            if problem := extra_problem(value):
                 raise ChangeFailed(f"the redirect's {name} {problem}; nothing is stored", fix="give it as redirect=")
-            kept[name] = str(value)
-        brought, target = Redirect(code=SecretValue(""), kept=kept), opened.target(expect, confirm)
+            extra[name] = str(value)
+        brought, target = Redirect(code=SecretValue(""), extra=extra), opened.target(expect, confirm)
         parts = opened.parts(target.fields(brought))
         tokens = read_response(
             200, json.dumps(response).encode(), response_format=replace(parts.provider.response, encoding=Encoding.JSON)

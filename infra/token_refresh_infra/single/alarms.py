@@ -109,13 +109,13 @@ class RefreshAlarms(Alarms):
         """The provider rejected the refresh token, or its response can't be read and is kept (`ResponseKept`).
 
         Consumers work until the access token expires. Fix: run `doctor`, since wrong client credentials can look the
-        same; then `authorize`, or your `Grants`. For a kept response, `recover`.
+        same; then `authorize`, or your `Grants`. For an unread response, `recover`.
         """
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
             "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
             "a person has to authorize again before that. Check the client credentials first: wrong ones can look the "
-            "same. If the log says ResponseKept, the tokens may be in a kept response: token-refresh recover shows it. "
+            "same. If it logs ResponseKept, a stored response may hold the tokens; token-refresh recover shows it. "
             f"First: token-refresh authorize {self._with_function}",
         )
 

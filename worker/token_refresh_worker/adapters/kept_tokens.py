@@ -34,15 +34,16 @@ class TableKeeper:
         self._key_id = key_id
         self._client = client
         self._deadline = deadline
-        self._kept: KeptTokens | None = None
+        self._kept_tokens: KeptTokens | None = None
 
     def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
         """Encrypt the document and add it to the item; None if the item has another claim by now."""
-        if self._kept is None:  # A run redeems once, and a repeat after a lost response must find its own ciphertext.
+        # A run redeems once, and a repeat after a lost response must find its own ciphertext.
+        if self._kept_tokens is None:
             count = -(-len(tokens.reveal().encode()) // PIECE_BYTES)
             pieces = [{"B": self._encrypt(tokens, claim.claim_id, place, count)} for place in range(count)]
-            self._kept = KeptTokens(claim=claim, stored={"L": pieces})
-        return self._kept if self._claims.keep(self._kept) else None
+            self._kept_tokens = KeptTokens(claim=claim, stored={"L": pieces})
+        return self._kept_tokens if self._claims.keep(self._kept_tokens) else None
 
     def open(self, kept: KeptTokens) -> SecretValue:
         """Decrypt the document.

@@ -35,7 +35,7 @@ from token_refresh_worker.stored.origin import checked_form, matching
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_NOTHING_KEPT: Final = "attribute_not_exists(kept_tokens)"
+_NO_KEPT_TOKENS: Final = "attribute_not_exists(kept_tokens)"
 
 
 class TableClaims:
@@ -68,9 +68,9 @@ class TableClaims:
             )
         self._records = {claim.claim_id: _record(item)}
         kept = KeptTokens(claim=claim, stored=item["kept_tokens"]) if "kept_tokens" in item else None
-        return NewestClaim(claim=claim, read_at=read_at, kept=kept)
+        return NewestClaim(claim=claim, read_at=read_at, kept_tokens=kept)
 
-    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept_tokens: KeptTokens | None = None) -> bool:
         """Replace the claim `after`, or a missing one."""
         values: dict[str, Any] = {
             ":id": {"S": claim.claim_id},
@@ -79,13 +79,13 @@ class TableClaims:
         }
         if after is not None:
             values[":after"] = {"S": after}
-        if kept is not None:
-            values[":kept"] = kept.stored
+        if kept_tokens is not None:
+            values[":kept"] = kept_tokens.stored
         follows = "attribute_not_exists(claim_id)" if after is None else "claim_id = :after"
-        read = _NOTHING_KEPT if kept is None else "kept_tokens = :kept"
+        read = _NO_KEPT_TOKENS if kept_tokens is None else "kept_tokens = :kept"
         # A repeat after a lost response finds its own claim, by the nonce. One that lands minutes late must not remove
         # what its run has written meanwhile.
-        repeated = f"claim = :claim AND attribute_not_exists(claim_record) AND {_NOTHING_KEPT}"
+        repeated = f"claim = :claim AND attribute_not_exists(claim_record) AND {_NO_KEPT_TOKENS}"
         return self._update(
             # Record and kept tokens belong to the claim that is replaced, so they go.
             "SET claim_id = :id, claim = :claim, claimed_at = :at REMOVE claim_record, kept_tokens",
@@ -115,7 +115,7 @@ class TableClaims:
         """Add received tokens to the item; False if it has another claim, or keeps something else."""
         return self._update(
             "SET kept_tokens = :kept",
-            f"claim_id = :id AND {_NOTHING_KEPT} OR claim_id = :id AND kept_tokens = :kept",
+            f"claim_id = :id AND {_NO_KEPT_TOKENS} OR claim_id = :id AND kept_tokens = :kept",
             {":id": {"S": kept.claim.claim_id}, ":kept": kept.stored},
         )
 

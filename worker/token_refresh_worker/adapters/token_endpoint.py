@@ -31,7 +31,7 @@ from token_refresh_worker.oauth.response import (
     read_response,
 )
 from token_refresh_worker.oauth.revocation import Revoked, read_revocation
-from token_refresh_worker.oauth.unread import may_hold_tokens, write_kept
+from token_refresh_worker.oauth.unread import may_hold_tokens, write_unread
 
 HEADERS: Final = {
     "Accept": "application/json",
@@ -120,7 +120,7 @@ class HttpTokenEndpoint:
         # Bytes, and not what httpx made of them: it may be its parser that refused them.
         received = bytes(limit.received)
         if isinstance(response, FailedRequest) and response.kind.may_have_redeemed and may_hold_tokens(received):
-            return replace(response, unread=write_kept(received))
+            return replace(response, unread=write_unread(received))
         return response
 
     def revoke(self, request: TokenRequest, *, timeout_seconds: float) -> Revoked | FailedRequest:

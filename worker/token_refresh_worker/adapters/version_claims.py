@@ -51,9 +51,9 @@ class VersionClaims:
             version = self._secret.read(version_id=record_version_id(claim_id))
         return read_record(version.value) if version and version.value else None
 
-    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept_tokens: KeptTokens | None = None) -> bool:
         """Store the claim under the ID that follows from `after`."""
-        del after, kept  # The claim's ID is derived from the one before, and nothing is kept in the secret.
+        del after, kept_tokens  # The claim's ID is derived from the one before, and nothing is kept in the secret.
         return self._secret.put(claim.claim_id, write_claim(claim), label=CLAIM)
 
     def store_record(self, claim: Claim, record: Record) -> None:

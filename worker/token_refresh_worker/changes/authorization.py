@@ -26,8 +26,8 @@ _ERROR_CODES: Final = {  # RFC 6749 section 4.1.2.1
     *("access_denied", "invalid_request", "invalid_scope", "server_error", "temporarily_unavailable"),
     *("unauthorized_client", "unsupported_response_type"),
 }
-KEPT_VALUE: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,256}")
-"""What a kept value of a redirect must be: an identifier, which fits into a URL as it is."""
+EXTRA_VALUE: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,256}")
+"""What an extra field of a redirect must be: an identifier, which fits into a URL as it is."""
 
 
 class ForeignRedirect(ChangeFailed):
@@ -43,14 +43,14 @@ class Redirect:
     """What a redirect brought."""
 
     code: SecretValue
-    kept: Mapping[str, str] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What is stored beside the tokens."""
     variables: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The provider's variables that it chose."""
 
     def put_into(self, fields: Mapping[str, object]) -> dict[str, object]:
         """Return the token document's keys with what the redirect brought."""
-        return with_variables({**fields, **self.kept}, self.variables)
+        return with_variables({**fields, **self.extra}, self.variables)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class AuthorizationRequest:
         self._check_signature(query, response)
         return Redirect(
             code=SecretValue(response[self.redirect.code_name]),
-            kept={name: self._kept(name, response.get(name)) for name in self.redirect.keep},
+            extra={name: self._extra(name, response.get(name)) for name in self.redirect.keep},
             variables=self._chosen(response),
         )
 
@@ -138,8 +138,8 @@ class AuthorizationRequest:
         # Its values are not quoted: a redirect comes through the browser, from anyone.
         return ChangeFailed(f"{what}: its code was not used; {self.again}")
 
-    def _kept(self, name: str, value: str | None) -> str:
-        if problem := kept_problem(value):
+    def _extra(self, name: str, value: str | None) -> str:
+        if problem := extra_problem(value):
             raise self._not_used(f"the redirect's {name} {problem}")
         return value or ""
 
@@ -204,11 +204,11 @@ class AuthorizationRequest:
         return token_request({**further, **grant}, self.client, provider.request, endpoint=provider.token_endpoint)
 
 
-def kept_problem(value: object) -> str | None:
-    """Say what is wrong with a value of the redirect that is kept; None if it is an identifier."""
+def extra_problem(value: object) -> str | None:
+    """Say what is wrong with an extra field of the redirect; None if it is an identifier."""
     if value is None:
         return "is missing"
-    return None if isinstance(value, str) and KEPT_VALUE.fullmatch(value) else "is malformed"
+    return None if isinstance(value, str) and EXTRA_VALUE.fullmatch(value) else "is malformed"
 
 
 def build_authorization(  # noqa: PLR0913 - all by name

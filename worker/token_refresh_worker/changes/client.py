@@ -55,6 +55,6 @@ def _in_field(fields: Mapping[str, object], field: str | None, given: ClientCred
 def with_client(fields: Mapping[str, object], given: ClientCredentials) -> dict[str, object]:
     """Put the credentials in, in the spelling that is there."""
     client_id, client_secret = ("client_id", "client_secret") if is_snake(fields) else ("clientId", "clientSecret")
-    kept = {name: value for name, value in fields.items() if name not in CLIENT_KEYS}
+    others = {name: value for name, value in fields.items() if name not in CLIENT_KEYS}
     secret = {} if given.client_secret is None else {client_secret: given.client_secret.reveal()}
-    return {**kept, client_id: given.client_id, **secret}
+    return {**others, client_id: given.client_id, **secret}

@@ -85,7 +85,7 @@ class Consent:
         """
         fields, provider = self.target.fields(redirect), parts.provider
         # What the response before it brought says nothing about this one.
-        named = {name: value for name, value in fields.items() if name not in provider.response.kept}
+        named = {name: value for name, value in fields.items() if name not in provider.response.extra}
         self.target.judge(provider.account(named), False)
         grant = NewGrant(
             tokens=exchange(parts, self.authorization, redirect.code),

@@ -95,7 +95,7 @@ class Move:
         snapshot = self._read(claims, to)
         first = snapshot.newest
         # No claim followed one that keeps tokens, and a run stores them.
-        if snapshot.kept is None or first is None:
+        if snapshot.kept_tokens is None or first is None:
             run = RunState(limit=self.memory.limit, nonce=self.parts.nonce())
             policy = replace(self.parts.policy, claim_store=to)
             step = replace_lost_table(snapshot, run, policy)
@@ -163,7 +163,7 @@ class Move:
                 f"a move of the claims on {self.secret} to {newest.moved_to} is not complete",
                 fix=("First: ", self.secret.move_claims(newest.moved_to)),
             )
-        if snapshot.kept is not None:
+        if snapshot.kept_tokens is not None:
             raise ChangeFailed(
                 f"{source} keeps new tokens for {self.secret} that Secrets Manager refused",
                 fix=("Store them first: ", self.secret.force, ". Then: ", self.secret.move_claims(to)),

@@ -21,7 +21,7 @@ from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note, staged_version_id
-from token_refresh_worker.oauth.unread import read_kept
+from token_refresh_worker.oauth.unread import read_unread
 from token_refresh_worker.run.locked_versions import UnlessLocked, refused_by_key
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
@@ -101,7 +101,7 @@ def _identify(entry: VersionEntry, value: SecretVersion | None, *, needs_refresh
         kind = VersionKind.PROBE
     elif is_redirect_note(text):
         kind = VersionKind.REDIRECT
-    elif read_kept(text) is not None:
+    elif read_unread(text) is not None:
         kind = VersionKind.RESPONSE
     else:
         kind = VersionKind.CLAIM if claim else VersionKind.RECORD if record else VersionKind.OTHER
@@ -198,9 +198,9 @@ class Past:
             return {}
 
     @property
-    def kept_since(self) -> datetime | None:
+    def kept_tokens_since(self) -> datetime | None:
         """When the claim was appended under which the claim table keeps received tokens; None if it keeps none."""
-        return next((s.kept.claim.claimed_at for s in self.snapshots.values() if s.kept), None)
+        return next((s.kept_tokens.claim.claimed_at for s in self.snapshots.values() if s.kept_tokens), None)
 
     @property
     def pause(self) -> ClaimPause | None:
@@ -218,8 +218,8 @@ class Past:
         on_token = snapshot.ledger.on_token(snapshot.fingerprint)
         if snapshot.stored_attempt is not None:
             return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
-        if snapshot.kept is not None and snapshot.kept.claim.fingerprint == snapshot.fingerprint:
-            return TokenFate.REDEEMED, snapshot.kept.claim.claimed_at
+        if snapshot.kept_tokens is not None and snapshot.kept_tokens.claim.fingerprint == snapshot.fingerprint:
+            return TokenFate.REDEEMED, snapshot.kept_tokens.claim.claimed_at
         if on_token and on_token[-1].fate is Fate.REJECTED:
             return TokenFate.REJECTED, on_token[-1].claimed_at
         if snapshot.unresolved:

@@ -98,10 +98,10 @@ class Pausing:
             other = refuse_other_settings(snapshot, RunState(), parts.policy)
             if isinstance(other, Mismatch):
                 raise mismatch(parts.secret, other)
-            if snapshot.kept is not None:
-                kept = f"the claim table keeps new tokens for secret {parts.secret.secret_id}"
+            if snapshot.kept_tokens is not None:
+                held = f"the claim table keeps new tokens for secret {parts.secret.secret_id}"
                 raise ChangeFailed(
-                    f"{kept}, and a pause would drop them", fix=("Store them first: ", parts.secret.command("refresh"))
+                    f"{held}, and a pause would drop them", fix=("Store them first: ", parts.secret.command("refresh"))
                 )
             if snapshot.open_until is None:
                 return parts, snapshot

@@ -1,4 +1,4 @@
-"""Turn a kept response into tokens: a person points to its fields, and sees no value of it.
+"""Turn an unread response into tokens: a person points to its fields, and sees no value of it.
 
 The tokens are stored where the run would have stored them. The next run finds them, and makes them current.
 """
@@ -18,7 +18,7 @@ from token_refresh_worker.core.versions import OUTCOME, response_version_id, sta
 from token_refresh_worker.oauth.body import as_token
 from token_refresh_worker.oauth.formats import Expiry
 from token_refresh_worker.oauth.response import TokenResponse, read_expiry
-from token_refresh_worker.oauth.unread import body_of, object_of, read_kept
+from token_refresh_worker.oauth.unread import body_of, object_of, read_unread
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import Parts
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
@@ -35,7 +35,7 @@ _DEEPEST: Final = 100
 
 
 @record
-class KeptResponse:
+class UnreadResponse:
     """A response that can't be read, as it is stored."""
 
     parts: Parts
@@ -45,30 +45,30 @@ class KeptResponse:
     length_bytes: int
 
     @classmethod
-    def read(cls, parts: Parts) -> "KeptResponse":
+    def read(cls, parts: Parts) -> "UnreadResponse":
         """Read the response that runs wait for.
 
         Raises:
             ChangeFailed: There is none, or it can't be read back.
         """
         snapshot = SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock)).read()
-        kept = snapshot.kept_responses
-        version = parts.store.read(version_id=response_version_id(kept[-1].claim_id)) if kept else None
-        raw = read_kept(version.value) if version and version.value else None
-        if raw is None and snapshot.kept is not None:
+        unread = snapshot.unread_responses
+        version = parts.store.read(version_id=response_version_id(unread[-1].claim_id)) if unread else None
+        raw = read_unread(version.value) if version and version.value else None
+        if raw is None and snapshot.kept_tokens is not None:
             raise ChangeFailed(
                 f"Secrets Manager refused what arrived for {parts.secret}, and the claim table keeps it",
                 fix=("Store it in the secret first: ", parts.secret.command("refresh")),
             )
-        if not kept:
+        if not unread:
             raise ChangeFailed.for_now(
                 f"no response for the current refresh token of {parts.secret} is kept",
                 fix=("Nothing has to be recovered. To see how it is: ", parts.secret.command("status")),
             )
         if raw is None:
-            raise ChangeFailed(f"the kept response for {parts.secret} is gone", fix=_new_grant(parts))
+            raise ChangeFailed(f"the unread response for {parts.secret} is gone", fix=_new_grant(parts))
         body = body_of(raw)
-        return cls(parts=parts, snapshot=snapshot, attempt=kept[-1], fields=object_of(body), length_bytes=len(body))
+        return cls(parts=parts, snapshot=snapshot, attempt=unread[-1], fields=object_of(body), length_bytes=len(body))
 
     def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> TokenResponse:
         """Return what is at these pointers.
@@ -109,7 +109,7 @@ class KeptResponse:
                 scopes=origin.scopes if origin else None,
                 scopes_lost=origin.scopes_lost if origin else (),
                 foreign=snapshot.foreign,
-                kept=parts.provider.kept,
+                extra_names=parts.provider.extra_names,
             ),
         ).serialize()
         if len(document.reveal()) > SIZE_LIMIT_BYTES:

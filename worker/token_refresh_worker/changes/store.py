@@ -30,7 +30,7 @@ from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.scopes import read_scopes
-from token_refresh_worker.oauth.unread import body_of, object_of, read_kept
+from token_refresh_worker.oauth.unread import body_of, object_of, read_unread
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -105,9 +105,9 @@ class NewGrant:
 
     def document(self, parts: Parts, fields: Mapping[str, object]) -> TokenDocument:
         """Put the tokens on what is stored."""
-        # Kept values belong to a grant: those of the one before don't stay.
-        known = {name: value for name, value in fields.items() if name not in parts.provider.response.kept}
-        return base_document({**known, **self.tokens.kept}, self.client).renewed(
+        # Extra fields belong to a grant: those of the one before don't stay.
+        known = {name: value for name, value in fields.items() if name not in parts.provider.response.extra}
+        return base_document({**known, **self.tokens.extra}, self.client).renewed(
             access_token=self.tokens.access_token,
             refresh_token=self.tokens.refresh_token,
             lifetime=self.tokens.lifetime_from(self.sent_at) or parts.provider.access_token_lifetime,
@@ -135,7 +135,7 @@ class NewGrant:
             grant_ends_at=ends_at,
             grant_began_at=self.sent_at.replace(microsecond=0) if ends_at else None,
             scopes=asked if tokens.scopes is None else tokens.scopes,
-            kept=provider.kept,
+            extra_names=provider.extra_names,
         )
 
 
@@ -200,7 +200,7 @@ def _refused(parts: Parts, failure: FailedRequest, again: str) -> ClientRejected
 
 def _shape_of(failure: FailedRequest) -> str:
     """Say what is in a response that may hold tokens, without a value: from that, a profile can be written."""
-    raw = read_kept(failure.unread) if failure.unread else None
+    raw = read_unread(failure.unread) if failure.unread else None
     fields = {} if raw is None else shape_of(object_of(body_of(raw)))
     return "".join(f"; {pointer}: {shape}" for pointer, shape in fields.items())
 

@@ -152,8 +152,8 @@ def is_prolonged(state: SecretState) -> bool:
     document, origin = state.document, state.document.origin
     ending_at = origin.grant_ending_at if origin else None
     # The last refresh didn't, if the grant was ending when it brought these tokens.
-    kept = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at
-    return state.settings.provider.prolongs_grants and not kept
+    lasts = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at
+    return state.settings.provider.prolongs_grants and not lasts
 
 
 def _provider_ends(state: SecretState) -> Iterator[Finding]:

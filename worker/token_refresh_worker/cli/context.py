@@ -128,9 +128,9 @@ class Context:
                     fix="leave the option out, or name the function of that secret with --function",
                 )
         # TOKEN_SECRET_ID, the first, stays: a fleet's function names no secret.
-        kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
+        others = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
         deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
-        return replace(self, environment={**kept, **self.given, **deployed_settings})
+        return replace(self, environment={**others, **self.given, **deployed_settings})
 
     @property
     def knows_function(self) -> bool:

@@ -24,18 +24,18 @@ from token_refresh_worker.run.grant_failures import dead_grant
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
-_REFRESHES: Final = (steps.Redeem, steps.StoreKept, steps.Promote, steps.Carry)
+_REFRESHES: Final = (steps.Redeem, steps.StoreKeptTokens, steps.Promote, steps.Carry)
 """The steps after which the tokens are new."""
 
-_EXPLAINED: Final = (steps.Hold, steps.Unread, steps.StoreKept, steps.Promote, steps.Carry, steps.Mismatch)
+_EXPLAINED: Final = (steps.Hold, steps.Unread, steps.StoreKeptTokens, steps.Promote, steps.Carry, steps.Mismatch)
 """The steps whose own finding says what became of the newest attempt."""
 
-_FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.RESPONSE_KEPT, Fate.SILENT}
+_FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.UNREAD, Fate.SILENT}
 
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _kept, _paused, _expiry, _failed, _overdue, *AROUND, _lifetime)
+    checks = (_step, _unread, _paused, _expiry, _failed, _overdue, *AROUND, _lifetime)
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
@@ -49,7 +49,7 @@ _NEXT: Final = {
     steps.TokenUsed: "sends nothing: the refresh token was used",
     steps.Locked: "sends nothing: KMS refuses the key of the tokens that follow",
     steps.Unread: "sends nothing: a response that can't be read is kept",
-    steps.StoreKept: "stores the tokens that the claim table keeps",
+    steps.StoreKeptTokens: "stores the tokens that the claim table keeps",
     steps.Promote: "makes the tokens current that an interrupted run received",
     steps.Carry: "makes the tokens current that an interrupted run received",
 }
@@ -75,10 +75,10 @@ def say_next_step(state: SecretState) -> str:
 def explain_attempt(past: PastAttempt) -> str:
     """Say in words how an attempt ended."""
     words = {
-        AttemptState.KEPT: "tokens arrived, and the claim table keeps them",
+        AttemptState.KEPT_TOKENS: "tokens arrived, and the claim table keeps them",
         Fate.SILENT: "no result: the run died",
         Fate.UNKNOWN: "no response",
-        Fate.RESPONSE_KEPT: "a response that can't be read is kept",
+        Fate.UNREAD: "a response that can't be read is kept",
         Fate.MOVED: "the claims moved",
         Fate.PAUSED: "paused, or resumed",
     }
@@ -104,10 +104,10 @@ def _step(state: SecretState) -> Iterator[Finding]:
         case steps.TokenUsed() as step:
             yield failed(dead_grant(state.context.secret, step))
         case steps.Unread(since):
-            yield Finding.broken(*_kept_response(state, since))
+            yield Finding.broken(*_unread_response(state, since))
         case steps.Hold() as step:
             yield _held(state, step)
-        case steps.StoreKept(kept):
+        case steps.StoreKeptTokens(kept):
             yield Finding.attention(
                 f"tokens arrived after {utc(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
                 "table keeps them, encrypted. Don't delete the table, its item or its key",
@@ -132,7 +132,7 @@ def _held(state: SecretState, hold: steps.Hold) -> Finding:
     )
 
 
-def _kept_response(state: SecretState, since: datetime) -> tuple[str, *Advice]:
+def _unread_response(state: SecretState, since: datetime) -> tuple[str, *Advice]:
     return (
         f"the response to the refresh of {utc(since)} can't be read; it is kept, and may hold the new tokens",
         *("look at its fields, without their values: ", state.context.command("recover")),
@@ -140,11 +140,11 @@ def _kept_response(state: SecretState, since: datetime) -> tuple[str, *Advice]:
     )
 
 
-def _kept(state: SecretState) -> Iterator[Finding]:
-    """Report a kept response also where the token may still be sent again, or nothing is due yet."""
-    kept = state.snapshot.kept_responses
-    if kept and not isinstance(state.step, steps.Unread):
-        yield Finding.attention(*_kept_response(state, kept[-1].claimed_at))
+def _unread(state: SecretState) -> Iterator[Finding]:
+    """Report an unread response also where the token may still be sent again, or nothing is due yet."""
+    unread = state.snapshot.unread_responses
+    if unread and not isinstance(state.step, steps.Unread):
+        yield Finding.attention(*_unread_response(state, unread[-1].claimed_at))
 
 
 def _mismatch(state: SecretState, step: steps.Mismatch) -> Finding:

@@ -29,8 +29,8 @@ def history(
     versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]
     if as_json:
         fields: dict[str, object] = {"versions": [_as_fields(past, version) for version in versions]}
-        if past.kept_since is not None:
-            fields["kept_since"] = iso_or_none(past.kept_since)
+        if past.kept_tokens_since is not None:
+            fields["kept_since"] = iso_or_none(past.kept_tokens_since)
         if past.pause is not None:
             fields["paused"] = {"until": iso_or_none(past.pause.until), "why": past.pause.why}
         print_json({"secret_id": context.secret_id, **fields})
@@ -45,8 +45,8 @@ def history(
         when = f"{version.created_at:%m-%d %H:%M:%S}"
         table.add_row(when, version.version_id[:8], what, text((_fate(past, version) or "").replace("_", " ")))
     output().print(table)
-    if past.kept_since is not None:
-        arrived = f"Tokens that arrived after {past.kept_since:%m-%d %H:%M:%S} are not in this list: Secrets Manager "
+    if (since := past.kept_tokens_since) is not None:
+        arrived = f"Tokens that arrived after {since:%m-%d %H:%M:%S} are not in this list: Secrets Manager "
         why = f"{arrived}refused them, and the claim table keeps them. To store them: "
         show(output(), *message(why, context.command("refresh")))
     if past.pause is not None:

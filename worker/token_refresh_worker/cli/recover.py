@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from token_refresh.stored.times import iso
-from token_refresh_worker.changes.recover import KeptResponse, shape_of
+from token_refresh_worker.changes.recover import UnreadResponse, shape_of
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
@@ -44,20 +44,20 @@ def recover(  # noqa: PLR0913 - its options
     """
     with saying_where(context):
         settings = settings_for(context, context.stored())
-        kept = KeptResponse.read(context.run(settings).parts)
+        unread = UnreadResponse.read(context.run(settings).parts)
     if access_token is None:
-        _list(context, kept, as_json=as_json)
+        _list(context, unread, as_json=as_json)
         return 0
     if refresh_token is None and not same_refresh_token and settings.provider.needs_refresh_token:
         raise CommandFailed(
             "the new refresh token has to be named: the one that was sent may be used up",
             fix=("Add --refresh-token, or --same-refresh-token if the response has none: ", context.command("recover")),
         )
-    found = kept.tokens(access_token, refresh_token, expires_in)
+    found = unread.tokens(access_token, refresh_token, expires_in)
     if not yes:
         confirm(f"Store the tokens at {' and '.join(filter(None, (access_token, refresh_token)))}?")
     with finishing("The tokens are stored first."):
-        version_id = kept.store(found)
+        version_id = unread.store(found)
     if as_json:
         print_json({"secret_id": context.secret_id, "version_id": version_id})
         return 0
@@ -66,14 +66,14 @@ def recover(  # noqa: PLR0913 - its options
     return 0
 
 
-def _list(context: Context, kept: KeptResponse, *, as_json: bool) -> None:
-    fields, at = shape_of(kept.fields), kept.attempt.claimed_at
+def _list(context: Context, unread: UnreadResponse, *, as_json: bool) -> None:
+    fields, at = shape_of(unread.fields), unread.attempt.claimed_at
     if as_json:
         shapes = [{"pointer": pointer, "shape": shape} for pointer, shape in fields.items()]
-        response = {"claim_id": kept.attempt.claim_id, "claimed_at": iso(at), "length_bytes": kept.length_bytes}
+        response = {"claim_id": unread.attempt.claim_id, "claimed_at": iso(at), "length_bytes": unread.length_bytes}
         print_json({"secret_id": context.secret_id, **response, "fields": shapes})
         return
-    output().print(text(f"Response of {utc(at)}, {kept.length_bytes} bytes; no value is shown:"))
+    output().print(text(f"Response of {utc(at)}, {unread.length_bytes} bytes; no value is shown:"))
     output().print(fields_table(fields.items()))
     if not fields:
         output().print(text("It has no fields that can be pointed to."))

@@ -41,7 +41,7 @@ class AttemptState(StrEnum):
     REFRESHED = "refreshed"
     STAGED = "staged"
     """It received tokens, and they are not current yet."""
-    KEPT = "kept"
+    KEPT_TOKENS = "kept"
     """It received tokens, Secrets Manager refused them, and the claim table keeps them."""
     IN_PROGRESS = "in_progress"
 
@@ -216,8 +216,8 @@ def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptState | Fate:
         case Fate.STORED:
             waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
             return AttemptState.STAGED if waiting else AttemptState.REFRESHED
-        case Fate.SILENT if snapshot.kept is not None and snapshot.kept.claim.claim_id == attempt.claim_id:
-            return AttemptState.KEPT
+        case Fate.SILENT if (kept := snapshot.kept_tokens) and kept.claim.claim_id == attempt.claim_id:
+            return AttemptState.KEPT_TOKENS
         case Fate.SILENT:
             newest = snapshot.newest
             live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at

@@ -15,7 +15,7 @@ DAY: Final = timedelta(hours=24)
 """Secrets Manager removes no version that is younger."""
 
 # An entry has less than 200 bytes. With a full day of claims the ledger stays far below the 64 KiB of a value.
-REDEMPTIONS_KEPT: Final = 50
+MOST_REDEMPTIONS: Final = 50
 """How many attempts that may have redeemed a token a ledger keeps, however old they are."""
 NO_TOKEN: Final = "-" * 22
 """As long as a fingerprint, and the fingerprint of none."""
@@ -38,7 +38,7 @@ class Fate(StrEnum):
     """No attempt: the claims were moved to or from another store."""
     PAUSED = "paused"
     """No attempt: an operator paused the refreshes, or resumed them."""
-    RESPONSE_KEPT = "response_kept"
+    UNREAD = "response_kept"
     """A response arrived that can't be read and may hold tokens: it is stored, for a person to recover them."""
 
     @property
@@ -49,7 +49,7 @@ class Fate(StrEnum):
     @property
     def unresolved(self) -> bool:
         """Whether nobody knows if the refresh token was redeemed."""
-        return self in {Fate.UNKNOWN, Fate.RESPONSE_KEPT, Fate.SILENT}
+        return self in {Fate.UNKNOWN, Fate.UNREAD, Fate.SILENT}
 
     @property
     def may_have_redeemed(self) -> bool:
@@ -109,13 +109,13 @@ class Ledger:
             links = [a for a in later if a.fingerprint == found.next_fingerprint and _stored(a)]
         return found
 
-    def kept(self, now: datetime, fingerprint: str) -> tuple[Attempt, ...]:
+    def for_next_claim(self, now: datetime, fingerprint: str) -> tuple[Attempt, ...]:
         """Give what the next claim carries on.
 
         Attempts of the last 24 hours count towards the daily limit. The last redemptions show which tokens were used.
         The grace period starts at the first unresolved attempt on the current token.
         """
-        redemptions = self._redemptions[-REDEMPTIONS_KEPT:]
+        redemptions = self._redemptions[-MOST_REDEMPTIONS:]
         first = self.unresolved(fingerprint)[:1]
         return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a in first)
 
@@ -137,7 +137,7 @@ class Ledger:
         since = self.attempts[max(places, default=0) :]
         named = any(fingerprint in {a.fingerprint, a.next_fingerprint} for a in since)
         older = all(a.claimed_at == LONG_AGO or issued_at < a.claimed_at for a in since if a.fate.may_have_redeemed)
-        return (len(known) >= REDEMPTIONS_KEPT or bool(places)) and not named and older
+        return (len(known) >= MOST_REDEMPTIONS or bool(places)) and not named and older
 
     def room_at(self, limit: int, now: datetime) -> datetime:
         """Say when the attempts of the last 24 hours take at most `limit` versions; `now` if they do already."""

@@ -25,7 +25,7 @@ from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
     Hold,
-    KeptUnreadable,
+    KeptTokensLocked,
     Locked,
     Mismatch,
     Promote,
@@ -35,7 +35,7 @@ from token_refresh_worker.core.steps import (
     Rejected,
     ReplaceLostTable,
     Step,
-    StoreKept,
+    StoreKeptTokens,
     TokenUsed,
     Unread,
     Wait,
@@ -55,14 +55,14 @@ LOST_CLAIMS: Final = 8
 
 def store_kept_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
     """The claim table keeps tokens that Secrets Manager refused: store them under their own version ID."""
-    kept = snapshot.kept
+    kept = snapshot.kept_tokens
     # A table that was lost or restored is older than the document, and so is what it keeps.
     if kept is None or snapshot.missing_claim_id is not None:
         return None
-    if kept.version_id in run.staged or kept.version_id in run.locked_kept:
+    if kept.version_id in run.staged or kept.version_id in run.kept_tokens_locked:
         return None
-    needed = _kept_needed(snapshot, kept)
-    return StoreKept(kept, needed=needed) if needed or kept.version_id not in run.refused_kept else None
+    needed = _needs_kept_tokens(snapshot, kept)
+    return StoreKeptTokens(kept, needed=needed) if needed or kept.version_id not in run.kept_tokens_left else None
 
 
 def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
@@ -112,7 +112,7 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
     """The current token was used, and its successor is gone: yield for 10 minutes, then `ReauthorizationRequired`."""
     stored = snapshot.stored_attempt
     if stored is None:
-        return _kept_unreadable(snapshot, run, policy) or _far_back(snapshot, policy)
+        return _kept_tokens_locked(snapshot, run, policy) or _far_back(snapshot, policy)
     if snapshot.locked:
         return None if _may_repeat(snapshot, policy) else Locked(staged_version_id(stored.claim_id, stored.version_id))
     visible_at = max(stored.claimed_at + run.limit + SETTLED, stored.retry_at or stored.claimed_at)
@@ -122,8 +122,8 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """The newest attempt on this version was rejected, and the retry is not due: `ReauthorizationRequired`."""
     attempts = snapshot.on_version
-    # Who kept a response has its tokens: the token that was sent is used up, and its rejection says no more.
-    if not _is_rejected(snapshot) or run.forces(snapshot) or snapshot.kept_responses:
+    # Who stored a response has its tokens: the token that was sent is used up, and its rejection says no more.
+    if not _is_rejected(snapshot) or run.forces(snapshot) or snapshot.unread_responses:
         return None
     retry_at = rejection_retried_at(attempts, snapshot.current.document, policy)
     return Rejected(attempts[-1].claimed_at, retry_at) if snapshot.now < retry_at else None
@@ -155,12 +155,12 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
 
 def stop_at_unread_response(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """A response that can't be read is kept, and the grace is over or the token rejected: `ResponseKept`."""
-    kept = snapshot.kept_responses
-    if not kept or (run.names(snapshot) and run.forces(snapshot)):
+    unread = snapshot.unread_responses
+    if not unread or (run.names(snapshot) and run.forces(snapshot)):
         return None
     if _may_repeat(snapshot, policy) and not _is_rejected(snapshot):
         return None
-    return Unread(kept[-1].claimed_at, kept[-1].claim_id)
+    return Unread(unread[-1].claimed_at, unread[-1].claim_id)
 
 
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
@@ -198,7 +198,7 @@ def redeem_once(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
     """No rule forbids a refresh: claim, redeem, store, make current."""
     if run.redeemed:
         return Wait(snapshot.now, Reason.REDEEMED)
-    return Redeem(_next_claim(snapshot, run, policy), after=snapshot.newest_claim_id, kept=snapshot.kept)
+    return Redeem(_next_claim(snapshot, run, policy), after=snapshot.newest_claim_id, kept_tokens=snapshot.kept_tokens)
 
 
 class Rule(NamedTuple):
@@ -232,7 +232,7 @@ def plan(snapshot: Snapshot, run: RunState, policy: Policy, rules: tuple[Rule, .
     return next(step for step in steps if step is not None)
 
 
-def _kept_needed(snapshot: Snapshot, kept: KeptTokens) -> bool:
+def _needs_kept_tokens(snapshot: Snapshot, kept: KeptTokens) -> bool:
     """Whoever authorized again can do without kept tokens; an edited copy of the token set that they follow can't."""
     origin = snapshot.current.document.origin
     return origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
@@ -248,16 +248,16 @@ def _may_repeat(snapshot: Snapshot, policy: Policy) -> bool:
     return repeat_allowed_until(snapshot, policy) is not None
 
 
-def _kept_unreadable(snapshot: Snapshot, run: RunState, policy: Policy) -> KeptUnreadable | None:
+def _kept_tokens_locked(snapshot: Snapshot, run: RunState, policy: Policy) -> KeptTokensLocked | None:
     """Stop for kept tokens that nobody can decrypt, unless the token that brought them may be sent again."""
-    kept = snapshot.kept
-    if kept is None or kept.version_id not in run.locked_kept or not _kept_needed(snapshot, kept):
+    kept = snapshot.kept_tokens
+    if kept is None or kept.version_id not in run.kept_tokens_locked or not _needs_kept_tokens(snapshot, kept):
         return None
     # What they are may be in the secret already: then only the item is left.
     if snapshot.ledger.attempts[-1].fate is Fate.STORED:
         return None
     own = kept.claim.fingerprint == snapshot.fingerprint
-    return None if own and _may_repeat(snapshot, policy) else KeptUnreadable()
+    return None if own and _may_repeat(snapshot, policy) else KeptTokensLocked()
 
 
 def _far_back(snapshot: Snapshot, policy: Policy) -> TokenUsed | None:
@@ -316,4 +316,4 @@ def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Rep
         number=following.number + LOST_CLAIMS,
         earlier=(*following.earlier, gap(following.claim_id), *lost),
     )
-    return ReplaceLostTable(claim, snapshot.newest.claim_id if snapshot.newest else None, snapshot.kept)
+    return ReplaceLostTable(claim, snapshot.newest.claim_id if snapshot.newest else None, snapshot.kept_tokens)

@@ -55,7 +55,7 @@ class Snapshot:
     """Whether these tokens are stored, and KMS refuses to decrypt them."""
     published: PublishedCopy | None = None
     """None if nothing was published yet."""
-    kept: KeptTokens | None = None
+    kept_tokens: KeptTokens | None = None
     """What the claim table keeps because Secrets Manager refused it."""
     claims_in_versions: bool = False
     """The secret has claims, though the configured table has none and the document names no store."""
@@ -85,9 +85,9 @@ class Snapshot:
         return self.ledger.unresolved(self.fingerprint)
 
     @property
-    def kept_responses(self) -> tuple[Attempt, ...]:
+    def unread_responses(self) -> tuple[Attempt, ...]:
         """The attempts on the current token whose response can't be read, and is kept."""
-        return tuple(attempt for attempt in self.unresolved if attempt.fate is Fate.RESPONSE_KEPT)
+        return tuple(attempt for attempt in self.unresolved if attempt.fate is Fate.UNREAD)
 
     @property
     def issued_at(self) -> datetime:
@@ -163,7 +163,7 @@ class Snapshot:
             fate=fate,
             versions=int(store == IN_VERSIONS),
             time_to_live=timedelta(0),
-            earlier=self.ledger.kept(self.now, self.fingerprint),
+            earlier=self.ledger.for_next_claim(self.now, self.fingerprint),
             number=self.claim_number + 1,
             host=self.host,
             grace=self.grace,
@@ -238,9 +238,9 @@ class RunState:
     """The version that it made current, if it has read nothing since."""
     staged: dict[str, TokenSet] = field(default_factory=dict)
     """Token sets that it stored, by version ID."""
-    refused_kept: set[str] = field(default_factory=set)
+    kept_tokens_left: set[str] = field(default_factory=set)
     """The version IDs of kept tokens that it could not decrypt or store."""
-    locked_kept: set[str] = field(default_factory=set)
+    kept_tokens_locked: set[str] = field(default_factory=set)
     """Those of them that KMS refuses to decrypt."""
     publishes: bool = False
     nonce: str = ""

@@ -23,10 +23,10 @@ class Reason(StrEnum):
 
 
 @positional_record
-class StoreKept:
+class StoreKeptTokens:
     """Store what the claim table keeps, under its own version ID."""
 
-    kept: KeptTokens
+    kept_tokens: KeptTokens
     # Whether a run that can't store them must send nothing. A person who authorized again does without these tokens.
     needed: bool
 
@@ -58,7 +58,7 @@ class ReplaceLostTable:
 
     claim: Claim
     after: str | None
-    kept: KeptTokens | None = None
+    kept_tokens: KeptTokens | None = None
 
 
 @positional_record
@@ -68,7 +68,7 @@ class Redeem:
     claim: Claim
     # The append fails if another claim follows this one already, or if the table keeps something else by then.
     after: str | None
-    kept: KeptTokens | None = None
+    kept_tokens: KeptTokens | None = None
 
 
 @positional_record
@@ -133,7 +133,7 @@ class Locked:
 
 
 @positional_record
-class KeptUnreadable:
+class KeptTokensLocked:
     """The claim table keeps the tokens that the current one brought, and nobody can decrypt them."""
 
 
@@ -145,6 +145,6 @@ class Rejected:
     retry_at: datetime
 
 
-Action = StoreKept | Promote | Carry | Publish | ReplaceLostTable | Redeem
-Rest = Fresh | Wait | Hold | Unread | Mismatch | KeptUnreadable | Locked | TokenUsed | Rejected
+Action = StoreKeptTokens | Promote | Carry | Publish | ReplaceLostTable | Redeem
+Rest = Fresh | Wait | Hold | Unread | Mismatch | KeptTokensLocked | Locked | TokenUsed | Rejected
 Step = Action | Rest

@@ -3,10 +3,10 @@
 `PutSecretValue` refuses a version ID that is taken by another value. So a version ID that is derived from what a run
 has read is a compare-and-append: exactly one run gets it.
 
-    current version ──redeemed under──> claim ──> staged set  (REFRESH_OUTCOME, then AWSCURRENT)
-                                          │  ├──> record      (REFRESH_OUTCOME)
-                                          │  └──> kept response  (REFRESH_OUTCOME)
-                                          └─────> next claim  (REFRESH_CLAIM)
+    current version ──redeemed under──> claim ──> staged set       (REFRESH_OUTCOME, then AWSCURRENT)
+                                          │  ├──> record           (REFRESH_OUTCOME)
+                                          │  └──> unread response  (REFRESH_OUTCOME)
+                                          └─────> next claim       (REFRESH_CLAIM)
 """
 
 import uuid

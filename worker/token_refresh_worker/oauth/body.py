@@ -14,12 +14,12 @@ from token_refresh.stored.spelling import is_token
 from token_refresh.stored.times import LONGEST_LIFETIME, read_unix
 from token_refresh_worker.oauth.formats import Encoding
 
-_LONGEST_KEPT_TEXT: Final = 2048
+_LONGEST_EXTRA_TEXT: Final = 2048
 _MOST_OBJECTS: Final = 100
 """How many braces of a text are tried: each can take a while."""
 _DEEPEST: Final = 64
 _MOST_SECONDS: Final = 1000 * LONGEST_LIFETIME // timedelta(seconds=1)
-_LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
+_LARGEST_EXTRA_NUMBER: Final = 2**53  # what every JSON reader can hold
 
 
 def read_fields(body: bytes, encoding: Encoding) -> dict[str, object] | None:
@@ -157,11 +157,11 @@ def as_token(value: object) -> SecretValue | None:
     return SecretValue(str(text)) if is_one else None
 
 
-def kept_value(value: object) -> str | int | None:
+def extra_value(value: object) -> str | int | None:
     """Read a value that the token document keeps as it is; None where it is too long, or neither text nor number."""
     if isinstance(value, str):
-        return value if 0 < len(value) <= _LONGEST_KEPT_TEXT else None
-    return value if isinstance(value, int) and abs(value) < _LARGEST_KEPT_NUMBER else None
+        return value if 0 < len(value) <= _LONGEST_EXTRA_TEXT else None
+    return value if isinstance(value, int) and abs(value) < _LARGEST_EXTRA_NUMBER else None
 
 
 def read_lifetime(value: object) -> timedelta | None:

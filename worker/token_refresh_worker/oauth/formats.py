@@ -106,7 +106,7 @@ class ResponseFormat:
     """Fields that go into the token document, such as `instance_url`, or `team.id` as `team_id`."""
 
     @property
-    def kept(self) -> dict[str, list[str]]:
+    def extra(self) -> dict[str, list[str]]:
         """The keys of the token document that keep a field, and the path to each in a response."""
         return {path.replace(".", "_"): path.split(".") for path in self.keep}
 

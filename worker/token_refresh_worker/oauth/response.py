@@ -29,9 +29,9 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.body import (
     as_token,
+    extra_value,
     find,
     is_nothing,
-    kept_value,
     matches,
     only_object,
     read_end,
@@ -96,7 +96,7 @@ class TokenResponse:
     """When the grant ends, as far as the response states it."""
     scopes: tuple[str, ...] | None = None
     """None where the response names none: they are unchanged (RFC 6749 section 6)."""
-    kept: Mapping[str, str | int] = field(default_factory=dict, hash=False)
+    extra: Mapping[str, str | int] = field(default_factory=dict, hash=False)
     """What the provider's profile keeps next to the tokens."""
 
     def lifetime_from(self, sent_at: datetime) -> timedelta | None:
@@ -117,7 +117,7 @@ class FailedRequest:
     """The RFC 6749 error code, or the value that the profile matched."""
     retry_after: timedelta | None = None
     unread: SecretValue | None = field(default=None, compare=False)
-    """The response as it is kept, where it may hold tokens (`oauth.unread`)."""
+    """The response as it is stored, where it may hold tokens (`oauth.unread`)."""
 
 
 EndpointResponse = TokenResponse | FailedRequest
@@ -236,10 +236,10 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         **read_expiry(named("expires_in"), response_format.expiry),
         refresh_token_ends=tuple(end for end in ends if end is not None),
         scopes=read_scopes(tokens.get("scope")),
-        kept={
+        extra={
             name: value
-            for name, path in response_format.kept.items()
-            if (value := kept_value(find(tokens, path))) is not None
+            for name, path in response_format.extra.items()
+            if (value := extra_value(find(tokens, path))) is not None
         },
     )
 

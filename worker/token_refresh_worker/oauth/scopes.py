@@ -38,8 +38,8 @@ def lost_scopes(before: Iterable[str] | None, now: Iterable[str] | None) -> tupl
     if before is None or now is None:
         return ()
     # Scopes have a case (RFC 6749 section 3.3); some providers return another one than they were asked for.
-    kept = {name.casefold() for name in now} | _ASKS
-    return tuple(sorted({name for name in before if name.casefold() not in kept}))
+    present = {name.casefold() for name in now} | _ASKS
+    return tuple(sorted({name for name in before if name.casefold() not in present}))
 
 
 def name_scopes(scopes: Sequence[str], known: Sequence[str] = ()) -> str:

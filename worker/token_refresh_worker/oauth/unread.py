@@ -21,7 +21,7 @@ MOST_BYTES: Final = 40_960
 """How much of a response is kept: in base64 it must fit into a value of 64 KiB."""
 
 RESPONSE_KEY: Final = "unreadResponse"
-"""The only key of a kept response. It tells one from a token document, also among the kept tokens of a table."""
+"""The only key of an unread response. It tells one from a token document, also among the kept tokens of a table."""
 
 _HTML: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _SHOWN: Final = re.compile(rb"\ncontent-type:\s*(?:text/html|image/)", re.IGNORECASE)
@@ -66,13 +66,13 @@ def may_hold_tokens(raw: bytes) -> bool:
     return named.search(text) is not None or _ENCODED.search(text) is not None
 
 
-def write_kept(raw: bytes) -> SecretValue:
+def write_unread(raw: bytes) -> SecretValue:
     """Write the bytes of a response as they are stored."""
     return write_object({RESPONSE_KEY: base64.b64encode(raw[:MOST_BYTES]).decode()})
 
 
-def read_kept(text: SecretValue) -> bytes | None:
-    """Read the bytes of a kept response; None where something else is stored."""
+def read_unread(text: SecretValue) -> bytes | None:
+    """Read the bytes of an unread response; None where something else is stored."""
     with suppress(ValueError, TypeError, AttributeError, RecursionError):
         found = json.loads(text.reveal()).get(RESPONSE_KEY)
         return base64.b64decode(found, validate=True)

@@ -115,8 +115,8 @@ def _check_read(table: TomlTable, response: ResponseFormat) -> None:
     read = [response.names.get(name, name) for name in _READ]
     if twice := _first_twice(read):
         raise table.error("names", f"a name of its own for each field; {twice} would be read as two")
-    if kept := sorted(set(read) & set(response.kept)):
-        raise table.error("keep", f"without {kept[0]}, which the token secret has under its own name")
+    if read_twice := sorted(set(read) & set(response.extra)):
+        raise table.error("keep", f"without {read_twice[0]}, which the token secret has under its own name")
     if twice := _first_twice(path.replace(".", "_") for path in response.keep):
         raise table.error("keep", f"a name of its own for each field; two would be stored as {twice}")
 

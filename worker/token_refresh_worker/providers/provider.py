@@ -106,7 +106,7 @@ class AuthorizationPage:
     """What its redirects carry as `iss` (RFC 9207), each of them; may have variables in it. Empty where unknown."""
     redirect: RedirectFormat = field(default_factory=RedirectFormat)
     identity: tuple[str, ...] = ()
-    """The kept values and variables that say whose account it is."""
+    """The extra fields and variables that say whose account it is."""
 
 
 class Basis(StrEnum):
@@ -190,9 +190,9 @@ class Provider:
         return host_of(self.token_endpoint)
 
     @property
-    def kept(self) -> tuple[str, ...]:
+    def extra_names(self) -> tuple[str, ...]:
         """The keys of the token document that hold what responses and the redirect bring beside the tokens."""
-        return (*self.response.kept, *(self.authorization.redirect.keep if self.authorization else ()))
+        return (*self.response.extra, *(self.authorization.redirect.keep if self.authorization else ()))
 
     def account(self, fields: Mapping[str, object]) -> dict[str, str | int]:
         """Return whose grant a token document holds, as far as the profile names it and the document has it."""

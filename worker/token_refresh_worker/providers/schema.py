@@ -79,7 +79,7 @@ def _provider(name: str, table: TomlTable) -> Provider:
     endpoints = (provider.token_endpoint, provider.revocation_endpoint, *of_page)
     if unused := sorted(set(variables).difference(*map(places, endpoints))):
         raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
-    _check_kept(table, provider)
+    _check_extra(table, provider)
     _check_end(table, provider)
     resource = table.text("resource", None, pattern=_RESOURCE)
     # A profile nobody can check isn't accepted, not even a user's own.
@@ -88,13 +88,13 @@ def _provider(name: str, table: TomlTable) -> Provider:
     return provider if resource is None else provider.for_resource(resource)
 
 
-def _check_kept(table: TomlTable, provider: Provider) -> None:
-    """Each kept value has one source, and an account is known by what is stored."""
+def _check_extra(table: TomlTable, provider: Provider) -> None:
+    """Each extra field has one source, and an account is known by what is stored."""
     page = provider.authorization
-    if twice := sorted(set(provider.response.kept) & set(page.redirect.keep)) if page else ():
+    if twice := sorted(set(provider.response.extra) & set(page.redirect.keep)) if page else ():
         raise table.error("authorization", f"without keep_redirect {twice[0]}: responses bring it (response: keep)")
-    if unknown := sorted(set(page.identity) - {*provider.kept, *provider.variables}) if page else ():
-        raise table.error("authorization", f"without identity {unknown[0]}: no kept value or variable has that name")
+    if unknown := sorted(set(page.identity) - {*provider.extra_names, *provider.variables}) if page else ():
+        raise table.error("authorization", f"without identity {unknown[0]}: no extra field or variable has that name")
 
 
 def _check_end(table: TomlTable, provider: Provider) -> None:

@@ -5,7 +5,7 @@ from typing import assert_never
 from token_refresh.errors import SecretStoreError
 from token_refresh.records import record
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
-from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKept
+from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKeptTokens
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import Parts, SecretStore
@@ -31,7 +31,7 @@ class Actions:
             TokenRefreshError: It can't be carried out; what is stored is left so that a later run can go on.
         """
         match step:
-            case StoreKept():
+            case StoreKeptTokens():
                 self.redemption.keeping.store(step)
                 return self.reader.read()
             case Promote(successor):
@@ -43,7 +43,7 @@ class Actions:
             case ReplaceLostTable(claim, after, kept):
                 if self._is_current(snapshot.current):
                     self.parts.log.warning("claim_table_lost", claim_id=claim.claim_id)
-                    self.parts.claims.append(claim, after=after, kept=kept)
+                    self.parts.claims.append(claim, after=after, kept_tokens=kept)
                 return self.reader.read()
             case Redeem():
                 return self._redeem(step, snapshot)
@@ -53,7 +53,7 @@ class Actions:
     def _redeem(self, step: Redeem, snapshot: Snapshot) -> Snapshot | None:
         claim = step.claim
         prepared = self.redemption.prepare(snapshot)
-        if not self.parts.claims.append(claim, after=step.after, kept=step.kept):
+        if not self.parts.claims.append(claim, after=step.after, kept_tokens=step.kept_tokens):
             # Another run appended this one.
             found = self.reader.claim_named(claim.claim_id, claim.number, snapshot.newest, snapshot.current)
             if found is None:
@@ -98,7 +98,7 @@ class Actions:
     def _carry(self, successor: TokenSet, claim_id: str, snapshot: Snapshot) -> Snapshot:
         """Stage stored tokens on top of the version that someone saved meanwhile, with its other keys."""
         current = snapshot.current
-        document = successor.document.carried(onto=current.document, keep=self.parts.provider.response.kept)
+        document = successor.document.carried(onto=current.document, extra_names=self.parts.provider.response.extra)
         version_id = staged_version_id(claim_id, current.version_id)
         # False is fine: the value follows from these two versions, so a taken ID holds the same tokens.
         self.parts.store.put(version_id, document.serialize(), label=OUTCOME)

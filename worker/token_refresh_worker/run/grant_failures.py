@@ -75,7 +75,7 @@ def not_signed(secret: SecretName, failed: FailedRequest, then: Command) -> Toke
     )
 
 
-def response_kept(secret: SecretName, claim_id: str, seen: str = "") -> ResponseKept:
+def unread_response(secret: SecretName, claim_id: str, seen: str = "") -> ResponseKept:
     """Say that a response that can't be read is stored, and may hold the only tokens that are alive."""
     how = f" ({seen})" if seen else ""
     return ResponseKept(

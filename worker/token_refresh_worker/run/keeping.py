@@ -16,9 +16,9 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED
-from token_refresh_worker.core.steps import StoreKept
+from token_refresh_worker.core.steps import StoreKeptTokens
 from token_refresh_worker.core.versions import OUTCOME, response_version_id
-from token_refresh_worker.oauth.unread import read_kept
+from token_refresh_worker.oauth.unread import read_unread
 from token_refresh_worker.run.failures import SecretName, not_stored
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import Parts
@@ -52,21 +52,21 @@ class Keeping:
         self.parts.log.warning("tokens_kept", claim_id=claim.claim_id)
         return kept
 
-    def store(self, step: StoreKept) -> None:
+    def store(self, step: StoreKeptTokens) -> None:
         """Store kept tokens under their own version ID, and forget them.
 
         Raises:
             TokenRefreshError: They can't be stored, and no new grant has replaced them; or KMS can't be reached. Where
                 it refuses, `memory` keeps the error: the provider may accept their refresh token again.
         """
-        kept = step.kept
+        kept = step.kept_tokens
         try:
             self._store(kept)
         except TokenRefreshError as failure:
             # Where KMS refuses, the rules decide: the provider may accept the token again. An outage passes.
-            if step.needed and kept.version_id not in self.memory.locked_kept:
+            if step.needed and kept.version_id not in self.memory.kept_tokens_locked:
                 raise
-            self.memory.refused_kept.add(kept.version_id)
+            self.memory.kept_tokens_left.add(kept.version_id)
             self.parts.log.warning("kept_tokens_left", claim_id=kept.claim.claim_id, error_type=type(failure).__name__)
 
     def forget(self, kept: KeptTokens, document: TokenDocument) -> None:
@@ -104,28 +104,28 @@ class Keeping:
 
     def _forget_response(self, kept: KeptTokens) -> None:
         assert self.parts.keeper is not None  # noqa: S101 - it decrypted it
-        self.parts.claims.store_record(kept.claim, Record(fate=Fate.RESPONSE_KEPT))
+        self.parts.claims.store_record(kept.claim, Record(fate=Fate.UNREAD))
         self.parts.keeper.drop(kept)
         self.parts.log.warning("response_kept", claim_id=kept.claim.claim_id)
 
     def _opened(self, kept: KeptTokens) -> tuple[SecretValue, TokenDocument | None]:
         keeper = self.parts.keeper
         if keeper is None:
-            raise self._locked(kept, kept_unreadable(self.parts.secret, "KEPT_TOKENS_KEY_ID is not set"))
+            raise self._locked(kept, kept_tokens_unreadable(self.parts.secret, "KEPT_TOKENS_KEY_ID is not set"))
         try:
             text = keeper.open(kept)
-            if read_kept(text) is not None:
+            if read_unread(text) is not None:
                 return text, None
             return text, read_document(text, needs_refresh_token=self.parts.provider.needs_refresh_token)
         except TokenRefreshError as failure:
-            unreadable = kept_unreadable(self.parts.secret, failure.facts, fix=failure.fix)
+            unreadable = kept_tokens_unreadable(self.parts.secret, failure.facts, fix=failure.fix)
             passes = isinstance(failure, SecretStoreUnavailable | DeadlineExceeded)
             raise (unreadable if passes else self._locked(kept, unreadable)) from None
 
     def _locked(self, kept: KeptTokens, unreadable: KeptTokensUnreadable) -> KeptTokensUnreadable:
         """Remember that KMS refuses, or that nothing says which key it is."""
-        self.memory.locked_kept.add(kept.version_id)
-        self.memory.kept_failure = unreadable
+        self.memory.kept_tokens_locked.add(kept.version_id)
+        self.memory.kept_tokens_failure = unreadable
         return unreadable
 
 
@@ -139,7 +139,7 @@ def tokens_kept(secret: SecretName, failure: TokenRefreshError) -> TokensKept:
     )
 
 
-def kept_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> KeptTokensUnreadable:
+def kept_tokens_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> KeptTokensUnreadable:
     """Say that received tokens wait in the claim table, and that nobody can decrypt them."""
     return KeptTokensUnreadable(
         f"the claim table keeps new tokens for {secret}, and they can't be decrypted ({why}); nothing was sent",

@@ -39,9 +39,9 @@ class Memory(RunState):
     foreign_version: str | None = None
     """The current version that neither a run nor a command of ours stored, as this run read it."""
     requests_sent: int = 0
-    kept_failure: TokenRefreshError | None = None
+    kept_tokens_failure: TokenRefreshError | None = None
     """Why it could not decrypt what the claim table keeps."""
-    response_kept: bool = False
+    unread_stored: bool = False
     """Whether a response that can't be read is stored."""
     publish_failure: TokenRefreshError | None = None
     """Raised at the end: the refresh comes first."""

@@ -168,7 +168,7 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "Recovered": int(report.name is OutcomeName.RECOVERED),
         "Superseded": int(report.name is OutcomeName.SUPERSEDED),
         "Failed": int(report.name is None),
-        # A kept response may hold the tokens; either way nothing is sent before a person looked.
+        # An unread response may hold the tokens; either way nothing is sent before a person looked.
         "ReauthorizationRequired": int(isinstance(report.error, ReauthorizationRequired | ResponseKept)),
         # Only then, since a metric costs by the hours in which it is sent.
         "Paused": None if report.paused is None else 1,

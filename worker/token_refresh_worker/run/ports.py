@@ -74,7 +74,7 @@ class NewestClaim:
     claim: Claim | None
     read_at: datetime | None = None
     """The service's clock, if it responded with one."""
-    kept: KeptTokens | None = None
+    kept_tokens: KeptTokens | None = None
     """What a table keeps beside the claim."""
     locked: SecretAccessDenied | None = None
     """Why it can't be decrypted, where it is a version whose key KMS refuses."""
@@ -109,10 +109,10 @@ class ClaimStore(Protocol):
         """
         ...
 
-    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept_tokens: KeptTokens | None = None) -> bool:
         """Append a claim to the claim `after`; False if another claim follows it already.
 
-        A table then forgets what it keeps, so it also refuses where that is not exactly `kept`.
+        A table then forgets what it keeps, so it also refuses where that is not exactly `kept_tokens`.
         """
         ...
 

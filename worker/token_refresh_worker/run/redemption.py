@@ -15,7 +15,7 @@ from token_refresh_worker.core.versions import OUTCOME, response_version_id, sta
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
-from token_refresh_worker.run.grant_failures import failed_request, not_signed, response_kept
+from token_refresh_worker.run.grant_failures import failed_request, not_signed, unread_response
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, Parts
@@ -42,7 +42,7 @@ class _Put:
     """What became of something that arrived."""
 
     stored: bool = False
-    kept: KeptTokens | str = ""
+    kept_tokens: KeptTokens | str = ""
     """Where Secrets Manager refused it: what the claim table keeps, or why that can't keep it."""
     error: TokenRefreshError | None = None
 
@@ -109,31 +109,31 @@ class Redemption:
             raise self._too_late()
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(claim, response, sender, snapshot))
-        keeps, rejected = self.memory.response_kept, response.kind is FailureKind.GRANT_REJECTED
+        keeps, rejected = self.memory.unread_stored, response.kind is FailureKind.GRANT_REJECTED
         if rejected and not keeps:
             self.end_attempt(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
         self.end_attempt(
             claim,
-            Fate.RESPONSE_KEPT if keeps else Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED,
+            Fate.UNREAD if keeps else Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED,
             response,
         )
         if keeps and (rejected or not sender.replay_allowed(self.memory.service_now())):
-            raise response_kept(self.parts.secret, claim.claim_id, response.seen)
+            raise unread_response(self.parts.secret, claim.claim_id, response.seen)
         raise failed_request(
             self.parts.secret, response, claim.claim_id, unsure=sender.unsure, sent=self.memory.requests_sent
         )
 
     def _keep_response(self, claim: Claim, unread: SecretValue, *, repeats: bool) -> None:
         """Store a response that can't be read, so that its tokens can be recovered; the first one of a run."""
-        if self.memory.response_kept:
+        if self.memory.unread_stored:
             return
         # A request that may be repeated brings tokens sooner.
         seconds = 0 if repeats else self.parts.deadline.remaining_seconds
         put = self._put(claim, response_version_id(claim.claim_id), unread, seconds=seconds, keeps=not repeats)
-        self.memory.response_kept = put.stored or isinstance(put.kept, KeptTokens)
-        if self.memory.response_kept:
+        self.memory.unread_stored = put.stored or isinstance(put.kept_tokens, KeptTokens)
+        if self.memory.unread_stored:
             self.parts.log.warning("response_kept", claim_id=claim.claim_id)
         else:
             error_type = type(put.error).__name__ if put.error else None
@@ -165,8 +165,8 @@ class Redemption:
         try:
             stored = repeat(put, clock=clock, until=clock.monotonic() + seconds, errors=may_pass)
         except TokenRefreshError as error:
-            return _Put(kept=kept, error=error)
-        return _Put(stored=stored, kept=kept)
+            return _Put(kept_tokens=kept, error=error)
+        return _Put(stored=stored, kept_tokens=kept)
 
     def _sender(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> RequestSender:
         grace = snapshot.counted_grace(self.parts.policy)
@@ -195,7 +195,7 @@ class Redemption:
             refresh_token=response.refresh_token,
             lifetime=prepared.lifetime(response, issued_at),
             issued_at=issued_at,
-            kept=response.kept,
+            extra=response.extra,
             origin=Origin(
                 host=claim.host or self.parts.policy.host,
                 grace=claim.grace or timedelta(0),
@@ -208,7 +208,7 @@ class Redemption:
                 # Until a refresh or a consent brings them back.
                 scopes_lost=lost_scopes((*(before or ()), *lost), scopes),
                 foreign=snapshot.foreign,
-                kept=prepared.provider.kept,
+                extra_names=prepared.provider.extra_names,
             ),
         )
         size_bytes = len(renewed.serialize().reveal())
@@ -225,7 +225,7 @@ class Redemption:
         # After the deadline in a process that was suspended, whose connections may be dead.
         seconds = max(self.parts.deadline.remaining_seconds, STORE_RESERVE_SECONDS / 2)
         put = self._put(claim, version_id, document.serialize(), seconds=seconds)
-        kept, error = put.kept, put.error
+        kept, error = put.kept_tokens, put.error
         if error is not None:
             if isinstance(kept, KeptTokens):
                 raise tokens_kept(self.parts.secret, error)

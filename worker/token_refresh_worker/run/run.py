@@ -25,7 +25,7 @@ from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
     Hold,
-    KeptUnreadable,
+    KeptTokensLocked,
     Locked,
     Mismatch,
     Promote,
@@ -35,7 +35,7 @@ from token_refresh_worker.core.steps import (
     Rejected,
     Rest,
     Step,
-    StoreKept,
+    StoreKeptTokens,
     TokenUsed,
     Unread,
     Wait,
@@ -43,7 +43,7 @@ from token_refresh_worker.core.steps import (
 from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import mismatch, slow_schedule, tokens_locked, too_many_steps
-from token_refresh_worker.run.grant_failures import dead_grant, response_kept, unknown_outcome
+from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome, unread_response
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens, Outcome, OutcomeName
@@ -205,7 +205,7 @@ class Run:
         if isinstance(step, Rest):
             return self._rest(step, snapshot)
         if self.trigger.dry_run:
-            recovers = isinstance(step, StoreKept | Promote | Carry)
+            recovers = isinstance(step, StoreKeptTokens | Promote | Carry)
             if isinstance(step, Redeem):
                 self._actions.redemption.prepare(snapshot)  # A real run fails here before it claims.
             return self.outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH)
@@ -220,9 +220,9 @@ class Run:
         match step:
             case Mismatch():
                 raise mismatch(self.parts.secret, step)
-            case KeptUnreadable():
-                assert self.memory.kept_failure is not None  # noqa: S101 - this run tried to decrypt them
-                raise self.memory.kept_failure
+            case KeptTokensLocked():
+                assert self.memory.kept_tokens_failure is not None  # noqa: S101 - this run tried to decrypt them
+                raise self.memory.kept_tokens_failure
             case Locked():
                 raise tokens_locked(self.parts.secret, step.version_id, keys_of(self.parts.store, step.version_id))
             case Rejected() | TokenUsed():
@@ -231,7 +231,7 @@ class Run:
             case Hold():
                 raise unknown_outcome(self.parts.secret, step)
             case Unread():
-                raise response_kept(self.parts.secret, step.claim_id)
+                raise unread_response(self.parts.secret, step.claim_id)
             case Fresh() | Wait():
                 # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.
                 rejected = self.memory.rejected_version

@@ -64,7 +64,7 @@ class SnapshotReader:
             newest=newest,
             ledger=self._resolved(newest, current) if newest else Ledger(),
             published=_as_copy(copy),
-            kept=found.kept,
+            kept_tokens=found.kept_tokens,
             claims_in_versions=newest is None and self._claims_in_versions(current),
         )
         stored = snapshot.stored_attempt
@@ -158,7 +158,7 @@ class SnapshotReader:
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
             # What was kept may have been read by now.
-            unsettled = attempt.fate in {Fate.SILENT, Fate.RESPONSE_KEPT}
+            unsettled = attempt.fate in {Fate.SILENT, Fate.UNREAD}
             return self._resolve(attempt, current) if asked and unsettled else attempt
 
         return Ledger(tuple(map(resolve, ledger.attempts)))
@@ -174,7 +174,7 @@ class SnapshotReader:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
         if attempt.claim_id in self._locked:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=stand_in(attempt.claim_id))
-        if attempt.fate is Fate.RESPONSE_KEPT:
+        if attempt.fate is Fate.UNREAD:
             return attempt
         record = record or self.parts.claims.record_of(attempt.claim_id)
         if record is None:
@@ -182,8 +182,8 @@ class SnapshotReader:
             ended = not isinstance(attempt, Claim) or self._now >= attempt.ends_at
             if not ended or not self._is_there(response_version_id(attempt.claim_id)):
                 return attempt
-            record = Record(fate=Fate.RESPONSE_KEPT)
-        if record.fate is Fate.RESPONSE_KEPT:
+            record = Record(fate=Fate.UNREAD)
+        if record.fate is Fate.UNREAD:
             attempt = replace(attempt, versions=attempt.versions + 1)
         retry_at = None if attempt.claimed_at == LONG_AGO else record.retry_at
         return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=retry_at)

@@ -58,7 +58,7 @@ class TokenDocument:
         refresh_token: SecretValue | None,
         lifetime: timedelta | None,
         issued_at: datetime,
-        kept: Mapping[str, str | int] | None = None,
+        extra: Mapping[str, str | int] | None = None,
         origin: Origin | None = None,
     ) -> "TokenDocument":
         """Return the document with the tokens of a token response (RFC 6749 section 5.1).
@@ -68,7 +68,7 @@ class TokenDocument:
             refresh_token: The new refresh token; None keeps the old one (RFC 6749 section 6).
             lifetime: `expires_in`; None if it can't be used, and then the previous lifetime applies.
             issued_at: When the request was sent. The response came later, so the stored expiry is never too late.
-            kept: Other fields of the response that the provider's profile keeps.
+            extra: Other fields of the response that the provider's profile keeps.
             origin: Where the new tokens come from; None removes the key `tokenRefresh`.
         """
         # Stored times have whole seconds, and a run must hold in memory what the next one reads (test_document.py).
@@ -87,7 +87,7 @@ class TokenDocument:
             fields={
                 **others,
                 **({} if origin is None else {ORIGIN_KEY: origin.as_fields()}),
-                **(kept or {}),
+                **(extra or {}),
                 spelling.access_token: access_token.reveal(),
                 **({spelling.refresh_token: next_refresh_token.reveal()} if next_refresh_token else {}),
                 # Other readers of this secret expect the form that it has.
@@ -115,10 +115,10 @@ class TokenDocument:
             fields={**others, ORIGIN_KEY: origin.as_fields()},
         )
 
-    def carried(self, onto: "TokenDocument", *, keep: Iterable[str] = ()) -> "TokenDocument":
+    def carried(self, onto: "TokenDocument", *, extra_names: Iterable[str] = ()) -> "TokenDocument":
         """Return `onto`, which someone saved meanwhile, with this document's token set in its own spelling.
 
-        The keys to `keep` came with the tokens, as the provider's profile names them; all others are those of `onto`.
+        `extra_names` came with the tokens, as the provider's profile names them; all others are those of `onto`.
         """
         if self.access_token is None or self.issued_at is None:
             raise InvalidSecretDocument("staged tokens lack an access token or the time of issue")
@@ -127,7 +127,7 @@ class TokenDocument:
             refresh_token=self.refresh_token,
             lifetime=self.lifetime,
             issued_at=self.issued_at,
-            kept={name: value for name in keep if isinstance(value := self.fields.get(name), str | int)},
+            extra={name: value for name in extra_names if isinstance(value := self.fields.get(name), str | int)},
             origin=self.origin and self.origin.placed_like(onto.origin),
         )
 

@@ -146,7 +146,7 @@ class Origin:
     """
     foreign: ForeignSets | None = None
     """What something else stored since the grant began, as far as runs have seen it."""
-    kept: tuple[str, ...] = ()
+    extra_names: tuple[str, ...] = ()
     """The keys beside the tokens that consumers may read, as the provider's profile names them."""
 
     @property
@@ -182,7 +182,7 @@ class Origin:
             "revoked_at": self.revoked_at and iso(self.revoked_at),
             "token": self.token,
             "foreign": self.foreign and self.foreign.as_fields(),
-            "kept": list(self.kept) or None,
+            "kept": list(self.extra_names) or None,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -236,7 +236,7 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
         scopes_lost=_read_texts(found.get("scopes_lost")) or (),
         token=if_readable(partial(matching, FINGERPRINT), found.get("token")),
         foreign=if_readable(_read_foreign, found.get("foreign")),
-        kept=tuple(name for name in _read_texts(found.get("kept")) or () if EXTRA_NAME.fullmatch(name)),
+        extra_names=tuple(name for name in _read_texts(found.get("kept")) or () if EXTRA_NAME.fullmatch(name)),
     )
 
 

@@ -176,8 +176,8 @@ def resync(
         else:
             output().print(text(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())))
         if found.not_believed:
-            kept = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
-            errors().print(text(f"{kept} If those secrets have left, run this again with --believe.", "yellow"))
+            stay = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
+            errors().print(text(f"{stay} If those secrets have left, run this again with --believe.", "yellow"))
     return 0
 
 

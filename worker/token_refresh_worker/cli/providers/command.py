@@ -145,7 +145,7 @@ def _show(provider: Provider) -> None:
                 ("authorization page", page.endpoint if page else None),
                 ("scopes", ", ".join(page.scopes) or None if page else None),
                 ("redirect URI", _REDIRECTS[page.redirect.loopback] if page else None),
-                ("kept for services", ", ".join(provider.kept) or None),
+                ("kept for services", ", ".join(provider.extra_names) or None),
                 ("account", ", ".join(page.identity) or None if page else None),
                 ("resource", provider.request.params.get("resource")),
                 ("revocation", provider.revocation_endpoint or None),
@@ -267,7 +267,7 @@ def _check_success(provider: Provider, response: EndpointResponse) -> list[str]:
     redeems = provider.request.grant is Grant.REFRESH_TOKEN
     if redeems and provider.rotation is Rotation.ALWAYS and response.refresh_token is None:
         problems.append(f"{SUCCESS}: has no refresh token, and rotation is always")
-    problems += [f"{SUCCESS}: has no {name} to keep" for name in provider.response.kept if name not in response.kept]
+    problems += [f"{SUCCESS}: has no {name} to keep" for name in provider.response.extra if name not in response.extra]
     return problems
 
 

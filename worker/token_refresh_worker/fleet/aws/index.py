@@ -10,7 +10,7 @@ from token_refresh.errors import TableUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.breaker import StoreHealth
-from token_refresh_worker.fleet.core.enrolment import TOMBSTONES_KEPT, Tombstone
+from token_refresh_worker.fleet.core.enrolment import TOMBSTONE_LIFE, Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 
@@ -156,7 +156,7 @@ class TableIndex:
             ":left": {"S": items.left(self._fleet)},
             ":now": {"N": items.seconds(now)},
             ":quietly": {"BOOL": quietly},
-            ":gone": {"N": str(int((now + TOMBSTONES_KEPT).timestamp()))},
+            ":gone": {"N": str(int((now + TOMBSTONE_LIFE).timestamp()))},
         }
         # A resync may have seen that the tag is gone before the command that took it off came to the row.
         condition = f"{_IS_MEMBER} OR fleet = :left" if quietly else _IS_MEMBER

@@ -203,11 +203,11 @@ class _Minute:
     def _probes_of_store(self, ready: Sequence[Row]) -> list[Row]:
         """Give one secret with tokens that wait to be stored, and one that Secrets Manager took last time, by lot."""
         by_lot = sorted(ready, key=lambda row: lot(row, self._now))
-        kept = (row for row in by_lot if row.is_refused and not self._is_held_back(row))
+        waiting = (row for row in by_lot if row.is_refused and not self._is_held_back(row))
         # One that is only read shows too little, but where there is no other, the next minute can refresh it.
         known_first = sorted(by_lot, key=lambda row: (row.host is None, row.has_failed))
         taken = (row for row in known_first if not row.is_refused and self._fits(row))
-        return [row for row in (next(kept, None), next(taken, None)) if row is not None]
+        return [row for row in (next(waiting, None), next(taken, None)) if row is not None]
 
     def _is_held_back(self, row: Row) -> bool:
         return any(

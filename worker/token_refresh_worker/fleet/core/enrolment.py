@@ -12,7 +12,7 @@ from typing import Final
 from token_refresh.aws.arn import secret_name
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State
 
-TOMBSTONES_KEPT: Final = timedelta(days=7)
+TOMBSTONE_LIFE: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Tombstone:
 def standing(tombstones: Iterable[Tombstone], now: datetime) -> list[Tombstone]:
     """Return those of the last week, the newest first."""
     # DynamoDB deletes late, by days at times.
-    recent = [stone for stone in tombstones if stone.left_at > now - TOMBSTONES_KEPT]
+    recent = [stone for stone in tombstones if stone.left_at > now - TOMBSTONE_LIFE]
     return sorted(recent, key=lambda stone: (stone.left_at, stone.secret_arn), reverse=True)
 
 
