@@ -12,9 +12,16 @@ from testbed.builders import DAY, HOST, NOW, SINGLE_USE_IN_TABLE
 from testbed.fakes import PUBLISHED_ID, FakeStore, tokens
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretEmpty
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
+from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
+from token_refresh_worker.changes.authorize import (
+    Account,
+    AnotherAccount,
+    PendingAuthorization,
+    Target,
+    check_account,
+    take_redirect,
+)
 from token_refresh_worker.changes.change import fields_of
-from token_refresh_worker.changes.consent import Account, AnotherAccount, Consent, Target, check_account, take_redirect
 from token_refresh_worker.changes.past import Past, list_versions
 from token_refresh_worker.changes.restore import check_claims
 from token_refresh_worker.changes.store import SWAPS, NewGrant, StoredGrant
@@ -127,9 +134,9 @@ def test_claims_that_were_moved_during_the_consent() -> None:
     assert {"store": "table", "table": "claims"}.items() <= world.current()["tokenRefresh"].items()
 
 
-def consent(world: World, expected: Account) -> Consent:
+def authorized(world: World, expected: Account) -> PendingAuthorization:
     """An authorization of which `expected` is expected."""
-    return Consent(
+    return PendingAuthorization(
         authorization=AuthorizationRequest(
             endpoint="https://example.com/authorize",
             client=ClientCredentials(client_id="client", client_secret=SecretValue("client-secret")),
@@ -148,7 +155,7 @@ def consent(world: World, expected: Account) -> Consent:
 def complete(world: World, provider: str, expected: Account, extra: dict[str, str]) -> None:
     world.provider = load_provider(provider)
     redirect = Redirect(code=SecretValue("code"), extra=extra)
-    consent(world, expected).complete(world.run().parts, redirect, sent_at=world.clock.service_now)
+    authorized(world, expected).complete(world.run().parts, redirect, sent_at=world.clock.service_now)
 
 
 @pytest.mark.parametrize("came", [{"team_id": "T2"}, {}])

@@ -180,7 +180,7 @@ def authorize(cli: Cli, client_file: Path, person: Callable[..., Person], free_p
 def paste(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Paste:
     """Authorize at the scriptable token endpoint by an address with the right state; `stdin` answers questions, too."""
     environment["TOKEN_ENDPOINT"] = endpoint.url
-    monkeypatch.setattr("token_refresh_worker.changes.authorization.secrets.token_urlsafe", lambda _: STATE)
+    monkeypatch.setattr("token_refresh_worker.changes.authorization_request.secrets.token_urlsafe", lambda _: STATE)
 
     def run(*arguments: str, response: script.Script | None = None, stdin: str = "", **variables: str) -> Ended:
         endpoint.play(response or brings())

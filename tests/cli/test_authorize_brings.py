@@ -16,7 +16,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import (
+from token_refresh_worker.changes.authorization_request import (
     AuthorizationRequest,
     ForeignRedirect,
     Redirect,
@@ -344,7 +344,7 @@ def test_pasted_redirects(
     """A pasted URL with another state or cut off is asked for again; an error and another issuer end the command."""
     own, known = "http://127.0.0.1/callback", "one-known-value-that-is-long-enough"
     fixed = ["authorize", f"--client-file={client_file}", "--paste", f"--redirect-uri={own}", "--yes"]
-    monkeypatch.setattr("token_refresh_worker.changes.authorization.secrets.token_urlsafe", lambda _: known)
+    monkeypatch.setattr("token_refresh_worker.changes.authorization_request.secrets.token_urlsafe", lambda _: known)
     cut = ("code=c&state=other", "code=c&sta", f"state={known}", f"code=&state={known}", "")
     before = len(provider.requests())
 
@@ -371,7 +371,7 @@ def test_the_tutorials_line_for_quickbooks(
     page = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
     line = next(line for line in page.splitlines() if line.startswith("$ token-refresh authorize quickbooks-"))
     uri, known = line.rpartition(" ")[2], "one-known-value-that-is-long-enough-for-a-verifier"
-    monkeypatch.setattr("token_refresh_worker.changes.authorization.secrets.token_urlsafe", lambda _: known)
+    monkeypatch.setattr("token_refresh_worker.changes.authorization_request.secrets.token_urlsafe", lambda _: known)
     with AuthorizationServer(redirect_uris=(uri,)) as server:
         client_id, client_secret = server.client()
         client_file.write_text(json.dumps({"clientId": client_id, "clientSecret": client_secret}))

@@ -22,7 +22,7 @@ from cli.scene import Cli
 from testbed.fakes import FakeClock
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
+from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
 from token_refresh_worker.cli import redirect
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.redirect import RedirectServer

@@ -32,7 +32,7 @@ from token_refresh.errors import (
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret, secrets_manager_client
-from token_refresh_worker.changes.authorization import (
+from token_refresh_worker.changes.authorization_request import (
     AuthorizationRequest,
     ConsentRefused,
     ForeignRedirect,
@@ -42,6 +42,19 @@ from token_refresh_worker.changes.authorization import (
     started,
     with_provider,
 )
+from token_refresh_worker.changes.authorize import (
+    ANYONE,
+    Account,
+    AnotherAccount,
+    Confirm,
+    Expected,
+    PendingAuthorization,
+    RedirectTaken,
+    Target,
+    expecting,
+    refuse_unknowable,
+    take_redirect,
+)
 from token_refresh_worker.changes.change import (
     PROVIDER_KEY,
     ChangeFailed,
@@ -50,19 +63,6 @@ from token_refresh_worker.changes.change import (
     fields_of,
     named_provider,
     prove_write,
-)
-from token_refresh_worker.changes.consent import (
-    ANYONE,
-    Account,
-    AnotherAccount,
-    Confirm,
-    Consent,
-    Expected,
-    RedirectTaken,
-    Target,
-    expecting,
-    refuse_unknowable,
-    take_redirect,
 )
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, base_document, to_refresh_with
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note
@@ -94,7 +94,7 @@ T = TypeVar("T")
 
 _TIME_LIMIT_SECONDS: Final = 60.0
 _AGAIN: Final = "let the user begin again (Grants.begin)"
-_KEPT: Final = {"secret_id", "provider", "variables", "scope", "expect", "client_id", "state", "verifier"}
+_SESSION_KEYS: Final = {"secret_id", "provider", "variables", "scope", "expect", "client_id", "state", "verifier"}
 """The keys of a session."""
 
 
@@ -265,7 +265,7 @@ class Grants:
         They are put on what is in the secret by then.
 
         Args:
-            session: `BegunGrant.session`, as it was kept under the redirect's `state`; None if it is gone.
+            session: `BegunGrant.session`, as it was stored under the redirect's `state`; None if it is gone.
             url: The URL that the provider redirected to, with its query.
             confirm: Asked with the account that has come, before anything is stored, where nobody is expected: the
                 first grant of a secret. Only True stores it; an async function is not awaited.
@@ -280,7 +280,7 @@ class Grants:
             ConfigurationError: A setting is wrong, or nobody is expected and there is no `confirm`.
             SecretStoreError: Secrets Manager refused. If the tokens had arrived, the message says so.
         """
-        if session is None or not session.keys() >= _KEPT:
+        if session is None or not session.keys() >= _SESSION_KEYS:
             raise ForeignRedirect(f"no authorization is under way in this session; its code was not used; {_AGAIN}")
         opened = self._open(session["secret_id"], session["provider"], session["variables"])
         begun, _ = self._authorization(opened, session["scope"])
@@ -289,11 +289,11 @@ class Grants:
         if begun.client.client_id != session["client_id"]:
             raise ChangeFailed(f"the client of {opened.secret} was replaced; its code was not used; {_AGAIN}")
         target = opened.target(session["expect"], confirm)
-        consent = Consent(authorization=authorization, target=target)
+        pending = PendingAuthorization(authorization=authorization, target=target)
         parts = opened.parts(target.fields(redirect))
         sent_at = take_redirect(parts, authorization.state)
         try:
-            stored = consent.complete(parts, redirect, sent_at=sent_at)
+            stored = pending.complete(parts, redirect, sent_at=sent_at)
         except ClientRejected as failure:
             failure.fix = ("Enter the right ones: ", opened.secret.command("client"), f"; then {_AGAIN}")
             raise

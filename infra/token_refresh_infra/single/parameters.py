@@ -23,7 +23,7 @@ from token_refresh_infra.common import (
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
 from token_refresh_worker.oauth.formats import AuthMethod
-from token_refresh_worker.providers.formats import AUDIENCE
+from token_refresh_worker.providers.format_schema import AUDIENCE
 from token_refresh_worker.run.settings import Settings, read_settings
 
 DEFAULT_SERVICE = "upwork-oauth-tokens"

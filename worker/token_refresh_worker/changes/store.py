@@ -11,7 +11,7 @@ from token_refresh.errors import ClientRejected, TokenRefreshError
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.changes.authorization import AuthorizationRequest
+from token_refresh_worker.changes.authorization_request import AuthorizationRequest
 from token_refresh_worker.changes.change import (
     CLIENT_KEYS,
     ChangeFailed,

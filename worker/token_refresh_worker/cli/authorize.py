@@ -10,7 +10,7 @@ import typer
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound, SecretStoreError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import (
+from token_refresh_worker.changes.authorization_request import (
     AuthorizationRequest,
     ForeignRedirect,
     Redirect,
@@ -18,8 +18,15 @@ from token_refresh_worker.changes.authorization import (
     started,
     with_provider,
 )
+from token_refresh_worker.changes.authorize import (
+    Account,
+    AnotherAccount,
+    PendingAuthorization,
+    Target,
+    check_account,
+    name_account,
+)
 from token_refresh_worker.changes.change import document_of, fields_of, prove_write
-from token_refresh_worker.changes.consent import Account, AnotherAccount, Consent, Target, check_account, name_account
 from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
@@ -141,7 +148,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if is_new and settings.client_secret_id is not None:
         store_client(context, settings.client_secret_id, client)
         output().print(text(f"The client is stored in secret {settings.client_secret_id}, where runs read it."))
-    consent = Consent(
+    pending = PendingAuthorization(
         authorization=authorization,
         keeps_client=is_new and settings.client_secret_id is None,
         target=Target(
@@ -152,9 +159,9 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         ),
     )
     if listens:
-        _listen(context, consent, browser=browser, timeout_seconds=timeout)
+        _listen(context, pending, browser=browser, timeout_seconds=timeout)
     else:
-        _paste(context, consent)
+        _paste(context, pending)
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
@@ -312,13 +319,13 @@ def _confirm_account(context: Context, before: Account, found: Account, differs:
         raise differs from None
 
 
-def _complete(context: Context, consent: Consent, redirect: Redirect) -> str:
+def _complete(context: Context, pending: PendingAuthorization, redirect: Redirect) -> str:
     """Exchange the code, store the tokens, say so, and give the page for the browser."""
-    settings = settings_for(context, consent.target.fields(redirect))
+    settings = settings_for(context, pending.target.fields(redirect))
     parts, provider = context.run(settings).parts, settings.provider
     # The provider may have ended the old grant: new tokens that are not stored leave none.
     with finishing("The tokens are stored first."):
-        stored = consent.complete(parts, redirect, sent_at=read_clock(context))
+        stored = pending.complete(parts, redirect, sent_at=read_clock(context))
     expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
     say_done(
         "Authorized: the tokens are stored.",
@@ -354,28 +361,28 @@ def _create_secret(context: Context, tags: Mapping[str, str], value: SecretValue
     return version_id
 
 
-def _listen(context: Context, consent: Consent, *, browser: bool, timeout_seconds: int) -> None:
-    with RedirectServer(consent.authorization, partial(_complete, context, consent)) as server:
+def _listen(context: Context, pending: PendingAuthorization, *, browser: bool, timeout_seconds: int) -> None:
+    with RedirectServer(pending.authorization, partial(_complete, context, pending)) as server:
         _show_url(
-            consent.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
+            pending.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
         )
         with opened(server.start_url, wanted=browser, environment=context.environment):
             server.wait(timeout_seconds)
 
 
-def _paste(context: Context, consent: Consent) -> None:
-    _show_url(consent.authorization, "Open this URL in a browser on any machine, and authorize:")
+def _paste(context: Context, pending: PendingAuthorization) -> None:
+    _show_url(pending.authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
         try:
-            redirect = consent.authorization.read_redirect(ask_secret("URL").reveal())
+            redirect = pending.authorization.read_redirect(ask_secret("URL").reveal())
         except ForeignRedirect:
             errors().print(
                 "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "
                 "URL that the browser ends on after you authorize."
             )
         else:
-            _complete(context, consent, redirect)
+            _complete(context, pending, redirect)
             return
     raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
 

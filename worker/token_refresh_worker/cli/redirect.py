@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import typer
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.changes.authorization import AuthorizationRequest, ForeignRedirect, Redirect
+from token_refresh_worker.changes.authorization_request import AuthorizationRequest, ForeignRedirect, Redirect
 from token_refresh_worker.cli import browser
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.providers.endpoint import is_loopback

@@ -146,18 +146,18 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime, *, versio
         return Claim(
             claim_id=matching(CLAIM_ID, claim_id),
             version_id=matching(CLAIM_ID, fields["version_id"]),
-            attempt_number=_whole(fields["attempt"]),
+            attempt_number=_clamped(fields["attempt"]),
             claimed_at=claimed_at,
             fingerprint=matching(FINGERPRINT, fields["token"]),
             forced=fields.get("forced") is True,
             time_to_live=timedelta(seconds=seconds),
             earlier=tuple(_read_entry(entry, versions) for entry in _entries(fields)),
-            number=_whole(fields["number"]),
+            number=_clamped(fields["number"]),
             host=_optional(HOST, fields.get("host")),
             grace=None if fields.get("grace_seconds") is None else _grace(fields["grace_seconds"]),
             nonce=str(fields["nonce"]),
             fate=Fate.MOVED if moved_to else Fate.PAUSED if pause and fields["token"] == NO_TOKEN else Fate.SILENT,
-            versions=_whole(fields.get("versions", versions)),
+            versions=_clamped(fields.get("versions", versions)),
             moved_to=moved_to,
             pause=pause,
         )
@@ -233,13 +233,13 @@ def _read_entry(entry: Sequence[Any], default: int) -> Attempt:
     return Attempt(
         claim_id=matching(CLAIM_ID, claim_id),
         version_id=matching(CLAIM_ID, version_id),
-        attempt_number=_whole(number),
+        attempt_number=_clamped(number),
         claimed_at=_moment(claimed_at),
         fingerprint=matching(FINGERPRINT, fingerprint),
         fate=if_readable(Fate, fate) or Fate.UNKNOWN,
         next_fingerprint=_optional(FINGERPRINT, next_fingerprint),
         forced=forced is True,
-        versions=_whole(versions),
+        versions=_clamped(versions),
         retry_at=if_readable(_moment, retry_at),
     )
 
@@ -263,7 +263,7 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _whole(value: object) -> int:
+def _clamped(value: object) -> int:
     return int(min(max(_number(value), 0), HIGHEST_NUMBER))
 
 

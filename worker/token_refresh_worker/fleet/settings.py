@@ -71,8 +71,8 @@ def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
         queue_url=environment.get("FLEET_QUEUE_URL") or None,
         event_bus=environment.get("EVENT_BUS") or None,
         limits=Limits(
-            writes_per_second=_whole(environment, "FLEET_WRITES_PER_SECOND") or default.writes_per_second,
-            concurrency=_whole(environment, "FLEET_CONCURRENCY") or default.concurrency,
+            writes_per_second=_whole_number(environment, "FLEET_WRITES_PER_SECOND") or default.writes_per_second,
+            concurrency=_whole_number(environment, "FLEET_CONCURRENCY") or default.concurrency,
             writes_a_run=WRITES_WITH_A_COPY if environment.get("PUBLISHED_SECRET_ID") else default.writes_a_run,
         ),
     )
@@ -101,7 +101,7 @@ def limits_of_provider(provider: Provider) -> ProviderLimits:
     )
 
 
-def _whole(environment: Mapping[str, str], name: str) -> int | None:
+def _whole_number(environment: Mapping[str, str], name: str) -> int | None:
     text = environment.get(name, "")
     if text and not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000):  # noqa: PLR2004 - a sane bound
         raise ConfigurationError(f"{name} must be a whole number from 1 to 1000")

@@ -8,7 +8,7 @@ from typing import Final
 
 from token_refresh.records import record
 from token_refresh.stored.access_token import EXTRA_NAME
-from token_refresh_worker.providers.formats import FIELD
+from token_refresh_worker.providers.format_schema import FIELD
 from token_refresh_worker.providers.table import TomlTable
 from token_refresh_worker.providers.variables import EndpointVariable
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
-from token_refresh_worker.providers.formats import FIELD, TAKEN, request_format, response_format
+from token_refresh_worker.providers.format_schema import FIELD, TAKEN, request_format, response_format
 from token_refresh_worker.providers.provider import (
     AuthorizationPage,
     Basis,

@@ -218,12 +218,12 @@ def check_form(fields: Mapping[str, object]) -> None:
 def _read_origin(found: Mapping[str, Any]) -> Origin:
     check_form(found)
     claim_id = found.get("claim")
-    number = _whole(found.get("number", 0), HIGHEST_NUMBER)
+    number = _number_up_to(found.get("number", 0), HIGHEST_NUMBER)
     # Releases before 0.2 did not name the table.
     unnamed = found.get("store") == ClaimStoreKind.TABLE and "table" not in found
     return Origin(
         host=matching(HOST, found["host"]),
-        grace=timedelta(seconds=_whole(found["grace_seconds"], int(LONGEST_GRACE.total_seconds()))),
+        grace=timedelta(seconds=_number_up_to(found["grace_seconds"], int(LONGEST_GRACE.total_seconds()))),
         claim_store=StoreName(ClaimStoreKind.TABLE) if unnamed else read_store_name(found),
         claim_id=None if claim_id is None else matching(_VERSION_ID, claim_id),
         # A number without its claim leads to no claim.
@@ -242,7 +242,7 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
 
 def _read_foreign(found: Mapping[str, Any]) -> ForeignSets:
     return ForeignSets(
-        count=_whole(found["count"], HIGHEST_NUMBER),
+        count=_number_up_to(found["count"], HIGHEST_NUMBER),
         version_id=matching(_VERSION_ID, found["version"]),
         stored_at=read_iso(found["at"]),
     )
@@ -268,7 +268,7 @@ def _read_texts(value: object) -> tuple[str, ...] | None:
     return tuple(value) if is_list else None  # type: ignore[arg-type]  # a list
 
 
-def _whole(value: object, highest: int) -> int:
+def _number_up_to(value: object, highest: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= highest:
         raise TypeError
     return value

@@ -41,7 +41,7 @@ _HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-enco
 # No space at either end: that is not part of a value (RFC 9110 section 5.5), and httpcore refuses to send it.
 _HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
 # None that the token document has itself, in any spelling: a response must not overwrite it.
-_KEPT: Final = rf"(?=.{{1,100}}\Z){EXTRA_NAME.pattern}(\.[A-Za-z0-9_]+)*"
+_EXTRA: Final = rf"(?=.{{1,100}}\Z){EXTRA_NAME.pattern}(\.[A-Za-z0-9_]+)*"
 
 
 def request_format(table: TomlTable) -> RequestFormat:
@@ -101,7 +101,7 @@ def response_format(table: TomlTable) -> ResponseFormat:
         busy=busy,
         client=client,
         dead=dead,
-        keep=table.texts("keep", pattern=_KEPT),
+        keep=table.texts("keep", pattern=_EXTRA),
     )
     _check_read(table, response)
     return response

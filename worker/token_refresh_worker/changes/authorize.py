@@ -1,4 +1,4 @@
-"""A consent, from the redirect that it brings to the tokens that are stored: what `authorize` and `Grants` share."""
+"""An authorization, from its redirect to the tokens that are stored: what `authorize` and `Grants` share."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from token_refresh.advice import Advice
 from token_refresh.errors import ConfigurationError, SecretStoreError
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization import AuthorizationRequest, Redirect
+from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
 from token_refresh_worker.changes.change import PROBE_LABEL, ChangeFailed, repeated
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
 from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_version_id
@@ -67,7 +67,7 @@ class Target:
 
 
 @record
-class Consent:
+class PendingAuthorization:
     """What becomes of the redirect of one authorization."""
 
     authorization: AuthorizationRequest
