@@ -87,14 +87,14 @@ def text(pattern: str, must_be: str, *, default: str | None = None) -> Reader:
     return read
 
 
-def required(reader: Reader, *, example: str = "", advice: str = "") -> Reader:
-    """Read a value that has no default; without it the error has the example, or longer advice."""
+def required(reader: Reader, *, example: str) -> Reader:
+    """Read a value that has no default; without it the error has the example."""
 
     def read(name: str, value: Any) -> Any:
         found = reader(name, value)
         if found is None:
             line = f'write {name} = "{example}" into the deployment\'s file (cdk: -c {name}={example})'
-            raise ParameterError(f"{name}: is required{advice or f': {line}'}")
+            raise ParameterError(f"{name}: is required: {line}")
         return found
 
     return read

@@ -142,18 +142,14 @@ def test_the_limits_are_the_clients_own(clients: Clients) -> None:
 def test_variables_can_stand_for_those_of_the_process(
     clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A command's options count before the process's environment: the region, the profile and the endpoint."""
+    """A command's options count before the process's environment: the region and the profile."""
     (tmp_path / "credentials").write_text("[mine]\naws_access_key_id = profile\naws_secret_access_key = s\n")
     set_all(monkeypatch, KEYS | {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")})
-    options = {
-        "AWS_REGION": "eu-west-1",
-        "AWS_PROFILE": "mine",
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:1",
-    }
+    options = {"AWS_REGION": "eu-west-1", "AWS_PROFILE": "mine"}
 
     client = clients.get("secretsmanager", limits=LIMITS, environment=options)
 
-    assert ("eu-west-1", "http://127.0.0.1:1") == (client.meta.region_name, client.meta.endpoint_url)
+    assert "eu-west-1" == client.meta.region_name
     assert "profile" == client._request_signer._credentials.access_key  # noqa: SLF001 - whose they are, nobody else says
 
 

@@ -291,7 +291,7 @@ STATES: Final[dict[str, State]] = {
         arises=lambda _: None,
         says="secret shop/prod/upwrok",
         status=3,
-        options="--secret-id shop/prod/upwrok",
+        options="shop/prod/upwrok",
         tables=(False,),
     ),
     "12 no network": State(

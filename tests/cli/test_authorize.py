@@ -119,18 +119,16 @@ def test_paste(cli: Cli, client_file: Path) -> None:
     assert {"code_challenge", "state"} <= set(dict(parse_qsl(urlsplit(address[0]).query)))
 
 
-def test_without_pkce_and_with_scope(cli: Cli, client_file: Path) -> None:
-    """PKCE can be left out, and scopes asked for; a redirect elsewhere than to this machine is pasted."""
+def test_scope(cli: Cli, client_file: Path) -> None:
+    """Scopes can be asked for; a redirect elsewhere than to this machine is pasted."""
     ended = cli(
         "authorize",
         f"--client-file={client_file}",
-        "--no-pkce",
         "--scope=read",
         "--redirect-uri=https://example.com/cb",
         "--yes",
     )
 
-    assert "code_challenge" not in ended.err
     assert "scope=read" in ended.err
     assert "Copy the whole URL" in ended.err
 

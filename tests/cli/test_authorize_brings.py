@@ -219,7 +219,6 @@ def test_the_profiles_issuer_is_filled(tmp_path: Path) -> None:
             redirect_uri="http://127.0.0.1/callback",
             endpoint=endpoint,
             scope=None,
-            pkce=None,
             token_host="acme.example.com",
         ).issuer
 

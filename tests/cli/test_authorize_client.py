@@ -71,7 +71,7 @@ def test_a_public_client_replaces_another(paste: Paste, store: SecretsManagerSer
     """It is asked for no secret, and nothing of the old client's credentials stays beside the tokens."""
     store.client().create_secret(Name=SECRET_ID, SecretString='{"clientId": "old", "clientSecret": "hush"}')
 
-    ended = paste("--client-id=new", "--no-pkce", TOKEN_ENDPOINT_AUTH_METHOD="none")
+    ended = paste("--client-id=new", TOKEN_ENDPOINT_AUTH_METHOD="none")
 
     assert 0 == ended.code, ended.screen
     assert ("new", None) == (stored(store)["clientId"], stored(store).get("clientSecret"))

@@ -25,7 +25,7 @@ def test_help(cli: Cli, command: str) -> None:
 
     assert 0 == ended.code
     assert re.search(rf"Examples\s+token-refresh {command}", ended.out)
-    for option in ("--secret-id", "--region", "--profile", "--endpoint-url", "--debug"):
+    for option in ("--region", "--profile", "--function", "--debug"):
         assert option in ended.out
     assert all(len(line) <= 80 for line in ended.out.splitlines())
 
@@ -36,7 +36,6 @@ def test_help(cli: Cli, command: str) -> None:
         (),
         ("status", "--wrong"),
         ("wrong",),
-        ("status", "a", "--secret-id=b"),
         ("status", "--interval=0"),
         ("status", ""),
         ("status", "--region="),
@@ -58,7 +57,6 @@ def test_an_empty_option(cli: Cli) -> None:
     """An option that is empty, as with an unset variable of the shell, is named as the operator wrote it."""
     assert "--version is empty" in cli("restore", "--version=").screen
     assert "--fleet is empty" in cli("authorize", "--fleet=").screen
-    assert "--secret-id is empty" in cli("status", "--secret-id=").screen
     assert "SECRET_ID is empty" in cli("history", " ").screen
     assert "--region is empty" in cli("fleet", "status", "--fleet=prod", "--region=").screen
     assert "NAME is empty" in cli("providers", "").screen
@@ -173,13 +171,6 @@ def test_a_deleted_secret_is_not_looked_for_in_other_regions(
     assert 2 == ended.code
     assert f"secret {SECRET_ID} in eu-central-1 is marked for deletion" in ended.screen
     assert "token-refresh authorize" not in ended.screen
-
-
-def test_endpoint_url(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """`--endpoint-url` is where Secrets Manager is."""
-    tokens.store()
-
-    assert 1 == cli("status", f"--endpoint-url={store.url}", AWS_ENDPOINT_URL_SECRETS_MANAGER="http://127.0.0.1:1").code
 
 
 @pytest.mark.parametrize("empty", [False, True])

@@ -58,7 +58,9 @@ def test_unreachable(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Secrets Manager out of reach fails once, and does not keep the other checks from going on."""
     monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.1)
 
-    ended = cli("doctor", "--json", "--endpoint-url=http://127.0.0.1:1", "--token-endpoint=http://127.0.0.1:1")
+    nowhere = "http://127.0.0.1:1"
+
+    ended = cli("doctor", "--json", AWS_ENDPOINT_URL_SECRETS_MANAGER=nowhere, TOKEN_ENDPOINT=nowhere)
 
     assert {"region": "ok", "clock": "skipped", "secret": "failed", "token endpoint": "failed"}.items() <= (
         grades(ended).items()

@@ -24,5 +24,5 @@ def test_every_option() -> None:
 
     named = set(re.findall(r"(?<=[`\s])--[a-z][a-z-]*", PAGES))
 
-    others = {"--from", "--with", "--help"}  # of uvx, and of every command
+    others = {"--from", "--with", "--help", "--secret-id"}  # of uvx, of every command, and of the AWS CLI
     assert set() == named - known - others

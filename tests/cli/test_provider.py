@@ -14,6 +14,7 @@ from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
+_ELSEWHERE = {"TOKEN_ENDPOINT": "https://example.com/t"}
 CLIENT = {"UPWORK_CLIENT_ID": "me", "UPWORK_CLIENT_SECRET": "hush"}
 
 
@@ -53,20 +54,17 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("provider", "variables", "said"),
     [
-        (["--provider=instagram"], "has no refresh tokens"),
-        (["--provider=generic", "--token-endpoint=https://example.com/t"], "name it with --authorization-endpoint URL"),
-        (
-            ["--provider=shopify", "--token-endpoint=https://example.com/t"],
-            "name the authorization page of that token endpoint with --authorization-endpoint URL",
-        ),
-        (["--provider=hubsopt"], "(did you mean hubspot?)"),
+        ("instagram", {}, "has no refresh tokens"),
+        ("generic", _ELSEWHERE, "name it with --authorization-endpoint URL"),
+        ("shopify", _ELSEWHERE, "name the authorization page of that token endpoint with --authorization-endpoint URL"),
+        ("hubsopt", {}, "(did you mean hubspot?)"),
     ],
 )
-def test_no_page(cli: Cli, arguments: list[str], said: str) -> None:
+def test_no_page(cli: Cli, provider: str, variables: dict[str, str], said: str) -> None:
     """Without an authorization page nothing is asked, and it says what to give."""
-    ended = cli("authorize", "--paste", "--yes", *arguments, **CLIENT)
+    ended = cli("authorize", "--paste", "--yes", f"--provider={provider}", **CLIENT, **variables)
 
     assert 2 == ended.code
     assert said in ended.screen

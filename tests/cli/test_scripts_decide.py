@@ -93,7 +93,6 @@ def test_a_refresh_after_a_rejected_client(cli: Cli, tokens: Tokens, store: Secr
         ("verify --json", 3, "ChangeFailed"),
         ("recover --json", 1, "ChangeFailed"),
         ("refresh --json --nope", 64, "UsageError"),
-        ("refresh a --secret-id=b --json", 64, "UsageError"),
     ],
 )
 def test_every_command_ends_with_one_object(cli: Cli, tokens: Tokens, line: str, code: int, name: str) -> None:

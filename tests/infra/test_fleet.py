@@ -154,10 +154,6 @@ def test_nothing_is_watched_on_request(code: Path) -> None:
         ({"secrets_under": "crm/prod/"}, "secrets_under: must be set, or by_tag = true in its place, and not both"),
         ({"secrets_under": "crm/dev/", "by_tag": "false"}, "secrets_under: crm/dev/ is of environment dev"),
         ({"secrets_under": "crm"}, "secrets_under: must be a prefix"),
-        (
-            {"client_secret": ""},
-            'client_secret = "clients/{provider}"\nclient_secret = "documents"',
-        ),
         ({"client_secret": "clients/dev/{provider}"}, "client_secret: clients/dev/{provider} is of environment dev"),
         ({"client_secret": "{customer}"}, "client_secret: must be"),
         ({"client_secret": "{provider}"}, "client_secret: must be"),

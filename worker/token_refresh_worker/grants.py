@@ -393,7 +393,6 @@ class Grants:
             redirect_uri=self._redirect_uri,
             endpoint=self._settings.get("AUTHORIZATION_ENDPOINT"),
             scope=scope,
-            pkce=None,
             token_host=parts.provider.host,
         )
         return replace(authorization, again=_AGAIN), parts

@@ -33,14 +33,6 @@ _CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?(#[!-~]+)?"
 DOCUMENTS = "documents"
 
 
-_WHERE_THE_CLIENT_IS = f"""\
-. A fleet that runs already moves its clients first, with `token-refresh fleet clients`; until then they stay in the \
-token documents, where every reader of one sees them. Write one of these lines into the deployment's file:
-client_secret = "clients/{{provider}}"
-client_secret = "{DOCUMENTS}\""""
-"""Neither place may be the default: a fleet that has the other one would lose its clients."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetParameters(CommonParameters):
     """One fleet: every secret whose tag `token-refresh:fleet` has its name."""
@@ -61,14 +53,13 @@ class FleetParameters(CommonParameters):
     """
     client_secret: Annotated[
         str,
-        required(
-            text(
-                _CLIENT, "a secret's name, in which {provider} may stand once, after a beginning, and #field at the end"
-            ),
-            advice=_WHERE_THE_CLIENT_IS,
+        text(
+            _CLIENT,
+            "a secret's name, in which {provider} may stand once, after a beginning, and #field at the end",
+            default="clients/{provider}",
         ),
     ]
-    """Secret with the client credentials. `clients/{provider}` is one a provider, and lets the worker read them all.
+    """Secret with the client credentials; the default is one a provider, and the worker may read them all.
 
     `documents`: each token document has them, for whoever may read it.
     """

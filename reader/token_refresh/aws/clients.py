@@ -11,7 +11,6 @@ from token_refresh.aws.request import AwsRequest
 
 _REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")  # botocore reads the second alone
 _PROFILE: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in botocore's order
-_ENDPOINT: Final = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
 
 class ClientLimits(NamedTuple):
@@ -103,7 +102,7 @@ class Clients:
             raise NoRegionError
         key = (service, region, limits)
         if key not in self._made:
-            self._made[key] = self._make(service, region, limits, aws)
+            self._made[key] = self._make(service, region, limits)
         return self._made[key]
 
     def _configure(self, configuration: Mapping[str, str], profile: str | None) -> None:
@@ -117,15 +116,12 @@ class Clients:
         self._session, self._profiles_region, self._made = session, None, {}
         self._configuration = configuration
 
-    def _make(self, service: str, region: str, limits: ClientLimits, aws: Mapping[str, str]) -> Any:
+    def _make(self, service: str, region: str, limits: ClientLimits) -> Any:
         from botocore.config import Config  # noqa: PLC0415 - see `_configure`
 
-        endpoint = aws.get(_ENDPOINT) if service == "secretsmanager" else None
         return self._session.create_client(
             service,
             region_name=region,
-            # botocore looks in the process's environment, which `--endpoint-url` does not change.
-            endpoint_url=None if endpoint == os.environ.get(_ENDPOINT) else endpoint,
             config=Config(
                 connect_timeout=limits.connect_seconds,
                 read_timeout=limits.read_seconds,

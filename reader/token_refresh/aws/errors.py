@@ -102,8 +102,8 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
     Cause.BAD_CONFIGURATION: _ErrorText(
         ConfigurationError,
         "the AWS configuration can't be used ({code})",
-        "Check AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL with its variants, or on the command line --region, "
-        "--profile and --endpoint-url",
+        "Check AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL with its variants, or on the command line --region and "
+        "--profile",
     ),
     Cause.NO_IDENTITY_TOKENS: _ErrorText(
         ConfigurationError,

@@ -13,6 +13,8 @@ _GENERATOR = ("-m", "typer", _APP, "utils", "docs", "--name", "token-refresh", "
 _COMPLETION = re.compile(r"^\* `--(?:install|show)-completion`.*\n", re.MULTILINE)
 _CUT_OFF = re.compile(r"^\* `(?P<name>[a-z]+)`: (?P<begin>.*)\.\.\.$", re.MULTILINE)
 _IN_PROSE = re.compile(r"(?<=with )--watch|token-refresh --install-completion")
+_SHARED = re.compile(r"^\* `(?:SECRET_ID|--region|--profile|--provider|--function|--debug|--help)\b.*\n", re.MULTILINE)
+_EMPTY = re.compile(r"^\*\*(?:Arguments|Options)\*\*:\n\n\n?(?=\n|\Z|\*\*)", re.MULTILINE)
 _EXAMPLES = re.compile(r"^\[bold\]Examples\[/\]\n((?:^token-refresh .*\n)+)", re.MULTILINE)
 
 
@@ -25,7 +27,20 @@ def commands() -> str:
     text = html.unescape(done.stdout).replace("```console", "```text")
     text = _CUT_OFF.sub(lambda cut: _completed(cut, text), _COMPLETION.sub("", text))
     text = _IN_PROSE.sub(r"`\g<0>`", text)  # the site would make a dash of two hyphens
-    return _EXAMPLES.sub(r"**Examples**:\n\n```text\n\1```\n", text).strip()
+    return _shared_once(_EXAMPLES.sub(r"**Examples**:\n\n```text\n\1```\n", text)).strip()
+
+
+def _shared_once(text: str) -> str:
+    """Move what the commands share to the beginning."""
+    top, (first, *others) = text[: text.index("\n## ")], text.split("\n## ")[1:]
+    shared = set(_SHARED.findall(first))
+    listed = "".join(line for line in first.splitlines(keepends=True) if line in shared)
+    where = "Every command on a secret has them; those on a fleet have `--region`, `--profile`, `--debug` and `--help`."
+    sections = [
+        _EMPTY.sub("", "".join(line for line in section.splitlines(keepends=True) if line not in shared))
+        for section in (first, *others)
+    ]
+    return "\n## ".join([top, f"Common options\n\n{where}\n\n{listed}", *sections])
 
 
 def _completed(cut: re.Match[str], text: str) -> str:

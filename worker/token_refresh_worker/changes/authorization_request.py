@@ -219,13 +219,12 @@ def build_authorization(  # noqa: PLR0913 - all by name
     redirect_uri: str,
     endpoint: str | None,
     scope: str | None,
-    pkce: bool | None,
     token_host: str,
 ) -> AuthorizationRequest:
     """Build the request for authorization as the profile says, with the document's values in its variables.
 
-    Options have precedence: the page's `endpoint`, and whether to send a challenge (`pkce`). What `scope` asks for is
-    added to what the profile needs for a refresh token. `token_host` exchanges the code.
+    An `endpoint` has precedence over the page's. What `scope` asks for is added to what the profile needs for a refresh
+    token. `token_host` exchanges the code.
 
     Raises:
         ChangeFailed: There is no authorization page, or the provider has no code grant.
@@ -251,7 +250,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
         client=client,
         redirect_uri=redirect_uri,
         scope=page.scope_separator.join(scopes) or None,
-        pkce=page.pkce if pkce is None else pkce,
+        pkce=page.pkce,
         params=page.params,
         # The profile's issuer is that of its own page.
         issuer=_filled(page.issuer, template, fields) if page.issuer and not endpoint else None,

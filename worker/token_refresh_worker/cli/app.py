@@ -16,7 +16,6 @@ from token_refresh_worker.cli.failures import usage_fields
 from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.fleet import pause as pauses
 from token_refresh_worker.cli.fleet import status as fleet
-from token_refresh_worker.cli.fleet.clients import clients
 from token_refresh_worker.cli.history import history
 from token_refresh_worker.cli.pause import pause, resume
 from token_refresh_worker.cli.providers.command import providers
@@ -49,16 +48,27 @@ _GROUPS = {
     "fleet": typer.Typer(help="Show and control a fleet of token secrets.", no_args_is_help=True),
     "claims": typer.Typer(help="Move the claims on a secret to another store.", no_args_is_help=True),
 }
-# In the order in which an operator needs them; `--help` lists them so.
-for declared in (
-    *(authorize, status, refresh, doctor, pause, resume, history, restore, recover, client, verify, providers, revoke),
-    *(fleet.status, pauses.pause, pauses.resume, members.add, members.remove, members.retry, members.resync, clients),
-    move,
-):
-    group, _, last = declared.name.rpartition(" ")
-    _GROUPS[group].command(last, epilog=declared.examples)(declared.run)
-for name in ("fleet", "claims"):
-    app.add_typer(_GROUPS[name], name=name)
+_PANELS = {
+    "Look": (status, doctor, history, verify),
+    "Set up": (authorize, client, providers, revoke),
+    "Run and repair": (refresh, pause, resume, restore, recover, move),
+    "Many secrets": (
+        fleet.status,
+        pauses.pause,
+        pauses.resume,
+        members.add,
+        members.remove,
+        members.retry,
+        members.resync,
+    ),
+}
+"""The commands in the order in which an operator needs them; `--help` lists them so."""
+for panel, commands in _PANELS.items():
+    for declared in commands:
+        group, _, last = declared.name.rpartition(" ")
+        _GROUPS[group].command(last, epilog=declared.examples, rich_help_panel=None if group else panel)(declared.run)
+app.add_typer(_GROUPS["claims"], name="claims", rich_help_panel="Run and repair")
+app.add_typer(_GROUPS["fleet"], name="fleet", rich_help_panel="Many secrets")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback

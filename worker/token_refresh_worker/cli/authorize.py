@@ -81,9 +81,6 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     scope: Annotated[
         str | None, typer.Option(help="Scopes to ask for, beside those that a refresh token needs.")
     ] = None,
-    pkce: Annotated[
-        bool | None, typer.Option("--pkce/--no-pkce", help="Send a PKCE challenge (RFC 7636); default the profile's.")
-    ] = None,
     authorization_endpoint: Annotated[
         str | None, typer.Option(envvar="AUTHORIZATION_ENDPOINT", help="The authorization page; default the profile's.")
     ] = None,
@@ -137,7 +134,6 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         redirect_uri=redirect_uri,
         endpoint=authorization_endpoint,
         scope=scope,
-        pkce=pkce,
         token_host=settings.provider.host,
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.

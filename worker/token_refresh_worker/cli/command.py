@@ -65,19 +65,10 @@ _REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 # botocore prefers them to any profile.
 _KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _OPTIONS: Final = (
-    # A printed command has the secret and its region anyway.
-    _Shared(
-        "secret_id",
-        f"The same, as an option; default ${Variable.TOKEN_SECRET_ID}, then {DEFAULT_SECRET_ID}.",
-        [Variable.TOKEN_SECRET_ID],
-        repeated=False,
-    ),
+    # A printed command has the region anyway.
     _Shared("region", "AWS region; default $AWS_REGION, then the profile's.", _REGION, repeated=False),
     _Shared(
         "profile", "AWS profile; default $AWS_PROFILE, then the environment's credentials.", ["AWS_PROFILE"], _KEYS
-    ),
-    _Shared(
-        "endpoint_url", "Address of Secrets Manager, if it is not AWS's own.", ["AWS_ENDPOINT_URL_SECRETS_MANAGER"]
     ),
     _Shared(
         "provider",
@@ -85,16 +76,12 @@ _OPTIONS: Final = (
         [Variable.PROVIDER],
         completes=names_beginning,
     ),
-    _Shared(
-        "token_endpoint",
-        "The provider's token endpoint; default $TOKEN_ENDPOINT, then the profile's.",
-        [Variable.TOKEN_ENDPOINT],
-    ),
     _Shared("function", "The deployed function: its settings apply."),
 )
-_ARGUMENT: Final = _keyword(
-    "secret", Annotated[str | None, typer.Argument(metavar="SECRET_ID", help="Name or ARN of the token secret.")]
+_ARGUMENT_HELP: Final = (
+    f"Name or ARN of the token secret; default ${Variable.TOKEN_SECRET_ID}, then {DEFAULT_SECRET_ID}."
 )
+_ARGUMENT: Final = _keyword("secret", Annotated[str | None, typer.Argument(metavar="SECRET_ID", help=_ARGUMENT_HELP)])
 _DEBUG_HELP: Final = "Print where an error was raised; never a secret."
 _DEBUG: Final = _keyword(
     "debug", Annotated[bool, typer.Option("--debug", help=_DEBUG_HELP, rich_help_panel=_PANEL)], default=False
@@ -108,18 +95,14 @@ OF_A_FLEET: Final = ("region", "profile", "debug")
 
 def context_of(given: Mapping[str, str | None]) -> Context:
     """Overlay the environment with the shared options that were given."""
-    options = dict(given)
-    argument = options.pop("secret", None)
-    if argument is not None:
-        if options.get("secret_id") not in {None, argument}:
-            raise typer.BadParameter("SECRET_ID and --secret-id name two secrets; give one")
-        options["secret_id"] = argument
-    chosen = [(option, value) for option in _OPTIONS if (value := options.get(option.name)) is not None]
+    chosen = [(option, value) for option in _OPTIONS if (value := given.get(option.name)) is not None]
     cleared = {name for option, _ in chosen for name in option.clears}
     variables = {name: value for option, value in chosen for name in option.variables}
+    if secret := given.get("secret"):
+        variables[Variable.TOKEN_SECRET_ID] = secret
     return Context(
         environment={name: value for name, value in os.environ.items() if name not in cleared} | variables,
-        function=options.get("function"),
+        function=given.get("function"),
         given={name: value for name, value in variables.items() if name in WORKER_VARIABLES},
         repeated=tuple((option.flag, value) for option, value in chosen if option.repeated),
     )

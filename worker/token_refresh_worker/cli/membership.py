@@ -14,7 +14,6 @@ from token_refresh_worker.changes.client import with_client
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import Copies
 from token_refresh_worker.cli.deployment import tags_in
-from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -23,7 +22,7 @@ from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import is_due
 from token_refresh_worker.run.failures import grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
-from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
+from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.tags import COPY_OF_TAG
 
 
@@ -185,17 +184,11 @@ def _describe_member(context: Context, index: TableIndex, secret_id: str) -> Map
 
 
 def store_client(context: Context, secret_id: str, client: ClientCredentials) -> None:
-    """Store a client, unless it is there.
-
-    Raises:
-        CommandFailed: Another client is there.
-    """
+    """Store a client in a secret that has none."""
     store = context.store(secret_id)
     try:
         fields = fields_of(store.read(label=CURRENT))
-    except SecretNotFound as missing:
-        if missing.is_deleted:
-            raise
+    except SecretNotFound:
         context.create(
             secret_id,
             ClientRequestToken=str(uuid.uuid4()),
@@ -203,11 +196,4 @@ def store_client(context: Context, secret_id: str, client: ClientCredentials) ->
             SecretString=write_object(with_client({}, client)).reveal(),
         )
         return
-    known = read_credentials(fields)
-    if known is None:
-        store_version(store, str(uuid.uuid4()), write_object(with_client(fields, client)))
-    elif known != client:
-        raise CommandFailed(
-            f"secret {secret_id} in {context.region} has another client; it stays as it is",
-            fix="Name other secrets with --to, or make them one",
-        )
+    store_version(store, str(uuid.uuid4()), write_object(with_client(fields, client)))

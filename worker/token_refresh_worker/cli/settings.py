@@ -44,7 +44,7 @@ def _check_provider(context: Context, fields: Mapping[str, object], settings: Se
     if theirs in (None, "", ours) or theirs not in profile_names(own_profiles(context.environment)):
         return
     # Without the options that may have named the wrong provider.
-    plain = context.without("--provider", "--token-endpoint", "--function")
+    plain = context.without("--provider", "--function")
     raise ConfigurationError(
         f"the tokens of secret {context.secret_id} in {context.region} belong to the provider {theirs}, and the "
         f"settings say {ours} (PROVIDER); nothing was sent",
