@@ -4,7 +4,8 @@
 
 Needs `pip install PATH/TO/token-refresh-worker/reader PATH/TO/token-refresh-worker fastapi uvicorn`, and AWS
 credentials with the policy of docs/grants.md. CALLBACK is the redirect URI as it is registered at the provider.
-An access log would keep the callback's address, and with it each code.
+An access log would keep the callback's address, and with it each code. Limit both addresses in front of it, as that
+page says.
 """
 
 import logging
@@ -25,6 +26,7 @@ from token_refresh_worker.grants import (
     Grants,
     RedirectTaken,
     TokenRefreshError,
+    TooManyRedirects,
 )
 
 logger = logging.getLogger("uvicorn.error")
@@ -47,7 +49,7 @@ class Customers:
         return "7"
 
     def keep(self, browser: str, state: str, session: Mapping[str, Any]) -> None:
-        """Keep an authorization that was begun in a browser; yours forgets it after an hour."""
+        """Keep an authorization that was begun in a browser; yours forgets it after two hours."""
         self._begun[browser, state] = session
 
     def take(self, browser: str | None, state: str | None) -> Mapping[str, Any] | None:
@@ -78,10 +80,10 @@ def create_app(grants: Grants | None = None, customers: Customers | None = None)
         browser = browser or secrets.token_urlsafe(24)
         customers.keep(browser, begun.state, {"customer": customer, "grant": begun.session})
         response = RedirectResponse(begun.url, status_code=303)
+        # Behind a proxy the request itself may have come over http.
+        secure = grants.redirect_uri.startswith("https:")
         # Lax: the provider's redirect brings it back, and no other site's form does.
-        response.set_cookie(
-            "browser", browser, httponly=True, secure=request.url.scheme == "https", samesite="lax", max_age=3600
-        )
+        response.set_cookie("browser", browser, httponly=True, secure=secure, samesite="lax", max_age=7200)
         return response
 
     @app.get("/callback")
@@ -115,5 +117,7 @@ def explain(_request: Request, error: Exception) -> HTMLResponse:
             return page(
                 "Begin again", "This page has expired or was loaded twice. If nothing is connected, begin again.", 400
             )
+        case TooManyRedirects():
+            return page("Begin again tomorrow", "Too many attempts today. Nothing has changed.", 429)
     logger.error("no grant: %s: %s", type(error).__name__, error)
     return page("Not connected", "Something is wrong on our side. We have been told.", 503)

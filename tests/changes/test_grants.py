@@ -1,7 +1,9 @@
 """`Grants`: an application's own callback, from the link to the stored tokens."""
 
+import asyncio
 import json
 import re
+import runpy
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx
 import pytest
 
 from testbed.aws.faults import Call
@@ -23,7 +26,9 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretAccessDenied, SecretNotFound
 from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_worker.changes.consent import REDIRECTS_A_DAY
 from token_refresh_worker.grants import (
+    _SESSION_LIFETIME,
     ANYONE,
     AnotherAccount,
     BegunGrant,
@@ -32,6 +37,7 @@ from token_refresh_worker.grants import (
     Grants,
     RedirectTaken,
     TokenRefreshError,
+    TooManyRedirects,
 )
 
 SECRET, OTHER, CLIENT = "customers/7/quickbooks", "customers/8/quickbooks", "clients/quickbooks"
@@ -80,6 +86,7 @@ def application(monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
         for name, value in store.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", {})
         yield Application(store, endpoint)
 
 
@@ -307,16 +314,24 @@ def test_what_is_no_url(application: Application) -> None:
     )
 
 
-@pytest.mark.parametrize("session", [None, {}, {"state": "of another version"}])
-def test_an_expired_session(application: Application, session: dict[str, object] | None) -> None:
-    """Where the session is gone, so is the verifier: the user begins again."""
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda _: None, "no authorization is under way in this session; its code was not used; let the user begin"),
+        (
+            lambda it: {key: it[key] for key in it if key != "begun_at"},
+            "session was begun by another release; its code",
+        ),
+        (lambda it: it | {"begun_at": it["begun_at"] - 7200}, "session was begun over 2 hours ago; its code was not"),
+    ],
+)
+def test_an_expired_session(application: Application, change: Callable[[Any], Any], match: str) -> None:
+    """A session that is gone, older than the release or over uses no code: the user begins again."""
     begun = application.begin(expect=ANYONE)
 
-    failing(
-        lambda: application.grants.finish(session, redirect(begun)),
-        ForeignRedirect,
-        match="no authorization is under way in this session; its code was not used; let the user begin again",
-    )
+    failing(lambda: application.grants.finish(change(begun.session), redirect(begun)), ForeignRedirect, match=match)
+    assert [] == application.endpoint.requests
+    assert application.grants.finish(begun.session | {"begun_at": begun.session["begun_at"] - 7000}, redirect(begun))
 
 
 def test_a_client_that_was_replaced_meanwhile(application: Application) -> None:
@@ -331,15 +346,102 @@ def test_a_client_that_was_replaced_meanwhile(application: Application) -> None:
     )
 
 
+def versions(application: Application) -> int:
+    """Count what is stored, without what this test stored by itself."""
+    listed = application.client.list_secret_version_ids(SecretId=SECRET, IncludeDeprecated=True)["Versions"]
+    return len(listed) - 1
+
+
+def test_a_flood_of_callbacks_leaves_the_secret_room(application: Application) -> None:
+    """Of 20 redirects with a code that somebody made up 5 get to the provider; the others are refused by name."""
+    application.put()
+    met = []
+    application.endpoint.play(*[script.error("invalid_grant")] * 5)
+    for _ in range(20):
+        begun = application.grants.begin(SECRET)
+        with pytest.raises(ChangeFailed) as raised:
+            application.grants.finish(begun.session, redirect(begun))
+        met.append(type(raised.value))
+
+    assert [ChangeFailed] * 5 + [TooManyRedirects] * 15 == met
+    assert (5, 11) == (len(application.endpoint.requests), versions(application))
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun)),
+        TooManyRedirects,
+        match=r"has taken 5 redirects today.*: its code was not used; let the user begin again .* on 20\d\d-\d\d-\d\d",
+    )
+
+    application.store.clock_offset_seconds += 86_400
+    begun = application.begin()
+    assert application.grants.finish(begun.session, redirect(begun))
+
+
+def test_no_day_and_night_have_more_than_two_days_redirects(application: Application) -> None:
+    """Sessions begun before midnight take places of the day on which they come: 20 versions in 24 hours, not 30."""
+    application.put()
+    now = datetime.now(UTC)
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def flood(before: timedelta, at: timedelta) -> None:
+        application.store.clock_offset_seconds = (midnight + before - now).total_seconds()
+        application.endpoint.play(*[script.error("invalid_grant")] * 5)
+        sessions = [application.grants.begin(SECRET) for _ in range(6)]
+        application.store.clock_offset_seconds = (midnight + at - now).total_seconds()
+        for begun in sessions:
+            with suppress(ChangeFailed):
+                application.grants.finish(begun.session, redirect(begun))
+
+    minute, day = timedelta(minutes=1), timedelta(days=1)
+    flood(-minute, 90 * minute)
+    flood(day / 2, day / 2)
+    flood(day - minute, day + 80 * minute)
+
+    assert 21 == versions(application)
+
+
+def test_what_the_redirect_says_is_judged_before_anything_is_stored(application: Application) -> None:
+    """Another account, an error or a wrong state costs no version, however often it comes."""
+    application.put()
+    begun = application.begin()
+    before = versions(application)
+
+    for _ in range(7):
+        for wrong in ({"realmId": "2"}, {"error": "access_denied"}, {"state": "another"}, {"realmId": "<b>"}):
+            with pytest.raises(ChangeFailed):
+                application.grants.finish(begun.session, redirect(begun, **wrong))
+
+    assert (before, []) == (versions(application), application.endpoint.requests)
+
+
+def test_a_process_tries_to_write_a_secret_once(application: Application) -> None:
+    """However often a customer presses Connect, at once or in turn, an account's 50 writes a second are not spent."""
+    application.put()
+    held = application.store.fault("hold_before", "PutSecretValue")
+    threads = [threading.Thread(target=application.begin) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    held.wait()
+    application.begin()
+    held.release()
+    for thread in threads:
+        thread.join()
+    application.begin()
+
+    writes = [it.call.operation for it in application.store.calls if it.call.operation.startswith(("Put", "Update"))]
+    assert ["PutSecretValue", "PutSecretValue", "UpdateSecretVersionStage"] == writes  # the first one is `put`'s
+
+
 def test_a_denied_write_shows_before_the_consent(application: Application) -> None:
     """Who may not write the secret learns it from `begin`, and the provider's page is not opened."""
     application.put()
-    application.store.fault("deny", operation="PutSecretValue")
+    application.store.fault("deny", operation="PutSecretValue", times=2)
 
-    failing(application.begin, SecretAccessDenied, match="secretsmanager:PutSecretValue.*customers/7/quickbooks")
+    for _ in range(2):
+        failing(application.begin, SecretAccessDenied, match="secretsmanager:PutSecretValue.*customers/7/quickbooks")
+    assert application.begin()
 
 
-@pytest.mark.parametrize(("nth", "requests"), [(1, 0), (2, 1)])
+@pytest.mark.parametrize(("nth", "requests"), [(1, 0), (2, 0), (3, 1)])
 def test_a_write_that_is_denied_later(application: Application, nth: int, requests: int) -> None:
     """Before the exchange a denied write spares the code; after it, the message says that tokens were lost."""
     application.put()
@@ -396,7 +498,9 @@ def test_it_reads_the_secret_that_it_writes_and_its_client(application: Applicat
     assert ours == {logged.call.arn for logged in application.store.calls}
 
 
-def test_the_printed_policy_is_enough_and_all_of_it_is_needed(application: Application) -> None:
+def test_the_printed_policy_is_enough_and_all_of_it_is_needed(
+    application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Under the policy of docs/grants.md whole consents succeed; without any one of its permissions none does."""
     page = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
     policy = Policy(statements=json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0]))
@@ -408,6 +512,7 @@ def test_the_printed_policy_is_enough_and_all_of_it_is_needed(application: Appli
             return None if policy.allows(Ask(action=action, resource=call.arn or "", context=labels)) else action
 
         application.store.authorize = authorize
+        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", {})  # as in a new process
 
     def connect() -> None:
         begun = application.begin(expect=ANYONE)
@@ -530,6 +635,30 @@ def test_no_refresh_token_comes_into_an_empty_copy(application: Application, cop
         InvalidSecretDocument,
         match="published copy, which has no refresh token",
     )
+
+
+@pytest.mark.parametrize(("callback", "secure"), [(CALLBACK, True), ("http://localhost:8000/callback", False)])
+def test_the_examples_cookie(application: Application, callback: str, *, secure: bool) -> None:
+    """The cookie that finds the session never crosses the network in the clear, also where a proxy ends TLS."""
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "fastapi_grants.py"))
+    app = example["create_app"](Grants(callback, application.settings))
+
+    async def connect() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.example.com") as browser:
+            return await browser.post("/connect")
+
+    response = asyncio.run(connect())
+
+    assert 303 == response.status_code
+    assert secure == ("Secure" in response.headers["Set-Cookie"])
+
+
+def test_the_page_has_the_limits_of_the_code() -> None:
+    """docs/grants.md says how many redirects a day takes, and how long a session lasts, as the code does."""
+    page = " ".join((Path(__file__).parents[2] / "docs" / "grants.md").read_text().split())
+
+    assert f"a secret takes {REDIRECTS_A_DAY} redirects a day (UTC)" in page
+    assert f"A session ends after {_SESSION_LIFETIME // timedelta(hours=1)} hours" in page
 
 
 def test_it_needs_no_part_of_the_command_line() -> None:

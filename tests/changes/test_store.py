@@ -155,7 +155,7 @@ def authorized(world: World, expected: Account) -> PendingAuthorization:
 def complete(world: World, provider: str, expected: Account, extra: dict[str, str]) -> None:
     world.provider = load_provider(provider)
     redirect = Redirect(code=SecretValue("code"), extra=extra)
-    authorized(world, expected).complete(world.run().parts, redirect, sent_at=world.clock.service_now)
+    authorized(world, expected).complete(world.run().parts, redirect, take=lambda: world.clock.service_now)
 
 
 @pytest.mark.parametrize("came", [{"team_id": "T2"}, {}])
@@ -194,13 +194,13 @@ def test_reads_that_stay_stale_use_no_code(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(FakeStore, "read", lambda *_, **__: None)
 
     with pytest.raises(SecretEmpty, match="has no value yet"):
-        take_redirect(world.run().parts, "state")
+        take_redirect(world.run().parts, "state", NOW)
 
 
 def test_a_taken_redirect_is_no_token_document() -> None:
     """An empty secret whose first exchange failed is still empty for a run: nobody has to mend it."""
     world = World(stored=False)
-    take_redirect(world.run().parts, "state")
+    take_redirect(world.run().parts, "state", NOW)
 
     with pytest.raises(SecretEmpty, match="has no value yet"):
         world.execute()

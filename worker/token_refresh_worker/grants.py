@@ -15,8 +15,8 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import wraps
+from datetime import UTC, datetime, timedelta
+from functools import partial, wraps
 from traceback import clear_frames
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -51,6 +51,7 @@ from token_refresh_worker.changes.authorize import (
     PendingAuthorization,
     RedirectTaken,
     Target,
+    TooManyRedirects,
     expecting,
     refuse_unknowable,
     take_redirect,
@@ -72,7 +73,7 @@ from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.ports import Parts, SecretVersion
+from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
 from token_refresh_worker.run.settings import Settings, Variable, names_copy, read_settings
 from token_refresh_worker.stored.published import is_published
 
@@ -87,6 +88,7 @@ __all__ = [
     "RedirectTaken",
     "StoredTokens",
     "TokenRefreshError",
+    "TooManyRedirects",
 ]
 
 P = ParamSpec("P")
@@ -94,8 +96,11 @@ T = TypeVar("T")
 
 _TIME_LIMIT_SECONDS: Final = 60.0
 _AGAIN: Final = "let the user begin again (Grants.begin)"
-_SESSION_KEYS: Final = {"secret_id", "provider", "variables", "scope", "expect", "client_id", "state", "verifier"}
+_KEPT: Final = {"secret_id", "provider", "variables", "scope", "expect", "client_id", "state", "verifier", "begun_at"}
 """The keys of a session."""
+_SESSION_LIFETIME: Final = timedelta(hours=2)
+_PROVEN: Final[dict[str, object]] = {}
+"""The ARNs of the secrets that this process may write."""
 
 
 @record
@@ -138,8 +143,10 @@ class _Opened:
     environment: Mapping[str, str]
     provider: str | None
     variables: Mapping[str, str]
-    read_at: datetime | None
-    """The service's clock; None where the secret is empty."""
+    arn: str | None
+    """None where the secret is empty."""
+    now: datetime
+    """By the service's clock; by this machine's where the secret is empty."""
     known: dict[str, object]
 
     def change(self, fields: Mapping[str, object]) -> dict[str, object]:
@@ -213,7 +220,7 @@ class Grants:
             settings: The worker's variables, as docs/configuration.md names them: `CLIENT_SECRET_ID`, `CLAIM_TABLE`,
                 `PUBLISHED_SECRET_ID`. By default the environment's. AWS's own variables are always the environment's.
         """
-        self._redirect_uri = redirect_uri
+        self.redirect_uri = redirect_uri
         self._settings = os.environ if settings is None else settings
 
     @_sealed
@@ -244,8 +251,8 @@ class Grants:
         opened = self._open(secret_id, provider, variables or {})
         refuse_unknowable(opened.template, expect)
         authorization, parts = self._authorization(opened, scope)
-        if opened.read_at is not None:  # The first version of an empty secret would be its current one.
-            prove_write(parts.store)
+        if opened.arn is not None:  # The first version of an empty secret would be its current one.
+            _prove_once(opened.arn, parts.store)
         session: dict[str, object] = {
             "secret_id": secret_id,
             "provider": provider,
@@ -255,6 +262,7 @@ class Grants:
             "client_id": authorization.client.client_id,
             "state": authorization.state,
             "verifier": authorization.verifier.reveal(),
+            "begun_at": opened.now.timestamp(),
         }
         return BegunGrant(url=authorization.url, state=authorization.state, session=session)
 
@@ -271,18 +279,23 @@ class Grants:
                 first grant of a secret. Only True stores it; an async function is not awaited.
 
         Raises:
-            ForeignRedirect: There is no session, or the redirect belongs to another one.
+            ForeignRedirect: There is no session, it is over, or the redirect belongs to another one.
             ConsentRefused: The user said no.
             AnotherAccount: Another account came than the expected one, or `confirm` said no.
             RedirectTaken: The redirect came twice.
+            TooManyRedirects: The secret has taken all that it takes on a day.
             ClientRejected: The provider rejected the client credentials.
             ChangeFailed: The redirect has an error or is not complete, or the provider sent no tokens.
             ConfigurationError: A setting is wrong, or nobody is expected and there is no `confirm`.
             SecretStoreError: Secrets Manager refused. If the tokens had arrived, the message says so.
         """
-        if session is None or not session.keys() >= _SESSION_KEYS:
+        if session is None:
             raise ForeignRedirect(f"no authorization is under way in this session; its code was not used; {_AGAIN}")
+        if not session.keys() >= _KEPT:
+            raise ForeignRedirect(f"this session was begun by another release; its code was not used; {_AGAIN}")
         opened = self._open(session["secret_id"], session["provider"], session["variables"])
+        if opened.now - datetime.fromtimestamp(session["begun_at"], UTC) > _SESSION_LIFETIME:
+            raise ForeignRedirect(f"this session was begun over 2 hours ago; its code was not used; {_AGAIN}")
         begun, _ = self._authorization(opened, session["scope"])
         authorization = replace(begun, state=session["state"], verifier=SecretValue(session["verifier"]))
         redirect = authorization.read_redirect(url)
@@ -291,9 +304,9 @@ class Grants:
         target = opened.target(session["expect"], confirm)
         pending = PendingAuthorization(authorization=authorization, target=target)
         parts = opened.parts(target.fields(redirect))
-        sent_at = take_redirect(parts, authorization.state)
+        take = partial(take_redirect, parts, authorization.state, opened.now)
         try:
-            stored = pending.complete(parts, redirect, sent_at=sent_at)
+            stored = pending.complete(parts, redirect, take=take)
         except ClientRejected as failure:
             failure.fix = ("Enter the right ones: ", opened.secret.command("client"), f"; then {_AGAIN}")
             raise
@@ -345,8 +358,8 @@ class Grants:
         )
         if isinstance(tokens, FailedRequest):
             raise ChangeFailed(f"this is not a token response of {template.title} ({tokens.seen}); nothing is stored")
-        now = opened.read_at or datetime.now(UTC)  # No token was sent later: it would expire unnoticed.
-        grant = NewGrant(tokens=to_refresh_with(tokens, template), sent_at=min(sent_at or now, now))
+        # No token was sent after now: it would expire unnoticed.
+        grant = NewGrant(tokens=to_refresh_with(tokens, template), sent_at=min(sent_at or opened.now, opened.now))
         return _summary(parts, target.store(parts, brought, grant))
 
     def _open(self, secret_id: str, provider: str | None, variables: Mapping[str, str]) -> _Opened:
@@ -378,7 +391,8 @@ class Grants:
             environment=self._settings,
             provider=provider,
             variables=variables,
-            read_at=current.read_at if current else None,
+            arn=current.arn if current else None,
+            now=current.read_at if current else datetime.now(UTC),
             known=known,
         )
 
@@ -390,12 +404,24 @@ class Grants:
             opened.template,
             fields,
             client=parts.credentials(base_document(fields, None)),
-            redirect_uri=self._redirect_uri,
+            redirect_uri=self.redirect_uri,
             endpoint=self._settings.get("AUTHORIZATION_ENDPOINT"),
             scope=scope,
             token_host=parts.provider.host,
         )
         return replace(authorization, again=_AGAIN), parts
+
+
+def _prove_once(arn: str, store: SecretStore) -> None:
+    """Find out whether this process may write a secret, once: an account has 50 writes a second."""
+    proof = object()
+    if _PROVEN.setdefault(arn, proof) is not proof:
+        return
+    try:
+        prove_write(store)
+    except TokenRefreshError:
+        del _PROVEN[arn]
+        raise
 
 
 def _is_empty(version: SecretVersion) -> bool:

@@ -1,7 +1,8 @@
 """An authorization, from its redirect to the tokens that are stored: what `authorize` and `Grants` share."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Literal
 
 from token_refresh.advice import Advice
@@ -11,7 +12,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
 from token_refresh_worker.changes.change import PROBE_LABEL, ChangeFailed, repeated
 from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
-from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_version_id
+from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_place_id, redirect_version_id
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.ports import Parts
@@ -22,6 +23,8 @@ Account = Mapping[str, str | int]
 
 ANYONE: Final = "anyone"
 """Says that whoever consents is the right one."""
+REDIRECTS_A_DAY: Final = 5
+"""How many redirects a secret takes on a day (UTC): each stores two versions, and a secret holds 100."""
 Expected = Account | Literal["anyone"]
 Confirm = Callable[[Account], bool]
 
@@ -32,6 +35,12 @@ class AnotherAccount(ChangeFailed):
 
 class RedirectTaken(ChangeFailed):
     """A redirect came twice, such as by a second click, and the first one has its code."""
+
+
+class TooManyRedirects(ChangeFailed):
+    """The secret has taken as many redirects as it takes on a day. The code was not used."""
+
+    needs_person = False
 
 
 @record
@@ -75,10 +84,11 @@ class PendingAuthorization:
     """Whether the client credentials are stored beside the tokens."""
     target: Target
 
-    def complete(self, parts: Parts, redirect: Redirect, *, sent_at: datetime) -> StoredGrant:
+    def complete(self, parts: Parts, redirect: Redirect, *, take: Callable[[], datetime]) -> StoredGrant:
         """Exchange the code with the provider that the target's `fields` say, and store the tokens.
 
-        `sent_at` is the time by the service's clock, before the exchange, so that the stored expiry is never too late.
+        `take` is called when the redirect's account is found right, before the exchange. It returns the time by the
+        service's clock, so that the stored expiry is never too late.
 
         Raises:
             TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.
@@ -87,6 +97,7 @@ class PendingAuthorization:
         # What the response before it brought says nothing about this one.
         named = {name: value for name, value in fields.items() if name not in provider.response.extra}
         self.target.judge(provider.account(named), False)
+        sent_at = take()
         grant = NewGrant(
             tokens=exchange(parts, self.authorization, redirect.code),
             sent_at=sent_at,
@@ -96,17 +107,27 @@ class PendingAuthorization:
         return self.target.store(parts, redirect, grant)
 
 
-def take_redirect(parts: Parts, state: str) -> datetime:
+def take_redirect(parts: Parts, state: str, now: datetime) -> datetime:
     """Take a redirect, whose code is good for one exchange, in the secret itself, and return the service's time.
 
-    Of two that come at once, in whatever processes, one gets the version ID: a code that is sent twice may cost the
+    It takes one of the day's places, so that nobody fills the secret by calling the callback. Of two with the same
+    `state` that come at once, in whatever processes, one gets the version ID: a code that is sent twice may cost the
     tokens that it brought (RFC 6749 section 4.1.2). It also shows that the caller may write, while the code is unused.
 
     Raises:
+        TooManyRedirects: Other redirects have all places of the day.
         RedirectTaken: Somebody has taken it.
     """
-    note = SecretValue(f"{REDIRECT_NOTE}, {parts.nonce()}")
-    if not parts.store.put(redirect_version_id(state), note, label=PROBE_LABEL):
+    own, put = redirect_version_id(state), partial(parts.store.put, label=PROBE_LABEL)
+    # A fixed value: a place is had if it is free, or if this redirect has it already.
+    mark = SecretValue(f"{REDIRECT_NOTE}, {own}")
+    if not any(put(redirect_place_id(now.date(), place), mark) for place in range(REDIRECTS_A_DAY)):
+        raise TooManyRedirects(
+            f"{parts.secret} has taken {REDIRECTS_A_DAY} redirects today, as many as it takes on a day (UTC)",
+            why="its code was not used",
+            fix=f"let the user begin again (Grants.begin) on {now.date() + timedelta(days=1)}",
+        )
+    if not put(own, SecretValue(f"{REDIRECT_NOTE}, {parts.nonce()}")):
         raise RedirectTaken(
             f"the redirect for {parts.secret} came twice: its code is used, or being used, by the one before",
             fix=("Look at what that one has stored: ", parts.secret.command("status")),

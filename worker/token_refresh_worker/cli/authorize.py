@@ -321,7 +321,7 @@ def _complete(context: Context, pending: PendingAuthorization, redirect: Redirec
     parts, provider = context.run(settings).parts, settings.provider
     # The provider may have ended the old grant: new tokens that are not stored leave none.
     with finishing("The tokens are stored first."):
-        stored = pending.complete(parts, redirect, sent_at=read_clock(context))
+        stored = pending.complete(parts, redirect, take=partial(read_clock, context))
     expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
     say_done(
         "Authorized: the tokens are stored.",

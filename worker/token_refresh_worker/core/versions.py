@@ -10,6 +10,7 @@ has read is a compare-and-append: exactly one run gets it.
 """
 
 import uuid
+from datetime import date
 from typing import Final
 
 from token_refresh.secret_value import SecretValue
@@ -62,6 +63,11 @@ def revoked_version_id(claim: str, base: str) -> str:
 def redirect_version_id(state: str) -> str:
     """Derive where it is noted that somebody has taken the redirect of an authorization, whose code is good once."""
     return _derive("redirect", state)
+
+
+def redirect_place_id(day: date, place: int) -> str:
+    """Derive one of the places that the redirects of a day share."""
+    return _derive("place", day.isoformat(), str(place))
 
 
 def is_redirect_note(value: SecretValue | None) -> bool:
