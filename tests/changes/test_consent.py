@@ -99,6 +99,8 @@ def test_redirects_at_once(callers: list[Caller], places: int) -> None:
         assert len({state for state, _ in won}) == len(won)
         for day in (NOW, TOMORROW):
             ids = {redirect_place_id(day.date(), place) for place in range(REDIRECTS_A_DAY)}
+            came = {state for state, at in callers if at == day}
+            assert len(ids & stored.keys()) <= len(came) + (places if day == NOW else 0)
             assert sum(at == day for _, at in won) <= REDIRECTS_A_DAY - (places if day == NOW else 0)
             # Whoever is told that the day is full came to a full day.
             refused = any(end == "TooManyRedirects" and at == day for end, (_, at) in zip(how, callers, strict=True))
