@@ -25,8 +25,8 @@ from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretAccessDenied, SecretNotFound
+from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY
 from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.changes.consent import REDIRECTS_A_DAY
 from token_refresh_worker.grants import (
     _SESSION_LIFETIME,
     ANYONE,
@@ -331,7 +331,8 @@ def test_an_expired_session(application: Application, change: Callable[[Any], An
 
     failing(lambda: application.grants.finish(change(begun.session), redirect(begun)), ForeignRedirect, match=match)
     assert [] == application.endpoint.requests
-    assert application.grants.finish(begun.session | {"begun_at": begun.session["begun_at"] - 7000}, redirect(begun))
+    young = begun.session | {"begun_at": datetime.now(UTC).timestamp() - 7000}
+    assert application.grants.finish(young, redirect(begun)).version_id
 
 
 def test_a_client_that_was_replaced_meanwhile(application: Application) -> None:
@@ -373,7 +374,7 @@ def test_a_flood_of_callbacks_leaves_the_secret_room(application: Application) -
 
     application.store.clock_offset_seconds += 86_400
     begun = application.begin()
-    assert application.grants.finish(begun.session, redirect(begun))
+    assert application.grants.finish(begun.session, redirect(begun)).version_id
 
 
 def test_no_day_and_night_have_more_than_two_days_redirects(application: Application) -> None:
@@ -438,7 +439,7 @@ def test_a_denied_write_shows_before_the_consent(application: Application) -> No
 
     for _ in range(2):
         failing(application.begin, SecretAccessDenied, match="secretsmanager:PutSecretValue.*customers/7/quickbooks")
-    assert application.begin()
+    assert application.begin().url
 
 
 @pytest.mark.parametrize(("nth", "requests"), [(1, 0), (2, 0), (3, 1)])

@@ -96,8 +96,6 @@ T = TypeVar("T")
 
 _TIME_LIMIT_SECONDS: Final = 60.0
 _AGAIN: Final = "let the user begin again (Grants.begin)"
-_KEPT: Final = {"secret_id", "provider", "variables", "scope", "expect", "client_id", "state", "verifier", "begun_at"}
-"""The keys of a session."""
 _SESSION_LIFETIME: Final = timedelta(hours=2)
 _PROVEN: Final[dict[str, object]] = {}
 """The ARNs of the secrets that this process may write."""
@@ -291,7 +289,7 @@ class Grants:
         """
         if session is None:
             raise ForeignRedirect(f"no authorization is under way in this session; its code was not used; {_AGAIN}")
-        if not session.keys() >= _KEPT:
+        if "begun_at" not in session:
             raise ForeignRedirect(f"this session was begun by another release; its code was not used; {_AGAIN}")
         opened = self._open(session["secret_id"], session["provider"], session["variables"])
         if opened.now - datetime.fromtimestamp(session["begun_at"], UTC) > _SESSION_LIFETIME:

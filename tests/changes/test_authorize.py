@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
 from run.world import World
 from testbed.builders import NOW
-from token_refresh_worker.changes.consent import REDIRECTS_A_DAY, RedirectTaken, TooManyRedirects, take_redirect
+from testbed.fakes import FakeStore
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY, RedirectTaken, TooManyRedirects, take_redirect
 from token_refresh_worker.core.versions import redirect_place_id
 
 Versions = Mapping[str, str]
@@ -23,26 +24,24 @@ class _Pending(Exception):  # noqa: N818 - no error: what a caller asks next
         self.put = put
 
 
-class _Replay:
+class _Replay(FakeStore):
     """A store that repeats what it said before, and stops at the first put that it was not asked yet."""
 
-    def __init__(self, said: Sequence[bool]) -> None:
-        self._said = list(said)
+    said: list[bool]
 
-    def put(self, version_id: str, value: Any, *, label: str) -> bool:
+    def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         del label
-        if not self._said:
+        if not self.said:
             raise _Pending((version_id, value.reveal()))
-        return self._said.pop(0)
-
-    def read(self, *, label: str) -> Any:
-        del label
-        return World().store.read(label="AWSCURRENT")
+        return self.said.pop(0)
 
 
 def ask(number: int, caller: Caller, said: Sequence[bool]) -> tuple[str, str] | str:
     """Return what a caller puts next, or how it has ended."""
-    parts = replace(World().run().parts, store=_Replay(said), nonce=lambda: f"nonce {number}")
+    world = World()
+    store = _Replay(world.store.model, world.clock)
+    store.said = list(said)
+    parts = replace(world.run().parts, store=store, nonce=lambda: f"nonce {number}")
     try:
         take_redirect(parts, *caller)
     except _Pending as pending:
@@ -54,7 +53,8 @@ def ask(number: int, caller: Caller, said: Sequence[bool]) -> tuple[str, str] | 
 
 def endings(callers: Sequence[Caller], stored: Versions) -> Iterator[tuple[tuple[str, ...], Versions]]:
     """Give how the callers end, and what is stored then, in every order of their calls."""
-    begun = (tuple(() for _ in callers), tuple(stored.items()))
+    nothing: tuple[bool, ...] = ()
+    begun = (tuple(nothing for _ in callers), tuple(stored.items()))
     seen, left = {begun}, [begun]
     while left:
         said, items = left.pop()
