@@ -57,8 +57,8 @@ def without_principal(statement: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def again(world: World, code: Path) -> Deployment:
-    """A deployment that adopts what a destroyed one left, as docs/first-deployment.md says."""
-    page = (ROOT / "docs" / "first-deployment.md").read_text("utf-8")
+    """A deployment that adopts what a destroyed one left, as docs/tutorial.md says."""
+    page = (ROOT / "docs" / "tutorial.md").read_text("utf-8").split("## Destroyed and adopted again")[1]
     shown = tomllib.loads(page.split("```toml\n")[1].split("```")[0])
     left = {"token_secret": world.token, "published_secret": world.published, "kms_key": KEY}
     assert left.keys() <= shown.keys()

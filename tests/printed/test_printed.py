@@ -116,7 +116,7 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             return {"MCP_SERVER_URL": f"{issuer}/mcp"}
         case "rotate-a-client-secret.md":
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
-        case "beside-another-stack.md" | "first-deployment.md":
+        case "beside-another-stack.md":
             make_stack(emulator)
         case "tutorial.md":
             make_stack(emulator)
