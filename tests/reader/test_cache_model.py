@@ -36,7 +36,7 @@ class CacheModel(RuleBasedStateMachine):
     @property
     def cached(self) -> Value | None:
         """What the cache holds; None (whatever the type says) before the first read."""
-        return self.cache.fresh[0]
+        return self.cache.fresh.value
 
     def read(self, previous: Entry[Value] | None, _rejecting: Callable[[], bool]) -> Entry[Value]:
         self.reads += 1
@@ -100,7 +100,7 @@ class CacheModel(RuleBasedStateMachine):
 
     @invariant()
     def fast_path_agrees(self) -> None:
-        value, idle_until = self.cache.fresh
+        value, idle_until = self.cache.fresh.value, self.cache.fresh.until
         if self.clock() < idle_until:
             assert self.clock() < value[1], "the fast path would serve an expired value"
             assert idle_until <= self.clock() + max(20, LONGEST_BACKOFF_SECONDS, FETCH_SECONDS), "rest without end"

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh.secret_value import Sealed, SecretValue
+from token_refresh.secret_value import Sealed
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 
 # How long after the latest expected refresh to read. The old token is valid for much longer.
@@ -32,7 +32,8 @@ class Token(Sealed):
             profile names them; there is no secret in it.
     """
 
-    __slots__ = ("_value", "created_at", "expires_at", "extra", "version_id")
+    # Not a property: each request of a service reads `value`.
+    __slots__ = ("created_at", "expires_at", "extra", "value", "version_id")
 
     def __init__(
         self,
@@ -43,18 +44,14 @@ class Token(Sealed):
         created_at: datetime,
         extra: Mapping[str, str | int] | None = None,
     ) -> None:
-        self._value: Final = SecretValue(value)
+        self.value: Final = value
         self.extra: Final[Mapping[str, str | int]] = MappingProxyType(dict(extra or {}))
         self.expires_at: Final = expires_at
         self.version_id: Final = version_id
         self.created_at: Final = created_at
 
-    @property
-    def value(self) -> str:  # noqa: D102 - described above
-        return self._value.reveal()
-
     def __hash__(self) -> int:
-        return hash((self._value, self.version_id))  # `extra` has no hash
+        return hash((self.value, self.version_id))  # `extra` has no hash
 
     def __repr__(self) -> str:
         return f"Token(version_id={self.version_id!r}, expires_at={self.expires_at!r}, created_at={self.created_at!r})"

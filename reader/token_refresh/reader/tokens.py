@@ -93,10 +93,10 @@ class TokenReader:
         Raises:
             TokenRefreshError: There is no valid token; the subclass and the message say why and what to do.
         """
-        # Without the lock and without a call: 0.1 µs, since services ask before every request.
-        token, fresh_until = self._cache.fresh
-        if self._clock() < fresh_until:
-            return token.value
+        # Without the lock, and but one call: 0.1 µs, since services ask before every request.
+        fresh = self._cache.fresh
+        if self._clock() < fresh.until:
+            return fresh.value.value
         return self._cache.get().value
 
     async def aget(self) -> str:
@@ -109,13 +109,13 @@ class TokenReader:
         Raises:
             TokenRefreshError: There is no valid token; the subclass and the message say why and what to do.
         """
-        token, fresh_until = self._cache.fresh
-        return token if self._clock() < fresh_until else self._cache.get()
+        fresh = self._cache.fresh
+        return fresh.value if self._clock() < fresh.until else self._cache.get()
 
     async def atoken(self) -> Token:
         """Do what `token` does, without ever blocking the event loop."""
-        token, fresh_until = self._cache.fresh
-        return token if self._clock() < fresh_until else await self._cache.aget()
+        fresh = self._cache.fresh
+        return fresh.value if self._clock() < fresh.until else await self._cache.aget()
 
     def health(self) -> TokenHealth:
         """Return how the cached token is, for health checks and metrics: reads nothing, and never fails."""
