@@ -43,24 +43,6 @@ def test_errors_hold_nothing(
     assert CANARY not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_one_logger_of_botocore_shows_values(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG one logger of botocore writes each response with its secret; at INFO it doesn't, nor does any other."""
-    store.put(CANARY)
-    with caplog.at_level(logging.DEBUG):
-        TokenReader("tokens", client=store.client).get()
-        loud = {record.name for record in caplog.records if CANARY in record.getMessage()}
-        caplog.clear()
-        logging.getLogger("botocore.parsers").setLevel(logging.INFO)
-        try:
-            TokenReader("tokens", client=store.client).get()
-        finally:
-            logging.getLogger("botocore.parsers").setLevel(logging.NOTSET)
-
-    assert {"botocore.parsers"} == loud
-    assert "botocore" in {record.name.partition(".")[0] for record in caplog.records}
-    assert CANARY not in caplog.text
-
-
 def test_warnings_hold_nothing(store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """The warning about a failed read, while a valid token is served, shows no token."""
     reader = TokenReader("tokens", client=store.client, background=False, runtime=runtime(clock))

@@ -55,10 +55,7 @@ class WebhookParameters(CommonParameters):
         if self.provider_profiles:
             raise ParameterError("provider_profiles: a receiver of webhooks has no providers; leave it out")
         if self.log_level != "INFO":
-            raise ParameterError(
-                "log_level: must be INFO: the alarms count lines of this level, and at DEBUG botocore logs secrets, "
-                f"is {self.log_level}"
-            )
+            raise ParameterError(f"log_level: must be INFO: the alarms count lines of this level, is {self.log_level}")
         for name, secret in self.secrets.items():
             self.check_place(f"{name}_secret", secret)
         self.check_place("origin_secret", self.origin_secret)

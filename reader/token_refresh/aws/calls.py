@@ -1,8 +1,10 @@
 """One way to call AWS: whatever fails has a named error, which quotes nothing that the service sent."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from contextvars import ContextVar
+from typing import Any, Final, Protocol, TypeVar
 
 from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.aws.errors import named_error
@@ -11,6 +13,12 @@ from token_refresh.aws.responses import FailedPart, member
 from token_refresh.errors import TokenRefreshError, without_traceback
 
 T = TypeVar("T")
+
+_IS_OURS: Final = ContextVar("_IS_OURS", default=False)
+"""Whether this thread is in a call of ours: an application's own calls are logged as it wants them."""
+# At DEBUG these quote requests, responses, and the session token of AWS. Other loggers quote none of it.
+for _logger in ("botocore.auth", "botocore.endpoint", "botocore.parsers"):
+    logging.getLogger(_logger).addFilter(lambda record: record.levelno > logging.DEBUG or not _IS_OURS.get())
 
 
 class CallFailed(Exception):  # noqa: N818 - named as the other failures are; it never leaves the callers of `call`
@@ -88,12 +96,15 @@ def call_action(client: Any, action: str, **members: Any) -> Any:
 
 
 def _attempt(ask: Callable[[], T]) -> T:
+    outside = _IS_OURS.set(True)
     try:
         return ask()
     except TokenRefreshError:
         raise
     except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its reader meets
         raise CallFailed(failure_of(error)) from None
+    finally:
+        _IS_OURS.reset(outside)
 
 
 def put_event(client: Callable[[], Any], bus: str, entry: Mapping[str, Any], *, region: str = "") -> None:
