@@ -9,15 +9,12 @@ from pages.changes import changes
 from pages.docstrings import table
 from token_refresh_worker.cli.providers.command import ROTATES, grace_text, grant_text, life, request_text
 from token_refresh_worker.providers.loader import load_provider, profile_names
-from token_refresh_worker.providers.provider import Basis, Rotation
+from token_refresh_worker.providers.provider import Rotation
 
 if TYPE_CHECKING:
     from token_refresh_worker.providers.provider import Provider
 
-_HEAD = (
-    *("name", "provider", "request", "access token lives", "new refresh token", "old one accepted", "grant lives"),
-    "not documented",
-)
+_HEAD = ("name", "request", "access token lives", "new refresh token", "old one accepted", "grant lives")
 
 LISTED: Final = [name for name in profile_names() if name != "generic" and load_provider(name).ends_on is None]
 """Those that can still be chosen by name."""
@@ -79,17 +76,9 @@ def calendar() -> str:
 def _row(provider: Provider) -> tuple[str, ...]:
     return (
         f"`{provider.name}`",
-        provider.title,
         request_text(provider),
         life(provider.access_token_lifetime),
         ROTATES[provider.rotation],
         grace_text(provider),
         grant_text(provider) or "",
-        _undocumented(provider),
     )
-
-
-def _undocumented(provider: Provider) -> str:
-    bases = [fact.basis for fact in provider.evidence]
-    counts = [(bases.count(basis), basis) for basis in (Basis.REPORTED, Basis.ASSUMED)]
-    return ", ".join(f"{count} {basis}" for count, basis in counts if count)
