@@ -22,7 +22,7 @@ def _signing_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-class Refused(Exception):  # noqa: N818 - what KMS does
+class KmsRefused(Exception):  # noqa: N818 - what KMS does
     """KMS refuses, with this error code."""
 
 
@@ -58,13 +58,13 @@ class Kms(LoopbackServer):
         self.actions.append(action)
         self.contexts.append(asked.get("EncryptionContext", {}))
         if self.refuses:
-            raise Refused("AccessDeniedException")
+            raise KmsRefused("AccessDeniedException")
         # As in KMS: the context is authenticated, whatever the order of its keys.
         context = json.dumps(asked.get("EncryptionContext", {}), sort_keys=True).encode()
         match action:
             case "DescribeKey":
                 if not self.described:
-                    raise Refused("NotFoundException")
+                    raise KmsRefused("NotFoundException")
                 return {"KeyMetadata": {"KeyId": "1234", **self.described}}
             case "Sign":
                 message = base64.b64decode(asked["Message"])
@@ -72,14 +72,14 @@ class Kms(LoopbackServer):
             case "Encrypt":
                 text, nonce = base64.b64decode(asked["Plaintext"]), os.urandom(12)
                 if not 0 < len(text) <= _LONGEST_PLAINTEXT_BYTES:
-                    raise Refused("ValidationException")
+                    raise KmsRefused("ValidationException")
                 return {"CiphertextBlob": _encoded(nonce + self.symmetric.encrypt(nonce, text, context))}
             case _:
                 blob = base64.b64decode(asked["CiphertextBlob"])
                 try:
                     return {"Plaintext": _encoded(self.symmetric.decrypt(blob[:12], blob[12:], context))}
                 except (InvalidTag, ValueError):
-                    raise Refused("InvalidCiphertextException") from None
+                    raise KmsRefused("InvalidCiphertextException") from None
 
     def claims_of(self, assertion: str) -> dict[str, Any]:
         """Verify an assertion as a provider does; give its claims."""
@@ -109,6 +109,6 @@ class _Handler(LoopbackHandler):
         response: dict[str, Any]
         try:
             status, response = 200, self.server.act(action, asked)
-        except Refused as refused:
+        except KmsRefused as refused:
             status, response = 400, {"__type": str(refused), "message": "no"}
         self.respond(status, json.dumps(response).encode(), {"Connection": "close"})

@@ -21,7 +21,7 @@ class Ask:
 
 
 @dataclass(slots=True, kw_only=True)
-class Policy:
+class IamPolicy:
     """Statements with every reference resolved; keeps which (statement, action, resource) ever allowed something."""
 
     statements: list[dict[str, Any]]
@@ -48,7 +48,7 @@ class Policy:
             if action.startswith(tuple(prefixes))
         ]
 
-    def without(self, grant: tuple[int, str, str]) -> Policy:
+    def without(self, grant: tuple[int, str, str]) -> IamPolicy:
         """Return the same policy with one action on one resource taken away."""
         number, action, resource = grant
         changed = []
@@ -61,7 +61,7 @@ class Policy:
             elsewhere = [arn for arn in resources if arn != resource]
             changed += [statement | {"Action": rest}] if rest else []
             changed += [statement | {"Action": [action], "Resource": elsewhere}] if elsewhere else []
-        return Policy(statements=changed)
+        return IamPolicy(statements=changed)
 
     def _match(self, number: int, statement: dict[str, Any], ask: Ask) -> bool:
         if unknown := statement.keys() - ELEMENTS:

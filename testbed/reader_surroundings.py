@@ -12,7 +12,7 @@ from token_refresh.reader import Runtime
 START = 1_800_000_000.0
 
 
-class Clock:
+class WallClock:
     """A wall clock that stands still until a test moves it."""
 
     def __init__(self, now: float = START) -> None:
@@ -42,7 +42,7 @@ class Background:
         return count
 
 
-def runtime(clock: Clock, background: Callable[[Callable[[], None]], None] | None = None) -> Runtime:
+def runtime(clock: WallClock, background: Callable[[Callable[[], None]], None] | None = None) -> Runtime:
     """Surroundings without chance: every backoff is three quarters of its length, every margin the whole one."""
     if background is None:
         return Runtime(clock=clock, chance=lambda: 0.5)
@@ -52,7 +52,7 @@ def runtime(clock: Clock, background: Callable[[Callable[[], None]], None] | Non
 class Store:
     """A real HTTP store with one secret of tokens in it, by the test's clock."""
 
-    def __init__(self, server: SecretsManagerServer, clock: Clock) -> None:
+    def __init__(self, server: SecretsManagerServer, clock: WallClock) -> None:
         self.server = server
         self.clock = clock
         self.client = server.client()

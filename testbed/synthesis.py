@@ -21,7 +21,7 @@ Resource = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Synthesis:
     """One synthesised stack."""
 
     parameters: Any
@@ -112,10 +112,10 @@ def resources(template: dict[str, Any], kind: str) -> list[Resource]:
     return [r["Properties"] for r in template["Resources"].values() if r["Type"] == f"AWS::{kind}"]
 
 
-def synthesise(values: dict[str, Any], code: Path) -> Deployment:
+def synthesise(values: dict[str, Any], code: Path) -> Synthesis:
     """Synthesise a deployment in this process, without any validation: whole applications are checked in `test_app`."""
     template, *warnings = json.loads(_template(json.dumps(values), code))
-    return Deployment(parameters=parameters_of(values), template=template, warnings=warnings)
+    return Synthesis(parameters=parameters_of(values), template=template, warnings=warnings)
 
 
 def unvalidated(**context: Any) -> App:

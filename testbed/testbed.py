@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from testbed.aws.faults import Call
 from testbed.dynamodb.server import DynamoDbServer
-from testbed.provider.grant import Grant, Reuse
+from testbed.provider.grant import IssuedTokens, Reuse
 from testbed.provider.token_endpoint import ReceivedRequest, TokenEndpoint
 from testbed.secrets_manager.limits import DAY_SECONDS, VERSIONS_PER_SECRET
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.secrets_manager.staleness import Staleness
-from testbed.secrets_manager.state import Secret
-from testbed.worker import SCHEDULED, Context, Ended, Worker, run_here
+from testbed.secrets_manager.state import StoredSecret
+from testbed.worker import SCHEDULED, Ended, LambdaContext, Worker, run_here
 from token_refresh_worker.core.versions import OUTCOME, record_version_id, staged_version_id
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _CLOCK_AHEAD_SECONDS: Final = 40 * DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Provider:
+class ProviderKind:
     """A kind of provider, and how the worker is configured for it."""
 
     name: str
@@ -53,9 +53,9 @@ class Provider:
 
 
 PROVIDERS: Final = (
-    Provider(name="single use", reuse="revokes", replay_grace_seconds=0),
-    Provider(name="grace", reuse="grace", replay_grace_seconds=86_400),
-    Provider(name="static", reuse="static", replay_grace_seconds=86_400),
+    ProviderKind(name="single use", reuse="revokes", replay_grace_seconds=0),
+    ProviderKind(name="grace", reuse="grace", replay_grace_seconds=86_400),
+    ProviderKind(name="static", reuse="static", replay_grace_seconds=86_400),
 )
 SINGLE_USE, GRACE, STATIC = PROVIDERS
 
@@ -70,7 +70,7 @@ class Testbed:
 
     def __init__(
         self,
-        provider: Provider = SINGLE_USE,
+        provider: ProviderKind = SINGLE_USE,
         *,
         due: bool = True,
         published: bool = False,
@@ -110,7 +110,7 @@ class Testbed:
         self.clear_faults()
         self.store.authorize, self.store.on_call = None, self._note_call
         self.endpoint.unscript()
-        self.endpoint.grant = Grant(reuse=self.provider.reuse)
+        self.endpoint.grant = IssuedTokens(reuse=self.provider.reuse)
         if self.kms:
             self.kms.refuses = False
         self.store.secrets.restore(())
@@ -170,7 +170,7 @@ class Testbed:
         with self.begin(event, **options) as worker:
             return worker.wait()
 
-    def run_here(self, event: object = SCHEDULED, context: Context | None = None) -> Ended:
+    def run_here(self, event: object = SCHEDULED, context: LambdaContext | None = None) -> Ended:
         """Run to the end in this process."""
         return run_here(self.environment, event, context)
 
@@ -239,7 +239,7 @@ class Testbed:
         )
 
     @property
-    def secret(self) -> Secret:
+    def secret(self) -> StoredSecret:
         """Give the token secret as it is stored."""
         return self._stored(TOKENS)
 
@@ -295,7 +295,7 @@ class Testbed:
             " of the published copy" if published and labelled else ""
         )
 
-    def _stored(self, name: str) -> Secret:
+    def _stored(self, name: str) -> StoredSecret:
         secret = self.store.secrets.find(name)
         assert secret is not None
         return secret
@@ -314,7 +314,7 @@ class Testbed:
         return "claim"
 
 
-def _current(secret: Secret) -> dict[str, Any]:
+def _current(secret: StoredSecret) -> dict[str, Any]:
     version = secret.version(dict(secret.labels)["AWSCURRENT"])
     assert version is not None
     document: dict[str, Any] = json.loads(version.value)

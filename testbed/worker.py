@@ -60,7 +60,7 @@ class Ended:
         return [line for line in parsed if line["event"] in {"token_refresh_finished", "token_refresh_failed"}]
 
 
-class Context:
+class LambdaContext:
     """Lambda's context object, as far as the handler knows it."""
 
     def __init__(self, request_id: str, deadline_seconds: float) -> None:
@@ -140,14 +140,14 @@ class Worker:
         self._output.close()
 
 
-def run_here(environment: Mapping[str, str], event: object, context: Context | None = None) -> Ended:
+def run_here(environment: Mapping[str, str], event: object, context: LambdaContext | None = None) -> Ended:
     """Run in this process, as a warm function does: where nothing is killed, a process of its own shows no more."""
     from token_refresh.errors import TokenRefreshError  # noqa: PLC0415 - as in `_work`
     from token_refresh_worker.handlers import refresh  # noqa: PLC0415 - likewise
 
     with mock.patch.dict(os.environ, environment, clear=True), contextlib.redirect_stdout(io.StringIO()) as printed:
         try:
-            payload, error = refresh(event, context or Context("the-request", 90.0)), None
+            payload, error = refresh(event, context or LambdaContext("the-request", 90.0)), None
         except TokenRefreshError as raised:
             payload, error = None, raised
     return Ended(
@@ -195,7 +195,7 @@ def _work(  # noqa: PLR0917 - what a process starts with, passed by the line tha
     if start is not None:
         start.wait()
     try:
-        payload = refresh(event, Context(*context))
+        payload = refresh(event, LambdaContext(*context))
     except Exception as error:  # noqa: BLE001 - whatever it is, the test has to see it
         shown = io.StringIO()
         traceback.print_exception(error, file=shown)

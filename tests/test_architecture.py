@@ -272,3 +272,24 @@ def test_no_file_names_a_package_registry() -> None:
         if name and (ROOT / name).is_file() and any(host.encode() in (ROOT / name).read_bytes() for host in hosts)
     ]
     assert [] == naming
+
+
+SAME_NAME = {
+    "TokenAuth": "the same for httpx and for requests; an application imports the one of its library",
+    "TokenEndpoint": "the port that a run asks, and the server that tests have in its place",
+}
+"""Public classes that share a name, each with its reason."""
+
+
+def test_a_public_class_has_its_name_alone() -> None:
+    """Who reads a name in `worker`, `reader`, `infra` or `testbed` knows which class it is."""
+    names = Counter(
+        node.name
+        for top in ("worker", "reader", "infra", "testbed")
+        for path in (ROOT / top).rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+
+    assert SAME_NAME.keys() == {name for name, count in names.items() if count > 1}
+    assert len(SAME_NAME) <= 3

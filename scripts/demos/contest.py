@@ -17,7 +17,7 @@ from demos.account import Account
 from demos.report import new_table
 from demos.story import kill_when_it_stores
 from testbed.aws.errors import ServiceError
-from testbed.aws_lambda.function import HANDLER, SCHEDULED_EVENT, Function, Invocation
+from testbed.aws_lambda.function import HANDLER, SCHEDULED_EVENT, Function, Invoked
 from token_refresh_worker.providers.provider import Provider, Rotation
 
 _JUST_DUE_HOURS: Final = 17  # An access token lives for 24 h and is due 8 h before its end.
@@ -93,7 +93,7 @@ class Stage:
         self.function = self._start()
         self.beside = self._start()
 
-    def run(self) -> Invocation:
+    def run(self) -> Invoked:
         """Run as the schedule does."""
         return self.function.invoke(SCHEDULED_EVENT)
 

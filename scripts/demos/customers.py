@@ -20,7 +20,7 @@ import boto3
 
 from testbed.aws.faults import Call
 from testbed.fleet_table import create_fleet_table
-from testbed.policy import Ask, Policy
+from testbed.policy import Ask, IamPolicy
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.customers import Customers
 from testbed.secrets_manager.moto_server import MotoServer
@@ -151,7 +151,7 @@ def _refused(call: Call) -> str | None:
     if call.access_key_id != SERVICE:
         return None
     asked = Ask(action=f"secretsmanager:{call.operation}", resource=call.arn or "")
-    return None if Policy(statements=RIGHTS).allows(asked) else "no policy of the service allows it"
+    return None if IamPolicy(statements=RIGHTS).allows(asked) else "no policy of the service allows it"
 
 
 def profile_at(name: str, token_endpoint: str, page: str | None = None) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from demos.account import Account, Version
-from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invocation
+from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invoked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class Scene:
         """Run as a person does who wants new tokens now."""
         return self.note("forced run", self.function.invoke({"force": True}))
 
-    def note(self, name: str, invocation: Invocation) -> Ran:
+    def note(self, name: str, invocation: Invoked) -> Ran:
         """Keep how a run ended."""
         payload = invocation.payload if isinstance(invocation.payload, dict) else {}
         outcome = invocation.error_type or str(payload.get("outcome", "no outcome"))

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from demos.account import Account
 from demos.scene import Chapter, Scene
 from testbed.aws.faults import Action
-from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invocation
+from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invoked
 
 RACERS = 6
 _A_DAY_HOURS = 23  # An access token lives for 24 h and is due 8 h before its end.
@@ -82,7 +82,7 @@ def _kill(scene: Scene) -> None:
 
 def kill_when_it_stores(
     account: Account, function: Function, hold: Action, *, write: int = 2
-) -> tuple[Future[Invocation], bool]:
+) -> tuple[Future[Invoked], bool]:
     """Begin a run, hold the write of its new tokens before or after it is applied, and kill the process there.
 
     `write` is the number of that write: the worker's first one is its claim.

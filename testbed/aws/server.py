@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from testbed.aws.errors import ServiceError
-from testbed.aws.service import AwsService
+from testbed.aws.service import RegionalService
 from testbed.loopback import LoopbackHandler, LoopbackServer
 
 _LONGEST_BODY_BYTES = 1 << 20
 
 
-class AwsServer(AwsService):
+class AwsServer(RegionalService):
     """A service that listens while its `with` block lasts; `port` 0 takes a free one. The rest: see `AwsService`."""
 
     target_prefix: ClassVar[str]

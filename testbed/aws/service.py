@@ -20,7 +20,7 @@ _REFUSALS = {
 }
 
 
-class AwsService(ABC):
+class RegionalService(ABC):
     """One service in all regions.
 
     Args:

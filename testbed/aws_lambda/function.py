@@ -36,7 +36,7 @@ _INHERITED = ("PATH", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invoked:
     """What came of one event: a payload, or an error as Lambda's callers see it."""
 
     payload: Any
@@ -88,7 +88,7 @@ class Function:
             raise TimeoutError(f"the function was not ready within {timeout_seconds} s")
         return self
 
-    def invoke(self, event: object, *, request_id: str | None = None, deadline_seconds: float = 60) -> Invocation:
+    def invoke(self, event: object, *, request_id: str | None = None, deadline_seconds: float = 60) -> Invoked:
         """Run the handler on `event` and wait for what comes of it.
 
         A process that outlives the deadline by a minute is killed (`Sandbox.Timedout`). Lambda does so at once; here,
@@ -96,16 +96,14 @@ class Function:
         """
         self._api.send(event, request_id=request_id or str(uuid.uuid4()), deadline_seconds=deadline_seconds)
         result = self._wait_for_result(deadline_seconds)
-        return Invocation(
+        return Invoked(
             payload=result.payload,
             error_type=result.error_type,
             error_message=result.error_message,
             logs=self._lines_printed(),
         )
 
-    def begin(
-        self, event: object, *, request_id: str | None = None, deadline_seconds: float = 60
-    ) -> Future[Invocation]:
+    def begin(self, event: object, *, request_id: str | None = None, deadline_seconds: float = 60) -> Future[Invoked]:
         """Do as `invoke` does without waiting: events that were begun run one after the other."""
         return self._one_at_a_time.submit(self.invoke, event, request_id=request_id, deadline_seconds=deadline_seconds)
 

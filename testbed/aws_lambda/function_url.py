@@ -8,7 +8,7 @@ import base64
 import threading
 from typing import Any
 
-from testbed.aws_lambda.function import Function, Invocation
+from testbed.aws_lambda.function import Function, Invoked
 from testbed.loopback import LoopbackHandler, LoopbackServer
 
 # As Lambda does it: what is text by its type stays text, all else is base64.
@@ -22,7 +22,7 @@ class FunctionUrl(LoopbackServer):
         super().__init__(_Handler)
         self._function = function
         self._lock = threading.Lock()
-        self.invocations: list[Invocation] = []
+        self.invocations: list[Invoked] = []
 
     @property
     def endpoint(self) -> str:

@@ -12,21 +12,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from testbed.provider import script
-from testbed.provider.grant import Grant, Reuse
+from testbed.provider.grant import IssuedTokens, Reuse
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
 
 
-class _Grants(Grant):
+class _Grants(IssuedTokens):
     """The grants of all customers, found by the refresh token that is sent."""
 
     def __init__(self, reuse: Reuse, access_token_seconds: int) -> None:
         super().__init__(reuse=reuse, access_token_seconds=access_token_seconds)
-        self._by_token: dict[str, Grant] = {}
+        self._by_token: dict[str, IssuedTokens] = {}
 
     def authorize(self) -> dict[str, Any]:
         """Let one more customer authorize."""
-        grant = Grant(reuse=self.reuse, access_token_seconds=self.access_token_seconds)
+        grant = IssuedTokens(reuse=self.reuse, access_token_seconds=self.access_token_seconds)
         response = grant.authorize()
         self._by_token[response["refresh_token"]] = grant
         return response

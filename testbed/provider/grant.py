@@ -15,7 +15,7 @@ Reuse = Literal["revokes", "grace", "static"]
 
 
 @dataclass(slots=True)
-class Grant:
+class IssuedTokens:
     """The tokens that were issued under one authorization; atomic under threads."""
 
     reuse: Reuse = "revokes"

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, unquote_plus
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script as scripts
-from testbed.provider.grant import Grant, Reuse
+from testbed.provider.grant import IssuedTokens, Reuse
 from testbed.provider.script import Script
 
 _BY_THE_GRANT = scripts.Script()
@@ -49,7 +49,7 @@ class TokenEndpoint(LoopbackServer):
     def __init__(self, *, reuse: Reuse = "revokes") -> None:
         """Describe the provider; `reuse` is what a refresh token that was redeemed is good for."""
         super().__init__(_Handler)
-        self.grant = Grant(reuse=reuse)
+        self.grant = IssuedTokens(reuse=reuse)
         self.client_id = f"client-{secrets.token_hex(8)}"
         self.client_secret = f"client-secret-{secrets.token_urlsafe(24)}"
         self.requests: list[ReceivedRequest] = []

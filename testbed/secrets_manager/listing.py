@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from testbed.aws.errors import ServiceError
 from testbed.aws.service import Request, Response
-from testbed.secrets_manager.state import Secret
+from testbed.secrets_manager.state import StoredSecret
 
 SECRETS_PER_PAGE: Final = 100
 
 
-def list_secrets(secrets: Iterable[Secret], request: Request) -> Response:
+def list_secrets(secrets: Iterable[StoredSecret], request: Request) -> Response:
     """Return one page of the secrets that all filters match."""
     size = request.get("MaxResults", SECRETS_PER_PAGE)
     if not 1 <= size <= SECRETS_PER_PAGE:
@@ -28,12 +28,12 @@ def list_secrets(secrets: Iterable[Secret], request: Request) -> Response:
     return {"SecretList": [_described(secret) for secret in found[start : start + size]], **more}
 
 
-def _matches(secret: Secret, wanted: Any) -> bool:
+def _matches(secret: StoredSecret, wanted: Any) -> bool:
     kind, values = wanted["Key"], tuple(wanted["Values"])
     return any(text.startswith(values) for text in _texts(secret, kind))
 
 
-def _texts(secret: Secret, kind: str) -> Sequence[str]:
+def _texts(secret: StoredSecret, kind: str) -> Sequence[str]:
     match kind:
         case "name":
             return [secret.name]
@@ -45,7 +45,7 @@ def _texts(secret: Secret, kind: str) -> Sequence[str]:
             raise ServiceError("InvalidParameterException", "This server knows the filters name, tag-key, tag-value.")
 
 
-def _described(secret: Secret) -> dict[str, Any]:
+def _described(secret: StoredSecret) -> dict[str, Any]:
     return {
         **secret.identity,
         "CreatedDate": secret.created_at,

@@ -24,8 +24,8 @@ from testbed.secrets_manager.limits import (
 from testbed.secrets_manager.listing import list_secrets
 from testbed.secrets_manager.state import (
     CURRENT,
-    Secret,
-    Version,
+    StoredSecret,
+    StoredVersion,
     arn_suffix,
     asked_version,
     attach,
@@ -37,7 +37,7 @@ from testbed.secrets_manager.state import (
     rekeyed,
 )
 
-Snapshot = tuple[Secret, ...]
+Snapshot = tuple[StoredSecret, ...]
 
 
 class SecretsModel:
@@ -47,7 +47,7 @@ class SecretsModel:
         self.region = region
         self.quota = quota
         """How many versions a secret may have before old ones without labels are removed."""
-        self._secrets: dict[str, Secret] = {}
+        self._secrets: dict[str, StoredSecret] = {}
 
     def snapshot(self) -> Snapshot:
         """Return the whole state as a hashable value."""
@@ -92,19 +92,19 @@ class SecretsModel:
         statuses = tuple((region.replace("_", "-"), status) for region, status in status_of.items())
         self._secrets[name] = replace(self._secrets[name], replication=statuses)
 
-    def find(self, secret_id: str) -> Secret | None:
+    def find(self, secret_id: str) -> StoredSecret | None:
         """Find a secret by name, ARN, or ARN without its suffix."""
         if secret := self._secrets.get(secret_id):
             return secret
         return next((s for s in self._secrets.values() if secret_id in (s.arn, s.arn.rpartition("-")[0])), None)
 
-    def _described(self, request: Request) -> Secret:
+    def _described(self, request: Request) -> StoredSecret:
         secret = self.find(request.get("SecretId", ""))
         if secret is None:
             raise not_found()
         return secret
 
-    def _secret(self, request: Request) -> Secret:
+    def _secret(self, request: Request) -> StoredSecret:
         secret = self._described(request)
         if secret.deleted_at is not None:
             raise ServiceError(
@@ -113,7 +113,7 @@ class SecretsModel:
             )
         return secret
 
-    def _keep(self, secret: Secret, now: float, **changes: Any) -> Secret:
+    def _keep(self, secret: StoredSecret, now: float, **changes: Any) -> StoredSecret:
         changed = replace(secret, changed_at=now, **changes)
         self._secrets[secret.name] = changed
         return changed
@@ -153,7 +153,7 @@ class SecretsModel:
             "VersionStages": secret.labels_of(version.version_id),
         }
 
-    def _add(self, secret: Secret, version: Version, stages: tuple[str, ...], now: float) -> Secret:
+    def _add(self, secret: StoredSecret, version: StoredVersion, stages: tuple[str, ...], now: float) -> StoredSecret:
         """Append a version; an existing one is never overwritten, and repeating it moves no label."""
         version = replace(version, key=secret.key)
         if existing := secret.version(version.version_id):
@@ -204,7 +204,7 @@ class SecretsModel:
             )
             tags = tuple(sorted((tag["Key"], tag["Value"]) for tag in request.get("Tags", ())))
             key = request.get("KmsKeyId", "")
-            secret = Secret(name=name, arn=arn, created_at=now, changed_at=now, tags=tags, key=key)
+            secret = StoredSecret(name=name, arn=arn, created_at=now, changed_at=now, tags=tags, key=key)
         elif secret.deleted_at is not None:
             message = "You can't create this secret because a secret with this name is already scheduled for deletion."
             raise ServiceError("InvalidRequestException", message)

@@ -22,7 +22,7 @@ from testbed.aws.service import Request, Response
 from testbed.process import announce
 from testbed.secrets_manager.limits import VERSIONS_PER_SECRET
 from testbed.secrets_manager.model import SecretsModel
-from testbed.secrets_manager.staleness import READS, Past, Staleness
+from testbed.secrets_manager.staleness import READS, EarlierStates, Staleness
 
 
 class SecretsManagerServer(AwsServer):
@@ -39,12 +39,12 @@ class SecretsManagerServer(AwsServer):
         """How stale the reads of clients may be; None: not at all."""
         self.secrets = SecretsModel(self.region, quota=quota)
         self._regions = {self.region: self.secrets}
-        self._past = Past()
+        self._past = EarlierStates()
 
     def forget_past(self) -> None:
         """Let no stale read see what was there before this moment."""
         with self._lock:
-            self._past = Past()
+            self._past = EarlierStates()
 
     def _carry_out(self, operation: str, request: Request, region: str) -> Response:
         model = self._regions.setdefault(region, SecretsModel(region, quota=self.secrets.quota))

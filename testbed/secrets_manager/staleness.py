@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from testbed.secrets_manager.state import Secret
+from testbed.secrets_manager.state import StoredSecret
 
 READS = frozenset({"GetSecretValue", "DescribeSecret", "ListSecretVersionIds"})
 
@@ -32,7 +32,7 @@ class Staleness:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311 - repeatable on purpose
 
-    def choose(self, past: list[Secret]) -> Secret | None:
+    def choose(self, past: list[StoredSecret]) -> StoredSecret | None:
         """Choose an earlier state, or None for the present."""
         if not past or self._random.random() >= self.likelihood:
             return None
@@ -40,21 +40,21 @@ class Staleness:
         return self._random.choice(past)
 
 
-class Past:
+class EarlierStates:
     """The states that each secret had before its last writes."""
 
     def __init__(self, *, depth: int = 16) -> None:
-        self._states: dict[str, deque[tuple[float, Secret]]] = defaultdict(lambda: deque(maxlen=depth))
+        self._states: dict[str, deque[tuple[float, StoredSecret]]] = defaultdict(lambda: deque(maxlen=depth))
 
-    def replaced(self, secret: Secret, at: float) -> None:
+    def replaced(self, secret: StoredSecret, at: float) -> None:
         """Note the state that a write has just replaced."""
         self._states[secret.arn].append((at, secret))
 
-    def of(self, secret: Secret, staleness: Staleness, now: float) -> list[Secret]:
+    def of(self, secret: StoredSecret, staleness: Staleness, now: float) -> list[StoredSecret]:
         """Give the states that a read may still see, the newest first."""
         return list(self._young(secret.arn, staleness, now))
 
-    def _young(self, arn: str, staleness: Staleness, now: float) -> Iterator[Secret]:
+    def _young(self, arn: str, staleness: Staleness, now: float) -> Iterator[StoredSecret]:
         for at, secret in list(reversed(self._states[arn]))[: staleness.writes]:
             if now - at > staleness.seconds:
                 return

@@ -13,7 +13,7 @@ CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class StoredVersion:
     """One version of a secret: its value never changes."""
 
     version_id: str
@@ -25,7 +25,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
+class StoredSecret:
     """A secret with its versions, oldest first, and its labels, each on one version ID."""
 
     name: str
@@ -33,7 +33,7 @@ class Secret:
     created_at: float
     changed_at: float = field(compare=False)
     deleted_at: float | None = None
-    versions: tuple[Version, ...] = ()
+    versions: tuple[StoredVersion, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     policy: str | None = None
@@ -45,7 +45,7 @@ class Secret:
     replication: tuple[tuple[str, str], ...] = ()
     """What `ReplicationStatus` says of each region; the replicas themselves are not played."""
 
-    def version(self, version_id: str | None) -> Version | None:
+    def version(self, version_id: str | None) -> StoredVersion | None:
         """Find a version by its ID."""
         return next((version for version in self.versions if version.version_id == version_id), None)
 
@@ -59,7 +59,7 @@ class Secret:
         return {"ARN": self.arn, "Name": self.name}
 
 
-def asked_version(secret: Secret, version_id: str | None, stage: str | None) -> Version:
+def asked_version(secret: StoredSecret, version_id: str | None, stage: str | None) -> StoredVersion:
     """Find the version that a read asks for: by ID, by label, by both, or else the current one."""
     if version_id is None:
         stage = stage or CURRENT
@@ -77,7 +77,7 @@ def asked_version(secret: Secret, version_id: str | None, stage: str | None) -> 
     return version
 
 
-def new_version(request: Mapping[str, Any], now: float) -> Version | None:
+def new_version(request: Mapping[str, Any], now: float) -> StoredVersion | None:
     """Read the version that a request wants to write, if it has a value."""
     kinds = [kind for kind in ("SecretString", "SecretBinary") if request.get(kind) is not None]
     if not request.get("ClientRequestToken"):
@@ -91,10 +91,12 @@ def new_version(request: Mapping[str, Any], now: float) -> Version | None:
         )
     if not kinds:
         return None
-    return Version(version_id=request["ClientRequestToken"], value=request[kinds[0]], kind=kinds[0], created_at=now)
+    return StoredVersion(
+        version_id=request["ClientRequestToken"], value=request[kinds[0]], kind=kinds[0], created_at=now
+    )
 
 
-def decryptable(secret: Secret, version: Version) -> Version:
+def decryptable(secret: StoredSecret, version: StoredVersion) -> StoredVersion:
     """Return the version, unless KMS refuses its key: denied, disabled, deleted.
 
     Raises:
@@ -111,7 +113,7 @@ def decryptable(secret: Secret, version: Version) -> Version:
     return version
 
 
-def rekeyed(secret: Secret, key: str) -> tuple[Version, ...]:
+def rekeyed(secret: StoredSecret, key: str) -> tuple[StoredVersion, ...]:
     """Return the versions after a change of the key: those with one of three labels are encrypted anew.
 
     See `KmsKeyId` of https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecret.html.
@@ -159,7 +161,9 @@ def limited(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
 
 
-def pruned(versions: tuple[Version, ...], labelled: set[str], now: float, *, quota: int) -> tuple[Version, ...]:
+def pruned(
+    versions: tuple[StoredVersion, ...], labelled: set[str], now: float, *, quota: int
+) -> tuple[StoredVersion, ...]:
     """Drop the oldest versions above the quota that have no label and are older than a day, or refuse."""
     excess = len(versions) - quota
     removable = [v for v in versions if v.version_id not in labelled and now - v.created_at >= DAY_SECONDS]

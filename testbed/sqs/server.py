@@ -26,7 +26,7 @@ _REFUSED_CHARACTERS: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class QueuedMessage:
     """A message that the queue took."""
 
     body: str
@@ -45,7 +45,7 @@ class SqsServer(AwsServer):
 
     def __init__(self, **server: Any) -> None:
         super().__init__(**server)
-        self.messages: list[Message] = []
+        self.messages: list[QueuedMessage] = []
 
     @property
     def queue_url(self) -> str:
@@ -70,11 +70,11 @@ class SqsServer(AwsServer):
             raise ServiceError("InvalidParameterValue", f"Message must be shorter than {LIMIT_BYTES} bytes.")
         if _REFUSED_CHARACTERS.search(body):
             raise ServiceError("InvalidMessageContents", "The message contains characters outside the allowed set.")
-        self._take(Message(body=body, group=group, deduplication_id=unique, sent_at=self.now()))
+        self._take(QueuedMessage(body=body, group=group, deduplication_id=unique, sent_at=self.now()))
         digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
         return {"MessageId": str(uuid.uuid4()), "MD5OfMessageBody": digest, "SequenceNumber": "1"}
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: QueuedMessage) -> None:
         same = [m for m in self.messages if (m.group, m.deduplication_id) == (message.group, message.deduplication_id)]
         if not any(message.sent_at < earlier.sent_at + DEDUPLICATION_SECONDS for earlier in same):
             self.messages.append(message)

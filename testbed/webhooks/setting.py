@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from testbed.reader_surroundings import Clock
+from testbed.reader_surroundings import WallClock
 from testbed.webhooks.fake_secret import FakeSecret
 from testbed.webhooks.signing import KINDS, SECRETS
 from token_refresh.reader import Runtime
@@ -16,8 +16,8 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 class Setting:
     """A receiver with one route for each provider, `/webhooks/NAME`, and all that it stands on."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self.clock = clock or Clock()
+    def __init__(self, clock: WallClock | None = None) -> None:
+        self.clock = clock or WallClock()
         self.secrets = {kind: FakeSecret(SECRETS[kind]) for kind in KINDS}
         self.verifiers = {
             kind: Verifier(SENDERS[kind], self.secrets[kind], runtime=Runtime(clock=self.clock)) for kind in KINDS

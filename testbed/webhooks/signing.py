@@ -32,7 +32,7 @@ KINDS = tuple(SECRETS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent:
+class SentRequest:
     """One request as a provider sends it."""
 
     headers: dict[str, str]
@@ -40,10 +40,10 @@ class Sent:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-def sent(kind: str, body: bytes | None = None, *, secret: str | None = None, at: int = NOW) -> Sent:
+def sent(kind: str, body: bytes | None = None, *, secret: str | None = None, at: int = NOW) -> SentRequest:
     """Make a delivery that is signed right."""
     content = BODIES[kind] if body is None else body
-    return Sent(headers=HEADERS[kind](content, secret or SECRETS[kind], at), body=content)
+    return SentRequest(headers=HEADERS[kind](content, secret or SECRETS[kind], at), body=content)
 
 
 def stripe(body: bytes, secret: str, at: int) -> dict[str, str]:

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from testbed.aws.faults import Call
-from testbed.policy import Ask, Policy
+from testbed.policy import Ask, IamPolicy
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -504,9 +504,9 @@ def test_the_printed_policy_is_enough_and_all_of_it_is_needed(
 ) -> None:
     """Under the policy of docs/grants.md whole consents succeed; without any one of its permissions none does."""
     page = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
-    policy = Policy(statements=json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0]))
+    policy = IamPolicy(statements=json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0]))
 
-    def enforce(policy: Policy) -> None:
+    def enforce(policy: IamPolicy) -> None:
         def authorize(call: Call) -> str | None:
             labels = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
             action = f"secretsmanager:{call.operation}"

@@ -7,19 +7,19 @@ import pytest
 
 from protect import protect_tables
 from testbed.emulator import ACCOUNT, REGION, Emulator, Stack
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import Synthesis, synthesise
 
 STAYS = ("AWS::SecretsManager::Secret", "AWS::KMS::Key", "AWS::DynamoDB::Table")
 
 
 @pytest.fixture
-def deployment(code: Path) -> Deployment:
+def deployment(code: Path) -> Synthesis:
     """Everything that stays when its stack is deleted."""
     place = {"environment": f"t{uuid.uuid4().hex[:8]}", "account": ACCOUNT, "region": REGION, "app": "test"}
     return synthesise(place | {"kms_key": "create", "claim_table": "create"}, code)
 
 
-def test_a_failed_creation_leaves_nothing(emulator: Emulator, deployment: Deployment, code: Path) -> None:
+def test_a_failed_creation_leaves_nothing(emulator: Emulator, deployment: Synthesis, code: Path) -> None:
     """A first deployment that fails leaves no secret, no table and no usable key, and the next one succeeds."""
     name = deployment.parameters.stack_name
     failing = copy.deepcopy(deployment.template)
@@ -58,7 +58,7 @@ def usable_keys(emulator: Emulator) -> set[str]:
 
 
 def test_the_table_of_a_deployment_is_protected(
-    emulator: Emulator, deployment: Deployment, code: Path, monkeypatch: pytest.MonkeyPatch
+    emulator: Emulator, deployment: Synthesis, code: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a deployment the table can't be deleted; protecting it again does nothing, and the stack can be deleted."""
     stack = Stack(emulator=emulator, name=deployment.parameters.stack_name, template=deployment.template).create(code)

@@ -7,7 +7,7 @@ import pytest
 from infra.enforced import World
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import Synthesis, synthesise
 
 EVERYTHING = {
     "environment": "prod",
@@ -89,44 +89,44 @@ RECEIVER = {
 
 
 @pytest.fixture(scope="session")
-def plain(code: Path) -> Deployment:
+def plain(code: Path) -> Synthesis:
     """What one gets by default."""
     return synthesise({"environment": "prod"}, code)
 
 
 @pytest.fixture(scope="session")
-def everything(code: Path) -> Deployment:
+def everything(code: Path) -> Synthesis:
     return synthesise(EVERYTHING, code)
 
 
 @pytest.fixture(scope="session")
-def with_table(code: Path) -> Deployment:
+def with_table(code: Path) -> Synthesis:
     """Claims in a table of the stack's own."""
     return synthesise(EVERYTHING | {"claim_table": "create"}, code)
 
 
 @pytest.fixture(scope="session")
-def adopted(code: Path) -> Deployment:
+def adopted(code: Path) -> Synthesis:
     return synthesise(ADOPTED, code)
 
 
 @pytest.fixture(scope="session")
-def bare(code: Path) -> Deployment:
+def bare(code: Path) -> Synthesis:
     return synthesise(BARE, code)
 
 
 @pytest.fixture(scope="session")
-def whole_fleet(code: Path) -> Deployment:
+def whole_fleet(code: Path) -> Synthesis:
     return synthesise(WHOLE_FLEET, code)
 
 
 @pytest.fixture(scope="session")
-def receiver(receiver_zip: Path) -> Deployment:
+def receiver(receiver_zip: Path) -> Synthesis:
     return synthesise(RECEIVER, receiver_zip)
 
 
 @pytest.fixture
-def world(everything: Deployment) -> Iterator[World]:
+def world(everything: Synthesis) -> Iterator[World]:
     """The secrets of a deployment with every option, with tokens that are due, and their provider."""
     with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
         found = World(everything, store, endpoint)

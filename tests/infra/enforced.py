@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from testbed.policy import Ask, Meaning, Policy, resolve
+from testbed.policy import Ask, IamPolicy, Meaning, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.synthesis import Deployment
+from testbed.synthesis import Synthesis
 
 if TYPE_CHECKING:
     from testbed.aws.faults import Call
@@ -28,7 +28,7 @@ _KEY_ACTION = {"GetSecretValue": "kms:Decrypt", "PutSecretValue": "kms:GenerateD
 class World:
     """The deployment, come true on this machine: its secrets in a store that enforces its policies, and a provider."""
 
-    def __init__(self, deployment: Deployment, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
+    def __init__(self, deployment: Synthesis, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
         self.store, self.endpoint = store, endpoint
         variables = deployment.one("Lambda::Function")["Environment"]["Variables"]
         self.token, self.client = variables["TOKEN_SECRET_ID"], variables["CLIENT_SECRET_ID"]
@@ -49,7 +49,7 @@ class World:
         self.fill(self.client, {name: document.pop(name) for name in ("clientId", "clientSecret")})
         self.fill(self.token, document)
 
-    def policy(self, deployment: Deployment, statements: list[dict[str, Any]]) -> Policy:
+    def policy(self, deployment: Synthesis, statements: list[dict[str, Any]]) -> IamPolicy:
         """Return a policy of a deployment whose references mean what is here."""
         meaning = Meaning({"AWS::AccountId": ACCOUNT})
         for logical_id, resource in deployment.template["Resources"].items():
@@ -62,9 +62,9 @@ class World:
                     meaning[f"{logical_id}.Arn"] = role_arn(resource["Properties"]["RoleName"])
                 case "SecretsManager::Secret":
                     meaning[logical_id] = self.arns[resource["Properties"]["Name"]]
-        return Policy(statements=resolve(statements, meaning))
+        return IamPolicy(statements=resolve(statements, meaning))
 
-    def enforce(self, policy: Policy) -> None:
+    def enforce(self, policy: IamPolicy) -> None:
         """Let calls be made by a role that has this identity policy."""
 
         def authorize(call: Call) -> str | None:

@@ -8,7 +8,7 @@ from typing import Self
 
 from testbed.aws.faults import Call
 from testbed.aws_lambda.function import Function
-from testbed.policy import Ask, Policy, resolve
+from testbed.policy import Ask, IamPolicy, resolve
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from testbed.synthesis import unvalidated
@@ -28,7 +28,7 @@ KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
 Which = Callable[[Stack], Sequence[Secrets]]
 
 
-def policy_of(which: Which, *, queue_arn: str = "the-queue", accept_previous: bool = True) -> Policy:
+def policy_of(which: Which, *, queue_arn: str = "the-queue", accept_previous: bool = True) -> IamPolicy:
     """Synthesise a receiver that may read these secrets; give its role's policies as one."""
     stack = Stack(unvalidated(), "Receiver", env=Environment(account="123456789012", region="eu-central-1"))
     WebhookReceiver(
@@ -50,7 +50,7 @@ def policy_of(which: Which, *, queue_arn: str = "the-queue", accept_previous: bo
     )
     (group,) = template.find_resources("AWS::Logs::LogGroup")
     known = {"AWS::Partition": "aws", f"{queue}.Arn": queue_arn, f"{group}.Arn": "the-log", f"{function}.Arn": FUNCTION}
-    return Policy(
+    return IamPolicy(
         statements=[
             resolve(statement, known)
             for policy in policies
@@ -91,7 +91,7 @@ class RunningReceiver:
         """End everything."""
         self._started.close()
 
-    def enforce(self, policy: Policy) -> None:
+    def enforce(self, policy: IamPolicy) -> None:
         """Let store and queue refuse what a policy doesn't allow."""
 
         def authorize(call: Call) -> str | None:

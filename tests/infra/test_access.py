@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.policy import Ask, Policy, resolve
+from testbed.policy import Ask, IamPolicy, resolve
 from testbed.synthesis import unvalidated
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
@@ -25,22 +25,22 @@ GRANTS_PAGE = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
 Grant = Callable[[Stack, iam.IGrantable], None]
 
 
-def granted(grant: Grant) -> Policy:
+def granted(grant: Grant) -> IamPolicy:
     """Grant something to a role of another stack, and return what its policy then says."""
     stack = Stack(unvalidated(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
     grant(stack, iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
     policies = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy")
     (policy,) = policies.values()
-    return Policy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
+    return IamPolicy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
 
 
-def reads(policy: Policy, name: str, label: str | None = "AWSCURRENT") -> bool:
+def reads(policy: IamPolicy, name: str, label: str | None = "AWSCURRENT") -> bool:
     """Whether a version may be read: by the label that the request names, or without one."""
     context = {"secretsmanager:VersionStage": label} if label else {}
     return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=PREFIX + name, context=context))
 
 
-def writes(policy: Policy, name: str) -> list[str]:
+def writes(policy: IamPolicy, name: str) -> list[str]:
     asked = {action: Ask(action=f"secretsmanager:{action}", resource=PREFIX + name) for action in WRITES}
     return [action for action, ask in asked.items() if policy.allows(ask)]
 
@@ -183,7 +183,7 @@ def test_a_deployment_s_policy_reads_families(code: Path) -> None:
         token: f"{PREFIX}upwork-oauth-tokens-AbCdEf",
         published: f"{PREFIX}upwork-oauth-tokens-published-AbCdEf",
     }
-    policy = Policy(statements=resolve(made["Properties"]["PolicyDocument"]["Statement"], known))
+    policy = IamPolicy(statements=resolve(made["Properties"]["PolicyDocument"]["Statement"], known))
 
     assert all(reads(policy, f"{name}-AbCdEf") for name in ("upwork-api-key", "myapp/prod/stripe"))
     assert reads(policy, "upwork-webhook-secret-AbCdEf", "AWSPREVIOUS")
@@ -219,7 +219,7 @@ def test_an_application_gets_grants() -> None:
             role, access.secrets_under(stack, "customers/7/"), access.secrets_under(stack, "clients/")
         )
     )
-    printed = Policy(statements=json.loads(re.findall(r"```json\n(.*?)```", GRANTS_PAGE, re.DOTALL)[0]))
+    printed = IamPolicy(statements=json.loads(re.findall(r"```json\n(.*?)```", GRANTS_PAGE, re.DOTALL)[0]))
     names = ("customers/7/xero-AbCdEf", "clients/xero-AbCdEf", "published/7/xero-AbCdEf")
 
     assert not reads(policy, "customers/8/xero-AbCdEf")
@@ -247,7 +247,7 @@ def test_a_previous_key_decrypts_alone() -> None:
         lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens").encrypted_with(None, old))
     )
 
-    def may(key: str, action: str, name: str = "tokens", via: str = "secretsmanager", of: Policy = policy) -> bool:
+    def may(key: str, action: str, name: str = "tokens", via: str = "secretsmanager", of: IamPolicy = policy) -> bool:
         context = {
             "kms:ViaService": f"{via}.eu-central-1.amazonaws.com",
             "kms:EncryptionContext:SecretARN": f"{PREFIX}{name}-AbCdEf",

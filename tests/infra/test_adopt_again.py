@@ -7,8 +7,8 @@ import pytest
 from infra.conftest import EVERYTHING
 from infra.enforced import ACCOUNT, FUNCTION, KEY, World, asks, role_arn
 from testbed.aws.faults import Call
-from testbed.policy import Ask, Policy
-from testbed.synthesis import ROOT, Deployment, synthesise
+from testbed.policy import Ask, IamPolicy
+from testbed.synthesis import ROOT, Synthesis, synthesise
 from token_refresh.errors import SecretAccessDenied
 from token_refresh_worker.handlers import refresh
 
@@ -19,7 +19,7 @@ OF_THE_SECRETS = ("operators", "consumers")
 class Retained:
     """The policies that stay on the secrets, in front of the store, and the role that calls."""
 
-    def __init__(self, world: World, deployment: Deployment) -> None:
+    def __init__(self, world: World, deployment: Synthesis) -> None:
         self._world = world
         self._of_secrets = {}
         for resource in deployment.resources("SecretsManager::ResourcePolicy"):
@@ -29,7 +29,7 @@ class Retained:
             policy = world.policy(deployment, [anything, *statements])
             self._of_secrets[world.arns[secret["Properties"]["Name"]]] = policy
 
-    def admit(self, deployment: Deployment, role: str) -> None:
+    def admit(self, deployment: Synthesis, role: str) -> None:
         """Let the worker of a deployment call, with a role of this name: both kinds of policies decide."""
         own = self._world.policy(deployment, deployment.policy_of_role("lambda.amazonaws.com"))
         caller = {
@@ -41,7 +41,7 @@ class Retained:
         }
 
         def authorize(call: Call) -> str | None:
-            of_secret = self._of_secrets.get(call.arn or "", Policy(statements=[]))
+            of_secret = self._of_secrets.get(call.arn or "", IamPolicy(statements=[]))
             asked = Ask(action=f"secretsmanager:{call.operation}", resource=call.arn or "", context=caller)
             if of_secret.statements and not of_secret.allows(asked):
                 return f"the secret's policy: {asked.action}"
@@ -56,7 +56,7 @@ def without_principal(statement: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def again(world: World, code: Path) -> Deployment:
+def again(world: World, code: Path) -> Synthesis:
     """A deployment that adopts what a destroyed one left, as docs/tutorial.md says."""
     page = (ROOT / "docs" / "tutorial.md").read_text("utf-8").split("## Destroyed and adopted again")[1]
     shown = tomllib.loads(page.split("```toml\n")[1].split("```")[0])
@@ -66,7 +66,7 @@ def again(world: World, code: Path) -> Deployment:
     return synthesise(kept | left, code)
 
 
-def role_of(deployment: Deployment) -> str:
+def role_of(deployment: Synthesis) -> str:
     (name,) = [
         role["Properties"]["RoleName"]
         for role in deployment.resources("IAM::Role")
@@ -76,7 +76,7 @@ def role_of(deployment: Deployment) -> str:
 
 
 def test_destroyed_and_adopted_again(
-    world: World, everything: Deployment, again: Deployment, monkeypatch: pytest.MonkeyPatch
+    world: World, everything: Synthesis, again: Synthesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker of a new deployment refreshes what a destroyed one left: the policies that stayed name its role."""
     retained = Retained(world, everything)
@@ -90,7 +90,7 @@ def test_destroyed_and_adopted_again(
 
 
 def test_another_role_is_locked_out(
-    world: World, everything: Deployment, again: Deployment, monkeypatch: pytest.MonkeyPatch
+    world: World, everything: Synthesis, again: Synthesis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a role of any other name, which CloudFormation would give it, the new worker could read nothing."""
     retained = Retained(world, everything)

@@ -7,7 +7,7 @@ import pytest
 
 from testbed.policy import Meaning, resolve
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import Synthesis, synthesise
 from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_worker.cli.doctor.function import NAMED
@@ -17,7 +17,7 @@ WITH_A_TABLE = "tokens-kept"
 ANNOUNCED = tuple(name for name in RefreshAlarms.defined() if name != WITH_A_TABLE)
 
 
-def alarm(deployment: Deployment, name: str) -> dict[str, Any]:
+def alarm(deployment: Synthesis, name: str) -> dict[str, Any]:
     """The alarm that is announced under a name, be it the measuring one or the one around it."""
     full = f"{deployment.parameters.stack_name}-{name}"
     found = deployment.resources("CloudWatch::Alarm", AlarmName=full) + deployment.resources(
@@ -28,12 +28,12 @@ def alarm(deployment: Deployment, name: str) -> dict[str, Any]:
     return properties
 
 
-def measured(deployment: Deployment, name: str) -> dict[str, Any]:
+def measured(deployment: Synthesis, name: str) -> dict[str, Any]:
     return deployment.one("CloudWatch::Alarm", AlarmName=f"{deployment.parameters.stack_name}-{name}")
 
 
 @pytest.mark.parametrize("name", ANNOUNCED)
-def test_announced(plain: Deployment, adopted: Deployment, name: str) -> None:
+def test_announced(plain: Synthesis, adopted: Synthesis, name: str) -> None:
     """Each alarm tells the topic when it is raised and when it is over, and says what to run first."""
     own = {"Ref": plain.logical_id("SNS::Topic")}
 
@@ -44,7 +44,7 @@ def test_announced(plain: Deployment, adopted: Deployment, name: str) -> None:
         assert len(json.dumps(raised["AlarmDescription"])) < 1024
 
 
-def test_overdue(adopted: Deployment) -> None:
+def test_overdue(adopted: Synthesis) -> None:
     """A token that expires soon is an alarm at once; a time without runs changes nothing about it."""
     overdue = alarm(adopted, "renewal-overdue")
 
@@ -66,7 +66,7 @@ def test_overdue(adopted: Deployment) -> None:
         ("throttled", ("AWS/Lambda", "Throttles", "Sum"), (2, 3)),
     ],
 )
-def test_one_occurrence(adopted: Deployment, name: str, metric: tuple[str, str, str], points: tuple[int, int]) -> None:
+def test_one_occurrence(adopted: Synthesis, name: str, metric: tuple[str, str, str], points: tuple[int, int]) -> None:
     """One occurrence in a period counts, what mends itself has to come twice, and silence of it is no alarm."""
     raised = alarm(adopted, name)
 
@@ -76,7 +76,7 @@ def test_one_occurrence(adopted: Deployment, name: str, metric: tuple[str, str, 
     assert ("notBreaching", 1800) == (raised["TreatMissingData"], raised["Period"])
 
 
-def test_failed_runs(adopted: Deployment) -> None:
+def test_failed_runs(adopted: Synthesis) -> None:
     """Runs that fail in two of three periods count, and an alarm over them stays while none runs."""
     failed = measured(adopted, "runs-failing-errors")
 
@@ -85,7 +85,7 @@ def test_failed_runs(adopted: Deployment) -> None:
     assert ("ignore", 1800) == (failed["TreatMissingData"], failed["Period"])
 
 
-def test_alarms_watch_what_the_stack_made(adopted: Deployment) -> None:
+def test_alarms_watch_what_the_stack_made(adopted: Synthesis) -> None:
     """Failing and throttled runs are those of this function, and dead letters those of the schedule's queue."""
     function = {"Ref": adopted.logical_id("Lambda::Function")}
     queue = adopted.one("Scheduler::Schedule")["Target"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
@@ -101,7 +101,7 @@ def test_alarms_watch_what_the_stack_made(adopted: Deployment) -> None:
 STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 
 
-def tells(deployment: Deployment, **states: str) -> bool:
+def tells(deployment: Synthesis, **states: str) -> bool:
     """Whether the alarm on runs is up, by the rule that is deployed, with its parts in these states."""
     parts = deployment.one("CloudWatch::CompositeAlarm")["AlarmRule"]["Fn::Join"][1]
     rule = "".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts)
@@ -118,7 +118,7 @@ def tells(deployment: Deployment, **states: str) -> bool:
 @pytest.mark.parametrize("errors", STATES)
 @pytest.mark.parametrize("silence", STATES)
 @pytest.mark.parametrize("empty", STATES)
-def test_when_runs_are_an_alarm(plain: Deployment, adopted: Deployment, errors: str, silence: str, empty: str) -> None:
+def test_when_runs_are_an_alarm(plain: Synthesis, adopted: Synthesis, errors: str, silence: str, empty: str) -> None:
     """Failing runs tell somebody unless the secret was never filled; silence does once a run was seen."""
     parts = {"runs_failing_errors": errors, "runs_failing_silence": silence}
     stopped = silence == "ALARM" and errors != "INSUFFICIENT_DATA"
@@ -127,14 +127,14 @@ def test_when_runs_are_an_alarm(plain: Deployment, adopted: Deployment, errors: 
     assert tells(adopted, **parts) == (stopped or errors == "ALARM")
 
 
-def test_the_alarms_that_measure_tell_nobody(plain: Deployment) -> None:
+def test_the_alarms_that_measure_tell_nobody(plain: Synthesis) -> None:
     """Of the alarm on runs only the one around the others has actions, and nothing delays it."""
     for name in ("runs-failing-errors", "runs-failing-silence", "awaiting-authorization"):
         assert "AlarmActions" not in measured(plain, name)
     assert "ActionsSuppressor" not in alarm(plain, "runs-failing")
 
 
-def test_authorized_just_now(plain: Deployment) -> None:
+def test_authorized_just_now(plain: Synthesis) -> None:
     """The first authorization ends failed runs before it ends what holds them back."""
     failed, waiting = measured(plain, "runs-failing-errors"), measured(plain, "awaiting-authorization")
 
@@ -144,7 +144,7 @@ def test_authorized_just_now(plain: Deployment) -> None:
 
 
 def test_empty_secret_is_what_the_filter_finds(
-    plain: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    plain: Synthesis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The line that the worker writes on an empty secret has the fields that the metric filter reads."""
     empty = plain.one("Logs::MetricFilter", FilterPattern='{ $.error_type = "SecretEmpty" }')
@@ -165,7 +165,7 @@ def test_empty_secret_is_what_the_filter_finds(
     assert plain.parameters.token_secret_id == line["SecretId"]
 
 
-def test_commands_are_complete(everything: Deployment, plain: Deployment) -> None:
+def test_commands_are_complete(everything: Synthesis, plain: Synthesis) -> None:
     """The first command of an alarm names its secret, queue or log, and the region, so that it can be pasted."""
     for name in ANNOUNCED:
         for deployment, region in ((everything, "eu-central-1"), (plain, {"Ref": "AWS::Region"})):
@@ -180,7 +180,7 @@ def test_commands_are_complete(everything: Deployment, plain: Deployment) -> Non
                 assert f" {deployment.parameters.token_secret_id} " in command
 
 
-def test_tokens_kept(with_table: Deployment, plain: Deployment) -> None:
+def test_tokens_kept(with_table: Synthesis, plain: Synthesis) -> None:
     """A run that keeps tokens, or can't decrypt them, raises an alarm at once; without a table there is none."""
     (kept,) = with_table.resources("Logs::MetricFilter", LogGroupName={"Ref": with_table.logical_id("Logs::LogGroup")})[
         -1:
@@ -196,7 +196,7 @@ def test_tokens_kept(with_table: Deployment, plain: Deployment) -> None:
     assert [] == [a for a in plain.resources("CloudWatch::Alarm") if "kept" in a["Properties"]["AlarmName"]]
 
 
-def test_denied_access(plain: Deployment, adopted: Deployment) -> None:
+def test_denied_access(plain: Synthesis, adopted: Synthesis) -> None:
     """A refused call on the secret, by name or ARN, is counted and kept: also a read, and one without parameters."""
     for deployment, name in ((plain, "upwork-oauth-tokens"), (adopted, "old-tokens")):
         rule = deployment.one("Events::Rule")
@@ -210,7 +210,7 @@ def test_denied_access(plain: Deployment, adopted: Deployment) -> None:
         assert {"ArnEquals": {"aws:SourceArn": deployment.arn_of("Events::Rule")}} == allowed["Condition"]
 
 
-def test_too_short_lifetimes_are_what_the_filter_finds(plain: Deployment) -> None:
+def test_too_short_lifetimes_are_what_the_filter_finds(plain: Synthesis) -> None:
     """The filter reads the event that the worker logs where a claim store reaches its daily limit."""
     found = plain.one("Logs::MetricFilter", FilterPattern='{ $.event = "token_lifetime_too_short" }')
 
@@ -219,12 +219,12 @@ def test_too_short_lifetimes_are_what_the_filter_finds(plain: Deployment) -> Non
     assert (metric["MetricNamespace"], metric["MetricName"]) == (raised["Namespace"], raised["MetricName"])
 
 
-def account(deployment: Deployment) -> Any:
+def account(deployment: Synthesis) -> Any:
     """The account that a template is for: one that is given, or that which it is deployed to."""
     return deployment.parameters.account or {"Ref": "AWS::AccountId"}
 
 
-def test_cloudwatch_may_publish(plain: Deployment, everything: Deployment) -> None:
+def test_cloudwatch_may_publish(plain: Synthesis, everything: Synthesis) -> None:
     """This stack's alarms may publish to the topic, through its key too; nothing may over an unencrypted connection."""
     for deployment in (plain, everything):
         statements = deployment.one("SNS::TopicPolicy")["PolicyDocument"]["Statement"]
@@ -259,7 +259,7 @@ def test_nobody_hears_of_alarms(code: Path, values: dict[str, Any], *, warned: b
     assert warned == any("nobody hears of an alarm: set alarm_email or alarm_topic" in text for text in texts)
 
 
-def test_doctor_knows_what_cloudformation_names(with_table: Deployment) -> None:
+def test_doctor_knows_what_cloudformation_names(with_table: Synthesis) -> None:
     """`doctor` finds by its own name each alarm on a queue or a rule, whose names CloudFormation cuts."""
     named = {
         str(found["Properties"]["AlarmName"]).removeprefix(f"{with_table.parameters.stack_name}-")

@@ -14,7 +14,7 @@ from cfnlint.api import lint_file
 import app
 from infra.conftest import EVERYTHING, RECEIVER, WHOLE_FLEET
 from infra.deployments import FILES, PROFILE, of_each_parameter, together, untried
-from testbed.synthesis import FLAGS, Deployment, plain_templates
+from testbed.synthesis import FLAGS, Synthesis, plain_templates
 from token_refresh_infra import common
 from token_refresh_infra.modes import MODES, parameters_of
 
@@ -130,7 +130,7 @@ def test_ctrl_c_shows_no_traceback(tmp_path: Path) -> None:
     assert (-signal.SIGINT, "") == (ended.returncode, ended.stderr)
 
 
-def test_templates_are_valid(tmp_path: Path, assemblies: Path, adopted: Deployment) -> None:
+def test_templates_are_valid(tmp_path: Path, assemblies: Path, adopted: Synthesis) -> None:
     """What is synthesised is valid CloudFormation by the schemas of its resources."""
     (tmp_path / "adopted.json").write_text(json.dumps(adopted.template))
     for name, template in plain_templates().items():

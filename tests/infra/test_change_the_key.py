@@ -10,10 +10,10 @@ import pytest
 
 from infra.conftest import EVERYTHING
 from infra.enforced import KEY, World, asks
-from testbed.policy import Policy
+from testbed.policy import IamPolicy
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import Synthesis, synthesise
 from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.handlers import refresh
 
@@ -26,12 +26,12 @@ ENCRYPTED_ANEW = ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS")
 
 
 @pytest.fixture
-def deployed(code: Path) -> Deployment:
+def deployed(code: Path) -> Synthesis:
     """Step 2 of the page: a new key, and the one before."""
     return synthesise(EVERYTHING | {"encrypt_logs": False, "kms_key": KEY, "previous_kms_keys": [OLD]}, code)
 
 
-def enforce(world: World, policy: Policy, under_the_old_key: set[str]) -> None:
+def enforce(world: World, policy: IamPolicy, under_the_old_key: set[str]) -> None:
     """Let a role call, and ask for the key of the day on which a version was stored."""
 
     def key_of(call: Call) -> str:
@@ -48,7 +48,7 @@ def enforce(world: World, policy: Policy, under_the_old_key: set[str]) -> None:
     world.store.authorize = authorize
 
 
-def test_the_next_refresh(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_refresh(deployed: Synthesis, monkeypatch: pytest.MonkeyPatch) -> None:
     """A claim that stays under the old key is read with it, and nothing is written under it any more."""
     with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
         world = World(deployed, store, endpoint)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import Synthesis, synthesise
 from token_refresh_infra.common import SHORTEST_TIMEOUT_SECONDS
 from token_refresh_worker.bootstrap import MARGIN_SECONDS
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
@@ -14,7 +14,7 @@ KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
 ACTIONS = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
 
 
-def test_table(with_table: Deployment) -> None:
+def test_table(with_table: Synthesis) -> None:
     """The table keeps one item a secret, can be restored, and is encrypted as the secrets are.
 
     The template says nothing of its protection: what `scripts/deploy` sets, no update takes back.
@@ -32,7 +32,7 @@ def test_table(with_table: Deployment) -> None:
     assert "token-refresh-upwork-prod-claims" == table["TableName"]
 
 
-def test_worker_uses_it(with_table: Deployment) -> None:
+def test_worker_uses_it(with_table: Synthesis) -> None:
     """The worker is given the table, and two actions on it alone."""
     granted = [item for item in with_table.permissions("lambda.amazonaws.com") if item[0].startswith("dynamodb:")]
     variables = with_table.one("Lambda::Function")["Environment"]["Variables"]
@@ -52,7 +52,7 @@ def test_adopted_table(code: Path) -> None:
     ]
 
 
-def test_the_table_has_a_key_of_its_own(with_table: Deployment) -> None:
+def test_the_table_has_a_key_of_its_own(with_table: Synthesis) -> None:
     """A disabled key of the secrets is one reason why tokens are kept: they are never under that one."""
     name = with_table.one("DynamoDB::Table")["TableName"]
     (key,) = with_table.resources("KMS::Key", Description=f"Encrypts OAuth tokens that wait in table {name}")
@@ -61,12 +61,12 @@ def test_the_table_has_a_key_of_its_own(with_table: Deployment) -> None:
     assert kept_key(with_table) == with_table.one("Lambda::Function")["Environment"]["Variables"]["KEPT_TOKENS_KEY_ID"]
 
 
-def kept_key(deployment: Deployment) -> object:
+def kept_key(deployment: Synthesis) -> object:
     name = deployment.one("DynamoDB::Table")["TableName"]
     return deployment.arn_of("KMS::Key", Description=f"Encrypts OAuth tokens that wait in table {name}")
 
 
-def test_the_worker_uses_the_key_for_its_own_secret_alone(with_table: Deployment) -> None:
+def test_the_worker_uses_the_key_for_its_own_secret_alone(with_table: Synthesis) -> None:
     """Two actions, and only under the encryption context of kept tokens; other code with its role gets nothing."""
     statements = [s for s in with_table.policy_of_role("lambda.amazonaws.com") if s["Resource"] == kept_key(with_table)]
     by_effect = {s["Effect"]: s for s in statements}

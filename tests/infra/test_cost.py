@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from pages.parts.cost import bill, metrics, total
-from testbed.synthesis import ROOT, Deployment, synthesise
+from testbed.synthesis import ROOT, Synthesis, synthesise
 
 HERE: dict[str, Any] = {"environment": "prod"}
 
 
-def cost(deployment: Deployment) -> float:
+def cost(deployment: Synthesis) -> float:
     return total(bill(deployment.template["Resources"]))
 
 
-def test_the_defaults_cost_four_dollars_at_most(plain: Deployment) -> None:
+def test_the_defaults_cost_four_dollars_at_most(plain: Synthesis) -> None:
     """One token set with the defaults costs at most 4 USD a month outside of the free tier, as the page says."""
     page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
     (said,) = re.findall(r"\| \*\*Together\*\* \|  \| \*\*(\S+)\*\* \|", page)
@@ -36,6 +36,6 @@ def test_the_defaults_cost_four_dollars_at_most(plain: Deployment) -> None:
         ({"published_secret": "none"}, -0.40),
     ],
 )
-def test_what_a_choice_costs(plain: Deployment, code: Path, choice: dict[str, Any], dollars: float) -> None:
+def test_what_a_choice_costs(plain: Synthesis, code: Path, choice: dict[str, Any], dollars: float) -> None:
     """Each choice that the page prices costs so much more."""
     assert pytest.approx(dollars) == cost(synthesise(HERE | choice, code)) - cost(plain)

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from testbed.synthesis import Deployment
+from testbed.synthesis import Synthesis
 from testbed.testbed import Testbed
 from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.dashboard import QUERIES
@@ -25,7 +25,7 @@ def patched(environment: dict[str, str]) -> Any:
     return mock.patch.dict(os.environ, environment)
 
 
-def test_worker_metrics_have_the_workers_names(with_table: Deployment, everything: Deployment) -> None:
+def test_worker_metrics_have_the_workers_names(with_table: Synthesis, everything: Synthesis) -> None:
     """Alarms and dashboard ask for metrics that the worker logs, under the secret's ID as it is configured."""
     logged = {
         "Refreshed",
@@ -53,7 +53,7 @@ def test_worker_metrics_have_the_workers_names(with_table: Deployment, everythin
         assert 6 == len(widgets)
 
 
-def widgets_of(deployment: Deployment) -> list[dict[str, Any]]:
+def widgets_of(deployment: Synthesis) -> list[dict[str, Any]]:
     """The dashboard's widgets, with references replaced by a word."""
     body = deployment.one("CloudWatch::Dashboard")["DashboardBody"]
     joined = "".join(part if isinstance(part, str) else "reference" for part in body["Fn::Join"][1])
@@ -61,7 +61,7 @@ def widgets_of(deployment: Deployment) -> list[dict[str, Any]]:
     return widgets
 
 
-def test_dashboard(everything: Deployment) -> None:
+def test_dashboard(everything: Synthesis) -> None:
     """The dashboard shows alarms, the sawtooth with its two thresholds, outcomes, durations and the last runs."""
     titles = {widget["properties"]["title"]: widget["properties"] for widget in widgets_of(everything)}
 
@@ -72,7 +72,7 @@ def test_dashboard(everything: Deployment) -> None:
     assert QUERIES["last runs"].split(" | ")[1] in titles["Last runs"]["query"]
 
 
-def test_saved_queries(bare: Deployment) -> None:
+def test_saved_queries(bare: Synthesis) -> None:
     """The usual questions to the log are saved, beside other deployments' in a folder of their own."""
     names = [query["Properties"]["Name"] for query in bare.resources("Logs::QueryDefinition")]
 

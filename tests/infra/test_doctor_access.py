@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from testbed.policy import Ask, Meaning, Policy, resolve
-from testbed.synthesis import Deployment
+from testbed.policy import Ask, IamPolicy, Meaning, resolve
+from testbed.synthesis import Synthesis
 from token_refresh_worker.cli.doctor.access import check_access
 from token_refresh_worker.cli.finding import Health
 
@@ -19,7 +19,7 @@ ROLE = "arn:aws:iam::123456789012:role/the-worker"
 class Account:
     """IAM's simulator and Secrets Manager, with what a template deploys."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Synthesis) -> None:
         self.variables = deployment.one("Lambda::Function")["Environment"]["Variables"]
         self.names = [self.variables[f"{kind}_SECRET_ID"] for kind in ("TOKEN", "PUBLISHED", "CLIENT")]
         known = Meaning({"AWS::AccountId": "123456789012", "AWS::Region": "eu-central-1"})
@@ -46,7 +46,7 @@ class Account:
     def ask(self, action: str, _kind: str, name: str, **asked: Any) -> dict[str, Any]:
         assert ("iam:SimulatePrincipalPolicy", ROLE) == (action, name)
         context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in asked["ContextEntries"]}
-        policy = Policy(statements=self.of_role)
+        policy = IamPolicy(statements=self.of_role)
         decided = {
             name: policy.allows(Ask(action=name, resource=arn, context=context))
             for name in asked["ActionNames"]

@@ -5,8 +5,8 @@ import pytest
 
 from infra.conftest import FLEET, RECEIVER
 from testbed.generated_names import generated_name
-from testbed.policy import Ask, Policy, as_list
-from testbed.synthesis import Deployment, synthesise
+from testbed.policy import Ask, IamPolicy, as_list
+from testbed.synthesis import Synthesis, synthesise
 
 HERE: dict[str, Any] = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
@@ -91,7 +91,7 @@ def test_rules_may_use_the_key(code: Path, sent: dict[str, str]) -> None:
         for statement in deployment.one("KMS::Key")["KeyPolicy"]["Statement"]
         if statement["Principal"] == {"Service": "events.amazonaws.com"}
     ]
-    policy = Policy(statements=[through])
+    policy = IamPolicy(statements=[through])
 
     def may(action: str, account: str) -> bool:
         queue = f"arn:aws:sqs:eu-central-1:{account}:{generated_name('s' * 64, 'DeniedAccessQueue0123ABCD', 80)}"
@@ -117,6 +117,6 @@ def test_a_boundary_of_aws(code: Path) -> None:
     """A policy that AWS manages is of no account."""
     boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
 
-    deployment: Deployment = synthesise({"environment": "prod", "permissions_boundary": boundary}, code)
+    deployment: Synthesis = synthesise({"environment": "prod", "permissions_boundary": boundary}, code)
 
     assert boundary == deployment.resources("IAM::Role")[0]["Properties"]["PermissionsBoundary"]

@@ -7,7 +7,7 @@ import pytest
 
 from infra.conftest import FLEET
 from infra.deployments import PROFILE
-from testbed.synthesis import Deployment, resources, synthesise
+from testbed.synthesis import Synthesis, resources, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.oauth.formats import ASSERTED
@@ -21,7 +21,7 @@ def fleet(code: Path) -> Template:
 
 
 @pytest.fixture(scope="session")
-def whole_fleet(whole_fleet: Deployment) -> Template:
+def whole_fleet(whole_fleet: Synthesis) -> Template:
     return whole_fleet.template
 
 

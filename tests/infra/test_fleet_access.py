@@ -13,7 +13,7 @@ from moto import mock_aws
 from infra.conftest import FLEET
 from infra.test_access import granted
 from infra.test_fleet import Template
-from testbed.policy import Ask, Meaning, Policy, as_list, resolve
+from testbed.policy import Ask, IamPolicy, Meaning, as_list, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.synthesis import resources, synthesise
 from testbed.worker import SCHEDULED
@@ -58,7 +58,7 @@ class Account:
         self.members: set[str] = set()
         self.index = TableIndex(dynamodb, "prod", "prod")
 
-    def policy(self, name: str) -> Policy:
+    def policy(self, name: str) -> IamPolicy:
         """Return what the role of a function may do."""
         (logical,) = [
             key
@@ -72,7 +72,7 @@ class Account:
             for statement in policy["PolicyDocument"]["Statement"]
             if statement["Effect"] == "Allow"
         ]
-        return Policy(statements=resolve(statements, Resolved()))
+        return IamPolicy(statements=resolve(statements, Resolved()))
 
     def member(self, name: str = "crm/1") -> str:
         """Store and tag a secret that is due, and its client credentials."""
@@ -84,7 +84,7 @@ class Account:
         self.members.add(arn)
         return arn
 
-    def run(self, name: str, policy: Policy, event: Any = None) -> str:
+    def run(self, name: str, policy: IamPolicy, event: Any = None) -> str:
         """Run a function under a policy; return `ok` or how it failed."""
         allowed = getattr(BaseClient, CALLS)
 
@@ -244,7 +244,7 @@ def test_the_worker_writes_copies_and_makes_none(code: Path) -> None:
         for statement in made["PolicyDocument"]["Statement"]
         if statement["Effect"] == "Allow"
     ]
-    worker = Policy(statements=resolve(statements, Resolved()))
+    worker = IamPolicy(statements=resolve(statements, Resolved()))
 
     def may(name: str) -> set[str]:
         actions = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "CreateSecret", "TagResource")

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from infra.conftest import BARE
-from testbed.policy import Ask, Meaning, Policy, resolve
-from testbed.synthesis import Deployment, synthesise
+from testbed.policy import Ask, IamPolicy, Meaning, resolve
+from testbed.synthesis import Synthesis, synthesise
 
 BUS = "arn:aws:events:eu-central-1:123456789012:event-bus/grants"
 PLACE = {"account": "123456789012", "region": "eu-central-1", "token_lifetime_seconds": "86400"}
@@ -24,7 +24,7 @@ CHOSEN = {
 """The worker's variables, each with another value than its default; a parameter is named as its variable."""
 
 
-def test_function(plain: Deployment) -> None:
+def test_function(plain: Synthesis) -> None:
     """The worker is a Python 3.13 function on arm64 that logs JSON and ends after a minute and a half."""
     function = plain.one("Lambda::Function")
 
@@ -37,7 +37,7 @@ def test_function(plain: Deployment) -> None:
     assert "ReservedConcurrentExecutions" not in function
 
 
-def test_what_is_chosen_is_what_is_deployed(code: Path, everything: Deployment) -> None:
+def test_what_is_chosen_is_what_is_deployed(code: Path, everything: Synthesis) -> None:
     """Every choice about the function and its variables arrives in the template."""
     parameters = {name.removesuffix("_ID").lower(): value for name, value in CHOSEN.items()}
     sizes = {"timeout_seconds": "70", "memory_mb": "512", "log_retention_days": "30"}
@@ -51,7 +51,7 @@ def test_what_is_chosen_is_what_is_deployed(code: Path, everything: Deployment) 
     assert {"Mode": "Active"} == everything.one("Lambda::Function")["TracingConfig"]
 
 
-def test_no_line_is_filtered_out(code: Path, plain: Deployment) -> None:
+def test_no_line_is_filtered_out(code: Path, plain: Synthesis) -> None:
     """Lambda drops no line that the worker writes, and never one of INFO, which each run's metric is."""
     levels = {"INFO": plain} | {
         level: synthesise({"environment": "prod", "log_level": level}, code) for level in ("CRITICAL", "DEBUG")
@@ -65,7 +65,7 @@ def test_no_line_is_filtered_out(code: Path, plain: Deployment) -> None:
         )
 
 
-def test_functions_role(plain: Deployment) -> None:
+def test_functions_role(plain: Synthesis) -> None:
     """The function's role writes to its own log and its queue of failed runs, refreshes its secrets, and no more."""
     secrets = [
         {"Ref": plain.logical_id("SecretsManager::Secret", Name=name)}
@@ -89,7 +89,7 @@ def test_functions_role(plain: Deployment) -> None:
     assert [{"Service": "lambda.amazonaws.com"}] == [s["Principal"] for s in plain.trust("lambda.amazonaws.com")]
 
 
-def test_failed_runs_are_not_repeated(code: Path, plain: Deployment) -> None:
+def test_failed_runs_are_not_repeated(code: Path, plain: Synthesis) -> None:
     """Lambda runs nothing twice, and nothing later than the next scheduled run: a failed run ends in a queue."""
     (resource,) = plain.resources("Lambda::EventInvokeConfig")
     config = resource["Properties"]
@@ -111,7 +111,7 @@ def test_failed_runs_are_not_repeated(code: Path, plain: Deployment) -> None:
     ]
 
 
-def test_logs(plain: Deployment, everything: Deployment) -> None:
+def test_logs(plain: Synthesis, everything: Synthesis) -> None:
     """The log ends, at the latest with the stack; a key for it is CloudWatch Logs' to use for this log alone."""
     assert {"RetentionInDays": 90} == {
         k: v for k, v in plain.one("Logs::LogGroup").items() if k in {"RetentionInDays", "KmsKeyId"}
@@ -126,7 +126,7 @@ def test_logs(plain: Deployment, everything: Deployment) -> None:
     assert {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"} <= set(logs["Action"])
 
 
-def test_the_role_as_client(code: Path, plain: Deployment) -> None:
+def test_the_role_as_client(code: Path, plain: Synthesis) -> None:
     """With `aws_iam_jwt` the function's role gets tokens for the deployment's audience; otherwise it gets none."""
     chosen = {
         "environment": "prod",
@@ -147,12 +147,12 @@ def test_the_role_as_client(code: Path, plain: Deployment) -> None:
     ]
 
 
-def dead_letters(deployment: Deployment) -> dict[str, Any]:
+def dead_letters(deployment: Synthesis) -> dict[str, Any]:
     """The reference to the queue that an operator is to look into."""
     return {"Fn::GetAtt": [deployment.template["Outputs"]["DeadLettersUrl"]["Value"]["Ref"], "Arn"]}
 
 
-def test_schedule(plain: Deployment, adopted: Deployment, code: Path) -> None:
+def test_schedule(plain: Synthesis, adopted: Synthesis, code: Path) -> None:
     """Every 30 minutes with a flexible window; a switch pauses it; what can't be delivered ends in a queue."""
     schedule, paused = plain.one("Scheduler::Schedule"), adopted.one("Scheduler::Schedule")
     often = synthesise({"environment": "prod", "schedule_minutes": 1, "flexible_minutes": 0}, code)
@@ -165,14 +165,14 @@ def test_schedule(plain: Deployment, adopted: Deployment, code: Path) -> None:
     assert dead_letters(plain) == schedule["Target"]["DeadLetterConfig"]["Arn"]
 
 
-def test_delivery_ends_before_the_next_run(plain: Deployment) -> None:
+def test_delivery_ends_before_the_next_run(plain: Synthesis) -> None:
     """A delivery is tried again three times, and not once the next run is due, so that an outage ends in one run."""
     schedule = plain.one("Scheduler::Schedule")
 
     assert {"MaximumEventAgeInSeconds": 1800, "MaximumRetryAttempts": 3} == schedule["Target"]["RetryPolicy"]
 
 
-def test_schedules_role(plain: Deployment) -> None:
+def test_schedules_role(plain: Synthesis) -> None:
     """The schedule's role runs this function and writes to its queue, for schedules of this group alone."""
     (trust,) = plain.trust("scheduler.amazonaws.com")
 
@@ -187,7 +187,7 @@ def test_schedules_role(plain: Deployment) -> None:
     assert {"Service": "scheduler.amazonaws.com"} == trust["Principal"]
 
 
-def test_schedule_may_take_its_role(plain: Deployment) -> None:
+def test_schedule_may_take_its_role(plain: Synthesis) -> None:
     """The schedule is in the group that its role trusts, and is created once the role may invoke the function."""
     (schedule,) = plain.resources("Scheduler::Schedule")
     (policy,) = [
@@ -201,7 +201,7 @@ def test_schedule_may_take_its_role(plain: Deployment) -> None:
 
 
 @pytest.fixture(scope="module")
-def with_bus(code: Path) -> Deployment:
+def with_bus(code: Path) -> Synthesis:
     return synthesise(BARE | PLACE | {"event_bus": "grants"}, code)
 
 
@@ -215,10 +215,10 @@ def with_bus(code: Path) -> Deployment:
     ids=["its events", "another source", "another bus"],
 )
 def test_the_worker_sends_its_own_events_to_one_bus(
-    with_bus: Deployment, resource: str, source: str, *, allowed: bool
+    with_bus: Synthesis, resource: str, source: str, *, allowed: bool
 ) -> None:
     """The worker's role may send this project's events to the bus that is named, and no others and nowhere else."""
-    policy = Policy(statements=resolve(with_bus.policy_of_role("lambda.amazonaws.com"), Meaning()))
+    policy = IamPolicy(statements=resolve(with_bus.policy_of_role("lambda.amazonaws.com"), Meaning()))
     worker = Meaning()[f"{with_bus.logical_id('Lambda::Function')}.Arn"]
     context = {"events:source": source, "lambda:SourceFunctionArn": worker}
     ask = Ask(action="events:PutEvents", resource=resource, context=context)
@@ -227,9 +227,7 @@ def test_the_worker_sends_its_own_events_to_one_bus(
     assert "grants" == with_bus.one("Lambda::Function")["Environment"]["Variables"]["EVENT_BUS"]
 
 
-def test_no_deployed_function_has_a_client_secret(
-    plain: Deployment, adopted: Deployment, everything: Deployment
-) -> None:
+def test_no_deployed_function_has_a_client_secret(plain: Synthesis, adopted: Synthesis, everything: Synthesis) -> None:
     """Whoever may read a function's configuration finds no client credentials in it."""
     for deployment in (plain, adopted, everything):
         for function in deployment.resources("Lambda::Function"):

@@ -2,10 +2,10 @@ import pytest
 
 from infra.enforced import FROM_THE_WORKER, FUNCTION, KEY, World
 from testbed.aws_lambda.function import Function
-from testbed.policy import Ask, Policy
+from testbed.policy import Ask, IamPolicy
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.synthesis import Deployment
+from testbed.synthesis import Synthesis
 from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 from token_refresh.reader import TokenReader
 from token_refresh_worker.handlers import refresh
@@ -13,7 +13,7 @@ from token_refresh_worker.handlers import refresh
 SECRETS_AND_KEY = ("secretsmanager:", "kms:")
 
 
-def of_secrets(policy: Policy) -> list[tuple[int, str, str]]:
+def of_secrets(policy: IamPolicy) -> list[tuple[int, str, str]]:
     """The permissions on secrets and their key that each refresh uses.
 
     Those on messages are Lambda's, which sends what failed. Versions are listed where KMS refuses the key of a claim,
@@ -25,11 +25,11 @@ def of_secrets(policy: Policy) -> list[tuple[int, str, str]]:
 
 
 @pytest.fixture
-def worker_policy(world: World, everything: Deployment) -> Policy:
+def worker_policy(world: World, everything: Synthesis) -> IamPolicy:
     return world.policy(everything, everything.policy_of_role("lambda.amazonaws.com"))
 
 
-def test_worker_does_its_job(world: World, worker_policy: Policy) -> None:
+def test_worker_does_its_job(world: World, worker_policy: IamPolicy) -> None:
     """Under Lambda's runtime client, with the synthesised policy enforced and nothing else, the worker refreshes."""
     world.enforce(worker_policy)
 
@@ -41,7 +41,7 @@ def test_worker_does_its_job(world: World, worker_policy: Policy) -> None:
     assert {"ok"} == {logged.outcome for logged in world.store.calls} - {"ResourceNotFoundException"}
 
 
-def test_nothing_granted_goes_unused(world: World, worker_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_granted_goes_unused(world: World, worker_policy: IamPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every action on every secret, and on the key, is needed for one refresh and its publication."""
     world.enforce(worker_policy)
 
@@ -51,7 +51,7 @@ def test_nothing_granted_goes_unused(world: World, worker_policy: Policy, monkey
     assert set(of_secrets(worker_policy)) == {use for use in worker_policy.used if use[1].startswith(SECRETS_AND_KEY)}
 
 
-def test_everything_granted_is_needed(everything: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_granted_is_needed(everything: Synthesis, monkeypatch: pytest.MonkeyPatch) -> None:
     """With any one action on any one resource taken away, the run fails and says what it lacks."""
     ended = [run_without(number, everything, monkeypatch) for number in range(12)]
 
@@ -60,7 +60,7 @@ def test_everything_granted_is_needed(everything: Deployment, monkeypatch: pytes
         run_without(12, everything, monkeypatch)
 
 
-def run_without(number: int, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> str:
+def run_without(number: int, deployment: Synthesis, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the worker with one of its permissions taken away, and return how it ended."""
     with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
         world = World(deployment, store, endpoint)
@@ -74,7 +74,7 @@ def run_without(number: int, deployment: Deployment, monkeypatch: pytest.MonkeyP
                 return type(error).__name__
 
 
-def test_consumers_only_read_what_is_published(world: World, everything: Deployment) -> None:
+def test_consumers_only_read_what_is_published(world: World, everything: Synthesis) -> None:
     """The policy for consumers reads and describes the published secret alone, and changes nothing."""
     policy = world.policy(everything, everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"])
     operations = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret", "DeleteSecret")
@@ -99,7 +99,7 @@ def test_consumers_only_read_what_is_published(world: World, everything: Deploym
     assert ["kms:Decrypt"] == [action for _, action, _ in policy.grants(["kms:"])]
 
 
-def test_consumers_reader_works(world: World, everything: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_consumers_reader_works(world: World, everything: Synthesis, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the policy for consumers and nothing else, `TokenReader` reads what was published, and not the tokens."""
     with world.running(monkeypatch):
         refresh({}, None)
@@ -111,7 +111,7 @@ def test_consumers_reader_works(world: World, everything: Deployment, monkeypatc
             TokenReader(world.token).get()
 
 
-def test_only_the_workers_own_code(world: World, worker_policy: Policy) -> None:
+def test_only_the_workers_own_code(world: World, worker_policy: IamPolicy) -> None:
     """The worker's role reads nothing for another function, or for whoever took its credentials away from Lambda."""
 
     def reads(context: dict[str, str]) -> bool:
@@ -125,7 +125,7 @@ def test_only_the_workers_own_code(world: World, worker_policy: Policy) -> None:
     ]
 
 
-def test_key_opens_for_secrets_manager_alone(world: World, worker_policy: Policy) -> None:
+def test_key_opens_for_secrets_manager_alone(world: World, worker_policy: IamPolicy) -> None:
     """The key decrypts the stack's own secrets, through Secrets Manager, and nothing else that it may encrypt."""
 
     def decrypts(via: str, arn: str) -> bool:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.conftest import FLEET, RECEIVER
 from preflight import Preflight
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import Synthesis, synthesise
 
 HERE = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -52,7 +52,7 @@ def quota(unreserved: int, of: int | None = None) -> dict[str, Any]:
     return {"AccountLimit": {"UnreservedConcurrentExecutions": unreserved, "ConcurrentExecutions": of or unreserved}}
 
 
-def stack(status: str, deployment: Deployment | None = None, *, left: tuple[str, ...] = ()) -> dict[str, Any]:
+def stack(status: str, deployment: Synthesis | None = None, *, left: tuple[str, ...] = ()) -> dict[str, Any]:
     made = deployment.template["Resources"] if deployment else ()
     return {
         "describe_stacks": {"Stacks": [{"StackStatus": status}]},
@@ -65,7 +65,7 @@ def stack(status: str, deployment: Deployment | None = None, *, left: tuple[str,
     }
 
 
-def asked(deployment: Deployment, account: Account) -> Preflight:
+def asked(deployment: Synthesis, account: Account) -> Preflight:
     return Preflight(
         name="prod",
         file="infra/deployments/prod.toml",
@@ -77,7 +77,7 @@ def asked(deployment: Deployment, account: Account) -> Preflight:
     )
 
 
-def fatal(deployment: Deployment, **responses: Any) -> list[str]:
+def fatal(deployment: Synthesis, **responses: Any) -> list[str]:
     return [str(problem) for problem in asked(deployment, Account(**responses)).problems() if problem.is_fatal]
 
 

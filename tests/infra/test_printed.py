@@ -9,7 +9,7 @@ import pytest
 
 from infra.conftest import FLEET, RECEIVER
 from printed.everywhere import VALUE, check, of_help, of_messages, of_pages
-from testbed.synthesis import ROOT, Deployment, synthesise
+from testbed.synthesis import ROOT, Synthesis, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.run.events import read_event
@@ -27,7 +27,7 @@ def text(value: Any) -> str:
     return "".join(part if isinstance(part, str) else VALUE for part in parts)
 
 
-def first_commands(deployment: Deployment) -> dict[str, str]:
+def first_commands(deployment: Synthesis) -> dict[str, str]:
     """The command that each alarm's description says to run first."""
     alarms = deployment.resources("CloudWatch::Alarm") + deployment.resources("CloudWatch::CompositeAlarm")
     texts = {a["Properties"]["AlarmName"]: text(a["Properties"]["AlarmDescription"]) for a in alarms}
@@ -36,11 +36,11 @@ def first_commands(deployment: Deployment) -> dict[str, str]:
     return {name: match[1] for name, match in found.items() if match}
 
 
-def functions(deployment: Deployment) -> set[str]:
+def functions(deployment: Synthesis) -> set[str]:
     return {function["Properties"]["FunctionName"] for function in deployment.resources("Lambda::Function")}
 
 
-def test_commands_of_alarms(plain: Deployment, with_table: Deployment, code: Path) -> None:
+def test_commands_of_alarms(plain: Synthesis, with_table: Synthesis, code: Path) -> None:
     """Each alarm's first command is one that its program takes, with the region, and a log or function of the stack."""
     for deployment in (plain, with_table, synthesise(FLEET, code), synthesise(RECEIVER, code)):
         found = first_commands(deployment)
@@ -81,12 +81,12 @@ def test_payloads() -> None:
         read_event(json.loads(payload))
 
 
-def test_outputs(plain: Deployment, with_table: Deployment) -> None:
+def test_outputs(plain: Synthesis, with_table: Synthesis) -> None:
     """The page lists every output that a deployment can have, and no other."""
     assert plain.outputs() | with_table.outputs() == first_column("Outputs")
 
 
-def test_names_of_functions(plain: Deployment) -> None:
+def test_names_of_functions(plain: Synthesis) -> None:
     """A function that a page, help or a message names is called so by the template of `infra/deployments/prod.toml`."""
     printed = {name for _, line in [*of_pages(), *of_help(), *of_messages()] for name in FUNCTION.findall(line)}
 

@@ -20,7 +20,7 @@ from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from botocore.exceptions import ClientError
 
 from infra.enforced import World
-from testbed.synthesis import Deployment
+from testbed.synthesis import Synthesis
 from token_refresh_worker.handlers import refresh
 
 Read = Callable[[str], str]
@@ -73,7 +73,7 @@ READERS: dict[str, Read] = {
 
 
 @pytest.fixture
-def world(world: World, everything: Deployment, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(world: World, everything: Synthesis, monkeypatch: pytest.MonkeyPatch) -> World:
     """What a run published, under the policy for consumers; this process is a consumer."""
     with world.running(monkeypatch):
         refresh({}, None)

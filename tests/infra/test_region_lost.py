@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.test_secret import AnyReference
-from testbed.policy import Ask, Policy, resolve
+from testbed.policy import Ask, IamPolicy, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import Synthesis, synthesise
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
 from token_refresh_worker.handlers import refresh
@@ -123,7 +123,7 @@ def test_a_region_is_lost(regions: Regions) -> None:
     assert {200} == {request.status for endpoint in regions.grants.values() for request in endpoint.requests}
 
 
-def test_replicas(code: Path, plain: Deployment) -> None:
+def test_replicas(code: Path, plain: Synthesis) -> None:
     """The published secret has replicas with the key of each region, the token secret none, and consumers read them."""
     here = {"environment": "prod", "account": "123456789012", "region": OLD}
     deployment = synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
@@ -148,7 +148,7 @@ def test_the_key_of_a_replica(code: Path) -> None:
     deployment = synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
     primary = f"arn:aws:secretsmanager:{OLD}:123456789012:secret:{PUBLISHED}-AbCdEf"
     statements = resolve(deployment.policy_of_role("lambda.amazonaws.com"), AnyReference(primary))
-    policy = Policy(statements=statements)
+    policy = IamPolicy(statements=statements)
 
     def may(action: str, arn: str, key: str = KEY) -> bool:
         context = {"kms:ViaService": f"secretsmanager.{NEW}.amazonaws.com", "kms:EncryptionContext:SecretARN": arn}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from examples import UNHURRIED
 from infra.conftest import FLEET, RECEIVER
-from testbed.synthesis import Deployment, synthesise
+from testbed.synthesis import Synthesis, synthesise
 from token_refresh_infra.constructs.role import NAME_LIMIT, role_name
 
 PLACES = st.tuples(
@@ -27,7 +27,7 @@ def test_no_two_roles_share_a_name(places: list[tuple[str, str, str]]) -> None:
     assert all(len(name) <= NAME_LIMIT for name in names)
 
 
-def test_names_are_stable(plain: Deployment, everything: Deployment, code: Path, receiver_zip: Path) -> None:
+def test_names_are_stable(plain: Synthesis, everything: Synthesis, code: Path, receiver_zip: Path) -> None:
     """A stack that is made again has roles of the same names, which the policies of secrets that stayed know."""
     assert ["token-refresh-upwork-prod-eu-central-1-schedule", "token-refresh-upwork-prod-eu-central-1-worker"] == (
         names_of(everything)
@@ -40,5 +40,5 @@ def test_names_are_stable(plain: Deployment, everything: Deployment, code: Path,
     assert ["token-refresh-acme-prod-webhooks-eu-central-1-receiver"] == names_of(receiver)
 
 
-def names_of(deployment: Deployment) -> list[object]:
+def names_of(deployment: Synthesis) -> list[object]:
     return sorted((role["Properties"]["RoleName"] for role in deployment.resources("IAM::Role")), key=str)

@@ -7,8 +7,8 @@ import boto3
 import pytest
 
 from infra.conftest import EVERYTHING
-from testbed.policy import Ask, Policy, resolve
-from testbed.synthesis import Deployment
+from testbed.policy import Ask, IamPolicy, resolve
+from testbed.synthesis import Synthesis
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.stack import SingleStack
 
@@ -18,13 +18,13 @@ OTHER = "210987654321"
 OWN = {"PrincipalAccount": "123456789012", "PrincipalIsAWSService": "false", "SecureTransport": "true"}
 
 
-def beside_everything(statements: list[dict[str, Any]]) -> Policy:
+def beside_everything(statements: list[dict[str, Any]]) -> IamPolicy:
     """What is left of a policy that allows everything, beside a resource's own statements."""
     anything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    return Policy(statements=[anything, *({k: v for k, v in s.items() if k != "Principal"} for s in statements)])
+    return IamPolicy(statements=[anything, *({k: v for k, v in s.items() if k != "Principal"} for s in statements)])
 
 
-def test_foreign_and_public_access(plain: Deployment) -> None:
+def test_foreign_and_public_access(plain: Synthesis) -> None:
     """A secret's own policy refuses other accounts and unencrypted connections, whatever another policy allows."""
     policies = plain.resources("SecretsManager::ResourcePolicy")
     secrets = plain.resources("SecretsManager::Secret")
@@ -73,7 +73,7 @@ PEOPLE = [f"{ROLE}/{name}" for name in ("operators", "aws-reserved/sso/Admin_0a1
 CALLERS = [WORKER, DEPLOYING, *PEOPLE, "arn:aws:iam::123456789012:root"]
 
 
-def callers_of(deployment: Deployment, name: str, action: str) -> list[bool]:
+def callers_of(deployment: Synthesis, name: str, action: str) -> list[bool]:
     """Who of `CALLERS` may do something, if an identity policy of each allows everything."""
     secret = {"Ref": deployment.logical_id("SecretsManager::Secret", Name=name)}
     policy = deployment.one("SecretsManager::ResourcePolicy", SecretId=secret)["ResourcePolicy"]
@@ -87,7 +87,7 @@ def callers_of(deployment: Deployment, name: str, action: str) -> list[bool]:
     ]
 
 
-def test_allow_list(everything: Deployment, plain: Deployment) -> None:
+def test_allow_list(everything: Synthesis, plain: Synthesis) -> None:
     """With an allow list, only worker, operators and the deploying role reach the tokens; consumers what is published.
 
     The deploying role, since CloudFormation may have to read a secret that it updates.
@@ -99,7 +99,7 @@ def test_allow_list(everything: Deployment, plain: Deployment) -> None:
         assert [True] * 7 == callers_of(plain, "upwork-oauth-tokens", action)
 
 
-def test_who_may_manage(everything: Deployment, plain: Deployment) -> None:
+def test_who_may_manage(everything: Synthesis, plain: Synthesis) -> None:
     """With an allow list, only operators and the deploying role may delete, copy or tag a secret, or lift its policy.
 
     Of the actions of Secrets Manager on one secret, all but those that read its metadata are refused to others.
@@ -125,7 +125,7 @@ def test_an_unknown_deploying_role_is_refused(code: Path) -> None:
         SingleStack(app, "stack", parameters=parameters, code=code)  # type: ignore[arg-type]  # of this mode
 
 
-def test_the_policy_of_the_page_is_the_one_that_is_deployed(everything: Deployment) -> None:
+def test_the_policy_of_the_page_is_the_one_that_is_deployed(everything: Synthesis) -> None:
     """The page shows for adopted secrets what the stack writes into the policies of its own."""
     page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text("utf-8")
     (text,) = re.findall(r"```json\n(.*?RefuseWhoIsNotListed.*?)```", page, re.DOTALL)
@@ -140,7 +140,7 @@ def test_the_policy_of_the_page_is_the_one_that_is_deployed(everything: Deployme
     assert {sid: without_arns(s) for sid, s in shown.items()} == {sid: without_arns(s) for sid, s in deployed.items()}
 
 
-def test_one_key_for_what_is_secret(everything: Deployment, plain: Deployment) -> None:
+def test_one_key_for_what_is_secret(everything: Synthesis, plain: Synthesis) -> None:
     """Where a key is made, both secrets are encrypted with it, and it changes each year; else AWS's own key is used."""
     key = everything.arn_of("KMS::Key")
 
@@ -149,7 +149,7 @@ def test_one_key_for_what_is_secret(everything: Deployment, plain: Deployment) -
     assert all("KmsKeyId" not in secret["Properties"] for secret in plain.resources("SecretsManager::Secret"))
 
 
-def test_who_may_use_the_key(everything: Deployment, plain: Deployment) -> None:
+def test_who_may_use_the_key(everything: Synthesis, plain: Synthesis) -> None:
     """The key's own policy lets in what the account allows, the log group, and this stack's alarms, and nobody else."""
     statements = everything.one("KMS::Key")["KeyPolicy"]["Statement"]
     account, logs, alarms, rules = statements
@@ -166,7 +166,7 @@ def test_who_may_use_the_key(everything: Deployment, plain: Deployment) -> None:
     assert [] == plain.resources("KMS::Key")
 
 
-def test_tagged_by_environment(plain: Deployment) -> None:
+def test_tagged_by_environment(plain: Synthesis) -> None:
     """What a deployment makes and costs carries its environment as a tag."""
     kinds = ("SecretsManager::Secret", "Lambda::Function", "SQS::Queue", "Logs::LogGroup", "SNS::Topic", "IAM::Role")
 
@@ -175,7 +175,7 @@ def test_tagged_by_environment(plain: Deployment) -> None:
             assert {"Key": "environment", "Value": "prod"} in resource["Properties"]["Tags"]
 
 
-def tags_of(deployment: Deployment) -> dict[str, dict[str, str]]:
+def tags_of(deployment: Synthesis) -> dict[str, dict[str, str]]:
     """The project's tags on each secret of a template, by the secret's name and without their prefix."""
     return {
         secret["Properties"]["Name"]: {
@@ -187,7 +187,7 @@ def tags_of(deployment: Deployment) -> dict[str, dict[str, str]]:
     }
 
 
-def test_secrets_name_their_deployment(plain: Deployment, with_table: Deployment, bare: Deployment) -> None:
+def test_secrets_name_their_deployment(plain: Synthesis, with_table: Synthesis, bare: Synthesis) -> None:
     """The token secret's tags name function, published secret and claim table; the published one's its source."""
     name, named = "upwork-oauth-tokens", "upwork/prod/upwork-oauth-tokens"
 

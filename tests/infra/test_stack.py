@@ -8,37 +8,37 @@ from typing import Any
 import pytest
 
 from infra.conftest import EVERYTHING, FLEET, RECEIVER, WHOLE_FLEET
-from testbed.policy import Ask, Meaning, Policy, as_list, resolve
-from testbed.synthesis import Deployment, synthesise
+from testbed.policy import Ask, IamPolicy, Meaning, as_list, resolve
+from testbed.synthesis import Synthesis, synthesise
 from token_refresh_worker.stored.tags import Made
 
 ANY = ["plain", "everything", "with_table", "adopted", "bare", "whole_fleet", "receiver"]
 
 
 @pytest.fixture
-def any_deployment(request: pytest.FixtureRequest) -> Deployment:
-    deployment: Deployment = request.getfixturevalue(request.param)
+def any_deployment(request: pytest.FixtureRequest) -> Synthesis:
+    deployment: Synthesis = request.getfixturevalue(request.param)
     return deployment
 
 
 every_deployment = pytest.mark.parametrize("any_deployment", ANY, indirect=True)
 
 
-def statements(deployment: Deployment) -> list[dict[str, Any]]:
+def statements(deployment: Synthesis) -> list[dict[str, Any]]:
     """Every statement of an identity policy."""
     policies = deployment.resources("IAM::Policy") + deployment.resources("IAM::ManagedPolicy")
     return [s for policy in policies for s in policy["Properties"]["PolicyDocument"]["Statement"]]
 
 
 @every_deployment
-def test_no_value_in_the_template(any_deployment: Deployment) -> None:
+def test_no_value_in_the_template(any_deployment: Synthesis) -> None:
     """A secret is created empty: neither a value nor the wish for a random one is in any template."""
     for secret in any_deployment.resources("SecretsManager::Secret"):
         assert not {"SecretString", "GenerateSecretString"} & secret["Properties"].keys()
 
 
 @every_deployment
-def test_secrets_and_keys_outlive_the_stack(any_deployment: Deployment) -> None:
+def test_secrets_and_keys_outlive_the_stack(any_deployment: Synthesis) -> None:
     """Destroying the stack, or replacing a resource of it, destroys no grant: secret, its policy and its key stay.
 
     Only what a failed first deployment made is deleted, so that nothing keeps the next try from making it.
@@ -49,7 +49,7 @@ def test_secrets_and_keys_outlive_the_stack(any_deployment: Deployment) -> None:
             assert not resource["Properties"].get("DeletionProtectionEnabled")
 
 
-def test_an_upgrade_replaces_nothing(everything: Deployment) -> None:
+def test_an_upgrade_replaces_nothing(everything: Synthesis) -> None:
     """What 0.1 created keeps its logical ID, so that an upgrade replaces no secret, key, function or schedule."""
     created = {
         "Key9BCD29C7": "KMS::Key",
@@ -67,7 +67,7 @@ def test_an_upgrade_replaces_nothing(everything: Deployment) -> None:
     }
 
 
-def test_what_the_commands_trust(with_table: Deployment) -> None:
+def test_what_the_commands_trust(with_table: Synthesis) -> None:
     """Secrets, claim table and function keep the logical IDs by which an operator's command knows what we made."""
     published = with_table.parameters.published_secret_id
 
@@ -77,7 +77,7 @@ def test_what_the_commands_trust(with_table: Deployment) -> None:
     assert Made.FUNCTION == with_table.logical_id("Lambda::Function")
 
 
-def test_adopted_secrets_are_left_alone(adopted: Deployment) -> None:
+def test_adopted_secrets_are_left_alone(adopted: Synthesis) -> None:
     """What is there already is used as it is: no secret, no policy, no key and no topic is made or changed."""
     for kind in (
         "SecretsManager::Secret",
@@ -95,7 +95,7 @@ def test_adopted_secrets_are_left_alone(adopted: Deployment) -> None:
 
 
 @every_deployment
-def test_no_wildcard_in_an_allowed_action(any_deployment: Deployment) -> None:
+def test_no_wildcard_in_an_allowed_action(any_deployment: Synthesis) -> None:
     """No identity policy allows an action with a wildcard, nor everything on everything."""
     allowed = [statement for statement in statements(any_deployment) if statement["Effect"] == "Allow"]
     for statement in allowed:
@@ -105,7 +105,7 @@ def test_no_wildcard_in_an_allowed_action(any_deployment: Deployment) -> None:
             assert {"secretsmanager:ListSecrets", "xray:PutTraceSegments", "xray:PutTelemetryRecords"} >= set(actions)
 
 
-def test_dev_is_kept_from_prod(everything: Deployment, code: Any) -> None:
+def test_dev_is_kept_from_prod(everything: Synthesis, code: Any) -> None:
     """With an application's name, no role of the development deployment reaches a secret of production."""
     dev = synthesise(
         {
@@ -124,7 +124,7 @@ def test_dev_is_kept_from_prod(everything: Deployment, code: Any) -> None:
         for name in (dev.parameters.token_secret_id, dev.parameters.published_secret_id)
     } | {f"{dev.logical_id('Lambda::Function')}.Arn": "the-worker"}
 
-    policy = Policy(statements=resolve(statements(dev), Meaning(names)))
+    policy = IamPolicy(statements=resolve(statements(dev), Meaning(names)))
     prod = [everything.parameters.token_secret_id, "upwork/prod/client", "upwork/prod/upwork-oauth-tokens-published"]
 
     def reads(name: str, label: str = "AWSCURRENT") -> bool:
@@ -137,7 +137,7 @@ def test_dev_is_kept_from_prod(everything: Deployment, code: Any) -> None:
     assert [True, False] == [reads("upwork/dev/client", label) for label in ("AWSPREVIOUS", "AWSPENDING")]
 
 
-def test_queues(plain: Deployment) -> None:
+def test_queues(plain: Synthesis) -> None:
     """Queues keep what they get for 14 days, encrypted at rest, and take no unencrypted connection."""
     queues = {name: r for name, r in plain.template["Resources"].items() if r["Type"] == "AWS::SQS::Queue"}
     kept_seconds = 14 * 24 * 3600
@@ -155,7 +155,7 @@ def test_queues(plain: Deployment) -> None:
 
 
 @every_deployment
-def test_no_queue_lets_a_stranger_send(any_deployment: Deployment) -> None:
+def test_no_queue_lets_a_stranger_send(any_deployment: Synthesis) -> None:
     """A queue's own policy lets in EventBridge for one rule at most; all others need a permission of this account."""
     for policy in any_deployment.resources("SQS::QueuePolicy"):
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
@@ -165,7 +165,7 @@ def test_no_queue_lets_a_stranger_send(any_deployment: Deployment) -> None:
                 assert ["aws:SourceArn"] == list(statement["Condition"]["ArnEquals"])
 
 
-def test_outputs(everything: Deployment) -> None:
+def test_outputs(everything: Synthesis) -> None:
     """Each output is what its name says: the queues, the secrets and the rest are not mistaken for one another."""
     target = everything.one("Scheduler::Schedule")["Target"]
     rule = everything.one("Events::Rule")
@@ -188,10 +188,10 @@ def test_outputs(everything: Deployment) -> None:
     } == {name: output["Value"] for name, output in everything.template["Outputs"].items()}
 
 
-def test_functions_are_called_as_their_stack(plain: Deployment, code: Path) -> None:
+def test_functions_are_called_as_their_stack(plain: Synthesis, code: Path) -> None:
     """A function has the stack's name, which pages and messages print; a fleet's others add what they do."""
 
-    def names(deployment: Deployment) -> list[str]:
+    def names(deployment: Synthesis) -> list[str]:
         return sorted(function["Properties"]["FunctionName"] for function in deployment.resources("Lambda::Function"))
 
     fleet = "token-refresh-prod-fleet-prod"
@@ -231,7 +231,7 @@ def documents(value: Any) -> Iterator[Any]:
             yield from (found for item in value for found in documents(item))
 
 
-def test_what_is_switched_off_is_not_there(bare: Deployment) -> None:
+def test_what_is_switched_off_is_not_there(bare: Synthesis) -> None:
     """Without alarms and dashboard there is no alarm, no topic, no filter and no dashboard; the rest still works."""
     for kind in (
         "CloudWatch::Alarm",

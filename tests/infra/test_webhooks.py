@@ -10,7 +10,7 @@ import pytest
 
 from infra.conftest import RECEIVER
 from infra.test_access import granted
-from testbed.policy import Ask, Meaning, Policy, resolve
+from testbed.policy import Ask, IamPolicy, Meaning, resolve
 from testbed.synthesis import resources, synthesise, unvalidated
 from token_refresh.reader.sources.service import CALL_LIMITS
 from token_refresh_infra import access
@@ -153,7 +153,7 @@ def test_secrets_of_both_stores(receiver_zip: Path) -> None:
         for policy in resources(everything, "IAM::Policy")
         for statement in policy["PolicyDocument"]["Statement"]
     ]
-    allowed = Policy(statements=statements)
+    allowed = IamPolicy(statements=statements)
     here = "eu-central-1:123456789012"
     assert {
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/stripe-??????"),

@@ -3,7 +3,7 @@
 import json
 
 from infra.receiver import FROM_THE_RECEIVER, FUNCTION, KEY, RunningReceiver, policy_of
-from testbed.policy import Ask, Policy
+from testbed.policy import Ask, IamPolicy
 from token_refresh_infra import access
 
 from aws_cdk import Stack  # isort: skip - after our package, see its docstring
@@ -20,7 +20,7 @@ def one_by_one(stack: Stack) -> list[access.Secrets]:
     return [access.one_secret(stack, name).encrypted_with(KEY) for name in NAMES.values()]
 
 
-def reads(policy: Policy, label: str, resource: str = f"{PREFIX}acme/prod/stripe-AbCdEf") -> bool:
+def reads(policy: IamPolicy, label: str, resource: str = f"{PREFIX}acme/prod/stripe-AbCdEf") -> bool:
     context = FROM_THE_RECEIVER | {"secretsmanager:VersionStage": label}
     return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=resource, context=context))
 

@@ -11,7 +11,7 @@ import pytest
 
 import deploy
 from printed.everywhere import ROOT, check, of_help, of_messages, of_pages
-from testbed.reader_surroundings import Clock, Store
+from testbed.reader_surroundings import Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 
 PROGRAMS = ["README.md", "docs/tutorial.md", "docs/mcp.md", "docs/several-secrets.md"]
@@ -67,7 +67,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with SecretsManagerServer() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        store = Store(server, Clock(time.time()))
+        store = Store(server, WallClock(time.time()))
         for provider in ("upwork", "xero", "mcp"):
             store.put("canary", secret_id=f"{provider}-oauth-tokens-published")
         yield

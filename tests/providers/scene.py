@@ -9,7 +9,7 @@ import pytest
 
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.worker import Context
+from testbed.worker import LambdaContext
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.handlers import refresh
 
@@ -49,7 +49,7 @@ class Scene:
         self.client.create_secret(Name=TOKENS, SecretString=json.dumps(known))
 
     def run(self, **event: Any) -> dict[str, Any]:
-        return refresh(event, Context("r-1", 90.0))
+        return refresh(event, LambdaContext("r-1", 90.0))
 
     def fail(self, error: type[TokenRefreshError], **event: Any) -> TokenRefreshError:
         with pytest.raises(error) as caught:

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from typing import Final
 
-from testbed.worker import PROCESSES, SCHEDULED, Context
+from testbed.worker import PROCESSES, SCHEDULED, LambdaContext
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker import bootstrap
 from token_refresh_worker.handlers import refresh
@@ -58,7 +58,7 @@ def _contend(environment: dict[str, str], request_ids: list[str], start: Barrier
     def ending(request_id: str) -> str:
         together.wait()
         try:
-            return str(refresh(SCHEDULED, Context(request_id, DEADLINE_SECONDS))["outcome"])
+            return str(refresh(SCHEDULED, LambdaContext(request_id, DEADLINE_SECONDS))["outcome"])
         except TokenRefreshError as error:
             return type(error).__name__
 

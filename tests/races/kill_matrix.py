@@ -12,19 +12,19 @@ from typing import Final
 
 import measured
 from races.kills import SCENARIOS, Aftermath, Boundary, Scenario, boundaries, kill
-from testbed.testbed import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, Provider
+from testbed.testbed import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, ProviderKind
 
 _WORDS: Final = {"RefreshOutcomeUnknown": "held", "ReauthorizationRequired": "re-authorize"}
 
 
-def is_window(boundary: Boundary, provider: Provider) -> bool:
+def is_window(boundary: Boundary, provider: ProviderKind) -> bool:
     """Whether the provider has committed and nothing holds what it issued: the one window that no client can close."""
     committed = boundary.call == TOKEN_REQUEST and boundary.when == "after"
     not_staged = boundary.call == "PutSecretValue staged tokens" and boundary.when == "before"
     return provider is SINGLE_USE and (committed or not_staged)
 
 
-def fault(boundary: Boundary, provider: Provider, aftermath: Aftermath) -> str | None:
+def fault(boundary: Boundary, provider: ProviderKind, aftermath: Aftermath) -> str | None:
     """Say what is wrong with a row, if anything is."""
     window = is_window(boundary, provider)
     if aftermath.alive is window:
@@ -46,7 +46,7 @@ def matrix(scenario: Scenario) -> Iterator[tuple[Boundary, list[Aftermath | None
     """
     points = [boundaries(scenario, provider) for provider in PROVIDERS]
 
-    def aftermath(cell: tuple[Boundary, Provider]) -> Aftermath | None:
+    def aftermath(cell: tuple[Boundary, ProviderKind]) -> Aftermath | None:
         boundary, provider = cell
         return kill(scenario, provider, boundary) if boundary in boundaries(scenario, provider) else None
 

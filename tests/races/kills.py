@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from testbed.aws.faults import Action
 from testbed.provider import script
-from testbed.testbed import TOKEN_REQUEST, Provider, Testbed
+from testbed.testbed import TOKEN_REQUEST, ProviderKind, Testbed
 from testbed.worker import FORCED, SCHEDULED
 
 TABLE: Final = "of the claim table"
@@ -54,7 +54,7 @@ class Scenario:
     table: bool = False
     """Whether claims are in a table."""
 
-    def testbed(self, provider: Provider) -> Testbed:
+    def testbed(self, provider: ProviderKind) -> Testbed:
         """Give a testbed in which such a run is about to begin, once it is prepared."""
         return Testbed(provider, due=self.due, published=self.published, table=self.table, full=True)
 
@@ -105,7 +105,7 @@ SCENARIOS: Final = (REFRESH, RECOVERY, FORCED_RUN, PUBLISHING, REFRESH_BY_TABLE,
 
 
 @functools.cache
-def boundaries(scenario: Scenario, provider: Provider) -> tuple[Boundary, ...]:
+def boundaries(scenario: Scenario, provider: ProviderKind) -> tuple[Boundary, ...]:
     """Find all points at which a run can be killed, by running it undisturbed."""
     with scenario.testbed(provider) as testbed:
         scenario.prepare(testbed)
@@ -126,7 +126,7 @@ def _service(call: str) -> str:
     return call if call == TOKEN_REQUEST else "table" if call.endswith(TABLE) else "secret"
 
 
-def kill(scenario: Scenario, provider: Provider, boundary: Boundary) -> Aftermath:
+def kill(scenario: Scenario, provider: ProviderKind, boundary: Boundary) -> Aftermath:
     """Kill a run at `boundary`, and run again until nothing is left to do."""
     with scenario.testbed(provider) as testbed:
         scenario.prepare(testbed)

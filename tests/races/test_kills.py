@@ -7,7 +7,7 @@ from races.kill_matrix import fault, is_window, table
 from races.kills import FORCED_RUN, PUBLISHING, RECOVERY, REFRESH, Aftermath, Boundary, Scenario, When, boundaries, kill
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.provider import script
-from testbed.testbed import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST, Provider, Testbed
+from testbed.testbed import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST, ProviderKind, Testbed
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from testbed.testbed import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST,
     ],
     ids=["refresh, single use", "refresh, grace", "recovery, single use", "forced run, static", "publishing"],
 )
-def test_killed(scenario: Scenario, provider: Provider, calls: tuple[str, ...]) -> None:
+def test_killed(scenario: Scenario, provider: ProviderKind, calls: tuple[str, ...]) -> None:
     """A run killed around any call that changes something loses no grant, but in the one window of single use."""
     points = [boundary for boundary in boundaries(scenario, provider) if boundary.call.startswith(calls)]
 

@@ -4,7 +4,7 @@ import pytest
 
 from testbed import reader_surroundings as surroundings
 from testbed.parameter_store import ParameterStoreServer
-from testbed.reader_surroundings import Api, Background, Clock, Store
+from testbed.reader_surroundings import Api, Background, Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader import TokenReader
@@ -15,7 +15,7 @@ from token_refresh.reader.fetch import Entry
 class Source:
     """Where a cache reads: gives `value` or raises `error`, and counts."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: WallClock) -> None:
         self.clock = clock
         self.value = "first"
         self.error: BaseException | None = None
@@ -38,8 +38,8 @@ def down() -> SecretStoreUnavailable:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> WallClock:
+    return WallClock()
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def background() -> Background:
 
 
 @pytest.fixture
-def store(clock: Clock) -> Iterator[Store]:
+def store(clock: WallClock) -> Iterator[Store]:
     with SecretsManagerServer(clock=clock) as server:
         yield Store(server, clock)
 
@@ -60,7 +60,7 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture
-def tokens(store: Store, clock: Clock) -> TokenReader:
+def tokens(store: Store, clock: WallClock) -> TokenReader:
     """Read `tokens` from the store, soft refreshes inline."""
     return TokenReader("tokens", client=store.client, background=False, runtime=surroundings.runtime(clock))
 
@@ -75,18 +75,18 @@ def replaced(store: Store, api: Api, tokens: TokenReader) -> None:
 
 
 @pytest.fixture
-def source(clock: Clock) -> Source:
+def source(clock: WallClock) -> Source:
     return Source(clock)
 
 
 @pytest.fixture
-def inline(source: Source, clock: Clock) -> Cache[str]:
+def inline(source: Source, clock: WallClock) -> Cache[str]:
     """Read `source` in the caller, soft refreshes too."""
     return Cache(source.read, background=False, runtime=surroundings.runtime(clock))
 
 
 @pytest.fixture
-def cache(source: Source, clock: Clock, background: Background) -> Cache[str]:
+def cache(source: Source, clock: WallClock, background: Background) -> Cache[str]:
     """Read `source`, soft refreshes in the background."""
     return Cache(source.read, background=True, runtime=surroundings.runtime(clock, background))
 
@@ -106,7 +106,7 @@ def _aws_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def parameters(clock: Clock) -> Iterator[ParameterStoreServer]:
+def parameters(clock: WallClock) -> Iterator[ParameterStoreServer]:
     with ParameterStoreServer(clock=clock) as server:
         yield server
 

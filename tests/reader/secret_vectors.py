@@ -21,7 +21,7 @@ from typing import Any, Final, cast
 
 from botocore.exceptions import ClientError
 
-from testbed.reader_surroundings import Background, Clock, runtime
+from testbed.reader_surroundings import Background, WallClock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import Secret, SecretReader
 
@@ -66,7 +66,7 @@ class Stage:
         self.name, self.background = name, background
         self.steps: list[dict[str, Any]] = []
         self.meta = SimpleNamespace(region_name="eu-central-1")
-        self._clock, self._waiting = Clock(), Background()
+        self._clock, self._waiting = WallClock(), Background()
         self._stored: dict[str, Any] = {}
         self._failing: tuple[str, str] | None = NOT_FOUND
         self._reads = self._versions = 0

@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 
 from testbed.aws.faults import Action
-from testbed.reader_surroundings import Clock, Store, runtime
+from testbed.reader_surroundings import Store, WallClock, runtime
 from token_refresh.reader import InvalidSecretDocument, SecretReader
 
 HOUR = timedelta(hours=1)
@@ -17,7 +17,7 @@ Make = Callable[..., SecretReader]
 
 
 @pytest.fixture
-def make(store: Store, clock: Clock) -> Make:
+def make(store: Store, clock: WallClock) -> Make:
     """Make a reader of `key` with an overlap of one hour."""
     client = store.server.client(config=Config(retries={"total_max_attempts": 1}))
 
@@ -37,7 +37,7 @@ def put(store: Store, *texts: str) -> list[str]:
     return [store.put_text(text, secret_id="key") for text in texts]
 
 
-def test_previous_is_accepted_until_the_overlap_ends(store: Store, clock: Clock, make: Make) -> None:
+def test_previous_is_accepted_until_the_overlap_ends(store: Store, clock: WallClock, make: Make) -> None:
     """The overlap ends by the clock, one hour after the current version was stored, and not by the cache."""
     store.put_text("old", secret_id="key")
     clock.advance(7200)
@@ -50,7 +50,7 @@ def test_previous_is_accepted_until_the_overlap_ends(store: Store, clock: Clock,
     assert [("new", "current")] == values(reader)
 
 
-def test_no_overlap_by_a_clock_that_is_behind(store: Store, clock: Clock, make: Make) -> None:
+def test_no_overlap_by_a_clock_that_is_behind(store: Store, clock: WallClock, make: Make) -> None:
     """Without an overlap, as after a leak, no previous value is accepted, also where this clock is behind."""
     put(store, "leaked", "new")
     clock.advance(-2)
@@ -58,7 +58,7 @@ def test_no_overlap_by_a_clock_that_is_behind(store: Store, clock: Clock, make: 
     assert ([("new", "current")], 1) == (values(reader), store.reads)
 
 
-def test_overlap_ends_within_the_ttl(store: Store, clock: Clock, make: Make) -> None:
+def test_overlap_ends_within_the_ttl(store: Store, clock: WallClock, make: Make) -> None:
     """A cached previous value is not accepted a second longer than the overlap."""
     put(store, "old", "new")
     reader = make(ttl=timedelta(days=1))
@@ -69,7 +69,7 @@ def test_overlap_ends_within_the_ttl(store: Store, clock: Clock, make: Make) -> 
     assert 2 == store.reads
 
 
-def test_previous_costs_a_call_only_within_the_overlap(store: Store, clock: Clock, make: Make) -> None:
+def test_previous_costs_a_call_only_within_the_overlap(store: Store, clock: WallClock, make: Make) -> None:
     """Outside the overlap one call reads the secret; a first version without a previous one is no error."""
     store.put_text("only", secret_id="key")
     reader = make()
@@ -108,7 +108,7 @@ def test_rejection_brings_the_new_secret(store: Store, make: Make) -> None:
     assert [("new", "current"), ("old", "previous")] == values(reader)
 
 
-def test_rollback_does_not_accept_the_bad_version(store: Store, clock: Clock, make: Make) -> None:
+def test_rollback_does_not_accept_the_bad_version(store: Store, clock: WallClock, make: Make) -> None:
     """After a rollback the current version is the old one, whose age ended the overlap: the bad one is not accepted."""
     good = store.put_text("good", secret_id="key")
     clock.advance(7200)
@@ -126,7 +126,7 @@ def fail_previous(store: Store, action: Action) -> None:
 
 
 def test_denied_previous_is_logged_once(
-    store: Store, clock: Clock, make: Make, caplog: pytest.LogCaptureFixture
+    store: Store, clock: WallClock, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If a policy hides the previous version, the current one is accepted, and each rotation logs it once."""
     put(store, "canary-1", "canary-2")
@@ -144,7 +144,7 @@ def test_denied_previous_is_logged_once(
     assert "canary" not in caplog.text
 
 
-def test_unreachable_previous_stays_accepted(store: Store, clock: Clock, make: Make) -> None:
+def test_unreachable_previous_stays_accepted(store: Store, clock: WallClock, make: Make) -> None:
     """If only the previous version is throttled, the one that was read before is accepted until the overlap ends."""
     put(store, "old", "new")
     reader, later = make(), make()
@@ -157,7 +157,7 @@ def test_unreachable_previous_stays_accepted(store: Store, clock: Clock, make: M
     assert [("new", "current")] == values(reader)
 
 
-def test_unreachable_previous_after_a_rotation(store: Store, clock: Clock, make: Make) -> None:
+def test_unreachable_previous_after_a_rotation(store: Store, clock: WallClock, make: Make) -> None:
     """What was the previous version before a rotation is not accepted after it."""
     put(store, "oldest", "old")
     reader = make()
@@ -172,7 +172,7 @@ def test_unreachable_previous_after_a_rotation(store: Store, clock: Clock, make:
     ("stored", "expected"),
     [({"signingSecret": "one", "other": 1}, ["one"]), ({"signingSecret": ["new", "old"]}, ["new", "old"])],
 )
-def test_field(store: Store, clock: Clock, make: Make, stored: object, expected: list[str]) -> None:
+def test_field(store: Store, clock: WallClock, make: Make, stored: object, expected: list[str]) -> None:
     """A field holds one string, or a list: its first string is current, and the others are accepted beside it.
 
     They are for as long as they are in the list: this works without stages, too.

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import requests
 
-from testbed.reader_surroundings import Api, Clock, Store
+from testbed.reader_surroundings import Api, Store, WallClock
 from token_refresh.reader import SecretNotFound, TokenReader
 from token_refresh.reader.httpx_auth import TokenAuth as HttpxAuth
 from token_refresh.reader.requests_auth import TokenAuth as RequestsAuth
@@ -106,7 +106,7 @@ def test_streamed_body_is_repeated_on_demand(api: Api, tokens: TokenReader, *, a
     assert [b"part", b"part"] == api.bodies
 
 
-def test_async_client(store: Store, api: Api, tokens: TokenReader, clock: Clock) -> None:
+def test_async_client(store: Store, api: Api, tokens: TokenReader, clock: WallClock) -> None:
     """The async client does the same: fifty tasks whose token is refused make one read, and all succeed."""
     store.put("one")
     api.accepted = {"one"}

@@ -8,13 +8,13 @@ import math
 import pytest
 
 from reader.conftest import Source, down
-from testbed.reader_surroundings import Background, Clock
+from testbed.reader_surroundings import Background, WallClock
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.fetch import Entry
 
 
-def test_fresh_value_costs_one_read(cache: Cache[str], source: Source, clock: Clock) -> None:
+def test_fresh_value_costs_one_read(cache: Cache[str], source: Source, clock: WallClock) -> None:
     """While a value is fresh, it is read once, however many callers."""
     assert "first" == cache.get() == cache.get()
     clock.advance(99)
@@ -23,7 +23,7 @@ def test_fresh_value_costs_one_read(cache: Cache[str], source: Source, clock: Cl
 
 
 def test_soft_value_is_served_while_one_read_runs_in_background(
-    cache: Cache[str], source: Source, clock: Clock, background: Background
+    cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
     """A soft value is served at once, one read starts in the background, and then the new value is served."""
     cache.get()
@@ -35,7 +35,7 @@ def test_soft_value_is_served_while_one_read_runs_in_background(
     assert 2 == source.reads
 
 
-def test_soft_value_is_read_inline_where_threads_freeze(inline: Cache[str], source: Source, clock: Clock) -> None:
+def test_soft_value_is_read_inline_where_threads_freeze(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """Without a background, the first caller of a soft value reads the new one."""
     inline.get()
     source.value = "second"
@@ -43,7 +43,9 @@ def test_soft_value_is_read_inline_where_threads_freeze(inline: Cache[str], sour
     assert "second" == inline.get()
 
 
-def test_others_get_the_cached_value_during_an_inline_read(inline: Cache[str], source: Source, clock: Clock) -> None:
+def test_others_get_the_cached_value_during_an_inline_read(
+    inline: Cache[str], source: Source, clock: WallClock
+) -> None:
     """While one caller reads inline, everyone else is served the cached value at once."""
     inline.get()
     clock.advance(100)
@@ -55,7 +57,7 @@ def test_others_get_the_cached_value_during_an_inline_read(inline: Cache[str], s
 
 
 def test_long_soft_read_is_not_repeated(
-    cache: Cache[str], source: Source, clock: Clock, background: Background
+    cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
     """A background read is the only one until it is given up; after a pause another one begins."""
     cache.get()
@@ -73,7 +75,7 @@ def test_long_soft_read_is_not_repeated(
     assert "second" == cache.get()
 
 
-def test_overdue_value_waits_for_a_new_one(cache: Cache[str], source: Source, clock: Clock) -> None:
+def test_overdue_value_waits_for_a_new_one(cache: Cache[str], source: Source, clock: WallClock) -> None:
     """An overdue value isn't served if a newer one can be read."""
     cache.get()
     source.value = "second"
@@ -82,7 +84,7 @@ def test_overdue_value_waits_for_a_new_one(cache: Cache[str], source: Source, cl
 
 
 def test_overdue_value_is_served_where_the_read_fails(
-    cache: Cache[str], source: Source, clock: Clock, background: Background
+    cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
     """A failed read never withholds a valid value, and nobody waits for the next reads."""
     cache.get()
@@ -96,7 +98,7 @@ def test_overdue_value_is_served_where_the_read_fails(
 
 
 def test_overdue_value_joins_the_read_that_is_under_way(
-    cache: Cache[str], source: Source, clock: Clock, background: Background
+    cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
     """A caller for whom the value became overdue waits for the soft read, and doesn't begin another."""
     cache.get()
@@ -115,7 +117,7 @@ def test_overdue_value_joins_the_read_that_is_under_way(
     assert 2 == source.reads
 
 
-def test_expired_value_is_never_served(cache: Cache[str], source: Source, clock: Clock) -> None:
+def test_expired_value_is_never_served(cache: Cache[str], source: Source, clock: WallClock) -> None:
     """From its expiry on a value is not served: callers get a new one, or the error."""
     cache.get()
     clock.advance(200)
@@ -128,7 +130,7 @@ def test_expired_value_is_never_served(cache: Cache[str], source: Source, clock:
     assert "second" == cache.get()
 
 
-def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: Clock) -> None:
+def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: WallClock) -> None:
     """With nothing to serve, an error is raised again without a read, for 1, 2, 4 ... 5 s, less some jitter."""
     source.error = down()
     pauses = []
@@ -158,7 +160,7 @@ def test_shared_errors_have_no_traceback_of_the_read(cache: Cache[str], source: 
 
 
 def test_backoff_grows_to_thirty_seconds_while_a_value_is_served(
-    inline: Cache[str], source: Source, clock: Clock
+    inline: Cache[str], source: Source, clock: WallClock
 ) -> None:
     """While a good value is served, failed reads are repeated after 1, 2, 4 ... 30 s, less some jitter."""
     inline.get()
@@ -176,7 +178,7 @@ def test_backoff_grows_to_thirty_seconds_while_a_value_is_served(
     assert [0.75, 1.5, 3.0, 6.0, 12.0, 24.0, 30.0] == pauses
 
 
-def test_failure_is_forgotten_at_expiry(inline: Cache[str], source: Source, clock: Clock) -> None:
+def test_failure_is_forgotten_at_expiry(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """A backoff that began while a value was served ends with that value: its expiry is worth one more read."""
     inline.get()
     source.error = down()
@@ -188,7 +190,7 @@ def test_failure_is_forgotten_at_expiry(inline: Cache[str], source: Source, cloc
 
 
 def test_error_from_before_the_clock_was_set_back_is_not_shared(
-    cache: Cache[str], source: Source, clock: Clock
+    cache: Cache[str], source: Source, clock: WallClock
 ) -> None:
     """A clock that is set back by an hour doesn't make an error last for an hour."""
     source.error = down()
@@ -200,7 +202,7 @@ def test_error_from_before_the_clock_was_set_back_is_not_shared(
 
 
 def test_served_despite_failure_is_logged(
-    inline: Cache[str], source: Source, clock: Clock, caplog: pytest.LogCaptureFixture
+    inline: Cache[str], source: Source, clock: WallClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failed read that nobody sees, since a good value is served, is a warning; one that is raised is no log."""
     inline.get()

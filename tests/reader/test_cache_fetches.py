@@ -7,14 +7,14 @@ from typing import TypeVar
 import pytest
 
 from reader.conftest import Source, down
-from testbed.reader_surroundings import Background, Clock, runtime
+from testbed.reader_surroundings import Background, WallClock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.cache import Cache
 
 T = TypeVar("T")
 
 
-def test_without_a_thread(source: Source, clock: Clock) -> None:
+def test_without_a_thread(source: Source, clock: WallClock) -> None:
     """If no thread can be started, the caller reads itself."""
 
     def refuse(_work: Callable[[], None]) -> None:
@@ -38,7 +38,7 @@ def test_interrupted_read_leaves_nobody_waiting(inline: Cache[str], source: Sour
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_read_that_never_ends_is_given_up(source: Source, clock: Clock, *, asynchronous: bool) -> None:
+def test_read_that_never_ends_is_given_up(source: Source, clock: WallClock, *, asynchronous: bool) -> None:
     """A waiting caller gives up a read that takes too long, since its thread may have ended, and begins another."""
     lost: list[Callable[[], None]] = []
 
@@ -63,7 +63,7 @@ def test_read_that_never_ends_is_given_up(source: Source, clock: Clock, *, async
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_store_that_hangs_has_failed(
-    source: Source, clock: Clock, background: Background, caplog: pytest.LogCaptureFixture, *, asynchronous: bool
+    source: Source, clock: WallClock, background: Background, caplog: pytest.LogCaptureFixture, *, asynchronous: bool
 ) -> None:
     """A read that hangs has failed: the cached value is served, and the next reads come after growing pauses."""
     runs = runtime(clock, background)
@@ -92,7 +92,7 @@ def test_store_that_hangs_has_failed(
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_overtaken_read_changes_nothing(
-    cache: Cache[str], source: Source, clock: Clock, background: Background, *, fails: bool
+    cache: Cache[str], source: Source, clock: WallClock, background: Background, *, fails: bool
 ) -> None:
     """A read that was given up and ends after a newer one, well or badly, changes neither value nor failure."""
     cache.get()
@@ -125,7 +125,7 @@ def test_cancelled_task_leaves_the_others_alone(cache: Cache[str], background: B
     assert "first" == asyncio.run(main())
 
 
-def test_async_error_and_fast_path(cache: Cache[str], source: Source, clock: Clock, background: Background) -> None:
+def test_async_error_and_fast_path(cache: Cache[str], source: Source, clock: WallClock, background: Background) -> None:
     """`aget` raises what `get` raises, and gives a fresh value without a thread."""
     source.error = down()
 
@@ -168,7 +168,7 @@ def test_nothing_cached_is_nothing_rejected(inline: Cache[str], source: Source) 
     assert 0 == source.reads
 
 
-def test_same_value_back_is_rate_limited(inline: Cache[str], source: Source, clock: Clock) -> None:
+def test_same_value_back_is_rate_limited(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """A rejected value that is still current isn't read again before 1, 2, 4 ... s, and is still served."""
     inline.get()
     assert [False, False, False] == [inline.reject("first".__eq__) for _ in range(3)]
@@ -186,7 +186,7 @@ def test_same_value_back_is_rate_limited(inline: Cache[str], source: Source, clo
     assert 5 == source.reads
 
 
-def test_a_rejection_now_and_then_is_looked_up_at_once(inline: Cache[str], source: Source, clock: Clock) -> None:
+def test_a_rejection_now_and_then_is_looked_up_at_once(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """No pause is longer than half a minute, so a rejection every hour is always looked up."""
     inline.get()
     for number in range(20):
@@ -195,7 +195,7 @@ def test_a_rejection_now_and_then_is_looked_up_at_once(inline: Cache[str], sourc
         clock.advance(3600)
 
 
-def test_short_pauses_come_back_slowly(inline: Cache[str], source: Source, clock: Clock) -> None:
+def test_short_pauses_come_back_slowly(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """After a quiet day the pauses begin short again."""
     inline.get()
     for _ in range(10):
@@ -209,7 +209,7 @@ def test_short_pauses_come_back_slowly(inline: Cache[str], source: Source, clock
     assert reads + 2 == source.reads
 
 
-def test_any_read_counts_as_a_look_up(inline: Cache[str], source: Source, clock: Clock) -> None:
+def test_any_read_counts_as_a_look_up(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """While a value is rejected again and again, a read that was due anyway starts the pause again."""
     inline.get()
     for _ in range(6):
@@ -224,7 +224,7 @@ def test_any_read_counts_as_a_look_up(inline: Cache[str], source: Source, clock:
     assert 8 == source.reads
 
 
-def test_clock_set_back_ends_a_pause(inline: Cache[str], source: Source, clock: Clock) -> None:
+def test_clock_set_back_ends_a_pause(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """A pause from before the clock was set back does not last until the old time comes again."""
     inline.get()
     inline.reject("first".__eq__)
@@ -242,7 +242,7 @@ def test_rejection_while_the_store_is_down(inline: Cache[str], source: Source) -
 
 
 def test_rejection_joins_the_read_that_is_under_way(
-    cache: Cache[str], source: Source, clock: Clock, background: Background
+    cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
     """A rejection during a soft read waits for that read, which learns that its value was rejected."""
     cache.get()

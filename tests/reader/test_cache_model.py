@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from examples import UNHURRIED, examples
-from testbed.reader_surroundings import Background, Clock, runtime
+from testbed.reader_surroundings import Background, WallClock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
 from token_refresh.reader.cache import Cache
@@ -22,7 +22,7 @@ class CacheModel(RuleBasedStateMachine):
 
     def __init__(self, *, background: bool) -> None:
         super().__init__()
-        self.clock = Clock()
+        self.clock = WallClock()
         self.background = Background()
         self.stored: Value = (0, self.clock() + 100)
         self.down = False

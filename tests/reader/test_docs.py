@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from testbed.parameter_store import ParameterStoreServer
-from testbed.reader_surroundings import Clock, Store
+from testbed.reader_surroundings import Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import amplify_branch, amplify_sandbox
 
@@ -35,7 +35,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
             amplify_branch("d1a2b3c4", "main", "STRIPE_KEY"),
         ):
             parameters.put(reference.removeprefix("ssm:"), f"value of {reference}")
-        store = Store(server, Clock(time.time()))
+        store = Store(server, WallClock(time.time()))
         store.put("canary", secret_id="upwork-oauth-tokens-published")
         store.put_text('{"key": 1}', secret_id="stripe-key")
         for password in ("old", "new"):

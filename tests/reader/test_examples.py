@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from testbed.reader_surroundings import Api, Clock, Store
+from testbed.reader_surroundings import Api, Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,7 +39,7 @@ def upwork() -> Iterator[Upwork]:
 def running_store() -> Iterator[Store]:
     """A store by the machine's clock, since examples in processes of their own look at that."""
     with SecretsManagerServer() as server:
-        store = Store(server, Clock(time.time()))
+        store = Store(server, WallClock(time.time()))
         store.put("canary-1", secret_id="upwork-oauth-tokens-published")
         yield store
 

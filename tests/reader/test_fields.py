@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from testbed.parameter_store import ParameterStoreServer
-from testbed.reader_surroundings import START, Clock, Store, runtime
+from testbed.reader_surroundings import START, Store, WallClock, runtime
 from token_refresh.reader import (
     ConfigurationError,
     InvalidSecretDocument,
@@ -29,7 +29,7 @@ def arn_of(store: Store, name: str) -> str:
 
 
 @pytest.mark.parametrize("named", [lambda _, name: name, arn_of])
-def test_it_means_what_the_argument_means(store: Store, clock: Clock, named: Callable[[Store, str], str]) -> None:
+def test_it_means_what_the_argument_means(store: Store, clock: WallClock, named: Callable[[Store, str], str]) -> None:
     """By name and by ARN, a list included: one read, of the secret without its field."""
     store.put_text(SLACK, secret_id="my-app/prod/slack")
     secret_id = named(store, "my-app/prod/slack")
@@ -52,7 +52,7 @@ def test_in_parameter_store(parameters: ParameterStoreServer, monkeypatch: pytes
     assert "new" == SecretReader("amplify:SLACK#signingSecret").text()
 
 
-def test_a_group_reads_each_secret_once(store: Store, clock: Clock) -> None:
+def test_a_group_reads_each_secret_once(store: Store, clock: WallClock) -> None:
     """Two fields of one secret and another secret are one call that names two; a list gives its first string."""
     store.put_text(SLACK, secret_id="slack")
     store.put_text("plain", secret_id="stripe")
@@ -69,7 +69,7 @@ def test_a_group_reads_each_secret_once(store: Store, clock: Clock) -> None:
     assert [["slack", "stripe"]] == asked
 
 
-def test_a_token_document_in_a_field(store: Store, clock: Clock) -> None:
+def test_a_token_document_in_a_field(store: Store, clock: WallClock) -> None:
     """A reader of tokens finds the document under the field; what is none is named by the field, and not shown."""
     store.put_text(json.dumps({"upwork": DOCUMENT, "other": "canary"}), secret_id="both")
 

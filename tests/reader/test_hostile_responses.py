@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples import UNHURRIED, examples
-from testbed.reader_surroundings import Clock, runtime
+from testbed.reader_surroundings import WallClock, runtime
 from token_refresh.reader import (
     InternalError,
     SecretEmpty,
@@ -65,12 +65,12 @@ RESPONSES = {
 }
 READS: dict[str, list[Callable[[Any], object]]] = {
     "secretsmanager": [
-        lambda client: TokenReader("key", client=client, background=False, runtime=runtime(Clock())).get(),
-        lambda client: SecretReader("key", client=client, background=False, runtime=runtime(Clock())).binary(),
-        lambda client: SecretReader("key", client=client, field="key", runtime=runtime(Clock())).accepted(),
+        lambda client: TokenReader("key", client=client, background=False, runtime=runtime(WallClock())).get(),
+        lambda client: SecretReader("key", client=client, background=False, runtime=runtime(WallClock())).binary(),
+        lambda client: SecretReader("key", client=client, field="key", runtime=runtime(WallClock())).accepted(),
     ],
     "batch": [lambda client: SecretGroup("key", client=client)["key"]],
-    "ssm": [lambda client: SecretReader("ssm:/key", client=client, runtime=runtime(Clock())).text()],
+    "ssm": [lambda client: SecretReader("ssm:/key", client=client, runtime=runtime(WallClock())).text()],
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.reader_surroundings import Clock, Store
+from testbed.reader_surroundings import Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh import webhooks
 
@@ -20,7 +20,7 @@ HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tena
 @pytest.fixture
 def running_store() -> Iterator[Store]:
     with SecretsManagerServer() as server:
-        store = Store(server, Clock(time.time()))
+        store = Store(server, WallClock(time.time()))
         store.put("canary")
         store.put_text("value", secret_id="key")
         yield store

@@ -10,7 +10,7 @@ import pytest
 import snapshot_restore_py  # type: ignore[import-untyped] # ships no types
 from coverage import Coverage
 
-from testbed.reader_surroundings import Background, Clock, Store, runtime
+from testbed.reader_surroundings import Background, Store, WallClock, runtime
 from token_refresh.reader import Runtime, SecretReader, TokenReader
 
 LONG_SECONDS = 60
@@ -44,7 +44,9 @@ def in_child(work: Callable[[], str]) -> tuple[int, Callable[[], str]]:
 
 
 @pytest.fixture(params=["given", "made"])
-def reader(request: pytest.FixtureRequest, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> TokenReader:
+def reader(
+    request: pytest.FixtureRequest, store: Store, clock: WallClock, monkeypatch: pytest.MonkeyPatch
+) -> TokenReader:
     """A reader with a client of the test's, or with its own."""
     for name, value in store.server.environment.items():
         monkeypatch.setenv(name, value)
@@ -60,7 +62,7 @@ def test_child_serves_what_the_parent_read(store: Store, reader: TokenReader) ->
     assert ("one", 1) == (result(), store.reads)
 
 
-def test_parent_and_children_read_at_once(store: Store, reader: TokenReader, clock: Clock) -> None:
+def test_parent_and_children_read_at_once(store: Store, reader: TokenReader, clock: WallClock) -> None:
     """Parent and children that read at the same moment use separate connections, and none gets another's response."""
     store.put("one")
     reader.get()
@@ -118,7 +120,9 @@ def snap_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return restore
 
 
-def test_restored_function_looks_for_a_newer_token(store: Store, clock: Clock, snap_start: Callable[[], None]) -> None:
+def test_restored_function_looks_for_a_newer_token(
+    store: Store, clock: WallClock, snap_start: Callable[[], None]
+) -> None:
     """After a restore the next call reads the newest token, so that the instances of one snapshot part ways."""
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
     store.put("one")
@@ -129,7 +133,7 @@ def test_restored_function_looks_for_a_newer_token(store: Store, clock: Clock, s
 
 
 def test_restored_function_serves_its_valid_token_while_the_store_is_down(
-    store: Store, clock: Clock, snap_start: Callable[[], None]
+    store: Store, clock: WallClock, snap_start: Callable[[], None]
 ) -> None:
     """The snapshot's token is served after a restore where it's valid and the newest can't be read."""
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
@@ -140,7 +144,7 @@ def test_restored_function_serves_its_valid_token_while_the_store_is_down(
     assert "one" == reader.get()
 
 
-def test_restored_weeks_later(store: Store, clock: Clock, snap_start: Callable[[], None]) -> None:
+def test_restored_weeks_later(store: Store, clock: WallClock, snap_start: Callable[[], None]) -> None:
     """A snapshot's token that has expired isn't served, with or without the hook: the wall clock says so."""
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
     secret = SecretReader("key", client=store.client, runtime=runtime(clock))

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
-from testbed.reader_surroundings import Clock, Store, at_once, runtime
+from testbed.reader_surroundings import Store, WallClock, at_once, runtime
 from token_refresh.reader import TokenExpired, TokenReader
 
 
@@ -52,7 +52,7 @@ def worker() -> Iterator[Worker]:
 
 
 @pytest.fixture
-def asking(store: Store, clock: Clock, worker: Worker) -> TokenReader:
+def asking(store: Store, clock: WallClock, worker: Worker) -> TokenReader:
     return TokenReader(
         "tokens",
         client=store.client,
@@ -63,7 +63,9 @@ def asking(store: Store, clock: Clock, worker: Worker) -> TokenReader:
     )
 
 
-def test_expired_token_is_refreshed_on_demand(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
+def test_expired_token_is_refreshed_on_demand(
+    store: Store, asking: TokenReader, worker: Worker, clock: WallClock
+) -> None:
     """Fifty threads that find the stored token expired have the worker run once, unforced: it is due anyway."""
     store.put("one")
     asking.get()
@@ -75,7 +77,9 @@ def test_expired_token_is_refreshed_on_demand(store: Store, asking: TokenReader,
     assert 3 == store.reads
 
 
-def test_rejected_token_is_refreshed_on_demand(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
+def test_rejected_token_is_refreshed_on_demand(
+    store: Store, asking: TokenReader, worker: Worker, clock: WallClock
+) -> None:
     """Fifty threads whose token was rejected, and is still the stored one, have the worker run once, forced."""
     store.put("one")
     asking.get()
@@ -86,7 +90,7 @@ def test_rejected_token_is_refreshed_on_demand(store: Store, asking: TokenReader
 
 
 def test_forced_refresh_that_fails_is_logged(
-    store: Store, asking: TokenReader, worker: Worker, clock: Clock, caplog: pytest.LogCaptureFixture
+    store: Store, asking: TokenReader, worker: Worker, clock: WallClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A forced refresh leaves a warning with the version and the type of its outcome, and no value."""
     version_id = store.put("canary")
@@ -99,7 +103,7 @@ def test_forced_refresh_that_fails_is_logged(
 
 
 def test_young_token_is_not_refreshed_for_a_rejection(
-    store: Store, asking: TokenReader, worker: Worker, clock: Clock, caplog: pytest.LogCaptureFixture
+    store: Store, asking: TokenReader, worker: Worker, clock: WallClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A token that is rejected within five minutes of its storing is not refreshed, and not for an hour after that."""
     version_id = store.put("canary")
@@ -116,7 +120,7 @@ def test_young_token_is_not_refreshed_for_a_rejection(
 @pytest.mark.no_cover  # lives through a day, which coverage makes twice as slow
 @pytest.mark.parametrize("every_seconds", [180, 600, 7200])
 def test_an_api_that_rejects_everything_causes_a_handful_of_forced_refreshes_a_day(
-    store: Store, asking: TokenReader, worker: Worker, clock: Clock, every_seconds: int
+    store: Store, asking: TokenReader, worker: Worker, clock: WallClock, every_seconds: int
 ) -> None:
     """Whatever an API rejects, and however often, a consumer forces at most five refreshes a day."""
     worker.stores(store, lives_seconds=10 * 86_400)
@@ -130,7 +134,7 @@ def test_an_api_that_rejects_everything_causes_a_handful_of_forced_refreshes_a_d
 
 
 def test_another_rejection_after_a_day_is_refreshed_at_once(
-    store: Store, asking: TokenReader, worker: Worker, clock: Clock
+    store: Store, asking: TokenReader, worker: Worker, clock: WallClock
 ) -> None:
     """A provider that revokes a token now and then is followed at once: the pauses are forgotten after a day."""
     worker.stores(store, lives_seconds=10 * 86_400)
@@ -150,7 +154,7 @@ def test_rejected_token_that_was_replaced_needs_no_worker(store: Store, asking: 
     assert [] == worker.events
 
 
-def test_soft_refresh_asks_nothing(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
+def test_soft_refresh_asks_nothing(store: Store, asking: TokenReader, worker: Worker, clock: WallClock) -> None:
     """While the token is valid, a late worker is not invoked."""
     store.put("one")
     for _ in range(36):
@@ -159,7 +163,7 @@ def test_soft_refresh_asks_nothing(store: Store, asking: TokenReader, worker: Wo
     assert [] == worker.events
 
 
-def test_worker_that_cannot_help(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
+def test_worker_that_cannot_help(store: Store, asking: TokenReader, worker: Worker, clock: WallClock) -> None:
     """The error quotes only the type of the worker's error, and the worker is invoked again after a minute."""
     store.put("one", lives_seconds=-1)
     worker.run = lambda: {"errorType": "ReauthorizationRequired", "errorMessage": "canary"}
@@ -187,7 +191,7 @@ def test_unknown_results_are_not_quoted(store: Store, asking: TokenReader, worke
     assert "canary" not in str(caught.value)
 
 
-def test_worker_out_of_reach(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_out_of_reach(store: Store, clock: WallClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the function can't be invoked, the error says why; the client comes from the environment."""
     for name, value in {**store.server.environment, "AWS_ENDPOINT_URL_LAMBDA": store.server.url}.items():
         monkeypatch.setenv(name, value)

@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from testbed.reader_surroundings import Clock, Store, runtime
+from testbed.reader_surroundings import Store, WallClock, runtime
 from token_refresh.reader import SecretGroup, SecretReader, TokenReader, TokenRefreshError
 
 CANARY = "canary-4711"
@@ -29,7 +29,7 @@ def all_of(error: BaseException) -> str:
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_errors_hold_nothing(
-    store: Store, clock: Clock, text: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    store: Store, clock: WallClock, text: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Neither an error, nor the local variables of its traceback, nor a log line holds a part of the document."""
     store.put_text(text)
@@ -43,7 +43,7 @@ def test_errors_hold_nothing(
     assert CANARY not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_warnings_hold_nothing(store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_warnings_hold_nothing(store: Store, clock: WallClock, caplog: pytest.LogCaptureFixture) -> None:
     """The warning about a failed read, while a valid token is served, shows no token."""
     reader = TokenReader("tokens", client=store.client, background=False, runtime=runtime(clock))
     store.put(CANARY)

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from testbed.reader_surroundings import Background, Clock, Store, at_once, runtime
+from testbed.reader_surroundings import Background, Store, WallClock, at_once, runtime
 from token_refresh.reader import (
     ConfigurationError,
     InvalidSecretDocument,
@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def key(store: Store, clock: Clock) -> SecretReader:
+def key(store: Store, clock: WallClock) -> SecretReader:
     store.put_text('{"key": "canary"}', secret_id="key")
     return SecretReader("key", ttl=MINUTE, client=store.client, background=False, runtime=runtime(clock))
 
@@ -77,7 +77,7 @@ def test_secret_is_masked(key: SecretReader) -> None:
     assert "canary" not in f"{key.secret()!r} {key.secret()} {key!r}"
 
 
-def test_ttl(store: Store, key: SecretReader, clock: Clock) -> None:
+def test_ttl(store: Store, key: SecretReader, clock: WallClock) -> None:
     """Without a background, a value is kept for its whole TTL: a read ahead would only cost calls."""
     key.secret()
     store.put_text("new", secret_id="key")
@@ -88,7 +88,7 @@ def test_ttl(store: Store, key: SecretReader, clock: Clock) -> None:
     assert 2 == store.reads
 
 
-def test_reading_ahead(store: Store, clock: Clock, background: Background) -> None:
+def test_reading_ahead(store: Store, clock: WallClock, background: Background) -> None:
     """In a service, a background read begins at four fifths of the TTL, less some jitter; at its end callers wait."""
     options: Any = {"ttl": MINUTE, "client": store.client, "background": True}
     store.put_text("old", secret_id="key")
@@ -105,7 +105,7 @@ def test_reading_ahead(store: Store, clock: Clock, background: Background) -> No
     assert "new" == waiting.text()
 
 
-def test_max_stale(store: Store, clock: Clock) -> None:
+def test_max_stale(store: Store, clock: WallClock) -> None:
     """With `max_stale`, an outage ends in an error once the cached value is that old."""
     store.put_text("value", secret_id="key")
     reader = SecretReader(
@@ -120,7 +120,7 @@ def test_max_stale(store: Store, clock: Clock) -> None:
         reader.text()
 
 
-def test_stale_while_the_store_is_down(store: Store, key: SecretReader, clock: Clock) -> None:
+def test_stale_while_the_store_is_down(store: Store, key: SecretReader, clock: WallClock) -> None:
     """However long Secrets Manager is down, the last value is served."""
     key.secret()
     store.server.fault("deny", "GetSecretValue", times=None)
@@ -147,7 +147,7 @@ def test_ttl_must_be_positive() -> None:
         SecretReader("key", ttl=timedelta())
 
 
-def test_group_makes_one_call(store: Store, clock: Clock) -> None:
+def test_group_makes_one_call(store: Store, clock: WallClock) -> None:
     """Several secrets come with one call, by name or ARN, text or binary, and are kept together."""
     store.put_text("one", secret_id="a")
     created = store.client.create_secret(Name="b", SecretBinary=b"two")
@@ -178,7 +178,7 @@ def test_large_group(store: Store) -> None:
     assert 2 == store.reads
 
 
-def test_pages_of_a_group(store: Store, clock: Clock) -> None:
+def test_pages_of_a_group(store: Store, clock: WallClock) -> None:
     """A group that comes in several pages is read to its end, and an endless one is given up."""
     names = ["a", "b"]
     stored = {}

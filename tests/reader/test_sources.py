@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed.parameter_store import ParameterStoreServer
-from testbed.reader_surroundings import START, Clock, Store, runtime
+from testbed.reader_surroundings import START, Store, WallClock, runtime
 from token_refresh.reader import (
     ConfigurationError,
     SecretAccessDenied,
@@ -77,7 +77,7 @@ def test_the_stage_is_always_in_the_request(store: Store) -> None:
     assert [("AWSCURRENT",), ("AWSPREVIOUS",)] == stages
 
 
-def test_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
+def test_parameter(parameters: ParameterStoreServer, clock: WallClock) -> None:
     """A SecureString is read decrypted, with its version and the time of its storing."""
     parameters.put("/app/dev/key", "old")
     parameters.put("/app/dev/key", "value")
@@ -86,7 +86,7 @@ def test_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
     assert "ssm:/app/dev/key" == secret.secret_id
 
 
-def test_parameter_that_was_made_anew(parameters: ParameterStoreServer, clock: Clock) -> None:
+def test_parameter_that_was_made_anew(parameters: ParameterStoreServer, clock: WallClock) -> None:
     """A parameter that was deleted and made anew counts from 1 again; a rejection finds that it is another one."""
     parameters.put("/key", "old")
     reader = SecretReader("ssm:/key", background=False, runtime=runtime(clock))
@@ -117,7 +117,7 @@ def test_denied_parameter(parameters: ParameterStoreServer) -> None:
         SecretReader("ssm:/app/key").text()
 
 
-def test_token_in_a_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
+def test_token_in_a_parameter(parameters: ParameterStoreServer, clock: WallClock) -> None:
     """A token document may be in Parameter Store; an expired one says who has to store another."""
     document = {"accessToken": "value", "expiresAt": (int(START) + 3600) * 1000}
     parameters.put("/app/token", json.dumps(document))
@@ -151,7 +151,7 @@ def test_file(tmp_path: Path, content: bytes, expected: bytes) -> None:
     assert expected == SecretReader(f"file:{path}").binary()
 
 
-def test_changed_file(tmp_path: Path, clock: Clock) -> None:
+def test_changed_file(tmp_path: Path, clock: WallClock) -> None:
     """A file that was written again is another version."""
     path = tmp_path / "key"
     path.write_text("old")

@@ -5,21 +5,21 @@ import threading
 
 import pytest
 
-from testbed.reader_surroundings import Clock, Store, at_once, runtime
+from testbed.reader_surroundings import Store, WallClock, at_once, runtime
 from token_refresh.reader import SecretNotFound, TokenExpired, TokenReader
 
 FIFTY = 50
 
 
 @pytest.fixture(params=[False, True], ids=["inline", "background"])
-def shared(request: pytest.FixtureRequest, store: Store, clock: Clock) -> TokenReader:
+def shared(request: pytest.FixtureRequest, store: Store, clock: WallClock) -> TokenReader:
     """Real threads, the test's time."""
     return TokenReader("tokens", client=store.client, background=request.param, runtime=runtime(clock))
 
 
 @pytest.mark.parametrize(("first", "reads"), [(None, 1), ("one", 2)], ids=["misses", "expiries"])
 def test_fifty_simultaneous_gets_make_one_call(
-    store: Store, shared: TokenReader, clock: Clock, first: str | None, reads: int
+    store: Store, shared: TokenReader, clock: WallClock, first: str | None, reads: int
 ) -> None:
     """Fifty threads that find the cache empty, or their token expired, make one call, and all get its token."""
     if first:
@@ -50,7 +50,7 @@ def test_fifty_simultaneous_rejections_make_one_call(store: Store, shared: Token
     assert (2, newest) == (store.reads, shared.get())
 
 
-def test_fifty_tasks_make_one_call(store: Store, shared: TokenReader, clock: Clock) -> None:
+def test_fifty_tasks_make_one_call(store: Store, shared: TokenReader, clock: WallClock) -> None:
     """Fifty tasks of one event loop share one call for a miss, and one for an expiry without a newer token."""
 
     async def all_at_once() -> list[str | BaseException]:
@@ -79,7 +79,7 @@ def test_event_loop_goes_on_while_the_store_is_slow(store: Store, shared: TokenR
     assert "one" == asyncio.run(main())
 
 
-def test_soft_refresh_is_done_by_a_daemon_thread(store: Store, clock: Clock) -> None:
+def test_soft_refresh_is_done_by_a_daemon_thread(store: Store, clock: WallClock) -> None:
     """A soft refresh runs in a thread that ends by itself and never keeps a process alive."""
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
     store.put("one")

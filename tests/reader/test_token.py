@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import UNHURRIED
-from testbed.reader_surroundings import START, Background, Clock, Store, runtime
+from testbed.reader_surroundings import START, Background, Store, WallClock, runtime
 from token_refresh.reader import ConfigurationError, Token, TokenReader
 from token_refresh.reader.token import RefreshPattern
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
@@ -94,7 +94,7 @@ def test_next_read_is_ahead(lives_seconds: float, age: float, chance: float, lea
         assert now < pattern.next_read_at(token(lives_seconds=lives_seconds), now=now, chance=chance)
 
 
-def test_max_age_bounds_staleness(store: Store, clock: Clock, background: Background) -> None:
+def test_max_age_bounds_staleness(store: Store, clock: WallClock, background: Background) -> None:
     """With a `max_age`, no token older than that is served where a newer one can be read.
 
     A service that asks all the time never waits: from four fifths of it on a background read is begun.
@@ -114,7 +114,7 @@ def test_max_age_bounds_staleness(store: Store, clock: Clock, background: Backgr
     assert ("two", 4) == (reader.get(), store.reads)
 
 
-def test_max_age_never_refuses_a_valid_token(store: Store, clock: Clock) -> None:
+def test_max_age_never_refuses_a_valid_token(store: Store, clock: WallClock) -> None:
     """Older than `max_age`, a valid token is served where the newest can't be read."""
     reader = TokenReader("tokens", client=store.client, max_age=timedelta(minutes=1), runtime=runtime(clock))
     store.put("one")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from testbed.reader_surroundings import START, Clock, Store, runtime
+from testbed.reader_surroundings import START, Store, WallClock, runtime
 from token_refresh.reader import (
     InvalidSecretDocument,
     SecretAccessDenied,
@@ -34,7 +34,7 @@ def test_token_with_expiry_and_version(store: Store, tokens: TokenReader) -> Non
     assert 1 == store.reads
 
 
-def test_health(store: Store, tokens: TokenReader, clock: Clock) -> None:
+def test_health(store: Store, tokens: TokenReader, clock: WallClock) -> None:
     """Without a read, `health` says how long the token lives, when it was read, and why the last read failed."""
     assert (None, None, None) == health_of(tokens)
     store.put("canary-token")
@@ -75,7 +75,7 @@ def test_token_is_masked(store: Store, tokens: TokenReader) -> None:
     assert token.version_id in repr(token)
 
 
-def test_only_get_secret_value_is_called(store: Store, tokens: TokenReader, clock: Clock) -> None:
+def test_only_get_secret_value_is_called(store: Store, tokens: TokenReader, clock: WallClock) -> None:
     """Reading and rejecting need one permission: `secretsmanager:GetSecretValue`."""
     store.put("one")
     tokens.get()
@@ -99,7 +99,7 @@ def test_published_secret_is_read(store: Store, tokens: TokenReader) -> None:
     assert "published" == tokens.get()
 
 
-def test_next_read_comes_soon_after_the_next_refresh(store: Store, tokens: TokenReader, clock: Clock) -> None:
+def test_next_read_comes_soon_after_the_next_refresh(store: Store, tokens: TokenReader, clock: WallClock) -> None:
     """An hour's token is read again within a minute of when it falls due."""
     store.put("one")
     tokens.get()
@@ -111,7 +111,7 @@ def test_next_read_comes_soon_after_the_next_refresh(store: Store, tokens: Token
     assert ("two", 2) == (tokens.get(), store.reads)
 
 
-def test_refresh_time_is_learned(store: Store, tokens: TokenReader, clock: Clock) -> None:
+def test_refresh_time_is_learned(store: Store, tokens: TokenReader, clock: WallClock) -> None:
     """Once a worker was seen to refresh ten minutes before expiry, the reader reads just after that."""
     store.put("one")
     tokens.get()
@@ -126,7 +126,7 @@ def test_refresh_time_is_learned(store: Store, tokens: TokenReader, clock: Clock
     assert ("three", 3) == (tokens.get(), store.reads)
 
 
-def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, clock: Clock) -> None:
+def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, clock: WallClock) -> None:
     """From the second of its expiry a token is not returned; the error says since when, and which version."""
     version_id = store.put("one")
     tokens.get()
@@ -141,7 +141,7 @@ def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, cloc
 
 
 def test_older_version_made_current_does_not_replace_a_valid_token(
-    store: Store, tokens: TokenReader, clock: Clock
+    store: Store, tokens: TokenReader, clock: WallClock
 ) -> None:
     """If someone makes a version with an expired token current, the valid cached one stays in use."""
     store.put("one")
@@ -169,7 +169,7 @@ def test_reject_takes_value_or_token(store: Store, tokens: TokenReader) -> None:
 
 
 def test_a_token_rejected_again_and_again_is_read_after_pauses_whatever_its_version(
-    store: Store, tokens: TokenReader, clock: Clock
+    store: Store, tokens: TokenReader, clock: WallClock
 ) -> None:
     """A store that names another version or time for the same token at each read gets no more reads for that."""
     store.put("one")
@@ -189,7 +189,7 @@ def test_a_token_rejected_again_and_again_is_read_after_pauses_whatever_its_vers
     assert tokens.reject("one")
 
 
-def test_refresh_in_lambda_is_inline(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refresh_in_lambda_is_inline(store: Store, clock: WallClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """In Lambda, which freezes threads between invocations, a soft refresh runs in the caller."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "consumer")
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
@@ -222,7 +222,7 @@ def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[
     assert "canary" not in str(caught.value)
 
 
-def test_first_token_appears(store: Store, tokens: TokenReader, clock: Clock) -> None:
+def test_first_token_appears(store: Store, tokens: TokenReader, clock: WallClock) -> None:
     """A reader that found no token finds it within seconds of its being stored."""
     store.client.create_secret(Name="tokens")
     with pytest.raises(SecretEmpty, match=r"has no current value .*: the worker has not published a token yet"):

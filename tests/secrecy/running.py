@@ -7,7 +7,7 @@ from typing import Final
 from secrecy.canaries import random_part
 from secrecy.preparations import IN_ENVIRONMENT, IN_STORE, PLANTED
 from secrecy.scenarios import Scenario
-from testbed.aws_lambda.function import Function, Invocation
+from testbed.aws_lambda.function import Function, Invoked
 from testbed.testbed import Testbed
 
 TESTS: Final = Path(__file__).parents[1]
@@ -15,7 +15,7 @@ PATH: Final = f"{TESTS}{os.pathsep}{TESTS.parent}"
 """Where a process of its own finds the tests and the testbed."""
 
 
-def run(function: Function, scenario: Scenario, world: Testbed) -> Invocation:
+def run(function: Function, scenario: Scenario, world: Testbed) -> Invoked:
     """Run, with secrets in the token document and in the environment."""
     world.save({**world.document, "password": IN_STORE, "nested": {IN_STORE: [IN_STORE]}})
     scenario.prepare(world)

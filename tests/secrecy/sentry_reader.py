@@ -20,7 +20,7 @@ import sentry_sdk
 
 from secrecy import sentry
 from testbed.parameter_store import ParameterStoreServer
-from testbed.reader_surroundings import Api, Clock, Store, runtime
+from testbed.reader_surroundings import Api, Store, WallClock, runtime
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import SecretGroup, SecretReader, TokenReader, httpx_auth, requests_auth, secrets
 
@@ -85,7 +85,7 @@ def responding(client: Any, operation: str, change: Change) -> Iterator[None]:
 class Scenarios:
     """Everything that is reported, by name."""
 
-    def __init__(self, store: Store, parameters: ParameterStoreServer, api: Api, clock: Clock) -> None:
+    def __init__(self, store: Store, parameters: ParameterStoreServer, api: Api, clock: WallClock) -> None:
         self.store, self.parameters, self.api, self.clock = store, parameters, api, clock
 
     def tokens(self, secret_id: str = "tokens", **options: Any) -> TokenReader:  # noqa: S107 - a name
@@ -197,7 +197,7 @@ class Scenarios:
 def main() -> None:
     """Report all scenarios."""
     sentry.watch(EVENTS.append, module="__main__")
-    clock = Clock()
+    clock = WallClock()
     reports = {}
     with SecretsManagerServer(clock=clock) as server, ParameterStoreServer(clock=clock) as parameters, Api() as api:
         store = Store(server, clock)

@@ -9,7 +9,7 @@ import pytest
 from secrecy.canaries import WORDS, canary, leaks
 from secrecy.running import PATH, TESTS, run, secrets_of
 from secrecy.scenarios import SCENARIOS, Scenario
-from testbed.aws_lambda.function import Function, Invocation
+from testbed.aws_lambda.function import Function, Invoked
 from testbed.testbed import CLIENT, TOKENS, Testbed
 from token_refresh import errors
 
@@ -41,7 +41,7 @@ def test_secrecy(function: Function, world_of: Callable[[Scenario], Testbed], sc
     assert_well_formed(invocation)
 
 
-def assert_well_formed(invocation: Invocation) -> None:
+def assert_well_formed(invocation: Invoked) -> None:
     """Every line is one JSON object, but for the one in which the runtime reports an error; one line ends the run."""
     lines = [line for line in invocation.logs if not is_runtime_line(line, invocation)]
     parsed = [json.loads(line) for line in lines]
@@ -51,7 +51,7 @@ def assert_well_formed(invocation: Invocation) -> None:
     assert ["token_refresh_failed" if invocation.error_type else "token_refresh_finished"] == last
 
 
-def is_runtime_line(line: str, invocation: Invocation) -> bool:
+def is_runtime_line(line: str, invocation: Invoked) -> bool:
     return invocation.error_type is not None and line.startswith(f"[ERROR] {invocation.error_type}: ")
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from examples import UNHURRIED, examples
 from testbed.provider import script
 from testbed.testbed import Testbed
-from testbed.worker import Context, run_here
+from testbed.worker import LambdaContext, run_here
 
 DUE = "as it is"
 EVENTS = st.one_of(
@@ -72,7 +72,7 @@ def test_last_line(  # noqa: PLR0917 - all that a run meets
     if fault:
         world.store.fault(fault[0], nth=fault[1])
 
-    ended = run_here(world.environment | environment, event, Context("the-request", left_seconds))
+    ended = run_here(world.environment | environment, event, LambdaContext("the-request", left_seconds))
 
     assert [ended.name] == [line.get("outcome") or line["error_type"] for line in ended.last_lines]
     assert [json.loads(ended.lines[-1])] == ended.last_lines

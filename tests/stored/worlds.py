@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from testbed.provider import script
-from testbed.secrets_manager.state import Secret, Version
+from testbed.secrets_manager.state import StoredSecret, StoredVersion
 from testbed.testbed import CLAIM_TABLE, GRACE, PUBLISHED, SINGLE_USE, TOKENS, Testbed
 
 World = dict[str, Any]
@@ -139,11 +139,11 @@ def _secret(testbed: Testbed, name: str) -> dict[str, Any]:
     }
 
 
-def _loaded(testbed: Testbed, name: str, stored: dict[str, Any]) -> Secret:
+def _loaded(testbed: Testbed, name: str, stored: dict[str, Any]) -> StoredSecret:
     found = testbed.store.secrets.find(name)
     assert found is not None
     versions = tuple(
-        Version(version_id=version_id, created_at=created_at, value=value, kind="SecretString")
+        StoredVersion(version_id=version_id, created_at=created_at, value=value, kind="SecretString")
         for version_id, created_at, value in stored["versions"]
     )
     return replace(found, versions=versions, labels=tuple(stored["labels"].items()))

@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 
 from testbed import reader_surroundings as surroundings
 from testbed.aws.errors import ServiceError
-from testbed.reader_surroundings import Clock
+from testbed.reader_surroundings import WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.setting import Setting
-from testbed.webhooks.signing import NEW_SECRETS, SECRETS, Sent, sent
+from testbed.webhooks.signing import NEW_SECRETS, SECRETS, SentRequest, sent
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import SecretReader
 from token_refresh.webhooks import SENDERS, Verifier
@@ -41,7 +41,7 @@ class Stored:
     """The secret, by the test's clock; the client sends each request once, or is `near`."""
 
     def __init__(
-        self, server: SecretsManagerServer, clock: Clock, kind: str = "stripe", *, near: bool = False, **reader: Any
+        self, server: SecretsManagerServer, clock: WallClock, kind: str = "stripe", *, near: bool = False, **reader: Any
     ) -> None:
         self.server, self.clock, self.kind = server, clock, kind
         self.client = server.client(config=Config(retries={"total_max_attempts": 1}))
@@ -59,7 +59,7 @@ class Stored:
     def rotate(self) -> None:
         self.client.put_secret_value(SecretId="signing", SecretString=NEW_SECRETS[self.kind])
 
-    def request(self, secret: str) -> Sent:
+    def request(self, secret: str) -> SentRequest:
         return sent(self.kind, secret=secret, at=int(self.clock()))
 
     def verify(self, secret: str) -> str:
@@ -81,12 +81,12 @@ def setting() -> Setting:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> WallClock:
+    return WallClock()
 
 
 @pytest.fixture
-def server(clock: Clock) -> Iterator[SecretsManagerServer]:
+def server(clock: WallClock) -> Iterator[SecretsManagerServer]:
     with SecretsManagerServer(clock=clock) as running:
         yield running
 

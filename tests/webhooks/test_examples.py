@@ -20,7 +20,7 @@ from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.moto_server import moto_here
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
-from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
+from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS, SentRequest, sent
 from token_refresh.webhooks import SENDERS, from_message
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -66,11 +66,11 @@ def aws() -> Iterator[Surroundings]:
         yield running
 
 
-def now(kind: str, **options: Any) -> Sent:
+def now(kind: str, **options: Any) -> SentRequest:
     return sent(kind, at=int(time.time()), **options)
 
 
-def post(url: str, kind: str, request: Sent) -> httpx.Response:
+def post(url: str, kind: str, request: SentRequest) -> httpx.Response:
     return httpx.post(f"{url}/webhooks/{kind}", headers=request.headers, content=request.body, timeout=60)
 
 
@@ -177,7 +177,7 @@ def test_fastapi_webhook(aws: Surroundings) -> None:
             request = now("stripe")
             assert 200 == post(endpoint, "stripe", request).status_code
             assert 401 == post(endpoint, "stripe", now("stripe", secret="whsec_other")).status_code
-            assert 400 == post(endpoint, "stripe", Sent(headers={}, body=b"{}")).status_code
+            assert 400 == post(endpoint, "stripe", SentRequest(headers={}, body=b"{}")).status_code
             twice = httpx.Headers([*request.headers.items(), ("Stripe-Signature", "t=1,v1=0")])
             asked = httpx.post(f"{endpoint}/webhooks/stripe", headers=twice, content=request.body, timeout=60)
             assert 400 == asked.status_code

@@ -24,7 +24,7 @@ from standardwebhooks.webhooks import Webhook
 
 from examples import UNHURRIED, examples
 from testbed.webhooks.fake_secret import FakeSecret
-from testbed.webhooks.signing import HEADERS, SIGNATURE_HEADER, Sent, hexdigest, sent
+from testbed.webhooks.signing import HEADERS, SIGNATURE_HEADER, SentRequest, hexdigest, sent
 from token_refresh.webhooks import SENDERS, Verifier, WebhookError
 
 SECRETS = {
@@ -35,35 +35,35 @@ SECRETS = {
 }
 
 
-Corrupt = Callable[[st.DrawFn, str, Sent], Sent]
+Corrupt = Callable[[st.DrawFn, str, SentRequest], SentRequest]
 
 
-def leave(_draw: st.DrawFn, _kind: str, request: Sent) -> Sent:
+def leave(_draw: st.DrawFn, _kind: str, request: SentRequest) -> SentRequest:
     return request
 
 
-def other_body(draw: st.DrawFn, _kind: str, request: Sent) -> Sent:
+def other_body(draw: st.DrawFn, _kind: str, request: SentRequest) -> SentRequest:
     return replace(request, body=draw(st.text(max_size=30)).encode())
 
 
-def other_secret(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+def other_secret(draw: st.DrawFn, kind: str, request: SentRequest) -> SentRequest:
     secret = "whsec_" + base64.b64encode(draw(st.binary(min_size=1, max_size=40))).decode()
     return sent(kind, request.body, secret=secret, at=int(time.time()))
 
 
-def other_time(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+def other_time(draw: st.DrawFn, kind: str, request: SentRequest) -> SentRequest:
     # Further than the seconds that pass between two clocks being read; the future is one of Stripe's differences.
     off = draw(st.sampled_from([-100_000, -310, -290, 0, 290] + ([310, 100_000] if kind != "stripe" else [])))
     return sent(kind, request.body, secret=SECRETS[kind], at=int(time.time()) + off)
 
 
-def cut_header(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+def cut_header(draw: st.DrawFn, kind: str, request: SentRequest) -> SentRequest:
     name = SIGNATURE_HEADER[kind]
     value = request.headers[name]
     return replace(request, headers=request.headers | {name: value[: draw(st.integers(0, len(value) - 1))]})
 
 
-def change_header(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+def change_header(draw: st.DrawFn, kind: str, request: SentRequest) -> SentRequest:
     name = SIGNATURE_HEADER[kind]
     value = request.headers[name]
     place = draw(st.integers(0, len(value) - 1))
@@ -72,17 +72,17 @@ def change_header(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
     return replace(request, headers=request.headers | {name: changed})
 
 
-def drop_header(draw: st.DrawFn, _kind: str, request: Sent) -> Sent:
+def drop_header(draw: st.DrawFn, _kind: str, request: SentRequest) -> SentRequest:
     name = draw(st.sampled_from(sorted(request.headers)))
     return replace(request, headers={key: value for key, value in request.headers.items() if key != name})
 
 
-def any_header(draw: st.DrawFn, _kind: str, request: Sent) -> Sent:
+def any_header(draw: st.DrawFn, _kind: str, request: SentRequest) -> SentRequest:
     name = draw(st.sampled_from(sorted(request.headers)))
     return replace(request, headers=request.headers | {name: draw(st.text(max_size=80))})
 
 
-def more_signatures(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+def more_signatures(draw: st.DrawFn, kind: str, request: SentRequest) -> SentRequest:
     name, separator = SIGNATURE_HEADER[kind], {"stripe": ",", "standard": " "}.get(kind, ",")
     wrong = sent(kind, request.body, secret="whsec_b3RoZXI=").headers[name]
     others = [part for part in wrong.split(separator) if not part.startswith("t=")]
@@ -103,26 +103,26 @@ CORRUPTIONS: tuple[Corrupt, ...] = (
 )
 
 
-def by_stripe(request: Sent, secret: str) -> None:
+def by_stripe(request: SentRequest, secret: str) -> None:
     stripe.WebhookSignature.verify_header(
         request.body.decode(), request.headers.get("Stripe-Signature"), secret, tolerance=300
     )
 
 
-def by_slack(request: Sent, secret: str) -> None:
+def by_slack(request: SentRequest, secret: str) -> None:
     if not SignatureVerifier(secret).is_valid_request(request.body, request.headers):
         raise ValueError
 
 
-def by_github(request: Sent, secret: str) -> None:
+def by_github(request: SentRequest, secret: str) -> None:
     validate_event(request.body, signature=request.headers["X-Hub-Signature-256"], secret=secret)
 
 
-def by_standard(request: Sent, secret: str) -> None:
+def by_standard(request: SentRequest, secret: str) -> None:
     Webhook(secret).verify(request.body, request.headers, json_parse=False)
 
 
-ORACLES: dict[str, Callable[[Sent, str], None]] = {
+ORACLES: dict[str, Callable[[SentRequest, str], None]] = {
     "stripe": by_stripe,
     "slack": by_slack,
     "github": by_github,
@@ -130,7 +130,7 @@ ORACLES: dict[str, Callable[[Sent, str], None]] = {
 }
 
 
-def theirs(kind: str, request: Sent) -> bool:
+def theirs(kind: str, request: SentRequest) -> bool:
     try:
         ORACLES[kind](request, SECRETS[kind])
     except Exception:  # noqa: BLE001 - they raise nearly everything
@@ -138,7 +138,7 @@ def theirs(kind: str, request: Sent) -> bool:
     return True
 
 
-def ours(kind: str, request: Sent) -> bool:
+def ours(kind: str, request: SentRequest) -> bool:
     try:
         Verifier(SENDERS[kind], FakeSecret(SECRETS[kind])).verify(request.headers, request.body)
     except WebhookError:
@@ -147,9 +147,9 @@ def ours(kind: str, request: Sent) -> bool:
 
 
 @st.composite
-def requests(draw: st.DrawFn, kind: str) -> Sent:
+def requests(draw: st.DrawFn, kind: str) -> SentRequest:
     body = draw(st.text(max_size=60)).encode()
-    request = Sent(headers=HEADERS[kind](body, SECRETS[kind], int(time.time())), body=body)
+    request = SentRequest(headers=HEADERS[kind](body, SECRETS[kind], int(time.time())), body=body)
     return draw(st.sampled_from(CORRUPTIONS))(draw, kind, request)
 
 
@@ -161,7 +161,7 @@ def test_same_verdict(kind: str) -> None:
 
     @settings(UNHURRIED, max_examples=examples(400))
     @given(request=requests(kind))
-    def same(request: Sent) -> None:
+    def same(request: SentRequest) -> None:
         if any(applies(request) for name, applies in EXCEPT.items() if name.startswith(kind)):
             return
         verdict = ours(kind, request)
@@ -172,12 +172,12 @@ def test_same_verdict(kind: str) -> None:
     assert {True, False} == seen
 
 
-def stripe_parts(request: Sent) -> list[tuple[str, str]]:
+def stripe_parts(request: SentRequest) -> list[tuple[str, str]]:
     header = request.headers.get("Stripe-Signature", "")
     return [(name, value) for name, _, value in (part.partition("=") for part in header.split(","))]
 
 
-EXCEPT: dict[str, Callable[[Sent], bool]] = {
+EXCEPT: dict[str, Callable[[SentRequest], bool]] = {
     # Generated now and then by `change_header`; each is one of DIFFERENCES.
     "stripe: more than one time": lambda request: len([1 for name, _ in stripe_parts(request) if name == "t"]) > 1,
     "stripe: v1 without =": lambda request: "v1" in request.headers.get("Stripe-Signature", "").split(","),
@@ -209,40 +209,40 @@ def loose(part: str) -> bytes:
         return b""
 
 
-def at_now(kind: str, at: str, body: bytes = b"{}") -> Sent:
+def at_now(kind: str, at: str, body: bytes = b"{}") -> SentRequest:
     """Sign with a time that is written as given."""
     if kind == "stripe":
         digest = hexdigest(SECRETS[kind].encode(), f"{int(at)}.".encode() + body)
-        return Sent(headers={"Stripe-Signature": f"t={at},v1={digest}"}, body=body)
+        return SentRequest(headers={"Stripe-Signature": f"t={at},v1={digest}"}, body=body)
     digest = hexdigest(SECRETS[kind].encode(), f"v0:{at}:".encode() + body)
-    return Sent(headers={"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}, body=body)
+    return SentRequest(headers={"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}, body=body)
 
 
-Make = Callable[[], Sent]
+Make = Callable[[], SentRequest]
 
 
-def good(kind: str, body: bytes = b"{}", off_seconds: int = 0) -> Sent:
-    return Sent(headers=HEADERS[kind](body, SECRETS[kind], int(time.time()) + off_seconds), body=body)
+def good(kind: str, body: bytes = b"{}", off_seconds: int = 0) -> SentRequest:
+    return SentRequest(headers=HEADERS[kind](body, SECRETS[kind], int(time.time()) + off_seconds), body=body)
 
 
 def changed(kind: str, name: str, change: Callable[[str], str]) -> Make:
     """Sign right, and change a header then."""
 
-    def make() -> Sent:
+    def make() -> SentRequest:
         request = good(kind)
         return replace(request, headers=request.headers | {name: change(request.headers[name])})
 
     return make
 
 
-def with_sha1() -> Sent:
+def with_sha1() -> SentRequest:
     digest = hmac.new(SECRETS["github"].encode(), b"{}", hashlib.sha1).hexdigest()
-    return Sent(headers={"X-Hub-Signature-256": f"sha1={digest}"}, body=b"{}")
+    return SentRequest(headers={"X-Hub-Signature-256": f"sha1={digest}"}, body=b"{}")
 
 
-def with_a_period() -> Sent:
+def with_a_period() -> SentRequest:
     headers = HEADERS["standard"](b"{}", SECRETS["standard"], int(time.time()), "msg.1")  # type: ignore[call-arg] # standard's own
-    return Sent(headers=headers, body=b"{}")
+    return SentRequest(headers=headers, body=b"{}")
 
 
 STRIPE, STANDARD = "Stripe-Signature", "webhook-signature"

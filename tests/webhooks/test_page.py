@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from testbed.reader_surroundings import Clock
+from testbed.reader_surroundings import WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from testbed.webhooks.events import http_v2
@@ -58,7 +58,9 @@ ROOT = Path(__file__).parents[2]
 YEAR_SECONDS = 365 * 24 * 3600
 
 
-def test_a_signature_of_github_holds_until_the_secret_is_changed(server: SecretsManagerServer, clock: Clock) -> None:
+def test_a_signature_of_github_holds_until_the_secret_is_changed(
+    server: SecretsManagerServer, clock: WallClock
+) -> None:
     """The same request of GitHub verifies a year later; only a new secret, and the end of its overlap, ends that."""
     stored = Stored(server, clock, "github")
     request = stored.request(SECRETS["github"])

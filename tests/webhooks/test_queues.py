@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from testbed.reader_surroundings import Clock
+from testbed.reader_surroundings import WallClock
 from testbed.secrets_manager.moto_server import moto_here
 from testbed.sqs.server import SqsServer
 from testbed.webhooks.signing import NOW
@@ -49,8 +49,8 @@ def aws() -> Iterator[str]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> WallClock:
+    return WallClock()
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_fifo_queue(sqs: Any) -> None:
     assert delivery() == found[0][1]
 
 
-def test_our_own_queue(clock: Clock) -> None:
+def test_our_own_queue(clock: WallClock) -> None:
     """The queue that the other tests run against takes and drops the same, and forgets after five minutes."""
     with SqsServer(clock=clock) as server:
         queue = SqsQueue(server.queue_url, client=server.client())

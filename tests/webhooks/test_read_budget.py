@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from testbed.reader_surroundings import Clock
+from testbed.reader_surroundings import WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.signing import NEW_SECRETS, SECRETS
 from webhooks.conftest import FORGED, Stored
@@ -16,21 +16,21 @@ MOST = 288 + 10 + 6
 
 
 @pytest.fixture
-def stored(server: SecretsManagerServer, clock: Clock) -> Stored:
+def stored(server: SecretsManagerServer, clock: WallClock) -> Stored:
     """A secret that was stored long ago."""
     stored = Stored(server, clock, near=True)
     clock.advance(7 * DAY_SECONDS)
     return stored
 
 
-def day(clock: Clock, *, every: int = 30) -> Iterator[int]:
+def day(clock: WallClock, *, every: int = 30) -> Iterator[int]:
     """Let a day pass; give the seconds since its beginning."""
     for second in range(0, DAY_SECONDS, every):
         yield second
         clock.advance(every)
 
 
-def test_wrong_signatures(stored: Stored, clock: Clock) -> None:
+def test_wrong_signatures(stored: Stored, clock: WallClock) -> None:
     """Forged deliveries without end, among genuine ones, cost few more reads than the genuine ones alone."""
     for second in day(clock, every=15):
         assert "WebhookNotVerified" == stored.verify(FORGED)
@@ -40,7 +40,7 @@ def test_wrong_signatures(stored: Stored, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("on", "off"), [(10, 590), (3600, 3600), (600, 4 * 3600)])
-def test_bursts(stored: Stored, clock: Clock, on: int, off: int) -> None:
+def test_bursts(stored: Stored, clock: WallClock, on: int, off: int) -> None:
     """Bursts of forged deliveries, with quiet times of any length between them, cost no more either."""
     for second in day(clock, every=5):
         if second % (on + off) < on:
@@ -59,7 +59,7 @@ def test_bursts(stored: Stored, clock: Clock, on: int, off: int) -> None:
         ("missing", "SecretNotFound", False),
     ],
 )
-def test_failures(stored: Stored, clock: Clock, fault: str, error: str, *, warm: bool) -> None:
+def test_failures(stored: Stored, clock: WallClock, fault: str, error: str, *, warm: bool) -> None:
     """A secret that is denied, throttled or deleted for a day costs no more, with a cached value or without one."""
     if warm:
         stored.verify(SECRETS["stripe"])
@@ -73,7 +73,7 @@ def test_failures(stored: Stored, clock: Clock, fault: str, error: str, *, warm:
     assert 280 <= stored.reads <= MOST
 
 
-def test_every_second_read_fails(stored: Stored, clock: Clock) -> None:
+def test_every_second_read_fails(stored: Stored, clock: WallClock) -> None:
     """A store that is throttled now and then costs no more: a success does not make the pauses short again."""
     stored.verify(SECRETS["stripe"])
     for number in range(1, 1000, 2):
@@ -83,7 +83,7 @@ def test_every_second_read_fails(stored: Stored, clock: Clock) -> None:
     assert 280 <= stored.reads <= MOST
 
 
-def test_store_that_gives_versions_in_turn(stored: Stored, clock: Clock) -> None:
+def test_store_that_gives_versions_in_turn(stored: Stored, clock: WallClock) -> None:
     """A store that gives an old and a new version in turn is not read for each forged delivery."""
     versions = [stored.client.get_secret_value(SecretId="signing")["VersionId"]]
     versions.append(stored.client.put_secret_value(SecretId="signing", SecretString="whsec_bmV3")["VersionId"])
@@ -104,7 +104,7 @@ def test_store_that_gives_versions_in_turn(stored: Stored, clock: Clock) -> None
     assert 280 <= stored.reads - before <= MOST + restored
 
 
-def test_overlap(stored: Stored, clock: Clock) -> None:
+def test_overlap(stored: Stored, clock: WallClock) -> None:
     """A rotation adds one call to each read within the overlap, and begins with short pauses again."""
     for _ in day(clock):
         if stored.reads == 100 and stored.verify(NEW_SECRETS["stripe"]) == "WebhookNotVerified":
@@ -114,7 +114,7 @@ def test_overlap(stored: Stored, clock: Clock) -> None:
     assert 280 <= stored.reads <= MOST + 10 + reads_in_the_overlap
 
 
-def test_overlap_without_end(stored: Stored, clock: Clock) -> None:
+def test_overlap_without_end(stored: Stored, clock: WallClock) -> None:
     """With an overlap of a day, forged deliveries cost few more calls than the two every five minutes."""
     stored.rotate()
     stored.restart(overlap=timedelta(days=1))
@@ -124,7 +124,7 @@ def test_overlap_without_end(stored: Stored, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("outage_seconds", [30, 700, 5000, 86_400])
-def test_what_is_mended_is_found(stored: Stored, clock: Clock, outage_seconds: int) -> None:
+def test_what_is_mended_is_found(stored: Stored, clock: WallClock, outage_seconds: int) -> None:
     """Once a permission is given, deliveries verify within five minutes, and sooner after a short failure."""
     denied = stored.server.fault("deny", "GetSecretValue", times=None)
     for _ in range(0, outage_seconds, 10):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from testbed.reader_surroundings import Clock
+from testbed.reader_surroundings import WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
@@ -17,7 +17,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @kinds
-def test_rotation(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
+def test_rotation(server: SecretsManagerServer, clock: WallClock, kind: str) -> None:
     """A new secret verifies at its first delivery; the previous one until the overlap ends by the clock, not after."""
     stored = Stored(server, clock, kind)
     old, new = SECRETS[kind], NEW_SECRETS[kind]
@@ -32,7 +32,7 @@ def test_rotation(server: SecretsManagerServer, clock: Clock, kind: str) -> None
     assert ("current", "WebhookNotVerified") == (stored.verify(new), stored.verify(old))
 
 
-def test_clock_that_was_ahead(server: SecretsManagerServer, clock: Clock) -> None:
+def test_clock_that_was_ahead(server: SecretsManagerServer, clock: WallClock) -> None:
     """If the clock is set back, a secret that was withdrawn is not accepted until the old time comes again."""
     stored = Stored(server, clock, overlap=timedelta())
     clock.advance(30 * 86_400)
@@ -43,7 +43,7 @@ def test_clock_that_was_ahead(server: SecretsManagerServer, clock: Clock) -> Non
 
 
 @kinds
-def test_outage(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
+def test_outage(server: SecretsManagerServer, clock: WallClock, kind: str) -> None:
     """While Secrets Manager is down, for days, a warm receiver goes on verifying; a cold one says why it can't."""
     stored = Stored(server, clock, kind)
     assert "current" == stored.verify(SECRETS[kind])
@@ -58,7 +58,7 @@ def test_outage(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
         stored.verifier.verify(request.headers, request.body)
 
 
-def test_secrets_that_follow_each_other(server: SecretsManagerServer, clock: Clock) -> None:
+def test_secrets_that_follow_each_other(server: SecretsManagerServer, clock: WallClock) -> None:
     """Several rotations within a moment are each found by the first delivery that needs the new secret."""
     stored = Stored(server, clock)
     stored.verify(SECRETS["stripe"])
@@ -68,7 +68,7 @@ def test_secrets_that_follow_each_other(server: SecretsManagerServer, clock: Clo
         assert "current" == stored.verify(secret)
 
 
-def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, clock: Clock) -> None:
+def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, clock: WallClock) -> None:
     """However many forged deliveries come, a new secret is taken up within five minutes after it was stored."""
     stored = Stored(server, clock, "stripe")
     chance = random.Random(1)  # noqa: S311 - not for secrets
@@ -86,7 +86,7 @@ def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, cl
         clock.advance(3600)
 
 
-def test_error_names_where_the_secret_is(server: SecretsManagerServer, clock: Clock) -> None:
+def test_error_names_where_the_secret_is(server: SecretsManagerServer, clock: WallClock) -> None:
     """What can't be verified names the secret and the versions that were tried."""
     stored = Stored(server, clock, "stripe")
     version = stored.client.get_secret_value(SecretId="signing")["VersionId"]
@@ -96,7 +96,7 @@ def test_error_names_where_the_secret_is(server: SecretsManagerServer, clock: Cl
 
 
 @pytest.mark.parametrize("wrong", ["whsec_of_another_endpoint", "whsec_with_a_newline\n"])
-def test_wrong_secret_is_corrected_without_a_loss(server: SecretsManagerServer, clock: Clock, wrong: str) -> None:
+def test_wrong_secret_is_corrected_without_a_loss(server: SecretsManagerServer, clock: WallClock, wrong: str) -> None:
     """Whoever stored a wrong secret and follows the error's commands keeps the old secret accepted for the overlap."""
     stored = Stored(server, clock)
     clock.advance(7200)

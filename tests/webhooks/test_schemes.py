@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from testbed.reader_surroundings import Clock
+from testbed.reader_surroundings import WallClock
 from testbed.webhooks.fake_secret import FakeSecret
 from testbed.webhooks.signing import NOW, sent, standard
 from token_refresh.reader import Runtime
@@ -217,4 +217,4 @@ def test_published_vector(name: str) -> None:
 
 
 def verifier_at(scheme: Scheme, secret: str, at: float) -> Verifier:
-    return Verifier(scheme, FakeSecret(secret), runtime=Runtime(clock=Clock(at)))
+    return Verifier(scheme, FakeSecret(secret), runtime=Runtime(clock=WallClock(at)))

@@ -11,7 +11,7 @@ import sentry_sdk
 
 from testbed.webhooks.events import SHAPES
 from testbed.webhooks.setting import Setting
-from testbed.webhooks.signing import KINDS, SECRETS, SIGNATURE_HEADER, Sent, sent
+from testbed.webhooks.signing import KINDS, SECRETS, SIGNATURE_HEADER, SentRequest, sent
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import DeliveryNotQueued, SqsQueue, WebhookMalformed, from_message, to_message
 from token_refresh.webhooks.headers import Headers
@@ -50,49 +50,51 @@ def tracker() -> Tracker:
     return Tracker()
 
 
-def parts(request: Sent) -> list[str]:
+def parts(request: SentRequest) -> list[str]:
     """What must not be found: pieces of the signature and of the body."""
     signatures = [value[-20:] for name, value in request.headers.items() if "ignature" in name.lower()]
     return ["canary", *signatures]
 
 
-Break = Callable[[Setting, str], Sent]
+Break = Callable[[Setting, str], SentRequest]
 
 
-def malformed(_setting: Setting, kind: str) -> Sent:
+def malformed(_setting: Setting, kind: str) -> SentRequest:
     request = sent(kind)
-    return Sent(headers=request.headers | {SIGNATURE_HEADER[kind]: "canary-header"}, body=request.body)
+    return SentRequest(headers=request.headers | {SIGNATURE_HEADER[kind]: "canary-header"}, body=request.body)
 
 
-def doubled(_setting: Setting, kind: str) -> Sent:
+def doubled(_setting: Setting, kind: str) -> SentRequest:
     request, name = sent(kind), SIGNATURE_HEADER[kind]
-    return Sent(headers=request.headers | {name.upper(): "canary-header", name.lower(): "canary"}, body=request.body)
+    return SentRequest(
+        headers=request.headers | {name.upper(): "canary-header", name.lower(): "canary"}, body=request.body
+    )
 
 
-def forged(_setting: Setting, kind: str) -> Sent:
+def forged(_setting: Setting, kind: str) -> SentRequest:
     return sent(kind, secret="whsec_b3RoZXI=")
 
 
-def late(_setting: Setting, kind: str) -> Sent:
+def late(_setting: Setting, kind: str) -> SentRequest:
     return sent(kind, at=1) if kind != "github" else forged(_setting, kind)
 
 
-def wrong_secret(setting: Setting, kind: str) -> Sent:
+def wrong_secret(setting: Setting, kind: str) -> SentRequest:
     setting.secrets[kind].store("canary-secret \n")
     return sent(kind, secret="whsec_b3RoZXI=")
 
 
-def binary_secret(setting: Setting, kind: str) -> Sent:
+def binary_secret(setting: Setting, kind: str) -> SentRequest:
     setting.secrets[kind].store(b"canary-secret")
     return sent(kind, secret="whsec_b3RoZXI=")
 
 
-def unreadable(setting: Setting, kind: str) -> Sent:
+def unreadable(setting: Setting, kind: str) -> SentRequest:
     setting.secrets[kind].error = SecretStoreUnavailable("down")
     return sent(kind)
 
 
-def defect(setting: Setting, kind: str) -> Sent:
+def defect(setting: Setting, kind: str) -> SentRequest:
     setting.secrets[kind].cached = [("canary-secret", SECRETS[kind])]  # type: ignore[list-item] # so that something breaks
     return sent(kind)
 

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from testbed.reader_surroundings import Clock
+from testbed.reader_surroundings import WallClock
 from testbed.webhooks.fake_secret import FakeSecret
 from testbed.webhooks.setting import kinds
-from testbed.webhooks.signing import NEW_SECRETS, NOW, SECRETS, Sent, sent
+from testbed.webhooks.signing import NEW_SECRETS, NOW, SECRETS, SentRequest, sent
 from token_refresh.errors import ConfigurationError, InternalError, InvalidSecretDocument, SecretAccessDenied
 from token_refresh.reader import Runtime, SecretReader
 from token_refresh.webhooks import SENDERS, STRIPE, Delivery, Verifier, WebhookMalformed, WebhookNotVerified
 
-Verify = Callable[[Verifier, Sent], Delivery]
+Verify = Callable[[Verifier, SentRequest], Delivery]
 
 
-def sync(verifier: Verifier, request: Sent) -> Delivery:
+def sync(verifier: Verifier, request: SentRequest) -> Delivery:
     return verifier.verify(request.headers, request.body)
 
 
-def async_(verifier: Verifier, request: Sent) -> Delivery:
+def async_(verifier: Verifier, request: SentRequest) -> Delivery:
     return asyncio.run(verifier.averify(request.headers, request.body))
 
 
@@ -31,7 +31,7 @@ ways = pytest.mark.parametrize("verify", [sync, async_])
 
 
 def verifier_of(kind: str, secret: FakeSecret) -> Verifier:
-    return Verifier(SENDERS[kind], secret, runtime=Runtime(clock=Clock()))
+    return Verifier(SENDERS[kind], secret, runtime=Runtime(clock=WallClock()))
 
 
 @kinds
@@ -99,7 +99,7 @@ def test_nothing_is_read_for_what_is_malformed_or_late(kind: str, verify: Verify
     secret = FakeSecret(SECRETS[kind])
     secret.error = SecretAccessDenied("asked for")
     with pytest.raises(WebhookMalformed):
-        verify(verifier_of(kind, secret), Sent(headers={}, body=b""))
+        verify(verifier_of(kind, secret), SentRequest(headers={}, body=b""))
     if kind != "github":
         with pytest.raises(WebhookNotVerified, match="signed 301 s ago, and 300 s are tolerated"):
             verify(verifier_of(kind, secret), sent(kind, at=NOW - 301))
@@ -126,7 +126,7 @@ def test_new_secret_of_the_wrong_form(kind: str, verify: Verify, wrong: Any) -> 
 @ways
 def test_body_that_is_no_bytes(verify: Verify) -> None:
     """A body that was decoded or parsed is refused with the reason, since its signature could never hold."""
-    request: Any = Sent(headers=sent("stripe").headers, body="text")  # type: ignore[arg-type] # the mistake
+    request: Any = SentRequest(headers=sent("stripe").headers, body="text")  # type: ignore[arg-type] # the mistake
     with pytest.raises(ConfigurationError, match="needs the body as bytes, byte for byte as it came, and got str"):
         verify(verifier_of("stripe", FakeSecret("s")), request)
 
@@ -150,7 +150,7 @@ def test_tolerance_must_be_positive(seconds: int) -> None:
 def test_own_tolerance() -> None:
     """A tolerance of one's own is kept to the second."""
     verifier = Verifier(
-        STRIPE, FakeSecret(SECRETS["stripe"]), tolerance=timedelta(minutes=1), runtime=Runtime(clock=Clock(NOW))
+        STRIPE, FakeSecret(SECRETS["stripe"]), tolerance=timedelta(minutes=1), runtime=Runtime(clock=WallClock(NOW))
     )
     assert "stripe" == sync(verifier, sent("stripe", at=NOW - 60)).source
     with pytest.raises(WebhookNotVerified, match="61 s ago, and 60 s are tolerated"):
@@ -161,7 +161,7 @@ def test_stripe_rolling() -> None:
     """While Stripe signs with both secrets of a roll, either of them stored here verifies."""
     body = b'{"id": "evt_1"}'
     old, new = (sent("stripe", body, secret=secret).headers["Stripe-Signature"] for secret in ("old", "new"))
-    both = Sent(headers={"Stripe-Signature": f"{old},{new.partition(',')[2]}"}, body=body)
+    both = SentRequest(headers={"Stripe-Signature": f"{old},{new.partition(',')[2]}"}, body=body)
     for secret in ("old", "new"):
         assert "current" == sync(verifier_of("stripe", FakeSecret(secret)), both).verified_with.stage
 
@@ -176,7 +176,7 @@ def test_all_signatures_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
 
     request = sent("stripe", secret="new")
     header = request.headers["Stripe-Signature"]
-    request = Sent(headers={"Stripe-Signature": f"{header},v1={'0' * 64},v1={'1' * 64}"}, body=request.body)
+    request = SentRequest(headers={"Stripe-Signature": f"{header},v1={'0' * 64},v1={'1' * 64}"}, body=request.body)
     monkeypatch.setattr("token_refresh.webhooks.scheme.hmac.compare_digest", compare)
     assert "current" == sync(verifier_of("stripe", FakeSecret("new", "old")), request).verified_with.stage
     assert (6, 1) == (len(compared), sum(compared))
@@ -262,7 +262,7 @@ def test_headers_as_pairs(kind: str) -> None:
 @pytest.mark.parametrize("headers", [None, "stripe-signature", b"{}", 3, [("a",)], [(b"Stripe-Signature", b"t=1")]])
 def test_headers_that_are_none(headers: Any) -> None:
     """Anything else in place of headers, and headers in bytes, are an error of the caller, and no defect of ours."""
-    verifier = Verifier(STRIPE, FakeSecret(CANARY), runtime=Runtime(clock=Clock()))
+    verifier = Verifier(STRIPE, FakeSecret(CANARY), runtime=Runtime(clock=WallClock()))
 
     with pytest.raises(ConfigurationError, match="a mapping or pairs of text, and got") as caught:
         verifier.verify(headers, b"{}")

@@ -12,7 +12,7 @@ from unittest import mock
 
 from secrecy.canaries import leaks
 from testbed.testbed import CLAIM_TABLE, TOKENS, Testbed
-from testbed.worker import Context
+from testbed.worker import LambdaContext
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.handlers import refresh
@@ -62,7 +62,7 @@ class Ground(Testbed):
             contextlib.redirect_stdout(io.StringIO()) as printed,
         ):
             try:
-                ended = str(refresh({} if event is None else event, Context("r-1", 60.0))["outcome"])
+                ended = str(refresh({} if event is None else event, LambdaContext("r-1", 60.0))["outcome"])
             except TokenRefreshError as error:
                 self.error, ended = error, type(error).__name__
         self.printed = printed.getvalue()
