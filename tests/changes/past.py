@@ -12,7 +12,7 @@ from testbed.builders import origin, policy
 from testbed.fakes import tokens
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.changes.past import Past, TokenFate, list_versions
+from token_refresh_worker.changes.past import Past, TokenUse, list_versions
 from token_refresh_worker.changes.restore import judge
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
@@ -73,9 +73,9 @@ class Secret(World):
         listed = list_versions(self.store.versions(), self.store, needs_refresh_token=True)
         return Past(parts=self.run().parts, listed=listed)
 
-    def fate(self, version_id: str = FIRST) -> TokenFate:
+    def fate(self, version_id: str = FIRST) -> TokenUse:
         past = self.past()
-        return past.fate_of_token(past.snapshots[version_id])[0]
+        return past.use_of_token(past.snapshots[version_id])[0]
 
     def refusal(self, version_id: str = FIRST) -> str:
         past = self.past()

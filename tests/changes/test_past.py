@@ -10,7 +10,7 @@ from run.world import FIRST_CLAIM
 from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.past import TokenFate
+from token_refresh_worker.changes.past import TokenUse
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.versions import CLAIM, CURRENT
@@ -24,9 +24,9 @@ def test_how_the_newest_attempt_ended(store: ClaimStoreKind) -> None:
     rejected.refresh(REJECTED)
     free.refresh(CLIENT_REJECTED)
 
-    assert TokenFate.REJECTED is rejected.fate()
+    assert TokenUse.REJECTED is rejected.fate()
     assert "the provider rejected that set's refresh token" in rejected.refusal()
-    assert (TokenFate.UNUSED, False) == (free.fate(), free.refused())
+    assert (TokenUse.UNUSED, False) == (free.fate(), free.refused())
 
 
 @BOTH
@@ -36,7 +36,7 @@ def test_a_redeemed_set_comes_back_with_the_tokens_that_it_brought(store: ClaimS
     secret.refresh()
     secret.refresh()
 
-    assert (TokenFate.REDEEMED, False) == (secret.fate(), secret.refused())
+    assert (TokenUse.REDEEMED, False) == (secret.fate(), secret.refused())
 
     sent = set(secret.single_use.used)
     secret.save(note="older", **origin(claim_store=store, grace=timedelta(0)))
@@ -77,7 +77,7 @@ def test_tokens_that_were_stored_late(store: ClaimStoreKind) -> None:
         secret.execute(force=True)
 
     assert {"refresh-0"} == secret.single_use.again
-    assert (TokenFate.REDEEMED, False) == (secret.fate(), secret.refused())
+    assert (TokenUse.REDEEMED, False) == (secret.fate(), secret.refused())
 
 
 def test_an_attempt_from_the_future() -> None:
@@ -87,7 +87,7 @@ def test_an_attempt_from_the_future() -> None:
     newest = claim(FIRST_CLAIM, token="another", earlier=(future,))
     secret.store.put(FIRST_CLAIM, write_claim(newest), label=CLAIM)
 
-    assert TokenFate.PERHAPS is secret.fate()
+    assert TokenUse.PERHAPS is secret.fate()
 
 
 def test_a_lost_table() -> None:
@@ -97,7 +97,7 @@ def test_a_lost_table() -> None:
     assert secret.table is not None
     secret.table.item = {}
 
-    assert (TokenFate.PERHAPS, True) == (secret.fate(), secret.refused())
+    assert (TokenUse.PERHAPS, True) == (secret.fate(), secret.refused())
 
 
 def test_a_lost_table_that_runs_have_replaced() -> None:
@@ -110,7 +110,7 @@ def test_a_lost_table_that_runs_have_replaced() -> None:
     for _ in range(3):
         secret.refresh()
 
-    assert (TokenFate.PERHAPS, True) == (secret.fate(), secret.refused())
+    assert (TokenUse.PERHAPS, True) == (secret.fate(), secret.refused())
 
 
 def test_an_unreadable_table() -> None:
@@ -120,11 +120,11 @@ def test_an_unreadable_table() -> None:
     assert secret.table is not None
     secret.table.item["claim"] = SecretValue("garbage")
 
-    assert (TokenFate.REDEEMED, False) == (secret.fate(), secret.refused())
+    assert (TokenUse.REDEEMED, False) == (secret.fate(), secret.refused())
 
 
-@pytest.mark.parametrize(("rotates", "fate"), [(True, TokenFate.PERHAPS), (False, TokenFate.UNUSED)])
-def test_more_refreshes_than_a_ledger_keeps(fate: TokenFate, *, rotates: bool) -> None:
+@pytest.mark.parametrize(("rotates", "fate"), [(True, TokenUse.PERHAPS), (False, TokenUse.UNUSED)])
+def test_more_refreshes_than_a_ledger_keeps(fate: TokenUse, *, rotates: bool) -> None:
     """A set from before them may be redeemed, unless its refresh token was issued again since; a later one is free."""
     secret = Secret(TABLE)
     for number in range(MOST_REDEMPTIONS + 2):
@@ -133,4 +133,4 @@ def test_more_refreshes_than_a_ledger_keeps(fate: TokenFate, *, rotates: bool) -
 
     later = secret.save(refreshToken="later")
 
-    assert (fate, TokenFate.UNUSED) == (secret.fate(), secret.fate(later))
+    assert (fate, TokenUse.UNUSED) == (secret.fate(), secret.fate(later))

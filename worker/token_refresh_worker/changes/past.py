@@ -124,8 +124,8 @@ def _kind_of(document: TokenDocument) -> VersionKind:
     return VersionKind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else VersionKind.STORED
 
 
-class TokenFate(StrEnum):
-    """What became of a refresh token."""
+class TokenUse(StrEnum):
+    """Whether a refresh token was redeemed; `Fate` says how one attempt on it ended."""
 
     UNUSED = "unused"
     REDEEMED = "redeemed"
@@ -213,20 +213,20 @@ class Past:
         known = [attempt for snapshot in self.snapshots.values() for attempt in snapshot.ledger.attempts]
         return {attempt.claim_id: attempt for attempt in sorted(known, key=lambda a: a.fate is not Fate.SILENT)}
 
-    def fate_of_token(self, snapshot: Snapshot) -> tuple[TokenFate, datetime | None]:
+    def use_of_token(self, snapshot: Snapshot) -> tuple[TokenUse, datetime | None]:
         """Say what became of the current refresh token, in the order of the plan's rules, and when that began."""
         on_token = snapshot.ledger.on_token(snapshot.fingerprint)
         if snapshot.stored_attempt is not None:
-            return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
+            return TokenUse.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
         if snapshot.kept_tokens is not None and snapshot.kept_tokens.claim.fingerprint == snapshot.fingerprint:
-            return TokenFate.REDEEMED, snapshot.kept_tokens.claim.claimed_at
+            return TokenUse.REDEEMED, snapshot.kept_tokens.claim.claimed_at
         if on_token and on_token[-1].fate is Fate.REJECTED:
-            return TokenFate.REJECTED, on_token[-1].claimed_at
+            return TokenUse.REJECTED, on_token[-1].claimed_at
         if snapshot.unresolved:
-            return TokenFate.PERHAPS, snapshot.unresolved[0].claimed_at
+            return TokenUse.PERHAPS, snapshot.unresolved[0].claimed_at
         if self._forgets(snapshot):
-            return TokenFate.PERHAPS, snapshot.current.stored_at
-        return TokenFate.UNUSED, None
+            return TokenUse.PERHAPS, snapshot.current.stored_at
+        return TokenUse.UNUSED, None
 
     def _forgets(self, snapshot: Snapshot) -> bool:
         """Whether attempts on the current token may be missing: a ledger drops old ones, and a table can be lost."""

@@ -10,7 +10,7 @@ from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
 from token_refresh_worker.changes.change import ChangeFailed, new_version_id, store_version
-from token_refresh_worker.changes.past import ListedVersion, Past, TokenFate
+from token_refresh_worker.changes.past import ListedVersion, Past, TokenUse
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.store import StoredGrant
 from token_refresh_worker.core.attempts import fingerprint_of
@@ -125,22 +125,22 @@ def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> str:
     Raises:
         ChangeFailed: Runs could not refresh it, or not without a risk.
     """
-    fate, at = past.fate_of_token(snapshot)
+    use, at = past.use_of_token(snapshot)
     token = "refresh token" if snapshot.current.document.refresh_token else "access token"
     refused = partial(ChangeFailed, fix=("Get a new token set: ", past.parts.secret.authorize))
     if at is None:
         return f"no recorded run redeemed its {token}; if something else did, authorize again instead"
     if isinstance(step, Promote | Carry):
         after = past.snapshot(past.versions[step.successor.version_id])
-        if past.fate_of_token(after)[0] is TokenFate.REJECTED:
+        if past.use_of_token(after)[0] is TokenUse.REJECTED:
             raise refused(f"the provider rejected the {token} that replaced that set's")
         return (
             f"its {token} was redeemed at {utc(at)} and will not be used again: the next run brings the tokens that "
             "were received then back on top of it, with its other keys"
         )
-    if fate is TokenFate.REJECTED:
+    if use is TokenUse.REJECTED:
         raise refused(f"the provider rejected that set's {token} at {utc(at)}")
-    if fate is TokenFate.REDEEMED:
+    if use is TokenUse.REDEEMED:
         raise refused(f"that set's {token} was redeemed at {utc(at)}, and the tokens that it brought are gone")
     grace = snapshot.counted_grace(policy)
     perhaps = f"{token} may have been redeemed (no response is recorded) at {utc(at)}"

@@ -12,7 +12,7 @@ from token_refresh.advice import Advice
 from token_refresh_worker.cli.around import AROUND, doctor_of
 from token_refresh_worker.cli.finding import Finding, Health, failed
 from token_refresh_worker.cli.screen import one_line, relative
-from token_refresh_worker.cli.state import AttemptState, PastAttempt, SecretState
+from token_refresh_worker.cli.state import AttemptResult, PastAttempt, SecretState
 from token_refresh_worker.core import steps
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.pauses import pause_of
@@ -75,7 +75,7 @@ def say_next_step(state: SecretState) -> str:
 def explain_attempt(past: PastAttempt) -> str:
     """Say in words how an attempt ended."""
     words = {
-        AttemptState.KEPT_TOKENS: "tokens arrived, and the claim table keeps them",
+        AttemptResult.KEPT_TOKENS: "tokens arrived, and the claim table keeps them",
         Fate.SILENT: "no result: the run died",
         Fate.UNKNOWN: "no response",
         Fate.UNREAD: "a response that can't be read is kept",

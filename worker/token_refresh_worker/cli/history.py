@@ -58,7 +58,7 @@ def history(
 def _fate(past: Past, version: ListedVersion) -> str | None:
     if version.document is not None:
         snapshot = past.snapshots.get(version.version_id)
-        return past.fate_of_token(snapshot)[0].value if snapshot else None
+        return past.use_of_token(snapshot)[0].value if snapshot else None
     if version.record is not None:
         return version.record.fate.value + (f" ({version.record.error})" if version.record.error else "")
     attempt = past.attempts.get(version.version_id)

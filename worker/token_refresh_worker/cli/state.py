@@ -35,8 +35,8 @@ SECRET_IS_BROKEN: Final = (SecretNotFound, SecretEmpty, InvalidSecretDocument, C
 """Errors that say how a secret is, and not who may read it."""
 
 
-class AttemptState(StrEnum):
-    """What became of an attempt, where its fate alone doesn't say it."""
+class AttemptResult(StrEnum):
+    """How `status` names an attempt where `Fate` alone does not say it."""
 
     REFRESHED = "refreshed"
     STAGED = "staged"
@@ -51,7 +51,7 @@ class PastAttempt:
     """One attempt to refresh, as the ledger lists it."""
 
     attempt: Attempt
-    result: AttemptState | Fate
+    result: AttemptResult | Fate
     error: str | None
     version_id: str | None
     """The version that holds the tokens it received."""
@@ -64,7 +64,7 @@ class PastAttempt:
     @property
     def is_fine(self) -> bool:
         """Whether nobody has to look at it."""
-        return self.result in {AttemptState.REFRESHED, AttemptState.IN_PROGRESS, Fate.PAUSED}
+        return self.result in {AttemptResult.REFRESHED, AttemptResult.IN_PROGRESS, Fate.PAUSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,16 +211,16 @@ def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> P
     return PastAttempt(attempt=attempt, result=result, error=record.error if record else None, version_id=stored)
 
 
-def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptState | Fate:
+def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptResult | Fate:
     match attempt.fate:
         case Fate.STORED:
             waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
-            return AttemptState.STAGED if waiting else AttemptState.REFRESHED
+            return AttemptResult.STAGED if waiting else AttemptResult.REFRESHED
         case Fate.SILENT if (kept := snapshot.kept_tokens) and kept.claim.claim_id == attempt.claim_id:
-            return AttemptState.KEPT_TOKENS
+            return AttemptResult.KEPT_TOKENS
         case Fate.SILENT:
             newest = snapshot.newest
             live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
-            return AttemptState.IN_PROGRESS if live else Fate.SILENT
+            return AttemptResult.IN_PROGRESS if live else Fate.SILENT
         case fate:
             return fate

@@ -24,7 +24,7 @@ LONG_AGO: Final = datetime.fromtimestamp(EARLIEST_SECONDS, UTC)
 
 
 class Fate(StrEnum):
-    """What became of the refresh token of an attempt."""
+    """How one attempt ended: what became of the refresh token that it sent."""
 
     STORED = "stored"
     """It brought tokens, and they are stored."""
