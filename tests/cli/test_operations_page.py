@@ -8,7 +8,7 @@ import typer.main
 from token_refresh_worker.cli.app import app
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = "".join((DOCS / name).read_text() for name in ("operations.md", "maintain.md", "rotate-a-client-secret.md"))
+PAGES = "".join((DOCS / name).read_text() for name in ("operations.md", "maintain.md"))
 
 
 def test_every_option() -> None:

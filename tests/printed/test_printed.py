@@ -64,7 +64,6 @@ THERE_ALREADY: dict[str, dict[str, list[str]]] = {
     "fleet-operations.md": {"customers/9/xero": ["refreshToken"]},
     "fleet-copies.md": {key: ["refreshToken"] for key in ("customers/11/xero", "customers/12/xero")},
     "maintain.md": {"quickbooks-tokens": ["refresh_token", "client_id", "client_secret"]},  # another refresher's
-    "rotate-a-client-secret.md": {"upwork-client": []},
 }
 """The secrets that a page's reader has, with their fields."""
 DEPLOY = ROOT / "docs" / "deploy.md"
@@ -114,8 +113,6 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             shell.environment |= dict.fromkeys(("TOKEN_ENDPOINT", "PROVIDER", "PUBLISHED_SECRET_ID"), "")
             shell.environment["PROVIDER_PROFILES"] = str(shell.folder / "profiles")  # exported on the page
             return {"MCP_SERVER_URL": f"{issuer}/mcp"}
-        case "rotate-a-client-secret.md":
-            shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
         case "beside-another-stack.md":
             make_stack(emulator)
         case "tutorial.md":
