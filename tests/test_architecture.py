@@ -133,6 +133,23 @@ def test_a_test_double_has_a_name_of_its_own() -> None:
     assert set() == {name for name, count in doubles.items() if count > 1}
 
 
+SAME_NAME = {
+    "TokenAuth": "the same for httpx and for requests; an application imports the one of its library",
+    "TokenEndpoint": "the port that a run asks, and the server that tests have in its place",
+}
+"""Public classes that share a name, and why: three at most."""
+
+
+def test_a_public_class_has_its_name_alone() -> None:
+    """Who reads a class name in `worker`, `reader`, `infra` or `testbed` knows which class it is."""
+    modules = [path for top in ("worker", "reader", "infra", "testbed") for path in (ROOT / top).rglob("*.py")]
+    nodes = [node for path in modules for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+    names = Counter(node.name for node in nodes if not node.name.startswith("_"))
+
+    assert SAME_NAME.keys() == {name for name, count in names.items() if count > 1}
+    assert len(SAME_NAME) <= 3
+
+
 SHARED_WORDS = {
     "T": "a type variable, by convention",
     "logger": "a module's own, by convention",
@@ -272,24 +289,3 @@ def test_no_file_names_a_package_registry() -> None:
         if name and (ROOT / name).is_file() and any(host.encode() in (ROOT / name).read_bytes() for host in hosts)
     ]
     assert [] == naming
-
-
-SAME_NAME = {
-    "TokenAuth": "the same for httpx and for requests; an application imports the one of its library",
-    "TokenEndpoint": "the port that a run asks, and the server that tests have in its place",
-}
-"""Public classes that share a name, each with its reason."""
-
-
-def test_a_public_class_has_its_name_alone() -> None:
-    """Who reads a name in `worker`, `reader`, `infra` or `testbed` knows which class it is."""
-    names = Counter(
-        node.name
-        for top in ("worker", "reader", "infra", "testbed")
-        for path in (ROOT / top).rglob("*.py")
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
-    )
-
-    assert SAME_NAME.keys() == {name for name, count in names.items() if count > 1}
-    assert len(SAME_NAME) <= 3

@@ -24,7 +24,7 @@ logger = logging.getLogger("token_refresh.reader")
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh(Generic[T]):
+class Current(Generic[T]):
     """A value, and until when there is nothing to do, in Unix seconds."""
 
     value: T
@@ -58,7 +58,7 @@ class Cache(Generic[T]):
             same: Whether two values are the same to an API that rejects one of them.
         """
         # Replaced whole: the fast path reads it without the lock.
-        self.fresh: Fresh[T] = Fresh(cast("T", None), -math.inf)
+        self.fresh: Current[T] = Current(cast("T", None), -math.inf)
         self._read = read
         self._background = background
         self._runtime = runtime
@@ -126,7 +126,7 @@ class Cache(Generic[T]):
         """Read at the next call: a snapshot may be weeks old, and many processes are restored from it at once."""
         self.after_fork()
         self._pauses.reset()
-        self.fresh = Fresh(self.fresh.value, -math.inf)
+        self.fresh = Current(self.fresh.value, -math.inf)
 
     def _serve_or_fetch(self) -> Entry[T] | Fetch:
         """Decide by the zone: the entry to serve, or the fetch to wait for."""
@@ -137,7 +137,7 @@ class Cache(Generic[T]):
             entry = self._usable(now)
             # Otherwise a withdrawn secret would be accepted until the old time comes again.
             if now < self._asked_at - SET_BACK_SECONDS:
-                self.fresh = Fresh(self.fresh.value, -math.inf)
+                self.fresh = Current(self.fresh.value, -math.inf)
             self._asked_at = now
             if entry is not None and now < self.fresh.until:
                 return entry
@@ -149,7 +149,7 @@ class Cache(Generic[T]):
                 return self._fetch if now >= wait_at else entry
             fetch = self._begin(now, rejecting=False)
             # Until this fetch is given up, callers who need not wait stay on the fast path.
-            self.fresh = Fresh(entry.value, min(fetch.gives_up_at, wait_at))
+            self.fresh = Current(entry.value, min(fetch.gives_up_at, wait_at))
         if now >= wait_at or not self._background:
             return fetch
         self._launch(fetch)
@@ -259,7 +259,7 @@ class Cache(Generic[T]):
                 self._pauses.unchanged(now, rejected=fetch.rejecting)
             else:
                 self._pauses.changed(now, rejected=fetch.rejecting)
-            self.fresh = Fresh(entry.value, min(entry.refresh_at, entry.expires_at))
+            self.fresh = Current(entry.value, min(entry.refresh_at, entry.expires_at))
 
     def _keep_error(self, fetch: Fetch, error: TokenRefreshError) -> None:
         now = self._runtime.clock()
@@ -271,6 +271,6 @@ class Cache(Generic[T]):
             entry = self._usable(now)
             retry_at = self._pauses.failed(error, now, good_until=entry.expires_at if entry else None)
             if entry is not None:
-                self.fresh = Fresh(entry.value, retry_at)
+                self.fresh = Current(entry.value, retry_at)
         if entry is not None:
             logger.warning("serving the cached value: %s: %s", type(error).__name__, error)
