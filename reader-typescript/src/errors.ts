@@ -27,6 +27,12 @@ export class TokenRefreshError extends Error {
   }
 }
 
+/** Throw a problem from here: where it was found a variable may hold what is stored, and error reporters send variables. */
+export function raised<T>(found: T | TokenRefreshError): T {
+  if (found instanceof TokenRefreshError) throw found;
+  return found;
+}
+
 const ARN = /^arn:[^:]+:secretsmanager:([^:]+):\d+:secret:(.+?)(-[A-Za-z0-9]{6})?$/;
 
 /** A secret as messages name it. */

@@ -10,7 +10,7 @@
  */
 
 import { Cache, READ_SECONDS, type Entry } from "./cache.js";
-import { TokenRefreshError, tokenStatus } from "./errors.js";
+import { TokenRefreshError, raised, tokenStatus } from "./errors.js";
 import { RUN_SECONDS, RefreshFunction, type InvokeClient } from "./on-demand.js";
 import { parseReference } from "./reference.js";
 import { Source, inLambda, type Client } from "./source.js";
@@ -174,13 +174,13 @@ export class TokenReader {
   async #readToken(cached: Entry<Token> | undefined, rejecting: () => boolean): Promise<Token> {
     const { reference } = this.#source;
     const version = await this.#source.read();
-    let token = readToken(version, reference);
+    let token = raised(readToken(version, reference));
     let asked = "";
     if (this.#worker && this.#isExpired(token)) {
       asked = `; ${await this.#worker.refreshExpired()}`;
-      token = readToken(await this.#source.read(), reference);
+      token = raised(readToken(await this.#source.read(), reference));
     } else if (this.#worker && cached && token.value === cached.value.value && rejecting() && (await this.#worker.refreshRejected(token))) {
-      token = readToken(await this.#source.read(), reference);
+      token = raised(readToken(await this.#source.read(), reference));
     }
     // After the worker was asked: its result is in the store, not in its response.
     if (!this.#isExpired(token)) return token;

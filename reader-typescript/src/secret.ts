@@ -39,9 +39,9 @@ export class Secret {
    * @throws TokenRefreshError `InvalidSecretDocument`: it is not JSON.
    */
   json(): unknown {
-    const text = this.text();
+    if (typeof this.#value !== "string") return this.text();
     try {
-      return JSON.parse(text) as unknown;
+      return JSON.parse(this.#value) as unknown;
     } catch {
       // Without the parser's error, which quotes the value.
       throw new TokenRefreshError("InvalidSecretDocument", `${this.secretId} is not JSON: read it with text()`);
@@ -54,29 +54,29 @@ export class Secret {
   }
 }
 
-/**
- * The values of a version: one, or those of a list in the field. The first is current.
- * @throws TokenRefreshError `SecretEmpty`, or `InvalidSecretDocument`: there is no such field.
- */
-export function secretsOf(version: Version, { text, field }: Reference): readonly [Secret, ...Secret[]] {
-  const { origin, versionId, createdAt, content } = version;
-  if (typeof content !== "string" && !(content instanceof Uint8Array)) {
-    throw new TokenRefreshError("SecretEmpty", `${origin} has no value`, "store one");
+/** The values of a version: one, or those of a list in the field. The first is current. Or why there is none. */
+export function secretsOf(version: Version, { text, field }: Reference): readonly [Secret, ...Secret[]] | TokenRefreshError {
+  const { origin, versionId, createdAt } = version;
+  if (typeof version.content !== "string" && !(version.content instanceof Uint8Array)) {
+    return new TokenRefreshError("SecretEmpty", `${origin} has no value`, "store one");
   }
   const make = (value: string | Uint8Array, stage: Stage): Secret => new Secret(value, text, versionId, createdAt, stage);
-  if (field === undefined) return [make(content, "current")];
-  const [first, ...others] = strings(version, field);
+  if (field === undefined) return [make(version.content, "current")];
+  const found = strings(version, field);
+  if (found instanceof TokenRefreshError) return found;
+  const [first, ...others] = found;
   return [make(first, "current"), ...others.map((value) => make(value, "previous"))];
 }
 
-function strings(version: Version, field: string): readonly [string, ...string[]] {
+function strings(version: Version, field: string): readonly [string, ...string[]] | TokenRefreshError {
   const fields = readObject(version);
+  if (fields instanceof TokenRefreshError) return fields;
   const found = Object.hasOwn(fields, field) ? fields[field] : undefined;
   const [first, ...others] = (Array.isArray(found) ? found : [found]) as unknown[];
   const rest = others.filter(isText);
   if (isText(first) && rest.length === others.length) return [first, ...rest];
   const must = `field ${field} must be a string or a list of strings, none of them empty`;
-  throw invalid(version.origin, `${must}; it is ${kindOf(found)}`);
+  return invalid(version.origin, `${must}; it is ${kindOf(found)}`);
 }
 
 function isText(value: unknown): value is string {

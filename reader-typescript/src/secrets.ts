@@ -1,7 +1,7 @@
 /** The other secrets of a service: API keys, webhook secrets, passwords. */
 
 import { Cache } from "./cache.js";
-import { TokenRefreshError } from "./errors.js";
+import { TokenRefreshError, raised } from "./errors.js";
 import { parseReference } from "./reference.js";
 import { Secret, secretsOf } from "./secret.js";
 import { Source, inLambda, type Client } from "./source.js";
@@ -60,7 +60,7 @@ export class SecretReader {
     this.#cache = new Cache<Secrets>({
       name: reference.text,
       read: async () => {
-        const value = secretsOf(await source.read(), asked);
+        const value = raised(secretsOf(await source.read(), asked));
         const now = clock();
         // Readers that began together part ways. Without a background a read ahead would only cost calls.
         const soft = background ? ttl * (SOFT_SHARE - 0.1 * chance()) : ttl;

@@ -1,7 +1,7 @@
 /** Reads versions of one secret from AWS Secrets Manager. */
 
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { TokenRefreshError, failedCall, type AskedBy, type Place } from "./errors.js";
+import { TokenRefreshError, failedCall, raised, type AskedBy, type Place } from "./errors.js";
 import type { Reference } from "./reference.js";
 
 /** What a reader needs of a client of Secrets Manager. */
@@ -11,13 +11,24 @@ export interface Client {
 }
 
 /** One version of a secret, as it is stored. */
-export interface Version {
-  readonly place: Place;
-  /** Names the secret, the version and the action in messages. */
-  readonly origin: string;
-  readonly versionId: string;
-  readonly createdAt: Date;
-  readonly content: unknown;
+export class Version {
+  /** Private: an error reporter sends the variables of frames, with the properties of what they hold. */
+  readonly #content: unknown;
+
+  constructor(
+    readonly place: Place,
+    /** Names the secret, the version and the action in messages. */
+    readonly origin: string,
+    readonly versionId: string,
+    readonly createdAt: Date,
+    content: unknown,
+  ) {
+    this.#content = content;
+  }
+
+  get content(): unknown {
+    return this.#content;
+  }
 }
 
 /** Lambda freezes what runs beside a caller. */
@@ -33,6 +44,10 @@ export class Source {
     readonly askedBy: AskedBy,
     options: { client?: Client; region?: string },
   ) {
+    // Where this is missing, JSON.parse doesn't say how a number is spelt.
+    if (!("rawJSON" in JSON)) {
+      throw new TokenRefreshError("ConfigurationError", `token-refresh-reader needs Node 22 or later, and this is ${process.version}`);
+    }
     const region = options.region ?? reference.region;
     // Like every client of the SDK, it finds region and credentials at its first call.
     this.#client =
@@ -52,13 +67,13 @@ export class Source {
   async read(): Promise<Version> {
     // The stage is always given: a policy with a condition on secretsmanager:VersionStage asks for it.
     const command = new GetSecretValueCommand({ SecretId: this.reference.name, VersionStage: "AWSCURRENT" });
-    let response: unknown;
+    let found: Version | TokenRefreshError;
     try {
-      response = await this.#client.send(command);
+      found = readVersion(await this.#client.send(command), await this.#place());
     } catch (thrown) {
-      throw failedCall(thrown, await this.#place(), this.askedBy);
+      found = failedCall(thrown, await this.#place(), this.askedBy);
     }
-    return readVersion(response, await this.#place());
+    return raised(found);
   }
 
   async #place(): Promise<Place> {
@@ -70,13 +85,13 @@ export class Source {
   }
 }
 
-function readVersion(response: unknown, place: Place): Version {
+function readVersion(response: unknown, place: Place): Version | TokenRefreshError {
   const { SecretString, SecretBinary, VersionId, CreatedDate } = (response ?? {}) as Record<string, unknown>;
   if (typeof VersionId !== "string" || !(CreatedDate instanceof Date) || Number.isNaN(CreatedDate.getTime())) {
     const what = `secretsmanager:GetSecretValue on ${place.text} got a response without a usable VersionId or CreatedDate`;
     const fix = "check AWS_ENDPOINT_URL and the proxy; something other than AWS seems to respond";
-    throw new TokenRefreshError("SecretStoreUnavailable", what, fix);
+    return new TokenRefreshError("SecretStoreUnavailable", what, fix);
   }
   const origin = `${place.text}, version ${VersionId} (secretsmanager:GetSecretValue)`;
-  return { place, origin, versionId: VersionId, createdAt: CreatedDate, content: SecretString ?? SecretBinary };
+  return new Version(place, origin, VersionId, CreatedDate, SecretString ?? SecretBinary);
 }

@@ -50,27 +50,25 @@ const TOKEN = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
 /** The name of a value beside the tokens: none that the token document has itself, in any spelling. */
 const EXTRA_NAME = /^(?!.*(?:token|secret|expires|issued|provider|client))[a-z0-9_]{1,100}$/i;
 
-/**
- * Read the token document that a version holds.
- * @throws TokenRefreshError `SecretEmpty` or `InvalidSecretDocument`, which names a field and never a value.
- */
-export function readToken(version: Version, { field }: Reference): Token {
+/** Read the token document that a version holds; or say why there is none, with a field's name and never a value. */
+export function readToken(version: Version, { field }: Reference): Token | TokenRefreshError {
   const { origin, place, versionId, createdAt } = version;
   const fields = readObject(version, field);
+  if (fields instanceof TokenRefreshError) return fields;
   const [camel, snake] = [CAMEL, SNAKE].map((names) => names.find((name) => name in fields));
-  if (camel && snake) throw invalid(origin, `${camel} and ${snake} are both in the secret; keep one spelling`);
+  if (camel && snake) return invalid(origin, `${camel} and ${snake} are both in the secret; keep one spelling`);
   const [access, expires] = snake ? SNAKE : CAMEL;
   const value = fields[access];
   if (value === undefined || value === null || value === "") {
     const fix = `ask the people who run the worker; ${tokenStatus(place)} shows why there is none`;
     const what = `${origin} has no access token: none is published yet, or the grant was revoked`;
-    throw new TokenRefreshError("SecretEmpty", what, fix);
+    return new TokenRefreshError("SecretEmpty", what, fix);
   }
   if (typeof value !== "string" || !TOKEN.test(value)) {
-    throw invalid(origin, `${access} must hold printable ASCII characters without a space at either end`);
+    return invalid(origin, `${access} must hold printable ASCII characters without a space at either end`);
   }
   const expiresAt = readTime(fields[expires]);
-  if (!expiresAt) throw invalid(origin, `${expires} must be Unix seconds or milliseconds, or ISO 8601`);
+  if (!expiresAt) return invalid(origin, `${expires} must be Unix seconds or milliseconds, or ISO 8601`);
   return new Token(value, expiresAt, versionId, createdAt, readExtra(fields));
 }
 

@@ -68,6 +68,34 @@ test("fifty callers whose token was rejected make one read", async () => {
   assert.equal(store.reads, 2);
 });
 
+test("an older Node is named, and the one that it takes", () => {
+  const { rawJSON } = JSON;
+  delete JSON.rawJSON;
+  try {
+    const message = `token-refresh-reader needs Node 22 or later, and this is ${process.version}`;
+    assert.throws(() => new TokenReader("tokens"), { name: "ConfigurationError", message });
+  } finally {
+    JSON.rawJSON = rawJSON;
+  }
+});
+
+test("a client of the SDK that logs all it can prints no token", async () => {
+  const lines = [];
+  const log = (...line) => lines.push(inspect(line, { depth: Infinity }));
+  const logger = { trace: log, debug: log, info: log, warn: log, error: log };
+  const SecretString = JSON.stringify({ accessToken: "canary", expiresAt: Date.now() + LIFE_SECONDS * 1000 });
+  const respond = (_request, response) => response.end(JSON.stringify({ SecretString, VersionId: "v", CreatedDate: 1.8e9 }));
+  const credentials = { accessKeyId: "made-up", secretAccessKey: "canary-key", sessionToken: "canary-session" };
+
+  await apiOf(undefined, async (endpoint) => {
+    const client = new SecretsManagerClient({ endpoint, region: "eu-north-1", credentials, logger });
+    assert.equal(await new TokenReader("tokens", { client }).get(), "canary");
+  }, respond);
+
+  assert.match(lines.join(), /GetSecretValue/);
+  assert.doesNotMatch(lines.join(), /canary/);
+});
+
 test("a read that never ends holds up its callers for thirty seconds, and the next one works", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {

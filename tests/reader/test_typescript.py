@@ -21,7 +21,7 @@ from examples import SHARE
 from reader import secret_vectors, vectors
 from reader.typescript import NODE_MODULES, PACKAGE, node
 from testbed.secrets_manager.server import SecretsManagerServer
-from testbed.webhooks.events import http_v2
+from testbed.webhooks.events import Shape, http_v1, http_v2, rest, staged_http_v2
 from testbed.webhooks.signing import SECRETS, sent
 from token_refresh import __version__
 
@@ -162,13 +162,14 @@ def test_the_programs_compile(compiled: Compiled) -> None:
     assert {"backend.js", "functions"} <= {path.name for path in (compiled.app / "amplify").iterdir()}
 
 
+@pytest.mark.parametrize("shape", [http_v2, staged_http_v2, http_v1, rest])
 @pytest.mark.parametrize("kind", ["slack", "stripe", "github"])
-def test_signed_and_forged_deliveries(compiled: Compiled, kind: str) -> None:
+def test_signed_and_forged_deliveries(compiled: Compiled, kind: str, shape: Shape) -> None:
     """Signed deliveries get 200, forged and old ones 401, another path 404: in the router, and in Stripe's handler."""
 
     def to(handler: str = ROUTER, path: str = f"/webhooks/{kind}", at: float = 0, **changes: Any) -> Any:
         request = sent(kind, at=int(time.time() + at), **changes)
-        return handler, http_v2("POST", path, request.headers, request.body)
+        return handler, shape("POST", path, request.headers, request.body)
 
     calls = [to(), to(secret="whsec_another"), to(path="/webhooks/other"), to(at=-301)]
     expected = [200, 401, 404, 401 if kind != "github" else 200]  # GitHub signs no time
