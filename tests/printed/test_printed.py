@@ -32,7 +32,6 @@ RECEIVER = ROOT / "docs" / "webhooks.md"
 CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
 CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 QUICKBOOKS = next(line for line in commands(ROOT / "docs" / "tutorial.md") if "--provider quickbooks" in line)
-MOVE_CLIENTS = [line for line in commands(ROOT / "docs" / "fleet-operations.md") if "fleet clients" in line]
 ACCOUNT = [line for line in commands(ROOT / "docs/account.md") if re.match("scripts/prove account .*--region", line)]
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
@@ -53,7 +52,6 @@ NOT_RUN = {
     **dict.fromkeys(ACCOUNT, "it takes an hour in a real account; tests/account and tests/deployment run its checks"),
     **dict.fromkeys(PLAIN, "tests/deployment/test_plain.py runs it"),
     QUICKBOOKS: "it needs the URL that the browser ends on; tests/cli/test_authorize_brings.py pastes one",
-    **dict.fromkeys(MOVE_CLIENTS, "the demo has no fleet's worker; tests/fleet/test_cli_clients.py runs both halves"),
     "aws iam enable-outbound-web-identity-federation": "the emulator does not know the action",
     CLOUDFRONT: "the emulator has no CloudFront; tests/fleet/test_docs.py checks the template",
     CONSUMER: "the function is the reader's own; tests/pages/test_examples.py checks the operation and its options",
