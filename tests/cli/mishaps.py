@@ -77,6 +77,18 @@ def _dies(desk: Desk) -> None:
     assert 2 == desk.run("refresh --force --yes").code
 
 
+def _dead_for(hours: float) -> Callable[[Desk], None]:
+    """A service's 401 forced the refresh that was rejected; the tokens are due after 15 hours, and expire after 23."""
+
+    def arise(desk: Desk) -> None:
+        _dies(desk)
+        desk.pass_time(hours=1, minutes=1)
+        assert 2 == desk.run("refresh").code, "a scheduled run of the hour after"
+        desk.pass_time(hours=hours - 1)
+
+    return arise
+
+
 def _dead_and_denied(desk: Desk) -> None:
     _dies(desk)
     desk.denied = {"PutSecretValue"}
@@ -257,6 +269,12 @@ STATES: Final[dict[str, State]] = {
         repairs=("allow", "authorize"),
         services="rejected",
     ),
+    **{
+        f"6 a dead grant, {hours} hours later, {how}": State(
+            arises=_dead_for(hours), says="rejected the refresh token", repairs=("authorize",), services="rejected"
+        )
+        for hours, how in ((2, "with fresh tokens"), (17, "with tokens that are due"), (30, "with an expired token"))
+    },
     "7 healthy, and an operator who may only read authorizes": State(
         arises=_reads_only, says="HEALTHY", status=0, doctor=0
     ),

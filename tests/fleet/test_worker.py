@@ -58,7 +58,6 @@ def in_error(at: datetime) -> Outcome:
 
 
 DEAD, LIVES = Transition.REAUTHORIZATION_REQUIRED, Transition.REAUTHORIZED
-FRESH = [ran(name, at=NOW + hours * HOUR, version_id="v1") for hours, name in ((2, "fresh"), (3, "yielded"))]
 ENDS = {1: NOW, 2: NOW + 90 * DAY, 91: NOW + 90 * DAY, 92: NOW + 180 * DAY, 93: NOW + 180 * DAY}
 
 
@@ -263,7 +262,7 @@ def _fields(member: Row) -> dict[str, Any]:
             [0, 1],
             [(Transition.CORRECTION_REQUIRED, 0), (Transition.WORKING_AGAIN, 1)],
         ),
-        ([rejected(), *FRESH, ran("fresh", at=NOW + 4 * HOUR)], [], [(DEAD, 0), (LIVES, 4)]),
+        ([rejected(), ran("yielded", at=NOW + HOUR), good(NOW + 4 * HOUR)], [], [(DEAD, 0), (LIVES, 4)]),
         (
             [good(NOW + days * DAY, grant_ending_at=ends_at) for days, ends_at in ENDS.items()],
             [3],
@@ -275,13 +274,18 @@ def _fields(member: Row) -> dict[str, Any]:
             ],
         ),
     ],
-    ids=["a grant and its repair, once", "a lost event", "no transition is lost", "fresh is no new grant", "own times"],
+    ids=[
+        "a grant and its repair, once",
+        "a lost event",
+        "no transition is lost",
+        "to yield is no new grant",
+        "own times",
+    ],
 )
 def test_what_is_announced(runs: list[Outcome], lost: list[int], announced: list[tuple[Transition, int]]) -> None:
     """However many runs find the same, each transition is one event, in order, with a time of its own.
 
-    If the bus can't be reached, the run still counts, and the next one sends the event. A forced run may find a grant
-    dead before its tokens are due: that they are fresh later says nothing about it.
+    If the bus can't be reached, the run still counts, and the next one sends the event.
     """
     bus = MemoryBus()
     workers = crew(row(found=seen(at=NOW - HOUR)), bus=bus, now=NOW + 93 * DAY)

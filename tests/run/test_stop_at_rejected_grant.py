@@ -1,17 +1,27 @@
 """Rule 5: the provider rejected the refresh token."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from fleet.rows import row, seen
 from run.grant import REJECTED
 from run.world import World
-from testbed.builders import DAY, MINUTE, NOW, RUN, attempt, claim, policy, snapshot
-from token_refresh.errors import ReauthorizationRequired
+from testbed.builders import DAY, HOUR, MINUTE, NOW, RUN, attempt, claim, policy, snapshot, token_set
+from token_refresh.errors import ReauthorizationRequired, TokenRefreshError
 from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.steps import Redeem
-from token_refresh_worker.oauth.response import EndpointResponse
+from token_refresh_worker.core.steps import Redeem, Rejected
+from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.row import State
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
+from token_refresh_worker.run.outcome import Outcome, last_line
+from token_refresh_worker.run.run import next_step
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+NOT_SENT = FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError")
 
 
 def test_a_rejection_before_a_failure_blocks_nothing() -> None:
@@ -19,6 +29,32 @@ def test_a_rejection_before_a_failure_blocks_nothing() -> None:
     newest = claim("c2", fate=Fate.NOT_REDEEMED, number=2, earlier=(attempt("c1", Fate.REJECTED),))
 
     assert isinstance(plan(snapshot(newest), RUN, policy()), Redeem)
+
+
+def test_a_dead_grant_is_asked_about_again_as_soon_as_a_run_may() -> None:
+    """The error names the first moment at which a run really sends: the daily limit and a pause count, too."""
+    claimed = attempt("c1", Fate.REJECTED, claimed_at=NOW - 2 * HOUR)
+    full = [attempt(f"f{n}", Fate.NOT_REDEEMED, version_id="v9", claimed_at=NOW - 20 * HOUR) for n in range(40)]
+    pause = ClaimPause(until=NOW + HOUR, why="maintenance")
+
+    for earlier, held, retry_at in (([], None, None), ([], pause, NOW + HOUR), (full, None, NOW + 4 * HOUR)):
+        resumed = claim("c2", fate=Fate.PAUSED, version_id="c2", earlier=(*earlier, claimed))
+        step = next_step(snapshot(replace(resumed, pause=held)), RUN, policy())
+
+        assert isinstance(step, Redeem) if retry_at is None else Rejected(claimed.claimed_at, retry_at) == step
+
+
+def test_a_lost_response_is_asked_for_again_after_a_rejection() -> None:
+    """A request whose outcome is unknown is repeated while the provider allows it, though the tokens are fresh."""
+    lost, rejected = (
+        attempt(name, fate, claimed_at=NOW - 2 * HOUR) for name, fate in (("c1", Fate.UNKNOWN), ("c2", Fate.REJECTED))
+    )
+    resumed = claim("c3", fate=Fate.PAUSED, version_id="c3", earlier=(lost, rejected))
+    fresh = token_set(issued_at=NOW - 3 * HOUR, expires_at=NOW + DAY)
+
+    step = plan(snapshot(resumed, current=fresh), RUN, policy())
+
+    assert isinstance(step, Redeem)
 
 
 # The whole run.
@@ -54,6 +90,39 @@ def test_one_false_rejection_stops_no_scheduled_run_for_ever() -> None:
     assert 1 == len(world.endpoint.requests)
 
     assert "refreshed" == world.outcome()
+
+
+@pytest.mark.parametrize("store", ClaimStoreKind)
+def test_a_dead_grant_stays_dead_while_its_tokens_are_fresh(store: ClaimStoreKind) -> None:
+    """A forced run finds it, each later one says so and sends nothing, until the tokens are due and one asks again.
+
+    What each run reports is what alarms and a fleet's row go by.
+    """
+    world = World(policy=policy(claim_store=store), issued_at=NOW, expires_at=NOW + DAY)
+    member = row(found=seen(due_at=NOW + 16 * HOUR, expires_at=NOW + DAY))
+    said = []
+    for hours, responses in ((0, [REJECTED]), (1, []), (2, [NOT_SENT] * 4), (3, []), (15, []), (17, [REJECTED])):
+        world.clock.seconds = hours * 3600.0
+        world.endpoint.responses = [*responses]
+        outcome = ended(world, force=bool(responses) and hours < 16)
+        member = after(member, outcome, began_at=NOW, chance=0.0)
+        assert [] == world.endpoint.responses
+        assert member.seen is not None
+        assert State.REAUTHORIZE is member.seen.state
+        metric = last_line(outcome, trigger="schedule", secret_id="tokens", duration_ms=1)["ReauthorizationRequired"]
+        said.append((outcome.error_type, metric))
+
+    # A provider that can't be reached says nothing new about the grant.
+    dead, unreached = ("ReauthorizationRequired", 1), ("TokenEndpointUnavailable", 0)
+    assert [dead, dead, unreached, dead, dead, dead] == said
+
+
+def ended(world: World, *, force: bool) -> Outcome:
+    run = world.run(force=force)
+    try:
+        return run.conclude()
+    except TokenRefreshError as error:
+        return run.outcome(error=error)
 
 
 def test_a_forced_run_asks_about_a_dead_grant_once() -> None:

@@ -67,7 +67,8 @@ def say_next_step(state: SecretState) -> str:
         case steps.Mismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
         case steps.Redeem():
-            return "refreshes the tokens" if state.client_failure is None else "fails: it finds no client credentials"
+            sends = "refreshes the tokens" if state.snapshot.rejection is None else "sends the rejected token again"
+            return sends if state.client_failure is None else "fails: it finds no client credentials"
         case step:
             return _NEXT.get(type(step), "starts the claim table again")
 
@@ -88,16 +89,14 @@ def explain_attempt(past: PastAttempt) -> str:
 
 def _step(state: SecretState) -> Iterator[Finding]:
     """Report why the next run does not refresh, or what it does instead."""
+    rejection = state.snapshot.rejection
     match state.step:
         case steps.Mismatch() as step:
             yield _mismatch(state, step)
         case steps.Rejected(since, retry_at):
-            yield Finding.broken(
-                f"the provider rejected the refresh token at {utc(since)}; a run tries again after {utc(retry_at)}",
-                *("authorize again: ", state.context.command("authorize")),
-                ". If the client credentials were wrong, correct them, then: ",
-                state.context.command("refresh", "--force"),
-            )
+            yield _dead(state, since, f"a run tries again after {utc(retry_at)}")
+        case steps.Redeem() if rejection is not None:
+            yield _dead(state, rejection.claimed_at, "the next run tries again")
         case steps.Locked(version_id):
             parts = state.context.run(state.settings).parts
             yield failed(tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id)))
@@ -120,6 +119,15 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "the next run makes them current; now: ",
                 state.context.command("refresh"),
             )
+
+
+def _dead(state: SecretState, since: datetime, then: str) -> Finding:
+    return Finding.broken(
+        f"the provider rejected the refresh token at {utc(since)}; {then}",
+        *("authorize again: ", state.context.command("authorize")),
+        ". If the client credentials were wrong, correct them, then: ",
+        state.context.command("refresh", "--force"),
+    )
 
 
 def _held(state: SecretState, hold: steps.Hold) -> Finding:
@@ -231,7 +239,7 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
     # Where no run refreshes, another finding says why; the schedule is not the cause.
     refreshes = isinstance(state.step, steps.Redeem) and state.client_failure is None
     runs = isinstance(state.step, (*_REFRESHES, steps.Wait)) and pause_of(state.snapshot) is None
-    if due is None or left is None or not runs:
+    if due is None or left is None or not runs or state.snapshot.rejection is not None:
         return
     late = state.snapshot.now - due
     if left > timedelta(0) and late > state.period:

@@ -49,4 +49,6 @@ def heed(step: Step, snapshot: Snapshot) -> Step:
         return replace(step, retry_at=max(step.retry_at, pause.until))
     if pause is None or not isinstance(step, Fresh | Wait | Redeem | ReplaceLostTable):
         return step
+    if snapshot.rejection is not None and isinstance(step, Redeem):
+        return Rejected(snapshot.rejection.claimed_at, pause.until)
     return Wait(pause.until, Reason.PAUSED)

@@ -120,13 +120,16 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
 
 
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """The newest attempt on this version was rejected, and the retry is not due: `ReauthorizationRequired`."""
-    attempts = snapshot.on_version
+    """The provider rejected this version's token, and no retry is due: `ReauthorizationRequired`."""
+    rejection, document = snapshot.rejection, snapshot.current.document
     # Who stored a response has its tokens: the token that was sent is used up, and its rejection says no more.
-    if not _is_rejected(snapshot) or run.forces(snapshot) or snapshot.unread_responses:
+    if rejection is None or run.forces(snapshot) or snapshot.unread_responses:
         return None
-    retry_at = rejection_retried_at(attempts, snapshot.current.document, policy)
-    return Rejected(attempts[-1].claimed_at, retry_at) if snapshot.now < retry_at else None
+    retry_at = max(rejection_retried_at(snapshot.on_version, document, policy), _sendable_at(snapshot, policy))
+    # Nothing is sent for tokens that are fresh, and their grant is as dead.
+    due = None if _may_repeat(snapshot, policy) else due_at(document, policy)
+    retry_at = max(retry_at, due or retry_at)
+    return Rejected(rejection.claimed_at, retry_at) if snapshot.now < retry_at else None
 
 
 def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
@@ -158,7 +161,7 @@ def stop_at_unread_response(snapshot: Snapshot, run: RunState, policy: Policy) -
     unread = snapshot.unread_responses
     if not unread or (run.names(snapshot) and run.forces(snapshot)):
         return None
-    if _may_repeat(snapshot, policy) and not _is_rejected(snapshot):
+    if _may_repeat(snapshot, policy) and snapshot.rejection is None:
         return None
     return Unread(unread[-1].claimed_at, unread[-1].claim_id)
 
@@ -171,21 +174,14 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     since = unresolved[0].claimed_at
     if may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
-    # The first moment at which a run would really send: an earlier one would only wait again.
-    newest = (next_attempt_at(attempt, snapshot.current.document, policy) for attempt in snapshot.on_version[-1:])
-    until = max(quarter, _claim_allowed_at(snapshot, policy), *newest)
+    until = max(quarter, _sendable_at(snapshot, policy))
     return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < until else None
 
 
 def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """Attempts on this version failed, and the backoff or `Retry-After` is not over: yield."""
-    attempts = snapshot.on_version
-    if not attempts or run.forces(snapshot):
-        return None
-    newest = attempts[-1]
-    document = snapshot.current.document
-    until = max(next_attempt_at(newest, document, policy), asked_until(newest, document, policy))
-    return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
+    until = _backoff_until(snapshot, policy)
+    return Wait(until, Reason.BACKOFF) if snapshot.now < until and not run.forces(snapshot) else None
 
 
 def wait_for_daily_limit(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
@@ -238,11 +234,6 @@ def _needs_kept_tokens(snapshot: Snapshot, kept: KeptTokens) -> bool:
     return origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
 
 
-def _is_rejected(snapshot: Snapshot) -> bool:
-    """Whether the provider rejected the newest attempt on the current version."""
-    return [attempt.fate for attempt in snapshot.on_version[-1:]] == [Fate.REJECTED]
-
-
 def _may_repeat(snapshot: Snapshot, policy: Policy) -> bool:
     """Whether a request of unknown outcome may be sent again: the provider still accepts its token."""
     return repeat_allowed_until(snapshot, policy) is not None
@@ -267,6 +258,17 @@ def _far_back(snapshot: Snapshot, policy: Policy) -> TokenUsed | None:
         return None
     newest = next((a for a in reversed(snapshot.ledger.attempts) if a.next_fingerprint not in {None, NO_TOKEN}), None)
     return TokenUsed(LONG_AGO, newest=staged_version_id(newest.claim_id, newest.version_id) if newest else None)
+
+
+def _sendable_at(snapshot: Snapshot, policy: Policy) -> datetime:
+    """Say when a run would really send: one before that would only wait again."""
+    return max(_backoff_until(snapshot, policy), _claim_allowed_at(snapshot, policy))
+
+
+def _backoff_until(snapshot: Snapshot, policy: Policy) -> datetime:
+    document, newest = snapshot.current.document, snapshot.on_version[-1:]
+    asked = (until(attempt, document, policy) for attempt in newest for until in (next_attempt_at, asked_until))
+    return max(asked, default=snapshot.now)
 
 
 def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:

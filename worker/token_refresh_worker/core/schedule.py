@@ -146,6 +146,8 @@ def rejection_retried_at(on_version: Sequence[Attempt], document: TokenDocument,
     begins before that, then at its beginning, once.
     """
     rejected_at = on_version[-1].claimed_at
+    if on_version[-1].fate is not Fate.REJECTED:
+        return rejected_at  # That was the retry, and it got no verdict.
     first = sum(a.fate is Fate.REJECTED for a in on_version) == 1
     retried_at = rejected_at + (timedelta(hours=1) if first else DAY)
     quarter = last_quarter_at(document, policy)

@@ -71,6 +71,12 @@ class Snapshot:
         return tuple(a for a in self.ledger.attempts if a.version_id == self.current.version_id)
 
     @property
+    def rejection(self) -> Attempt | None:
+        """The attempt that the provider rejected on the current version; None if a later one may have redeemed."""
+        said = [a for a in self.on_version if a.fate is not Fate.NOT_REDEEMED]
+        return said[-1] if said and said[-1].fate is Fate.REJECTED else None
+
+    @property
     def stored_attempt(self) -> Attempt | None:
         """The attempt that stored the newest tokens that follow from the current token; None if it was not used."""
         return self.ledger.successor(self.fingerprint)

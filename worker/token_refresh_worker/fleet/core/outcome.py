@@ -139,13 +139,6 @@ def _refused_at(before: Seen | None, run: Outcome, at: datetime) -> datetime | N
 def _state(before: Seen | None, run: Outcome) -> State:
     if run.error_type is not None and run.error_type in _STATES:
         return _STATES[run.error_type]
-    # A forced run finds a dead grant before its tokens are due: they are fresh, and the grant is as dead.
-    if (
-        before is not None
-        and before.state is State.REAUTHORIZE
-        and (run.name, run.tokens.version_id) == (OutcomeName.FRESH, before.tokens.version_id)
-    ):
-        return State.REAUTHORIZE
     if run.name in SUCCESSES or before is None:
         return State.HEALTHY
     return before.state
