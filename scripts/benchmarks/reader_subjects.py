@@ -4,8 +4,9 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import aws_secretsmanager_caching.cache.items as caching_items
 from aws_lambda_powertools.utilities.parameters import SecretsProvider, base, get_secret
@@ -18,144 +19,66 @@ SECRET_ID = "tokens"  # noqa: S105 - a name
 TTL_SECONDS = 300
 
 
-class Subject(Protocol):
-    """One way to read a token."""
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One way to read a token: how, and what it offers after a 401 to that token."""
 
-    name: str
-
-    def __init__(self, client: Any, runtime: Runtime) -> None:
-        """Start with an empty cache."""
-        ...
-
-    def read(self) -> object:
-        """Read in the way that costs least: from a warm cache, parsed or not."""
-        ...
-
-    def token(self) -> str:
-        """Read the access token."""
-        ...
-
-    def after_401(self, token: str) -> None:
-        """Do what this reader offers for a token that was refused."""
-        ...
+    token: Callable[[], str]
+    after_401: Callable[[str], object]
 
 
-class OurReader:
+Start = Callable[[Any, Runtime], Reader]
+"""Makes one with an empty cache, of a client."""
+
+
+def our_reader(client: Any, runtime: Runtime) -> Reader:
     """`token_refresh.reader`."""
-
-    name = "TokenReader"
-
-    def __init__(self, client: Any, runtime: Runtime) -> None:
-        reader = TokenReader(SECRET_ID, client=client, runtime=runtime)
-        self.read = self.token = reader.get
-        self._reader = reader
-
-    def after_401(self, token: str) -> None:
-        """Reject the token."""
-        self._reader.reject(token)
+    reader = TokenReader(SECRET_ID, client=client, runtime=runtime)
+    return Reader(reader.get, reader.reject)
 
 
-class AwsCaching:
+def aws_caching(client: Any, _runtime: Runtime) -> Reader:
     """aws-secretsmanager-caching, its interval set to the others' TTL (its default is an hour)."""
-
-    name = "aws caching"
-
-    def __init__(self, client: Any, runtime: Runtime) -> None:
-        del runtime  # it looks at the time by itself
-        config = SecretCacheConfig(secret_refresh_interval=TTL_SECONDS)
-        self._cache = SecretCache(config=config, client=client)
-
-    def read(self) -> object:
-        """Get the text."""
-        return self._cache.get_secret_string(SECRET_ID)
-
-    def token(self) -> str:
-        """Get the text and parse it."""
-        return _token_in(self._cache.get_secret_string(SECRET_ID))
-
-    def after_401(self, token: str) -> None:
-        """Force a refresh."""
-        del token
-        self._cache.refresh_secret_now(SECRET_ID)
+    cache = SecretCache(config=SecretCacheConfig(secret_refresh_interval=TTL_SECONDS), client=client)
+    return Reader(lambda: _token_in(cache.get_secret_string(SECRET_ID)), lambda _: cache.refresh_secret_now(SECRET_ID))
 
 
-class Powertools:
+def powertools(client: Any, _runtime: Runtime) -> Reader:
     """aws-lambda-powertools parameters, parsing included."""
+    # What `get_secret` uses, as it would make it for itself.
+    DEFAULT_PROVIDERS["secrets"] = SecretsProvider(boto3_client=client)
 
-    name = "powertools"
-
-    def __init__(self, client: Any, runtime: Runtime) -> None:
-        del runtime  # it looks at the time by itself
-        # What `get_secret` uses, as it would make it for itself.
-        DEFAULT_PROVIDERS["secrets"] = SecretsProvider(boto3_client=client)
-
-    def read(self) -> object:
-        """Get the parsed document."""
-        return get_secret(SECRET_ID, max_age=TTL_SECONDS, transform="json")
-
-    def token(self) -> str:
-        """Get the token in it."""
-        return str(get_secret(SECRET_ID, max_age=TTL_SECONDS, transform="json")["accessToken"])
-
-    def after_401(self, token: str) -> None:
-        """Force a fetch."""
-        del token
-        get_secret(SECRET_ID, max_age=TTL_SECONDS, transform="json", force_fetch=True)
+    get: Any = get_secret  # a dict, with `transform`
+    return Reader(
+        lambda: get(SECRET_ID, max_age=TTL_SECONDS, transform="json")["accessToken"],
+        lambda _: get(SECRET_ID, max_age=TTL_SECONDS, transform="json", force_fetch=True),
+    )
 
 
-class TtlDict:
+def ttl_dict(client: Any, runtime: Runtime) -> Reader:
     """What many services write for themselves: a dictionary with the time at which each value is too old."""
+    cache, clock = dict[str, tuple[str, float]](), runtime.clock
 
-    name = "TTL dict"
-
-    def __init__(self, client: Any, runtime: Runtime) -> None:
-        self._client = client
-        self._clock = runtime.clock
-        self._cached: dict[str, tuple[str, float]] = {}
-
-    def read(self) -> str:
-        """Look, and fetch what isn't there or too old."""
-        cached = self._cached.get(SECRET_ID)
-        if cached is not None and self._clock() < cached[1]:
+    def token() -> str:
+        cached = cache.get(SECRET_ID)
+        if cached is not None and clock() < cached[1]:
             return cached[0]
-        token = _fetch(self._client)
-        self._cached[SECRET_ID] = (token, self._clock() + TTL_SECONDS)
+        token = _fetch(client)
+        cache[SECRET_ID] = (token, clock() + TTL_SECONDS)
         return token
 
-    token = read
-
-    def after_401(self, token: str) -> None:
-        """Drop the value and read again."""
-        del token
-        self._cached.pop(SECRET_ID, None)
-        self.read()
+    return Reader(token, lambda _: (cache.pop(SECRET_ID, None), token()))
 
 
-class GlobalVariable:
-    """What many Lambda functions do: read once, when they start."""
-
-    name = "global variable"
-
-    def __init__(self, client: Any, runtime: Runtime) -> None:
-        del runtime  # it doesn't look at the time
-        self._client = client
-        self._token: str | None = None
-
-    def read(self) -> str:
-        """Fetch the first time."""
-        if self._token is None:
-            self._token = _fetch(self._client)
-        return self._token
-
-    token = read
-
-    def after_401(self, token: str) -> None:
-        """Read again."""
-        del token
-        self._token = _fetch(self._client)
-
-
-SUBJECTS: tuple[type[Subject], ...] = (OurReader, AwsCaching, Powertools, TtlDict, GlobalVariable)
+SUBJECTS = {"TokenReader": our_reader, "aws caching": aws_caching, "powertools": powertools, "TTL dict": ttl_dict}
+FIRST_READS = {
+    "TokenReader": "from token_refresh.reader import TokenReader; TokenReader('tokens').get()",
+    "aws caching": """import botocore.session; from aws_secretsmanager_caching import SecretCache
+SecretCache(client=botocore.session.get_session().create_client('secretsmanager')).get_secret_string('tokens')""",
+    "powertools": "from aws_lambda_powertools.utilities.parameters import get_secret; get_secret('tokens')",
+    "TTL dict": "import boto3; boto3.client('secretsmanager').get_secret_value(SecretId='tokens')",
+}
+"""What a service imports, and its first read."""
 
 
 class Bare:

@@ -1,17 +1,16 @@
 """One value, read from a store and kept: the core of all readers.
 
-One fetch runs at a time. Callers who need its result wait for it and share it. The readers' fast path looks at `fresh`
-alone: the value, and until when there is nothing to do.
+One fetch runs at a time. Callers who need its result wait for it and share it. A reader with a fast path is told each
+value, and until when there is nothing to do.
 """
 
 import logging
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from operator import eq
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
 from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, Entry, Fetch, Read, need_asyncio
@@ -23,18 +22,10 @@ T = TypeVar("T")
 logger = logging.getLogger("token_refresh.reader")
 
 
-@dataclass(frozen=True, slots=True)
-class Current(Generic[T]):
-    """A value, and until when there is nothing to do, in Unix seconds."""
-
-    value: T
-    until: float
-
-
 class Cache(Generic[T]):
     """Keeps one value and reads a new one when it is time."""
 
-    def __init__(  # noqa: PLR0913 - how to read, and six settings by name
+    def __init__(  # noqa: PLR0913 - how to read, and seven settings by name
         self,
         read: Read[T],
         *,
@@ -44,6 +35,7 @@ class Cache(Generic[T]):
         pauses: RetryPauses | None = None,
         name: str = "the secret",
         same: Callable[[T, T], bool] = eq,
+        publish: Callable[[T, float], None] = lambda _value, _until: None,
     ) -> None:
         """Start empty.
 
@@ -56,9 +48,8 @@ class Cache(Generic[T]):
             pauses: Between reads that fail or that look for another value; by default those of a token.
             name: What is read, for messages.
             same: Whether two values are the same to an API that rejects one of them.
+            publish: Is told the value, and until which Unix time nobody need ask for it, each time that this changes.
         """
-        # Replaced whole: the fast path reads it without the lock.
-        self.fresh: Current[T] = Current(cast("T", None), -math.inf)
         self._read = read
         self._background = background
         self._runtime = runtime
@@ -66,6 +57,8 @@ class Cache(Generic[T]):
         self._lock = threading.Lock()
         self._asked_at = -math.inf
         self._entry: Entry[T] | None = None
+        self._idle_until = -math.inf
+        self._publish = publish
         self._fetch: Fetch | None = None
         self._begun = 0
         self._finished = 0  # the number of the newest fetch that has ended
@@ -126,7 +119,7 @@ class Cache(Generic[T]):
         """Read at the next call: a snapshot may be weeks old, and many processes are restored from it at once."""
         self.after_fork()
         self._pauses.reset()
-        self.fresh = Current(self.fresh.value, -math.inf)
+        self._rest(-math.inf)
 
     def _serve_or_fetch(self) -> Entry[T] | Fetch:
         """Decide by the zone: the entry to serve, or the fetch to wait for."""
@@ -137,9 +130,9 @@ class Cache(Generic[T]):
             entry = self._usable(now)
             # Otherwise a withdrawn secret would be accepted until the old time comes again.
             if now < self._asked_at - SET_BACK_SECONDS:
-                self.fresh = Current(self.fresh.value, -math.inf)
+                self._rest(-math.inf)
             self._asked_at = now
-            if entry is not None and now < self.fresh.until:
+            if entry is not None and now < self._idle_until:
                 return entry
             if entry is None:
                 return self._fetch_first(now)
@@ -149,7 +142,7 @@ class Cache(Generic[T]):
                 return self._fetch if now >= wait_at else entry
             fetch = self._begin(now, rejecting=False)
             # Until this fetch is given up, callers who need not wait stay on the fast path.
-            self.fresh = Current(entry.value, min(fetch.gives_up_at, wait_at))
+            self._rest(min(fetch.gives_up_at, wait_at))
         if now >= wait_at or not self._background:
             return fetch
         self._launch(fetch)
@@ -181,6 +174,12 @@ class Cache(Generic[T]):
     def _is_replaced(self, rejected: Callable[[T], bool]) -> bool:
         entry = self._entry
         return entry is None or not rejected(entry.value)
+
+    def _rest(self, until: float) -> None:
+        """Do nothing until then: the entry is served as it is."""
+        self._idle_until = until
+        if self._entry is not None:
+            self._publish(self._entry.value, until)
 
     def _usable(self, now: float) -> Entry[T] | None:
         entry = self._entry
@@ -259,7 +258,7 @@ class Cache(Generic[T]):
                 self._pauses.unchanged(now, rejected=fetch.rejecting)
             else:
                 self._pauses.changed(now, rejected=fetch.rejecting)
-            self.fresh = Current(entry.value, min(entry.refresh_at, entry.expires_at))
+            self._rest(min(entry.refresh_at, entry.expires_at))
 
     def _keep_error(self, fetch: Fetch, error: TokenRefreshError) -> None:
         now = self._runtime.clock()
@@ -271,6 +270,6 @@ class Cache(Generic[T]):
             entry = self._usable(now)
             retry_at = self._pauses.failed(error, now, good_until=entry.expires_at if entry else None)
             if entry is not None:
-                self.fresh = Current(entry.value, retry_at)
+                self._rest(retry_at)
         if entry is not None:
             logger.warning("serving the cached value: %s: %s", type(error).__name__, error)

@@ -57,6 +57,17 @@ class Token(Sealed):
         return f"Token(version_id={self.version_id!r}, expires_at={self.expires_at!r}, created_at={self.created_at!r})"
 
 
+class Current(Sealed):
+    """A token, its value, and until which Unix time there is nothing to do."""
+
+    __slots__ = ("token", "until", "value")
+
+    def __init__(self, token: Token | None, until: float) -> None:
+        self.token: Final = token
+        self.until: Final = until
+        self.value: Final = "" if token is None else token.value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenHealth:
     """What a reader knows about its token, for health checks and metrics; there is no secret in it.
