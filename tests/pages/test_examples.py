@@ -14,7 +14,7 @@ from printed.everywhere import ROOT, check, of_help, of_messages, of_pages
 from testbed.reader_surroundings import Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 
-PROGRAMS = ["README.md", "docs/tutorial.md", "docs/mcp.md", "docs/several-secrets.md"]
+PROGRAMS = ["README.md", "docs/tutorial.md", "docs/mcp.md"]
 
 
 def of(program: str) -> list[Any]:
