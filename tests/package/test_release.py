@@ -89,6 +89,18 @@ def test_both_registries_get_what_was_signed() -> None:
     assert all({"id-token": "write"} == job["permissions"] and "secrets." not in str(job) for job in jobs.values())
 
 
+def test_nothing_takes_the_place_of_what_was_signed() -> None:
+    """A job that downloads several artifacts gives each a folder of its own, and the release has the files of both."""
+    downloads = {
+        name: [step["with"]["path"] for step in job["steps"] if "download-artifact" in step.get("uses", "")]
+        for name, job in RELEASE["jobs"].items()
+    }
+
+    assert ["release/", "proof/"] == downloads["announce"]
+    assert all(len(set(paths)) == len(paths) for paths in downloads.values())
+    assert RELEASE["jobs"]["announce"]["steps"][-1]["run"].endswith(" release/* proof/*")
+
+
 def test_the_release_holds_what_it_built(release: Path) -> None:
     """Zips, their bills of materials and all packages of this version, and no older file."""
     zips = ("token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer")

@@ -204,7 +204,7 @@ def test_wrong_field(store: Store, make: Make, stored: str | bytes, says: str) -
     value = {"SecretString" if isinstance(stored, str) else "SecretBinary": stored}
     version_id = store.client.create_secret(Name="key", **value)["VersionId"]
     with pytest.raises(
-        InvalidSecretDocument, match=f"^secret key in eu-central-1, version {version_id} .*{says}"
+        InvalidSecretDocument, match=f"^secret key in eu-central-1, version '{version_id}' .*{says}"
     ) as caught:
         make(field="field").accepted()
     assert "canary" not in str(caught.value)

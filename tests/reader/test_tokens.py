@@ -218,7 +218,7 @@ def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[
     version_id = store.put_text(text)
     with pytest.raises(error, match=message) as caught:
         tokens.get()
-    assert str(caught.value).startswith(f"secret tokens in eu-central-1, version {version_id}")
+    assert str(caught.value).startswith(f"secret tokens in eu-central-1, version '{version_id}'")
     assert "canary" not in str(caught.value)
 
 

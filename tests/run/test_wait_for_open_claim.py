@@ -1,7 +1,9 @@
 """Rule 7: another run may be redeeming. Its claim is found, wherever its label is, and ends by itself."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -24,7 +26,13 @@ from testbed.builders import (
     snapshot,
     token_set,
 )
-from token_refresh.errors import RefreshOutcomeUnknown
+from token_refresh.errors import (
+    ConfigurationError,
+    ReauthorizationRequired,
+    RefreshOutcomeUnknown,
+    ResponseKept,
+    TokenRefreshError,
+)
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import write_claim
@@ -40,7 +48,7 @@ from token_refresh_worker.core.versions import (
     record_version_id,
     unheld_claim_id,
 )
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, in_table
 
 SECOND = timedelta(seconds=1)
 
@@ -252,6 +260,42 @@ def test_nothing_that_is_stored_as_a_claim_blocks_for_longer_than_an_hour(stored
 
     assert "refreshed" == world.outcome()
     assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        ("that the current token was used", ReauthorizationRequired),
+        ("that a response to it can't be read", ResponseKept),
+        ("that the token is another host's", ConfigurationError),
+        ("that the claims are being moved", ConfigurationError),
+    ],
+)
+def test_a_false_claim_that_lasts_until_a_person_acts(says: str, error: type[TokenRefreshError]) -> None:
+    """SECURITY.md names these four. None ends by itself; a new grant ends three, and completing the move the last."""
+    world = World()
+    version_id, token = world.labels()["AWSCURRENT"], world.current()["refreshToken"]
+    on_it = partial(attempt, "c" * 36, version_id=version_id, claimed_at=NOW - 2 * DAY, token=token)
+    plain = claim(FIRST_CLAIM, version_id="v", time_to_live=timedelta(seconds=1))
+    forged = {
+        "that the current token was used": replace(plain, earlier=(on_it(brought="another"),)),
+        "that a response to it can't be read": replace(plain, earlier=(on_it(Fate.UNREAD),)),
+        "that the token is another host's": replace(plain, host="another.example"),
+        "that the claims are being moved": replace(plain, fate=Fate.MOVED, moved_to=in_table("another")),
+    }
+    world.store.put(FIRST_CLAIM, write_claim(forged[says]), label=CLAIM)
+    for _ in range(3):
+        world.pass_time(30 * DAY)
+        with pytest.raises(error):
+            world.outcome(force=True)
+    assert [] == world.endpoint.requests
+
+    if says == "that the claims are being moved":
+        world.move(in_table("another"))
+    else:
+        world.authorize(IN_VERSIONS)
+
+    assert "refreshed" == world.outcome(force=True)
 
 
 @pytest.mark.parametrize("refreshes", [0, 1])

@@ -91,7 +91,7 @@ def test_error_names_where_the_secret_is(server: SecretsManagerServer, clock: Wa
     stored = Stored(server, clock, "stripe")
     version = stored.client.get_secret_value(SecretId="signing")["VersionId"]
     request = stored.request("other")
-    with pytest.raises(WebhookNotVerified, match=rf"no signature fits signing \(versions {version}\)"):
+    with pytest.raises(WebhookNotVerified, match=rf"no signature fits signing \(versions '{version}'\)"):
         stored.verifier.verify(request.headers, request.body)
 
 

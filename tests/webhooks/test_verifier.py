@@ -83,7 +83,7 @@ def test_changed_secret(kind: str, verify: Verify) -> None:
 def test_forged(kind: str, verify: Verify) -> None:
     """What fits no secret, after the newest was looked at, is not verified; the error says what is likely."""
     secret = FakeSecret(SECRETS[kind])
-    with pytest.raises(WebhookNotVerified, match=r"no signature fits signing-secret \(versions version-") as caught:
+    with pytest.raises(WebhookNotVerified, match=r"no signature fits signing-secret \(versions 'version-") as caught:
         verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind]))
     assert SENDERS[kind].hint in str(caught.value)
     assert (401, 1) == (caught.value.status, secret.rejections)

@@ -173,14 +173,14 @@ class Verifier:
         from token_refresh.webhooks.remedy import how_to_correct, look_up  # noqa: PLC0415 - few deliveries fail
 
         return InvalidSecretDocument(
-            f"{look_up(secret.secret_id).place}, version {secret.version_id}: the stored signing secret {why}",
+            f"{look_up(secret.secret_id).place}, version {secret.version_id!r}: the stored signing secret {why}",
             fix=(f"Store it as {self.scheme.name} shows it: ", *how_to_correct(secrets)),
         )
 
     def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
         from token_refresh.webhooks.remedy import how_to_correct, look_up  # noqa: PLC0415 - few deliveries fail
 
-        versions = ", ".join(secret.version_id for secret in secrets)
+        versions = ", ".join(repr(secret.version_id) for secret in secrets)  # whoever stores one chooses its ID
         # The console of Secrets Manager stores pairs, unless one chooses plain text.
         is_object = secrets[0].text().startswith("{")
         hint = "it is a JSON object: give its name with #key, or store plain text" if is_object else self.scheme.hint

@@ -34,7 +34,7 @@ class Version:
     @property
     def origin(self) -> str:
         """Name the secret, the version and the action in messages."""
-        origin = f"{self.request.place}, version {self.version_id}"
+        origin = f"{self.request.place}, version {self.version_id!r}"
         return f"{origin} ({self.request.action})" if self.request.action else origin
 
 
