@@ -132,15 +132,17 @@ class Progress:
     def _next(self, state: int, now: int, ended: Ended, *, rejections: int) -> int:
         """Say when the next run that matters begins."""
         expires_at = self._invariants.expires_at(state)
+        due = expires_at - self._scenario.window_seconds
+        rejected = ended.outcome == "ReauthorizationRequired"
         if ended.retry_at is not None:
             return max(ended.retry_at, now + 1)
         if ended.outcome == "moved":
             return now + 1
-        if ended.outcome in {"fresh", "recovered", "superseded"}:
-            return max(expires_at - self._scenario.window_seconds, now + 1)
+        if ended.outcome in {"fresh", "recovered", "superseded"} or (rejected and now < due):
+            return max(due, now + 1)
         if ended.outcome == "RefreshOutcomeUnknown":
             return max(expires_at - self._scenario.window_seconds // 4, now + HOUR_SECONDS)
-        if ended.outcome == "ReauthorizationRequired" and rejections > 1:
+        if rejected and rejections > 1:
             return now + DAY_SECONDS
         return now + HOUR_SECONDS
 
