@@ -91,12 +91,17 @@ KEEP_ACTIONS = ("kms:Encrypt", "kms:Decrypt")
 
 
 def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ...] = ("AWSCURRENT",)) -> None:
-    """Let `grantee` read the versions that have one of these labels.
+    """Let `grantee` read the versions that have one of these labels, and what is current.
 
-    A request has to name the label, as `token_refresh.reader` does: a request without one is refused. So whoever reads
-    a token secret sees no claim and no older token set.
+    A request names the label, as `token_refresh.reader` does, or no version at all, as most programs do: then it gets
+    what is current. So whoever reads a token secret sees no claim and no older token set.
     """
-    _grant(grantee, READ_ACTIONS, which.arns, {"StringEquals": {"secretsmanager:VersionStage": list(labels)}})
+    conditions: dict[str, dict[str, list[str] | str]] = {
+        # IAM knows the label that a request names, and none where it names none.
+        "StringEqualsIfExists": {"secretsmanager:VersionStage": list(labels)},
+        "Null": {"secretsmanager:VersionId": "true"},
+    }
+    _grant(grantee, READ_ACTIONS, which.arns, conditions)
     _grant_key(grantee, ("kms:Decrypt",), which)
 
 

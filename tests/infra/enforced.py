@@ -89,7 +89,9 @@ def asks(call: Call) -> list[Ask]:
     """What AWS asks for a call on a secret that a customer-managed key encrypts."""
     arn = call.arn or f"arn:aws:secretsmanager:{call.region}:{ACCOUNT}:secret:{call.secret_id}-??????"
     labels = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
-    context = FROM_THE_WORKER | labels
+    by_id = call.version_id is not None and call.operation == "GetSecretValue"
+    version = {"secretsmanager:VersionId": str(call.version_id)} if by_id else {}
+    context = FROM_THE_WORKER | labels | version
     permissions = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=context)]
     if action := _KEY_ACTION.get(call.operation):
         key_context = {

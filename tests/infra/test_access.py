@@ -34,9 +34,10 @@ def granted(grant: Grant) -> IamPolicy:
     return IamPolicy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
 
 
-def reads(policy: IamPolicy, name: str, label: str | None = "AWSCURRENT") -> bool:
-    """Whether a version may be read: by the label that the request names, or without one."""
-    context = {"secretsmanager:VersionStage": label} if label else {}
+def reads(policy: IamPolicy, name: str, label: str | None = "AWSCURRENT", *, version_id: str | None = None) -> bool:
+    """Whether a version may be read: by the label or ID that the request names, or without one."""
+    named = {"secretsmanager:VersionStage": label, "secretsmanager:VersionId": version_id}
+    context = {key: value for key, value in named.items() if value}
     return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=PREFIX + name, context=context))
 
 
@@ -74,15 +75,16 @@ def test_what_a_grant_reaches(of: Callable[[Stack], list[Secrets]], reached: lis
 
 
 def test_current_version_alone() -> None:
-    """A consumer reads the current version, by its label, and no earlier one, unless its grant names the label."""
+    """A consumer reads what is current, by its label or by naming none, and an earlier version if the grant says so."""
     policy = granted(lambda stack, role: access.grant_read(role, access.one_secret(stack, "a")))
     both = granted(
         lambda stack, role: access.grant_read(role, access.one_secret(stack, "a"), labels=("AWSCURRENT", "AWSPREVIOUS"))
     )
     labels = ("AWSCURRENT", "AWSPREVIOUS", "REFRESH_OUTCOME", None)
 
-    assert [True, False, False, False] == [reads(policy, "a-AbCdEf", label) for label in labels]
-    assert [True, True, False, False] == [reads(both, "a-AbCdEf", label) for label in labels]
+    assert [True, False, False, True] == [reads(policy, "a-AbCdEf", label) for label in labels]
+    assert [True, True, False, True] == [reads(both, "a-AbCdEf", label) for label in labels]
+    assert not any(reads(each, "a-AbCdEf", label, version_id="v") for each in (policy, both) for label in labels)
 
 
 def test_published_secret() -> None:
@@ -185,11 +187,12 @@ def test_a_deployment_s_policy_reads_families(code: Path) -> None:
     }
     policy = IamPolicy(statements=resolve(made["Properties"]["PolicyDocument"]["Statement"], known))
 
-    assert all(reads(policy, f"{name}-AbCdEf") for name in ("upwork-api-key", "myapp/prod/stripe"))
+    for name in ("upwork-api-key", "myapp/prod/stripe"):  # the second request is everybody's but the readers'
+        assert [True, True] == [reads(policy, f"{name}-AbCdEf", label) for label in ("AWSCURRENT", None)]
     assert reads(policy, "upwork-webhook-secret-AbCdEf", "AWSPREVIOUS")
     assert reads(policy, "upwork-oauth-tokens-published-AbCdEf")
     closed = ("upwork-oauth-tokens", "upwork-client", "myapp/dev/stripe")
-    assert not any(reads(policy, f"{name}-AbCdEf") for name in closed)
+    assert not any(reads(policy, f"{name}-AbCdEf", label) for name in closed for label in ("AWSCURRENT", None))
     assert [] == writes(policy, "upwork-api-key-AbCdEf")
     assert policy.allows(
         Ask(
@@ -225,7 +228,7 @@ def test_an_application_gets_grants() -> None:
     assert not reads(policy, "customers/8/xero-AbCdEf")
     for each in (policy, printed):
         assert [True, True, False] == [reads(each, name) for name in names]
-        assert not any(reads(each, name, label) for name in names for label in ("AWSPREVIOUS", "REFRESH_OUTCOME", None))
+        assert not any(reads(each, name, label) for name in names for label in ("AWSPREVIOUS", "REFRESH_OUTCOME"))
         assert [["PutSecretValue", "UpdateSecretVersionStage"], [], []] == [writes(each, name) for name in names]
 
 
