@@ -129,8 +129,8 @@ def grant_batch_read(grantee: iam.IGrantable, which: Secrets) -> None:
 def grant_refresh(grantee: iam.IGrantable, which: Secrets, *, lists: bool = False) -> None:
     """Let `grantee` refresh the tokens: read, store new versions, move labels.
 
-    `lists` lets it list the IDs of versions, too: it reads no value by that. A run does so only where KMS refuses the
-    key of a claim, and rebuilds from the IDs what the claims said.
+    `lists` lets it list the IDs of versions, too: it reads no value by that. A run so sees whether there are places for
+    new tokens; and where KMS refuses the key of a claim, it rebuilds from the IDs what the claims said.
     """
     _grant(grantee, (*REFRESH_ACTIONS, *(LIST_ACTIONS if lists else ())), which.arns)
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)

@@ -22,6 +22,7 @@
         ClientRejected
         TokenRequestRejected
         DeadlineExceeded
+        SecretFull
       InternalError
 
 An error says what failed, why, and which command fixes it. It contains no secret, and of a provider's response only
@@ -231,6 +232,15 @@ class TokenRequestRejected(RefreshError):
 
 class DeadlineExceeded(RefreshError):
     """Too little time is left to redeem and store safely. Nothing was redeemed. Fix: raise the function's timeout."""
+
+    needs_person = False
+
+
+class SecretFull(RefreshError):
+    """The secret holds as many versions as Secrets Manager allows: new tokens would have no place. Nothing was sent.
+
+    Fix: Stop what else writes to the secret (`token-refresh history`). From `retry_at` on there are places again.
+    """
 
     needs_person = False
 

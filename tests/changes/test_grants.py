@@ -24,7 +24,13 @@ from testbed.policy import Ask, IamPolicy
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretAccessDenied, SecretNotFound
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretAccessDenied,
+    SecretFull,
+    SecretNotFound,
+)
 from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.grants import (
@@ -39,6 +45,7 @@ from token_refresh_worker.grants import (
     TokenRefreshError,
     TooManyRedirects,
 )
+from token_refresh_worker.run.places import PLACES
 
 SECRET, OTHER, CLIENT = "customers/7/quickbooks", "customers/8/quickbooks", "clients/quickbooks"
 NO_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"
@@ -258,6 +265,27 @@ def test_claims_stay_where_they_are(application: Application, table: str | None)
     stored = application.current()["tokenRefresh"]
     assert (table or "prod") == stored["table"]
     assert (not table) == (claim.items() <= stored.items())
+
+
+@pytest.mark.parametrize("may_list", [True, False])
+def test_a_secret_without_a_place_for_the_tokens(application: Application, *, may_list: bool) -> None:
+    """Its code is not used, where the application may list versions; else it is, and the tokens take the last place."""
+    application.put()
+    begun = application.begin()
+    for number in range(PLACES - 5):
+        application.client.put_secret_value(SecretId=SECRET, SecretString=f"{number}", VersionStages=["OTHER"])
+    if not may_list:
+        application.store.fault("deny", "ListSecretVersionIds", times=None)
+        assert "1" == application.grants.finish(begun.session, redirect(begun)).account["realmId"]
+        return
+
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun)),
+        SecretFull,
+        match="customers/7/quickbooks in eu-central-1 holds as many versions .*; the code was not used",
+    )
+
+    assert [] == application.endpoint.requests
 
 
 @pytest.mark.parametrize("is_empty", [True, False])

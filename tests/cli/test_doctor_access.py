@@ -98,13 +98,13 @@ def test_each_secret_is_asked_about(
 
 
 def test_a_role_that_may_not_list_versions(cli: Cli, simulator: Simulator) -> None:
-    """Runs list versions only after a change of the secret's key, so a role that may not is a warning."""
+    """A run that may not list versions still refreshes, so a role that may not is a warning."""
     simulator.denied = {"secretsmanager:ListSecretVersionIds"}
 
     ended = cli("doctor", "--function=worker")
 
     assert "may do all that runs do while the secret keeps its KMS key" in ended.screen
-    assert "they need secretsmanager:ListSecretVersionIds on " in ended.screen
+    assert "after a change of the key, they need secretsmanager:ListSecretVersionIds on " in ended.screen
 
 
 def test_a_policy_that_can_not_be_read(cli: Cli, store: SecretsManagerServer) -> None:

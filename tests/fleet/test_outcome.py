@@ -48,6 +48,7 @@ def test_success_without_expiry() -> None:
         ("InvalidSecretDocument", State.ERROR),
         ("ConfigurationError", State.ERROR),
         ("ClientRejected", State.ERROR),
+        ("SecretFull", State.ERROR),
         ("TokenEndpointUnavailable", State.HEALTHY),
         ("SecretStoreUnavailable", State.HEALTHY),
         ("TokensNotStored", State.HEALTHY),

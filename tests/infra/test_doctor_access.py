@@ -95,7 +95,7 @@ def test_versions_that_may_not_be_listed(account: Account) -> None:
     found = account.check()
 
     assert Health.ATTENTION is found.health
-    assert "after a change of the key they need secretsmanager:ListSecretVersionIds on" in found.text
+    assert "after a change of the key, they need secretsmanager:ListSecretVersionIds on" in found.text
 
 
 def test_a_list_that_names_another_role(account: Account) -> None:

@@ -38,6 +38,7 @@ from token_refresh_worker.core.versions import (
 from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import locked_versions as locked_module
+from token_refresh_worker.run import places as places_module
 from token_refresh_worker.run import ports as parts_module
 from token_refresh_worker.run import redemption as redemption_module
 from token_refresh_worker.run import run as run_module
@@ -95,6 +96,8 @@ arrives_again: Final = puts(ClaimMove, "_arrived", lambda *_: False)
 carry_goes_back: Final = puts(Origin, "placed_like", lambda self, _: self)
 nothing_kept_in_the_table: Final = puts(Keeping, "keep", lambda *_: "")
 never_repeated: Final = puts(plan_module, "_may_repeat", lambda *_: False)
+places_not_looked_at: Final = puts(redemption_module, "check_places", lambda *_: None)
+no_spare_place: Final = puts(places_module, "SPARE", 0)
 nothing_forgotten: Final = puts(Ledger, "has_forgotten", lambda *_: False)
 future_awaited: Final = puts(reader_module, "dated", lambda attempt, _now: attempt)
 locked_silence_is_nothing: Final = puts(_Rebuilt, "_may_be_on_current", lambda *_: False)

@@ -8,10 +8,11 @@ from proof.operators import LOSE_KEY, SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
 from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Item, Put, Record, Store, origin_of, refresh_token_of
-from proof.world import CLOCKS_DIFFER, COMMANDS, HOST, STALE_SECONDS, Scenario, Violation, Worker, World
+from proof.world import CLOCKS_DIFFER, COMMANDS, HOST, STALE_SECONDS, Scenario, Violation, Worker, World, name_of
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
 
 # Bound before any bug is planted: what is right is not decided by what is checked.
 _STAGED, _RECORD = staged_version_id, record_version_id
@@ -174,6 +175,11 @@ class Invariants:
         if call.host != HOST:
             raise Violation("a refresh token was sent to another host")
 
+    def check_place(self, world: World) -> None:
+        """No token is redeemed whose successor has no place."""
+        if self._scenario.fills and self._store.places(world.store, world.now) < 1:
+            raise Violation("a refresh token was sent although the secret has no place for its successor")
+
     def check_reuse(self, world: World, provider: Provider, call: Send, kind: str) -> None:
         """A used single-use token is sent again only if its response was lost; late, or once by naming the attempt."""
         if provider.kind != "single-use" or not provider.used(call.refresh_token):
@@ -222,6 +228,7 @@ class Invariants:
         spoilt = ended.outcome == "TokensNotStored" and SPOIL_STAGED in self._scenario.operator
         if worker.unstored >= 0 and not spoilt and not worker.unkept:
             raise Violation(f"a run ended ({ended.outcome}) with tokens that it received and did not store")
+        self._check_full(world, worker, ended)
         if self.is_revoked(world.store):
             return
         # A second authorization ends the token set that took the place of the rejected one.
@@ -243,6 +250,16 @@ class Invariants:
             raise Violation("a run with the right settings ended with ConfigurationError")
         if ended.outcome in _DISTURBED and not world.faulted:
             raise Violation(f"a run ended with {ended.outcome} although nothing was out of reach or unreadable")
+
+    def _check_full(self, world: World, worker: Worker, ended: Ended) -> None:
+        """A run ends for want of places where they are wanting, and the daily limit alone leaves enough."""
+        if ended.outcome != "SecretFull":
+            return
+        needed = VERSIONS_A_CLAIM[name_of(self._scenario.claims_of(worker.plan[0])).kind]
+        if self._store.places(world.store, world.now) > needed:
+            raise Violation("a run found the secret full although there are places")
+        if len(world.workers) == 1 and not self._scenario.operator:
+            raise Violation("the daily limit of claims left no place for new tokens")
 
     def reachable(self, state: int, provider: Provider, now: int) -> bool:
         """Whether a stored token set of the current one's family is alive at the provider."""

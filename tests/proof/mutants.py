@@ -92,6 +92,8 @@ _PLANTED: Final[tuple[tuple[str, bugs.Bug, Scenario], ...]] = (
     ("publish from whichever copy is there", bugs.published_unseen, small.PUBLISHED),
     ("publish over a young copy", bugs.publish_over_young, small.STALE_PUBLISHED),
     ("publish again after a refusal", bugs.publish_again, small.PUBLISHED),
+    ("places not looked at", bugs.places_not_looked_at, small.FILLED),
+    ("no place to spare", bugs.no_spare_place, small.FILLED),
     ("half the quota as limit", bugs.nothing, small.HALF_THE_QUOTA),
     ("lost table claimed at once", bugs.lost_table_claimed, small.TABLE_LOST),
     ("restored table claimed at once", bugs.lost_table_claimed, small.TABLE_RESTORED),

@@ -59,7 +59,7 @@ def _moves(to: str) -> tuple[Scenario, ...]:
 
 
 VERSIONS: Final = (
-    scenario("quota", "fffff", jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=3),
+    scenario("quota", "fffff", jumps=(DAY_PASSES, DAY_PASSES), quota=9, claims_a_day=3),
     scenario("quota, crash", "ff", "s", crashes=1, losses=1, jumps=(DAY_PASSES,), quota=8, claims_a_day=3, before=3),
     scenario(
         "label lost, pruned",

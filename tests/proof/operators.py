@@ -12,6 +12,7 @@ from proof.store import (
     AnyCall,
     ChangeKey,
     EnableKeys,
+    Fill,
     Item,
     LoseKey,
     Move,
@@ -53,6 +54,8 @@ RESTORE_TABLE: Final = "restore an old claim table"
 LOSE_KEY: Final = "delete the key of kept tokens"
 CHANGE_KEY: Final = "change the secret's key, and disable the old one"
 ENABLE_KEYS: Final = "enable every key again"
+FILL: Final = "store versions until few places are left"
+NOTE: Final = "store one version"
 
 ANYTHING: Final = (REAUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, UNLABEL, STAGE)
 
@@ -74,6 +77,8 @@ class Action(NamedTuple):
     """Whether nothing says any more that a token was redeemed."""
     lasts: bool = False
     """Whether it takes longer than a run."""
+    between_runs: bool = False
+    """Whether no run is under way meanwhile: what a run has seen of the secret would be too old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +248,15 @@ def _enable_keys(scene: Scene, name: str) -> Iterator[Action]:
     yield Action(name, EnableKeys(), scene.provider)
 
 
+def _fill(scene: Scene, name: str) -> Iterator[Action]:
+    for free in range(min(scene.store.places(scene.state, scene.now), 4)):
+        yield Action(f"{name}: {free}", Fill(free), scene.provider, between_runs=True)
+
+
+def _note(scene: Scene, name: str) -> Iterator[Action]:
+    yield Action(name, Put(TOKENS, scene.new_version, "a note", "NOTE"), scene.provider)
+
+
 _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     REAUTHORIZE: _authorize,
     AUTHORIZE: _authorize,
@@ -263,4 +277,6 @@ _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     LOSE_KEY: _lose_key,
     CHANGE_KEY: _change_key,
     ENABLE_KEYS: _enable_keys,
+    FILL: _fill,
+    NOTE: _note,
 }

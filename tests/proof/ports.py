@@ -35,7 +35,7 @@ from proof.store import (
 )
 from proof.world import COMMANDS, HOST, MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
 from token_refresh.advice import Command
-from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import SecretFull, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
@@ -61,7 +61,7 @@ from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Grace
-from token_refresh_worker.run import run, snapshot_reader
+from token_refresh_worker.run import places, redemption, run, snapshot_reader
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
@@ -398,7 +398,8 @@ def settle(run: Run | MoveRun | PauseRun | CommandRun) -> Ended:
     except TokenRefreshError as error:
         commands = [part.words for part in error.fix if isinstance(part, Command)]
         restored = next((words[-1] for words in commands if "restore" in words and "--version" in words), None)
-        return Ended(type(error).__name__, named=True, restores=restored)
+        until = int(error.retry_at.timestamp()) if isinstance(error, SecretFull) and error.retry_at else None
+        return Ended(type(error).__name__, named=True, retry_at=until, restores=restored)
     except Violation:
         raise
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
@@ -419,6 +420,9 @@ def searching(scenario: Scenario) -> Iterator[None]:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
         stack.enter_context(patch.object(attempts, "MOST_REDEMPTIONS", most))
         stack.enter_context(patch.object(change, "TRIES", MOVE_TRIES))
+        stack.enter_context(patch.object(places, "PLACES", scenario.quota))
+        if not scenario.fills:  # A list of versions on which nothing depends would only be one step more.
+            stack.enter_context(patch.object(redemption, "check_places", lambda *_: None))
         stack.enter_context(patch.object(run, "POLL_SECONDS", (POLL_SECONDS,)))
         for module, name in _PURE:
             stack.enter_context(patch.object(module, name, functools.cache(getattr(module, name))))

@@ -226,6 +226,7 @@ class Rules:
         event = Event(place, call, "", response)
         try:
             self.invariants.check_send(sending, call)
+            self.invariants.check_place(world)
             self.invariants.check_reuse(world, provider, call, worker.plan[0])
             self.invariants.check_kept(world.store)
         except Violation as violation:
@@ -399,7 +400,10 @@ class Rules:
             items=tuple(self._items),
         )
         family, _ = parse(self.invariants.current_refresh_token(world.store))
+        under_way = any(self.workers.started(self.positions[number].node) for number in world.workers)
         for action in actions(scene):
+            if action.between_runs and under_way:
+                continue
             state, _ = self.store.call(world.store, action.call, world.now)
             if state == world.store:
                 continue

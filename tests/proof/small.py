@@ -7,9 +7,11 @@ from proof.operators import (
     COPY_BACK,
     EDIT,
     EDIT_BARE,
+    FILL,
     LOSE_SUCCESSOR,
     LOSE_TABLE,
     MOVE_BACK,
+    NOTE,
     REAUTHORIZE,
     RESTORE_TABLE,
     SPOIL_CLAIM,
@@ -18,6 +20,7 @@ from proof.operators import (
 from proof.world import (
     CLAIM_ENDS,
     CLAIMS_TABLE,
+    DAY_PASSES,
     GRACE_SECONDS,
     HOUR_PASSES,
     HOUR_SECONDS,
@@ -83,6 +86,19 @@ STALE_PUBLISHED: Final = scenario(
 UNLABELLED: Final = scenario("unlabelled", "s", "s", operator=(UNLABEL,), before=5, quota=8, claims_a_day=3)
 UNANCHORED: Final = scenario("first claim unlabelled", "s", "s", operator=(UNLABEL,))
 UNREADABLE: Final = scenario("unreadable", "s", "s", operator=(SPOIL_CLAIM,), before=1)
+FILLED: Final = scenario(
+    "filled",
+    "s",
+    "s",
+    crashes=1,
+    operator=(FILL, NOTE),
+    actions=2,
+    jumps=(DAY_PASSES,),
+    between_runs=True,
+    quota=10,
+    claims_a_day=3,
+    before=1,
+)
 QUOTA: Final = scenario("quota", "fffff", quota=8, claims_a_day=3)
 HALF_THE_QUOTA: Final = replace(QUOTA, name="half the quota", claims_a_day=4)
 TABLE_LOST: Final = scenario("table lost", "s", "f", crashes=1, claims="table", operator=(LOSE_TABLE,), before=1)

@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from proof.world import CLAIMS_TABLE, EPOCH_SECONDS, Interned
+from proof.world import CLAIMS_TABLE, DAY_SECONDS, EPOCH_SECONDS, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
 from token_refresh.errors import SecretAccessDenied, SecretNotFound, SecretStoreError, SecretStoreUnavailable
@@ -182,6 +182,12 @@ class SetTable(NamedTuple):
     table: str = CLAIMS_TABLE
 
 
+class Fill(NamedTuple):
+    """Something else stores versions until so many places are left."""
+
+    free: int
+
+
 class Remove(NamedTuple):
     """A version without labels is removed."""
 
@@ -191,7 +197,7 @@ class Remove(NamedTuple):
 SecretWrite = Put | Move
 TableWrite = Append | Record | Keep | Drop
 StoreCall = Read | List | ListIds | Put | Move | ReadTable | Open | TableWrite
-AnyCall = StoreCall | SetTable | LoseKey | ChangeKey | EnableKeys | Remove
+AnyCall = StoreCall | SetTable | LoseKey | ChangeKey | EnableKeys | Fill | Remove
 StoreReply = (
     SecretVersion | tuple[SecretVersion, ...] | tuple[VersionEntry, ...] | Item | str | bool | None | SecretStoreError
 )
@@ -202,6 +208,7 @@ class Store:
 
     def __init__(self, *, behind_seconds: float = 0.0, quota: int = 100) -> None:
         self._behind_seconds = behind_seconds
+        self._quota = quota
         self.states: Interned[State] = Interned()
         self._model = SecretsModel(quota=quota)
         self._done: dict[tuple[int, type[AnyCall], AnyCall, int], tuple[int, StoreReply]] = {}
@@ -269,6 +276,13 @@ class Store:
         """Give when a version was stored."""
         secret = next(s for s in self.states[state].secrets if s.name == name)
         return next(v.created_at for v in secret.versions if v.version_id == version_id)
+
+    def places(self, state: int, now: int) -> int:
+        """Give how many more versions the token secret takes."""
+        secret = next(s for s in self.states[state].secrets if s.name == TOKENS)
+        labelled = {version_id for _, version_id in secret.labels}
+        young = (v for v in secret.versions if v.created_at > now - DAY_SECONDS or v.version_id in labelled)
+        return self._quota - len(list(young))
 
     def table(self, state: int, name: str = CLAIMS_TABLE) -> Table:
         """Give a claim table."""
@@ -365,6 +379,11 @@ class Store:
             case SetTable(item, name):
                 lost = before.table(name)._replace(item=item, losses=before.table(name).losses + 1)
                 state_after, reply = before.with_table(name, lost), True
+            case Fill(free):
+                for number in range(self.places(state, now) - free):
+                    what = {"ClientRequestToken": f"fill-{number}-".ljust(36, "0"), "SecretString": "a note"}
+                    self._model.call("PutSecretValue", {"SecretId": TOKENS, "VersionStages": ["NOTE"], **what}, now=now)
+                reply = True
             case Remove(version_id):
                 self._model.drop(TOKENS, version_id)
                 reply = True

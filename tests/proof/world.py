@@ -224,6 +224,11 @@ class Scenario:
         return any(letter in MOVES for plan in self.plans for letter in plan)
 
     @property
+    def fills(self) -> bool:
+        """Whether the secret can be full."""
+        return self.quota != _QUOTA
+
+    @property
     def people(self) -> bool:
         """Whether a person stores or ends a grant meanwhile."""
         return bool(self.operator) or any(letter in COMMANDS for plan in self.plans for letter in plan)

@@ -282,6 +282,7 @@ class Grants:
             AnotherAccount: Another account came than the expected one, or `confirm` said no.
             RedirectTaken: The redirect came twice.
             TooManyRedirects: The secret has taken all that it takes on a day.
+            SecretFull: The secret has no place for the tokens, where the caller may list its versions.
             ClientRejected: The provider rejected the client credentials.
             ChangeFailed: The redirect has an error or is not complete, or the provider sent no tokens.
             ConfigurationError: A setting is wrong, or nobody is expected and there is no `confirm`.

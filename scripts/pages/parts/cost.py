@@ -56,8 +56,8 @@ def bill(made: Mapping[str, Mapping[str, Any]]) -> Iterable[Line]:
     sent = metrics()
     names = ", ".join(f"`{name}`" for name in sent)
     yield Line(what="Custom metrics", arithmetic=f"{len(sent)} x {_METRIC:.2f}: {names}", dollars=len(sent) * _METRIC)
-    calls = (RUNS - REFRESHES) * 3 + REFRESHES * 8
-    said = f"{RUNS - REFRESHES:,} fresh runs x 3 + {REFRESHES} refreshes x 8 = {calls:,}, at 0.05 for 10,000"
+    calls = (RUNS - REFRESHES) * 3 + REFRESHES * 9
+    said = f"{RUNS - REFRESHES:,} fresh runs x 3 + {REFRESHES} refreshes x 9 = {calls:,}, at 0.05 for 10,000"
     yield Line(what="Calls to Secrets Manager", arithmetic=said, dollars=calls * _CALL)
     lasted = "720 GB-s (2 s a run, 0.25 GB) at 0.0000133, 1,440 requests at 0.20 a million"
     yield Line(what="Lambda", arithmetic=lasted, dollars=720 * 0.0000133 + RUNS * 0.20 / 1e6)

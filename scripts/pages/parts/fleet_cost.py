@@ -42,8 +42,8 @@ POLLERS, POLL_SECONDS = 5, 20
 class Refresh:
     """What one refresh needs."""
 
-    calls: int = 3
-    """Read, store, make current."""
+    calls: int = 4
+    """Read, list, store, make current."""
     write_units: int = 9
     """The claim (7 KB) and the row, and the row in the index."""
     read_units: int = 5

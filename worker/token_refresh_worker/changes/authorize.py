@@ -15,6 +15,7 @@ from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
 from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_place_id, redirect_version_id
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value
+from token_refresh_worker.run.places import check_places
 from token_refresh_worker.run.ports import Parts
 
 Account = Mapping[str, str | int]
@@ -91,6 +92,7 @@ class PendingAuthorization:
         service's clock, so that the stored expiry is never too late.
 
         Raises:
+            SecretFull: The secret has no place for what would come; the code was not used.
             TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.
         """
         fields, provider = self.target.fields(redirect), parts.provider
@@ -98,6 +100,8 @@ class PendingAuthorization:
         named = {name: value for name, value in fields.items() if name not in provider.response.extra}
         self.target.judge(provider.account(named), False)
         sent_at = take()
+        if self.target.create is None:
+            check_places(parts, sent_at, 1, "the code was not used")
         grant = NewGrant(
             tokens=exchange(parts, self.authorization, redirect.code),
             sent_at=sent_at,

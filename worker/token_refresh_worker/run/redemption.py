@@ -14,10 +14,12 @@ from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.grant_failures import failed_request, not_signed, unread_response
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.places import check_places
 from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, Parts
 from token_refresh_worker.run.request_sender import PreparedRefresh, RequestSender, prepare_refresh
 from token_refresh_worker.run.retry import repeat
@@ -68,6 +70,8 @@ class Redemption:
         check_room(self.parts.secret, snapshot.current)
         prepared = prepare_refresh(snapshot.current.document, self.parts)
         self._sign(prepared)
+        needed = VERSIONS_A_CLAIM[self.parts.policy.claim_store.kind]
+        check_places(self.parts, self.memory.service_now(), needed, "nothing was claimed or sent")
         if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
             raise self._too_late()
         return prepared

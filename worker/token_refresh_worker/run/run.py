@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, assert_never
 
 from token_refresh.advice import in_words
-from token_refresh.errors import SecretNotFound, TokenRefreshError
+from token_refresh.errors import SecretFull, SecretNotFound, TokenRefreshError
 from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short, window_of
@@ -138,7 +138,7 @@ class Run:
         return Outcome(
             name=name,
             error=error,
-            retry_at=wait.until if wait else None,
+            retry_at=wait.until if wait else error.retry_at if isinstance(error, SecretFull) else None,
             reason=wait.reason if wait else None,
             paused=paused,
             secret_id=self.parts.secret.secret_id,

@@ -72,11 +72,11 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
         refused += _simulate(context, deployed, key_arn, _KEEP, encryption_context(secret_arn))
     if refused:
         return Finding.broken(f"access denied to {role}: {'; '.join(refused)}", "allow that, and deploy again")
-    # A run needs it only where KMS refuses the key of a claim.
+    # Without it a run does not see that the secret is full, nor what a claim said whose key KMS refuses.
     if unlisted := _simulate(context, deployed, secret_arn, _LIST):
         return Finding.attention(
-            f"{role} may do all that runs do while the secret keeps its KMS key; after a change of the key they need "
-            f"{'; '.join(unlisted)}",
+            f"{role} may do all that runs do while the secret keeps its KMS key and is not full; to see that, and "
+            f"after a change of the key, they need {'; '.join(unlisted)}",
             "allow that, and deploy again",
         )
     policies = f"the own policies of {', '.join(unread)} were not read, which takes secretsmanager:GetResourcePolicy"

@@ -32,7 +32,7 @@ _STATES: Final = {
     "SecretEmpty": State.EMPTY,
     **dict.fromkeys(("ConfigurationError", "InternalError", "InvalidSecretDocument"), State.ERROR),
     **dict.fromkeys(("ResponseKept", "KeptTokensUnreadable", "SecretAccessDenied", "SecretNotFound"), State.ERROR),
-    **dict.fromkeys(("InvalidTokenResponse", "TokenRequestRejected", "ClientRejected"), State.ERROR),
+    **dict.fromkeys(("InvalidTokenResponse", "TokenRequestRejected", "ClientRejected", "SecretFull"), State.ERROR),
 }
 """What a retry alone does not end. Other failures leave the state as it is: the secret becomes due, then overdue."""
 

@@ -1,0 +1,121 @@
+"""Places for new versions: a full secret ends a run before it claims, whoever filled it."""
+
+from datetime import timedelta
+
+import pytest
+
+from run.grant import TABLE, VERSIONS, refused_versions, single_use
+from run.world import World, refuse
+from testbed.builders import DAY, HOUR, NOW
+from token_refresh.errors import SecretAccessDenied, SecretFull, SecretStoreUnavailable
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.locked import VersionEntry
+from token_refresh_worker.core.versions import CLAIM
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
+from token_refresh_worker.run.places import PLACES, SPARE, full_until
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+SECOND = timedelta(seconds=1)
+
+
+def leave_places(world: World, free: int) -> None:
+    """Let something else store versions until so many places are free."""
+    for number in range(len(world.store.versions()), PLACES - free):
+        world.store.put(f"{number:036}", secret(number), label="OTHER")
+
+
+def secret(number: int) -> SecretValue:
+    return SecretValue(f"note {number}")
+
+
+def versions_of_a_refresh(store: ClaimStoreKind) -> int:
+    return VERSIONS_A_CLAIM[store] + SPARE
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("store", [VERSIONS, TABLE])
+def test_a_full_secret_ends_a_run_before_it_claims(store: ClaimStoreKind, *, dry_run: bool) -> None:
+    """With a place less than a refresh needs nothing is claimed or sent; the error says until when, and who to ask."""
+    world, grant = single_use(store, DAY)
+    leave_places(world, versions_of_a_refresh(store) - 1)
+    before = world.model.snapshot()
+
+    with pytest.raises(SecretFull, match=r"would have no place until 2026-11-25 12:00:00 UTC; nothing was cl") as full:
+        world.execute(dry_run=dry_run)
+
+    assert "`token-refresh history tokens --region eu-central-1`" in str(full.value)
+    assert (NOW + DAY, False) == (full.value.retry_at, full.value.needs_person)
+    assert (0, before) == (grant.refreshes, world.model.snapshot())
+    assert world.table is None or not world.table.item
+
+
+@pytest.mark.parametrize("store", [VERSIONS, TABLE])
+def test_a_refresh_takes_the_places_that_it_needs(store: ClaimStoreKind) -> None:
+    """With exactly as many places it refreshes, and one is left for what something else stored after the look."""
+    world, grant = single_use(store, DAY)
+    refused = refused_versions(world)
+    leave_places(world, versions_of_a_refresh(store))
+
+    with world.at("put REFRESH_OUTCOME", lambda: world.store.put("9" * 36, secret(0), label="OTHER")):
+        assert "refreshed" == world.outcome()
+
+    assert (1, []) == (grant.refreshes, refused)
+
+
+@pytest.mark.parametrize("store", [VERSIONS, TABLE])
+def test_it_refreshes_from_then_on(store: ClaimStoreKind) -> None:
+    """Before the moment that the error names there is no place; from then on there is."""
+    world, grant = single_use(store, DAY)
+    leave_places(world, 30)
+    world.pass_time(HOUR)
+    leave_places(world, 0)
+    with pytest.raises(SecretFull) as full:
+        world.execute()
+    assert full.value.retry_at is not None
+
+    world.pass_time(full.value.retry_at - world.clock.service_now - SECOND)
+    with pytest.raises(SecretFull):
+        world.execute()
+    assert 0 == grant.refreshes
+    world.pass_time(SECOND)
+
+    assert "refreshed" == world.outcome()
+
+
+def test_a_caller_who_may_not_list_versions() -> None:
+    """It refreshes as if there were places: the daily limit of claims leaves 20."""
+    world, grant = single_use(ClaimStoreKind.VERSIONS, DAY)
+    world.store.before = refuse("list versions", SecretAccessDenied("no"))
+
+    assert "refreshed" == world.outcome()
+    assert 1 == grant.refreshes
+
+
+def test_versions_that_can_not_be_listed_now() -> None:
+    """Where Secrets Manager can't be reached for the list, nothing is claimed, and the next run tries again."""
+    world, grant = single_use(ClaimStoreKind.VERSIONS, DAY)
+    world.store.before = refuse("list versions", SecretStoreUnavailable("throttled"))
+
+    with pytest.raises(SecretStoreUnavailable):
+        world.execute()
+
+    assert (0, False) == (grant.refreshes, CLAIM in world.labels())
+
+
+def entry(number: int, age: timedelta, *labels: str) -> VersionEntry:
+    return VersionEntry(version_id=str(number), labels=frozenset(labels), created_at=NOW - age)
+
+
+def test_what_takes_a_place() -> None:
+    """A version with a label, or younger than a day; one that is listed twice is one. The oldest leave first."""
+    young = [entry(number, HOUR - number * SECOND) for number in range(PLACES - 3)]
+    others = [entry(200, 9 * DAY, "AWSCURRENT"), entry(201, 9 * DAY), entry(202, DAY), *young[:5]]
+
+    assert full_until([*young, *others], NOW, 2) is None
+    assert NOW - HOUR + DAY == full_until([*young, *others], NOW, 3)
+    assert NOW - HOUR + 2 * SECOND + DAY == full_until([*young, *others], NOW, 5)
+
+
+def test_a_secret_whose_versions_all_stay() -> None:
+    """Where no version will lose its place by its age, the next look is in a day."""
+    assert NOW + DAY == full_until([entry(number, DAY, "L") for number in range(PLACES)], NOW, 1)
