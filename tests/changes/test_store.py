@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from run.world import FIRST_CLAIM, World, refuse
-from testbed.builders import DAY, HOST, NOW, SINGLE_USE_IN_TABLE
+from run.world import World, refuse
+from testbed.builders import NOW
 from testbed.fakes import PUBLISHED_ID, FakeStore, tokens
-from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretEmpty
+from token_refresh.errors import SecretAccessDenied, SecretEmpty
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
 from token_refresh_worker.changes.authorize import (
@@ -23,12 +23,11 @@ from token_refresh_worker.changes.authorize import (
 )
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.past import Past, list_versions
-from token_refresh_worker.changes.restore import check_claims
 from token_refresh_worker.changes.store import SWAPS, NewGrant, StoredGrant
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.stored.credentials import ClientCredentials
-from token_refresh_worker.stored.origin import IN_VERSIONS, in_table
+from token_refresh_worker.stored.origin import in_table
 
 
 def authorize(world: World, **known: Any) -> StoredGrant:
@@ -94,20 +93,6 @@ def test_a_secret_without_a_value() -> None:
     world = World(stored=False)
 
     assert authorize(world).version_id == world.labels()[CURRENT]
-
-
-def test_a_table_that_an_older_release_did_not_name_is_the_configured_one() -> None:
-    """The claims go on where they are: a new grant follows the newest, an older set comes back, and a move begins."""
-    unnamed = {"host": HOST, "grace_seconds": 0, "store": "table", "claim": FIRST_CLAIM, "number": 1}
-    world = World(policy=SINGLE_USE_IN_TABLE, issued_at=NOW, expires_at=NOW + DAY, tokenRefresh=unnamed)
-    other = World(policy=replace(SINGLE_USE_IN_TABLE, claim_store=IN_VERSIONS), tokenRefresh=unnamed)
-
-    check_claims(past_of(world))
-    with pytest.raises(ConfigurationError, match="table"):
-        check_claims(past_of(other))
-    assert not world.mover().carry_out(in_table("claims"))
-    authorize(world, tokenRefresh=unnamed)
-    assert {"claim": FIRST_CLAIM, "number": 1, "table": "claims"}.items() <= world.current()["tokenRefresh"].items()
 
 
 def test_what_came_with_the_old_grant_goes_with_it() -> None:

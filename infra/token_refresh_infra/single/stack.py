@@ -157,7 +157,7 @@ class SingleStack(DeployedStack):
             self,
             construct_id,
             name=secret_id,
-            # As in 0.1: no update of the stack changes a secret that holds a grant.
+            # No update of the stack changes a secret that holds a grant.
             description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
             environment=self._parameters.environment,
             # Without a key after one, its name: a property that is gone may leave the secret under the old key.

@@ -150,8 +150,7 @@ def _claim(item: Mapping[str, Any]) -> Claim | None:
     except (MalformedResponse, TypeError, ValueError):
         return None
     with suppress(MalformedResponse):
-        # Each claim in a table takes one version of the secret: the tokens.
-        found = read_claim(claim_id, SecretValue(_attribute(item, "claim")), claimed_at, versions=1)
+        found = read_claim(claim_id, SecretValue(_attribute(item, "claim")), claimed_at)
         return found or unreadable_claim(claim_id, claimed_at)
     return unreadable_claim(claim_id, claimed_at)
 

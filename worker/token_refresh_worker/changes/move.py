@@ -51,7 +51,7 @@ class Move:
             nonlocal tried
             origin = read_origin(fields_of(self.parts.store.read(label=CURRENT)))
             ours = self.parts.policy.claim_store
-            source = ours if origin is None or origin.claim_store.fits(ours) else origin.claim_store
+            source = ours if origin is None else origin.claim_store
             if source == to:
                 return tried
             tried = True

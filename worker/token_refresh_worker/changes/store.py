@@ -119,8 +119,7 @@ class NewGrant:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
         provider, claim_store, before = parts.provider, parts.policy.claim_store, read_origin(fields)
         # Claims in the secret also go on after those of a table, which may be lost: its fence is older than they are.
-        fits = before is not None and (claim_store == IN_VERSIONS or before.claim_store.fits(claim_store))
-        known = before if fits else None
+        known = before if before is not None and claim_store in {IN_VERSIONS, before.claim_store} else None
         tokens, page = self.tokens, provider.authorization
         ends_at = provider.refresh_token.ends_at(self.sent_at, stated=tokens.refresh_token_ends, begins=True)
         asked = read_scopes(self.asked_scope, separator=page.scope_separator if page else " ")

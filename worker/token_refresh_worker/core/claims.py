@@ -1,7 +1,7 @@
 """Claims, records and kept tokens: what the protocol stores beside the token sets. None shows a token."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -127,11 +127,10 @@ def write_claim(claim: Claim) -> SecretValue:
     )
 
 
-def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime, *, versions: int = 2) -> Claim | None:
+def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim | None:
     """Parse a stored claim of any release; None if it is none.
 
-    Unknown members are ignored; those that a release added have a default. `versions` is that of claims which don't say
-    how many versions of the secret they take, as before 0.2.
+    Unknown members are ignored; those that a later release adds have a default.
 
     Raises:
         ConfigurationError: A later release stored it, in a form that must not be misread.
@@ -151,13 +150,13 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime, *, versio
             fingerprint=matching(FINGERPRINT, fields["token"]),
             forced=fields.get("forced") is True,
             time_to_live=timedelta(seconds=seconds),
-            earlier=tuple(_read_entry(entry, versions) for entry in _entries(fields)),
+            earlier=tuple(_read_entry(entry) for entry in fields["earlier"]),
             number=_clamped(fields["number"]),
             host=_optional(HOST, fields.get("host")),
             grace=None if fields.get("grace_seconds") is None else _grace(fields["grace_seconds"]),
             nonce=str(fields["nonce"]),
             fate=Fate.MOVED if moved_to else Fate.PAUSED if pause and fields["token"] == NO_TOKEN else Fate.SILENT,
-            versions=_clamped(fields.get("versions", versions)),
+            versions=_clamped(fields["versions"]),
             moved_to=moved_to,
             pause=pause,
         )
@@ -220,16 +219,10 @@ def _read_pause(value: Sequence[Any], claimed_at: datetime) -> ClaimPause:
     return ClaimPause(until=min(_moment(until), claimed_at + LONGEST_PAUSE), why=str(why)[:LONGEST_REASON])
 
 
-def _entries(fields: Mapping[str, Any]) -> Iterable[Sequence[Any]]:
-    # Before 0.2, the second half of each entry was in a list of its own.
-    entries, fates = fields["earlier"], fields.get("fates")
-    return entries if fates is None else ([*entry, *fate] for entry, fate in zip(entries, fates, strict=True))
-
-
-def _read_entry(entry: Sequence[Any], default: int) -> Attempt:
-    claim_id, version_id, number, claimed_at, fingerprint, fate, next_fingerprint, *added = entry
-    # Releases add members at the end: an entry of an older one lacks some, and one of a later release has more.
-    forced, versions, retry_at = (*added, *(False, default, None)[len(added) :])[:3]
+def _read_entry(entry: Sequence[Any]) -> Attempt:
+    # A later release adds members at the end.
+    claim_id, version_id, number, claimed_at, fingerprint, fate, *more = entry
+    next_fingerprint, forced, versions, retry_at, *_ = more
     return Attempt(
         claim_id=matching(CLAIM_ID, claim_id),
         version_id=matching(CLAIM_ID, version_id),

@@ -83,7 +83,7 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
         said = newest.claim_id if newest is not None and snapshot.current.document.origin is None else None
         return Mismatch("TOKEN_ENDPOINT", host, policy.host, claim_id=said)
     store, ours = snapshot.claim_store, policy.claim_store
-    fits = store is None or store.fits(ours)
+    fits = store is None or store == ours
     # After a fence the document names the old store until the move is complete.
     # A document that is newer than the fence knows better.
     moved_to = newest.moved_to if newest and snapshot.missing_claim_id is None else None

@@ -65,17 +65,13 @@ class StoreName:
 
     kind: ClaimStoreKind
     table: str | None = None
-    """The table's name; None for versions, in what releases before 0.2 stored, and in advice on a table to be named."""
+    """The table's name; None for versions, and in advice on a table to be named."""
 
     def __str__(self) -> str:
         """Name it in a sentence."""
         if self.kind is ClaimStoreKind.VERSIONS:
             return "the secret"
         return f"table {self.table}" if self.table else "a table"
-
-    def fits(self, settings: "StoreName") -> bool:
-        """Whether settings name the same store; a stored table without a name is the configured one."""
-        return self == settings or (self.kind is settings.kind and self.table is None)
 
     def as_fields(self) -> dict[str, object]:
         """Give the members of a JSON object that name it."""
@@ -219,12 +215,10 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
     check_form(found)
     claim_id = found.get("claim")
     number = _number_up_to(found.get("number", 0), HIGHEST_NUMBER)
-    # Releases before 0.2 did not name the table.
-    unnamed = found.get("store") == ClaimStoreKind.TABLE and "table" not in found
     return Origin(
         host=matching(HOST, found["host"]),
         grace=timedelta(seconds=_number_up_to(found["grace_seconds"], int(LONGEST_GRACE.total_seconds()))),
-        claim_store=StoreName(ClaimStoreKind.TABLE) if unnamed else read_store_name(found),
+        claim_store=read_store_name(found),
         claim_id=None if claim_id is None else matching(_VERSION_ID, claim_id),
         # A number without its claim leads to no claim.
         number=number if claim_id is not None else 0,

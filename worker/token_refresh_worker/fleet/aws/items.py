@@ -189,9 +189,8 @@ def write_pause(pause: Pause) -> str:
 def read_pause(text: str) -> Pause:
     """Read a pause from JSON."""
     found = json.loads(text)
-    # Before 0.2, nothing said when it began.
-    at = moment(found["at"]) if "at" in found else _LONG_AGO
-    return Pause(at=at, until=moment(found["until"]), by=str(found["by"]), why=str(found["why"]))
+    at, until = moment(found["at"]), moment(found["until"])
+    return Pause(at=at, until=until, by=str(found["by"]), why=str(found["why"]))
 
 
 def seconds(when: datetime) -> str:
