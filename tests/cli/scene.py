@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from testbed.aws.faults import Call
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue
@@ -96,3 +97,16 @@ def claim(store: SecretsManagerServer, version_id: str) -> None:
         SecretString=write_claim(claimed).reveal(),
         VersionStages=["REFRESH_CLAIM"],
     )
+
+
+def meanwhile(store: SecretsManagerServer, act: Callable[[], object]) -> None:
+    """Act once, just before a command stores its first version."""
+    acted = False
+
+    def hook(when: str, call: Call) -> None:
+        nonlocal acted
+        if (when, call.operation, acted) == ("before", "PutSecretValue", False):
+            acted = True
+            act()
+
+    store.on_call = hook

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.authorizing import written
-from cli.scene import SECRET_ID, Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens, meanwhile
 from testbed.builders import DAY, HOUR
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -66,6 +66,36 @@ def test_in_a_field(
     value = json.loads(store.client().get_secret_value(SecretId="oauth")["SecretString"])
     stored["upwork"] |= {"client_secret": endpoint.client_secret}  # type: ignore[operator] # the object above
     assert stored == value
+
+
+def test_a_colleague_s_client_stays(
+    cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer, endpoint: TokenEndpoint
+) -> None:
+    """Credentials that somebody stored while the command asked stay, wherever they are; it ends with 1."""
+    tokens.store(expires_in=7 * HOUR)
+    meanwhile(store, lambda: tokens.store(expires_in=7 * HOUR, clientSecret="a colleague's"))
+    beside = cli("client", "--client-file", str(right))
+    store.client().create_secret(Name="client", SecretString='{"clientId": "c", "clientSecret": "s"}')
+    theirs = '{"clientId": "c", "clientSecret": "theirs"}'
+    meanwhile(store, lambda: store.client().put_secret_value(SecretId="client", SecretString=theirs))
+    own = cli("client", "--client-file", str(right), "--client-id", endpoint.client_id, CLIENT_SECRET_ID="client")
+
+    assert (1, 1) == (beside.code, own.code), own.screen
+    assert "changed since this command read it: the new value stays" in beside.screen
+    assert f"token-refresh status {SECRET_ID} --region eu-central-1" in own.screen
+    assert "a colleague's" == tokens.current()["clientSecret"]
+    assert theirs == store.client().get_secret_value(SecretId="client")["SecretString"]
+
+
+def test_an_empty_secret_of_its_own(cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer) -> None:
+    """Credentials become the first value of a secret that has none."""
+    tokens.store(expires_in=7 * HOUR, clientId=None, clientSecret=None)
+    store.client().create_secret(Name="client")
+
+    ended = cli("client", "--client-file", str(right), "--yes", CLIENT_SECRET_ID="client")
+
+    assert 0 == ended.code, ended.screen
+    assert "refreshed" in cli("refresh", CLIENT_SECRET_ID="client").out
 
 
 def test_a_prompt(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.scene import SECRET_ID, Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens, meanwhile
 from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -30,6 +30,28 @@ def test_restore(cli: Cli, tokens: Tokens) -> None:
     assert "Restored. current version" in ended.screen
     assert f"replaced {newer}, now AWSPREVIOUS" in ended.screen
     assert old == unmarked(tokens)
+
+
+def test_what_became_current_meanwhile_stays(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A colleague who authorizes while the question waits keeps the new grant; the command says so, and ends with 1."""
+    tokens.store(expires_in=DAY)
+    tokens.store(expires_in=DAY)
+    meanwhile(store, lambda: tokens.store(expires_in=DAY, refreshToken="a colleague's"))
+
+    ended = cli("restore", "--yes")
+
+    assert (1, "a colleague's") == (ended.code, tokens.current()["refreshToken"])
+    assert "changed since this command read it: the new value stays" in ended.screen
+    assert f"token-refresh status {SECRET_ID} --region eu-central-1" in ended.screen
+
+
+def test_a_lost_response_is_no_colleague(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Where the response of the swap was lost, the repeat is refused, and the version is current all the same."""
+    tokens.store(expires_in=DAY)
+    tokens.store(expires_in=DAY)
+    store.fault("drop_after", "UpdateSecretVersionStage")
+
+    assert "Restored." in cli("restore", "--yes").screen
 
 
 def test_the_last_good_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

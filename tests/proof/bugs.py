@@ -306,6 +306,11 @@ def client_over_newer_tokens(_original: Any, store: Any, _replaced: Any, version
     return bool(store.put(version_id, value, label=CURRENT))
 
 
+@breaks(change, "swap")
+def restored_over_anything(_original: Any, store: Any, _replaced: Any, version_id: str, value: Any) -> bool:
+    return bool(store.put(version_id, value, label=CURRENT))
+
+
 @breaks(NewGrant, "store")
 def authorized_over_an_edit(_original: Any, self: NewGrant, parts: Any, known: Any, change_: Any) -> StoredGrant:
     copy, document = CopyBefore.read(parts.published), self.document(parts, change_(known))

@@ -55,6 +55,8 @@ class Invariants:
         old, new = (self._store.labels(state, TOKENS)[CURRENT] for state in (before, after))
         if old == new or (before, after, provider) in self._checked:
             return
+        if kind in {"c", "x"} and isinstance(call, Put):
+            raise Violation("a command put a version in the place of one that it had not seen")
         if kind in COMMANDS:
             self._check_command(kind, *(self._store.texts(after).get(version_id) for version_id in (old, new)))
         else:

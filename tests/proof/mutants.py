@@ -117,6 +117,7 @@ _PLANTED: Final[tuple[tuple[str, bugs.Bug, Scenario], ...]] = (
     ("kept tokens removed without a record", bugs.kept_forgotten_without_a_record, outages.STALE),
     ("a command publishes over whichever copy is there", bugs.command_publishes_unseen, commanded.AUTHORIZED),
     ("client credentials over newer tokens", bugs.client_over_newer_tokens, commanded.OTHER_CLIENT),
+    ("restored over whatever is current", bugs.restored_over_anything, commanded.RESTORED),
     ("authorized over an edit", bugs.authorized_over_an_edit, commanded.AUTHORIZED_EDITED),
     ("authorized where the claims were", bugs.authorized_where_the_claims_were, commanded.AUTHORIZED_MOVED),
     ("revoked past an open claim", bugs.revoked_past_an_open_claim, commanded.REVOKED),

@@ -301,7 +301,8 @@ class CommandRun:
         stored.copy.replace(stored.document, stored.version_id)
 
     def _client(self) -> None:
-        replace_client(self.parts, None, ClientCredentials(client_id="other", client_secret=None))
+        shown = self.parts.store.read(label=versions.CURRENT)
+        replace_client(self.parts, None, ClientCredentials(client_id="other", client_secret=None), shown=shown)
 
     def _restore(self) -> None:
         listed: Any = self._ports.ask(List(TOKENS))
@@ -312,7 +313,7 @@ class CommandRun:
             listed=list_versions(entries, known, needs_refresh_token=True),  # type: ignore[arg-type]  # it only reads
         )
         check_claims(past)
-        stored, _ = prepare(past, choose(past, None), lambda _: self.parts.policy).store(self.parts)
+        stored = prepare(past, choose(past, None), lambda _: self.parts.policy).store(self.parts)
         stored.copy.replace(stored.document, stored.version_id)
 
     def _revoke(self) -> None:

@@ -66,6 +66,33 @@ def swap(store: SecretStore, replaced: str | None, version_id: str, value: Secre
     return store.move_label(CURRENT, to=version_id, remove_from=replaced)
 
 
+def swap_shown(parts: Parts, store: SecretStore, shown: str | None, value: SecretValue) -> str:
+    """Make a value current in place of the version that a person was shown, or of none; return its version.
+
+    Raises:
+        ChangeFailed: Something else is current by now, and stays.
+    """
+    version_id = new_version_id(parts)
+    if shown is None:  # The first version of a secret is its current one, whatever its label.
+        store.put(version_id, value, label=OUTCOME)
+    elif swap(store, shown, version_id, value):
+        return version_id
+    current = store.read(label=CURRENT)
+    # Of a repeated move the service says that the label is not there any more.
+    if current is None or current.version_id != version_id:
+        raise overtaken(parts)
+    return version_id
+
+
+def overtaken(parts: Parts) -> ChangeFailed:
+    """Say that somebody changed meanwhile what a person was shown."""
+    return ChangeFailed.for_now(
+        f"what is current for {parts.secret} changed since this command read it: the new value stays, and yours is not "
+        "stored in its place",
+        fix=("Look at it again: ", parts.secret.command("status")),
+    )
+
+
 PROBE_LABEL: Final = "REFRESH_PROBE"
 PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
 """The version that is stored to try the caller's permissions; it holds no token."""

@@ -9,32 +9,44 @@ from token_refresh_worker.changes.change import (
     fields_of,
     is_snake,
     new_version_id,
+    overtaken,
     repeated,
-    store_version,
     swap,
+    swap_shown,
 )
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.ports import Parts, SecretStore
+from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 
 def replace_client(
-    parts: Parts, client_secret: SecretStore | None, given: ClientCredentials, *, field: str | None = None
+    parts: Parts,
+    client_secret: SecretStore | None,
+    given: ClientCredentials,
+    *,
+    shown: SecretVersion | None,
+    field: str | None = None,
 ) -> str:
     """Store client credentials in the client secret, or in a field of it, else beside the tokens; return the version.
 
+    `shown` is the version of that secret with the credentials that a person was shown.
+
     Raises:
-        ChangeFailed: Runs kept making other tokens current.
+        ChangeFailed: Other credentials are there by now, and stay. Or runs kept making other tokens current.
     """
     if client_secret is not None:
         # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.
-        changed = _in_field(fields_of(client_secret.read(label=CURRENT)), field, given)
-        return store_version(client_secret, new_version_id(parts), write_object(changed))
+        changed = write_object(_in_field(fields_of(shown), field, given))
+        return swap_shown(parts, client_secret, shown.version_id if shown else None, changed)
 
     def once() -> str | None:
         current, version_id = parts.store.read(label=CURRENT), new_version_id(parts)
-        value = write_object(with_client(fields_of(current), given))
-        return version_id if current and swap(parts.store, current.version_id, version_id, value) else None
+        fields = fields_of(current)
+        changed = with_client(fields, given)
+        if _client_in(fields) not in (_client_in(fields_of(shown)), _client_in(changed)):
+            raise overtaken(parts)
+        swapped = current and swap(parts.store, current.version_id, version_id, write_object(changed))
+        return version_id if swapped else None
 
     stored = repeated(once, parts.deadline.clock)
     if stored is None:
@@ -43,6 +55,10 @@ def replace_client(
             fix=("Try again: ", parts.secret.command("client")),
         )
     return stored
+
+
+def _client_in(fields: Mapping[str, object]) -> dict[str, object]:
+    return {name: fields[name] for name in CLIENT_KEYS if name in fields}
 
 
 def _in_field(fields: Mapping[str, object], field: str | None, given: ClientCredentials) -> dict[str, object]:

@@ -9,7 +9,7 @@ from token_refresh.advice import Advice
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.changes.change import ChangeFailed, new_version_id, store_version
+from token_refresh_worker.changes.change import ChangeFailed, swap_shown
 from token_refresh_worker.changes.past import ListedVersion, Past, TokenUse
 from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.store import StoredGrant
@@ -36,13 +36,18 @@ class OlderSet:
     note: str
     is_published: bool
     """Whether to publish it: the next run brings no newer tokens."""
+    replaces: str | None
+    """The version that was current."""
 
-    def store(self, parts: Parts) -> tuple[StoredGrant, SecretVersion | None]:
-        """Make it current as a new version; return that, and what it replaces."""
+    def store(self, parts: Parts) -> StoredGrant:
+        """Make it current as a new version.
+
+        Raises:
+            ChangeFailed: Something else is current by now, and stays.
+        """
         copy = CopyBefore.read(parts.published if self.is_published else None)
-        replaced = parts.store.read(label=CURRENT)  # Now, not from the past: a question may have waited long.
-        version_id = store_version(parts.store, new_version_id(parts), self.value)
-        return StoredGrant(version_id=version_id, document=self.document, copy=copy), replaced
+        version_id = swap_shown(parts, parts.store, self.replaces, self.value)
+        return StoredGrant(version_id=version_id, document=self.document, copy=copy)
 
 
 def check_claims(past: Past) -> None:
@@ -96,7 +101,11 @@ def prepare(past: Past, chosen: ListedVersion, policy_of: Callable[[Mapping[str,
         raise mismatch(secret, step)
     note = judge(past, snapshot, step, policy)
     return OlderSet(
-        value=value, document=chosen.document, note=note, is_published=not isinstance(step, Promote | Carry)
+        value=value,
+        document=chosen.document,
+        note=note,
+        is_published=not isinstance(step, Promote | Carry),
+        replaces=next((v.version_id for v in past.listed if CURRENT in v.labels), None),
     )
 
 

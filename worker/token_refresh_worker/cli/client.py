@@ -17,6 +17,7 @@ from token_refresh_worker.cli.prompts import ask_client, ask_client_id, confirm,
 from token_refresh_worker.cli.screen import say_done
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 
 
@@ -39,11 +40,14 @@ def client(
     """
     refuse_white_space(client_id)
     with saying_where(context):
-        fields = _token_fields(context)
+        shown = _token_version(context)
+    fields = fields_of(shown)
     settings = settings_for(context, fields)
-    parts = context.run(settings).parts
+    where, parts = settings.client_secret_id, context.run(settings).parts
+    client_secret = context.store(where, setting="CLIENT_SECRET_ID") if where else None
+    shown = client_secret.read(label=CURRENT) if client_secret else shown
     document = document_of(fields)
-    assert document is not None  # noqa: S101 - `_token_fields` has checked it
+    assert document is not None  # noqa: S101 - `_token_version` has checked it
     known, is_nowhere = None, False
     try:
         known = parts.credentials(document).client_id
@@ -57,11 +61,10 @@ def client(
     _check_client_id(context, known, given.client_id, client_id, yes=yes)
     if is_nowhere and not context.knows_function and not yes:
         confirm("Nothing says where the function reads its client credentials. Store them beside the tokens?")
-    where = settings.client_secret_id
     parts = context.run(settings).parts  # Anew: the questions may have taken all of its time.
     with finishing("The credentials are stored first."):
         client_secret = context.store(where, setting="CLIENT_SECRET_ID") if where else None
-        version_id = replace_client(parts, client_secret, given, field=settings.client_secret_field)
+        version_id = replace_client(parts, client_secret, given, shown=shown, field=settings.client_secret_field)
     say_done(
         "Stored: the next refresh uses these client credentials.",
         *(("secret", where or context.secret_id), ("region", context.region), ("version", version_id)),
@@ -70,7 +73,7 @@ def client(
     return 0
 
 
-def _token_fields(context: Context) -> dict[str, object]:
+def _token_version(context: Context) -> SecretVersion | None:
     version = context.store().read(label=CURRENT)
     fields = fields_of(version)
     if version is None:
@@ -83,7 +86,7 @@ def _token_fields(context: Context) -> dict[str, object]:
             f"secret {context.secret_id} in {context.region} holds no token document",
             fix=("Bring the last good one back: ", context.command("restore")),
         )
-    return fields
+    return version
 
 
 def _client_id(settings: Settings, known: str | None) -> str | None:

@@ -42,8 +42,8 @@ def restore(
         confirm("Make it current, as a new version?")
     settings = settings_of(context, older.document.fields)
     with finishing("The token set is stored first."):
-        stored, replaced = older.store(context.run(settings).parts)
-    old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
+        stored = older.store(context.run(settings).parts)
+    old = None if older.replaces is None else f"{older.replaces}, now {PREVIOUS}"
     say_done("Restored.", ("current version", stored.version_id), ("replaced", old))
     say_published(context, settings, stored)
     show(output(), *message("Next: ", context.command("status")))
