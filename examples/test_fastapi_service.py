@@ -1,4 +1,4 @@
-"""How `fastapi_service.py` is tested: `pytest test_fastapi_service.py`. It needs neither AWS nor a network."""
+"""How `fastapi_service.py` is tested: `pytest examples/test_fastapi_service.py`. It needs neither AWS nor a network."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""How `fastapi_webhook.py` is tested: `pytest test_fastapi_webhook.py`. It needs neither AWS nor a network."""
+"""How `fastapi_webhook.py` is tested: `pytest examples/test_fastapi_webhook.py`. It needs neither AWS nor a network."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""How `lambda_handler.py` is tested: `pytest test_lambda_handler.py`. It needs neither AWS nor a network."""
+"""How `lambda_handler.py` is tested: `pytest examples/test_lambda_handler.py`. It needs neither AWS nor a network."""
 
 import urllib.error
 from email.message import Message

@@ -1,4 +1,4 @@
-"""How `upwork_graphql.py` is tested: `pytest test_upwork_graphql.py`. It needs neither AWS nor a network."""
+"""How `upwork_graphql.py` is tested: `pytest examples/test_upwork_graphql.py`. It needs neither AWS nor a network."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""How the Lambda functions for webhooks are tested: `pytest test_webhooks.py`. It needs neither AWS nor a network."""
+"""How the functions for webhooks are tested: `pytest examples/test_webhooks.py`. It needs neither AWS nor a network."""
 
 import importlib
 import json

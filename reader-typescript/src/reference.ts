@@ -15,6 +15,13 @@ export interface Reference {
 
 const NAME = "[A-Za-z0-9/_+=.@-]{1,512}";
 const ARN_PARTS = ["arn:", "aws[a-z-]*:", "secretsmanager:", "[a-z0-9-]+", ":", "\\d{12}", ":secret:", NAME];
+/** References that Python's reader takes, and what to do here. */
+const OTHERS = {
+  amplify: 'give defineFunction { environment: { NAME: secret("NAME") } }, and read process.env.NAME',
+  env: "read process.env",
+  file: "read the file",
+  ssm: "read it with @aws-sdk/client-ssm",
+};
 const EXAMPLES = "the name or ARN of a secret, with #field after it for a field of its JSON object";
 
 /**
@@ -25,6 +32,10 @@ export function parseReference(given: unknown): Reference {
   if (typeof given !== "string" || given.trim() === "") {
     const found = typeof given === "string" ? "an empty string" : given === null ? "null" : typeof given;
     throw new TokenRefreshError("ConfigurationError", `a reader needs a reference and got ${found}`, `give ${EXAMPLES}`);
+  }
+  for (const [scheme, fix] of Object.entries(OTHERS)) {
+    if (!given.startsWith(`${scheme}:`)) continue;
+    throw new TokenRefreshError("ConfigurationError", `this reader reads Secrets Manager alone, and no ${scheme}: reference`, fix);
   }
   const parts = given.startsWith("arn:") ? ARN_PARTS : [NAME];
   let end = 0;

@@ -189,16 +189,19 @@ def test_fastapi_webhook(aws: Surroundings) -> None:
 
 
 def test_the_examples_have_tests() -> None:
-    """Each example that reads a token or a secret has tests of its own, which use `token_refresh.testing`, and pass."""
-    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "-p", "no:cacheprovider", "-q"]
-    tests = "\n".join(path.read_text() for path in EXAMPLES.glob("test_*.py"))
+    """Each example that reads a secret has tests of its own; they pass by the commands that their first lines give."""
+    files = sorted(EXAMPLES.glob("test_*.py"))
+    tests = "\n".join(path.read_text() for path in files)
+    printed = re.findall(r"`pytest (examples/\w+\.py)`", tests)
+    command = [Path(sys.executable).with_name("pytest"), *printed, "-p", "no:cacheprovider", "-q"]
     names = {path.stem for path in EXAMPLES.glob("*.py") if not path.name.startswith("test_")}
     alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # they use none, and loading them takes a second
-    ended = subprocess.run(command, cwd=EXAMPLES, env=alone, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    ended = subprocess.run(command, cwd=EXAMPLES.parent, env=alone, capture_output=True, text=True, check=False)  # noqa: S603 - our own
 
     # The agent has a stand-in in tests/reader/test_agent.py, Grants a browser in tests/cli/test_grants_in_a_browser.py.
     assert names - {"agent", "fastapi_grants"} == {
         name for name in names if re.search(rf"(import|from|\(\") ?{name}\b", tests)
     }
-    assert all("token_refresh.testing" in path.read_text() for path in EXAMPLES.glob("test_*.py"))
+    assert [f"examples/{path.name}" for path in files] == sorted(printed)
+    assert all("token_refresh.testing" in path.read_text() for path in files)
     assert 0 == ended.returncode, ended.stdout
