@@ -263,6 +263,8 @@ class Desk:
         named = dict(zip(words[3::2], words[4::2], strict=True))
         assert REGION == named.pop("--region")
         members = {name[2:].title().replace("-", ""): value for name, value in named.items()}
+        if members.get("SecretString", "").startswith("file://"):
+            members["SecretString"] = (self.folder / members["SecretString"].removeprefix("file://")).read_text()
         getattr(self.client, words[2].replace("-", "_"))(**members)
         return Ended(code=0, out="", err="")
 

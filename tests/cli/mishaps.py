@@ -195,6 +195,16 @@ def _in_seconds(desk: Desk) -> None:
     desk.edit(expiresAt=desk.document["expiresAt"] // 1000)
 
 
+def _no_time(desk: Desk) -> None:
+    """The operator writes the value with the right time into a file."""
+    (desk.folder / "value.json").write_text(json.dumps(desk.document))
+    desk.edit(expiresAt="tomorrow")
+
+
+def _end_of_grant(desk: Desk) -> None:
+    desk.edit(expiresAt=desk.document["expiresAt"] + 100 * 86_400_000)
+
+
 def _made_again(desk: Desk) -> None:
     desk.client.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
     desk.client.create_secret(Name=SECRET)
@@ -364,7 +374,11 @@ STATES: Final[dict[str, State]] = {
     "19 one pauses, and another authorizes": State(
         arises=_paused_and_authorized, says="paused the refreshes until", status=1, doctor=0, repairs=("resume",)
     ),
-    "21 the expiry in seconds": State(arises=_in_seconds, says="expiresAt", repairs=("restore",)),
+    "21 the expiry in seconds": State(arises=_in_seconds, says="HEALTHY", status=0, doctor=0),
+    "21 the expiry is no time": State(arises=_no_time, says="expiresAt is not a time", repairs=("put-secret-value",)),
+    "21 the expiry is the refresh token's": State(
+        arises=_end_of_grant, says="expiresAt is not believed", repairs=("refresh",)
+    ),
     "22 deleted for good and made again": State(arises=_made_again, says="has no value yet", repairs=("authorize",)),
     "each run fails before its claim": State(
         arises=_denied_for_hours, says="is overdue", status=1, doctor=0, repairs=("refresh",)

@@ -103,7 +103,8 @@ def test_what_was_not_looked_at(cli: Cli, tokens: Tokens) -> None:
 
 def origin(ends_in: timedelta, *, host: str = "127.0.0.1") -> dict[str, object]:
     ends_at = (datetime.now(UTC) + ends_in).isoformat()
-    return {"host": host, "grace_seconds": 0, "store": "versions", "grant_ends_at": ends_at}
+    of_token = {"store": "versions", "lifetime_seconds": 20 * 86_400}
+    return {"host": host, "grace_seconds": 0, "grant_ends_at": ends_at} | of_token
 
 
 def test_the_end_of_the_grant(cli: Cli, tokens: Tokens) -> None:

@@ -250,6 +250,16 @@ def test_a_grant_that_ends_in_the_pause(cli: Cli, tokens: Tokens) -> None:
     assert "Choose a shorter --for" in refused.screen
 
 
+def test_a_grant_that_nobody_uses(cli: Cli, tokens: Tokens) -> None:
+    """A grant that ends without a refresh, Okta's after a week, does not survive a week's pause."""
+    tokens.store()
+
+    refused, short = (cli("pause", f"--for={days}d", PROVIDER="okta") for days in (7, 6))
+
+    assert (2, 0) == (refused.code, short.code)
+    assert "before a run after a pause until" in refused.screen
+
+
 def test_a_label_that_somebody_took_off(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """`resume` finds a pause by its ID, and the next run goes on."""
     tokens.store(expires_in=7 * HOUR)

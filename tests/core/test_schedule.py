@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,9 +9,12 @@ from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import (
     STALENESS,
+    GrantEnd,
     Policy,
+    believed,
     claim_time_to_live,
     due_at,
+    grant_end,
     last_quarter_at,
     lifetime_too_short,
     may_be_sent_again,
@@ -20,7 +24,7 @@ from token_refresh_worker.core.schedule import (
     window_of,
 )
 from token_refresh_worker.providers.lifetime import shortest_lifetime
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import AskedInVain, ClaimStoreKind
 
 
 def test_a_token_set_is_due_a_window_before_it_expires() -> None:
@@ -39,7 +43,7 @@ def test_a_token_set_is_due_a_window_before_it_expires() -> None:
     [
         (60, 30, 30 - 28 / 3, 30 - 7 / 3),
         (30, 14, 14 * 2 / 3, 14 * 11 / 12),
-        (10, 14, 14 * 2 / 3, 14 * 11 / 12),  # it ends last, and its window begins first
+        (10, 14, 14 * 2 / 3, 10 - 1 / 12),  # it ends last, and its window begins first
         (10, 9, 6, 8.25),
         (1, 14, 2 / 3, 11 / 12),
     ],
@@ -250,3 +254,80 @@ def test_an_unknown_lifetime_fits(unknown: dict[str, Any]) -> None:
 def test_a_schedule_runs_three_times_in_a_window(lives: timedelta, period: timedelta) -> None:
     """And each forty minutes at least, where no deployment says how often."""
     assert period == run_period(document(issued_at=NOW, expires_at=NOW + lives), policy())
+
+
+KNOWN = replace(policy(), lifetime=HOUR)
+
+
+@pytest.mark.parametrize(
+    ("stored", "lives", "is_believed"),
+    [
+        ({}, 2 * HOUR, True),
+        ({}, 2 * HOUR + MINUTE, False),
+        ({"issued_at": NOW - 30 * DAY}, 2 * HOUR + MINUTE, False),
+        (origin(), 100 * HOUR, True),
+        (origin(), 100 * HOUR + MINUTE, False),
+        (origin(lifetime=DAY), 2 * DAY, True),
+        (origin(lifetime=DAY), 2 * DAY + MINUTE, False),
+        (origin(lifetime=MINUTE), 2 * HOUR, True),
+        (origin(lifetime=MINUTE), 2 * HOUR + MINUTE, False),
+    ],
+)
+def test_an_expiry_that_can_not_be_true_is_unknown(
+    stored: dict[str, Any], lives: timedelta, *, is_believed: bool
+) -> None:
+    """Of more than two lifetimes after it was stored; of what an older release's run wrote, of more than a hundred.
+
+    What the last run received counts, where it lived longer than is documented.
+    """
+    found = document(expires_at=NOW + lives, **stored)
+
+    judged = believed(found, NOW, KNOWN)
+
+    assert ((NOW + lives, None) if is_believed else (None, NOW + lives)) == (judged.expires_at, judged.doubted_expiry)
+    assert is_believed == (due_at(judged, KNOWN) is not None)
+
+
+def test_without_a_known_lifetime_each_expiry_is_believed() -> None:
+    """A profile that documents none, as that of any provider, says nothing about years; nor does what has no expiry."""
+    for found in (document(expires_at=NOW + 4000 * DAY), document(expires_at=None)):
+        assert found is believed(found, NOW, policy())
+        assert None is found.doubted_expiry
+    assert document(expires_at=None) == believed(document(expires_at=None), NOW, KNOWN)
+
+
+def test_all_ends_count() -> None:
+    """What is due, the last quarter and the last try are the earliest of access token, moved grant end and idle end."""
+    idle = replace(policy(), idle=6 * DAY)
+    long = document(issued_at=NOW, expires_at=NOW + 60 * DAY)
+
+    assert (NOW + 4 * DAY, NOW + 5.5 * DAY) == (due_at(long, idle), last_quarter_at(long, idle))
+    assert 40 * MINUTE == run_period(long, idle)
+    late = attempt(number=9, claimed_at=NOW + 5.89 * DAY)
+    assert NOW + 5.9 * DAY == next_attempt_at(late, long, replace(idle, refresh_window=MINUTE))
+    short = document(issued_at=NOW, expires_at=NOW + HOUR)
+    assert (NOW + 40 * MINUTE, NOW + 55 * MINUTE) == (due_at(short, idle), last_quarter_at(short, idle))
+    assert due_at(long, policy()) == due_at(document(expires_at=NOW + 60 * DAY), idle)
+
+
+def test_the_end_of_a_grant_is_the_earliest() -> None:
+    """As stated, or because nobody uses it: from the last refresh, else from when the tokens were stored."""
+    idle = replace(policy(), idle=6 * DAY)
+    stated = origin(grant_began_at=NOW, grant_ends_at=NOW + 4 * DAY)
+
+    assert None is grant_end(document(), NOW, policy())
+    assert GrantEnd(NOW + 6 * DAY, NOW + 4.5 * DAY, is_idle=True) == grant_end(document(), NOW, idle)
+    assert GrantEnd(NOW + 5 * DAY, NOW + 3.5 * DAY, is_idle=True) == grant_end(document(issued_at=NOW - DAY), NOW, idle)
+    assert GrantEnd(NOW + 4 * DAY, NOW + 3 * DAY) == grant_end(document(**stated), NOW, idle)
+
+
+@pytest.mark.parametrize(
+    ("left", "due_before"),
+    [(20 * HOUR, 8 * HOUR), (8 * HOUR, 2 * HOUR), (3 * HOUR, 2 * HOUR), (2 * HOUR, 0 * HOUR), (MINUTE, 0 * HOUR)],
+)
+def test_what_was_asked_in_vain_is_asked_again_later(left: timedelta, due_before: timedelta) -> None:
+    """A provider that returned the same access token is asked at the window, its last quarter and its end."""
+    known = document(issued_at=NOW, expires_at=NOW + DAY, **origin(lifetime=DAY, asked=AskedInVain(left=left, at=NOW)))
+
+    assert NOW + DAY - due_before == due_at(known, policy())
+    assert NOW + 22 * HOUR == last_quarter_at(known, policy())

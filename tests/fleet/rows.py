@@ -51,7 +51,7 @@ def seen(
         succeeded_at=at - HOUR if error_type else at,
         rejected=rejected,
         ending=ending,
-        tokens=CurrentTokens(
+        tokens=_tokens(
             version_id="v1",
             expires_at=expires_at,
             due_at=due_at,
@@ -62,6 +62,13 @@ def seen(
         refused_at=refused_at,
         sent=sent(error_type, at=at, host=host, failures=failures) if requests else None,
     )
+
+
+def _tokens(**known: Any) -> CurrentTokens:
+    """By default their window's last quarter is that of the access token."""
+    expires_at, due_at = known["expires_at"], known["due_at"]
+    quarter = None if expires_at is None or due_at is None else expires_at - max(expires_at - due_at, timedelta(0)) / 4
+    return CurrentTokens(**{"last_quarter_at": quarter} | known)
 
 
 def sent(error_type: str | None, *, at: datetime, host: str | None = HOST, failures: int = 0) -> Sent:
@@ -109,7 +116,7 @@ def failed(error_type: str, *, at: datetime, state: State = State.HEALTHY, reque
 def ran(outcome: str = "refreshed", *, at: datetime = NOW, retry_at: datetime | None = None, **known: Any) -> Outcome:
     """By default a run that received a one-hour token."""
     usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + HOUR, "due_at": NOW + HOUR - WINDOW}
-    tokens = CurrentTokens(**usual | known)
+    tokens = _tokens(**usual | known)
     return Outcome(
         name=OutcomeName(outcome), at=at, requests=1, provider="xero", host=HOST, tokens=tokens, retry_at=retry_at
     )
@@ -118,7 +125,7 @@ def ran(outcome: str = "refreshed", *, at: datetime = NOW, retry_at: datetime | 
 def ran_into(error_type: str, *, at: datetime = NOW, **known: Any) -> Outcome:
     """By default the run read a token that is due."""
     usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + WINDOW, "due_at": NOW}
-    tokens = CurrentTokens(**usual | known)
+    tokens = _tokens(**usual | known)
     return Outcome(error=getattr(errors, error_type)(""), at=at, requests=1, provider="xero", host=HOST, tokens=tokens)
 
 

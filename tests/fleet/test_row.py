@@ -86,12 +86,6 @@ def test_marks_of_the_window() -> None:
     assert NOW + WINDOW == row(found=seen(due_at=NOW + HOUR)).half_window_at
 
 
-def test_a_grant_that_ends_first_has_its_own_quarter() -> None:
-    """A refresh token may end before the access token; one that ended before they were due moves nothing."""
-    for grant_ends_at, quarter in ((NOW + WINDOW / 2, NOW + WINDOW * 3 / 8), (NOW - HOUR, NOW + WINDOW * 3 / 4)):
-        assert quarter == row(found=seen(grant_ends_at=grant_ends_at)).last_quarter_at
-
-
 def test_no_row_sleeps_through_its_last_quarter() -> None:
     """A `next_at` that is wrong by a day costs no token: the secret is due once its window's last quarter begins.
 

@@ -9,6 +9,7 @@ import pytest
 from fleet.conftest import FleetStage
 from testbed.provider import script
 from token_refresh.errors import InternalError
+from token_refresh.stored.times import iso
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, State
 
@@ -42,10 +43,10 @@ def test_the_first_run_only_reads(stage: FleetStage) -> None:
     assert row.next_at == stage.seen(secret_arn).at
 
 
-@pytest.mark.parametrize("provider", ["paypal", "threads"])
-def test_a_member_without_a_refresh_token(stage: FleetStage, provider: str) -> None:
+@pytest.mark.parametrize(("provider", "lives"), [("paypal", timedelta(hours=17)), ("threads", timedelta(days=50))])
+def test_a_member_without_a_refresh_token(stage: FleetStage, provider: str, lives: timedelta) -> None:
     """A new member of a provider that has no refresh tokens is read as its runs read it."""
-    fresh = int((datetime.now(UTC) + timedelta(days=50)).timestamp() * 1000)
+    fresh = int((datetime.now(UTC) + lives).timestamp() * 1000)
     secret_arn = stage.enrol("customers/1", provider=provider, refreshToken=None, expiresAt=fresh)
 
     stage.message(secret_arn)
@@ -55,17 +56,24 @@ def test_a_member_without_a_refresh_token(stage: FleetStage, provider: str) -> N
 
 
 def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
-    """The end that the token set states is in the row, from which "Grant Ending" is announced."""
+    """The earliest end is in the row, from which "Grant Ending" is announced: as stated, or because nobody uses it."""
     origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "fleet-table"}
-    origin |= {"grant_ends_at": "2027-12-24T00:00:00Z"}
-    secret_arn = stage.enrol("customers/1", tokenRefresh=origin)
-    stage.look(secret_arn)
+    now = datetime.now(UTC).replace(microsecond=0)
+    soon, late = now + timedelta(days=10), now + timedelta(days=400)
+    ends = []
+    for name, stated in (("customers/1", soon), ("customers/2", late)):
+        secret_arn = stage.enrol(name, tokenRefresh=origin | {"grant_ends_at": iso(stated)})
+        stage.look(secret_arn)
+        stage.message(secret_arn)
+        tokens = stage.seen(secret_arn).tokens
+        assert tokens.grant_ends_at is not None
+        assert tokens.grant_ending_at is not None
+        ends.append((tokens.grant_ends_at, tokens.grant_ends_at - tokens.grant_ending_at))
 
-    stage.message(secret_arn)
-
-    tokens = stage.seen(secret_arn).tokens
-    assert datetime(2027, 12, 24, tzinfo=UTC) == tokens.grant_ends_at
-    assert datetime(2027, 12, 17, tzinfo=UTC) == tokens.grant_ending_at
+    assert (soon, timedelta(days=7)) == ends[0]
+    unused_for = timedelta(days=14)
+    assert now + unused_for <= ends[1][0] < late
+    assert unused_for / 4 == ends[1][1]
 
 
 def test_metrics_of_a_fleet(stage: FleetStage) -> None:

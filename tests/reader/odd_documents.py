@@ -13,9 +13,11 @@ fraction  |.5|.123|,5|.|.123456789|.1234567890|.5e3
 zone      Z||z|+01:00|-01:00|+0100|+01|+1|+24:00|+01:60|-00:00| Z|+01:00:30
 end       | |\n
 number    1800003600000|1800003600|1.8000036e12|1800003600000.0|18000036e5|-1800003600000|0|1e400|NaN|01|1_8|0x1
+digits    "1800003600.5"|"99999999999"|"+1800003600"|1800003600.75|2100000000|1800007200
 value     null|true|{}|[1800003600]|""|"1800003600000"|"soon"|"\u0000"
 token     "a"|"a b"|" a"|"a "|"\u0061"|"\u00e4"|"\ud800"|""|null|0|[]|false
 extra     |, "x": 1|, "x": 1e400|, "accessToken": "b"|, "refresh_token": "r"|, "x": -0|,
+origin    |, "tokenRefresh": {"lifetime_seconds": 1800}|, "tokenRefresh": {"lifetime_seconds": 1}|, "tokenRefresh": 7
 keys      accessToken expiresAt|access_token expires_at|a expiresAt
 around    @|[@]| @|BOM@|@}|VT@|{"inner": @}
 """
@@ -32,13 +34,13 @@ def odd_document(seed: int) -> str:
     moment = "".join(part[name] for name in _TIME)
     times = (moment, moment, f"2027-01-15T09:00:00{part['zone']}", part["year"] + part["date"])
     # Written as it is: an escape of JSON in it is one of the document.
-    whens = (*(f'"{time}"' for time in times), part["number"], part["number"], part["value"], chance.choice(_LONG))
+    whens = (*(f'"{time}"' for time in times), part["number"], part["digits"], part["value"], chance.choice(_LONG))
     when = chance.choice(whens)
     extra = part["extra"]
     if not chance.randrange(20):
         depth = chance.randint(60, 67)
         extra = f', "x": {"[" * depth}{"]" * depth}'
     access, expires = part["keys"].split()
-    document = f'{{"{access}": {part["token"]}, "{expires}": {when}{extra}}}'
+    document = f'{{"{access}": {part["token"]}, "{expires}": {when}{extra}{part["origin"]}}}'
     around = part["around"].replace("BOM", "\ufeff").replace("VT", "\v")
     return around.replace("@", document)

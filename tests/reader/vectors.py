@@ -88,37 +88,53 @@ _WRONG: Final = {
     f"the time {time}": json.dumps({"accessToken": "a", "expiresAt": time})
     for time in (*_WRONG_TIMES.split(), "2027-01-15T09:00:00 Z", "2027-01-15T09:00:00Z\n")
 }
-_RIGHT: Final = {
-    "snake": '{"access_token": "a", "expires_at": 1800003600, "client_id": "c"}',
-    "seconds": '{"accessToken": "a", "expiresAt": 1800003600}',
-    "milliseconds": '{"access_token": "a", "expires_at": 1800003600000}',
-    "milliseconds that are no whole seconds": '{"access_token": "a", "expires_at": 1800003600999}',
-    "a fraction": '{"access_token": "a", "expires_at": 1800003600.9}',
-    "a fraction of a millisecond": '{"access_token": "a", "expires_at": 1800003600999.9}',
-    "an exponent": '{"accessToken": "a", "expiresAt": 1.8000036e12}',
-    "a point": '{"accessToken": "a", "expiresAt": 1800003600000.0}',
-    "digits": '{"accessToken": "a", "expiresAt": "1800003600"}',
-    "digits of milliseconds": '{"accessToken": "a", "expiresAt": "1800003600000"}',
-    "digits with a point": '{"access_token": "a", "expires_at": "1800003600.999999999"}',
-    "the last second": '{"accessToken": "a", "expiresAt": 99999999999.9}',
-    "the last millisecond": '{"accessToken": "a", "expiresAt": 99999999999999}',
-    "ISO 8601": '{"accessToken": "a", "expiresAt": "2027-01-15T09:00:00Z"}',
-    "ISO 8601 with an offset": '{"accessToken": "a", "expiresAt": "2027-01-15T10:00:00+01:00"}',
-    "ISO 8601 without a zone": '{"access_token": "a", "expires_at": "2027-01-15T09:00:00"}',
-    "nested in 64 levels": f'{{"accessToken": "a", "expiresAt": 1800003600000, "x": {"[" * 63}{"]" * 63}}}',
-} | {
-    f"the time {time}": json.dumps({"accessToken": "a", "expiresAt": time})
-    for time in (
-        "2027-01-16",
-        "2028-02-29",
-        "2027-01-15T09:00",
-        "2027-01-15T10:00:00+0100",
-        "2027-01-15 10:00:00+01",
-        "2027-01-15T08:30-0030",
-        "2027-01-15T09:00:00.5Z",
-        "2027-01-15T09:00:00.123456789-00:00",
-    )
-}
+_RIGHT: Final = (
+    {
+        "snake": '{"access_token": "a", "expires_at": 1800003600, "client_id": "c"}',
+        "seconds": '{"accessToken": "a", "expiresAt": 1800003600}',
+        "milliseconds": '{"access_token": "a", "expires_at": 1800003600000}',
+        "milliseconds that are no whole seconds": '{"access_token": "a", "expires_at": 1800003600999}',
+        "a fraction": '{"access_token": "a", "expires_at": 1800003600.9}',
+        "a fraction of a millisecond": '{"access_token": "a", "expires_at": 1800003600999.9}',
+        "an exponent": '{"accessToken": "a", "expiresAt": 1.8000036e12}',
+        "a point": '{"accessToken": "a", "expiresAt": 1800003600000.0}',
+        "digits": '{"accessToken": "a", "expiresAt": "1800003600"}',
+        "digits of milliseconds": '{"accessToken": "a", "expiresAt": "1800003600000"}',
+        "digits with a point": '{"access_token": "a", "expires_at": "1800003600.999999999"}',
+        "the last second": '{"accessToken": "a", "expiresAt": 99999999999.9}',
+        "the last millisecond": '{"accessToken": "a", "expiresAt": 99999999999999}',
+        "ISO 8601": '{"accessToken": "a", "expiresAt": "2027-01-15T09:00:00Z"}',
+        "ISO 8601 with an offset": '{"accessToken": "a", "expiresAt": "2027-01-15T10:00:00+01:00"}',
+        "ISO 8601 without a zone": '{"access_token": "a", "expires_at": "2027-01-15T09:00:00"}',
+        "nested in 64 levels": f'{{"accessToken": "a", "expiresAt": 1800003600000, "x": {"[" * 63}{"]" * 63}}}',
+    }
+    | {
+        f"the time {time}": json.dumps({"accessToken": "a", "expiresAt": time})
+        for time in (
+            "2027-01-16",
+            "2028-02-29",
+            "2027-01-15T09:00",
+            "2027-01-15T10:00:00+0100",
+            "2027-01-15 10:00:00+01",
+            "2027-01-15T08:30-0030",
+            "2027-01-15T09:00:00.5Z",
+            "2027-01-15T09:00:00.123456789-00:00",
+        )
+    }
+    | {
+        f"expiry {expiry}, {origin}": f'{{"accessToken": "a", "expiresAt": {expiry}, "tokenRefresh": {origin}}}'
+        for expiry, origin in (
+            (1800003600, '{"lifetime_seconds": 1800}'),
+            (1800003601, '{"lifetime_seconds": 1800}'),
+            (2100000000, '{"lifetime_seconds": 3600}'),
+            (2100000000, '{"lifetime_seconds": true}'),
+            (2100000000, '{"lifetime_seconds": 1.5}'),
+            (2100000000, '{"lifetime_seconds": 1e10}'),
+            (2100000000, "[1800]"),
+            (2100000000, '"lifetime_seconds"'),
+        )
+    }
+)
 
 _EXTRA: Final[dict[str, dict[str, Any]]] = {
     "named": {"realmId": "9", "n": 7, "live": True, "note": "x", "tokenRefresh": {"kept": ["realmId", "n", "live"]}},

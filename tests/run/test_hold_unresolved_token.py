@@ -1,6 +1,7 @@
 """Rule 8: the current token may have been used, and the provider's grace is over."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -52,8 +53,36 @@ def test_a_token_of_unknown_outcome_is_held_until_the_last_quarter() -> None:
     assert [hold, hold] == [plan(held, run, SINGLE_USE) for run in (RUN, FORCED)]
     late = snapshot(unresolved(grace=timedelta(0)), now=NOW + 2 * HOUR, current=current)
     assert isinstance(plan(late, RUN, SINGLE_USE), Redeem)
-    nothing_to_lose = snapshot(unresolved(grace=timedelta(0)), current=token_set(expires_at=None))
+    nothing_to_lose = snapshot(unresolved(grace=timedelta(0)), current=token_set(accessToken=None))
     assert isinstance(plan(nothing_to_lose, RUN, SINGLE_USE), Redeem)
+
+
+@pytest.mark.parametrize(("lifetime", "held"), [(3 * HOUR, 3 * HOUR), (None, DAY)])
+@pytest.mark.parametrize("of_set", [None, 5 * HOUR])
+def test_without_an_expiry_it_is_held_as_long_as_an_access_token_lives(
+    lifetime: timedelta | None, held: timedelta, of_set: timedelta | None
+) -> None:
+    """As long as the last one lived, or as is documented, from the first attempt on; a day where nobody knows."""
+    unknown = token_set(expires_at=None, **(origin(grace=timedelta(0), lifetime=of_set) if of_set else {}))
+    known = replace(SINGLE_USE, lifetime=lifetime)
+    lives = of_set or held
+
+    def step_after(passed: timedelta) -> Step:
+        return plan(snapshot(unresolved(grace=timedelta(0)), now=NOW - HOUR + passed, current=unknown), RUN, known)
+
+    assert Hold(NOW - HOUR, NOW - HOUR + lives, "c1") == step_after(lives - SECOND)
+    assert isinstance(step_after(lives), Redeem)
+
+
+def test_no_hold_outlasts_the_access_token() -> None:
+    """After its expiry a replay costs no token that is alive: what waits then is the backoff."""
+    tried = claim(fate=Fate.UNKNOWN, claimed_at=NOW - SECOND, number=9, grace=timedelta(0))
+    late = snapshot(tried, now=NOW, current=token_set(expires_at=NOW))
+
+    step = plan(late, RUN, SINGLE_USE)
+
+    assert isinstance(step, Wait)
+    assert Reason.BACKOFF is step.reason
 
 
 def test_the_newest_attempt_of_unknown_outcome_is_named() -> None:

@@ -132,7 +132,7 @@ def test_a_due_token_set_is_refreshed() -> None:
 
     expected = {"accessToken": "access-1", "refreshToken": "refresh-1", "expiresAt": ms(NOW + DAY), "issuedAt": ms(NOW)}
     others = {"clientId": "client", "clientSecret": "hush", "other": [1]}
-    assert others | expected | origin(claim_id=FIRST_CLAIM, number=1) == world.current()
+    assert others | expected | origin(claim_id=FIRST_CLAIM, number=1, lifetime=DAY) == world.current()
     staged = staged_version_id(FIRST_CLAIM, first)
     assert {"AWSCURRENT": staged, "AWSPREVIOUS": first, CLAIM: FIRST_CLAIM, OUTCOME: staged} == world.labels()
     assert (1, 1) == (len(world.endpoint.requests), world.credentials_read)

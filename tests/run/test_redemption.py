@@ -1,13 +1,13 @@
 """New tokens are stored before anything else happens, and an attempt that brought none is recorded."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from run.grant import REJECTED
 from run.world import FIRST_CLAIM, World, fail, refuse
-from testbed.builders import DAY, HOUR, IN_TABLE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, ms, policy
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.errors import (
     ClientRejected,
@@ -149,3 +149,119 @@ def test_a_provider_that_has_ended_is_asked_all_the_same() -> None:
 
     assert "refreshed" == world.outcome()
     assert "provider_ended" in world.log.events
+
+
+@pytest.mark.parametrize(
+    ("stated", "before", "lives", "warned"),
+    [
+        (2 * DAY, None, 2 * DAY, False),
+        (30 * DAY, None, 30 * DAY, False),
+        (31 * DAY, None, 31 * DAY, True),
+        (99 * DAY, None, 99 * DAY, True),
+        (101 * DAY, None, DAY, True),
+        (1000 * DAY, None, DAY, True),
+        (20 * 1000 * HOUR, 20 * HOUR, 20 * HOUR, True),
+        (12 * 365 * DAY, None, DAY, True),
+        (None, 20 * HOUR, 20 * HOUR, False),
+        (None, None, DAY, False),
+    ],
+)
+def test_a_lifetime_that_can_not_be_is_not_believed(
+    stated: timedelta | None, before: timedelta | None, lives: timedelta, *, warned: bool
+) -> None:
+    """Above a hundred times the known one that counts; exactly a thousand times the last one are milliseconds.
+
+    Above thirty, believed or not, one warning has both figures, and what to set.
+    """
+    world = World(issued_at=None if before is None else NOW - before + HOUR)
+    world.endpoint.responses = [tokens(1, lifetime=stated)]
+
+    world.execute()
+
+    assert ms(NOW + lives) == world.current()["expiresAt"]
+    assert int(lives.total_seconds()) == world.current()["tokenRefresh"]["lifetime_seconds"]
+    assert warned == ("token_lifetime_doubted" in world.log.events)
+
+
+def test_the_deployment_s_word_counts() -> None:
+    """What the deployment says takes the place of what the profile documents."""
+    world = World()
+    world.provider = replace(world.provider, access_token_lifetime=365 * DAY)
+    world.endpoint.responses = [tokens(1, lifetime=700 * DAY)]
+
+    world.execute()
+
+    assert ms(NOW + 700 * DAY) == world.current()["expiresAt"]
+    assert "token_lifetime_doubted" not in world.log.events
+
+
+def lives_through(
+    days: int, lifetime: timedelta, period: timedelta, *, new_below: timedelta
+) -> tuple[World, list[str]]:
+    """Run on a schedule at a provider that returns the same access token until less than so much is left of it."""
+    world = World(policy=replace(policy(window=min(8 * HOUR, lifetime / 3)), lifetime=lifetime), stored=False)
+    world.provider = replace(world.provider, access_token_lifetime=lifetime)
+    world.save(expires_at=NOW + lifetime, issued_at=NOW)
+    issued, expires_at = 0, NOW + lifetime
+
+    def respond() -> TokenResponse:
+        nonlocal issued, expires_at
+        now = world.clock.service_now
+        if expires_at - now <= new_below:
+            issued, expires_at = issued + 1, now + lifetime
+        return replace(tokens(issued, lifetime=expires_at - now), access_token=SecretValue(f"access-{issued}"))
+
+    outcomes = []
+    until = NOW + days * DAY
+    while world.clock.service_now < until:
+        world.pass_time(period)
+        world.endpoint.responses = [respond]
+        outcomes.append(world.outcome())
+    return world, outcomes
+
+
+@pytest.mark.parametrize("new_below", [timedelta(0), 10 * MINUTE])
+@pytest.mark.parametrize(("lifetime", "period"), [(DAY, 40 * MINUTE), (HOUR, 6 * MINUTE)])
+def test_the_same_access_token_with_what_is_left_of_it(
+    lifetime: timedelta, period: timedelta, new_below: timedelta
+) -> None:
+    """It costs no daily limit and no refresh at each run: three tries for a token, and one once that was learned."""
+    world, outcomes = lives_through(3, lifetime, period, new_below=new_below)
+
+    new = 3 * DAY / lifetime
+    assert "yielded" not in outcomes
+    assert new * 0.8 <= len(world.endpoint.requests) <= new + 3 * 4 + 1
+    assert world.current()["tokenRefresh"]["lifetime_seconds"] == lifetime.total_seconds()
+
+
+def test_a_refresh_that_brings_a_longer_life_is_no_vain_one() -> None:
+    """The same access token, prolonged, counts as new; so does one whose life was unknown, or is over."""
+    for expires_at, issued_at, stated in (
+        (NOW + HOUR, NOW - 23 * HOUR, DAY),
+        (NOW + HOUR, None, HOUR),
+        (NOW - HOUR, NOW - DAY, None),
+    ):
+        world = World(expires_at=expires_at, issued_at=issued_at)
+        world.endpoint.responses = [replace(tokens(1, lifetime=stated), access_token=SecretValue("access-0"))]
+
+        world.execute()
+
+        assert "asked" not in world.current()["tokenRefresh"]
+
+
+def test_the_same_access_token_without_a_stated_life_keeps_its_expiry() -> None:
+    """Nothing says that it was prolonged. What was asked in vain stays known for a day, through new tokens, too."""
+    world = World(expires_at=NOW + 4 * HOUR, issued_at=NOW - 20 * HOUR)
+    world.endpoint.responses = [replace(tokens(1, lifetime=None), access_token=SecretValue("access-0"))]
+
+    world.execute()
+
+    kept = world.current()["tokenRefresh"]
+    assert (ms(NOW + 4 * HOUR), 86_400) == (world.current()["expiresAt"], kept["lifetime_seconds"])
+    assert {"left_seconds": 4 * 3600, "at": "2026-11-24T12:00:00Z"} == kept["asked"]
+    world.pass_time(5 * HOUR)
+    world.execute()
+    assert kept["asked"] == world.current()["tokenRefresh"]["asked"]
+    world.pass_time(DAY)
+    world.execute()
+    assert "asked" not in world.current()["tokenRefresh"]

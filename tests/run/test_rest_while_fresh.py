@@ -1,17 +1,24 @@
 """Rule 6: nothing is due; and how often a schedule looks."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from run.world import World
-from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, policy, snapshot, token_set
+from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, ms, policy, snapshot, token_set
+from testbed.fakes import PUBLISHED_ID, tokens
+from token_refresh.errors import TokenEndpointUnavailable
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Fresh, Reason, Redeem, Wait
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 
 FRESH = token_set(expires_at=NOW + DAY)
 SECOND = timedelta(seconds=1)
+BUSY = FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429")
 
 
 def test_a_fresh_set_is_left() -> None:
@@ -55,3 +62,33 @@ def test_a_schedule_that_is_slower_than_the_window_is_warned_of() -> None:
         run.parts = replace(run.parts, run_period=period)
         run.execute()
         assert warned is ("token_lifetime_too_short" in world.log.events)
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_a_doubted_set_is_refreshed_at_once_and_once(*, published: bool) -> None:
+    """An expiry in 2036, or the refresh token's end: it is due, not published, and mended by one refresh."""
+    world = World(policy=replace(policy(), lifetime=HOUR), expires_at=NOW + 100 * DAY, published=published)
+    world.provider = replace(world.provider, access_token_lifetime=HOUR)
+    world.endpoint.responses = [BUSY] * 5
+
+    with pytest.raises(TokenEndpointUnavailable):
+        world.execute()
+    assert not published or "AWSCURRENT" not in world.labels(PUBLISHED_ID)
+
+    world.endpoint.responses = [tokens(1, lifetime=HOUR)]
+    assert ["refreshed", "fresh"] == [world.outcome(force=True), world.outcome()]
+    assert ms(NOW + HOUR) - world.current()["expiresAt"] < 120_000
+    assert not published or world.current(PUBLISHED_ID)["expiresAt"] == world.current()["expiresAt"]
+
+
+def test_what_a_run_wrote_passes_its_own_test() -> None:
+    """A provider may lengthen its lifetime: what a run received is not doubted by the next one, nor after an edit."""
+    world = World(policy=replace(policy(), lifetime=HOUR))
+    world.provider = replace(world.provider, access_token_lifetime=HOUR)
+    world.endpoint.responses = [tokens(1, lifetime=90 * HOUR)]
+
+    assert ["refreshed", "fresh"] == [world.outcome(), world.outcome()]
+    world.save_text(json.dumps(world.current() | {"note": "edited"}))
+    assert "fresh" == world.outcome()
+    world.save_text(json.dumps(world.current() | {"expiresAt": ms(NOW + 200 * HOUR)}))
+    assert "refreshed" == world.outcome()

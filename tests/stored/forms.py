@@ -46,7 +46,7 @@ from token_refresh_worker.oauth.unread import read_unread, write_unread
 from token_refresh_worker.run.outcome import CurrentTokens
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.stored.document import read_document
-from token_refresh_worker.stored.origin import ForeignSets, Origin, in_table
+from token_refresh_worker.stored.origin import AskedInVain, ForeignSets, Origin, in_table
 from token_refresh_worker.stored.published import published_document
 
 AT: Final = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -245,6 +245,8 @@ def _origin() -> Origin:
         token=fingerprint_of(SecretValue("refresh-made-up")),
         foreign=ForeignSets(count=2, version_id=_BASE, stored_at=AT - _HOUR),
         extra_names=("instance_url",),
+        lifetime=24 * _HOUR,
+        asked=AskedInVain(left=8 * _HOUR, at=AT - _HOUR),
     )
 
 
@@ -262,6 +264,7 @@ def _rows() -> dict[str, Row]:
             version_id=_BASE,
             expires_at=AT + 8 * _HOUR,
             due_at=AT,
+            last_quarter_at=AT + 6 * _HOUR,
             grant_ends_at=AT + 90 * 24 * _HOUR,
             grant_ending_at=AT + 83 * 24 * _HOUR,
         ),

@@ -36,6 +36,8 @@ def test_the_defaults_are_upwork_s() -> None:
     assert "https://www.upwork.com/api/v3/oauth2/token" == expected.provider.token_endpoint
     assert AuthMethod.POST is expected.provider.request.auth_method
     assert expected.policy == Policy(
+        lifetime=timedelta(days=1),
+        idle=timedelta(days=14),
         refresh_window=timedelta(hours=8),
         replay_grace=timedelta(hours=24),
         host="www.upwork.com",

@@ -9,7 +9,7 @@ from token_refresh_infra.single.parameters import SingleParameters
 def warn_of_assumed_life(scope: IConstruct, parameters: SingleParameters) -> None:
     """Warn where neither the deployment nor the profile states a life, and schedule and alarms assume a day."""
     provider = parameters.settings.provider
-    if parameters.token_lifetime_seconds is None and provider.access_token_lifetime is None:
+    if provider.access_token_lifetime is None:
         Annotations.of(scope).add_warning_v2(
             "token-refresh:assumed-life",
             f"token_lifetime_seconds: neither this deployment nor the profile {provider.name} says how long access "

@@ -7,7 +7,6 @@ from token_refresh_infra.common import CREATE, NONE, check_claim_in_grace
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.core.schedule import LEAST_MARGIN, RUNS_IN_WINDOW, SETTLED, STALENESS, claim_time_to_live
-from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 # With claims in the secret, a claim has to outlive its run until reads show what the run stored, with a reserve.
@@ -64,13 +63,6 @@ def check_allow_list(of: SingleParameters) -> None:
             )
 
 
-def check_lifetime(of: SingleParameters) -> None:
-    """Refuse tokens that live too short for the claim store."""
-    problem = lifetime_problem(timedelta(seconds=of.lifetime_seconds), of.settings.policy.claim_store.kind)
-    if problem is not None:
-        raise ParameterError(f"token_lifetime_seconds: {problem}")
-
-
 def check_claims(of: SingleParameters) -> None:
     """Refuse runs that outlive their claims."""
     if of.settings.policy.claim_store.kind is ClaimStoreKind.TABLE:
@@ -114,7 +106,6 @@ def check_grace(of: SingleParameters) -> None:
 
 
 CHECKS = (
-    check_lifetime,
     check_claims,
     check_schedule,
     check_grace,

@@ -97,8 +97,11 @@ class SingleParameters(CommonParameters):
     """
     event_bus: Annotated[str | None, event_bus()]
     """Name of an EventBridge bus of this account and region (docs/events.md)."""
-    token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=12 * MONTH_SECONDS))]
-    """How long access tokens live; schedule and alarms follow it. Default: the profile's, else 86400."""
+    token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=120 * MONTH_SECONDS))]
+    """How long access tokens live. The worker believes it; schedule and alarms follow it.
+
+    Default: the profile's, else 86400 for schedule and alarms.
+    """
     refresh_window_seconds: Annotated[int | None, optional(whole(1, low=60, high=MONTH_SECONDS))]
     """How long before expiry a token is due; at most a third of its life. Default: the profile's."""
     replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]
@@ -151,6 +154,7 @@ class SingleParameters(CommonParameters):
             "CLIENT_KEY_ID": self.client_key,
             "CLIENT_ASSERTION_AUDIENCE": self.client_assertion_audience,
             "EVENT_BUS": self.event_bus,
+            "TOKEN_LIFETIME_SECONDS": self.token_lifetime_seconds,
             "REFRESH_WINDOW_SECONDS": self.refresh_window_seconds,
             "REPLAY_GRACE_SECONDS": self.replay_grace_seconds,
             "REQUEST_TIMEOUT_SECONDS": self.request_timeout_seconds,
@@ -187,8 +191,8 @@ class SingleParameters(CommonParameters):
     @property
     def lifetime_seconds(self) -> int:
         """How long an access token lives: as given, else by the profile, else a day."""
-        documented = self.settings.provider.access_token_lifetime
-        return self.token_lifetime_seconds or (round(documented.total_seconds()) if documented else 86400)
+        known = self.settings.provider.access_token_lifetime
+        return round(known.total_seconds()) if known else 86400
 
     @property
     def due_window_seconds(self) -> int:

@@ -181,7 +181,7 @@ class TokenReader:
             raise SecretEmpty(what, fix=version.how_to_renew)
         return version, Token(
             value=stored.value.reveal(),
-            expires_at=stored.expires_at,
+            expires_at=stored.believed_until(version.created_at),
             version_id=version.version_id,
             created_at=version.created_at,
             extra=stored.extra,

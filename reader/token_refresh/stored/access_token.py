@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -11,10 +11,14 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import located, read_object
 from token_refresh.stored.spelling import TIME_IN_WORDS, find_spelling, read_token
+from token_refresh.stored.times import LONGEST_LIFETIME
 
 EXTRA_NAME: Final = re.compile(r"(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]{1,100}")
 """The name of a value that a provider sent beside the tokens: none that the token document has itself, in any
 spelling."""
+
+LIFETIMES_BELIEVED: Final = 2
+"""An expiry so many lifetimes after it was stored can't be true, and no more is believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,14 @@ class AccessToken:
     expires_at: datetime
     extra: Mapping[str, str | int] = field(default_factory=dict)
     """What the provider's profile keeps beside the tokens, such as `realmId`."""
+    lifetime: timedelta | None = None
+    """How long the token of the worker's last refresh lived; None where nothing says it, as in a published copy."""
+
+    def believed_until(self, stored_at: datetime) -> datetime:
+        """Return when it expires; where its expiry can't be true, when it does at the latest, stored at this time."""
+        if self.lifetime is None or self.expires_at <= stored_at + LIFETIMES_BELIEVED * self.lifetime:
+            return self.expires_at
+        return stored_at + self.lifetime
 
 
 def read_access_token(text: SecretValue, where: str, field: str | None = None) -> AccessToken | None:
@@ -46,7 +58,17 @@ def _read_access_token(text: SecretValue, field: str | None) -> AccessToken | No
     # Consumers cache a token until it expires; without an expiry they would keep it for ever.
     if expires_at is None:
         raise InvalidSecretDocument(f"{spelling.expires_at} is missing; {TIME_IN_WORDS}", fix="Add that key")
-    return AccessToken(value=value, expires_at=expires_at, extra=read_extra(fields))
+    origin = fields.get("tokenRefresh")
+    lifetime = read_known_lifetime(origin) if isinstance(origin, dict) else None
+    return AccessToken(value=value, expires_at=expires_at, extra=read_extra(fields), lifetime=lifetime)
+
+
+def read_known_lifetime(origin: Mapping[str, object]) -> timedelta | None:
+    """Read from `tokenRefresh` how long the access token of a run lives; None where it doesn't say."""
+    seconds = origin.get("lifetime_seconds")
+    if not isinstance(seconds, int) or not 1 < seconds <= LONGEST_LIFETIME // timedelta(seconds=1):
+        return None
+    return timedelta(seconds=seconds)
 
 
 def read_extra(fields: Mapping[str, object]) -> dict[str, str | int]:

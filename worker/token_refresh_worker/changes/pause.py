@@ -9,7 +9,7 @@ from token_refresh_worker.changes.change import WAIT_SECONDS, ChangeFailed, repe
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim, pause_of, repeat_allowed_until
 from token_refresh_worker.core.plan import refuse_other_settings
-from token_refresh_worker.core.schedule import run_period
+from token_refresh_worker.core.schedule import grant_end, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Mismatch, Rejected, TokenUsed
 from token_refresh_worker.core.versions import claim_version_id
@@ -112,9 +112,10 @@ class Pausing:
     def _refuse_losses(self, parts: Parts, snapshot: Snapshot, made: ClaimPause) -> None:
         if isinstance(next_step(snapshot, RunState(), parts.policy), Rejected | TokenUsed):
             return  # The grant is lost already.
-        secret, origin = parts.secret, snapshot.current.document.origin
-        repeated_until, ends_at = repeat_allowed_until(snapshot, parts.policy), origin.grant_ends_at if origin else None
-        period = self.run_period or run_period(snapshot.current.document, parts.policy)
+        secret, current = parts.secret, snapshot.current
+        repeated_until = repeat_allowed_until(snapshot, parts.policy)
+        end = grant_end(current.document, current.stored_at, parts.policy)
+        period = self.run_period or run_period(current.document, parts.policy)
         if repeated_until is not None and made.until + period >= repeated_until:
             raise ChangeFailed(
                 f"nobody knows what became of the last token request for secret {secret.secret_id}, and the provider "
@@ -122,9 +123,9 @@ class Pausing:
                 "grant",
                 fix=("Let a run repeat it first: ", secret.force),
             )
-        if ends_at is not None and snapshot.now < ends_at < made.until:
+        if end is not None and snapshot.now < end.at < made.until + period:
             raise ChangeFailed(
-                f"the grant of secret {secret.secret_id} ends at {utc(ends_at)}, before a pause until "
+                f"the grant of secret {secret.secret_id} ends at {utc(end.at)}, before a run after a pause until "
                 f"{utc(made.until)}",
                 fix="Choose a shorter --for, and let a run refresh the tokens before the grant ends",
             )

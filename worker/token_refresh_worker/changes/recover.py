@@ -91,11 +91,10 @@ class UnreadResponse:
         """
         parts, snapshot, newest = self.parts, self.snapshot, self.snapshot.newest
         origin = snapshot.current.document.origin
-        lifetime = found.lifetime_from(self.attempt.claimed_at) or snapshot.current.document.lifetime
         document = snapshot.current.document.renewed(
             access_token=found.access_token,
             refresh_token=found.refresh_token,
-            lifetime=lifetime or parts.provider.access_token_lifetime,
+            lifetime=parts.provider.lifetime_of(found, self.attempt.claimed_at, snapshot.current.document.lifetime),
             # The request was sent after the claim: an expiry that is too early costs one refresh.
             issued_at=self.attempt.claimed_at,
             origin=Origin(

@@ -110,7 +110,7 @@ class NewGrant:
         return base_document({**known, **self.tokens.extra}, self.client).renewed(
             access_token=self.tokens.access_token,
             refresh_token=self.tokens.refresh_token,
-            lifetime=self.tokens.lifetime_from(self.sent_at) or parts.provider.access_token_lifetime,
+            lifetime=parts.provider.lifetime_of(self.tokens, self.sent_at),
             issued_at=self.sent_at,
             origin=self._origin(parts, fields),
         )

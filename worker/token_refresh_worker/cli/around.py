@@ -137,11 +137,10 @@ def _scopes(state: SecretState) -> Iterator[Finding]:
 
 def _ending(state: SecretState) -> Iterator[Finding]:
     """Report a grant that ends soon, whatever the runs do."""
-    origin, now = state.document.origin, state.snapshot.now
-    ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
-    if ends_at is not None and ending_at is not None and now >= ending_at and not is_prolonged(state):
+    end, now = state.grant_end, state.snapshot.now
+    if end is not None and now >= end.ending_at and not is_prolonged(state):
         yield Finding.attention(
-            f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
+            f"the grant {'ends' if now < end.at else 'ended'} {relative(end.at - now)}, and no refresh prolongs it",
             "authorize again: ",
             state.context.command("authorize"),
         )
@@ -149,7 +148,9 @@ def _ending(state: SecretState) -> Iterator[Finding]:
 
 def is_prolonged(state: SecretState) -> bool:
     """Whether the next refresh moves the end of the grant, as far as is known."""
-    document, origin = state.document, state.document.origin
+    document, origin, end = state.document, state.document.origin, state.grant_end
+    if end is not None and end.is_idle:
+        return True
     ending_at = origin.grant_ending_at if origin else None
     # The last refresh didn't, if the grant was ending when it brought these tokens.
     lasts = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at

@@ -17,7 +17,7 @@ from token_refresh_worker.core import steps
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.plan import hold_unresolved_token
-from token_refresh_worker.core.schedule import lifetime_too_short, window_of
+from token_refresh_worker.core.schedule import known_lifetime, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.run.failures import move_options, slow_schedule, span, tokens_locked, utc
 from token_refresh_worker.run.grant_failures import dead_grant
@@ -194,10 +194,27 @@ def _expiry(state: SecretState) -> Iterator[Finding]:
     refreshes = isinstance(state.step, _REFRESHES)
     command = state.context.command("refresh" if refreshes else "doctor")
     remedy = ("refresh now: " if refreshes else "find out why: ", command)
-    if state.document.access_token is None or state.left is None:
+    if state.document.doubted_expiry is not None:
+        yield _doubted(state, state.document.doubted_expiry)
+    elif state.document.access_token is None or state.left is None:
         yield Finding.attention("there is no access token, or its expiry is unknown", *remedy)
     elif state.left <= timedelta(0):
         yield Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", *remedy)
+
+
+def _doubted(state: SecretState, expiry: datetime) -> Finding:
+    """Report an expiry that can't be true: the access token may be dead already, so nobody is told that it is good."""
+    document, stored_at = state.document, state.snapshot.current.stored_at
+    lives = span(known_lifetime(document, state.policy) or expiry - stored_at)
+    refresh: Advice = ()
+    if isinstance(state.step, _REFRESHES):
+        refresh = "refresh now, which stores the right one: ", state.context.command("refresh"), ". Or "
+    return Finding.broken(
+        f"{document.expiry_key} is not believed: it is {utc(expiry)}, {span(expiry - stored_at)} after it was stored, "
+        f"and access tokens live {lives}. The token is not published, and its refresh is due",
+        *(*refresh, "correct that key in the value, and store it: ", state.context.secret.put_value),
+        ". If access tokens live so long, set token_lifetime_seconds in the deployment's file",
+    )
 
 
 def _failed(state: SecretState) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.replicas import Replica, read_replicas
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
-from token_refresh_worker.core.schedule import Policy, due_at, run_period
+from token_refresh_worker.core.schedule import GrantEnd, Policy, due_at, grant_end, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
 from token_refresh_worker.core.versions import published_version_id, staged_version_id
@@ -107,9 +107,9 @@ class SecretState:
         return due_at(self.document, self.policy)
 
     @property
-    def grant_ends_at(self) -> datetime | None:
+    def grant_end(self) -> GrantEnd | None:
         """Say when the grant ends unless a refresh prolongs it; None if nobody knows."""
-        return self.document.origin.grant_ends_at if self.document.origin else None
+        return grant_end(self.document, self.snapshot.current.stored_at, self.policy)
 
     @property
     def left(self) -> timedelta | None:

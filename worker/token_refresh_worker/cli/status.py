@@ -167,11 +167,11 @@ def lay_out_state(state: SecretState, findings: list[Finding]) -> list[Renderabl
 
 
 def _grant_ends(state: SecretState) -> str | None:
-    ends_at = state.grant_ends_at
-    if ends_at is None:
+    end = state.grant_end
+    if end is None:
         return None
     prolonged = ", unless a refresh prolongs it" if is_prolonged(state) else ""
-    return when_from(ends_at, state.snapshot.now) + prolonged
+    return when_from(end.at, state.snapshot.now) + prolonged
 
 
 def _bar(state: SecretState, style: str) -> Text | None:
@@ -279,7 +279,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
         "due_at": iso_or_none(state.due_at),
         "longest_safe_cache_seconds": round(state.longest_safe_cache.total_seconds()),
-        "grant_ends_at": iso_or_none(state.grant_ends_at),
+        "grant_ends_at": iso_or_none(state.grant_end and state.grant_end.at),
         "next_step": type(step).__name__.lower(),
         "retry_at": iso_or_none(state.retry_at),
         "scopes_lost": len(state.document.origin.scopes_lost) if state.document.origin else 0,

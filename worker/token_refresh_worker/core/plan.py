@@ -14,7 +14,7 @@ from token_refresh_worker.core.schedule import (
     asked_until,
     claim_time_to_live,
     due_at,
-    last_quarter_at,
+    held_until,
     may_be_sent_again,
     next_attempt_at,
     rejection_retried_at,
@@ -167,15 +167,21 @@ def stop_at_unread_response(snapshot: Snapshot, run: RunState, policy: Policy) -
 
 
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """The token may be used, and the grace is over: `RefreshOutcomeUnknown` until the last quarter, forced or not."""
-    unresolved, quarter = snapshot.unresolved, last_quarter_at(snapshot.current.document, policy)
-    if not unresolved or quarter is None or (run.names(snapshot) and run.forces(snapshot)):
+    """The token may be used, and the grace is over: `RefreshOutcomeUnknown` until the last quarter, forced or not.
+
+    Where the expiry is unknown, as long as an access token lives.
+    """
+    unresolved = snapshot.unresolved
+    if not unresolved or (run.names(snapshot) and run.forces(snapshot)):
         return None
     since = unresolved[0].claimed_at
-    if may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
+    safe_at = held_until(snapshot.current.document, since, policy)
+    if safe_at is None or may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
-    until = max(quarter, _sendable_at(snapshot, policy))
-    return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < until else None
+    until = max(safe_at, _sendable_at(snapshot, policy))
+    # Once the access token is dead, a backoff is only a backoff.
+    ends_at = snapshot.current.document.expires_at or safe_at
+    return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < min(until, ends_at) else None
 
 
 def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:

@@ -1,15 +1,17 @@
 """When things are due: the refresh of a token set, and the next attempt after one that failed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from token_refresh.records import record
+from token_refresh.stored.access_token import LIFETIMES_BELIEVED
 from token_refresh.stored.refresh_window import LARGEST_PART, refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
-from token_refresh_worker.providers.lifetime import claims_a_day
+from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, claims_a_day
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
+from token_refresh_worker.stored.origin import IN_VERSIONS, AskedInVain, ClaimStoreKind, StoreName, ending_at
 
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)
@@ -54,12 +56,35 @@ class Policy:
     host: str
     """The host of the token endpoint."""
     claim_store: StoreName = IN_VERSIONS
+    lifetime: timedelta | None = None
+    """How long access tokens live, as the deployment says, else as documented."""
+    idle: timedelta | None = None
+    """Without a refresh for this long, the grant ends."""
+
+
+def known_lifetime(document: TokenDocument, policy: Policy) -> timedelta | None:
+    """Return how long access tokens live: as long as the last run's, or as is known, whichever is longer."""
+    of_set = document.origin.lifetime if document.origin else None
+    return max(filter(None, (of_set, policy.lifetime)), default=None)
+
+
+def believed(document: TokenDocument, stored_at: datetime, policy: Policy) -> TokenDocument:
+    """Return a document without an expiry that can't be true, counted from when its version was stored.
+
+    Not from `issuedAt`: another job that writes only its own keys leaves that as it was.
+    """
+    expires_at, known = document.expires_at, known_lifetime(document, policy)
+    # What an older release's run wrote must pass, or each run would refresh: it doesn't say its lifetime.
+    is_older = document.origin is not None and document.origin.lifetime is None
+    times = LIFETIMES_STATED if is_older else LIFETIMES_BELIEVED
+    if expires_at is None or known is None or expires_at <= stored_at + times * known:
+        return document
+    return replace(document, expires_at=None, doubted_expiry=expires_at)
 
 
 def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
     """Say from when on a token set is due; None means at once, since it has no access token or no expiry."""
-    end = _end_of(document, policy)
-    return end and end.at - end.window
+    return min((end.due_at for end in _ends_of(document, policy)), default=None)
 
 
 class _End(NamedTuple):
@@ -67,23 +92,54 @@ class _End(NamedTuple):
 
     at: datetime
     window: timedelta
+    asked: AskedInVain | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """From when on it is due: at the window's beginning, its last quarter or its end, if asked in vain before."""
+        tries = (self.window, self.window / 4)
+        left = next((left for left in tries if self.asked is None or left < self.asked.left), timedelta(0))
+        return self.at - left
 
 
-def _end_of(document: TokenDocument, policy: Policy) -> _End | None:
-    """Give the end of a token set: its expiry, or that of its grant; None without an access token or an expiry.
+def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
+    """List the ends that a refresh moves: of the access token, and of its grant; none without token or expiry.
 
-    That of its grant, if its window begins first and a refresh moves it: a refresh token may end before its access
-    token. Where the last refresh did not move the end, none will, and each run would refresh in vain.
+    A refresh token may end before its access token, or because nobody uses it. Where the last refresh did not move the
+    end, none will, and each run would refresh in vain.
     """
     origin, expires_at, issued_at = document.origin, document.expires_at, document.issued_at
     if document.access_token is None or expires_at is None:
-        return None
-    end = _End(expires_at, refresh_window(policy.refresh_window, document.lifetime))
+        return []
+    window = refresh_window(policy.refresh_window, document.lifetime)
+    ends = [_End(expires_at, window, origin.asked if origin else None)]
     began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
-    if began_at is None or ends_at is None or issued_at is None or began_at < issued_at:
-        return end
-    of_grant = _End(ends_at, min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW))
-    return min(end, of_grant, key=lambda it: it.at - it.window)
+    if began_at is not None and ends_at is not None and issued_at is not None and began_at >= issued_at:
+        ends.append(_End(ends_at, min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW)))
+    if policy.idle is not None and issued_at is not None:
+        ends.append(_End(issued_at + policy.idle, min(policy.idle * LARGEST_PART, LONGEST_GRANT_WINDOW)))
+    return ends
+
+
+class GrantEnd(NamedTuple):
+    """When a grant ends that is not refreshed again."""
+
+    at: datetime
+    ending_at: datetime
+    """When to say so."""
+    is_idle: bool = False
+    """Whether it ends since nobody uses it: each refresh moves this end."""
+
+
+def grant_end(document: TokenDocument, stored_at: datetime, policy: Policy) -> GrantEnd | None:
+    """Return the earliest end of a grant; None if nobody knows one."""
+    origin, used_at = document.origin, document.issued_at or stored_at
+    ends = []
+    if origin is not None and origin.grant_ends_at is not None:
+        ends.append(GrantEnd(origin.grant_ends_at, ending_at(origin.grant_ends_at, origin.grant_began_at)))
+    if policy.idle is not None:
+        ends.append(GrantEnd(used_at + policy.idle, ending_at(used_at + policy.idle, used_at), is_idle=True))
+    return min(ends, default=None)
 
 
 def run_period(document: TokenDocument, policy: Policy) -> timedelta:
@@ -96,8 +152,17 @@ def last_quarter_at(document: TokenDocument, policy: Policy) -> datetime | None:
 
     A replay may make the provider revoke the access token that consumers still use; by then they lose little.
     """
-    end = _end_of(document, policy)
-    return end and end.at - end.window / 4
+    return min((end.at - end.window / 4 for end in _ends_of(document, policy)), default=None)
+
+
+def held_until(document: TokenDocument, since: datetime, policy: Policy) -> datetime | None:
+    """Say how long not to send a token again that may have been redeemed at `since`; None if nothing can be lost.
+
+    Of an access token whose expiry is unknown, as long as it can live: without that, each run would send the token.
+    """
+    if document.access_token is not None and document.expires_at is None:
+        return since + (known_lifetime(document, policy) or DAY)
+    return last_quarter_at(document, policy)
 
 
 def claim_time_to_live(run_limit: timedelta, window: timedelta, grace: timedelta = timedelta(0)) -> timedelta:
@@ -125,10 +190,7 @@ def next_attempt_at(newest: Attempt, document: TokenDocument, policy: Policy) ->
     soon = in_table and newest.attempt_number <= ATTEMPTS_IN_TABLE
     longest = LONGEST_BACKOFF_IN_TABLE if soon else LONGEST_BACKOFF
     until = newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), longest)
-    end = _end_of(document, policy)
-    if end is None:
-        return until
-    last_try_at = end.at - end.window / 20
+    last_try_at = min((end.at - end.window / 20 for end in _ends_of(document, policy)), default=until)
     return min(until, last_try_at) if newest.claimed_at < last_try_at else until
 
 
@@ -173,6 +235,6 @@ def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
 
 
 def window_of(document: TokenDocument, policy: Policy) -> timedelta:
-    """Return how long before its end a token set is due."""
-    end = _end_of(document, policy)
-    return end.window if end else refresh_window(policy.refresh_window, document.lifetime)
+    """Return how long before its end a token set is due, at least."""
+    of_token = refresh_window(policy.refresh_window, document.lifetime or policy.lifetime)
+    return min((end.window for end in _ends_of(document, policy)), default=of_token)

@@ -217,6 +217,7 @@ class Snapshot:
             host=self.host or policy.host,
             grace=self.counted_grace(policy),
             claim_store=policy.claim_store,
+            lifetime=policy.lifetime,
         )
         return origin if self.is_foreign or not document.refresh_token else replace(origin, token=self.fingerprint)
 

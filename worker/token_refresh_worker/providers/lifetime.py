@@ -23,6 +23,14 @@ def claims_a_day(store: ClaimStoreKind) -> int:
     return VERSIONS_A_DAY // VERSIONS_A_CLAIM[store]
 
 
+LIFETIMES_STATED: Final = 100
+"""A response that states more than so many times the documented lifetime is not believed; the documented one counts."""
+LIFETIMES_REMARKABLE: Final = 30
+"""What real settings reach (Auth0). The run warns of more."""
+MILLISECONDS: Final = 1000
+"""Exactly so many times the lifetime before means it in milliseconds."""
+
+
 class LifetimeProblem(NamedTuple):
     """Why a lifetime doesn't fit the claim store, and what to do."""
 

@@ -11,7 +11,9 @@ from token_refresh.records import record
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
+from token_refresh_worker.oauth.response import TokenResponse
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
+from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, MILLISECONDS
 from token_refresh_worker.providers.redirect import RedirectFormat
 from token_refresh_worker.providers.variables import EndpointVariable, fill, places, variables_in
 
@@ -147,7 +149,7 @@ class Provider:
     rotation: Rotation
     grace: Grace
     access_token_lifetime: timedelta | None = None
-    """As documented. It applies where a response doesn't say."""
+    """As the deployment says, else as documented. It applies where a response doesn't say, or says far more."""
     refresh_token: RefreshTokenLife = field(default_factory=RefreshTokenLife)
     refresh_window: timedelta
     """How long before expiry a token set is due."""
@@ -162,6 +164,17 @@ class Provider:
     successor: str | None = None
     """The profile that takes its place."""
     evidence: tuple[Evidence, ...] = ()
+
+    def lifetime_of(
+        self, response: TokenResponse, sent_at: datetime, before: timedelta | None = None
+    ) -> timedelta | None:
+        """Return how long an access token lives: as the response says, else as the one before, else as documented."""
+        stated, documented = response.lifetime_from(sent_at), self.access_token_lifetime
+        if stated is None:
+            return before or documented
+        if before is not None and response.lifetime == MILLISECONDS * before:
+            return before
+        return documented if documented is not None and stated > LIFETIMES_STATED * documented else stated
 
     def longest_safe_cache(self, lifetime: timedelta | None) -> timedelta:
         """Return how long a consumer may keep a token without a look at its expiry; zero if not at all.

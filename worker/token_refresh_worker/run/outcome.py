@@ -12,7 +12,7 @@ from typing import Final, Self
 from token_refresh.errors import ReauthorizationRequired, ResponseKept, TokenRefreshError
 from token_refresh.records import record
 from token_refresh.stored.times import iso
-from token_refresh_worker.core.schedule import Policy, due_at
+from token_refresh_worker.core.schedule import Policy, due_at, grant_end, last_quarter_at
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.steps import Reason
 
@@ -55,21 +55,24 @@ class CurrentTokens:
     """None if the run did not read the secret."""
     expires_at: datetime | None = None
     due_at: datetime | None = None
+    last_quarter_at: datetime | None = None
+    """When the last quarter of the refresh window begins."""
     grant_ends_at: datetime | None = None
-    """When the refresh token itself expires, where the provider says so."""
+    """When the grant ends unless it is refreshed, as far as anybody knows."""
     grant_ending_at: datetime | None = None
     """When to say so."""
 
     @classmethod
     def of(cls, current: TokenSet, policy: Policy) -> Self:
         """Describe a token set."""
-        document, origin = current.document, current.document.origin
+        document, end = current.document, grant_end(current.document, current.stored_at, policy)
         return cls(
             version_id=current.version_id,
             expires_at=document.expires_at,
             due_at=due_at(document, policy),
-            grant_ends_at=origin.grant_ends_at if origin else None,
-            grant_ending_at=origin.grant_ending_at if origin else None,
+            last_quarter_at=last_quarter_at(document, policy),
+            grant_ends_at=end and end.at,
+            grant_ending_at=end and end.ending_at,
         )
 
 

@@ -14,7 +14,7 @@ from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
-from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
+from token_refresh_worker.providers.lifetime import LIFETIMES_REMARKABLE, VERSIONS_A_CLAIM
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.grant_failures import failed_request, not_signed, unread_response
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
@@ -191,13 +191,15 @@ class Redemption:
     ) -> TokenDocument:
         prepared, issued_at = sender.prepared, sender.sent_at
         ends_at = prepared.grant_ends_at(response, issued_at)
+        left, lifetime = prepared.left_of_same(response, issued_at), prepared.lifetime(response, issued_at)
+        self._warn_of_lifetime(prepared, response.lifetime_from(issued_at), lifetime)
         origin = prepared.document.origin
         before, lost = scopes_of(prepared.document), origin.scopes_lost if origin else ()
         scopes = before if response.scopes is None else response.scopes
         renewed = prepared.document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
-            lifetime=prepared.lifetime(response, issued_at),
+            lifetime=left or lifetime,
             issued_at=issued_at,
             extra=response.extra,
             origin=Origin(
@@ -213,6 +215,8 @@ class Redemption:
                 scopes_lost=lost_scopes((*(before or ()), *lost), scopes),
                 foreign=snapshot.foreign,
                 extra_names=prepared.provider.extra_names,
+                lifetime=None if left is None else prepared.document.lifetime,
+                asked=prepared.asked(left, issued_at),
             ),
         )
         size_bytes = len(renewed.serialize().reveal())
@@ -221,6 +225,20 @@ class Redemption:
             # The provider redeemed the token, and what it sent is lost: the record says so.
             raise too_large(self.parts.secret, size_bytes)
         return renewed
+
+    def _warn_of_lifetime(self, prepared: PreparedRefresh, stated: timedelta | None, counts: timedelta | None) -> None:
+        """Warn of a response that states far more than is known, whether it is believed or not."""
+        known = prepared.provider.access_token_lifetime
+        if known is None or stated is None or counts is None or stated <= LIFETIMES_REMARKABLE * known:
+            return
+        self.parts.log.warning(
+            "token_lifetime_doubted",
+            stated_seconds=int(stated.total_seconds()),
+            known_seconds=int(known.total_seconds()),
+            counts_seconds=int(counts.total_seconds()),
+            remedy="if access tokens live so long, set token_lifetime_seconds in the deployment's file, or "
+            "lifetime_seconds in a profile of your own",
+        )
 
     def _stage(self, claim: Claim, document: TokenDocument) -> TokenSet:
         """Store received tokens."""

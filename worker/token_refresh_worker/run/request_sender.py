@@ -8,6 +8,7 @@ from typing import Final
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.provider import Provider
@@ -17,6 +18,7 @@ from token_refresh_worker.run.ports import Parts, TokenEndpoint
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import AskedInVain
 
 _SAME_END: Final = timedelta(minutes=1)
 
@@ -33,8 +35,25 @@ class PreparedRefresh:
     endpoint: TokenEndpoint
 
     def lifetime(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
-        """Return how long the new access token lives: as the response says, else as before, else by the profile."""
-        return response.lifetime_from(sent_at) or self.document.lifetime or self.provider.access_token_lifetime
+        """Return how long the new access token lives, counted from when the request was sent."""
+        return self.provider.lifetime_of(response, sent_at, self.document.lifetime)
+
+    def left_of_same(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
+        """Return what is left of the access token where the response brings it again; None if it brings a new life."""
+        before, stated = self.document, response.lifetime_from(sent_at)
+        if response.access_token != before.access_token or before.expires_at is None or before.lifetime is None:
+            return None
+        left = before.expires_at - sent_at.replace(microsecond=0)
+        same = left > timedelta(0) and (stated is None or stated <= left + _SAME_END)
+        return min(left, stated or left) if same else None
+
+    def asked(self, left: timedelta | None, sent_at: datetime) -> AskedInVain | None:
+        """Return what was asked for in vain: `left` of this token, or for a day what that of an earlier one was."""
+        known = self.document.origin.asked if self.document.origin else None
+        known = known if known and sent_at < known.at + DAY else None
+        if left is None or (known and known.left <= left):
+            return known
+        return AskedInVain(left=left, at=sent_at)
 
     def grant_ends_at(self, response: TokenResponse, sent_at: datetime) -> datetime | None:
         """Return when the grant ends: as the response says, else by the profile, else as before."""

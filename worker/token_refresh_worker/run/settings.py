@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from token_refresh.aws.arn import name_same_secret, secret_name
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import record
+from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -54,6 +55,11 @@ class Variable(StrEnum):
     """The `aud` of client assertions. Default: the profile's, else the token endpoint."""
     REFRESH_WINDOW_SECONDS = auto()
     """How long before expiry a token set is due; at most a third of its life. Default: the profile's, else 28800."""
+    TOKEN_LIFETIME_SECONDS = auto()
+    """How long access tokens live. Responses and stored expiries that say far more are not believed.
+
+    Default: the profile's.
+    """
     REPLAY_GRACE_SECONDS = auto()
     """How long the provider accepts a refresh token after it was redeemed; 0 for single use. Default: the profile's."""
     REQUEST_TIMEOUT_SECONDS = auto()
@@ -89,6 +95,7 @@ DEFAULT_PROVIDER: Final = "upwork"
 GENERIC_PROVIDER: Final = "generic"
 
 _UPWORK_DOMAIN: Final = "upwork.com"
+_SECOND: Final = timedelta(seconds=1)
 _MONTH_SECONDS: Final = 30 * 24 * 3600
 _KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 _SIGNED_BY: Final = {
@@ -131,6 +138,8 @@ class Settings:
             replay_grace=self.provider.grace.duration,
             host=host_of(self.provider.token_endpoint),
             claim_store=IN_VERSIONS if self.claim_table is None else in_table(self.claim_table),
+            lifetime=self.provider.access_token_lifetime,
+            idle=self.provider.refresh_token.idle,
         )
 
 
@@ -239,6 +248,9 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
     window = _read_seconds(given, Variable.REFRESH_WINDOW_SECONDS, range(1, _MONTH_SECONDS + 1))
     if window is not None:
         provider = replace(provider, refresh_window=window)
+    lifetime = _read_seconds(given, Variable.TOKEN_LIFETIME_SECONDS, range(1, LONGEST_LIFETIME // _SECOND + 1))
+    if lifetime is not None:
+        provider = replace(provider, access_token_lifetime=lifetime)
     grace = _read_seconds(given, Variable.REPLAY_GRACE_SECONDS, range(int(LONGEST_GRACE.total_seconds()) + 1))
     if grace is not None:
         provider = replace(provider, grace=Grace(duration=grace))

@@ -17,7 +17,7 @@ from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, Secr
 from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, Ledger, dated, fingerprint_of, stand_in
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.locked import translated
-from token_refresh_worker.core.schedule import CLOCK_ERROR
+from token_refresh_worker.core.schedule import CLOCK_ERROR, believed
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
@@ -209,10 +209,11 @@ class SnapshotReader:
         if version.value is None:
             raise InvalidSecretDocument("it is binary, and must be text (SecretString)")
         read = partial(read_document, version.value, needs_refresh_token=self.parts.provider.needs_refresh_token)
+        document = checked_form(read, f"version {version.version_id} of {self.parts.secret}")
         return TokenSet(
             version_id=version.version_id,
             stored_at=version.created_at,
-            document=checked_form(read, f"version {version.version_id} of {self.parts.secret}"),
+            document=believed(document, version.created_at, self.parts.policy),
             labels=version.labels,
         )
 

@@ -5,6 +5,7 @@ Every other key is kept.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -38,13 +39,22 @@ class TokenDocument:
     _spelling: Spelling
     fields: Mapping[str, object]
     """Every key as it is stored, secrets included: for reading client credentials beside the tokens."""
+    doubted_expiry: datetime | None = None
+    """What is stored as the expiry and can't be it, so that `expires_at` is None."""
 
     @property
     def lifetime(self) -> timedelta | None:
-        """The whole lifetime of the access token; None if the document does not say when it was issued."""
+        """The whole lifetime of the access token; None if the document does not say it, or when it was issued."""
+        if self.origin is not None and self.origin.lifetime is not None:
+            return self.origin.lifetime
         if self.expires_at is None or self.issued_at is None or self.issued_at >= self.expires_at:
             return None
         return min(self.expires_at - self.issued_at, LONGEST_LIFETIME)
+
+    @property
+    def expiry_key(self) -> str:
+        """The key of its expiry."""
+        return self._spelling.expires_at
 
     @property
     def redeemed_token(self) -> SecretValue:
@@ -73,7 +83,9 @@ class TokenDocument:
         """
         # Stored times have whole seconds, and a run must hold in memory what the next one reads (test_document.py).
         issued_at = issued_at.replace(microsecond=0)
-        expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
+        lifetime = min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
+        expires_at = issued_at + lifetime
+        origin = origin and replace(origin, lifetime=origin.lifetime or lifetime)
         spelling = self._spelling
         next_refresh_token = refresh_token or self.refresh_token
         others = {name: value for name, value in self.fields.items() if name != ORIGIN_KEY}
@@ -125,7 +137,7 @@ class TokenDocument:
         return onto.renewed(
             access_token=self.access_token,
             refresh_token=self.refresh_token,
-            lifetime=self.lifetime,
+            lifetime=None if self.expires_at is None else self.expires_at - self.issued_at,
             issued_at=self.issued_at,
             extra={name: value for name in extra_names if isinstance(value := self.fields.get(name), str | int)},
             origin=self.origin and self.origin.placed_like(onto.origin),

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.records import positional_record, record
-from token_refresh.stored.access_token import EXTRA_NAME
-from token_refresh.stored.times import iso, read_iso
+from token_refresh.stored.access_token import EXTRA_NAME, read_known_lifetime
+from token_refresh.stored.times import LONGEST_LIFETIME, iso, read_iso
 
 T = TypeVar("T")
 
@@ -112,6 +112,19 @@ class ForeignSets:
 
 
 @record
+class AskedInVain:
+    """Some providers return the same access token, with what is left of it, until so little is left of it."""
+
+    left: timedelta
+    """The least that was left when it was asked for in vain."""
+    at: datetime
+
+    def as_fields(self) -> dict[str, object]:
+        """Give the JSON object to store."""
+        return {"left_seconds": int(self.left.total_seconds()), "at": iso(self.at)}
+
+
+@record
 class Origin:
     """What a token set says of itself."""
 
@@ -144,17 +157,15 @@ class Origin:
     """What something else stored since the grant began, as far as runs have seen it."""
     extra_names: tuple[str, ...] = ()
     """The keys beside the tokens that consumers may read, as the provider's profile names them."""
+    lifetime: timedelta | None = None
+    """How long the access token lives, from its own issue on; None in what older releases stored."""
+    asked: AskedInVain | None = None
+    """What was left of an access token when a refresh last brought it again."""
 
     @property
     def grant_ending_at(self) -> datetime | None:
         """When the grant counts as ending."""
-        if self.grant_ends_at is None:
-            return None
-        notice = LONGEST_NOTICE
-        if self.grant_began_at is not None and self.grant_began_at < self.grant_ends_at:
-            # Less than the refresh window's part: a grant that each refresh prolongs never comes this close to its end.
-            notice = min(notice, (self.grant_ends_at - self.grant_began_at) / 4)
-        return self.grant_ends_at - notice
+        return self.grant_ends_at and ending_at(self.grant_ends_at, self.grant_began_at)
 
     def placed_like(self, other: "Origin | None") -> "Origin":
         """Return it with the claim store and the claim of the newer of the two: claims may have been moved."""
@@ -179,8 +190,18 @@ class Origin:
             "token": self.token,
             "foreign": self.foreign and self.foreign.as_fields(),
             "kept": list(self.extra_names) or None,
+            "lifetime_seconds": self.lifetime and int(self.lifetime.total_seconds()),
+            "asked": self.asked and self.asked.as_fields(),
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def ending_at(ends_at: datetime, began_at: datetime | None) -> datetime:
+    """Return when a grant counts as ending."""
+    if began_at is None or began_at >= ends_at:
+        return ends_at - LONGEST_NOTICE
+    # Less than the refresh window's part: a grant that each refresh prolongs never comes this close to its end.
+    return ends_at - min(LONGEST_NOTICE, (ends_at - began_at) / 4)
 
 
 def read_origin(fields: Mapping[str, object]) -> Origin | None:
@@ -231,7 +252,14 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
         token=if_readable(partial(matching, FINGERPRINT), found.get("token")),
         foreign=if_readable(_read_foreign, found.get("foreign")),
         extra_names=tuple(name for name in _read_texts(found.get("kept")) or () if EXTRA_NAME.fullmatch(name)),
+        lifetime=read_known_lifetime(found),
+        asked=if_readable(_read_asked, found.get("asked")),
     )
+
+
+def _read_asked(found: Mapping[str, Any]) -> AskedInVain:
+    seconds = _number_up_to(found["left_seconds"], int(LONGEST_LIFETIME.total_seconds()))
+    return AskedInVain(left=timedelta(seconds=seconds), at=read_iso(found["at"]))
 
 
 def _read_foreign(found: Mapping[str, Any]) -> ForeignSets:

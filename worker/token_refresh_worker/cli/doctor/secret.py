@@ -90,8 +90,9 @@ _SHORTEST = 8
 def check_tokens(state: SecretState) -> list[Finding]:
     """Say what `status` says."""
     left = "" if state.left is None else f"; the access token expires in {span(state.left)}"
-    ends_at = state.grant_ends_at
-    ends = "" if ends_at is None else f"; the grant ends {relative(ends_at - state.snapshot.now)}"
+    end = state.grant_end
+    if_unused = " without a refresh" if end and end.is_idle else ""
+    ends = "" if end is None else f"; the grant ends {relative(end.at - state.snapshot.now)}{if_unused}"
     return examine(state) or [Finding.healthy(f"healthy{left}{ends}")]
 
 

@@ -201,22 +201,14 @@ class Row:
     @property
     def half_window_at(self) -> datetime | None:
         """When half of the refresh window is used up, which makes a secret overdue."""
-        return self._in_window(2)
+        due, quarter = self.due_at, self.last_quarter_at
+        # An edited document may be due after it expires.
+        return quarter and due and quarter - max(quarter - due, timedelta(0)) / 3
 
     @property
     def last_quarter_at(self) -> datetime | None:
         """When the last quarter of the refresh window begins, in which even a held refresh is attempted."""
-        return self._in_window(4)
-
-    def _in_window(self, part: int) -> datetime | None:
-        expires_at, due_at = self.expires_at, self.due_at
-        if expires_at is None or due_at is None:
-            return None
-        # Due before a grant that ends first, it has to be refreshed before that end.
-        grant_ends_at = self.seen.tokens.grant_ends_at if self.seen else None
-        ends_at = min(expires_at, grant_ends_at) if grant_ends_at and due_at < grant_ends_at else expires_at
-        # An edited document may be due after it expires.
-        return ends_at - max(ends_at - due_at, timedelta(0)) / part
+        return self.seen.tokens.last_quarter_at if self.seen else None
 
 
 def is_due(row: Row, now: datetime) -> bool:
