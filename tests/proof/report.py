@@ -1,15 +1,18 @@
 """Run searches on two processes, and show what they found: on the terminal, and as tables."""
 
+import ast
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Final
 
 from measured import digest
 from proof.explore import Result, search
 from proof.world import Scenario
+from token_refresh_worker import core
 
 PROCESSES: Final = 2
 
@@ -81,12 +84,31 @@ def summary(searched: Sequence[Result]) -> dict[str, Any]:
         "windows": sum(r.windows for r in searched),
         "left_alone": sum(r.left_alone for r in searched),
         "of": searched_digest(r.scenario for r in searched),
+        "rules": rules_digest(),
     }
 
 
 def searched_digest(scenarios: Iterable[Scenario]) -> str:
     """Return what tells these searches, with their bounds, from others."""
     return digest(f"{scenario.label}: {scenario.bounds}" for scenario in scenarios)
+
+
+def rules_digest() -> str:
+    """Return what tells today's rules from others: the code of `core/`, whatever its comments and docstrings say."""
+    return digest(code_of(ast.parse(path.read_text())) for path in sorted(Path(core.__path__[0]).glob("*.py")))
+
+
+def code_of(tree: ast.Module) -> str:
+    """Return a module's text without comments and docstrings."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [it for it in body if not _is_text(it)] or [ast.Pass()]  # type: ignore[attr-defined]  # it has one
+    return ast.unparse(tree).replace('"', "'")  # releases of Python quote the parts of an f-string differently
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def mutants(planted: Sequence[Planted]) -> str:

@@ -162,4 +162,5 @@ _QUICK: Final = (
     scenario("stale reads", "s", "s", stale=2, stale_depth=8, before=1),
     scenario("unreadable", "s", "s", operator=(SPOIL_RECORD, SPOIL_STAGED), before=1),
     scenario("false rejections", "s", "s", false_rejections=1, jumps=(HOUR_PASSES,), before=1),
+    scenario("false rejections", "s", "s", false_rejections=1, jumps=(HOUR_PASSES,), before=1, provider="grace"),
 )

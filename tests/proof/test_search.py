@@ -1,5 +1,6 @@
 """The quick part of `scripts/prove search`, and bugs that are planted so that the search finds them."""
 
+import ast
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -87,13 +88,21 @@ def test_every_search_is_named_once() -> None:
 
 
 def test_the_summary_is_of_todays_searches_and_bugs() -> None:
-    """docs/proof.json was measured with the searches, bounds and planted bugs of today."""
+    """docs/proof.json is of today's rules, searches and bugs; otherwise run `scripts/prove search --write`."""
     summary = json.loads(measured.SUMMARY.read_text())
 
+    assert report.rules_digest() == summary["search"].get("rules")
     assert report.searched_digest(scenarios.full()) == summary["search"]["of"]
     assert measured.digest(mutant.name for mutant in MUTANTS) == summary["mutants"]["of"]
     assert len(scenarios.full()) == summary["search"]["searches"]
     assert len(MUTANTS) == summary["mutants"]["planted"]
+
+
+def test_the_digest_is_of_code_alone() -> None:
+    """Comments and docstrings may change without another search; a rule may not."""
+    rule, said, other = (ast.parse(text) for text in ("x = 1", '"""Why."""\nx = 1  # so', "x = 2"))
+
+    assert report.code_of(rule) == report.code_of(said) != report.code_of(other)
 
 
 def test_a_run_keeps_its_table_and_its_summary(tmp_path: Path) -> None:
