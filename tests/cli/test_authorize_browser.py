@@ -1,5 +1,6 @@
 """`authorize`: what others on this machine can see of the browser."""
 
+import contextlib
 import json
 import sys
 import time
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cli.scene import Cli
 from token_refresh_worker.cli.browser import opened
 
 
@@ -52,6 +54,25 @@ def test_what_the_browser_gets(browser: Path) -> None:
     assert "http://127.0.0.1:1/page" == seen["arguments"][1]
     assert "canary" not in json.dumps(seen["environment"])
     assert "C" == seen["environment"]["LC_ALL"]
+
+
+@pytest.mark.parametrize("option", [[], ["--no-browser"]], ids=["default", "--no-browser"])
+def test_the_command_asks_for_one(
+    cli: Cli, client_file: Path, free_port: int, monkeypatch: pytest.MonkeyPatch, option: list[str]
+) -> None:
+    """`authorize` opens a browser unless --no-browser says otherwise."""
+    asked: list[bool] = []
+
+    def noted(_url: str, *, wanted: bool, environment: object) -> contextlib.nullcontext[None]:
+        del environment
+        asked.append(wanted)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr("token_refresh_worker.cli.authorize.opened", noted)
+    redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
+    cli("authorize", f"--client-file={client_file}", redirect, "--timeout=1", "--yes", *option)
+
+    assert [not option] == asked
 
 
 def test_no_browser_is_wanted(browser: Path) -> None:

@@ -54,6 +54,7 @@ def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoin
     assert "claim" in item
     assert "ConfigurationError" in refused
     assert f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table {TABLE}" in refused
+    assert "lost claims" not in cli("status", CLAIM_TABLE=OTHER).screen, "they are where the settings don't say"
     assert ("refreshed", "refreshed") == (refreshed, again)
     assert 0 == back.code
     assert 3 == endpoint.grant.redemptions

@@ -54,6 +54,14 @@ def test_clock(  # noqa: PLR0917 - fixtures
     assert grade == grades(cli("doctor", "--json"))["clock"]
 
 
+def test_the_clock_of_a_refused_request(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A refusal says what time it is, too: `doctor` compares clocks without the right to describe the secret."""
+    tokens.store(expires_in=DAY)
+    store.fault("deny", "DescribeSecret", times=None)
+
+    assert "ok" == grades(cli("doctor", "--json"))["clock"]
+
+
 def test_unreachable(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Secrets Manager out of reach fails once, and does not keep the other checks from going on."""
     monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.1)

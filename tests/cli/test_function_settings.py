@@ -53,6 +53,16 @@ def test_settings_of_the_function(cli: Cli, tokens: Tokens, aws: Aws, environmen
     assert "PUBLISHED_SECRET_ID is not set there and none here" in doctor.screen
 
 
+def test_one_secret_by_two_names(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
+    """The function may name a secret by its ARN and the shell by its name: that is no difference."""
+    tokens.store(expires_in=DAY)
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:copy-AbCdEf"
+    settings = {"TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"], "PROVIDER": "upwork", "TOKEN_SECRET_ID": SECRET_ID}
+    aws.function = deployed(**settings, PUBLISHED_SECRET_ID=arn)
+
+    assert "there and" not in cli("doctor", "--function=worker", PUBLISHED_SECRET_ID="copy").screen
+
+
 def test_a_function_that_names_no_secret(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
     """A fleet's function serves many secrets: the one that is named here stays."""
     tokens.store(expires_in=DAY)

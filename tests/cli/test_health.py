@@ -145,6 +145,17 @@ def test_an_end_that_the_last_refresh_did_not_move(cli: Cli, tokens: Tokens) -> 
     assert "unless a refresh prolongs it" not in ended.screen
 
 
+@pytest.mark.parametrize("seconds", [-1, 0])
+def test_an_end_that_has_just_come_near(cli: Cli, tokens: Tokens, seconds: int) -> None:
+    """Tokens that came at the very moment from which the grant counts as ending prove it, too; a second before, not."""
+    ends_at = (datetime.now(UTC) + timedelta(days=5)).replace(microsecond=0)
+    issued_at = ends_at - timedelta(days=7) + timedelta(seconds=seconds)
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "grant_ends_at": ends_at.isoformat()}
+    tokens.store(expires_in=20 * DAY, tokenRefresh=origin, issuedAt=int(issued_at.timestamp() * 1000))
+
+    assert ("no refresh prolongs it" in cli("status", PROVIDER="quickbooks").screen) is (seconds == 0)
+
+
 def test_the_worst_comes_first(cli: Cli, tokens: Tokens) -> None:
     """Of several findings the worst is listed first, and gives health and exit status."""
     tokens.store(expires_in=-HOUR, tokenRefresh=origin(timedelta(days=5)))

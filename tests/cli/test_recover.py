@@ -1,6 +1,7 @@
 """`recover`: a response that no run could read becomes tokens, and nobody sees a byte of it."""
 
 import json
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from cli.scene import Cli, Ended, Tokens
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.changes.recover import shape_of
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 
 SINGLE_USE = {"REPLAY_GRACE_SECONDS": "0"}
@@ -54,6 +56,8 @@ def test_a_response_becomes_tokens(cli: Cli, held: Ended, tokens: Tokens, endpoi
     found = tokens.current()
     assert (f"{CANARY}-access", f"{CANARY}-refresh") == (found["accessToken"], found["refreshToken"])
     assert 7200 == (found["expiresAt"] - found["issuedAt"]) / 1000
+    # The request was sent at most two minutes ago: from later on, services would get a dead token.
+    assert 0 <= time.time() - found["issuedAt"] / 1000 < 120
     assert 1 == len(endpoint.requests)
 
 
@@ -81,6 +85,18 @@ def test_status_names_it_before_the_tokens_are_due(cli: Cli, tokens: Tokens, end
 
     assert "nothing is due" in status.screen or "fresh" in status.screen
     assert "token-refresh recover" in status.screen
+
+
+def test_each_kind_of_value_has_a_name() -> None:
+    """Enough to point to a token by: what a value is made of, and nothing of it."""
+    deep: object = [{}, []]
+    for _ in range(98):
+        deep = [deep]
+
+    shown = shape_of({"a": 1.5, "b": "a b", "c": "12", "d": "-", "e": "", "f": 7, "g": None, "h": deep})
+
+    texts = ["3 characters (letters, spaces)", "2 characters (digits)", "1 characters (others)", "0 characters"]
+    assert ["number", *(f"text of {text}" for text in texts), "number", "null", "object", "list"] == [*shown.values()]
 
 
 def test_machines_get_one_object(cli: Cli, held: Ended) -> None:

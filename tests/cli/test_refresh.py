@@ -186,6 +186,14 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
     )
 
 
+@pytest.mark.parametrize(("error", "code"), [("SecretStoreUnavailable", 1), ("ReauthorizationRequired", 2)])
+def test_who_has_to_act(cli: Cli, deployed: Lambda, error: str, code: int) -> None:
+    """The function's failure ends the command as a run here would: 1 if a later run may mend it, 2 if a person must."""
+    deployed.response = ("Unhandled", json.dumps({"errorType": error, "errorMessage": "why"}).encode())
+
+    assert code == cli("refresh", "--invoke=worker").code
+
+
 @pytest.mark.parametrize(
     ("response", "printed"),
     [

@@ -65,6 +65,7 @@ def test_refused(cli: Cli, tokens: Tokens, api: Api) -> None:
     [
         ((200, b'{"data": {"user": {}}}'), 0, "The access token works: Upwork knows its user."),
         ((200, b'{"errors": [{"message": "canary"}]}'), 2, "responds with errors"),
+        ((200, b'{"data": {"user": null}, "errors": [{"message": "canary"}]}'), 2, "responds with errors"),
         ((200, b"<html>canary"), 3, "not a GraphQL response"),
         ((200, b"[]"), 3, "not a GraphQL response"),
         ((503, b"canary"), 3, "HTTP 503, which says nothing about the token"),

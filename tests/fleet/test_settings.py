@@ -1,11 +1,19 @@
 from dataclasses import replace
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 
+from token_refresh.aws.clients import ClientLimits
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.fleet.core.fleet import Limits, ProviderLimits
-from token_refresh_worker.fleet.settings import FleetSettings, limits_of_provider, provider_limits, read_fleet_settings
+from token_refresh_worker.fleet.settings import (
+    FLEET_LIMITS,
+    FleetSettings,
+    limits_of_provider,
+    provider_limits,
+    read_fleet_settings,
+)
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import RateLimit
 
@@ -55,6 +63,22 @@ def test_parts(aws: None) -> None:
     assert read_fleet_settings(GIVEN).bus() is None
     with pytest.raises(ConfigurationError, match="FLEET_QUEUE_URL"):
         read_fleet_settings(GIVEN).sender()
+
+
+def test_each_call_has_a_fleet_s_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients of index, queue and listing wait as long, and ask as often, as a fleet may."""
+    opened: dict[str, ClientLimits | None] = {}
+
+    def client(service: str, *, limits: ClientLimits | None = None) -> mock.MagicMock:
+        opened[service] = limits
+        return mock.MagicMock()
+
+    monkeypatch.setattr("token_refresh_worker.fleet.settings.aws_client", client)
+    settings = read_fleet_settings(GIVEN | {"FLEET_QUEUE_URL": "https://queue"})
+    for part in (settings.index, settings.sender, settings.members):
+        part()
+
+    assert dict.fromkeys(("dynamodb", "sqs", "secretsmanager"), FLEET_LIMITS) == opened
 
 
 def test_limits_of_providers() -> None:

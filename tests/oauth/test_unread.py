@@ -59,6 +59,7 @@ def short(value: object) -> str:
         raw(b'{"result":"eyJhbGciOiJub25lIn0.e30.x"}'),
         raw(b'{"body":"%s"}' % base64.b64encode(GOOD)),
         raw(b"eyJhbGciOiJub25lIn0.e30.x"),
+        raw(b'{"x":"%s"}' % base64.b64encode(b'{"x":' * 400 + b"1" + b"}" * 400)),
         raw(b'{"x":' * 3000 + GOOD + b"}" * 3000),
         raw("access_token=a&refresh_token=r".encode("utf-16-le")),
         raw(GOOD[:-1] + b',"terms":"<html>"}'),

@@ -1,6 +1,6 @@
 """Each error of a profile names the file, the key, and what the value must be."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -104,6 +104,7 @@ REDIRECTS: list[tuple[dict[str, Any], str]] = [
         ({"access_token": {"lifetime_seconds": 0}}, "access_token: lifetime_seconds must be a whole number from 1"),
         ({"access_token": {"lifetime": 60}}, "access_token: there is no key lifetime; the keys here are lifetime_s"),
         ({"refresh_token": {"fixed": 1}}, "refresh_token: fixed must be true or false"),
+        ({"ends_on": datetime(2027, 2, 16, 12, tzinfo=UTC)}, "ends_on must be a date without quotes"),
         ({"request": {"auth": "basic"}}, "request: auth must be one of client_secret_post, client_secret_basic, none"),
         ({"request": {"assertion_audience": "api://${aws:username}"}}, "request: assertion_audience must be a string"),
         ({"request": {"assertion_audience": "a b"}}, "request: assertion_audience must be a string"),
