@@ -690,6 +690,22 @@ def test_the_page_has_the_limits_of_the_code() -> None:
     assert f"A session ends after {_SESSION_LIFETIME // timedelta(hours=1)} hours" in page
 
 
+def test_the_page_has_the_writes_of_a_callback(application: Application) -> None:
+    """docs/grants.md says how many writes a callback tries at most, for the limit that an application sets."""
+    application.put()
+    application.client.create_secret(Name="published")
+    application.settings["PUBLISHED_SECRET_ID"] = "published"
+    for last in (False, False, False, False, True):
+        begun = application.begin(response=RESPONSE if last else script.error("invalid_grant"))
+        application.store.calls.clear()
+        with suppress(ChangeFailed):
+            application.grants.finish(begun.session, redirect(begun))
+    writes = [it for it in application.store.calls if it.call.operation.startswith(("Put", "Update"))]
+    page = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
+
+    assert f"A callback tries up to {len(writes)} writes" in " ".join(page.split())
+
+
 def test_it_needs_no_part_of_the_command_line() -> None:
     """It is imported where the extra `cli` is not installed."""
     code = "import sys; sys.modules |= dict.fromkeys(('click', 'rich', 'typer')); import token_refresh_worker.grants"
