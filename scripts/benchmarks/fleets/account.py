@@ -77,6 +77,10 @@ class VirtualSecretsManager:
         """Read."""
         return self._call("GetSecretValue", what)
 
+    def list_secret_version_ids(self, **what: Any) -> dict[str, Any]:
+        """List the versions."""
+        return self._call("ListSecretVersionIds", what)
+
     def put_secret_value(self, **what: Any) -> dict[str, Any]:
         """Write a version."""
         return self._call("PutSecretValue", what, writes=True)
@@ -123,10 +127,16 @@ class VirtualSecretsManager:
             response = self.models[what["SecretId"]].call(operation, what, now=self.clock.now.timestamp())
         except ServiceError as error:
             raise _refusal(operation, error.code, str(error)) from None
-        if "CreatedDate" in response:
-            response = {**response, "CreatedDate": datetime.fromtimestamp(response["CreatedDate"], UTC)}
+        if "Versions" in response:
+            response = {**response, "Versions": [_dated(version) for version in response["Versions"]]}
         headers = {"date": format_datetime(self.clock.now, usegmt=True)}
-        return {**response, "ResponseMetadata": {"HTTPHeaders": headers}}
+        return {**_dated(response), "ResponseMetadata": {"HTTPHeaders": headers}}
+
+
+def _dated(response: dict[str, Any]) -> dict[str, Any]:
+    if "CreatedDate" not in response:
+        return response
+    return {**response, "CreatedDate": datetime.fromtimestamp(response["CreatedDate"], UTC)}
 
 
 def version_of(name: str) -> str:
