@@ -1,7 +1,8 @@
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -34,10 +35,18 @@ def granted(grant: Grant) -> IamPolicy:
     return IamPolicy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
 
 
-def reads(policy: IamPolicy, name: str, label: str | None = "AWSCURRENT", *, version_id: str | None = None) -> bool:
+def reads(
+    policy: IamPolicy,
+    name: str,
+    label: str | None = "AWSCURRENT",
+    *,
+    version_id: str | None = None,
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> bool:
     """Whether a version may be read: by the label or ID that the request names, or without one."""
     named = {"secretsmanager:VersionStage": label, "secretsmanager:VersionId": version_id}
-    context = {key: value for key, value in named.items() if value}
+    tagged = {f"secretsmanager:ResourceTag/{tag}": value for tag, value in tags.items()}
+    context = {key: value for key, value in named.items() if value} | tagged
     return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=PREFIX + name, context=context))
 
 
@@ -193,6 +202,9 @@ def test_a_deployment_s_policy_reads_families(code: Path) -> None:
     assert reads(policy, "upwork-oauth-tokens-published-AbCdEf")
     closed = ("upwork-oauth-tokens", "upwork-client", "myapp/dev/stripe")
     assert not any(reads(policy, f"{name}-AbCdEf", label) for name in closed for label in ("AWSCURRENT", None))
+    # Another deployment's token secret, in the same family.
+    assert not reads(policy, "upwork-partner-tokens-AbCdEf", tags={"token-refresh:function": "token-refresh-other"})
+    assert reads(policy, "upwork-partner-published-AbCdEf", tags={"token-refresh:published-from": "upwork-partner"})
     assert [] == writes(policy, "upwork-api-key-AbCdEf")
     assert policy.allows(
         Ask(
