@@ -21,12 +21,13 @@ from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.store import NewGrant, StoredGrant
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
+from token_refresh_worker.core import schedule as schedule_module
 from token_refresh_worker.core.attempts import DAY, LONG_AGO, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import unreadable_claim, write_claim
 from token_refresh_worker.core.locked import _Rebuilt
 from token_refresh_worker.core.plan import RULES, Rule, plan, wait_for_open_claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Reason, Redeem, Rejected, TokenUsed, Wait
+from token_refresh_worker.core.steps import Hold, Reason, Redeem, Rejected, TokenUsed, Wait
 from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
@@ -109,6 +110,16 @@ attempts_of_a_day_listed: Final = puts(
 one_attempt_listed: Final = puts(Ledger, "for_next_claim", lambda self, *_: self.attempts[-1:])
 never_needed: Final = puts(plan_module, "_needs_kept_tokens", lambda *_: False)
 always_needed: Final = puts(plan_module, "_needs_kept_tokens", lambda *_: True)
+
+
+expiry_believed: Final = puts(reader_module, "believed", lambda document, *_: document)
+unknown_expiry_holds_nothing: Final = puts(
+    plan_module, "held_until", lambda document, _, policy: schedule_module.last_quarter_at(document, policy)
+)
+asked_at_each_run: Final = puts(schedule_module._End, "due_at", property(lambda end: end.at - end.window))  # noqa: SLF001 - to break it
+only_the_access_token_ends: Final = puts(
+    plan_module, "due_at", lambda document, policy: schedule_module.due_at(document, replace(policy, idle=None))
+)
 
 
 def without(name: str) -> Bug:
@@ -201,6 +212,16 @@ def claim_lacks(**fields: Any) -> Bug:
 def claims_of(seconds: int) -> Bug:
     """Let a claim live so long, whatever its run may take."""
     return lambda: [(plan_module, "claim_time_to_live", lambda *_: timedelta(seconds=seconds))]
+
+
+@breaks_rule("hold_unresolved_token")
+def held_until_the_end_that_is_due_first(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+    ends = schedule_module._ends_of(snapshot.current.document, policy)  # noqa: SLF001 - to break it
+    if not snapshot.unresolved or snapshot.counted_grace(policy) or not ends:
+        return original(snapshot, run, policy)
+    since, first = snapshot.unresolved[0].claimed_at, min(ends, key=lambda end: end.due_at)
+    until = first.at - first.window / 4
+    return Hold(since, until, snapshot.unresolved[-1].claim_id) if snapshot.now < until else None
 
 
 @breaks_rule("stop_at_used_token")

@@ -14,7 +14,7 @@ from proof.operators import (
     REAUTHORIZE,
     UNLABEL,
 )
-from proof.world import CLAIM_ENDS, DAY_SECONDS, HOUR_PASSES, LIFETIME_SECONDS, scenario
+from proof.world import CLAIM_ENDS, DAY_SECONDS, HOUR_PASSES, HOUR_SECONDS, LIFETIME_SECONDS, scenario
 
 THREE_DAYS: Final = 3 * DAY_SECONDS
 AFTER_EXPIRY: Final = LIFETIME_SECONDS + 1
@@ -83,7 +83,38 @@ FORCED_EARLY: Final = scenario(
     due_seconds=THREE_DAYS - HOUR_PASSES,
 )
 
+DOUBTED: Final = scenario("expiry doubted", "s", "s", losses=1, crashes=1, jumps=(CLAIM_ENDS,), first_expiry="doubted")
+UNKNOWN: Final = replace(DOUBTED, name="expiry unknown", first_expiry="missing")
+
+SAME_TOKENS: Final = scenario(
+    "same access token", "ss", "s", losses=1, crashes=1, jumps=(CLAIM_ENDS, HOUR_PASSES), returns_same=True
+)
+
+UNUSED: Final = scenario(
+    "a grant that ends unused first",
+    "s",
+    "s",
+    losses=1,
+    crashes=1,
+    jumps=(CLAIM_ENDS,),
+    lifetime_seconds=THREE_DAYS,
+    idle_seconds=7 * THREE_DAYS // 6,
+    due_seconds=12 * HOUR_SECONDS,
+)
+NEVER_IDLE: Final = replace(
+    UNUSED,
+    name="a grant that ends unused long before",
+    plans=("sf", "s"),
+    idle_seconds=DAY_SECONDS,
+    due_seconds=THREE_DAYS - HOUR_SECONDS,
+)
+
 EDGES: Final = (
+    DOUBTED,
+    UNKNOWN,
+    SAME_TOKENS,
+    UNUSED,
+    NEVER_IDLE,
     KEY_CHANGED,
     MOVED_BACK_THEN_KEY,
     KEY_CHANGED_PEOPLE,

@@ -1,14 +1,26 @@
 """What must hold, checked in every world and at every step. Each check raises `Violation`, in the protocol's words."""
 
 import json
+import math
 import re
-from typing import Final
+from typing import Any, Final
 
 from proof.operators import LOSE_KEY, SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
 from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Item, Put, Record, Store, origin_of, refresh_token_of
-from proof.world import CLOCKS_DIFFER, COMMANDS, HOST, STALE_SECONDS, Scenario, Violation, Worker, World, name_of
+from proof.world import (
+    CLOCKS_DIFFER,
+    COMMANDS,
+    EPOCH_SECONDS,
+    HOST,
+    STALE_SECONDS,
+    Scenario,
+    Violation,
+    Worker,
+    World,
+    name_of,
+)
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
@@ -122,8 +134,21 @@ class Invariants:
             return
         if _number(versions[new]) < _number(versions[old]):
             raise Violation("AWSCURRENT moved to a document that names an older claim")
-        if self._issued(document) <= self._issued(before):
+        if self._scenario.returns_same and document["accessToken"] == before["accessToken"]:
+            # Where a token may always be sent again, a run that read before the last one's write asks once more.
+            if provider.kind != "static":
+                self._check_asked(document, before)
+        elif self._issued(document) <= self._issued(before):
             raise Violation("AWSCURRENT moved back to older tokens")
+
+    def _check_asked(self, document: dict[str, Any], before: dict[str, Any]) -> None:
+        """An access token that came again is asked for once in a window, and once in its last quarter."""
+        window = self._scenario.window_seconds
+        left, asked = (
+            it.get("tokenRefresh", {}).get("asked", {}).get("left_seconds", math.inf) for it in (document, before)
+        )
+        if asked <= window and left > window // 4:
+            raise Violation("the same access token was asked for again although it is as good as it was")
 
     @staticmethod
     def _moved(document: dict[str, str], before: dict[str, str]) -> bool:
@@ -192,28 +217,50 @@ class Invariants:
         if not world.lost >> family & 1:
             raise Violation("a used refresh token was sent again: the provider revokes a grant that was alive")
         named = kind == "n" and parse(call.refresh_token) == (0, self._scenario.before)
-        expires_at = self._expiry_of(call.refresh_token, world.store)
-        if world.now >= expires_at - self._scenario.window_seconds // 4:
+        if world.now >= self._quarter_of(call.refresh_token, world.store):
             return
         if not named:
             raise Violation("a refresh token of unknown outcome was sent again before the last quarter of the window")
         if world.resent:
             raise Violation("an attempt was named once, and its refresh token was sent again twice")
 
-    def _expiry_of(self, refresh_token: str, state: int) -> int:
-        """Give the expiry of the token set that holds a refresh token; a run that was frozen sends an older one."""
+    def _quarter_of(self, refresh_token: str, state: int) -> int:
+        """Give the last quarter of the set that holds a refresh token; a run that was frozen sends an older one."""
         texts = self._store.texts(state).values()
-        return max(
-            int(json.loads(text)["expiresAt"]) // 1000 for text in texts if refresh_token_of(text) == refresh_token
-        )
+        return max(self._quarter(text) for text in texts if refresh_token_of(text) == refresh_token)
+
+    def _quarter(self, text: str) -> int:
+        quarter = self._true_expiry(text) - self._scenario.window_seconds // 4
+        idle = self._scenario.idle_seconds
+        return quarter if idle is None else min(quarter, json.loads(text)["issuedAt"] // 1000 + idle * 11 // 12)
+
+    def last_quarter_at(self, state: int) -> int:
+        """Give when the last quarter of the current token set begins."""
+        return self._quarter(self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]])
+
+    def _true_expiry(self, text: str) -> int:
+        """Give when the access token of a set really ends, whatever is stored."""
+        document = json.loads(text)
+        if self._scenario.first_expiry != "true" and document.get("accessToken") == "a0.0":
+            return EPOCH_SECONDS + self._scenario.due_seconds
+        return int(document["expiresAt"]) // 1000
 
     def expires_at(self, state: int) -> int:
         """Give the expiry of the current token set."""
         known = self._expiries.get(state)
         if known is None:
             text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
-            known = self._expiries[state] = int(json.loads(text)["expiresAt"]) // 1000
+            known = self._expiries[state] = self._true_expiry(text)
         return known
+
+    def due_at(self, state: int) -> int:
+        """Give when the current token set is due: a window before it expires, or in the last third of its grant."""
+        text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
+        window, idle = self._scenario.window_seconds, self._scenario.idle_seconds
+        asked = origin_of(text).get("asked")
+        left = asked["left_seconds"] if isinstance(asked, dict) else math.inf
+        due = self.expires_at(state) - next(part for part in (window, window // 4, 0) if part < left)
+        return due if idle is None else min(due, json.loads(text)["issuedAt"] // 1000 + idle * 2 // 3)
 
     def current_refresh_token(self, state: int) -> str:
         """Give the refresh token of the current token set."""

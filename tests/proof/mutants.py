@@ -131,6 +131,12 @@ _PLANTED: Final[tuple[tuple[str, bugs.Bug, Scenario], ...]] = (
     ("a forgotten token sent", bugs.nothing_forgotten, edges.FAR_BACK),
     ("an attempt from the future awaited", bugs.future_awaited, edges.CLOCK_JUMPS),
     ("an attempt from the future left out", bugs.future_left_out, edges.CLOCK_JUMPS),
+    ("an expiry of years believed", bugs.expiry_believed, edges.DOUBTED),
+    ("an unknown expiry holds nothing", bugs.unknown_expiry_holds_nothing, edges.UNKNOWN),
+    ("a doubted expiry holds nothing", bugs.unknown_expiry_holds_nothing, edges.DOUBTED),
+    ("the same access token asked for at each run", bugs.asked_at_each_run, edges.SAME_TOKENS),
+    ("a grant that nobody uses not counted", bugs.only_the_access_token_ends, edges.NEVER_IDLE),
+    ("held until the end that is due first", bugs.held_until_the_end_that_is_due_first, edges.UNUSED),
     (
         "locked kept tokens always waited for",
         bugs.kept_tokens_stop_every_run,

@@ -74,8 +74,11 @@ class Progress:
     def _run(self, state: int, provider: Provider, now: int) -> "Undisturbed":
         ports = Undisturbed(self._store, self._invariants, state, provider, now)
         ports.ended = settle(build_run(self._scenario, ports, self._kind(state)))
-        if ports.replayed and now < self._invariants.expires_at(state) - self._scenario.window_seconds // 4:
+        if ports.replayed and now < self._invariants.last_quarter_at(state):
             raise Violation("left alone: a used refresh token is sent again before the last quarter of the window")
+        dead = now >= self._invariants.expires_at(state) and self._scenario.first_expiry == "true"
+        if ports.ended.outcome == "RefreshOutcomeUnknown" and dead:
+            raise Violation("left alone: a hold outlasts the access token that it protects")
         if not ports.ended.named:
             raise Violation(f"left alone: a run ends with {ports.ended.outcome}")
         if self._scenario.published and ports.ended.outcome in {"fresh", "refreshed", "recovered"}:
@@ -131,8 +134,7 @@ class Progress:
 
     def _next(self, state: int, now: int, ended: Ended, *, rejections: int) -> int:
         """Say when the next run that matters begins."""
-        expires_at = self._invariants.expires_at(state)
-        due = expires_at - self._scenario.window_seconds
+        due = self._invariants.due_at(state)
         rejected = ended.outcome == "ReauthorizationRequired"
         if ended.retry_at is not None:
             return max(ended.retry_at, now + 1)
@@ -141,7 +143,7 @@ class Progress:
         if ended.outcome in {"fresh", "recovered", "superseded"} or (rejected and now < due):
             return max(due, now + 1)
         if ended.outcome == "RefreshOutcomeUnknown":
-            return max(expires_at - self._scenario.window_seconds // 4, now + HOUR_SECONDS)
+            return max(self._invariants.last_quarter_at(state), now + HOUR_SECONDS)
         if rejected and rejections > 1:
             return now + DAY_SECONDS
         return now + HOUR_SECONDS

@@ -68,6 +68,8 @@ class Provider(NamedTuple):
     kind: str
     families: tuple[Family, ...] = (Family(),)
     lifetime_seconds: int = LIFETIME_SECONDS
+    ends_at: int | None = None
+    """Where it returns the same access token with what is left of it: when that ends."""
 
     def redeem(self, refresh_token: str, now: int) -> tuple["Provider", EndpointResponse, bool]:
         """Respond to a refresh request; the last value says whether it was a reuse that revoked the family."""
@@ -77,11 +79,7 @@ class Provider(NamedTuple):
             return self, REJECTED, False
         spent_at = family.redeemed_at[index]
         if self.kind == "static":
-            return (
-                self._with(number, family._replace(issued=family.issued + 1)),
-                self._response(number, family, None),
-                False,
-            )
+            return *self._issue(number, family, None, now), False
         if spent_at is not None and self.kind == "single-use":
             return self._with(number, family._replace(revoked=True)), REJECTED, True
         if spent_at is not None and now >= spent_at + GRACE_SECONDS:
@@ -89,8 +87,8 @@ class Provider(NamedTuple):
         marks = list(family.redeemed_at)
         marks[index] = now if spent_at is None else spent_at
         successor = len(marks)
-        issued = family._replace(redeemed_at=(*marks, None), parents=(*family.parents, index), issued=family.issued + 1)
-        return self._with(number, issued), self._response(number, family, successor), False
+        redeemed = family._replace(redeemed_at=(*marks, None), parents=(*family.parents, index))
+        return *self._issue(number, redeemed, successor, now), False
 
     def authorize(self) -> tuple["Provider", str]:
         """Give a new family, and its first refresh token; a single-use provider ends the old one with it."""
@@ -132,12 +130,18 @@ class Provider(NamedTuple):
         number, index = parse(refresh_token)
         return self.families[number].redeemed_at[index] is not None
 
-    def _response(self, number: int, family: Family, successor: int | None) -> TokenResponse:
-        return TokenResponse(
-            access_token=SecretValue(f"a{number}.{family.issued}"),
+    def _issue(self, number: int, family: Family, successor: int | None, now: int) -> tuple["Provider", TokenResponse]:
+        left = 0 if self.ends_at is None else self.ends_at - now
+        if left <= 0:
+            family = family._replace(issued=family.issued + 1)
+        lives = left if left > 0 else self.lifetime_seconds
+        response = TokenResponse(
+            access_token=SecretValue(f"a{number}.{family.issued - 1}"),
             refresh_token=None if successor is None else SecretValue(f"r{number}.{successor}"),
-            lifetime=timedelta(seconds=self.lifetime_seconds),
+            lifetime=timedelta(seconds=lives),
         )
+        after = self._with(number, family)
+        return after if self.ends_at is None else after._replace(ends_at=now + lives), response
 
     def _with(self, number: int, family: Family) -> "Provider":
         return self._replace(families=(*self.families[:number], family, *self.families[number + 1 :]))

@@ -87,7 +87,9 @@ class Rules:
     def start(self) -> World:
         """Give the first world: a token set that is due, and workers that have not begun."""
         state = starts.create(self.scenario, self.store)
-        provider, now = Provider(self.scenario.provider, lifetime_seconds=self.scenario.lifetime_seconds), EPOCH_SECONDS
+        scenario, now = self.scenario, EPOCH_SECONDS
+        ends_at = EPOCH_SECONDS + scenario.due_seconds if scenario.returns_same else None
+        provider = Provider(scenario.provider, lifetime_seconds=scenario.lifetime_seconds, ends_at=ends_at)
         for _ in range(self.scenario.before):
             ports = Undisturbed(self.store, self.invariants, state, provider, now)
             ended = settle(build_run(self.scenario, ports, "s"))

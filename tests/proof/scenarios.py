@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from proof.commanded import AUTHORIZED, COMMANDED, OTHER_CLIENT, RESTORED, REVOKED
-from proof.edges import EDGES, FAR_BACK, FORCED_EARLY, KEPT_LOCKED, KEY_CHANGED
+from proof.edges import DOUBTED, EDGES, FAR_BACK, FORCED_EARLY, KEPT_LOCKED, KEY_CHANGED, SAME_TOKENS, UNUSED
 from proof.of_one_store import TABLE, VERSIONS
 from proof.operators import (
     ANYTHING,
@@ -158,6 +158,9 @@ _QUICK: Final = (
     replace(KEY_CHANGED, plans=("ss",)),
     replace(FAR_BACK, plans=("ss",)),
     replace(FORCED_EARLY, provider="grace"),
+    DOUBTED,
+    SAME_TOKENS,
+    UNUSED,
     scenario("operator", "s", "s", operator=(REAUTHORIZE, MOVE_BACK, STAGE), before=1),
     scenario("stale reads", "s", "s", stale=2, stale_depth=8, before=1),
     scenario("unreadable", "s", "s", operator=(SPOIL_RECORD, SPOIL_STAGED), before=1),

@@ -5,7 +5,7 @@ from typing import Final
 
 from proof.providers import first_document
 from proof.store import PUBLISHED, TOKENS, Store
-from proof.world import EPOCH_SECONDS, Scenario
+from proof.world import DAY_SECONDS, EPOCH_SECONDS, Scenario
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.stored.document import read_document
@@ -17,7 +17,12 @@ FIRST_VERSION: Final = "00000000-0000-4000-8000-000000000000"
 def create(scenario: Scenario, store: Store) -> int:
     """Store the first token set."""
     expires_at = EPOCH_SECONDS + scenario.due_seconds
-    text = json.dumps(first_document("a0.0", "r0.0", expires_at, scenario.lifetime_seconds))
+    document = first_document("a0.0", "r0.0", expires_at, scenario.lifetime_seconds)
+    if scenario.first_expiry != "true":
+        document = {key: value for key, value in document.items() if key not in {"expiresAt", "issuedAt"}}
+    if scenario.first_expiry == "doubted":
+        document["expiresAt"] = (expires_at + 100 * DAY_SECONDS) * 1000
+    text = json.dumps(document)
     documents: dict[str, tuple[str, str] | None] = {TOKENS: (FIRST_VERSION, text)}
     if scenario.published:
         copy = published_document(read_document(SecretValue(text)), FIRST_VERSION).reveal()

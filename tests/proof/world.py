@@ -165,6 +165,12 @@ class Scenario:
     """How long before that a run ends by itself."""
     lifetime_seconds: int = LIFETIME_SECONDS
     """Of an access token."""
+    first_expiry: str = "true"
+    """The stored expiry of the first token set: `true`, `doubted` (years away) or `missing`."""
+    returns_same: bool = False
+    """Whether the provider returns the same access token with what is left of it."""
+    idle_seconds: int | None = None
+    """Without a refresh for so long, the grant ends."""
     behind_seconds: float = 0.0
     """How far `Date`, in whole seconds, lies before the `CreatedDate` of what was just stored."""
     stale_depth: int = 0
@@ -211,6 +217,8 @@ class Scenario:
             ),
             host=deployment.host,
             claim_store=name_of(self.claims_of(kind)),
+            lifetime=timedelta(seconds=self.lifetime_seconds),
+            idle=None if self.idle_seconds is None else timedelta(seconds=self.idle_seconds),
         )
 
     def claims_of(self, kind: str) -> str:
@@ -256,6 +264,9 @@ class Scenario:
             *([f"ledgers of {self.most_redemptions}"] if self.most_redemptions else []),
             *([f"second deployment: {self._other_words}"] if self.other else []),
             *([f"tokens of {self.lifetime_seconds} s"] if self.lifetime_seconds != LIFETIME_SECONDS else []),
+            *([f"first expiry {self.first_expiry}"] if self.first_expiry != "true" else []),
+            *(["the same access token again"] if self.returns_same else []),
+            *([f"grants end unused in {self.idle_seconds} s"] if self.idle_seconds else []),
             *(["published copy"] if self.published else []),
             *(["time passes between runs"] if self.between_runs else []),
             *(["runs outlive their time limit"] if self.frozen else []),
