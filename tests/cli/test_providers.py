@@ -136,7 +136,7 @@ def test_a_profile_that_does_not_fit(cli: Cli, profile: Path) -> None:
         "success: doesn't say when the token expires; set lifetime_seconds under access_token",
         "success: has no expiry in the form expires_in; correct expiry under response",
         "success: has no refresh token, and rotation is always",
-        "dead: is read as unreadable (HTTP 200 with an error in it); it must be read as grant_rejected",
+        "dead: is read as unreadable (HTTP 200 with an error in it, among the fields /error); it must be read as ",
     ):
         assert part in said
 

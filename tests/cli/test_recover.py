@@ -61,6 +61,20 @@ def test_a_response_becomes_tokens(cli: Cli, held: Ended, tokens: Tokens, endpoi
     assert 1 == len(endpoint.requests)
 
 
+def test_a_refresh_token_under_another_name(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """At a provider that always rotates it is not taken for none: the response is kept, and a person points to it."""
+    tokens.store(expires_in=timedelta(minutes=-1))
+    answer(endpoint, {"access_token": "a2", "refresh_handle": 12345678901234567890, "expires_in": 7200})
+
+    held = cli("refresh", **SINGLE_USE)
+    cli("recover", "--access-token=/access_token", "--refresh-token=/refresh_handle", "--yes", **SINGLE_USE)
+    after = cli("refresh", "--json", **SINGLE_USE)
+
+    assert "ResponseKept" in held.screen
+    assert "recovered" == after.json["outcome"]
+    assert ("a2", "12345678901234567890") == (tokens.current()["accessToken"], tokens.current()["refreshToken"])
+
+
 @pytest.mark.parametrize("command", ["status", "history", "doctor", "recover"])
 def test_no_command_shows_a_byte_of_it(cli: Cli, held: Ended, command: str) -> None:
     """Each of them names the state, and none a value; `status` and `doctor` are broken and name the command."""

@@ -1,14 +1,15 @@
 """Token responses as RFC 6749 has them, and what each proves."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from oauth.responses import GOOD, respond
+from oauth.responses import GOOD, read, respond, tokens
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
-from token_refresh_worker.oauth.formats import Encoding, ResponseFormat
+from token_refresh_worker.oauth.formats import Encoding, Matcher, ResponseFormat
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse, read_response
 
 
@@ -96,7 +97,10 @@ def test_an_endless_lifetime_is_cut(value: object) -> None:
         (b'{"access_token": "a", "refresh_token": 7}', "HTTP 200 with a refresh_token that is not one"),
         (b'{"access_token": "a", "refresh_token": false}', "HTTP 200 with a refresh_token that is not one"),
         (b'{"access_token": "a", "refresh_token": "\\u0000"}', "HTTP 200 with a refresh_token that is not one"),
-        (b'{"access_token": "a", "error": "server_error"}', "HTTP 200 with an error in it"),
+        (
+            b'{"access_token": "a", "error": "server_error"}',
+            "HTTP 200 with an error in it, among the fields /access_token, /error",
+        ),
         (None, "HTTP 200 with a body that is encoded or over 262144 bytes"),
     ],
 )
@@ -104,6 +108,62 @@ def test_a_2xx_that_is_no_token_response_may_have_redeemed(body: bytes | None, s
     """A success that can't be read proves nothing about the refresh token."""
     assert FailedRequest(kind=FailureKind.UNREADABLE, seen=seen) == read_response(200, body)
     assert FailureKind.UNREADABLE.may_have_redeemed
+
+
+def test_an_unknown_error_names_its_fields() -> None:
+    """Who has to correct a profile sees where the code is, and no value; a name that could be a token is not shown."""
+    canary = "canaryOfFourtyTwoLettersWithoutAnyDivision"
+    body = {"error": {"code": f"{canary}1", "details": [canary, 7]}, canary: None, "ok": False}
+
+    failed = failure(200, body)
+    of_form = read_response(200, f"error={canary}&{canary}=1".encode(), None, ResponseFormat(encoding=Encoding.FORM))
+
+    shown = "/error/code, /error/details/0, /error/details/1, /#2, /ok"
+    assert f"HTTP 200 with an error in it, among the fields {shown}" == failed.seen
+    assert isinstance(of_form, FailedRequest)
+    assert "HTTP 200 with an error in it" == of_form.seen
+    many = failure(200, {"error": dict.fromkeys(("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"))})
+    assert many.seen.endswith("/error/j")
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"refresh": "r" * 16},
+        {"refreshHandle": "v1.aB~c/d+e=f|g:h"},
+        {"data": [{"refresh": {"value": "r" * 40}}]},
+        {"refresh_key": 2**53},
+        {"refresh_key": 10**40},
+        {"new_refresh_credential": str(10**15)},
+    ],
+)
+def test_a_refresh_token_under_a_name_of_its_own(named: dict[str, object]) -> None:
+    """Where each refresh brings one, a response that names it otherwise can't be read: the old one is used up."""
+    body = {"access_token": "a", "expires_in": 3600, **named}
+
+    failed = read(body, rotates=True)
+
+    assert isinstance(failed, FailedRequest)
+    assert (FailureKind.UNREADABLE, "HTTP 200 with a refresh token in an unknown place") == (failed.kind, failed.seen)
+    assert tokens(body).refresh_token is None
+    assert tokens(body | {"refresh_token": "r2"}, rotates=True).refresh_token == SecretValue("r2")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"refresh_token_expires_in": 2**53 - 1},
+        {"refresh_expires_at": "2026-11-30T12:00:00.000Z"},
+        {"refresh_url": "https://provider.example/refresh"},
+        {"refresh_token_type": "urn:ietf:params:oauth:token-type:refresh_token"},
+        {"refresh_hint": "the old one stays good"},
+        {"refreshed": True, "refresh": None, "refresh_after": "3600"},
+        {"session": "s" * 40},
+    ],
+)
+def test_what_is_no_refresh_token_costs_no_response(beside: dict[str, object]) -> None:
+    """Times, addresses and words are none, and neither is what has another name: the old token stays."""
+    assert tokens({"access_token": "a", **beside}, rotates=True).refresh_token is None
 
 
 @pytest.mark.parametrize("error", [None, "", False, 0, {}, []])
@@ -153,7 +213,7 @@ def test_a_redirect_is_not_followed_and_not_read() -> None:
 
 
 SOON = timedelta(seconds=7)
-ERROR = b'{"error": "temporarily_unavailable"}'
+ERROR = b'{"error": "rate_limited"}'
 
 
 @pytest.mark.parametrize(
@@ -175,7 +235,7 @@ def test_a_busy_provider_redeemed_nothing(status: int, body: bytes | None, retry
         (None, SOON),
         (b"", SOON),
         (b"<html>503 Backend fetch failed</html>", SOON),
-        (b"error=temporarily_unavailable", SOON),
+        (b"error=rate_limited", SOON),
         *((body, SOON) for body in (b"[]", b"{}", b'"busy"', b'{"error": ""}', b'{"error": null}', b'{"error": {}}')),
     ],
 )
@@ -185,6 +245,22 @@ def test_a_503_of_a_gateway_may_have_redeemed(body: bytes | None, retry_after: t
 
     assert expected == read_response(503, body, retry_after)
     assert expected == read_response(503, body, retry_after, ResponseFormat(encoding=Encoding.FORM))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500, 503])
+@pytest.mark.parametrize("code", ["server_error", "temporarily_unavailable"])
+@pytest.mark.parametrize("encoding", [Encoding.JSON, Encoding.FORM])
+def test_a_server_that_says_that_it_failed_may_have_redeemed(status: int, code: str, encoding: Encoding) -> None:
+    """Nobody knows how far it came, whatever the status; also in JSON where its tokens come in a form."""
+    form, body = ResponseFormat(encoding=encoding), json.dumps({"error": code}).encode()
+    expected = FailedRequest(
+        kind=FailureKind.NO_RESPONSE, seen=f"HTTP {status} with {code}", error=code, retry_after=SOON
+    )
+
+    assert expected == read_response(status, body, SOON, form)
+    known = read({"error": code}, status, busy=(Matcher(status=None, fields={"error": code}),))
+    assert isinstance(known, FailedRequest)
+    assert FailureKind.BUSY is known.kind
 
 
 @pytest.mark.parametrize("status", [408, 499, 500, 502, 504, 599, 600, 100])

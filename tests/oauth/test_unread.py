@@ -65,6 +65,8 @@ def short(value: object) -> str:
         raw(GOOD[:-1] + b',"terms":"<html>"}'),
         raw(b"<html><body>access_token=a&amp;refresh_token=r2345678</body></html>"),
         raw(b"\xff" * 9, head=b"Content-Type: application/json\r\n"),
+        raw(b'{"key":"k","refreshHandle":"%s"}' % (b"r" * 16)),
+        raw(b'{"key":"k","new":{"refresh":9007199254740992}}'),
     ],
     ids=short,
 )
@@ -93,6 +95,7 @@ def test_it_may_hold_tokens(response: bytes) -> None:
         raw(b"\xff" * 9, head=b"Content-Type: text/html\r\n"),
         raw(b"GIF89a\xff", head=b"content-type: image/gif\r\n"),
         raw(b'{"body":"{\\"error\\":\\"server_error\\"}"}'),
+        raw(b'{"key":"k","refresh_url":"https://provider.example/","refresh":9007199254740991}'),
         raw(GOOD, 400),
         raw(GOOD, 302),
     ],

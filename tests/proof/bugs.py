@@ -75,6 +75,8 @@ fresh_id: Final = puts(
 retry_after_is_busy: Final = puts(response_module, "_has_error", lambda _: True)
 response_dropped: Final = puts(redemption_module.Redemption, "_keep_response", lambda *_, **__: None)
 response_unseen: Final = puts(reader_module, "response_version_id", lambda claim: f"{claim}-elsewhere")
+misnamed_is_none: Final = puts(response_module, "is_like_refresh_token", lambda *_: False)
+failures_are_refusals: Final = puts(response_module, "_UNSURE_CODES", ())
 timeouts_are_refusals: Final = puts(response_module, "_GATEWAY_GAVE_UP", frozenset())
 force_overrides_a_hold: Final = puts(
     RunState, "names", lambda self, snapshot: snapshot.current.version_id == self.forced_version

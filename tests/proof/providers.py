@@ -8,11 +8,15 @@ A family is the tokens of one authorization; `r0.2` is the third refresh token o
     static      is good for ever                             no refresh token: the old one stays
 """
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, NamedTuple
 
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS, LIFETIME_SECONDS
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.oauth import response as response_module
+from token_refresh_worker.oauth.formats import ResponseFormat
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.unread import write_unread
 
@@ -31,6 +35,7 @@ class HttpResponse(NamedTuple):
     retry_after: timedelta | None = None
 
 
+_BUSY: Final = '{"error": "rate_limited"}'
 _ERROR: Final = '{"error": "temporarily_unavailable"}'
 _SOON: Final = timedelta(seconds=7)
 GATEWAY: Final = (
@@ -38,14 +43,27 @@ GATEWAY: Final = (
     HttpResponse(503, retry_after=_SOON),  # Varnish's stock error page
     HttpResponse(503, _ERROR),
     HttpResponse(503, '{"error": {"code": 503}}', _SOON),
+    HttpResponse(400, '{"error": "server_error"}'),
+    *(HttpResponse(status, _ERROR, _SOON) for status in (400, 429, 503)),
 )
-"""What a gateway says in place of the provider, whether that redeemed the token or not."""
-BUSY: Final = (HttpResponse(429), HttpResponse(429, _ERROR, _SOON), HttpResponse(503, _ERROR, _SOON))
+"""What a gateway says in place of the provider, or one that failed, whether that redeemed the token or not."""
+BUSY: Final = (HttpResponse(429), HttpResponse(429, _BUSY, _SOON), HttpResponse(503, _BUSY, _SOON))
 """What a provider says itself, and redeems nothing."""
 
 
-UNREAD: Final = FailedRequest(kind=FailureKind.UNREADABLE, seen="odd", unread=write_unread(b"the tokens"))
-"""A response with new tokens that the worker can't read."""
+_UNREAD: Final = FailedRequest(kind=FailureKind.UNREADABLE, seen="odd", unread=write_unread(b"the tokens"))
+
+
+def misnamed(response: TokenResponse) -> EndpointResponse:
+    """Read new tokens as the worker does where the refresh token has a name that it doesn't know.
+
+    At a provider that sends none, nothing of the response can be read.
+    """
+    if response.refresh_token is None:
+        return _UNREAD
+    body = json.dumps({"access_token": "a", "refresh_handle": f"{response.refresh_token.reveal():.<24}"})
+    read = response_module.read_response(200, body.encode(), None, ResponseFormat(rotates=True))
+    return _UNREAD if isinstance(read, FailedRequest) else replace(response, refresh_token=None)
 
 
 class Family(NamedTuple):

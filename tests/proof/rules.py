@@ -13,10 +13,10 @@ from proof.providers import (
     CLIENT_REJECTED,
     GATEWAY,
     NO_RESPONSE,
-    UNREAD,
     HttpResponse,
     Provider,
     first_response,
+    misnamed,
     parse,
 )
 from proof.providers import REJECTED as INVALID_GRANT
@@ -253,9 +253,10 @@ class Rules:
         if budget.gateway:
             used = budget._replace(gateway=budget.gateway - 1)
             yield from self._gateway(self._with_budget(world, used), self._with_budget(missed, used), place, worker)
-        if budget.unread and received:
+        if budget.unread and isinstance(response, TokenResponse):
             odd = self._with_budget(done, budget._replace(unread=budget.unread - 1))._replace(unknown=True)
-            yield self._advance(odd, place, holder, Event(place, call, "and its response can't be read", UNREAD))
+            named = Event(place, call, "and the refresh token has another name", misnamed(response))
+            yield self._advance(odd, place, holder, named)
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
             yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))

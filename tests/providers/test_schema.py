@@ -44,12 +44,14 @@ def test_what_a_profile_leaves_out_is_rfc_6749_s() -> None:
         rotation=Rotation.ALWAYS,
         grace=Grace(duration=timedelta(0)),
         refresh_window=timedelta(hours=8),
+        response=ResponseFormat(rotates=True),
         evidence=(Evidence(**EVIDENCE),),
     )
 
     assert expected == read()
     assert RequestFormat() == expected.request
-    assert ResponseFormat() == expected.response
+    assert ResponseFormat(rotates=True) == expected.response
+    assert not read(rotation="optional").response.rotates
 
 
 def test_every_key_is_read() -> None:
@@ -136,6 +138,7 @@ def test_every_key_is_read() -> None:
             busy=(Matcher(status=None, fields={"ok": False}),),
             unknown=(Matcher(status=None, fields={"error": "internal"}),),
             keep=("instance_url", "team.id"),
+            rotates=True,
         ),
         rotation=Rotation.ALWAYS,
         grace=Grace(duration=timedelta(days=30), ends_by=GraceEnd.USE),

@@ -3,8 +3,7 @@
 The tokens are stored where the run would have stored them. The next run finds them, and makes them current.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
@@ -15,7 +14,7 @@ from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.attempts import Attempt
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
-from token_refresh_worker.oauth.body import as_token
+from token_refresh_worker.oauth.body import as_token, pointers
 from token_refresh_worker.oauth.formats import Expiry
 from token_refresh_worker.oauth.response import TokenResponse, read_expiry
 from token_refresh_worker.oauth.unread import body_of, object_of, read_unread
@@ -25,13 +24,8 @@ from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import Origin
 
-_NAME: Final = re.compile(r"[A-Za-z]{1,24}(?:[_.-][A-Za-z]{1,24}){0,4}[0-9]?")
-"""A name that is shown. A response can have anything in a name's place, and nobody writes a token with such parts."""
-_LONGEST_NAME: Final = 40
 _MOST_FIELDS: Final = 200
 _LEAST_NUMBER: Final = 10**7
-_DEEPEST: Final = 100
-"""Fields below so many others are not listed; a pointer finds them."""
 
 
 @record
@@ -139,11 +133,8 @@ class UnreadResponse:
 
 
 def shape_of(fields: object) -> dict[str, str]:
-    """Say what kind of value each field of a response has, by its JSON pointer (RFC 6901).
-
-    `#2` is the second member of an object: its name is not shown.
-    """
-    return {pointer or "/": _shape(value) for pointer, value in islice(_leaves(fields), _MOST_FIELDS)}
+    """Say what kind of value each field of a response has, by its pointer."""
+    return {pointer or "/": _shape(value) for pointer, value in islice(pointers(fields), _MOST_FIELDS)}
 
 
 def _new_grant(parts: Parts) -> Advice:
@@ -159,18 +150,6 @@ def _step(value: object, step: str) -> object:
     if isinstance(value, list) and number is not None and number < len(value):
         return value[number]
     return None
-
-
-def _leaves(value: object, pointer: str = "") -> Iterator[tuple[str, object]]:
-    if isinstance(value, Mapping) and pointer.count("/") < _DEEPEST:
-        for place, (name, member) in enumerate(value.items(), 1):
-            shown = name if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) else f"#{place}"
-            yield from _leaves(member, f"{pointer}/{shown}")
-    elif isinstance(value, list) and pointer.count("/") < _DEEPEST:
-        for place, member in enumerate(value):
-            yield from _leaves(member, f"{pointer}/{place}")
-    else:
-        yield pointer, value
 
 
 def _shape(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,8 +19,14 @@ _LONGEST_EXTRA_TEXT: Final = 2048
 _MOST_OBJECTS: Final = 100
 """How many braces of a text are tried: each can take a while."""
 _DEEPEST: Final = 64
+_DEEPEST_SHOWN: Final = 100
+"""Fields below so many others are not shown; a pointer finds them."""
+_SHOWN_NAME: Final = re.compile(r"[A-Za-z]{1,24}(?:[_.-][A-Za-z]{1,24}){0,4}[0-9]?")
+"""A name that is shown. A response can have anything in a name's place, and nobody writes a token with such parts."""
+_LONGEST_NAME: Final = 40
+_LIKE_A_TOKEN: Final = re.compile(r"(?!\w+://|urn:|\d{4}-\d\d-\d\d)[\x21-\x7e]{16,}")
 _MOST_SECONDS: Final = 1000 * LONGEST_LIFETIME // timedelta(seconds=1)
-_LARGEST_EXTRA_NUMBER: Final = 2**53  # what every JSON reader can hold
+_LARGEST_NUMBER: Final = 2**53  # what every JSON reader can hold
 
 
 def read_fields(body: bytes, encoding: Encoding) -> dict[str, object] | None:
@@ -125,7 +132,10 @@ def find(value: object, path: Sequence[str]) -> object:
 
 
 def texts(value: object, path: str = "") -> Iterator[tuple[str, str | None]]:
-    """Give the texts in objects and lists, each with the path to it; None for what is nested too deep to look at."""
+    """Give the texts in objects and lists, each with the path to it; None for what is nested too deep to look at.
+
+    An integer that is too large for most readers of JSON is no number either: somebody's token may be one.
+    """
     if path.count("/") > _DEEPEST:
         yield path, None
     elif isinstance(value, dict):
@@ -134,8 +144,29 @@ def texts(value: object, path: str = "") -> Iterator[tuple[str, str | None]]:
     elif isinstance(value, list):
         for it in value:
             yield from texts(it, f"{path}/")
-    elif isinstance(value, str):
-        yield path.rstrip("/"), value.strip()
+    elif isinstance(value, str) or (isinstance(value, int) and value >= _LARGEST_NUMBER):
+        yield path.rstrip("/"), str(value).strip()
+
+
+def pointers(value: object, pointer: str = "") -> Iterator[tuple[str, object]]:
+    """Give the values in objects and lists, each with a JSON pointer to it (RFC 6901).
+
+    `#2` is the second member of an object: its name is not shown.
+    """
+    if isinstance(value, Mapping) and pointer.count("/") < _DEEPEST_SHOWN:
+        for place, (name, member) in enumerate(value.items(), 1):
+            shown = name if len(name) <= _LONGEST_NAME and _SHOWN_NAME.fullmatch(name) else f"#{place}"
+            yield from pointers(member, f"{pointer}/{shown}")
+    elif isinstance(value, list) and pointer.count("/") < _DEEPEST_SHOWN:
+        for place, member in enumerate(value):
+            yield from pointers(member, f"{pointer}/{place}")
+    else:
+        yield pointer, value
+
+
+def is_like_refresh_token(path: str, text: str) -> bool:
+    """Whether a text looks like a refresh token under a name of its own: not like an address, a date or a few words."""
+    return "refresh" in path.lower() and _LIKE_A_TOKEN.fullmatch(text) is not None
 
 
 def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) -> bool:
@@ -161,7 +192,7 @@ def extra_value(value: object) -> str | int | None:
     """Read a value that the token document keeps as it is; None where it is too long, or neither text nor number."""
     if isinstance(value, str):
         return value if 0 < len(value) <= _LONGEST_EXTRA_TEXT else None
-    return value if isinstance(value, int) and abs(value) < _LARGEST_EXTRA_NUMBER else None
+    return value if isinstance(value, int) and abs(value) < _LARGEST_NUMBER else None
 
 
 def read_lifetime(value: object) -> timedelta | None:

@@ -104,6 +104,8 @@ class ResponseFormat:
     """The grant has ended."""
     keep: tuple[str, ...] = ()
     """Fields that go into the token document, such as `instance_url`, or `team.id` as `team_id`."""
+    rotates: bool = False
+    """Whether each success brings a new refresh token, so that one without any can't be read."""
 
     @property
     def extra(self) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ The provider's matchers decide first, then the status, then the `error` code. A 
     no signature of the client assertion              no          no                   NOT_SIGNED
     429; 503 of the provider itself                   no          yes, `Retry-After`   BUSY
     no response after sending, 408, 499, other 5xx    perhaps     in the grace period  NO_RESPONSE
+    `server_error`, `temporarily_unavailable`         perhaps     in the grace period  NO_RESPONSE
     2xx that is not a token response                  perhaps     in the grace period  UNREADABLE
     3xx, 4xx without an RFC 6749 error code           no          no                   UNEXPECTED
     `invalid_grant`                                   rejected    no                   GRANT_REJECTED
@@ -22,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import islice
 from typing import Final, TypedDict
 
 from token_refresh.records import record
@@ -31,9 +33,11 @@ from token_refresh_worker.oauth.body import (
     as_token,
     extra_value,
     find,
+    is_like_refresh_token,
     is_nothing,
     matches,
     only_object,
+    pointers,
     read_end,
     read_fields,
     read_lifetime,
@@ -47,6 +51,9 @@ BODY_LIMIT_BYTES: Final = 262_144
 """How much of a response is read; a token response has a few kilobytes, and some providers add a whole profile."""
 
 _REFRESH_TOKEN: Final = re.compile(r"(?:^|/)refresh[\W_]*token$", re.IGNORECASE)
+
+_MOST_NAMED: Final = 10
+"""How many fields of a response an error names."""
 
 _GATEWAY_GAVE_UP: Final = frozenset({408, 499})
 """Request Timeout, and nginx's "client closed request": a gateway says both after it forwarded the request, too."""
@@ -79,6 +86,7 @@ _ERROR_CODES: Final = {
     "unsupported_grant_type": FailureKind.REQUEST_REJECTED,
     "invalid_scope": FailureKind.REQUEST_REJECTED,
 }  # RFC 6749 section 5.2
+_UNSURE_CODES: Final = ("server_error", "temporarily_unavailable")  # RFC 6749 section 4.1.2.1
 
 
 @record
@@ -142,7 +150,8 @@ def read_response(
     if not isinstance(read, FailedRequest):
         return read
     # A 503 that its matchers don't know: whose is it?
-    if status == 503 and read.kind is FailureKind.NO_RESPONSE and retry_after is not None and _has_error(body):  # noqa: PLR2004
+    waits = status == 503 and retry_after is not None  # noqa: PLR2004 - RFC 9110 section 15.6.4
+    if waits and read.kind is FailureKind.NO_RESPONSE and read.error is None and _has_error(body):
         read = replace(read, kind=FailureKind.BUSY)
     return replace(read, retry_after=retry_after)
 
@@ -153,6 +162,9 @@ def _read_status(
     # The profile knows a 4xx that means a redemption, and this may be one.
     if body is None and 400 <= status < 500 and any(m.status in {None, status} for m in response_format.unknown):  # noqa: PLR2004
         return FailedRequest(kind=FailureKind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
+    code = _unsure_code(body, fields)
+    if code is not None and not 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
+        return FailedRequest(kind=FailureKind.NO_RESPONSE, seen=f"HTTP {status} with {code}", error=code)
     if status == 429:  # noqa: PLR2004 - RFC 6585 section 4
         return FailedRequest(kind=FailureKind.BUSY, seen=f"HTTP {status}")
     if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
@@ -160,6 +172,12 @@ def _read_status(
     if 300 <= status < 500 and status not in _GATEWAY_GAVE_UP:  # noqa: PLR2004 - likewise
         return _read_refusal(status, fields)
     return FailedRequest(kind=FailureKind.NO_RESPONSE, seen=f"HTTP {status}")
+
+
+def _unsure_code(body: bytes | None, fields: Mapping[str, object] | None) -> str | None:
+    """Return the code of an authorization server that failed: nobody knows how far it came."""
+    codes = [(found or {}).get("error") for found in (fields, body and read_fields(body, Encoding.JSON))]
+    return next((code for code in _UNSURE_CODES if code in codes), None)
 
 
 def _has_error(body: bytes | None) -> bool:
@@ -196,7 +214,11 @@ def _read_success(
         fields = only_object(body)
     tokens = None if fields is None else find(fields, response_format.envelope)
     read = _read_tokens(tokens, response_format) if isinstance(tokens, dict) else ""
-    elsewhere = isinstance(read, TokenResponse) and read.refresh_token is None and _refreshes_elsewhere(fields)
+    elsewhere = (
+        isinstance(read, TokenResponse)
+        and read.refresh_token is None
+        and _refreshes_elsewhere(fields, rotates=response_format.rotates)
+    )
     # Some providers report errors with 200. Beside both tokens an `error` says nothing: a text, a code of success.
     if isinstance(read, TokenResponse) and (read.refresh_token or not (elsewhere or (fields or {}).get("error"))):
         return read
@@ -206,6 +228,9 @@ def _read_success(
         why = f"a body that is not {'form-encoded' if response_format.encoding is Encoding.FORM else 'a JSON object'}"
     elif fields.get("error"):
         why = "an error in it"
+        # In a form a piece of a token can look like a name.
+        if response_format.encoding is Encoding.JSON:
+            why += f", among the fields {', '.join(pointer for pointer, _ in islice(pointers(fields), _MOST_NAMED))}"
     elif elsewhere:
         why = "a refresh token in an unknown place"
     elif not isinstance(tokens, dict):
@@ -250,12 +275,18 @@ def _spelled(tokens: Mapping[str, object], letters: str) -> list[object]:
     return [value for value in alike if not is_nothing(value)]
 
 
-def _refreshes_elsewhere(fields: Mapping[str, object] | None) -> bool:
+def _refreshes_elsewhere(fields: Mapping[str, object] | None, *, rotates: bool) -> bool:
     """Whether a response without a refresh token where the profile expects it names one in another place.
 
-    The token that was sent would stay stored, and at a single-use provider it is used up.
+    Where each success brings one, also under another name. The token that was sent would stay stored, and at a
+    single-use provider it is used up.
     """
-    return any(text and _REFRESH_TOKEN.search(path) and not is_nothing(text) for path, text in texts(fields))
+    return any(
+        text
+        and not is_nothing(text)
+        and (_REFRESH_TOKEN.search(path) or (rotates and is_like_refresh_token(path, text)))
+        for path, text in texts(fields)
+    )
 
 
 class _ReadExpiry(TypedDict):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
-from token_refresh_worker.oauth.body import objects_in, read_fields, texts, unpack
+from token_refresh_worker.oauth.body import is_like_refresh_token, objects_in, read_fields, texts, unpack
 from token_refresh_worker.oauth.formats import Encoding
 
 MOST_BYTES: Final = 40_960
@@ -164,7 +164,8 @@ def _is_token(path: str, text: str, named: re.Pattern[str]) -> bool:
     # A short name alone says little: `"access": "denied"`.
     short = named is _ANY_TOKEN and _SHORT_NAME.search(path) is not None and _WORD.fullmatch(text) is not None
     is_named = text != "" and named.search(path) is not None and "type" not in path.rpartition("/")[2].lower()
-    return is_named or short or _ENCODED.match(text) is not None
+    renamed = named is _ANY_TOKEN and is_like_refresh_token(path, text)
+    return is_named or short or renamed or _ENCODED.match(text) is not None
 
 
 def _joined(chunked: bytes) -> bytes:

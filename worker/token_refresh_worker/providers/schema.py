@@ -1,6 +1,7 @@
 """The schema of a profile: which keys there are, and what each must be."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -54,6 +55,7 @@ def _provider(name: str, table: TomlTable) -> Provider:
         "access_token",
         lambda t: (t.seconds("lifetime_seconds"), t.seconds("window_seconds", low=SHORTEST_WINDOW_SECONDS)),
     )
+    rotation = table.choice("rotation", Rotation)
     page = table.table("authorization", partial(_authorization, variables)) if "authorization" in table.keys else None
     provider = Provider(
         name=name,
@@ -61,8 +63,8 @@ def _provider(name: str, table: TomlTable) -> Provider:
         token_endpoint=_endpoint(table, "token_endpoint", variables, default=""),
         variables=variables,
         request=table.table("request", request_format),
-        response=table.table("response", response_format),
-        rotation=table.choice("rotation", Rotation),
+        response=replace(table.table("response", response_format), rotates=rotation is Rotation.ALWAYS),
+        rotation=rotation,
         grace=table.value("grace", _grace, f"static, until_used, or seconds up to {LONGEST_GRACE.total_seconds():.0f}"),
         access_token_lifetime=lifetime,
         refresh_window=window or DEFAULT_WINDOW,
