@@ -15,7 +15,7 @@ READER = ROOT / "reader" / "token_refresh"
 WORKER = ROOT / "worker" / "token_refresh_worker"
 PURE_ROOMS = (*(WORKER / room for room in ("core", "fleet/core", "oauth", "stored")), READER / "stored")
 PURE_FILES = (
-    *(READER / name for name in ("advice.py", "aws/arn.py", "errors.py", "records.py", "secret_value.py")),
+    *(READER / name for name in ("advice.py", "aws/arn.py", "errors.py", "secret_value.py")),
     *(WORKER / "run" / name for name in ("outcome.py",)),
     WORKER / "providers" / "lifetime.py",
 )
@@ -176,14 +176,37 @@ def test_a_constant_or_function_has_one_meaning() -> None:
     assert set(SHARED_WORDS) == {name for name, count in defined.items() if count > 1 and not name.startswith("_")}
 
 
-def test_record_is_a_decorator_alone() -> None:
-    """`@record` makes a class of values; a method that stores how an attempt ended has a name of its own."""
-    modules = [path for room in (READER, WORKER) for path in room.rglob("*.py")]
-    functions = [
-        node for path in modules for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)
-    ]
+CHANGES = {
+    "Invocation": "begins before what it runs can be made",
+    "Memory": "what a run learns",
+    "RequestSender": "whether a request may have been received",
+    "Run": "makes its parts when it needs them",
+    "RunState": "as `Memory`",
+    "SnapshotReader": "what one round of reads has found",
+    "_Visit": "what a connection has sent so far",
+}
+"""The dataclasses that can be changed, and what changes in them."""
 
-    assert 1 == [function.name for function in functions].count("record")
+
+def dataclasses_of(*rooms: Path) -> dict[str, str]:
+    """The dataclasses of some rooms, each with its decorator."""
+    nodes = [node for room in rooms for path in room.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    classes = [
+        (node.name, ast.unparse(of)) for node in nodes if isinstance(node, ast.ClassDef) for of in node.decorator_list
+    ]
+    return {name: of for name, of in classes if of.partition("(")[0] == "dataclass"}
+
+
+def test_a_value_can_not_be_changed() -> None:
+    """Dataclasses of reader and worker are frozen, but for a few that are there to change."""
+    assert CHANGES.keys() == {name for name, of in dataclasses_of(READER, WORKER).items() if "frozen=True" not in of}
+
+
+def test_a_value_prints_nothing_that_it_holds() -> None:
+    """A value of the worker's inner rooms may hold a token, or a part that does: its text names its class alone."""
+    inner = [WORKER / room for room in ("adapters", "changes", "core", "oauth", "providers", "run", "stored")]
+
+    assert {} == {name: of for name, of in dataclasses_of(*inner).items() if "repr=False" not in of}
 
 
 def texts_of(path: Path) -> list[tuple[str, str]]:

@@ -2,12 +2,11 @@
 
 import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from token_refresh.records import positional_record
 
-
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Command:
     """A command to copy into a shell: `str` quotes each word, wherever it comes from."""
 

@@ -113,6 +113,12 @@ class Function:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
+    @property
+    def cpu_ms(self) -> float:
+        """The time that the running process has had of processors so far."""
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
+
     def kill(self) -> None:
         """End the process with SIGKILL, in the middle of whatever it does, and wait until it is gone."""
         self._process.kill()

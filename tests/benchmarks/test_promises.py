@@ -68,8 +68,13 @@ def break_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def break_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    sample = worker.Sample(cold_ms=100, warm_ms=3, peak_memory_mb=45, store_calls=2, token_requests=1)
-    monkeypatch.setattr(worker, "run", lambda _: {contender.name: sample for contender in worker.CONTENDERS})
+    samples = {
+        contender.name: worker.Sample(
+            cold_ms=100 + place, warm_ms=3, peak_memory_mb=45, store_calls=2, token_requests=1
+        )
+        for place, contender in enumerate(worker.CONTENDERS)
+    }
+    monkeypatch.setattr(worker, "run", lambda _: samples)
 
 
 BREAK = {"worker": break_worker, "reader": break_reader, "fleet": break_fleet, "webhooks": break_webhooks}

@@ -43,7 +43,7 @@ def test_import_leaves_the_worker_out() -> None:
     """A consumer loads what is stored, what AWS says, the errors, classes of values, and nothing else of the worker."""
     names = {name for name in imported("from token_refresh.reader import *") if name.startswith("token_refresh.")}
     rooms = {name.split(".")[1] for name in names}
-    assert {"advice", "aws", "errors", "reader", "records", "reference", "secret_value", "stored"} == rooms
+    assert {"advice", "aws", "errors", "reader", "reference", "secret_value", "stored"} == rooms
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ READER = """
 """
 REST = """
     aws aws.arn aws.calls aws.causes aws.clients aws.errors aws.request aws.responses
-    advice errors reader records reference secret_value webhooks
+    advice errors reader reference secret_value webhooks
 """
 
 

@@ -17,11 +17,18 @@ import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core;
 
 from token_refresh.aws.clients import CLIENTS, ClientLimits, MakeClient
 from token_refresh.aws.request import TOKEN_SECRET_SETTING
+from token_refresh_worker.adapters import event_bus
 from token_refresh_worker.adapters.calls import OVERRUN_SECONDS, RUN_LIMITS
+from token_refresh_worker.adapters.client_assertion import MakeAssertion, sign_with_key, state_role
+from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import FailedRequest
+from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.credentials import find_credentials, previous_credentials
 from token_refresh_worker.run.events import Trigger
@@ -42,12 +49,7 @@ from token_refresh_worker.run.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
-    from token_refresh_worker.adapters.client_assertion import MakeAssertion
-    from token_refresh_worker.adapters.table_claims import TableClaims
     from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
-    from token_refresh_worker.oauth.request import TokenRequest
-    from token_refresh_worker.oauth.response import FailedRequest
-    from token_refresh_worker.oauth.revocation import Revoked
 
 MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
 """Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
@@ -125,9 +127,6 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself."""
     if settings.claim_table is None:
         return VersionClaims(store)
-    # Imported here, as below: few deployments have a table.
-    from token_refresh_worker.adapters.table_claims import TableClaims  # noqa: PLC0415
-
     # Asked at each call: the complete ARN is known once the secret was read.
     return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
 
@@ -136,8 +135,6 @@ def open_keeper(settings: Settings, claims: ClaimStore, deadline: Deadline, clie
     """Open what keeps tokens that Secrets Manager refuses; None without a claim table or `KEPT_TOKENS_KEY_ID`."""
     if settings.kept_tokens_key_id is None or settings.claim_table is None:
         return None
-    from token_refresh_worker.adapters.kept_tokens import TableKeeper  # noqa: PLC0415 - see `open_claims`
-
     return TableKeeper(cast("TableClaims", claims), settings.kept_tokens_key_id, client, deadline)
 
 
@@ -156,8 +153,8 @@ def deadline_in(time_left_seconds: float) -> Deadline:
 
 def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> "HttpTokenEndpoint":
     """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
-    # Imported here: most runs find nothing due, and httpx takes a tenth of their cold start (`scripts/bench worker`).
-    from token_refresh_worker.adapters.client_assertion import sign_with_key, state_role  # noqa: PLC0415
+    # Imported here: most runs find nothing due, and httpx takes 0.10 of the straightforward handler's cold start: with
+    # it, they miss their limit (`scripts/bench worker`).
     from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
 
     make_assertion: MakeAssertion | None = partial(sign_with_key, client_key_id, client) if client_key_id else None
@@ -168,7 +165,7 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
 
 def revocation_sender(
     provider: Provider, *, client_key_id: str | None, client: MakeClient
-) -> Callable[["TokenRequest"], "Revoked | FailedRequest"]:
+) -> Callable[[TokenRequest], Revoked | FailedRequest]:
     """Give what sends a request to the provider's revocation endpoint, and to no other place."""
     at_revocation = replace(provider, token_endpoint=provider.revocation_endpoint)
     endpoint = token_endpoint(at_revocation, client_key_id=client_key_id, client=client)
@@ -177,9 +174,6 @@ def revocation_sender(
 
 def open_bus(name: str) -> Bus:
     """Open the bus to which events about grants are sent, by name or ARN."""
-    # Imported here: few deployments have a bus.
-    from token_refresh_worker.adapters import event_bus  # noqa: PLC0415
-
     return event_bus.EventBridgeBus(aws_client("events", limits=event_bus.BUS_LIMITS), name)
 
 

@@ -29,7 +29,6 @@ from token_refresh.errors import (
     TokenRefreshError,
     and_causes,
 )
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret, secrets_manager_client
 from token_refresh_worker.changes.authorization_request import (
@@ -101,7 +100,7 @@ _PROVEN: Final[dict[str, object]] = {}
 """The ARNs of the secrets that this process may write."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BegunGrant:
     """An authorization that waits for its consent."""
 
@@ -113,7 +112,7 @@ class BegunGrant:
     """For `finish`. Plain JSON, without a secret but the PKCE verifier: keep it where the browser can't change it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StoredTokens:
     """What was stored: names and times."""
 
@@ -133,7 +132,7 @@ class StoredTokens:
     """Whether the published copy has it, too. False: a later run publishes. None: there is no copy."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _Opened:
     """A secret of which a grant is to be stored."""
 

@@ -10,21 +10,21 @@ This is how times are written where none is stored. `times` has the forms in whi
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import json_type
-from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS, read_time, write_time
+from token_refresh.stored.times import read_time, write_time
 
 TIME_IN_WORDS: Final = "it must be Unix seconds or milliseconds, or ISO 8601, from 1973 to 5138"
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Spelling:
     """The keys of one spelling, and the unit of its times."""
 
@@ -32,8 +32,7 @@ class Spelling:
     refresh_token: str
     expires_at: str
     issued_at: str
-    usual: int
-    """A time as this spelling has it."""
+    units_per_second: int
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -55,7 +54,7 @@ class Spelling:
 
     def write_time(self, moment: datetime, fields: Mapping[str, object]) -> int | str:
         """Write a time in the form that the stored expiry has, else as a number in this spelling's unit."""
-        return write_time(moment, like=fields.get(self.expires_at) or self.usual)
+        return write_time(moment, like=fields.get(self.expires_at), units_per_second=self.units_per_second)
 
 
 CAMEL: Final = Spelling(
@@ -63,14 +62,14 @@ CAMEL: Final = Spelling(
     refresh_token="refreshToken",  # noqa: S106 - the name of a key
     expires_at="expiresAt",
     issued_at="issuedAt",
-    usual=LATEST_SECONDS,
+    units_per_second=1000,
 )
 SNAKE: Final = Spelling(
     access_token="access_token",  # noqa: S106 - the name of a key
     refresh_token="refresh_token",  # noqa: S106 - the name of a key
     expires_at="expires_at",
     issued_at="issued_at",
-    usual=EARLIEST_SECONDS,
+    units_per_second=1,
 )
 
 

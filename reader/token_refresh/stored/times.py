@@ -80,12 +80,13 @@ def read_time(value: object) -> datetime:
     raise ValueError
 
 
-def write_time(moment: datetime, *, like: object) -> int | str:
-    """Write a time in the form of another one."""
+def write_time(moment: datetime, *, like: object, units_per_second: int) -> int | str:
+    """Write a time in the form of a stored one; `units_per_second` is for a number where none is stored."""
     number = _as_number(like)
-    if number is None:
+    if number is None and isinstance(like, str):
         return iso(moment)
-    written = int(moment.timestamp()) * _units_per_second(number)
+    units = units_per_second if number is None else _units_per_second(number)
+    written = int(moment.timestamp()) * units
     return str(written) if isinstance(like, str) else written
 
 

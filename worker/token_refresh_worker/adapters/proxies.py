@@ -6,12 +6,12 @@ the environment in a tunnel, encrypted to its end.
 
 import os
 import re
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.providers.endpoint import is_loopback
 
@@ -21,7 +21,7 @@ _ADVICE: Final = (
 )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ProxyServer:
     """An HTTP proxy of the environment."""
 

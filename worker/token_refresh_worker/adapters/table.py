@@ -17,7 +17,7 @@ T = TypeVar("T")
 _CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
 
 
-@dataclass(eq=False, repr=False)  # as `Run`: for the cold start
+@dataclass(frozen=True, repr=False)
 class Table:
     """A table, by its name."""
 

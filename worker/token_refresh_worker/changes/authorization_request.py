@@ -11,7 +11,6 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from token_refresh.advice import Command
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.change import PROVIDER_KEY, ChangeFailed, is_snake
 from token_refresh_worker.oauth.formats import Grant
@@ -38,7 +37,7 @@ class ConsentRefused(ChangeFailed):
     """The user said no, or the provider did for the user (`access_denied`)."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Redirect:
     """What a redirect brought."""
 
@@ -53,7 +52,7 @@ class Redirect:
         return with_variables({**fields, **self.extra}, self.variables)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AuthorizationRequest:
     """One request for authorization, and what tells its redirect from a forged one."""
 

@@ -1,13 +1,13 @@
 """An authorization, from its redirect to the tokens that are stored: what `authorize` and `Grants` share."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Literal
 
 from token_refresh.advice import Advice
 from token_refresh.errors import ConfigurationError, SecretStoreError
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
 from token_refresh_worker.changes.change import PROBE_LABEL, ChangeFailed, repeated
@@ -44,7 +44,7 @@ class TooManyRedirects(ChangeFailed):
     needs_person = False
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Target:
     """Where a new grant is stored, and whose it must be."""
 
@@ -76,7 +76,7 @@ class Target:
             raise ChangeFailed(what, why=failure.facts, fix=failure.fix) from None
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PendingAuthorization:
     """What becomes of the redirect of one authorization."""
 

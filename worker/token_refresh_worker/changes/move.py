@@ -1,10 +1,9 @@
 """Move the claims on one secret to another store."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.records import record
 from token_refresh.stored.json_object import write_object
 from token_refresh_worker.changes.change import ChangeFailed, fields_of, repeated, swap
 from token_refresh_worker.core.claims import Claim
@@ -22,7 +21,7 @@ from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, ClaimStoreKind, StoreName, read_origin
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Move:
     """Moves the claims. It can be interrupted at any call, and carried out again, also by somebody else."""
 

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import cast
 
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import PROBE_VERSION_ID, document_of, fields_of
@@ -50,7 +49,7 @@ class VersionKind(StrEnum):
         return self in {VersionKind.CLAIM, VersionKind.RECORD, VersionKind.PROBE, VersionKind.REDIRECT}
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ListedVersion(VersionEntry):
     """A version that is listed, with its value, and what it is."""
 
@@ -134,7 +133,7 @@ class TokenUse(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ListedSecret:
     """The versions of a secret in memory, with one of them as the current one; reads as a `SecretStore` does."""
 
@@ -158,7 +157,7 @@ class ListedSecret:
         return tuple(self.listed)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Past:
     """The versions of a secret, and the attempts on its refresh tokens."""
 

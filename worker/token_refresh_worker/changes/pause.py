@@ -1,10 +1,9 @@
 """Pause the token requests for one secret, or end the pause: both append a claim under which nobody redeems."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from token_refresh.records import record
 from token_refresh_worker.changes.change import WAIT_SECONDS, ChangeFailed, repeated
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim, pause_of, repeat_allowed_until
@@ -21,7 +20,7 @@ from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Pausing:
     """What begins and ends a pause of one secret."""
 

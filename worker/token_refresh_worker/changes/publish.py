@@ -1,14 +1,15 @@
 """Bring the published copy up to a token set that a change has just made current."""
 
+from dataclasses import dataclass
+
 from token_refresh.errors import TokenRefreshError
-from token_refresh.records import record
 from token_refresh_worker.core.versions import CURRENT, published_version_id
 from token_refresh_worker.run.actions import publish
 from token_refresh_worker.run.ports import SecretStore
 from token_refresh_worker.stored.document import TokenDocument
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CopyBefore:
     """The published copy as it was before a change: only that one is replaced.
 

@@ -4,11 +4,11 @@ The tokens are stored where the run would have stored them. The next run finds t
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from token_refresh.advice import Advice
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.attempts import Attempt
@@ -28,7 +28,7 @@ _MOST_FIELDS: Final = 200
 _LEAST_NUMBER: Final = 10**7
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class UnreadResponse:
     """A response that can't be read, as it is stored."""
 
@@ -70,12 +70,11 @@ class UnreadResponse:
         Raises:
             ChangeFailed: There is no token, or the provider needs a refresh token.
         """
-        lifetime, expires_at = read_expiry(expires_in and self._at(expires_in), Expiry.EXPIRES_IN)
+        expiry = None if expires_in is None else self._at(expires_in)
         return TokenResponse(
             access_token=self._token(access_token),
             refresh_token=None if refresh_token is None else self._token(refresh_token),
-            lifetime=lifetime,
-            expires_at=expires_at,
+            **read_expiry(expiry, Expiry.EXPIRES_IN),
         )
 
     def store(self, found: TokenResponse) -> str:

@@ -1,12 +1,11 @@
 """Bring an older token set back, as a new version: which one, and what runs make of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from token_refresh.advice import Advice
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
 from token_refresh_worker.changes.change import ChangeFailed, swap_shown
@@ -27,7 +26,7 @@ from token_refresh_worker.stored.origin import ORIGIN_KEY
 PREVIOUS: Final = "AWSPREVIOUS"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OlderSet:
     """An older token set, as it would be stored."""
 

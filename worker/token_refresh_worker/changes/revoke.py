@@ -8,11 +8,10 @@ confirms that it is (RFC 7009 section 2.2).
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from token_refresh.errors import ClientRejected, SecretEmpty, TokenRefreshError
-from token_refresh.records import record
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core import plan
 from token_refresh_worker.core.attempts import Fate
@@ -46,7 +45,7 @@ _TOKEN_GONE: Final = tuple(rule for rule in _RULES if rule.check is not plan.sto
 SendRevocation = Callable[[TokenRequest], Revoked | FailedRequest]
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Revocation(Redemption):
     """Revokes where a run would redeem. What a run would do before that it does too: the newest token counts."""
 

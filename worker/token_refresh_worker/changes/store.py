@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from token_refresh.advice import Command
 from token_refresh.errors import ClientRejected, TokenRefreshError
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
 from token_refresh_worker.changes.authorization_request import AuthorizationRequest
@@ -51,7 +50,7 @@ _BEFORE_IT: Final = {
 }
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StoredGrant:
     """A token set that was stored, and the published copy from before it."""
 
@@ -60,7 +59,7 @@ class StoredGrant:
     copy: CopyBefore
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewGrant:
     """Tokens that have arrived for a secret, as its provider sent them."""
 

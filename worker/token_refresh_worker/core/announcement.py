@@ -4,11 +4,11 @@ A fleet finds transitions in its rows. A worker with one secret has none: it fin
 in the token set that it replaces, so each of its events comes with the token request that shows the transition.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
 
-from token_refresh.records import record
 from token_refresh.stored.times import iso
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
@@ -36,7 +36,7 @@ class Transition(StrEnum):
     """A secret that was in one of these three states is refreshed again. Of a fleet alone."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Announcement:
     """One event; it holds no secret."""
 

@@ -2,12 +2,11 @@
 
 import base64
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from token_refresh.records import positional_record, record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import EARLIEST_SECONDS
 
@@ -57,7 +56,7 @@ class Fate(StrEnum):
         return self not in {Fate.NOT_REDEEMED, Fate.MOVED, Fate.PAUSED}
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Attempt:
     """One attempt to redeem a refresh token, as later claims list it."""
 
@@ -79,7 +78,7 @@ class Attempt:
     """Until when the provider asked to wait, or reads may miss stored tokens."""
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Ledger:
     """The known attempts on one secret, oldest first, the newest claim last."""
 

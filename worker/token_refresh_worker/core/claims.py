@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
 from token_refresh.stored.times import read_unix
@@ -40,7 +40,7 @@ _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClaimPause:
     """What an operator decided: runs send nothing before `until`."""
 
@@ -48,7 +48,7 @@ class ClaimPause:
     why: str
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Claim(Attempt):
     """One run's exclusive right to redeem the refresh token of one version."""
 
@@ -78,7 +78,7 @@ class Claim(Attempt):
         return Ledger((*self.earlier, self))
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Record:
     """How an attempt ended: without tokens, or with tokens that reads don't show at once."""
 
@@ -91,7 +91,7 @@ class Record:
     """The fingerprint of the refresh token that is stored; None if none is."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class KeptTokens:
     """Received tokens that Secrets Manager refused: the claim table keeps them, encrypted, until it takes them."""
 

@@ -6,17 +6,16 @@ claim brought are stored under an ID that follows from the claim and its base. S
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from token_refresh.records import record
 from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of, gap, stand_in
 from token_refresh_worker.core.claims import LONGEST_TIME_TO_LIVE, Claim
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import claim_version_id, staged_version_id
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class VersionEntry:
     """One version of a secret, as `ListSecretVersionIds` gives it: whether it can be decrypted or not."""
 
@@ -91,7 +90,7 @@ def rebuilt_claim(
     ).claim()
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _Rebuilt:
     dates: Mapping[str, datetime]
     """When each listed version was stored, oldest first."""

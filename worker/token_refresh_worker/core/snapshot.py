@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from token_refresh.records import record
 from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
@@ -13,7 +12,7 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Fore
 from token_refresh_worker.stored.published import PublishedContent
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TokenSet:
     """A version of the token secret that holds a token document."""
 
@@ -23,7 +22,7 @@ class TokenSet:
     labels: frozenset[str] = frozenset()
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PublishedCopy:
     """The current version of the published secret."""
 
@@ -38,7 +37,7 @@ class PublishedCopy:
         return source is None or self.version_id != published_version_id(source)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Snapshot:
     """What one run has read, in the protocol's order."""
 
@@ -227,7 +226,7 @@ class Snapshot:
         return policy.replay_grace if self.grace is None else min(policy.replay_grace, self.grace)
 
 
-@dataclass(slots=True, kw_only=True, eq=False, repr=False)  # as `record`, and a run changes it
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class RunState:
     """What one run knows about itself."""
 

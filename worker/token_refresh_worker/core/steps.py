@@ -1,9 +1,9 @@
 """What a run can do next: an action that changes what is stored, or a rest that ends the run."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from token_refresh.records import positional_record
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.stored.origin import StoreName
@@ -22,7 +22,7 @@ class Reason(StrEnum):
     REDEEMED = "this run has sent a refresh token already"
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class StoreKeptTokens:
     """Store what the claim table keeps, under its own version ID."""
 
@@ -31,14 +31,14 @@ class StoreKeptTokens:
     needed: bool
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Promote:
     """Make stored tokens current, on the version that they were received for."""
 
     successor: TokenSet
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Carry:
     """Stage stored tokens on top of the current version, an edited copy, and make that current."""
 
@@ -47,12 +47,12 @@ class Carry:
     claim_id: str
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Publish:
     """Bring the published copy up to the current version."""
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class ReplaceLostTable:
     """Append a claim that nobody holds, after which the usual rules wait for runs that held a lost claim."""
 
@@ -61,7 +61,7 @@ class ReplaceLostTable:
     kept_tokens: KeptTokens | None = None
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Redeem:
     """Append a claim, redeem under it, stage the tokens and make them current."""
 
@@ -71,12 +71,12 @@ class Redeem:
     kept_tokens: KeptTokens | None = None
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Fresh:
     """Nothing is due."""
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Wait:
     """Leave it to a later run."""
 
@@ -84,7 +84,7 @@ class Wait:
     reason: Reason
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Hold:
     """An outcome is unknown and a replay could cost the grant: send nothing before `until`."""
 
@@ -94,7 +94,7 @@ class Hold:
     claim_id: str
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Unread:
     """A response that can't be read is kept, and its tokens may be alive: nothing is sent before a person looked."""
 
@@ -103,7 +103,7 @@ class Unread:
     claim_id: str
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Mismatch:
     """The settings don't fit the stored token set."""
 
@@ -116,7 +116,7 @@ class Mismatch:
     """The claim that says it, where the document does not."""
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class TokenUsed:
     """The current refresh token was redeemed, and what it brought is not readable."""
 
@@ -125,19 +125,19 @@ class TokenUsed:
     """The version of the newest tokens, where the current set is older than all that the ledger knows."""
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Locked:
     """The current refresh token was redeemed, and KMS refuses to decrypt the version with what it brought."""
 
     version_id: str
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class KeptTokensLocked:
     """The claim table keeps the tokens that the current one brought, and nobody can decrypt them."""
 
 
-@positional_record
+@dataclass(frozen=True, slots=True, repr=False)
 class Rejected:
     """The provider rejected the grant; it is asked again at `retry_at`."""
 

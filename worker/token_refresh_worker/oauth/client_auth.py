@@ -3,13 +3,12 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 from urllib.parse import quote_plus
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.records import record
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.stored.credentials import ClientCredentials
 
@@ -21,7 +20,7 @@ _DER_SEQUENCE: Final = 0x30
 _DER_INTEGER: Final = 0x02
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClientAuthentication:
     """What one method adds to a request."""
 
@@ -53,7 +52,7 @@ def authenticate(client: ClientCredentials, method: AuthMethod) -> ClientAuthent
     assert_never(method)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Assertion:
     """A JWT that proves who the client is, before it is signed (RFC 7523 section 3).
 

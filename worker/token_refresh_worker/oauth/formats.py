@@ -1,11 +1,9 @@
 """How a provider's requests and responses differ from RFC 6749, as data. The defaults are the RFC's."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
-
-from token_refresh.records import record
 
 
 class AuthMethod(StrEnum):
@@ -53,7 +51,7 @@ class Expiry(StrEnum):
     NONE = "none"
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RequestFormat:
     """How a provider wants its token requests."""
 
@@ -75,7 +73,7 @@ class RequestFormat:
     """Further JOSE headers, such as `kid`."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Matcher:
     """Recognises a response by exact values, never by a part of a text."""
 
@@ -84,7 +82,7 @@ class Matcher:
     """Paths with a dot between the steps (`errors.0.code`), and the value that each must have; none: any body."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ResponseFormat:
     """How a provider responds. The matchers decide before the status and RFC 6749's own codes."""
 

@@ -1,10 +1,10 @@
 """Token requests, built as the provider's `RequestFormat` says. Nothing here sends."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.client_auth import Assertion, authenticate
 from token_refresh_worker.oauth.formats import ASSERTED, RFC_6749_REQUEST, Encoding, Grant, RequestFormat
@@ -13,7 +13,7 @@ from token_refresh_worker.stored.credentials import ClientCredentials
 _REDEEMED_FIELDS: Final = {Grant.REFRESH_TOKEN: "refresh_token", Grant.EXCHANGE: "access_token"}
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TokenRequest:
     """A token request that is ready to be sent."""
 

@@ -20,13 +20,12 @@ string `error`: `Retry-After` alone is in Varnish's stock error page.
 
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice
-from typing import Final
+from typing import Final, TypedDict
 
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.body import (
@@ -89,7 +88,7 @@ _ERROR_CODES: Final = {
 _UNSURE_CODES: Final = ("server_error", "temporarily_unavailable")  # RFC 6749 section 4.1.2.1
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TokenResponse:
     """A successful response (RFC 6749 section 5.1)."""
 
@@ -114,7 +113,7 @@ class TokenResponse:
         return min(self.expires_at - sent_at, LONGEST_LIFETIME)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class FailedRequest:
     """A request that brought no tokens, or was not sent."""
 
@@ -255,12 +254,10 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         return "a refresh_token that is not one"
     # Intuit states two: one that a refresh moves, and one that none does.
     ends = [read_end(named(name)) for name in ("refresh_token_expires_in", "refresh_token_hard_expires_in")]
-    lifetime, expires_at = read_expiry(named("expires_in"), response_format.expiry)
     return TokenResponse(
         access_token=access_token,
         refresh_token=refresh_token,
-        lifetime=lifetime,
-        expires_at=expires_at,
+        **read_expiry(named("expires_in"), response_format.expiry),
         refresh_token_ends=tuple(end for end in ends if end is not None),
         scopes=read_scopes(tokens.get("scope")),
         extra={
@@ -291,11 +288,16 @@ def _refreshes_elsewhere(fields: Mapping[str, object] | None, *, rotates: bool) 
     )
 
 
-def read_expiry(value: object, expiry: Expiry) -> tuple[timedelta | None, datetime | None]:
+class _ReadExpiry(TypedDict):
+    lifetime: timedelta | None
+    expires_at: datetime | None
+
+
+def read_expiry(value: object, expiry: Expiry) -> _ReadExpiry:
     """Read when an access token expires. So many seconds that nobody means a duration are taken for Unix time."""
     lifetime = read_lifetime(value) if expiry is Expiry.EXPIRES_IN else None
     is_moment = expiry is not Expiry.NONE and (lifetime is None or lifetime >= LONGEST_LIFETIME)
-    return lifetime, read_moment(value) if is_moment else None
+    return {"lifetime": lifetime, "expires_at": read_moment(value) if is_moment else None}
 
 
 def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedRequest:

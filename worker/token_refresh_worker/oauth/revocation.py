@@ -1,10 +1,9 @@
 """The request that revokes a token, and what its response says (RFC 7009). Nothing here sends or receives."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.body import read_fields
 from token_refresh_worker.oauth.formats import Encoding, RequestFormat
@@ -33,7 +32,7 @@ def revocation_request(
     return token_request(fields, client, replace(request_format, method="POST", encoding=encoding), endpoint=endpoint)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Revoked:
     """The token works no more."""
 

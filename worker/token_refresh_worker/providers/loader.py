@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -66,8 +67,6 @@ def _read_ours(name: str) -> Provider:
 
 def nearest(name: str, own: Path | None = None) -> str:
     """Suggest the profile whose name is nearest to a wrong one; empty where none is near."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name needs it, and a cold start does not
-
     # The wrong name is not quoted: it may be a secret in a name's place.
     return "".join(f" (did you mean {near}?)" for near in get_close_matches(name[:99].lower(), profile_names(own), n=1))
 

@@ -1,13 +1,12 @@
 """One provider: everything that a refresh, an authorization and a safe retry depend on."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.records import record
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
@@ -48,7 +47,7 @@ class GraceEnd(StrEnum):
     """Nothing: the refresh token stays valid."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Grace:
     """How long the provider accepts a refresh token after it was redeemed, so that a lost response may be repeated."""
 
@@ -57,7 +56,7 @@ class Grace:
     ends_by: GraceEnd = GraceEnd.TIME
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RefreshTokenLife:
     """How long a grant lives. None where the provider documents nothing."""
 
@@ -83,7 +82,7 @@ class RefreshTokenLife:
         return min(believed, default=by_profile)
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RateLimit:
     """How many token requests the provider accepts."""
 
@@ -93,7 +92,7 @@ class RateLimit:
     """What is counted: `ip`, `client` or `grant`."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AuthorizationPage:
     """The authorization page (RFC 6749 section 4.1.1)."""
 
@@ -122,7 +121,7 @@ class Basis(StrEnum):
     """Nobody verified it."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Evidence:
     """Where a fact of the profile comes from."""
 
@@ -135,7 +134,7 @@ class Evidence:
     """From when it is so, where the provider has announced a change."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Provider:
     """A profile, with the deployment's settings and the document's variables applied."""
 

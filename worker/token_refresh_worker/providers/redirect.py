@@ -1,12 +1,11 @@
 """What a provider's redirect brings beside RFC 6749's parameters, and which redirects it accepts."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from token_refresh.records import record
 from token_refresh.stored.access_token import EXTRA_NAME
 from token_refresh_worker.providers.format_schema import FIELD
 from token_refresh_worker.providers.table import TomlTable
@@ -28,7 +27,7 @@ class Loopback(StrEnum):
     """None: the parameter is a name that the provider gives the registered URL (eBay)."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RedirectVariable:
     """A variable of the endpoints that the redirect chooses, from a closed list: it never supplies a host."""
 
@@ -39,7 +38,7 @@ class RedirectVariable:
     """The variable's value for each value of the parameter."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RedirectFormat:
     """How a redirect differs from RFC 6749's."""
 

@@ -6,12 +6,11 @@ either has a closed list of values, or stands to the left of a literal domain.
 
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.records import record
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
@@ -30,7 +29,7 @@ VARIABLE_IN_WORDS: Final = (
 _LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class EndpointVariable:
     """A place in an endpoint, and what may fill it."""
 

@@ -1,9 +1,9 @@
 """Carry out an action of the plan, and say what is stored then."""
 
+from dataclasses import dataclass
 from typing import assert_never
 
 from token_refresh.errors import SecretStoreError
-from token_refresh.records import record
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKeptTokens
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
@@ -15,7 +15,7 @@ from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.published import published_document, read_published
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Actions:
     """Everything that a run does."""
 

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import InvalidEvent
-from token_refresh.records import record
 from token_refresh.stored.json_object import json_type
 from token_refresh_worker.core.claims import CLAIM_ID
 
@@ -22,7 +22,7 @@ _EXPECTED: Final = {
 }
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Trigger:
     """What starts a run, and what the run should do."""
 

@@ -1,5 +1,6 @@
 """What a run says when it fails: what failed, why, and the command that fixes it."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,7 +15,6 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokensNotStored,
 )
-from token_refresh.records import record
 from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
 from token_refresh_worker.core.steps import Mismatch
@@ -23,7 +23,7 @@ from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SecretName:
     """A secret, as messages name it."""
 

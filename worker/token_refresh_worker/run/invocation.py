@@ -3,17 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from token_refresh.errors import InternalError, ReauthorizationRequired, TokenRefreshError, raised_at
+from token_refresh_worker.core.announcement import Announcement, Transition, transition_of_run
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome, last_line
 from token_refresh_worker.run.ports import Bus, Clock, Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import token_secret_id
-
-if TYPE_CHECKING:
-    from token_refresh_worker.core.announcement import Announcement
 
 Start = Callable[[], tuple[Trigger, Mapping[str, str]]]
 """Gives what starts a run, and its environment; it may raise."""
@@ -30,7 +28,7 @@ class FunctionLog(Log, Protocol):
         ...
 
 
-@dataclass(kw_only=True, eq=False, repr=False)  # as `Run`
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Invocation:
     """One run, and what its last log line says."""
 
@@ -96,11 +94,8 @@ class Invocation:
                 self.log.warning("event_not_sent", transition=event.transition.value, error=str(error))
 
 
-def _events_of(run: Run, report: Outcome) -> "list[Announcement]":
+def _events_of(run: Run, report: Outcome) -> list[Announcement]:
     """Return the events that a run calls for. A fleet finds its events in its rows (`fleet/core/outcome.py`)."""
-    # Imported here: few deployments have a bus.
-    from token_refresh_worker.core.announcement import Announcement, Transition, transition_of_run  # noqa: PLC0415
-
     # Only a request of this run shows a transition; a run that finds an old rejection would announce it again.
     memory, snapshot = run.memory, run.memory.snapshot
     rejected = isinstance(report.error, ReauthorizationRequired) and memory.rejected_version is not None

@@ -1,5 +1,6 @@
 """Keep received tokens that Secrets Manager refuses in the claim table, and store them once it takes them."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from token_refresh.advice import Advice
@@ -11,7 +12,6 @@ from token_refresh.errors import (
     TokensKept,
     raised_at,
 )
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
@@ -30,7 +30,7 @@ _NAME_THE_KEY: Final = (
 )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Keeping:
     """What a run does with tokens that the claim table keeps."""
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
-from token_refresh.records import record
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.locked import chain_of, rebuilt_claim, worth_reading
 from token_refresh_worker.core.schedule import SETTLED
@@ -39,7 +39,7 @@ def keys_of(store: SecretStore, version_id: str) -> tuple[str, ...]:
     return ()
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LockedClaims:
     """Finds the newest claim where it can't be decrypted."""
 

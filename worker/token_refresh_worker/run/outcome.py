@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
 from token_refresh.errors import ReauthorizationRequired, ResponseKept, TokenRefreshError
-from token_refresh.records import record
 from token_refresh.stored.times import iso
 from token_refresh_worker.core.schedule import Policy, due_at, grant_end, last_quarter_at
 from token_refresh_worker.core.snapshot import TokenSet
@@ -47,7 +47,7 @@ class CopyState(StrEnum):
     """There is no such secret."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CurrentTokens:
     """What a run knows of the current token set: no value of it."""
 
@@ -76,7 +76,7 @@ class CurrentTokens:
         )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Outcome:
     """How a run ended, whether it failed or not, and what it learned: no value of any secret."""
 

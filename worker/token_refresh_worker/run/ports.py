@@ -4,15 +4,17 @@ The adapters implement the protocols; tests have fakes that pass the same contra
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from token_refresh.errors import SecretAccessDenied
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import REQUESTS
@@ -20,12 +22,8 @@ from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
 
-if TYPE_CHECKING:
-    from token_refresh_worker.core.announcement import Announcement
-    from token_refresh_worker.oauth.request import TokenRequest
 
-
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SecretVersion:
     """One version of a secret, as `GetSecretValue` gives it."""
 
@@ -67,7 +65,7 @@ class SecretStore(Protocol):
         ...
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewestClaim:
     """The newest claim that a store knows, and what came with it."""
 
@@ -140,11 +138,11 @@ class TokenKeeper(Protocol):
 class TokenEndpoint(Protocol):
     """The provider's token endpoint (RFC 6749 section 3.2)."""
 
-    def sign(self, request: "TokenRequest") -> FailedRequest | None:
+    def sign(self, request: TokenRequest) -> FailedRequest | None:
         """Make what signs the next request, where its method needs that; return why it can't be made. Sends nothing."""
         ...
 
-    def send(self, request: "TokenRequest", *, timeout_seconds: float) -> EndpointResponse:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send one request and read the response, end to end within the time limit; never raises for what it meets."""
         ...
 
@@ -176,12 +174,12 @@ class Log(Protocol):
 class Bus(Protocol):
     """Where events about grants are sent."""
 
-    def send(self, announcement: "Announcement") -> None:
+    def send(self, announcement: Announcement) -> None:
         """Send one event; raises a `TokenRefreshError` if the bus does not take it."""
         ...
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Deadline:
     """When a run must have ended."""
 
@@ -206,7 +204,7 @@ LEAST_REQUEST_SECONDS: Final = 5.0
 """How much time a token request must have."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Parts:
     """What a run acts with."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import Final, assert_never
 
 from token_refresh.advice import in_words
 from token_refresh.errors import SecretFull, SecretNotFound, TokenRefreshError
@@ -41,6 +41,7 @@ from token_refresh_worker.core.steps import (
     Wait,
 )
 from token_refresh_worker.core.versions import published_version_id
+from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import mismatch, slow_schedule, tokens_locked, too_many_steps
 from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome, unread_response
@@ -48,12 +49,9 @@ from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens, Outcome, OutcomeName
 from token_refresh_worker.run.ports import Parts
+from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
-
-if TYPE_CHECKING:
-    from token_refresh_worker.run.actions import Actions
-    from token_refresh_worker.run.redemption import Redemption
 
 STEPS: Final = 50
 """More than any history of the secret needs; a forced run that polls is bounded by its deadline."""
@@ -66,7 +64,6 @@ def next_step(snapshot: Snapshot, state: RunState, policy: Policy) -> Step:
     return heed(plan(snapshot, state, policy), snapshot)
 
 
-# Nobody compares or prints a run, and what a dataclass makes for that takes time at each cold start.
 @dataclass(kw_only=True, eq=False, repr=False)
 class Run:
     """One run on one token secret. After it ended, either way, `memory` says how far it came."""
@@ -76,7 +73,7 @@ class Run:
     trigger: Trigger
     decide: Callable[[Snapshot, RunState, Policy], Step] = next_step
     """Its rules."""
-    redemption: "Callable[[Parts, Memory], Redemption] | None" = None
+    redemption: Callable[[Parts, Memory], Redemption] | None = None
     """What it does under a claim, in place of a refresh."""
 
     @cached_property
@@ -98,11 +95,7 @@ class Run:
         return SnapshotReader(parts=self.parts, memory=self.memory)
 
     @cached_property
-    def _actions(self) -> "Actions":
-        # Imported here: a fiftieth of the cold start of a run that has nothing to do (`scripts/bench worker`).
-        from token_refresh_worker.run.actions import Actions  # noqa: PLC0415
-        from token_refresh_worker.run.redemption import Redemption  # noqa: PLC0415
-
+    def _actions(self) -> Actions:
         parts, memory = self.parts, self.memory
         redemption = self.redemption(parts, memory) if self.redemption else Redemption(parts=parts, memory=memory)
         return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption)

@@ -5,14 +5,14 @@ docs/configuration.md has the variables as a table.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum, auto
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from token_refresh.aws.arn import name_same_secret, secret_name
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
-from token_refresh.records import record
+from token_refresh.reference import Reference, parse_secret_id
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
@@ -87,9 +87,6 @@ class Variable(StrEnum):
     """Likewise the client secret. Who may call `lambda:GetFunctionConfiguration` can read it: keep it in a secret."""
 
 
-if TYPE_CHECKING:
-    from token_refresh.reference import Reference
-
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
 GENERIC_PROVIDER: Final = "generic"
@@ -105,7 +102,7 @@ _SIGNED_BY: Final = {
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """What is configured by the variables."""
 
@@ -270,11 +267,9 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
     return load_provider(name, own)
 
 
-def _read_secret(given: Mapping[str, str], name: Variable, provider: Provider) -> "Reference | None":
+def _read_secret(given: Mapping[str, str], name: Variable, provider: Provider) -> Reference | None:
     if name not in given:
         return None
-    from token_refresh.reference import parse_secret_id  # noqa: PLC0415 - a hundredth of a cold start, for few
-
     # A fleet has one setting for the client secrets of many providers.
     return parse_secret_id(name, given[name].replace("{provider}", provider.name))
 

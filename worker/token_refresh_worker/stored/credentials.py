@@ -1,14 +1,14 @@
 """Client credentials as they are stored: under `clientId`, `clientSecret` or `client_id`, `client_secret`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import json_type
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClientCredentials:
     """The client's identifier and, unless it is a public client, its secret."""
 

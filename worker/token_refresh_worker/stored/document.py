@@ -5,13 +5,12 @@ Every other key is kept.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import located, read_object, write_object
 from token_refresh.stored.spelling import CAMEL, Spelling, find_spelling, read_token
@@ -25,7 +24,7 @@ SIZE_LIMIT_BYTES: Final = 65_536
 """The limit of Secrets Manager for a value (`PutSecretValue`, SecretString)."""
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TokenDocument:
     """A token set as it is stored, with everything needed to write the next one in the same form."""
 

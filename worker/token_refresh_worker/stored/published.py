@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.access_token import read_access_token, read_extra
 from token_refresh.stored.json_object import read_object, write_object
@@ -46,7 +46,7 @@ def published_document(document: TokenDocument, source_version_id: str) -> Secre
     )
 
 
-@record
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PublishedContent:
     """What services find in a published secret."""
 
