@@ -79,7 +79,7 @@ const LONGEST_SECONDS = 3650 * 86_400;
 /** Where an expiry can't be true, by how long the token of the worker's last refresh lived, end it after so long. */
 function believed(expiresAt: Date, createdAt: Date, fields: JsonObject): Date {
   const lives = (fields["tokenRefresh"] as { lifetime_seconds?: unknown } | null | undefined)?.lifetime_seconds;
-  if (!Number.isInteger(lives) || (lives as number) < 2 || (lives as number) > LONGEST_SECONDS) return expiresAt;
+  if (!Number.isInteger(lives) || (lives as number) < 1 || (lives as number) > LONGEST_SECONDS) return expiresAt;
   const milliseconds = (lives as number) * 1000;
   const isTrue = expiresAt.getTime() <= createdAt.getTime() + LIFETIMES_BELIEVED * milliseconds;
   return isTrue ? expiresAt : new Date(createdAt.getTime() + milliseconds);

@@ -24,7 +24,7 @@ from token_refresh_worker.core.schedule import (
     window_of,
 )
 from token_refresh_worker.providers.lifetime import shortest_lifetime
-from token_refresh_worker.stored.origin import AskedInVain, ClaimStoreKind
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 def test_a_token_set_is_due_a_window_before_it_expires() -> None:
@@ -327,7 +327,7 @@ def test_the_end_of_a_grant_is_the_earliest() -> None:
 )
 def test_what_was_asked_in_vain_is_asked_again_later(left: timedelta, due_before: timedelta) -> None:
     """A provider that returned the same access token is asked at the window, its last quarter and its end."""
-    known = document(issued_at=NOW, expires_at=NOW + DAY, **origin(lifetime=DAY, asked=AskedInVain(left=left, at=NOW)))
+    known = document(issued_at=NOW, expires_at=NOW + DAY, **origin(lifetime=DAY, asked_left=left, asked_at=NOW))
 
     assert NOW + DAY - due_before == due_at(known, policy())
     assert NOW + 22 * HOUR == last_quarter_at(known, policy())

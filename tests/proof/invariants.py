@@ -144,9 +144,7 @@ class Invariants:
     def _check_asked(self, document: dict[str, Any], before: dict[str, Any]) -> None:
         """An access token that came again is asked for once in a window, and once in its last quarter."""
         window = self._scenario.window_seconds
-        left, asked = (
-            it.get("tokenRefresh", {}).get("asked", {}).get("left_seconds", math.inf) for it in (document, before)
-        )
+        left, asked = (it.get("tokenRefresh", {}).get("asked_left_seconds", math.inf) for it in (document, before))
         if asked <= window and left > window // 4:
             raise Violation("the same access token was asked for again although it is as good as it was")
 
@@ -257,8 +255,7 @@ class Invariants:
         """Give when the current token set is due: a window before it expires, or in the last third of its grant."""
         text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
         window, idle = self._scenario.window_seconds, self._scenario.idle_seconds
-        asked = origin_of(text).get("asked")
-        left = asked["left_seconds"] if isinstance(asked, dict) else math.inf
+        left = json.loads(text).get("tokenRefresh", {}).get("asked_left_seconds", math.inf)
         due = self.expires_at(state) - next(part for part in (window, window // 4, 0) if part < left)
         return due if idle is None else min(due, json.loads(text)["issuedAt"] // 1000 + idle * 2 // 3)
 

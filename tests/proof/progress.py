@@ -76,7 +76,7 @@ class Progress:
         ports.ended = settle(build_run(self._scenario, ports, self._kind(state)))
         if ports.replayed and now < self._invariants.last_quarter_at(state):
             raise Violation("left alone: a used refresh token is sent again before the last quarter of the window")
-        dead = now >= self._invariants.expires_at(state) and self._scenario.first_expiry == "true"
+        dead = now >= self._invariants.expires_at(ports.state) and self._scenario.first_expiry == "true"
         if ports.ended.outcome == "RefreshOutcomeUnknown" and dead:
             raise Violation("left alone: a hold outlasts the access token that it protects")
         if not ports.ended.named:

@@ -246,7 +246,7 @@ def test_a_refresh_that_brings_a_longer_life_is_no_vain_one() -> None:
 
         world.execute()
 
-        assert "asked" not in world.current()["tokenRefresh"]
+        assert "asked_at" not in world.current()["tokenRefresh"]
 
 
 def test_the_same_access_token_without_a_stated_life_keeps_its_expiry() -> None:
@@ -258,10 +258,10 @@ def test_the_same_access_token_without_a_stated_life_keeps_its_expiry() -> None:
 
     kept = world.current()["tokenRefresh"]
     assert (ms(NOW + 4 * HOUR), 86_400) == (world.current()["expiresAt"], kept["lifetime_seconds"])
-    assert {"left_seconds": 4 * 3600, "at": "2026-11-24T12:00:00Z"} == kept["asked"]
+    assert (4 * 3600, "2026-11-24T12:00:00Z") == (kept["asked_left_seconds"], kept["asked_at"])
     world.pass_time(5 * HOUR)
     world.execute()
-    assert kept["asked"] == world.current()["tokenRefresh"]["asked"]
+    assert kept["asked_at"] == world.current()["tokenRefresh"]["asked_at"]
     world.pass_time(DAY)
     world.execute()
-    assert "asked" not in world.current()["tokenRefresh"]
+    assert "asked_at" not in world.current()["tokenRefresh"]

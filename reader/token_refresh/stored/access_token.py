@@ -59,14 +59,14 @@ def _read_access_token(text: SecretValue, field: str | None) -> AccessToken | No
     if expires_at is None:
         raise InvalidSecretDocument(f"{spelling.expires_at} is missing; {TIME_IN_WORDS}", fix="Add that key")
     origin = fields.get("tokenRefresh")
-    lifetime = read_known_lifetime(origin) if isinstance(origin, dict) else None
+    lifetime = read_life(origin, "lifetime_seconds") if isinstance(origin, dict) else None
     return AccessToken(value=value, expires_at=expires_at, extra=read_extra(fields), lifetime=lifetime)
 
 
-def read_known_lifetime(origin: Mapping[str, object]) -> timedelta | None:
-    """Read from `tokenRefresh` how long the access token of a run lives; None where it doesn't say."""
-    seconds = origin.get("lifetime_seconds")
-    if not isinstance(seconds, int) or not 1 < seconds <= LONGEST_LIFETIME // timedelta(seconds=1):
+def read_life(origin: Mapping[str, object], name: str) -> timedelta | None:
+    """Read from `tokenRefresh` how long an access token lives, or still lived; None where it doesn't say."""
+    seconds = origin.get(name)
+    if type(seconds) is not int or not 1 <= seconds <= LONGEST_LIFETIME // timedelta(seconds=1):
         return None
     return timedelta(seconds=seconds)
 

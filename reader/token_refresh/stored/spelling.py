@@ -17,7 +17,7 @@ from typing import Final
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import json_type
-from token_refresh.stored.times import read_time, write_time
+from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS, read_time, write_time
 
 TIME_IN_WORDS: Final = "it must be Unix seconds or milliseconds, or ISO 8601, from 1973 to 5138"
 
@@ -32,7 +32,8 @@ class Spelling:
     refresh_token: str
     expires_at: str
     issued_at: str
-    units_per_second: int
+    usual: int
+    """A time as this spelling has it."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ class Spelling:
 
     def write_time(self, moment: datetime, fields: Mapping[str, object]) -> int | str:
         """Write a time in the form that the stored expiry has, else as a number in this spelling's unit."""
-        return write_time(moment, like=fields.get(self.expires_at), units_per_second=self.units_per_second)
+        return write_time(moment, like=fields.get(self.expires_at) or self.usual)
 
 
 CAMEL: Final = Spelling(
@@ -62,14 +63,14 @@ CAMEL: Final = Spelling(
     refresh_token="refreshToken",  # noqa: S106 - the name of a key
     expires_at="expiresAt",
     issued_at="issuedAt",
-    units_per_second=1000,
+    usual=LATEST_SECONDS,
 )
 SNAKE: Final = Spelling(
     access_token="access_token",  # noqa: S106 - the name of a key
     refresh_token="refresh_token",  # noqa: S106 - the name of a key
     expires_at="expires_at",
     issued_at="issued_at",
-    units_per_second=1,
+    usual=EARLIEST_SECONDS,
 )
 
 

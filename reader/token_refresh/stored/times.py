@@ -80,13 +80,12 @@ def read_time(value: object) -> datetime:
     raise ValueError
 
 
-def write_time(moment: datetime, *, like: object, units_per_second: int) -> int | str:
-    """Write a time in the form of a stored one; `units_per_second` is for a number where none is stored."""
+def write_time(moment: datetime, *, like: object) -> int | str:
+    """Write a time in the form of another one."""
     number = _as_number(like)
-    if number is None and isinstance(like, str):
+    if number is None:
         return iso(moment)
-    units = units_per_second if number is None else _units_per_second(number)
-    written = int(moment.timestamp()) * units
+    written = int(moment.timestamp()) * _units_per_second(number)
     return str(written) if isinstance(like, str) else written
 
 

@@ -70,11 +70,12 @@ class UnreadResponse:
         Raises:
             ChangeFailed: There is no token, or the provider needs a refresh token.
         """
-        expiry = None if expires_in is None else self._at(expires_in)
+        lifetime, expires_at = read_expiry(expires_in and self._at(expires_in), Expiry.EXPIRES_IN)
         return TokenResponse(
             access_token=self._token(access_token),
             refresh_token=None if refresh_token is None else self._token(refresh_token),
-            **read_expiry(expiry, Expiry.EXPIRES_IN),
+            lifetime=lifetime,
+            expires_at=expires_at,
         )
 
     def store(self, found: TokenResponse) -> str:

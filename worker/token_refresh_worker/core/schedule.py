@@ -10,7 +10,7 @@ from token_refresh.stored.refresh_window import LARGEST_PART, refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, claims_a_day
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, AskedInVain, ClaimStoreKind, StoreName, ending_at
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, ending_at
 
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)
@@ -91,13 +91,13 @@ class _End(NamedTuple):
 
     at: datetime
     window: timedelta
-    asked: AskedInVain | None = None
+    asked_left: timedelta | None = None
 
     @property
     def due_at(self) -> datetime:
         """From when on it is due: at the window's beginning, its last quarter or its end, if asked in vain before."""
         tries = (self.window, self.window / 4)
-        left = next((left for left in tries if self.asked is None or left < self.asked.left), timedelta(0))
+        left = next((left for left in tries if self.asked_left is None or left < self.asked_left), timedelta(0))
         return self.at - left
 
 
@@ -111,7 +111,7 @@ def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
     if document.access_token is None or expires_at is None:
         return []
     window = refresh_window(policy.refresh_window, document.lifetime)
-    ends = [_End(expires_at, window, origin.asked if origin else None)]
+    ends = [_End(expires_at, window, origin.asked_left if origin else None)]
     began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
     if began_at is not None and ends_at is not None and issued_at is not None and began_at >= issued_at:
         ends.append(_End(ends_at, min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW)))

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import islice
-from typing import Final, TypedDict
+from typing import Final
 
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
@@ -254,10 +254,12 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         return "a refresh_token that is not one"
     # Intuit states two: one that a refresh moves, and one that none does.
     ends = [read_end(named(name)) for name in ("refresh_token_expires_in", "refresh_token_hard_expires_in")]
+    lifetime, expires_at = read_expiry(named("expires_in"), response_format.expiry)
     return TokenResponse(
         access_token=access_token,
         refresh_token=refresh_token,
-        **read_expiry(named("expires_in"), response_format.expiry),
+        lifetime=lifetime,
+        expires_at=expires_at,
         refresh_token_ends=tuple(end for end in ends if end is not None),
         scopes=read_scopes(tokens.get("scope")),
         extra={
@@ -288,16 +290,11 @@ def _refreshes_elsewhere(fields: Mapping[str, object] | None, *, rotates: bool) 
     )
 
 
-class _ReadExpiry(TypedDict):
-    lifetime: timedelta | None
-    expires_at: datetime | None
-
-
-def read_expiry(value: object, expiry: Expiry) -> _ReadExpiry:
+def read_expiry(value: object, expiry: Expiry) -> tuple[timedelta | None, datetime | None]:
     """Read when an access token expires. So many seconds that nobody means a duration are taken for Unix time."""
     lifetime = read_lifetime(value) if expiry is Expiry.EXPIRES_IN else None
     is_moment = expiry is not Expiry.NONE and (lifetime is None or lifetime >= LONGEST_LIFETIME)
-    return {"lifetime": lifetime, "expires_at": read_moment(value) if is_moment else None}
+    return lifetime, read_moment(value) if is_moment else None
 
 
 def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedRequest:

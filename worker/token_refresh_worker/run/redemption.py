@@ -192,7 +192,8 @@ class Redemption:
         prepared, issued_at = sender.prepared, sender.sent_at
         ends_at = prepared.grant_ends_at(response, issued_at)
         left, lifetime = prepared.left_of_same(response, issued_at), prepared.lifetime(response, issued_at)
-        self._warn_of_lifetime(prepared, response.lifetime_from(issued_at), lifetime)
+        asked_left, asked_at = prepared.asked(left, issued_at)
+        self._warn_of_lifetime(prepared, response.lifetime_from(issued_at))
         origin = prepared.document.origin
         before, lost = scopes_of(prepared.document), origin.scopes_lost if origin else ()
         scopes = before if response.scopes is None else response.scopes
@@ -216,7 +217,8 @@ class Redemption:
                 foreign=snapshot.foreign,
                 extra_names=prepared.provider.extra_names,
                 lifetime=None if left is None else prepared.document.lifetime,
-                asked=prepared.asked(left, issued_at),
+                asked_left=asked_left,
+                asked_at=asked_at,
             ),
         )
         size_bytes = len(renewed.serialize().reveal())
@@ -226,19 +228,16 @@ class Redemption:
             raise too_large(self.parts.secret, size_bytes)
         return renewed
 
-    def _warn_of_lifetime(self, prepared: PreparedRefresh, stated: timedelta | None, counts: timedelta | None) -> None:
+    def _warn_of_lifetime(self, prepared: PreparedRefresh, stated: timedelta | None) -> None:
         """Warn of a response that states far more than is known, whether it is believed or not."""
         known = prepared.provider.access_token_lifetime
-        if known is None or stated is None or counts is None or stated <= LIFETIMES_REMARKABLE * known:
-            return
-        self.parts.log.warning(
-            "token_lifetime_doubted",
-            stated_seconds=int(stated.total_seconds()),
-            known_seconds=int(known.total_seconds()),
-            counts_seconds=int(counts.total_seconds()),
-            remedy="if access tokens live so long, set token_lifetime_seconds in the deployment's file, or "
-            "lifetime_seconds in a profile of your own",
-        )
+        if known and stated and stated > LIFETIMES_REMARKABLE * known:
+            self.parts.log.warning(
+                "token_lifetime_doubted",
+                stated_seconds=stated // timedelta(seconds=1),
+                known_seconds=known // timedelta(seconds=1),
+                remedy="if tokens live so long, set token_lifetime_seconds, or lifetime_seconds in your profile",
+            )
 
     def _stage(self, claim: Claim, document: TokenDocument) -> TokenSet:
         """Store received tokens."""

@@ -17,7 +17,6 @@ from token_refresh_worker.run.ports import Parts, TokenEndpoint
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import AskedInVain
 
 _SAME_END: Final = timedelta(minutes=1)
 
@@ -46,13 +45,13 @@ class PreparedRefresh:
         same = left > timedelta(0) and (stated is None or stated <= left + _SAME_END)
         return min(left, stated or left) if same else None
 
-    def asked(self, left: timedelta | None, sent_at: datetime) -> AskedInVain | None:
-        """Return what was asked for in vain: `left` of this token, or for a day what that of an earlier one was."""
-        known = self.document.origin.asked if self.document.origin else None
-        known = known if known and sent_at < known.at + DAY else None
-        if left is None or (known and known.left <= left):
-            return known
-        return AskedInVain(left=left, at=sent_at)
+    def asked(self, left: timedelta | None, sent_at: datetime) -> tuple[timedelta | None, datetime | None]:
+        """Return what was left when it was asked for in vain, and when: of this token, or for a day of earlier ones."""
+        origin = self.document.origin
+        before, asked_at = (origin.asked_left, origin.asked_at) if origin else (None, None)
+        if before and asked_at and sent_at < asked_at + DAY and (left is None or before <= left):
+            return before, asked_at
+        return left, sent_at if left else None
 
     def grant_ends_at(self, response: TokenResponse, sent_at: datetime) -> datetime | None:
         """Return when the grant ends: as the response says, else by the profile, else as before."""

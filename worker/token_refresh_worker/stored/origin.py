@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
-from token_refresh.stored.access_token import EXTRA_NAME, read_known_lifetime
-from token_refresh.stored.times import LONGEST_LIFETIME, iso, read_iso
+from token_refresh.stored.access_token import EXTRA_NAME, read_life
+from token_refresh.stored.times import iso, read_iso
 
 T = TypeVar("T")
 
@@ -111,19 +111,6 @@ class ForeignSets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class AskedInVain:
-    """Some providers return the same access token, with what is left of it, until so little is left of it."""
-
-    left: timedelta
-    """The least that was left when it was asked for in vain."""
-    at: datetime
-
-    def as_fields(self) -> dict[str, object]:
-        """Give the JSON object to store."""
-        return {"left_seconds": int(self.left.total_seconds()), "at": iso(self.at)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Origin:
     """What a token set says of itself."""
 
@@ -158,8 +145,10 @@ class Origin:
     """The keys beside the tokens that consumers may read, as the provider's profile names them."""
     lifetime: timedelta | None = None
     """How long the access token lives, from its own issue on; None in what older releases stored."""
-    asked: AskedInVain | None = None
-    """What was left of an access token when a refresh last brought it again."""
+    asked_left: timedelta | None = None
+    """The least that was left of an access token when a refresh brought the same one again."""
+    asked_at: datetime | None = None
+    """When that was."""
 
     @property
     def grant_ending_at(self) -> datetime | None:
@@ -190,7 +179,8 @@ class Origin:
             "foreign": self.foreign and self.foreign.as_fields(),
             "kept": list(self.extra_names) or None,
             "lifetime_seconds": self.lifetime and int(self.lifetime.total_seconds()),
-            "asked": self.asked and self.asked.as_fields(),
+            "asked_left_seconds": self.asked_left and int(self.asked_left.total_seconds()),
+            "asked_at": self.asked_at and iso(self.asked_at),
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -251,14 +241,10 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
         token=if_readable(partial(matching, FINGERPRINT), found.get("token")),
         foreign=if_readable(_read_foreign, found.get("foreign")),
         extra_names=tuple(name for name in _read_texts(found.get("kept")) or () if EXTRA_NAME.fullmatch(name)),
-        lifetime=read_known_lifetime(found),
-        asked=if_readable(_read_asked, found.get("asked")),
+        lifetime=read_life(found, "lifetime_seconds"),
+        asked_left=read_life(found, "asked_left_seconds"),
+        asked_at=if_readable(read_iso, found.get("asked_at")),
     )
-
-
-def _read_asked(found: Mapping[str, Any]) -> AskedInVain:
-    seconds = _number_up_to(found["left_seconds"], int(LONGEST_LIFETIME.total_seconds()))
-    return AskedInVain(left=timedelta(seconds=seconds), at=read_iso(found["at"]))
 
 
 def _read_foreign(found: Mapping[str, Any]) -> ForeignSets:
