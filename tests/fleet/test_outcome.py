@@ -4,7 +4,9 @@ from datetime import timedelta
 import pytest
 
 from fleet.rows import HOST, WINDOW, failed, ran, ran_into, row, seen, sent, unread
-from testbed.builders import HOUR, MINUTE, NOW
+from run.grant import DEAD_GRANT, ended
+from run.world import World
+from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
@@ -31,6 +33,18 @@ def test_success(outcome: str) -> None:
     assert (State.HEALTHY, 0, NOW, "v2") == (now.state, now.failures, now.succeeded_at, now.tokens.version_id)
     assert now.error_type is None
     assert NOW + HOUR - WINDOW == left(before, ran(outcome)).next_at
+
+
+def test_a_dead_grant_stays_dead_in_its_row() -> None:
+    """While the provider's last word on the current tokens is a rejection, the row says so, due or not."""
+    world = World(policy=IN_TABLE, issued_at=NOW, expires_at=NOW + DAY)
+    member, states = row(), []
+    for hours, responses in DEAD_GRANT:
+        member = left(member, ended(world, hours, responses))
+        assert member.seen is not None
+        states.append((member.seen.state, member.seen.since))
+
+    assert [(State.REAUTHORIZE, NOW)] * len(DEAD_GRANT) == states
 
 
 def test_success_without_expiry() -> None:

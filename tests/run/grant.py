@@ -1,6 +1,6 @@
 """A provider that counts: it accepts each refresh token once, and revokes the grant if one comes again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -9,13 +9,25 @@ from run.world import World
 from testbed.builders import DAY, NOW, policy
 from testbed.fakes import tokens
 from testbed.secrets_manager.limits import ServiceError
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
+from token_refresh_worker.run.outcome import Outcome
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
 
 REJECTED = FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
+NOT_SENT = FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError")
+DEAD_GRANT: Sequence[tuple[int, Sequence[EndpointResponse]]] = (
+    (0, [REJECTED]),
+    (1, []),
+    (2, [NOT_SENT] * 4),
+    (3, []),
+    (15, []),
+    (17, [REJECTED]),
+)
+"""Hours after a refresh of tokens that live a day, and what the provider says: it is asked by force, then when due."""
 LOST = FailedRequest(kind=FailureKind.NO_RESPONSE, seen="ReadTimeout")
 
 
@@ -41,6 +53,19 @@ class SingleUseGrant:
         self._used.add(token)
         self.refreshes += 1
         return tokens(self.refreshes, lifetime=self.lifetime)
+
+
+def ended(world: World, hours: float, responses: Sequence[EndpointResponse]) -> Outcome:
+    """Run at that time, by force where the provider responds before the tokens are due, and give how it ended."""
+    world.clock.seconds = hours * 3600.0
+    world.endpoint.responses = [*responses]
+    run = world.run(force=bool(responses) and hours < 16)
+    try:
+        return run.conclude()
+    except TokenRefreshError as error:
+        return run.outcome(error=error)
+    finally:
+        assert [] == world.endpoint.responses
 
 
 def with_grant(world: World, lifetime: timedelta) -> SingleUseGrant:

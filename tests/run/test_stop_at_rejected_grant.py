@@ -5,23 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from fleet.rows import row, seen
-from run.grant import REJECTED
+from run.grant import DEAD_GRANT, REJECTED, ended
 from run.world import World
 from testbed.builders import DAY, HOUR, MINUTE, NOW, RUN, attempt, claim, policy, snapshot, token_set
-from token_refresh.errors import ReauthorizationRequired, TokenRefreshError
+from token_refresh.errors import ReauthorizationRequired
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.steps import Redeem, Rejected
-from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.row import State
-from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
-from token_refresh_worker.run.outcome import Outcome, last_line
+from token_refresh_worker.oauth.response import EndpointResponse
+from token_refresh_worker.run.outcome import last_line
 from token_refresh_worker.run.run import next_step
 from token_refresh_worker.stored.origin import ClaimStoreKind
-
-NOT_SENT = FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError")
 
 
 def test_a_rejection_before_a_failure_blocks_nothing() -> None:
@@ -96,33 +91,17 @@ def test_one_false_rejection_stops_no_scheduled_run_for_ever() -> None:
 def test_a_dead_grant_stays_dead_while_its_tokens_are_fresh(store: ClaimStoreKind) -> None:
     """A forced run finds it, each later one says so and sends nothing, until the tokens are due and one asks again.
 
-    What each run reports is what alarms and a fleet's row go by.
+    The metric is what the alarm goes by. A provider that can't be reached says nothing new about the grant.
     """
     world = World(policy=policy(claim_store=store), issued_at=NOW, expires_at=NOW + DAY)
-    member = row(found=seen(due_at=NOW + 16 * HOUR, expires_at=NOW + DAY))
     said = []
-    for hours, responses in ((0, [REJECTED]), (1, []), (2, [NOT_SENT] * 4), (3, []), (15, []), (17, [REJECTED])):
-        world.clock.seconds = hours * 3600.0
-        world.endpoint.responses = [*responses]
-        outcome = ended(world, force=bool(responses) and hours < 16)
-        member = after(member, outcome, began_at=NOW, chance=0.0)
-        assert [] == world.endpoint.responses
-        assert member.seen is not None
-        assert State.REAUTHORIZE is member.seen.state
+    for hours, responses in DEAD_GRANT:
+        outcome = ended(world, hours, responses)
         metric = last_line(outcome, trigger="schedule", secret_id="tokens", duration_ms=1)["ReauthorizationRequired"]
         said.append((outcome.error_type, metric))
 
-    # A provider that can't be reached says nothing new about the grant.
     dead, unreached = ("ReauthorizationRequired", 1), ("TokenEndpointUnavailable", 0)
     assert [dead, dead, unreached, dead, dead, dead] == said
-
-
-def ended(world: World, *, force: bool) -> Outcome:
-    run = world.run(force=force)
-    try:
-        return run.conclude()
-    except TokenRefreshError as error:
-        return run.outcome(error=error)
 
 
 def test_a_forced_run_asks_about_a_dead_grant_once() -> None:
