@@ -7,6 +7,7 @@ import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY, HOUR, MINUTE
+from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
@@ -36,6 +37,24 @@ def test_a_token_set(cli: Cli, tokens: Tokens, changes: dict[str, Any], code: in
 
     assert (code, True) == (ended.code, says in ended.screen), ended.screen
     assert ("overdue" in says) == (f"token-refresh doctor {SECRET_ID} --function NAME" in ended.screen)
+
+
+def test_a_dead_grant_is_never_overdue(
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer
+) -> None:
+    """A service's 401 forces a refresh that is rejected: hours later, that is what is wrong, and not the schedule."""
+    tokens.store(expires_in=DAY)
+    endpoint.play(script.status(400, b'{"error": "invalid_grant"}'))
+    assert 2 == cli("refresh", "--force").code
+    store.clock_offset_seconds = int((20 * HOUR).total_seconds())
+
+    findings = cli("status", "--json").json["findings"]
+
+    (finding,) = findings
+    assert "broken" == finding["health"]
+    assert "; the next run tries again" in finding["text"]
+    assert finding["remedy"].startswith("authorize again: `token-refresh authorize ")
+    assert "next run sends the rejected token again" in cli("status").screen
 
 
 @pytest.mark.parametrize(("seconds", "code"), [("9000", 0), ("3600", 1)])

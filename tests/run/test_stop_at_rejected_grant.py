@@ -27,13 +27,19 @@ def test_a_rejection_before_a_failure_blocks_nothing() -> None:
 
 
 def test_a_dead_grant_is_asked_about_again_as_soon_as_a_run_may() -> None:
-    """The error names the first moment at which a run really sends: the daily limit and a pause count, too."""
+    """The error names the first moment at which a run really sends: by backoff, daily limit and pause."""
     claimed = attempt("c1", Fate.REJECTED, claimed_at=NOW - 2 * HOUR)
     full = [attempt(f"f{n}", Fate.NOT_REDEEMED, version_id="v9", claimed_at=NOW - 20 * HOUR) for n in range(40)]
     pause = ClaimPause(until=NOW + HOUR, why="maintenance")
 
-    for earlier, held, retry_at in (([], None, None), ([], pause, NOW + HOUR), (full, None, NOW + 4 * HOUR)):
-        resumed = claim("c2", fate=Fate.PAUSED, version_id="c2", earlier=(*earlier, claimed))
+    unreached = attempt("c2", Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2)
+    for attempts, held, retry_at in (
+        ([claimed], None, None),
+        ([claimed], pause, NOW + HOUR),
+        ([*full, claimed], None, NOW + 4 * HOUR),
+        ([claimed, unreached], None, NOW + MINUTE),
+    ):
+        resumed = claim("c3", fate=Fate.PAUSED, version_id="c3", earlier=tuple(attempts))
         step = next_step(snapshot(replace(resumed, pause=held)), RUN, policy())
 
         assert isinstance(step, Redeem) if retry_at is None else Rejected(claimed.claimed_at, retry_at) == step
