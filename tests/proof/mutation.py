@@ -145,7 +145,7 @@ def bug_in(function: Name, dice: random.Random) -> Bug | None:
         return None
     node, said, new = dice.choice(places)
     line = getattr(node, "lineno", 0)
-    changed = ast.fix_missing_locations(_Replace(node, new).visit(tree))
+    changed: Any = ast.fix_missing_locations(_Replace(node, new).visit(tree))
     codes = [code for code in _codes(compile(changed, path, "exec")) if code.co_qualname == name]
     return Bug(function=function, line=line, says=f"{type(node).__name__} {said}", code=codes[-1])
 
@@ -223,7 +223,7 @@ class Planter:
 def _reach(items: list[pytest.Item]) -> Iterator[tuple[str, list[Name]]]:
     """Run tests; yield the functions of the product that each one that passed has begun."""
     _silence()
-    monitoring: Any = sys.monitoring
+    monitoring: Any = vars(sys)["monitoring"]  # no name in the types of Python 3.11
     seen: set[Name] = set()
     prefixes = tuple(map(str, PRODUCT))
 
