@@ -138,8 +138,9 @@ export class TokenReader {
    * be read. The same token is read again only after pauses of 1 to 30 s.
    */
   async reject(token: string | Token): Promise<boolean> {
-    const value = typeof token === "string" ? token : token.value;
-    return this.#cache.reject((cached) => cached.value === value);
+    // Not below this frame, which holds the value: a client may throw at once.
+    const given = Promise.resolve(withValue(typeof token === "string" ? token : token.value));
+    return given.then((isRejected) => this.#cache.reject(isRejected));
   }
 
   /**
@@ -197,4 +198,8 @@ export class TokenReader {
   #isExpired(token: Token): boolean {
     return this.#clock() >= secondsOf(token.expiresAt);
   }
+}
+
+function withValue(value: string): (token: Token) => boolean {
+  return (token) => token.value === value;
 }

@@ -73,24 +73,26 @@ const CASES = {
   "a response without a version": (client) => new TokenReader("tokens", { client: client(stored({}), undefined) }).get(),
   "a request that can't be sent": (client) =>
     new TokenReader("tokens", { client: client(stored({ accessToken: CANARY, expiresAt: soon })) }).fetch("no URL"),
-  "a rejected token": async (client) => {
-    const given = client(stored({ accessToken: CANARY, expiresAt: soon }));
-    const reader = new TokenReader("tokens", { client: given });
-    await reader.get();
-    given.content = CANARY;
-    assert.equal(await reader.reject(CANARY), false);
-    throw reader.health().lastError;
-  },
+  "a rejected token": (client) => rejected(client, async () => ({ SecretString: CANARY, VersionId: "next", CreatedDate: new Date() })),
+  "a client that throws at once": (client) =>
+    rejected(client, () => {
+      throw new Error();
+    }),
 };
 
+/** Reject the token where the next read fails, and throw why. */
+async function rejected(client, send) {
+  const given = client(stored({ accessToken: CANARY, expiresAt: soon }));
+  const reader = new TokenReader("tokens", { client: given });
+  await reader.get();
+  given.send = send;
+  assert.equal(await reader.reject(CANARY), false);
+  throw reader.health().lastError;
+}
+
 function client(content, VersionId = arguments.length > 1 ? undefined : "version") {
-  const client = { content, config: { region: "eu-central-1" } };
-  client.send = async () => {
-    const value = client.content;
-    const what = typeof value === "string" ? { SecretString: value } : { SecretBinary: value };
-    return { ...what, VersionId, CreatedDate: new Date() };
-  };
-  return client;
+  const what = typeof content === "string" ? { SecretString: content } : { SecretBinary: content };
+  return { config: { region: "eu-central-1" }, send: async () => ({ ...what, VersionId, CreatedDate: new Date() }) };
 }
 
 if (isMainThread) {
