@@ -90,16 +90,26 @@ TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:R
 KEEP_ACTIONS = ("kms:Encrypt", "kms:Decrypt")
 
 
-def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ...] = ("AWSCURRENT",)) -> None:
+def grant_read(
+    grantee: iam.IGrantable,
+    which: Secrets,
+    *,
+    labels: tuple[str, ...] = ("AWSCURRENT",),
+    without_tags: tuple[str, ...] = (),
+) -> None:
     """Let `grantee` read the versions that have one of these labels, and what is current.
 
     A request names the label, as `token_refresh.reader` does, or no version at all, as most programs do: then it gets
-    what is current. So whoever reads a token secret sees no claim and no older token set.
+    what is current. So whoever reads a token secret sees no claim and no older token set. A secret that has one of
+    `without_tags` is not among them.
     """
     conditions: dict[str, dict[str, list[str] | str]] = {
         # IAM knows the label that a request names, and none where it names none.
         "StringEqualsIfExists": {"secretsmanager:VersionStage": list(labels)},
-        "Null": {"secretsmanager:VersionId": "true"},
+        "Null": {
+            "secretsmanager:VersionId": "true",
+            **{f"secretsmanager:ResourceTag/{tag}": "true" for tag in without_tags},
+        },
     }
     _grant(grantee, READ_ACTIONS, which.arns, conditions)
     _grant_key(grantee, ("kms:Decrypt",), which)

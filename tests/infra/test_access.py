@@ -202,8 +202,12 @@ def test_a_deployment_s_policy_reads_families(code: Path) -> None:
     assert reads(policy, "upwork-oauth-tokens-published-AbCdEf")
     closed = ("upwork-oauth-tokens", "upwork-client", "myapp/dev/stripe")
     assert not any(reads(policy, f"{name}-AbCdEf", label) for name in closed for label in ("AWSCURRENT", None))
-    # Another deployment's token secret, in the same family.
-    assert not reads(policy, "upwork-partner-tokens-AbCdEf", tags={"token-refresh:function": "token-refresh-other"})
+    # Another deployment's token secret, in the same family: not opened, and open to who has a grant for it.
+    own = granted(lambda stack, role: access.grant_read(role, access.one_secret(stack, "upwork-partner-tokens")))
+    both = IamPolicy(statements=[*policy.statements, *own.statements])
+    for tag in ("function", "fleet"):
+        named = {f"token-refresh:{tag}": "other"}
+        assert [False, True] == [reads(each, "upwork-partner-tokens-AbCdEf", tags=named) for each in (policy, both)]
     assert reads(policy, "upwork-partner-published-AbCdEf", tags={"token-refresh:published-from": "upwork-partner"})
     assert [] == writes(policy, "upwork-api-key-AbCdEf")
     assert policy.allows(

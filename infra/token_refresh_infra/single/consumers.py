@@ -1,7 +1,5 @@
 """What consumers get: one policy, for stacks that are not written with the CDK, too."""
 
-from functools import partial
-
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -16,6 +14,7 @@ from token_refresh_infra.access import (
 )
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 from token_refresh_worker.stored.tags import FUNCTION_TAG
 
 
@@ -33,20 +32,21 @@ def read_policy(
         grant_read_published(policy, replica.encrypted_with(key))
     if parameters.read_under:
         which = secrets_under(scope, *parameters.read_under).encrypted_with(key_arn, *parameters.previous_kms_keys)
-        # The previous version, too: a signing secret is accepted for a while after its rotation.
-        grant_read(policy, which, labels=("AWSCURRENT", "AWSPREVIOUS"))
+        grant_read(
+            policy,
+            which,
+            # The previous version, too: a signing secret is accepted for a while after its rotation.
+            labels=("AWSCURRENT", "AWSPREVIOUS"),
+            # A token secret of another deployment. Not denied: a service may read that one by a grant of its own.
+            without_tags=(FUNCTION_TAG, FLEET_TAG),
+        )
         for arn in which.arns:
             acknowledge(policy, f"IAM5[Resource::{arn}]", "A family of secrets, by the prefix of their names")
-        client = one_secret(scope, parameters.client_secret_id).arns if parameters.client_secret_id else ()
-        policy.add_statements(*_keep_closed((*token.arns, *client), which))
+        policy.add_statements(_keep_closed(scope, token, parameters.client_secret_id))
     return policy
 
 
-def _keep_closed(own: tuple[str, ...], families: Secrets) -> list[iam.PolicyStatement]:
-    """Refuse what only a worker reads, also where its name begins as a family does: `upwork-oauth-tokens`.
-
-    The token secret of another deployment is known by its tag. Of a secret without it IAM knows no such key.
-    """
-    deny = partial(iam.PolicyStatement, effect=iam.Effect.DENY, actions=list(READ_ACTIONS))
-    tagged = {"Null": {f"secretsmanager:ResourceTag/{FUNCTION_TAG}": "false"}}
-    return [deny(resources=list(own)), deny(resources=list(families.arns), conditions=tagged)]
+def _keep_closed(scope: Construct, token: Secrets, client_secret_id: str | None) -> iam.PolicyStatement:
+    """Refuse what only the worker reads, also where its name begins as a family does: `upwork-oauth-tokens`."""
+    client = one_secret(scope, client_secret_id).arns if client_secret_id else ()
+    return iam.PolicyStatement(effect=iam.Effect.DENY, actions=list(READ_ACTIONS), resources=[*token.arns, *client])
