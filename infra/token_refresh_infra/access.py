@@ -149,10 +149,11 @@ def grant_refresh(grantee: iam.IGrantable, which: Secrets, *, lists: bool = Fals
 def grant_authorize(grantee: iam.IGrantable, which: Secrets, clients: Secrets | None = None) -> None:
     """Let `grantee` get grants with `token_refresh_worker.grants`: read what is current, store a version, move a label.
 
-    `clients` are the client secrets, of which it reads the current version; None where each document has its own.
+    It lists versions, too: a code is not used whose tokens would have no place. `clients` are the client secrets, of
+    which it reads the current version; None where each document has its own.
     """
     grant_read(grantee, which)
-    _grant(grantee, STORE_ACTIONS, which.arns)
+    _grant(grantee, (*STORE_ACTIONS, *LIST_ACTIONS), which.arns)
     _grant_key(grantee, ("kms:GenerateDataKey",), which)
     if clients is not None:
         grant_read(grantee, clients)

@@ -246,6 +246,9 @@ def test_an_application_gets_grants() -> None:
         assert [True, True, False] == [reads(each, name) for name in names]
         assert not any(reads(each, name, label) for name in names for label in ("AWSPREVIOUS", "REFRESH_OUTCOME"))
         assert [["PutSecretValue", "UpdateSecretVersionStage"], [], []] == [writes(each, name) for name in names]
+        # So a code is not used whose tokens would have no place.
+        lists = [Ask(action="secretsmanager:ListSecretVersionIds", resource=PREFIX + name) for name in names]
+        assert [True, False, False] == [each.allows(ask) for ask in lists]
 
 
 def test_worker_lists_versions() -> None:
