@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,13 @@ def stage_taken(world: Testbed) -> None:
 
 def emptied(world: Testbed) -> None:
     world.store.call("CreateSecret", {"Name": "empty", "ClientRequestToken": f"{canary():.32}"})
+
+
+def filled(world: Testbed) -> None:
+    """Store as many versions today as the secret holds."""
+    with contextlib.suppress(ServiceError):
+        while True:
+            put(world, SecretString=json.dumps({"note": IN_STORE}), VersionStages=["NOTE"])
 
 
 def client_is(text: str) -> Prepare:
