@@ -16,6 +16,7 @@ CHOSEN = {
     "PUBLISHED_SECRET_ID": "for-consumers",
     "TOKEN_ENDPOINT": "https://provider.example/token",
     "TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic",
+    "TOKEN_LIFETIME_SECONDS": "90000",
     "REFRESH_WINDOW_SECONDS": "20000",
     "REPLAY_GRACE_SECONDS": "600",
     "REQUEST_TIMEOUT_SECONDS": "30",

@@ -37,6 +37,16 @@ class Api(LoopbackHandler):
         self.end_headers()
 
 
+class Moved(LoopbackHandler):
+    """A token endpoint that moved: `Location` repeats the query."""
+
+    def do_POST(self) -> None:  # noqa: N802 - the base class's name
+        self.send_response(308)
+        self.send_header("Location", f"https://new.example.com{self.path}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
 class Lines(logging.Handler):
     """All that a log file would have."""
 
@@ -110,6 +120,28 @@ def test_grants(store: SecretsManagerServer, log: Lines) -> None:
     said = str(log)
     assert {"botocore", "httpcore", "urllib3"} <= {line.split(".")[0] for line in log.lines}
     assert [] == [it for it in ("canary", endpoint.client_secret, *verifiers) if it in said]
+
+
+def test_a_redirect_of_a_token_endpoint(store: SecretsManagerServer, log: Lines, tmp_path: Path) -> None:
+    """A provider that wants the client's secret in the query, and sends it back as an address."""
+    (tmp_path / "other.toml").write_text(
+        'title = "Other"\ntoken_endpoint = "https://other.example.com"\nrotation = "never"\ngrace = "static"\n'
+        '[request]\nencoding = "query"\n[authorization]\nendpoint = "https://other.example.com"\n'
+        '[[evidence]]\nsays = "So"\nsource = "https://other.example.com"\non = 2026-11-25\n'
+    )
+    client = store.client()
+    client.create_secret(Name=SECRET)
+    client.create_secret(Name="client", SecretString='{"clientId": "id", "clientSecret": "canary-secret"}')
+    log.lines.clear()
+    with LoopbackServer(Moved) as moved:
+        settings = {"CLIENT_SECRET_ID": "client", "TOKEN_ENDPOINT": f"http://{moved.address}"}
+        grants = Grants(CALLBACK, settings | {"PROVIDER_PROFILES": str(tmp_path)})
+        begun = grants.begin(SECRET, provider="other", expect=ANYONE)
+        with pytest.raises(ChangeFailed, match="HTTP 308"):
+            grants.finish(begun.session, f"{CALLBACK}?state={begun.state}&code=canary-code")
+
+    assert "httpcore" in str(log)
+    assert "canary" not in str(log)
 
 
 @pytest.mark.parametrize("own_client", [False, True])

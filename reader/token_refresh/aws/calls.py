@@ -14,11 +14,11 @@ from token_refresh.errors import TokenRefreshError, without_traceback
 
 T = TypeVar("T")
 
-_IS_OURS: Final = ContextVar("_IS_OURS", default=False)
+IS_OURS: Final = ContextVar("IS_OURS", default=False)
 """Whether this thread is in a call of ours: an application's own calls are logged as it wants them."""
-# At DEBUG these quote requests, responses, and the session token of AWS. Other loggers quote none of it.
-for _logger in ("botocore.auth", "botocore.endpoint", "botocore.parsers"):
-    logging.getLogger(_logger).addFilter(lambda record: record.levelno > logging.DEBUG or not _IS_OURS.get())
+# At DEBUG these quote requests, responses with their headers, and the session token of AWS. Others quote none of it.
+for _logger in ("botocore.auth", "botocore.endpoint", "botocore.parsers", "httpcore.http11"):
+    logging.getLogger(_logger).addFilter(lambda record: record.levelno > logging.DEBUG or not IS_OURS.get())
 
 
 class CallFailed(Exception):  # noqa: N818 - named as the other failures are; it never leaves the callers of `call`
@@ -96,7 +96,7 @@ def call_action(client: Any, action: str, **members: Any) -> Any:
 
 
 def _attempt(ask: Callable[[], T]) -> T:
-    outside = _IS_OURS.set(True)
+    outside = IS_OURS.set(True)
     try:
         return ask()
     except TokenRefreshError:
@@ -104,7 +104,7 @@ def _attempt(ask: Callable[[], T]) -> T:
     except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its reader meets
         raise CallFailed(failure_of(error)) from None
     finally:
-        _IS_OURS.reset(outside)
+        IS_OURS.reset(outside)
 
 
 def put_event(client: Callable[[], Any], bus: str, entry: Mapping[str, Any], *, region: str = "") -> None:

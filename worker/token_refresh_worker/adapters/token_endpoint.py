@@ -15,6 +15,7 @@ import httpcore
 import httpx
 
 from token_refresh import __version__
+from token_refresh.aws.calls import IS_OURS
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
 from token_refresh_worker.adapters.proxies import find_proxy
@@ -156,6 +157,7 @@ class _Call(Generic[_T]):
         return self._failure(TimeoutError())
 
     def run(self) -> None:
+        IS_OURS.set(True)  # A redirect may repeat the request's query. This thread has no other call.
         try:
             self._done.set_result(self._respond())
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
