@@ -93,7 +93,7 @@ def application(monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
         for name, value in store.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", {})
+        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", set())
         yield Application(store, endpoint)
 
 
@@ -541,7 +541,7 @@ def test_the_printed_policy_is_enough_and_all_of_it_is_needed(
             return None if policy.allows(Ask(action=action, resource=call.arn or "", context=labels)) else action
 
         application.store.authorize = authorize
-        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", {})  # as in a new process
+        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", set())  # as in a new process
 
     def connect() -> None:
         begun = application.begin(expect=ANYONE)

@@ -81,7 +81,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManagerServer]:
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("AWS_SESSION_TOKEN", "canary-session")
-        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", {})
+        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", set())
         yield store
 
 

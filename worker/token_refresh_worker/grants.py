@@ -96,7 +96,7 @@ T = TypeVar("T")
 _TIME_LIMIT_SECONDS: Final = 60.0
 _AGAIN: Final = "let the user begin again (Grants.begin)"
 _SESSION_LIFETIME: Final = timedelta(hours=2)
-_PROVEN: Final[dict[str, object]] = {}
+_PROVEN: Final[set[str]] = set()
 """The ARNs of the secrets that this process may write."""
 
 
@@ -412,13 +412,13 @@ class Grants:
 
 def _prove_once(arn: str, store: SecretStore) -> None:
     """Find out whether this process may write a secret, once: an account has 50 writes a second."""
-    proof = object()
-    if _PROVEN.setdefault(arn, proof) is not proof:
+    if arn in _PROVEN:
         return
+    _PROVEN.add(arn)  # before the write: others begin meanwhile
     try:
         prove_write(store)
     except TokenRefreshError:
-        del _PROVEN[arn]
+        _PROVEN.discard(arn)
         raise
 
 
