@@ -111,7 +111,7 @@ def _fewer_scopes(desk: Desk) -> None:
 
 def _another_account(desk: Desk) -> None:
     """A consent for another company is not stored unless somebody says so."""
-    desk.environment |= {"PROVIDER": "quickbooks", "REDIRECT_URI": REDIRECT_URI}
+    desk.environment |= {"PROVIDER": "quickbooks", "REDIRECT_URI": REDIRECT_URI, "TOKEN_LIFETIME_SECONDS": "86400"}
     desk.authorized(realmId="1")
     _dies(desk)
     before = desk.document

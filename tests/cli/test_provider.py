@@ -9,7 +9,7 @@ import pytest
 from cli.authorizing import Paste, stored
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
-from testbed.builders import DAY, HOUR
+from testbed.builders import HOUR
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -102,7 +102,7 @@ def test_an_exchange_as_the_provider_wants_it(
 
 def test_a_provider_that_has_ended(cli: Cli, tokens: Tokens) -> None:
     """Status and doctor name the successor of a provider that ends, and where its facts are."""
-    tokens.store(expires_in=DAY)
+    tokens.store(expires_in=15 * HOUR)
 
     for command in ("status", "doctor"):
         ended = cli(command, PROVIDER="fitbit")

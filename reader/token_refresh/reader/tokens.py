@@ -175,13 +175,15 @@ class TokenReader:
         version = self._source.read(self._reference)
         if isinstance(version.content, bytes):
             raise InvalidSecretDocument(f"{version.origin} is binary: a token document is JSON text")
-        stored = read_access_token(SecretValue(version.content), version.origin, version.reference.field)
+        stored = read_access_token(
+            SecretValue(version.content), version.origin, version.reference.field, version.created_at
+        )
         if stored is None:
             what = f"{version.origin} has no access token: none is published yet, or the grant was revoked"
             raise SecretEmpty(what, fix=version.how_to_renew)
         return version, Token(
             value=stored.value.reveal(),
-            expires_at=stored.believed_until(version.created_at),
+            expires_at=stored.expires_at,
             version_id=version.version_id,
             created_at=version.created_at,
             extra=stored.extra,

@@ -29,26 +29,22 @@ class AccessToken:
     expires_at: datetime
     extra: Mapping[str, str | int] = field(default_factory=dict)
     """What the provider's profile keeps beside the tokens, such as `realmId`."""
-    lifetime: timedelta | None = None
-    """How long the token of the worker's last refresh lived; None where nothing says it, as in a published copy."""
-
-    def believed_until(self, stored_at: datetime) -> datetime:
-        """Return when it expires; where its expiry can't be true, when it does at the latest, stored at this time."""
-        if self.lifetime is None or self.expires_at <= stored_at + LIFETIMES_BELIEVED * self.lifetime:
-            return self.expires_at
-        return stored_at + self.lifetime
 
 
-def read_access_token(text: SecretValue, where: str, field: str | None = None) -> AccessToken | None:
+def read_access_token(
+    text: SecretValue, where: str, field: str | None = None, stored_at: datetime | None = None
+) -> AccessToken | None:
     """Read the access token and its expiry from a document, or from the one in a field; None if it has no token yet.
+
+    An expiry that can't be true, counted from `stored_at`, counts as that of a token which a run received then.
 
     Raises:
         InvalidSecretDocument: The document is malformed; the message begins with `where`, and names the field alone.
     """
-    return located(partial(_read_access_token, text, field), where)
+    return located(partial(_read_access_token, text, field, stored_at), where)
 
 
-def _read_access_token(text: SecretValue, field: str | None) -> AccessToken | None:
+def _read_access_token(text: SecretValue, field: str | None, stored_at: datetime | None) -> AccessToken | None:
     fields = read_object(text, field=field)
     spelling = find_spelling(fields)
     value = read_token(fields, spelling.access_token) if spelling else None
@@ -58,14 +54,15 @@ def _read_access_token(text: SecretValue, field: str | None) -> AccessToken | No
     # Consumers cache a token until it expires; without an expiry they would keep it for ever.
     if expires_at is None:
         raise InvalidSecretDocument(f"{spelling.expires_at} is missing; {TIME_IN_WORDS}", fix="Add that key")
-    origin = fields.get("tokenRefresh")
-    lifetime = read_life(origin, "lifetime_seconds") if isinstance(origin, dict) else None
-    return AccessToken(value=value, expires_at=expires_at, extra=read_extra(fields), lifetime=lifetime)
+    lifetime = read_life(fields.get("tokenRefresh"), "lifetime_seconds")
+    if lifetime and stored_at and expires_at > stored_at + LIFETIMES_BELIEVED * lifetime:
+        expires_at = stored_at + lifetime
+    return AccessToken(value=value, expires_at=expires_at, extra=read_extra(fields))
 
 
-def read_life(origin: Mapping[str, object], name: str) -> timedelta | None:
+def read_life(origin: object, name: str) -> timedelta | None:
     """Read from `tokenRefresh` how long an access token lives, or still lived; None where it doesn't say."""
-    seconds = origin.get(name)
+    seconds = origin.get(name) if isinstance(origin, dict) else None
     if type(seconds) is not int or not 1 <= seconds <= LONGEST_LIFETIME // timedelta(seconds=1):
         return None
     return timedelta(seconds=seconds)

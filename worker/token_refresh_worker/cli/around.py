@@ -148,13 +148,10 @@ def _ending(state: SecretState) -> Iterator[Finding]:
 
 def is_prolonged(state: SecretState) -> bool:
     """Whether the next refresh moves the end of the grant, as far as is known."""
-    document, origin, end = state.document, state.document.origin, state.grant_end
-    if end is not None and end.is_idle:
-        return True
-    ending_at = origin.grant_ending_at if origin else None
+    end, issued_at = state.grant_end, state.document.issued_at
     # The last refresh didn't, if the grant was ending when it brought these tokens.
-    lasts = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at
-    return state.settings.provider.prolongs_grants and not lasts
+    lasts = end is not None and issued_at is not None and issued_at >= end.ending_at
+    return (end is not None and end.is_idle) or (state.settings.provider.prolongs_grants and not lasts)
 
 
 def _provider_ends(state: SecretState) -> Iterator[Finding]:

@@ -13,7 +13,6 @@ from typing import Final
 from token_refresh.aws.arn import name_same_secret, secret_name
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.reference import Reference, parse_secret_id
-from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -92,7 +91,7 @@ DEFAULT_PROVIDER: Final = "upwork"
 GENERIC_PROVIDER: Final = "generic"
 
 _UPWORK_DOMAIN: Final = "upwork.com"
-_SECOND: Final = timedelta(seconds=1)
+_YEAR_SECONDS: Final = 365 * 24 * 3600
 _MONTH_SECONDS: Final = 30 * 24 * 3600
 _KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 _SIGNED_BY: Final = {
@@ -245,7 +244,7 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
     window = _read_seconds(given, Variable.REFRESH_WINDOW_SECONDS, range(1, _MONTH_SECONDS + 1))
     if window is not None:
         provider = replace(provider, refresh_window=window)
-    lifetime = _read_seconds(given, Variable.TOKEN_LIFETIME_SECONDS, range(1, LONGEST_LIFETIME // _SECOND + 1))
+    lifetime = _read_seconds(given, Variable.TOKEN_LIFETIME_SECONDS, range(1, 10 * _YEAR_SECONDS + 1))
     if lifetime is not None:
         provider = replace(provider, access_token_lifetime=lifetime)
     grace = _read_seconds(given, Variable.REPLAY_GRACE_SECONDS, range(int(LONGEST_GRACE.total_seconds()) + 1))
