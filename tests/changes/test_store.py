@@ -23,7 +23,8 @@ from token_refresh_worker.changes.authorize import (
 )
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.past import Past, list_versions
-from token_refresh_worker.changes.store import SWAPS, NewGrant, StoredGrant
+from token_refresh_worker.changes.publish import StoredGrant
+from token_refresh_worker.changes.store import SWAPS, NewGrant
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.stored.credentials import ClientCredentials

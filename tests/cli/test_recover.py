@@ -2,12 +2,14 @@
 
 import json
 import time
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from cli.scene import Cli, Ended, Tokens
+from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -34,13 +36,14 @@ def held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> Ended:
 
 
 def test_a_response_becomes_tokens(cli: Cli, held: Ended, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """The error names the command, that shows the fields, and the next run makes what was pointed to current."""
+    """The error names the command, that shows the fields, and what was pointed to is current."""
     shown = cli("recover", **SINGLE_USE)
     pointers = (
         "--access-token=/data/0/accessToken",
         "--refresh-token=/data/0/refreshToken",
         "--expires-in=/data/0/ttl",
     )
+    listed = cli("recover", "--json", **SINGLE_USE).json
     declined = cli("recover", *pointers, stdin="n\n", **SINGLE_USE)
     stored = cli("recover", *pointers, stdin="y\n", **SINGLE_USE)
     after = cli("refresh", "--json", **SINGLE_USE)
@@ -52,12 +55,13 @@ def test_a_response_becomes_tokens(cli: Cli, held: Ended, tokens: Tokens, endpoi
     assert "/#2 null" in shown.screen
     assert (0, 1, 0) == (shown.code, declined.code, stored.code)
     assert CANARY not in held.screen + shown.screen + declined.screen + stored.screen
-    assert "recovered" == after.json["outcome"]
+    assert "fresh" == after.json["outcome"]
     found = tokens.current()
     assert (f"{CANARY}-access", f"{CANARY}-refresh") == (found["accessToken"], found["refreshToken"])
     assert 7200 == (found["expiresAt"] - found["issuedAt"]) / 1000
     # The request was sent at most two minutes ago: from later on, services would get a dead token.
     assert 0 <= time.time() - found["issuedAt"] / 1000 < 120
+    assert found["issuedAt"] / 1000 <= datetime.fromisoformat(listed["claimed_at"]).timestamp()
     assert 1 == len(endpoint.requests)
 
 
@@ -121,7 +125,7 @@ def test_machines_get_one_object(cli: Cli, held: Ended) -> None:
     assert held.code
     assert {"pointer": "/data/0/ttl", "shape": "number"} in listed.json["fields"]
     assert {"secret_id", "claim_id", "claimed_at", "length_bytes", "fields"} == {*listed.json}
-    assert {"secret_id", "version_id"} == {*stored.json}
+    assert {"secret_id", "version_id", "published"} == {*stored.json}
     assert CANARY not in listed.out + stored.out
 
 
@@ -145,15 +149,108 @@ def test_a_wrong_pointer_stores_nothing(cli: Cli, held: Ended, options: list[str
     assert 0 == cli("recover", **SINGLE_USE).code
 
 
-def test_what_was_recovered_is_not_recovered_again(cli: Cli, held: Ended) -> None:
-    """Once tokens are stored for the attempt, the next run brings them."""
+RIGHT = ("--access-token=/data/0/accessToken", "--refresh-token=/data/0/refreshToken", "--yes")
+WRONG = ("--access-token=/data/0/accessToken", "--refresh-token=/data/0/accessToken", "--yes")
+SENT = ("--access-token=/data/0/accessToken", "--same-refresh-token", "--yes")
+
+
+def named_claim(ended: Ended) -> tuple[str, ...]:
+    """The options that an error or a message names for another recovery."""
+    _, option, rest = ended.screen.partition("--claim ")
+    return ("--claim", rest.split()[0]) if option else ()
+
+
+@pytest.fixture(params=["versions", "table"])
+def settings(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Of a single-use provider, with both claim stores."""
+    with DynamoDbServer() as server:
+        server.create_table("claims", key="secret_arn")
+        environment["AWS_ENDPOINT_URL_DYNAMODB"] = server.url
+        yield SINGLE_USE | ({"CLAIM_TABLE": "claims"} if request.param == "table" else {})
+
+
+@pytest.mark.parametrize("right", [RIGHT, SENT])
+@pytest.mark.parametrize("after", ["nothing", "run", "edit", "restore"])
+def test_a_wrong_pointer_is_not_final(  # noqa: PLR0917 - fixtures, and what is seen
+    cli: Cli,
+    tokens: Tokens,
+    endpoint: TokenEndpoint,
+    settings: dict[str, str],
+    after: str,
+    right: tuple[str, ...],
+) -> None:
+    """The same response is recovered again: at once, after a run that the provider rejected, an edit, or a restore."""
+    tokens.store(expires_in=timedelta(minutes=-1))
+    before, issued = tokens.current()["refreshToken"], {"access_token": "a", "refresh_token": "r"}
+    if right == RIGHT:  # The provider knows one grant.
+        issued = endpoint.grant.authorize()
+    answer(endpoint, {"data": [{"accessToken": issued["access_token"], "refreshToken": issued["refresh_token"]}]})
+    cli("refresh", **settings)
+    assert 0 == cli("recover", *WRONG, **settings).code
+    if after == "run":
+        endpoint.play(script.error("invalid_grant"))
+        assert 2 == cli("refresh", "--force", **settings).code
+    if after == "edit":
+        tokens.put(tokens.current() | {"note": "edited"})
+    if after == "restore":
+        tokens.put("overwritten")
+        assert 0 == cli("restore", "--yes", **settings).code
+
+    again = cli("recover", *right, *named_claim(cli("recover", **settings)), **settings)
+
+    assert 0 == again.code, again.screen
+    wanted = issued["refresh_token"] if right == RIGHT else before
+    assert (issued["access_token"], wanted) == tuple(tokens.current()[it] for it in ("accessToken", "refreshToken"))
+    assert "fresh" == cli("refresh", "--json", **settings).json["outcome"]
+    assert "stored by something else" not in cli("status", **settings).screen
+    assert "refreshed" == cli("refresh", "--force", "--json", **settings).json["outcome"]
+
+
+def test_a_token_that_was_used_since_then_is_refused(
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, settings: dict[str, str]
+) -> None:
+    """A run has redeemed what was recovered: it is not made current again, and the error names the way out."""
+    tokens.store(expires_in=timedelta(minutes=-1))
+    issued = endpoint.grant.authorize()
+    answer(endpoint, {"data": [{"accessToken": issued["access_token"], "refreshToken": issued["refresh_token"]}]})
+    cli("refresh", **settings)
+    recovered = cli("recover", *RIGHT, **settings)
+    assert "refreshed" == cli("refresh", "--force", "--json", **settings).json["outcome"]
+    current = tokens.current()
+
+    refused = cli("recover", *RIGHT, *named_claim(recovered), **settings)
+
+    assert (2, current) == (refused.code, tokens.current())
+    assert "may have been redeemed at" in refused.screen
+    assert "token-refresh authorize" in refused.screen
+
+
+def test_an_unknown_claim_and_a_list_that_is_denied(cli: Cli, held: Ended, store: SecretsManagerServer) -> None:
+    """Where nothing is to be recovered the error says so; which claims hold a response it says where it may look."""
     assert held.code
-    assert 0 == cli("recover", *POINTERS, **SINGLE_USE).code
+    assert 0 == cli("recover", *RIGHT, **SINGLE_USE).code
 
-    again = cli("recover", *POINTERS, **SINGLE_USE)
+    unknown = cli("recover", "--claim", "c0", **SINGLE_USE)
+    store.fault("deny", "ListSecretVersionIds", times=None)
+    denied = cli("recover", **SINGLE_USE)
 
-    assert 1 == again.code
-    assert "no response for the current refresh token of" in again.screen
+    assert (1, 1) == (unknown.code, denied.code)
+    assert "no response of claim c0 for secret" in unknown.screen
+    assert "can be recovered again: token-refresh recover" in unknown.screen
+    assert "--claim" not in denied.screen
+
+
+def test_a_recovery_that_was_interrupted(cli: Cli, held: Ended, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Stored and not current yet, the tokens are made current by the same command, also when a claim came since."""
+    assert held.code
+    store.fault("deny", "UpdateSecretVersionStage")
+    failed = cli("recover", *SENT, **SINGLE_USE)
+    assert 0 == cli("pause", "--for=2h", "--why=a look", **SINGLE_USE).code
+
+    again = cli("recover", *SENT, *named_claim(cli("recover", **SINGLE_USE)), **SINGLE_USE)
+
+    assert (2, 0) == (failed.code, again.code), again.screen
+    assert f"{CANARY}-access" == tokens.current()["accessToken"]
 
 
 def test_tokens_that_do_not_fit_are_not_stored(cli: Cli, held: Ended, tokens: Tokens) -> None:

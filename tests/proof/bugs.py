@@ -17,8 +17,8 @@ from token_refresh_worker.changes import pause as pause_module
 from token_refresh_worker.changes import revoke as revoke_module
 from token_refresh_worker.changes import store as store_module
 from token_refresh_worker.changes.move import Move as ClaimMove
-from token_refresh_worker.changes.publish import CopyBefore
-from token_refresh_worker.changes.store import NewGrant, StoredGrant
+from token_refresh_worker.changes.publish import CopyBefore, StoredGrant
+from token_refresh_worker.changes.store import NewGrant
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core import schedule as schedule_module

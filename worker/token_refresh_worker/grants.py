@@ -64,7 +64,8 @@ from token_refresh_worker.changes.change import (
     named_provider,
     prove_write,
 )
-from token_refresh_worker.changes.store import NewGrant, StoredGrant, base_document, to_refresh_with
+from token_refresh_worker.changes.publish import StoredGrant
+from token_refresh_worker.changes.store import NewGrant, base_document, to_refresh_with
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.response import FailedRequest, read_response

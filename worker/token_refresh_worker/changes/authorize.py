@@ -11,7 +11,8 @@ from token_refresh.errors import ConfigurationError, SecretStoreError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
 from token_refresh_worker.changes.change import PROBE_LABEL, ChangeFailed, repeated
-from token_refresh_worker.changes.store import NewGrant, StoredGrant, exchange
+from token_refresh_worker.changes.publish import StoredGrant
+from token_refresh_worker.changes.store import NewGrant, exchange
 from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_place_id, redirect_version_id
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value

@@ -66,13 +66,15 @@ def swap(store: SecretStore, replaced: str | None, version_id: str, value: Secre
     return store.move_label(CURRENT, to=version_id, remove_from=replaced)
 
 
-def swap_shown(parts: Parts, store: SecretStore, shown: str | None, value: SecretValue) -> str:
+def swap_shown(
+    parts: Parts, store: SecretStore, shown: str | None, value: SecretValue, version_id: str | None = None
+) -> str:
     """Make a value current in place of the version that a person was shown, or of none; return its version.
 
     Raises:
         ChangeFailed: Something else is current by now, and stays.
     """
-    version_id = new_version_id(parts)
+    version_id = version_id or new_version_id(parts)
     if shown is None:  # The first version of a secret is its current one, whatever its label.
         store.put(version_id, value, label=OUTCOME)
     elif swap(store, shown, version_id, value):

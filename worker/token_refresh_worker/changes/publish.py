@@ -39,3 +39,12 @@ class CopyBefore:
         if self.version_id == published_version_id(version_id):
             return True
         return publish(self.store, document, version_id, replaced=self.version_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class StoredGrant:
+    """A token set that was stored, and the published copy from before it."""
+
+    version_id: str
+    document: TokenDocument
+    copy: CopyBefore

@@ -1,27 +1,33 @@
 """Turn an unread response into tokens: a person points to its fields, and sees no value of it.
 
-The tokens are stored where the run would have stored them. The next run finds them, and makes them current.
+The tokens are stored where the run would have stored them, and made current. The response stays in the secret: who
+pointed to something else first can do it again, by its claim.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from token_refresh.advice import Advice
+from token_refresh.advice import Advice, Command
+from token_refresh.errors import SecretStoreError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.core.attempts import Attempt
+from token_refresh_worker.changes.change import ChangeFailed, document_of, fields_of, swap_shown
+from token_refresh_worker.changes.publish import CopyBefore, StoredGrant
+from token_refresh_worker.core.attempts import Attempt, fingerprint_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.body import as_token, pointers
 from token_refresh_worker.oauth.formats import Expiry
 from token_refresh_worker.oauth.response import TokenResponse, read_expiry
 from token_refresh_worker.oauth.unread import body_of, object_of, read_unread
+from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import Parts
+from token_refresh_worker.run.renewal import Renewal
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
-from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
+from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh_worker.stored.origin import Origin
 
 _MOST_FIELDS: Final = 200
@@ -39,14 +45,15 @@ class UnreadResponse:
     length_bytes: int
 
     @classmethod
-    def read(cls, parts: Parts) -> "UnreadResponse":
-        """Read the response that runs wait for.
+    def read(cls, parts: Parts, claim_id: str | None = None) -> "UnreadResponse":
+        """Read the response that runs wait for, or that of a claim which the ledger knows.
 
         Raises:
             ChangeFailed: There is none, or it can't be read back.
         """
         snapshot = SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock)).read()
-        unread = snapshot.unread_responses
+        named = [attempt for attempt in snapshot.ledger.attempts if attempt.claim_id == claim_id]
+        unread = named if claim_id else snapshot.unread_responses
         version = parts.store.read(version_id=response_version_id(unread[-1].claim_id)) if unread else None
         raw = read_unread(version.value) if version and version.value else None
         if raw is None and snapshot.kept_tokens is not None:
@@ -55,10 +62,7 @@ class UnreadResponse:
                 fix=("Store it in the secret first: ", parts.secret.command("refresh")),
             )
         if not unread:
-            raise ChangeFailed.for_now(
-                f"no response for the current refresh token of {parts.secret} is kept",
-                fix=("Nothing has to be recovered. To see how it is: ", parts.secret.command("status")),
-            )
+            raise _nothing_unread(parts, snapshot, claim_id)
         if raw is None:
             raise ChangeFailed(f"the unread response for {parts.secret} is gone", fix=_new_grant(parts))
         body = body_of(raw)
@@ -78,43 +82,80 @@ class UnreadResponse:
             expires_at=expires_at,
         )
 
-    def store(self, found: TokenResponse) -> str:
-        """Store the tokens, and return their version: the next run makes it current.
+    def store(self, found: TokenResponse) -> StoredGrant:
+        """Make the tokens current, on top of the version that was current when the response was read.
 
         Raises:
-            ChangeFailed: Other tokens were stored for this attempt, or these don't fit into a value.
+            ChangeFailed: Other tokens are current by now, or were stored for this attempt; a later attempt may have
+                redeemed the refresh token; the one that was sent is gone; or these tokens don't fit into a value.
         """
-        parts, snapshot, newest = self.parts, self.snapshot, self.snapshot.newest
-        origin = snapshot.current.document.origin
-        document = snapshot.current.document.renewed(
-            access_token=found.access_token,
-            refresh_token=found.refresh_token,
-            lifetime=parts.provider.lifetime_of(found, self.attempt.claimed_at, snapshot.current.document.lifetime),
-            # The request was sent after the claim: an expiry that is too early costs one refresh.
-            issued_at=self.attempt.claimed_at,
-            origin=Origin(
-                host=snapshot.host or parts.policy.host,
-                grace=snapshot.counted_grace(parts.policy),
-                claim_store=parts.policy.claim_store,
-                claim_id=newest.claim_id if newest else self.attempt.claim_id,
-                number=snapshot.claim_number,
-                grant_ends_at=origin.grant_ends_at if origin else None,
-                grant_began_at=origin.grant_began_at if origin else None,
-                scopes=origin.scopes if origin else None,
-                scopes_lost=origin.scopes_lost if origin else (),
-                foreign=snapshot.foreign,
-                extra_names=parts.provider.extra_names,
-            ),
-        ).serialize()
-        if len(document.reveal()) > SIZE_LIMIT_BYTES:
+        parts, snapshot, current = self.parts, self.snapshot, self.snapshot.current
+        if found.refresh_token is None and parts.provider.needs_refresh_token:
+            found = replace(found, refresh_token=self._sent_token())
+        newest, token = snapshot.newest or self.attempt, fingerprint_of(found.refresh_token or found.access_token)
+        self._refuse_used(token)
+        origin = Origin(
+            host=snapshot.host or parts.policy.host,
+            grace=snapshot.counted_grace(parts.policy),
+            claim_store=parts.policy.claim_store,
+            claim_id=newest.claim_id,
+            number=snapshot.claim_number,
+            token=token,
+            recovered=self.attempt.claim_id,
+            foreign=snapshot.foreign,
+        )
+        # Whatever access token is there, this one begins a new life.
+        renewal = Renewal(provider=parts.provider, document=replace(current.document, access_token=None))
+        # The request was sent after the claim: an expiry that is too early costs one refresh.
+        document = renewal.of(found, self.attempt.claimed_at, origin)
+        if len(document.serialize().reveal()) > SIZE_LIMIT_BYTES:
             raise ChangeFailed(f"the tokens for {parts.secret} don't fit into a value", fix=_new_grant(parts))
-        version_id = staged_version_id(self.attempt.claim_id, self.attempt.version_id)
-        if not parts.store.put(version_id, document, label=OUTCOME):
+        copy = CopyBefore.read(parts.published)
+        # A run that finds it there before AWSCURRENT has moved brings it.
+        version_id = staged_version_id(self.attempt.claim_id, current.version_id)
+        if not (parts.store.put(version_id, document.serialize(), label=OUTCOME) or self._is_in(version_id, document)):
             raise ChangeFailed(
                 f"other tokens are stored for that refresh of {parts.secret}",
-                fix=("The next run makes them current: ", parts.secret.command("refresh")),
+                fix=(
+                    *("The next run makes them current: ", parts.secret.command("refresh")),
+                    *(". After it, yours can be recovered: ", self._again()),
+                ),
             )
-        return version_id
+        swap_shown(parts, parts.store, current.version_id, document.serialize(), version_id)
+        return StoredGrant(version_id=version_id, document=document, copy=copy)
+
+    def _is_in(self, version_id: str, document: TokenDocument) -> bool:
+        """Whether a recovery that was interrupted has stored these tokens; since then there may be a newer claim."""
+        there = document_of(fields_of(self.parts.store.read(version_id=version_id)))
+        return there is not None and (there.access_token, there.redeemed_token) == (
+            document.access_token,
+            document.redeemed_token,
+        )
+
+    def _sent_token(self) -> SecretValue:
+        """Return the refresh token that was sent: that of the current set, or of the set that the attempt was on."""
+        sent, document = self.attempt.fingerprint, self.snapshot.current.document
+        if fingerprint_of(document.redeemed_token) == sent:
+            return document.redeemed_token
+        before = document_of(fields_of(self.parts.store.read(version_id=self.attempt.version_id)))
+        if before is None or fingerprint_of(before.redeemed_token) != sent:
+            what = f"the refresh token that was sent for {self.parts.secret} is gone"
+            raise ChangeFailed(what, fix=_new_grant(self.parts))
+        return before.redeemed_token
+
+    def _refuse_used(self, token: str) -> None:
+        attempts = self.snapshot.ledger.attempts
+        later = attempts[[a.claim_id for a in attempts].index(self.attempt.claim_id) + 1 :]
+        used = next((a for a in later if a.fingerprint == token and a.fate.may_have_redeemed), None)
+        if used is not None:
+            raise ChangeFailed(
+                f"that refresh token of {self.parts.secret} may have been redeemed at {utc(used.claimed_at)}",
+                why="sent again, it could make the provider revoke the grant",
+                fix=_new_grant(self.parts),
+            )
+
+    def _again(self) -> Command:
+        return self.parts.secret.command("recover", "--claim", self.attempt.claim_id)
 
     def _token(self, pointer: str) -> SecretValue:
         value = self._at(pointer)
@@ -122,8 +163,7 @@ class UnreadResponse:
         is_number = type(value) is int and value >= _LEAST_NUMBER
         token = as_token(str(value).strip() if is_number or isinstance(value, str) else value)
         if token is None:
-            again = self.parts.secret.command("recover")
-            raise ChangeFailed(f"there is no token at {pointer}", fix=("List the fields: ", again))
+            raise ChangeFailed(f"there is no token at {pointer}", fix=("List the fields: ", self._again()))
         return token
 
     def _at(self, pointer: str) -> object:
@@ -136,6 +176,20 @@ class UnreadResponse:
 def shape_of(fields: object) -> dict[str, str]:
     """Say what kind of value each field of a response has, by its pointer."""
     return {pointer or "/": _shape(value) for pointer, value in islice(pointers(fields), _MOST_FIELDS)}
+
+
+def _nothing_unread(parts: Parts, snapshot: Snapshot, claim_id: str | None) -> ChangeFailed:
+    """Say that there is nothing to recover, and which claims of the ledger hold a response that was unread once."""
+    there: set[str] = set()
+    with suppress(SecretStoreError):
+        there = {version.version_id for version in parts.store.versions()}
+    holding = [a for a in snapshot.ledger.attempts if response_version_id(a.claim_id) in there]
+    what = f"of claim {claim_id} for {parts.secret}" if claim_id else f"for the current refresh token of {parts.secret}"
+    fix: Advice = ("Nothing has to be recovered. To see how it is: ", parts.secret.command("status"))
+    for attempt in reversed(holding):
+        again = parts.secret.command("recover", "--claim", attempt.claim_id)
+        fix = (*fix, f". The response of {utc(attempt.claimed_at)} can be recovered again: ", again)
+    return ChangeFailed.for_now(f"no response {what} is kept", fix=fix)
 
 
 def _new_grant(parts: Parts) -> Advice:

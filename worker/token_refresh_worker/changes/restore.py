@@ -10,8 +10,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
 from token_refresh_worker.changes.change import ChangeFailed, swap_shown
 from token_refresh_worker.changes.past import ListedVersion, Past, TokenUse
-from token_refresh_worker.changes.publish import CopyBefore
-from token_refresh_worker.changes.store import StoredGrant
+from token_refresh_worker.changes.publish import CopyBefore, StoredGrant
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again

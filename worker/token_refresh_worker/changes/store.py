@@ -22,7 +22,7 @@ from token_refresh_worker.changes.change import (
     swap,
 )
 from token_refresh_worker.changes.client import with_client
-from token_refresh_worker.changes.publish import CopyBefore
+from token_refresh_worker.changes.publish import CopyBefore, StoredGrant
 from token_refresh_worker.changes.recover import shape_of
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CURRENT
@@ -48,15 +48,6 @@ _BEFORE_IT: Final = {
     FailureKind.NOT_SENT: "check the token endpoint (TOKEN_ENDPOINT) and the network, then ",
     FailureKind.UNEXPECTED: "check the token endpoint (TOKEN_ENDPOINT), then ",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class StoredGrant:
-    """A token set that was stored, and the published copy from before it."""
-
-    version_id: str
-    document: TokenDocument
-    copy: CopyBefore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

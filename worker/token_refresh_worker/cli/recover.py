@@ -1,9 +1,11 @@
 """`token-refresh recover`: turn a response that no run could read into tokens, by pointers to its fields."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
+from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.times import iso
 from token_refresh_worker.changes.recover import UnreadResponse, shape_of
 from token_refresh_worker.cli.command import Json, command
@@ -11,7 +13,16 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import fields_table, message, output, print_json, say_done, show, text
+from token_refresh_worker.cli.screen import (
+    fields_table,
+    message,
+    output,
+    print_json,
+    say_done,
+    say_published,
+    show,
+    text,
+)
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.run.failures import utc
 
@@ -34,17 +45,21 @@ def recover(  # noqa: PLR0913 - its options
     expires_in: Annotated[
         str | None, typer.Option(metavar=_POINTER, help="The field with the access token's lifetime or its end.")
     ] = None,
+    claim_id: Annotated[
+        str | None, typer.Option("--claim", metavar="CLAIM", help="The refresh that brought it; default the last one.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Store without asking.")] = False,
     as_json: Json = False,
 ) -> int:
     """Recover the tokens of a response that no run could read.
 
     Without options it lists the fields of the response, and never a value. Report the list, so that a profile can name
-    them: the next response is then read.
+    them: the next response is then read. The tokens that you point to become current at once. If they were the wrong
+    fields, --claim recovers the response again.
     """
     with saying_where(context):
         settings = settings_for(context, context.stored())
-        unread = UnreadResponse.read(context.run(settings).parts)
+        unread = UnreadResponse.read(context.run(settings).parts, claim_id)
     if access_token is None:
         _list(context, unread, as_json=as_json)
         return 0
@@ -55,14 +70,18 @@ def recover(  # noqa: PLR0913 - its options
         )
     found = unread.tokens(access_token, refresh_token, expires_in)
     if not yes:
-        confirm(f"Store the tokens at {' and '.join(filter(None, (access_token, refresh_token)))}?")
+        confirm(f"Make the tokens at {' and '.join(filter(None, (access_token, refresh_token)))} current?")
     with finishing("The tokens are stored first."):
-        version_id = unread.store(found)
+        stored = unread.store(found)
     if as_json:
-        print_json({"secret_id": context.secret_id, "version_id": version_id})
+        published: bool | None = False
+        with suppress(TokenRefreshError):  # The tokens are stored, and a run publishes them.
+            published = stored.copy.replace(stored.document, stored.version_id)
+        print_json({"secret_id": context.secret_id, "version_id": stored.version_id, "published": published})
         return 0
-    next_run = "The next run makes them current. To do so now: "
-    say_done("Recovered.", ("stored as", version_id), then=(next_run, context.command("refresh")))
+    again = context.command("recover", "--claim", unread.attempt.claim_id)
+    say_done("Recovered.", ("current version", stored.version_id), then=("If these were the wrong fields: ", again))
+    say_published(context, settings, stored)
     return 0
 
 
@@ -80,4 +99,5 @@ def _list(context: Context, unread: UnreadResponse, *, as_json: bool) -> None:
         show(output(), *message("Get a new grant: ", context.command("authorize")))
         return
     options = ("--access-token", "POINTER", "--refresh-token", "POINTER")
-    show(output(), *message("Store its tokens: ", context.command("recover", *options)))
+    claim = ("--claim", unread.attempt.claim_id)
+    show(output(), *message("Make its tokens current: ", context.command("recover", *claim, *options)))

@@ -18,7 +18,7 @@ from rich.text import Text
 from token_refresh.advice import Advice, Command
 from token_refresh.errors import TokenRefreshError
 from token_refresh.stored import times
-from token_refresh_worker.changes.store import StoredGrant
+from token_refresh_worker.changes.publish import StoredGrant
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.run.failures import span, utc
 from token_refresh_worker.run.settings import Settings

@@ -13,7 +13,6 @@ from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
 from token_refresh_worker.providers.lifetime import LIFETIMES_REMARKABLE, VERSIONS_A_CLAIM
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.grant_failures import failed_request, not_signed, unread_response
@@ -21,6 +20,7 @@ from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.places import check_places
 from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, Parts
+from token_refresh_worker.run.renewal import Renewal
 from token_refresh_worker.run.request_sender import PreparedRefresh, RequestSender, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
@@ -189,38 +189,17 @@ class Redemption:
     def _renewed(
         self, claim: Claim, response: TokenResponse, sender: RequestSender, snapshot: Snapshot
     ) -> TokenDocument:
-        prepared, issued_at = sender.prepared, sender.sent_at
-        ends_at = prepared.grant_ends_at(response, issued_at)
-        left, lifetime = prepared.left_of_same(response, issued_at), prepared.lifetime(response, issued_at)
-        asked_left, asked_at = prepared.asked(left, issued_at)
-        self._warn_of_lifetime(prepared, response.lifetime_from(issued_at))
-        origin = prepared.document.origin
-        before, lost = scopes_of(prepared.document), origin.scopes_lost if origin else ()
-        scopes = before if response.scopes is None else response.scopes
-        renewed = prepared.document.renewed(
-            access_token=response.access_token,
-            refresh_token=response.refresh_token,
-            lifetime=left or lifetime,
-            issued_at=issued_at,
-            extra=response.extra,
-            origin=Origin(
-                host=claim.host or self.parts.policy.host,
-                grace=claim.grace or timedelta(0),
-                claim_store=self.parts.policy.claim_store,
-                claim_id=claim.claim_id,
-                number=claim.number,
-                grant_ends_at=ends_at,
-                grant_began_at=prepared.grant_began_at(ends_at, issued_at),
-                scopes=scopes,
-                # Until a refresh or a consent brings them back.
-                scopes_lost=lost_scopes((*(before or ()), *lost), scopes),
-                foreign=snapshot.foreign,
-                extra_names=prepared.provider.extra_names,
-                lifetime=None if left is None else prepared.document.lifetime,
-                asked_left=asked_left,
-                asked_at=asked_at,
-            ),
+        renewal, sent_at = Renewal(provider=sender.prepared.provider, document=sender.prepared.document), sender.sent_at
+        self._warn_of_lifetime(sender.prepared, response.lifetime_from(sent_at))
+        origin = Origin(
+            host=claim.host or self.parts.policy.host,
+            grace=claim.grace or timedelta(0),
+            claim_store=self.parts.policy.claim_store,
+            claim_id=claim.claim_id,
+            number=claim.number,
+            foreign=snapshot.foreign,
         )
+        renewed = renewal.of(response, sent_at, origin)
         size_bytes = len(renewed.serialize().reveal())
         if size_bytes > SIZE_LIMIT_BYTES:
             self.end_attempt(claim, Fate.UNKNOWN)

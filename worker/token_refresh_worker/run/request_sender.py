@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
-from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.memory import Memory
@@ -17,8 +15,6 @@ from token_refresh_worker.run.ports import Parts, TokenEndpoint
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
-
-_SAME_END: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -31,45 +27,6 @@ class PreparedRefresh:
     client: ClientCredentials
     request: TokenRequest
     endpoint: TokenEndpoint
-
-    def lifetime(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
-        """Return how long the new access token lives, counted from when the request was sent."""
-        return self.provider.lifetime_of(response, sent_at, self.document.lifetime)
-
-    def left_of_same(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
-        """Return what is left of the access token where the response brings it again; None if it brings a new life."""
-        before, stated = self.document, response.lifetime_from(sent_at)
-        if response.access_token != before.access_token or before.expires_at is None or before.lifetime is None:
-            return None
-        left = before.expires_at - sent_at.replace(microsecond=0)
-        same = left > timedelta(0) and (stated is None or stated <= left + _SAME_END)
-        return min(left, stated or left) if same else None
-
-    def asked(self, left: timedelta | None, sent_at: datetime) -> tuple[timedelta | None, datetime | None]:
-        """Return what was left when it was asked for in vain, and when: of this token, or for a day of earlier ones."""
-        origin = self.document.origin
-        before, asked_at = (origin.asked_left, origin.asked_at) if origin else (None, None)
-        if before and asked_at and sent_at < asked_at + DAY and (left is None or before <= left):
-            return before, asked_at
-        return left, sent_at if left else None
-
-    def grant_ends_at(self, response: TokenResponse, sent_at: datetime) -> datetime | None:
-        """Return when the grant ends: as the response says, else by the profile, else as before."""
-        before, now = self.document.refresh_token, response.refresh_token
-        # A provider that returns the same token may not have moved the end of its grant.
-        begins = self.provider.prolongs_grants and now is not None and now != before
-        ends_at = self.provider.refresh_token.ends_at(sent_at, stated=response.refresh_token_ends, begins=begins)
-        return ends_at or (self.document.origin.grant_ends_at if self.document.origin else None)
-
-    def grant_began_at(self, ends_at: datetime | None, sent_at: datetime) -> datetime | None:
-        """Return when the grant with this end began, or was prolonged to it."""
-        before = self.document.origin
-        if ends_at is None:
-            return None
-        # LinkedIn states what is left, in whole seconds, so the same end moves a little.
-        if before and before.grant_ends_at and ends_at <= before.grant_ends_at + _SAME_END:
-            return before.grant_began_at
-        return sent_at.replace(microsecond=0)
 
 
 def prepare_refresh(document: TokenDocument, parts: Parts) -> PreparedRefresh:

@@ -153,9 +153,12 @@ class SnapshotReader:
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
         fingerprint, latest = fingerprint_of(current.document.redeemed_token), self._now + CLOCK_ERROR
         ledger = translated(Ledger(tuple(dated(a, latest) for a in (*newest.earlier, newest))), current)
-        on_token = {a.claim_id for a in ledger.on_token(fingerprint)}
+        on_token, origin = {a.claim_id for a in ledger.on_token(fingerprint)}, current.document.origin
+        recovered = origin.recovered if origin and origin.token == fingerprint else None
 
         def resolve(attempt: Attempt) -> Attempt:
+            if attempt.claim_id == recovered:  # A person knows better what it brought than what was read before.
+                return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint)
             asked = attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
             # What was kept may have been read by now.
             unsettled = attempt.fate in {Fate.SILENT, Fate.UNREAD}

@@ -139,6 +139,8 @@ class Origin:
     """The fingerprint of the refresh token that a command stored: a copy of this key beside another token proves
     nothing. Runs don't write it: their claims say which tokens they brought.
     """
+    recovered: str | None = None
+    """The claim whose response a person read these tokens from. It counts beside `token` alone."""
     foreign: ForeignSets | None = None
     """What something else stored since the grant began, as far as runs have seen it."""
     extra_names: tuple[str, ...] = ()
@@ -176,6 +178,7 @@ class Origin:
             "scopes_lost": list(self.scopes_lost) or None,
             "revoked_at": self.revoked_at and iso(self.revoked_at),
             "token": self.token,
+            "recovered": self.recovered,
             "foreign": self.foreign and self.foreign.as_fields(),
             "kept": list(self.extra_names) or None,
             "lifetime_seconds": self.lifetime and int(self.lifetime.total_seconds()),
@@ -239,6 +242,7 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
         scopes=_read_texts(found.get("scopes")),
         scopes_lost=_read_texts(found.get("scopes_lost")) or (),
         token=if_readable(partial(matching, FINGERPRINT), found.get("token")),
+        recovered=if_readable(partial(matching, _VERSION_ID), found.get("recovered")),
         foreign=if_readable(_read_foreign, found.get("foreign")),
         extra_names=tuple(name for name in _read_texts(found.get("kept")) or () if EXTRA_NAME.fullmatch(name)),
         lifetime=read_life(found, "lifetime_seconds"),
