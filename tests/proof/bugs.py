@@ -14,6 +14,7 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes import change
 from token_refresh_worker.changes import client as client_module
 from token_refresh_worker.changes import pause as pause_module
+from token_refresh_worker.changes import recover as recover_module
 from token_refresh_worker.changes import revoke as revoke_module
 from token_refresh_worker.changes import store as store_module
 from token_refresh_worker.changes.move import Move as ClaimMove
@@ -49,6 +50,7 @@ from token_refresh_worker.run.grant_failures import dead_grant
 from token_refresh_worker.run.keeping import Keeping
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.redemption import Redemption
+from token_refresh_worker.run.renewal import Renewal
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
@@ -327,6 +329,29 @@ def command_publishes_unseen(original: Any, self: CopyBefore, *what: Any) -> Any
 @breaks(client_module, "swap")
 def client_over_newer_tokens(_original: Any, store: Any, _replaced: Any, version_id: str, value: Any) -> bool:
     return bool(store.put(version_id, value, label=CURRENT))
+
+
+class _Late(Renewal):
+    """Issued two hours after the claim."""
+
+    def of(self, response: Any, sent_at: datetime, origin: Origin) -> Any:
+        return Renewal.of(self, response, sent_at + timedelta(hours=2), origin)
+
+
+recovered_late: Final = puts(recover_module, "Renewal", _Late)
+recovered_not_current: Final = puts(recover_module, "swap_shown", lambda *_: "")
+recovered_used: Final = puts(recover_module.UnreadResponse, "_refuse_used", lambda *_: None)
+
+
+@breaks(SnapshotReader, "_resolved")
+def first_recovery_counts(original: Any, self: Any, newest: Any, current: Any) -> Any:
+    origin = current.document.origin and replace(current.document.origin, recovered=None)
+    return original(self, newest, replace(current, document=replace(current.document, origin=origin)))
+
+
+@breaks(recover_module.UnreadResponse, "tokens")
+def sent_token_recovered(original: Any, self: Any, *pointers: Any) -> Any:
+    return replace(original(self, *pointers), refresh_token=None)
 
 
 @breaks(change, "swap")

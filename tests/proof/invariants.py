@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from proof.operators import LOSE_KEY, SPOIL_STAGED
 from proof.ports import Ended, Send
-from proof.providers import Provider, parse
+from proof.providers import OTHERS, Provider, parse
 from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Item, Put, Record, Store, origin_of, refresh_token_of
 from proof.world import (
     CLOCKS_DIFFER,
@@ -46,7 +46,7 @@ class Invariants:
     def __init__(self, scenario: Scenario, store: Store) -> None:
         self._scenario = scenario
         self._store = store
-        self._checked: set[tuple[int, int, Provider]] = set()
+        self._checked: set[tuple[int, int, Provider, str]] = set()
         self._clean: set[str] = set()
         self._refresh_tokens: dict[int, str] = {}
         self._expiries: dict[int, int] = {}
@@ -65,15 +65,17 @@ class Invariants:
             self._check_published(before, after)
             return
         old, new = (self._store.labels(state, TOKENS)[CURRENT] for state in (before, after))
-        if old == new or (before, after, provider) in self._checked:
+        if old == new or (before, after, provider, kind) in self._checked:
             return
-        if kind in {"c", "x"} and isinstance(call, Put):
+        if kind in set("cxow") and isinstance(call, Put):
             raise Violation("a command put a version in the place of one that it had not seen")
         if kind in COMMANDS:
             self._check_command(kind, *(self._store.texts(after).get(version_id) for version_id in (old, new)))
+            if kind == "o":
+                self._check_recovered(json.loads(self._store.texts(after)[new]), provider)
         else:
             self._check_promotion(old, new, self._store.texts(after), provider)
-        self._checked.add((before, after, provider))
+        self._checked.add((before, after, provider, kind))
 
     def _check_command(self, kind: str, before: str | None, after: str | None) -> None:
         """New client credentials leave the tokens that are current, and a command keeps what is not about tokens."""
@@ -87,6 +89,24 @@ class Invariants:
             raise Violation("an authorization names a claim store that the claims have left")
         if kind in "av" and not {*old} - _OF_TOKENS <= {*new}:
             raise Violation("a command dropped a key that is not about tokens")
+
+    def waits_for_recovery(self, state: int) -> bool:
+        """Whether a person pointed to something else than the token, and has not recovered the tokens since."""
+        texts = self._store.texts(state)
+        origin = origin_of(texts[self._store.labels(state, TOKENS)[CURRENT]])
+        pointed = max((_number(text) for text in texts.values() if refresh_token_of(text) == OTHERS), default=-1)
+        old = "recovered" not in origin and _number(texts[self._store.labels(state, TOKENS)[CURRENT]]) <= pointed
+        return old or self.current_refresh_token(state) == OTHERS
+
+    @staticmethod
+    def _check_recovered(document: dict[str, Any], provider: Provider) -> None:
+        """What a person recovers is good, and lives as long as it says."""
+        token = document["refreshToken"]
+        if provider.kind == "single-use" and provider.used(token):
+            raise Violation("a recovery made a used refresh token current")
+        ends_at = provider.lives_until(token)
+        if ends_at is not None and document["expiresAt"] > ends_at * 1000:
+            raise Violation("recovered tokens are said to live longer than they do")
 
     def is_revoked(self, state: int) -> bool:
         """Whether the current version says that the grant was revoked."""
@@ -123,6 +143,8 @@ class Invariants:
         document = json.loads(versions[new])
         if not document.get("accessToken") or not document.get("refreshToken"):
             raise Violation("AWSCURRENT moved to a version that is not a complete token set")
+        if document["refreshToken"] == OTHERS and "recovered" not in origin_of(versions[old]):
+            return  # A person pointed to it, and to nothing else since.
         claim_id = origin_of(versions[new]).get("claim")
         if claim_id is None and not self._scenario.moves:
             raise Violation("AWSCURRENT moved to a version that no worker staged")
@@ -275,6 +297,7 @@ class Invariants:
         if worker.unstored >= 0 and not spoilt and not worker.unkept:
             raise Violation(f"a run ended ({ended.outcome}) with tokens that it received and did not store")
         self._check_full(world, worker, ended)
+        self._check_recovery_ended(world, worker, provider, ended)
         if self.is_revoked(world.store):
             return
         # A second authorization ends the token set that took the place of the rejected one.
@@ -296,6 +319,11 @@ class Invariants:
             raise Violation("a run with the right settings ended with ConfigurationError")
         if ended.outcome in _DISTURBED and not world.faulted:
             raise Violation(f"a run ended with {ended.outcome} although nothing was out of reach or unreadable")
+
+    def _check_recovery_ended(self, world: World, worker: Worker, provider: Provider, ended: Ended) -> None:
+        token = self.current_refresh_token(world.store)
+        if (worker.plan[0], ended.outcome) == ("o", "done") and provider.kind == "single-use" and provider.used(token):
+            raise Violation("a recovery ended, and a used refresh token is current")
 
     def _check_full(self, world: World, worker: Worker, ended: Ended) -> None:
         """A run ends for want of places where they are wanting, and the daily limit alone leaves enough."""

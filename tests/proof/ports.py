@@ -46,6 +46,7 @@ from token_refresh_worker.changes.move import Move as ClaimMove
 from token_refresh_worker.changes.past import ListedSecret, Past, list_versions
 from token_refresh_worker.changes.pause import Pausing
 from token_refresh_worker.changes.publish import CopyBefore
+from token_refresh_worker.changes.recover import UnreadResponse
 from token_refresh_worker.changes.restore import check_claims, choose, prepare
 from token_refresh_worker.changes.revoke import revoke_grant
 from token_refresh_worker.changes.store import NewGrant
@@ -289,7 +290,8 @@ class CommandRun:
         self._run = Run(parts=self.parts, limit=timedelta(seconds=scenario.run_seconds), trigger=Trigger(name="cli"))
 
     def execute(self) -> None:
-        {"a": self._authorize, "c": self._client, "x": self._restore, "v": self._revoke}[self._kind]()
+        act = {"a": self._authorize, "c": self._client, "x": self._restore, "v": self._revoke}
+        act.get(self._kind, self._recover)()
 
     def _authorize(self) -> None:
         known = fields_of(self.parts.store.read(label=versions.CURRENT))
@@ -314,6 +316,20 @@ class CommandRun:
         )
         check_claims(past)
         stored = prepare(past, choose(past, None), lambda _: self.parts.policy).store(self.parts)
+        stored.copy.replace(stored.document, stored.version_id)
+
+    def _recover(self) -> None:
+        try:
+            unread = UnreadResponse.read(self.parts)
+        except ChangeFailed as nothing:
+            commands = [part.words for part in nothing.fix if isinstance(part, Command)]
+            named = next((words[-1] for words in commands if "--claim" in words), None)
+            if named is None:
+                raise
+            unread = UnreadResponse.read(self.parts, named)
+        fields: Any = unread.fields
+        new = "/refresh" if fields["refresh"] else None
+        stored = unread.store(unread.tokens("/access", "/other" if self._kind == "w" else new, None))
         stored.copy.replace(stored.document, stored.version_id)
 
     def _revoke(self) -> None:

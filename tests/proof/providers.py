@@ -51,19 +51,23 @@ BUSY: Final = (HttpResponse(429), HttpResponse(429, _BUSY, _SOON), HttpResponse(
 """What a provider says itself, and redeems nothing."""
 
 
-_UNREAD: Final = FailedRequest(kind=FailureKind.UNREADABLE, seen="odd", unread=write_unread(b"the tokens"))
+OTHERS: Final = "r9.0"
+"""What looks like a refresh token, and no provider has issued."""
 
 
 def misnamed(response: TokenResponse) -> EndpointResponse:
     """Read new tokens as the worker does where the refresh token has a name that it doesn't know.
 
-    At a provider that sends none, nothing of the response can be read.
+    At a provider that sends none, nothing of the response can be read. A person can read what is kept of it.
     """
-    if response.refresh_token is None:
-        return _UNREAD
-    body = json.dumps({"access_token": "a", "refresh_handle": f"{response.refresh_token.reveal():.<24}"})
+    refresh_token = response.refresh_token and response.refresh_token.reveal()
+    fields = {"access": response.access_token.reveal(), "refresh": refresh_token, "other": OTHERS}
+    unread = FailedRequest(kind=FailureKind.UNREADABLE, seen="odd", unread=write_unread(json.dumps(fields).encode()))
+    if refresh_token is None:
+        return unread
+    body = json.dumps({"access_token": "a", "refresh_handle": f"{refresh_token:.<24}"})
     read = response_module.read_response(200, body.encode(), None, ResponseFormat(rotates=True))
-    return _UNREAD if isinstance(read, FailedRequest) else replace(response, refresh_token=None)
+    return unread if isinstance(read, FailedRequest) else replace(response, refresh_token=None)
 
 
 class Family(NamedTuple):
@@ -92,9 +96,9 @@ class Provider(NamedTuple):
     def redeem(self, refresh_token: str, now: int) -> tuple["Provider", EndpointResponse, bool]:
         """Respond to a refresh request; the last value says whether it was a reuse that revoked the family."""
         number, index = parse(refresh_token)
-        family = self.families[number]
-        if family.revoked:
+        if refresh_token == OTHERS or self.families[number].revoked:
             return self, REJECTED, False
+        family = self.families[number]
         spent_at = family.redeemed_at[index]
         if self.kind == "static":
             return *self._issue(number, family, None, now), False
@@ -146,7 +150,14 @@ class Provider(NamedTuple):
     def used(self, refresh_token: str) -> bool:
         """Whether a refresh token was redeemed."""
         number, index = parse(refresh_token)
-        return self.families[number].redeemed_at[index] is not None
+        return refresh_token != OTHERS and self.families[number].redeemed_at[index] is not None
+
+    def lives_until(self, refresh_token: str) -> int | None:
+        """Give when the access token ends that came with a refresh token; None for a first one."""
+        number, index = parse(refresh_token)
+        parent = self.families[number].parents[index]
+        redeemed_at = self.families[number].redeemed_at[parent] if parent >= 0 else None
+        return None if redeemed_at is None else redeemed_at + self.lifetime_seconds
 
     def _issue(self, number: int, family: Family, successor: int | None, now: int) -> tuple["Provider", TokenResponse]:
         left = 0 if self.ends_at is None else self.ends_at - now

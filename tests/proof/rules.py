@@ -113,7 +113,7 @@ class Rules:
 
     def check(self, world: World) -> None:
         """Check that undisturbed runs make progress from a world, and that no grant is lost in it without cause."""
-        if self.invariants.is_revoked(world.store):
+        if self.invariants.is_revoked(world.store) or self.invariants.waits_for_recovery(world.store):
             return
         provider = self.providers[world.provider]
         outcome = self.progress.outcome(world.store, provider, world.now)

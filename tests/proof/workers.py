@@ -12,14 +12,14 @@ from proof.ports import Call, Ended, Poll, Ports, build_run, settle
 from proof.store import Append, Put
 from proof.world import Scenario
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, without_traceback
-from token_refresh_worker.oauth.response import TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
 
 WAKES: Final = 1
 """How often a forced run that polls looks again before its deadline; at whichever moments."""
 
 REFUSED: Final = SecretStoreUnavailable("every write is refused")
 
-_KINDS: Final = "sfnSFmbpracxv"
+_KINDS: Final = "sfnSFmbpracxvow"
 
 
 class _Pending(BaseException):
@@ -54,7 +54,7 @@ class Workers:
 
     def reply(self, node: int, reply: object, now: int) -> int:
         """Give the node where a run stands after it got `reply` to its call."""
-        key = (node, (reply.access_token, reply.refresh_token) if isinstance(reply, TokenResponse) else reply, now)
+        key = (node, _told_apart(reply), now)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = len(self._histories)
@@ -99,6 +99,13 @@ class Workers:
             return settle(run)
         except _Pending as pending:
             return pending.call
+
+
+def _told_apart(reply: object) -> object:
+    """Give what tells replies apart: those with tokens, read or unread, differ by them."""
+    if isinstance(reply, TokenResponse):
+        return reply.access_token, reply.refresh_token
+    return (reply, reply.unread) if isinstance(reply, FailedRequest) else reply
 
 
 class _Replayed(Ports):

@@ -47,8 +47,9 @@ PAUSES: Final = "pr"
 
 PAUSE_SECONDS: Final = 2 * CLAIM_SECONDS
 
-COMMANDS: Final = "acxv"
-"""Letters of a plan that are no runs: `authorize`, `client`, `restore` or `revoke`. Each at most once in a search."""
+COMMANDS: Final = "acxvow"
+"""Letters of a plan that are no runs: `authorize`, `client`, `restore` or `revoke`, each at most once in a search; and
+`recover`, with right (o) and with wrong pointers (w)."""
 
 MOVES: Final = "mb"
 """Letters of a plan that are no runs: the claims are moved to the second deployment's store, or back."""
