@@ -75,7 +75,7 @@ def test_a_refresh_token_under_another_name(cli: Cli, tokens: Tokens, endpoint: 
     after = cli("refresh", "--json", **SINGLE_USE)
 
     assert "ResponseKept" in held.screen
-    assert "recovered" == after.json["outcome"]
+    assert "fresh" == after.json["outcome"]
     assert ("a2", "12345678901234567890") == (tokens.current()["accessToken"], tokens.current()["refreshToken"])
 
 
