@@ -27,8 +27,6 @@ def test_goals_of_a_small_fleet(story: str) -> None:
     ("story", "secrets", "seed"),
     [
         ("writes-refused", 60, 1),
-        ("hosts", 60, 10),
-        ("hosts", 30, 7),
         ("hosts", 30, 11),
         ("store-away", 30, 1),
         ("slow-herd", 60, 1),
@@ -40,7 +38,10 @@ def test_goals_of_a_small_fleet(story: str) -> None:
     ],
 )
 def test_half_of_a_small_world_fails(story: str, secrets: int, seed: int) -> None:
-    """With a few secrets and one seed, a fleet comes through each story in which half of the world fails."""
+    """With a few secrets and one seed, a fleet comes through each story in which half of the world fails.
+
+    Each night `scripts/bench fleet` plays them with many secrets and seeds.
+    """
     assert [] == [result for result in FAULTS[story](secrets, seed) if not result.reached]
 
 
@@ -55,7 +56,6 @@ def test_half_of_a_small_world_fails(story: str, secrets: int, seed: int) -> Non
         ("failing-table", 60, 4),
         ("failing-minutes", 60, 1),
         ("growth", 60, 1),
-        ("repair", 30, 1),
         ("repair", 30, 2),
         ("gateway", 100, 2),
         ("small-account", 60, 1),
