@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli.issuer import fill_template
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
 from fleet.doubles import MemoryIndex
@@ -29,7 +30,6 @@ def current(store: SecretsManagerServer, secret_id: str) -> dict[str, Any]:
 
 @pytest.fixture
 def grant(
-    cli: Cli,
     provider: AuthorizationServer,
     store: SecretsManagerServer,
     environment: dict[str, str],
@@ -37,7 +37,8 @@ def grant(
 ) -> str:
     """A grant at the real authorization server, in a secret with a published copy; its refresh token."""
     environment |= {"PROVIDER_PROFILES": str(tmp_path), "PUBLISHED_SECRET_ID": PUBLISHED}
-    assert 0 == cli("providers", "my-idp", "--from-issuer", provider.issuer, "--profiles", str(tmp_path)).code
+    profile = fill_template(provider.issuer, provider.authorization_endpoint, provider.token_endpoint)
+    (tmp_path / "my-idp.toml").write_text(profile)
     tokens, (client_id, client_secret) = provider.authorize(), provider.client()
     document = {
         "accessToken": tokens["access_token"],

@@ -17,6 +17,7 @@ import pytest
 import typer.main
 
 import app as application
+from cli.issuer import fill_template
 from cli.shell import Shell
 from printed.blocks import PAGES, ROOT, commands
 from testbed.emulator import Emulator
@@ -107,10 +108,14 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             issuer = shell.environment["AUTHORIZATION_ENDPOINT"].partition("/ab/")[0]
             return {"KEY_ID": key["KeyMetadata"]["KeyId"], "ISSUER_URL": issuer}
         case "mcp.md":
-            issuer = shell.environment.pop("AUTHORIZATION_ENDPOINT").partition("/ab/")[0]
+            page_url, token_url = shell.environment.pop("AUTHORIZATION_ENDPOINT"), shell.environment["TOKEN_ENDPOINT"]
+            issuer = page_url.partition("/ab/")[0]
+            (shell.folder / "profiles").mkdir()
+            filled = fill_template(issuer, page_url, token_url, resource=f"{issuer}/mcp")
+            (shell.folder / "profiles" / "mcp.toml").write_text(filled)
             shell.environment |= dict.fromkeys(("TOKEN_ENDPOINT", "PROVIDER", "PUBLISHED_SECRET_ID"), "")
             shell.environment["PROVIDER_PROFILES"] = str(shell.folder / "profiles")  # exported on the page
-            return {"MCP_SERVER_URL": f"{issuer}/mcp"}
+            return {"HOST_URL": issuer}
         case "beside-another-stack.md":
             make_stack(emulator)
         case "tutorial.md":

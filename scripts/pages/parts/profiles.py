@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pages.changes import changes
 from pages.docstrings import table
-from token_refresh_worker.cli.providers.command import ROTATES, grace_text, grant_text, life, request_text
+from token_refresh_worker.cli.providers import ROTATES, grace_text, grant_text, life, request_text
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.provider import Rotation
 

@@ -79,8 +79,8 @@ class LimitedTransport(httpx.BaseTransport):
     and it reads the target of a redirect that it does not follow: a malformed one raises what an unsent request raises.
     """
 
-    def __init__(self, limit: TimeLimit, network: httpcore.NetworkBackend | None = None) -> None:
-        self._network = network or LimitedNetwork(limit)
+    def __init__(self, limit: TimeLimit) -> None:
+        self._network = LimitedNetwork(limit)
         self._pool: httpcore.ConnectionPool | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -130,10 +130,6 @@ class LimitedNetwork(httpcore.NetworkBackend):
         self._limit = limit
         self._network = httpcore.SyncBackend()
 
-    def addresses(self, host: str) -> Sequence[str]:
-        """Return the addresses to try, in this order."""
-        return addresses_of(host)
-
     def connect_tcp(
         self,
         host: str,
@@ -144,7 +140,7 @@ class LimitedNetwork(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect within the time that is left, of which each address gets its share: one may drop all packets."""
         failure: Exception = httpcore.ConnectError()
-        addresses = self.addresses(host)
+        addresses = addresses_of(host)
         for tried, address in enumerate(addresses):
             try:
                 seconds = self._limit.left_seconds(httpcore.ConnectTimeout) / (len(addresses) - tried)

@@ -18,7 +18,7 @@ from token_refresh_worker.cli.fleet import pause as pauses
 from token_refresh_worker.cli.fleet import status as fleet
 from token_refresh_worker.cli.history import history
 from token_refresh_worker.cli.pause import pause, resume
-from token_refresh_worker.cli.providers.command import providers
+from token_refresh_worker.cli.providers import providers
 from token_refresh_worker.cli.recover import recover
 from token_refresh_worker.cli.refresh import refresh
 from token_refresh_worker.cli.restore import restore

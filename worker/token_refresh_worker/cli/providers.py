@@ -10,14 +10,12 @@ from urllib.parse import urlencode
 import typer
 from rich.table import Table
 
-from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.cli.command import command, names_beginning
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed
-from token_refresh_worker.cli.providers.from_issuer import write_profile
-from token_refresh_worker.cli.screen import fields_table, message, output, show, text
+from token_refresh_worker.cli.screen import fields_table, output, text
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, read_response
@@ -55,17 +53,14 @@ ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.
     "",
     "hubspot",
     "--check my-crm.toml",
-    "--from-issuer https://mcp.example.com/mcp --profiles ./profiles",
     shares=["debug"],
 )
-def providers(  # noqa: PLR0913 - options, each by its name
+def providers(
     context: Context,
     *,
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="NAME", help="Show this profile, or write one of this name.", autocompletion=names_beginning
-        ),
+        typer.Argument(metavar="NAME", help="Show this profile.", autocompletion=names_beginning),
     ] = None,
     profiles: Annotated[
         Path | None, typer.Option(envvar="PROVIDER_PROFILES", help="Folder with profiles of your own.")
@@ -77,18 +72,9 @@ def providers(  # noqa: PLR0913 - options, each by its name
             help="Check a profile of your own, NAME.toml, against NAME.success.json and NAME.dead.json next to it.",
         ),
     ] = None,
-    from_issuer: Annotated[
-        str | None, typer.Option(metavar="URL", help="Write a profile from the metadata of this issuer or MCP server.")
-    ] = None,
-    trust: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="A host beside the URL's that may receive tokens.")
-    ] = None,
 ) -> int:
-    """List the providers that the worker knows, show one with its evidence, or check or write a profile of your own."""
+    """List the providers that the worker knows, show one with its evidence, or check a profile of your own."""
     del context
-    if from_issuer is not None:
-        _write(write_profile(from_issuer, profiles, name, trust or ()))
-        return 0
     # Typer has read the variable, too; the folder is checked in one place, whichever way it was named.
     own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
     if check is not None:
@@ -100,14 +86,6 @@ def providers(  # noqa: PLR0913 - options, each by its name
     else:
         _list(load_provider(known, own) for known in profile_names(own))
     return 0
-
-
-def _write(path: Path) -> None:
-    output().print(text(f"{path} is written. Read it before you use it."))
-    _show(load_provider(path.stem, path.parent))
-    authorize = Command.of("token-refresh authorize NAME --provider {}", path.stem, is_complete=True)
-    folder = Command.of("export {}", f"PROVIDER_PROFILES={path.parent.resolve()}", is_complete=True)
-    show(output(), *message("\nNext: ", folder, "; then ", authorize))
 
 
 def _list(found: Iterable[Provider]) -> None:

@@ -1,1 +1,0 @@
-"""`token-refresh providers`."""
