@@ -134,7 +134,7 @@ def bug_in(function: Name, dice: random.Random) -> Bug | None:
     path, name = function
     tree = ast.parse(Path(path).read_text())
     places = [
-        (node, *change)
+        (node, *change, statement.lineno)
         for found, top in functions_of(tree)
         if found == name
         for statement in top.body  # type: ignore[attr-defined]  # not its arguments and decorators
@@ -143,8 +143,8 @@ def bug_in(function: Name, dice: random.Random) -> Bug | None:
     ]
     if not places:
         return None
-    node, said, new = dice.choice(places)
-    line = getattr(node, "lineno", 0)
+    node, said, new, line = dice.choice(places)
+    line = getattr(node, "lineno", line)
     changed: Any = ast.fix_missing_locations(_Replace(node, new).visit(tree))
     codes = [code for code in _codes(compile(changed, path, "exec")) if code.co_qualname == name]
     return Bug(function=function, line=line, says=f"{type(node).__name__} {said}", code=codes[-1])
