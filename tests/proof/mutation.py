@@ -267,6 +267,8 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="only functions of files whose paths have this text")
     parser.add_argument("--tests", default="tests", metavar="PATH", help="only tests of this folder or file")
     options = parser.parse_args()
+    if "monitoring" not in vars(sys):
+        parser.error("needs Python 3.12")
     print(f"seed {options.seed}", flush=True)
     folder = ROOT / "build" / "mutation"
     folder.mkdir(parents=True, exist_ok=True)
