@@ -426,14 +426,15 @@ STATES: Final[dict[str, State]] = {
 }
 
 
-RELEASES: Final = {
-    f"20 an upgrade from {file.stem}, {world['state']}": world
+_LEFT: Final = {
+    json.dumps(world): f"20 an upgrade from {file.stem}, {world['state']}"
     for file in sorted((Path(__file__).parents[1] / "stored" / "releases").glob("*.json"))
     for world in json.loads(file.read_text())["worlds"]
     if world["provider"] == "single use"
     and world["state"] in {"refreshed", "due", "died with its tokens"}
     and world["store"] == "versions"
 }
+RELEASES: Final = {name: json.loads(world) for world, name in _LEFT.items()}
 """What each release left behind at a single-use provider."""
 
 
