@@ -28,7 +28,7 @@ def test_deployed(cli: Cli, account: Account) -> None:
     assert {"ok"} == {grade for name, grade in found.items() if name != "your permissions"}, found
     assert "ok credentials: arn:aws:" in ended.screen
     assert "ok function: worker, deployed 20" in ended.screen
-    assert "ok function's permissions: all that a run needs, by IAM's simulator and" in ended.screen
+    assert "ok function's permissions: all that a run needs, by IAM's simulator," in ended.screen
     assert "ok schedule: worker, enabled" in ended.screen
     assert "ok alarms: 1, none in alarm" in ended.screen
     assert "ok alarm topic: 1 subscribed to arn:aws:sns:eu-central-1:123456789012:alarms" in ended.screen

@@ -1,7 +1,7 @@
 """Check what the function's role and the caller may do, and the key with which the claim table keeps tokens.
 
 The simulator reads the role's policies alone. It can't judge a secret's own policy for a role: `CallerArn` must be a
-user (API page of `SimulatePrincipalPolicy`). So what such a policy denies to all but some is judged here.
+user (API page of `SimulatePrincipalPolicy`). A run that such a policy denies ends with an error that says so.
 
 The caller tries what a run does, with writes that can't touch a token set. The probe is a version with a fixed ID, its
 own label and no token. To store it again changes nothing, and to move its label from a version that does not exist is
@@ -10,8 +10,7 @@ read afterwards all the same. Nothing is encrypted with the key.
 """
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from token_refresh.advice import Advice, Command
@@ -19,10 +18,8 @@ from token_refresh.aws.arn import arn_region, parse_arn
 from token_refresh.aws.calls import CallFailed, anything, missing
 from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.request import AwsRequest, whose_policy
-from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, TokenRefreshError
+from token_refresh.errors import TokenRefreshError
 from token_refresh.reference import split_reference
-from token_refresh.secret_value import SecretValue
-from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.secrets_manager import swap_refused
 from token_refresh_worker.changes.change import PROBE, PROBE_LABEL, PROBE_VERSION_ID
 from token_refresh_worker.cli.context import Context, variables_of
@@ -41,29 +38,17 @@ _KEEP: Final = ("kms:Encrypt", "kms:Decrypt")
 
 _USES: Final = {"TOKEN_SECRET_ID": _REFRESH, "PUBLISHED_SECRET_ID": _REFRESH, "CLIENT_SECRET_ID": _READ}
 
-_OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "ArnLike": fnmatchcase,
-    "ArnEquals": fnmatchcase,
-    "StringLike": fnmatchcase,
-    "StringEquals": str.__eq__,
-    "Bool": lambda value, wanted: value == wanted.lower(),
-}
-
 
 def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
     """Say what the role may not do that a run does."""
     role, there, own = str(deployed["Role"]), variables_of(deployed), context.secret_id
-    refused, unread = [], []
+    refused = []
     for setting, actions in _USES.items():
         secret_id = own if setting == "TOKEN_SECRET_ID" else copy_name(there.get(setting), own)
         if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
             continue
         secret_id = split_reference(secret_id).name
         refused += _simulate(context, deployed, arn_of(context, secret_id), actions)
-        try:
-            refused += _refused_by_policy(context, role, secret_id, actions)
-        except SecretAccessDenied:
-            unread.append(secret_id)
     if (table := there.get("CLAIM_TABLE")) and (place := parse_arn(deployed["FunctionArn"])):
         arn = f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{table}"
         refused += _simulate(context, deployed, arn, _CLAIM)
@@ -79,9 +64,8 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
             f"after a change of the key, they need {'; '.join(unlisted)}",
             "allow that, and deploy again",
         )
-    policies = f"the own policies of {', '.join(unread)} were not read, which takes secretsmanager:GetResourcePolicy"
     return Finding.healthy(
-        "all that a run needs, by IAM's simulator" + (f"; {policies}" if unread else " and the secrets' own policies")
+        "all that a run needs, by IAM's simulator, which knows no secret's own policy: of that, a run's error tells"
     )
 
 
@@ -119,60 +103,6 @@ def _why(result: Mapping[str, Any]) -> str:
         return "the permissions boundary of the role denies it"
     ways = {"implicitDeny": "no policy of the role allows it", "explicitDeny": "a policy of the role denies it"}
     return ways.get(result["EvalDecision"], str(result["EvalDecision"]))
-
-
-def _refused_by_policy(context: Context, role: str, secret_id: str, actions: tuple[str, ...]) -> list[str]:
-    """Find the statements of a secret's own policy that deny the role what a run does."""
-    text = context.call("GetResourcePolicy", secret_id).get("ResourcePolicy")
-    try:
-        statements = read_object(SecretValue(text)).get("Statement") if text else None
-    except InvalidSecretDocument:
-        return []
-    found = [s for s in _listed(statements) if isinstance(s, dict) and s.get("Effect") == "Deny"]
-    return [
-        f"{action} on {secret_id} ({statement.get('Sid', 'a statement')} of the secret's own policy denies it)"
-        for action in actions
-        for statement in found
-        if _covers(statement, action) and _means(statement, role)
-    ]
-
-
-def _covers(statement: Mapping[str, Any], action: str) -> bool:
-    patterns = _listed(statement.get("Action", statement.get("NotAction")))
-    named = any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns)
-    return named == ("Action" in statement)
-
-
-def _means(statement: Mapping[str, Any], role: str) -> bool:
-    """Whether a statement is about this role; one whose conditions are not known here is taken to mean others."""
-    arn, principal = parse_arn(role), statement.get("Principal")
-    account, partition = (arn.account, arn.partition) if arn else ("", "")
-    named = _listed(principal.get("AWS") if isinstance(principal, dict) else principal)
-    if not {"*", role, account, f"arn:{partition}:iam::{account}:root"} & set(map(str, named)):
-        return False
-    known = {
-        "aws:principalarn": role,
-        "aws:principalaccount": account,
-        "aws:securetransport": "true",
-        "aws:principalisawsservice": "false",
-    }
-    conditions = [
-        (operator.removesuffix("IfExists"), known.get(key.lower()), _listed(values))
-        for operator, keys in statement.get("Condition", {}).items()
-        for key, values in keys.items()
-    ]
-    return all(_holds(*condition) for condition in conditions)
-
-
-def _holds(operator: str, value: str | None, wanted: Iterable[object]) -> bool:
-    matches = _OPERATORS.get(operator.replace("Not", ""))
-    if matches is None or value is None:
-        return False
-    return any(matches(value, str(one)) for one in wanted) != ("Not" in operator)
-
-
-def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 _LOST: Final = "tokens that Secrets Manager refuses would be lost, and none that are kept can be decrypted"
