@@ -16,8 +16,7 @@ TOKEN_SECRET_ID = "upwork-oauth-tokens"  # noqa: S105 - a name
 PUBLISHED_SECRET_ID = "upwork-oauth-tokens-published"  # noqa: S105 - a name
 CLIENT_SECRET_ID = "upwork-client"  # noqa: S105 - a name
 FUNCTION_NAME = "token-refresh-prod"
-_STACK = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{FUNCTION_NAME}/made-up"
-_MADE = {TOKEN_SECRET_ID: Made.TOKENS, PUBLISHED_SECRET_ID: Made.PUBLISHED}
+STACK = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{FUNCTION_NAME}/made-up"
 _KINDS = {"refreshToken": "token set", "nonce": "claim", "outcome": "record"}
 
 
@@ -170,7 +169,8 @@ class Account:
     def _create(self, name: str, value: dict[str, str] | None, named: Mapping[str, str] | None = None) -> None:
         text = {} if value is None else {"SecretString": json.dumps(value)}
         ours = {f"token-refresh:{key}": other for key, other in (named or {}).items()}
-        tags = ours | {STACK_TAG: _STACK, LOGICAL_ID_TAG: _MADE[name]} if named else {}
+        made = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TOKENS} if "function" in (named or {}) else {}
+        tags = ours | made
         tagged = [{"Key": key, "Value": other} for key, other in tags.items()]
         self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4()), "Tags": tagged, **text})
 

@@ -12,10 +12,11 @@ import threading
 from pathlib import Path
 from urllib.parse import unquote
 
-from demos.account import FUNCTION_NAME, PUBLISHED_SECRET_ID, TOKEN_SECRET_ID, Account
+from demos.account import FUNCTION_NAME, PUBLISHED_SECRET_ID, STACK, TOKEN_SECRET_ID, Account
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.loopback import LoopbackHandler, LoopbackServer
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
 CLAIM_TABLE = f"{FUNCTION_NAME}-claims"
 ROLE_NAME = f"{FUNCTION_NAME}-eu-central-1-worker"
@@ -52,6 +53,7 @@ class LambdaApi(LoopbackServer):
             "Timeout": 90,
             "Environment": {"Variables": account.settings},
         }
+        self.tags = {"Tags": {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}}
 
 
 class _Handler(LoopbackHandler):
@@ -59,7 +61,9 @@ class _Handler(LoopbackHandler):
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
         """Describe the function."""
-        if self._is_about("configuration"):
+        if "/tags/" in self.path and unquote(self.path).endswith(f":{FUNCTION_NAME}"):
+            self.respond(200, json.dumps(self.server.tags).encode())
+        elif self._is_about("configuration"):
             self.respond(200, json.dumps(self.server.configuration).encode())
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
@@ -174,7 +178,7 @@ def _introduction(account: Account, exports: dict[str, str], service: str) -> st
             "# Then try, for example:",
             f"#   token-refresh status {TOKEN_SECRET_ID}",
             f"#   token-refresh refresh {TOKEN_SECRET_ID} --force",
-            f"#   token-refresh refresh {TOKEN_SECRET_ID} --invoke {FUNCTION_NAME}",
+            f"#   token-refresh refresh {TOKEN_SECRET_ID} --invoke",
             "# Write the client credentials into a file, for `authorize --client-file client.json`:",
             f"#   (umask 77 && curl -s {account.provider.control}/client > client.json)",
             "# Let 23 hours pass, so that the token is due:",

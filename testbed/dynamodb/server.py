@@ -1,7 +1,7 @@
 """A strict DynamoDB on this machine: single items, conditional updates, consistent reads, and faults on demand.
 
-It knows what the claim table needs and refuses the rest. Beside moto, it has the service's own clock in `Date`, and a
-read without `ConsistentRead` gives the item as it was before its last write: the worst that the service allows.
+It knows what claims and a fleet's index need and refuses the rest. Beside moto, it has the service's own clock in
+`Date`, and a read without `ConsistentRead` gives the item as it was before its last write: the worst that AWS allows.
 
     with DynamoDbServer() as server:
         server.create_table("claims", key="secret_arn")
@@ -48,13 +48,21 @@ class DynamoDbServer(AwsServer):
         if operation == "ListTagsOfResource":
             tags = self.tags.get(request["ResourceArn"].rpartition("/")[2], {})
             return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-        if operation not in {"DescribeTable", "GetItem", "UpdateItem"}:
+        if operation == "BatchGetItem":
+            ((table, wanted),) = request["RequestItems"].items()
+            found = [self.tables[table].get(key[self._keys[table]]["S"]) for key in wanted["Keys"]]
+            return {"Responses": {table: [item for item in found if item]}, "UnprocessedKeys": {}}
+        if operation not in {"DescribeTable", "GetItem", "Query", "UpdateItem"}:
             raise ServiceError("UnknownOperationException", f"This server does not know {operation}.")
         table = _table(request)
         if table not in self.tables:
             raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Table: {table} not found")
         if operation == "DescribeTable":
             return {"Table": {"TableName": table, "TableArn": self.arn(table)}}
+        if operation == "Query":
+            # A fleet's index has the rows with its name, and is never behind here.
+            of, items = request["ExpressionAttributeValues"][":fleet"], self.tables[table].values()
+            return {"Items": [item for item in items if item.get("fleet") == of][: request.get("Limit")]}
         name, given = self._keys[table], request.get("Key", {})
         if set(given) != {name} or not given[name].get("S"):
             raise invalid("The provided key element does not match the schema")

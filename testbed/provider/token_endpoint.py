@@ -73,6 +73,11 @@ class TokenEndpoint(LoopbackServer):
         with self._lock:
             self._scripts.extend(to_play)
 
+    def unplay(self) -> None:
+        """Forget the scripts that no request has met."""
+        with self._lock:
+            self._scripts.clear()
+
     def wait_until_held(self, timeout_seconds: float = 120) -> None:
         """Wait until a request has come to the point where its script holds it."""
         if not self._held.acquire(timeout=timeout_seconds):

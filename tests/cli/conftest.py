@@ -15,13 +15,15 @@ import typer.main
 from selenium import webdriver
 
 from cli.authorizing import STATE, Authorize, Pages, Paste, Person, brings, consent, redirect_of, written
-from cli.aws import Account, Simulator
+from cli.aws import Account, Aws, Simulator
 from cli.desk import REDIRECT_URI
 from cli.scene import Cli, Ended, Tokens
 from cli.terminals import Screen, Terminal
+from cli.worlds import Fleet
 from testbed import ports
 from testbed.browser import chromium
 from testbed.builders import DAY
+from testbed.dynamodb.server import DynamoDbServer
 from testbed.process import Child
 from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
@@ -136,6 +138,14 @@ def tokens(store: SecretsManagerServer, endpoint: TokenEndpoint, environment: di
     """A secret with a live grant, at the scriptable token endpoint."""
     environment |= {"PROVIDER": "upwork", "TOKEN_ENDPOINT": endpoint.url}
     return Tokens(store, endpoint)
+
+
+@pytest.fixture
+def fleet(environment: dict[str, str]) -> Iterator[Fleet]:
+    with DynamoDbServer() as tables, Aws() as aws:
+        made = Fleet(tables, aws)
+        environment |= made.environment
+        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import re
 import signal
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -13,10 +12,8 @@ import pytest
 
 from cli.authorizing import Authorize, Person, consent, stored
 from cli.scene import SECRET_ID, Cli
-from fleet.doubles import MemoryIndex
-from testbed.dynamodb.server import DynamoDbServer
+from cli.worlds import Fleet
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.authorize import _create_secret
 
 REDIRECT_URI = "http://127.0.0.1/callback"
@@ -165,69 +162,55 @@ def test_endpoint_in_the_clear(cli: Cli) -> None:
     assert "AUTHORIZATION_ENDPOINT must be https" in ended.screen
 
 
-def test_into_a_fleet(authorize: Authorize, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_into_a_fleet(
+    authorize: Authorize, store: SecretsManagerServer, fleet: Fleet, environment: dict[str, str]
+) -> None:
     """With --fleet the new secret gets the fleet's tag and a row, is due at once, and has its claims in its table."""
-    index = MemoryIndex()
-    monkeypatch.setattr("token_refresh_worker.cli.authorize.find_index", lambda *_: index)
+    fleet.variables["TOKEN_ENDPOINT"] = environment["TOKEN_ENDPOINT"]
 
-    ended, _ = authorize("--fleet=prod")
+    ended, _ = authorize("--fleet=prod", "--provider=upwork")
 
     assert 0 == ended.code, ended.screen
     assert "The secret is in fleet prod, and due at once." in ended.screen
-    (row,) = index.rows()
-    assert SECRET_ID == row.name
+    assert [True] == [SECRET_ID in key for key in fleet.tables.tables["prod"]]
     assert "table" == stored(store)["tokenRefresh"]["store"]
+    assert "upwork" == stored(store)["provider"]
 
 
-@pytest.mark.parametrize("by_tag", [True, False], ids=["the table's tag", "a setting"])
+def test_into_a_fleet_without_a_provider(authorize: Authorize, fleet: Fleet) -> None:
+    """The command would take Upwork for the provider, and the fleet's worker another: nothing is asked or stored."""
+    ended, pages = authorize("--fleet=prod")
+
+    assert (2, []) == (ended.code, pages)
+    assert "nothing names the provider of these tokens" in ended.screen
+    assert f"token-refresh authorize {SECRET_ID} --provider NAME --fleet prod --region" in ended.screen
+    assert {} == fleet.tables.tables["prod"]
+
+
+@pytest.mark.parametrize("key", [None, "alias/customer-7"])
 def test_into_a_fleet_with_copies(
-    authorize: Authorize,
-    store: SecretsManagerServer,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    by_tag: bool,
+    authorize: Authorize, store: SecretsManagerServer, fleet: Fleet, environment: dict[str, str], key: str | None
 ) -> None:
-    """The copy is made before the browser opens, under the key of a secret that is there; a setting gives it a token.
-
-    A tag alone gives it none: whoever may set it would choose where tokens go.
-    """
-    key = None if by_tag else "alias/customer-7"
+    """The copy is made before the browser opens, under the key of a secret that is there, and gets the token."""
     if key:
         store.client().create_secret(Name=SECRET_ID, KmsKeyId=key)
-    monkeypatch.setattr("token_refresh_worker.cli.authorize.find_index", lambda *_: MemoryIndex())
+    fleet.variables |= {"PUBLISHED_SECRET_ID": "published/{secret}", "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
     copy = f"published/{SECRET_ID}"
-    with DynamoDbServer() as tables:
-        tables.create_table("prod", key="secret_arn")
-        tables.tags["prod"] = {"token-refresh:published-under": "published/"} if by_tag else {}
-        environment[tables.endpoint_variable] = tables.url
-        settings = {} if by_tag else {"PUBLISHED_SECRET_ID": "published/{secret}"}
 
-        ended, _ = authorize("--fleet=prod", **settings)
+    ended, _ = authorize("--fleet=prod", "--provider=upwork")
 
     assert 0 == ended.code, ended.screen
-    described = store.client().describe_secret(SecretId=copy)
-    versions = described.get("VersionIdsToStages", {})
-    assert key == described.get("KmsKeyId")
-    if by_tag:
-        assert {} == versions
-        assert f"Its next run publishes to secret {copy}." in ended.screen
-        return
+    assert key == store.client().describe_secret(SecretId=copy).get("KmsKeyId")
     published = json.loads(store.client().get_secret_value(SecretId=copy)["SecretString"])
     assert stored(store)["accessToken"] == published["accessToken"]
     assert f"Published: secret {copy} has the new access token." in ended.screen
 
 
-def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, fleet: Fleet) -> None:
     """A misspelt fleet ends the command before the browser opens: a grant would be given and not be stored."""
-
-    class Missing(MemoryIndex):
-        def read_clock(self) -> datetime:
-            raise ConfigurationError("dynamodb:Query on table prdo in eu-central-1 failed")
-
-    monkeypatch.setattr("token_refresh_worker.cli.membership.open_index", lambda *_: Missing())
+    del fleet
 
     ended = cli("authorize", f"--client-file={client_file}", "--fleet=prdo", "--yes")
 
     assert (2, False) == (ended.code, "Authorize in the browser" in ended.screen)
-    assert "table prdo" in ended.screen
+    assert "fleet table prdo in eu-central-1 does not exist" in ended.screen

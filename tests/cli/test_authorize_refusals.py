@@ -56,11 +56,14 @@ def test_a_published_secret(authorize: Authorize, store: SecretsManagerServer, k
 
 
 def test_a_secret_that_may_not_be_described(authorize: Authorize, store: SecretsManagerServer) -> None:
-    """Without the permission to describe the secret, `authorize` does what it is asked to."""
+    """Who may not describe the secret is told so before the browser opens: its tags say whose settings apply."""
     store.client().create_secret(Name=SECRET_ID)
     store.fault("deny", "DescribeSecret", times=None)
 
-    assert 0 == authorize()[0].code
+    ended, pages = authorize()
+
+    assert (2, []) == (ended.code, pages)
+    assert f"secretsmanager:DescribeSecret on secret {SECRET_ID} in eu-central-1 was denied" in ended.screen
 
 
 @pytest.mark.parametrize(

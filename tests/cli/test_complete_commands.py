@@ -106,12 +106,11 @@ def test_the_wrong_provider(stage: Stage, profile: str) -> None:
 
 
 def test_a_function_that_does_not_exist(stage: Stage) -> None:
-    """`doctor` prints no command with a function that can't be read: that command would fail, too."""
+    """No command is printed with a function that can't be read: that command would fail, too."""
     stage.tokens.store(expires_in=7 * HOUR)
 
     ended = stage.cli("doctor", "--function", "nope", AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:9")
 
-    assert commands_in(ended)
     assert not [line for line in commands_in(ended) if "--function" in line]
 
 

@@ -1,24 +1,25 @@
-"""What a secret's tags name of its deployment: it is acted on where it is proven, and asked about where it is not."""
+"""Which settings a command takes, and what it says of them; test_worlds.py has every command in every world."""
 
 import json
 import select
 import socket
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from cli.authorizing import Authorize
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
-from testbed.builders import DAY
+from testbed.builders import DAY, HOUR
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
-STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/token-refresh-prod/1"
-OTHER = "arn:aws:cloudformation:eu-central-1:123456789012:stack/another/1"
-PUBLISHED, TABLE = "tokens-published", "my-claims"
+STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/worker/1"
+PUBLISHED = "tokens-published"
+NEW = {"ClientRequestToken": "11111111-2222-3333-4444-555555555555"}
 
 
 def tag(store: SecretsManagerServer, name: str, **tags: str) -> None:
@@ -38,70 +39,11 @@ def copy(store: SecretsManagerServer, name: str = PUBLISHED) -> str | None:
 
 
 @pytest.fixture
-def deployed(store: SecretsManagerServer, tokens: Tokens) -> str:
-    """A token secret and a published one, as one stack makes them; gives the first version ID."""
-    version_id = tokens.store(expires_in=DAY)
+def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]) -> str:
+    """A token secret and a published one, which the shell names; gives the first version ID."""
+    environment["PUBLISHED_SECRET_ID"] = PUBLISHED
     store.client().create_secret(Name=PUBLISHED)
-    tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS, function="worker", published=PUBLISHED)
-    tag(store, PUBLISHED, stack=STACK, logical_id=Made.PUBLISHED, published_from=SECRET_ID)
-    return version_id
-
-
-FORGERIES = [
-    *("a secret of another stack", "a secret of no stack", "of an adopted one", "itself", "nothing"),
-    *("another secret of an application's stack", "another secret of our stack"),
-]
-
-
-@pytest.fixture(params=FORGERIES)
-def forged(request: pytest.FixtureRequest, store: SecretsManagerServer, tokens: Tokens) -> str:
-    """A token secret whose tag was forged; gives the secret that the tag names."""
-    tokens.store(expires_in=DAY)
-    target = {"itself": SECRET_ID, "nothing": "nothing"}.get(request.param, "foreign")
-    if target == "foreign":
-        store.client().create_secret(Name=target)
-    if request.param == "a secret of another stack":
-        tag(store, target, stack=OTHER, logical_id=Made.PUBLISHED, published_from=SECRET_ID)
-    if request.param in {"another secret of an application's stack", "another secret of our stack"}:
-        tag(store, target, stack=STACK, logical_id="Database", published_from=SECRET_ID)
-    if request.param == "another secret of an application's stack":
-        tag(store, SECRET_ID, stack=STACK, logical_id="Tokens")
-    elif request.param != "of an adopted one":
-        tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS)
-    tag(store, SECRET_ID, function="worker", published=target)
-    return target
-
-
-def versions(store: SecretsManagerServer) -> list[tuple[str, int]]:
-    return [(secret.name, len(secret.versions)) for secret in store.secrets.snapshot()]
-
-
-def test_a_refresh_reaches_consumers(cli: Cli, store: SecretsManagerServer, tokens: Tokens, deployed: str) -> None:
-    """`refresh` finds the published secret of its stack, brings it up to date, and says so."""
-    del deployed
-
-    ended = cli("refresh", "--force")
-
-    assert 0 == ended.code
-    assert "updated the published copy" in ended.screen
-    assert tokens.current()["accessToken"] == copy(store)
-    assert f"{PUBLISHED}: the current version" in cli("status").screen
-
-
-@pytest.mark.usefixtures("endpoint")
-def test_an_authorization_reaches_consumers(authorize: Authorize, store: SecretsManagerServer) -> None:
-    """`authorize` publishes what it has stored, and says so."""
-    for name, made in {SECRET_ID: Made.TOKENS, PUBLISHED: Made.PUBLISHED}.items():
-        store.client().create_secret(Name=name)
-        tag(store, name, stack=STACK, logical_id=made)
-    tag(store, SECRET_ID, published=PUBLISHED)
-
-    ended, _ = authorize()
-
-    assert 0 == ended.code
-    assert f"Published: secret {PUBLISHED} has the new access token." in ended.screen
-    current = json.loads(store.client().get_secret_value(SecretId=SECRET_ID)["SecretString"])
-    assert current["accessToken"] == copy(store)
+    return tokens.store(expires_in=DAY)
 
 
 def test_a_restored_set_reaches_consumers(cli: Cli, store: SecretsManagerServer, tokens: Tokens, deployed: str) -> None:
@@ -162,126 +104,216 @@ def test_a_copy_that_a_run_publishes_meanwhile(
     assert f"Secret {PUBLISHED} changed meanwhile: the next run publishes." in ended.screen
 
 
-NEW = {"ClientRequestToken": "11111111-2222-3333-4444-555555555555"}
-
-
-def test_a_forged_tag(cli: Cli, store: SecretsManagerServer, endpoint: TokenEndpoint, forged: str) -> None:
-    """What a tag names without a proof gets no token: the command asks, and a no stores and sends nothing."""
-    before = versions(store)
-
-    refused = cli("refresh", "--force", stdin="n\n")
-
-    assert 1 == refused.code
-    assert f"name the published secret {forged}, and nothing proves that they are of one deployment" in refused.screen
-    assert "Cancelled: nothing was stored." in refused.screen
-    assert before == versions(store)
-    assert [] == endpoint.requests
-
-
-def test_a_forged_tag_without_a_question(cli: Cli, store: SecretsManagerServer, tokens: Tokens, forged: str) -> None:
-    """Where no question is asked, the tokens are refreshed, what the tag names is left alone, and that is said."""
-    refreshed = cli("refresh", "--force", "--yes")
-    restored = cli("restore", "--yes")
-
-    assert (0, 0) == (refreshed.code, restored.code)
-    assert "They are left alone." in refreshed.screen
-    assert f"token-refresh refresh {SECRET_ID} --function NAME --region eu-central-1" in refreshed.screen
-    assert "They are left alone." in restored.screen
-    if forged == "foreign":
-        assert copy(store, forged) is None
-    assert "refreshToken" in tokens.current()
-    assert f"published copy not looked at: nothing proves that {forged} is this secret's" in cli("status").screen
-
-
-def test_the_operators_word(cli: Cli, store: SecretsManagerServer, tokens: Tokens) -> None:
-    """After a yes, `refresh` publishes to what an adopted secret's tag names."""
-    tokens.store(expires_in=DAY)
-    store.client().create_secret(Name=PUBLISHED)
-    tag(store, SECRET_ID, function="worker", published=PUBLISHED)
-
-    ended = cli("refresh", "--force", stdin="y\ny\n")
-
-    assert 0 == ended.code
-    assert tokens.current()["accessToken"] == copy(store)
-
-
-def test_a_setting_goes_first(cli: Cli, store: SecretsManagerServer, tokens: Tokens, deployed: str) -> None:
-    """What a variable names stays, whatever the tags say."""
-    del deployed
-    store.client().create_secret(Name="mine")
-
-    cli("refresh", "--force", PUBLISHED_SECRET_ID="mine")
-
-    assert tokens.current()["accessToken"] == copy(store, "mine")
-    assert copy(store) is None
-
-
-@pytest.fixture
-def table(environment: dict[str, str]) -> Iterator[DynamoDbServer]:
-    with DynamoDbServer() as server:
-        server.create_table(TABLE, key="secret_arn")
-        environment["AWS_ENDPOINT_URL_DYNAMODB"] = server.url
-        yield server
-
-
-def test_the_claim_table_of_the_stack(
-    cli: Cli, store: SecretsManagerServer, tokens: Tokens, deployed: str, table: DynamoDbServer
-) -> None:
-    """With claims in the stack's table the first refresh needs no option, and the claim is where the function looks."""
-    del deployed
-    table.tags[TABLE] = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TABLE}
-    tag(store, SECRET_ID, claim_table=TABLE)
-
-    ended = cli("refresh", "--force")
-
-    assert 0 == ended.code
-    assert {"store": "table", "table": TABLE}.items() <= tokens.current()["tokenRefresh"].items()
-    assert table.tables[TABLE]
-
-
-def test_a_claim_table_without_a_proof(
-    cli: Cli, store: SecretsManagerServer, tokens: Tokens, deployed: str, table: DynamoDbServer
-) -> None:
-    """A table without a proof is asked about once: from then on the token document names it."""
-    del deployed
-    tag(store, SECRET_ID, claim_table=TABLE)
-
-    asked = cli("refresh", "--force", stdin="y\ny\n")
-    again = cli("refresh", "--force")
-
-    assert f"name the claim table {TABLE}, and nothing proves" in asked.screen
-    assert (0, 0) == (asked.code, again.code)
-    assert "nothing proves" not in again.screen
-    assert {"table": TABLE}.items() <= tokens.current()["tokenRefresh"].items()
-    assert table.tables[TABLE]
-
-
 def test_an_emulator_leads_to_no_account(
-    cli: Cli, store: SecretsManagerServer, deployed: str, environment: dict[str, str]
+    cli: Cli, store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]
 ) -> None:
-    """Where Secrets Manager is not AWS's own, no other service of AWS is asked about a tag."""
-    del deployed
-    tag(store, SECRET_ID, claim_table=TABLE)
+    """Beside an emulator nothing proves a tag, no account is asked about it, and the tags can be taken off."""
+    tokens.store(expires_in=DAY)
+    tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS, function="worker")
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         environment["HTTPS_PROXY"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
 
-        assert "BROKEN" not in cli("status").screen
+        status, named = cli("status"), cli("status", "--function=worker")
 
         asked, _, _ = select.select([proxy], [], [], 0)
     assert [] == asked
+    assert (3, 3) == (status.code, named.code)
+    assert "only Secrets Manager is at this endpoint, and function worker can't be asked about" in named.screen
+    assert (
+        f"aws secretsmanager untag-resource --secret-id {SECRET_ID} --tag-keys token-refresh:function" in status.screen
+    )
+    assert "--function NAME" not in status.screen
 
 
-def test_commands_name_the_function(
-    cli: Cli, store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]
+@pytest.fixture
+def aws(environment: dict[str, str]) -> Any:
+    with Aws() as server:
+        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{server.address}"
+        yield server
+
+
+def settings(**variables: str) -> dict[str, Any]:
+    return {"FunctionName": "worker", "Environment": {"Variables": variables}}
+
+
+def test_a_function_that_names_no_secret(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
+    """A function without a secret and without a fleet is no worker, and nothing acts on defaults."""
+    tokens.store(expires_in=DAY)
+    aws.function = settings(TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"], PROVIDER="upwork")
+
+    ended = cli("status", "--function=worker")
+
+    assert (3, True) == (ended.code, "function worker refreshes no secret" in ended.screen)
+
+
+def test_the_functions_own_secret(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
+    """A function that is named alone names its secret, whatever the shell says."""
+    tokens.store(expires_in=DAY)
+    aws.function = settings(TOKEN_SECRET_ID=SECRET_ID, TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"], PROVIDER="upwork")
+
+    ended = cli("status", "--function=worker", TOKEN_SECRET_ID="other")
+
+    assert (0, True) == (ended.code, SECRET_ID in ended.out)
+    assert "Not read from the shell, since those of function worker apply: TOKEN_SECRET_ID\n" == ended.err
+
+
+def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> None:
+    """An option that contradicts the function is an error that names both; the ARN of the same secret is accepted."""
+    tokens.store(expires_in=DAY)
+    aws.function = settings(TOKEN_SECRET_ID=SECRET_ID)
+    arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET_ID}-AbCdEf"
+
+    ended, provider = cli("status", "other", "--function=worker"), cli("status", "--function=worker", "--provider=xero")
+    same = cli("refresh", arn, "--function=worker", "--provider=upwork", "--dry-run")
+
+    assert (3, 3) == (ended.code, provider.code)
+    assert f"function worker has TOKEN_SECRET_ID={SECRET_ID}, and you gave other" in ended.screen
+    assert "function worker has PROVIDER=upwork, and you gave xero" in provider.screen
+    assert "and you gave" not in same.screen
+
+
+def test_no_such_function(cli: Cli, aws: Aws) -> None:
+    """A function that can't be read is named, with the action."""
+    del aws
+
+    ended = cli("status", "--function=nope")
+
+    assert 3 == ended.code
+    assert "lambda:GetFunctionConfiguration on function nope in eu-central-1 was denied" in ended.screen
+
+
+@pytest.mark.parametrize("name", ["status", "authorize", "refresh", "doctor", "history"])
+def test_a_short_lifetime_names_the_command_with_the_function_s_settings(cli: Cli, tokens: Tokens, name: str) -> None:
+    """Tokens of 30 minutes need a claim table; what to deploy is said, and the whole command with its settings."""
+    tokens.store(provider="xero")
+
+    ended = cli(name, "--provider=xero")
+
+    assert 'the deployment\'s file and deploy: claim_table = "create"; then act with its settings' in ended.screen
+    command = f"token-refresh {name} {SECRET_ID} --function NAME --region eu-central-1 --provider xero"
+    assert command in ended.screen
+
+
+def test_claims_move_out_of_a_store_that_tokens_do_not_fit(
+    cli: Cli, tokens: Tokens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Printed commands name the function of the same stack, and no function that a tag alone names."""
-    tokens.store(expires_in=2 * DAY / 24)
-    tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS, function="worker")
-    with Aws() as aws:
-        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{aws.address}"
-        doubtful = cli("status")
-        aws.function_tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}
-        proven = cli("status")
+    """The command that is the way out of a claim store too small for the tokens works on them."""
+    monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0)  # there is no table
+    tokens.store(provider="xero")
 
-    assert f"token-refresh doctor {SECRET_ID} --function NAME --region" in doubtful.screen
-    assert f"token-refresh doctor {SECRET_ID} --function worker --region" in proven.screen
+    ended = cli("claims", "move", "--provider=xero", "--to=table", "--table=claims")
+
+    assert "fit the claim store" not in ended.screen
+
+
+def test_a_function_whose_tokens_live_too_short(cli: Cli, tokens: Tokens, aws: Aws) -> None:
+    """With the function's own settings the message names the way out, and not `--function` again."""
+    tokens.store(expires_in=DAY)
+    aws.function = settings(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="xero")
+
+    ended = cli("status", "--function=worker")
+
+    assert 0 != ended.code
+    assert "xero" in ended.screen
+    assert "--function NAME" not in ended.screen
+
+
+def test_a_function_that_does_not_name_the_table(
+    cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]
+) -> None:
+    """The deployed function's settings don't fit the tokens: the message says to deploy it with the table."""
+    host = urlsplit(environment["TOKEN_ENDPOINT"]).hostname
+    tokens.store(tokenRefresh={"host": host, "grace_seconds": 0, "store": "table", "table": "claims"})
+    aws.function = settings(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
+
+    ended = cli("status", "--function=worker")
+
+    assert 2 == ended.code
+    assert "set claim_table in the function's deployment, and deploy" in ended.screen
+
+
+def test_a_short_lifetime_fits_the_function_s_table(
+    cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]
+) -> None:
+    """With the function's settings, or with the table named, the same command works on."""
+    tokens.store(provider="xero")
+    aws.function = settings(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="xero", CLAIM_TABLE="claims")
+    with DynamoDbServer() as table:
+        table.create_table("claims", key="secret_arn")
+        environment |= table.environment
+
+        for ended in (
+            cli("status", "--function=worker"),
+            cli("status", "--provider=xero", CLAIM_TABLE="claims"),
+        ):
+            assert "fit the claim store" not in ended.screen
+
+
+@pytest.fixture
+def tagged(environment: dict[str, str], store: SecretsManagerServer, tokens: Tokens) -> Iterator[Aws]:
+    """A deployment whose client secret nobody names but its function."""
+    tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
+    store.client().create_secret(Name="client", SecretString='{"clientId": "id", "clientSecret": "made-up"}')
+    tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TOKENS, "token-refresh:function": "worker"}
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": key, "Value": tags[key]} for key in tags])
+    with Aws() as server:
+        server.function_tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}
+        variables = {"CLIENT_SECRET_ID": "client", "RUN_PERIOD_SECONDS": "9000", "TOKEN_SECRET_ID": SECRET_ID}
+        server.function["Environment"] = {"Variables": variables}
+        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{server.address}"
+        yield server
+
+
+def test_the_client_secret(cli: Cli, store: SecretsManagerServer, tagged: Aws) -> None:
+    """An alarm's plain `status` finds the client secret that the function reads, and that it is deleted."""
+    del tagged
+    healthy = cli("status")
+    store.client().delete_secret(SecretId="client")
+    broken = cli("status")
+
+    assert (0, 2) == (healthy.code, broken.code)
+    assert "client in secret client" in healthy.screen
+    assert "secret client in eu-central-1 is marked for deletion" in broken.screen
+
+
+def test_the_period(cli: Cli, tagged: Aws, store: SecretsManagerServer) -> None:
+    """A refresh is late by the function's own schedule."""
+    del tagged
+    store.clock_offset_seconds = int((17 * HOUR).total_seconds())
+    in_time = cli("status")
+    store.clock_offset_seconds += 6000
+    late = cli("status")
+
+    assert (0, 1) == (in_time.code, late.code)
+    assert "a run comes every 2 h 30 min" in late.screen
+
+
+def at_its_own_provider(tagged: Aws, endpoint: TokenEndpoint) -> None:
+    """Have the function use a provider that nothing else names."""
+    tagged.function["Environment"]["Variables"] |= {"PROVIDER": "generic", "TOKEN_ENDPOINT": endpoint.url}
+
+
+def test_the_provider(
+    cli: Cli, tagged: Aws, endpoint: TokenEndpoint, tokens: Tokens, environment: dict[str, str]
+) -> None:
+    """The provider is the function's: a plain `status` calls its grant healthy."""
+    del environment["PROVIDER"], environment["TOKEN_ENDPOINT"]
+    at_its_own_provider(tagged, endpoint)
+    stored = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions"}
+    tokens.store(expires_in=DAY, clientId=None, clientSecret=None, tokenRefresh=stored)
+    status = cli("status")
+
+    assert (0, True) == (status.code, "HEALTHY" in status.screen), status.screen
+
+
+def test_doctor_checks_the_function(cli: Cli, tagged: Aws, store: SecretsManagerServer) -> None:
+    """`doctor` needs no name: the tag leads to the function, and no printed command has a placeholder."""
+    ended = cli("doctor")
+    tagged.function["Environment"]["Variables"]["PROVIDER"] = "xreo"
+    wrong = cli("doctor")
+    store.clock_offset_seconds = int((20 * HOUR).total_seconds())
+    late = cli("status")
+
+    assert "ok function: worker, deployed" in ended.screen
+    assert "FAILED configuration: every run of function worker fails: PROVIDER must be one of" in wrong.screen
+    assert not [said for said in (ended, wrong, late) if "NAME" in said.screen]

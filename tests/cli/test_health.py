@@ -7,6 +7,7 @@ import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY, HOUR, MINUTE
+from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -199,18 +200,19 @@ def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoin
     assert [] == endpoint.requests
 
 
-def test_claims_in_another_store(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+def test_claims_in_another_store(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:
     """Claims in another store than the deployment's are broken, and the command that moves them is printed."""
     tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"})
-    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:function", "Value": "worker"}])
 
-    ended = cli("status")
-    checked = cli("doctor")
+    with DynamoDbServer() as tables:
+        tables.create_table("another", key="secret_arn")
+        environment |= tables.environment
+        ended, checked = (cli(name, CLAIM_TABLE="another") for name in ("status", "doctor"))
 
     assert 2 == ended.code
-    assert "the claims are in table claims, and these keep them in the secret" in ended.screen
+    assert "the claims are in table claims, and these keep them in table another" in ended.screen
     assert f"token-refresh status {SECRET_ID} --function NAME --region eu-central-1" in ended.screen
-    assert f"claims move {SECRET_ID} --to versions --region eu-central-1" in ended.screen
+    assert f"claims move {SECRET_ID} --to table --table another --region eu-central-1" in ended.screen
     assert "the tokens belong to" not in checked.screen
 
 

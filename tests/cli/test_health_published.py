@@ -3,6 +3,7 @@
 import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.aws.faults import Call
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
@@ -154,10 +155,14 @@ def test_a_provider_that_ends_old_tokens(cli: Cli, tokens: Tokens, store: Secret
     assert "and the refresh ended its access token" in ended.screen
 
 
+def undescribed(call: Call) -> str | None:
+    return "no" if (call.operation, call.secret_id) == ("DescribeSecret", "published") else None
+
+
 def test_marked_for_deletion(cli: Cli, store: SecretsManagerServer) -> None:
-    """A published secret that is marked for deletion is broken, seen without the right to `DescribeSecret`."""
+    """A published secret that is marked for deletion is broken, seen without the right to describe it."""
     store.client().delete_secret(SecretId="published")
-    store.fault("deny", "DescribeSecret", times=None)
+    store.authorize = undescribed
 
     ended = cli("status")
 
@@ -235,7 +240,7 @@ def test_a_replica_that_is_gone(cli: Cli, replicated: SecretsManagerServer, stat
 
 def test_replicas_that_nobody_may_describe(cli: Cli, replicated: SecretsManagerServer) -> None:
     """Who may not describe the published secret is told that nobody looked, and all else is as before."""
-    replicated.fault("deny", "DescribeSecret", times=None)
+    replicated.authorize = undescribed
 
     ended = cli("status")
 

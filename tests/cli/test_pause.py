@@ -11,6 +11,7 @@ import pytest
 from cli import states
 from cli.scene import SECRET_ID, Cli, Tokens, claim
 from cli.states import Stage
+from cli.worlds import IN_FLEET, Fleet
 from fleet.doubles import MemoryIndex
 from testbed.builders import DAY, HOUR, NOW
 from testbed.dynamodb.server import DynamoDbServer
@@ -20,7 +21,7 @@ from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.changes import change, pause
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.pauses import pause_claim
-from token_refresh_worker.fleet.core.row import Row
+from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, state_of
 from token_refresh_worker.stored.origin import in_table
 
 TABLE = "claims"
@@ -39,6 +40,24 @@ def anywhere(request: pytest.FixtureRequest) -> None:
     """Claims in the secret, and in a table."""
     if request.param == "in a table":
         request.getfixturevalue("table")
+
+
+@pytest.fixture
+def member(
+    tokens: Tokens,
+    store: SecretsManagerServer,
+    fleet: Fleet,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> MemoryIndex:
+    """A secret of a fleet, and that fleet's index."""
+    tokens.store(expires_in=7 * HOUR, tokenRefresh=IN_FLEET, provider="upwork")
+    fleet.variables["TOKEN_ENDPOINT"] = environment["TOKEN_ENDPOINT"]
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
+    arn, index = store.client().describe_secret(SecretId=SECRET_ID)["ARN"], MemoryIndex()
+    index.add(Row(secret_arn=arn, provider="upwork", added_at=NOW, next_at=NOW + 365 * DAY))
+    monkeypatch.setattr("token_refresh_worker.cli.pause.find_index", lambda *_: index)
+    return index
 
 
 @pytest.fixture
@@ -146,17 +165,30 @@ def test_a_wrong_option(cli: Cli, tokens: Tokens, options: tuple[str, ...]) -> N
     assert "is not paused" in cli("resume").screen
 
 
-def test_a_member_of_a_fleet(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A fleet's dispatcher has to know of a pause, so the command of the fleet is printed."""
-    tokens.store()
-    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
+def test_a_member_of_a_fleet(cli: Cli, member: MemoryIndex) -> None:
+    """A member's pause is its claim's, so that no command gets past it; the fleet's row shows it and whose it is."""
+    paused = cli("pause", "--for=1h", "--why=theirs")
+    (row,) = member.rows()
+    forced = cli("refresh", "--force", "--yes", "--json")
 
-    paused, resumed = cli("pause", "--for=1h", "--why=theirs"), cli("resume")
+    assert (0, "yielded") == (paused.code, forced.json["outcome"]), paused.screen
+    assert row.pause is not None
+    assert ("theirs", timedelta(hours=1)) == (row.pause.why, row.pause.until - row.pause.at)
+    assert State.PAUSED is state_of(row, Pauses(), row.pause.at)
+    resumed = cli("resume")
+    (row,) = member.rows()
+    assert (0, None, member.read_clock()) == (resumed.code, row.pause, row.next_at)
+    assert "is not paused" in cli("resume").screen
+    assert "yielded" != cli("refresh", "--force", "--yes", "--json").json["outcome"]
 
-    assert (2, 2) == (paused.code, resumed.code)
-    fleet = f"--fleet prod --secret {SECRET_ID}"
-    assert f"token-refresh fleet pause {fleet} --for 1h --why theirs --region eu-central-1" in paused.screen
-    assert f"token-refresh fleet resume {fleet} --region eu-central-1" in resumed.screen
+
+def test_a_row_that_was_paused_alone(cli: Cli, member: MemoryIndex) -> None:
+    """A pause of the row alone, from an earlier release, ends by the same command."""
+    (row,) = member.rows()
+    member.pause(Pause(at=NOW, until=NOW + DAY, by="me", why="x"), secret_arn=row.secret_arn)
+
+    assert "Resumed" in cli("resume").screen
+    assert [None] == [row.pause for row in member.rows()]
 
 
 @pytest.mark.usefixtures("table")
@@ -292,22 +324,6 @@ def test_a_newer_pause_of_somebody_else(cli: Cli, tokens: Tokens, store: Secrets
     assert 2 == ended.code
     assert f"that pause stays. Look at it: token-refresh status {SECRET_ID}" in ended.screen
     assert "of somebody else" == cli("status", "--json").json["paused"]["why"]
-
-
-def test_a_pause_from_before_the_fleet(
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once resumed, a member is due at once, and not when the pause would have ended."""
-    tokens.store(expires_in=7 * HOUR)
-    cli("pause")
-    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
-    arn, index = store.client().describe_secret(SecretId=SECRET_ID)["ARN"], MemoryIndex()
-    index.add(Row(secret_arn=arn, provider="upwork", added_at=NOW, next_at=NOW + 365 * DAY))
-    monkeypatch.setattr("token_refresh_worker.cli.pause.find_index", lambda *_: index)
-
-    assert 0 == cli("resume").code
-
-    assert [index.read_clock()] == [row.next_at for row in index.rows()]
 
 
 @pytest.fixture

@@ -115,12 +115,15 @@ def test_unnamed_event(capsys: pytest.CaptureFixture[str]) -> None:
     assert "- something new" == capsys.readouterr().err.strip()
 
 
+INVOKED = ("--invoke", "--function=worker")
+
+
 class Lambda(LoopbackServer):
     """Lambda's `Invoke`, before a real function process."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, settings: dict[str, str]) -> None:
         super().__init__(_Invoke)
-        self.function = function
+        self.function, self.settings = function, settings
         self.events: list[Any] = []
         self.response: tuple[str | None, bytes] | None = None
         """Sent in place of the function's, where a test needs another."""
@@ -129,6 +132,13 @@ class Lambda(LoopbackServer):
 
 class _Invoke(LoopbackHandler):
     server: Lambda
+
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+        if "/functions/worker/configuration" not in self.path:
+            return self.respond(404, b"{}", {"x-amzn-ErrorType": "ResourceNotFoundException"})
+        variables = {"TOKEN_SECRET_ID": SECRET_ID, **self.server.settings}
+        described = {"FunctionName": "worker", "Environment": {"Variables": variables}}
+        return self.respond(200, json.dumps(described).encode())
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         if "/functions/worker/" not in self.path:
@@ -162,7 +172,7 @@ def test_resend(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
 def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]) -> Iterator[Lambda]:
     del tokens
     settings = {**store.environment, "PROVIDER": "upwork", "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
-    with Function(settings) as function, Lambda(function) as service:
+    with Function(settings) as function, Lambda(function, settings) as service:
         environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{service.address}"
         yield service
 
@@ -171,19 +181,28 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
     """The deployed function does it. The command prints the lines of its log, and the name of its failure."""
     tokens.store(expires_in=DAY)
 
-    refreshed = cli("refresh", "--invoke=worker", "--force", "--json")
+    refreshed = cli("refresh", *INVOKED, "--force", "--json")
     endpoint.grant.revoke()
-    failed = cli("refresh", SECRET_ID, "--invoke=worker", "--force", "--json")
+    failed = cli("refresh", SECRET_ID, *INVOKED, "--force", "--json")
 
     assert (0, "refreshed") == (refreshed.code, refreshed.json["outcome"])
     assert "| info token_refresh_finished outcome=refreshed attempts=1 duration_ms=" in refreshed.screen
     assert (2, True) == (failed.code, failed.json["retry_at"] is not None)
     assert "function worker failed with ReauthorizationRequired: the provider rejected" in failed.screen
-    cli("refresh", "--invoke=worker", "--resend", "attempt-1")
-    assert {"force": False, "dry_run": False, "resend": "attempt-1"} == deployed.events.pop()
-    assert [{"force": True, "dry_run": False}, {"force": True, "dry_run": False, "secret_id": SECRET_ID}] == (
-        deployed.events
-    )
+    cli("refresh", *INVOKED, "--resend", "attempt-1")
+    known = {"secret_id": SECRET_ID, "dry_run": False}
+    assert {"force": False, "resend": "attempt-1", **known} == deployed.events.pop()
+    assert 2 * [{"force": True, **known}] == deployed.events
+
+
+def test_nobody_names_the_function(cli: Cli, tokens: Tokens) -> None:
+    """Where nothing proves which function refreshes the secret, the operator names it."""
+    tokens.store(expires_in=DAY)
+
+    ended = cli("refresh", "--invoke")
+
+    assert (2, True) == (ended.code, f"nothing names the function that refreshes secret {SECRET_ID}" in ended.screen)
+    assert f"token-refresh refresh {SECRET_ID} --invoke --function NAME --region eu-central-1" in ended.screen
 
 
 @pytest.mark.parametrize(("error", "code"), [("SecretStoreUnavailable", 1), ("ReauthorizationRequired", 2)])
@@ -207,7 +226,7 @@ def test_another_function(cli: Cli, deployed: Lambda, response: tuple[str | None
     """Of a function that is not this worker, only the type of its error is printed."""
     deployed.response = response
 
-    ended = cli("refresh", "--invoke=worker")
+    ended = cli("refresh", *INVOKED)
 
     assert 2 == ended.code
     assert printed in ended.screen
@@ -218,21 +237,21 @@ def test_a_failed_invocation_is_not_repeated(cli: Cli, deployed: Lambda) -> None
     """Lambda may have started the function before it failed: a repeat would be a second run."""
     deployed.response, deployed.status = (None, b"{}"), 500
 
-    assert 1 == cli("refresh", "--invoke=worker").code
+    assert 1 == cli("refresh", *INVOKED).code
     assert 1 == len(deployed.events)
 
 
 def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) -> None:
     """A function that is not there, or a Lambda out of reach, is printed of with the action."""
-    missing = cli("refresh", "--invoke=other")
+    missing = cli("refresh", "--invoke", "--function=other")
     environment["AWS_ENDPOINT_URL_LAMBDA"] = "http://127.0.0.1:1"
-    unreachable = cli("refresh", "--invoke=worker")
+    unreachable = cli("refresh", *INVOKED)
 
     assert [] == deployed.events
     assert (2, 1) == (missing.code, unreachable.code)
-    assert "function other in eu-central-1 does not exist (lambda:InvokeFunction)" in missing.screen
+    assert "function other in eu-central-1 does not exist (lambda:GetFunctionConfiguration)" in missing.screen
     assert "aws lambda list-functions --query 'Functions[].FunctionName' --region eu-central-1" in missing.screen
-    assert "lambda:InvokeFunction on function worker in eu-central-1 got no response" in unreachable.screen
+    assert "lambda:GetFunctionConfiguration on function worker in eu-central-1 got no response" in unreachable.screen
 
 
 def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

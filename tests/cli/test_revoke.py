@@ -1,7 +1,6 @@
 """`revoke`: a grant ends at its provider, and the secret, its published copy and the fleet's row say so."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ import pytest
 from cli.issuer import fill_template
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
+from cli.worlds import IN_FLEET, Fleet
 from fleet.doubles import MemoryIndex
 from testbed.builders import NOW
-from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -169,71 +168,56 @@ def test_a_client_without_a_grant(cli: Cli, tokens: Tokens) -> None:
     assert (2, True) == (ended.code, "PayPal has no grant" in ended.screen)
 
 
-class Fleet:
-    """A fleet with its table of claims, and one row for the secret."""
-
-    def __init__(self, store: SecretsManagerServer, environment: dict[str, str], tables: DynamoDbServer) -> None:
-        self.tables = tables
-        tables.create_table("prod", key="secret_arn")
-        environment[tables.endpoint_variable] = tables.url
-        tag = {"Key": "token-refresh:fleet", "Value": "prod"}
-        store.client().tag_resource(SecretId=SECRET_ID, Tags=[tag])
-        self.arn = store.client().describe_secret(SecretId=SECRET_ID)["ARN"]
-        self.index = MemoryIndex(now=datetime.now(UTC))
-        self.index.add(Row(secret_arn=self.arn, provider="my-idp", added_at=NOW, next_at=NOW))
-
-
 @pytest.fixture
-def fleet(
-    grant: str, store: SecretsManagerServer, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Fleet]:
+def member(grant: str, store: SecretsManagerServer, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> MemoryIndex:
+    """The grant's secret is a member of a fleet, whose index this is."""
     assert grant
-    with DynamoDbServer() as tables:
-        made = Fleet(store, environment, tables)
-        monkeypatch.setattr("token_refresh_worker.cli.revoke.find_index", lambda *_: made.index)
-        yield made
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
+    document = current(store, SECRET_ID) | {"tokenRefresh": IN_FLEET}
+    store.client().put_secret_value(SecretId=SECRET_ID, SecretString=json.dumps(document))
+    index = MemoryIndex(now=datetime.now(UTC))
+    arn = store.client().describe_secret(SecretId=SECRET_ID)["ARN"]
+    index.add(Row(secret_arn=arn, provider="my-idp", added_at=NOW, next_at=NOW))
+    monkeypatch.setattr("token_refresh_worker.cli.revoke.find_index", lambda *_: index)
+    fleet.variables["PUBLISHED_SECRET_ID"] = "published/{secret}"
+    return index
 
 
-def test_a_member_of_a_fleet(cli: Cli, fleet: Fleet, grant: str, provider: AuthorizationServer) -> None:
+def test_a_member_of_a_fleet(cli: Cli, member: MemoryIndex, grant: str, provider: AuthorizationServer) -> None:
     """A member is revoked with its fleet's claims, and its row says at once what each run would find."""
-    refused = cli("revoke", "--yes")
-    assert (2, True) == (refused.code, f"secret {SECRET_ID} is in fleet prod" in refused.screen)
-    assert [f"token-refresh revoke {SECRET_ID} --fleet prod --region eu-central-1"] == commands_in(refused)
-    assert provider.accepts(grant)
-
-    ended = cli("revoke", "--fleet=prod", "--yes")
+    ended = cli("revoke", "--yes")
 
     assert 0 == ended.code, ended.screen
     assert not provider.accepts(grant)
-    ((seen,),) = ([row.seen] for row in fleet.index.rows())
+    ((seen,),) = ([row.seen] for row in member.rows())
     assert seen is not None
     assert (State.EMPTY, "SecretEmpty", None) == (seen.state, seen.error_type, seen.tokens.expires_at)
 
 
-def test_a_member_with_a_copy(cli: Cli, fleet: Fleet, store: SecretsManagerServer) -> None:
+@pytest.mark.usefixtures("member")
+def test_a_member_with_a_copy(cli: Cli, store: SecretsManagerServer) -> None:
     """The copy of a member says since when its grant is revoked, and holds no token any more."""
-    fleet.tables.tags["prod"] = {"token-refresh:published-under": "published/"}
     copy = f"published/{SECRET_ID}"
     store.client().create_secret(Name=copy, SecretString='{"accessToken": "old"}')
 
-    ended = cli("revoke", "--fleet=prod", "--yes")
+    ended = cli("revoke", "--yes")
 
     assert 0 == ended.code, ended.screen
     said = json.loads(store.client().get_secret_value(SecretId=copy)["SecretString"])
     assert {"revokedAt", "sourceVersionId"} == set(said), ended.screen
 
 
-def test_a_member_whose_copy_is_missing(cli: Cli, fleet: Fleet) -> None:
+@pytest.mark.usefixtures("member")
+def test_a_member_whose_copy_is_missing(cli: Cli) -> None:
     """A copy that nobody made keeps nobody from revoking."""
-    fleet.tables.tags["prod"] = {"token-refresh:published-under": "published/"}
-
-    ended = cli("revoke", "--fleet=prod", "--yes")
+    ended = cli("revoke", "--yes")
 
     assert (0, True) == (ended.code, "Revoked: the secret holds no tokens." in ended.screen), ended.screen
 
 
-def test_a_member_without_a_row(cli: Cli, fleet: Fleet) -> None:
+def test_a_member_without_a_row(cli: Cli, member: MemoryIndex) -> None:
     """A fleet that has no row yet hears of it from its next run."""
-    fleet.index.remove(fleet.arn, NOW, quietly=True)
+    (row,) = member.rows()
+    member.remove(row.secret_arn, NOW, quietly=True)
 
-    assert "The fleet has no row of it" in cli("revoke", "--fleet=prod", "--yes").screen
+    assert "The fleet has no row of it" in cli("revoke", "--yes").screen

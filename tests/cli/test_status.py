@@ -113,7 +113,7 @@ def test_an_empty_published_secret(cli: Cli, store: SecretsManagerServer) -> Non
 
     ended = cli("status")
 
-    assert 2 == ended.code
+    assert 3 == ended.code
     assert "is the published copy for consumers" in ended.screen
     assert "token-refresh status source --region eu-central-1" in ended.screen
     assert "token-refresh authorize" not in ended.screen

@@ -83,7 +83,7 @@ def test_names_of_the_template(printed: list[str], shell: Shell) -> None:
     assert wanted.items() <= names.items()
     assert "CLIENT_SECRET_ID" not in names
     assert "published copy   upwork-oauth-tokens-published: the current version" in shell("token-refresh status")
-    assert "function other in eu-central-1 does not exist" in shell("token-refresh refresh --invoke other")
+    assert "function other in eu-central-1 does not exist" in shell("token-refresh refresh --invoke --function other")
 
 
 def test_commands(printed: list[str], shell: Shell) -> None:

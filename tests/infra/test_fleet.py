@@ -11,6 +11,7 @@ from testbed.synthesis import Synthesis, resources, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.oauth.formats import ASSERTED
+from token_refresh_worker.stored.tags import Made
 
 Template = dict[str, Any]
 
@@ -27,6 +28,14 @@ def whole_fleet(whole_fleet: Synthesis) -> Template:
 
 def functions(template: Template) -> dict[str, dict[str, Any]]:
     return {found["Handler"].rsplit(".", 1)[-1]: found for found in resources(template, "Lambda::Function")}
+
+
+def test_what_the_commands_trust(whole_fleet: Template) -> None:
+    """Table and worker keep the logical IDs by which an operator's command knows what we made."""
+    made = whole_fleet["Resources"]
+
+    assert "AWS::DynamoDB::Table" == made[Made.FLEET_TABLE]["Type"]
+    assert "Refreshes one secret of a fleet for each message" == made[Made.FUNCTION]["Properties"]["Description"]
 
 
 def test_table(fleet: Template) -> None:

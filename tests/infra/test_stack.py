@@ -68,12 +68,8 @@ def test_an_upgrade_replaces_nothing(everything: Synthesis) -> None:
 
 
 def test_what_the_commands_trust(with_table: Synthesis) -> None:
-    """Secrets, claim table and function keep the logical IDs by which an operator's command knows what we made."""
-    published = with_table.parameters.published_secret_id
-
+    """Secret and function keep the logical IDs by which an operator's command knows what we made."""
     assert Made.TOKENS == with_table.logical_id("SecretsManager::Secret", Name=with_table.parameters.token_secret_id)
-    assert Made.PUBLISHED == with_table.logical_id("SecretsManager::Secret", Name=published)
-    assert Made.TABLE == with_table.logical_id("DynamoDB::Table")
     assert Made.FUNCTION == with_table.logical_id("Lambda::Function")
 
 

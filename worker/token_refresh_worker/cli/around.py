@@ -163,7 +163,7 @@ def _provider_ends(state: SecretState) -> Iterator[Finding]:
 
 def doctor_of(state: SecretState) -> Command:
     """Give the command that checks schedule and function."""
-    named = () if state.context.function else ("--function", state.context.function_name)
+    named = () if state.context.source.function else ("--function", "NAME")
     return state.context.command("doctor", *named)
 
 

@@ -26,25 +26,25 @@ from token_refresh_worker.changes.authorize import (
     check_account,
     name_account,
 )
-from token_refresh_worker.changes.change import document_of, fields_of, prove_write
+from token_refresh_worker.changes.change import PROVIDER_KEY, document_of, fields_of, prove_write
 from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.copies import find_copies, key_of
+from token_refresh_worker.cli.copies import Copies, key_of
 from token_refresh_worker.cli.failures import Cancelled, CommandFailed, finishing
-from token_refresh_worker.cli.lookups import other_regions, read_clock, refuse_published_secret
+from token_refresh_worker.cli.lookups import arn_of, other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import find_index, join, store_client
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_worker.cli.screen import errors, message, output, say_done, say_published, show, text
-from token_refresh_worker.cli.settings import provider_variable, settings_for, take_word
+from token_refresh_worker.cli.settings import provider_variable, settings_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.ports import SecretVersion
-from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.run.settings import GENERIC_PROVIDER, Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 Options = Sequence[tuple[str, object]]
@@ -58,6 +58,7 @@ _PASTE_TRIES: Final = 5  # A wrong paste is common (the page before the redirect
     "upwork-oauth-tokens --redirect-uri http://localhost:9000/callback",
     "--paste --redirect-uri https://example.com/oauth",
     "jira-oauth-tokens --provider atlassian --client-file client.json",
+    writes=True,
 )
 def authorize(  # noqa: PLR0913 - options, each by its name
     context: Context,
@@ -89,9 +90,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     ] = None,
     timeout: Annotated[int, typer.Option(min=1, max=3600, help="Seconds to wait for the redirect.")] = 300,
     tag: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag of a new secret.")] = None,
-    fleet: Annotated[
-        str | None, typer.Option(help="Let the secret join this fleet, or be looked at by it now.")
-    ] = None,
+    fleet: Annotated[str | None, typer.Option(help="Let the secret join this fleet.")] = None,
     create: Annotated[
         bool, typer.Option("--create", help="Create the secret even if another region has one of this name.")
     ] = False,
@@ -110,16 +109,23 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     """
     tags = _read_pairs("--tag", tag or (), may_be_empty=True)
     variables = _read_pairs("--variable", variable or ())
+    its_fleet, publishes = context.source.fleet, context.environment.get("PUBLISHED_SECRET_ID")
     # Before the browser: a fleet that is not there must not cost a grant.
-    index = find_index(context, fleet) if fleet else None
-    copies = find_copies(context, fleet) if fleet else None
-    if fleet:  # Its table has its name, and holds the claims.
-        own = copies.template if copies and copies.is_proven else ""
-        context = context.overlaid({"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": own})
+    index = find_index(context, its_fleet) if its_fleet else None
+    copies = Copies(context=context, template=publishes) if its_fleet and publishes else None
     version, creates = _find(context, create=create)
-    context = take_word(context, fields_of(version), ask=not yes)
     add = partial(with_provider, name=context.environment.get("PROVIDER"), variables=variables)
     fields = add(fields_of(version))
+    if (
+        context.source.provider == GENERIC_PROVIDER
+        and not context.given.get("PROVIDER")
+        and not fields.get(PROVIDER_KEY)
+    ):
+        join_it = ("--fleet", fleet) if fleet else ()
+        raise CommandFailed(
+            "nothing names the provider of these tokens",
+            fix=("Name it: ", context.command("authorize", "--provider", "NAME", *join_it)),
+        )
     template = context.settings(**provider_variable(context, fields)).provider
     settings = settings_for(context, started(template, fields))
     repeated = [("--client-id", client_id), ("--client-file", client_file), ("--scope", scope), ("--fleet", fleet)]
@@ -161,8 +167,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
-        if copies is not None and not copies.is_proven:
-            output().print(text(f"Its next run publishes to secret {copies.name_of(context.secret_id)}."))
+    elif index:
+        index.look_at(arn_of(context, context.secret_id), index.read_clock())
     return 0
 
 

@@ -17,7 +17,13 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, in_table
 
 
-@command("claims move", "--to table --table my-claims", "--to versions", "--to table --table restored-claims --lost")
+@command(
+    "claims move",
+    "--to table --table my-claims",
+    "--to versions",
+    "--to table --table restored-claims --lost",
+    writes=True,
+)
 def move(
     context: Context,
     *,
@@ -32,6 +38,11 @@ def move(
     The schedule goes on meanwhile. From then on, runs with the old claim store send nothing: deploy with the new one.
     A move that was interrupted is completed by the same command.
     """
+    if fleet := context.source.fleet:
+        raise CommandFailed(
+            f"the claims on secret {context.secret_id} are in the table of fleet {fleet}, where its runs look for them",
+            fix=("See how it is: ", context.command("status")),
+        )
     target = _target(context, to, table)
     mover = _mover(context, _fallback(context, target, table))
     with finishing("The move ends first."):
@@ -77,5 +88,5 @@ def _mover(context: Context, fallback: StoreName) -> Move:
             replace(settings, claim_table=name.table), store, parts.deadline, context.run_client
         ),
         memory=Memory(clock=parts.deadline.clock, limit=timedelta(seconds=TIME_LIMIT_SECONDS)),
-        knows_host=context.function is not None or names_provider(context, fields),
+        knows_host=names_provider(context, fields),
     )

@@ -21,7 +21,7 @@ from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 
 
-@command("client", "", "upwork-oauth-tokens --client-file client.json")
+@command("client", "", "upwork-oauth-tokens --client-file client.json", writes=True)
 def client(
     context: Context,
     *,
@@ -59,7 +59,7 @@ def client(
         read_client_file(client_file) if client_file else ask_client(settings, client_id or _client_id(settings, known))
     )
     _check_client_id(context, known, given.client_id, client_id, yes=yes)
-    if is_nowhere and not context.knows_function and not yes:
+    if is_nowhere and context.source.function is None and not yes:
         confirm("Nothing says where the function reads its client credentials. Store them beside the tokens?")
     parts = context.run(settings).parts  # Anew: the questions may have taken all of its time.
     with finishing("The credentials are stored first."):

@@ -17,14 +17,16 @@ from typing import Annotated, Any, Final, NamedTuple, get_args
 import typer
 from typer.models import ArgumentInfo
 
-from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variables_of
+from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, SettingsSource
 from token_refresh_worker.cli.deployment import find_deployment
 from token_refresh_worker.cli.failures import reported
+from token_refresh_worker.cli.screen import errors, text
 from token_refresh_worker.providers.loader import profile_names
 from token_refresh_worker.run.settings import DEFAULT_SECRET_ID, Variable
 
 _PANEL: Final = "Common options"
 
+FleetName = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
 
 
@@ -118,7 +120,7 @@ class Declared(NamedTuple):
 
 
 def command(
-    name: str, *examples: str, shares: Sequence[str] = OF_A_SECRET, failed: int | None = None, as_deployed: bool = True
+    name: str, *examples: str, shares: Sequence[str] = OF_A_SECRET, failed: int | None = None, writes: bool = False
 ) -> Callable[[Callable[..., int]], Declared]:
     """Declare a command: a function of its context and of its own options that returns the exit status.
 
@@ -127,7 +129,7 @@ def command(
         examples: What follows the name in the examples of `--help`.
         shares: Names of the shared options that it has.
         failed: The exit status if it ends with a named error; None: the one of commands that act (`failures.py`).
-        as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
+        writes: Whether it changes or sends something: then nothing is left to guess about the secret's deployment.
     """
 
     def declare(function: Callable[..., int]) -> Declared:
@@ -143,10 +145,9 @@ def command(
             look = (lambda: context.command("status")) if "secret" in shares else None
             ends = reported(debug=given.pop("debug"), failed=failed, as_json=given.get("as_json", False), look=look)
             with ends, context.completing():
-                if as_deployed and context.function is not None:
-                    context = context.as_deployed(variables_of(context.function_configuration()))
                 if "secret" in shares:
-                    context = find_deployment(context)
+                    context = find_deployment(context, joins=given.get("fleet"), writes=writes)
+                    _name_unread(context)
                 code = function(context, **given)
                 sys.stdout.flush()  # Here, so that a full disk is reported; at exit nothing could.
             raise typer.Exit(code)
@@ -157,6 +158,17 @@ def command(
         return Declared(name, run, "\n".join(["[bold]Examples[/]", *lines]))
 
     return declare
+
+
+def _name_unread(context: Context) -> None:
+    """Say which variables of the shell say something else than the settings that apply."""
+    here = {name: value for name in WORKER_VARIABLES if (value := os.environ.get(name))}
+    unread = [name for name, value in here.items() if context.environment.get(name) != value]
+    if unread and context.source != SettingsSource():
+        whose = (
+            f"those of function {context.source.function} apply" if context.source.function else "nothing proves them"
+        )
+        errors().print(text(f"Not read from the shell, since {whose}: {', '.join(unread)}", "dim"))
 
 
 def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> None:

@@ -46,19 +46,17 @@ def variables_of(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """What a token secret's tags name of its deployment; `deployment.py` finds it."""
+class SettingsSource:
+    """Where the settings of the worker are from; without a function and with nothing to prove, it is the shell."""
 
     function: str | None = None
-    """The deployed function, if that is proven."""
-    is_read: bool = False
-    """Whether that function's own settings could be read."""
+    """The deployed function that refreshes the secret."""
     fleet: str | None = None
-    """The fleet that the secret is tagged as a member of."""
-    is_named: bool = False
-    """Whether the tags name a function, proven or not: then they say where its claims are, too."""
-    doubtful: Mapping[str, str] = field(default_factory=dict)
-    """Variables that tags would set, without a proof."""
+    """The fleet, if the function is its worker."""
+    provider: str | None = None
+    """In a fleet, the provider of documents that name none."""
+    unproven: ConfigurationError | None = None
+    """Why the deployment is not known; then nothing is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +68,14 @@ class Context:
 
     environment: Mapping[str, str]
     function: str | None = None
-    """The deployed function, if it was named."""
+    """The deployed function that `--function` names."""
     given: Mapping[str, str] = field(default_factory=dict)
     """The variables that options set."""
     repeated: tuple[tuple[str, str], ...] = ()
     """Options with their values, such as `--profile`, that a printed command has to repeat."""
     name: str = "status"
     """The command."""
-    deployment: Deployment = Deployment()
+    source: SettingsSource = SettingsSource()
     any_lifetime: bool = False
     """Whether tokens that live too short for the claim store are accepted, so that their claims can be moved."""
 
@@ -106,46 +104,37 @@ class Context:
         problem = None if self.any_lifetime else claim_store_problem(settings)
         if problem is None:
             return settings
-        if self.function is None:
-            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", self.function_name))
+        if self.source.function is None:
+            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", "NAME"))
         raise problem
 
     def overlaid(self, variables: Mapping[str, str]) -> "Context":
         """Give the context with these variables in place of the environment's."""
         return replace(self, environment={**self.environment, **variables})
 
-    def as_deployed(self, variables: Mapping[str, str]) -> "Context":
-        """Give the context with the settings of the deployed function.
+    def deployed(self, source: SettingsSource, variables: Mapping[str, str]) -> "Context":
+        """Give the context with the worker's settings from this source alone; a fleet's documents name the provider.
 
         Raises:
-            ConfigurationError: An option says something else than the function.
+            ConfigurationError: An option says something else than the source.
         """
-        for name, value in self.given.items():
-            deployed = variables.get(name)
-            if deployed and not (deployed == value or name_same_secret(deployed, value)):
+        kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES}
+        taken = {name: value for name in WORKER_VARIABLES if (value := variables.get(name))}
+        if source.fleet:
+            taken.pop(Variable.PROVIDER, None)
+        acting = replace(
+            self, source=source, environment={**kept, "TOKEN_SECRET_ID": self.secret_id, **self.given, **taken}
+        )
+        for name, value in self.given.items() if taken else ():
+            theirs = taken.get(name, value)
+            if name == Variable.PROVIDER and not source.fleet:
+                theirs = read_settings({**kept, **taken}, any_lifetime=True).provider.name
+            if not (theirs == value or name_same_secret(theirs, value)):
                 raise ConfigurationError(
-                    f"function {self.function} has {name}={deployed}, and you gave {value}",
+                    f"function {source.function} has {name}={theirs}, and you gave {value}",
                     fix="leave the option out, or name the function of that secret with --function",
                 )
-        # TOKEN_SECRET_ID, the first, stays: a fleet's function names no secret.
-        others = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
-        deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
-        return replace(self, environment={**others, **self.given, **deployed_settings})
-
-    @property
-    def knows_function(self) -> bool:
-        """Whether the settings are those of the deployed function, as far as a run's client and times go."""
-        return self.function is not None or self.deployment.is_read
-
-    @property
-    def function_name(self) -> str:
-        """Give the deployed function's name for a printed command; a word to replace if nobody knows it."""
-        return self.function or self.deployment.function or "NAME"
-
-    def function_configuration(self) -> dict[str, Any]:
-        """Read the configuration of the deployed function."""
-        name = self.function or ""
-        return self.ask("lambda:GetFunctionConfiguration", "function", name, FunctionName=name)
+        return acting if source.fleet or source.unproven else acting.without("--provider")
 
     def client(self, service: str, limits: ClientLimits = _PATIENT, *, region: str | None = None) -> Any:
         """Give a client of an AWS service, in the secrets' region if `region` is None."""

@@ -10,9 +10,9 @@ from token_refresh.advice import Command
 from token_refresh.aws.arn import secret_name
 from token_refresh.errors import ConfigurationError, SecretNotFound, TokenRefreshError
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.deployment import tags_in
+from token_refresh_worker.cli.deployment import read_table_tags, tags_in
 from token_refresh_worker.cli.screen import errors, message, show
-from token_refresh_worker.run.settings import Variable, copy_name
+from token_refresh_worker.run.settings import copy_name
 from token_refresh_worker.stored.tags import COPY_OF_TAG, PUBLISHED_UNDER_TAG
 
 RECOVERY_DAYS: Final = 30
@@ -25,8 +25,6 @@ class Copies:
 
     context: Context
     template: str
-    is_proven: bool = False
-    """Whether an operator's setting says it, and not a tag alone."""
 
     def name_of(self, secret_id: str) -> str:
         """Give the name of a secret's copy."""
@@ -86,19 +84,14 @@ def key_of(context: Context, secret_id: str) -> str | None:
 
 
 def find_copies(context: Context, fleet: str) -> Copies | None:
-    """Find where a fleet publishes: by the settings, else by the tag that its stack puts on its table.
+    """Find where a fleet publishes, by the tag that its stack puts on its table.
 
     Where the tag can't be read, say so, and make no copies: `fleet status` then says which are missing.
     """
-    template = context.environment.get(Variable.PUBLISHED_SECRET_ID, "")
-    if "{secret}" in template:  # One without is of a single secret, left in the shell.
-        return Copies(context=context, template=template, is_proven=True)
     try:
-        table = context.ask("dynamodb:DescribeTable", "fleet table", fleet, TableName=fleet)["Table"]["TableArn"]
-        tags = tags_in(context.ask("dynamodb:ListTagsOfResource", "fleet table", fleet, ResourceArn=table))
+        under = read_table_tags(context, fleet).get(PUBLISHED_UNDER_TAG)
     except TokenRefreshError as failure:
         unknown = f"Whether fleet {fleet} publishes copies is not known, so none are made or removed: "
         show(errors(), *message(unknown, *failure.parts))
         return None
-    under = tags.get(PUBLISHED_UNDER_TAG)
     return Copies(context=context, template=f"{under}{{secret}}") if under else None

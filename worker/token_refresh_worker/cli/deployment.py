@@ -1,66 +1,171 @@
-"""Which deployment a token secret belongs to: by its tags, as far as CloudFormation's own tags prove them.
+"""Which deployment a token secret is of: a command takes every setting of a worker from there, and from nowhere else.
 
-Whoever may tag the secret could name a published secret of their own, and get the next access token. So what a tag
-names counts only if CloudFormation made both in one stack of our template. Anything else takes the operator's word.
+Whoever may tag a secret could name a function, a fleet or a copy of their own, and get the next access token. So a tag
+counts as far as CloudFormation's own tags, the function's settings and the stored tokens prove it. A secret that is
+tagged without a proof has no settings but its document's: what writes refuses it, and nothing takes the shell's.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from token_refresh.aws.arn import parse_arn
+from token_refresh.advice import Command
+from token_refresh.aws.arn import name_same_secret, parse_arn, secret_name
 from token_refresh.aws.clients import ClientLimits
-from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, Deployment, variables_of
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretAccessDenied,
+    SecretNotFound,
+    TokenRefreshError,
+)
+from token_refresh_worker.changes.change import fields_of
+from token_refresh_worker.cli.context import Context, SettingsSource
+from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
-from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, Made
-
-ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
-PUBLISHED, TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
-_OF_FUNCTION: Final = tuple(name for name in WORKER_VARIABLES[1:] if name not in {PUBLISHED, TABLE})
-_CHOOSE_PROVIDER: Final = ("PROVIDER", "TOKEN_ENDPOINT")
-# The grace, too: at another provider, a refresh token that is sent again could cost the grant.
-_OF_PROVIDER: Final = frozenset(
-    (*_CHOOSE_PROVIDER, "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_ASSERTION_AUDIENCE", "REPLAY_GRACE_SECONDS")
+from token_refresh_worker.run.settings import GENERIC_PROVIDER, Variable, copy_name
+from token_refresh_worker.stored.origin import Origin, read_origin
+from token_refresh_worker.stored.tags import (
+    CLAIM_TABLE_TAG,
+    COPY_OF_TAG,
+    FUNCTION_TAG,
+    PUBLISHED_FROM_TAG,
+    PUBLISHED_TAG,
+    Made,
 )
 
+ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
+_OURS: Final = (FUNCTION_TAG, PUBLISHED_TAG, CLAIM_TABLE_TAG, FLEET_TAG)
+"""The tags of a token secret."""
+_READ: Final = "lambda:GetFunctionConfiguration"
 
-def find_deployment(context: Context) -> Context:
-    """Give the context with the published secret, the claim table and the function's settings that the tags lead to.
 
-    What an option or a variable names stays. Where the secret can't be described, nothing is found.
+def find_deployment(context: Context, *, joins: str | None = None, writes: bool = False) -> Context:
+    """Give the context with the settings of the secret's deployment.
+
+    `joins` is the fleet that the secret joins by the operator's word; `writes` says that the command changes something.
+
+    Raises:
+        ConfigurationError: An option contradicts the deployment, the shell names another secret's copy, or the command
+            `writes` and nothing proves the deployment.
+        InvalidSecretDocument: The secret is itself the copy of another one.
     """
     if context.function is not None:
-        return context  # Its settings apply.
-    secret = _ask(context, "secretsmanager:DescribeSecret", SecretId=context.secret_id)
+        return _acting(context, context.function)
+    try:
+        secret = context.call("DescribeSecret", context.secret_id, limits=ONE_TRY)
+    except SecretNotFound:
+        secret = {}
+    except TokenRefreshError as failure:
+        return _unproven(context, failure, (), writes=writes)
     tags = tags_in(secret)
-    stack, named = Made.TOKENS.stack(tags), {PUBLISHED: tags.get(PUBLISHED_TAG), TABLE: tags.get(CLAIM_TABLE_TAG)}
-    wanted = {name: value for name, value in named.items() if value and not context.environment.get(name)}
-    stacks = {name: _STACKS[name](context, secret, value) for name, value in wanted.items()} if stack else {}
-    found = {name: wanted[name] for name, its_stack in stacks.items() if its_stack == stack}
-    function = tags.get(FUNCTION_TAG)
-    is_function = stack is not None and function is not None and _stack_of_function(context, secret, function) == stack
-    described = _ask(context, "lambda:GetFunctionConfiguration", FunctionName=function) if is_function else {}
-    variables = variables_of(described)
-    found |= _of_function(variables, context.environment)
-    return replace(
-        context,
-        environment={**context.environment, **found},
-        deployment=Deployment(
-            function=function if is_function else None,
-            fleet=tags.get(FLEET_TAG),
-            is_read=bool(variables),
-            is_named=function is not None,
-            doubtful={name: value for name, value in wanted.items() if name not in found},
-        ),
+    if joins is not None:
+        refuse_other_fleet(context, context.secret_id, tags, joins)
+        return _acting(context, _fleets_worker(context, joins, read_table_tags(context, joins)), fleet=joins)
+    ours = [key for key in _OURS if key in tags]
+    if not ours:
+        _refuse_copy(context, tags)
+        _refuse_copy_of_another(context, writes=writes)
+        return context
+    try:
+        return _proven(context, str(secret["ARN"]), tags)
+    except TokenRefreshError as failure:
+        return _unproven(context, failure, ours, writes=writes)
+
+
+def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Context:
+    fleet, function, stack = tags.get(FLEET_TAG), tags.get(FUNCTION_TAG), Made.TOKENS.stack(tags)
+    if fleet and function:
+        raise ConfigurationError(f"its tags name function {function} and fleet {fleet}")
+    if fleet:
+        worker = _fleets_worker(context, fleet, read_table_tags(context, fleet, beside=secret_arn))
+        # No stack made a member: without this, whoever may tag a secret would choose its copy and its client.
+        origin = newest_origin(context)
+        if origin is None or origin.claim_store.table != fleet:
+            raise ConfigurationError(f"no run of fleet {fleet} has stored its tokens yet")
+        return _acting(context, worker, fleet=fleet)
+    if function is None or stack is None or stack != _stack_of_function(context, function, secret_arn):
+        raise ConfigurationError(f"no stack made it together with function {function or '(none is tagged)'}")
+    return _acting(context, function, secret_arn=secret_arn)
+
+
+def _acting(context: Context, function: str, *, fleet: str | None = None, secret_arn: str = "") -> Context:
+    """Give the context with a function's settings, if it is the worker of this fleet, or of this secret."""
+    configuration = _ask(context, _READ, "function", function, FunctionName=function)
+    found = configuration.get("Environment", {})
+    if "Error" in found:
+        raise ConfigurationError(
+            f"Lambda can't decrypt the settings of function {function} ({found['Error'].get('ErrorCode')})",
+            fix="let it use the function's key again, and deploy",
+        )
+    variables: Mapping[str, str] = found.get("Variables", {})
+    own, its_fleet = variables.get(Variable.TOKEN_SECRET_ID), variables.get(Variable.FLEET_NAME)
+    other = (fleet and its_fleet != fleet) or (secret_arn and not name_same_secret(own or "", secret_arn))
+    if other or not (own or its_fleet):
+        raise ConfigurationError(
+            f"function {function} refreshes {own or (f'fleet {its_fleet}' if its_fleet else 'no secret')}"
+        )
+    provider = (variables.get(Variable.PROVIDER) or GENERIC_PROVIDER) if its_fleet else None
+    return context.deployed(
+        SettingsSource(function=str(configuration.get("FunctionName", function)), fleet=its_fleet, provider=provider),
+        variables,
     )
 
 
-def _of_function(variables: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Give what only the function says of its runs: whoever names a provider means all of that provider."""
-    left = _OF_PROVIDER if any(given.get(name) for name in _CHOOSE_PROVIDER) else frozenset()
-    wanted = [name for name in _OF_FUNCTION if name not in left and not given.get(name)]
-    return {name: variables[name] for name in wanted if variables.get(name)}
+def _unproven(context: Context, why: TokenRefreshError, ours: Sequence[str], *, writes: bool) -> Context:
+    """Give the context with no settings, for what only reads."""
+    fix = why.fix
+    if ours and not _is_served(context, "lambda"):
+        line = "aws secretsmanager untag-resource --secret-id {} --tag-keys" + " {}" * len(ours) + " --region {}"
+        fix = ("beside an emulator, take its tags off: ", Command.of(line, context.secret_id, *ours, context.region))
+    elif _READ not in why.facts:  # Naming the function would ask for the same.
+        named = context.command(context.name, "--function", "NAME")
+        fix = (*fix, f"{'. Or name' if fix else 'name'} the function that refreshes it: ", named)
+    unproven = ConfigurationError(f"nothing proves which deployment {context.secret} is of: {why.facts}", fix=fix)
+    if writes:
+        raise unproven
+    return context.deployed(SettingsSource(unproven=unproven), {})
+
+
+def _fleets_worker(context: Context, fleet: str, tags: Mapping[str, str]) -> str:
+    """Name the worker of the stack that made a fleet's table."""
+    stack = Made.FLEET_TABLE.stack(tags)
+    if stack is not None:
+        function = stack.split("/")[1]  # It has the stack's name.
+        if _stack_of_function(context, function, stack) == stack:
+            return function
+    raise ConfigurationError(f"no stack made table {fleet} together with a worker")
+
+
+def _stack_of_function(context: Context, function: str, beside: str) -> str | None:
+    arn = _arn_beside(beside, "lambda", f"function:{function}")
+    listed = _ask(context, "lambda:ListTags", "function", function, Resource=arn)
+    return Made.FUNCTION.stack(listed.get("Tags", {}))
+
+
+def read_table_tags(context: Context, fleet: str, *, beside: str = "") -> dict[str, str]:
+    """Read the tags of a fleet's table; `beside` is the ARN of something in its account and region."""
+    kind, table = "fleet table", _arn_beside(beside, "dynamodb", f"table/{fleet}") if beside else ""
+    if not table:
+        table = _ask(context, "dynamodb:DescribeTable", kind, fleet, TableName=fleet)["Table"]["TableArn"]
+    return tags_in(_ask(context, "dynamodb:ListTagsOfResource", kind, fleet, ResourceArn=table))
+
+
+def _arn_beside(known: str, service: str, resource: str) -> str:
+    arn = parse_arn(known)
+    assert arn is not None  # noqa: S101 - AWS gives complete ARNs
+    return f"arn:{arn.partition}:{service}:{arn.region}:{arn.account}:{resource}"
+
+
+def newest_origin(context: Context) -> Origin | None:
+    """Give what the newest token set says of itself, whatever was saved over it since."""
+    store = context.store()
+    found = read_origin(fields_of(store.read(label=CURRENT)))
+    if found is None:
+        for version in sorted(store.versions(), key=lambda version: version.created_at, reverse=True):
+            with suppress(SecretAccessDenied):  # Its key is gone.
+                found = found or read_origin(fields_of(store.read(version_id=version.version_id)))
+    return found
 
 
 def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
@@ -68,38 +173,58 @@ def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
     return {str(tag["Key"]): str(tag["Value"]) for tag in described.get("Tags", ())}
 
 
-def _stack_of_published(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
-    published = _ask(context, "secretsmanager:DescribeSecret", SecretId=name)
-    # A copy over the token secret itself would cost the refresh token.
-    return None if published.get("ARN") == secret["ARN"] else Made.PUBLISHED.stack(tags_in(published))
+def refuse_other_fleet(context: Context, secret_id: str, tags: Mapping[str, str], fleet: str) -> None:
+    """Refuse to let a secret join a second fleet."""
+    if tags.get(FLEET_TAG, fleet) != fleet:
+        line = "aws secretsmanager untag-resource --secret-id {} --tag-keys {} --region {}"
+        untag = Command.of(line, secret_id, FLEET_TAG, context.region)
+        raise ConfigurationError(
+            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}", fix=("take it out first: ", untag)
+        )
 
 
-def _stack_of_table(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
-    listed = _ask(context, "dynamodb:ListTagsOfResource", ResourceArn=_arn(secret, "dynamodb", f"table/{name}"))
-    return Made.TABLE.stack(tags_in(listed))
+def _refuse_copy(context: Context, tags: Mapping[str, str]) -> None:
+    if source := _copied_from(tags):
+        raise InvalidSecretDocument(
+            f"{context.secret} is the published copy for consumers, which has no refresh token",
+            fix=(
+                "Run the command on the token secret: ",
+                context.overlaid({Variable.TOKEN_SECRET_ID: source}).command(context.name),
+            ),
+        )
 
 
-def _stack_of_function(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
-    listed = _ask(context, "lambda:ListTags", Resource=_arn(secret, "lambda", f"function:{name}"))
-    return Made.FUNCTION.stack(listed.get("Tags", {}))
-
-
-_STACKS: Final = {PUBLISHED: _stack_of_published, TABLE: _stack_of_table}
-
-
-def _arn(secret: Mapping[str, Any], service: str, resource: str) -> str:
-    arn = parse_arn(secret["ARN"])
-    assert arn is not None  # noqa: S101 - Secrets Manager gives complete ARNs
-    return f"arn:{arn.partition}:{service}:{arn.region}:{arn.account}:{resource}"
-
-
-def _ask(context: Context, action: str, **members: Any) -> Mapping[str, Any]:
-    """Ask AWS once; nothing if it refuses, or can't be reached."""
-    service = action.partition(":")[0]
-    own = context.environment.get(f"AWS_ENDPOINT_URL_{service.upper()}")
-    if service != "secretsmanager" and not (own or context.has_all_of_aws):
-        return {}  # Beside an emulator of Secrets Manager, the other services would be those of an account.
+def _refuse_copy_of_another(context: Context, *, writes: bool) -> None:
+    """Refuse a copy that a variable names, left in the shell by work on another secret."""
+    name = copy_name(context.environment.get(Variable.PUBLISHED_SECRET_ID), context.secret_id)
+    if not name:
+        return
     try:
-        return context.ask(action, "tags", limits=ONE_TRY, **members)
+        source = _copied_from(tags_in(context.call("DescribeSecret", name, limits=ONE_TRY)))
+    except SecretNotFound:
+        return
     except TokenRefreshError:
-        return {}
+        if writes:
+            raise
+        return
+    if source not in {None, secret_name(context.secret_id)}:
+        raise ConfigurationError.of(
+            Variable.PUBLISHED_SECRET_ID,
+            f"names {name}, which is the copy of {source} and not of {context.secret_id}",
+            fix="Unset it",
+        )
+
+
+def _copied_from(tags: Mapping[str, str]) -> str | None:
+    return tags.get(PUBLISHED_FROM_TAG) or tags.get(COPY_OF_TAG)
+
+
+def _is_served(context: Context, service: str) -> bool:
+    """Whether a service can be asked: beside an emulator of Secrets Manager, others would be those of an account."""
+    return bool(context.environment.get(f"AWS_ENDPOINT_URL_{service.upper()}")) or context.has_all_of_aws
+
+
+def _ask(context: Context, action: str, kind: str, name: str, **members: Any) -> Mapping[str, Any]:
+    if not _is_served(context, action.partition(":")[0]):
+        raise ConfigurationError(f"only Secrets Manager is at this endpoint, and {kind} {name} can't be asked about")
+    return context.ask(action, kind, name, limits=ONE_TRY, **members)

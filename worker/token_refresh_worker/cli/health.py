@@ -3,7 +3,7 @@
 What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
@@ -35,7 +35,18 @@ _FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.UNREAD, Fate.SILENT}
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _unread, _paused, _expiry, _failed, _overdue, *AROUND, _lifetime)
+    checks: Iterable[Callable[[SecretState], Iterator[Finding]]] = (
+        _step,
+        _unread,
+        _paused,
+        _expiry,
+        _failed,
+        _overdue,
+        *AROUND,
+        _lifetime,
+    )
+    if state.context.source.unproven:  # The others judge by settings that nobody knows.
+        checks = (_deployment, _expiry, _paused)
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
@@ -85,6 +96,12 @@ def explain_attempt(past: PastAttempt) -> str:
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
+
+
+def _deployment(state: SecretState) -> Iterator[Finding]:
+    """Report that nobody knows with which settings runs act."""
+    if (unproven := state.context.source.unproven) is not None:
+        yield Finding.unknown(unproven.facts, *unproven.fix)
 
 
 def _step(state: SecretState) -> Iterator[Finding]:
@@ -169,8 +186,8 @@ def _mismatch(state: SecretState, step: steps.Mismatch) -> Finding:
             *("complete it: ", command("claims move", *move_options(step.stored)), ", and deploy with that store"),
         )
     remedy: Advice = ("set claim_table in the function's deployment, and deploy. Or ",)
-    if state.context.function is None:
-        with_function = command("status", "--function", state.context.function_name)
+    if state.context.source.function is None:
+        with_function = command("status", "--function", "NAME")
         remedy = ("take the deployed function's settings: ", with_function, ". Or ")
     return Finding.broken(
         f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",

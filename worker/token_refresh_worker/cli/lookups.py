@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
 
-from token_refresh.advice import Advice
 from token_refresh.aws.calls import CallFailed, call
 from token_refresh.aws.clients import CLIENTS
 from token_refresh.aws.request import AwsRequest
@@ -15,13 +14,12 @@ from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFo
 from token_refresh_worker.changes.change import fields_of
 from token_refresh_worker.changes.past import Past, list_versions
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.deployment import ONE_TRY, tags_in
+from token_refresh_worker.cli.deployment import ONE_TRY, newest_origin
 from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import names_copy
 from token_refresh_worker.stored.published import is_published
-from token_refresh_worker.stored.tags import COPY_OF_TAG, PUBLISHED_FROM_TAG
 
 
 def read_clock(context: Context) -> datetime:
@@ -96,33 +94,17 @@ def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
 
 
 def refuse_published_secret(context: Context, current: SecretVersion | None) -> None:
-    """Refuse to take a secret that a deployment publishes to for its token secret, also while it is empty.
+    """Refuse to take a published secret that has no tag for a token secret, also while it is empty.
 
     Raises:
-        InvalidSecretDocument: It is one, by its content, its tag or PUBLISHED_SECRET_ID.
+        InvalidSecretDocument: It is one, by PUBLISHED_SECRET_ID, or by its content where it never held a token set.
     """
-    fields, source = fields_of(current), _published_from(context)
     named = names_copy(context.environment.get("PUBLISHED_SECRET_ID", ""), context.secret_id)
-    if not (is_published(fields) or source or named):
-        return
-    advice: Advice = ("Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",)
-    if source:
-        of_source = context.overlaid({"TOKEN_SECRET_ID": source}).command(context.name)
-        advice = "Run the command on the token secret: ", of_source
-    raise InvalidSecretDocument(
-        f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
-        "token",
-        fix=advice,
-    ) from None
-
-
-def _published_from(context: Context) -> str | None:
-    """Give the token secret that a published secret's tag names; None if there is no tag, or it may not be read."""
-    try:
-        tags = tags_in(context.call("DescribeSecret", context.secret_id))
-    except TokenRefreshError:
-        return None
-    return tags.get(PUBLISHED_FROM_TAG, tags.get(COPY_OF_TAG))
+    if named or (is_published(fields_of(current)) and newest_origin(context) is None):
+        raise InvalidSecretDocument(
+            f"{context.secret} is the published copy for consumers, which has no refresh token",
+            fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
+        ) from None
 
 
 def _exists(context: Context, region: str) -> bool:

@@ -13,7 +13,7 @@ from token_refresh_worker.changes.change import fields_of, store_version
 from token_refresh_worker.changes.client import with_client
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import Copies
-from token_refresh_worker.cli.deployment import tags_in
+from token_refresh_worker.cli.deployment import refuse_other_fleet, tags_in
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -42,11 +42,6 @@ def find_index(context: Context, fleet: str) -> TableIndex:
     return index
 
 
-def fleet_of(context: Context) -> str | None:
-    """Name the fleet that the token secret is in, by its tag; None if it is in none."""
-    return tags_in(context.call("DescribeSecret", context.secret_id)).get(FLEET_TAG)
-
-
 def report_revoked(context: Context, index: TableIndex, *, at: datetime, provider: str, version_id: str) -> bool:
     """Let a fleet's row say what each run on the secret will find; False if there is none, or a run reported later."""
     entry = index.entry(arn_of(context, context.secret_id))
@@ -67,12 +62,7 @@ def join(context: Context, index: TableIndex, *, fleet: str, secret_id: str, cop
     described = context.call("DescribeSecret", secret_id)
     secret_arn = str(described["ARN"])
     tags = tags_in(described)
-    if tags.get(FLEET_TAG, fleet) != fleet:
-        line = "aws secretsmanager untag-resource --secret-id {} --tag-keys {} --region {}"
-        untag = Command.of(line, secret_id, FLEET_TAG, context.region)
-        raise ConfigurationError(
-            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}", fix=("take it out first: ", untag)
-        )
+    refuse_other_fleet(context, secret_id, tags, fleet)
     primary = described.get("PrimaryRegion", context.region)
     if primary != context.region:
         add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", secret_id, fleet, primary)
@@ -89,8 +79,8 @@ def join(context: Context, index: TableIndex, *, fleet: str, secret_id: str, cop
     if copies is not None:  # Before the tag: the first run finds its copy.
         copies.make(secret_arn, described.get("KmsKeyId"))
     wanted = {FLEET_TAG: fleet}
-    if context.environment.get("PROVIDER"):
-        wanted[PROVIDER_TAG] = context.environment["PROVIDER"]
+    if provider := context.given.get("PROVIDER"):
+        wanted[PROVIDER_TAG] = provider
     missing = [{"Key": key, "Value": value} for key, value in wanted.items() if tags.get(key) != value]
     # The tag first: a resync removes the row of a secret without it.
     if missing:

@@ -1,15 +1,14 @@
 """`token-refresh pause` and `token-refresh resume`: stop the token requests for one secret, without a deployment."""
 
+import getpass
 from typing import Annotated
 
 import typer
 
-from token_refresh.advice import Command
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.changes.pause import Pausing
 from token_refresh_worker.cli.command import command, read_duration
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.lookups import arn_of, saying_where
 from token_refresh_worker.cli.membership import find_index
 from token_refresh_worker.cli.screen import errors, message, output, printable, say_done, show, text
@@ -17,10 +16,12 @@ from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.schedule import Policy, due_at
 from token_refresh_worker.core.snapshot import Snapshot
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import Pause
 from token_refresh_worker.run.failures import utc
 
 
-@command("pause", '--for 2h --why "their maintenance"')
+@command("pause", '--for 2h --why "their maintenance"', writes=True)
 def pause(
     context: Context,
     *,
@@ -31,32 +32,56 @@ def pause(
     lasts, reason = read_duration(duration, LONGEST_PAUSE), printable(why)
     if len(reason) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most")
-    _refuse_in_fleet(context, "pause", "--for", duration, "--why", why)
+    index = _index(context)
     pauses, policy = _open(context)
     snapshot, made = pauses.pause(lasts, reason)
+    if index is not None:  # Where the fleet's dispatcher and its status see it.
+        row_pause = Pause(at=snapshot.now, until=made.until, by=user(), why=reason)
+        index.pause(row_pause, secret_arn=arn_of(context, context.secret_id))
     output().print(text(f"Paused until {utc(made.until)}: {reason}", "bold yellow"))
     _warn(snapshot, policy, made)
     show(output(), *message("To go on before that: ", context.command("resume")))
     return 0
 
 
-@command("resume", "")
+@command("resume", "", writes=True)
 def resume(context: Context) -> int:
     """End the pause of one secret: runs may refresh it again."""
-    (pauses, _), fleet = _open(context), context.deployment.fleet
-    with saying_where(context):
-        ended = pauses.paused()
-    if ended is None:
-        _refuse_in_fleet(context, "resume")
+    if not end_pause(context):
         output().print(text(f"Secret {context.secret_id} is not paused."))
         return 0
-    index = find_index(context, fleet) if fleet else None
-    pauses.resume(ended)
-    if index is not None:  # Its row is due when the pause would have ended.
-        index.look_at(arn_of(context, context.secret_id), index.read_clock())
     resumed = f"Resumed: runs may refresh secret {context.secret_id} again."
     say_done(resumed, then=("Next: ", context.command("status")))
     return 0
+
+
+def end_pause(context: Context) -> bool:
+    """End the pause of one secret, and let its fleet look at it; False if there is none."""
+    (pauses, _), index = _open(context), _index(context)
+    with saying_where(context):
+        ended = pauses.paused()
+    if ended is not None:
+        pauses.resume(ended)
+    if index is None:
+        return ended is not None
+    secret_arn = arn_of(context, context.secret_id)
+    entry = index.entry(secret_arn)
+    index.pause(None, secret_arn=secret_arn)
+    index.look_at(secret_arn, index.read_clock())
+    return ended is not None or (entry is not None and entry.row.pause is not None)
+
+
+def user() -> str:
+    """Give the name on this machine; asking AWS for the caller would need a permission more."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container may run as a user without a name
+        return "somebody"
+
+
+def _index(context: Context) -> TableIndex | None:
+    """Open the index of the secret's fleet, before anything is stored."""
+    return find_index(context, context.source.fleet) if context.source.fleet else None
 
 
 def _open(context: Context) -> tuple[Pausing, Policy]:
@@ -85,15 +110,3 @@ def _warn(snapshot: Snapshot, policy: Policy, made: ClaimPause) -> None:
         if alarm_at <= snapshot.now:
             late = f"is not ended by a pause: half of the refresh window was over at {utc(alarm_at)}."
         output().print(text(f"The alarm renewal-overdue {late}", "yellow"))
-
-
-def _refuse_in_fleet(context: Context, name: str, *options: str) -> None:
-    """Refuse a member of a fleet, whose dispatcher has to know of the pause."""
-    fleet = context.deployment.fleet
-    if fleet is None:
-        return
-    words = ("token-refresh", "fleet", name, "--fleet", fleet, "--secret", context.secret_id, *options)
-    raise CommandFailed(
-        f"secret {context.secret_id} is in fleet {fleet}, whose dispatcher keeps the pauses",
-        fix=("Tell the fleet: ", Command((*words, "--region", context.region))),
-    )

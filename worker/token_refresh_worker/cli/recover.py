@@ -29,7 +29,7 @@ from token_refresh_worker.run.failures import utc
 _POINTER = "POINTER"
 
 
-@command("recover", "", "--access-token /data/accessToken --refresh-token /data/refreshToken")
+@command("recover", "", "--access-token /data/accessToken --refresh-token /data/refreshToken", writes=True)
 def recover(  # noqa: PLR0913 - its options
     context: Context,
     *,

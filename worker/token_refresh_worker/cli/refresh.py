@@ -18,10 +18,10 @@ from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.health import client_remedy
-from token_refresh_worker.cli.lookups import saying_where
+from token_refresh_worker.cli.lookups import arn_of, saying_where
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import Errors, errors, message, show, show_result, text
-from token_refresh_worker.cli.settings import names_provider, settings_for, take_word
+from token_refresh_worker.cli.settings import names_provider, settings_for
 from token_refresh_worker.cli.state import read_state
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.run.events import Trigger
@@ -42,7 +42,7 @@ _SENTENCES = {
 }
 
 
-@command("refresh", "", "--force", "--dry-run --json", "--invoke token-refresh-prod --force")
+@command("refresh", "", "--force", "--dry-run --json", "--invoke --force", writes=True)
 def refresh(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
@@ -58,9 +58,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what a run would do; write and send nothing.")
     ] = False,
-    invoked: Annotated[
-        str | None, typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead.")
-    ] = None,
+    invoked: Annotated[bool, typer.Option("--invoke", help="Let the deployed function do it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
 ) -> int:
@@ -70,13 +68,13 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     `token-refresh --help` says.
     """
     trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
-    if invoked is not None:
-        return invoke(context, invoked, trigger, as_json=as_json)
+    if invoked:
+        return invoke(context, trigger, as_json=as_json)
     console = errors()
     with saying_where(context):
         if force and not (dry_run or yes):
             _confirm_reserved(context)
-        context, settings = _settings(context, ask=not (dry_run or yes))
+        settings = _settings(context, ask=not (dry_run or yes))
         with console.status("refreshing"):  # After the questions: it would draw over them.
             result = _run(context, settings, console, trigger, as_json=as_json)
         if dry_run and not context.knows_function:
@@ -111,13 +109,12 @@ def _rejected_client(context: Context) -> CommandFailed | None:
     return None
 
 
-def _settings(context: Context, *, ask: bool) -> tuple[Context, Settings]:
+def _settings(context: Context, *, ask: bool) -> Settings:
     fields = context.stored()
-    context = take_word(context, fields, ask=ask)
     settings = settings_for(context, fields)
     if ask and not names_provider(context, fields):
         confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
-    return context, settings
+    return settings
 
 
 def _run(
@@ -184,18 +181,22 @@ _PRINTED: Final = ("outcome", "error_type", "attempts", "duration_ms", "seconds_
 _RESULT: Final = ("outcome", "secret_id", "version_id", "expires_at", "due_at", "request_id", "retry_at")
 
 
-def invoke(context: Context, function: str, trigger: Trigger, *, as_json: bool) -> int:
+def invoke(context: Context, trigger: Trigger, *, as_json: bool) -> int:
     """Invoke the function on demand.
 
     Raises:
-        CommandFailed: It failed.
+        CommandFailed: It failed, or nobody knows which one it is.
     """
-    event: dict[str, object] = {"force": trigger.force, "dry_run": trigger.dry_run}
+    function = context.source.function
+    if function is None:
+        raise CommandFailed(
+            f"nothing names the function that refreshes secret {context.secret_id}",
+            fix=("Name it: ", context.command("refresh", "--invoke", "--function", "NAME")),
+        )
+    secret_id = arn_of(context, context.secret_id) if context.source.fleet else context.secret_id
+    event: dict[str, object] = {"secret_id": secret_id, "force": trigger.force, "dry_run": trigger.dry_run}
     if trigger.resend is not None:
         event["resend"] = trigger.resend
-    # Only if one was named: the function refuses an event for a secret that is not its own.
-    if secret_id := context.environment.get("TOKEN_SECRET_ID"):
-        event["secret_id"] = secret_id
     with errors().status(f"waiting for {function}"):
         response = _call(context, function, event)
     print_log(response.get("LogResult", ""))

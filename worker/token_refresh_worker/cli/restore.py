@@ -8,14 +8,14 @@ from token_refresh_worker.changes.restore import PREVIOUS, check_claims, choose,
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import finishing
-from token_refresh_worker.cli.lookups import read_past, saying_where
+from token_refresh_worker.cli.lookups import read_past
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import errors, fields_table, message, output, say_done, say_published, show
-from token_refresh_worker.cli.settings import settings_of, take_word
+from token_refresh_worker.cli.settings import settings_of
 from token_refresh_worker.run.failures import utc
 
 
-@command("restore", "", "--version 1b2c3d4e-...", "--yes")
+@command("restore", "", "--version 1b2c3d4e-...", "--yes", writes=True)
 def restore(
     context: Context,
     *,
@@ -28,8 +28,6 @@ def restore(
 
     It is refused if no run could refresh it, or not without a risk: authorize again instead.
     """
-    with saying_where(context):
-        context = take_word(context, context.stored(), ask=not yes)
     past = read_past(context)
     check_claims(past)
     chosen = choose(past, version_id)

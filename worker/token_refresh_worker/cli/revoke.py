@@ -12,13 +12,12 @@ from token_refresh_worker.changes.publish import CopyBefore
 from token_refresh_worker.changes.revoke import SendRevocation, revoke_grant
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.copies import find_copies
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import read_clock, saying_where
-from token_refresh_worker.cli.membership import find_index, fleet_of, report_revoked
+from token_refresh_worker.cli.membership import find_index, report_revoked
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import output, say_done, text
-from token_refresh_worker.cli.settings import settings_for, take_word
+from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -32,11 +31,10 @@ from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.document import read_document
 
 
-@command("revoke", "my-app/prod/xero", "my-app/prod/xero --fleet prod --yes", "my-app/prod/asana --by-hand")
+@command("revoke", "my-app/prod/xero", "my-app/prod/xero --yes", "my-app/prod/asana --by-hand", writes=True)
 def revoke(
     context: Context,
     *,
-    fleet: Annotated[str | None, typer.Option(help="The fleet that the secret is in.")] = None,
     by_hand: Annotated[
         bool, typer.Option("--by-hand", help="Send nothing: you have revoked the grant at the provider yourself.")
     ] = False,
@@ -47,14 +45,10 @@ def revoke(
     The secret, its published copy and the fleet's row then say so, and no run sends anything until you authorize again.
     An interrupted revocation is completed by the same command.
     """
+    fleet = context.source.fleet
     index = find_index(context, fleet) if fleet else None
-    if fleet:  # Its table has its name, and holds the claims.
-        copies = find_copies(context, fleet)  # What it is told of a revoked grant has no token: a tag suffices.
-        context = context.overlaid({"CLAIM_TABLE": fleet, "PUBLISHED_SECRET_ID": copies.template if copies else ""})
     with saying_where(context):
-        _check_fleet(context, fleet)
         fields = context.stored()
-        context = take_word(context, fields, ask=not yes)
         settings = settings_for(context, fields)
         copy = _copy(context, settings)
         done = _revoked(context.store().read(label=CURRENT))
@@ -73,16 +67,6 @@ def revoke(
             _report(context, index, settings, done)
     _show(context, settings, done)
     return 0
-
-
-def _check_fleet(context: Context, fleet: str | None) -> None:
-    """Refuse to leave out the fleet that the secret is in."""
-    tagged = fleet_of(context)
-    if tagged is not None and tagged != fleet:
-        raise CommandFailed(
-            f"secret {context.secret_id} is in fleet {tagged}, whose row has to say it, too; nothing was sent",
-            fix=(context.command("revoke", "--fleet", tagged),),
-        )
 
 
 def _copy(context: Context, settings: Settings) -> CopyBefore:

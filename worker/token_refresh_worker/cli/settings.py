@@ -1,4 +1,4 @@
-"""Which settings apply to a secret: the operator's or the function's, else what its document and its tags name."""
+"""Which settings apply to a token document: those of its deployment, else the shell's, with what the document names."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,12 +6,8 @@ from dataclasses import replace
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.changes.change import PROVIDER_KEY, claim_table_of, named_provider
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.deployment import PUBLISHED, TABLE
-from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import errors, message, show
 from token_refresh_worker.providers.loader import own_profiles, profile_names
 from token_refresh_worker.run.settings import Settings
-from token_refresh_worker.stored.origin import read_origin
 
 
 def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
@@ -30,12 +26,10 @@ def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
 
 
 def _claim_table_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
-    """Give CLAIM_TABLE as the document names it, unless the settings or the deployment say something else."""
-    table, deployment = claim_table_of(fields), context.deployment
-    if table is None or context.function is not None or context.environment.get("CLAIM_TABLE"):
-        return {}
-    fits = not deployment.is_named or deployment.doubtful.get("CLAIM_TABLE") == table
-    return {"CLAIM_TABLE": table} if fits else {}
+    """Give CLAIM_TABLE as the document names it, where no deployment and no variable says something else."""
+    table = claim_table_of(fields)
+    known = table is None or context.source.function is not None or context.environment.get("CLAIM_TABLE")
+    return {} if known else {"CLAIM_TABLE": str(table)}
 
 
 def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:
@@ -57,6 +51,8 @@ def _check_provider(context: Context, fields: Mapping[str, object], settings: Se
 
 def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
     """Whether the settings or the document name the provider, and Upwork is not just the default."""
+    if context.source.function is not None:
+        return True
     # `tokenRefresh` names the host that issued the tokens, and no other host gets them.
     return any(context.environment.get(name) for name in ("PROVIDER", "TOKEN_ENDPOINT")) or any(
         fields.get(name) for name in (PROVIDER_KEY, "tokenRefresh")
@@ -64,28 +60,8 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
 
 
 def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
-    """Give PROVIDER as the document names it, if the settings don't."""
+    """Give PROVIDER as the document names it, if the settings don't; in a fleet the document goes first."""
     with context.completing():
-        return named_provider(context.environment, fields, lambda: context.secret)
-
-
-def take_word(context: Context, fields: Mapping[str, object], *, ask: bool) -> Context:
-    """Give the context with what tags name without a proof, if the operator says so; without a question, without it.
-
-    Raises:
-        Cancelled: The operator said no.
-    """
-    doubtful = dict(context.deployment.doubtful)
-    if read_origin(fields) is not None:
-        doubtful.pop(TABLE, None)  # The document knows better.
-    if not doubtful:
-        return context
-    words = {PUBLISHED: "the published secret {}", TABLE: "the claim table {}"}
-    named = " and ".join(words[name].format(value) for name, value in doubtful.items())
-    tagged = f"The tags of secret {context.secret_id} name {named}, and nothing proves that they are of one deployment."
-    if ask:
-        confirm(f"{tagged} Act on them? (--yes goes on without them)")
-        return context.overlaid(doubtful)
-    command = context.command(context.name, "--function", context.function_name)
-    show(errors(), *message(f"{tagged} They are left alone. With the settings of the deployed function: ", command))
-    return context
+        named = named_provider(context.environment, fields, lambda: context.secret)
+    default = None if context.environment.get("PROVIDER") else context.source.provider
+    return named or ({"PROVIDER": default} if default else {})

@@ -193,7 +193,7 @@ def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | 
 def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
     """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
     # Without the function's settings, a document without credentials says nothing: the function may have a secret.
-    known = context.knows_function or settings.client_secret_id is not None
+    known = context.source.function is not None or settings.client_secret_id is not None
     try:
         parts.credentials(snapshot.current.document)
     except SECRET_IS_BROKEN as failure:

@@ -42,8 +42,10 @@ from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.run.failures import span, utc
 
 
-def _health_after(failure: TokenRefreshError) -> Health:
+def _health_after(context: Context, failure: TokenRefreshError) -> Health:
     """Say what an error tells: how the secret is, or nothing."""
+    if context.source.unproven:  # With other settings it may be none.
+        return Health.UNKNOWN
     is_gone = isinstance(failure, SecretNotFound) and failure.is_deleted
     broken = is_gone or isinstance(failure, SecretEmpty | InvalidSecretDocument)
     return Health.BROKEN if broken else Health.UNKNOWN
@@ -78,7 +80,7 @@ def _read(context: Context) -> tuple[Health, list[RenderableType]]:
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        if _health_after(failure) is Health.UNKNOWN:
+        if _health_after(context, failure) is Health.UNKNOWN:
             raise
         return Health.BROKEN, message("  ", *_named(failure), head=("BROKEN", "bold red"))
     findings = examine(state)
@@ -117,7 +119,7 @@ def _print_json(context: Context, *, on_one_line: bool = False) -> Health:
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        health, fields = _health_after(failure), error_fields(failure)
+        health, fields = _health_after(context, failure), error_fields(failure)
     else:
         findings = examine(state)
         health, fields = health_of(findings), state_fields(state, findings)
@@ -129,8 +131,6 @@ def _print_json(context: Context, *, on_one_line: bool = False) -> Health:
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
 _NARROW: Final = 64
 """Below so many columns, the list of attempts keeps what matters most."""
-
-_NOT_LOOKED_AT: Final = "not looked at without --function NAME"
 
 
 def lay_out_state(state: SecretState, findings: list[Finding]) -> list[RenderableType]:
@@ -145,7 +145,7 @@ def lay_out_state(state: SecretState, findings: list[Finding]) -> list[Renderabl
             ("expires", when_from(expires_at, now) if expires_at else "unknown"),
             ("", _bar(state, _STYLES[health])),
             ("due", when_from(state.due_at, now) if state.due_at else "now"),
-            ("next run", say_next_step(state)),
+            ("next run", None if state.context.source.unproven else say_next_step(state)),
             ("grant ends", _grant_ends(state)),
             ("provider", _provider(state)),
             ("claims", _claims(state)),
@@ -204,15 +204,17 @@ def _client(state: SecretState) -> str:
         return "beside the tokens"
     if state.settings.client is not None:
         return "in the environment"
-    return "nowhere" if state.context.knows_function else _NOT_LOOKED_AT
+    return "nowhere" if state.context.source.function else _not_looked_at(state)
+
+
+def _not_looked_at(state: SecretState) -> str:
+    return f"not looked at{'' if state.context.source.unproven else ' without --function NAME'}"
 
 
 def _published(state: SecretState) -> str | None:
     name, context = state.settings.published_secret_id, state.context
     if name is None:
-        if doubtful := context.deployment.doubtful.get("PUBLISHED_SECRET_ID"):
-            return f"not looked at: nothing proves that {doubtful} is this secret's"
-        return None if context.function or context.deployment.is_named else _NOT_LOOKED_AT
+        return None if context.source.function else _not_looked_at(state)
     return f"{name}: {_copy(state)}"
 
 
@@ -280,7 +282,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "due_at": iso_or_none(state.due_at),
         "longest_safe_cache_seconds": round(state.longest_safe_cache.total_seconds()),
         "grant_ends_at": iso_or_none(state.grant_end and state.grant_end.at),
-        "next_step": type(step).__name__.lower(),
+        "next_step": None if state.context.source.unproven else type(step).__name__.lower(),
         "retry_at": iso_or_none(state.retry_at),
         "scopes_lost": len(state.document.origin.scopes_lost) if state.document.origin else 0,
         "paused": None if pause is None else {"until": iso_or_none(pause.until), "why": pause.why},

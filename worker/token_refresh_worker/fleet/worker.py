@@ -95,7 +95,7 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outc
     if run is None:
         where = crew.fleet, secrets_manager_client().meta.region_name
         add = Command.of("token-refresh fleet add {} --fleet {} --region {}", trigger.secret_id, *where)
-        resume = Command.of("token-refresh fleet resume --secret {} --fleet {} --region {}", trigger.secret_id, *where)
+        resume = Command.of("token-refresh resume {} --region {}", trigger.secret_id, where[1])
         raise ConfigurationError(
             f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused",
             fix=("Use its complete ARN, and add it with ", add, ", or resume it with ", resume),

@@ -28,12 +28,12 @@ LOGICAL_ID_TAG: Final = "aws:cloudformation:logical-id"
 
 
 class Made(StrEnum):
-    """What the stack of one worker makes, by its logical ID in our template. These never change."""
+    """What our stacks make, by its logical ID in their template. These never change."""
 
     TOKENS = "TokenSecret55E51FA4"
-    PUBLISHED = "PublishedSecret7692F5E9"
-    TABLE = "ClaimsTable4F5EEEF2"
     FUNCTION = "WorkerFunctionAF8A26AF"
+    """Also a fleet's worker."""
+    FLEET_TABLE = "Table710B521B"
 
     def stack(self, tags: Mapping[str, str]) -> str | None:
         """Return the stack that made it; None if the tags are not those of this resource of our template."""

@@ -1,7 +1,6 @@
 """`token-refresh doctor`: check everything that can be wrong, and say what to do."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,21 +9,20 @@ from rich.table import Table
 from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.command import Json, command
-from token_refresh_worker.cli.context import Context, variables_of
+from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor import secret as checks
 from token_refresh_worker.cli.doctor.access import check_key, check_permissions
 from token_refresh_worker.cli.doctor.function import check_alarms, check_function
-from token_refresh_worker.cli.finding import Check, Finding, Health, failed, tried
+from token_refresh_worker.cli.finding import Check, Finding, Health, failed, not_known, tried
 from token_refresh_worker.cli.screen import assemble, message, output, print_json, show, text
 from token_refresh_worker.cli.state import SecretState, read_state
 from token_refresh_worker.oauth.formats import AuthMethod
-from token_refresh_worker.run.settings import read_settings
 
 _WORDS = {Health.HEALTHY: "ok", Health.ATTENTION: "look", Health.BROKEN: "FAILED", Health.UNKNOWN: "skipped"}
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "bold red", Health.UNKNOWN: "dim"}
 
 
-@command("doctor", "", "--function token-refresh-prod", "--consumer-version 1b2c3d4e", failed=1, as_deployed=False)
+@command("doctor", "", "--function token-refresh-prod", "--consumer-version 1b2c3d4e", failed=1)
 def doctor(
     context: Context,
     *,
@@ -74,15 +72,14 @@ def _show(check: Check) -> None:
 
 
 def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
-    if context.function is None and context.deployment.is_read:
-        context = replace(context, function=context.deployment.function)  # By the secret's tag.
-    operator = context  # The operator's own settings are compared with the function's at the end.
+    source = context.source
     try:
-        if context.function is not None:
-            context = _as_deployed(context)
         context.settings()
         yield Check("region", checks.check_region(context))
     except ConfigurationError as failure:
+        if source.function:
+            failure.what = f"every run of function {source.function} fails: {failure.what}"
+            failure.fix = failure.fix or ("correct it, and deploy",)
         yield Check("configuration", failed(failure))
         return
     # A clock that is off is why AWS rejects credentials.
@@ -93,6 +90,8 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         state = read_state(context)
     except TokenRefreshError as failure:
         yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *failure.fix))
+        if source.unproven:
+            yield Check("deployment", not_known(source.unproven))
     else:
         yield from _causes(state)
     settings = context.settings() if state is None else state.settings
@@ -102,7 +101,7 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     if settings.provider.request.auth_method is AuthMethod.AWS_IAM_JWT and context.has_all_of_aws:
         yield tried("identity tokens", lambda: checks.check_identity_tokens(context))
     yield Check("token endpoint", checks.check_token_endpoint(context, state))
-    yield from _function(operator)
+    yield from _function(context)
     if state is not None:
         yield from _effects(state, consumer_version)
     if context.has_all_of_aws:
@@ -110,15 +109,11 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
 
 
 def _function(context: Context) -> Iterator[Check]:
-    if context.function is not None:
-        yield from check_function(context)
-        return
-    how = "pass --function NAME to check the function, its role and its schedule"
-    if context.deployment.is_named:
-        how = f"the tag proves no function: deleted, another stack's, or lambda:ListTags is denied; {how}"
-    if tagged := context.deployment.function:
-        how = f"not read, which takes lambda:GetFunctionConfiguration on {tagged}"
-    yield Check("function", Finding.unknown(how))
+    if context.source.function:
+        yield from check_function(context, context.source.function)
+    elif not context.source.unproven:
+        how = "pass --function NAME to check the function, its role and its schedule"
+        yield Check("function", Finding.unknown(how))
 
 
 def _causes(state: SecretState) -> Iterator[Check]:
@@ -138,14 +133,3 @@ def _effects(state: SecretState, consumer_version: str | None) -> Iterator[Check
         yield tried("published secret", lambda: checks.check_published(state.context, published))
     if replicas := checks.check_replicas(state):
         yield Check("replicas", replicas)
-
-
-def _as_deployed(context: Context) -> Context:
-    """Take the settings of the deployed function; if they can't be read, its own check says why."""
-    try:
-        variables = variables_of(context.function_configuration())
-        read_settings(variables)
-    except TokenRefreshError:
-        return context.without("--function")  # Any command with it would fail the same way.
-    # Without the options: where they contradict the function, `check_function` says so, and nothing stops.
-    return replace(context, given={}).as_deployed({"TOKEN_SECRET_ID": context.secret_id, **variables})

@@ -4,31 +4,31 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from token_refresh.advice import Advice, Command
-from token_refresh.aws.arn import name_same_secret, parse_arn
+from token_refresh.aws.arn import parse_arn
 from token_refresh.aws.calls import CallFailed, missing
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variables_of
+from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.doctor.access import check_access
 from token_refresh_worker.cli.finding import Check, Finding, failed, not_known, tried
 from token_refresh_worker.run.outcome import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
-_COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]
 _KINDS: Final = ("MetricAlarms", "CompositeAlarms")
 
 NAMED: Final = ("dead-letters", "denied-access")
 """The stack's alarms on a queue or a rule, which CloudFormation names: it cuts the stack's name in theirs."""
 
 
-def check_function(context: Context) -> Iterator[Check]:
-    """Check the deployed function and everything around it; `context` has the operator's own settings."""
-    try:
-        deployed = context.function_configuration()
-    except TokenRefreshError as failure:
-        yield Check("function", failed(failure))
-        return
+def check_function(context: Context, name: str) -> Iterator[Check]:
+    """Check the deployed function and everything around it."""
+    deployed = context.ask("lambda:GetFunctionConfiguration", "function", name, FunctionName=name)
     yield Check("function", _configuration(deployed))
-    yield Check("function's settings", _settings(context, variables_of(deployed)))
+    try:
+        read_settings(variables_of(deployed), any_lifetime=True)
+    except ConfigurationError as failure:  # Also of what only a run reads.
+        yield Check("function's settings", failed(failure))
+    if not context.has_all_of_aws:
+        return
     yield tried("function's permissions", lambda: check_access(context, deployed))
     if variables_of(deployed).get("FLEET_NAME"):
         # The dispatcher has the schedule, and the fleet's alarms watch it and the queues.
@@ -43,24 +43,6 @@ def _configuration(deployed: dict[str, Any]) -> Finding:
     return Finding.healthy(
         f"{deployed['FunctionName']}, deployed {deployed.get('LastModified', 'at an unknown time')[:19]}"
     )
-
-
-def _settings(context: Context, there: Mapping[str, str]) -> Finding:
-    """Find variables that are set here and say something else than the function's."""
-    try:
-        read_settings(there)
-    except ConfigurationError as failure:
-        fix = failure.fix or ("correct the variable, and deploy",)
-        return Finding.broken(f"every run fails: {failure.facts}", *fix)
-    differing = [
-        f"{variable} is {there.get(variable, 'not set')} there and {here} here"
-        for variable in _COMPARED
-        if (here := context.environment.get(variable)) and not name_same_secret(here, there.get(variable, ""))
-    ]
-    if differing:
-        remedy = "unset them here, since --function applies the function's; if the function is wrong, correct it"
-        return Finding.broken("; ".join(differing), remedy)
-    return Finding.healthy("used by the checks above")
 
 
 DEPLOY: Final = Command.of("scripts/deploy NAME")
@@ -196,7 +178,7 @@ def _alarms_of(context: Context) -> list[dict[str, Any]]:
     kinds = ["MetricAlarm", "CompositeAlarm"]
     pages = list(context.pages("cloudwatch:DescribeAlarms", "all alarms", AlarmTypes=kinds))
     alarms, composites = ([alarm for page in pages for alarm in page.get(kind, ())] for kind in _KINDS)
-    function = context.function or context.deployment.function
+    function = context.source.function
     own = {f"{function}-{name}" for name in NAMED if function}
     ours = [a for a in alarms if a["AlarmName"] in own or any(_is_ours(context, function, m) for m in _metrics(a))]
     names = [f'"{alarm["AlarmName"]}"' for alarm in ours] + [str(alarm.get("AlarmArn")) for alarm in ours]
@@ -226,7 +208,7 @@ def _states(context: Context, ours: list[dict[str, Any]]) -> Finding:
         query = ("--query", "[MetricAlarms,CompositeAlarms][].AlarmDescription")
         show = Command((*line.split(), *ringing, *query, "--region", context.region))
         return Finding.broken(f"in alarm: {', '.join(ringing)}", "each says what to run first: ", show)
-    known = context.function or context.deployment.function
+    known = context.source.function
     more = "" if known else "; pass --function NAME for those on the function and its queues"
     return Finding.healthy(f"{len(ours)}, none in alarm{more}")
 

@@ -195,6 +195,9 @@ def check_token_endpoint(context: Context, state: SecretState | None) -> Finding
     client credentials are right.
     """
     settings = context.settings() if state is None else state.settings
+    fields = state.document.fields if state else {}
+    if context.source.unproven or not names_provider(context, fields) or (context.source.fleet and state is None):
+        return Finding.unknown("not asked: nothing names the provider")
     if state is not None and isinstance(state.step, Mismatch) and state.step.setting == "TOKEN_ENDPOINT":
         text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
         return Finding.unknown(text)

@@ -12,12 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.cli.command import OF_A_FLEET, Json, command, read_duration
+from token_refresh_worker.cli.command import OF_A_FLEET, FleetName, Json, command, read_duration
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import find_copies
 from token_refresh_worker.cli.failures import exit_code_of
 from token_refresh_worker.cli.fleet.lanes import LANES, in_lanes, paced_tags
-from token_refresh_worker.cli.fleet.pause import Name
 from token_refresh_worker.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
 from token_refresh_worker.cli.screen import errors, message, output, print_json, show, text
 from token_refresh_worker.fleet.aws.services import list_members
@@ -41,7 +40,7 @@ SecretNames = Annotated[
 @command(
     "fleet add", "customers/7/xero customers/8/xero --fleet prod --provider xero", shares=(*OF_A_FLEET, "provider")
 )
-def add(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
+def add(context: Context, *, secrets: SecretNames, fleet: FleetName) -> int:
     """Let secrets join a fleet: tag each, and make it due at once. Members become due, too.
 
     Where the fleet publishes copies for services, each gets one, empty: the secret's next run fills it.
@@ -49,7 +48,7 @@ def add(context: Context, *, secrets: SecretNames, fleet: Name) -> int:
     Secrets Manager takes 50 tags a second in an account; this sends 40, so 10,000 secrets take about four minutes. What
     was interrupted goes on where it ended: run the same command again.
     """
-    if provider := context.environment.get("PROVIDER"):
+    if provider := context.given.get("PROVIDER"):
         load_provider(provider, own_profiles(context.environment))  # a wrong one is named here, with the nearest
     index, copies = find_index(context, fleet), find_copies(context, fleet)
 
@@ -66,7 +65,7 @@ def remove(
     context: Context,
     *,
     secrets: SecretNames,
-    fleet: Name,
+    fleet: FleetName,
     wait: Annotated[
         str, typer.Option(help="How long to wait for runs that are under way: longer than timeout_seconds, 9m at most.")
     ] = "2m",
@@ -112,7 +111,7 @@ def retry(
     secrets: Annotated[
         list[str] | None, typer.Argument(metavar="SECRET...", help="Names or ARNs; - reads them, one a line.")
     ] = None,
-    fleet: Name,
+    fleet: FleetName,
     state: Annotated[
         Wanted | None, typer.Option(help="error: whose last run or copy failed, kept tokens included; overdue; or all.")
     ] = None,
@@ -155,7 +154,7 @@ def _is_wanted(row: Row, state: Wanted | None, pauses: Pauses, now: datetime) ->
 def resync(
     context: Context,
     *,
-    fleet: Name,
+    fleet: FleetName,
     believe: Annotated[
         bool, typer.Option("--believe", help="Remove what has left, even if it is a large part of the fleet.")
     ] = False,

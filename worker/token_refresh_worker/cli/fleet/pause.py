@@ -1,27 +1,26 @@
-"""`token-refresh fleet pause` and `resume`: leave secrets alone for a while."""
+"""`token-refresh fleet pause` and `resume`: leave a provider or a fleet alone for a while."""
 
-import getpass
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Final
 
 import typer
 
-from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.command import OF_A_FLEET, command, names_beginning, read_duration
+from token_refresh_worker.cli.command import OF_A_FLEET, FleetName, command, names_beginning, read_duration
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.lookups import arn_of
+from token_refresh_worker.cli.deployment import find_deployment
+from token_refresh_worker.cli.fleet.members import for_each
 from token_refresh_worker.cli.membership import find_index
+from token_refresh_worker.cli.pause import end_pause, user
 from token_refresh_worker.cli.screen import errors, output, text
-from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
 from token_refresh_worker.run.failures import utc
+from token_refresh_worker.run.settings import Variable
 
 LONGEST_FLEET_REASON: Final = 500
 
-Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
-SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
 ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.", autocompletion=names_beginning)]
 All = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
 
@@ -30,80 +29,58 @@ All = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
 def pause(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
-    fleet: Name,
-    secret: SecretOption = None,
+    fleet: FleetName,
     provider: ProviderOption = None,
     everything: All = False,
     duration: Annotated[str, typer.Option("--for", help="How long: 90s, 30m, 2h, 7d.")],
     why: Annotated[str, typer.Option(help="The reason, for the next reader.")],
 ) -> int:
-    """Leave one secret, one provider or the whole fleet alone for a while.
+    """Leave one provider or the whole fleet alone for a while; `token-refresh pause` does that for one secret.
 
     A pause always ends by itself, and before the first grant that it holds up.
     """
     lasts = read_duration(duration, LONGEST_FLEET_PAUSE)
-    return _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=context)
-
-
-@command("fleet resume", "--fleet prod --all", shares=OF_A_FLEET)
-def resume(
-    context: Context,
-    *,
-    fleet: Name,
-    secret: SecretOption = None,
-    provider: ProviderOption = None,
-    everything: All = False,
-) -> int:
-    """End a pause of one secret, one provider or the fleet."""
-    return _set_pause(None, fleet, secret, provider, everything=everything, context=context)
-
-
-def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
-    lasts: timedelta | None,
-    fleet: str,
-    secret: str | None,
-    provider: str | None,
-    *,
-    everything: bool,
-    why: str = "",
-    context: Context,
-) -> int:
-    if sum((secret is not None, provider is not None, everything)) != 1:
-        raise typer.BadParameter("give one of --secret, --provider and --all")
+    _check(provider, everything=everything)
     if len(why) > LONGEST_FLEET_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_FLEET_REASON} characters at most, since each run reads it")
     index = find_index(context, fleet)
     now = index.read_clock()
-    pause = None if lasts is None else Pause(at=now, until=now + lasts, by=_user(), why=why)
-    secret_arn = None if secret is None else arn_of(context, secret)
-    rows = [row for row in index.rows() if provider in (None, row.provider) and secret_arn in (None, row.secret_arn)]
-    if pause is not None:
-        _refuse_to_outlast(rows, pause)
-    before = _pause_in_force(index, secret_arn, provider, now)
-    if not index.pause(pause, secret_arn=secret_arn, provider=provider):
-        add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region)
-        raise ConfigurationError(f"secret {secret} is not in fleet {fleet}", fix=("add it with ", add_it))
-    if pause is None:
-        output().print(text("resumed" if before else "nothing to resume: it was not paused"))
-        return 0
-    output().print(text(f"paused until {utc(pause.until)}"))
+    made = Pause(at=now, until=now + lasts, by=user(), why=why)
+    rows = [row for row in index.rows() if provider in (None, row.provider)]
+    _refuse_to_outlast(rows, made)
+    index.pause(made, provider=provider)
+    output().print(text(f"paused until {utc(made.until)}"))
     # Not refused: secrets that no run has read yet may turn out to be this provider's.
     if provider and not rows:
         errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
-    if ends := ends_before(rows, pause):
+    if ends := ends_before(rows, made):
         errors().print(text(f"{will_expire(ends)}.", "yellow"))
     return 0
 
 
-def _pause_in_force(index: TableIndex, secret_arn: str | None, provider: str | None, now: datetime) -> bool:
-    """Whether this very thing is paused; a secret of a paused fleet has no pause of its own."""
-    if secret_arn is not None:
-        entry = index.entry(secret_arn)
-        found = entry.row.pause if entry else None
-    else:
-        pauses = index.pauses()
-        found = pauses.fleet if provider is None else pauses.providers.get(provider)
-    return found is not None and now < found.until
+@command("fleet resume", "--fleet prod --all", shares=OF_A_FLEET)
+def resume(context: Context, *, fleet: FleetName, provider: ProviderOption = None, everything: All = False) -> int:
+    """End the pause of one provider; or those of the fleet and of single secrets, with --all."""
+    _check(provider, everything=everything)
+    index = find_index(context, fleet)
+    now, pauses = index.read_clock(), index.pauses()
+    found = pauses.fleet if provider is None else pauses.providers.get(provider)
+    index.pause(None, provider=provider)
+    paused = [row.secret_arn for row in index.rows() if everything and row.pause and now < row.pause.until]
+
+    def act(secret_arn: str) -> None:
+        member = replace(context, name="resume").overlaid({Variable.TOKEN_SECRET_ID: secret_arn})
+        end_pause(find_deployment(member, writes=True))
+
+    done, code = for_each(context, "resuming", paused, act) if paused else ((), 0)
+    was = (found is not None and now < found.until) or done
+    output().print(text("resumed" if was else "nothing to resume: it was not paused"))
+    return code
+
+
+def _check(provider: str | None, *, everything: bool) -> None:
+    if (provider is not None) == everything:
+        raise typer.BadParameter("give one of --provider and --all")
 
 
 def ends_before(rows: Iterable[Row], pause: Pause) -> list[tuple[datetime, str]]:
@@ -133,11 +110,3 @@ def _refuse_to_outlast(rows: Iterable[Row], pause: Pause) -> None:
             f"{len(ends)} grants would end during the pause, the first, of secret {first}, at {utc(ends[first])}",
             fix="choose a shorter --for, and let the fleet refresh them in between",
         )
-
-
-def _user() -> str:
-    """Give the name on this machine; asking AWS for the caller would need a permission more."""
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # a container may run as a user without a name
-        return "somebody"

@@ -11,10 +11,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.command import OF_A_FLEET, Json, command
+from token_refresh_worker.cli.command import OF_A_FLEET, FleetName, Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.finding import Health
-from token_refresh_worker.cli.fleet.pause import Name, ProviderOption, will_expire
+from token_refresh_worker.cli.fleet.pause import ProviderOption, will_expire
 from token_refresh_worker.cli.fleet.view import STATES, View, as_fields, select
 from token_refresh_worker.cli.membership import open_index
 from token_refresh_worker.cli.screen import assemble, message, one_line, output, print_json, show, text
@@ -35,7 +35,7 @@ _PAUSES: Final = 20
 def status(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
-    fleet: Name,
+    fleet: FleetName,
     provider: ProviderOption = None,
     state: Annotated[State | None, typer.Option(help="Only secrets in this state.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 20,
