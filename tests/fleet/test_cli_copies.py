@@ -17,6 +17,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
+from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.outcome import CopyState
 
 TOKENS = {"refreshToken": "r", "accessToken": "a", "expiresAt": 1, "provider": "xero"}
@@ -133,12 +134,15 @@ def copied(name: str, copy: CopyState, *, minutes: int = 20, error: str | None =
 
 def test_status_tells_current_older_and_missing(index: TableIndex) -> None:
     """The counts are there, and what is wrong with a copy for ten minutes needs somebody, with the command."""
-    index.add(copied("fine", CopyState.CURRENT))
+    long_ago = datetime.now(UTC) - 20 * HOUR
+    fine = copied("fine", CopyState.CURRENT)
+    index.add(replace(fine, seen=replace(fine.seen, at=long_ago)) if fine.seen else fine)
     index.add(copied("new", CopyState.OLDER, minutes=2))
     assert 0 == run("status").exit_code
-    assert "copies for services: 1 current, 1 older" in run("status").stdout
+    assert f"copies for services: 1 current, 1 older, each seen since {utc(long_ago)}" in run("status").stdout
 
-    index.add(copied("old", CopyState.OLDER, error="SecretAccessDenied"))
+    index.add(copied("old", CopyState.OLDER))
+    index.add(copied("closed", CopyState.UNREAD, error="SecretAccessDenied"))
     index.add(copied("gone", CopyState.MISSING, error="SecretNotFound"))
     ended, found = run("status"), status_of()
 
@@ -146,13 +150,14 @@ def test_status_tells_current_older_and_missing(index: TableIndex) -> None:
     assert 1 == ended.exit_code
     assert "copies that are missing, so that services can't read them: 1, the first of gone" in printed
     assert "token-refresh fleet add gone --fleet prod" in printed
-    assert "copies that are older than the tokens: 1, the first of old (SecretAccessDenied: 1)" in printed
+    assert "copies that are older than the tokens: 1, the first of old (not written yet: 1)" in printed
+    assert "copies that the worker can't read: 1, the first of closed (SecretAccessDenied: 1)" in printed
     assert "the copy is missing (SecretNotFound)" in printed
-    assert {"current": 1, "older": 2, "missing": 1} == found["copies"]
+    assert {"current": 1, "older": 2, "unread": 1, "missing": 1} == found["copies"]
     rows = {fields["secret_id"]: fields for fields in found["rows"]}
     assert ("missing", "SecretNotFound") == tuple(rows[arn("gone")][name] for name in ("copy", "copy_error_type"))
     assert "copy_error_type" not in rows[arn("fine")]
-    assert "3 of 3 secrets are due now" in run("retry", "--state", "error").stdout
+    assert "4 of 4 secrets are due now" in run("retry", "--state", "error").stdout
 
 
 def test_status_of_a_fleet_without_copies(index: TableIndex) -> None:

@@ -107,6 +107,20 @@ def test_a_copy_that_refuses_is_no_refusing_store(copied: FleetStage) -> None:
     assert found.sent.error_type is None
 
 
+def test_a_copy_that_can_not_be_read_is_not_called_older(copied: FleetStage) -> None:
+    """Where the worker may not read the copy, nobody knows what services read, and the row says so."""
+    secret_arn = due(copied)
+    copied.server.authorize = lambda call: (
+        "the copy" if call.secret_id == COPY and call.operation == "GetSecretValue" else None
+    )
+
+    copied.message(secret_arn)
+
+    found = copied.seen(secret_arn)
+    assert ("refreshed", CopyState.UNREAD, "SecretAccessDenied") == (found.outcome, found.copy, found.copy_error)
+    assert found.copy_behind_at is not None
+
+
 @pytest.mark.parametrize(("for_", "waits"), [(0, 1), (1, 1), (4, 4), (30, 30), (600, 60)])
 def test_a_copy_that_stays_behind_is_tried_less_often(for_: int, waits: int) -> None:
     """The next try of a copy comes as long after this one as it has been behind: a minute at first, an hour at most."""

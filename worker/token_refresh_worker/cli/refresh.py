@@ -77,7 +77,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
         settings = _settings(context, ask=not (dry_run or yes))
         with console.status("refreshing"):  # After the questions: it would draw over them.
             result = _run(context, settings, console, trigger, as_json=as_json)
-        if dry_run and not context.knows_function:
+        if dry_run and context.source.function is None:
             _say_whose_client_it_is(context, settings)
     return _end(context, result, as_json=as_json)
 

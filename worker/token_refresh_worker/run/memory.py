@@ -43,6 +43,8 @@ class Memory(RunState):
     """Why it could not decrypt what the claim table keeps."""
     unread_stored: bool = False
     """Whether a response that can't be read is stored."""
+    copy_unread: bool = False
+    """Whether the published copy could not be read."""
     publish_failure: TokenRefreshError | None = None
     """Raised at the end: the refresh comes first."""
     _read_at: float = 0.0

@@ -42,7 +42,9 @@ class CopyState(StrEnum):
     CURRENT = "current"
     """It has the current access token."""
     OLDER = "older"
-    """It has another one, or none yet, or can't be read or written."""
+    """It has another one, or none yet."""
+    UNREAD = "unread"
+    """The run could not read it: nobody knows what it has."""
     MISSING = "missing"
     """There is no such secret."""
 

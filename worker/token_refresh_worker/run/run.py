@@ -154,6 +154,8 @@ class Run:
             return None
         if isinstance(failure, SecretNotFound):
             return CopyState.MISSING
+        if self.memory.copy_unread:
+            return CopyState.UNREAD
         copied = known.published is not None and known.published.version_id == published_version_id(
             known.current.version_id
         )

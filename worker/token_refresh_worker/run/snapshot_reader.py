@@ -101,6 +101,7 @@ class SnapshotReader:
         except SecretStoreError as failure:
             # The refresh goes on; the run raises this at its end.
             self.memory.stop_publishing(failure)
+            self.memory.copy_unread = True
             return None
 
     def _current(self, copy: SecretVersion | None) -> TokenSet:

@@ -78,9 +78,9 @@ def lay_out(view: View, *, limit: int) -> list[RenderableType]:
     for state, count in view.counts.items():
         summary.append_text(assemble((f"{count} {state.value}", STATES[state]), "  "))
     parts: list[RenderableType] = [summary]
-    if view.copies:
+    if view.copies_seen_at:
         counts = ", ".join(f"{count} {state.value}" for state, count in view.copies.items() if count)
-        parts.append(text(f"copies for services: {counts}"))
+        parts.append(text(f"copies for services: {counts}, each seen since {utc(view.copies_seen_at)}"))
     for finding in view.findings:
         color = "bold red" if finding.health is Health.BROKEN else "yellow"
         parts += message(*(("; ", *finding.remedy) if finding.remedy else ()), head=(finding.text, color))

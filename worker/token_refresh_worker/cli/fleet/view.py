@@ -68,9 +68,14 @@ class View:
 
     @property
     def copies(self) -> Mapping[CopyState, int]:
-        """How many copies are current, older and missing; empty where none are published."""
+        """How many copies are current, older, unread and missing; empty where none are published."""
         counted = Counter(row.seen.copy for row, _ in self.members if row.seen and row.seen.copy)
         return {state: counted[state] for state in CopyState} if counted else {}
+
+    @property
+    def copies_seen_at(self) -> datetime | None:
+        """Since when a run has looked at each copy; None where none are published."""
+        return min((row.seen.at for row, _ in self.members if row.seen and row.seen.copy), default=None)
 
     @property
     def health(self) -> Health:
@@ -138,17 +143,21 @@ class View:
         # A copy that is just made, or that another run wrote a moment ago, is older for some minutes.
         behind = [row for row, _ in self.members if row.copy_behind_at and row.copy_behind_at <= self.now - NEW_FOR]
         gone = [row.name for row in behind if row.seen and row.seen.copy is CopyState.MISSING]
-        older = [row for row in behind if row.name not in gone]
         if gone:
             text = f"copies that are missing, so that services can't read them: {len(gone)}, the first of {gone[0]}"
             line = "token-refresh fleet add {} --fleet {} --region {}"
             make = Command.of(line, gone[0], self.fleet, self.region)
             yield Finding.attention(text, "make it, and others likewise: ", make)
-        if older:
-            errors = Counter(row.seen.copy_error or "not written yet" for row in older if row.seen)
-            why = ", ".join(f"{error}: {count}" for error, count in errors.most_common())
-            text = f"copies that are older than the tokens: {len(older)}, the first of {older[0].name} ({why})"
-            yield Finding.attention(text, *self._retry("error"))
+        for state, how in (
+            (CopyState.UNREAD, "that the worker can't read"),
+            (CopyState.OLDER, "that are older than the tokens"),
+        ):
+            rows = [row for row in behind if row.seen and row.seen.copy is state]
+            if rows:
+                errors = Counter(row.seen.copy_error or "not written yet" for row in rows if row.seen)
+                why = ", ".join(f"{error}: {count}" for error, count in errors.most_common())
+                text = f"copies {how}: {len(rows)}, the first of {rows[0].name} ({why})"
+                yield Finding.attention(text, *self._retry("error"))
 
     def _of_breakers(self) -> Iterator[Finding]:
         for name, breaker in sorted(self.breakers.items()):
@@ -190,6 +199,7 @@ def as_fields(view: View) -> dict[str, Any]:
         "unheard_since": iso_or_none(view.unheard_since),
         "expired": len(view.expired),
         **({"copies": {state.value: count for state, count in view.copies.items()}} if view.copies else {}),
+        **({"copies_seen_at": iso_or_none(view.copies_seen_at)} if view.copies_seen_at else {}),
         "pauses": [
             {
                 "of": what,

@@ -36,7 +36,7 @@ class State(StrEnum):
     Fix: wait for the window's last quarter, or authorize again.
     """
     REAUTHORIZE = "reauthorize"
-    """The provider rejected the grant. Fix: `token-refresh authorize SECRET --fleet prod`, or your `Grants`."""
+    """The provider rejected the grant. Fix: `token-refresh authorize SECRET`, or your `Grants`."""
     EMPTY = "empty"
     """No tokens: nobody has authorized yet, or the grant was revoked on purpose. Fix: as for `reauthorize`."""
     ERROR = "error"
