@@ -22,6 +22,7 @@ from cli.authorizing import consent, written
 from cli.aws import Aws
 from cli.scene import Cli, Ended
 from cli.terminals import begin
+from cli.worlds import FLEET, FLEETS_STACK, FLEETS_WORKER, STACK, WORKER
 from testbed.aws.faults import Call
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.process import Child
@@ -29,6 +30,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh_worker.core.versions import published_version_id
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
 SECRET: Final = "shop/prod/upwork"
 PUBLISHED: Final = "shop/prod/upwork-published"
@@ -129,8 +131,16 @@ class Desk:
     """Everything that a row of a table needs, on loopback; the clock is that of the services, and can be moved."""
 
     def __init__(
-        self, run: Run, provider: AuthorizationServer, folder: Path, *, table: bool = False, single_use: bool = False
+        self,
+        run: Run,
+        provider: AuthorizationServer,
+        folder: Path,
+        *,
+        table: bool = False,
+        single_use: bool = False,
+        world: str = "shell",
     ) -> None:
+        """Describe it; in the world `stack`, or `member` of a fleet, a deployed function has the settings."""
         self.provider = provider
         self.store = SecretsManagerServer(on_call=self._called)
         self.table = DynamoDbServer(on_call=self._called)
@@ -138,7 +148,8 @@ class Desk:
         self.folder = folder
         self.denied: set[str] = set()
         """Actions that the operators may not take until somebody allows them."""
-        self._run, self._in_table, self._single_use = run, table, single_use
+        self._run, self._in_table, self._single_use, self._world = run, table, single_use, world
+        self.published = f"published/{SECRET}" if world == "member" else PUBLISHED
         self._writes_left, self._lock = 0, threading.Lock()
         self._strike: Callable[[], None] = lambda: None
         self._cleanup = ExitStack()
@@ -174,11 +185,41 @@ class Desk:
         }
         self.client = self.store.client()
         self.client.create_secret(Name=SECRET)
-        self.client.create_secret(Name=PUBLISHED)
+        self.client.create_secret(Name=self.published)
         self.authorized()
+        self._deploy()
         self.done("refresh --force --yes")
         self.pass_time(minutes=25)  # The claim has ended, and a young copy is left alone.
         return self
+
+    def _deploy(self) -> None:
+        """Take the worker's settings out of the shell: a function that a stack made has them."""
+        if self._world == "shell":
+            return
+        ours = ("PROVIDER", "PUBLISHED_SECRET_ID", "TOKEN_ENDPOINT", "CLAIM_TABLE", "REPLAY_GRACE_SECONDS")
+        variables = {name: self.environment.pop(name) for name in ours if name in self.environment}
+        if self._world == "stack":
+            self._made_by(WORKER, {**variables, "TOKEN_SECRET_ID": SECRET})
+            made = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TOKENS, "token-refresh:function": WORKER}
+        else:
+            self.table.create_table(FLEET, key="secret_arn")
+            made_table = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: Made.FLEET_TABLE}
+            self.table.tags[FLEET] = made_table | {"token-refresh:published-under": "published/"}
+            fleets = {"FLEET_NAME": FLEET, "CLAIM_TABLE": FLEET, "PUBLISHED_SECRET_ID": "published/{secret}"}
+            self._made_by(FLEETS_WORKER, {**variables, **fleets})
+            # As the fleet's first run on it would have left them.
+            host = self.provider.token_endpoint.split("/")[2].split(":")[0]
+            origin = {"host": host, "grace_seconds": 86_400, "store": "table", "table": FLEET}
+            self.edit(provider=variables["PROVIDER"], tokenRefresh=origin)
+            made = {"token-refresh:fleet": FLEET}
+            copy = {"Key": "token-refresh:copy-of", "Value": SECRET}
+            self.client.tag_resource(SecretId=self.published, Tags=[copy])
+        self.client.tag_resource(SecretId=SECRET, Tags=[{"Key": key, "Value": made[key]} for key in made])
+
+    def _made_by(self, name: str, variables: Mapping[str, str]) -> None:
+        stack = STACK if name == WORKER else FLEETS_STACK
+        self.aws.function |= {"FunctionName": name, "Environment": {"Variables": dict(variables)}}
+        self.aws.function_tags = {STACK_TAG: stack, LOGICAL_ID_TAG: Made.FUNCTION}
 
     def __exit__(self, *exception: object) -> None:
         """Stop."""
@@ -255,7 +296,9 @@ class Desk:
         ended = self._run(words, self.environment | dict(variables or {}), stdin, begun)
         for printed in printed_lines(ended):
             if not printed.startswith(("aws configure", "aws sts")):
-                assert re.search(r" shop/\S+ .*--region \S", f"{printed} "), f"{printed} names no secret, or no region"
+                assert re.search(r" \S*shop/\S+ .*--region \S", f"{printed} "), (
+                    f"{printed} names no secret, or no region"
+                )
         return ended
 
     def _run_aws(self, words: list[str]) -> Ended:
@@ -274,12 +317,12 @@ class Desk:
         assert 0 == ended.code, f"{line}: {ended.screen}"
         return ended
 
-    def follow(self, ended: Ended, *, twice: bool = False) -> Iterator[str]:
+    def follow(self, ended: Ended, *, twice: bool = False, which: int = 0) -> Iterator[str]:
         """Do the first thing that a message prints, and give its name; `allow` where an administrator comes first.
 
-        With `twice` another operator does it, too.
+        With `twice` another operator does it, too. What comes after the first is for another cause, and may fail.
         """
-        line = next(iter(repairs(ended)), None)
+        line = next(iter(repairs(ended)[which:]), None)
         if line is None:
             return
         words = shlex.split(line)
@@ -291,19 +334,22 @@ class Desk:
             yield "allow"
             followed = self.run(line)
         yield name
-        assert 0 == followed.code or _RISKY in line, f"{line}: {followed.screen}"
+        assert 0 == followed.code or which or _RISKY in line, f"{line}: {followed.screen}"
         if twice:
             self.run(line)
 
-    def heal(self, *, twice: bool = False, most: int = 5) -> list[str]:
-        """Follow what `status` prints until it says healthy; where a run has to wait, wait as long as it says."""
-        followed: list[str] = []
+    def heal(self, *, twice: bool = False, most: int = 5, which: int = 0) -> list[str]:
+        """Follow what `status` prints until it says healthy; where a run has to wait, wait as long as it says.
+
+        The first message's repair of the number `which` is followed.
+        """
+        followed = list(self.follow(self.run("status"), which=which)) if which else []
         while (status := self.run("status")).code and len(followed) < most:
             waits = "wait, or authorize again" in status.screen
             done = (not waits and list(self.follow(status, twice=twice))) or ["wait"]
             followed += done
             if done == ["wait"]:
-                until = re.search(r"(?:wait|nothing) until ([\d-]+ [\d:]+) UTC", status.screen)
+                until = re.search(r"(?:wait|nothing|place) until ([\d-]+ [\d:]+) UTC", status.screen)
                 self.pass_until(until[1]) if until else self.pass_time(minutes=25)
                 self.run("refresh")
         return followed
@@ -323,12 +369,14 @@ class Desk:
     @property
     def published_follows(self) -> bool:
         """Whether the published copy is of the current version."""
-        current, published = (self.client.get_secret_value(SecretId=name)["VersionId"] for name in (SECRET, PUBLISHED))
+        current, published = (
+            self.client.get_secret_value(SecretId=name)["VersionId"] for name in (SECRET, self.published)
+        )
         return bool(published == published_version_id(current))
 
     def read(self) -> str:
         """Read the published token as a service does."""
-        return TokenReader(PUBLISHED, client=self.client, background=False).get()
+        return TokenReader(self.published, client=self.client, background=False).get()
 
 
 def printed_lines(ended: Ended) -> list[str]:
@@ -338,5 +386,6 @@ def printed_lines(ended: Ended) -> list[str]:
 
 
 def repairs(ended: Ended) -> list[str]:
-    """Give those that change something."""
-    return [line for line in printed_lines(ended) if shlex.split(line)[1] not in _LOOKS]
+    """Give those that change something, and are complete."""
+    lines = [line for line in printed_lines(ended) if shlex.split(line)[1] not in _LOOKS]
+    return [line for line in lines if not {"NAME", "POINTER"} & {*shlex.split(line)}]

@@ -1,5 +1,6 @@
 """States that no page lists: how each comes about, what `status` and `doctor` say, and what leads out of it."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-from cli.desk import CLIENT, PUBLISHED, REDIRECT_URI, REGION, SECRET, TABLE, Desk, Run
+from cli.desk import CLIENT, PUBLISHED, REDIRECT_URI, REGION, SECRET, TABLE, Desk, Run, repairs
 from cli.scene import Ended
 from stored.worlds import load, open_testbed
 from token_refresh.errors import TokenRefreshError
@@ -40,6 +41,8 @@ class State:
     variables: Mapping[str, str] = field(default_factory=dict)
     tables: tuple[bool, ...] = (False, True)
     """Whether claims are in a table; by default each once."""
+    worlds: tuple[str, ...] = ("shell",)
+    """Whose settings there are: the shell's, those of a `stack` with the secret, or of the fleet of a `member`."""
 
 
 def _spaced_client(field: str) -> Callable[[Desk], None]:
@@ -131,12 +134,6 @@ def _copied(desk: Desk) -> None:
     assert "refreshed" in desk.done(f"refresh --force --yes --region {_ELSEWHERE}").out
     ended = desk.run("refresh --force --yes")
     assert 2 == ended.code, ended.screen
-
-
-def _renamed(desk: Desk) -> None:
-    """The stack was deployed anew under another name: nothing runs, and the tag leads to no function."""
-    desk.client.tag_resource(SecretId=SECRET, Tags=[{"Key": "token-refresh:function", "Value": "old-name"}])
-    desk.pass_time(hours=17)
 
 
 def _of_another_stage(desk: Desk) -> None:
@@ -253,6 +250,41 @@ def _deployed_with_a_table(desk: Desk) -> None:
     desk.environment["CLAIM_TABLE"] = TABLE
 
 
+def _copied_over(desk: Desk) -> None:
+    """Somebody saves what services read in the wrong secret."""
+    desk.put(desk.client.get_secret_value(SecretId=desk.published)["SecretString"])
+
+
+def _copy_deleted(desk: Desk) -> None:
+    desk.client.delete_secret(SecretId=desk.published)
+
+
+def _copy_gone(desk: Desk) -> None:
+    desk.client.delete_secret(SecretId=desk.published, ForceDeleteWithoutRecovery=True)
+
+
+def _copy_gone_from_stack(desk: Desk) -> None:
+    """What the first of the two deployments would do is done by the administrator who reads the words."""
+    _copy_gone(desk)
+    status = desk.run("status")
+    assert (2, True) == (status.code, 'published_secret = "none"' in status.screen), status.screen
+    assert "scripts/deploy NAME" in status.screen
+    desk.client.create_secret(Name=desk.published)
+
+
+def _full(desk: Desk) -> None:
+    """Something else stores a version with a label of its own, again and again."""
+    with contextlib.suppress(desk.client.exceptions.LimitExceededException):
+        for number in range(100):
+            desk.client.put_secret_value(SecretId=SECRET, SecretString=str(number), VersionStages=["OTHER"])
+    desk.pass_time(hours=17)
+    assert "SecretFull" in desk.run("refresh").screen
+
+
+def _paused(desk: Desk) -> None:
+    desk.done("pause --for 1h --why maintenance")
+
+
 _NEWLINE: Final = "begins or ends with white space"
 _OVER: Final = "was overwritten at 20"
 
@@ -329,7 +361,6 @@ STATES: Final[dict[str, State]] = {
         variables={"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:9"},
         tables=(False,),
     ),
-    "13 the stack was renamed": State(arises=_renamed, says="overdue", status=1, doctor=0, repairs=("refresh",)),
     "14 double-encoded, and the copy marked for deletion": State(
         arises=_double_encoded,
         says="the secret's value is a JSON string",
@@ -425,6 +456,70 @@ STATES: Final[dict[str, State]] = {
     ),
 }
 
+_BOTH: Final = ("stack", "member")
+DEPLOYED: Final[dict[str, State]] = {
+    "the published copy is saved over the tokens": State(
+        arises=_copied_over, says="is not a token document", repairs=("restore",), worlds=_BOTH
+    ),
+    "a value is saved over the tokens": State(
+        arises=lambda desk: desk.put("[]"),
+        says="the secret's value is a JSON array",
+        repairs=("restore",),
+        worlds=_BOTH,
+    ),
+    "the provider's name is misspelt": State(
+        arises=lambda desk: desk.edit(provider="upwrok"),
+        says="is not the name of a profile (did you mean upwork?)",
+        status=3,
+        repairs=("restore",),
+        worlds=_BOTH,
+    ),
+    "the client ID was edited": State(
+        arises=_another_client, says="not redeemed (invalid_client)", repairs=("client",), status=1, worlds=_BOTH
+    ),
+    "the grant is dead": State(
+        arises=_dies, says="rejected the refresh token", repairs=("authorize",), services="rejected", worlds=_BOTH
+    ),
+    "the copy is marked for deletion": State(
+        arises=_copy_deleted,
+        says="is marked for deletion",
+        repairs=("restore-secret",),
+        services="fail",
+        worlds=_BOTH,
+    ),
+    "the copy of a member is gone": State(
+        arises=_copy_gone,
+        says="can't read the published copy",
+        repairs=("fleet", "refresh"),
+        services="fail",
+        worlds=("member",),
+    ),
+    "the copy of a stack was gone, and is made again": State(
+        arises=_copy_gone_from_stack,
+        says="has no value yet",
+        status=1,
+        doctor=0,
+        repairs=("refresh",),
+        services="fail",
+        worlds=("stack",),
+    ),
+    "the copy of a secret without tags is gone": State(
+        arises=_copy_gone, says="can't read the published copy", repairs=("create-secret", "refresh"), services="fail"
+    ),
+    "the secret is full of versions": State(
+        arises=_full,
+        says="holds as many versions as Secrets Manager allows",
+        status=1,
+        doctor=0,
+        repairs=("wait",),
+        worlds=_BOTH,
+    ),
+    "a pause": State(
+        arises=_paused, says="paused the refreshes until", status=1, doctor=0, repairs=("resume",), worlds=_BOTH
+    ),
+}
+"""What reaches a deployed secret and a fleet's member alike."""
+
 
 _LEFT: Final = {
     json.dumps(world): f"20 an upgrade from {file.stem}, {world['state']}"
@@ -465,8 +560,10 @@ def upgrade(world: dict[str, Any], run: Run, home: Path) -> tuple[str, ...]:
         return (f"{status.code}: {says}", str(doctor.code), "refresh" if interrupted else "-", "read")
 
 
-def walk(state: State, desk: Desk) -> tuple[str, ...]:
+def walk(state: State, desk: Desk, *, which: int = 0) -> tuple[str, ...]:
     """Bring a state about, look at it, and follow what is printed until all is well; give the row of the table.
+
+    `which` of the printed repairs is followed first; nothing where there are not so many.
 
     Raises:
         AssertionError: Something that was said is not true, or does not help.
@@ -480,8 +577,10 @@ def walk(state: State, desk: Desk) -> tuple[str, ...]:
     assert state.says in doctor.screen or state.says == "HEALTHY", doctor.screen
     assert state.services == services
 
-    followed = desk.heal(twice=state.twice)
-    assert state.repairs == tuple(followed), followed
+    if which >= max(1, len(repairs(status))):
+        return ()
+    followed = desk.heal(twice=state.twice, which=which)
+    assert which or state.repairs == tuple(followed), followed
     desk.assert_well()
     return (f"{status.code}: {state.says}", str(doctor.code), ", ".join(followed) or "-", services)
 

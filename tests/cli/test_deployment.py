@@ -118,7 +118,7 @@ def test_an_emulator_leads_to_no_account(
         asked, _, _ = select.select([proxy], [], [], 0)
     assert [] == asked
     assert (3, 3) == (status.code, named.code)
-    assert "only Secrets Manager is at this endpoint, and function worker can't be asked about" in named.screen
+    assert "lambda can't be asked: only Secrets Manager is at this endpoint" in named.screen
     assert (
         f"aws secretsmanager untag-resource --secret-id {SECRET_ID} --tag-keys token-refresh:function" in status.screen
     )
@@ -155,6 +155,17 @@ def test_the_functions_own_secret(cli: Cli, tokens: Tokens, aws: Aws, environmen
 
     assert (0, True) == (ended.code, SECRET_ID in ended.out)
     assert "Not read from the shell, since those of function worker apply: TOKEN_SECRET_ID\n" == ended.err
+
+
+def test_one_secret_by_two_names(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
+    """The function may name a secret by its ARN and the shell by its name: that is no difference."""
+    tokens.store(expires_in=DAY)
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:copy-AbCdEf"
+    known = {"TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"], "PROVIDER": "upwork", "TOKEN_SECRET_ID": SECRET_ID}
+    aws.function = settings(**known, PUBLISHED_SECRET_ID=arn)
+
+    assert "Not read" not in cli("doctor", "--function=worker", PUBLISHED_SECRET_ID="copy").err
+    assert "Not read" in cli("doctor", "--function=worker", PUBLISHED_SECRET_ID="another").err
 
 
 def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> None:

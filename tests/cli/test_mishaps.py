@@ -7,7 +7,7 @@ import pytest
 
 from cli.desk import Desk, in_this_process
 from cli.interruptions import COMMANDS, interrupt
-from cli.mishaps import RELEASES, STATES, upgrade, walk
+from cli.mishaps import DEPLOYED, RELEASES, STATES, upgrade, walk
 from cli.scene import Cli
 from testbed.provider.authorization_server import AuthorizationServer
 
@@ -28,6 +28,16 @@ def test_a_state_that_no_page_lists(  # noqa: PLR0917 - fixtures
     run = in_this_process(cli)
     with Desk(run, server, tmp_path, table=state.tables[0], single_use=state.single_use) as desk:
         walk(state, desk)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize(("name", "world"), [(name, world) for name in DEPLOYED for world in DEPLOYED[name].worlds])
+def test_a_state_of_a_deployed_secret(
+    cli: Cli, provider: AuthorizationServer, tmp_path: Path, *, name: str, world: str, which: int
+) -> None:
+    """A stack's secret and a fleet's member are repaired alike, by whichever printed command comes first."""
+    with Desk(in_this_process(cli), provider, tmp_path, world=world) as desk:
+        walk(DEPLOYED[name], desk, which=which)
 
 
 @pytest.mark.parametrize("name", [name for name in RELEASES if name.endswith("due")])

@@ -182,6 +182,18 @@ def test_a_member_of_a_fleet(cli: Cli, member: MemoryIndex) -> None:
     assert "yielded" != cli("refresh", "--force", "--yes", "--json").json["outcome"]
 
 
+def test_the_whole_fleet_goes_on(cli: Cli, member: MemoryIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fleet resume --all` ends the pauses of single secrets, too, in their claims as in their rows."""
+    monkeypatch.setattr("token_refresh_worker.cli.fleet.pause.find_index", lambda *_: member)
+    cli("pause")
+
+    ended = [cli("fleet", "resume", "--fleet=prod", "--all") for _ in range(2)]
+
+    assert [(0, "resumed\n"), (0, "nothing to resume: it was not paused\n")] == [(e.code, e.out) for e in ended]
+    assert [None] == [row.pause for row in member.rows()]
+    assert "yielded" != cli("refresh", "--force", "--yes", "--json").json["outcome"]
+
+
 def test_a_row_that_was_paused_alone(cli: Cli, member: MemoryIndex) -> None:
     """A pause of the row alone, from an earlier release, ends by the same command."""
     (row,) = member.rows()

@@ -21,6 +21,7 @@ from cli.worlds import (
     WORKER,
     WORLDS,
     Place,
+    left,
     opened,
     stack,
 )
@@ -148,6 +149,17 @@ def _in_the_right_place(place: Place, world: str, line: str, ended: Ended) -> No
     assert place.claimed_in(table) == ({SECRET} if claims else set())
     if line in {"refresh", "authorize"}:
         assert place.read()["accessToken"] == place.read(published)["accessToken"]
+
+
+def test_a_secret_that_its_stack_left(cli: Cli, place: Place) -> None:
+    """Also where the shell names the secret, the stack's function is not the one of a secret that it left."""
+    left(place)
+    before = place.everything()
+
+    ended = cli("refresh", "--force", "--yes", **place.environment, TOKEN_SECRET_ID=SECRET)
+
+    assert (2, before) == (ended.code, place.everything())
+    assert f"function {WORKER} refreshes {OTHER}" in ended.screen
 
 
 @pytest.mark.parametrize("line", [*WRITERS, *READERS])

@@ -1,12 +1,14 @@
 """Worlds in which a command meets a secret, each beside another customer's: who deployed it, and what proves that."""
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from cli.aws import Aws
+from testbed.aws.errors import ServiceError
 from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -19,6 +21,10 @@ CLAIMS, FLEET, OTHER_CLAIMS = "claims", "prod", "other-claims"
 WORKER, FLEETS_WORKER = "worker", "token-refresh-prod-fleet-prod"
 _STACKS: Final = "arn:aws:cloudformation:eu-central-1:123456789012:stack"
 STACK, FLEETS_STACK = f"{_STACKS}/{WORKER}/1", f"{_STACKS}/{FLEETS_WORKER}/2"
+
+
+def _token() -> dict[str, str]:
+    return {"ClientRequestToken": str(uuid.uuid4())}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +82,7 @@ class Place:
         """Tag a secret; `stack` and `logical_id` are CloudFormation's own tags."""
         named = {"stack": STACK_TAG, "logical_id": LOGICAL_ID_TAG}
         keys = {key: named.get(key, f"token-refresh:{key.replace('_', '-')}") for key in tags}
-        self.store.client().tag_resource(SecretId=name, Tags=[{"Key": keys[key], "Value": tags[key]} for key in tags])
+        self.store.call("TagResource", {"SecretId": name, "Tags": [{"Key": keys[k], "Value": tags[k]} for k in tags]})
 
     def deploy(self, name: str, variables: dict[str, str], *, stack: str | None) -> None:
         """Deploy the function; it stands for all functions of the account."""
@@ -85,17 +91,21 @@ class Place:
 
     def read(self, name: str = SECRET) -> dict[str, Any]:
         """Read a secret's document; nothing where there is no value."""
-        client = self.store.client()
         try:
-            found: dict[str, Any] = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
-        except client.exceptions.ResourceNotFoundException:
+            found: dict[str, Any] = json.loads(self.store.call("GetSecretValue", {"SecretId": name})["SecretString"])
+        except ServiceError:
             return {}
         return found
 
     def put(self, value: object, name: str = SECRET) -> None:
         """Store a value by hand."""
         text = value if isinstance(value, str) else json.dumps(value)
-        self.store.client().put_secret_value(SecretId=name, SecretString=text)
+        self.store.call("PutSecretValue", {"SecretId": name, "SecretString": text, **_token()})
+
+    def create(self, *names: str) -> None:
+        """Make secrets without a value."""
+        for name in names:
+            self.store.call("CreateSecret", {"Name": name, **_token()})
 
     def document(self, endpoint: TokenEndpoint, **changes: Any) -> dict[str, Any]:
         """Make a token document with a live grant."""
@@ -138,8 +148,7 @@ def opened() -> Iterator[Place]:
         for table in (CLAIMS, FLEET, OTHER_CLAIMS):
             tables.create_table(table, key="secret_arn")
         tables.tags[FLEET] = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: Made.FLEET_TABLE}
-        for name in (SECRET, COPY, MEMBERS_COPY, OTHER, OTHER_COPY, OTHER_CLIENT):
-            store.client().create_secret(Name=name)
+        place.create(SECRET, COPY, MEMBERS_COPY, OTHER, OTHER_COPY, OTHER_CLIENT)
         place.tag(OTHER_COPY, published_from=OTHER)
         place.put(place.document(other), OTHER)
         place.put({"accessToken": "a", "expiresAt": 1, "sourceVersionId": "v"}, OTHER_COPY)
@@ -193,7 +202,7 @@ def stack(place: Place) -> dict[str, str]:
 def adopted(place: Place) -> dict[str, str]:
     """The secret was there before the stack, and nothing but a tag says whose it is."""
     stack(place)
-    place.store.client().untag_resource(SecretId=SECRET, TagKeys=[STACK_TAG, LOGICAL_ID_TAG])
+    place.store.call("UntagResource", {"SecretId": SECRET, "TagKeys": [STACK_TAG, LOGICAL_ID_TAG]})
     return {}
 
 
@@ -240,8 +249,8 @@ def member(place: Place) -> dict[str, str]:
 def new_member(place: Place) -> dict[str, str]:
     """Somebody tagged a secret that no run of the fleet has met."""
     member(place)
-    place.store.client().delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
-    place.store.client().create_secret(Name=SECRET)
+    place.store.call("DeleteSecret", {"SecretId": SECRET, "ForceDeleteWithoutRecovery": True})
+    place.create(SECRET)
     for _ in range(2):
         place.put(place.document(place.endpoint, provider="upwork"))
     place.tag(SECRET, fleet=FLEET)

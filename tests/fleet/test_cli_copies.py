@@ -99,12 +99,12 @@ def test_no_tokens_among_the_copies(secrets: SecretsManagerServer, index: TableI
     assert "secret published/theirs is under published/, where copies are" in said(ended)
 
 
-def test_settings_come_before_the_tag(secrets: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where copies are is an operator's setting first, and then the table's tag."""
+def test_the_tag_alone_says_where_copies_are(secrets: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another fleet's setting, left in the shell, puts no copy under that fleet's prefix."""
     monkeypatch.setenv("PUBLISHED_SECRET_ID", "copies/{secret}")
 
     assert 0 == run("add", MEMBER).exit_code
-    assert described(secrets, f"copies/{MEMBER}")
+    assert described(secrets, COPY)
 
 
 def test_a_tag_that_may_not_be_read(

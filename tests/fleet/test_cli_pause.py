@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, said, tagged_secret
+from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, said
 from fleet.rows import row, seen
 from token_refresh_worker.cli.command import read_duration
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pauses, Row, State
+from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pauses, State
 
 FOR_A_WHILE = ("--for", "2h", "--why", "maintenance")
 
@@ -46,21 +46,6 @@ def test_a_user_without_a_name(index: TableIndex, monkeypatch: pytest.MonkeyPatc
     assert "somebody" == pauses.fleet.by
 
 
-def test_pause_one_secret(index: TableIndex) -> None:
-    """One secret is named by its name; one that is not in the fleet is refused, with the command that adds it."""
-    secret_arn = tagged_secret("customers/1")
-    assert "fleet add customers/1 --fleet prod" in said(run("pause", "--secret", "customers/1", *FOR_A_WHILE))
-
-    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
-    ended = run("pause", "--secret", "customers/1", *FOR_A_WHILE)
-    assert (0, "") == (ended.exit_code, ended.stderr)
-
-    (member,) = index.rows()
-    assert member.pause is not None
-    resumed = [run("resume", "--secret", "customers/1").stdout.strip() for _ in range(2)]
-    assert ["resumed", "nothing to resume: it was not paused"] == resumed
-
-
 def test_tokens_that_expire_first(index: TableIndex) -> None:
     """A pause says how many access tokens expire before it ends, and which is the first; dead grants don't count."""
     for name, after in {"b": 2 * HOUR, "a": HOUR, "later": 9 * HOUR}.items():
@@ -82,7 +67,7 @@ def test_tokens_that_expire_first(index: TableIndex) -> None:
         ["--all", "--for", "2h"],
         ["--all", "--for", "2h", "--why", ""],
         ["--all", "--why", "maintenance"],
-        ["--secret", "", *FOR_A_WHILE],
+        ["--secret", "one", *FOR_A_WHILE],
         ["--provider", " ", *FOR_A_WHILE],
     ],
 )

@@ -35,7 +35,7 @@ class SlowAccount:
     random: Random = field(default_factory=lambda: Random(1))  # noqa: S311 - latency, not a secret
     tagged: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     tags_in_second: Counter[int] = field(default_factory=Counter)
-    environment: dict[str, str] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
     region: str = "eu-central-1"
     before_tag: Callable[[], None] = lambda: None
 

@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import measured
 from cli.desk import REDIRECT_URI, Desk, Processes
 from cli.interruptions import COMMANDS, interrupt
-from cli.mishaps import RELEASES, STATES, State, upgrade, walk
+from cli.mishaps import DEPLOYED, RELEASES, STATES, State, upgrade, walk
 from testbed.provider.authorization_server import AuthorizationServer
 
 _STORES: Final = {False: "versions", True: "table"}
-_STATES: Final = "state | claims in | status | doctor | printed commands | services meanwhile | took"
+_STATES: Final = "state | claims in, or deployed | status | doctor | printed commands | services meanwhile | took"
 _INTERRUPTED: Final = "command | claims in | interrupted after | then | it | status | doctor | printed commands | took"
 
 Row = tuple[str, ...]
@@ -39,9 +39,11 @@ class Ground:
     def states(self, only: str) -> Iterator[Row]:
         """Walk each state, with claims in each store that it can have them in."""
         for name, state in STATES.items():
-            for table in state.tables:
-                if only in name:
-                    yield name, _STORES[table], *_timed(partial(self._walk, state, table=table))
+            for table in state.tables if only in name else ():
+                yield from self._ways(name, _STORES[table], state, table=table)
+        for name, state in DEPLOYED.items():
+            for world in state.worlds if only in name else ():
+                yield from self._ways(name, world, state, world=world)
         for name, world in RELEASES.items():
             if only in name:
                 yield name, "versions", *_timed(partial(upgrade, world, self.run, self.folder))
@@ -57,17 +59,24 @@ class Ground:
                         break
                     yield name, _STORES[table], f"write {write}, {number.name}", *row
 
-    def _walk(self, state: State, *, table: bool) -> Row:
-        with self._desk(table=table, single_use=state.single_use) as desk:
-            return walk(state, desk)
+    def _ways(self, name: str, where: str, state: State, **desk: Any) -> Iterator[Row]:
+        """Walk a state once for each command that its message prints."""
+        for which in range(9):
+            if not (row := _timed(partial(self._walk, state, which=which, **desk))):
+                return
+            yield name, where, *row
+
+    def _walk(self, state: State, *, which: int, table: bool = False, world: str = "shell") -> Row:
+        with self._desk(table=table, single_use=state.single_use, world=world) as desk:
+            return walk(state, desk, which=which)
 
     def _interrupt(self, name: str, write: int, number: signal.Signals, *, table: bool) -> Row:
         with self._desk(table=table, single_use=True) as desk:
             return interrupt(name, write, number, desk) or ()
 
-    def _desk(self, *, table: bool, single_use: bool) -> Desk:
+    def _desk(self, *, table: bool, single_use: bool, world: str = "shell") -> Desk:
         provider = self.single_use if single_use else self.grace
-        return Desk(self.run, provider, self.folder, table=table, single_use=single_use)
+        return Desk(self.run, provider, self.folder, table=table, single_use=single_use, world=world)
 
 
 def _timed(walks: Callable[[], Row]) -> Row:

@@ -117,15 +117,18 @@ def named_provider(
         ConfigurationError: No profile has that name.
     """
     name = fields.get(PROVIDER_KEY)
-    if environment.get("PROVIDER") or name in (None, ""):
+    if name in (None, ""):
         return {}
     own = own_profiles(environment)
     if name not in profile_names(own):
         raise ConfigurationError(
             f"the key {PROVIDER_KEY} of {secret()} is not the name of a profile{nearest(str(name), own)}",
-            fix=("Correct it: ", secret().command("authorize", "--provider", "NAME")),
+            fix=(
+                *("Bring the last good one back: ", secret().command("restore")),
+                *(". Or get new tokens: ", secret().command("authorize", "--provider", "NAME")),
+            ),
         )
-    return {"PROVIDER": str(name)}
+    return {} if environment.get("PROVIDER") else {"PROVIDER": str(name)}
 
 
 def claim_table_of(fields: Mapping[str, object]) -> str | None:

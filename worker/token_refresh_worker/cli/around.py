@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.advice import Advice, Command
+from token_refresh.errors import SecretNotFound
 from token_refresh_worker.cli.finding import Finding
 from token_refresh_worker.cli.replicas import examine_replicas
 from token_refresh_worker.cli.screen import relative
@@ -24,12 +25,32 @@ FOREIGN_SHOWN: Final = timedelta(days=7)
 
 def _published(state: SecretState) -> Iterator[Finding]:
     """Report what services read, and never the token secret: a copy that is broken, or does not follow."""
-    if isinstance(failure := state.publish_failure, SECRET_IS_BROKEN):
+    failure = state.publish_failure
+    if isinstance(failure, SecretNotFound) and not failure.is_deleted:
+        yield Finding.broken(
+            f"services can't read the published copy: {failure.facts}", *_make_copy(state, failure.fix)
+        )
+    elif isinstance(failure, SECRET_IS_BROKEN):
         yield Finding.broken(f"services can't read the published copy: {failure.facts}", *failure.fix)
     elif failure is not None:
         yield Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
     elif state.settings.published_secret_id is not None:
         yield from _copy(state, f"the published copy {state.settings.published_secret_id}")
+
+
+def _make_copy(state: SecretState, fix: Advice) -> Advice:
+    """Say how a copy that is deleted for good comes back: a stack's policies name the ARN of the one that it makes."""
+    source, context = state.context.source, state.context
+    if source.fleet:
+        add = Command.of(
+            "token-refresh fleet add {} --fleet {} --region {}", context.secret_id, source.fleet, context.region
+        )
+        return "make it again: ", add
+    if source.function:
+        deploy = Command.of("scripts/deploy NAME")
+        return 'let the stack make it again: deploy with published_secret = "none", then without that line: ', deploy
+    line = "aws secretsmanager create-secret --name {} --region {}"
+    return *fix, ". Or make it again: ", Command.of(line, str(state.settings.published_secret_id), context.region)
 
 
 def _replicas(state: SecretState) -> Iterator[Finding]:
@@ -107,6 +128,13 @@ def _table(state: SecretState) -> Iterator[Finding]:
         )
 
 
+def _full(state: SecretState) -> Iterator[Finding]:
+    """Report a secret that has no place for new tokens, if they will be due before it has."""
+    full, due = state.full, state.due_at
+    if full is not None and (due is None or full.retry_at is None or due < full.retry_at):
+        yield Finding.attention(full.facts, *full.fix)
+
+
 def _foreign(state: SecretState) -> Iterator[Finding]:
     """Report a second refresher: the two use up each other's refresh tokens, and a reused one can cost the grant."""
     found = state.snapshot.foreign
@@ -167,5 +195,5 @@ def doctor_of(state: SecretState) -> Command:
     return state.context.command("doctor", *named)
 
 
-AROUND: Final = (_client, _table, _foreign, _scopes, _ending, _provider_ends, _published, _replicas)
+AROUND: Final = (_client, _table, _full, _foreign, _scopes, _ending, _provider_ends, _published, _replicas)
 """The checks of all that, which `health` asks in this order."""

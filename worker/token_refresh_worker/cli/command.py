@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, NamedTuple, get_args
 import typer
 from typer.models import ArgumentInfo
 
+from token_refresh.aws.arn import name_same_secret
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, SettingsSource
 from token_refresh_worker.cli.deployment import find_deployment
 from token_refresh_worker.cli.failures import reported
@@ -163,7 +164,7 @@ def command(
 def _name_unread(context: Context) -> None:
     """Say which variables of the shell say something else than the settings that apply."""
     here = {name: value for name in WORKER_VARIABLES if (value := os.environ.get(name))}
-    unread = [name for name, value in here.items() if context.environment.get(name) != value]
+    unread = [name for name, value in here.items() if not name_same_secret(context.environment.get(name, ""), value)]
     if unread and context.source != SettingsSource():
         whose = (
             f"those of function {context.source.function} apply" if context.source.function else "nothing proves them"

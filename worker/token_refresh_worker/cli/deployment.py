@@ -51,6 +51,7 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
         InvalidSecretDocument: The secret is itself the copy of another one.
     """
     if context.function is not None:
+        _check_served(context, "lambda")
         return _acting(context, context.function)
     try:
         secret = context.call("DescribeSecret", context.secret_id, limits=ONE_TRY)
@@ -60,6 +61,7 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
         return _unproven(context, failure, (), writes=writes)
     tags = tags_in(secret)
     if joins is not None:
+        _check_served(context, "lambda", "dynamodb")
         refuse_other_fleet(context, context.secret_id, tags, joins)
         return _acting(context, _fleets_worker(context, joins, read_table_tags(context, joins)), fleet=joins)
     ours = [key for key in _OURS if key in tags]
@@ -75,6 +77,7 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
 
 def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Context:
     fleet, function, stack = tags.get(FLEET_TAG), tags.get(FUNCTION_TAG), Made.TOKENS.stack(tags)
+    _check_served(context, "lambda", *(["dynamodb"] if fleet else []))
     if fleet and function:
         raise ConfigurationError(f"its tags name function {function} and fleet {fleet}")
     if fleet:
@@ -91,7 +94,7 @@ def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Conte
 
 def _acting(context: Context, function: str, *, fleet: str | None = None, secret_arn: str = "") -> Context:
     """Give the context with a function's settings, if it is the worker of this fleet, or of this secret."""
-    configuration = _ask(context, _READ, "function", function, FunctionName=function)
+    configuration = context.ask(_READ, "function", function, limits=ONE_TRY, FunctionName=function)
     found = configuration.get("Environment", {})
     if "Error" in found:
         raise ConfigurationError(
@@ -139,7 +142,7 @@ def _fleets_worker(context: Context, fleet: str, tags: Mapping[str, str]) -> str
 
 def _stack_of_function(context: Context, function: str, beside: str) -> str | None:
     arn = _arn_beside(beside, "lambda", f"function:{function}")
-    listed = _ask(context, "lambda:ListTags", "function", function, Resource=arn)
+    listed = context.ask("lambda:ListTags", "function", function, limits=ONE_TRY, Resource=arn)
     return Made.FUNCTION.stack(listed.get("Tags", {}))
 
 
@@ -147,8 +150,8 @@ def read_table_tags(context: Context, fleet: str, *, beside: str = "") -> dict[s
     """Read the tags of a fleet's table; `beside` is the ARN of something in its account and region."""
     kind, table = "fleet table", _arn_beside(beside, "dynamodb", f"table/{fleet}") if beside else ""
     if not table:
-        table = _ask(context, "dynamodb:DescribeTable", kind, fleet, TableName=fleet)["Table"]["TableArn"]
-    return tags_in(_ask(context, "dynamodb:ListTagsOfResource", kind, fleet, ResourceArn=table))
+        table = context.ask("dynamodb:DescribeTable", kind, fleet, TableName=fleet)["Table"]["TableArn"]
+    return tags_in(context.ask("dynamodb:ListTagsOfResource", kind, fleet, ResourceArn=table))
 
 
 def _arn_beside(known: str, service: str, resource: str) -> str:
@@ -224,7 +227,7 @@ def _is_served(context: Context, service: str) -> bool:
     return bool(context.environment.get(f"AWS_ENDPOINT_URL_{service.upper()}")) or context.has_all_of_aws
 
 
-def _ask(context: Context, action: str, kind: str, name: str, **members: Any) -> Mapping[str, Any]:
-    if not _is_served(context, action.partition(":")[0]):
-        raise ConfigurationError(f"only Secrets Manager is at this endpoint, and {kind} {name} can't be asked about")
-    return context.ask(action, kind, name, limits=ONE_TRY, **members)
+def _check_served(context: Context, *services: str) -> None:
+    for service in services:
+        if not _is_served(context, service):
+            raise ConfigurationError(f"{service} can't be asked: only Secrets Manager is at this endpoint")

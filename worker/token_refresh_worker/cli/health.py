@@ -271,7 +271,7 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
     """Report a refresh that is late: a scheduled run should have begun one, and no rule keeps it back."""
     due, left = state.due_at, state.left
     # Where no run refreshes, another finding says why; the schedule is not the cause.
-    refreshes = isinstance(state.step, steps.Redeem) and state.client_failure is None
+    refreshes = isinstance(state.step, steps.Redeem) and state.client_failure is None and state.full is None
     runs = isinstance(state.step, (*_REFRESHES, steps.Wait)) and pause_of(state.snapshot) is None
     if due is None or left is None or not runs or state.snapshot.rejection is not None:
         return

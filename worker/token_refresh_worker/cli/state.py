@@ -10,6 +10,7 @@ from token_refresh.errors import (
     ConfigurationError,
     InvalidSecretDocument,
     SecretEmpty,
+    SecretFull,
     SecretNotFound,
     TokenRefreshError,
 )
@@ -24,6 +25,7 @@ from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
 from token_refresh_worker.core.versions import published_version_id, staged_version_id
 from token_refresh_worker.oauth.revocation import CLIENT_CODES
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
+from token_refresh_worker.run.places import check_places
 from token_refresh_worker.run.ports import ClaimStore, Parts
 from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.settings import Settings
@@ -84,6 +86,8 @@ class SecretState:
     """The published secret's in other regions; None if nobody looked."""
     client_failure: TokenRefreshError | None
     """Why a run would find no client credentials; None also where the settings don't say where they are."""
+    full: SecretFull | None
+    """Until when the secret has no place for new tokens; None also where the caller may not list its versions."""
 
     @property
     def policy(self) -> Policy:
@@ -178,7 +182,19 @@ def read_state(context: Context) -> SecretState:
         publish_failure=memory.publish_failure,
         replicas=_replicas(context, settings.published_secret_id),
         client_failure=client_failure,
+        full=_full(run.parts, snapshot),
     )
+
+
+def _full(parts: Parts, snapshot: Snapshot) -> SecretFull | None:
+    needed = VERSIONS_A_CLAIM[parts.policy.claim_store.kind]
+    try:
+        check_places(parts, snapshot.now, needed, "no run refreshes before that")
+    except SecretFull as full:
+        return full
+    except TokenRefreshError:
+        return None  # The look may be repeated; all else is known.
+    return None
 
 
 def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | None:
