@@ -43,6 +43,7 @@ WRITES: Final = {"PutSecretValue", "UpdateSecretVersionStage", "UpdateItem"}
 
 _PAGE: Final = re.compile(r"http\S+\bstate=\S+")
 _LOOKS: Final = {"status", "doctor", "history", "providers"}
+_LIST: Final = "aws secretsmanager list-secrets"
 _RISKY: Final = "--resend"
 Begun = SimpleQueue[int]
 """The IDs of processes, as they begin."""
@@ -295,7 +296,7 @@ class Desk:
             words += [] if "--client-file" in line else [f"--client-file={self.file}"]
         ended = self._run(words, self.environment | dict(variables or {}), stdin, begun)
         for printed in printed_lines(ended):
-            if not printed.startswith(("aws configure", "aws sts")):
+            if not printed.startswith(("aws configure", "aws sts", _LIST)):
                 assert re.search(r" \S*shop/\S+ .*--region \S", f"{printed} "), (
                     f"{printed} names no secret, or no region"
                 )
@@ -387,5 +388,5 @@ def printed_lines(ended: Ended) -> list[str]:
 
 def repairs(ended: Ended) -> list[str]:
     """Give those that change something, and are complete."""
-    lines = [line for line in printed_lines(ended) if shlex.split(line)[1] not in _LOOKS]
+    lines = [line for line in printed_lines(ended) if shlex.split(line)[1] not in _LOOKS and not line.startswith(_LIST)]
     return [line for line in lines if not {"NAME", "POINTER"} & {*shlex.split(line)}]

@@ -210,7 +210,7 @@ def test_who_has_to_act(cli: Cli, deployed: Lambda, error: str, code: int) -> No
     """The function's failure ends the command as a run here would: 1 if a later run may mend it, 2 if a person must."""
     deployed.response = ("Unhandled", json.dumps({"errorType": error, "errorMessage": "why"}).encode())
 
-    assert code == cli("refresh", "--invoke=worker").code
+    assert code == cli("refresh", *INVOKED).code
 
 
 @pytest.mark.parametrize(
