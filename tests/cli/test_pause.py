@@ -56,7 +56,7 @@ def member(
     store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
     arn, index = store.client().describe_secret(SecretId=SECRET_ID)["ARN"], MemoryIndex()
     index.add(Row(secret_arn=arn, provider="upwork", added_at=NOW, next_at=NOW + 365 * DAY))
-    monkeypatch.setattr("token_refresh_worker.cli.pause.find_index", lambda *_: index)
+    monkeypatch.setattr("token_refresh_worker.cli.pausing.find_index", lambda *_: index)
     return index
 
 

@@ -13,7 +13,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.deployment import find_deployment
 from token_refresh_worker.cli.fleet.members import for_each
 from token_refresh_worker.cli.membership import find_index
-from token_refresh_worker.cli.pause import end_pause, user
+from token_refresh_worker.cli.pausing import end_pause, user
 from token_refresh_worker.cli.screen import errors, output, text
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
 from token_refresh_worker.run.failures import utc
