@@ -1,5 +1,6 @@
 """`restore`: which versions come back into use, and which are refused."""
 
+import time
 from typing import Any
 
 import pytest
@@ -186,3 +187,19 @@ def test_restore_of_a_version_without_tokens(cli: Cli, tokens: Tokens) -> None:
 
     assert 2 == ended.code
     assert f"version {other} holds no token set" in ended.screen
+
+
+def test_a_version_that_can_not_be_decrypted(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """After a change of the key, the error names the version, and how its key can be used again."""
+    locked = tokens.store(expires_in=DAY)
+    for _ in range(2):
+        tokens.store(expires_in=DAY)
+    (secret,) = store.secrets.snapshot()
+    store.secrets.call("UpdateSecret", {"SecretId": SECRET_ID, "KmsKeyId": "new"}, now=time.time())
+    store.secrets.refuse(SECRET_ID, secret.key)
+
+    ended = cli("restore", "--yes", "--version", locked)
+
+    assert 2 == ended.code
+    assert f"in version {locked} (label none), and" in ended.screen
+    assert "Allow kms:Decrypt on that key" in ended.screen

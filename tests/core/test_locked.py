@@ -1,15 +1,15 @@
 """What version IDs and dates alone prove about claims that KMS refuses to decrypt."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
-from testbed.builders import DAY, HOUR, NOW, attempt, mark, origin, token_set
+from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, mark, origin, token_set
 from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Fate, Ledger, stand_in
 from token_refresh_worker.core.locked import VersionEntry, chain_of, rebuilt_claim, translated, worth_reading
 from token_refresh_worker.core.snapshot import TokenSet
-from token_refresh_worker.core.versions import claim_version_id, staged_version_id
+from token_refresh_worker.core.versions import claim_version_id, response_version_id, staged_version_id
 
 C1 = claim_version_id(None)
 C2 = claim_version_id(C1)
@@ -128,6 +128,22 @@ def test_a_claim_without_a_result_may_be_on_the_current_token(
     found = rebuilt_claim([entry(C1, first_at), entry(C2, claimed_at), *staged], [C1, C2], current, [])
 
     assert (on_current, Fate.SILENT) == (mark("refresh-0") == found.fingerprint, found.fate)
+
+
+@pytest.mark.parametrize(
+    ("between", "authorized", "on_current"),
+    [((), True, False), ((response_version_id(C1),), True, False), (("another",), True, True), ((), False, True)],
+)
+def test_a_claim_from_before_a_new_grant_was_stored(
+    between: tuple[str, ...], *, authorized: bool, on_current: bool
+) -> None:
+    """It is not on its token, unless something that is listed can have held that token before."""
+    moment = NOW - timedelta(seconds=10)
+    current = token_set(stored_at=NOW, issued_at=NOW - MINUTE, **origin(authorized=authorized))
+
+    found = rebuilt_claim([entry(C1, moment), *(entry(v, moment) for v in between)], [C1], current, [])
+
+    assert on_current == (mark("refresh-0") == found.fingerprint)
 
 
 def test_a_set_that_is_current_shows_what_its_claim_brought() -> None:

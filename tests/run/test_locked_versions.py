@@ -6,7 +6,7 @@ import pytest
 
 from run.grant import SingleUseGrant, single_use
 from run.world import World, killed, refuse
-from testbed.builders import DAY, HOUR, MINUTE, NOW, policy
+from testbed.builders import DAY, HOUR, MINUTE, NOW, origin, policy
 from testbed.fakes import SECRET_ID
 from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
 from token_refresh_worker.core.versions import CLAIM, CURRENT, claim_version_id
@@ -225,3 +225,35 @@ def test_claims_move_nowhere_where_locked_claims_are() -> None:
 
     with pytest.raises(SecretAccessDenied, match=f"GetSecretValue of {CLAIM}"):
         world.move(IN_VERSIONS)
+
+
+def test_a_locked_current_version_is_named() -> None:
+    """The error names version, label and key, and the command that enables it; without the list it is the read's."""
+    world, _ = refreshed(VERSIONS)
+    world.model.refuse(SECRET_ID, world.model.snapshot()[-1].key)
+    current = world.labels()[CURRENT]
+
+    with pytest.raises(SecretAccessDenied) as named:
+        world.execute()
+    world.store.before = refuse("list versions", SecretAccessDenied("no"))
+    with pytest.raises(SecretAccessDenied) as unnamed:
+        world.execute()
+
+    assert f"in version {current} (label AWSCURRENT), and KMS key" in str(named.value)
+    assert "aws kms enable-key --key-id" in str(named.value)
+    assert f"GetSecretValue of {CURRENT}" == str(unnamed.value)
+
+
+def test_authorizing_within_the_second_of_a_claim_heals() -> None:
+    """A locked claim from before the new grant was stored is not on its token, in the same second either."""
+    world, grant = refreshed(VERSIONS)
+    world.pass_time(timedelta(milliseconds=100))
+    killed(world, "put REFRESH_OUTCOME")
+    change_key(world)
+    world.pass_time(timedelta(milliseconds=100))
+    now = world.clock.service_now.replace(microsecond=0)
+    world.save(refreshToken="new-grant", issued_at=now, expires_at=now + DAY / 4, **origin(authorized=True))
+    world.pass_time(HOUR + MINUTE)  # A locked claim counts as open for an hour.
+
+    assert "refreshed" == world.outcome(force=True)
+    assert grant.alive

@@ -9,7 +9,7 @@ from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
 from token_refresh_worker.changes.change import ChangeFailed, swap_shown
-from token_refresh_worker.changes.past import ListedVersion, Past, TokenUse
+from token_refresh_worker.changes.past import ListedVersion, Past, TokenUse, VersionKind
 from token_refresh_worker.changes.publish import CopyBefore, StoredGrant
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.plan import plan
@@ -17,7 +17,7 @@ from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Carry, Mismatch, Promote, Step
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.failures import mismatch, span, utc
+from token_refresh_worker.run.failures import mismatch, span, utc, version_locked
 from token_refresh_worker.run.ports import Parts, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ORIGIN_KEY
@@ -89,6 +89,9 @@ def prepare(past: Past, chosen: ListedVersion, policy_of: Callable[[Mapping[str,
         ConfigurationError: The settings don't fit it.
     """
     version, secret = chosen.value, past.parts.secret
+    if chosen.kind is VersionKind.LOCKED:
+        what = f"the tokens of {secret} that you want back are"
+        raise version_locked(secret, chosen.version_id, chosen.label, chosen.keys, what=what)
     if chosen.document is None or version is None or version.value is None:
         raise ChangeFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(past))
     value = _marked(past, version, chosen.document, policy_of)

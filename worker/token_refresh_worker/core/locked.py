@@ -7,12 +7,21 @@ claim brought are stored under an ID that follows from the claim and its base. S
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of, gap, stand_in
 from token_refresh_worker.core.claims import LONGEST_TIME_TO_LIVE, Claim
 from token_refresh_worker.core.snapshot import TokenSet
-from token_refresh_worker.core.versions import claim_version_id, staged_version_id
+from token_refresh_worker.core.versions import (
+    claim_version_id,
+    record_version_id,
+    response_version_id,
+    staged_version_id,
+)
+
+LONGEST_EXCHANGE: Final = timedelta(minutes=2)
+"""How long after its request the response of an authorization is stored at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -143,10 +152,20 @@ class _Rebuilt:
     def _may_be_on_current(self, claim_id: str, tokens: Mapping[str, str]) -> bool:
         """Whether a claim without a result may be on the current token: nothing shows that a newer one was there."""
         issued_at = min(self.current.document.issued_at or self.current.stored_at, self.current.stored_at)
+        if self.dates[claim_id] < self.current.stored_at and self._is_first(issued_at):
+            return False
         # In whole seconds, the current tokens may look older than the claim that brought them.
         others = (c for c in self.chain[: self.chain.index(claim_id)] if tokens[c] != tokens[self.current.version_id])
         newer = any(self.dates[other] >= issued_at and _staged(other, self.dates) for other in others)
         return self.dates[claim_id] > issued_at and not newer
+
+    def _is_first(self, issued_at: datetime) -> bool:
+        """Whether the current version is the first with its tokens: those of an authorization, stored soon after it."""
+        origin, stored_at = self.current.document.origin, self.current.stored_at
+        if origin is None or not origin.authorized or stored_at - issued_at > LONGEST_EXCHANGE:
+            return False
+        ours = {*self.chain, *map(record_version_id, self.chain), *map(response_version_id, self.chain)}
+        return not any(issued_at <= date < stored_at for v, date in self.dates.items() if v not in ours)
 
     def _made(self, claim_id: str, version_id: str, fingerprint: str, brought: str | None = None) -> Attempt:
         return Attempt(

@@ -180,14 +180,25 @@ def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotSt
 
 def tokens_locked(secret: SecretName, version_id: str, keys: tuple[str, ...]) -> SecretAccessDenied:
     """Say that stored tokens can't be decrypted, and that nothing else may be sent."""
+    follow = f"the tokens of {secret} that follow the current ones are"
+    error = version_locked(secret, version_id, OUTCOME, keys, what=follow)
+    error.why = "the current refresh token was redeemed for them, so nothing was sent"
+    error.fix = (*error.fix, ". If it is gone for good, get a new grant with ", secret.authorize)
+    return error
+
+
+def version_locked(
+    secret: SecretName, version_id: str, label: str, keys: tuple[str, ...], *, what: str
+) -> SecretAccessDenied:
+    """Say that KMS refuses the key of a version, and how the key is made usable again."""
     key = f"KMS key {' or '.join(keys)}" if keys else "its KMS key"
+    enable = [Command.of("aws kms enable-key --key-id {} --region {}", one, secret.region) for one in keys]
     error = SecretAccessDenied(
-        f"the tokens of {secret} that follow the current ones are in version {version_id} (label {OUTCOME}), and {key} "
-        "is refused; the current refresh token was redeemed for them, so nothing was sent",
+        f"{what} in version {version_id} (label {label}), and {key} is refused",
         fix=(
-            "Allow kms:Decrypt on that key for the worker's role (previous_kms_keys in the deployment's file), enable ",
-            "it, or cancel its deletion: the next run then goes on. If it is gone for good, get a new grant with ",
-            secret.authorize,
+            "Allow kms:Decrypt on that key for the worker's role (previous_kms_keys in the deployment's file), cancel ",
+            "its deletion, or enable it: the next run then goes on",
+            *(part for one in enable for part in (": ", one)),
         ),
     )
     error.by_key = True

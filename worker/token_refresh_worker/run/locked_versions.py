@@ -11,6 +11,7 @@ from token_refresh_worker.core.locked import chain_of, rebuilt_claim, worth_read
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CLAIM
+from token_refresh_worker.run.failures import version_locked
 from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
 
 
@@ -25,18 +26,20 @@ class UnlessLocked:
         return isinstance(error, SecretAccessDenied) and error.by_key
 
 
-def refused_by_key(what: str) -> SecretAccessDenied:
-    """Make the error of a version whose key KMS refuses."""
-    error = SecretAccessDenied(what)
-    error.by_key = True
-    return error
-
-
 def keys_of(store: SecretStore, version_id: str) -> tuple[str, ...]:
     """Give the KMS keys of a version, for a message; none if the versions can't be listed."""
     with suppress(SecretStoreError):
         return next((v.keys for v in store.versions() if v.version_id == version_id), ())
     return ()
+
+
+def named(refused: SecretAccessDenied, parts: Parts, label: str, what: str) -> SecretAccessDenied:
+    """Name version and key of what KMS refused under a label; as it was refused, if the versions can't be listed."""
+    with suppress(SecretStoreError):
+        found = next((v for v in parts.store.versions() if label in v.labels), None)
+        if refused.by_key and found is not None:
+            return version_locked(parts.secret, found.version_id, label, found.keys, what=what)
+    return refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

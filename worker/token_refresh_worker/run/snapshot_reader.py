@@ -21,7 +21,7 @@ from token_refresh_worker.core.schedule import CLOCK_ERROR, believed
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
-from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
+from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked, named
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import NewestClaim, Parts, SecretVersion
 from token_refresh_worker.stored.document import read_document
@@ -105,7 +105,11 @@ class SnapshotReader:
             return None
 
     def _current(self, copy: SecretVersion | None) -> TokenSet:
-        version = self._read(label=CURRENT)
+        try:
+            version = self._read(label=CURRENT)
+        except SecretAccessDenied as error:
+            refused = named(error, self.parts, CURRENT, f"the current tokens of {self.parts.secret} are")
+            raise refused from None
         if version is None or is_redirect_note(version.value):
             raise no_value(self.parts.secret)
         if copy is not None and version.arn == copy.arn:
