@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,24 @@ def test_a_token_of_unknown_outcome_is_held_until_the_last_quarter() -> None:
     assert isinstance(plan(late, RUN, SINGLE_USE), Redeem)
     nothing_to_lose = snapshot(unresolved(grace=timedelta(0)), current=token_set(accessToken=None))
     assert isinstance(plan(nothing_to_lose, RUN, SINGLE_USE), Redeem)
+
+
+@pytest.mark.parametrize(
+    "another_job",
+    [
+        {"issued_at": None},
+        {"issued_at": NOW - 20 * DAY, **origin(lifetime=DAY)},
+        {"issued_at": NOW - 20 * DAY, **origin(lifetime=DAY, grant_began_at=NOW - 20 * DAY, grant_ends_at=NOW - DAY)},
+    ],
+)
+def test_a_hold_needs_no_time_of_issue(another_job: dict[str, Any]) -> None:
+    """A job that stores tokens may leave an old one, or none: neither makes the last quarter begin in the past."""
+    current = token_set(expires_at=NOW + 4 * HOUR, **another_job)
+    known = replace(SINGLE_USE, refresh_window=2 * DAY, lifetime=DAY, idle=14 * DAY)
+
+    step = plan(snapshot(unresolved(grace=timedelta(0)), current=current), RUN, known)
+
+    assert Hold(NOW - HOUR, NOW + 2 * HOUR, "c1") == step
 
 
 @pytest.mark.parametrize(("lifetime", "held"), [(3 * HOUR, 3 * HOUR), (None, DAY)])

@@ -162,7 +162,7 @@ def test_a_provider_that_has_ended_is_asked_all_the_same() -> None:
         (1000 * DAY, None, DAY, True),
         (20 * 1000 * HOUR, 20 * HOUR, 20 * HOUR, True),
         (12 * 365 * DAY, None, DAY, True),
-        (None, 20 * HOUR, 20 * HOUR, False),
+        (None, 20 * HOUR, DAY, False),
         (None, None, DAY, False),
     ],
 )

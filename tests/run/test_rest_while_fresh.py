@@ -83,7 +83,7 @@ def test_a_doubted_set_is_refreshed_at_once_and_once(*, published: bool) -> None
 
 def test_what_a_run_wrote_passes_its_own_test() -> None:
     """A provider may lengthen its lifetime: what a run received is not doubted by the next one, nor after an edit."""
-    world = World(policy=replace(policy(), lifetime=HOUR))
+    world = World(policy=replace(policy(), lifetime=HOUR), expires_at=NOW + MINUTE)
     world.provider = replace(world.provider, access_token_lifetime=HOUR)
     world.endpoint.responses = [tokens(1, lifetime=90 * HOUR)]
 

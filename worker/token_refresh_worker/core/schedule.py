@@ -107,16 +107,15 @@ def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
     A refresh token may end before its access token, or because nobody uses it. Where the last refresh did not move the
     end, none will, and each run would refresh in vain.
     """
-    origin, expires_at, issued_at = document.origin, document.expires_at, document.issued_at
+    origin, expires_at, used_at = document.origin, document.expires_at, document.used_at
     if document.access_token is None or expires_at is None:
         return []
-    window = refresh_window(policy.refresh_window, document.lifetime)
-    ends = [_End(expires_at, window, origin.asked_left if origin else None)]
+    ends = [_End(expires_at, _window_of_token(document, policy), origin.asked_left if origin else None)]
     began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
-    if began_at is not None and ends_at is not None and issued_at is not None and began_at >= issued_at:
+    if began_at is not None and ends_at is not None and used_at is not None and began_at >= used_at:
         ends.append(_End(ends_at, min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW)))
-    if policy.idle is not None and issued_at is not None:
-        ends.append(_End(issued_at + policy.idle, min(policy.idle * LARGEST_PART, LONGEST_GRANT_WINDOW)))
+    if policy.idle is not None and used_at is not None:
+        ends.append(_End(used_at + policy.idle, min(policy.idle * LARGEST_PART, LONGEST_GRANT_WINDOW)))
     return ends
 
 
@@ -132,7 +131,7 @@ class GrantEnd(NamedTuple):
 
 def grant_end(document: TokenDocument, stored_at: datetime, policy: Policy) -> GrantEnd | None:
     """Return the earliest end of a grant; None if nobody knows one."""
-    origin, used_at = document.origin, document.issued_at or stored_at
+    origin, used_at = document.origin, document.used_at or stored_at
     ends = []
     if origin is not None and origin.grant_ends_at is not None:
         ends.append(GrantEnd(origin.grant_ends_at, ending_at(origin.grant_ends_at, origin.grant_began_at)))
@@ -235,5 +234,8 @@ def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
 
 def window_of(document: TokenDocument, policy: Policy) -> timedelta:
     """Return how long before its end a token set is due, at least."""
-    of_token = refresh_window(policy.refresh_window, document.lifetime or policy.lifetime)
-    return min((end.window for end in _ends_of(document, policy)), default=of_token)
+    return min((end.window for end in _ends_of(document, policy)), default=_window_of_token(document, policy))
+
+
+def _window_of_token(document: TokenDocument, policy: Policy) -> timedelta:
+    return refresh_window(policy.refresh_window, document.lifetime or policy.lifetime)

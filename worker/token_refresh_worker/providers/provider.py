@@ -167,10 +167,10 @@ class Provider:
     def lifetime_of(
         self, response: TokenResponse, sent_at: datetime, before: timedelta | None = None
     ) -> timedelta | None:
-        """Return how long an access token lives: as the response says, else as the one before, else as documented."""
+        """Return how long an access token lives: as the response says, else as is known, else as before."""
         stated, documented = response.lifetime_from(sent_at), self.access_token_lifetime
         if stated is None:
-            return before or documented
+            return documented or before
         if before is not None and response.lifetime == MILLISECONDS * before:
             return before
         return documented if documented is not None and stated > LIFETIMES_STATED * documented else stated

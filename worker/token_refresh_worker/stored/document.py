@@ -51,6 +51,13 @@ class TokenDocument:
         return min(self.expires_at - self.issued_at, LONGEST_LIFETIME)
 
     @property
+    def used_at(self) -> datetime | None:
+        """When the grant was last used; None if nobody knows. Another job may have left `issuedAt` as it was."""
+        if self.issued_at is None or self.expires_at is None or self.lifetime is None:
+            return self.issued_at
+        return max(self.issued_at, self.expires_at - self.lifetime)
+
+    @property
     def expiry_key(self) -> str:
         """The key of its expiry."""
         return self._spelling.expires_at

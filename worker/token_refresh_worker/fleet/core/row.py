@@ -202,8 +202,8 @@ class Row:
     def half_window_at(self) -> datetime | None:
         """When half of the refresh window is used up, which makes a secret overdue."""
         due, quarter = self.due_at, self.last_quarter_at
-        # An edited document may be due after it expires.
-        return quarter and due and quarter - max(quarter - due, timedelta(0)) / 3
+        # Tokens that were asked for in vain are due after their quarter begins: nothing is late before that.
+        return quarter and due and max(due, quarter - (quarter - due) / 3)
 
     @property
     def last_quarter_at(self) -> datetime | None:
