@@ -205,9 +205,13 @@ class TokenEndpointUnavailable(RefreshError):
     """The token endpoint is unreachable or asks to retry later. Nothing was redeemed.
 
     Fix: Wait; check endpoint and network.
+
+    Attributes:
+        busy: Whether the endpoint responded, and asked to retry later.
     """
 
     needs_person = False
+    busy: bool = False
 
 
 class InvalidTokenResponse(RefreshError):

@@ -19,24 +19,31 @@ from rich.table import Table
 from benchmarks.fleets.faults import FAULTS
 from benchmarks.fleets.goals import STORIES, Result
 from benchmarks.fleets.members import MEMBERS
+from benchmarks.fleets.tenants import TENANTS
 
 SECRETS = 10_000
-SIZES = {
-    "writes-refused": 2_000,
-    "hosts": 2_000,
-    "store-away": 2_000,
-    "tight-rate": 3_000,
-    "busy": 2_000,
-    "unknown": 150,
-    "hanging-herd": 3_000,
-    "poison": 2_000,
-    "growth": 5_000,
-    "much-poison": 300,
-} | dict.fromkeys(MEMBERS.keys() - {"growth", "much-poison"}, 2_000)
+SIZES = (
+    {
+        "writes-refused": 2_000,
+        "hosts": 2_000,
+        "store-away": 2_000,
+        "tight-rate": 3_000,
+        "busy": 2_000,
+        "unknown": 150,
+        "hanging-herd": 3_000,
+        "poison": 2_000,
+        "growth": 5_000,
+        "much-poison": 300,
+    }
+    | dict.fromkeys(MEMBERS.keys() - {"growth", "much-poison"}, 2_000)
+    | dict.fromkeys(TENANTS, 400)
+)
 """Of the stories that are not about 10,000 secrets."""
-MANY_SEEDS = {"writes-refused": 20, "hosts": 20, "unknown": 20, "hanging-herd": 20} | dict.fromkeys(MEMBERS, 20)
+MANY_SEEDS = {"writes-refused": 20, "hosts": 20, "unknown": 20, "hanging-herd": 20} | dict.fromkeys(
+    MEMBERS | TENANTS, 20
+)
 SEEDS = 3
-ALL = STORIES | FAULTS | MEMBERS
+ALL = STORIES | FAULTS | MEMBERS | TENANTS
 
 
 def play(name: str, secrets: int, seed: int) -> tuple[list[Result], float]:

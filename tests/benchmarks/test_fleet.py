@@ -5,6 +5,7 @@ import pytest
 from benchmarks.fleets.faults import FAULTS
 from benchmarks.fleets.goals import STORIES, Result
 from benchmarks.fleets.members import MEMBERS
+from benchmarks.fleets.tenants import TENANTS
 from benchmarks.fleets.world import WINDOW, World
 from testbed.builders import MINUTE
 from testbed.virtual_clock import VirtualClock
@@ -66,6 +67,22 @@ def test_half_of_a_small_world_fails(story: str, secrets: int, seed: int) -> Non
 def test_bad_members_of_a_small_world(story: str, secrets: int, seed: int) -> None:
     """With a few secrets and one seed, what some members or AWS do harms no other member."""
     assert [] == [result for result in MEMBERS[story](secrets, seed) if not result.reached]
+
+
+@pytest.mark.parametrize(
+    ("story", "secrets", "seed"),
+    [
+        ("revoked", 60, 1),
+        ("rejecting", 60, 1),
+        ("gap", 60, 1),
+        ("busy-herd", 60, 2),
+        ("bucket", 60, 1),
+        ("own-traffic", 60, 2),
+    ],
+)
+def test_one_trouble_of_a_small_world(story: str, secrets: int, seed: int) -> None:
+    """With a few secrets and one seed, a tenant's dead grants and a busy provider are nobody else's trouble."""
+    assert [] == [result for result in TENANTS[story](secrets, seed) if not result.reached]
 
 
 def test_runs_refresh() -> None:

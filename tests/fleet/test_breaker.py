@@ -7,7 +7,8 @@ import pytest
 from fleet.rows import HOST, failed, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rooms
-from token_refresh_worker.fleet.core.row import Row, Seen, State
+from token_refresh_worker.fleet.core.repair import tried_early
+from token_refresh_worker.fleet.core.row import REJECTED, Row, Seen, State
 
 SECOND = timedelta(seconds=1)
 UNREACHABLE = "TokenEndpointUnavailable"
@@ -168,14 +169,65 @@ def test_unknown_outcomes_of_single_use_tokens() -> None:
     assert opened([*some(2, UNKNOWN), *some(1, UNREACHABLE, newest=2 * MINUTE)], single_use=True) is None
 
 
-def test_burst_of_rejected_grants() -> None:
-    """More than five rejections within ten minutes, and more than a fifth of the provider, are the provider's error."""
-    burst = some(6, "ReauthorizationRequired", state=State.REAUTHORIZE)
+def rejected(count: int, *, newest: timedelta = MINUTE, failures: int = 1) -> list[Seen]:
+    """Grants that the provider rejected, one second apart."""
+    runs = some(count, REJECTED, newest=newest, state=State.REAUTHORIZE)
+    return [replace(run, since=run.at, sent=replace(run.sent, failures=failures)) for run in runs if run.sent]
+
+
+def revived(*, at: timedelta = 2 * MINUTE) -> Seen:
+    """A grant that the provider rejected, and then took."""
+    return replace(seen(at=NOW - at), mended=REJECTED, mended_at=NOW - at)
+
+
+def test_a_provider_rejects_whatever_comes() -> None:
+    """More than five first rejections in a row within ten minutes, and more than a fifth, are the provider's error."""
+    burst = rejected(6)
 
     assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=0) == opened(burst)
     assert opened(burst[:5]) is None
-    assert opened(burst, others=24) is None, "six of thirty are a fifth and not more"
     assert opened(burst, others=23) is not None
+    assert opened(burst, others=24) is None, "six of thirty are a fifth and not more"
+    assert opened(burst + some(1, None, newest=2 * SECOND)) is None, "it took one since"
+    assert opened(rejected(3) + rejected(3, newest=12 * MINUTE)) is None
+    assert opened(rejected(9, failures=2)) is None, "tries of dead grants, one a minute, are no burst"
+
+
+def test_a_tenant_takes_its_grants_back() -> None:
+    """Among the successes of others, any number of rejected grants opens nothing."""
+    runs = [*rejected(120), *some(280, None, newest=MINUTE - SECOND / 2)]
+
+    assert opened(runs) is None
+
+
+def test_a_provider_takes_what_it_rejected() -> None:
+    """In a burst, a rejected grant that the provider takes shows that it errs; a single one is no burst."""
+    runs = [*some(280, None, newest=3 * MINUTE), *rejected(120, newest=4 * MINUTE)]
+
+    assert BreakerReason.REJECTED_GRANTS is getattr(opened([*runs, revived()]), "reason", None)
+    assert opened([*runs, revived(at=HOUR)]) is None
+    assert opened([*some(280, None), *rejected(5), revived()]) is None
+    assert opened([*some(694, None), *rejected(6), revived()]) is None, "one in a hundred is no burst"
+    # Somebody authorized again: the run found fresh tokens, and sent nothing.
+    assert opened([*runs, replace(revived(), sent=rejected(1)[0].sent)]) is None
+
+
+def test_a_burst_is_tried_again() -> None:
+    """Each minute one of its grants, by lot; all of them, each every five minutes, once the provider took one."""
+    dead, good = (
+        history(*rejected(120, newest=6 * MINUTE)),
+        [row(f"good-{n}", found=run) for n, run in enumerate(some(280, None))],
+    )
+    taken = row("taken", found=revived())
+
+    drawn = [tried_early([*dead, *good], NOW + n * MINUTE) for n in range(20)]
+
+    assert {1} == set(map(len, drawn))
+    assert 10 < len(set.union(*drawn))
+    assert {each.secret_arn for each in dead} == tried_early([*dead, *good, taken], NOW)
+    assert set() == tried_early([*history(*rejected(120)), *good], NOW), "a minute ago"
+    assert set() == tried_early([*dead, *good], NOW + HOUR), "they are dead"
+    assert set() == tried_early([*dead[:5], *good, taken], NOW), "single customers"
 
 
 SLOW = [failed("ReauthorizationRequired", at=NOW - n * 4 * MINUTE, state=State.REAUTHORIZE) for n in range(12)]

@@ -33,27 +33,33 @@ from token_refresh_worker.handlers import dispatch
 
 def test_order_is_kept() -> None:
     """The first in the list is sent first, as many a second as spread the budget evenly."""
-    assert [[0, 1], [2, 3], [4]] == pace(["a"] * 5, per_minute=100, rates={})
+    assert [[0, 1], [2, 3], [4]] == pace(["a"] * 5, per_minute=100, rates={}, earliest=[0] * 5)
 
 
 def test_slow_provider_lets_others_pass() -> None:
     """A provider that allows one request in two seconds takes every second one; the others fill the rest."""
-    seconds = pace(["slow", "slow", "fast", "fast"], per_minute=50, rates={"slow": 0.5})
+    seconds = pace(["slow", "slow", "fast", "fast"], per_minute=50, rates={"slow": 0.5}, earliest=[0] * 4)
 
     assert [[0], [2], [1], [3]] == seconds
 
 
 def test_full_seconds_are_skipped() -> None:
     """A message whose second is full goes into the next one that has room."""
-    seconds = pace(["a", "b", "a", "b"], per_minute=50, rates={"a": 1 / 4, "b": 1 / 3})
+    seconds = pace(["a", "b", "a", "b"], per_minute=50, rates={"a": 1 / 4, "b": 1 / 3}, earliest=[0] * 4)
 
     assert [[0], [1], [], [], [2], [3]] == seconds
 
 
 def test_what_does_not_fit_is_left_out() -> None:
     """The list that is sent never goes beyond the seconds that the dispatcher has."""
-    assert SECONDS == len(pace(["a"] * 500, per_minute=50, rates={}))
-    assert [] == pace([], per_minute=50, rates={})
+    assert SECONDS == len(pace(["a"] * 500, per_minute=50, rates={}, earliest=[0] * 500))
+    assert [] == pace([], per_minute=50, rates={}, earliest=[])
+
+
+def test_a_message_waits_for_its_second() -> None:
+    """A message that is not to be sent before a second lets the others pass, and needs room as they do."""
+    assert [[1], [2], [], [0]] == pace(["a"] * 3, per_minute=50, rates={}, earliest=[3.9, 0, 0])
+    assert [[0], [1]] == pace(["a"] * 2, per_minute=50, rates={}, earliest=[0, 0.5])
 
 
 @UNHURRIED
@@ -64,7 +70,7 @@ def test_what_does_not_fit_is_left_out() -> None:
 )
 def test_limits_hold(providers: list[str], per_minute: int, rates: dict[str, float]) -> None:
     """No second exceeds the budget's share, no provider its rate, and nothing is sent twice."""
-    seconds = pace(providers, per_minute=per_minute, rates=dict(rates))
+    seconds = pace(providers, per_minute=per_minute, rates=dict(rates), earliest=[0] * len(providers))
 
     sent = [position for second in seconds for position in second]
     assert len(sent) == len(set(sent))

@@ -12,7 +12,7 @@ from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable, Tab
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.aws.index import IndexEntry
 from token_refresh_worker.fleet.core.breaker import StoreHealth
-from token_refresh_worker.fleet.core.row import Pauses, Row
+from token_refresh_worker.fleet.core.row import Pauses, Row, State
 from token_refresh_worker.fleet.worker import Crew, find_member, fitted, provider_of, report, tell_store
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome
@@ -122,11 +122,21 @@ def test_what_a_message_asks_for() -> None:
     message, person = Trigger(name="fleet"), Trigger(name="on_demand")
     twice = replace(seen(error_type="TokenEndpointUnavailable", failures=2))
 
-    assert replace(message, dry_run=True) == fitted(message, row(new=True))
-    assert message == fitted(message, row(found=seen(error_type="TokenEndpointUnavailable")))
-    assert replace(message, once=True) == fitted(message, row(found=twice))
-    assert fitted(replace(message, probe=True), row()).once
-    assert person == fitted(person, row(new=True))
+    assert replace(message, dry_run=True) == fitted(message, row(new=True), NOW)
+    assert message == fitted(message, row(found=seen(error_type="TokenEndpointUnavailable")), NOW)
+    assert replace(message, once=True) == fitted(message, row(found=twice), NOW)
+    assert fitted(replace(message, probe=True), row(), NOW).once
+    assert person == fitted(person, row(new=True), NOW)
+
+
+def test_a_rejected_grant_is_sent_again_before_its_time() -> None:
+    """One that is handed out before its time is forced; at its time, and for a living one, the protocol decides."""
+    message, later = Trigger(name="fleet"), NOW + HOUR
+    dead = seen(error_type="ReauthorizationRequired", state=State.REAUTHORIZE, expires_at=NOW - HOUR)
+
+    assert replace(message, force=True) == fitted(message, row(found=dead, next_at=later), NOW)
+    assert message == fitted(message, row(found=dead), NOW)
+    assert message == fitted(message, row(next_at=later), NOW)
 
 
 def test_a_refused_secret_counts_once() -> None:

@@ -128,8 +128,9 @@ class FleetAlarms(Alarms):
         """0.5 % of the grants died within an hour, or 1 % within a day. It stays on for an hour after that."""
         return Watch(
             self._gauge("NewDeathsPercent"),
-            "Many grants died within an hour or a day. If a provider rejected them at once, that is probably its own "
-            f"error: ask it before anybody authorizes again. First: {self._status} --state reauthorize",
+            "Many grants died within an hour or a day. One of a burst is sent again each minute: if the provider takes "
+            "it, all come back. If none has after ten minutes, somebody ended them, and has to authorize again; nobody "
+            f"else is held up. First: {self._status} --state reauthorize",
             limit=ONCE,
             points=(1, 12),
         )
@@ -227,11 +228,12 @@ class FleetAlarms(Alarms):
         )
 
     def behind_breakers(self) -> Watch:
-        """Open breakers hold back over 1 % of the secrets: a provider does not respond, or rejects the client."""
+        """Open breakers hold back over 1 % of the secrets: a provider does not respond, or rejects what is good."""
         return Watch(
             self._gauge("BehindBreakersPercent"),
             f"Open breakers hold back over {HELD_BACK_PERCENT} % of the secrets: a provider does not respond, rejects "
-            f"the client credentials, or rejects many grants. The others go on. First: {self._status}",
+            "the client credentials, or rejects grants that are good. Few runs at a time see whether it is back. Other "
+            f"hosts go on. First: {self._status}",
             limit=above(HELD_BACK_PERCENT),
             points=2,
         )

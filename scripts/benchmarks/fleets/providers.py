@@ -21,6 +21,7 @@ SPREAD = 0.5
 
 REFUSAL_SECONDS = 0.1
 LIFETIME = timedelta(hours=1)
+REJECTED = FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="invalid_grant", error="invalid_grant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +30,14 @@ class Fault:
 
     begins: float
     ends: float
-    kind: Literal["refuses", "hangs", "redeems"] = "hangs"
-    """`redeems`: it hangs after it redeemed the token, so that the response is lost."""
+    kind: Literal["refuses", "hangs", "redeems", "rejects"] = "hangs"
+    """`redeems`: it hangs after it redeemed the token, so that the response is lost. `rejects`: `invalid_grant`."""
     seconds: float = math.inf
     """How long it lets a request hang."""
     share: float = 1.0
     """Of the hosts."""
+    requests: float = 1.0
+    """Which share of the requests it meets, at random."""
 
     def hits(self, host: int, hosts: int, seconds: float) -> bool:
         """Whether a request at this moment meets it."""
@@ -53,8 +56,14 @@ class VirtualProvider:
     median_seconds: float = MEDIAN_SECONDS
     faults: list[Fault] = field(default_factory=list)
     limit: Bucket | None = None
+    others_seconds: tuple[float, float] = (0.0, 0.0)
+    """Seconds of each minute from and to which other traffic uses up the limit."""
+    retry_after: timedelta | None = None
+    """What it says with a 429."""
     busy_share: float = 0.0
     """How many requests it refuses at random."""
+    revoked: set[str] = field(default_factory=set)
+    """Grants that their customers took back."""
     gateway_share: float = 0.0
     """How many requests a gateway before it refuses at random, none of which it forwards."""
     gateway_says: FailureKind = FailureKind.NO_RESPONSE
@@ -76,20 +85,25 @@ class VirtualProvider:
         """Respond to one request."""
         self.requests[int(self.clock.seconds) // 60] += 1
         for fault in self.faults:
-            if fault.hits(host, self.hosts, self.clock.seconds):
+            if fault.hits(host, self.hosts, self.clock.seconds) and self.chance.random() < fault.requests:
                 self.failed.setdefault(host, []).append(self.clock.seconds)
                 if fault.kind == "refuses":
                     self.clock.sleep(REFUSAL_SECONDS)
                     return FailedRequest(kind=FailureKind.NOT_SENT, seen="connection refused")
+                if fault.kind == "rejects":
+                    self.clock.sleep(REFUSAL_SECONDS)
+                    return REJECTED
                 if fault.kind == "redeems":
                     self._redeem(request)
                 self.clock.sleep(min(timeout_seconds, fault.seconds))
                 return FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no response")
         self.clock.sleep(self.chance.lognormvariate(0, SPREAD) * self.median_seconds)
         busy = self.busy_share > 0 and self.chance.random() < self.busy_share
+        begins, ends = self.others_seconds
+        busy = busy or begins <= self.clock.seconds % 60 < ends
         if busy or (self.limit is not None and not self.limit.take()):
             self.limited += 1
-            return FailedRequest(kind=FailureKind.BUSY, seen="status 429")
+            return FailedRequest(kind=FailureKind.BUSY, seen="status 429", retry_after=self.retry_after)
         if self.gateway_share > 0 and self.chance.random() < self.gateway_share:
             return FailedRequest(kind=self.gateway_says, seen="status 503")
         return self._redeem(request)
@@ -97,9 +111,11 @@ class VirtualProvider:
     def _redeem(self, request: TokenRequest) -> EndpointResponse:
         token = request.fields["refresh_token"]
         grant, generation = token.split("|")
+        if grant in self.revoked:
+            return REJECTED
         self.redeemed[token] += 1
         if int(generation) != self.generations.get(grant, 0):
-            return FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="invalid_grant", error="invalid_grant")
+            return REJECTED
         self.generations[grant] = int(generation) + 1
         return TokenResponse(
             access_token=SecretValue(f"access-{generation}"),

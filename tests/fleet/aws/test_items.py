@@ -9,15 +9,17 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE
-from fleet.rows import arn, failed, pause, ran_into, row, seen, unread
+from fleet.rows import arn, change, failed, pause, ran_into, row, seen, unread
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.enrolment import standing
 from token_refresh_worker.fleet.core.fleet import Fleet
+from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Pauses
+from token_refresh_worker.run.outcome import CopyState
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ SEEN = items.report_values(row(), prefix="")["seen"]["S"]
         ("seen", {"S": SEEN.replace('"failures": 0', '"failures": "canary"')}),
         ("seen", {"S": SEEN.replace('"outcome": "', '"outcome": 7, "x": "')}),
         ("seen", {"S": SEEN.replace('"since": ', '"x": ')}),
-        ("seen", {"S": SEEN.replace('"healthy"', '"canary"')}),
+        ("seen", {"S": SEEN.replace('"healthy"', "null")}),
         ("pause", {"S": '{"until": "canary"}'}),
         ("pause", {"BOOL": True}),
         ("unsent", {"N": "1"}),
@@ -88,6 +90,19 @@ def test_an_unreadable_row_stops_nobody_else(dynamodb: DynamoDBClient, name: str
     healed = index.entry(arn("bad"))
     assert healed is not None
     assert (row("bad").provider, seen(at=NOW)) == (healed.row.provider, healed.row.seen)
+
+
+def test_what_a_later_version_wrote_costs_itself_alone() -> None:
+    """After a rollback a state, a copy's state or a transition may be unknown: the rest of the row stays as it is."""
+    known = frozenset({change()})
+    written = items.write_row(replace(row(found=replace(seen(), copy=CopyState.CURRENT)), unsent=known), "prod")
+    text = written["seen"]["S"].replace('"healthy"', '"asleep"').replace('"current"', '"elsewhere"')
+    strange = f"{items.seconds(NOW)} {items.seconds(NOW)} Grant Moved"
+
+    found = items.read_row({**written, "seen": {"S": text}, "unsent": {"SS": [*written["unsent"]["SS"], strange]}}, NOW)
+
+    assert replace(row(), unsent=known) == found
+    assert 100.0 == measure(Fleet(rows=[found]), decide(Fleet(rows=[found]), NOW), NOW).fleet["WithinWindowPercent"]
 
 
 @pytest.mark.parametrize(("ahead", "believed"), [(HOUR, True), (HOUR + MINUTE, False)])

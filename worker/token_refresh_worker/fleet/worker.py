@@ -6,7 +6,7 @@ The run itself is that of a single secret, with an environment in which the secr
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -115,7 +115,7 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
         return _failed(invocation, error, secret_id=secret_arn)
     if entry is None:
         return None
-    asked, trigger = trigger, fitted(trigger, entry.row)
+    asked, trigger = trigger, fitted(trigger, entry.row, entry.read_at)
 
     def start() -> tuple[Trigger, Mapping[str, str]]:
         default = os.environ.get("PROVIDER") or GENERIC_PROVIDER
@@ -156,12 +156,14 @@ def find_member(
     return entry
 
 
-def fitted(trigger: Trigger, row: Row) -> Trigger:
+def fitted(trigger: Trigger, row: Row, now: datetime) -> Trigger:
     """Return what the dispatcher's message asks for, as the row has it: a person's event stays as it is."""
     if trigger.name != "fleet":
         return trigger
     # Nobody knows where the request would go: the breakers and rates of that place are heeded from the next run on.
-    return replace(trigger, dry_run=row.host is None, once=trigger.probe or row.fails_again)
+    reads, once = row.host is None, trigger.probe or row.fails_again
+    # A rejected grant that is handed out before its time: in a burst of them, it is to be sent again.
+    return replace(trigger, dry_run=reads, once=once, force=not row.is_living and not is_due(row, now))
 
 
 def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, object]], default: str) -> str:

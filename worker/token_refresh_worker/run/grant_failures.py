@@ -137,8 +137,10 @@ def failed_request(
                 fix=("Safest: ", *again),
             )
         case _:
-            return TokenEndpointUnavailable(
+            error = TokenEndpointUnavailable(
                 f"the provider of {secret} was unreachable or asked us to retry later ({seen}); "
                 "this run redeemed nothing, and a later run tries again",
                 fix=("Check TOKEN_ENDPOINT and the function's network, then run ", secret.force),
             )
+            error.busy = failed.kind is FailureKind.BUSY
+            return error

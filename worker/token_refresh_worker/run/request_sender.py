@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -15,6 +16,9 @@ from token_refresh_worker.run.ports import Parts, TokenEndpoint
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
+
+SOON_SECONDS: Final = 2.0
+"""A run of a fleet that waits longer for a busy host holds up others; its secret comes back later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -114,7 +118,8 @@ class RequestSender:
             return False
         transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
         # A host that says that it is busy is there, and asked once more: it may refuse one request in ten for hours.
-        most_refused = self.parts.most_refused + (response.kind is FailureKind.BUSY)
+        soon = response.kind is FailureKind.BUSY and _asked_seconds(response) <= SOON_SECONDS
+        most_refused = self.parts.most_refused + soon
         most = self.parts.most_requests if self.unsure else most_refused
         return transient and self.memory.requests_sent < most and self._replay_allowed()
 

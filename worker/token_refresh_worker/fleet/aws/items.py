@@ -91,6 +91,7 @@ def _read_changes(texts: Iterable[str]) -> frozenset[Change]:
     return frozenset(
         Change(found_at=moment(found_at), since=moment(since), transition=Transition(name))
         for found_at, since, name in parts
+        if name in list(Transition)  # a later version may know more
     )
 
 
@@ -231,13 +232,15 @@ def _read_seen(text: str) -> Seen:
     known: dict[str, Any] = {name: found.get(name) for name in _SEEN | _TOKENS}
     known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
     known |= {name: known[name] is True for name in _FLAGS}
-    if None in (known["at"], known["since"]):
+    if None in (known["at"], known["since"], known["state"]):
         raise ValueError
+    # What a later version writes, and this one does not know after a rollback, costs no more than itself.
+    state = next((state for state in State if state == known["state"]), State.HEALTHY)
+    copy = next((copy for copy in CopyState if copy == known["copy"]), None)
     _check((known["requests"], known["failures"]), tuple(known[name] for name in _TEXTS))
     tokens = CurrentTokens(**{name: known.pop(name) for name in _TOKENS})
     sent = _read_sent(*found["sent"]) if found.get("sent") else None
-    copy = CopyState(known["copy"]) if known["copy"] is not None else None
-    return Seen(**known | {"state": State(known["state"]), "copy": copy, "tokens": tokens, "sent": sent})
+    return Seen(**known | {"state": state, "copy": copy, "tokens": tokens, "sent": sent})
 
 
 def _read_sent(at: str, host: str | None, error_type: str | None, failures: int) -> Sent:

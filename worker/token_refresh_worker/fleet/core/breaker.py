@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import Final
 
-from token_refresh_worker.fleet.core.row import Row, Sent
+from token_refresh_worker.fleet.core.row import BUSY, REJECTED, Row, Sent
 
 RUNS: Final = 20
 FEWEST_RUNS: Final = 4
@@ -49,6 +49,7 @@ One minute is the dispatcher's rhythm: a block of such secrets would fill it.
 """
 STORE_PROBES: Final = 2
 
+RESPONDED: Final = frozenset({None, BUSY})
 _UNKNOWN: Final = frozenset({"RefreshOutcomeUnknown"})
 
 
@@ -62,7 +63,7 @@ class BreakerReason(StrEnum):
     UNKNOWN_OUTCOMES = "unknown_outcomes"
     """Refresh tokens are single-use, and a host's last 3 runs, or 90 % of a provider's, have an unknown outcome."""
     REJECTED_GRANTS = "rejected_grants"
-    """Over 5 grants, and a fifth of them all, are rejected within 10 minutes."""
+    """Over 5 runs in a row, and a fifth of all grants, are rejected in 10 minutes; or one of a burst is then taken."""
     SILENT = "silent"
     """10 runs have not reported, and none succeeded in the last minute; or 400 have not, and under half as many did."""
     STORE_REFUSES = "store_refuses"
@@ -114,6 +115,15 @@ def lanes_of(row: Row) -> tuple[str, ...]:
     return () if row.host is None else (row.provider, f"{row.provider}/{row.host}")
 
 
+def by_host(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Sort rows by the lane of their host."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        for lane in lanes_of(row)[1:]:
+            found.setdefault(lane, []).append(row)
+    return found
+
+
 def holds_back(breakers: Collection[str], row: Row) -> bool:
     """Whether an open breaker is in the way of a row's run."""
     return STORE in breakers or any(lane in breakers for lane in lanes_of(row))
@@ -133,18 +143,16 @@ def open_breakers(
     runs of earlier minutes that have not reported, by lane.
     """
     providers: dict[str, dict[str, list[Row]]] = {}
-    for row in rows:
-        for lane in lanes_of(row)[1:]:
-            providers.setdefault(row.provider, {}).setdefault(lane, []).append(row)
+    for lane, its in by_host(rows).items():
+        providers.setdefault(provider_in(lane), {})[lane] = its
     found: dict[str, Breaker | None] = {}
     for provider, hosts in providers.items():
         single = single_use(provider)
         for lane, its in hosts.items():
-            found[lane] = _breaker(_runs(its, now), len(its), unreported.get(lane, 0), now, single, of_host=True)
+            found[lane] = _breaker(its, unreported.get(lane, 0), now, single_use=single, of_host=True)
         if len(hosts) > 1:
             its = [row for lane, of_host in hosts.items() if found[lane] is None for row in of_host]
-            runs = [run for run in _runs(its, now) if run.failures <= 1]
-            found[provider] = _breaker(runs, len(its), unreported.get(provider, 0), now, single, of_host=False)
+            found[provider] = _breaker(its, unreported.get(provider, 0), now, single_use=single, of_host=False)
     return {lane: breaker for lane, breaker in found.items() if breaker is not None}
 
 
@@ -165,22 +173,18 @@ def _runs(rows: Iterable[Row], now: datetime) -> list[Sent]:
     return sorted((run for run in sent if run and run.at > now - RUNS_REMEMBERED), key=lambda run: run.at, reverse=True)
 
 
-def _breaker(  # noqa: PLR0913 - all that one breaker depends on
-    runs: Sequence[Sent],
-    secrets: int,
-    unreported: int,
-    now: datetime,
-    single_use: bool,  # noqa: FBT001 - as above
-    *,
-    of_host: bool,
-) -> Breaker | None:
-    if _burst_of_rejections(runs, secrets):
-        reason: BreakerReason | None = BreakerReason.REJECTED_GRANTS
-    else:
-        reason = (_failing_host if of_host else _failing_provider)(runs, single_use=single_use)
-    if reason is not None:
+def _breaker(rows: Sequence[Row], unreported: int, now: datetime, *, single_use: bool, of_host: bool) -> Breaker | None:
+    runs = [run for run in _runs(rows, now) if of_host or run.failures <= 1]
+    # Without the tries of rejected grants: what is dead says nothing about the living.
+    first = [run for run in runs if run.failures <= 1]
+    in_a_row = [run.at for run in takewhile(lambda run: run.error_type == REJECTED, first)]
+    # The provider errs: it rejects whatever comes, or it rejects many, and then takes one of them.
+    if _is_burst(in_a_row, len(rows), 20) or (has_revived(rows, now) and burst_of_rejected(rows, now)):
+        allowed = _allowed(BreakerReason.REJECTED_GRANTS, first, now)
+        return Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=allowed)
+    if reason := (_failing_host if of_host else _failing_provider)(runs, single_use=single_use):
         return Breaker(reason=reason, allowed=_allowed(reason, runs, now))
-    succeeded = sum(run.error_type is None and run.at > now - SILENT_TIME for run in runs)
+    succeeded = sum(run.error_type in RESPONDED and run.at > now - SILENT_TIME for run in runs)
     silent = unreported >= (SILENT_RUNS if not succeeded else max(MANY_SILENT_RUNS, 2 * succeeded))
     return Breaker(reason=BreakerReason.SILENT, allowed=0) if silent else None
 
@@ -215,16 +219,31 @@ def _percent(runs: Sequence[Sent], errors: Collection[str]) -> float:
     return 100 * sum(run.error_type in errors for run in runs) / len(runs)
 
 
-def _burst_of_rejections(runs: Sequence[Sent], secrets: int) -> bool:
-    """Whether more grants were rejected within ten minutes than single customers revoke: the provider errs."""
-    rejected = [run.at for run in runs if run.error_type == "ReauthorizationRequired"]
-    many = max(BURST, secrets // 5)
-    # The n-th rejection after each one: near enough in time, and the rows between them are a burst.
-    return any(latest - earliest <= BURST_TIME for latest, earliest in zip(rejected, rejected[many:], strict=False))
+def burst_of_rejected(rows: Sequence[Row], now: datetime) -> list[Row]:
+    """Return a host's rejected grants, if more died within ten minutes of the last hour than single customers revoke.
+
+    A tenant may have taken them back, or the provider errs: whoever tries them again finds out.
+    """
+    dead = [row for row in rows if not row.is_living and row.sent and row.sent.error_type == REJECTED]
+    since = sorted((row.seen.since for row in dead if row.seen), reverse=True)
+    return dead if _is_burst([at for at in since if at > now - RUNS_REMEMBERED], len(rows), 1) else []
+
+
+def has_revived(rows: Iterable[Row], now: datetime) -> bool:
+    """Whether a host took a grant in the last hour that it had rejected; nobody had authorized again."""
+    seen = (row.seen for row in rows if row.seen and row.seen.mended == REJECTED)
+    return any(each.sent and each.sent.at == each.mended_at and each.sent.at > now - RUNS_REMEMBERED for each in seen)
+
+
+def _is_burst(times: Sequence[datetime], secrets: int, percent: int) -> bool:
+    """Whether there are so many times, newest first, within ten minutes."""
+    many = max(BURST, secrets * percent // 100)
+    # The n-th after each one: near enough in time, and those between them are a burst.
+    return any(latest - earliest <= BURST_TIME for latest, earliest in zip(times, times[many:], strict=False))
 
 
 def _allowed(reason: BreakerReason, runs: Sequence[Sent], now: datetime) -> int:
-    successes = len(list(takewhile(lambda run: run.error_type is None, runs)))
+    successes = len(list(takewhile(lambda run: run.error_type in RESPONDED, runs)))
     if successes:
         return STEP * successes
     # A short failure is over soon; a host that has been dead for long gets few requests.

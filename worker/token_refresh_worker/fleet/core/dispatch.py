@@ -19,6 +19,7 @@ A row whose host nobody knows is only read. It counts for a provider of its own,
 """
 
 import hashlib
+import math
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,7 @@ from token_refresh_worker.fleet.core.breaker import (
     open_breakers,
     rooms,
 )
+from token_refresh_worker.fleet.core.busy import busy_hosts, earliest_seconds
 from token_refresh_worker.fleet.core.fleet import (
     DOUBLINGS,
     FEW,
@@ -76,11 +78,13 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
         # What no run has read yet may expire at any moment, so it counts as expiring now.
         key=lambda row: (_probe_rank(row, breakers, now), row.expires_at or now),
     )
-    chosen = _Minute(fleet, breakers, unreported, now).choose(ready)
+    minute = _Minute(fleet, breakers, unreported, now)
+    chosen = minute.choose(ready)
     paced = pace(
         [scheduled_under(row) for row in chosen],
         per_minute=fleet.limits.runs_a_minute,
         rates={provider: _rate(fleet, provider) for provider in map(scheduled_under, chosen)},
+        earliest=earliest_seconds(chosen, minute.busy, now),
     )
     messages = _messages(fleet, [chosen[n] for second in paced for n in second], under_way, breakers, now)
     given = iter(messages)
@@ -161,6 +165,7 @@ class _Minute:
 
     def __init__(self, fleet: Fleet, breakers: Mapping[str, Breaker], under_way: Sequence[Row], now: datetime) -> None:
         self._fleet, self._breakers, self._now = fleet, breakers, now
+        self.busy = busy_hosts(fleet.rows, now)
         self._budget = fleet.limits.runs_a_minute
         self._taken = _count(under_way)
         # What failed before is the most urgent and shows no success: it would hold the places of all others.
@@ -215,16 +220,18 @@ class _Minute:
         )
 
     def _fits(self, row: Row) -> bool:
-        """Whether breakers, slow start and the provider's rate let the row through."""
+        """Whether breakers, slow start, a busy host's share and the provider's rate let the row through."""
         # What the provider failed before has few groups, and takes no room from the others.
         starting = () if row.is_retry else (lane for lane in lanes_of(row) if lane not in self._breakers)
         if self._is_held_back(row) or any(
             self._starting[row.has_failed][lane] >= self._rooms.get(lane, STEP) for lane in starting
         ):
             return False
-        provider = scheduled_under(row)
+        provider, host = scheduled_under(row), "/".join(lanes_of(row)[1:])
+        if self._asked[host] >= self.busy.get(host, math.inf):
+            return False
         rate = _rate(self._fleet, provider)
-        self._asked[provider] += 1
+        self._asked.update({provider, host})
         return rate is None or self._asked[provider] <= _runs_in_minute(rate, self._now)
 
 

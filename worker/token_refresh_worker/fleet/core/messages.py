@@ -22,13 +22,16 @@ BUDGET_SECONDS: Final = 55
 """The write budget is spent a little sooner, so that its runs have reported when the next minute begins."""
 
 
-def pace(providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float | None]) -> list[list[int]]:
+def pace(
+    providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float | None], earliest: Sequence[float]
+) -> list[list[int]]:
     """Give the positions of the messages to send in each second, without empty seconds at the end.
 
     Args:
         providers: The provider of each message, most urgent first.
         per_minute: The budget, which is spread evenly.
         rates: Token requests per second for each provider; None is unlimited. What exceeds a rate is left out.
+        earliest: The second of each message before which it is not sent.
     """
     # Rounded up, so that a whole budget fits into the seconds.
     per_second = max(1, ceil(per_minute / BUDGET_SECONDS))
@@ -39,7 +42,7 @@ def pace(providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float
         while first_open < SECONDS and len(seconds[first_open]) >= per_second:
             first_open += 1
         # A slow provider's next second may be far ahead; the others fill the seconds before it.
-        at = max(float(first_open), provider_at.get(provider, 0.0))
+        at = max(float(first_open), provider_at.get(provider, 0.0), earliest[position])
         while at < SECONDS and len(seconds[int(at)]) >= per_second:
             at = float(int(at) + 1)
         if at >= SECONDS:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from token_refresh.errors import TokenEndpointUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.row import Change, Row, Seen, Sent, State
+from token_refresh_worker.fleet.core.row import BUSY, Change, Row, Seen, Sent, State
 from token_refresh_worker.run.outcome import CopyState, Outcome, OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
@@ -87,7 +88,7 @@ def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
         outcome=run.name,
         error_type=run.error_type,
         requests=run.requests,
-        failures=(before.failures if before else 0) + 1 if run.error_type else 0,
+        failures=(before.failures if before else 0) + 1 if run.error_type and not _is_busy(run) else 0,
         succeeded_at=at if succeeded else before.succeeded_at if before else None,
         tokens=tokens,
         rejected=state is State.REAUTHORIZE or (before is not None and before.rejected and state is not State.HEALTHY),
@@ -116,6 +117,9 @@ def _copy(before: Seen | None, run: Outcome, at: datetime) -> dict[str, Any]:
 def _mended(before: Seen | None, at: datetime, *, succeeded: bool) -> dict[str, Any]:
     if before is None:
         return {}
+    if succeeded and before.sent and before.sent.error_type == BUSY and before.error_type in {None, UNAVAILABLE}:
+        # Of the refusal: by it the dispatcher knows that the host was busy.
+        return {"mended": BUSY, "mended_at": before.sent.at}
     if succeeded and before.error_type:
         return {"mended": before.error_type, "mended_at": at}
     return {"mended": before.mended, "mended_at": before.mended_at}
@@ -124,9 +128,13 @@ def _mended(before: Seen | None, at: datetime, *, succeeded: bool) -> dict[str, 
 def _sent(before: Sent | None, run: Outcome, at: datetime) -> Sent | None:
     if not run.requests:
         return before
-    failed = run.error_type if run.error_type in _PROVIDER_ERRORS else None
+    failed = BUSY if _is_busy(run) else run.error_type if run.error_type in _PROVIDER_ERRORS else None
     again = before.failures if before and before.host == run.host else 0
-    return Sent(at=at, host=run.host, error_type=failed, failures=again + 1 if failed else 0)
+    return Sent(at=at, host=run.host, error_type=failed, failures=0 if failed in {None, BUSY} else again + 1)
+
+
+def _is_busy(run: Outcome) -> bool:
+    return isinstance(run.error, TokenEndpointUnavailable) and run.error.busy
 
 
 def _refused_at(before: Seen | None, run: Outcome, at: datetime) -> datetime | None:

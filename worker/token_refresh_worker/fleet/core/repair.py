@@ -5,11 +5,12 @@ once, each secret at most every five minutes. So that somebody finds out, one se
 tried each minute, by lot. All of this follows from the rows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+from token_refresh_worker.fleet.core.breaker import burst_of_rejected, by_host, has_revived
 from token_refresh_worker.fleet.core.row import Row
 
 AGAIN_AFTER: Final = timedelta(minutes=5)
@@ -41,7 +42,15 @@ def tried_early(rows: Iterable[Row], now: datetime) -> set[str]:
     for row, seen, cause in failing:
         if cause[0] in _OF_AWS and seen.at <= now - LOT_AFTER:
             lots[cause] = min(lots.get(cause, row), row, key=lambda each: lot(each, now))
-    return early | {row.secret_arn for row in lots.values()}
+    return early | {row.secret_arn for row in lots.values()} | set(_rejected_in_a_burst(rows, now))
+
+
+def _rejected_in_a_burst(rows: Iterable[Row], now: datetime) -> Iterator[str]:
+    """Give one rejected grant of a burst each minute, and all of them once the provider has taken one."""
+    for its in by_host(rows).values():
+        ready = [row for row in burst_of_rejected(its, now) if row.seen and row.seen.at <= now - AGAIN_AFTER]
+        tried = ready if has_revived(its, now) else sorted(ready, key=lambda row: lot(row, now))[:1]
+        yield from (row.secret_arn for row in tried)
 
 
 def lot(row: Row, now: datetime) -> bytes:

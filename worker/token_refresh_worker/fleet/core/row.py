@@ -20,6 +20,9 @@ UNKNOWN_PROVIDER: Final = "unknown"
 AHEAD: Final = timedelta(hours=1)
 """No run can be this far ahead of another: the services' clocks agree, and a run takes 15 minutes at most."""
 
+BUSY: Final = "Busy"
+"""What a row has for an error where a busy host refused the request (429): the host is there, and nothing failed."""
+REJECTED: Final = "ReauthorizationRequired"
 LONGEST_FLEET_PAUSE: Final = timedelta(days=31)
 LONGEST_SLEEP: Final = timedelta(days=1)
 """Each secret is looked at this often, whatever its row says."""
@@ -75,9 +78,9 @@ class Sent:
     host: str | None
     """The host that got the refresh token."""
     error_type: str | None
-    """How it failed at the provider; None if the provider gave new tokens, whatever became of them then."""
+    """How it failed at the provider, or `BUSY`; None if it gave new tokens, whatever became of them then."""
     failures: int
-    """How many such runs in a row failed; 1 is a first failure."""
+    """How many such runs in a row failed; 1 is a first failure. A refusal of a busy host is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,10 @@ class Seen:
     copy_error: str | None = None
     """Why it could not be read or written."""
     mended: str | None = None
-    """The error after which a run last succeeded, at `mended_at`: what else failed with it may succeed, too."""
+    """The error after which a run last succeeded, at `mended_at`: what else failed with it may succeed, too.
+
+    After `BUSY`, that is the time of the refusal.
+    """
     mended_at: datetime | None = None
 
 
@@ -160,8 +166,8 @@ class Row:
 
     @property
     def is_retry(self) -> bool:
-        """Whether the last request got no new tokens."""
-        return self.sent is not None and self.sent.error_type is not None
+        """Whether the last request failed."""
+        return self.sent is not None and self.sent.error_type not in {None, BUSY}
 
     @property
     def fails_again(self) -> bool:
@@ -170,8 +176,8 @@ class Row:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the last run, or the last request, failed."""
-        return self.is_retry or (self.seen is not None and self.seen.error_type is not None)
+        """Whether the last run, or the last request, failed; one that a busy host refused did not."""
+        return self.is_retry or (self.seen is not None and self.seen.failures > 0)
 
     @property
     def is_living(self) -> bool:

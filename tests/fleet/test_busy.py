@@ -1,0 +1,160 @@
+"""A host that says 429: how many runs it gets, when in the minute, and that nothing counts as failed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from fleet.rows import HOST, ran, ran_into, row, rows, seen
+from testbed.builders import HOUR, MINUTE, NOW
+from token_refresh.errors import TokenEndpointUnavailable
+from token_refresh_worker.fleet.aws import items
+from token_refresh_worker.fleet.core.busy import busy_hosts, earliest_seconds
+from token_refresh_worker.fleet.core.dispatch import decide
+from token_refresh_worker.fleet.core.fleet import Fleet, ProviderLimits
+from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.row import BUSY, Row, Sent
+from token_refresh_worker.run.outcome import Outcome
+
+LANE = f"xero/{HOST}"
+SECOND = timedelta(seconds=1)
+
+
+def busy(*, at: timedelta = 30 * SECOND) -> Outcome:
+    """A run that a busy host refused."""
+    error = TokenEndpointUnavailable("")
+    error.busy = True
+    return replace(ran_into("TokenEndpointUnavailable", at=NOW - at), error=error)
+
+
+def refused(count: int, *, at: timedelta = 30 * SECOND, host: str = HOST) -> list[Row]:
+    """Secrets that a busy host refused so long ago; each is due again, and due every 40 minutes."""
+    found = [
+        after(row(f"refused/{host}/{n}"), replace(busy(at=at), host=host), began_at=NOW, chance=0) for n in range(count)
+    ]
+    return [replace(each, next_at=NOW) for each in found]
+
+
+def took(count: int, *, at: timedelta = 30 * SECOND) -> list[Row]:
+    """Secrets that it refreshed so long ago."""
+    return [row(f"took/{at}/{n}", found=seen(at=NOW - at, due_at=NOW - at + 40 * MINUTE)) for n in range(count)]
+
+
+def share(*parts: list[Row]) -> int | None:
+    return busy_hosts([each for part in parts for each in part], NOW).get(LANE)
+
+
+def test_nothing_failed() -> None:
+    """A refused request is no failure of the secret: it is due again in a minute, among those that are well."""
+    left = after(row(), busy(), began_at=NOW, chance=0)
+
+    assert NOW + 30 * SECOND == left.next_at
+    assert Sent(at=NOW - 30 * SECOND, host=HOST, error_type=BUSY, failures=0) == left.sent
+    assert (False, False, False) == (left.has_failed, left.is_retry, left.fails_again)
+    assert left == items.read_row(items.write_row(left, "prod"), NOW)
+    failed = after(left, ran_into("TokenEndpointUnavailable"), began_at=NOW, chance=0)
+    assert (True, 1) == (failed.has_failed, failed.sent.failures if failed.sent else None)
+
+
+def test_it_opens_no_breaker() -> None:
+    """However many are refused, the host is there, and gets what it takes."""
+    decision = decide(Fleet(rows=[*refused(100), *took(20)]), NOW)
+
+    assert {} == decision.breakers
+    assert 22 == len(decision.messages)
+
+
+@pytest.mark.parametrize(
+    ("parts", "runs"),
+    [
+        ((refused(1), took(30)), 33),
+        ((refused(9, at=90 * SECOND), took(100), took(50, at=90 * SECOND)), 200),
+        ((refused(9, at=90 * SECOND), took(100, at=90 * SECOND)), 200),
+        ((refused(9), took(100, at=90 * SECOND)), 11),
+        ((refused(60),), 4),
+        ((refused(58), took(2)), 3),
+        ((refused(1),), 1),
+        ((refused(9, at=-SECOND), took(10, at=-SECOND)), 11),
+    ],
+    ids=["step", "calm", "idle", "not before that", "nothing taken", "what they need", "one", "clocks apart"],
+)
+def test_what_it_gets(parts: tuple[list[Row], ...], runs: int) -> None:
+    """What it took in its best minute since it refused and a tenth more, or twice; and two or four times the need."""
+    assert runs == share(*parts)
+
+
+def test_it_is_busy_for_five_minutes() -> None:
+    """After that it has no share, and other hosts never have one."""
+    assert share(refused(9, at=5 * MINUTE - SECOND)) is not None
+    assert share(refused(9, at=5 * MINUTE), took(9)) is None
+    assert {LANE, "xero/other"} == busy_hosts([*refused(9), *refused(1, host="other"), *rows(3)], NOW).keys()
+    assert {} == busy_hosts([row(new=True)], NOW)
+
+
+def test_a_success_does_not_hide_the_refusal() -> None:
+    """The row of a request that was refused and then succeeded says when it was refused, also if a run waited."""
+    (first,) = refused(1, at=3 * MINUTE)
+    yielded = replace(ran("yielded", at=NOW - 2 * MINUTE, retry_at=NOW), requests=0)
+    waited = after(first, yielded, began_at=NOW, chance=0)
+
+    for before in (first, waited):
+        done = after(before, ran(at=NOW - MINUTE), began_at=NOW, chance=0)
+        assert done.seen is not None
+        assert (BUSY, NOW - 3 * MINUTE) == (done.seen.mended, done.seen.mended_at)
+        assert share([done]) == 2
+    # The error that a person repaired is worth more.
+    failed = after(first, ran_into("ClientRejected", at=NOW - 2 * MINUTE), began_at=NOW, chance=0)
+    mended = after(failed, ran(at=NOW - MINUTE), began_at=NOW, chance=0)
+    assert mended.seen is not None
+    assert "ClientRejected" == mended.seen.mended
+
+
+def _seconds(
+    decision_rows: list[Row], *, ahead: timedelta = timedelta(), limits: Mapping[str, ProviderLimits] | None = None
+) -> list[int]:
+    decision = decide(Fleet(rows=decision_rows, providers=limits or {}), NOW + ahead)
+    return [second for second, messages in enumerate(decision.seconds) for _ in messages]
+
+
+def test_messages_are_spread() -> None:
+    """A busy host's messages are spread evenly over the whole minute."""
+    seconds = _seconds([*refused(40), *took(18)])
+
+    assert 20 == len(seconds)
+    assert {3} == {later - earlier for earlier, later in pairwise(seconds)}
+
+
+def test_a_lone_message_comes_at_another_second() -> None:
+    """What was refused at one second of a minute comes at another one, and so gets through between others' requests."""
+    (alone,) = refused(1, at=30 * SECOND)
+
+    assert [pytest.approx(30 + 0.618 * 60 - 60, abs=0.1)] == earliest_seconds([alone], [LANE], NOW)
+    drawn = {earliest_seconds([row()], [LANE], NOW + n * MINUTE)[0] // 20 for n in range(20)}
+    assert {0, 1, 2} == drawn
+    assert [0.0] == earliest_seconds([row()], [], NOW)
+
+
+def test_others_go_first() -> None:
+    """A busy host keeps no other host of its provider waiting, and no other provider."""
+    others = [row(f"other/{n}", found=seen(at=NOW - MINUTE, host="other.example")) for n in range(20)]
+
+    decision = decide(Fleet(rows=[*refused(300), *took(9), *others, *rows(20, provider="hubspot")]), NOW)
+
+    sent = [message.secret_arn for second in decision.seconds[:5] for message in second]
+    assert 40 == sum("other/" in name or "hubspot" in name for name in sent)
+
+
+def test_a_declared_rate_holds_as_well() -> None:
+    """A busy host of a provider that names its limit gets no more than that."""
+    limits = {"xero": ProviderLimits(runs_per_second=5 / 60 / 0.95)}
+
+    assert 5 == len(_seconds([*refused(100), *took(50)], limits=limits))
+
+
+def test_two_hours_of_need() -> None:
+    """Secrets that are due every two hours need fewer runs a minute than those of an hour."""
+    long = [replace(each, seen=replace(each.seen, succeeded_at=NOW - 2 * HOUR)) for each in refused(600) if each.seen]
+
+    assert 20 == share(long)
