@@ -318,3 +318,16 @@ def _versions(store: SecretsManagerServer) -> Any:
     found = store.secrets.find("upwork-oauth-tokens")
     assert found is not None
     return found.versions
+
+
+def test_the_sent_token_may_be_gone(cli: Cli, held: Ended, store: SecretsManagerServer) -> None:
+    """Where the version with the token that was sent was removed, it can't be recovered; a new grant is the way out."""
+    assert held.code
+    assert 0 == cli("recover", *WRONG, **SINGLE_USE).code
+    first = min(_versions(store), key=lambda version: version.created_at)
+    store.secrets.drop("upwork-oauth-tokens", first.version_id)
+
+    gone = cli("recover", *SENT, *named_claim(cli("recover", **SINGLE_USE)), **SINGLE_USE)
+
+    assert (2, True) == (gone.code, "the refresh token that was sent for" in gone.screen), gone.screen
+    assert "token-refresh authorize" in gone.screen

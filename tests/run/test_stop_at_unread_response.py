@@ -208,7 +208,7 @@ def test_recovered_tokens_end_when_the_response_says(end: object) -> None:
     kept = UnreadResponse.read(world.run().parts)
     kept.store(kept.tokens("/token", "/tokens/refresh", "/end"))
 
-    assert "recovered" == world.outcome()
+    assert "fresh" == world.outcome()
     found = world.current()
     assert ("1234567890", "r1", 7200_000) == (
         found["accessToken"],
@@ -231,7 +231,7 @@ def test_a_rejection_after_a_kept_response_leaves_it_recoverable() -> None:
     assert 3 == len(world.endpoint.requests)
     kept = UnreadResponse.read(world.run().parts)
     kept.store(kept.tokens("/data/accessToken", "/data/refreshToken", None))
-    assert "recovered" == world.outcome()
+    assert "fresh" == world.outcome()
     assert "r1" == world.current()["refreshToken"]
 
 
