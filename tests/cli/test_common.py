@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
 from token_refresh_worker.cli.failures import EX_INTERRUPTED, Cancelled
 from token_refresh_worker.cli.prompts import ask_secret
+from token_refresh_worker.run.failures import span
 
 COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
 
@@ -273,3 +275,12 @@ def test_a_defect_at_import(environment: dict[str, str]) -> None:
 
     assert 1 == ended.returncode
     assert "ModuleNotFoundError" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("lasts", "said"),
+    [(93_784, "1 d 2 h"), (-3661, "1 h 1 min"), (86_460, "1 d 1 min"), (59.9, "59 s"), (0, "0 s")],
+)
+def test_durations(lasts: float, said: str) -> None:
+    """A duration is written by its two largest units, whichever way it goes; a short one in whole seconds."""
+    assert said == span(timedelta(seconds=lasts))

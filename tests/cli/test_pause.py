@@ -163,6 +163,7 @@ def test_a_wrong_option(cli: Cli, tokens: Tokens, options: tuple[str, ...]) -> N
 
     assert 64 == cli("pause", *options).code
     assert "is not paused" in cli("resume").screen
+    assert 0 == cli("pause", "--for=7d", "--why=" + "x" * 200).code
 
 
 def test_a_member_of_a_fleet(cli: Cli, member: MemoryIndex) -> None:

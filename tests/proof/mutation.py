@@ -138,7 +138,7 @@ def bug_in(function: Name, dice: random.Random) -> Bug | None:
         for found, top in functions_of(tree)
         if found == name
         for statement in top.body  # type: ignore[attr-defined]  # not its arguments and decorators
-        for node in ast.walk(statement)
+        for node in _walk(statement)
         for change in changes(node)
     ]
     if not places:
@@ -148,6 +148,17 @@ def bug_in(function: Name, dice: random.Random) -> Bug | None:
     changed: Any = ast.fix_missing_locations(_Replace(node, new).visit(tree))
     codes = [code for code in _codes(compile(changed, path, "exec")) if code.co_qualname == name]
     return Bug(function=function, line=line, says=f"{type(node).__name__} {said}", code=codes[-1])
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all below it but types: they change nothing."""
+    yield node
+    for name, member in ast.iter_fields(node):
+        for child in (
+            (member if isinstance(member, list) else [member]) if name not in {"annotation", "returns"} else ()
+        ):
+            if isinstance(child, ast.AST):
+                yield from _walk(child)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
