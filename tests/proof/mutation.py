@@ -4,7 +4,7 @@ The tests are collected once, and run once to learn which functions each of them
 its own, forked off the collected tests: the code of one function is replaced there, and the tests that reach it run
 until one fails. Needs Python 3.12, whose `sys.monitoring` tells what is reached.
 
-Of 120 bugs with seed 47, MEASURED were noticed on 2026-11-30. The list is there to be read: what is not noticed may be
+Of 72 bugs with seed 47, 66 were noticed on 2026-11-30 (92 %). The list is there to be read: what is not noticed may be
 a truth that no test states, or change nothing, such as a larger limit.
 """
 
@@ -41,8 +41,8 @@ NOT_HERE: Final = (
     "printed",
 )
 """Folders of tests that run the product elsewhere, or not at all; `proof` and `races` take too long for each bug."""
-LEAST_SHARE: Final = 0.6
-"""Of 100 bugs; three standard deviations below the share that was measured."""
+LEAST_SHARE: Final = 0.82
+"""Of 100 bugs; more than three standard deviations below the share that was measured."""
 TEST_SECONDS, BUG_SECONDS = 60, 240
 """Of one test: a bug that hangs is noticed. And of all tests of one bug: then it is not."""
 
@@ -143,21 +143,25 @@ def bug_in(function: Name, dice: random.Random) -> Bug | None:
     ]
     if not places:
         return None
+    before = _code_of(name, tree, path)
     node, said, new, line = dice.choice(places)
     line = getattr(node, "lineno", line)
-    changed: Any = ast.fix_missing_locations(_Replace(node, new).visit(tree))
-    codes = [code for code in _codes(compile(changed, path, "exec")) if code.co_qualname == name]
-    return Bug(function=function, line=line, says=f"{type(node).__name__} {said}", code=codes[-1])
+    code = _code_of(name, ast.fix_missing_locations(_Replace(node, new).visit(tree)), path)
+    if code.co_freevars != before.co_freevars:  # without its `super()`, for one: it fits no function of before
+        return None
+    return Bug(function=function, line=line, says=f"{type(node).__name__} {said}", code=code)
+
+
+def _code_of(name: str, tree: Any, path: str) -> CodeType:
+    return [code for code in _codes(compile(tree, path, "exec")) if code.co_qualname == name][-1]
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a node and all below it but types: they change nothing."""
     yield node
     for name, member in ast.iter_fields(node):
-        for child in (
-            (member if isinstance(member, list) else [member]) if name not in {"annotation", "returns"} else ()
-        ):
-            if isinstance(child, ast.AST):
+        for child in member if isinstance(member, list) else [member]:
+            if isinstance(child, ast.AST) and name not in {"annotation", "returns"}:
                 yield from _walk(child)
 
 
@@ -189,7 +193,8 @@ class Planter:
                 tests = sorted((test for test, names in reached.items() if bug.function in names), key=_file(reached))
                 running[self._plant(bug, [items[test] for test in tests])] = bug
             pid, status = os.wait()
-            self._tell(running.pop(pid), pid, status)
+            if pid in running:  # the CDK of a collected test has a process, too
+                self._tell(running.pop(pid), pid, status)
         return True
 
     def _learn(self, session: pytest.Session) -> dict[str, set[Name]]:
@@ -207,6 +212,12 @@ class Planter:
         pid = os.fork()
         if pid:
             return pid
+        try:
+            self._run(bug, tests)
+        finally:
+            os._exit(0)
+
+    def _run(self, bug: Bug, tests: list[pytest.Item]) -> None:
         _silence()
         gc.unfreeze()  # or it lists nothing of what was there when the tests were collected
         for function in [it for it in gc.get_objects() if type(it) is FunctionType]:
@@ -220,7 +231,6 @@ class Planter:
             self._note(test.nodeid)
             if any(report.failed for report in runtestprotocol(test, nextitem=following, log=False)):
                 os._exit(1)
-        os._exit(0)
 
     def _note(self, test: str) -> None:
         (self._folder / str(os.getpid())).write_text(test)
@@ -274,7 +284,7 @@ def main() -> int:
     """Plant, and print the share that was noticed; 1 where it is too small."""
     parser = argparse.ArgumentParser(prog="scripts/prove mutation", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="otherwise another one each time")  # noqa: S311 - no secret
-    parser.add_argument("--bugs", type=int, default=120, help="how many (%(default)s)")
+    parser.add_argument("--bugs", type=int, default=100, help="how many (%(default)s)")
     parser.add_argument("--only", default="", metavar="TEXT", help="only functions of files whose paths have this text")
     parser.add_argument("--tests", default="tests", metavar="PATH", help="only tests of this folder or file")
     options = parser.parse_args()
