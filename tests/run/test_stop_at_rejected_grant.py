@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -12,7 +13,7 @@ from token_refresh.errors import ReauthorizationRequired
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.steps import Redeem, Rejected
+from token_refresh_worker.core.steps import Fresh, Redeem, Rejected, Step
 from token_refresh_worker.oauth.response import EndpointResponse
 from token_refresh_worker.run.outcome import last_line
 from token_refresh_worker.run.run import next_step
@@ -43,6 +44,23 @@ def test_a_dead_grant_is_asked_about_again_as_soon_as_a_run_may() -> None:
         step = next_step(snapshot(replace(resumed, pause=held)), RUN, policy())
 
         assert isinstance(step, Redeem) if retry_at is None else Rejected(claimed.claimed_at, retry_at) == step
+
+
+def test_an_edit_revives_no_grant() -> None:
+    """An edited copy of rejected tokens says so until they are due, and is asked about at once then.
+
+    A new consent may bring the same refresh token: what was rejected before it says nothing of the new grant.
+    """
+    rejected = claim("c1", fate=Fate.REJECTED, version_id="v0", claimed_at=NOW - HOUR)
+
+    def step(issued_at: datetime, expires_at: datetime) -> Step:
+        return plan(
+            snapshot(rejected, current=token_set("v1", issued_at=issued_at, expires_at=expires_at)), RUN, policy()
+        )
+
+    assert Rejected(NOW - HOUR, NOW + 16 * HOUR) == step(NOW - 2 * HOUR, NOW + DAY)
+    assert isinstance(step(NOW - 23 * HOUR, NOW + HOUR), Redeem)
+    assert isinstance(step(NOW - MINUTE, NOW + DAY), Fresh)
 
 
 def test_a_lost_response_is_asked_for_again_after_a_rejection() -> None:

@@ -125,7 +125,9 @@ def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) ->
     # Who stored a response has its tokens: the token that was sent is used up, and its rejection says no more.
     if rejection is None or run.forces(snapshot) or snapshot.unread_responses:
         return None
-    retry_at = max(rejection_retried_at(snapshot.on_version, document, policy), _sendable_at(snapshot, policy))
+    # Who edited the document may have mended the cause.
+    retried_at = rejection_retried_at(snapshot.on_version, document, policy) if snapshot.on_version else snapshot.now
+    retry_at = max(retried_at, _sendable_at(snapshot, policy))
     # Nothing is sent for tokens that are fresh, and their grant is as dead.
     due = None if _may_repeat(snapshot, policy) else due_at(document, policy)
     retry_at = max(retry_at, due or retry_at)

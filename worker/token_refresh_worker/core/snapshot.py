@@ -71,8 +71,11 @@ class Snapshot:
 
     @property
     def rejection(self) -> Attempt | None:
-        """The attempt that the provider rejected on the current version; None if a later one may have redeemed."""
-        said = [a for a in self.on_version if a.fate is not Fate.NOT_REDEEMED]
+        """The rejected attempt on the current tokens, edited since or not; None if a later one may have redeemed."""
+        # Since they were issued: a new consent may bring the same refresh token.
+        since = {a.claim_id for a in self.ledger.on_token(self.fingerprint) if a.claimed_at >= self.issued_at}
+        of_these = (a for a in self.ledger.attempts if a in self.on_version or a.claim_id in since)
+        said = [a for a in of_these if a.fate.may_have_redeemed]
         return said[-1] if said and said[-1].fate is Fate.REJECTED else None
 
     @property
