@@ -228,7 +228,7 @@ def _doubted(state: SecretState, expiry: datetime) -> Finding:
         refresh = "refresh now, which stores the right one: ", state.context.command("refresh"), ". Or "
     return Finding.broken(
         f"{document.expiry_key} is not believed: it is {utc(expiry)}, {span(expiry - stored_at)} after it was stored, "
-        f"and access tokens live {lives}. The token is not published, and its refresh is due",
+        f"and access tokens live {lives}. No run publishes the token, and its refresh is due",
         *(*refresh, "correct that key in the value, and store it: ", state.context.secret.put_value),
         ". If access tokens live so long, set token_lifetime_seconds in the deployment's file",
     )

@@ -120,7 +120,7 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
 
 
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """The provider rejected this version's token, and no retry is due: `ReauthorizationRequired`."""
+    """The provider rejected this token, and no retry is due: `ReauthorizationRequired`."""
     rejection, document = snapshot.rejection, snapshot.current.document
     # Who stored a response has its tokens: the token that was sent is used up, and its rejection says no more.
     if rejection is None or run.forces(snapshot) or snapshot.unread_responses:
