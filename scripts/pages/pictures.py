@@ -6,26 +6,21 @@ import sys
 from typing import TYPE_CHECKING
 
 from demos.surroundings import forget_settings
-from pages import browser, captures
+from pages import captures
 from pages.terminal import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FOLDER = ROOT / "docs" / "pictures"
-MADE: dict[str, Callable[[], str | bytes]] = {
-    "demo.svg": captures.demo,
-    "status.svg": captures.status,
-    "authorized.png": browser.page,
-}
+MADE: dict[str, Callable[[], str]] = {"demo.svg": captures.demo, "status.svg": captures.status}
 
 
 def main(names: list[str]) -> int:
     """Make the named pictures, or all of them."""
     forget_settings()
     for name in names or MADE:
-        made = MADE[name]()
-        (FOLDER / name).write_bytes(made if isinstance(made, bytes) else made.encode())
+        (FOLDER / name).write_text(MADE[name]())
         print(f"docs/pictures/{name}")
     return 0
 

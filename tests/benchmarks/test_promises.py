@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import fleet, reader, webhooks, worker
+from benchmarks import fleet, reader, worker
 from benchmarks.fleets.goals import Result
 
 ROOT = Path(__file__).parents[2]
@@ -42,15 +42,6 @@ def test_a_reader_s_broken_promise_is_seen(own: dict[str, float], broken: int) -
     assert broken == list(reader.promises(figures(**own), bare_ns=88).values()).count(False)
 
 
-def test_a_receiver_s_broken_promise_is_seen() -> None:
-    """A request with another status than it should get, or with a longer log line than it may write, is named."""
-    good = {str(n): {"status": status, "log_bytes": 999} for n, status in enumerate(webhooks.STATUSES)}
-
-    assert [] == webhooks.broken(good)
-    for wrong in ({"status": 500, "log_bytes": 9}, {"status": 404, "log_bytes": 1_025}):
-        assert ["1"] == [line.partition(" got ")[0] for line in webhooks.broken(good | {"1": wrong})]
-
-
 def break_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
     missed = Result(story="herd", what="expired", figure=2, limit=1)
     monkeypatch.setattr(fleet, "run", lambda *_: [(1, missed)])
@@ -60,11 +51,6 @@ def break_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "SUBJECTS", {})
     monkeypatch.setattr(reader, "measure_cached_reads", lambda _: 86.0)
     monkeypatch.setattr(reader, "promises", lambda *_: {"kept": True, "broken": False})
-
-
-def break_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "STATUSES", (200,) * len(webhooks.STATUSES))
-    monkeypatch.setattr(webhooks, "ROUNDS", 1)
 
 
 def break_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +63,7 @@ def break_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "run", lambda _: samples)
 
 
-BREAK = {"worker": break_worker, "reader": break_reader, "fleet": break_fleet, "webhooks": break_webhooks}
+BREAK = {"worker": break_worker, "reader": break_reader, "fleet": break_fleet}
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

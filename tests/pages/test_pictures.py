@@ -50,11 +50,11 @@ def test_the_pages_describe_the_authorization_page() -> None:
 
 
 def test_files() -> None:
-    """Each picture is small, is shown on a page, and is made by the script; one is drawn by hand."""
+    """Each picture is small, is shown on a page, and is made by the script, but for a drawing and a screenshot."""
     files = {path.name: path for path in FOLDER.iterdir()}
     shown = {Path(target).name for page in PAGES for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())}
 
-    assert {*MADE, "parts.svg"} == set(files)
+    assert {*MADE, "authorized.png", "parts.svg"} == set(files)
     assert {*files} <= shown
     assert [] == [name for name, path in files.items() if path.stat().st_size > MOST_BYTES]
 
