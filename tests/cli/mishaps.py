@@ -281,6 +281,14 @@ def _full(desk: Desk) -> None:
     assert "SecretFull" in desk.run("refresh").screen
 
 
+def _key_changed(desk: Desk) -> None:
+    """A new key is on the secret, and the old one is switched off: what is current is under the new one alone."""
+    desk.client.update_secret(SecretId=SECRET, KmsKeyId="alias/new")
+    desk.edit()
+    desk.store.secrets.refuse(SECRET, "")
+    desk.pass_time(hours=16, minutes=10)
+
+
 def _paused(desk: Desk) -> None:
     desk.done("pause --for 1h --why maintenance")
 
@@ -506,6 +514,7 @@ DEPLOYED: Final[dict[str, State]] = {
     "the copy of a secret without tags is gone": State(
         arises=_copy_gone, says="can't read the published copy", repairs=("create-secret", "refresh"), services="fail"
     ),
+    "the key was changed": State(arises=_key_changed, says="HEALTHY", status=0, doctor=0, worlds=_BOTH),
     "the secret is full of versions": State(
         arises=_full,
         says="holds as many versions as Secrets Manager allows",
