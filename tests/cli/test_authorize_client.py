@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.authorizing import Paste, brings, stored, written
+from cli.authorizing import Authorize, Paste, brings, stored, written
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
 from testbed.loopback import LoopbackHandler, LoopbackServer
@@ -121,6 +121,16 @@ def test_a_client_marked_for_deletion(cli: Cli, store: SecretsManagerServer, cli
     assert 2 == ended.code
     assert "aws secretsmanager restore-secret --secret-id client --region eu-central-1" in ended.screen
     assert "new secret" not in ended.screen
+
+
+def test_a_secret_that_lacks_the_client(authorize: Authorize, store: SecretsManagerServer) -> None:
+    """The first client goes into the secret that is there for it, beside what else is in it."""
+    store.client().create_secret(Name="shared", SecretString='{"note": "ours"}')
+
+    ended, _ = authorize(CLIENT_SECRET_ID="shared")
+
+    assert 0 == ended.code, ended.screen
+    assert {"note", "clientId", "clientSecret"} == set(stored(store, "shared"))
 
 
 def test_the_first_client_of_a_fleet(

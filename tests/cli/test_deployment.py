@@ -125,6 +125,38 @@ def test_an_emulator_leads_to_no_account(
     assert "--function NAME" not in status.screen
 
 
+def test_a_copy_that_may_not_be_described(cli: Cli, store: SecretsManagerServer, deployed: str) -> None:
+    """Who may not see whose copy it is writes nothing there; what only reads goes on."""
+    store.authorize = lambda call: "no" if (call.operation, call.secret_id) == ("DescribeSecret", PUBLISHED) else None
+
+    refreshed, status = cli("refresh", "--force", "--yes"), cli("status")
+
+    assert (2, None) == (refreshed.code, copy(store))
+    assert f"secretsmanager:DescribeSecret on secret {PUBLISHED} in eu-central-1 was denied" in refreshed.screen
+    assert deployed in status.out
+
+
+def test_versions_that_can_not_be_listed(cli: Cli, store: SecretsManagerServer, tokens: Tokens) -> None:
+    """Where nobody can say whether the secret is full, `status` says all else."""
+    tokens.store(expires_in=DAY)
+    store.fault("unavailable", "ListSecretVersionIds", times=None)
+
+    assert 0 == cli("status").code
+
+
+def test_what_is_broken_and_not_proven(cli: Cli, store: SecretsManagerServer, tokens: Tokens) -> None:
+    """`doctor` says of a broken document without a proven deployment both, and asks no token endpoint."""
+    tokens.put("[]")
+    tag(store, SECRET_ID, function="worker")
+
+    ended = cli("doctor")
+
+    assert 1 == ended.code
+    assert "FAILED secret: InvalidSecretDocument" in ended.screen
+    assert "skipped deployment: not known: nothing proves which deployment" in ended.screen
+    assert "skipped token endpoint: not asked" in ended.screen
+
+
 @pytest.fixture
 def aws(environment: dict[str, str]) -> Any:
     with Aws() as server:

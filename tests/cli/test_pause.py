@@ -195,6 +195,16 @@ def test_the_whole_fleet_goes_on(cli: Cli, member: MemoryIndex, monkeypatch: pyt
     assert "yielded" != cli("refresh", "--force", "--yes", "--json").json["outcome"]
 
 
+def test_a_table_that_no_stack_made(cli: Cli, member: MemoryIndex, fleet: Fleet) -> None:
+    """A table of a fleet's name proves nothing by itself: nothing is paused."""
+    fleet.tables.tags["prod"] = {}
+
+    ended = cli("pause")
+
+    assert (2, [None]) == (ended.code, [row.pause for row in member.rows()])
+    assert "no stack made table prod together with a worker" in ended.screen
+
+
 def test_a_row_that_was_paused_alone(cli: Cli, member: MemoryIndex) -> None:
     """A pause of the row alone, from an earlier release, ends by the same command."""
     (row,) = member.rows()

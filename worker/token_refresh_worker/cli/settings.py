@@ -6,7 +6,6 @@ from dataclasses import replace
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.changes.change import PROVIDER_KEY, claim_table_of, named_provider
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.providers.loader import own_profiles, profile_names
 from token_refresh_worker.run.settings import Settings
 
 
@@ -35,7 +34,7 @@ def _claim_table_variable(context: Context, fields: Mapping[str, object]) -> dic
 def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:
     """Refuse settings of another provider than the document's."""
     theirs, ours = fields.get(PROVIDER_KEY), settings.provider.name
-    if theirs in (None, "", ours) or theirs not in profile_names(own_profiles(context.environment)):
+    if theirs in (None, "", ours):
         return
     # Without the options that may have named the wrong provider.
     plain = context.without("--provider", "--function")
