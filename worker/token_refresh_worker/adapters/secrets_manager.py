@@ -165,7 +165,7 @@ def _read_page(response: Any) -> tuple[list[VersionEntry], str | None]:
         )
         for entry in entries
     ]
-    return listed, optional_member(response, "NextToken", str)
+    return listed, optional_member(response, "NextToken", str) or None  # moto ends with an empty one
 
 
 def _is_taken(failure: FailedCall) -> bool:
