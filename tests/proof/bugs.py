@@ -282,7 +282,7 @@ def recorded(fate: Fate, as_: Fate) -> Bug:
 @breaks(Actions, "_redeem")
 def no_second_look(original: Any, self: Actions, step: Any, snapshot: Any) -> Any:
     after = original(self, step, snapshot)
-    if self.memory.rejected_version is not None:
+    if self.memory.rejected:
         raise dead_grant(self.parts.secret, Rejected(snapshot.now, snapshot.now))
     return after
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
@@ -249,8 +250,8 @@ class RunState:
     """Token sets that it stored, by version ID."""
     kept_tokens_left: set[str] = field(default_factory=set)
     """The version IDs of kept tokens that it could not decrypt or store."""
-    kept_tokens_locked: set[str] = field(default_factory=set)
-    """Those of them that KMS refuses to decrypt."""
+    kept_tokens_locked: dict[str, TokenRefreshError] = field(default_factory=dict)
+    """Why KMS refuses to decrypt those of them that it does."""
     publishes: bool = False
     nonce: str = ""
 

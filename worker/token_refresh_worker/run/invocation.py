@@ -98,7 +98,7 @@ def _events_of(run: Run, report: Outcome) -> list[Announcement]:
     """Return the events that a run calls for. A fleet finds its events in its rows (`fleet/core/outcome.py`)."""
     # Only a request of this run shows a transition; a run that finds an old rejection would announce it again.
     memory, snapshot = run.memory, run.memory.snapshot
-    rejected = isinstance(report.error, ReauthorizationRequired) and memory.rejected_version is not None
+    rejected = isinstance(report.error, ReauthorizationRequired) and bool(memory.rejected)
     # Also if the run failed afterwards, to publish a copy: the next one finds nothing due.
     if snapshot is None or not (rejected or snapshot.current.version_id in memory.received | memory.recovered):
         return []

@@ -124,8 +124,7 @@ class Keeping:
 
     def _locked(self, kept: KeptTokens, unreadable: KeptTokensUnreadable) -> KeptTokensUnreadable:
         """Remember that KMS refuses, or that nothing says which key it is."""
-        self.memory.kept_tokens_locked.add(kept.version_id)
-        self.memory.kept_tokens_failure = unreadable
+        self.memory.kept_tokens_locked[kept.version_id] = unreadable
         return unreadable
 
 

@@ -32,15 +32,12 @@ class Memory(RunState):
     """What was current before this run first made tokens current, or tried to."""
     refused: set[tuple[str, str]] = field(default_factory=set)
     """Promotions that were refused: from which version, to which."""
-    rejected_version: str | None = None
-    """The version whose refresh token the provider rejected in this run."""
-    rejected_with: str | None = None
-    """How it was rejected: the status, and the error code or the values that the provider's profile names."""
+    rejected: dict[str, str] = field(default_factory=dict)
+    """The version whose refresh token the provider rejected in this run, and how: the status, and the error code or the
+    values that the provider's profile names."""
     foreign_version: str | None = None
     """The current version that neither a run nor a command of ours stored, as this run read it."""
     requests_sent: int = 0
-    kept_tokens_failure: TokenRefreshError | None = None
-    """Why it could not decrypt what the claim table keeps."""
     unread_stored: bool = False
     """Whether a response that can't be read is stored."""
     copy_unread: bool = False

@@ -116,7 +116,7 @@ class Redemption:
         keeps, rejected = self.memory.unread_stored, response.kind is FailureKind.GRANT_REJECTED
         if rejected and not keeps:
             self.end_attempt(claim, Fate.REJECTED, response)
-            self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
+            self.memory.rejected[claim.version_id] = response.seen
             return None
         self.end_attempt(
             claim,

@@ -216,21 +216,19 @@ class Run:
             case Mismatch():
                 raise mismatch(self.parts.secret, step)
             case KeptTokensLocked():
-                assert self.memory.kept_tokens_failure is not None  # noqa: S101 - this run tried to decrypt them
-                raise self.memory.kept_tokens_failure
+                assert snapshot.kept_tokens is not None  # noqa: S101 - this run tried to decrypt them
+                raise self.memory.kept_tokens_locked[snapshot.kept_tokens.version_id]
             case Locked():
                 raise tokens_locked(self.parts.secret, step.version_id, keys_of(self.parts.store, step.version_id))
             case Rejected() | TokenUsed():
-                here = self.memory.rejected_version == snapshot.current.version_id
-                raise dead_grant(self.parts.secret, step, self.memory.rejected_with if here else None)
+                raise dead_grant(self.parts.secret, step, self.memory.rejected.get(snapshot.current.version_id))
             case Hold():
                 raise unknown_outcome(self.parts.secret, step)
             case Unread():
                 raise unread_response(self.parts.secret, step.claim_id)
             case Fresh() | Wait():
                 # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.
-                rejected = self.memory.rejected_version
-                if rejected is not None and rejected != snapshot.current.version_id:
+                if self.memory.rejected and snapshot.current.version_id not in self.memory.rejected:
                     self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
                     return self.outcome(OutcomeName.SUPERSEDED)
                 if isinstance(step, Wait):
