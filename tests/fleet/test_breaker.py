@@ -206,6 +206,7 @@ def test_a_provider_takes_what_it_rejected() -> None:
 
     assert BreakerReason.REJECTED_GRANTS is getattr(opened([*runs, revived()]), "reason", None)
     assert opened([*runs, revived(at=HOUR)]) is None
+    assert opened([*some(280, None), *rejected(6), revived()]) is not None, "two in a hundred"
     assert opened([*some(280, None), *rejected(5), revived()]) is None
     assert opened([*some(694, None), *rejected(6), revived()]) is None, "one in a hundred is no burst"
     # Somebody authorized again: the run found fresh tokens, and sent nothing.

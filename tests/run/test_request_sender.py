@@ -143,6 +143,17 @@ def test_a_run_of_a_fleet_repeats_little(responses: list[EndpointResponse], sent
     assert once == len(world.endpoint.requests)
 
 
+@pytest.mark.parametrize(("responses", "busy"), [([BUSY] * 4, True), ([NOT_SENT] * 4, False)])
+def test_a_busy_endpoint_is_no_dead_one(responses: list[EndpointResponse], *, busy: bool) -> None:
+    """The error of a run says whether the endpoint responded at all: a fleet's breakers count those that did not."""
+    world = World()
+    world.endpoint.responses = [*responses]
+
+    with pytest.raises(TokenEndpointUnavailable) as raised:
+        world.execute()
+    assert busy is raised.value.busy
+
+
 def test_the_endpoint_is_opened_once_a_refresh() -> None:
     """Repeats use the same client, and a run that sends nothing makes none."""
     world = World()
