@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,17 +20,27 @@ import boto3
 
 from testbed.aws.faults import Call
 from testbed.fleet_table import create_fleet_table
+from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.policy import Ask, IamPolicy
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.customers import Customers
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.providers.loader import PROFILES
-from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, PUBLISHED_UNDER_TAG, STACK_TAG, Made
 
 FLEET, UNDER = "prod", "published/"
 REAL, IMITATED = "quickbooks", "xero"
 SIZE = 40
+WORKER = f"token-refresh-prod-fleet-{FLEET}"
+_STACK = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{WORKER}/made-up"
+SETTINGS = {
+    "FLEET_NAME": FLEET,
+    "CLAIM_TABLE": FLEET,
+    "CLIENT_SECRET_ID": "clients/{provider}",
+    "PUBLISHED_SECRET_ID": f"{UNDER}{{secret}}",
+}
+"""The worker's."""
 LEFT = "customers/7/quickbooks"
 """The customer who took the grant back before the tokens came here."""
 SERVICE = "customer-12"
@@ -51,6 +61,23 @@ try.
 _ROOT = Path(__file__).resolve().parents[2]
 
 
+class LambdaApi(LoopbackServer):
+    """Lambda's words on the fleet's worker, by which commands prove whose settings a member has."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        super().__init__(_Describe)
+        self.configuration = {"FunctionName": WORKER, "Environment": {"Variables": settings}}
+
+
+class _Describe(LoopbackHandler):
+    server: LambdaApi
+
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+        """Give the worker's settings, or its tags."""
+        tags = {"Tags": {STACK_TAG: _STACK, LOGICAL_ID_TAG: Made.FUNCTION}}
+        self.respond(200, json.dumps(tags if "/tags/" in self.path else self.server.configuration).encode())
+
+
 class Scene:
     """Everything that the page needs, for as long as the `with` block lasts."""
 
@@ -60,11 +87,12 @@ class Scene:
         self.real = AuthorizationServer(access_token_seconds=3600)
         self.imitation = Customers(reuse="grace", access_token_seconds=1800)
         self._moto = MotoServer()
+        self._lambda = LambdaApi(SETTINGS)
 
     def __enter__(self) -> Self:
         """Start the servers, import the customers, and let the fleet run."""
         with contextlib.ExitStack() as starting:
-            for server in (self.store, self.real, self.imitation, self._moto):
+            for server in (self.store, self.real, self.imitation, self._moto, self._lambda):
                 starting.enter_context(server)
             self.folder = Path(starting.enter_context(tempfile.TemporaryDirectory(prefix="token-refresh-")))
             profiles = self.folder / "profiles"
@@ -90,6 +118,7 @@ class Scene:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_ENDPOINT_URL": "http://127.0.0.1:9",  # no command reaches an account of yours
             "AWS_ENDPOINT_URL_DYNAMODB": self._moto.url,
+            "AWS_ENDPOINT_URL_LAMBDA": f"http://{self._lambda.address}",
             "PROVIDER_PROFILES": str(self.folder / "profiles"),
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
@@ -99,7 +128,8 @@ class Scene:
         """Make the fleet's table as its stack does, with the tag that says where copies are."""
         keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": self.store.region}
         tables: Any = boto3.client("dynamodb", endpoint_url=self._moto.url, **keys)  # type: ignore[call-overload]  # keys by name
-        create_fleet_table(tables, FLEET, Tags=[{"Key": PUBLISHED_UNDER_TAG, "Value": UNDER}])
+        tags = {PUBLISHED_UNDER_TAG: UNDER, STACK_TAG: _STACK, LOGICAL_ID_TAG: Made.FLEET_TABLE}
+        create_fleet_table(tables, FLEET, Tags=[{"Key": key, "Value": tags[key]} for key in tags])
 
     def _import(self) -> None:
         """Store a token set that is due for each customer, and the client of each provider."""
@@ -129,13 +159,7 @@ class Scene:
 
     def _run_fleet(self) -> subprocess.Popen[bytes]:
         """Start dispatcher, worker and resync in a process of their own; its log is in the folder."""
-        settings = {
-            "FLEET_NAME": FLEET,
-            "CLAIM_TABLE": FLEET,
-            "CLIENT_SECRET_ID": "clients/{provider}",
-            "PUBLISHED_SECRET_ID": f"{UNDER}{{secret}}",
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        }
+        settings = SETTINGS | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         with (self.folder / "worker.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "demos.customers_fleet"],
