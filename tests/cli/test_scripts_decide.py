@@ -149,7 +149,7 @@ def test_who_has_to_act() -> None:
 
     assert {
         *("SecretStoreUnavailable", "TableUnavailable", "RefreshOutcomeUnknown", "TokensNotStored"),
-        *("TokenEndpointUnavailable", "InvalidTokenResponse", "DeadlineExceeded"),
+        *("TokenEndpointUnavailable", "InvalidTokenResponse", "DeadlineExceeded", "SecretFull", "TooManyRedirects"),
     } == later
 
 
