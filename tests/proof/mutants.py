@@ -136,7 +136,7 @@ _PLANTED: Final[tuple[tuple[str, bugs.Bug, Scenario], ...]] = (
     ("a locked claim without a result is on no token", bugs.locked_silence_is_nothing, edges.KEY_CHANGED),
     ("an old list of versions trusted", bugs.old_list_trusted, edges.OLD_LIST),
     ("a forgotten token sent", bugs.nothing_forgotten, edges.FAR_BACK),
-    ("an attempt from the future awaited", bugs.future_awaited, edges.CLOCK_JUMPS),
+    ("an attempt from the future awaited", bugs.future_awaited, replace(edges.CLOCK_JUMPS, provider="grace")),
     ("an attempt from the future left out", bugs.future_left_out, edges.CLOCK_JUMPS),
     ("an expiry of years believed", bugs.expiry_believed, edges.DOUBTED),
     ("an unknown expiry holds nothing", bugs.unknown_expiry_holds_nothing, edges.UNKNOWN),
