@@ -24,6 +24,7 @@ from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import deadline_in
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import failures, grant_failures
@@ -38,6 +39,7 @@ NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 def of_a_run(value: str) -> list[TokenRefreshError]:
     """Each error of a run, about a secret, a region, a host and a response that are all named by the value."""
     secret = SecretName(secret_id=value, region=value)
+    claim = VersionEntry(version_id=value, labels=frozenset(), created_at=NOW, keys=(value,))
     requests = [
         grant_failures.failed_request(secret, FailedRequest(kind=kind, seen=value), value, unsure=unsure, sent=2)
         for kind, unsure in product(FailureKind, (False, True))
@@ -53,7 +55,8 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
         *(failures.mismatch(secret, Mismatch("CLAIM_TABLE", kind, kind)) for kind in ClaimStoreKind),
         grant_failures.dead_grant(secret, Rejected(NOW, NOW), value),
         grant_failures.dead_grant(secret, TokenUsed(NOW)),
-        grant_failures.unknown_outcome(secret, Hold(NOW, NOW, value)),
+        *(grant_failures.unknown_outcome(secret, Hold(NOW, NOW, value), locked) for locked in (None, claim)),
+        failures.version_locked(secret, None, value, (), what=value),
         failures.not_stored(secret, value),
         failures.too_many_steps(secret, 3),
         *requests,

@@ -346,11 +346,12 @@ class Desk:
         """
         followed = list(self.follow(self.run("status"), which=which)) if which else []
         while (status := self.run("status")).code and len(followed) < most:
-            waits = "wait, or authorize again" in status.screen
+            waits = "Safest: wait" in status.screen
             done = (not waits and list(self.follow(status, twice=twice))) or ["wait"]
             followed += done
             if done == ["wait"]:
-                until = re.search(r"(?:wait|nothing|place) until ([\d-]+ [\d:]+) UTC", status.screen)
+                said = r"(?:(?:wait|nothing|place) until|attempt is after) ([\d-]+ [\d:]+) UTC"
+                until = re.search(said, status.screen)
                 self.pass_until(until[1]) if until else self.pass_time(minutes=25)
                 self.run("refresh")
         return followed

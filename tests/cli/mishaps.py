@@ -393,7 +393,7 @@ STATES: Final[dict[str, State]] = {
     ),
     "18 a lost response": State(
         arises=_unknown,
-        says="its result is unknown",
+        says="nobody knows whether its refresh token was redeemed",
         status=1,
         doctor=0,
         repairs=("wait", "authorize"),

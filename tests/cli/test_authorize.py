@@ -82,6 +82,30 @@ def test_again(  # noqa: PLR0917 - fixtures
     assert "holds a token set, stored at" in cli("authorize", redirect, stdin="n\n").screen
 
 
+def test_again_over_tokens_that_can_not_be_read(
+    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person], free_port: int
+) -> None:
+    """A new grant needs no key of the old one: it replaces it if a person says so, after a warning, and runs go on."""
+    store.client().create_secret(Name=SECRET_ID, SecretString='{"refreshToken": "old"}')
+    store.fault("deny", "GetSecretValue")
+    denied = cli("authorize", f"--client-file={client_file}")
+    store.secrets.refuse(SECRET_ID, "")
+    store.secrets.call("UpdateSecret", {"SecretId": SECRET_ID, "KmsKeyId": "new"}, now=store.now())
+    someone = person(consent)
+    arguments = ["authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback"]
+
+    unasked, refused = cli(*arguments, "--yes"), cli(*arguments, stdin="n\n")
+    ended = cli(*arguments, stdin="y\n")
+
+    someone.leave()
+    assert (2, 2, 1, 0) == (denied.code, unasked.code, refused.code, ended.code)
+    assert "its account is not compared, and its other keys are not taken over" in refused.screen
+    assert "(label AWSCURRENT), and KMS key" in refused.screen
+    assert "holds a value that can't be read, stored at" in refused.screen
+    assert 0 == cli("status").code
+    assert "refreshed" in cli("refresh", "--force").screen
+
+
 def test_ctrl_c_while_it_stores(
     authorize: Authorize, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
+from cli.states import SINGLE_USE
 from testbed.builders import DAY, HOUR, MINUTE
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
@@ -274,6 +275,53 @@ def test_locked_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, en
     assert 2 == ended.code
     assert "(label REFRESH_OUTCOME), and KMS key DefaultEncryptionKey is refused" in ended.screen
     assert "KMS refuses the key of the tokens that follow" in ended.screen
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_locked_claim(
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer, *, paused: bool
+) -> None:
+    """Where the last refresh failed or was paused, and its claim can't be decrypted: its key heals it."""
+    tokens.store(expires_in=8 * HOUR)
+    if paused:
+        assert 0 == cli("pause", **SINGLE_USE).code
+    else:
+        endpoint.play(script.status(400, b'{"error": "invalid_request"}'))
+        cli("refresh", "--force", **SINGLE_USE)
+    listed = store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"]
+    (claim,) = (version["VersionId"] for version in listed if "REFRESH_CLAIM" in version["VersionStages"])
+    store.secrets.call("UpdateSecret", {"SecretId": SECRET_ID, "KmsKeyId": "new"}, now=store.now())
+    store.secrets.refuse(SECRET_ID, "")
+    store.clock_offset_seconds += 3700
+
+    for ended in (cli("status", **SINGLE_USE), cli("refresh", "--force", **SINGLE_USE)):
+        assert ended.code
+        assert f"in version {claim} (label REFRESH_CLAIM), and KMS key DefaultEncryptionKey is refused" in ended.screen
+        assert "aws kms enable-key --key-id DefaultEncryptionKey --region eu-central-1" in ended.screen
+
+    store.secrets.refuse(SECRET_ID, "", None)
+    if paused:
+        assert 0 == cli("resume", **SINGLE_USE).code
+    assert "refreshed" in cli("refresh", "--force", **SINGLE_USE).screen
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_locked_current_version(cli: Cli, tokens: Tokens, store: SecretsManagerServer, *, listed: bool) -> None:
+    """Each command names label, version and key, or how to find them, and how the key can be used again."""
+    current = tokens.store(expires_in=HOUR)
+    store.secrets.refuse(SECRET_ID, "")
+    if not listed:
+        store.fault("deny", "ListSecretVersionIds", times=None)
+
+    for command in ("status", "doctor", "refresh", "resume", "client", *(("restore",) if listed else ())):
+        ended = cli(command)
+
+        assert ended.code
+        where = f"in version {current} (label AWSCURRENT)" if listed else "under label AWSCURRENT"
+        assert f"the current tokens of secret {SECRET_ID} in eu-central-1 are {where}, and" in ended.screen
+        enable = "aws kms enable-key --key-id DefaultEncryptionKey --region eu-central-1"
+        assert (enable if listed else f"--include-deprecated --secret-id {SECRET_ID} --region") in ended.screen
+        assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
 
 
 def test_a_set_older_than_the_ledger(

@@ -1,6 +1,7 @@
 """One secret in AWS Secrets Manager."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,11 +18,12 @@ from token_refresh.aws.responses import (
     time_member,
     version_member,
 )
-from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.errors import SecretAccessDenied, SecretStoreError, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import SecretName, version_locked
 from token_refresh_worker.run.ports import Deadline, SecretVersion
 
 if TYPE_CHECKING:
@@ -80,6 +82,21 @@ class SecretsManagerSecret:
             return self._call("GetSecretValue", which, read, expected=is_missing, purpose=which_one)
         except CallFailed:
             return None
+        except SecretAccessDenied as refused:
+            # Every run and command reads this first. Other labels are read as far as they can be.
+            if not refused.by_key or label != CURRENT or self._setting is not None:
+                raise
+            raise self._locked() from None
+
+    def _locked(self) -> SecretAccessDenied:
+        """Name the current version and its key, as far as the versions can be listed."""
+        secret, found = SecretName(secret_id=self._secret_id, region=self.region), None
+        with suppress(SecretStoreError):
+            found = next((version for version in self.versions() if CURRENT in version.labels), None)
+        what = f"the current tokens of {secret} are"
+        return version_locked(
+            secret, found.version_id if found else None, CURRENT, found.keys if found else (), what=what
+        )
 
     def versions(self) -> tuple[VersionEntry, ...]:
         """List all versions; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecretVersionIds.html."""

@@ -8,7 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound, SecretStoreError
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretAccessDenied,
+    SecretNotFound,
+    SecretStoreError,
+)
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.authorization_request import (
     AuthorizationRequest,
@@ -113,7 +119,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     # Before the browser: a fleet that is not there must not cost a grant.
     index = find_index(context, its_fleet) if its_fleet else None
     copies = Copies(context=context, template=publishes) if its_fleet and publishes else None
-    version, creates = _find(context, create=create)
+    version, creates = _find(context, create=create, asks=not yes)
     add = partial(with_provider, name=context.environment.get("PROVIDER"), variables=variables)
     fields = add(fields_of(version))
     if (
@@ -203,10 +209,28 @@ def _read_pairs(option: str, given: Sequence[str], *, may_be_empty: bool = False
     return {key: value for key, _, value in pairs}
 
 
-def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool]:
+def _find(context: Context, *, create: bool, asks: bool) -> tuple[SecretVersion | None, bool]:
     """Read what the secret holds, and say whether it has to be created."""
+    store = context.store()
     try:
-        current = context.store().read(label=CURRENT)
+        current = store.read(label=CURRENT)
+    except SecretAccessDenied as locked:
+        # A new grant needs nothing of the old one, whose key may be gone for good: a person decides.
+        if not (locked.by_key and asks):
+            raise
+        lost = "What is stored can't be read, so its account is not compared, and its other keys are not taken over: "
+        show(errors(), *message(lost, *locked.parts))
+        found = next(entry for entry in store.versions() if CURRENT in entry.labels)
+        current = SecretVersion(
+            arn=store.arn,
+            version_id=found.version_id,
+            labels=found.labels,
+            created_at=found.created_at,
+            read_at=found.created_at,
+            value=None,
+        )
+        refuse_published_secret(context, current)
+        return current, False
     except SecretNotFound as missing:
         # An ARN can't be chosen, and the name of a deleted secret is taken until the deletion is complete.
         if context.secret_id.startswith("arn:") or missing.is_deleted:
@@ -268,7 +292,9 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
     if version is None:
         return
     document = document_of(fields_of(version))
-    if document is None:
+    if version.value is None:
+        what = "a value that can't be read"
+    elif document is None:
         what = "a value that is not a token document"
     elif document.expires_at is None:
         what = "a token set"

@@ -20,7 +20,7 @@ from token_refresh_worker.core.plan import hold_unresolved_token
 from token_refresh_worker.core.schedule import known_lifetime, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.run.failures import move_options, slow_schedule, span, tokens_locked, utc
-from token_refresh_worker.run.grant_failures import dead_grant
+from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome
 from token_refresh_worker.run.locked_versions import keys_of
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
@@ -148,13 +148,9 @@ def _dead(state: SecretState, since: datetime, then: str) -> Finding:
 
 
 def _held(state: SecretState, hold: steps.Hold) -> Finding:
-    return Finding.attention(
-        f"a refresh was started at {utc(hold.since)}, and its result is unknown: the refresh token may have "
-        f"been redeemed. Runs wait until {utc(hold.until)}",
-        *("wait, or authorize again: ", state.context.command("authorize")),
-        ". To send the token again now, which may make the provider revoke the grant: ",
-        state.context.command("refresh", "--resend", hold.claim_id),
-    )
+    error = unknown_outcome(state.context.secret, hold, state.locked_claim)
+    state.context.complete(error)
+    return Finding.attention(error.facts, *error.fix)
 
 
 def _unread_response(state: SecretState, since: datetime) -> tuple[str, *Advice]:

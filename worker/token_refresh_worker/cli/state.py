@@ -19,6 +19,7 @@ from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.replicas import Replica, read_replicas
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import GrantEnd, Policy, due_at, grant_end, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
@@ -78,6 +79,8 @@ class SecretState:
     snapshot: Snapshot
     step: Step
     """What the next scheduled run does first."""
+    locked_claim: VersionEntry | None
+    """The newest claim, where KMS refuses to decrypt it."""
     attempts: tuple[PastAttempt, ...]
     """The newest first."""
     publish_failure: TokenRefreshError | None
@@ -178,6 +181,7 @@ def read_state(context: Context) -> SecretState:
         settings=settings,
         snapshot=snapshot,
         step=next_step(snapshot, RunState(), settings.policy),
+        locked_claim=memory.locked_claim,
         attempts=attempts,
         publish_failure=memory.publish_failure,
         replicas=_replicas(context, settings.published_secret_id),

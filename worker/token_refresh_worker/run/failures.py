@@ -54,6 +54,12 @@ class SecretName:
         return Command.of(line, self.secret_id, self.region)
 
     @property
+    def list_versions(self) -> Command:
+        """Give the command that lists the versions with their labels and keys."""
+        line = "aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {} --region {}"
+        return Command.of(line, self.secret_id, self.region)
+
+    @property
     def force(self) -> Command:
         """Give the command that refreshes now."""
         return self.command("refresh", "--force")
@@ -183,22 +189,27 @@ def tokens_locked(secret: SecretName, version_id: str, keys: tuple[str, ...]) ->
     follow = f"the tokens of {secret} that follow the current ones are"
     error = version_locked(secret, version_id, OUTCOME, keys, what=follow)
     error.why = "the current refresh token was redeemed for them, so nothing was sent"
-    error.fix = (*error.fix, ". If it is gone for good, get a new grant with ", secret.authorize)
     return error
 
 
 def version_locked(
-    secret: SecretName, version_id: str, label: str, keys: tuple[str, ...], *, what: str
+    secret: SecretName, version_id: str | None, label: str, keys: tuple[str, ...], *, what: str
 ) -> SecretAccessDenied:
-    """Say that KMS refuses the key of a version, and how the key is made usable again."""
+    """Say that KMS refuses the key of a version, and how the key is made usable again.
+
+    Without the permission to list versions, neither the version of a label nor any key is known.
+    """
+    where = f"in version {version_id} (label {label})" if version_id else f"under label {label}"
     key = f"KMS key {' or '.join(keys)}" if keys else "its KMS key"
     enable = [Command.of("aws kms enable-key --key-id {} --region {}", one, secret.region) for one in keys]
     error = SecretAccessDenied(
-        f"{what} in version {version_id} (label {label}), and {key} is refused",
+        f"{what} {where}, and {key} is refused",
         fix=(
-            "Allow kms:Decrypt on that key for the worker's role (previous_kms_keys in the deployment's file), cancel ",
-            "its deletion, or enable it: the next run then goes on",
+            "Allow kms:Decrypt on that key for the caller's role (the worker's: previous_kms_keys in the deployment's ",
+            "file), cancel its deletion, or enable it: the next run then goes on",
             *(part for one in enable for part in (": ", one)),
+            *(() if keys else (". Which key it is: ", secret.list_versions)),
+            *(". If it is gone for good, get a new grant with ", secret.authorize),
         ),
     )
     error.by_key = True

@@ -13,9 +13,11 @@ from token_refresh.errors import (
     TokenRequestRejected,
 )
 from token_refresh_worker.core.attempts import LONG_AGO
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.steps import Hold, Rejected, TokenUsed
+from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
-from token_refresh_worker.run.failures import SecretName, utc
+from token_refresh_worker.run.failures import SecretName, utc, version_locked
 
 
 def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None) -> ReauthorizationRequired:
@@ -47,23 +49,29 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
     return error
 
 
-def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
-    """Say that a refresh token may have been used."""
+def unknown_outcome(secret: SecretName, step: Hold, locked: VersionEntry | None) -> RefreshOutcomeUnknown:
+    """Say that a refresh token may have been used; `locked` is the claim that says more, if KMS refuses its key."""
     error = RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. "
         f"The next scheduled attempt is after {utc(step.until)}",
         fix=("Safest: ", *_unresolved(secret, step.claim_id)),
     )
+    if locked is not None:
+        refused = version_locked(secret, locked.version_id, CLAIM, locked.keys, what="what became of it may be")
+        error.why, error.fix = refused.what, (*refused.fix, *_resend(secret, step.claim_id))
     error.retry_at = step.until
     return error
 
 
 def _unresolved(secret: SecretName, claim_id: str) -> Advice:
     """Say what to do about an attempt whose outcome is unknown: the first that risks nothing comes first."""
-    resend = secret.command("refresh", "--resend", claim_id)
+    return "wait, or get a new grant with ", secret.authorize, *_resend(secret, claim_id)
+
+
+def _resend(secret: SecretName, claim_id: str) -> Advice:
     risk = ". To send the same token again now, which may make the provider revoke the grant, run "
-    return "wait, or get a new grant with ", secret.authorize, risk, resend
+    return risk, secret.command("refresh", "--resend", claim_id)
 
 
 def not_signed(secret: SecretName, failed: FailedRequest, then: Command) -> TokenRefreshError:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
 from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.locked import chain_of, rebuilt_claim, worth_reading
+from token_refresh_worker.core.locked import VersionEntry, chain_of, rebuilt_claim, worth_reading
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CLAIM
@@ -33,36 +33,30 @@ def keys_of(store: SecretStore, version_id: str) -> tuple[str, ...]:
     return ()
 
 
-def named(refused: SecretAccessDenied, parts: Parts, label: str, what: str) -> SecretAccessDenied:
-    """Name version and key of what KMS refused under a label; as it was refused, if the versions can't be listed."""
-    with suppress(SecretStoreError):
-        found = next((v for v in parts.store.versions() if label in v.labels), None)
-        if refused.by_key and found is not None:
-            return version_locked(parts.secret, found.version_id, label, found.keys, what=what)
-    return refused
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LockedClaims:
     """Finds the newest claim where it can't be decrypted."""
 
     parts: Parts
+    note: Callable[[VersionEntry], None]
+    """Told of a newest claim that can't be decrypted."""
     token_set: Callable[[SecretVersion], TokenSet]
     now: Callable[[], datetime]
 
-    def newest(self, refused: SecretAccessDenied, current: TokenSet, claim_id: str | None = None) -> Claim | None:
+    def newest(self, current: TokenSet, claim_id: str | None = None) -> Claim | None:
         """Return the newest claim of the chain that a claim is in, by default the labelled one; None if none is listed.
 
         None too while the list may be older than the document: it lacks the claim that the document names.
 
         Raises:
-            SecretAccessDenied: `refused`, if the versions may not be listed: then a run ends as it did when it read it.
+            SecretAccessDenied: The versions may not be listed: the error names the claim all the same.
             SecretStoreError: They can't be listed now.
         """
         try:
             listed = self.parts.store.versions()
         except SecretAccessDenied:
-            raise refused from None
+            what = f"the newest claim on {self.parts.secret} is"
+            raise version_locked(self.parts.secret, claim_id, CLAIM, (), what=what) from None
         seed = claim_id or next((v.version_id for v in listed if CLAIM in v.labels), None)
         known, origin = {version.version_id for version in listed}, current.document.origin
         named = origin.claim_id if origin else None
@@ -71,6 +65,7 @@ class LockedClaims:
         chain = chain_of(listed, seed)
         with UnlessLocked():  # The label may be behind.
             return self.parts.claims.find(chain[-1])
+        self.note(next(version for version in listed if version.version_id == chain[-1]))
         wanted = worth_reading(listed, chain) - {current.version_id, *chain}
         return rebuilt_claim(listed, chain, current, self._readable(sorted(wanted)))
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.claims import Claim, Record
+from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
 from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
 from token_refresh_worker.run.ports import Clock
@@ -22,6 +23,8 @@ class Memory(RunState):
     """The token host, once it is known with what was read."""
     newest_claim: Claim | None = None
     """The newest claim that this run appended, or found when its own was refused."""
+    locked_claim: VersionEntry | None = None
+    """The newest claim, where KMS refuses to decrypt it."""
     records: dict[str, Record] = field(default_factory=dict)
     """How this run's attempt ended, by claim ID."""
     received: set[str] = field(default_factory=set)
@@ -54,6 +57,10 @@ class Memory(RunState):
         self.snapshot = snapshot
         self.foreign_version = snapshot.current.version_id if snapshot.is_foreign else self.foreign_version
         return snapshot
+
+    def note_locked(self, claim: VersionEntry) -> None:
+        """Remember the newest claim, which KMS refuses to decrypt."""
+        self.locked_claim = claim
 
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
         """Remember that this run made a token set current; nothing has to be read to know that."""

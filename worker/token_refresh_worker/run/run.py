@@ -223,7 +223,7 @@ class Run:
             case Rejected() | TokenUsed():
                 raise dead_grant(self.parts.secret, step, self.memory.rejected.get(snapshot.current.version_id))
             case Hold():
-                raise unknown_outcome(self.parts.secret, step)
+                raise unknown_outcome(self.parts.secret, step, self.memory.locked_claim)
             case Unread():
                 raise unread_response(self.parts.secret, step.claim_id)
             case Fresh() | Wait():

@@ -21,7 +21,7 @@ from token_refresh_worker.core.schedule import CLOCK_ERROR, believed
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
-from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked, named
+from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import NewestClaim, Parts, SecretVersion
 from token_refresh_worker.stored.document import read_document
@@ -105,11 +105,7 @@ class SnapshotReader:
             return None
 
     def _current(self, copy: SecretVersion | None) -> TokenSet:
-        try:
-            version = self._read(label=CURRENT)
-        except SecretAccessDenied as error:
-            refused = named(error, self.parts, CURRENT, f"the current tokens of {self.parts.secret} are")
-            raise refused from None
+        version = self._read(label=CURRENT)
         if version is None or is_redirect_note(version.value):
             raise no_value(self.parts.secret)
         if copy is not None and version.arn == copy.arn:
@@ -125,8 +121,10 @@ class SnapshotReader:
     def _rebuilt(self, refused: SecretAccessDenied, current: TokenSet, claim_id: str | None = None) -> Claim | None:
         if not refused.by_key:
             raise refused
-        locked = LockedClaims(parts=self.parts, token_set=self._token_set, now=lambda: self._now)
-        return locked.newest(refused, current, claim_id)
+        locked = LockedClaims(
+            parts=self.parts, note=self.memory.note_locked, token_set=self._token_set, now=lambda: self._now
+        )
+        return locked.newest(current, claim_id)
 
     def _newest_claim(self, stored: NewestClaim, current: TokenSet) -> Claim | None:
         """Find the claim with the highest number: by the store, by this run's memory, or named by the document."""
