@@ -5,7 +5,7 @@ from typing import Final
 
 from proof.providers import first_document
 from proof.store import PUBLISHED, TOKENS, Store
-from proof.world import DAY_SECONDS, EPOCH_SECONDS, Scenario
+from proof.world import DAY_SECONDS, EPOCH_SECONDS, HOUR_SECONDS, Scenario
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.stored.document import read_document
@@ -27,4 +27,6 @@ def create(scenario: Scenario, store: Store) -> int:
     if scenario.published:
         copy = published_document(read_document(SecretValue(text)), FIRST_VERSION).reveal()
         documents[PUBLISHED] = (published_version_id(FIRST_VERSION), copy)
-    return store.create(documents)
+    # Not before the tokens were issued: an expiry of more than two lifetimes later would be doubted.
+    stored_at = max(EPOCH_SECONDS - HOUR_SECONDS, expires_at - scenario.lifetime_seconds)
+    return store.create(documents, at=stored_at)

@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from proof.world import CLAIMS_TABLE, DAY_SECONDS, EPOCH_SECONDS, Interned
+from proof.world import CLAIMS_TABLE, DAY_SECONDS, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
 from token_refresh.errors import SecretAccessDenied, SecretNotFound, SecretStoreError, SecretStoreUnavailable
@@ -215,7 +215,7 @@ class Store:
         self._texts: dict[int, dict[str, str]] = {}
         self._labels: dict[tuple[int, str], dict[str, str]] = {}
 
-    def create(self, documents: dict[str, tuple[str, str] | None], *, at: int = EPOCH_SECONDS - 3600) -> int:
+    def create(self, documents: dict[str, tuple[str, str] | None], *, at: int) -> int:
         """Create secrets, each with a first version (ID and text), and give the state's number."""
         for name, version in documents.items():
             value = {} if version is None else {"ClientRequestToken": version[0], "SecretString": version[1]}
