@@ -17,7 +17,7 @@ RECOVERED_AGAIN: Final = scenario("recovered again", "s", "wos", unread=1)
 RECOVERED_DYING: Final = scenario(
     "recovered again, dying", "s", "wos", provider="static", unread=1, crashes=1, jumps=(CLAIM_ENDS,)
 )
-RECOVERED_USED: Final = scenario("recovered, used, recovered", "s", "ofo", unread=1)
+RECOVERED_USED: Final = scenario("recovered, used, recovered", "s", "ofo", unread=1)  # codespell:ignore - kinds of runs
 
 COMMANDED: Final = (
     replace(AUTHORIZED, budget=Budget(crashes=2, losses=1)),

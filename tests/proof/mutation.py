@@ -57,8 +57,8 @@ _COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.GtE: ast.Gt,
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
+    ast.In: ast.NotIn,  # codespell:ignore - a name of Python
+    ast.NotIn: ast.In,  # codespell:ignore - likewise
 }
 _CALCULATED: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.Add: ast.Sub,
