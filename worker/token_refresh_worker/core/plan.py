@@ -128,7 +128,7 @@ def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) ->
     # Who edited the document may have mended the cause.
     retried_at = rejection_retried_at(snapshot.on_version, document, policy) if snapshot.on_version else snapshot.now
     retry_at = max(retried_at, _sendable_at(snapshot, policy))
-    # Nothing is sent for tokens that are fresh, and their grant is as dead.
+    # Before its tokens are due nothing is sent. Their grant is dead all the same, so runs fail until then.
     due = None if _may_repeat(snapshot, policy) else due_at(document, policy)
     retry_at = max(retry_at, due or retry_at)
     return Rejected(rejection.claimed_at, retry_at) if snapshot.now < retry_at else None
@@ -181,7 +181,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     if safe_at is None or may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
     until = max(safe_at, _sendable_at(snapshot, policy))
-    # Once the access token is dead, a backoff is only a backoff.
+    # A hold protects the access token. Once that is dead, row 11 has what is left of a backoff.
     ends_at = snapshot.current.document.expires_at or safe_at
     return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < min(until, ends_at) else None
 

@@ -62,7 +62,7 @@ class Policy:
 
 
 def known_lifetime(document: TokenDocument, policy: Policy) -> timedelta | None:
-    """Return how long access tokens live: as long as the last run's, or as is known, whichever is longer."""
+    """Return how long access tokens live: as the last run found or as the policy says, whichever is longer."""
     of_set = document.origin.lifetime if document.origin else None
     return max(filter(None, (of_set, policy.lifetime)), default=None)
 
@@ -95,7 +95,10 @@ class _End(NamedTuple):
 
     @property
     def due_at(self) -> datetime:
-        """From when on it is due: at the window's beginning, its last quarter or its end, if asked in vain before."""
+        """From when on it is due: from the window's beginning on, or where a refresh then was in vain, a later time.
+
+        That is the first of the last quarter's beginning and the end with less left than the refresh in vain had.
+        """
         tries = (self.window, self.window / 4)
         left = next((left for left in tries if self.asked_left is None or left < self.asked_left), timedelta(0))
         return self.at - left
@@ -120,7 +123,7 @@ def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
 
 
 class GrantEnd(NamedTuple):
-    """When a grant ends that is not refreshed again."""
+    """When a grant ends that is not refreshed again. Of two, the earlier one is the smaller."""
 
     at: datetime
     ending_at: datetime
@@ -233,7 +236,7 @@ def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
 
 
 def window_of(document: TokenDocument, policy: Policy) -> timedelta:
-    """Return how long before its end a token set is due, at least."""
+    """Return how long a token set is due before it must be replaced: the shortest window of its ends."""
     return min((end.window for end in _ends_of(document, policy)), default=_window_of_token(document, policy))
 
 
