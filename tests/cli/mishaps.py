@@ -450,7 +450,7 @@ STATES: Final[dict[str, State]] = {
     "the claim's label is taken off": State(arises=_unlabelled, says="HEALTHY", status=0, doctor=0, tables=(False,)),
     "a table is deployed, and the claims were not moved": State(
         arises=_deployed_with_a_table,
-        says="the claims are in the secret, and these keep them in table claims",
+        says="are in the secret, and the settings keep them in table claims",
         repairs=("claims",),
         tables=(False,),
     ),

@@ -16,7 +16,7 @@ CONTRADICTIONS = (
     (r"sends nothing: the refresh token was used", r"tries again|refresh now|the next scheduled attempt"),
     (r"sends nothing", r"refresh now:"),
     (r"sends nothing: no refresh is due", r"tries again|overdue"),
-    (r"every run fails|run with these settings fails", r"tries again|the next run|refresh now|overdue"),
+    (r"does not fit the stored tokens", r"tries again|the next run|refresh now|overdue"),
     (r"HEALTHY", r"FAILED tokens|look tokens|look last refresh: .* ago"),
     (r"rejected the refresh token|may have been redeemed", r"check the schedule"),
     (r"\bok last refresh", r"attempt \d+ \([^)]+\) failed: |rejected the refresh token"),

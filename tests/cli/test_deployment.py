@@ -272,7 +272,7 @@ def test_a_function_that_does_not_name_the_table(
     ended = cli("status", "--function=worker")
 
     assert 2 == ended.code
-    assert "set claim_table in the function's deployment, and deploy" in ended.screen
+    assert "Correct claim_table in the deployment" in ended.screen
 
 
 def test_a_short_lifetime_fits_the_function_s_table(

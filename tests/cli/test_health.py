@@ -194,7 +194,7 @@ def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoin
     status, refresh, doctor = cli("status"), cli("refresh", "--force"), cli("doctor")
 
     assert (2, 2, 1) == (status.code, refresh.code, doctor.code)
-    assert "every run fails: the tokens belong to api.example.com, and the settings name 127.0.0.1" in status.screen
+    assert "belongs to api.example.com, and TOKEN_ENDPOINT is at 127.0.0.1; nothing was sent" in status.screen
     assert "fails: TOKEN_ENDPOINT does not fit the stored tokens" in status.screen
     assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in status.screen
     assert "skipped token endpoint: not asked" in doctor.screen
@@ -211,10 +211,10 @@ def test_claims_in_another_store(cli: Cli, tokens: Tokens, environment: dict[str
         ended, checked = (cli(name, CLAIM_TABLE="another") for name in ("status", "doctor"))
 
     assert 2 == ended.code
-    assert "the claims are in table claims, and these keep them in table another" in ended.screen
-    assert f"token-refresh status {SECRET_ID} --function NAME --region eu-central-1" in ended.screen
-    assert f"claims move {SECRET_ID} --to table --table another --region eu-central-1" in ended.screen
-    assert "the tokens belong to" not in checked.screen
+    assert "are in table claims, and the settings keep them in table another; nothing was sent" in ended.screen
+    assert "on the command line, --function NAME takes the function's settings" in ended.screen
+    assert f"claims move {SECRET_ID} --region eu-central-1 --to table --table another" in ended.screen
+    assert "belongs to" not in checked.screen
 
 
 def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:

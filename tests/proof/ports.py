@@ -309,7 +309,7 @@ class CommandRun:
     def _restore(self) -> None:
         listed: Any = self._ports.ask(List(TOKENS))
         values = {version.version_id: version for version in listed}
-        known = ListedSecret(secret=self.parts.secret, values=values, current=listed[0])
+        known = ListedSecret(values=values, current=listed[0])
         entries = [VersionEntry(version_id=v.version_id, created_at=v.created_at, labels=v.labels) for v in listed]
         past = Past(
             parts=self.parts,

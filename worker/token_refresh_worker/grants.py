@@ -13,7 +13,6 @@ called from several threads at once.
 import json
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
@@ -430,9 +429,6 @@ def _is_empty(version: SecretVersion) -> bool:
 
 def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:
     """Publish what was stored, and say what it is."""
-    published: bool | None = False
-    with suppress(TokenRefreshError):  # The tokens are stored, and a run publishes them.
-        published = stored.copy.replace(stored.document, stored.version_id)
     return StoredTokens(
         secret_id=parts.secret.secret_id,
         region=parts.secret.region,
@@ -440,5 +436,5 @@ def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:
         account=parts.provider.account(stored.document.fields),
         version_id=stored.version_id,
         expires_at=stored.document.expires_at,
-        published=published,
+        published=stored.publish(),
     )

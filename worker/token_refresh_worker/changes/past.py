@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import cast
 
-from token_refresh.errors import InvalidSecretDocument
+from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import PROBE_VERSION_ID, document_of, fields_of
@@ -21,7 +21,6 @@ from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note, staged_version_id
 from token_refresh_worker.oauth.unread import read_unread
-from token_refresh_worker.run.failures import SecretName, version_locked
 from token_refresh_worker.run.locked_versions import UnlessLocked
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
@@ -59,11 +58,6 @@ class ListedVersion(VersionEntry):
     claim: Claim | None = None
     record: Record | None = None
     document: TokenDocument | None = None
-
-    @property
-    def label(self) -> str:
-        """Its labels, for a message."""
-        return ", ".join(sorted(self.labels)) or "none"
 
     @property
     def origin(self) -> Origin | None:
@@ -143,7 +137,6 @@ class TokenUse(StrEnum):
 class ListedSecret:
     """The versions of a secret in memory, with one of them as the current one; reads as a `SecretStore` does."""
 
-    secret: SecretName
     values: Mapping[str, SecretVersion]
     current: SecretVersion
     listed: Sequence[ListedVersion] = ()
@@ -154,8 +147,9 @@ class ListedSecret:
             return self.current
         for listed in self.listed:
             if listed.kind is VersionKind.LOCKED and (listed.version_id == version_id or label in listed.labels):
-                what = f"what became of the tokens of {self.secret} may be"
-                raise version_locked(self.secret, listed.version_id, listed.label, listed.keys, what=what)
+                refused = SecretAccessDenied("left out by whoever reads it")
+                refused.by_key = True
+                raise refused
         if version_id is not None:
             return self.values.get(version_id)
         return next((version for version in self.values.values() if label in version.labels), None)
@@ -180,10 +174,7 @@ class Past:
             InvalidSecretDocument: The claim table's item is not a claim.
         """
         # Its other methods write, and nothing here does.
-        secret = cast(
-            "SecretStore",
-            ListedSecret(secret=self.parts.secret, values=self.versions, current=current, listed=self.listed),
-        )
+        secret = cast("SecretStore", ListedSecret(values=self.versions, current=current, listed=self.listed))
         claims = [listed.claim for listed in self.listed if listed.claim and listed.kind is VersionKind.CLAIM]
         # A run whose claim is refused finds the newest one too, wherever the label is.
         newest = max(claims, key=lambda claim: claim.number, default=None)

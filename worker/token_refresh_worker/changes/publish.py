@@ -1,5 +1,6 @@
 """Bring the published copy up to a token set that a change has just made current."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from token_refresh.errors import TokenRefreshError
@@ -48,3 +49,9 @@ class StoredGrant:
     version_id: str
     document: TokenDocument
     copy: CopyBefore
+
+    def publish(self) -> bool | None:
+        """Publish it, and say whether the copy has it; what fails is left to a run. None: there is no copy."""
+        with suppress(TokenRefreshError):
+            return self.copy.replace(self.document, self.version_id)
+        return False

@@ -90,8 +90,8 @@ def prepare(past: Past, chosen: ListedVersion, policy_of: Callable[[Mapping[str,
     """
     version, secret = chosen.value, past.parts.secret
     if chosen.kind is VersionKind.LOCKED:
-        what = f"the tokens of {secret} that you want back are"
-        raise version_locked(secret, chosen.version_id, chosen.label, chosen.keys, what=what)
+        what, label = f"the tokens of {secret} that you want back are", ", ".join(sorted(chosen.labels)) or "none"
+        raise version_locked(secret, chosen.version_id, label, chosen.keys, what=what)
     if chosen.document is None or version is None or version.value is None:
         raise ChangeFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(past))
     value = _marked(past, version, chosen.document, policy_of)

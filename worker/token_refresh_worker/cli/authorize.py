@@ -211,26 +211,8 @@ def _read_pairs(option: str, given: Sequence[str], *, may_be_empty: bool = False
 
 def _find(context: Context, *, create: bool, asks: bool) -> tuple[SecretVersion | None, bool]:
     """Read what the secret holds, and say whether it has to be created."""
-    store = context.store()
     try:
-        current = store.read(label=CURRENT)
-    except SecretAccessDenied as locked:
-        # A new grant needs nothing of the old one, whose key may be gone for good: a person decides.
-        if not (locked.by_key and asks):
-            raise
-        lost = "What is stored can't be read, so its account is not compared, and its other keys are not taken over: "
-        show(errors(), *message(lost, *locked.parts))
-        found = next(entry for entry in store.versions() if CURRENT in entry.labels)
-        current = SecretVersion(
-            arn=store.arn,
-            version_id=found.version_id,
-            labels=found.labels,
-            created_at=found.created_at,
-            read_at=found.created_at,
-            value=None,
-        )
-        refuse_published_secret(context, current)
-        return current, False
+        current = _read_current(context, asks=asks)
     except SecretNotFound as missing:
         # An ARN can't be chosen, and the name of a deleted secret is taken until the deletion is complete.
         if context.secret_id.startswith("arn:") or missing.is_deleted:
@@ -248,6 +230,24 @@ def _find(context: Context, *, create: bool, asks: bool) -> tuple[SecretVersion 
             ),
         )
     return None, True
+
+
+def _read_current(context: Context, *, asks: bool) -> SecretVersion | None:
+    """Read the current version; one that KMS refuses comes without a value, where a person can be asked."""
+    store = context.store()
+    try:
+        return store.read(label=CURRENT)
+    except SecretAccessDenied as locked:
+        # A new grant needs nothing of the old one, whose key may be gone for good.
+        if not (locked.by_key and asks):
+            raise
+        lost = "What is stored can't be read, so its account is not compared, and its other keys are not taken over: "
+        show(errors(), *message(lost, *locked.parts))
+    found = next(entry for entry in store.versions() if CURRENT in entry.labels)
+    at, labels = found.created_at, found.labels
+    return SecretVersion(
+        arn=store.arn, version_id=found.version_id, labels=labels, created_at=at, read_at=at, value=None
+    )
 
 
 def _find_client(

@@ -19,9 +19,9 @@ from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.plan import hold_unresolved_token
 from token_refresh_worker.core.schedule import known_lifetime, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState
-from token_refresh_worker.run.failures import move_options, slow_schedule, span, tokens_locked, utc
+from token_refresh_worker.run.failures import mismatch, move_options, slow_schedule, span, utc
 from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome
-from token_refresh_worker.run.locked_versions import keys_of
+from token_refresh_worker.run.locked_versions import tokens_locked
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
 _REFRESHES: Final = (steps.Redeem, steps.StoreKeptTokens, steps.Promote, steps.Carry)
@@ -109,14 +109,15 @@ def _step(state: SecretState) -> Iterator[Finding]:
     rejection = state.snapshot.rejection
     match state.step:
         case steps.Mismatch() as step:
-            yield _mismatch(state, step)
+            error = mismatch(state.context.secret, step)
+            state.context.complete(error)
+            yield failed(error)
         case steps.Rejected(since, retry_at):
             yield _dead(state, since, f"a run tries again after {utc(retry_at)}")
         case steps.Redeem() if rejection is not None:
             yield _dead(state, rejection.claimed_at, "the next run tries again")
         case steps.Locked(version_id):
-            parts = state.context.run(state.settings).parts
-            yield failed(tokens_locked(parts.secret, version_id, keys_of(parts.store, version_id)))
+            yield failed(tokens_locked(state.context.run(state.settings).parts, version_id))
         case steps.TokenUsed() as step:
             yield failed(dead_grant(state.context.secret, step))
         case steps.Unread(since):
@@ -166,29 +167,6 @@ def _unread(state: SecretState) -> Iterator[Finding]:
     unread = state.snapshot.unread_responses
     if unread and not isinstance(state.step, steps.Unread):
         yield Finding.attention(*_unread_response(state, unread[-1].claimed_at))
-
-
-def _mismatch(state: SecretState, step: steps.Mismatch) -> Finding:
-    command = state.context.command
-    if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
-        return Finding.broken(
-            f"every run fails: the tokens belong to {step.stored}, and the settings name {step.configured}",
-            "correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: ",
-            command("authorize"),
-        )
-    if step.moving:
-        return Finding.broken(
-            f"a run with these settings fails: a move of the claims to {step.stored} is not complete",
-            *("complete it: ", command("claims move", *move_options(step.stored)), ", and deploy with that store"),
-        )
-    remedy: Advice = ("set claim_table in the function's deployment, and deploy. Or ",)
-    if state.context.source.function is None:
-        with_function = command("status", "--function", "NAME")
-        remedy = ("take the deployed function's settings: ", with_function, ". Or ")
-    return Finding.broken(
-        f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",
-        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured))),
-    )
 
 
 def _paused(state: SecretState) -> Iterator[Finding]:

@@ -1,11 +1,9 @@
 """`token-refresh recover`: turn a response that no run could read into tokens, by pointers to its fields."""
 
-from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.times import iso
 from token_refresh_worker.changes.recover import UnreadResponse, shape_of
 from token_refresh_worker.cli.command import Json, command
@@ -74,10 +72,7 @@ def recover(  # noqa: PLR0913 - its options
     with finishing("The tokens are stored first."):
         stored = unread.store(found)
     if as_json:
-        published: bool | None = False
-        with suppress(TokenRefreshError):  # The tokens are stored, and a run publishes them.
-            published = stored.copy.replace(stored.document, stored.version_id)
-        print_json({"secret_id": context.secret_id, "version_id": stored.version_id, "published": published})
+        print_json({"secret_id": context.secret_id, "version_id": stored.version_id, "published": stored.publish()})
         return 0
     again = context.command("recover", "--claim", unread.attempt.claim_id)
     say_done("Recovered.", ("current version", stored.version_id), then=("If these were the wrong fields: ", again))

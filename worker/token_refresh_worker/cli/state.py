@@ -191,13 +191,12 @@ def read_state(context: Context) -> SecretState:
 
 
 def _full(parts: Parts, snapshot: Snapshot) -> SecretFull | None:
-    needed = VERSIONS_A_CLAIM[parts.policy.claim_store.kind]
     try:
-        check_places(parts, snapshot.now, needed, "no run refreshes before that")
-    except SecretFull as full:
-        return full
-    except TokenRefreshError:
-        return None  # The look may be repeated; all else is known.
+        check_places(
+            parts, snapshot.now, VERSIONS_A_CLAIM[parts.policy.claim_store.kind], "no run refreshes before that"
+        )
+    except TokenRefreshError as failure:  # The look may be repeated; all else is known.
+        return failure if isinstance(failure, SecretFull) else None
     return None
 
 

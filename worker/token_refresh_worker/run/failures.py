@@ -18,7 +18,7 @@ from token_refresh.errors import (
 from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
 from token_refresh_worker.core.steps import Mismatch
-from token_refresh_worker.core.versions import CLAIM, OUTCOME
+from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
@@ -182,14 +182,6 @@ def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotSt
         f"new tokens for {secret} arrived but could not be saved before the deadline ({why})",
         fix=(*((*fix, ". ") if fix else ()), grace, secret.authorize),
     )
-
-
-def tokens_locked(secret: SecretName, version_id: str, keys: tuple[str, ...]) -> SecretAccessDenied:
-    """Say that stored tokens can't be decrypted, and that nothing else may be sent."""
-    follow = f"the tokens of {secret} that follow the current ones are"
-    error = version_locked(secret, version_id, OUTCOME, keys, what=follow)
-    error.why = "the current refresh token was redeemed for them, so nothing was sent"
-    return error
 
 
 def version_locked(

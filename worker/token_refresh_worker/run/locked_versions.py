@@ -10,9 +10,9 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.locked import VersionEntry, chain_of, rebuilt_claim, worth_reading
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import TokenSet
-from token_refresh_worker.core.versions import CLAIM
+from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.run.failures import version_locked
-from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import Parts, SecretVersion
 
 
 class UnlessLocked:
@@ -26,11 +26,15 @@ class UnlessLocked:
         return isinstance(error, SecretAccessDenied) and error.by_key
 
 
-def keys_of(store: SecretStore, version_id: str) -> tuple[str, ...]:
-    """Give the KMS keys of a version, for a message; none if the versions can't be listed."""
+def tokens_locked(parts: Parts, version_id: str) -> SecretAccessDenied:
+    """Say that stored tokens can't be decrypted, and that nothing else may be sent."""
+    keys: tuple[str, ...] = ()
     with suppress(SecretStoreError):
-        return next((v.keys for v in store.versions() if v.version_id == version_id), ())
-    return ()
+        keys = next((v.keys for v in parts.store.versions() if v.version_id == version_id), ())
+    what = f"the tokens of {parts.secret} that follow the current ones are"
+    error = version_locked(parts.secret, version_id, OUTCOME, keys, what=what)
+    error.why = "the current refresh token was redeemed for them, so nothing was sent"
+    return error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

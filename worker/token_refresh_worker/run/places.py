@@ -1,6 +1,7 @@
 """Whether a secret has places for the versions that come of a token or a code: looked at before that is used up."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -25,10 +26,9 @@ def check_places(parts: Parts, now: datetime, needed: int, then: str) -> None:
         SecretFull: Secrets Manager would refuse what arrives.
         SecretStoreError: It can't be reached.
     """
-    try:
+    until = None
+    with suppress(SecretAccessDenied):
         until = full_until(parts.store.versions(), now, needed + SPARE)
-    except SecretAccessDenied:
-        return
     if until is None:
         return
     error = SecretFull(

@@ -35,7 +35,7 @@ class Renewal:
         return self.document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
-            lifetime=left or self.lifetime(response, sent_at),
+            lifetime=left or self.provider.lifetime_of(response, sent_at, self.document.lifetime),
             issued_at=sent_at,
             extra=response.extra,
             origin=replace(
@@ -51,10 +51,6 @@ class Renewal:
                 asked_at=asked_at,
             ),
         )
-
-    def lifetime(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
-        """Return how long the new access token lives, counted from when the request was sent."""
-        return self.provider.lifetime_of(response, sent_at, self.document.lifetime)
 
     def _left_of_same(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
         """Return what is left of the access token where the response brings it again; None if it brings a new life."""

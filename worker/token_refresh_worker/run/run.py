@@ -43,9 +43,9 @@ from token_refresh_worker.core.steps import (
 from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.events import Trigger
-from token_refresh_worker.run.failures import mismatch, slow_schedule, tokens_locked, too_many_steps
+from token_refresh_worker.run.failures import mismatch, slow_schedule, too_many_steps
 from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome, unread_response
-from token_refresh_worker.run.locked_versions import keys_of
+from token_refresh_worker.run.locked_versions import tokens_locked
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens, Outcome, OutcomeName
 from token_refresh_worker.run.ports import Parts
@@ -219,7 +219,7 @@ class Run:
                 assert snapshot.kept_tokens is not None  # noqa: S101 - this run tried to decrypt them
                 raise self.memory.kept_tokens_locked[snapshot.kept_tokens.version_id]
             case Locked():
-                raise tokens_locked(self.parts.secret, step.version_id, keys_of(self.parts.store, step.version_id))
+                raise tokens_locked(self.parts, step.version_id)
             case Rejected() | TokenUsed():
                 raise dead_grant(self.parts.secret, step, self.memory.rejected.get(snapshot.current.version_id))
             case Hold():
