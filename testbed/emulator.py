@@ -176,6 +176,7 @@ class Stack:
             "UpdateSecretVersionStage": lambda: secrets.update_secret_version_stage(
                 SecretId=name, VersionStage="PROBE", MoveToVersionId=token
             ),
+            "ListSecretVersionIds": lambda: secrets.list_secret_version_ids(SecretId=name),
         }
         try:
             calls[call.operation]()
