@@ -19,7 +19,7 @@ PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in
 
 def test_readme_is_short() -> None:
     """Five minutes are enough to read it."""
-    assert len(README.split()) <= 750
+    assert len(README.split()) <= 700
 
 
 def test_two_commands_do_all_the_setup() -> None:

@@ -33,10 +33,7 @@ _KINDS: Final = (
     (
         "works once: GitHub Apps, Slack, Zoom",
         "Keeps 2, loses 6: the provider revokes them.",
-        (
-            "Keeps 6, loses 2: their responses were lost. An alarm tells you, and you authorize again "
-            "while the access token works."
-        ),
+        "Keeps 6, loses 2: an alarm tells you while the access token works.",
     ),
 )
 """What `scripts/demo --provider NAME` shows of google, upwork, xero and github: how many grants of eight are kept."""
