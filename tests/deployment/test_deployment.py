@@ -5,7 +5,6 @@ from typing import Any
 from deployment.conftest import LIFETIME_SECONDS, World
 from testbed.aws_lambda.function import SCHEDULED_EVENT
 from testbed.emulator import ACCOUNT, REGION, Emulator
-from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG
 
 Deploy = Callable[..., World]
 
@@ -169,14 +168,8 @@ def test_operators_commands(deploy: Deploy) -> None:
 
 
 def tag_as_cloudformation_does(world: World) -> None:
-    """Give secrets and table the tags that AWS gives them: of the template, and of the stack."""
-    stack = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/s/1"
-    tables: Any = world.stack.emulator.client("dynamodb")
-    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{world.stack.outputs['ClaimTableName']}"
-    for logical_id, resource in world.stack.template["Resources"].items():
-        own = [{"Key": STACK_TAG, "Value": stack}, {"Key": LOGICAL_ID_TAG, "Value": logical_id}]
-        if resource["Type"] == "AWS::SecretsManager::Secret":
-            properties = resource["Properties"]
-            world.store.client().tag_resource(SecretId=properties["Name"], Tags=[*properties["Tags"], *own])
-        if resource["Type"] == "AWS::DynamoDB::Table":
-            tables.tag_resource(ResourceArn=arn, Tags=own)
+    """Give the strict Secrets Manager's secrets the tags that the emulator's CloudFormation gave its own."""
+    for output in ("TokenSecretId", "PublishedSecretId"):
+        name = world.stack.outputs[output]
+        made = world.stack.emulator.client("secretsmanager").describe_secret(SecretId=name)
+        world.store.client().tag_resource(SecretId=name, Tags=made["Tags"])
