@@ -146,7 +146,7 @@ def test_a_throttled_table_holds_up_no_group(stage: FleetStage, monkeypatch: pyt
 
 def test_another_default_provider(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A document that names no provider follows the deployment's, once a run with the wrong one has failed."""
-    secret_arn = stage.enrol("customers/1", clientSecret="wrong")
+    secret_arn = stage.enrol("customers/1", clientSecret="wrong", expiresAt=stage.now_ms)
     document = json.loads(stage.client.get_secret_value(SecretId=secret_arn)["SecretString"])
     del document["provider"]
     stage.client.put_secret_value(SecretId=secret_arn, SecretString=json.dumps(document))
