@@ -324,6 +324,41 @@ def test_a_locked_current_version(cli: Cli, tokens: Tokens, store: SecretsManage
         assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
 
 
+def test_an_expiry_that_can_not_be_true(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """It says which value is doubted, why, and the way out; while the token may not be sent, that is to correct it."""
+    tokens.store(expires_in=100 * DAY + timedelta(seconds=30))
+
+    ended = cli("status")
+
+    assert (2, 1) == (ended.code, cli("doctor").code)
+    assert "expiresAt is not believed: it is " in ended.screen
+    assert ", 100 d after it was stored, and access tokens live 1 d." in ended.screen
+    assert "refresh now, which stores the right one: " in ended.screen
+    assert (
+        f"put-secret-value --secret-id {SECRET_ID} --region eu-central-1 --secret-string file://value" in ended.screen
+    )
+    assert None is cli("status", "--json").json["expires_at"]
+    endpoint.play(*[script.status(500)] * 4)
+    cli("refresh", REPLAY_GRACE_SECONDS="0")
+    held = cli("status", REPLAY_GRACE_SECONDS="0")
+    assert "-> correct that key in the value, and store it: " in held.screen
+    assert "nobody knows whether its refresh token was redeemed" in held.screen
+    assert "not believed" not in cli("status", TOKEN_LIFETIME_SECONDS=str(60 * 86_400)).screen
+
+
+def test_a_full_secret(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A secret that has no place for the tokens that are due soon needs somebody, before a run fails."""
+    tokens.store(expires_in=DAY)
+    for number in range(99):
+        store.client().put_secret_value(SecretId=SECRET_ID, SecretString=str(number), VersionStages=["OTHER"])
+
+    ended = cli("status")
+
+    assert 1 == ended.code
+    assert "holds as many versions as Secrets Manager allows, and new tokens would have no place until" in ended.screen
+    assert f"token-refresh history {SECRET_ID} --region eu-central-1" in ended.screen
+
+
 def test_a_set_older_than_the_ledger(
     cli: Cli,
     tokens: Tokens,

@@ -195,9 +195,13 @@ def test_the_whole_fleet_goes_on(cli: Cli, member: MemoryIndex, monkeypatch: pyt
     assert "yielded" != cli("refresh", "--force", "--yes", "--json").json["outcome"]
 
 
-def test_a_table_that_no_stack_made(cli: Cli, member: MemoryIndex, fleet: Fleet) -> None:
-    """A table of a fleet's name proves nothing by itself: nothing is paused."""
-    fleet.tables.tags["prod"] = {}
+@pytest.mark.parametrize("made_by_hand", ["table", "worker"])
+def test_a_fleet_that_no_stack_made(cli: Cli, member: MemoryIndex, fleet: Fleet, made_by_hand: str) -> None:
+    """Table and worker of a fleet's name prove nothing unless one stack made both: nothing is paused."""
+    if made_by_hand == "table":
+        fleet.tables.tags["prod"] = {}
+    else:
+        fleet.aws.function_tags = {}
 
     ended = cli("pause")
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,6 +15,7 @@ from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.changes.recover import shape_of
+from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 
 SINGLE_USE = {"REPLAY_GRACE_SECONDS": "0"}
@@ -223,6 +225,24 @@ def test_a_token_that_was_used_since_then_is_refused(
     assert (2, current) == (refused.code, tokens.current())
     assert "may have been redeemed at" in refused.screen
     assert "token-refresh authorize" in refused.screen
+
+
+def test_a_run_that_is_under_way(cli: Cli, held: Ended, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a run may redeem what was recovered, nothing else is stored for that response: it says until when."""
+    assert held.code
+    options = named_claim(cli("recover", *WRONG, **SINGLE_USE))
+    current = tokens.current()
+    with monkeypatch.context() as patched:
+        patched.setattr(Redemption, "redeem", Mock(side_effect=KeyboardInterrupt))
+        cli("refresh", "--force", **SINGLE_USE)
+
+    refused = cli("recover", *RIGHT, *options, **SINGLE_USE)
+
+    assert (1, current) == (refused.code, tokens.current())
+    assert "may be under way until" in refused.screen
+    assert f"Then try again: token-refresh recover upwork-oauth-tokens --region eu-central-1 {' '.join(options)}" in (
+        refused.screen
+    )
 
 
 def test_an_unknown_claim_and_a_list_that_is_denied(cli: Cli, held: Ended, store: SecretsManagerServer) -> None:

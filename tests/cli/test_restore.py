@@ -145,6 +145,19 @@ def test_restore_invents_no_host(cli: Cli, tokens: Tokens) -> None:
     assert old == tokens.current()
 
 
+def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
+    """With the settings of another claim store nothing is restored, and what moves the claims is printed."""
+    tokens.store(expires_in=DAY)
+    tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"})
+    current = tokens.current()
+
+    ended = cli("restore", "--yes", CLAIM_TABLE="another")
+
+    assert (2, current) == (ended.code, tokens.current())
+    move = f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table another"
+    assert move in ended.screen
+
+
 @pytest.mark.parametrize("arguments", [(), ("--version=3f0c8c35-3c0f-4d5e-8f4e-1d6e7d2b9a10",)])
 def test_nothing_to_restore(cli: Cli, tokens: Tokens, arguments: tuple[str, ...]) -> None:
     """Where there is no such version, the history is pointed to."""

@@ -6,8 +6,6 @@ import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY, HOUR
-from testbed.provider import script
-from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -50,28 +48,6 @@ def test_unreadable_without_a_refresh_token(cli: Cli, tokens: Tokens, provider: 
 
     assert 2 == ended.code
     assert "expiresAt is not a time: it must be Unix" in ended.screen
-
-
-def test_an_expiry_that_can_not_be_true(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """It says which value is doubted, why, and the way out; while the token may not be sent, that is to correct it."""
-    tokens.store(expires_in=100 * DAY + timedelta(seconds=30))
-
-    ended = cli("status")
-
-    assert (2, 1) == (ended.code, cli("doctor").code)
-    assert "expiresAt is not believed: it is " in ended.screen
-    assert ", 100 d after it was stored, and access tokens live 1 d." in ended.screen
-    assert "refresh now, which stores the right one: " in ended.screen
-    assert (
-        f"put-secret-value --secret-id {SECRET_ID} --region eu-central-1 --secret-string file://value" in ended.screen
-    )
-    assert None is cli("status", "--json").json["expires_at"]
-    endpoint.play(*[script.status(500)] * 4)
-    cli("refresh", REPLAY_GRACE_SECONDS="0")
-    held = cli("status", REPLAY_GRACE_SECONDS="0")
-    assert "-> correct that key in the value, and store it: " in held.screen
-    assert "nobody knows whether its refresh token was redeemed" in held.screen
-    assert "not believed" not in cli("status", TOKEN_LIFETIME_SECONDS=str(60 * 86_400)).screen
 
 
 def test_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -95,6 +95,17 @@ def test_nesting_without_end() -> None:
 def test_no_token(document: dict[str, Any]) -> None:
     """A document without an access token has none yet: the worker's next run stores one."""
     assert None is read(document)
+
+
+@pytest.mark.parametrize(("lifetime_seconds", "expires_at"), [(900, NOON), (899, NOON - timedelta(seconds=901))])
+def test_an_expiry_that_can_not_be_true(lifetime_seconds: int, expires_at: datetime) -> None:
+    """One that is more than two lifetimes after its storing counts as that of a token which a run received then."""
+    document = {"accessToken": "a", "expiresAt": SECONDS, "tokenRefresh": {"lifetime_seconds": lifetime_seconds}}
+
+    found = read_access_token(SecretValue(json.dumps(document)), "tokens", stored_at=NOON - timedelta(minutes=30))
+
+    assert found is not None
+    assert expires_at == found.expires_at
 
 
 KEYS = st.sampled_from(["accessToken", "refreshToken", "expiresAt", "access_token", "refresh_token", "expires_at", "x"])

@@ -45,9 +45,11 @@ def examine(state: SecretState) -> list[Finding]:
         *AROUND,
         _lifetime,
     )
-    if state.context.source.unproven:  # The others judge by settings that nobody knows.
-        checks = (_deployment, _expiry, _paused)
-    return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
+    found: list[Finding] = []
+    if unproven := state.context.source.unproven:  # The other checks judge by settings that nobody knows.
+        found, checks = [Finding.unknown(unproven.facts, *unproven.fix)], (_expiry, _paused)
+    found.extend(chain.from_iterable(check(state) for check in checks))
+    return sorted(found, key=lambda finding: -finding.health)
 
 
 def health_of(findings: list[Finding]) -> Health:
@@ -96,12 +98,6 @@ def explain_attempt(past: PastAttempt) -> str:
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
-
-
-def _deployment(state: SecretState) -> Iterator[Finding]:
-    """Report that nobody knows with which settings runs act."""
-    if (unproven := state.context.source.unproven) is not None:
-        yield Finding.unknown(unproven.facts, *unproven.fix)
 
 
 def _step(state: SecretState) -> Iterator[Finding]:
