@@ -46,7 +46,10 @@ class DynamoDbServer(AwsServer):
     def _carry_out(self, operation: str, request: Request, region: str) -> Response:
         del region
         if operation == "ListTagsOfResource":
-            tags = self.tags.get(request["ResourceArn"].rpartition("/")[2], {})
+            table = request["ResourceArn"].rpartition("/")[2]
+            if table not in self.tables:
+                raise ServiceError("ResourceNotFoundException", f"Requested resource not found: {table}")
+            tags = self.tags.get(table, {})
             return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
         if operation == "BatchGetItem":
             ((table, wanted),) = request["RequestItems"].items()

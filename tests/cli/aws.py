@@ -197,6 +197,8 @@ class _Aws(LoopbackHandler):
             self.respond(200, json.dumps(self.server.function).encode())
         elif name in self.path and "/tags/" in self.path:
             self.respond(200, json.dumps({"Tags": self.server.function_tags}).encode())
+        elif name not in self.path and "/tags/" in self.path:
+            self.respond(404, b"{}", {"x-amzn-ErrorType": "ResourceNotFoundException"})
         elif "/schedules" in self.path and self.server.schedules:
             self.respond(200, json.dumps(self.server.schedules.pop(0)).encode())
         else:

@@ -4,6 +4,7 @@ import copy
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,18 +14,23 @@ from cli.worlds import (
     CLAIMS,
     COPY,
     FLEET,
+    FLEETS_WORKER,
     MEMBERS_COPY,
     OPTIONS,
     OTHER,
+    OTHER_COPY,
     PROVEN,
     SECRET,
     WORKER,
     WORLDS,
     Place,
     left,
+    member,
+    new_member,
     opened,
     stack,
 )
+from token_refresh_worker.cli.context import Context
 
 CALLBACK = "http://127.0.0.1/callback"
 WRITERS = {
@@ -185,3 +191,72 @@ def test_a_function_whose_settings_nobody_can_read(cli: Cli, place: Place, tmp_p
     assert {"doctor": 1, "verify": 3, "status": 3}.get(line, 2) == ended.code
     assert before == place.everything()
     assert f"Lambda can't decrypt the settings of function {WORKER} (KMSAccessDeniedException)" in ended.screen
+
+
+@pytest.mark.parametrize("copied", [OTHER_COPY, MEMBERS_COPY])
+def test_a_copy_beside_a_function(cli: Cli, place: Place, copied: str) -> None:
+    """Whichever function is named, a copy is no token secret: the command says of which secret it is one."""
+    member(place)
+    before, source = place.everything(), SECRET if copied == MEMBERS_COPY else OTHER
+
+    ended = cli("pause", copied, "--function", FLEETS_WORKER, **place.environment)
+
+    assert (2, before) == (ended.code, place.everything())
+    assert f"Run the command on the token secret: token-refresh pause {source}" in ended.screen
+
+
+def test_a_member_beside_the_worker_of_another_fleet(cli: Cli, place: Place) -> None:
+    """A member that no run has met is not refreshed with the settings of a fleet that it is not in."""
+    new_member(place)
+    place.tag(SECRET, fleet="staging")
+    before = place.everything()
+
+    ended = cli("refresh", SECRET, "--force", "--yes", "--function", FLEETS_WORKER, **place.environment)
+
+    assert (2, before) == (ended.code, place.everything())
+    assert f"secret {SECRET} is in fleet staging" in ended.screen
+
+
+def test_a_fleet_beside_the_worker_of_another_one(cli: Cli, place: Place) -> None:
+    """A secret joins a fleet with the settings of its worker, and of no other that is named."""
+    new_member(place)
+    before = place.everything()
+
+    ended = cli("authorize", OTHER, "--fleet", "staging", "--function", FLEETS_WORKER, **place.environment)
+
+    assert (2, before) == (ended.code, place.everything())
+    assert f"function {FLEETS_WORKER} refreshes fleet {FLEET}" in ended.screen
+
+
+@pytest.mark.parametrize(("deployed", "tags"), [(stack, 3), (member, 1)])
+def test_a_deployment_that_is_deleted(
+    cli: Cli, place: Place, monkeypatch: pytest.MonkeyPatch, deployed: Callable[[Place], object], tags: int
+) -> None:
+    """A secret whose stack is gone has a way out: without its tags, the shell's settings apply."""
+    deployed(place)
+    place.aws.function["FunctionName"] = "another"
+    if deployed is member:
+        monkeypatch.delitem(place.tables.tables, FLEET)
+
+    ended = cli("revoke", SECRET, "--by-hand", "--yes", **place.environment)
+
+    untag = f"If its stack was deleted, take the tags off: aws secretsmanager untag-resource --secret-id {SECRET} "
+    found = ended.screen.partition(f"{untag}--tag-keys ")[2].partition(" --region")[0]
+    assert (2, tags) == (ended.code, len(found.split()))
+
+
+def test_a_replica(cli: Cli, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica has its secret's tags, and no function beside it: the command names the region of the secret."""
+    stack(place)
+    place.deploy(WORKER, place.settings, stack=None)
+    call = Context.call
+
+    def of_a_replica(context: Context, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
+        return {**call(context, action, secret_id, **members), "PrimaryRegion": "eu-west-1"}
+
+    monkeypatch.setattr(Context, "call", of_a_replica)
+
+    ended = cli("refresh", SECRET, "--force", "--yes", **place.environment)
+
+    assert 2 == ended.code
+    assert f"act on the secret itself: token-refresh refresh {SECRET} --region eu-west-1" in ended.screen

@@ -50,21 +50,28 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
             `writes` and nothing proves the deployment.
         InvalidSecretDocument: The secret is itself the copy of another one.
     """
-    if context.function is not None:
-        _check_served(context, "lambda")
-        return _acting(context, context.function)
+    secret: Mapping[str, Any] = {}
     try:
         secret = context.call("DescribeSecret", context.secret_id, limits=ONE_TRY)
     except SecretNotFound:
-        secret = {}
+        pass
     except TokenRefreshError as failure:
-        return _unproven(context, failure, (), writes=writes)
+        if context.function is None:
+            return _unproven(context, failure, writes=writes)
     tags = tags_in(secret)
+    ours = [key for key in _OURS if key in tags]
+    if context.function is not None:
+        if not ours:
+            _refuse_copy(context, tags)
+        _check_served(context, "lambda")
+        acting = _acting(context, context.function, fleet=joins)
+        if acting.source.fleet:
+            refuse_other_fleet(context, context.secret_id, tags, acting.source.fleet)
+        return acting
     if joins is not None:
         _check_served(context, "lambda", "dynamodb")
         refuse_other_fleet(context, context.secret_id, tags, joins)
         return _acting(context, _fleets_worker(context, joins, read_table_tags(context, joins)), fleet=joins)
-    ours = [key for key in _OURS if key in tags]
     if not ours:
         _refuse_copy(context, tags)
         _refuse_copy_of_another(context, writes=writes)
@@ -72,7 +79,8 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
     try:
         return _proven(context, str(secret["ARN"]), tags)
     except TokenRefreshError as failure:
-        return _unproven(context, failure, ours, writes=writes)
+        primary = str(secret.get("PrimaryRegion", context.region))
+        return _unproven(context, failure, ours, primary=primary, writes=writes)
 
 
 def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Context:
@@ -115,15 +123,22 @@ def _acting(context: Context, function: str, *, fleet: str | None = None, secret
     )
 
 
-def _unproven(context: Context, why: TokenRefreshError, ours: Sequence[str], *, writes: bool) -> Context:
+def _unproven(
+    context: Context, why: TokenRefreshError, ours: Sequence[str] = (), *, primary: str = "", writes: bool
+) -> Context:
     """Give the context with no settings, for what only reads."""
     fix = why.fix
-    if ours and not _is_served(context, "lambda"):
-        line = "aws secretsmanager untag-resource --secret-id {} --tag-keys" + " {}" * len(ours) + " --region {}"
-        fix = ("beside an emulator, take its tags off: ", Command.of(line, context.secret_id, *ours, context.region))
+    line = "aws secretsmanager untag-resource --secret-id {} --tag-keys" + " {}" * len(ours) + " --region {}"
+    untag = Command.of(line, context.secret_id, *ours, context.region)
+    if ours and primary != context.region:
+        fix = ("it is a replica; act on the secret itself: ", context.command(context.name, region=primary))
+    elif ours and not _is_served(context, "lambda"):
+        fix = ("beside an emulator, take its tags off: ", untag)
     elif _READ not in why.facts:  # Naming the function would ask for the same.
         named = context.command(context.name, "--function", "NAME")
         fix = (*fix, f"{'. Or name' if fix else 'name'} the function that refreshes it: ", named)
+        if ours and "does not exist" in why.facts:
+            fix = (*fix, ". If its stack was deleted, take the tags off: ", untag)
     unproven = ConfigurationError(f"nothing proves which deployment {context.secret} is of: {why.facts}", fix=fix)
     if writes:
         raise unproven
