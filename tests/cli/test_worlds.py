@@ -193,6 +193,16 @@ def test_a_function_whose_settings_nobody_can_read(cli: Cli, place: Place, tmp_p
     assert f"Lambda can't decrypt the settings of function {WORKER} (KMSAccessDeniedException)" in ended.screen
 
 
+def test_a_member_that_had_a_deployment_of_its_own(cli: Cli, place: Place) -> None:
+    """A secret whose claims were moved to a fleet is a member, whatever tags its earlier deployment left on it."""
+    stack(place)
+    member(place)
+
+    ended = cli("pause", SECRET, "--for", "1h", **place.environment)
+
+    assert (0, {SECRET}) == (ended.code, place.claimed_in(FLEET)), ended.screen
+
+
 @pytest.mark.parametrize("copied", [OTHER_COPY, MEMBERS_COPY])
 def test_a_copy_beside_a_function(cli: Cli, place: Place, copied: str) -> None:
     """Whichever function is named, a copy is no token secret: the command says of which secret it is one."""

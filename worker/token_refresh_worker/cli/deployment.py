@@ -86,11 +86,10 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
 def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Context:
     fleet, function, stack = tags.get(FLEET_TAG), tags.get(FUNCTION_TAG), Made.TOKENS.stack(tags)
     _check_served(context, "lambda", *(["dynamodb"] if fleet else []))
-    if fleet and function:
-        raise ConfigurationError(f"its tags name function {function} and fleet {fleet}")
     if fleet:
         worker = _fleets_worker(context, fleet, read_table_tags(context, fleet, beside=secret_arn))
         # No stack made a member: without this, whoever may tag a secret would choose its copy and its client.
+        # And it decides where the tag of an earlier deployment is left: that one's function sends nothing any more.
         origin = newest_origin(context)
         if origin is None or origin.claim_store.table != fleet:
             raise ConfigurationError(f"no run of fleet {fleet} has stored its tokens yet")
