@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ import app as application
 from cli.issuer import fill_template
 from cli.shell import Shell
 from printed.blocks import PAGES, ROOT, commands
-from testbed.emulator import Emulator
-from testbed.fleet_table import create_fleet_table
+from testbed.emulator import ACCOUNT, Emulator
+from testbed.fleet_table import FLEET_TABLE
 from testbed.synthesis import FLAGS
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.cli.app import app
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
+from token_refresh_worker.stored.tags import Made
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 
@@ -33,7 +35,7 @@ RECEIVER = ROOT / "docs" / "webhooks.md"
 CLOUDFRONT = next(line for line in commands(RECEIVER) if "webhook_cloudfront.yaml" in line)
 CONSUMER = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "event-source-mapping" in line)
 QUICKBOOKS = next(line for line in commands(ROOT / "docs" / "tutorial.md") if "--provider quickbooks" in line)
-ACCOUNT = [line for line in commands(ROOT / "docs/account.md") if re.match("scripts/prove account .*--region", line)]
+CHECKS = [line for line in commands(ROOT / "docs/account.md") if re.match("scripts/prove account .*--region", line)]
 PLAIN = [line for line in commands(ROOT / "docs" / "beside-another-stack.md") if "BUCKET" in line]
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
@@ -50,7 +52,7 @@ NOT_RUN = {
         "the demo's Secrets Manager has one region"
     ),
     "token-refresh revoke upwork-oauth-tokens": "other pages need the demo's grant; tests/cli/test_revoke.py runs it",
-    **dict.fromkeys(ACCOUNT, "it takes an hour in a real account; tests/account and tests/deployment run its checks"),
+    **dict.fromkeys(CHECKS, "it takes an hour in a real account; tests/account and tests/deployment run its checks"),
     **dict.fromkeys(PLAIN, "tests/deployment/test_plain.py runs it"),
     QUICKBOOKS: "it needs the URL that the browser ends on; tests/cli/test_authorize_brings.py pastes one",
     "aws iam enable-outbound-web-identity-federation": "the emulator does not know the action",
@@ -58,6 +60,7 @@ NOT_RUN = {
     CONSUMER: "the function is the reader's own; tests/pages/test_examples.py checks the operation and its options",
     GRANT_EVENTS: "the emulator has no API destinations; tests/fleet/test_docs.py checks the template",
 }
+TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
 THERE_ALREADY: dict[str, dict[str, list[str]]] = {
     "fleet.md": {"customers/8/xero": ["refreshToken"]},
     "fleet-operations.md": {"customers/9/xero": ["refreshToken"]},
@@ -84,10 +87,20 @@ WITH_COMMANDS = [page for page in PAGES if lines_of(page) and page.name != "cust
 
 
 @pytest.fixture
-def stored(page: Path, client: Callable[..., Any]) -> None:
+def stored(page: Path, client: Callable[..., Any]) -> Iterator[None]:
     """Store the secrets that a page's reader has."""
+    secrets = client("secretsmanager")
     for name, fields in THERE_ALREADY.get(page.name, {}).items():
-        client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(dict.fromkeys(fields, "made-up")))
+        secrets.create_secret(Name=name, SecretString=json.dumps(dict.fromkeys(fields, "made-up")))
+    if page.name == "fleet-operations.md":  # docs/fleet.md makes it
+        origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "prod"}
+        document = {"provider": "xero", "refreshToken": "made-up", "tokenRefresh": origin}
+        tags = [{"Key": FLEET_TAG, "Value": "prod"}]
+        secrets.create_secret(Name="customers/7/xero", SecretString=json.dumps(document), Tags=tags)
+    yield
+    for name in ("customers/7/xero", "clients/xero"):  # both pages have them
+        with contextlib.suppress(secrets.exceptions.ResourceNotFoundException):
+            secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
 @pytest.fixture
@@ -96,8 +109,8 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
     secrets = client("secretsmanager")
     match page.name:
         case "fleet.md" | "fleet-operations.md" | "fleet-copies.md":
-            shell.environment["AWS_ENDPOINT_URL_DYNAMODB"] = emulator.url
-            make_fleet_table(emulator)
+            shell.environment |= dict.fromkeys(("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_LAMBDA"), emulator.url)
+            make_fleet(emulator, shell.environment["TOKEN_ENDPOINT"])
         case "deploy.md":
             shell.environment["ASSEMBLY"] = str(assembly(shell.folder))
         case "webhooks.md":
@@ -117,9 +130,9 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             shell.environment["PROVIDER_PROFILES"] = str(shell.folder / "profiles")  # exported on the page
             return {"HOST_URL": issuer}
         case "beside-another-stack.md":
-            make_stack(emulator)
+            make_stack(emulator, "token-refresh-prod", TOPIC)
         case "tutorial.md":
-            make_stack(emulator)
+            make_stack(emulator, "token-refresh-prod", TOPIC)
             for name in ("upwork-oauth-tokens", "upwork-oauth-tokens-published"):
                 emulator.client("secretsmanager").create_secret(Name=name)
             iam: Any = emulator.client("iam")
@@ -139,17 +152,30 @@ def assembly(folder: Path) -> Path:
     return Path(out)
 
 
-def make_stack(emulator: Emulator) -> None:
+def make_stack(emulator: Emulator, name: str, resources: dict[str, Any]) -> None:
     stacks: Any = emulator.client("cloudformation")
-    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
     with contextlib.suppress(stacks.exceptions.AlreadyExistsException):
-        stacks.create_stack(StackName="token-refresh-prod", TemplateBody=template)
+        stacks.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+        stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
 
 
-def make_fleet_table(emulator: Emulator) -> None:
-    tables: Any = emulator.client("dynamodb")
-    if "prod" not in tables.list_tables()["TableNames"]:  # of the other page about fleets
-        create_fleet_table(tables, "prod")
+def make_fleet(emulator: Emulator, token_endpoint: str) -> None:
+    """What the commands look at of a fleet's stack: its table, and its worker's settings."""
+    name = "token-refresh-prod-fleet-prod"
+    settings = {"FLEET_NAME": "prod", "CLAIM_TABLE": "prod", "CLIENT_SECRET_ID": "clients/{provider}"}
+    worker = {
+        "FunctionName": name,
+        "Role": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Code": {"ZipFile": "# nobody invokes it"},
+        "Environment": {"Variables": settings | {"TOKEN_ENDPOINT": token_endpoint}},
+    }
+    resources: dict[str, Any] = {
+        Made.FLEET_TABLE: {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "prod", **FLEET_TABLE}},
+        Made.FUNCTION: {"Type": "AWS::Lambda::Function", "Properties": worker},
+    }
+    make_stack(emulator, name, resources)
 
 
 @pytest.mark.usefixtures("stored")
@@ -159,7 +185,6 @@ def test_as_printed(page: Path, shell: Shell, words: dict[str, str], emulator: E
     client_file = shell.folder / "client.json"
     client = json.loads(client_file.read_text())
     secret = client["clientSecret"]
-    answers = f"{client['clientId']}\n{secret}\ny\n" if page.name == "fleet.md" else "y\n"
 
     for line in lines_of(page):
         filled = re.sub(r"\b[A-Z]+(?:[_-][A-Z]+)+\b", lambda word: words.get(word[0], word[0]), line)
@@ -167,7 +192,7 @@ def test_as_printed(page: Path, shell: Shell, words: dict[str, str], emulator: E
         client_file.chmod(0o600)
         if "delete-secret" in line:  # The demo's secret is needed by other pages; the emulator has one to delete.
             filled = f"AWS_ENDPOINT_URL_SECRETS_MANAGER={emulator.url}; {filled}"
-        ended = shell.run(filled, stdin=answers)
+        ended = shell.run(filled)
         assert 0 == ended.code, f"{line}\n{ended.out}\n{ended.err}"
         check_deployments(shell.folder / "asked")
         assert "FunctionError" not in ended.out, line
