@@ -195,6 +195,21 @@ def test_the_whole_fleet_goes_on(cli: Cli, member: MemoryIndex, monkeypatch: pyt
     assert "yielded" != cli("refresh", "--force", "--yes", "--json").json["outcome"]
 
 
+def test_a_member_that_stays_paused(
+    cli: Cli, member: MemoryIndex, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where `fleet resume --all` can't end a member's pause, it doesn't say that there is none."""
+    monkeypatch.setattr("token_refresh_worker.cli.fleet.pause.find_index", lambda *_: member)
+    cli("pause")
+    fleet.aws.function_tags = {}
+
+    ended = cli("fleet", "resume", "--fleet=prod", "--all")
+
+    assert (2, "") == (ended.code, ended.out)
+    assert "nothing proves which deployment" in ended.err
+    assert [True] == [row.pause is not None for row in member.rows()]
+
+
 @pytest.mark.parametrize("made_by_hand", ["table", "worker"])
 def test_a_fleet_that_no_stack_made(cli: Cli, member: MemoryIndex, fleet: Fleet, made_by_hand: str) -> None:
     """Table and worker of a fleet's name prove nothing unless one stack made both: nothing is paused."""

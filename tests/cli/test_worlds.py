@@ -29,6 +29,7 @@ from cli.worlds import (
     new_member,
     opened,
     stack,
+    unreadable,
 )
 from token_refresh_worker.cli.context import Context
 
@@ -201,6 +202,15 @@ def test_a_member_that_had_a_deployment_of_its_own(cli: Cli, place: Place) -> No
     ended = cli("pause", SECRET, "--for", "1h", **place.environment)
 
     assert (0, {SECRET}) == (ended.code, place.claimed_in(FLEET)), ended.screen
+
+
+def test_tags_that_nobody_may_read_beside_a_function(cli: Cli, place: Place) -> None:
+    """Who may not read the secret's tags gets on by the printed command, which names the function."""
+    unreadable(place)
+
+    ended = cli("pause", SECRET, "--function", WORKER, **place.environment)
+
+    assert (0, {SECRET}) == (ended.code, place.claimed_in(CLAIMS)), ended.screen
 
 
 @pytest.mark.parametrize("copied", [OTHER_COPY, MEMBERS_COPY])

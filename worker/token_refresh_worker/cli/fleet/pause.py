@@ -73,8 +73,10 @@ def resume(context: Context, *, fleet: FleetName, provider: ProviderOption = Non
         end_pause(find_deployment(member, writes=True))
 
     done, code = for_each(context, "resuming", paused, act) if paused else ((), 0)
-    was = (found is not None and now < found.until) or done
-    output().print(text("resumed" if was else "nothing to resume: it was not paused"))
+    if (found is not None and now < found.until) or done:
+        output().print(text("resumed"))
+    elif not paused:
+        output().print(text("nothing to resume: it was not paused"))
     return code
 
 
