@@ -226,10 +226,7 @@ def play(provider: Provider | None = None) -> int:
 
 
 def unexpected(rows: Sequence[tuple[Event, Sequence[Ended]]], *, single_use: bool) -> list[str]:
-    """Name what ended otherwise than it must.
-
-    At no provider does the worker send a used token that is rejected. Where tokens work once, we know every ending.
-    """
+    """Name where the worker sent a used token, and where tokens work once each ending that is not the expected one."""
     wrong = []
     for event, row in rows:
         if row[-1].rejected:
