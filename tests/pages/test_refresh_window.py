@@ -27,7 +27,7 @@ SAID = {
     "docs/fleet.md": [f"Access tokens must live at least {TABLE} minutes"],
     "docs/mcp.md": ["token_lifetime_seconds = 3600 #"],  # no metadata says it, and a day is assumed
     "docs/parameters.md": [f"at most {WINDOW} of its life"],
-    "docs/protocol.md": [f"| {VERSIONS} minutes | {TABLE} minutes |", f"at most {WINDOW} of the lifetime"],
+    "docs/protocol.md": [f"at most {WINDOW} of the lifetime"],
     "docs/tutorial.md": ["refreshed eight hours before it expires"],
     "docs/compare.md": [f"live less than {TABLE} minutes"],
 }

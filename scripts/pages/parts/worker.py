@@ -35,8 +35,10 @@ def errors() -> str:
 
 def rules() -> str:
     """Return the rules of the plan in their order."""
-    docs = [(f"`{rule.check.__name__}`", words(rule.check).meaning, rule.reason) for rule in RULES]
-    return table(("#", "rule", "stored state, and step", "why"), *((str(n), *row) for n, row in enumerate(docs, 1)))
+    return "\n".join(
+        f"{number}. `{rule.check.__name__}`: {words(rule.check).meaning} *{rule.reason[0].upper()}{rule.reason[1:]}.*"
+        for number, rule in enumerate(RULES, 1)
+    )
 
 
 def transitions() -> str:

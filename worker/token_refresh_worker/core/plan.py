@@ -109,7 +109,7 @@ def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> 
 
 
 def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """The current token was used, and its successor is gone: yield for 10 minutes, then `ReauthorizationRequired`."""
+    """The current token was used, its successor is gone: yield while reads may lag, then `ReauthorizationRequired`."""
     stored = snapshot.stored_attempt
     if stored is None:
         return _kept_tokens_locked(snapshot, run, policy) or _far_back(snapshot, policy)

@@ -1,0 +1,110 @@
+"""Figures and waits that pages state are the code's.
+
+Who changes a constant finds here the sentences that are wrong then.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from testbed.builders import DAY, HOUR, MINUTE
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
+from token_refresh_infra.single.timing import RUN_SECONDS
+from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN
+from token_refresh_worker.core.claims import LONGEST_TIME_TO_LIVE
+from token_refresh_worker.core.plan import LOST_CLAIMS
+from token_refresh_worker.core.schedule import (
+    ATTEMPTS_IN_TABLE,
+    CLOCK_ERROR,
+    CLOCKS_APART,
+    FIRST_BACKOFF,
+    FORCED_CLAIMS_A_DAY,
+    LARGEST_PART_OF_WINDOW,
+    LEAST_MARGIN,
+    LONGEST_BACKOFF,
+    LONGEST_BACKOFF_IN_TABLE,
+    LONGEST_GRANT_WINDOW,
+    SETTLED,
+    STALENESS,
+)
+from token_refresh_worker.oauth.unread import MOST_BYTES
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY, claims_a_day, shortest_lifetime
+from token_refresh_worker.run.events import REQUESTS
+from token_refresh_worker.run.places import PLACES
+from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS
+from token_refresh_worker.stored.origin import LONGEST_GRACE, ClaimStoreKind
+
+ROOT = Path(__file__).parents[2]
+
+
+def said(duration: timedelta | float) -> str:
+    """Say a duration as pages do; a bare number is in seconds."""
+    length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    names = {HOUR: "an hour", DAY: "a day", 7 * DAY: "a week"}
+    units = {DAY: "days", HOUR: "hours", MINUTE: "minutes", timedelta(seconds=1): "seconds"}
+    unit = next(unit for unit in units if length >= unit and length % unit < timedelta(microseconds=1))
+    return names.get(length) or f"{length / unit:g} {units[unit]}"
+
+
+def count(number: float) -> str:
+    """Return a small number as a word."""
+    return {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 8: "eight", 9: "nine", 10: "ten"}[int(number)]
+
+
+PART: Final = {1 / 3: "a third", 1 / 2: "half", 3 / 4: "three quarters"}
+VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
+IN_VERSIONS, IN_TABLE = (f"{shortest_lifetime(store) / MINUTE:g}" for store in (VERSIONS, TABLE))
+REFRESHES_A_MONTH = 30 * DAY // (DAY - refresh_window(DEFAULT_WINDOW, DAY))
+UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + SETTLED)
+"""Three quarters of a third of this lifetime are the whole life of a claim."""
+
+SAID = {
+    "docs/protocol.md": [
+        f"up to {MOST_BYTES / 1024:g} KiB of a response",
+        f"where tokens, grant or grace are shorter than {said(UNCUT)}",
+        f"keeps {DAY / HOUR:g} hours, the last {MOST_REDEMPTIONS} possible redemptions",
+        f"A fingerprint is {len(NO_TOKEN)} characters",
+        f"{claims_a_day(VERSIONS)}, as each takes {VERSIONS_A_CLAIM[VERSIONS]} versions | {claims_a_day(TABLE)} |",
+        f"the next {LOST_CLAIMS} claims that the table may have held",
+        f"the copy is {said(SETTLED)} old",
+        f"at most {PART[LARGEST_PART]} of the lifetime",
+        f"its last third is a window, too, at most {LONGEST_GRANT_WINDOW // DAY}⅓ days",
+        f"outlives its run by {said(SETTLED)}: reads may be {said(STALENESS)} old",
+        f"and clocks of AWS {said(CLOCKS_APART)} apart",
+        f"cut to {PART[LARGEST_PART_OF_WINDOW]} of the window, and to a quarter of a grace over {said(SETTLED)}",
+        f"outlives its run by at least {said(LEAST_MARGIN)}",
+        "sent again after an hour, then after a day",  # tests/core/test_schedule.py
+        f"may force {FORCED_CLAIMS_A_DAY} claims in {DAY / HOUR:g} hours",
+        f"then {said(FIRST_BACKOFF)}, doubled each time up to {said(LONGEST_BACKOFF)}",
+        f"the first {ATTEMPTS_IN_TABLE} attempts that redeemed nothing wait at most {said(LONGEST_BACKOFF_IN_TABLE)}",
+        f"`Retry-After` counts for at most {said(DAY)}",
+        f"At most {REQUESTS} requests a run",
+        f"A request gets {said(REQUEST_TIMEOUT_SECONDS)} (",
+        f"but {said(STORE_RESERVE_SECONDS)} for storing, or {KEEP_RESERVE_SECONDS:g} with a key",
+        f"No connection after {said(CONNECT_SECONDS)}",
+        f"counts as a claim of {said(LONGEST_TIME_TO_LIVE)}, then as",
+        f"over {said(CLOCK_ERROR)} ahead of `Date`",
+        f"and open for {said(LONGEST_TIME_TO_LIVE)}",
+        f"(a static token: {said(LONGEST_GRACE)})",
+    ],
+    "docs/proof.md": [
+        f"of a secret's {PLACES} versions, runs make at most {VERSIONS_A_DAY + 1} in {DAY / HOUR:g} hours",
+        f"a grace over {said(SETTLED)}",
+        f"Reads of Secrets Manager are at most **{said(STALENESS)}** old",
+        f"(`Date`, `CreatedDate`, both services) are at most **{said(CLOCKS_APART)}** apart",
+        f"The ledger knows {MOST_REDEMPTIONS} redemptions",
+        f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(SETTLED)})",
+    ],
+}
+"""The sentences by page."""
+
+
+@pytest.mark.parametrize("page", SAID)
+def test_a_page_says_what_the_code_does(page: str) -> None:
+    """Each sentence stands on its page, with the figure that counts."""
+    words = " ".join((ROOT / page).read_text().split())
+
+    assert [] == [sentence for sentence in SAID[page] if sentence not in words]
