@@ -10,11 +10,16 @@ from typing import Final
 import pytest
 
 from testbed.builders import DAY, HOUR, MINUTE
+from token_refresh.reader.on_demand import YOUNG_SECONDS
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
+from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
 from token_refresh_infra.single.timing import RUN_SECONDS
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
+from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY
+from token_refresh_worker.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
+from token_refresh_worker.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN
-from token_refresh_worker.core.claims import LONGEST_TIME_TO_LIVE
+from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.core.schedule import (
     ATTEMPTS_IN_TABLE,
@@ -30,6 +35,9 @@ from token_refresh_worker.core.schedule import (
     SETTLED,
     STALENESS,
 )
+from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS
+from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
+from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.oauth.unread import MOST_BYTES
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY, claims_a_day, shortest_lifetime
 from token_refresh_worker.run.events import REQUESTS
@@ -38,13 +46,14 @@ from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, REQUEST_TIMEOUT
 from token_refresh_worker.stored.origin import LONGEST_GRACE, ClaimStoreKind
 
 ROOT = Path(__file__).parents[2]
+SECOND: Final = timedelta(seconds=1)
 
 
 def said(duration: timedelta | float) -> str:
     """Say a duration as pages do; a bare number is in seconds."""
     length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
-    names = {HOUR: "an hour", DAY: "a day", 7 * DAY: "a week"}
-    units = {DAY: "days", HOUR: "hours", MINUTE: "minutes", timedelta(seconds=1): "seconds"}
+    names = {SECOND: "a second", MINUTE: "a minute", HOUR: "an hour", DAY: "a day"}
+    units = {DAY: "days", HOUR: "hours", MINUTE: "minutes", SECOND: "seconds"}
     unit = next(unit for unit in units if length >= unit and length % unit < timedelta(microseconds=1))
     return names.get(length) or f"{length / unit:g} {units[unit]}"
 
@@ -97,6 +106,18 @@ SAID = {
         f"(`Date`, `CreatedDate`, both services) are at most **{said(CLOCKS_APART)}** apart",
         f"The ledger knows {MOST_REDEMPTIONS} redemptions",
         f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(SETTLED)})",
+    ],
+    "docs/threats.md": [
+        f"a token older than {said(YOUNG_SECONDS)}",
+        f"a day has {claims_a_day(VERSIONS)} claims ({claims_a_day(TABLE)} in a table), {FORCED_CLAIMS_A_DAY} of them",
+        f"counts for {said(LONGEST_TIME_TO_LIVE)}, a pause for {said(LONGEST_PAUSE)}",
+        f"{claims_a_day(VERSIONS)} false attempts of today",
+        f"each is looked at {said(LONGEST_SLEEP)} after its last run, and no pause of over {said(LONGEST_FLEET_PAUSE)}",
+        f"lacks over {count(BELIEVABLE_LOSS)} secrets and a fifth of the fleet",
+        f"at most {BODY_LIMIT_BYTES / 1024:g} KiB",
+        f"signed over {said(DEFAULT_TOLERANCE)} ago",
+        f"a secret takes {count(REDIRECTS_A_DAY)} a day",
+        f"each has {said(CONNECTION_SECONDS)}, and of over {MOST_CONNECTIONS} the oldest",
     ],
 }
 """The sentences by page."""
