@@ -244,8 +244,8 @@ class CommonParameters:
         today = datetime.now(UTC).date()
         if provider.has_ended(today):
             raise ParameterError(
-                f"provider: {provider.end_notice(today)} (docs/provider-calendar.md). To remove a stack that is "
-                f"deployed: aws cloudformation delete-stack --stack-name {self.stack_name}"
+                f"provider: {provider.end_notice(today)} (docs/providers.md#what-changes-soon). To remove a stack that "
+                f"is deployed: aws cloudformation delete-stack --stack-name {self.stack_name}"
             )
 
     def check_place(self, name: str, value: str | None) -> None:

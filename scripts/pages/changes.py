@@ -1,4 +1,4 @@
-"""What providers have announced: the rows of `docs/provider-calendar.md`, and the check that somebody reads them."""
+"""What providers have announced: what docs/providers.md lists, and the check that somebody reads them."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
 def test_the_page_names_assumed_responses() -> None:
     """docs/providers.md lists each profile whose response to a dead grant is assumed, and no other."""
     page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
-    listed = page.partition("How these respond to a dead refresh token ")[2].partition("profiles assume")[0]
+    listed = page.partition("reject a dead refresh token: ")[2].partition("Their profiles assume")[0]
     assumed = [name for name in profile_names() if '"assumed": true' in (FIXTURES / f"{name}.dead.json").read_text()]
 
     assert assumed == re.findall("`([a-z0-9-]+)`", listed)

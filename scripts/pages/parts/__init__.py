@@ -23,6 +23,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "rules": worker.rules,
     "transitions": worker.transitions,
     "providers": profiles.providers,
+    "provider-grants": profiles.grants,
     "provider-kinds": profiles.kinds,
     "provider-calendar": profiles.calendar,
     "proof-figures": proof.figures,

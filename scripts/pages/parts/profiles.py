@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from pages.changes import changes
 from pages.docstrings import table
-from token_refresh_worker.cli.providers import ROTATES, grace_text, grant_text, life, request_text
+from token_refresh_worker.cli.providers import grace_text, grant_text, life
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.provider import Rotation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from token_refresh_worker.providers.provider import Provider
 
-_HEAD = ("name", "request", "access token lives", "new refresh token", "old one accepted", "grant lives")
 
 LISTED: Final = [name for name in profile_names() if name != "generic" and load_provider(name).ends_on is None]
 """Those that can still be chosen by name."""
@@ -40,8 +43,24 @@ _KINDS: Final = (
 
 
 def providers() -> str:
-    """Return a row for each profile."""
-    return table(_HEAD, *(_row(load_provider(name)) for name in profile_names()))
+    """Return a row for each kind of refresh token and each life of an access token, with the profiles' names."""
+    found = sorted(map(load_provider, profile_names()), key=_by_grace)
+    return table(
+        ("used refresh token", "access token lives", "profiles"),
+        *(
+            (*row, _names(same))
+            for row, same in groupby(found, lambda p: (grace_text(p), life(p.access_token_lifetime)))
+        ),
+    )
+
+
+def grants() -> str:
+    """Return a row for each end of a grant that profiles know, with their names."""
+    found = sorted(filter(grant_text, map(load_provider, profile_names())), key=_by_end)
+    return table(
+        ("grant lives", "profiles"),
+        *((row, _names(same)) for row, same in groupby(found, lambda provider: grant_text(provider) or "")),
+    )
 
 
 def kinds() -> str:
@@ -62,20 +81,22 @@ def _kind(provider: Provider) -> str:
 def calendar() -> str:
     """Return a row for each change that a provider has announced, soonest first."""
     return table(
-        ("from", "provider", "what changes", "looked up on"),
-        *(
-            (str(change.on), f"`{change.provider}`", f"[{change.says}]({change.source})", str(change.seen_on))
-            for change in changes()
-        ),
+        ("from", "provider", "what changes"),
+        *((str(change.on), f"`{change.provider}`", f"[{change.says}]({change.source})") for change in changes()),
     )
 
 
-def _row(provider: Provider) -> tuple[str, ...]:
-    return (
-        f"`{provider.name}`",
-        request_text(provider),
-        life(provider.access_token_lifetime),
-        ROTATES[provider.rotation],
-        grace_text(provider),
-        grant_text(provider) or "",
-    )
+def _by_grace(provider: Provider) -> tuple[timedelta, str, timedelta, str]:
+    """The longest grace first, then the shortest life."""
+    lifetime = provider.access_token_lifetime or timedelta.max
+    return -provider.grace.duration, grace_text(provider), lifetime, provider.name
+
+
+def _by_end(provider: Provider) -> tuple[timedelta, str, str]:
+    """The soonest end first."""
+    lives = (provider.refresh_token.idle, provider.refresh_token.lifetime)
+    return min(life for life in lives if life), grant_text(provider) or "", provider.name
+
+
+def _names(found: Iterable[Provider]) -> str:
+    return ", ".join(f"`{provider.name}`" for provider in found)

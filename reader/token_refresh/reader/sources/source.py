@@ -11,7 +11,7 @@ from token_refresh.reference import Reference
 class Version:
     """One version of a secret, as it is stored; `repr` shows nothing of it."""
 
-    # Not a dataclass: generating one takes a hundred times as long (docs/webhooks.md counts what an import costs).
+    # Not a dataclass: generating one takes a hundred times as long.
     __slots__ = ("content", "created_at", "how_to_renew", "reference", "request", "version_id")
 
     def __init__(  # noqa: PLR0913 - all of a version, by name
