@@ -181,16 +181,15 @@ def revived(*, at: timedelta = 2 * MINUTE) -> Seen:
 
 
 def test_a_provider_rejects_whatever_comes() -> None:
-    """More than five first rejections in a row within ten minutes, and more than a fifth, are the provider's error."""
-    burst = rejected(6)
+    """More than five first rejections in a row within ten minutes, and nothing else for five, show that it errs."""
+    burst = [*rejected(5), *rejected(1, newest=6 * MINUTE)]
 
-    assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=0) == opened(burst)
-    assert opened(burst[:5]) is None
-    assert opened(burst, others=23) is not None
-    assert opened(burst, others=24) is None, "six of thirty are a fifth and not more"
+    assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=0) == opened(burst, others=1000)
+    assert opened(burst[1:]) is None
+    assert opened(rejected(50)) is None, "of one minute: a cohort"
     assert opened(burst + some(1, None, newest=2 * SECOND)) is None, "it took one since"
-    assert opened(rejected(3) + rejected(3, newest=12 * MINUTE)) is None
-    assert opened(rejected(9, failures=2)) is None, "tries of dead grants, one a minute, are no burst"
+    assert opened([*rejected(3), *rejected(3, newest=12 * MINUTE)]) is None
+    assert opened([*rejected(5), *rejected(9, newest=6 * MINUTE, failures=2)]) is None, "tries are no burst"
 
 
 def test_a_tenant_takes_its_grants_back() -> None:

@@ -63,7 +63,7 @@ class BreakerReason(StrEnum):
     UNKNOWN_OUTCOMES = "unknown_outcomes"
     """Refresh tokens are single-use, and a host's last 3 runs, or 90 % of a provider's, have an unknown outcome."""
     REJECTED_GRANTS = "rejected_grants"
-    """Over 5 runs in a row, and a fifth of all grants, are rejected in 10 minutes; or one of a burst is then taken."""
+    """A host rejects over 5 runs in a row, for 5 minutes; or it takes one of a burst that it rejected."""
     SILENT = "silent"
     """10 runs have not reported, and none succeeded in the last minute; or 400 have not, and under half as many did."""
     STORE_REFUSES = "store_refuses"
@@ -178,8 +178,9 @@ def _breaker(rows: Sequence[Row], unreported: int, now: datetime, *, single_use:
     # Without the tries of rejected grants: what is dead says nothing about the living.
     first = [run for run in runs if run.failures <= 1]
     in_a_row = [run.at for run in takewhile(lambda run: run.error_type == REJECTED, first)]
+    nothing_taken = _is_burst(in_a_row, BURST) and in_a_row[0] - in_a_row[-1] >= RECENTLY
     # The provider errs: it rejects whatever comes, or it rejects many, and then takes one of them.
-    if _is_burst(in_a_row, len(rows), 20) or (has_revived(rows, now) and burst_of_rejected(rows, now)):
+    if nothing_taken or (has_revived(rows, now) and burst_of_rejected(rows, now)):
         allowed = _allowed(BreakerReason.REJECTED_GRANTS, first, now)
         return Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=allowed)
     if reason := (_failing_host if of_host else _failing_provider)(runs, single_use=single_use):
@@ -226,7 +227,8 @@ def burst_of_rejected(rows: Sequence[Row], now: datetime) -> list[Row]:
     """
     dead = [row for row in rows if not row.is_living and row.sent and row.sent.error_type == REJECTED]
     since = sorted((row.seen.since for row in dead if row.seen), reverse=True)
-    return dead if _is_burst([at for at in since if at > now - RUNS_REMEMBERED], len(rows), 1) else []
+    many = max(BURST, len(rows) // 100)
+    return dead if _is_burst([at for at in since if at > now - RUNS_REMEMBERED], many) else []
 
 
 def has_revived(rows: Iterable[Row], now: datetime) -> bool:
@@ -235,9 +237,8 @@ def has_revived(rows: Iterable[Row], now: datetime) -> bool:
     return any(each.sent and each.sent.at == each.mended_at and each.sent.at > now - RUNS_REMEMBERED for each in seen)
 
 
-def _is_burst(times: Sequence[datetime], secrets: int, percent: int) -> bool:
-    """Whether there are so many times, newest first, within ten minutes."""
-    many = max(BURST, secrets * percent // 100)
+def _is_burst(times: Sequence[datetime], many: int) -> bool:
+    """Whether there are more times, newest first, within ten minutes."""
     # The n-th after each one: near enough in time, and those between them are a burst.
     return any(latest - earliest <= BURST_TIME for latest, earliest in zip(times, times[many:], strict=False))
 
