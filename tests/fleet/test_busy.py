@@ -70,8 +70,8 @@ def test_it_opens_no_breaker() -> None:
     ("parts", "runs"),
     [
         ((refused(1), took(30)), 33),
-        ((refused(9, at=90 * SECOND), took(100), took(50, at=90 * SECOND)), 200),
-        ((refused(9, at=90 * SECOND), took(100, at=90 * SECOND)), 200),
+        ((refused(9, at=90 * SECOND), took(100), took(50, at=90 * SECOND)), 150),
+        ((refused(9, at=90 * SECOND), took(100, at=90 * SECOND)), 150),
         ((refused(9), took(100, at=90 * SECOND)), 11),
         ((refused(60),), 4),
         ((refused(58), took(2)), 3),
@@ -81,7 +81,7 @@ def test_it_opens_no_breaker() -> None:
     ids=["step", "calm", "idle", "not before that", "nothing taken", "what they need", "one", "clocks apart"],
 )
 def test_what_it_gets(parts: tuple[list[Row], ...], runs: int) -> None:
-    """What it took in its best minute since it refused and a tenth more, or twice; and two or four times the need."""
+    """What it took in its best minute since it refused and a tenth more, or a half; and two or four times the need."""
     assert runs == share(*parts)
 
 

@@ -1,8 +1,8 @@
 """How many runs a busy host gets in a minute: as many as it takes, found from the rows alone.
 
 A host is busy where it refused a request of the last five minutes (429). It gets what it took in its best minute since
-then and a tenth more, or twice as much after a minute without a refusal. It also gets twice what its secrets need; four
-times where it takes less than they need, since others may use up its limit.
+then and a tenth more, or half as much again after a minute without a refusal. It also gets twice what its secrets need,
+or four times where it takes less than they need, since others may use up its limit.
 """
 
 from collections import Counter
@@ -60,4 +60,4 @@ def _share(rows: Sequence[Row], now: datetime) -> int:
     best = max(took[age] for age in range(calm + 1))
     spans = [row.due_at - row.seen.succeeded_at for row in rows if row.seen and row.seen.succeeded_at and row.due_at]
     need = sum(MINUTE / max(MINUTE, span) for span in spans)
-    return ceil(max(1, best * (2 if calm else 1.1), need * (2 if best >= need else 4)))
+    return ceil(max(1, best * (1.5 if calm else 1.1), need * (2 if best >= need else 4)))
