@@ -7,7 +7,7 @@ from datetime import timedelta
 from random import Random
 
 from benchmarks.fleets.account import Bucket
-from benchmarks.fleets.goals import LATE_SECONDS, PERIOD_SECONDS, Result, at_once, spread
+from benchmarks.fleets.goals import LATE_SECONDS, PERIOD_SECONDS, Result, spread
 from benchmarks.fleets.world import SECONDS_A_MINUTE, World
 from token_refresh_worker.core.announcement import Announcement, Transition
 
@@ -107,8 +107,8 @@ def gap(secrets: int, seed: int) -> Iterator[Result]:
 
 
 def busy_herd(secrets: int, seed: int) -> Iterator[Result]:
-    """All are due at once at a provider that takes twice the need."""
-    world = _busy(secrets, seed, factor=2, due=at_once)
+    """All of a provider that takes twice the need are due at once; the other provider's are not."""
+    world = _busy(secrets, seed, factor=2, due=lambda number, _: 0.0 if number < secrets else spread(number, None))
     world.run(60)
     story = "all due at once, twice the need"
     stale = sum(world.of[arn] == "alpha" for arn in world.stale())
