@@ -1,12 +1,13 @@
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from math import inf
 
 import pytest
 
 from fleet.rows import HOST, failed, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rooms
+from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rejecting_hosts, rooms
 from token_refresh_worker.fleet.core.repair import tried_early
 from token_refresh_worker.fleet.core.row import REJECTED, Row, Seen, State
 
@@ -190,6 +191,22 @@ def test_a_provider_rejects_whatever_comes() -> None:
     assert opened(burst + some(1, None, newest=2 * SECOND)) is None, "it took one since"
     assert opened([*rejected(3), *rejected(3, newest=12 * MINUTE)]) is None
     assert opened([*rejected(5), *rejected(9, newest=6 * MINUTE, failures=2)]) is None, "tries are no burst"
+    for newest, allowed in ((5 * MINUTE - SECOND, 0), (5 * MINUTE, 1)):
+        found = opened([*rejected(5, newest=newest), *rejected(1, newest=11 * MINUTE)])
+        assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=allowed) == found
+
+
+def test_a_host_rejects_more_than_it_takes() -> None:
+    """Each rejected grant of the last ten minutes counts once, and others' hosts count for themselves."""
+
+    def rejecting(*runs: list[Seen]) -> set[str]:
+        return rejecting_hosts(history(*chain(*runs)), NOW)
+
+    assert {LANE} == rejecting(rejected(3), some(2, None))
+    assert set() == rejecting(rejected(3), some(3, None))
+    assert {LANE} == rejecting(rejected(3), some(3, None, newest=10 * MINUTE), some(3, UNREACHABLE))
+    assert set() == rejecting(rejected(3, newest=10 * MINUTE)) | rejecting(rejected(3, failures=2))
+    assert {LANE} == rejecting(rejected(1), [seen(at=NOW - MINUTE, host="another")] * 9)
 
 
 def test_a_tenant_takes_its_grants_back() -> None:

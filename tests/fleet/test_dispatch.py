@@ -61,6 +61,19 @@ def test_earliest_expiry_first() -> None:
     assert ["-9", "new", "1", "3", "5"] == handed(decide(of([*known, row("new", new=True)]), NOW))
 
 
+def test_the_dead_keep_away_no_living() -> None:
+    """Of a host that rejects more than it takes, what came due last goes first; of the others, what expires first."""
+    dead = replace(failing(1, "ReauthorizationRequired")[0], next_at=NOW + HOUR)
+
+    def begun(*others: Row, host: str) -> list[str]:
+        times = [NOW - n * MINUTE for n in range(9)]
+        waiting = [row(str(n), found=seen(due_at=at, expires_at=at + HOUR, host=host)) for n, at in enumerate(times)]
+        return handed(decide(of([*waiting, *others]), NOW))
+
+    assert list("87654") == begun(host=HOST) == begun(dead, host="another")
+    assert list("01234") == begun(dead, host=HOST)
+
+
 def test_budget() -> None:
     """A minute hands out what the write budget allows; the rest waits."""
     decision = decide(of(rows(80, provider="a") + rows(80, provider="b"), limits=SMALL), NOW)

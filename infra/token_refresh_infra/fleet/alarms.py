@@ -228,7 +228,7 @@ class FleetAlarms(Alarms):
         )
 
     def behind_breakers(self) -> Watch:
-        """Open breakers hold back over 1 % of the secrets: a provider does not respond, or rejects what is good."""
+        """Open breakers hold back over 1 % of the secrets: a provider does not respond, or takes no grant."""
         return Watch(
             self._gauge("BehindBreakersPercent"),
             f"Open breakers hold back over {HELD_BACK_PERCENT} % of the secrets: a provider does not respond, rejects "

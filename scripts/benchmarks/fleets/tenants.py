@@ -12,6 +12,8 @@ from benchmarks.fleets.world import SECONDS_A_MINUTE, World
 from token_refresh_worker.core.announcement import Announcement, Transition
 
 BEGINS_MINUTE = 10
+ALONE_MINUTES = 15
+"""So long nothing else of the host is due."""
 OTHERS = 5
 """One secret of another provider for so many of the busy one."""
 
@@ -36,20 +38,21 @@ def _told(world: World) -> Counter[str]:
 
 
 def revoked(secrets: int, seed: int) -> Iterator[Result]:
-    """A tenant with 30 % of a host's grants revokes them; they are due among the others within a few minutes."""
-    minutes = (1, 10, 15, 40)[seed % 4]
-    count = secrets * 3 // 10
+    """A tenant with 30 % of a host's grants revokes them; they are due within minutes, among the others or alone."""
+    minutes, alone = (1, 10, 15, 40)[seed % 4], seed // 4 % 2
+    count, begins = secrets * 3 // 10, BEGINS_MINUTE * SECONDS_A_MINUTE
 
     def due(number: int, chance: Random) -> float:
-        if number >= count:
-            return spread(number, chance)
-        return BEGINS_MINUTE * SECONDS_A_MINUTE + chance.uniform(0, minutes * SECONDS_A_MINUTE)
+        if number < count:
+            return begins + chance.uniform(0, minutes * SECONDS_A_MINUTE)
+        quiet = ALONE_MINUTES * SECONDS_A_MINUTE * alone
+        return begins + quiet + chance.uniform(0, PERIOD_SECONDS - quiet) if alone else spread(number, chance)
 
     world = World({"alpha": secrets}, due=due, seed=seed)
     told, dead = _told(world), set(list(world.of)[:count])
     world.providers["alpha"].revoked.update(str(number) for number in range(count))
     world.run(180)
-    story = f"30 % are revoked, due within {minutes} min"
+    story = f"30 % are revoked, due {'alone ' if alone else ''}within {minutes} min"
     expired = (world.tally.expired | world.stale()) - dead
     yield Result(story=story, what="healthy expired", figure=len(expired), limit=0)
     wrong = sum(told[arn] != 1 for arn in dead) + len(told.keys() - dead)

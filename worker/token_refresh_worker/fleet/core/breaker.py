@@ -74,7 +74,7 @@ PAUSES: Final = {
     BreakerReason.NO_RESPONSE: timedelta(minutes=2),
     BreakerReason.CLIENT_REJECTED: timedelta(minutes=10),
     BreakerReason.UNKNOWN_OUTCOMES: timedelta(minutes=5),
-    BreakerReason.REJECTED_GRANTS: timedelta(minutes=10),
+    BreakerReason.REJECTED_GRANTS: timedelta(minutes=5),
     BreakerReason.SILENT: timedelta(minutes=1),
     BreakerReason.STORE_REFUSES: timedelta(minutes=1),
 }
@@ -179,7 +179,7 @@ def _breaker(rows: Sequence[Row], unreported: int, now: datetime, *, single_use:
     first = [run for run in runs if run.failures <= 1]
     in_a_row = [run.at for run in takewhile(lambda run: run.error_type == REJECTED, first)]
     nothing_taken = _is_burst(in_a_row, BURST) and in_a_row[0] - in_a_row[-1] >= RECENTLY
-    # The provider errs: it rejects whatever comes, or it rejects many, and then takes one of them.
+    # It may err: it rejects whatever comes, or it rejects many, and then takes one of them.
     if nothing_taken or (has_revived(rows, now) and burst_of_rejected(rows, now)):
         allowed = _allowed(BreakerReason.REJECTED_GRANTS, first, now)
         return Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=allowed)
@@ -229,6 +229,14 @@ def burst_of_rejected(rows: Sequence[Row], now: datetime) -> list[Row]:
     since = sorted((row.seen.since for row in dead if row.seen), reverse=True)
     many = max(BURST, len(rows) // 100)
     return dead if _is_burst([at for at in since if at > now - RUNS_REMEMBERED], many) else []
+
+
+def rejecting_hosts(rows: Iterable[Row], now: datetime) -> set[str]:
+    """Return the lanes of the hosts that rejected more grants in the last ten minutes than they took."""
+    recent = ((row, row.sent) for row in rows if row.sent and row.sent.at > now - BURST_TIME)
+    runs = [(lane, run) for row, run in recent for lane in lanes_of(row)[1:]]
+    took = Counter(lane for lane, run in runs if run.error_type is None)
+    return set(Counter(lane for lane, run in runs if run.error_type == REJECTED and run.failures == 1) - took)
 
 
 def has_revived(rows: Iterable[Row], now: datetime) -> bool:

@@ -12,6 +12,8 @@
     the budget of this minute is used up            wait for the next minute
     anything else                                   hand it out, earliest expiry first
 
+Of a host that rejects more grants than it takes, what came due last goes first.
+
 The budget is a share of what Secrets Manager writes in a minute, less what earlier minutes handed out and nobody has
 reported on: the queue holds about a minute's work, and a write quota that others use up slows it down.
 
@@ -22,7 +24,7 @@ import hashlib
 import math
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -36,6 +38,7 @@ from token_refresh_worker.fleet.core.breaker import (
     holds_back,
     lanes_of,
     open_breakers,
+    rejecting_hosts,
     rooms,
 )
 from token_refresh_worker.fleet.core.busy import busy_hosts, earliest_seconds
@@ -69,14 +72,14 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     unreported = [row for row, handed in under_way if handed.times == 1]
     # Nor does one that failed before.
     breakers = breakers_of(fleet, now, _count(row for row in unreported if not row.has_failed))
+    rejecting = rejecting_hosts(fleet.rows, now)
     ready = sorted(
         (
             row
             for row, its_id in due
             if not _is_under_way(fleet, its_id, now) and pause_of_row(row, fleet.pauses, now) is None
         ),
-        # What no run has read yet may expire at any moment, so it counts as expiring now.
-        key=lambda row: (_probe_rank(row, breakers, now), row.expires_at or now),
+        key=lambda row: (_probe_rank(row, breakers, now), _urgency(row, rejecting, now)),
     )
     minute = _Minute(fleet, breakers, unreported, now)
     chosen = minute.choose(ready)
@@ -158,6 +161,15 @@ def _probe_rank(row: Row, breakers: Mapping[str, Breaker], now: datetime) -> int
         return 0
     # A tenant that failed alone may be dead, whatever becomes of the others.
     return 2 if sends_nothing(row, now) else int(row.is_retry)
+
+
+def _urgency(row: Row, rejecting: Collection[str], now: datetime) -> datetime:
+    """Return the time by which rows are ordered, the earliest first: of their expiry, or the reverse of when due."""
+    if row.due_at is not None and any(lane in rejecting for lane in lanes_of(row)):
+        # A cohort of dead grants must not keep away the living that are due after it.
+        return now + (now - row.due_at)
+    # What no run has read yet may expire at any moment, so it counts as expiring now.
+    return row.expires_at or now
 
 
 class _Minute:
