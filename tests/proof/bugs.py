@@ -9,7 +9,6 @@ from unittest.mock import Mock
 
 from proof import ports as ports_module
 from proof.store import Keep, Store
-from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes import change
 from token_refresh_worker.changes import client as client_module
@@ -20,6 +19,7 @@ from token_refresh_worker.changes import store as store_module
 from token_refresh_worker.changes.move import Move as ClaimMove
 from token_refresh_worker.changes.publish import CopyBefore, StoredGrant
 from token_refresh_worker.changes.store import NewGrant
+from token_refresh_worker.core import claims as claims_module
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core import schedule as schedule_module
@@ -186,7 +186,7 @@ def equal_nonces() -> Patches:
     def write(claim: Any) -> Any:
         return write_claim(replace(claim, nonce="equal"))
 
-    return [(version_claims, "write_claim", write), (ports_module, "write_claim", write)]
+    return [(claims_module, "write_claim", write), (ports_module, "write_claim", write)]
 
 
 @breaks(VersionClaims, "append")

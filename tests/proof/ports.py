@@ -37,7 +37,6 @@ from proof.world import COMMANDS, HOST, MOVES, PAUSE_SECONDS, PAUSES, RUN_SECOND
 from token_refresh.advice import Command
 from token_refresh.errors import SecretFull, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes import change
 from token_refresh_worker.changes.change import ChangeFailed, fields_of
@@ -50,7 +49,7 @@ from token_refresh_worker.changes.recover import UnreadResponse
 from token_refresh_worker.changes.restore import check_claims, choose, prepare
 from token_refresh_worker.changes.revoke import revoke_grant
 from token_refresh_worker.changes.store import NewGrant
-from token_refresh_worker.core import attempts, plan, snapshot, versions
+from token_refresh_worker.core import attempts, claims, plan, snapshot, versions
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS
 from token_refresh_worker.core.claims import Claim, KeptTokens, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
@@ -452,6 +451,6 @@ _PURE: Final[tuple[tuple[ModuleType, str], ...]] = (
     (snapshot, "fingerprint_of"),
     (snapshot_reader, "fingerprint_of"),
     (snapshot_reader, "read_document"),
-    (version_claims, "read_claim"),
+    (claims, "read_claim"),
     (sys.modules[__name__], "read_claim"),
 )

@@ -218,13 +218,12 @@ class SecretGroup:
         Args:
             secret_ids: Names or ARNs of the secrets, or other references, as `SecretReader` takes them: `slack#key` is
                 a field of a JSON object. Of a list in it, the first string is read.
-            ttl: The age of the cached group at which a caller waits for a newer read.
-            max_stale: The greatest age of the cached group while the store is down; by default there is no limit.
-            region: The region of the secrets; by default that of an ARN, of AWS_REGION or of the profile.
-            client: A boto3 client of the service that holds the secrets; by default one with short timeouts.
-            background: Whether a read shortly before the end of the TTL runs in the background; by default, except in
-                Lambda.
-            runtime: Time, threads and chance, for tests.
+            ttl: As for `SecretReader`, here of the whole group; so are the others.
+            max_stale: See there.
+            region: See there.
+            client: See there.
+            background: See there.
+            runtime: See there.
 
         Raises:
             ConfigurationError: An argument is wrong; the message names it.

@@ -15,19 +15,10 @@ from token_refresh.errors import (
     raised_at,
 )
 from token_refresh.reader import Secret
+from token_refresh.webhooks import lambda_http
 from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.lambda_http import (
-    FORBIDDEN,
-    METHOD_NOT_ALLOWED,
-    NOT_FOUND,
-    Request,
-    Response,
-    read_request,
-    refused,
-    render,
-)
 from token_refresh.webhooks.queues import Deliver
 from token_refresh.webhooks.verifier import SigningSecret, Verifier
 
@@ -81,20 +72,20 @@ class Receiver:
         facts: _Facts = {}
         response = self._respond(event, facts)
         _log(facts, response.status, began)
-        return render(response, event)
+        return lambda_http.render(response, event)
 
-    def _respond(self, event: Any, facts: _Facts) -> Response:
+    def _respond(self, event: Any, facts: _Facts) -> lambda_http.Response:
         verifier: Verifier | None = None
         try:
-            request = read_request(event)
+            request = lambda_http.read_request(event)
             if self._origin and (stranger := why_not_from_origin(request.headers, self._origin)):
                 facts.update(outcome="not_from_origin", reason=stranger)
-                return FORBIDDEN
+                return lambda_http.FORBIDDEN
             verifier = self._routes.get(request.path)
             if verifier is None:
                 # Without the path: a stranger chooses it.
                 facts.update(outcome="not_found", reason="no route has this path")
-                return NOT_FOUND
+                return lambda_http.NOT_FOUND
             facts.update(route=request.path, source=verifier.scheme.name)
             return self._receive(request, verifier, facts)
         # A raised error would be a 502 without a reason, and Lambda's log would hold its traceback.
@@ -102,12 +93,12 @@ class Receiver:
             problem = detached(error)
         outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(problem, kind)), "secret_unusable")
         facts.update(outcome=outcome, reason=f"{type(problem).__name__}: {problem}")
-        return refused(problem, verifier.scheme if verifier else None)
+        return lambda_http.refused(problem, verifier.scheme if verifier else None)
 
-    def _receive(self, request: Request, verifier: Verifier, facts: _Facts) -> Response:
+    def _receive(self, request: lambda_http.Request, verifier: Verifier, facts: _Facts) -> lambda_http.Response:
         if request.method != "POST":
             facts.update(outcome="method_not_allowed", reason="webhooks come as POST")
-            return METHOD_NOT_ALLOWED
+            return lambda_http.METHOD_NOT_ALLOWED
         delivery = verifier.verify(request.headers, self._read(request, verifier, facts))
         facts.update(delivery_id=delivery.id, event_type=delivery.type)
         facts["secret_version"], facts["secret_stage"] = delivery.verified_with
@@ -116,9 +107,9 @@ class Receiver:
         if delivery.handshake is None:
             self._deliver(request.path, delivery)
         facts["outcome"] = "delivered" if delivery.handshake is None else "handshake"
-        return Response(body=delivery.handshake or "")
+        return lambda_http.Response(body=delivery.handshake or "")
 
-    def _read(self, request: Request, verifier: Verifier, facts: _Facts) -> bytes:
+    def _read(self, request: lambda_http.Request, verifier: Verifier, facts: _Facts) -> bytes:
         """Read the body: of a request that is neither too large nor unsigned, since everybody may send such."""
         self._limit(request.least_bytes, facts)
         verifier.scheme.need_signature(request.headers)

@@ -18,17 +18,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import read_unix
 from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table import Table
-from token_refresh_worker.core.claims import (
-    CLAIM_ID,
-    Claim,
-    KeptTokens,
-    Record,
-    read_claim,
-    read_record,
-    unreadable_claim,
-    write_claim,
-    write_record,
-)
+from token_refresh_worker.core import claims
 from token_refresh_worker.run.ports import Deadline, NewestClaim
 from token_refresh_worker.stored.origin import checked_form, matching
 
@@ -44,7 +34,7 @@ class TableClaims:
     def __init__(self, client: "DynamoDBClient", table: str, secret_arn: Callable[[], str], deadline: Deadline) -> None:
         self._table = Table(client, table, purpose=lambda: f"secret {secret_arn()}", repeat=until(deadline))
         self.secret_arn = secret_arn
-        self._records: dict[str, Record | None] = {}
+        self._records: dict[str, claims.Record | None] = {}
 
     def newest(self) -> NewestClaim:
         """Read the item; what is no claim in it counts as one of an hour.
@@ -67,14 +57,14 @@ class TableClaims:
                 f"{where} is unreadable{also}", fix=("wait an hour, then remove it with ", delete)
             )
         self._records = {claim.claim_id: _record(item)}
-        kept = KeptTokens(claim=claim, stored=item["kept_tokens"]) if "kept_tokens" in item else None
+        kept = claims.KeptTokens(claim=claim, stored=item["kept_tokens"]) if "kept_tokens" in item else None
         return NewestClaim(claim=claim, read_at=read_at, kept_tokens=kept)
 
-    def append(self, claim: Claim, *, after: str | None, kept_tokens: KeptTokens | None = None) -> bool:
+    def append(self, claim: claims.Claim, *, after: str | None, kept_tokens: claims.KeptTokens | None = None) -> bool:
         """Replace the claim `after`, or a missing one."""
         values: dict[str, Any] = {
             ":id": {"S": claim.claim_id},
-            ":claim": {"S": write_claim(claim).reveal()},
+            ":claim": {"S": claims.write_claim(claim).reveal()},
             ":at": {"N": str(claim.claimed_at.timestamp())},
         }
         if after is not None:
@@ -93,25 +83,25 @@ class TableClaims:
             values,
         )
 
-    def find(self, claim_id: str) -> Claim | None:
+    def find(self, claim_id: str) -> claims.Claim | None:
         """Read the item: its claim is the one that was asked for, or a newer one."""
         # A table has one claim: the newest.
         del claim_id
         return self.newest().claim
 
-    def store_record(self, claim: Claim, record: Record) -> None:
+    def store_record(self, claim: claims.Claim, record: claims.Record) -> None:
         """Add the record to the item, unless there is one, or a newer claim."""
         self._update(
             "SET claim_record = :record",
             "claim_id = :id AND attribute_not_exists(claim_record)",
-            {":id": {"S": claim.claim_id}, ":record": {"S": write_record(record).reveal()}},
+            {":id": {"S": claim.claim_id}, ":record": {"S": claims.write_record(record).reveal()}},
         )
 
-    def record_of(self, claim_id: str) -> Record | None:
+    def record_of(self, claim_id: str) -> claims.Record | None:
         """Give the record that came with the newest claim."""
         return self._records.get(claim_id)
 
-    def keep(self, kept: KeptTokens) -> bool:
+    def keep(self, kept: claims.KeptTokens) -> bool:
         """Add received tokens to the item; False if it has another claim, or keeps something else."""
         return self._update(
             "SET kept_tokens = :kept",
@@ -119,7 +109,7 @@ class TableClaims:
             {":id": {"S": kept.claim.claim_id}, ":kept": kept.stored},
         )
 
-    def drop(self, kept: KeptTokens) -> None:
+    def drop(self, kept: claims.KeptTokens) -> None:
         """Remove kept tokens from the item, unless it keeps something else by now."""
         self._update("REMOVE kept_tokens", "kept_tokens = :kept", {":kept": kept.stored})
 
@@ -143,22 +133,22 @@ def _read_item(response: Any) -> tuple[Mapping[str, Any], datetime]:
     return optional_member(response, "Item", dict) or {}, service_time(response)
 
 
-def _claim(item: Mapping[str, Any]) -> Claim | None:
+def _claim(item: Mapping[str, Any]) -> claims.Claim | None:
     try:
-        claim_id = matching(CLAIM_ID, _attribute(item, "claim_id"))
+        claim_id = matching(claims.CLAIM_ID, _attribute(item, "claim_id"))
         claimed_at = read_unix(float(_attribute(item, "claimed_at", "N")))
     except (MalformedResponse, TypeError, ValueError):
         return None
     with suppress(MalformedResponse):
-        found = read_claim(claim_id, SecretValue(_attribute(item, "claim")), claimed_at)
-        return found or unreadable_claim(claim_id, claimed_at)
-    return unreadable_claim(claim_id, claimed_at)
+        found = claims.read_claim(claim_id, SecretValue(_attribute(item, "claim")), claimed_at)
+        return found or claims.unreadable_claim(claim_id, claimed_at)
+    return claims.unreadable_claim(claim_id, claimed_at)
 
 
-def _record(item: Mapping[str, Any]) -> Record | None:
+def _record(item: Mapping[str, Any]) -> claims.Record | None:
     # Damaged, it counts as none: then the claim ends with its time to live.
     try:
-        return read_record(SecretValue(_attribute(item, "claim_record")))
+        return claims.read_record(SecretValue(_attribute(item, "claim_record")))
     except MalformedResponse:
         return None
 

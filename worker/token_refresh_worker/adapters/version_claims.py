@@ -4,16 +4,7 @@ from functools import partial
 
 from token_refresh.errors import SecretAccessDenied
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.claims import (
-    Claim,
-    KeptTokens,
-    Record,
-    read_claim,
-    read_record,
-    unreadable_claim,
-    write_claim,
-    write_record,
-)
+from token_refresh_worker.core import claims
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
 from token_refresh_worker.run.locked_versions import UnlessLocked
 from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
@@ -39,30 +30,30 @@ class VersionClaims:
         found = _claim_in(version)
         return NewestClaim(claim=found if found.nonce else None, read_at=version.read_at)
 
-    def find(self, claim_id: str) -> Claim | None:
+    def find(self, claim_id: str) -> claims.Claim | None:
         """Read the claim with this ID."""
         version = self._secret.read(version_id=claim_id)
         return None if version is None else _claim_in(version)
 
-    def record_of(self, claim_id: str) -> Record | None:
+    def record_of(self, claim_id: str) -> claims.Record | None:
         """Read the record under the ID that follows from the claim."""
         version = None
         with UnlessLocked():
             version = self._secret.read(version_id=record_version_id(claim_id))
-        return read_record(version.value) if version and version.value else None
+        return claims.read_record(version.value) if version and version.value else None
 
-    def append(self, claim: Claim, *, after: str | None, kept_tokens: KeptTokens | None = None) -> bool:
+    def append(self, claim: claims.Claim, *, after: str | None, kept_tokens: claims.KeptTokens | None = None) -> bool:
         """Store the claim under the ID that follows from `after`."""
         del after, kept_tokens  # The claim's ID is derived from the one before, and nothing is kept in the secret.
-        return self._secret.put(claim.claim_id, write_claim(claim), label=CLAIM)
+        return self._secret.put(claim.claim_id, claims.write_claim(claim), label=CLAIM)
 
-    def store_record(self, claim: Claim, record: Record) -> None:
+    def store_record(self, claim: claims.Claim, record: claims.Record) -> None:
         """Store the record under the ID that follows from the claim."""
-        self._secret.put(record_version_id(claim.claim_id), write_record(record), label=OUTCOME)
+        self._secret.put(record_version_id(claim.claim_id), claims.write_record(record), label=OUTCOME)
 
 
-def _claim_in(version: SecretVersion) -> Claim:
+def _claim_in(version: SecretVersion) -> claims.Claim:
     # Aged by when the service stored it: a time that the claim itself names could be wrong.
-    read = partial(read_claim, version.version_id, version.value or SecretValue(""), version.created_at)
+    read = partial(claims.read_claim, version.version_id, version.value or SecretValue(""), version.created_at)
     found = checked_form(read, f"claim {version.version_id} on secret {version.arn}")
-    return found or unreadable_claim(version.version_id, version.created_at)
+    return found or claims.unreadable_claim(version.version_id, version.created_at)

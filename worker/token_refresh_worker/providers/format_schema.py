@@ -11,15 +11,7 @@ from itertools import combinations
 from typing import Final
 
 from token_refresh.stored.access_token import EXTRA_NAME
-from token_refresh_worker.oauth.formats import (
-    AuthMethod,
-    Encoding,
-    Expiry,
-    Grant,
-    Matcher,
-    RequestFormat,
-    ResponseFormat,
-)
+from token_refresh_worker.oauth import formats
 from token_refresh_worker.providers.table import TomlTable
 
 # `${` begins a variable in a policy of IAM, which names the audience of `aws_iam_jwt`.
@@ -44,14 +36,14 @@ _HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
 _EXTRA: Final = rf"(?=.{{1,100}}\Z){EXTRA_NAME.pattern}(\.[A-Za-z0-9_]+)*"
 
 
-def request_format(table: TomlTable) -> RequestFormat:
+def request_format(table: TomlTable) -> formats.RequestFormat:
     """Read what a request looks like."""
-    request = RequestFormat(
-        auth_method=table.choice("auth", AuthMethod, AuthMethod.POST),
-        grant=table.choice("grant", Grant, Grant.REFRESH_TOKEN),
+    request = formats.RequestFormat(
+        auth_method=table.choice("auth", formats.AuthMethod, formats.AuthMethod.POST),
+        grant=table.choice("grant", formats.Grant, formats.Grant.REFRESH_TOKEN),
         grant_type=table.text("grant_type", None, pattern=r"[\w:.-]+"),
         method=table.text("method", "POST", pattern="POST|GET"),
-        encoding=table.choice("encoding", Encoding, Encoding.FORM),
+        encoding=table.choice("encoding", formats.Encoding, formats.Encoding.FORM),
         names=table.texts_by_key("names", keys="|".join(_RENAMED), values=f"{FIELD}|"),
         params=table.texts_by_key("params", keys=FIELD),
         headers=table.texts_by_key("headers", keys=_HEADER, values=_HEADER_VALUE),
@@ -59,15 +51,15 @@ def request_format(table: TomlTable) -> RequestFormat:
         assertion_audience=table.text("assertion_audience", None, pattern=AUDIENCE),
         assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),
     )
-    if request.method == "GET" and request.encoding is not Encoding.QUERY:
+    if request.method == "GET" and request.encoding is not formats.Encoding.QUERY:
         raise table.error("encoding", "query, because the method is GET")
-    if request.grant is Grant.EXCHANGE and not request.grant_type:
+    if request.grant is formats.Grant.EXCHANGE and not request.grant_type:
         raise table.error("grant_type", "the provider's own name for an exchange, such as ig_refresh_token")
     _check_sent(table, request)
     return request
 
 
-def _check_sent(table: TomlTable, request: RequestFormat) -> None:
+def _check_sent(table: TomlTable, request: formats.RequestFormat) -> None:
     """Refuse names that make one field of a request replace another: the refresh token would not be sent."""
     if twice := _first_twice(name.lower() for name in request.headers):
         raise table.error("headers", f"headers that differ in more than case; {twice} is there twice")
@@ -88,15 +80,15 @@ def _first_twice(names: Iterable[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
-def response_format(table: TomlTable) -> ResponseFormat:
+def response_format(table: TomlTable) -> formats.ResponseFormat:
     """Read what a response looks like."""
-    encoding = table.choice("encoding", Encoding, Encoding.JSON)
+    encoding = table.choice("encoding", formats.Encoding, formats.Encoding.JSON)
     unknown, busy, client, dead = read_matchers(table, encoding)
-    response = ResponseFormat(
+    response = formats.ResponseFormat(
         encoding=encoding,
         envelope=table.texts("envelope", pattern=FIELD),
         names=table.texts_by_key("names", keys="|".join(_READ), values=FIELD),
-        expiry=table.choice("expiry", Expiry, Expiry.EXPIRES_IN),
+        expiry=table.choice("expiry", formats.Expiry, formats.Expiry.EXPIRES_IN),
         unknown=unknown,
         busy=busy,
         client=client,
@@ -107,10 +99,10 @@ def response_format(table: TomlTable) -> ResponseFormat:
     return response
 
 
-def _check_read(table: TomlTable, response: ResponseFormat) -> None:
-    if response.encoding is Encoding.QUERY:
+def _check_read(table: TomlTable, response: formats.ResponseFormat) -> None:
+    if response.encoding is formats.Encoding.QUERY:
         raise table.error("encoding", "form or json")
-    if response.encoding is Encoding.FORM and response.envelope:
+    if response.encoding is formats.Encoding.FORM and response.envelope:
         raise table.error("envelope", "absent, because a form has no objects")
     read = [response.names.get(name, name) for name in _READ]
     if twice := _first_twice(read):
@@ -128,7 +120,7 @@ _PATH: Final = r"[A-Za-z0-9_:-]+(\.[A-Za-z0-9_:-]+)*"
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})  # RFC 9110 section 15
 
 
-def read_matchers(response: TomlTable, encoding: Encoding) -> tuple[tuple[Matcher, ...], ...]:
+def read_matchers(response: TomlTable, encoding: formats.Encoding) -> tuple[tuple[formats.Matcher, ...], ...]:
     """Read the matchers of each kind: unknown, busy, client, dead.
 
     Raises:
@@ -142,7 +134,7 @@ def read_matchers(response: TomlTable, encoding: Encoding) -> tuple[tuple[Matche
     return tuple(by_kind.values())
 
 
-def _matcher(encoding: Encoding, table: TomlTable) -> Matcher:
+def _matcher(encoding: formats.Encoding, table: TomlTable) -> formats.Matcher:
     status = table.integer("status", None, low=200, high=599)
     must_be = "a table of paths, each with a string, whole number or boolean"
     # Without fields any body matches: at 200 also one with tokens.
@@ -154,12 +146,12 @@ def _matcher(encoding: Encoding, table: TomlTable) -> Matcher:
         raise table.error(
             "fields", f"paths that don't contradict: {inner} needs an object, where another path has a value"
         )
-    if encoding is Encoding.FORM and any("." in path or not isinstance(v, str) for path, v in fields.items()):
+    if encoding is formats.Encoding.FORM and any("." in path or not isinstance(v, str) for path, v in fields.items()):
         raise table.error("fields", "names without a dot and strings, because the response is a form")
-    return Matcher(status=status, fields=fields)
+    return formats.Matcher(status=status, fields=fields)
 
 
-def _typed(matcher: Matcher) -> set[tuple[str, type, object]]:
+def _typed(matcher: formats.Matcher) -> set[tuple[str, type, object]]:
     return {(path, type(value), value) for path, value in matcher.fields.items()}  # true is not 1 in a response
 
 

@@ -4,17 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from token_refresh import errors
 from token_refresh.advice import Advice, Command
-from token_refresh.errors import (
-    ConfigurationError,
-    DeadlineExceeded,
-    InvalidSecretDocument,
-    InvalidTokenResponse,
-    SecretAccessDenied,
-    SecretEmpty,
-    SecretStoreUnavailable,
-    TokensNotStored,
-)
 from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
 from token_refresh_worker.core.steps import Mismatch
@@ -76,32 +67,34 @@ def move_options(to: StoreName) -> tuple[str, ...]:
     return "--to", to.kind.value, *table
 
 
-def no_value(secret: SecretName) -> SecretEmpty:
+def no_value(secret: SecretName) -> errors.SecretEmpty:
     """Say that nothing is stored yet."""
-    return SecretEmpty(f"{secret} has no value yet", fix=("store the first token set with ", secret.authorize))
+    return errors.SecretEmpty(f"{secret} has no value yet", fix=("store the first token set with ", secret.authorize))
 
 
-def grant_revoked(secret: SecretName, revoked_at: datetime) -> SecretEmpty:
+def grant_revoked(secret: SecretName, revoked_at: datetime) -> errors.SecretEmpty:
     """Say that somebody ended the grant for good: nothing is broken, and no token is left."""
-    return SecretEmpty(
+    return errors.SecretEmpty(
         f"the grant in {secret} was revoked on purpose at {utc(revoked_at)}; nothing was sent",
         fix=("To get a new one: ", secret.authorize),
     )
 
 
-def unreadable_document(secret: SecretName, version_id: str, wrong: InvalidSecretDocument) -> InvalidSecretDocument:
+def unreadable_document(
+    secret: SecretName, version_id: str, wrong: errors.InvalidSecretDocument
+) -> errors.InvalidSecretDocument:
     """Say what is wrong with the current version; where it is one key, the tokens beside it are good."""
     restore = ("Bring the last good one back: ", secret.command("restore"), ". If there is none: ", secret.authorize)
-    return InvalidSecretDocument(
+    return errors.InvalidSecretDocument(
         f"the current version {version_id} of {secret} is not a token document",
         why=wrong.what,
         fix=(*wrong.fix, " in the value, and store it: ", secret.put_value) if wrong.fix else restore,
     )
 
 
-def published_itself(secret: SecretName) -> ConfigurationError:
+def published_itself(secret: SecretName) -> errors.ConfigurationError:
     """Say that the token secret is named as its own published copy."""
-    return ConfigurationError.of(
+    return errors.ConfigurationError.of(
         "PUBLISHED_SECRET_ID",
         f"names {secret} itself",
         why="the published copy would replace the refresh token; nothing was sent or stored",
@@ -109,25 +102,27 @@ def published_itself(secret: SecretName) -> ConfigurationError:
     )
 
 
-def no_room(secret: SecretName, version_id: str, size_bytes: int, room_bytes: int) -> InvalidSecretDocument:
+def no_room(secret: SecretName, version_id: str, size_bytes: int, room_bytes: int) -> errors.InvalidSecretDocument:
     """Say that new tokens may not fit."""
-    return InvalidSecretDocument(
+    return errors.InvalidSecretDocument(
         f"version {version_id} of {secret} has {size_bytes} bytes, which leaves no room for new tokens: "
         f"Secrets Manager takes {SIZE_LIMIT_BYTES}, and {room_bytes} must be free. Nothing was sent",
         fix=("Move keys that are not about the tokens to another secret, then run ", secret.force),
     )
 
 
-def too_large(secret: SecretName, size_bytes: int) -> InvalidTokenResponse:
+def too_large(secret: SecretName, size_bytes: int) -> errors.InvalidTokenResponse:
     """Say that the new tokens don't fit."""
-    return InvalidTokenResponse(
+    return errors.InvalidTokenResponse(
         f"the token response for {secret} can't be stored: "
         f"the token document would have {size_bytes} bytes, and Secrets Manager takes {SIZE_LIMIT_BYTES}",
         fix=("Check that the token endpoint is the provider's, then run ", secret.authorize),
     )
 
 
-def too_late(secret: SecretName, left_seconds: float, needed_seconds: float, ahead: timedelta) -> DeadlineExceeded:
+def too_late(
+    secret: SecretName, left_seconds: float, needed_seconds: float, ahead: timedelta
+) -> errors.DeadlineExceeded:
     """Say that too little time is left: a machine may have been suspended beyond the deadline.
 
     `ahead` is by how much this machine's clock is ahead of Secrets Manager's.
@@ -137,34 +132,34 @@ def too_late(secret: SecretName, left_seconds: float, needed_seconds: float, ahe
     if abs(ahead) > CLOCK_TOLERANCE:
         # Lambda's runtime counts the time left by that clock.
         off = f"{abs(ahead).total_seconds():.0f} s {'ahead of' if ahead > timedelta(0) else 'behind'}"
-        return DeadlineExceeded(
+        return errors.DeadlineExceeded(
             f"the clock of this machine is {off} Secrets Manager's, so its deadline is wrong: {what}; {safe}",
             fix=(
                 "A function's clock is AWS's, and another run may get another machine. To refresh now: ",
                 secret.force,
             ),
         )
-    return DeadlineExceeded(
+    return errors.DeadlineExceeded(
         f"{what}; {safe}",
         fix=("Raise the function's timeout (timeout_seconds in the deployment's file), or run ", secret.force),
     )
 
 
-def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
+def mismatch(secret: SecretName, step: Mismatch) -> errors.ConfigurationError:
     """Say that the settings don't fit the stored token set."""
     by = f", as claim {step.claim_id} says (label {CLAIM}, or the claim table's item)" if step.claim_id else ""
     if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
-        return ConfigurationError(
+        return errors.ConfigurationError(
             f"the refresh token in {secret} belongs to {step.stored}{by}, and TOKEN_ENDPOINT is at {step.configured}; "
             "nothing was sent",
             fix=("Correct TOKEN_ENDPOINT. If the provider moved, authorize again: ", secret.authorize),
         )
     if step.moving:
-        return ConfigurationError(
+        return errors.ConfigurationError(
             f"a move of the claims on {secret} to {step.stored} is not complete; nothing was sent",
             fix=("Complete it: ", secret.move_claims(step.stored), ", and deploy with that claim store"),
         )
-    return ConfigurationError(
+    return errors.ConfigurationError(
         f"the claims on {secret} are in {step.stored}, and the settings keep them in {step.configured}; "
         "nothing was sent",
         fix=(
@@ -175,10 +170,10 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
     )
 
 
-def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotStored:
+def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> errors.TokensNotStored:
     """Say that received tokens may be lost; `fix` is what lets the store take the next ones."""
     grace = "A provider with a grace period sends them again to the next run. Otherwise get a new grant with "
-    return TokensNotStored(
+    return errors.TokensNotStored(
         f"new tokens for {secret} arrived but could not be saved before the deadline ({why})",
         fix=(*((*fix, ". ") if fix else ()), grace, secret.authorize),
     )
@@ -186,7 +181,7 @@ def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotSt
 
 def version_locked(
     secret: SecretName, version_id: str | None, label: str, keys: tuple[str, ...], *, what: str
-) -> SecretAccessDenied:
+) -> errors.SecretAccessDenied:
     """Say that KMS refuses the key of a version, and how the key is made usable again.
 
     Without the permission to list versions, neither the version of a label nor any key is known.
@@ -194,7 +189,7 @@ def version_locked(
     where = f"in version {version_id} (label {label})" if version_id else f"under label {label}"
     key = f"KMS key {' or '.join(keys)}" if keys else "its KMS key"
     enable = [Command.of("aws kms enable-key --key-id {} --region {}", one, secret.region) for one in keys]
-    error = SecretAccessDenied(
+    error = errors.SecretAccessDenied(
         f"{what} {where}, and {key} is refused",
         fix=(
             "Allow kms:Decrypt on that key for the caller's role (the worker's: previous_kms_keys in the deployment's ",
@@ -214,9 +209,9 @@ def slow_schedule(window: timedelta) -> Advice:
     return (f"set run_every_minutes to {minutes} or less in the deployment's file, and deploy",)
 
 
-def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
+def too_many_steps(secret: SecretName, steps: int) -> errors.SecretStoreUnavailable:
     """Say that something keeps changing the secret."""
-    return SecretStoreUnavailable(
+    return errors.SecretStoreUnavailable(
         f"{secret} did not come to rest within {steps} steps; something else keeps changing its versions or labels",
         fix=("Find out what with ", secret.command("history")),
     )

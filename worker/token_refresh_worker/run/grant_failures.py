@@ -1,17 +1,7 @@
 """What a run says when a request for tokens failed, or the grant is dead or in doubt."""
 
+from token_refresh import errors
 from token_refresh.advice import Advice, Command
-from token_refresh.errors import (
-    ClientRejected,
-    ConfigurationError,
-    InvalidTokenResponse,
-    ReauthorizationRequired,
-    RefreshOutcomeUnknown,
-    ResponseKept,
-    TokenEndpointUnavailable,
-    TokenRefreshError,
-    TokenRequestRejected,
-)
 from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.steps import Hold, Rejected, TokenUsed
@@ -20,24 +10,26 @@ from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run.failures import SecretName, utc, version_locked
 
 
-def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None) -> ReauthorizationRequired:
+def dead_grant(
+    secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None
+) -> errors.ReauthorizationRequired:
     """Say that a person must authorize again; `seen` says how the provider rejected the token, if this run saw it."""
     if isinstance(step, TokenUsed) and step.since == LONG_AGO:
         newer = secret.command("restore", "--version", step.newest) if step.newest else secret.command("history")
-        return ReauthorizationRequired(
+        return errors.ReauthorizationRequired(
             f"the current tokens of {secret} are older than all refreshes that are still known, so their refresh token "
             "was redeemed; nothing was sent",
             fix=("Go back to the newest tokens: ", newer, ". If they are gone: ", secret.authorize),
         )
     if isinstance(step, TokenUsed):
-        return ReauthorizationRequired(
+        return errors.ReauthorizationRequired(
             f"the current refresh token of {secret} was redeemed at {utc(step.since)}, "
             "and the tokens that it brought are gone",
             fix=("Get a new grant with ", secret.authorize),
         )
     # A record has the code too, but anyone who may write to the secret can write a record.
     how = f" ({seen})" if seen else ""
-    error = ReauthorizationRequired(
+    error = errors.ReauthorizationRequired(
         f"the provider rejected the refresh token of {secret}{how} at {utc(step.since)}; "
         f"the next scheduled attempt is after {utc(step.retry_at)}",
         fix=(
@@ -49,9 +41,9 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
     return error
 
 
-def unknown_outcome(secret: SecretName, step: Hold, locked: VersionEntry | None) -> RefreshOutcomeUnknown:
+def unknown_outcome(secret: SecretName, step: Hold, locked: VersionEntry | None) -> errors.RefreshOutcomeUnknown:
     """Say that a refresh token may have been used; `locked` is the claim that says more, if KMS refuses its key."""
-    error = RefreshOutcomeUnknown(
+    error = errors.RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. "
         f"The next scheduled attempt is after {utc(step.until)}",
@@ -74,19 +66,19 @@ def _resend(secret: SecretName, claim_id: str) -> Advice:
     return risk, secret.command("refresh", "--resend", claim_id)
 
 
-def not_signed(secret: SecretName, failed: FailedRequest, then: Command) -> TokenRefreshError:
+def not_signed(secret: SecretName, failed: FailedRequest, then: Command) -> errors.TokenRefreshError:
     """Say why the token request can't be signed; a passing failure of AWS is not a wrong setting."""
     passes = failed.kind is FailureKind.NOT_SENT
-    return (TokenEndpointUnavailable if passes else ConfigurationError)(
+    return (errors.TokenEndpointUnavailable if passes else errors.ConfigurationError)(
         f"the token request for {secret} could not be signed ({failed.seen}); nothing was sent",
         fix=("A later run tries again. Now: ", then) if passes else ("Correct that, then run ", then),
     )
 
 
-def unread_response(secret: SecretName, claim_id: str, seen: str = "") -> ResponseKept:
+def unread_response(secret: SecretName, claim_id: str, seen: str = "") -> errors.ResponseKept:
     """Say that a response that can't be read is stored, and may hold the only tokens that are alive."""
     how = f" ({seen})" if seen else ""
-    return ResponseKept(
+    return errors.ResponseKept(
         f"the provider's response to the refresh of {secret} can't be read{how}. It may hold the new tokens, and is "
         "stored in the secret; nothing is sent until a person has looked",
         fix=(
@@ -100,7 +92,7 @@ def unread_response(secret: SecretName, claim_id: str, seen: str = "") -> Respon
 
 def failed_request(
     secret: SecretName, failed: FailedRequest, claim_id: str, *, unsure: bool, sent: int
-) -> TokenRefreshError:
+) -> errors.TokenRefreshError:
     """Say why the token endpoint gave no tokens, in words of ours alone.
 
     `failed` is the last of the requests; `unsure` if any of them may have redeemed the refresh token.
@@ -114,7 +106,7 @@ def failed_request(
         case FailureKind.NOT_SIGNED if not unsure:
             return not_signed(secret, failed, secret.force)
         case FailureKind.CLIENT_REJECTED:
-            return ClientRejected(
+            return errors.ClientRejected(
                 f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine",
                 fix=(
                     *("Replace them, which takes no consent: ", secret.command("client")),
@@ -124,12 +116,12 @@ def failed_request(
                 ),
             )
         case FailureKind.REQUEST_REJECTED:
-            return TokenRequestRejected(
+            return errors.TokenRequestRejected(
                 f"the token endpoint rejected the request for {secret} ({seen}); {redeemed}",
                 fix=("Check TOKEN_ENDPOINT, and that the client may use this grant type, then ", *again),
             )
         case FailureKind.UNREADABLE | FailureKind.UNEXPECTED:
-            return InvalidTokenResponse(
+            return errors.InvalidTokenResponse(
                 f"the response for {secret} was not a token response ({seen}); {redeemed}",
                 fix=(
                     "Wait first: a challenge or maintenance page passes, and a later run tries again if it may. ",
@@ -138,14 +130,14 @@ def failed_request(
                 ),
             )
         case _ if unsure:
-            return RefreshOutcomeUnknown(
+            return errors.RefreshOutcomeUnknown(
                 f"a token request for {secret} may have been received, and no usable response arrived ({seen}). "
                 "The next run repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; "
                 "otherwise runs wait until shortly before the access token expires",
                 fix=("Safest: ", *again),
             )
         case _:
-            error = TokenEndpointUnavailable(
+            error = errors.TokenEndpointUnavailable(
                 f"the provider of {secret} was unreachable or asked us to retry later ({seen}); "
                 "this run redeemed nothing, and a later run tries again",
                 fix=("Check TOKEN_ENDPOINT and the function's network, then run ", secret.force),

@@ -3,15 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from token_refresh import errors
 from token_refresh.advice import Advice
-from token_refresh.errors import (
-    DeadlineExceeded,
-    KeptTokensUnreadable,
-    SecretStoreUnavailable,
-    TokenRefreshError,
-    TokensKept,
-    raised_at,
-)
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
@@ -45,7 +38,7 @@ class Keeping:
         try:
             kept = keeper.keep(claim, tokens)
         except Exception as error:  # noqa: BLE001 - whatever it is, the put must be repeated
-            why = error.facts if isinstance(error, TokenRefreshError) else raised_at(error)
+            why = error.facts if isinstance(error, errors.TokenRefreshError) else errors.raised_at(error)
             return f"the claim table could not keep them: {why}"
         if kept is None:
             return "the claim table could not keep them: it has a newer claim"
@@ -62,7 +55,7 @@ class Keeping:
         kept = step.kept_tokens
         try:
             self._store(kept)
-        except TokenRefreshError as failure:
+        except errors.TokenRefreshError as failure:
             # Where KMS refuses, the rules decide: the provider may accept the token again. An outage passes.
             if step.needed and kept.version_id not in self.memory.kept_tokens_locked:
                 raise
@@ -79,7 +72,7 @@ class Keeping:
         try:
             self.parts.claims.store_record(kept.claim, record)
             self.parts.keeper.drop(kept)
-        except TokenRefreshError as failure:
+        except errors.TokenRefreshError as failure:
             self.parts.log.warning(
                 "kept_tokens_not_removed", claim_id=kept.claim.claim_id, error_type=type(failure).__name__
             )
@@ -90,7 +83,7 @@ class Keeping:
         try:
             # The very text that was received: a late put of the run that kept it must find its own value.
             stored = self.parts.store.put(version_id, text, label=OUTCOME)
-        except TokenRefreshError as failure:
+        except errors.TokenRefreshError as failure:
             raise tokens_kept(self.parts.secret, failure) from None
         if not stored:
             raise not_stored(self.parts.secret, f"version {version_id} is taken by another value")
@@ -117,20 +110,20 @@ class Keeping:
             if read_unread(text) is not None:
                 return text, None
             return text, read_document(text, needs_refresh_token=self.parts.provider.needs_refresh_token)
-        except TokenRefreshError as failure:
+        except errors.TokenRefreshError as failure:
             unreadable = kept_tokens_unreadable(self.parts.secret, failure.facts, fix=failure.fix)
-            passes = isinstance(failure, SecretStoreUnavailable | DeadlineExceeded)
+            passes = isinstance(failure, errors.SecretStoreUnavailable | errors.DeadlineExceeded)
             raise (unreadable if passes else self._locked(kept, unreadable)) from None
 
-    def _locked(self, kept: KeptTokens, unreadable: KeptTokensUnreadable) -> KeptTokensUnreadable:
+    def _locked(self, kept: KeptTokens, unreadable: errors.KeptTokensUnreadable) -> errors.KeptTokensUnreadable:
         """Remember that KMS refuses, or that nothing says which key it is."""
         self.memory.kept_tokens_locked[kept.version_id] = unreadable
         return unreadable
 
 
-def tokens_kept(secret: SecretName, failure: TokenRefreshError) -> TokensKept:
+def tokens_kept(secret: SecretName, failure: errors.TokenRefreshError) -> errors.TokensKept:
     """Say that received tokens wait in the claim table."""
-    return TokensKept(
+    return errors.TokensKept(
         f"new tokens for {secret} arrived, and Secrets Manager does not take them "
         f"({type(failure).__name__}: {failure.facts}). The claim table keeps them, encrypted; the next run stores them "
         "before it does anything else",
@@ -138,9 +131,9 @@ def tokens_kept(secret: SecretName, failure: TokenRefreshError) -> TokensKept:
     )
 
 
-def kept_tokens_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> KeptTokensUnreadable:
+def kept_tokens_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> errors.KeptTokensUnreadable:
     """Say that received tokens wait in the claim table, and that nobody can decrypt them."""
-    return KeptTokensUnreadable(
+    return errors.KeptTokensUnreadable(
         f"the claim table keeps new tokens for {secret}, and they can't be decrypted ({why}); nothing was sent",
         fix=(
             *(fix or (_NAME_THE_KEY,)),

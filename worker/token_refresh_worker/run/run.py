@@ -16,30 +16,11 @@ from typing import Final, assert_never
 
 from token_refresh.advice import in_words
 from token_refresh.errors import SecretFull, SecretNotFound, TokenRefreshError
+from token_refresh_worker.core import steps
 from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import (
-    Action,
-    Carry,
-    Fresh,
-    Hold,
-    KeptTokensLocked,
-    Locked,
-    Mismatch,
-    Promote,
-    Publish,
-    Reason,
-    Redeem,
-    Rejected,
-    Rest,
-    Step,
-    StoreKeptTokens,
-    TokenUsed,
-    Unread,
-    Wait,
-)
 from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.events import Trigger
@@ -59,7 +40,7 @@ POLL_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 """How long a forced run waits between looks at another run's claim; the last one repeats."""
 
 
-def next_step(snapshot: Snapshot, state: RunState, policy: Policy) -> Step:
+def next_step(snapshot: Snapshot, state: RunState, policy: Policy) -> steps.Step:
     """Give the step that the rules allow, unless an operator paused the refreshes."""
     return heed(plan(snapshot, state, policy), snapshot)
 
@@ -71,7 +52,7 @@ class Run:
     parts: Parts
     limit: timedelta
     trigger: Trigger
-    decide: Callable[[Snapshot, RunState, Policy], Step] = next_step
+    decide: Callable[[Snapshot, RunState, Policy], steps.Step] = next_step
     """Its rules."""
     redemption: Callable[[Parts, Memory], Redemption] | None = None
     """What it does under a claim, in place of a refresh."""
@@ -123,7 +104,7 @@ class Run:
         name: OutcomeName | None = None,
         *,
         error: TokenRefreshError | None = None,
-        wait: Wait | None = None,
+        wait: steps.Wait | None = None,
         paused: str | None = None,
     ) -> Outcome:
         """Say how the run ended, what it learned, and what it waits for."""
@@ -170,7 +151,7 @@ class Run:
         # Something else that keeps changing the secret must not keep a run busy (test_forward_stored_tokens.py).
         for _ in range(STEPS):
             step = self._plan(snapshot)
-            while isinstance(step, Wait) and self._polls(step, snapshot):
+            while isinstance(step, steps.Wait) and self._polls(step, snapshot):
                 seconds = POLL_SECONDS[min(polls, len(POLL_SECONDS) - 1)]
                 self.parts.deadline.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
                 polls, snapshot = polls + 1, self.reader.read()
@@ -178,70 +159,70 @@ class Run:
             outcome = self._ended(step, snapshot)
             if outcome is not None:
                 return outcome
-            assert isinstance(step, Action)  # noqa: S101 - a rest gives an outcome or raises
+            assert isinstance(step, steps.Action)  # noqa: S101 - a rest gives an outcome or raises
             after = self._actions.take(step, snapshot)
             if after is None:
-                return self._yield(Wait(memory.service_now() + SETTLED, Reason.UNREADABLE), snapshot)
+                return self._yield(steps.Wait(memory.service_now() + SETTLED, steps.Reason.UNREADABLE), snapshot)
             snapshot = after
         raise too_many_steps(self.parts.secret, STEPS)
 
-    def _plan(self, snapshot: Snapshot) -> Step:
+    def _plan(self, snapshot: Snapshot) -> steps.Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
         filled = self.parts.provider.for_document(snapshot.current.document.fields)
         policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
         self.memory.host = policy.host
         return self.decide(snapshot, self.memory, policy)
 
-    def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
+    def _ended(self, step: steps.Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
         # Done, even if the new tokens are due at once: the next run refreshes them.
-        if snapshot.current.version_id in self.memory.received and not isinstance(step, Publish):
+        if snapshot.current.version_id in self.memory.received and not isinstance(step, steps.Publish):
             return self.outcome(OutcomeName.REFRESHED)
-        if isinstance(step, Rest):
+        if isinstance(step, steps.Rest):
             return self._rest(step, snapshot)
         if self.trigger.dry_run:
-            recovers = isinstance(step, StoreKeptTokens | Promote | Carry)
-            if isinstance(step, Redeem):
+            recovers = isinstance(step, steps.StoreKeptTokens | steps.Promote | steps.Carry)
+            if isinstance(step, steps.Redeem):
                 self._actions.redemption.prepare(snapshot)  # A real run fails here before it claims.
             return self.outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH)
         if (
-            isinstance(step, Promote)
+            isinstance(step, steps.Promote)
             and (snapshot.current.version_id, step.successor.version_id) in self.memory.refused
         ):
-            return self._yield(Wait(snapshot.now + SETTLED, Reason.STALE), snapshot)
+            return self._yield(steps.Wait(snapshot.now + SETTLED, steps.Reason.STALE), snapshot)
         return None
 
-    def _rest(self, step: Rest, snapshot: Snapshot) -> Outcome:
+    def _rest(self, step: steps.Rest, snapshot: Snapshot) -> Outcome:
         match step:
-            case Mismatch():
+            case steps.Mismatch():
                 raise mismatch(self.parts.secret, step)
-            case KeptTokensLocked():
+            case steps.KeptTokensLocked():
                 assert snapshot.kept_tokens is not None  # noqa: S101 - this run tried to decrypt them
                 raise self.memory.kept_tokens_locked[snapshot.kept_tokens.version_id]
-            case Locked():
+            case steps.Locked():
                 raise tokens_locked(self.parts, step.version_id)
-            case Rejected() | TokenUsed():
+            case steps.Rejected() | steps.TokenUsed():
                 raise dead_grant(self.parts.secret, step, self.memory.rejected.get(snapshot.current.version_id))
-            case Hold():
+            case steps.Hold():
                 raise unknown_outcome(self.parts.secret, step, self.memory.locked_claim)
-            case Unread():
+            case steps.Unread():
                 raise unread_response(self.parts.secret, step.claim_id)
-            case Fresh() | Wait():
+            case steps.Fresh() | steps.Wait():
                 # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.
                 if self.memory.rejected and snapshot.current.version_id not in self.memory.rejected:
                     self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
                     return self.outcome(OutcomeName.SUPERSEDED)
-                if isinstance(step, Wait):
+                if isinstance(step, steps.Wait):
                     return self._yield(step, snapshot)
                 recovered = snapshot.current.version_id in self.memory.recovered
                 return self.outcome(OutcomeName.RECOVERED if recovered else OutcomeName.FRESH)
             case _:
                 assert_never(step)
 
-    def _polls(self, step: Wait, snapshot: Snapshot) -> bool:
+    def _polls(self, step: steps.Wait, snapshot: Snapshot) -> bool:
         """Whether a forced run waits for another run's claim, within its deadline."""
         forced = snapshot.current.version_id == self.memory.forced_version
-        waits = step.reason in {Reason.CLAIMED, Reason.UNREADABLE}
+        waits = step.reason in {steps.Reason.CLAIMED, steps.Reason.UNREADABLE}
         return forced and waits and not self.trigger.dry_run and self.parts.deadline.remaining_seconds > 0
 
     def _warn_of_schedule(self) -> None:
@@ -255,12 +236,12 @@ class Run:
                 remedy=in_words(slow_schedule(window)),
             )
 
-    def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
+    def _yield(self, step: steps.Wait, snapshot: Snapshot) -> Outcome:
         log = self.parts.log
-        pause = pause_of(snapshot) if step.reason is Reason.PAUSED else None
+        pause = pause_of(snapshot) if step.reason is steps.Reason.PAUSED else None
         said = {} if pause is None else {"why": pause.why}
         log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat(), **said)
-        if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self.parts.policy):
+        if step.reason is steps.Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self.parts.policy):
             move = self.parts.secret.move_claims(StoreName(ClaimStoreKind.TABLE))
             log.warning(
                 "token_lifetime_too_short",
