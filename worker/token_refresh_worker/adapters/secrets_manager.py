@@ -6,18 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from token_refresh.advice import Command
+from token_refresh.aws import responses
 from token_refresh.aws.calls import CallFailed, call, call_action, nothing
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.request import AwsRequest
-from token_refresh.aws.responses import (
-    MalformedResponse,
-    arn_member,
-    member,
-    optional_member,
-    service_time,
-    time_member,
-    version_member,
-)
 from token_refresh.errors import SecretAccessDenied, SecretStoreError, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
@@ -139,15 +131,15 @@ class SecretsManagerSecret:
         return True
 
     def _version(self, version_id: str | None, response: Any) -> SecretVersion:
-        arn, text = arn_member(response), optional_member(response, "SecretString", str)
+        arn, text = responses.arn_member(response), responses.optional_member(response, "SecretString", str)
         # From here on calls go to this very secret: one that is deleted and created again has another ARN.
         self._arn = arn or self._arn
         return SecretVersion(
             arn=self._arn,
             version_id=_check_version(version_id, response),
             labels=_labels(response),
-            created_at=time_member(response, "CreatedDate"),
-            read_at=service_time(response),
+            created_at=responses.time_member(response, "CreatedDate"),
+            read_at=responses.service_time(response),
             value=None if text is None else SecretValue(text),
         )
 
@@ -172,17 +164,17 @@ class SecretsManagerSecret:
 
 
 def _read_page(response: Any) -> tuple[list[VersionEntry], str | None]:
-    entries = member(response, "Versions", list)
+    entries = responses.member(response, "Versions", list)
     listed = [
         VersionEntry(
-            version_id=version_member(entry),
+            version_id=responses.version_member(entry),
             labels=_labels(entry),
-            created_at=time_member(entry, "CreatedDate"),
-            keys=tuple(map(str, optional_member(entry, "KmsKeyIds", list) or ())),
+            created_at=responses.time_member(entry, "CreatedDate"),
+            keys=tuple(map(str, responses.optional_member(entry, "KmsKeyIds", list) or ())),
         )
         for entry in entries
     ]
-    return listed, optional_member(response, "NextToken", str) or None  # moto ends with an empty one
+    return listed, responses.optional_member(response, "NextToken", str) or None  # moto ends with an empty one
 
 
 def _is_taken(failure: FailedCall) -> bool:
@@ -195,19 +187,19 @@ def _is_elsewhere(failure: FailedCall) -> bool:
 
 def _check_version(expected: str | None, response: Any) -> str:
     """Give the version of a response; one that is not about the expected version is malformed, and proves nothing."""
-    found = version_member(response)
+    found = responses.version_member(response)
     if expected not in {None, found}:
-        raise MalformedResponse("VersionId")
+        raise responses.MalformedResponse("VersionId")
     return found
 
 
 def _check_secret(response: Any) -> None:
-    if arn_member(response) is None:
-        raise MalformedResponse("ARN")
+    if responses.arn_member(response) is None:
+        raise responses.MalformedResponse("ARN")
 
 
 def _labels(response: Any) -> frozenset[str]:
-    labels = optional_member(response, "VersionStages", list) or []
+    labels = responses.optional_member(response, "VersionStages", list) or []
     if not all(isinstance(label, str) for label in labels):
-        raise MalformedResponse("VersionStages")
+        raise responses.MalformedResponse("VersionStages")
     return frozenset(labels)
