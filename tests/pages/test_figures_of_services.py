@@ -1,21 +1,53 @@
 """The figures and waits on the pages for services and for providers are those of the code."""
 
+import inspect
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from token_refresh.reader.secrets import DEFAULT_TTL
+from token_refresh.webhooks.lambda_http import RETRY_AFTER_SECONDS
+from token_refresh.webhooks.queues import EventBus, SqsQueue
+from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
+from token_refresh_infra.webhooks import alarms
+from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.changes.authorization_request import EXTRA_VALUE
 from token_refresh_worker.oauth.client_auth import ASSERTION_LIFETIME
 from token_refresh_worker.providers.provider import NOTICE
+from webhooks.test_flood import LOGGED_BYTES, MEBIBYTE
 
 DOCS = Path(__file__).parents[2] / "docs"
 MINUTE_SECONDS = 60
+NUMBERS = {5: "five"}
+RECEIVER = {name: option.default for name, option in inspect.signature(WebhookReceiver.__init__).parameters.items()}
+
+
+def minutes(span: timedelta) -> str:
+    """Say a span as the pages do: up to ten in words."""
+    count = int(span.total_seconds()) // MINUTE_SECONDS
+    return f"{NUMBERS.get(count, count)} minutes"
+
 
 SAID = {
     "providers.md": [
         f"From {NOTICE.days} days before a provider ends",
-        f"An assertion is valid for {ASSERTION_LIFETIME.seconds // MINUTE_SECONDS} minutes",
+        f"An assertion is valid for {minutes(ASSERTION_LIFETIME)}",
         f"another value than `{EXTRA_VALUE.pattern}`",
+    ],
+    "webhooks.md": [
+        f"a timeout of {RECEIVER['consumer_timeout_seconds']} s at most",
+        f"It needs {RECEIVER['memory_mb']} MB",
+        f"signed over {minutes(DEFAULT_TOLERANCE)} ago",
+        f"`Retry-After: {RETRY_AFTER_SECONDS}`",
+        f"{min(LIMIT_BYTES, SqsQueue.limit_bytes) // MEBIBYTE} MiB with its envelope",
+        f"one event a delivery, under {EventBus.limit_bytes // 1_000_000} MB",
+        f"Wait {minutes(DEFAULT_TTL)}. Each receiver",
+        f"at most {LOGGED_BYTES:,} bytes to the log",
+        f"Over {alarms.REFUSED_PER_FIVE_MINUTES} requests in five minutes",
+        f"Over {alarms.NOT_VERIFIED_PER_FIVE_MINUTES} deliveries in five minutes",
+        f"waited for over {minutes(timedelta(seconds=alarms.OLDEST_MESSAGE_SECONDS))}",
+        f"The consumer failed {NUMBERS[RECEIVES_BEFORE_DEAD]} times",
     ],
 }
 """Each figure in its sentence."""

@@ -28,16 +28,16 @@ class WebhookParameters(CommonParameters):
     reserved_concurrency: Annotated[int, whole(10, low=0, high=1000)]
     """Requests at the same time; **0 switches the endpoint off**, and senders retry."""
     timeout_seconds: Annotated[int, whole(10, low=8, high=60)]
-    """GitHub waits 10 s. At least 8: a read that hangs takes up to 7 s, and a function that reaches its timeout loses
-    its cached secrets."""
+    """GitHub waits 10 s. At least 8: a function that reaches its timeout, waiting for a read, loses its cached
+    secrets."""
     overlap_seconds: Annotated[int, whole(3600, low=0, high=7 * 24 * 3600)]
     """How long a previous secret is accepted; 0 after a leak."""
     origin_secret: Annotated[str | None, reference()]
-    """Where the value is that CloudFront adds as `x-origin-verify`: as a signing secret. All other requests get 403."""
+    """Where the value is that CloudFront adds as `x-origin-verify`. All other requests get 403."""
     secrets: Annotated[Mapping[str, str], Each({f"{name}_secret": name for name in SENDERS}, reference())]
-    """Where the signing secret is: a name or ARN in Secrets Manager, or `ssm:/path`; `#field` after it is a key of its
-    JSON object, as in `slack_secret = "my-app/prod/slack#signingSecret"`. Each opens its endpoint, as `stripe_secret`
-    opens `/webhooks/stripe`."""
+    """The signing secret: a name or ARN in Secrets Manager, or `ssm:/path`, with `#field` where it is a key of a JSON
+    object, as in `slack_secret = "my-app/prod/slack#signingSecret"`. Each opens an endpoint, such as
+    `/webhooks/slack`."""
 
     def check(self) -> None:
         """Refuse a receiver without an endpoint, and secrets of other places."""
