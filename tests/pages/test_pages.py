@@ -1,5 +1,6 @@
 """README and docs: short where they have to be, found from the index, and with examples that work."""
 
+import fnmatch
 import os
 import re
 from pathlib import Path
@@ -68,6 +69,18 @@ def headings(page: Path) -> list[str]:
     """The anchors that GitHub gives a page's headings."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_that_the_maintainers_pages_name_exist(page: str) -> None:
+    """A file or folder is named by its path, or by the end of it."""
+    folders = ("worker", "reader", "infra", "tests", "scripts", "docs")
+    paths = [f"/{path.relative_to(ROOT)}/" for folder in folders for path in (ROOT / folder).rglob("*")]
+    there = [*paths, *(f"/{path.name}/" for path in ROOT.iterdir())]
+    named = re.findall(r"`([\w./*-]+(?:/|\.py|\.toml|\.md|\.json))`", (ROOT / page).read_text())
+
+    assert [] == [name for name in named if not fnmatch.filter(there, f"*/{name.strip('/')}/")]
+    assert 20 < len(named)
 
 
 def test_comparisons_agree() -> None:
