@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from benchmarks.reader import FIFTY
+from demos.contest import EVENTS, Ending
 from testbed.builders import DAY, HOUR, MINUTE
 from token_refresh.reader.on_demand import YOUNG_SECONDS
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
@@ -43,7 +45,7 @@ from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A
 from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.places import PLACES
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS
-from token_refresh_worker.stored.origin import LONGEST_GRACE, ClaimStoreKind
+from token_refresh_worker.stored.origin import LONGEST_GRACE, LONGEST_NOTICE, ClaimStoreKind
 
 ROOT = Path(__file__).parents[2]
 SECOND: Final = timedelta(seconds=1)
@@ -60,7 +62,9 @@ def said(duration: timedelta | float) -> str:
 
 def count(number: float) -> str:
     """Return a small number as a word."""
-    return {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 8: "eight", 9: "nine", 10: "ten"}[int(number)]
+    return {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten"}[
+        int(number)
+    ]
 
 
 PART: Final = {1 / 3: "a third", 1 / 2: "half", 3 / 4: "three quarters"}
@@ -69,6 +73,17 @@ IN_VERSIONS, IN_TABLE = (f"{shortest_lifetime(store) / MINUTE:g}" for store in (
 REFRESHES_A_MONTH = 30 * DAY // (DAY - refresh_window(DEFAULT_WINDOW, DAY))
 UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
+
+PLAIN, CAREFUL, WORKER = (
+    count(sum(event.expected[contestant] is Ending.LOST for event in EVENTS)) for contestant in range(3)
+)
+"""How many grants the demo's three lose, as tests/demos/test_demo.py plays it."""
+
+
+def lines(handler: str) -> int:
+    """Return how long a handler of the demo is."""
+    return len((ROOT / "scripts" / "benchmarks" / "handlers" / f"{handler}.py").read_text().splitlines())
+
 
 SAID = {
     "docs/protocol.md": [
@@ -107,6 +122,20 @@ SAID = {
         f"The ledger knows {MOST_REDEMPTIONS} redemptions",
         f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(SETTLED)})",
     ],
+    "docs/README.md": [
+        f"loses {PLAIN} grants of {count(len(EVENTS))}, a careful one {CAREFUL}, this worker {WORKER}",
+    ],
+    "README.md": [f"(docs/compare.md#a-scheduled-handler) ({lines('careful')} lines)"],
+    "docs/compare.md": [
+        f"stores the response, in {lines('straightforward')} lines",
+        f"(../scripts/benchmarks/handlers/careful.py) has {lines('careful')}:",
+        f"plays {count(len(EVENTS))} events",
+        f"loses {PLAIN} grants, the careful one {CAREFUL}, and this worker {WORKER}",
+        "alarm; retries after an hour, a day, and near expiry",  # tests/core/test_schedule.py
+        f"live less than {IN_TABLE} minutes",
+        f"when {FIFTY} threads miss at once",
+    ],
+    "docs/events.md": [f"The grant ends within {said(LONGEST_NOTICE)} (", "the last quarter of its life"],
     "docs/threats.md": [
         f"a token older than {said(YOUNG_SECONDS)}",
         f"a day has {claims_a_day(VERSIONS)} claims ({claims_a_day(TABLE)} in a table), {FORCED_CLAIMS_A_DAY} of them",

@@ -23,17 +23,17 @@ class Transition(StrEnum):
     REAUTHORIZED = "Reauthorized"
     """A grant works again."""
     GRANT_ENDING = "Grant Ending"
-    """The grant ends within a week (a short one: within the last quarter of its life), and no refresh prolonged it."""
+    """The grant ends within 7 days (a short one: within the last quarter of its life), and no refresh prolonged it."""
     SCOPES_SHRUNK = "Scopes Shrunk"
     """A refresh brought tokens with fewer scopes than before: the provider rejects some requests from now on."""
     CORRECTION_REQUIRED = "Correction Required"
-    """The secret can't be refreshed: document, setting or permission is wrong, or a response is kept. A fleet's."""
+    """The secret can't be refreshed: document, setting or permission is wrong, or a response is kept."""
     REFRESH_HELD = "Refresh Held"
-    """A request may have been received, and a repeat may revoke the grant: the refresh waits. Of a fleet alone."""
+    """A request may have been received, and a repeat may revoke the grant: the refresh waits."""
     DOCUMENT_MISSING = "Document Missing"
-    """The secret has no tokens yet, or its grant was revoked: run `token-refresh authorize`. Of a fleet alone."""
+    """The secret has no tokens yet, or its grant was revoked: run `token-refresh authorize`."""
     WORKING_AGAIN = "Working Again"
-    """A secret that was in one of these three states is refreshed again. Of a fleet alone."""
+    """A secret that was in one of these three states is refreshed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
