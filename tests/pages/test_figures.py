@@ -3,6 +3,7 @@
 Who changes a constant finds here the sentences that are wrong then.
 """
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -80,9 +81,14 @@ PLAIN, CAREFUL, WORKER = (
 """How many grants the demo's three lose, as tests/demos/test_demo.py plays it."""
 
 
+def length(path: Path) -> int:
+    """Return how many lines a file has."""
+    return len(path.read_text().splitlines())
+
+
 def lines(handler: str) -> int:
     """Return how long a handler of the demo is."""
-    return len((ROOT / "scripts" / "benchmarks" / "handlers" / f"{handler}.py").read_text().splitlines())
+    return length(ROOT / "scripts" / "benchmarks" / "handlers" / f"{handler}.py")
 
 
 SAID = {
@@ -158,3 +164,21 @@ def test_a_page_says_what_the_code_does(page: str) -> None:
     words = " ".join((ROOT / page).read_text().split())
 
     assert [] == [sentence for sentence in SAID[page] if sentence not in words]
+
+
+def test_the_first_hour_is_as_short_as_it_says() -> None:
+    """The files that answer the task are an eighth of the product's Python, and their folders a third."""
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("\n## The first hour\n")[1].split("\n## ")[0]
+    worker = ROOT / "worker" / "token_refresh_worker"
+    read = {worker / name for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE) for name in named_in(row)}
+    beside = {path for file in read if file.parent != worker for path in file.parent.glob("*.py")}
+
+    product = sum(map(length, [*(ROOT / "worker").rglob("*.py"), *(ROOT / "reader").rglob("*.py")]))
+    assert 1 / 8 == pytest.approx(sum(map(length, read)) / product, abs=0.02)
+    assert 1 / 3 == pytest.approx(sum(map(length, read | beside)) / product, abs=0.02)
+    assert "an eighth of the product's Python, and their folders a third" in " ".join(section.split())
+
+
+def named_in(row: str) -> list[str]:
+    """Return the Python files of a row."""
+    return re.findall(r"`([\w/]+\.py)`", row)
