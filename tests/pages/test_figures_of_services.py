@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from token_refresh.reader import on_demand, pauses, token
+from token_refresh.reader.fetch import FETCH_SECONDS
 from token_refresh.reader.secrets import DEFAULT_TTL
 from token_refresh.webhooks.lambda_http import RETRY_AFTER_SECONDS
 from token_refresh.webhooks.queues import EventBus, SqsQueue
@@ -18,15 +20,20 @@ from token_refresh_worker.providers.provider import NOTICE
 from webhooks.test_flood import LOGGED_BYTES, MEBIBYTE
 
 DOCS = Path(__file__).parents[2] / "docs"
-MINUTE_SECONDS = 60
-NUMBERS = {5: "five"}
+MINUTE = timedelta(minutes=1)
+NUMBERS = {5: "five", 8: "eight"}
 RECEIVER = {name: option.default for name, option in inspect.signature(WebhookReceiver.__init__).parameters.items()}
 
 
 def minutes(span: timedelta) -> str:
-    """Say a span as the pages do: up to ten in words."""
-    count = int(span.total_seconds()) // MINUTE_SECONDS
-    return f"{NUMBERS.get(count, count)} minutes"
+    """Say a span as the pages do: in whole minutes, up to ten in words."""
+    count = -(-span // MINUTE)
+    return "a minute" if count == 1 else f"{NUMBERS.get(count, count)} minutes"
+
+
+def seconds(count: float) -> str:
+    """Say seconds as minutes."""
+    return minutes(timedelta(seconds=count))
 
 
 SAID = {
@@ -34,6 +41,14 @@ SAID = {
         f"From {NOTICE.days} days before a provider ends",
         f"An assertion is valid for {minutes(ASSERTION_LIFETIME)}",
         f"another value than `{EXTRA_VALUE.pattern}`",
+    ],
+    "reader.md": [
+        f"An error is raised again without a read for up to {pauses.LONGEST_EMPTY_SECONDS:g} s",
+        f"invokes the worker, at most once {seconds(on_demand.PAUSE_SECONDS)}",
+        f"a token that is older than {seconds(on_demand.YOUNG_SECONDS)}",
+        f"takes up a new one within {seconds(1.5 * token.LONGEST_MARGIN_SECONDS)}",
+        f"that takes {NUMBERS[token.REMEMBERED_LEADS]} refreshes",
+        f"give up a read after {FETCH_SECONDS:g} s",
     ],
     "webhooks.md": [
         f"a timeout of {RECEIVER['consumer_timeout_seconds']} s at most",
@@ -46,7 +61,7 @@ SAID = {
         f"at most {LOGGED_BYTES:,} bytes to the log",
         f"Over {alarms.REFUSED_PER_FIVE_MINUTES} requests in five minutes",
         f"Over {alarms.NOT_VERIFIED_PER_FIVE_MINUTES} deliveries in five minutes",
-        f"waited for over {minutes(timedelta(seconds=alarms.OLDEST_MESSAGE_SECONDS))}",
+        f"waited for over {seconds(alarms.OLDEST_MESSAGE_SECONDS)}",
         f"The consumer failed {NUMBERS[RECEIVES_BEFORE_DEAD]} times",
     ],
 }
