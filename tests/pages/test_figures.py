@@ -142,6 +142,12 @@ SAID = {
         f"when {FIFTY} threads miss at once",
     ],
     "docs/events.md": [f"The grant ends within {said(LONGEST_NOTICE)} (", "the last quarter of its life"],
+    "SECURITY.md": [
+        f"with false times for {said(LONGEST_SLEEP)}, with false pauses for {said(LONGEST_FLEET_PAUSE)}",
+        f"an open claim for {said(LONGEST_TIME_TO_LIVE)}, a rejection for an hour and then a day",
+        f"a pause for {said(LONGEST_PAUSE)}, entries of a full day for {DAY / HOUR:g} hours",
+        f"up to {MOST_BYTES / 1024:g} KiB of what a provider sent",
+    ],
     "docs/threats.md": [
         f"a token older than {said(YOUNG_SECONDS)}",
         f"a day has {claims_a_day(VERSIONS)} claims ({claims_a_day(TABLE)} in a table), {FORCED_CLAIMS_A_DAY} of them",

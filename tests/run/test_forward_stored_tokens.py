@@ -1,4 +1,4 @@
-"""Rule 1: the current token was used, and what it brought is stored: these tokens become current, or are carried."""
+"""The current token was used, and what it brought is stored: these tokens become current, or are carried."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rule 8: the current token may have been used, and the provider's grace is over."""
+"""The current token may have been used, and the provider's grace is over."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rule 3: the published copy, which consumers read, follows the token set and never goes back."""
+"""The published copy, which consumers read, follows the token set and never goes back."""
 
 from datetime import timedelta
 from typing import Any

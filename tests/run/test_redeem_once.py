@@ -1,4 +1,4 @@
-"""Rule 13: nothing forbids a refresh. What a run checks before its claim, sends, and makes of the tokens."""
+"""Nothing forbids a refresh. What a run checks before its claim, sends, and makes of the tokens."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Rule 2: a run whose host or claim store is another than the stored one sends nothing."""
+"""A run whose host or claim store is another than the stored one sends nothing."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Rule 6: nothing is due; and how often a schedule looks."""
+"""Nothing is due; and how often a schedule looks."""
 
 import json
 from dataclasses import replace

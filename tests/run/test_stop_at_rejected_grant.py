@@ -1,4 +1,4 @@
-"""Rule 5: the provider rejected the refresh token."""
+"""The provider rejected the refresh token."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rule 9: a response that can't be read is kept before anything else happens, and its token is not sent again."""
+"""A response that can't be read is kept before anything else happens, and its token is not sent again."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Rule 4: the current token was used, and the tokens that it brought are gone."""
+"""The current token was used, and the tokens that it brought are gone."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Rule 11: attempts on this version failed."""
+"""Attempts on this version failed."""
 
 from dataclasses import replace
 from datetime import timedelta

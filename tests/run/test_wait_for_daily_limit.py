@@ -1,4 +1,4 @@
-"""Rule 12: days of runs on a clock that is moved, with a single-use provider and the quota of Secrets Manager."""
+"""Days of runs on a clock that is moved, with a single-use provider and the quota of Secrets Manager."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -1,9 +1,10 @@
-"""Rule 7: another run may be redeeming. Its claim is found, wherever its label is, and ends by itself."""
+"""Another run may be redeeming. Its claim is found, wherever its label is, and ends by itself."""
 
 import json
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -284,6 +285,7 @@ def test_a_false_claim_that_lasts_until_a_person_acts(says: str, error: type[Tok
         "that the claims are being moved": replace(plain, fate=Fate.MOVED, moved_to=in_table("another")),
     }
     world.store.put(FIRST_CLAIM, write_claim(forged[says]), label=CLAIM)
+    assert says in (Path(__file__).parents[2] / "SECURITY.md").read_text()
     for _ in range(3):
         world.pass_time(30 * DAY)
         with pytest.raises(error):
