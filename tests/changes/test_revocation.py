@@ -107,21 +107,6 @@ def test_a_revocation_that_dies(world: World, endpoint: Endpoint, call: str, aft
         world.execute()
 
 
-def test_a_revocation_that_dies_before_its_request(world: World, endpoint: Endpoint) -> None:
-    """Nobody told the provider: the grant lives, and runs wait for the claim, and then refresh as before."""
-
-    def die(_: TokenRequest) -> Revoked:
-        raise Killed
-
-    with pytest.raises(Killed):
-        revoke_grant(world.run(), die)
-
-    assert "yielded" == world.outcome()
-    world.pass_time(HOUR)
-    assert "refreshed" == world.outcome()
-    assert endpoint.grant.alive
-
-
 @pytest.mark.parametrize(
     ("failed", "error", "said"),
     [

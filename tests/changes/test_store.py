@@ -22,7 +22,6 @@ from token_refresh_worker.changes.authorize import (
     take_redirect,
 )
 from token_refresh_worker.changes.change import fields_of
-from token_refresh_worker.changes.past import Past, list_versions
 from token_refresh_worker.changes.publish import StoredGrant
 from token_refresh_worker.changes.store import SWAPS, NewGrant
 from token_refresh_worker.core.versions import CURRENT
@@ -35,11 +34,6 @@ def authorize(world: World, **known: Any) -> StoredGrant:
     """Store the tokens of a new grant; what was known before the consent is `known`."""
     grant = NewGrant(tokens=tokens(7), sent_at=world.clock.service_now)
     return grant.store(world.run().parts, known, dict)
-
-
-def past_of(world: World) -> Past:
-    listed = list_versions(world.store.versions(), world.store, needs_refresh_token=True)
-    return Past(parts=world.run().parts, listed=listed)
 
 
 def test_an_edit_during_the_consent() -> None:
