@@ -599,19 +599,35 @@ def test_no_refresh_token_comes_into_an_empty_copy(application: Application, cop
 
 
 @pytest.mark.parametrize(("callback", "secure"), [(CALLBACK, True), ("http://localhost:8000/callback", False)])
-def test_the_examples_cookie(application: Application, callback: str, *, secure: bool) -> None:
-    """The cookie that finds the session never crosses the network in the clear, also where a proxy ends TLS."""
+def test_the_example(application: Application, callback: str, *, secure: bool) -> None:
+    """A customer connects, and comes back with another company, without the cookie, and twice with one redirect.
+
+    The cookie never crosses the network in the clear, also where a proxy ends TLS.
+    """
     example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "fastapi_grants.py"))
     app = example["create_app"](Grants(callback, application.settings))
+    application.put(realmId=None)
+    application.endpoint.play(RESPONSE, RESPONSE)
 
-    async def connect() -> httpx.Response:
+    async def visit() -> list[str]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.example.com") as browser:
-            return await browser.post("/connect")
+            shown = []
+            for companies, forgets in ((["1"], False), (["6"], False), (["1"], True), (["1", "1"], False)):
+                begun = await browser.post("/connect")
+                cookie = begun.headers["Set-Cookie"]
+                assert (303, secure) == (begun.status_code, "Secure" in cookie)
+                assert "HttpOnly; Max-Age=7200; Path=/; SameSite=lax" in cookie
+                (state,) = parse_qs(urlsplit(begun.headers["Location"]).query)["state"]
+                sent = {} if forgets else {"Cookie": cookie.partition(";")[0]}
+                browser.cookies.clear()
+                for company in companies:
+                    query = {"state": state, "code": CODE, "realmId": company}
+                    page = await browser.get("/callback", params=query, headers=sent)
+                    shown += re.findall("<h1>(.*)</h1>", page.text)
+            return shown
 
-    response = asyncio.run(connect())
-
-    assert 303 == response.status_code
-    assert secure == ("Secure" in response.headers["Set-Cookie"])
+    assert ["Connected", "Another company", "Begin again", "Connected", "Begin again"] == asyncio.run(visit())
+    assert 2 == len(application.endpoint.requests)
 
 
 def test_the_page_has_the_limits_of_the_code() -> None:

@@ -153,25 +153,6 @@ class Account:
         return arn
 
 
-class Topics(LoopbackServer):
-    """SNS with one subscription that waits for its confirmation, which moto does not have."""
-
-    def __init__(self) -> None:
-        super().__init__(_Topics)
-
-
-class _Topics(LoopbackHandler):
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        self.read_body()
-        member = "<member><SubscriptionArn>PendingConfirmation</SubscriptionArn></member>"
-        text = (
-            '<ListSubscriptionsByTopicResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">'
-            f"<ListSubscriptionsByTopicResult><Subscriptions>{member}</Subscriptions></ListSubscriptionsByTopicResult>"
-            "</ListSubscriptionsByTopicResponse>"
-        )
-        self.respond(200, text.encode(), {"Content-Type": "text/xml"})
-
-
 class Aws(LoopbackServer):
     """Lambda and Scheduler where a test needs what moto lacks; everything else is refused."""
 
@@ -182,6 +163,11 @@ class Aws(LoopbackServer):
         """The error code that STS responds with; None: nothing that STS would say."""
         self.deployed: Function | None = None
         """What runs where the function is invoked."""
+        self.response: tuple[str | None, bytes] | None = None
+        """An error's kind and a payload, sent in place of the function's."""
+        self.status = 200
+        self.events: list[Any] = []
+        """What the function was invoked with."""
         self.function: dict[str, Any] = {"FunctionArn": "arn", "Role": "role", "FunctionName": "worker"}
         self.function_tags: dict[str, str] = {}
         self.shows_function = True
@@ -197,7 +183,7 @@ class _Aws(LoopbackHandler):
             self.respond(200, json.dumps(self.server.function).encode())
         elif name in self.path and "/tags/" in self.path:
             self.respond(200, json.dumps({"Tags": self.server.function_tags}).encode())
-        elif name not in self.path and "/tags/" in self.path:
+        elif name not in self.path and ("/tags/" in self.path or (shown and "/configuration" in self.path)):
             self.respond(404, b"{}", {"x-amzn-ErrorType": "ResourceNotFoundException"})
         elif "/schedules" in self.path and self.server.schedules:
             self.respond(200, json.dumps(self.server.schedules.pop(0)).encode())
@@ -211,6 +197,13 @@ class _Aws(LoopbackHandler):
             return self.respond(403, f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Content-Type": "text/xml"})
         if self.server.deployed is None or "/invocations" not in self.path:
             return self.respond(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
-        invocation = self.server.deployed.invoke(json.loads(body))
-        log = base64.b64encode("\n".join(invocation.logs).encode()).decode()
-        return self.respond(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})
+        self.server.events.append(json.loads(body))
+        if self.server.response is not None:
+            error, payload = self.server.response
+            return self.respond(self.server.status, payload, {"X-Amz-Function-Error": error} if error else {})
+        invocation = self.server.deployed.invoke(self.server.events[-1])
+        headers = {"X-Amz-Log-Result": base64.b64encode("\n".join(invocation.logs).encode()).decode()}
+        if invocation.error_type is None:
+            return self.respond(200, json.dumps(invocation.payload).encode(), headers)
+        error_fields = {"errorType": invocation.error_type, "errorMessage": invocation.error_message}
+        return self.respond(200, json.dumps(error_fields).encode(), headers | {"X-Amz-Function-Error": "Unhandled"})

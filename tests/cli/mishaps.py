@@ -97,16 +97,6 @@ def _dead_and_denied(desk: Desk) -> None:
     desk.denied = {"PutSecretValue"}
 
 
-def _reads_only(desk: Desk) -> None:
-    """Who may not write finds that out before a consent: nothing is exchanged, and the grant lives on."""
-    desk.denied = {"PutSecretValue"}
-    asked, before = len(desk.provider.requests()), desk.document
-    refused = desk.run(f"authorize {SECRET}")
-    assert (2, asked, before) == (refused.code, len(desk.provider.requests()), desk.document)
-    assert f"secretsmanager:PutSecretValue on secret {SECRET} in {REGION} was denied" in refused.screen
-    desk.denied = set()
-
-
 def _fewer_scopes(desk: Desk) -> None:
     desk.authorized(scope="read com.intuit.quickbooks.accounting")
     desk.done("refresh --force --yes")
@@ -144,20 +134,6 @@ def _of_another_stage(desk: Desk) -> None:
 def _double_encoded(desk: Desk) -> None:
     desk.put(json.dumps(json.dumps(desk.document)))
     desk.client.delete_secret(SecretId=PUBLISHED)
-
-
-def _overwritten(value: str, *, hours: float = 0) -> Callable[[Desk], None]:
-    def arise(desk: Desk) -> None:
-        desk.put(value, PUBLISHED)
-        desk.pass_time(hours=hours)
-
-    return arise
-
-
-def _overwritten_with_expired(desk: Desk) -> None:
-    """The API would still take the token: it is the reader that has to refuse it."""
-    copy = json.loads(desk.client.get_secret_value(SecretId=PUBLISHED)["SecretString"])
-    desk.put({**copy, "expiresAt": copy["expiresAt"] - 2 * 86_400_000}, PUBLISHED)
 
 
 def _unknown(desk: Desk) -> None:
@@ -294,13 +270,11 @@ def _paused(desk: Desk) -> None:
 
 
 _NEWLINE: Final = "begins or ends with white space"
-_OVER: Final = "was overwritten at 20"
 
 STATES: Final[dict[str, State]] = {
-    "1 the client secret ends in a newline": State(
-        arises=_spaced_client("clientSecret"), says=f"clientSecret {_NEWLINE}", repairs=("client",)
+    "1 the client secret ends in a newline, and so does the file with it": State(
+        arises=_spaced_file, says=f"clientSecret {_NEWLINE}", repairs=("client",)
     ),
-    "2 so does the file with it": State(arises=_spaced_file, says=f"clientSecret {_NEWLINE}", repairs=("client",)),
     "3 the client ID was edited": State(
         arises=_another_client, says="not redeemed (invalid_client)", repairs=("client",), status=1
     ),
@@ -325,9 +299,6 @@ STATES: Final[dict[str, State]] = {
         )
         for hours, how in ((2, "with fresh tokens"), (17, "with tokens that are due"), (30, "with an expired token"))
     },
-    "7 healthy, and an operator who may only read authorizes": State(
-        arises=_reads_only, says="HEALTHY", status=0, doctor=0
-    ),
     "8 a refresh brought fewer scopes": State(
         arises=_fewer_scopes, says="without 1 of the grant's scopes", status=1, doctor=0, repairs=("authorize",)
     ),
@@ -345,23 +316,6 @@ STATES: Final[dict[str, State]] = {
         services="rejected",
         single_use=True,
     ),
-    "11 the wrong region": State(
-        arises=lambda _: None,
-        says=f"not exist in {_ELSEWHERE}, and exists in {REGION}",
-        status=3,
-        options=f"--region {_ELSEWHERE}",
-        tables=(False,),
-    ),
-    "11 the wrong profile": State(
-        arises=lambda _: None, says="profile", status=3, options="--profile nobody", tables=(False,)
-    ),
-    "11 the wrong name": State(
-        arises=lambda _: None,
-        says="secret shop/prod/upwrok",
-        status=3,
-        options="shop/prod/upwrok",
-        tables=(False,),
-    ),
     "12 no network": State(
         arises=lambda _: None,
         says="got no response",
@@ -374,15 +328,6 @@ STATES: Final[dict[str, State]] = {
         says="the secret's value is a JSON string",
         repairs=("restore", "restore-secret"),
         services="fail",
-    ),
-    "15 the copy overwritten with a list": State(
-        arises=_overwritten("[]"), says=_OVER, repairs=("refresh",), services="fail"
-    ),
-    "15 the copy overwritten with an expired token": State(
-        arises=_overwritten_with_expired, says="services can't use it", repairs=("refresh",), services="fail"
-    ),
-    "16 the same five hours later": State(
-        arises=_overwritten("[]", hours=5), says=_OVER, repairs=("refresh",), services="fail"
     ),
     "17 the function of another stage": State(
         arises=_of_another_stage,

@@ -140,20 +140,6 @@ def test_paste(cli: Cli, client_file: Path) -> None:
     assert {"code_challenge", "state"} <= set(dict(parse_qsl(urlsplit(address[0]).query)))
 
 
-def test_scope(cli: Cli, client_file: Path) -> None:
-    """Scopes can be asked for; a redirect elsewhere than to this machine is pasted."""
-    ended = cli(
-        "authorize",
-        f"--client-file={client_file}",
-        "--scope=read",
-        "--redirect-uri=https://example.com/cb",
-        "--yes",
-    )
-
-    assert "scope=read" in ended.err
-    assert "Copy the whole URL" in ended.err
-
-
 def test_awaiting_deletion(cli: Cli, store: SecretsManagerServer) -> None:
     """A secret that awaits its deletion is not created anew: the remedy is to bring it back."""
     store.client().create_secret(Name=SECRET_ID, SecretString="{}")
@@ -163,42 +149,6 @@ def test_awaiting_deletion(cli: Cli, store: SecretsManagerServer) -> None:
 
     assert 2 == ended.code
     assert "restore-secret" in ended.screen
-
-
-def test_tag_without_value(cli: Cli) -> None:
-    """A tag without a value is a wrong option: exit status 64."""
-    ended = cli("authorize", "--tag=team")
-
-    assert 64 == ended.code
-    assert "--tag must be KEY=VALUE" in ended.screen
-
-
-def test_endpoint_in_the_clear(cli: Cli) -> None:
-    """An authorization page in the clear is refused by its setting's name."""
-    ended = cli(
-        "authorize",
-        "--authorization-endpoint=http://example.com",
-        UPWORK_CLIENT_ID="me",
-        UPWORK_CLIENT_SECRET="hush",
-    )
-
-    assert 2 == ended.code
-    assert "AUTHORIZATION_ENDPOINT must be https" in ended.screen
-
-
-def test_into_a_fleet(
-    authorize: Authorize, store: SecretsManagerServer, fleet: Fleet, environment: dict[str, str]
-) -> None:
-    """With --fleet the new secret gets the fleet's tag and a row, is due at once, and has its claims in its table."""
-    fleet.variables["TOKEN_ENDPOINT"] = environment["TOKEN_ENDPOINT"]
-
-    ended, _ = authorize("--fleet=prod", "--provider=upwork")
-
-    assert 0 == ended.code, ended.screen
-    assert "The secret is in fleet prod, and due at once." in ended.screen
-    assert [True] == [SECRET_ID in key for key in fleet.tables.tables["prod"]]
-    assert "table" == stored(store)["tokenRefresh"]["store"]
-    assert "upwork" == stored(store)["provider"]
 
 
 def test_into_a_fleet_without_a_provider(authorize: Authorize, fleet: Fleet) -> None:
@@ -215,7 +165,7 @@ def test_into_a_fleet_without_a_provider(authorize: Authorize, fleet: Fleet) -> 
 def test_into_a_fleet_with_copies(
     authorize: Authorize, store: SecretsManagerServer, fleet: Fleet, environment: dict[str, str], key: str | None
 ) -> None:
-    """The copy is made before the browser opens, under the key of a secret that is there, and gets the token."""
+    """The secret gets a row, is due at once, and has its claims in the fleet's table; its copy is of the same key."""
     if key:
         store.client().create_secret(Name=SECRET_ID, KmsKeyId=key)
     fleet.variables |= {"PUBLISHED_SECRET_ID": "published/{secret}", "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
@@ -228,6 +178,9 @@ def test_into_a_fleet_with_copies(
     published = json.loads(store.client().get_secret_value(SecretId=copy)["SecretString"])
     assert stored(store)["accessToken"] == published["accessToken"]
     assert f"Published: secret {copy} has the new access token." in ended.screen
+    assert "The secret is in fleet prod, and due at once." in ended.screen
+    assert [True] == [SECRET_ID in key for key in fleet.tables.tables["prod"]]
+    assert ("table", "upwork") == (stored(store)["tokenRefresh"]["store"], stored(store)["provider"])
 
 
 def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, fleet: Fleet) -> None:

@@ -250,20 +250,6 @@ def test_a_company_reaches_every_reader(cli: Cli, authorize: Authorize, store: S
     assert {"realmId": "77"} == extra("qb") == extra("copy")
 
 
-@pytest.mark.parametrize("brought", [{}, {"realmId": "a b"}])
-def test_a_redirect_without_its_company(
-    authorize: Authorize, provider: AuthorizationServer, brought: dict[str, str]
-) -> None:
-    """Without `realmId` the command ends, and no token request is sent."""
-    before = len(provider.requests())
-
-    ended, pages = authorize(visits=[adding(**brought)], PROVIDER="quickbooks")
-
-    assert (2, [400]) == (ended.code, [page.status_code for page in pages])
-    assert "realmId is" in ended.screen
-    assert before == len(provider.requests())
-
-
 def test_a_redirect_chooses_the_data_center(
     cli: Cli, authorize: Authorize, provider: AuthorizationServer, store: SecretsManagerServer, tmp_path: Path
 ) -> None:
@@ -331,36 +317,6 @@ def test_a_redirect_that_is_a_name(cli: Cli, client_file: Path) -> None:
     assert "redirect_uri=Acme_Inc-AcmeInc-AcmePR-abcde" in ended.err
     assert "Copy the whole URL" in ended.err
     assert 64 == refused.code
-
-
-def test_pasted_redirects(
-    cli: Cli,
-    client_file: Path,
-    provider: AuthorizationServer,
-    monkeypatch: pytest.MonkeyPatch,
-    store: SecretsManagerServer,
-) -> None:
-    """A pasted URL with another state or cut off is asked for again; an error and another issuer end the command."""
-    own, known = "http://127.0.0.1/callback", "one-known-value-that-is-long-enough"
-    fixed = ["authorize", f"--client-file={client_file}", "--paste", f"--redirect-uri={own}", "--yes"]
-    monkeypatch.setattr("token_refresh_worker.changes.authorization_request.secrets.token_urlsafe", lambda _: known)
-    cut = ("code=c&state=other", "code=c&sta", f"state={known}", f"code=&state={known}", "")
-    before = len(provider.requests())
-
-    foreign = cli(*fixed, stdin="".join(f"{own}?{query}\n" for query in cut))
-    denied = cli(*fixed, stdin=f"{own}?error=access_denied&state={known}\n")
-    mixed = cli(*fixed, stdin=f"{own}?code=c&state={known}&iss=https%3A%2F%2Fevil.example\n")
-
-    assert len(cut) == foreign.screen.count("does not belong to this authorization")
-    assert "the provider did not authorize (access_denied)" in denied.screen
-    assert "(RFC 9207): its code was not used" in " ".join(mixed.screen.split())
-    assert before == len(provider.requests())
-    assert [2, 2, 2] == [ended.code for ended in (foreign, denied, mixed)]
-    used = cli(*fixed, stdin=f"{own}?code=used-before&state={known}\n")
-    assert (2, 1) == (used.code, len(provider.requests()) - before)
-    assert "the code was used, has expired" in " ".join(used.screen.split())
-    with pytest.raises(Exception, match="ResourceNotFound"):
-        stored(store)
 
 
 def test_the_tutorials_line_for_quickbooks(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.authorizing import Authorize, Paste, brings, stored, written
+from cli.authorizing import Paste, brings, stored, written
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
 from testbed.loopback import LoopbackHandler, LoopbackServer
@@ -15,7 +15,6 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sts import ISSUER, Sts
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.prompts import read_client_file
 
 
 @pytest.mark.parametrize(
@@ -41,13 +40,6 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode
     assert (2, True) == (ended.code, printed in ended.screen)
 
 
-def test_a_client_file_in_snake_case(tmp_path: Path) -> None:
-    """Both spellings of a client file are read."""
-    path = written(tmp_path, {"client_id": "me", "client_secret": "hush"})
-
-    assert "me" == read_client_file(path).client_id
-
-
 def test_a_folder_is_no_client_file(cli: Cli, tmp_path: Path) -> None:
     """A folder can't be read as a file; its mode is not to be changed, however open it is."""
     tmp_path.chmod(0o755)
@@ -57,14 +49,6 @@ def test_a_folder_is_no_client_file(cli: Cli, tmp_path: Path) -> None:
     assert 2 == ended.code
     assert "can't be read (Is a directory)" in ended.screen
     assert "chmod" not in ended.screen
-
-
-def test_client_from_standard_input(cli: Cli, endpoint: TokenEndpoint) -> None:
-    """Without a terminal the client secret is a line of standard input; nothing there is a failure."""
-    ended = cli("authorize", "--client-id=me", stdin="", TOKEN_ENDPOINT=endpoint.url)
-
-    assert 2 == ended.code
-    assert "Client secret: standard input is empty" in ended.screen
 
 
 def test_a_public_client_replaces_another(paste: Paste, store: SecretsManagerServer) -> None:
@@ -121,16 +105,6 @@ def test_a_client_marked_for_deletion(cli: Cli, store: SecretsManagerServer, cli
     assert 2 == ended.code
     assert "aws secretsmanager restore-secret --secret-id client --region eu-central-1" in ended.screen
     assert "new secret" not in ended.screen
-
-
-def test_a_secret_that_lacks_the_client(authorize: Authorize, store: SecretsManagerServer) -> None:
-    """The first client goes into the secret that is there for it, beside what else is in it."""
-    store.client().create_secret(Name="shared", SecretString='{"note": "ours"}')
-
-    ended, _ = authorize(CLIENT_SECRET_ID="shared")
-
-    assert 0 == ended.code, ended.screen
-    assert {"note", "clientId", "clientSecret"} == set(stored(store, "shared"))
 
 
 def test_the_first_client_of_a_fleet(

@@ -35,23 +35,6 @@ def test_beside_the_tokens(cli: Cli, tokens: Tokens, right: Path, endpoint: Toke
     assert endpoint.client_secret not in replaced.screen
 
 
-def test_in_a_secret_of_its_own(
-    cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer, endpoint: TokenEndpoint
-) -> None:
-    """A client secret that somebody has overwritten is stored again where runs read it; the tokens stay."""
-    version_id = tokens.store(expires_in=7 * HOUR, clientId=None, clientSecret=None)
-    store.client().create_secret(Name="client", SecretString="garbage")
-    broken = cli("status", CLIENT_SECRET_ID="client")
-    replaced = cli("client", "--client-file", str(right), CLIENT_SECRET_ID="client")
-
-    assert (2, 0) == (broken.code, replaced.code), replaced.screen
-    assert f"token-refresh client {SECRET_ID} --region eu-central-1" in broken.screen
-    assert version_id == cli("status", "--json", CLIENT_SECRET_ID="client").json["version_id"]
-    assert "refreshed" in cli("refresh", CLIENT_SECRET_ID="client").out
-    value = store.client().get_secret_value(SecretId="client")["SecretString"]
-    assert {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret} == json.loads(value)
-
-
 def test_in_a_field(
     cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer, endpoint: TokenEndpoint
 ) -> None:
@@ -142,18 +125,6 @@ def test_an_edited_client_id(cli: Cli, tokens: Tokens, right: Path, endpoint: To
     tokens.put({**tokens.current(), "clientId": "edited"})
     named = cli("client", "--client-id", endpoint.client_id, "--yes", stdin=f"{endpoint.client_secret}\n")
     assert (0, endpoint.client_id) == (named.code, tokens.current()["clientId"])
-
-
-def test_white_space(cli: Cli, tokens: Tokens, right: Path) -> None:
-    """White space at an end of the file's secret is named, and nothing is stored; what is stored so is a state."""
-    tokens.store()
-    before = tokens.current()
-    spoilt = json.loads(right.read_text()) | {"clientSecret": " made-up"}
-
-    ended = cli("client", "--client-file", str(written(right.parent, spoilt)), COLUMNS="500")
-
-    assert (2, before) == (ended.code, tokens.current())
-    assert "client.json: clientSecret begins or ends with white space" in ended.screen
 
 
 def test_nothing_says_where_they_are(cli: Cli, tokens: Tokens, right: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.scene import SECRET_ID, Cli, Tokens
+from cli.scene import Cli, Tokens
 from testbed.builders import HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
@@ -39,12 +39,9 @@ def test_help(cli: Cli, command: str) -> None:
         ("status", "--wrong"),
         ("wrong",),
         ("status", "--interval=0"),
-        ("status", ""),
-        ("status", "--region="),
-        *(("fleet", "status", f"--{option}=") for option in ("fleet", "region", "profile", "provider")),
         ("refresh", "--invoke="),
-        ("authorize", "--fleet= "),
         ("authorize", "--client-id="),
+        ("authorize", "--tag=team"),
         ("authorize", "--redirect-uri=callback"),
         ("authorize", "--redirect-uri=http://[::1/"),
         ("authorize", "--redirect-uri=http://127.0.0.1:99999/"),
@@ -159,20 +156,6 @@ def test_a_missing_second_secret(cli: Cli, tokens: Tokens, setting: str, command
         *("older version", "--client-id"),
     ):
         assert misleading not in ended.screen
-
-
-def test_a_deleted_secret_is_not_looked_for_in_other_regions(
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer
-) -> None:
-    """A secret that waits for its deletion is here, and can be restored; nothing advises to create it."""
-    tokens.store()
-    store.client().delete_secret(SecretId=SECRET_ID, RecoveryWindowInDays=7)
-
-    ended = cli("status")
-
-    assert 2 == ended.code
-    assert f"secret {SECRET_ID} in eu-central-1 is marked for deletion" in ended.screen
-    assert "token-refresh authorize" not in ended.screen
 
 
 @pytest.mark.parametrize("empty", [False, True])

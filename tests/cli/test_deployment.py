@@ -3,7 +3,6 @@
 import json
 import select
 import socket
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,8 +11,6 @@ import pytest
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY, HOUR
-from testbed.dynamodb.server import DynamoDbServer
-from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
@@ -217,7 +214,7 @@ def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> N
 
 def test_no_such_function(cli: Cli, aws: Aws) -> None:
     """A function that can't be read is named, with the action."""
-    del aws
+    aws.shows_function = False
 
     ended = cli("status", "--function=nope")
 
@@ -225,7 +222,7 @@ def test_no_such_function(cli: Cli, aws: Aws) -> None:
     assert "lambda:GetFunctionConfiguration on function nope in eu-central-1 was denied" in ended.screen
 
 
-@pytest.mark.parametrize("name", ["status", "authorize", "refresh", "doctor", "history"])
+@pytest.mark.parametrize("name", ["status", "authorize"])
 def test_a_short_lifetime_names_the_command_with_the_function_s_settings(cli: Cli, tokens: Tokens, name: str) -> None:
     """Tokens of 30 minutes need a claim table; what to deploy is said, and the whole command with its settings."""
     tokens.store(provider="xero")
@@ -275,84 +272,14 @@ def test_a_function_that_does_not_name_the_table(
     assert "Correct claim_table in the deployment" in ended.screen
 
 
-def test_a_short_lifetime_fits_the_function_s_table(
-    cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]
-) -> None:
-    """With the function's settings, or with the table named, the same command works on."""
-    tokens.store(provider="xero")
-    aws.function = settings(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="xero", CLAIM_TABLE="claims")
-    with DynamoDbServer() as table:
-        table.create_table("claims", key="secret_arn")
-        environment |= table.environment
-
-        for ended in (
-            cli("status", "--function=worker"),
-            cli("status", "--provider=xero", CLAIM_TABLE="claims"),
-        ):
-            assert "fit the claim store" not in ended.screen
-
-
-@pytest.fixture
-def tagged(environment: dict[str, str], store: SecretsManagerServer, tokens: Tokens) -> Iterator[Aws]:
-    """A deployment whose client secret nobody names but its function."""
-    tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
-    store.client().create_secret(Name="client", SecretString='{"clientId": "id", "clientSecret": "made-up"}')
-    tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TOKENS, "token-refresh:function": "worker"}
-    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": key, "Value": tags[key]} for key in tags])
-    with Aws() as server:
-        server.function_tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}
-        variables = {"CLIENT_SECRET_ID": "client", "RUN_PERIOD_SECONDS": "9000", "TOKEN_SECRET_ID": SECRET_ID}
-        server.function["Environment"] = {"Variables": variables}
-        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{server.address}"
-        yield server
-
-
-def test_the_client_secret(cli: Cli, store: SecretsManagerServer, tagged: Aws) -> None:
-    """An alarm's plain `status` finds the client secret that the function reads, and that it is deleted."""
-    del tagged
-    healthy = cli("status")
-    store.client().delete_secret(SecretId="client")
-    broken = cli("status")
-
-    assert (0, 2) == (healthy.code, broken.code)
-    assert "client in secret client" in healthy.screen
-    assert "secret client in eu-central-1 is marked for deletion" in broken.screen
-
-
-def test_the_period(cli: Cli, tagged: Aws, store: SecretsManagerServer) -> None:
-    """A refresh is late by the function's own schedule."""
-    del tagged
-    store.clock_offset_seconds = int((17 * HOUR).total_seconds())
-    in_time = cli("status")
-    store.clock_offset_seconds += 6000
-    late = cli("status")
-
-    assert (0, 1) == (in_time.code, late.code)
-    assert "a run comes every 2 h 30 min" in late.screen
-
-
-def at_its_own_provider(tagged: Aws, endpoint: TokenEndpoint) -> None:
-    """Have the function use a provider that nothing else names."""
-    tagged.function["Environment"]["Variables"] |= {"PROVIDER": "generic", "TOKEN_ENDPOINT": endpoint.url}
-
-
-def test_the_provider(
-    cli: Cli, tagged: Aws, endpoint: TokenEndpoint, tokens: Tokens, environment: dict[str, str]
-) -> None:
-    """The provider is the function's: a plain `status` calls its grant healthy."""
-    del environment["PROVIDER"], environment["TOKEN_ENDPOINT"]
-    at_its_own_provider(tagged, endpoint)
-    stored = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions"}
-    tokens.store(expires_in=DAY, clientId=None, clientSecret=None, tokenRefresh=stored)
-    status = cli("status")
-
-    assert (0, True) == (status.code, "HEALTHY" in status.screen), status.screen
-
-
-def test_doctor_checks_the_function(cli: Cli, tagged: Aws, store: SecretsManagerServer) -> None:
+def test_doctor_checks_the_function(cli: Cli, tokens: Tokens, aws: Aws, store: SecretsManagerServer) -> None:
     """`doctor` needs no name: the tag leads to the function, and no printed command has a placeholder."""
+    tokens.store(expires_in=DAY)
+    tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS, function="worker")
+    aws.function |= settings(TOKEN_SECRET_ID=SECRET_ID)
+    aws.function_tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}
     ended = cli("doctor")
-    tagged.function["Environment"]["Variables"]["PROVIDER"] = "xreo"
+    aws.function["Environment"]["Variables"]["PROVIDER"] = "xreo"
     wrong = cli("doctor")
     store.clock_offset_seconds = int((20 * HOUR).total_seconds())
     late = cli("status")

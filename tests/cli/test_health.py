@@ -8,7 +8,6 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.states import SINGLE_USE
 from testbed.builders import DAY, HOUR, MINUTE
-from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -39,24 +38,6 @@ def test_a_token_set(cli: Cli, tokens: Tokens, changes: dict[str, Any], code: in
 
     assert (code, True) == (ended.code, says in ended.screen), ended.screen
     assert ("overdue" in says) == (f"token-refresh doctor {SECRET_ID} --function NAME" in ended.screen)
-
-
-def test_a_dead_grant_is_never_overdue(
-    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer
-) -> None:
-    """A service's 401 forces a refresh that is rejected: hours later, that is what is wrong, and not the schedule."""
-    tokens.store(expires_in=DAY)
-    endpoint.play(script.status(400, b'{"error": "invalid_grant"}'))
-    assert 2 == cli("refresh", "--force").code
-    store.clock_offset_seconds = int((20 * HOUR).total_seconds())
-
-    findings = cli("status", "--json").json["findings"]
-
-    (finding,) = findings
-    assert "broken" == finding["health"]
-    assert "; the next run tries again" in finding["text"]
-    assert finding["remedy"].startswith("authorize again: `token-refresh authorize ")
-    assert "next run sends the rejected token again" in cli("status").screen
 
 
 @pytest.mark.parametrize(("seconds", "code"), [("9000", 0), ("3600", 1)])
@@ -154,18 +135,6 @@ def test_a_grant_that_ends_soon(cli: Cli, tokens: Tokens, days: int, printed: st
     assert 0 == cli("status", PROVIDER="zoom").code
 
 
-def test_an_end_that_the_last_refresh_did_not_move(cli: Cli, tokens: Tokens) -> None:
-    """Tokens that were issued when the grant was ending already prove that no refresh moves its end."""
-    issued = {"issuedAt": int(datetime.now(UTC).timestamp() * 1000)}
-    tokens.store(expires_in=20 * DAY, tokenRefresh=origin(timedelta(days=5, seconds=30)), **issued)
-
-    ended = cli("status", PROVIDER="quickbooks")
-
-    assert 1 == ended.code
-    assert "! the grant ends in 5 d, and no refresh prolongs it" in ended.screen
-    assert "unless a refresh prolongs it" not in ended.screen
-
-
 @pytest.mark.parametrize("seconds", [-1, 0])
 def test_an_end_that_has_just_come_near(cli: Cli, tokens: Tokens, seconds: int) -> None:
     """Tokens that came at the very moment from which the grant counts as ending prove it, too; a second before, not."""
@@ -199,22 +168,6 @@ def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoin
     assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in status.screen
     assert "skipped token endpoint: not asked" in doctor.screen
     assert [] == endpoint.requests
-
-
-def test_claims_in_another_store(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:
-    """Claims in another store than the deployment's are broken, and the command that moves them is printed."""
-    tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"})
-
-    with DynamoDbServer() as tables:
-        tables.create_table("another", key="secret_arn")
-        environment |= tables.environment
-        ended, checked = (cli(name, CLAIM_TABLE="another") for name in ("status", "doctor"))
-
-    assert 2 == ended.code
-    assert "are in table claims, and the settings keep them in table another; nothing was sent" in ended.screen
-    assert "on the command line, --function NAME takes the function's settings" in ended.screen
-    assert f"claims move {SECRET_ID} --region eu-central-1 --to table --table another" in ended.screen
-    assert "belongs to" not in checked.screen
 
 
 def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:

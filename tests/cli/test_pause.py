@@ -79,6 +79,7 @@ def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> No
     paused = cli("pause", "--for", "2h", "--why", "their maintenance")
     refused = cli("refresh", "--force", "--yes")
     status, as_json, history = cli("status"), cli("status", "--json").json, cli("history")
+    of_machines = cli("history", "--json", "--all").json
     resumed = cli("resume")
 
     assert (0, 0, 1) == (paused.code, refused.code, status.code)
@@ -88,7 +89,8 @@ def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> No
     assert [] == endpoint.requests
     assert "an operator paused the refreshes until" in status.screen
     assert "the refresh is overdue" not in status.screen
-    assert "their maintenance" == as_json["paused"]["why"]
+    assert "their maintenance" == as_json["paused"]["why"] == of_machines["paused"]["why"]
+    assert {"paused"} >= {version["fate"] for version in of_machines["versions"] if version["kind"] == "claim"}
     assert "their maintenance" in history.screen
     assert f"token-refresh resume {SECRET_ID}" in history.screen
     assert cli("history", "--json").json.get("paused") is None
@@ -98,17 +100,6 @@ def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> No
     assert 1 == len(endpoint.requests)
     cli("pause", "--for", "1h")
     assert " ok last refresh: " in cli("doctor").screen
-
-
-def test_history_for_machines(cli: Cli, tokens: Tokens) -> None:
-    """`history --json` has the pause while it holds, and lists it as what it is."""
-    tokens.store(expires_in=DAY)
-    cli("pause", "--why", "reason")
-
-    found = cli("history", "--json", "--all").json
-
-    assert "reason" == found["paused"]["why"]
-    assert ["paused"] == [version["fate"] for version in found["versions"] if version["kind"] == "claim"]
 
 
 def test_it_ends_by_itself(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

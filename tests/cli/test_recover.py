@@ -171,8 +171,9 @@ def settings(request: pytest.FixtureRequest, environment: dict[str, str]) -> Ite
         yield SINGLE_USE | ({"CLAIM_TABLE": "claims"} if request.param == "table" else {})
 
 
-@pytest.mark.parametrize("right", [RIGHT, SENT])
-@pytest.mark.parametrize("after", ["nothing", "run", "edit", "restore"])
+@pytest.mark.parametrize(
+    ("after", "right"), [("nothing", SENT), ("nothing", RIGHT), ("run", RIGHT), ("edit", RIGHT), ("restore", SENT)]
+)
 def test_a_wrong_pointer_is_not_final(  # noqa: PLR0917 - fixtures, and what is seen
     cli: Cli,
     tokens: Tokens,

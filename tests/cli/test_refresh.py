@@ -5,15 +5,14 @@ import json
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
+from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
 from testbed.aws_lambda.function import Function
 from testbed.builders import HOUR
-from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -118,45 +117,6 @@ def test_unnamed_event(capsys: pytest.CaptureFixture[str]) -> None:
 INVOKED = ("--invoke", "--function=worker")
 
 
-class Lambda(LoopbackServer):
-    """Lambda's `Invoke`, before a real function process."""
-
-    def __init__(self, function: Function, settings: dict[str, str]) -> None:
-        super().__init__(_Invoke)
-        self.function, self.settings = function, settings
-        self.events: list[Any] = []
-        self.response: tuple[str | None, bytes] | None = None
-        """Sent in place of the function's, where a test needs another."""
-        self.status = 200
-
-
-class _Invoke(LoopbackHandler):
-    server: Lambda
-
-    def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        if "/functions/worker/configuration" not in self.path:
-            return self.respond(404, b"{}", {"x-amzn-ErrorType": "ResourceNotFoundException"})
-        variables = {"TOKEN_SECRET_ID": SECRET_ID, **self.server.settings}
-        described = {"FunctionName": "worker", "Environment": {"Variables": variables}}
-        return self.respond(200, json.dumps(described).encode())
-
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        if "/functions/worker/" not in self.path:
-            return self.respond(404, b"{}", {"x-amzn-ErrorType": "ResourceNotFoundException"})
-        event = json.loads(self.read_body())
-        self.server.events.append(event)
-        if self.server.response is not None:
-            error, payload = self.server.response
-            return self.respond(self.server.status, payload, {"X-Amz-Function-Error": error} if error else {})
-        invocation = self.server.function.invoke(event)
-        log = base64.b64encode("\n".join(invocation.logs).encode()).decode()
-        if invocation.error_type is None:
-            return self.respond(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})
-        error_fields = {"errorType": invocation.error_type, "errorMessage": invocation.error_message}
-        headers = {"X-Amz-Log-Result": log, "X-Amz-Function-Error": "Unhandled"}
-        return self.respond(200, json.dumps(error_fields).encode(), headers)
-
-
 def test_resend(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """Where nobody knows whether a token was redeemed, only the command that the error prints sends it again."""
     tokens.store(expires_in=7 * HOUR)
@@ -169,15 +129,17 @@ def test_resend(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
 
 
 @pytest.fixture
-def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]) -> Iterator[Lambda]:
+def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]) -> Iterator[Aws]:
     del tokens
     settings = {**store.environment, "PROVIDER": "upwork", "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
-    with Function(settings) as function, Lambda(function, settings) as service:
+    with Function(settings) as function, Aws() as service:
+        service.deployed = function
+        service.function["Environment"] = {"Variables": {"TOKEN_SECRET_ID": SECRET_ID, **settings}}
         environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{service.address}"
         yield service
 
 
-def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lambda) -> None:
+def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Aws) -> None:
     """The deployed function does it. The command prints the lines of its log, and the name of its failure."""
     tokens.store(expires_in=DAY)
 
@@ -206,7 +168,7 @@ def test_nobody_names_the_function(cli: Cli, tokens: Tokens) -> None:
 
 
 @pytest.mark.parametrize(("error", "code"), [("SecretStoreUnavailable", 1), ("ReauthorizationRequired", 2)])
-def test_who_has_to_act(cli: Cli, deployed: Lambda, error: str, code: int) -> None:
+def test_who_has_to_act(cli: Cli, deployed: Aws, error: str, code: int) -> None:
     """The function's failure ends the command as a run here would: 1 if a later run may mend it, 2 if a person must."""
     deployed.response = ("Unhandled", json.dumps({"errorType": error, "errorMessage": "why"}).encode())
 
@@ -222,7 +184,7 @@ def test_who_has_to_act(cli: Cli, deployed: Lambda, error: str, code: int) -> No
         ((None, b'["canary"]'), "returned no result of a run"),
     ],
 )
-def test_another_function(cli: Cli, deployed: Lambda, response: tuple[str | None, bytes], printed: str) -> None:
+def test_another_function(cli: Cli, deployed: Aws, response: tuple[str | None, bytes], printed: str) -> None:
     """Of a function that is not this worker, only the type of its error is printed."""
     deployed.response = response
 
@@ -233,7 +195,7 @@ def test_another_function(cli: Cli, deployed: Lambda, response: tuple[str | None
     assert "canary" not in ended.screen
 
 
-def test_a_failed_invocation_is_not_repeated(cli: Cli, deployed: Lambda) -> None:
+def test_a_failed_invocation_is_not_repeated(cli: Cli, deployed: Aws) -> None:
     """Lambda may have started the function before it failed: a repeat would be a second run."""
     deployed.response, deployed.status = (None, b"{}"), 500
 
@@ -241,7 +203,7 @@ def test_a_failed_invocation_is_not_repeated(cli: Cli, deployed: Lambda) -> None
     assert 1 == len(deployed.events)
 
 
-def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) -> None:
+def test_no_function(cli: Cli, deployed: Aws, environment: dict[str, str]) -> None:
     """A function that is not there, or a Lambda out of reach, is printed of with the action."""
     missing = cli("refresh", "--invoke", "--function=other")
     environment["AWS_ENDPOINT_URL_LAMBDA"] = "http://127.0.0.1:1"

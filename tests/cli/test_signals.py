@@ -3,14 +3,11 @@
 import signal
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from cli.authorizing import consent
-from cli.scene import SECRET_ID, Tokens
+from cli.scene import Tokens
 from cli.terminals import Screen, Terminal
-from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -50,50 +47,6 @@ def test_a_refresh_stores_its_tokens_first(
 
     assert before["refreshToken"] != tokens.current()["refreshToken"]
     assert 1 == endpoint.grant.redemptions
-
-
-@pytest.mark.parametrize(
-    ("arguments", "strike"),
-    [
-        (("authorize",), Screen.close),
-        (("restore",), _send(signal.SIGTERM)),
-        (("claims", "move", "--to=table", "--table=claims"), Screen.close),
-    ],
-    ids=["authorize, closed terminal", "restore, SIGTERM", "move, closed terminal"],
-)
-def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
-    terminal: Terminal,
-    tokens: Tokens,
-    store: SecretsManagerServer,
-    client_file: Path,
-    environment: dict[str, str],
-    arguments: tuple[str, ...],
-    strike: Strike,
-) -> None:
-    """A write whose connection is cut is repeated, although something ends the command meanwhile."""
-    pasted = arguments == ("authorize",)
-    options: tuple[str, ...] = () if arguments[0] == "claims" else ("--yes",)  # a move asks nothing
-    options += (f"--client-file={client_file}", "--paste", "--no-browser") if pasted else ()
-    with DynamoDbServer() as table:
-        table.create_table("claims", key="secret_arn")
-        environment["AWS_ENDPOINT_URL_DYNAMODB"] = table.url
-        before = [tokens.store(expires_in=DAY) for _ in range(2)]
-
-        if pasted:
-            child = terminal(*arguments, *options)
-            child.expect(r"(http://\S+authorize\S+)\s")  # the write that shows that it may write is over
-            address = consent(child.match[1])
-            held = store.fault("hold_before", "PutSecretValue")
-            child.type_hidden(address)
-        else:
-            held = store.fault("hold_before", "PutSecretValue")
-            child = terminal(*arguments, *options)
-        held.wait()
-        strike(child)
-        held.release(apply=False)
-        child.wait()
-
-        assert store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"] not in before
 
 
 def test_before_anything_is_sent_a_signal_ends_the_command(

@@ -31,51 +31,6 @@ def test_status_of_a_refreshed_secret(cli: Cli, tokens: Tokens) -> None:
     assert fields["attempts"][0]["forced"]
 
 
-def test_rejected(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A rejected grant is broken although the access token works; it says what to do, and when a run tries it again."""
-    tokens.store()
-    endpoint.grant.revoke()
-    cli("refresh")
-
-    ended = cli("status")
-
-    assert 2 == ended.code
-    assert "the provider rejected the refresh token at" in ended.screen
-    assert "authorize again: token-refresh authorize upwork-oauth-tokens --region eu-central-1" in ended.screen
-    assert f"token-refresh refresh {SECRET_ID} --force --region eu-central-1" in ended.screen
-    assert "rejected (invalid_grant)" in ended.screen
-    assert cli("status", "--json").json["retry_at"] is not None
-
-
-def test_held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """Where nobody knows whether a single-use refresh token was redeemed, it says so, since when and until when."""
-    tokens.store(expires_in=7 * HOUR)
-    endpoint.play(script.status(500))
-    cli("refresh", REPLAY_GRACE_SECONDS="0")
-
-    ended = cli("status", REPLAY_GRACE_SECONDS="0")
-
-    assert 1 == ended.code
-    assert "the refresh token may have been redeemed" in ended.screen
-    assert "sends nothing until" in ended.screen
-    assert "--force" not in ended.screen
-    assert "token-refresh refresh upwork-oauth-tokens --region eu-central-1 --resend " in ended.screen
-    assert "no response" in ended.screen
-
-
-def test_a_lost_response_while_the_tokens_are_fresh(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A refresh token that may be used is not called good, however long the access token lives."""
-    tokens.store(expires_in=DAY)
-    endpoint.play(script.close(commit=True))
-    cli("refresh", "--force", **SINGLE_USE)
-
-    ended = cli("status", **SINGLE_USE)
-
-    assert (1, False) == (ended.code, "the tokens are good" in ended.screen)
-    assert "nobody knows whether its refresh token was redeemed" in ended.screen
-    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
-
-
 def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
     """A failed attempt needs attention, with the provider's error code; the second makes the next one wait."""
     tokens.store(expires_in=7 * HOUR)
@@ -135,23 +90,6 @@ def test_dead_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> No
 
     assert 1 == ended.code
     assert "5 min ago 1 no result: the run died" in ended.screen
-
-
-def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A published copy that lags behind is a warning, until a run has brought it up to date."""
-    tokens.store(expires_in=20 * HOUR)
-    store.client().create_secret(Name="published")
-
-    before = cli("status", PUBLISHED_SECRET_ID="published")
-    cli("refresh", PUBLISHED_SECRET_ID="published")
-    after = cli("status", PUBLISHED_SECRET_ID="published")
-
-    assert (1, 0) == (before.code, after.code)
-    assert "published: no value yet" in before.screen
-    assert "published: the current version" in after.screen
-    assert "caches read again after a 401: a refresh may end" in after.screen
-    fields = cli("status", "--json", PUBLISHED_SECRET_ID="published").json["published"]
-    assert {"secret_id": "published", "lags": False, "overwritten": False} == fields
 
 
 @pytest.mark.parametrize(

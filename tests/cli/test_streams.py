@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from cli.authorizing import written
-from cli.scene import Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens, meanwhile
 from cli.terminals import begin
+from testbed.dynamodb.server import DynamoDbServer
 from testbed.process import Child
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import failures
 from token_refresh_worker.cli.failures import ONE_PRESS_SECONDS, finishing
 from token_refresh_worker.cli.screen import Errors
@@ -159,6 +161,21 @@ def test_signals_while_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
         signal.raise_signal(signal.SIGTERM)
 
     assert not raw.coming
+
+
+@pytest.mark.parametrize("line", ["restore --yes", "revoke --by-hand --yes", "claims move --to=table --table=claims"])
+def test_ctrl_c_while_it_writes(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, environment: dict[str, str], line: str
+) -> None:
+    """A command that is interrupted while it writes ends what it began."""
+    before = [tokens.store(expires_in=timedelta(days=1)) for _ in range(2)]
+    meanwhile(store, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with DynamoDbServer() as table:
+        table.create_table("claims", key="secret_arn")
+        ended = cli(*line.split(), **environment | table.environment)
+
+    assert 0 == ended.code, ended.screen
+    assert store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"] not in before
 
 
 def test_an_ignored_ctrl_c_stays_ignored() -> None:

@@ -14,14 +14,12 @@ from pathlib import Path
 import pytest
 
 from demos import contest
-from demos.account import Account
 from demos.demo import play
 from demos.report import Report
 from demos.story import STORY
 from pages import captures
 from pages.terminal import COLOURS, COLUMNS, plain
 from playing import DEMO, NO_AWS, demo, handler_of
-from testbed.aws_lambda.function import Function
 
 ROOT = Path(__file__).parents[2]
 
@@ -192,28 +190,6 @@ def test_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert [] == re.findall(r"[A-Za-z0-9]{30,}", lines)
 
 
-def test_single_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Told that refresh tokens are single use, the worker repeats no request, and the step that says so fails."""
-    given = {"REPLAY_GRACE_SECONDS": "0"}
-    monkeypatch.setattr(Account, "function", lambda account: Function(account.environment | given))
-    killed = [chapter.title for chapter in STORY].index("A run is killed before it can store")
-
-    code = play(Report(logs=False), story=[STORY[0], *STORY[killed : killed + 2]])
-
-    lines = " ".join(capsys.readouterr().out.split())
-    assert 1 == code
-    assert "(The next run repeats the request) did not do what it says: outcome: expected refreshed" in lines
-    assert 1 == lines.count("did not do what it says:")
-
-
-def test_unloadable_handler() -> None:
-    """A handler that can't be loaded fails the steps that run it, and the demo still comes to its end."""
-    played = demo("--handler", "no_such_module.handler")
-
-    assert (1, "") == (played.returncode, played.stderr)
-    assert "Runtime.ImportModuleError" in " ".join(played.stdout.split())
-
-
 LATE = """
 import atexit, sys, types
 from demos.__main__ import main
@@ -266,24 +242,6 @@ def test_interrupt() -> None:
             break
         time.sleep(0.05)
     assert [] == running(mark)
-
-
-def test_story_is_explained() -> None:
-    """A newcomer reads in half a sentence each what a claim and a record are."""
-    said = " ".join(chapter.why for chapter in STORY)
-
-    assert "a claim: a version of the secret that gives this run alone the right" in said
-    assert "a record, a version that says how its attempt ended" in said
-    assert "At a single-use provider the grant would be lost here: that is the one window." in said
-
-
-def test_help() -> None:
-    """`--help` says what the demo does and what its exit codes mean."""
-    played = demo("--help")
-
-    assert 0 == played.returncode
-    assert "without an AWS" in played.stdout
-    assert "exit codes: 0 " in played.stdout
 
 
 def test_other_systems(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_the_examples_have_tests() -> None:
     alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # they use none, and loading them takes a second
     ended = subprocess.run(command, cwd=EXAMPLES.parent, env=alone, capture_output=True, text=True, check=False)  # noqa: S603 - our own
 
-    # The agent has a stand-in in tests/reader/test_agent.py, Grants a browser in tests/cli/test_grants_in_a_browser.py.
+    # The agent has a stand-in in tests/reader/test_agent.py, Grants a customer in tests/changes/test_grants.py.
     assert names - {"agent", "fastapi_grants"} == {
         name for name in names if re.search(rf"(import|from|\(\") ?{name}\b", tests)
     }
