@@ -4,7 +4,6 @@ import base64
 import json
 import shlex
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 
@@ -12,14 +11,12 @@ from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
 from testbed.aws_lambda.function import Function
-from testbed.builders import HOUR
+from testbed.builders import DAY, HOUR
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.refresh import Progress, print_log
 from token_refresh_worker.cli.screen import errors
-
-DAY = timedelta(days=1)
 
 
 def test_due(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:

@@ -3,10 +3,10 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from cli.authorizing import stored
 from cli.issuer import fill_template
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
@@ -20,11 +20,6 @@ from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.fleet.core.row import Row, State
 
 PUBLISHED = "published"
-
-
-def current(store: SecretsManagerServer, secret_id: str) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(store.client().get_secret_value(SecretId=secret_id)["SecretString"])
-    return value
 
 
 @pytest.fixture
@@ -62,7 +57,7 @@ def test_a_grant_is_revoked(cli: Cli, grant: str, provider: AuthorizationServer,
     assert "Revoked: the secret holds no tokens." in ended.screen
     assert not provider.accepts(grant)
     assert [] == [secret for secret in (grant, provider.client()[1]) if secret in ended.screen]
-    document, copy = current(store, SECRET_ID), current(store, PUBLISHED)
+    document, copy = stored(store, SECRET_ID), stored(store, PUBLISHED)
     assert {"clientId", "clientSecret", "provider", "tokenRefresh"} == set(document)
     assert {"revokedAt", "sourceVersionId"} == set(copy)
     assert document["tokenRefresh"]["revoked_at"] == copy["revokedAt"]
@@ -117,7 +112,7 @@ def test_a_copy_that_was_left_behind(cli: Cli, store: SecretsManagerServer, monk
     again, once_more = cli("revoke"), cli("revoke")
 
     assert [0, 0] == [again.code, once_more.code], again.screen
-    assert "revokedAt" in current(store, PUBLISHED)
+    assert "revokedAt" in stored(store, PUBLISHED)
     assert version_id["VersionIdsToStages"] == store.client().describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"]
 
 
@@ -128,7 +123,7 @@ def test_a_copy_that_was_never_published(cli: Cli, store: SecretsManagerServer) 
 
     assert 0 == cli("revoke", "--yes", PUBLISHED_SECRET_ID="empty").code
 
-    assert "revokedAt" in current(store, "empty")
+    assert "revokedAt" in stored(store, "empty")
     assert 0 == cli("revoke", PUBLISHED_SECRET_ID="").code
 
 
@@ -173,7 +168,7 @@ def member(grant: str, store: SecretsManagerServer, fleet: Fleet, monkeypatch: p
     """The grant's secret is a member of a fleet, whose index this is."""
     assert grant
     store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
-    document = current(store, SECRET_ID) | {"tokenRefresh": IN_FLEET}
+    document = stored(store, SECRET_ID) | {"tokenRefresh": IN_FLEET}
     store.client().put_secret_value(SecretId=SECRET_ID, SecretString=json.dumps(document))
     index = MemoryIndex(now=datetime.now(UTC))
     arn = store.client().describe_secret(SecretId=SECRET_ID)["ARN"]
@@ -194,7 +189,7 @@ def test_a_member_of_a_fleet(
 
     assert 0 == ended.code, ended.screen
     assert not provider.accepts(grant)
-    assert {"revokedAt", "sourceVersionId"} == set(current(store, copy))
+    assert {"revokedAt", "sourceVersionId"} == set(stored(store, copy))
     ((seen,),) = ([row.seen] for row in member.rows())
     assert seen is not None
     assert (State.EMPTY, "SecretEmpty", None) == (seen.state, seen.error_type, seen.tokens.expires_at)

@@ -12,9 +12,6 @@ from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
-DAY = timedelta(days=1)
-
-
 Strike = Callable[[Screen], None]
 
 

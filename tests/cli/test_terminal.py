@@ -90,8 +90,6 @@ QUESTIONS = [
     pytest.param((*AUTHORIZE,), "Client ID", id="client ID"),
     pytest.param((*AUTHORIZE, "--client-id=mine"), "Client secret \\(hidden\\)", id="client secret"),
     pytest.param((*AUTHORIZE, "--client-file=client.json"), "Replace it\\?", id="replace"),
-    pytest.param((*AUTHORIZE, "--client-file=client.json", "--yes"), "URL \\(hidden\\)", id="paste"),
-    pytest.param(("refresh", "--force"), "Send the refresh token to", id="refresh"),
 ]
 
 
@@ -103,15 +101,9 @@ def labels(asked: SecretsManagerServer) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize(("arguments", "question"), QUESTIONS)
 def test_ctrl_c_at_a_question(
-    terminal: Terminal,
-    asked: SecretsManagerServer,
-    environment: dict[str, str],
-    arguments: tuple[str, ...],
-    question: str,
+    terminal: Terminal, asked: SecretsManagerServer, arguments: tuple[str, ...], question: str
 ) -> None:
     """Ctrl-C at any question ends the command with one clear line and exit status 130, and nothing is stored."""
-    if arguments[0] == "refresh":
-        environment |= {"PROVIDER": "", "TOKEN_ENDPOINT": ""}
     before = labels(asked)
 
     child = terminal(*arguments)

@@ -7,9 +7,8 @@ import pytest
 
 from cli.api import Api
 from cli.scene import Cli, Tokens
+from testbed.builders import DAY
 from testbed.provider.token_endpoint import TokenEndpoint
-
-DAY = timedelta(days=1)
 
 
 @pytest.fixture
