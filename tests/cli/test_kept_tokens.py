@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.kms import Kms
@@ -83,20 +82,6 @@ def test_refresh_stores_them(cli: Cli, tokens: Tokens, store: SecretsManagerServ
     assert 0 == cli("status").code
     assert "not in this list" not in cli("history").screen
     assert "kept_since" not in cli("history", "--json").json
-
-
-@pytest.mark.usefixtures("kms")
-def test_the_key_of_a_function_counts(cli: Cli, store: SecretsManagerServer, environment: dict[str, str]) -> None:
-    """With `--function` its key is used, too: the command that messages print stores the tokens."""
-    store.faults.clear()
-    settings = ("CLAIM_TABLE", "KEPT_TOKENS_KEY_ID", "REPLAY_GRACE_SECONDS")
-    variables = {name: environment.pop(name) for name in settings} | {"TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
-    with Aws() as aws:
-        aws.function["Environment"] = {"Variables": {"TOKEN_SECRET_ID": SECRET_ID, "PROVIDER": "upwork", **variables}}
-        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{aws.address}"
-        ended = cli("refresh", "--function=worker", "--json")
-
-    assert "recovered" == ended.json["outcome"]
 
 
 def test_a_key_that_refuses_is_an_error_of_its_own(cli: Cli, store: SecretsManagerServer, kms: Kms) -> None:
