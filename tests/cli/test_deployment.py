@@ -43,17 +43,6 @@ def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str,
     return tokens.store(expires_in=DAY)
 
 
-def test_a_restored_set_reaches_consumers(cli: Cli, store: SecretsManagerServer, tokens: Tokens, deployed: str) -> None:
-    """`restore` publishes the set that it brings back."""
-    good = tokens.current()["accessToken"]
-    tokens.put("garbage")
-
-    ended = cli("restore", "--version", deployed, "--yes")
-
-    assert f"Published: secret {PUBLISHED} has the new access token." in ended.screen
-    assert good == copy(store)
-
-
 def test_a_set_that_runs_replace_is_not_published(
     cli: Cli, store: SecretsManagerServer, tokens: Tokens, deployed: str
 ) -> None:

@@ -58,15 +58,6 @@ def test_stored_labels_and_ids(cli: Cli, tokens: Tokens, store: SecretsManagerSe
     assert not [line for line in ended.out.splitlines() if line.strip().startswith("forged")]
 
 
-def test_escapes_in_a_variable(cli: Cli, tokens: Tokens) -> None:
-    """A value of the environment with escapes is printed without them, too."""
-    del tokens
-
-    ended = cli("status", f"my{ESCAPE}secret")
-
-    assert "\x1b" not in ended.err + ended.out
-
-
 def test_an_ascii_terminal(tokens: Tokens, environment: dict[str, str]) -> None:
     """A terminal without Unicode gets ASCII and no error, whatever characters a label has."""
     tokens.store(expires_in=DAY)

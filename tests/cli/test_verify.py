@@ -1,20 +1,46 @@
 """`verify`: whether the provider takes the current access token."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
+import httpx
 import pytest
+import respx
 
-from cli.api import Api
 from cli.scene import Cli, Tokens
 from testbed.builders import DAY
 from testbed.provider.token_endpoint import TokenEndpoint
 
+URL = "http://127.0.0.1/me"
+"""The tokens of the tests are of this host."""
+
+
+class Api:
+    """A provider's interface: it takes one access token, or any while none is set."""
+
+    def __init__(self) -> None:
+        self.url = URL
+        self.token = ""
+        self.response: tuple[int, bytes] = (200, b'{"data": {"user": {}}}')
+        self.headers: dict[str, str] = {}
+
+    def respond(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            assert "user" in json.loads(request.content)["query"]
+        if self.token and request.headers["Authorization"] != f"Bearer {self.token}":
+            return httpx.Response(401)
+        status, body = self.response
+        return httpx.Response(status, content=body, headers=self.headers)
+
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    with Api() as server:
-        yield server
+    played = Api()
+    with respx.mock(using="httpcore", assert_all_called=False) as router:
+        router.route(url=URL).mock(side_effect=played.respond)
+        router.route(host="127.0.0.1").pass_through()  # the token endpoint, which listens at a port
+        yield played
 
 
 def test_it_works(cli: Cli, tokens: Tokens, api: Api) -> None:

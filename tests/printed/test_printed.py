@@ -222,3 +222,18 @@ def test_deploy_page_has_all() -> None:
     forms = ("prod", "diff prod", "synth prod", "destroy prod", "bootstrap prod")
 
     assert {f"scripts/deploy {form}" for form in forms} == lines
+
+
+def test_every_option() -> None:
+    """Every option that the operator's pages name exists."""
+    pages = "".join((ROOT / "docs" / name).read_text() for name in ("operations.md", "maintain.md"))
+    known = {
+        option
+        for outer in typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]  # a group
+        for command in getattr(outer, "commands", {"": outer}).values()
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    others = {"--from", "--with", "--help", "--secret-id"}  # of uvx, of every command, and of the AWS CLI
+
+    assert set() == set(re.findall(r"(?<=[`\s])--[a-z][a-z-]*", pages)) - known - others
