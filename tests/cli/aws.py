@@ -199,8 +199,8 @@ class _Aws(LoopbackHandler):
             return self.respond(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
         self.server.events.append(json.loads(body))
         if self.server.response is not None:
-            error, payload = self.server.response
-            return self.respond(self.server.status, payload, {"X-Amz-Function-Error": error} if error else {})
+            kind, payload = self.server.response
+            return self.respond(self.server.status, payload, {"X-Amz-Function-Error": kind} if kind else {})
         invocation = self.server.deployed.invoke(self.server.events[-1])
         headers = {"X-Amz-Log-Result": base64.b64encode("\n".join(invocation.logs).encode()).decode()}
         if invocation.error_type is None:
