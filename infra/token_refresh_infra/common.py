@@ -171,40 +171,37 @@ class CommonParameters:
     stack: Annotated[str | None, text(r"[A-Za-z][A-Za-z0-9-]*", "the name of a stack: letters, digits and hyphens")]
     """Keeps the name of a stack that exists (docs/deploy.md#names)."""
     provider_profiles: Annotated[str | None, text(r"[^\n]+", "a folder with profiles of providers, NAME.toml")]
-    """Folder with profiles of your own, `NAME.toml`, from the repository's root (docs/providers.md)."""
+    """Folder with profiles of your own, from the repository's root (docs/providers.md)."""
     kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
     """`create`, or the ARN of the key that encrypts the secrets and the claim table. Default: AWS's own."""
     previous_kms_keys: Annotated[tuple[str, ...], several(_KEY_ARN, "ARNs of keys")]
-    """ARNs of the keys that `kms_key` replaces, which still encrypt older versions of the secrets.
-
-    They may decrypt through Secrets Manager, and nothing else (docs/deploy.md#change-the-key).
-    """
+    """ARNs of the keys that `kms_key` replaces; they decrypt older versions (docs/deploy.md#change-the-key)."""
     encrypt_logs: Annotated[bool, switch(default=False)]
     """Encrypt the log group with `kms_key`."""
     permissions_boundary: Annotated[str | None, text(_BOUNDARY, "the ARN of a managed policy")]
-    """ARN of the policy that bounds what each role of the stack may do."""
+    """ARN of the policy that bounds each role of the stack."""
     vpc_subnets: Annotated[tuple[str, ...], several(r"subnet-[0-9a-f]{8,17}", "IDs of subnets, as in subnet-0a1b2c3d")]
-    """IDs of the subnets that functions run in; with `vpc_security_groups` (docs/deploy.md#in-a-vpc)."""
+    """IDs of the functions' subnets (docs/deploy.md#in-a-vpc)."""
     vpc_security_groups: Annotated[tuple[str, ...], several(r"sg-[0-9a-f]{8,17}", "IDs of groups, as in sg-0a1b2c3d")]
-    """IDs of the functions' security groups."""
+    """IDs of their security groups."""
     tags: Annotated[tuple[str, ...], own_tags()]
     """Tags of all resources, as in `["team=growth", "cost-centre=12"]`."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
-    """Metrics are logged at every level."""
+    """A run's last line, its metric, is logged at every level."""
     log_retention_days: Annotated[str, choice(*RETENTION_DAYS, default="90")]
     """How long logs are kept."""
     tracing: Annotated[bool, switch(default=False)]
     """Trace with X-Ray."""
     memory_mb: Annotated[int, whole(256, low=128, high=10240)]
-    """Five times the measured peak, for the share of a core that comes with it."""
+    """More memory brings a larger share of a core."""
     reserved_concurrency: Annotated[int, whole(0, low=0, high=1000)]
     """0 reserves none (docs/deploy.md#limit-the-cost-of-on-demand-runs)."""
     alarms: Annotated[bool, switch(default=True)]
     """Whether there are alarms."""
     alarm_email: Annotated[str | None, text(r"[^\s@]+@[^\s@]+", "an e-mail address")]
-    """Subscribes to the stack's topic; confirm the mail that arrives."""
+    """Gets the alarms, once you have confirmed AWS's mail."""
     alarm_topic: Annotated[str | None, text(_TOPIC, "the ARN of an SNS topic")]
-    """ARN of a topic that exists; its policy has to let CloudWatch publish. Default: the stack's own."""
+    """ARN of a topic that CloudWatch may publish to. Default: the stack's own."""
 
     def __post_init__(self) -> None:
         if len(self.stack_name) > self.stack_name_limit:

@@ -166,9 +166,8 @@ class ReauthorizationRequired(RefreshError):
 class RefreshOutcomeUnknown(RefreshError):
     """A token request was sent and no usable response arrived. The provider may have redeemed the token.
 
-    Fix: The next run repeats it if it starts within the grace period. Otherwise runs wait until shortly before expiry:
-    authorize again before then, or wait. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token
-    again now.
+    Fix: The next run repeats it within the grace period. Otherwise runs wait until shortly before expiry: wait, too, or
+    authorize again. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token again now.
     """
 
     needs_person = False
@@ -177,14 +176,14 @@ class RefreshOutcomeUnknown(RefreshError):
 class ResponseKept(RefreshError):
     """The provider's response can't be read and may hold new tokens. It is stored in the secret, and nothing is sent.
 
-    Fix: `token-refresh recover` shows the shape of the response, and stores the tokens that you point to.
+    Fix: `token-refresh recover` stores the tokens that you point to in the response.
     """
 
 
 class TokensKept(RefreshError):
     """New tokens arrived, and Secrets Manager does not take them. The claim table keeps them, encrypted.
 
-    Fix: What the message names, such as a permission or a key. The next run stores them before anything else.
+    Fix: Correct what the message names, such as a permission or a key. The next run stores them.
     """
 
 
@@ -243,7 +242,7 @@ class DeadlineExceeded(RefreshError):
 class SecretFull(RefreshError):
     """The secret holds as many versions as Secrets Manager allows: new tokens would have no place. Nothing was sent.
 
-    Fix: Stop what else writes to the secret (`token-refresh history`). From `retry_at` on there are places again.
+    Fix: Stop what else writes to the secret (`token-refresh history`). Runs go on at `retry_at`.
     """
 
     needs_person = False

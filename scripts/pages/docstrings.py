@@ -30,6 +30,11 @@ def table(*rows: Sequence[str]) -> str:
     return "\n".join([head, f"|{' --- |' * len(rows[0])}", *others])
 
 
+def with_default(meaning: str, default: str) -> str:
+    """Return what a setting means, and what it is if nobody sets it."""
+    return f"{meaning} Default: {default}." if default else meaning
+
+
 def words(documented: object) -> Words:
     """Return the docstring of a class or function, without its sections."""
     return _words((inspect.getdoc(documented) or "").partition("\n\nAttributes:")[0])

@@ -18,7 +18,6 @@ REFRESHES_A_MONTH = 30 * DAY // (DAY - refresh_window(DEFAULT_WINDOW, DAY))
 
 SAID = {
     "README.md": [f"at least {VERSIONS} minutes**, or {TABLE} with [claims in a table]"],
-    "docs/configuration.md": [f"else {DEFAULT_WINDOW.seconds}", f"at most {WINDOW} of its life"],
     "docs/deploy.md": [
         f"at least {VERSIONS} minutes with claims in the secret, and at least {TABLE} minutes with claims in a table",
         f"of which {REFRESHES_A_MONTH} refresh a 24-hour token 8 hours before it expires",
@@ -26,7 +25,7 @@ SAID = {
     ],
     "docs/fleet.md": [f"Access tokens must live at least {TABLE} minutes"],
     "docs/mcp.md": ["token_lifetime_seconds = 3600 #"],  # no metadata says it, and a day is assumed
-    "docs/parameters.md": [f"at most {WINDOW} of its life"],
+    "docs/parameters.md": [f"at most {WINDOW} of its life. Default: the profile's, else {DEFAULT_WINDOW.seconds}"],
     "docs/protocol.md": [f"at most {WINDOW} of the lifetime"],
     "docs/tutorial.md": ["refreshed eight hours before it expires"],
     "docs/compare.md": [f"live less than {TABLE} minutes"],

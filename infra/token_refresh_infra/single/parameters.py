@@ -46,79 +46,74 @@ class SingleParameters(CommonParameters):
     service: Annotated[str, part(default=DEFAULT_SERVICE)]
     """Last part of the token secret's name, or all of it without `app`."""
     token_secret: Annotated[str, secret(default=CREATE)]
-    """Or the name or ARN of a secret that exists; its policy is not changed."""
+    """`create`, or the name or ARN of a secret that exists, whose policy stays as it is."""
     client_secret: Annotated[str | None, reference_to(ReferenceScheme.SECRET)]
-    """Name or ARN of a secret with the client credentials, or `NAME#field` where an object in it has them.
+    """Name or ARN of a secret with the client credentials; `#field` after it names an object in it.
 
-    Otherwise they are stored beside the tokens.
+    Default: beside the tokens.
     """
     published_secret: Annotated[str, secret(default=CREATE)]
-    """The copy for consumers, without the refresh token; or the name or ARN of a secret, or `none`."""
+    """The copy for consumers, without the refresh token: `create`, `none`, or a secret's name or ARN."""
     read_under: Annotated[tuple[str, ...], families()]
-    """Prefixes of other secrets that `ReadPolicyArn` lets services read, as in `["slack-", "stripe-", "myapp/prod/"]`.
+    """Prefixes of other secrets that `ReadPolicyArn` lets services read, as in `["slack-", "myapp/prod/"]`.
 
-    Each ends in `/`, or in `-` after three characters or more. The token secret and the client secret stay closed
-    (docs/when-to-use-what.md#grants).
+    Each ends in `/`, or in `-` after three characters or more (docs/when-to-use-what.md#grants).
     """
     replica_regions: Annotated[tuple[str, ...], several(_REPLICA, "a region, or the ARN of the key to use there")]
-    """Regions, or ARNs of keys in them, in which consumers read a replica of the published secret.
+    """Regions, or ARNs of keys in them, with a replica of the published secret.
 
-    docs/move-to-another-region.md#the-old-region-is-gone says how to go on from one.
+    See docs/move-to-another-region.md#the-old-region-is-gone.
     """
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
-    """ARNs of the only roles and users, besides worker and deploying role, that may read and write the secrets' values.
+    """ARNs of the only roles and users that may use the secrets' values (docs/deploy.md#an-allow-list).
 
-    Only they and the deploying role may delete, replicate or tag the secrets, or change their policies. Needs secrets
-    that the stack creates.
+    Needs secrets that the stack creates.
     """
     consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
-    """ARNs of roles and users that may also use the published secret, where `operators` is set."""
+    """ARNs of roles and users that may also use the published secret; with `operators`."""
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
     """`create`, or the name of a DynamoDB table (docs/deploy.md#claims-in-a-table)."""
     kept_tokens_key: Annotated[str | None, kept_tokens_key()]
-    """`create`, ARN or `none`: the key for received tokens that Secrets Manager refuses; 1 USD a month.
+    """The key for tokens that Secrets Manager refuses: `create`, `none`, or an ARN.
 
     Default: `create` where `claim_table` is `create`.
     """
     provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
-    """Name of a profile, as `token-refresh providers` lists them (docs/providers.md). Default: the worker's."""
+    """A profile's name (docs/providers.md). Default: `upwork`; `generic` if `token_endpoint` differs."""
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
     """HTTPS only. Default: the profile's."""
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
     """How the client authenticates. Default: the profile's."""
     encrypt_messages: Annotated[bool, switch(default=False)]
-    """Encrypt topic and queues with a `kms_key` that exists, as with one that is made (docs/deploy.md#encryption)."""
+    """Encrypt topic and queues with a `kms_key` that exists (docs/deploy.md#encryption)."""
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
     """ARN of the KMS key that signs for `private_key_jwt`."""
     client_assertion_audience: Annotated[str | None, text(AUDIENCE, "printable text without spaces or ${")]
     """The `aud` of client assertions. With `aws_iam_jwt` the function gets tokens for no other one.
 
-    Default: the profile's; with `aws_iam_jwt` one of both is needed.
+    Default: the profile's, else the token endpoint; `aws_iam_jwt` needs one of the first two.
     """
     event_bus: Annotated[str | None, event_bus()]
     """Name of an EventBridge bus of this account and region (docs/events.md)."""
     token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=120 * MONTH_SECONDS))]
-    """How long access tokens live. The worker believes it; schedule and alarms follow it.
-
-    Default: the profile's, else 86400 for schedule and alarms.
-    """
+    """How long access tokens live; schedule and alarms follow. Default: the profile's, else 86400 for these."""
     refresh_window_seconds: Annotated[int | None, optional(whole(1, low=60, high=MONTH_SECONDS))]
-    """How long before expiry a token is due; at most a third of its life. Default: the profile's."""
+    """How long before expiry a token is due; at most a third of its life. Default: the profile's, else 28800."""
     replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]
-    """How long the provider accepts a refresh token again; 0 for single use. Default: the profile's."""
+    """How long the provider accepts a redeemed refresh token again; 0 for single use. Default: the profile's."""
     request_timeout_seconds: Annotated[int | None, optional(whole(1, low=1, high=300))]
-    """For one token request. Default: the worker's."""
+    """For one token request. Default: 20; at single-use providers the time that the run has left."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
     """The function's."""
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
-    """At least 3 runs must fit into the time in which a refresh is due, and 2 into a grace of more than 9 minutes.
+    """How often runs start. A value that is too large is refused; the error says what fits.
 
-    Default: 30 for a day's tokens, 5 for an hour's (3 at Atlassian, for its grace), 1 for half an hour's.
+    Default: 30 for a day's tokens, 5 for an hour's, 1 for half an hour's.
     """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
     """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
     dashboard: Annotated[bool, switch(default=False)]
-    """Whether there is a dashboard; 3 USD a month."""
+    """Whether there is a dashboard."""
     schedule_enabled: Annotated[bool, switch(default=True)]
     """`false` stops the schedule; for a while, pause instead (docs/maintain.md#pause)."""
 

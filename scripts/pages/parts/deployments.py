@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from pages.docstrings import attributes, table
+from pages.docstrings import attributes, table, with_default
 from token_refresh_infra.context import Each, ParameterError, readers_of
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ def parameters(cls: type) -> str:
     """Return the parameters that a class declares itself."""
     readers, docs = readers_of(cls), attributes(cls)
     rows = (
-        (_names(field, readers[field]), docs[field].default or _default(readers[field]), docs[field].meaning)
+        (_names(field, readers[field]), with_default(docs[field].meaning, docs[field].default or _default(readers[field])))
         for field in inspect.get_annotations(cls)
     )
-    return table(("parameter", "default", "meaning"), *rows)
+    return table(("parameter", "meaning"), *rows)
 
 
 def _names(field: str, reader: Reader | Each) -> str:
@@ -27,14 +27,14 @@ def _names(field: str, reader: Reader | Each) -> str:
 
 
 def _default(reader: Reader | Each) -> str:
-    """Return what its reader makes of a parameter that is not set."""
+    """Return what its reader makes of a parameter that is not set; nothing if it stays so."""
     try:
         found = None if isinstance(reader, Each) else reader("", None)
     except ParameterError:
-        return "required"
+        return "none, it is required"
     match found:
         case None | ():
-            return "none"
+            return ""
         case bool():
             return f"`{str(found).lower()}`"
         case int():

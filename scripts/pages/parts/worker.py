@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from pages.docstrings import attributes, table, words
+from pages.docstrings import attributes, table, with_default, words
 from token_refresh import errors as tree
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.core.plan import RULES
@@ -13,10 +13,11 @@ from token_refresh_worker.run.settings import Variable
 
 
 def variables() -> str:
-    """Return each variable with its default."""
+    """Return each variable with its default; those that parameters describe are in one row."""
     docs = attributes(Variable)
-    rows = ((f"`{one}`", docs[one].default or "none", docs[one].meaning) for one in Variable)
-    return table(("variable", "default", "meaning"), *rows)
+    rows = [(f"`{one}`", with_default(docs[one].meaning, docs[one].default)) for one in Variable if one in docs]
+    others = ", ".join(f"`{one}`" for one in Variable if one not in docs)
+    return table(("variable", "meaning"), *rows, (others, "The [parameters](parameters.md) of these names."))
 
 
 def outcomes() -> str:
@@ -26,11 +27,13 @@ def outcomes() -> str:
 
 
 def errors() -> str:
-    """Return each class that a run can end with, in the order of the tree; the bases are left out."""
+    """Return each class that a run can end with, in the order of the tree; the bases are left out, and so are remedies.
+
+    An error's message has its own.
+    """
     found = [kind for kind in vars(tree).values() if inspect.isclass(kind) and kind.__module__ == tree.__name__]
     leaves = [kind for kind in found if not any(other.__base__ is kind for other in found)]
-    rows = ((f"`{kind.__name__}`", words(kind).meaning, words(kind).fix) for kind in leaves)
-    return table(("`errorType`", "meaning", "what to do"), *rows)
+    return table(("`errorType`", "meaning"), *((f"`{kind.__name__}`", words(kind).meaning) for kind in leaves))
 
 
 def rules() -> str:
