@@ -86,6 +86,13 @@ def test_outputs(plain: Synthesis, with_table: Synthesis) -> None:
     assert plain.outputs() | with_table.outputs() == first_column("Outputs")
 
 
+def test_how_long_queues_keep(plain: Synthesis) -> None:
+    """The page says for how many days an operator finds a message."""
+    (seconds,) = {queue["Properties"]["MessageRetentionPeriod"] for queue in plain.resources("SQS::Queue")}
+
+    assert 2 == REFERENCE.count(f", for {seconds // 86_400} days |")
+
+
 def test_names_of_functions(plain: Synthesis) -> None:
     """A function that a page, help or a message names is called so by the template of `infra/deployments/prod.toml`."""
     printed = {name for _, line in [*of_pages(), *of_help(), *of_messages()] for name in FUNCTION.findall(line)}

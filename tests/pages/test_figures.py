@@ -12,15 +12,25 @@ import pytest
 
 from benchmarks.reader import FIFTY
 from demos.contest import EVENTS, Ending
+from pages.parts.cost import RUNS
 from testbed.builders import DAY, HOUR, MINUTE
 from token_refresh.reader.on_demand import YOUNG_SECONDS
+from token_refresh.stored.access_token import LIFETIMES_BELIEVED
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
 from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
+from token_refresh_infra.common import SHORTEST_FLAT_FAMILY
+from token_refresh_infra.context import read_parameters
+from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.timing import RUN_SECONDS
+from token_refresh_infra.webhooks.parameters import WebhookParameters
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
 from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY
+from token_refresh_worker.changes.change import TRIES, WAIT_SECONDS
+from token_refresh_worker.cli.around import FOREIGN_SHOWN
+from token_refresh_worker.cli.finding import Health
 from token_refresh_worker.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
 from token_refresh_worker.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
+from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, default_redirect_uri
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
 from token_refresh_worker.core.plan import LOST_CLAIMS
@@ -35,6 +45,7 @@ from token_refresh_worker.core.schedule import (
     LONGEST_BACKOFF,
     LONGEST_BACKOFF_IN_TABLE,
     LONGEST_GRANT_WINDOW,
+    LONGEST_PERIOD,
     SETTLED,
     STALENESS,
 )
@@ -42,7 +53,16 @@ from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.oauth.unread import MOST_BYTES
-from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY, claims_a_day, shortest_lifetime
+from token_refresh_worker.providers.lifetime import (
+    LIFETIMES_REMARKABLE,
+    LIFETIMES_STATED,
+    MILLISECONDS,
+    VERSIONS_A_CLAIM,
+    VERSIONS_A_DAY,
+    claims_a_day,
+    shortest_lifetime,
+)
+from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.places import PLACES
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS
@@ -72,6 +92,14 @@ PART: Final = {1 / 3: "a third", 1 / 2: "half", 3 / 4: "three quarters"}
 VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
 IN_VERSIONS, IN_TABLE = (f"{shortest_lifetime(store) / MINUTE:g}" for store in (VERSIONS, TABLE))
 REFRESHES_A_MONTH = 30 * DAY // (DAY - refresh_window(DEFAULT_WINDOW, DAY))
+A_DAY, AN_HOUR, HALF_AN_HOUR = (
+    read_parameters(
+        SingleParameters, {"environment": "prod", "token_lifetime_seconds": lifetime // timedelta(seconds=1)} | more
+    )
+    for lifetime, more in ((DAY, {}), (HOUR, {}), (HOUR / 2, {"claim_table": "create"}))
+)
+A_RECEIVER = read_parameters(WebhookParameters, {"environment": "prod", "stripe_secret": "stripe"})
+STATUSES = ("healthy", "needs attention soon", "broken", "unknown")
 UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
 
@@ -119,6 +147,45 @@ SAID = {
         f"over {said(CLOCK_ERROR)} ahead of `Date`",
         f"and open for {said(LONGEST_TIME_TO_LIVE)}",
         f"(a static token: {said(LONGEST_GRACE)})",
+    ],
+    "docs/configuration.md": [
+        f"at most {LONGEST_PERIOD.seconds}. |",
+        f"At most {FORCED_CLAIMS_A_DAY} runs in {DAY / HOUR:g} hours may claim by force",
+        f"over {LIFETIMES_BELIEVED} lifetimes after its version was stored",
+        f"is held for a lifetime ({said(DAY)} if nobody knows it)",
+        f"an older release wrote, {LIFETIMES_STATED} lifetimes are believed",
+        f"over {LIFETIMES_STATED} documented lifetimes",
+        f"exactly {MILLISECONDS:,} times the last one is milliseconds. Over {LIFETIMES_REMARKABLE}, the warning",
+        f"For {said(DAY)}, later tokens are not asked for",
+    ],
+    "docs/operations.md": [
+        f"({said(A_DAY.alarm_timing.overdue_below_seconds)} of a day's tokens are left)",
+        f"between two scheduled runs, {said(A_DAY.longest_gap_seconds)} by default",
+        f"it holds {PLACES} versions of the last {DAY / HOUR:g} hours",
+        f"count such sets for {said(FOREIGN_SHOWN)}",
+        ", ".join(f"{status} {word}" for status, word in zip(Health, STATUSES, strict=True)),
+    ],
+    "docs/maintain.md": [
+        f"ends by itself, after {said(LONGEST_PAUSE)} at the latest",
+        f"may be redeeming, {said(TRIES * WAIT_SECONDS)} at most",
+    ],
+    "docs/deploy.md": [
+        f"A month has {RUNS:,} runs, of which {REFRESHES_A_MONTH} refresh a 24-hour token",
+        f"keeps about {PLACES} and deletes none within {DAY / HOUR:g} hours",
+    ],
+    "docs/parameters.md": [
+        f"in `-` after {count(SHORTEST_FLAT_FAMILY)} characters or more",
+        f"else {A_DAY.lifetime_seconds} for these",
+        f"For one token request. Default: {REQUEST_TIMEOUT_SECONDS:g};",
+        f"Default: {A_DAY.run_every_minutes} for a day's tokens, {AN_HOUR.run_every_minutes} for an hour's,",
+        f"{HALF_AN_HOUR.run_every_minutes} for half an hour's",
+        f"Default: {A_DAY.start_within_minutes} for a day's tokens, {AN_HOUR.start_within_minutes} for an hour's",
+    ],
+    "docs/beside-another-stack.md": [f"a receiver reserves {A_RECEIVER.reserved_concurrency} runs at once"],
+    "docs/tutorial.md": [
+        f"live less than {IN_VERSIONS} minutes, such as HubSpot, ServiceNow or Xero,",
+        DEFAULT_REDIRECT_URI,
+        f"HubSpot register `{default_redirect_uri(Loopback.LOCALHOST)}`",
     ],
     "docs/proof.md": [
         f"of a secret's {PLACES} versions, runs make at most {VERSIONS_A_DAY + 1} in {DAY / HOUR:g} hours",

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from pages.docstrings import attributes
 from pages.generated import MARKED, filled, pages
 from pages.parts import PARTS, commands
+from token_refresh_infra.context import readers_of
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.run.settings import Variable
 
 
 @pytest.mark.parametrize("page", [page for page in pages() if MARKED.search(page.read_text())], ids=lambda p: p.name)
@@ -19,6 +23,14 @@ def test_each_part_is_on_one_page() -> None:
     named = [name for page in pages() for name, _ in MARKED.findall(page.read_text())]
 
     assert sorted(PARTS) == sorted(named)
+
+
+def test_each_variable_is_described_once() -> None:
+    """A variable without words of its own has those of the parameter of its name."""
+    undescribed = {one.lower() for one in Variable} - {name.lower() for name in attributes(Variable)}
+
+    assert undescribed
+    assert undescribed <= readers_of(SingleParameters).keys()
 
 
 def test_a_part_replaces_what_is_between_its_marks() -> None:

@@ -151,7 +151,7 @@ class RefreshAlarms(Alarms):
         return _once(
             metric,
             "The access tokens live so short that they expire between two runs, or the claim store reaches its daily "
-            "limit: consumers will see expired tokens. Lower run_every_minutes, or move the claims to a table: set "
+            "limit: consumers will see expired tokens. Lower schedule_minutes, or move the claims to a table: set "
             'claim_table = "create" in the deployment\'s file and follow docs/deploy.md (Claims in a table). '
             f"First: token-refresh status {self._parameters.token_secret_id}",
         )

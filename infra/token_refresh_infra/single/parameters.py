@@ -106,7 +106,7 @@ class SingleParameters(CommonParameters):
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
     """The function's."""
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
-    """How often runs start. A value that is too large is refused; the error says what fits.
+    """How often runs start; the error of a value that is too large says what fits.
 
     Default: 30 for a day's tokens, 5 for an hour's, 1 for half an hour's.
     """

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 RUNS, REFRESHES = 1440, 45
 """Of a 24-hour token that is refreshed 8 hours before it expires, at the default schedule."""
+SECRET: Final = 0.40
+"""For one secret."""
 _PRICES: Final = {
-    "AWS::SecretsManager::Secret": ("Secrets", 0.40),
+    "AWS::SecretsManager::Secret": ("Secrets", SECRET),
     "AWS::CloudWatch::Alarm": ("Alarms", 0.10),
     "AWS::CloudWatch::CompositeAlarm": ("Alarms around others", 0.50),
     "AWS::CloudWatch::Dashboard": ("Dashboard", 3.00),

@@ -16,7 +16,10 @@ def parameters(cls: type) -> str:
     """Return the parameters that a class declares itself."""
     readers, docs = readers_of(cls), attributes(cls)
     rows = (
-        (_names(field, readers[field]), with_default(docs[field].meaning, docs[field].default or _default(readers[field])))
+        (
+            _names(field, readers[field]),
+            with_default(docs[field].meaning, docs[field].default or _default(readers[field])),
+        )
         for field in inspect.get_annotations(cls)
     )
     return table(("parameter", "meaning"), *rows)

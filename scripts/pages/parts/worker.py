@@ -27,10 +27,7 @@ def outcomes() -> str:
 
 
 def errors() -> str:
-    """Return each class that a run can end with, in the order of the tree; the bases are left out, and so are remedies.
-
-    An error's message has its own.
-    """
+    """Return each class that a run can end with, in the order of the tree; its message says what to do."""
     found = [kind for kind in vars(tree).values() if inspect.isclass(kind) and kind.__module__ == tree.__name__]
     leaves = [kind for kind in found if not any(other.__base__ is kind for other in found)]
     return table(("`errorType`", "meaning"), *((f"`{kind.__name__}`", words(kind).meaning) for kind in leaves))
