@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from pages.parts.fleet_cost import SECRET, SECRETS_MANAGER_CALL
 from token_refresh.reader import on_demand, pauses, token
 from token_refresh.reader.fetch import FETCH_SECONDS
+from token_refresh.reader.lifetimes import LONGEST_RETRY_SECONDS
 from token_refresh.reader.secrets import DEFAULT_TTL
+from token_refresh.reader.sources.secrets_manager import SECRETS_AT_ONCE
+from token_refresh.stored.times import LATEST_SECONDS
+from token_refresh.testing.fakes import LIFETIME as FAKE_LIFETIME
 from token_refresh.webhooks.lambda_http import RETRY_AFTER_SECONDS
 from token_refresh.webhooks.queues import EventBus, SqsQueue
 from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
+from token_refresh_infra.common import SHORTEST_FLAT_FAMILY
 from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.changes.authorization_request import EXTRA_VALUE
@@ -21,7 +27,8 @@ from webhooks.test_flood import LOGGED_BYTES, MEBIBYTE
 
 DOCS = Path(__file__).parents[2] / "docs"
 MINUTE = timedelta(minutes=1)
-NUMBERS = {5: "five", 8: "eight"}
+NUMBERS = {3: "three", 5: "five", 8: "eight"}
+CALLS = 10_000 * SECRETS_MANAGER_CALL
 RECEIVER = {name: option.default for name, option in inspect.signature(WebhookReceiver.__init__).parameters.items()}
 
 
@@ -37,6 +44,14 @@ def seconds(count: float) -> str:
 
 
 SAID = {
+    "amplify.md": [f"once for each process and kept for {minutes(DEFAULT_TTL)}"],
+    "other-languages.md": [f"Unix seconds below 10^{len(str(LATEST_SECONDS)) - 1}, milliseconds from there on"],
+    "other-secrets.md": [
+        f"one BatchGetSecretValue for up to {SECRETS_AT_ONCE}",
+        f"the TTL ({DEFAULT_TTL // MINUTE} minutes by default)",
+        f"reads a secret about {round(timedelta(days=1) / DEFAULT_TTL, -1):g} times a day at most",
+        f"is noticed within {LONGEST_RETRY_SECONDS / 60:g} minutes",
+    ],
     "providers.md": [
         f"From {NOTICE.days} days before a provider ends",
         f"An assertion is valid for {minutes(ASSERTION_LIFETIME)}",
@@ -50,6 +65,7 @@ SAID = {
         f"that takes {NUMBERS[token.REMEMBERED_LEADS]} refreshes",
         f"give up a read after {FETCH_SECONDS:g} s",
     ],
+    "testing.md": [f"A token lives {FAKE_LIFETIME // timedelta(hours=1)} hours unless"],
     "webhooks.md": [
         f"a timeout of {RECEIVER['consumer_timeout_seconds']} s at most",
         f"It needs {RECEIVER['memory_mb']} MB",
@@ -63,6 +79,14 @@ SAID = {
         f"Over {alarms.NOT_VERIFIED_PER_FIVE_MINUTES} deliveries in five minutes",
         f"waited for over {seconds(alarms.OLDEST_MESSAGE_SECONDS)}",
         f"The consumer failed {NUMBERS[RECEIVES_BEFORE_DEAD]} times",
+    ],
+    "when-to-use-what.md": [
+        f"takes {SECRET:.2f} USD for a secret and month, and {CALLS:.2f} USD for 10,000 calls",
+        f"5 x {SECRET:.2f} + 10 x {CALLS:.2f} = {5 * SECRET + 10 * CALLS:.2f} USD",
+        f"100 x {CALLS:.2f} = {100 * CALLS:.2f} USD",
+        f"at 5 %, 50,000 calls and {5 * CALLS:.2f} USD",
+        f"in `-` after at least {NUMBERS[SHORTEST_FLAT_FAMILY]} characters",
+        f"it is read again after {DEFAULT_TTL.seconds} s",
     ],
 }
 """Each figure in its sentence."""
