@@ -216,4 +216,9 @@ SCENARIOS = [
     ending("kept tokens stored", "recovered", kept, keeps=True),
     ending("key refuses", "KeptTokensUnreadable", both(kept, key_refuses), keeps=True),
     ending("a defect", "InternalError", defect=IN_ERROR),
+    # Providers that want the token in the URL, which tracing records. The test's endpoint refuses GET: that is enough.
+    *(
+        ending(f"in the query, {profile}", "RefreshOutcomeUnknown", environment={"PROVIDER": profile})
+        for profile in ("facebook", "instagram", "threads")
+    ),
 ]

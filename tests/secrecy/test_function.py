@@ -1,8 +1,12 @@
+"""However a run ends, no secret is in what it prints, returns or stores, or in what the real sentry-sdk reports."""
+
 import base64
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,27 +22,51 @@ STORED = (TOKENS, CLIENT, "empty")
 
 
 @pytest.fixture(scope="module")
-def function() -> Iterator[Function]:
-    environment = {"AWS_REGION": "eu-central-1", "PYTHONPATH": PATH}
-    with Function(environment, handler="secrecy.noisy.handler", task_root=TESTS) as function:
+def worlds() -> Iterator[dict[bool, Testbed]]:
+    """A world for each value of `keeps`, in which scenarios begin anew: a function makes its clients once."""
+    with Testbed() as plain, Testbed(table=True, keeps=True) as keeping:
+        yield {False: plain, True: keeping}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sentry") / "reports"
+
+
+@pytest.fixture(scope="module")
+def function(file: Path) -> Iterator[Function]:
+    environment = {"AWS_REGION": "eu-central-1", "REPORTS": str(file), "PYTHONPATH": PATH}
+    with Function(environment, handler="secrecy.watched.handler", task_root=TESTS) as function:
         yield function
 
 
+def reported(file: Path) -> list[dict[str, Any]]:
+    """Give what Sentry was told since the last time."""
+    events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    file.write_text("")
+    return events
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_secrecy(function: Function, world_of: Callable[[Scenario], Testbed], scenario: Scenario) -> None:
-    """However a run ends, no secret is in what it prints, returns or raises, nor in a label or a version ID."""
-    world = world_of(scenario)
+def test_secrecy(function: Function, file: Path, worlds: dict[bool, Testbed], scenario: Scenario) -> None:
+    """No secret is in output, result, error, label or version ID, nor in frames, breadcrumbs and spans of a report."""
+    world = worlds[scenario.keeps]
+    world.begin_anew()
+    reported(file)
 
     invocation = run(function, scenario, world)
 
+    events = reported(file)
     ended = invocation.error_type or invocation.payload["outcome"]
     shown = "\n".join([*invocation.logs, repr(invocation.payload), str(invocation.error_message)])
     items = repr(world.table.tables) if world.table else ""
     kept = items + repr(
         [(s.labels, [v.version_id for v in s.versions]) for name in STORED if (s := world.store.secrets.find(name))]
     )
-    assert (scenario.ends, []) == (ended, leaks(shown + kept, secrets_of(world)))
+    assert (scenario.ends, []) == (ended, leaks(shown + kept + json.dumps(events), secrets_of(world)))
     assert_well_formed(invocation)
+    raised = [error["type"] for event in events for error in event.get("exception", {}).get("values", ())]
+    assert ([scenario.ends] if invocation.error_type else []) == raised, "one error, without a chain"
 
 
 def assert_well_formed(invocation: Invoked) -> None:
@@ -55,23 +83,30 @@ def is_runtime_line(line: str, invocation: Invoked) -> bool:
     return invocation.error_type is not None and line.startswith(f"[ERROR] {invocation.error_type}: ")
 
 
-def test_libraries(function: Function, world_of: Callable[[Scenario], Testbed]) -> None:
+def test_the_tracker_sees_urls_and_local_variables_of_a_run(
+    function: Function, file: Path, worlds: dict[bool, Testbed]
+) -> None:
+    """The suite can see a leak: in a span's URL, in a breadcrumb, and in a local variable."""
+    secret, world = canary(), worlds[False]
+    reported(file)
+    control = f"{world.endpoint.url}?token={secret}"
+    function.invoke({"event": {}, "environment": world.environment, "control": control})
+    events = reported(file)
+
+    parts = [[event.get(kind) for event in events] for kind in ("spans", "breadcrumbs", "exception")]
+    assert [["a part of it"]] * 3 == [leaks(json.dumps(part), {"it": secret}) for part in parts]
+
+
+def test_libraries(function: Function, worlds: dict[bool, Testbed]) -> None:
     """What libraries log or warn of is reduced to who did so and where."""
-    invocation = run(function, SCENARIOS[0], world_of(SCENARIOS[0]))
+    worlds[False].begin_anew()
+    invocation = run(function, SCENARIOS[0], worlds[False])
 
     said = [line for line in map(json.loads, invocation.logs) if line["event"].startswith("library_")]
+    common = {"timestamp", "level", "event", "request_id", "secret_id", "location"}
     assert {
-        "library_message": {
-            "timestamp",
-            "level",
-            "event",
-            "request_id",
-            "secret_id",
-            "logger",
-            "location",
-            "error_type",
-        },
-        "library_warning": {"timestamp", "level", "event", "request_id", "secret_id", "category", "location"},
+        "library_message": common | {"logger", "error_type"},
+        "library_warning": common | {"category"},
     } == {line["event"]: {*line, "secret_id"} for line in said}
 
 

@@ -1,17 +1,25 @@
-"""The handler, watched by the real sentry-sdk; what it would send goes to the file that REPORTS names, a line each."""
+"""The handler in the worst company: every logger says all that it can, and the real sentry-sdk watches.
+
+What Sentry would send goes to the file that REPORTS names, a line each.
+"""
 
 import json
+import logging
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import boto3
 import httpx
 import sentry_sdk
+from sentry_sdk.integrations.logging import ignore_logger
 
 from secrecy import sentry
 from secrecy.hosted import hosted
 from token_refresh_worker import handlers as product
+from token_refresh_worker.run.settings import read_settings
 
 _REPORTS = Path(os.environ["REPORTS"])
 
@@ -28,10 +36,9 @@ def handler(event: dict[str, Any], context: Any) -> object:
         try:
             if event.get("control"):
                 control(event["control"])
-            if event.get("defect"):
-                with mock.patch.object(product, "read_settings", broken(event["defect"])):
-                    return hosted(event, context)
-            return hosted(event, context)
+            _let_all_loggers_speak()
+            with mock.patch.object(product, "read_settings", _settings_that_warn(event.get("defect"))):
+                return hosted(event, context)
         except Exception as error:
             sentry_sdk.capture_exception(error)
             raise
@@ -46,14 +53,28 @@ def control(url: str) -> None:
     raise RuntimeError
 
 
-def broken(secret: str) -> Any:
-    """Fail with a secret in the text and in a frame."""
+def _let_all_loggers_speak() -> None:
+    for logger in (logging.getLogger(), *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict))):
+        logger.setLevel(logging.DEBUG)
+        logger.disabled = False
+    logging.getLogger().addHandler(logging.StreamHandler())
+    for name in ("botocore", "httpcore"):
+        boto3.set_stream_logger(name, logging.DEBUG)
+    logging.getLogger("somebody").addHandler(logging.StreamHandler())
+    warnings.simplefilter("always")
 
-    def read(_: object) -> None:
-        local = secret
-        raise ValueError(local)
+
+def _settings_that_warn(defect: str | None) -> Any:
+    def read(environment: Any) -> Any:
+        warnings.warn(f"a library warns of {environment.get('UPWORK_CLIENT_SECRET')}", stacklevel=1)
+        secret = environment.get("UPWORK_CLIENT_SECRET")
+        logging.getLogger("somebody").error("a library logs %s", secret, exc_info=ValueError(secret))
+        if defect is not None:
+            raise ValueError(defect)
+        return read_settings(environment)
 
     return read
 
 
 sentry.watch(keep, module="secrecy.")
+ignore_logger("somebody")  # what it says is for the worker's log alone
