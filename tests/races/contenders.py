@@ -18,23 +18,14 @@ from token_refresh_worker.handlers import refresh
 DEADLINE_SECONDS: Final = 90.0
 
 
-def contend(
-    environment: Mapping[str, str], *, processes: int, threads: int, request_id: str | None = None
-) -> Counter[str]:
-    """Release `processes` times `threads` runs together, and count how they ended.
-
-    Args:
-        environment: The workers' environment.
-        processes: Operating system processes.
-        threads: Runs in each.
-        request_id: Lambda's request ID, if all are to share one.
-    """
+def contend(environment: Mapping[str, str], *, processes: int, threads: int) -> Counter[str]:
+    """Release `processes` times `threads` runs together, and count how they ended."""
     start = PROCESSES.Barrier(processes)
     receivers = []
     started = []
     for number in range(processes):
         receiver, sender = PROCESSES.Pipe(duplex=False)
-        request_ids = [request_id or f"{number}-{thread}" for thread in range(threads)]
+        request_ids = [f"{number}-{thread}" for thread in range(threads)]
         process = PROCESSES.Process(target=_contend, args=(dict(environment), request_ids, start, sender), daemon=True)
         process.start()
         sender.close()

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from races.kills import REFRESH, When, boundaries
-from testbed.aws.faults import Call
+from testbed.aws.faults import Action, Call
 from testbed.fakes import FakeClock, FakeLog
 from testbed.testbed import CLAIM_TABLE, GRACE, SINGLE_USE, TOKEN_REQUEST, TOKENS, Testbed
 from token_refresh.errors import TokenRefreshError
@@ -152,15 +152,29 @@ def test_a_refresh_calls_as_often_as_before(ground: Ground) -> None:
     assert dict.fromkeys(once, 1) == {call: calls.count(call) for call in calls if call != "token"}
 
 
+CALLS = [b for b in boundaries(REFRESH, SINGLE_USE) if b.when is When.BEFORE and b.call != TOKEN_REQUEST]
+
+
+@pytest.mark.parametrize("action", ["drop_after", "unavailable"])
+def test_a_call_that_fails_once_is_repeated(action: Action) -> None:
+    """Whichever call to Secrets Manager is lost or refused, the run refreshes with one request."""
+    for point in CALLS:
+        with Testbed(SINGLE_USE) as testbed, mock.patch.dict(os.environ, testbed.environment, clear=True):
+            testbed.store.fault(action, nth=point.nth_of_service)
+
+            assert ["refreshed", "fresh"] == [Ground(testbed).run(), Ground(testbed).run()], point
+            assert (1, True) == (testbed.requests_sent, testbed.alive), point
+
+
 def test_store_stays_away() -> None:
     """Secrets Manager going away for good, at whichever call, is a named error; once it is back the grant is there."""
-    points = [b for b in boundaries(REFRESH, GRACE) if b.when is When.BEFORE and b.call != TOKEN_REQUEST]
-
-    for point in points:
+    for point in CALLS:
         with Testbed(GRACE) as testbed, mock.patch.dict(os.environ, testbed.environment, clear=True):
             testbed.store.fault("unavailable", nth=point.nth_of_service, times=None)
             received = point.call == "PutSecretValue staged tokens"
             assert ("TokensNotStored" if received else "SecretStoreUnavailable") == Ground(testbed).run(), point
             testbed.store.faults.clear()
 
-            assert ("fresh", True) == (testbed.run_until_done()[-1].name, testbed.alive), point
+            testbed.pass_claim()
+            ended = [Ground(testbed).run(), Ground(testbed).run()]
+            assert ("fresh", True) == (ended[-1], testbed.alive), point

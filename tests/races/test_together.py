@@ -1,15 +1,9 @@
-import contextlib
-
 import pytest
 
 from races.contenders import contend
-from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.provider import script
 from testbed.testbed import SINGLE_USE, Testbed
 from testbed.worker import FORCED, PROCESSES, wait_for_all
-
-SAME_OR_NOT = pytest.mark.parametrize("request_id", [None, "the-same-for-all"], ids=["own", "shared"])
-
 
 # A run that reads between another's stage and its promotion promotes those tokens itself.
 OUTCOMES = {"fresh", "recovered", "refreshed", "yielded"}
@@ -22,7 +16,7 @@ def assert_refreshed_once(testbed: Testbed) -> None:
     assert ((1, 1, 1), 1, True) == (sent, testbed.requests_sent, testbed.alive)
 
 
-@SAME_OR_NOT
+@pytest.mark.parametrize("request_id", [None, "the-same-for-all"], ids=["own", "shared"])
 def test_processes(request_id: str | None) -> None:
     """Of 12 processes started together one redeems and the others yield, also where all share one request ID."""
     processes = 12
@@ -37,13 +31,12 @@ def test_processes(request_id: str | None) -> None:
         assert_refreshed_once(testbed)
 
 
-@SAME_OR_NOT
-def test_at_the_claim(request_id: str | None) -> None:
+def test_at_the_claim() -> None:
     """Of runs that have all read the same state and claim at the same moment, one gets the claim."""
     runs = 6
     with Testbed(SINGLE_USE) as testbed:
         claims = [testbed.store.fault("hold_before", "PutSecretValue", nth=nth) for nth in range(1, runs + 1)]
-        workers = [testbed.begin(request_id=request_id) for _ in range(runs)]
+        workers = [testbed.begin() for _ in range(runs)]
         for claim in claims:
             claim.wait()
         for claim in claims:
@@ -55,33 +48,16 @@ def test_at_the_claim(request_id: str | None) -> None:
         assert_refreshed_once(testbed)
 
 
-@pytest.mark.parametrize(
-    ("request_id", "table"), [(None, False), ("the-same-for-all", True)], ids=["versions", "table"]
-)
-def test_contenders(request_id: str | None, *, table: bool) -> None:
+def test_contenders() -> None:
     """Of 100 runs in 4 processes exactly one redeems; every other ends in a name, and the grant lives."""
-    # `scripts/prove races` starts 500 in 20 processes: on two cores that takes minutes from all other tests.
-    with Testbed(SINGLE_USE, table=table, full=True) as testbed:
+    # `scripts/prove races` starts 500 in 20 processes, with either claim store: that takes minutes.
+    with Testbed(SINGLE_USE, table=True, full=True) as testbed:
         testbed.read_stale()
-        endings = contend(testbed.environment, processes=4, threads=25, request_id=request_id)
+        endings = contend(testbed.environment, processes=4, threads=25)
 
         assert 100 == endings.total()
         # The rig may be slower than a run's patience with Secrets Manager, or than its time limit.
         assert {*OUTCOMES, "SecretStoreUnavailable", "DeadlineExceeded"} >= set(endings)
-        assert_refreshed_once(testbed)
-
-
-def test_lambda() -> None:
-    """Function processes under Lambda's own runtime client race as safely."""
-    with Testbed(SINGLE_USE) as testbed, contextlib.ExitStack() as stack:
-        functions = [stack.enter_context(Function(testbed.environment)) for _ in range(3)]
-        for function in functions:
-            function.wait_until_ready()
-        pending = [function.begin(SCHEDULED_EVENT, request_id="the-same-for-all") for function in functions]
-
-        outcomes = sorted(invocation.result().payload["outcome"] for invocation in pending)
-        assert "refreshed" in outcomes
-        assert OUTCOMES >= set(outcomes)
         assert_refreshed_once(testbed)
 
 
