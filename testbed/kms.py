@@ -52,7 +52,7 @@ class Kms(LoopbackServer):
         """Carry an action out.
 
         Raises:
-            Refused: KMS would refuse it.
+            KmsRefused: KMS would refuse it.
         """
         self.keys.append(asked["KeyId"])
         self.actions.append(action)

@@ -109,7 +109,7 @@ class Testbed:
         """Forget what was stored, scripted and refused, and store a first token set, at the same addresses."""
         self.clear_faults()
         self.store.authorize, self.store.on_call = None, self._note_call
-        self.endpoint.unscript()
+        self.endpoint.unplay()
         self.endpoint.grant = IssuedTokens(reuse=self.provider.reuse)
         if self.kms:
             self.kms.refuses = False
@@ -329,13 +329,9 @@ class _Endpoint(TokenEndpoint):
         self._trace = trace
 
     def record(self, request: ReceivedRequest) -> None:
-        """Keep what became of a request, and when."""
+        """Keep what became of a request."""
         super().record(request)
         self._trace.append(TOKEN_REQUEST)
-
-    def unscript(self) -> None:
-        """Forget the scripts that were not played."""
-        self._scripts.clear()
 
     def is_held(self, timeout_seconds: float) -> bool:
         """Whether a request has come to the point where its script holds it, or does so in time."""

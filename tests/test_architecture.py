@@ -65,21 +65,15 @@ def imports(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", PURE_MODULES, ids=lambda p: f"{p.parent.name}/{p.name}")
-def test_pure_rooms_import_nothing_that_acts(path: Path) -> None:
-    """Core, OAuth and stored formats import pure parts of the standard library and each other: no clock, no I/O."""
+def test_pure_rooms_do_nothing_that_acts(path: Path) -> None:
+    """Core, OAuth and stored formats import pure parts of Python and each other; `now` and chance are arguments."""
     found = imports(path)
+    called = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
 
     assert set() == {name.split(".")[0] for name in found} - PURE
     ours = {name for name in found if name.startswith("token_refresh")}
     assert set() == {name for name in ours if not name.startswith(PURE_IMPORTS)}
     assert set() == {name for name in found if name.startswith("urllib")} - {"urllib.parse"}
-
-
-@pytest.mark.parametrize("path", PURE_MODULES, ids=lambda p: f"{p.parent.name}/{p.name}")
-def test_pure_rooms_call_nothing_that_acts(path: Path) -> None:
-    """Pure rooms ask neither for the time nor for chance, and read and write nothing: `now` is an argument."""
-    called = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
-
     assert set() == called & ACTS
 
 
@@ -103,8 +97,11 @@ def test_importing_the_handler_reads_no_configuration() -> None:
     )
 
 
-SHARED_NAMES = {"TokenAuth": "one for httpx and one for requests: a service imports the one of its library"}
-"""Class names that are defined twice, and why."""
+SHARED_NAMES = {
+    "TokenAuth": "one for httpx and one for requests: a service imports the one of its library",
+    "TokenEndpoint": "the port that a run asks, and the server that tests have in its place",
+}
+"""Class names that are defined twice, and why: three at most."""
 
 
 def names_of_classes(path: Path) -> Iterator[str]:
@@ -116,39 +113,16 @@ def names_of_classes(path: Path) -> Iterator[str]:
 
 
 def test_a_class_name_has_one_meaning() -> None:
-    """Reader, worker and infrastructure define each class name once."""
+    """Who reads a public class name in product or testbed knows which class it is; the product's private ones, too."""
     rooms = (READER, WORKER, ROOT / "infra" / "token_refresh_infra")
     modules = [*(path for room in rooms for path in room.rglob("*.py")), *(ROOT / "infra").glob("*.py")]
-    defined = Counter(name.lstrip("_") for path in modules for name in names_of_classes(path))
+    doubles = list((ROOT / "testbed").rglob("*.py"))
+    nodes = [node for path in (*modules, *doubles) for node in ast.parse(path.read_text()).body]
+    ours = Counter(name.lstrip("_") for path in modules for name in names_of_classes(path))
+    public = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
 
-    assert set(SHARED_NAMES) == {name for name, count in defined.items() if count > 1}
-
-
-def test_a_test_double_has_a_name_of_its_own() -> None:
-    """No public class of the testbed has the name of another one."""
-    doubles = Counter(
-        name for path in (ROOT / "testbed").rglob("*.py") for name in names_of_classes(path) if not name.startswith("_")
-    )
-
-    assert set() == {name for name, count in doubles.items() if count > 1}
-
-
-SAME_NAME = {
-    "TokenAuth": "the same for httpx and for requests; an application imports the one of its library",
-    "TokenEndpoint": "the port that a run asks, and the server that tests have in its place",
-}
-"""Public classes that share a name, and why: three at most."""
-
-
-def test_a_public_class_has_its_name_alone() -> None:
-    """Who reads a class name in `worker`, `reader`, `infra` or `testbed` knows which class it is."""
-    tops = ("worker", "reader", "infra", "testbed")
-    modules = [path for top in tops for path in (ROOT / top).rglob("*.py") if "node_modules" not in path.parts]
-    nodes = [node for path in modules for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
-    names = Counter(node.name for node in nodes if not node.name.startswith("_"))
-
-    assert SAME_NAME.keys() == {name for name, count in names.items() if count > 1}
-    assert len(SAME_NAME) <= 3
+    assert SHARED_NAMES.keys() == {name for named in (ours, public) for name, count in named.items() if count > 1}
+    assert len(SHARED_NAMES) <= 3
 
 
 SHARED_WORDS = {

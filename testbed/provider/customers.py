@@ -1,13 +1,11 @@
-"""A token endpoint with many customers: one grant each, all redeemed at one URL; it can stop responding for a while.
+"""A token endpoint with many customers: one grant each, all redeemed at one URL; it can stop responding.
 
 with Customers(reuse="revokes") as provider:
 first, second = provider.authorize(), provider.authorize()
 provider.hang()          # every request is read and gets no response
-provider.respond_again()  # cuts the connections that hang; the next requests get a response
 """
 
 import contextlib
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,13 +66,6 @@ class Customers(TokenEndpoint):
     def hang(self) -> None:
         """Read each request from now on, and send nothing."""
         self._hangs = True
-
-    def respond_again(self) -> None:
-        """Cut the connections that hang, and respond to the requests that come from now on."""
-        self._hangs = False
-        for connection in tuple(self._connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Script]:

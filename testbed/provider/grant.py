@@ -9,7 +9,7 @@ Reuse = Literal["revokes", "grace", "static"]
 """What a refresh token that was redeemed is good for.
 
 `revokes`: single use; a second redemption revokes the whole grant (RFC 9700 section 4.14.2).
-`grace`: it stays good, as at Upwork for 24 h, until `Grant.end_grace`; each redemption issues a new pair.
+`grace`: it stays good, as at Upwork for 24 h; each redemption issues a new pair.
 `static`: it never changes, and a response doesn't repeat it, as at Google.
 """
 
@@ -59,11 +59,6 @@ class IssuedTokens:
         with self._lock:
             graced = self.reuse == "grace" and refresh_token in self._used
             return self.alive and (refresh_token == self._current or graced)
-
-    def end_grace(self) -> None:
-        """Let time pass until every used refresh token is dead."""
-        with self._lock:
-            self._used.clear()
 
     def revoke(self) -> None:
         """End the grant, as its owner can at the provider."""

@@ -57,19 +57,14 @@ def error(code: str, *, http_status: int = 400, description: str | None = None) 
     return status(http_status, {"error": code} | ({"error_description": description} if description else {}))
 
 
-def redirect(location: str, *, http_status: int = 307) -> Script:
-    """Send the client elsewhere, which a token request must not follow."""
-    return status(http_status, headers={"Location": location})
-
-
 def html(code: int, *, commit: bool = False) -> Script:
     """Respond with the page of a bot filter or a proxy."""
     return status(code, b"<!doctype html><title>Just a moment...</title>", content_type="text/html", commit=commit)
 
 
-def gzipped(body: bytes, *, commit: bool = False) -> Script:
+def gzipped(body: bytes) -> Script:
     """Respond 200 with a compressed body, which may be far larger than what is sent."""
-    return status(200, gzip.compress(body), headers={"Content-Encoding": "gzip"}, commit=commit)
+    return status(200, gzip.compress(body), headers={"Content-Encoding": "gzip"})
 
 
 def truncated(*, commit: bool = False) -> Script:
@@ -82,9 +77,9 @@ def drip(seconds_apart: float) -> Script:
     return Script(drip_seconds=seconds_apart)
 
 
-def hang(*, commit: bool = False) -> Script:
+def hang() -> Script:
     """Read the request and never respond."""
-    return Script(response=b"", commit=commit, hang=True)
+    return Script(response=b"", hang=True)
 
 
 def close(*, read: bool = True, commit: bool = False) -> Script:

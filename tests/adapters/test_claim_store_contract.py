@@ -180,17 +180,6 @@ def test_something_unreadable_in_a_table_counts_as_a_claim(table: TableServer, s
     assert store.append(a_claim(C2), after=written.claim_id)
 
 
-@pytest.mark.parametrize("stored", [{"S": "{}"}, {"N": "1"}])
-def test_an_unreadable_record_ends_no_claim(table: TableServer, stored: dict[str, str]) -> None:
-    """It counts as none: the claim stays open for its time to live, and no run fails over it."""
-    store = table.store()
-    store.append(a_claim(), after=None)
-    table.item["claim_record"] = stored
-
-    store.newest()
-    assert store.record_of(C1) is None
-
-
 def test_other_attributes_of_the_item_stay(table: TableServer) -> None:
     """A fleet's index may keep its own attributes in the same item."""
     table.server.tables["claims"][ARN] = {"secret_arn": {"S": ARN}, "state": {"S": "healthy"}}

@@ -40,14 +40,6 @@ def test_an_event() -> None:
     )
 
 
-def test_an_event_that_was_not_taken() -> None:
-    """An event that the bus refuses is an error, so that the next run sends it again."""
-    stub = Stub(put_events=lambda **_: {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]})
-
-    with pytest.raises(SecretStoreUnavailable, match="InternalFailure"):
-        EventBridgeBus(cast("Any", stub), "bus").send(EVENT)
-
-
 @pytest.mark.parametrize("response", [None, {}, "canary", {"FailedEntryCount": 1, "Entries": []}])
 def test_an_event_that_a_proxy_took(response: Any) -> None:
     """A 200 that is none of the bus is an error with a name, so that a run that stored its tokens does not fail."""

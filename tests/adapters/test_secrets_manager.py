@@ -55,14 +55,6 @@ def test_a_transient_failure_is_tried_again(server: SecretsManagerServer, operat
     assert 3 == len([c for c in server.calls if c.call.operation == operation])
 
 
-def test_a_lost_reply_to_a_put_is_mended_by_sending_it_again(server: SecretsManagerServer) -> None:
-    """The same version ID and value are sent again: it is one version, and a success."""
-    server.fault("drop_after", "PutSecretValue")
-
-    assert secret(server).put(V1, SecretValue("next"), label="AWSPENDING")
-    assert 2 == len([c for c in server.calls if c.call.operation == "PutSecretValue"])
-
-
 def test_a_lost_reply_to_a_swap_reads_as_refused(server: SecretsManagerServer) -> None:
     """A label that moved without anybody hearing of it is not where it was: who swaps reads again and sees."""
     subject = secret(server)
@@ -73,17 +65,6 @@ def test_a_lost_reply_to_a_swap_reads_as_refused(server: SecretsManagerServer) -
     current = subject.read(label="AWSCURRENT")
     assert current is not None
     assert V1 == current.version_id
-
-
-def test_patience_ends_with_the_deadline(server: SecretsManagerServer) -> None:
-    """No wait goes past the run's deadline."""
-    server.fault("throttle", times=None)
-    clock = FakeClock()
-    subject = SecretsManagerSecret(server.client(config=PLAIN), "tokens", Deadline(clock=clock, at=1.0))
-
-    with pytest.raises(SecretStoreUnavailable):
-        subject.read(label="AWSCURRENT")
-    assert clock.seconds <= 1.0
 
 
 def test_a_missing_secret_names_the_region(server: SecretsManagerServer) -> None:

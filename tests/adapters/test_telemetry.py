@@ -121,19 +121,6 @@ def test_a_warning_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert expected == (line["level"], line["event"], line["category"], line["location"])
 
 
-def test_above_warning_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    """At ERROR neither a library's warning nor Python's own is a line; a library's error is."""
-    take_over_libraries("ERROR")
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.warn_explicit("canary", DeprecationWarning, "library.py", 7)
-    logging.getLogger("botocore").warning("canary")
-    logging.getLogger("botocore").error("canary")
-
-    assert [("error", "library_message")] == [(line["level"], line["event"]) for line in lines(capsys)]
-
-
 def test_a_library_s_own_level_is_rounded_down(capsys: pytest.CaptureFixture[str]) -> None:
     """A library may log at a level of its own; the line has the nearest standard level below."""
     take_over_libraries("INFO")

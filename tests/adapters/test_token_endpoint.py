@@ -23,8 +23,6 @@ from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.unread import read_unread
 
-PAGE = b"<!doctype html><title>Just a moment...</title>"
-
 
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.BASIC])
 def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod) -> None:
@@ -172,15 +170,6 @@ def test_what_cannot_be_read_is_given_byte_for_byte(endpoint: TokenEndpoint, hea
     assert response == read_unread(found.unread)
 
 
-@pytest.mark.parametrize("played", [script.html(200), script.status(503), script.error("invalid_grant"), script.hang()])
-def test_what_holds_no_tokens_is_not_given(endpoint: TokenEndpoint, played: Script) -> None:
-    """A page, an empty body, an error of RFC 6749, silence: there is nothing to keep."""
-    found = send(endpoint, played, timeout_seconds=60.0 if not played.hang else 0.5)
-
-    assert isinstance(found, FailedRequest)
-    assert found.unread is None
-
-
 def test_an_error_in_text_says_not_sent_before_the_request_alone(
     endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,13 +183,6 @@ def test_an_error_in_text_says_not_sent_before_the_request_alone(
     response = send(endpoint)
 
     assert FailedRequest(kind=FailureKind.NO_RESPONSE, seen="UnicodeError") == response
-
-
-def test_nobody_listening_means_not_sent(endpoint: TokenEndpoint) -> None:
-    """Without a connection the request was not sent."""
-    response = send(endpoint, url="http://127.0.0.1:1/token")
-
-    assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError") == response
 
 
 def test_a_defect_is_raised_where_the_response_is_waited_for(
@@ -264,15 +246,6 @@ def test_retry_after_as_a_date(provider: respx.Route) -> None:
     assert later is not None
     assert timedelta(minutes=59) < later <= timedelta(hours=1)
     assert (timedelta(0), None) == (now, without_zone)
-
-
-def test_the_provider_s_matchers_read_the_body_of_any_status(provider: respx.Route) -> None:
-    """A profile may know what the body of a server error means."""
-    provider.respond(500, json={"code": "gone"})
-
-    found = ask(ResponseFormat(dead=(Matcher(status=500, fields={"code": "gone"}),)))
-
-    assert FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 500 with code=gone", error="gone") == found
 
 
 def test_an_url_that_no_client_can_use_sends_nothing() -> None:

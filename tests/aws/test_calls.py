@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from token_refresh.aws.calls import CallFailed, anything, call, call_action
+from token_refresh.aws.calls import CallFailed, anything, call
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import (
@@ -84,13 +84,3 @@ def test_what_the_reader_of_a_response_names_stays() -> None:
     """An error that has its name already is raised as it is, expected or not."""
     with pytest.raises(SecretEmpty, match=r"^nothing there$"):
         call(refuse(SecretEmpty("nothing there")), lambda: REQUEST, expected=anything)
-
-
-def test_an_action_is_called_by_its_name_in_the_api_reference() -> None:
-    """`GetSecretValue` is the method `get_secret_value`."""
-
-    class Client:
-        def get_secret_value(self, **members: Any) -> Any:
-            return members
-
-    assert {"SecretId": "tokens"} == call_action(Client(), "GetSecretValue", SecretId="tokens")

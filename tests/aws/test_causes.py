@@ -148,29 +148,12 @@ def test_no_stranger_chooses_what_is_quoted(code: object) -> None:
     assert len(quoted) <= 64
 
 
-@pytest.mark.parametrize("code", ["A" * 65, "canary\x1b[31m", "with space", "1st", "é", "", None, 7])
-def test_a_malformed_code_is_not_quoted(code: object) -> None:
-    """Long codes, escape sequences and anything that is not a string are replaced."""
-    assert FailedCall(cause=Cause.OTHER, code="an unknown error code") == failure_of_code(code)
-
-
 @pytest.mark.parametrize("response", [{}, {"Error": None}, {"Error": "x", "ResponseMetadata": []}])
 def test_a_malformed_response_is_a_failure_like_any_other(response: Any) -> None:
     """An error response without its usual parts has an unknown code and no cause."""
     error = client_error("x")
     error.response = response
     assert FailedCall(cause=Cause.OTHER, code="an unknown error code") == failure_of(error)
-
-
-def test_only_transient_failures_are_tried_again() -> None:
-    """Throttling, server errors and network failures are transient; refusals are not."""
-    passing = [
-        client_error("ThrottlingException"),
-        client_error("x", status=500),
-        exceptions.ReadTimeoutError(endpoint_url=""),
-    ]
-    lasting = [client_error("AccessDeniedException"), client_error("Mystery"), exceptions.NoCredentialsError()]
-    assert [True] * 3 + [False] * 3 == [failure_of(error).cause.is_transient for error in (*passing, *lasting)]
 
 
 def test_a_part_that_failed_has_a_code_of_its_own() -> None:

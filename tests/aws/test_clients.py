@@ -131,14 +131,6 @@ def test_all_clients_are_made_in_one_session(clients: Clients, monkeypatch: pyte
     assert session is not clients._session  # noqa: SLF001 - likewise
 
 
-def test_the_limits_are_the_clients_own(clients: Clients) -> None:
-    """Timeouts, attempts and connections are what the caller asked for."""
-    config = clients.get("sqs", limits=LIMITS, region="eu-central-1").meta.config
-
-    assert (1, 2, 4) == (config.connect_timeout, config.read_timeout, config.max_pool_connections)
-    assert {"mode": "standard", "total_max_attempts": 3} == config.retries
-
-
 def test_variables_can_stand_for_those_of_the_process(
     clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -213,10 +205,3 @@ def test_credentials_that_can_not_be_had(clients: Clients, monkeypatch: pytest.M
     ) as caught:
         clients.get("secretsmanager", limits=LIMITS)
     assert "canary" not in str(caught.value)
-
-
-def test_regions_of_a_service(clients: Clients) -> None:
-    """The regions are those that AWS's data names."""
-    clients.get("secretsmanager", limits=LIMITS, region="eu-central-1")
-
-    assert {"eu-central-1", "us-east-1"} <= set(clients.regions("secretsmanager"))

@@ -56,25 +56,6 @@ def test_a_message_names_secret_region_and_action(cause: Cause, raised: type[Tok
 
 
 @pytest.mark.parametrize(
-    ("cause", "command"),
-    [
-        (Cause.NOT_FOUND, "`token-refresh authorize 'my tokens' --region eu-central-1`"),
-        (Cause.NO_VALUE, "`token-refresh authorize 'my tokens' --region eu-central-1`"),
-        (Cause.DELETED, "`aws secretsmanager restore-secret --secret-id 'my tokens' --region eu-central-1`"),
-        (Cause.DENIED, "`aws sts get-caller-identity`"),
-        (Cause.BAD_CREDENTIALS, "renew them with `aws sso login`"),
-        (Cause.SSO_EXPIRED, "has expired (SomeCode): sign in again: `aws sso login`"),
-        (Cause.LOGIN_EXPIRED, "has expired (SomeCode): sign in again: `aws login`"),
-        (Cause.CLOCK, "the clock of the machine that sent it is off (SomeCode): set that clock"),
-        (Cause.NO_CREDENTIALS, "AWS_PROFILE"),
-    ],
-)
-def test_a_message_ends_with_the_complete_command(cause: Cause, command: str) -> None:
-    """A command in a message can be pasted: it has the secret, quoted, and the region."""
-    assert command in message(cause)
-
-
-@pytest.mark.parametrize(
     ("policy", "explicit", "remedy"),
     [
         ("service control policy", True, "Ask the administrators of your AWS organization to remove that deny there"),
@@ -98,22 +79,6 @@ def test_a_denial_says_which_policy_to_change(cause: Cause, policy: str, *, expl
 
     assert f"{denial} (SomeCode)" in said
     assert remedy in said
-
-
-@pytest.mark.parametrize("cause", [Cause.NOT_FOUND, Cause.NO_VALUE])
-@pytest.mark.parametrize("setting", ["CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID"])
-def test_another_secret_than_the_token_secret_is_advised_on_by_its_setting(cause: Cause, setting: str) -> None:
-    """A missing client secret or published secret is not created by `authorize`, and not set by TOKEN_SECRET_ID."""
-    said = message(cause, setting=setting)
-    assert "authorize" not in said
-    assert "TOKEN_SECRET_ID" not in said
-    assert (setting in said) is (cause is Cause.NOT_FOUND)
-
-
-def test_the_setting_is_named_if_it_is_known() -> None:
-    """Without a setting the message says to check the name."""
-    assert "check TOKEN_SECRET_ID and the region" in message(Cause.NOT_FOUND, setting="TOKEN_SECRET_ID")
-    assert "check the name and the region" in message(Cause.NOT_FOUND)
 
 
 @pytest.mark.parametrize("cause", [Cause.NOT_FOUND, Cause.DENIED])

@@ -63,11 +63,6 @@ def test_the_week_begins_once(late: timedelta) -> None:
     assert [None, (Transition.GRANT_ENDING, WEEK_BEFORE), None] == found
 
 
-def test_the_week_includes_its_first_moment() -> None:
-    """A grant that ends in exactly a week is announced."""
-    assert (Transition.GRANT_ENDING, NOW) == transition_of_run(after(ends_at=NOW + timedelta(days=7)), rejected=False)
-
-
 def test_a_rejected_token_is_announced_once() -> None:
     """The first rejection of a token is announced, and no later one."""
     first, again = (attempt(claim_id, Fate.REJECTED) for claim_id in ("c1", "c2"))

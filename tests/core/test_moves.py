@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from testbed.builders import DAY, HOST, HOUR, NOW, attempt, claim, origin, snapshot, token_set
+from testbed.builders import HOST, HOUR, NOW, attempt, claim, origin, snapshot, token_set
 from token_refresh_worker.core.attempts import NO_TOKEN, Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence
@@ -72,15 +72,6 @@ def test_a_fence_is_above_the_claims_of_the_new_store() -> None:
     made = fence(snapshot(NEWEST), IN_VERSIONS, TABLE, above=20, nonce="nonce")
 
     assert 21 == made.number
-
-
-def test_a_fence_forgets_what_a_claim_forgets() -> None:
-    """Old attempts that redeemed nothing count towards no limit."""
-    old = attempt("c0", Fate.NOT_REDEEMED, claimed_at=NOW - 2 * DAY)
-
-    made = fenced(replace(NEWEST, earlier=(old,)))
-
-    assert (NEWEST.claim_id,) == tuple(a.claim_id for a in made.earlier)
 
 
 @pytest.mark.parametrize(

@@ -161,9 +161,3 @@ def test_a_pause_takes_a_version_where_claims_are_versions() -> None:
     assert "nonce" == paused().nonce
     assert (1, 0) == (paused().versions, paused(in_table("claims")).versions)
     assert not Fate.PAUSED.is_attempt
-
-
-def test_a_pause_keeps_what_is_known_of_attempts() -> None:
-    """The next claim after a pause lists the attempts before it, as after any other claim."""
-    assert [Fate.NOT_REDEEMED, Fate.PAUSED] == [attempt.fate for attempt in paused().ledger.attempts]
-    assert paused().number == claim().number + 1

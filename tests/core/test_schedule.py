@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, origin, policy
-from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import (
-    STALENESS,
     GrantEnd,
     Policy,
     believed,
@@ -125,14 +123,6 @@ def test_a_claim_ends_early_in_the_grace(grace: timedelta, seconds: int) -> None
     assert timedelta(seconds=seconds) == claim_time_to_live(timedelta(seconds=90), 20 * MINUTE, grace)
 
 
-@pytest.mark.parametrize("store", list(ClaimStoreKind))
-def test_the_shortest_lifetime_leaves_a_claim_time_for_stale_reads(store: ClaimStoreKind) -> None:
-    """With a run of a minute and a half, reads that are five minutes old are waited for at every lifetime allowed."""
-    window = refresh_window(DEFAULT_WINDOW, shortest_lifetime(store))
-
-    assert timedelta(seconds=90) + STALENESS <= claim_time_to_live(timedelta(seconds=90), window)
-
-
 LATER = document(expires_at=NOW + 99 * DAY)
 """A document whose end shortens no wait."""
 
@@ -232,13 +222,6 @@ def test_tokens_that_fall_due_too_often_do_not_fit(rule: Policy) -> None:
 
     for lifetime, too_short in ((shortest - MINUTE, True), (shortest, False)):
         assert too_short is lifetime_too_short(document(issued_at=NOW, expires_at=NOW + lifetime), rule)
-
-
-def test_a_short_window_fits_more_tokens() -> None:
-    """Tokens that are refreshed late in their life take fewer claims."""
-    tokens = document(issued_at=NOW, expires_at=NOW + shortest_lifetime(ClaimStoreKind.VERSIONS) - MINUTE)
-
-    assert not lifetime_too_short(tokens, policy(window=MINUTE))
 
 
 @pytest.mark.parametrize(

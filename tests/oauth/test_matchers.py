@@ -75,14 +75,6 @@ def test_where_several_match_the_most_careful_wins(lists: tuple[str, ...], kind:
     assert timedelta(seconds=7) == found.retry_after
 
 
-def test_a_matcher_decides_before_rfc_6749() -> None:
-    """A profile may say that its provider means something else by a code."""
-    found = read({"error": "invalid_grant"}, 400, unknown=(Matcher(fields={"error": "invalid_grant"}),))
-
-    assert isinstance(found, FailedRequest)
-    assert FailureKind.UNREADABLE is found.kind
-
-
 @pytest.mark.parametrize("status", [408, 429, 499, 500, 503])
 def test_a_matcher_decides_before_the_status(status: int) -> None:
     """A profile knows what its provider means by a status, whatever that proves elsewhere."""

@@ -8,24 +8,12 @@ from examples import UNHURRIED
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
-from token_refresh_worker.oauth.request import TokenRequest, refresh_request, token_request
+from token_refresh_worker.oauth.request import refresh_request, token_request
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 CLIENT = ClientCredentials(client_id="id", client_secret=SecretValue("hush & more"))
 REDEEMED = SecretValue("r")
 IN_THE_BODY = {"client_id": "id", "client_secret": "hush & more"}
-
-
-def test_the_default_is_rfc_6749_s() -> None:
-    """A form by POST, with the refresh token and the client's identifier and secret (section 6)."""
-    expected = TokenRequest(
-        method="POST",
-        encoding=Encoding.FORM,
-        fields={"grant_type": "refresh_token", "refresh_token": "r", **IN_THE_BODY},
-        headers={},
-    )
-
-    assert expected == refresh_request(REDEEMED, CLIENT)
 
 
 def test_client_credentials_redeem_no_token() -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from token_refresh_worker.oauth.response import TokenResponse, read_response
 from token_refresh_worker.oauth.scopes import lost_scopes, read_scopes
 
 
@@ -36,17 +35,6 @@ def test_scopes_are_read(value: object, scopes: tuple[str, ...] | None) -> None:
 def test_what_a_page_was_asked_for() -> None:
     """A page's own separator divides the scopes that it was asked for."""
     assert ("read", "write") == read_scopes("read+write", separator="+")
-
-
-def test_a_response_names_its_scopes() -> None:
-    """A token response has the scopes that it names, and none that it omits (RFC 6749 section 5.1)."""
-    named, omitted = (
-        read_response(200, body) for body in (b'{"access_token": "a", "scope": "b a"}', b'{"access_token": "a"}')
-    )
-
-    assert isinstance(named, TokenResponse)
-    assert isinstance(omitted, TokenResponse)
-    assert (("a", "b"), None) == (named.scopes, omitted.scopes)
 
 
 @pytest.mark.parametrize(

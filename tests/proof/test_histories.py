@@ -10,24 +10,17 @@ from proof.histories import live
 from proof.history import History
 from token_refresh_worker.core import plan as plan_module
 
-CALM = Bounds(lifetime_seconds=3_600)
-
-
-@pytest.mark.parametrize("claims", ["versions", "table"])
-def test_no_history_loses_a_grant_where_aws_is_prompt(claims: str) -> None:
-    """Crashes, lost responses and runs at any time cost no grant outside of the one window."""
-    found = live(replace(CALM, claims=claims), range(30))
-
-    assert (0, 0) == (found.revoked, found.alarms)
-    assert found.refreshed > 30
-
 
 @pytest.mark.parametrize("bounds", [bounds for bounds in all_of_it() if bounds.promised], ids=str)
 def test_no_history_within_the_bounds_loses_a_grant(bounds: Bounds) -> None:
-    """Old reads, clocks that differ and late writes cost no grant, and nobody is asked to authorize for nothing."""
-    found = live(bounds, range(25))
+    """Old reads, clocks that differ, late writes and crashes cost no grant, and nobody has to authorize for nothing.
+
+    `scripts/prove histories` lives through a thousand of each, with other seeds each night.
+    """
+    found = live(bounds, range(8))
 
     assert (0, 0) == (found.revoked, found.alarms), found.first and found.first.lines
+    assert found.refreshed > 0
 
 
 def test_the_bounds_are_promised_where_a_claim_lives_long_enough() -> None:
@@ -52,7 +45,7 @@ def test_a_grant_that_is_lost_comes_with_its_history() -> None:
 
 def test_a_history_follows_from_its_seed() -> None:
     """The printed seed is enough to see a history again."""
-    first, second = (History(replace(CALM, stale_seconds=300, late_seconds=300), 7).run() for _ in range(2))
+    first, second = (History(Bounds(stale_seconds=300, late_seconds=300), 7).run() for _ in range(2))
 
     assert first.lines == second.lines
     assert len(first.lines) > 10

@@ -47,16 +47,18 @@ def test_without_a_bug_nothing_is_found(scenario: Scenario) -> None:
     assert search(scenario, worlds_limit=300).violation is None
 
 
-def test_a_trace_is_in_the_words_of_the_protocol() -> None:
-    """A violation comes with the shortest history that leads to it, step by step."""
+def test_a_violation_comes_with_its_history_and_has_a_row() -> None:
+    """The shortest history that leads to it, step by step; the table says what a planted bug violates, and how soon."""
     mutant = next(m for m in MUTANTS if m.name == "equal nonces")
 
     with mutant.planted():
-        trace = search(mutant.scenario).trace
+        found = search(mutant.scenario)
 
-    assert "VIOLATION: two redemptions are in flight" == trace[-1]
-    assert 2 == sum("claims v0: c1, attempt 1" in line for line in trace)
-    assert "redeems r0.0 at provider.example" in trace[-2]
+    assert "VIOLATION: two redemptions are in flight" == found.trace[-1]
+    assert 2 == sum("claims v0: c1, attempt 1" in line for line in found.trace)
+    assert "redeems r0.0 at provider.example" in found.trace[-2]
+    row = f"| {mutant.name} | two redemptions are in flight | 7 |"
+    assert row in report.mutants([report.Planted(name=mutant.name, result=found)])
 
 
 def test_a_search_is_repeatable() -> None:
@@ -121,14 +123,3 @@ def test_a_run_keeps_its_table_and_its_summary(tmp_path: Path) -> None:
     assert "| alone | runs s |" in (tmp_path / "searches.md").read_text()
     assert {"planted": 73} == json.loads(file.read_text())["mutants"]
     assert sum(result.worlds for result in alone) == json.loads(file.read_text())["search"]["worlds"]
-
-
-def test_a_bug_has_a_row_with_what_it_violates() -> None:
-    """The table of planted bugs says what each violates, and after how many steps."""
-    mutant = next(m for m in MUTANTS if m.name == "equal nonces")
-    with mutant.planted():
-        found = search(mutant.scenario)
-
-    assert f"| {mutant.name} | two redemptions are in flight | 7 |" in report.mutants(
-        [report.Planted(name=mutant.name, result=found)]
-    )

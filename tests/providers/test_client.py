@@ -39,17 +39,6 @@ def test_the_previous_secret_is_tried_once(with_client_secret: Scene) -> None:
     assert [] == scene.leaked()
 
 
-def test_both_secrets_may_be_wrong(with_client_secret: Scene) -> None:
-    """Where the previous secret is wrong, too, the run ends; it has sent two requests."""
-    scene = with_client_secret
-    scene.client.create_secret(Name=CLIENT, SecretString=credentials("client-secret-0"))
-    scene.client.put_secret_value(SecretId=CLIENT, SecretString=credentials(NEW_SECRET))
-
-    scene.fail(ClientRejected)
-
-    assert [401, 401] == scene.imitation.statuses
-
-
 @pytest.mark.parametrize(
     "versions",
     [
@@ -74,16 +63,6 @@ def test_without_another_secret_of_the_client_one_request_is_sent(
     scene.fail(ClientRejected)
 
     assert [401] == scene.imitation.statuses
-
-
-def test_the_current_secret_comes_first(with_client_secret: Scene) -> None:
-    """After a rotation the current secret is sent, and the previous one is not."""
-    scene = with_client_secret
-    scene.client.create_secret(Name=CLIENT, SecretString=credentials(NEW_SECRET))
-    scene.client.put_secret_value(SecretId=CLIENT, SecretString=credentials(CLIENT_SECRET))
-
-    assert "refreshed" == scene.run()["outcome"]
-    assert [200] == scene.imitation.statuses
 
 
 def test_each_provider_has_a_client_secret(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from providers.scene import TOKENS, Scene
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers import loader
 
 
@@ -59,13 +59,6 @@ def test_a_wrong_variable_is_refused(scene: Scene, variables: Any, monkeypatch: 
     assert 1 == len(scene.client.list_secret_version_ids(SecretId=TOKENS)["Versions"])
 
 
-def test_a_refresh_token_is_needed_where_the_grant_has_one(scene: Scene) -> None:
-    """A provider with refresh tokens gets no document without one."""
-    scene.store(refreshToken=None)
-
-    assert "refreshToken" in str(scene.fail(InvalidSecretDocument))
-
-
 @pytest.mark.parametrize("scene", ["paypal"], indirect=True)
 def test_client_credentials_need_no_tokens_to_begin_with(scene: Scene) -> None:
     """The first run of a client credentials grant starts from a secret with the client's credentials only."""
@@ -77,12 +70,3 @@ def test_client_credentials_need_no_tokens_to_begin_with(scene: Scene) -> None:
     assert scene.imitation.newest_access_token == document["accessToken"]
     assert "refreshToken" not in document
     assert "fresh" == scene.run()["outcome"]
-
-
-@pytest.mark.parametrize("scene", ["facebook"], indirect=True)
-def test_an_exchange_needs_an_access_token(scene: Scene) -> None:
-    """Where the access token is exchanged, a document without one can't be refreshed; nothing is sent."""
-    scene.store(accessToken=None)
-
-    assert "no access_token to redeem" in str(scene.fail(ConfigurationError))
-    assert [] == scene.imitation.statuses

@@ -220,10 +220,3 @@ def test_only_a_profile_s_name_names_a_file(name: str) -> None:
         load_provider(name)
 
     assert "canary" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["hubspt", "HubSpot", "hub-spot"])
-def test_a_wrong_name_suggests_the_nearest(name: str) -> None:
-    """A typing error in a provider's name is answered with the name that was meant."""
-    with pytest.raises(ConfigurationError, match=r"did you mean hubspot\?"):
-        load_provider(name)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.providers.endpoint import host_of, is_loopback, read_endpoint
+from token_refresh_worker.providers.endpoint import is_loopback, read_endpoint
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.variables import EndpointVariable
 
@@ -106,17 +106,7 @@ def test_where_a_token_is_revoked_belongs_to_the_provider() -> None:
     assert "" == upwork.at_endpoint("https://www.upwork.org/token").revocation_endpoint
 
 
-def test_providers_are_values() -> None:
-    """Providers are values: equal ones have equal hashes."""
-    assert {UPWORK, SHOP} == {load_provider("upwork"), SHOP, UPWORK}
-
-
 # Which URLs may receive a token; the refusals are in tests/worker/test_config.py.
-
-
-def test_a_host_is_compared_in_lower_case() -> None:
-    """Host names don't depend on case, and a port does not belong to them."""
-    assert "api.example.com" == host_of("https://API.Example.com:8443/t")
 
 
 @pytest.mark.parametrize(

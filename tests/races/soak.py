@@ -128,7 +128,7 @@ class Soak:
     def _calm(self, testbed: Testbed) -> None:
         """Let everything that disturbed end, and every claim and backoff; what was held is dropped."""
         testbed.clear_faults()
-        testbed.endpoint.unscript()
+        testbed.endpoint.unplay()
 
     def _check(self, testbed: Testbed) -> None:
         """Check what must hold after a round, with runs that nobody disturbs."""

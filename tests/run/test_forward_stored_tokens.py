@@ -44,15 +44,6 @@ def test_stored_tokens_come_before_all_else() -> None:
 BOTH_STORES = pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])
 
 
-def test_tokens_that_a_run_stored_before_it_died_cost_no_request() -> None:
-    """The next run makes them current, at once."""
-    world = World()
-    killed(world, "put REFRESH_OUTCOME", after=True)
-
-    assert "recovered" == world.outcome()
-    assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
-
-
 def test_old_recovered_tokens_are_refreshed_in_the_same_run() -> None:
     """Recovered tokens that are due themselves by now are refreshed at once."""
     world = World()
@@ -76,19 +67,6 @@ def test_a_promotion_that_is_denied_for_hours_costs_no_token(settings: Policy) -
 
     assert "recovered" == world.outcome()
     assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
-
-
-@BOTH_STORES
-def test_a_promotion_that_is_refused_for_days_costs_no_token(settings: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A label that never moves looks like another run that is always faster: the run yields and sends nothing more."""
-    world = World(policy=settings)
-    monkeypatch.setattr(type(world.store), "move_label", lambda *_, **__: False)
-
-    for _ in range(30):
-        world.outcome()
-        world.pass_time(2 * HOUR)
-
-    assert 1 == len(world.endpoint.requests)
 
 
 def test_a_version_that_an_operator_stored_meanwhile_wins() -> None:
@@ -167,19 +145,6 @@ def test_an_edited_copy_that_is_saved_meanwhile_gets_the_new_tokens(left: timede
     assert 1 == len(world.endpoint.requests)
 
 
-@pytest.mark.parametrize(("call", "after"), [("move AWSCURRENT", False), ("put REFRESH_OUTCOME", True)])
-def test_a_later_run_carries_tokens_for_one_that_died(call: str, *, after: bool) -> None:
-    """Tokens that were received for a refresh token that an edited copy still holds are carried by any later run."""
-    world = World()
-    killed(world, "put REFRESH_OUTCOME", after=True)
-    world.save(note="edited")
-    killed(world, call, after=after)
-
-    assert "recovered" == world.outcome()
-    assert ("access-1", "edited") == (world.current()["accessToken"], world.current()["note"])
-    assert 1 == len(world.endpoint.requests)
-
-
 def test_what_came_with_the_tokens_is_carried_too() -> None:
     """Fields of the response that the profile keeps follow the tokens onto an edited copy; its other keys stay."""
     world = World(instance_url="https://old.example.com")
@@ -190,17 +155,6 @@ def test_what_came_with_the_tokens_is_carried_too() -> None:
         world.execute()
 
     assert ("https://new.example.com", "edited") == (world.current()["instance_url"], world.current()["note"])
-
-
-def test_a_refresh_token_that_never_changes_is_not_used_up() -> None:
-    """Then an edited copy is refreshed like any other version."""
-    world = World()
-    world.endpoint.responses = [tokens(1, refresh_token=None)]
-    killed(world, "put REFRESH_OUTCOME", after=True)
-    world.save(note="edited")
-
-    assert "refreshed" == world.outcome()
-    assert ("access-2", "edited") == (world.current()["accessToken"], world.current()["note"])
 
 
 @BOTH_STORES

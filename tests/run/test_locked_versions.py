@@ -6,7 +6,7 @@ import pytest
 
 from run.grant import SingleUseGrant, single_use
 from run.world import World, killed, refuse
-from testbed.builders import DAY, HOUR, MINUTE, NOW, origin, policy
+from testbed.builders import DAY, HOUR, MINUTE, NOW, policy
 from testbed.fakes import SECRET_ID
 from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
 from token_refresh_worker.core.versions import CLAIM, CURRENT, claim_version_id
@@ -82,20 +82,6 @@ def test_a_read_that_is_denied_by_iam_is_an_error() -> None:
         world.execute()
 
 
-@pytest.mark.parametrize("back", [1, 2])
-def test_moved_back_and_then_locked(back: int) -> None:
-    """A used token is known by the chain of IDs: its successor becomes current where it can be read."""
-    world, grant = refreshed(VERSIONS, times=3)
-    sets = _sets(world)
-    world.store.move_label(CURRENT, to=sets[-1 - back], remove_from=sets[-1])
-    change_key(world)
-    world.pass_claim()
-
-    # AWSPREVIOUS, the newest set, was encrypted anew.
-    assert "refreshed" == world.outcome()
-    assert (4, True) == (grant.refreshes, grant.alive)
-
-
 def _sets(world: World) -> list[str]:
     secret = world.model.find(SECRET_ID)
     assert secret is not None
@@ -138,18 +124,6 @@ def test_the_key_of_locked_tokens_is_named_where_versions_may_be_listed() -> Non
         world.execute()
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_locked_tokens_within_the_grace_are_asked_for_again(store: ClaimStoreKind) -> None:
-    """The provider still accepts the token: no run waits for a key."""
-    world = World(policy=policy(claim_store=store, grace=DAY), expires_at=NOW + 6 * HOUR, issued_at=NOW - 18 * HOUR)
-    killed(world, f"move {CURRENT}")
-    change_key(world)
-    world.pass_claim()
-
-    assert "refreshed" == world.outcome()
-    assert 2 == len(world.endpoint.requests)
-
-
 def test_a_locked_claim_without_a_result_is_an_attempt_on_the_current_token() -> None:
     """It is waited for for an hour, and its token is held at a single-use provider, as that of a run that died."""
     world, grant = refreshed(VERSIONS)
@@ -173,16 +147,6 @@ def test_a_claim_that_the_document_names_is_found_without_its_label() -> None:
 
     assert "refreshed" == world.outcome()
     assert (2, True) == (grant.refreshes, grant.alive)
-
-
-def test_a_label_on_an_older_locked_claim_leads_to_the_newest() -> None:
-    """The chain is followed forward, too: the next claim's ID is taken otherwise."""
-    world, grant = refreshed(VERSIONS, times=2)
-    world.store.move_label(CLAIM, to=claim_version_id(None), remove_from=world.labels()[CLAIM])
-    change_key(world)
-
-    assert "refreshed" == world.outcome()
-    assert (3, True) == (grant.refreshes, grant.alive)
 
 
 def test_a_list_older_than_the_document_is_not_trusted() -> None:
@@ -230,18 +194,3 @@ def test_claims_move_nowhere_where_locked_claims_are() -> None:
 
     with pytest.raises(SecretAccessDenied, match=f"GetSecretValue of {CLAIM}"):
         world.move(IN_VERSIONS)
-
-
-def test_authorizing_within_the_second_of_a_claim_heals() -> None:
-    """A locked claim from before the new grant was stored is not on its token, in the same second either."""
-    world, grant = refreshed(VERSIONS)
-    world.pass_time(timedelta(milliseconds=100))
-    killed(world, "put REFRESH_OUTCOME")
-    change_key(world)
-    world.pass_time(timedelta(milliseconds=100))
-    now = world.clock.service_now.replace(microsecond=0)
-    world.save(refreshToken="new-grant", issued_at=now, expires_at=now + DAY / 4, **origin(authorized=True))
-    world.pass_time(HOUR + MINUTE)  # A locked claim counts as open for an hour.
-
-    assert "refreshed" == world.outcome(force=True)
-    assert grant.alive

@@ -47,42 +47,6 @@ def test_a_lost_table_frees_no_token_that_a_lost_claim_may_have_redeemed(*, died
     assert "refreshed" == world.outcome()
 
 
-@pytest.mark.parametrize("force", [False, True])
-def test_a_lost_table_loses_no_stored_tokens(*, force: bool) -> None:
-    """The claims that the lost table may have held are known by their IDs, and so are the tokens under them."""
-    world = World(policy=SINGLE_USE_IN_TABLE)
-    world.execute()
-    world.pass_time(DAY * 3 / 4)
-    killed(world, "move AWSCURRENT")
-    world.claim_table.item.clear()
-
-    assert "recovered" == world.outcome(force=force, time_left_seconds=30.0)
-    assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
-
-
-def test_a_lost_table_is_replaced_by_what_is_current_after_the_loss() -> None:
-    """A run that read the current version before two refreshes knows nothing of the claim that the table lost."""
-    world = World(policy=SINGLE_USE_IN_TABLE)
-    world.execute()
-
-    def refreshed_then_killed_then_lost() -> None:
-        world.store.before = world.claim_table.before = lambda _: None
-        assert "refreshed" == world.outcome(force=True)
-        killed(world, "put REFRESH_OUTCOME", force=True)
-        world.claim_table.item.clear()
-
-    world.pass_time(20 * HOUR)
-    with world.at("read claim", refreshed_then_killed_then_lost):
-        assert "fresh" == world.outcome()
-    assert {} == world.claim_table.item
-    world.pass_time(20 * HOUR)
-    assert "yielded" == world.outcome()
-    world.pass_claim()
-    with pytest.raises(RefreshOutcomeUnknown):
-        world.execute()
-    assert 3 == len(world.endpoint.requests)
-
-
 @pytest.mark.parametrize("backup", [0, 1])
 def test_what_a_lost_table_knew_counts_as_used(backup: int) -> None:
     """Whoever moves AWSCURRENT back after a table was lost, or restored from a backup, costs no grant."""
@@ -163,22 +127,6 @@ def test_a_backup_with_kept_tokens() -> None:
 
     assert "recovered" == world.outcome()
     assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
-
-
-def test_tokens_that_a_backup_does_not_know() -> None:
-    """Tokens that were stored under a claim of the lost table come on top of a document that names the other table."""
-    world = World(policy=SINGLE_USE_IN_TABLE)
-    world.execute()
-    back_up(world)
-    world.pass_time(17 * HOUR)
-    killed(world, "move AWSCURRENT")
-    world.claim_table.item.clear()
-
-    world.rename(RESTORED)
-
-    assert "recovered" == world.outcome()
-    assert "access-2" == world.current()["accessToken"]
-    assert "restored" == world.current()["tokenRefresh"]["table"]
 
 
 def test_the_grace_of_a_lost_attempt_begins_with_its_token() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from run.world import Killed, World, killed
+from run.world import Killed, World
 from testbed.builders import DAY, HOUR, IN_TABLE, NOW, policy
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import ChangeFailed
@@ -73,17 +73,6 @@ def test_a_pause_of_no_time_ends_one(settings: Policy) -> None:
     assert "refreshed" == world.outcome()
 
 
-@STORES
-def test_a_run_that_did_not_see_the_pause_can_not_claim(settings: Policy) -> None:
-    """A pause between a run's read and its claim takes the claim's place, so nothing is sent."""
-    world = World(policy=settings)
-
-    with world.at("put REFRESH_CLAIM" if world.table is None else "append claim", lambda: pause(world)):
-        assert "yielded" == world.outcome()
-
-    assert [] == world.endpoint.requests
-
-
 def test_a_token_set_that_somebody_stores_ends_no_pause() -> None:
     """The pause is with the claims, and not with the tokens."""
     world = World()
@@ -92,20 +81,6 @@ def test_a_token_set_that_somebody_stores_ends_no_pause() -> None:
 
     assert "yielded" == world.outcome(force=True)
     assert [] == world.endpoint.requests
-
-
-@STORES
-def test_what_arrived_before_a_pause_is_made_current(settings: Policy) -> None:
-    """Tokens that an interrupted run stored become current in a pause, too."""
-    world = World(policy=settings)
-    killed(world, "move AWSCURRENT")
-    world.pass_claim()
-    assert pause(world)
-
-    assert "yielded" == world.outcome()
-
-    assert "access-1" == world.current()["accessToken"]
-    assert 1 == len(world.endpoint.requests)
 
 
 @STORES

@@ -62,26 +62,6 @@ def test_a_refresh_takes_the_places_that_it_needs(store: ClaimStoreKind) -> None
     assert (1, []) == (grant.refreshes, refused)
 
 
-@pytest.mark.parametrize("store", [VERSIONS, TABLE])
-def test_it_refreshes_from_then_on(store: ClaimStoreKind) -> None:
-    """Before the moment that the error names there is no place; from then on there is."""
-    world, grant = single_use(store, DAY)
-    leave_places(world, 30)
-    world.pass_time(HOUR)
-    leave_places(world, 0)
-    with pytest.raises(SecretFull) as full:
-        world.execute()
-    assert full.value.retry_at is not None
-
-    world.pass_time(full.value.retry_at - world.clock.service_now - SECOND)
-    with pytest.raises(SecretFull):
-        world.execute()
-    assert 0 == grant.refreshes
-    world.pass_time(SECOND)
-
-    assert "refreshed" == world.outcome()
-
-
 def test_a_caller_who_may_not_list_versions() -> None:
     """It refreshes as if there were places: the daily limit of claims leaves 20."""
     world, grant = single_use(ClaimStoreKind.VERSIONS, DAY)

@@ -92,17 +92,6 @@ def test_what_somebody_else_stored_is_replaced_at_once(source: str | None) -> No
     assert Publish() == plan(fresh, RunState(nonce="nonce", publishes=True), policy())
 
 
-def test_an_operator_s_token_set_is_published_too() -> None:
-    """A token set that a person stored reaches consumers with the next run, whether due or not."""
-    world = published()
-    world.execute()
-    world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
-    world.pass_claim()
-
-    assert "fresh" == world.outcome()
-    assert "a person's" == published_token(world)
-
-
 def test_a_young_copy_is_left_alone_by_a_run_that_only_read() -> None:
     """A read of the current version may be minutes old, and older than the copy: publishing it could go back."""
     world = published()
@@ -113,25 +102,6 @@ def test_a_young_copy_is_left_alone_by_a_run_that_only_read() -> None:
     assert ("fresh", "access-1") == (world.outcome(), published_token(world))
     world.pass_time(timedelta(seconds=1))
     assert ("fresh", "a person's") == (world.outcome(), published_token(world))
-
-
-def test_the_copy_never_goes_back_to_an_older_token() -> None:
-    """A run that was held up between reading and publishing leaves what another published meanwhile."""
-    world = published()
-    world.execute()
-    world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
-    world.pass_claim()
-    seen = 0
-
-    def overtaken(name: str) -> None:
-        nonlocal seen
-        seen += name == "move AWSCURRENT"
-        if name == "move AWSCURRENT" and seen == 1:
-            world.execute(force=True)
-
-    world.copy.before = overtaken
-    assert "fresh" == world.outcome()
-    assert (world.current()["accessToken"], "access-2") == (published_token(world), published_token(world))
 
 
 def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:

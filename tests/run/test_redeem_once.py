@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from run.world import FIRST_CLAIM, World, killed, refuse
+from run.world import FIRST_CLAIM, World, killed
 from testbed.builders import (
     DAY,
     FORCED,
@@ -14,8 +14,6 @@ from testbed.builders import (
     MINUTE,
     NOW,
     RUN,
-    SINGLE_USE,
-    attempt,
     claim,
     mark,
     ms,
@@ -29,16 +27,14 @@ from token_refresh.errors import (
     ConfigurationError,
     DeadlineExceeded,
     InvalidSecretDocument,
-    SecretAccessDenied,
     SecretEmpty,
     TokenEndpointUnavailable,
 )
-from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import RunState
-from token_refresh_worker.core.steps import Reason, Redeem, Wait
+from token_refresh_worker.core.steps import Redeem
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, staged_version_id
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
@@ -102,24 +98,6 @@ def test_a_claim_is_cut_to_the_window_and_to_the_grace(lifetime: timedelta, grac
     assert life * MINUTE == step.claim.time_to_live
 
 
-def test_the_next_claim_carries_the_first_unresolved_attempt_on() -> None:
-    """The provider's grace counts from it, however old it is."""
-    old = NOW - 3 * DAY
-    first = attempt("first", Fate.UNKNOWN, claimed_at=old)
-    many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=old) for n in range(60))
-    newest = claim("last", fate=Fate.NOT_REDEEMED, earlier=(first, *many))
-
-    step = plan(snapshot(newest), RunState(forced_version="v0"), policy())
-
-    assert isinstance(step, Redeem)
-    assert first in step.claim.earlier
-
-
-def test_a_run_redeems_once() -> None:
-    """Whatever it finds after that is for the next run."""
-    assert Wait(NOW, Reason.REDEEMED) == plan(snapshot(), RunState(redeemed=True), policy())
-
-
 # The whole run.
 
 
@@ -175,16 +153,6 @@ def test_tokens_that_are_due_at_once_are_not_refreshed_again() -> None:
 
     assert "refreshed" == world.outcome()
     assert 1 == len(world.endpoint.requests)
-
-
-def test_a_pending_label_is_left_alone() -> None:
-    """AWSPENDING belongs to somebody else: it is neither promoted nor moved."""
-    world = World()
-    theirs = "0" * 32
-    world.store.put(theirs, SecretValue('{"refreshToken": "theirs"}'), label="AWSPENDING")
-
-    assert "refreshed" == world.outcome()
-    assert theirs == world.labels()["AWSPENDING"]
 
 
 # What ends a run before its claim.
@@ -254,16 +222,6 @@ def test_a_clock_that_is_off_is_not_a_short_timeout(ahead: int, blamed: str | No
     assert (blamed is None) == ("Raise the function's timeout" in str(failed.value))
     if blamed:
         assert str(failed.value).startswith(f"the clock of this machine is {blamed} Secrets Manager's")
-
-
-def test_a_claim_that_is_denied_sends_nothing() -> None:
-    """With claims in the secret, the claim is the first write: what can't be written can't be redeemed."""
-    world = World(policy=SINGLE_USE)
-    world.store.before = refuse("put REFRESH_CLAIM", SecretAccessDenied("no"))
-
-    with pytest.raises(SecretAccessDenied):
-        world.execute()
-    assert [] == world.endpoint.requests
 
 
 @pytest.mark.parametrize("failures", [SIGNATURES - 1, SIGNATURES])

@@ -76,28 +76,6 @@ def test_a_page_instead_of_tokens_recommends_waiting_first(policy: Policy | None
     assert str(failed.value.fix[0]).startswith("Wait first: a challenge or maintenance page passes")
 
 
-@pytest.mark.parametrize(
-    ("response", "error", "says"),
-    [
-        (LOST, RefreshOutcomeUnknown, "may have been received, and no usable response arrived (ReadTimeout, after 1 "),
-        (UNREADABLE, InvalidTokenResponse, "(HTTP 200, after 1 request); the refresh token may have"),
-    ],
-)
-def test_what_may_have_redeemed_is_not_repeated_without_a_grace_period(
-    response: FailedRequest, error: type[TokenRefreshError], says: str
-) -> None:
-    """With a single-use token, one request that may have been received is the last, in later runs as well."""
-    world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
-    world.endpoint.responses = [response]
-
-    with pytest.raises(error, match=re.escape(says)):
-        world.execute()
-    world.pass_time(HOUR)
-    with pytest.raises(RefreshOutcomeUnknown):
-        world.execute()
-    assert 1 == len(world.endpoint.requests)
-
-
 @pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])
 def test_retry_after_is_remembered(settings: Policy) -> None:
     """Later runs leave the provider in peace for as long as it asked."""

@@ -1,6 +1,5 @@
 """Nothing is due; and how often a schedule looks."""
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -79,16 +78,3 @@ def test_a_doubted_set_is_refreshed_at_once_and_once(*, published: bool) -> None
     assert ["refreshed", "fresh"] == [world.outcome(force=True), world.outcome()]
     assert ms(NOW + HOUR) - world.current()["expiresAt"] < 120_000
     assert not published or world.current(PUBLISHED_ID)["expiresAt"] == world.current()["expiresAt"]
-
-
-def test_what_a_run_wrote_passes_its_own_test() -> None:
-    """A provider may lengthen its lifetime: what a run received is not doubted by the next one, nor after an edit."""
-    world = World(policy=replace(policy(), lifetime=HOUR), expires_at=NOW + MINUTE)
-    world.provider = replace(world.provider, access_token_lifetime=HOUR)
-    world.endpoint.responses = [tokens(1, lifetime=90 * HOUR)]
-
-    assert ["refreshed", "fresh"] == [world.outcome(), world.outcome()]
-    world.save_text(json.dumps(world.current() | {"note": "edited"}))
-    assert "fresh" == world.outcome()
-    world.save_text(json.dumps(world.current() | {"expiresAt": ms(NOW + 200 * HOUR)}))
-    assert "refreshed" == world.outcome()

@@ -98,19 +98,6 @@ def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None
     assert "refreshed" == world.outcome()
 
 
-def test_one_false_rejection_stops_no_scheduled_run_for_ever() -> None:
-    """The grant is asked for again an hour later."""
-    world = World()
-    world.endpoint.responses = [REJECTED]
-    for wait in (59 * MINUTE, MINUTE):
-        with pytest.raises(ReauthorizationRequired):
-            world.execute()
-        world.pass_time(wait)
-    assert 1 == len(world.endpoint.requests)
-
-    assert "refreshed" == world.outcome()
-
-
 @pytest.mark.parametrize("store", ClaimStoreKind)
 def test_a_dead_grant_stays_dead_while_its_tokens_are_fresh(store: ClaimStoreKind) -> None:
     """A forced run finds it, each later one says so and sends nothing, until the tokens are due and one asks again.

@@ -10,7 +10,6 @@ from run.world import World, refuse, stale_reads
 from testbed.builders import (
     DAY,
     FORCED,
-    HOUR,
     MINUTE,
     NOW,
     SINGLE_USE,
@@ -122,15 +121,3 @@ def test_a_token_that_the_ledger_has_forgotten_is_not_sent() -> None:
     world.pass_time(4 * DAY)
     assert "refreshed" == world.outcome()
     assert (59, True) == (grant.refreshes, grant.alive)
-
-
-def test_a_set_that_is_new_to_the_ledger_is_sent() -> None:
-    """A token set that a person saves names no claim, and was issued after the last redemption."""
-    world, _ = single_use(ClaimStoreKind.TABLE, 4 * DAY)
-    for _ in range(52):
-        world.pass_time(4 * DAY)
-        world.execute()
-    now = world.clock.service_now
-    world.save(refreshToken="another", issued_at=now - DAY, expires_at=now + HOUR)
-
-    assert "refreshed" == world.outcome()

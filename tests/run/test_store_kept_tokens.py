@@ -104,7 +104,6 @@ def test_what_a_restored_table_keeps_is_old() -> None:
 
 STAGING = "put REFRESH_OUTCOME"
 DENIED = SecretAccessDenied("denied", fix="Allow it")
-CALLS_OF_KEEPING = {"keep tokens", "open kept tokens", "drop kept tokens"}
 
 
 def a_world(**document: Any) -> World:
@@ -188,14 +187,6 @@ def test_a_run_stores_what_it_kept() -> None:
     assert 1 == world.claim_table.calls.count("keep tokens")
 
 
-def test_keeping_costs_nothing_where_the_put_succeeds() -> None:
-    """Neither KMS nor the table is asked for it."""
-    world = a_world()
-
-    assert "refreshed" == world.outcome()
-    assert not CALLS_OF_KEEPING & {*world.claim_table.calls}
-
-
 @pytest.mark.parametrize("error", [KeyError("defect"), MemoryError()])
 def test_tokens_are_kept_whatever_fails(error: Exception) -> None:
     """A defect of this program, too, must not cost the tokens."""
@@ -256,22 +247,6 @@ def test_tokens_that_nothing_takes_are_an_error_of_their_own(
 
     with pytest.raises(TokensNotStored, match=why):
         world.execute()
-
-
-def test_kept_tokens_are_carried_onto_an_edited_copy() -> None:
-    """They are stored under their own version ID, and then come on top of what a person saved meanwhile."""
-    world = a_world()
-    first = world.labels()["AWSCURRENT"]
-    refusing(world)
-    with pytest.raises(TokensKept):
-        world.execute()
-    taking(world)
-    world.save(note="edited", expires_at=NOW + 7 * HOUR)
-
-    assert "recovered" == world.outcome()
-    assert ("access-1", "edited") == (world.current()["accessToken"], world.current()["note"])
-    stored = world.store.read(version_id=staged_version_id(world.claim_table.item["claim_id"], first))
-    assert stored is not None
 
 
 def test_the_very_text_that_arrived_is_stored() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from run.grant import refused_versions, single_use, with_grant
+from run.grant import refused_versions
 from run.world import CLAIM_LIFE, FIRST_CLAIM, World, killed, stale_reads
 from testbed.builders import (
     DAY,
@@ -43,23 +43,12 @@ from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Reason, Redeem, ReplaceLostTable, Wait
 from token_refresh_worker.core.versions import (
     CLAIM,
-    CURRENT,
-    OUTCOME,
     claim_version_id,
-    record_version_id,
     unheld_claim_id,
 )
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, in_table
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.mark.parametrize("fate", [Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.REJECTED])
-def test_a_record_ends_a_claim_early(fate: Fate) -> None:
-    """Another run may go on as soon as the attempt has ended."""
-    ended = claim(fate=fate, claimed_at=NOW - MINUTE)
-
-    assert isinstance(plan(snapshot(ended), FORCED, policy()), Redeem)
 
 
 def test_a_claim_from_the_far_future_is_not_waited_for() -> None:
@@ -114,16 +103,6 @@ def test_what_replaces_a_lost_table_is_a_first_attempt_that_nobody_holds() -> No
 # The whole run.
 
 
-@pytest.mark.parametrize("call", ["read AWSCURRENT", "put REFRESH_CLAIM"])
-def test_a_run_that_died_before_its_claim_leaves_nothing_behind(call: str) -> None:
-    """Before the claim is stored, a crash is as if the run had never been."""
-    world = World()
-    killed(world, call)
-
-    assert "refreshed" == world.outcome()
-    assert 1 == len(world.endpoint.requests)
-
-
 @pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])
 def test_a_grant_that_ends_first_outlives_a_claim(policy: Policy) -> None:
     """A refresh token of half an hour, whose access token lives longer, is sent before its end after a crash, too."""
@@ -163,29 +142,6 @@ def test_a_run_that_lost_the_race_for_the_claim_yields(settings: Policy, append:
     assert 1 == len(world.endpoint.requests)
 
 
-def test_a_run_that_lost_the_race_to_a_whole_refresh_is_fresh() -> None:
-    """Where another run did all the work meanwhile, there is nothing left to do."""
-    world = World()
-
-    with world.at("put REFRESH_CLAIM", world.execute):
-        assert "fresh" == world.outcome()
-    assert 1 == len(world.endpoint.requests)
-
-
-@pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("copied", [False, True])
-def test_stale_reads_redeem_nothing_twice(*, force: bool, copied: bool) -> None:
-    """Where reads don't show another run's claim, the claim is refused and looked up by its ID."""
-    world = World(policy=SINGLE_USE)
-    stale_reads(world, *([CLAIM] if copied else [CLAIM, CURRENT]))
-    killed(world, "put REFRESH_OUTCOME")
-    if copied:
-        world.save(edited=True)
-
-    assert "yielded" == world.outcome(force=force, time_left_seconds=30.0)
-    assert 1 == len(world.endpoint.requests)
-
-
 def test_a_run_yields_to_a_claim_that_it_can_not_read_yet() -> None:
     """The claim's ID is taken, and a stale read shows nothing there: another run is redeeming."""
     world = World()
@@ -196,34 +152,6 @@ def test_a_run_yields_to_a_claim_that_it_can_not_read_yet() -> None:
 
     assert ("yielded", NOW + SETTLED) == (ended.name, ended.retry_at)
     assert 1 == len(world.endpoint.requests)
-
-
-@pytest.mark.parametrize("moved_to", [None, FIRST_CLAIM])
-def test_a_claim_label_that_someone_moved_hides_no_open_claim(moved_to: str | None) -> None:
-    """A claim that is found by its derived ID, although its label is not on it, holds others off all the same."""
-    world = World()
-    killed(world, "put REFRESH_CLAIM", after=True)
-    world.pass_claim()
-    killed(world, "put REFRESH_OUTCOME")
-    world.store.move_label(CLAIM, to=moved_to, remove_from=claim_version_id(FIRST_CLAIM))
-
-    assert "yielded" == world.outcome()
-    assert 1 == len(world.endpoint.requests)
-
-
-def test_a_claim_label_that_was_removed_from_a_long_chain_frees_no_open_claim() -> None:
-    """After the first claims were pruned, the document still leads to the newest claim."""
-    world = World(policy=SINGLE_USE)
-    grant = with_grant(world, HOUR)
-    for _ in range(120):
-        assert "refreshed" == world.outcome()
-        world.pass_time(40 * MINUTE)
-    assert world.store.read(version_id=FIRST_CLAIM) is None
-    killed(world, "put REFRESH_OUTCOME")
-    world.store.move_label(CLAIM, to=None, remove_from=world.labels()[CLAIM])
-
-    assert "yielded" == world.outcome()
-    assert 121 == grant.refreshes
 
 
 @pytest.mark.parametrize("spoilt", ["[]", "{}", '{"earlier": 7}'])
@@ -317,19 +245,6 @@ def test_something_unreadable_in_a_table_blocks_for_an_hour(refreshes: int) -> N
     assert ["refreshed", "fresh"] == [world.outcome(), world.outcome()]
 
 
-@pytest.mark.parametrize("label", [OUTCOME, "other"])
-@pytest.mark.parametrize("spoilt", ["?", "[]", '{"outcome": "fine"}'])
-def test_an_unreadable_record_counts_as_none(spoilt: str, label: str) -> None:
-    """It ends no open claim, and no run fails over it."""
-    world = World()
-    killed(world, "put REFRESH_OUTCOME")
-    world.store.put(record_version_id(FIRST_CLAIM), SecretValue(spoilt), label=label)
-
-    assert "yielded" == world.outcome()
-    world.pass_claim()
-    assert "refreshed" == world.outcome()
-
-
 @pytest.mark.parametrize("fate", ["silent", "not_redeemed", "rejected", "unknown"])
 def test_a_ledger_from_the_future_blocks_nothing(fate: str) -> None:
     """Entries that no clock of AWS can have written don't count towards a limit, a backoff or a hold."""
@@ -379,22 +294,6 @@ def test_a_forced_run_polls_ever_more_rarely_until_its_own_deadline() -> None:
     assert [1.0, 2.0, 4.0, 8.0, 8.0, 7.5] == world.clock.slept
     assert 45 > len(world.store.calls)
     assert [] == refused
-
-
-@pytest.mark.parametrize("store", list(ClaimStoreKind))
-def test_a_claim_from_the_future_forgets_no_used_token(store: ClaimStoreKind) -> None:
-    """A clock that was three days ahead: what a claim of that time used stays used, and nothing waits for its date."""
-    world, grant = single_use(store, DAY)
-    first = world.labels()[CURRENT]
-    world.pass_time(3 * DAY)
-    assert "refreshed" == world.outcome()
-    world.pass_time(-3 * DAY)
-    world.store.move_label(CURRENT, to=first, remove_from=world.labels()[CURRENT])
-
-    assert "recovered" == world.outcome()
-    assert (1, True) == (grant.refreshes, grant.alive)
-    world.pass_time(3 * DAY + 17 * HOUR)
-    assert "refreshed" == world.outcome()
 
 
 @pytest.mark.parametrize("store", list(ClaimStoreKind))

@@ -142,7 +142,7 @@ def after_a_run(before: Prepare) -> Prepare:
     def prepare(world: Testbed) -> None:
         before(world)
         world.run_here()
-        world.endpoint.unscript()
+        world.endpoint.unplay()
 
     return prepare
 

@@ -29,11 +29,6 @@ def test_without_an_identifier_there_are_none(fields: dict[str, Any]) -> None:
     assert None is read_credentials(fields)
 
 
-def test_a_public_client_has_no_secret() -> None:
-    """A client identifier alone is that of a public client."""
-    assert ClientCredentials(client_id="id", client_secret=None) == read_credentials({"clientId": "id"})
-
-
 @pytest.mark.parametrize(
     ("fields", "says"),
     [

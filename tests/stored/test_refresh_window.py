@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
-from pathlib import Path
 
 from testbed.builders import DAY, HOUR, MINUTE, NOW, document, policy
 from token_refresh.reader import Token
@@ -15,9 +14,8 @@ from token_refresh_infra.context import ParameterError, read_parameters
 from token_refresh_infra.single.checks import CheckedParameters
 from token_refresh_worker.core.schedule import due_at, lifetime_too_short
 from token_refresh_worker.providers.lifetime import shortest_lifetime
-from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, in_table
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
-ROOT = Path(__file__).parents[2]
 STORES = list(ClaimStoreKind)
 
 WITH_A_HALF = """
@@ -87,11 +85,3 @@ def test_a_token_is_used_for_two_thirds_of_its_life_at_least() -> None:
     assert 20 * MINUTE == refresh_window(DEFAULT_WINDOW, HOUR)
     assert 8 * HOUR == refresh_window(DEFAULT_WINDOW, None)
     assert [54 * MINUTE, 27 * MINUTE] == [shortest_lifetime(store) for store in STORES]
-
-
-def test_a_prolonged_grant_does_not_count_as_ending() -> None:
-    """A grant that lives as long as its access token, and that refreshes prolong, is refreshed before its notice."""
-    origin = Origin(host="h", grace=HOUR, claim_store=in_table("claims"), grant_began_at=NOW, grant_ends_at=NOW + HOUR)
-
-    assert origin.grant_ending_at is not None
-    assert NOW + HOUR - refresh_window(DEFAULT_WINDOW, HOUR) < origin.grant_ending_at

@@ -42,7 +42,7 @@ def _lost_response(testbed: Testbed, begin: Begin) -> None:
     _due(testbed, begin)
     testbed.endpoint.play(script.close(commit=True))
     begin(testbed).wait()
-    testbed.endpoint.unscript()
+    testbed.endpoint.unplay()
 
 
 def _rejected(testbed: Testbed, begin: Begin) -> None:
@@ -55,7 +55,7 @@ def _busy(testbed: Testbed, begin: Begin) -> None:
     _due(testbed, begin)
     testbed.endpoint.play(*(script.status(429) for _ in range(4)))
     begin(testbed).wait()
-    testbed.endpoint.unscript()
+    testbed.endpoint.unplay()
 
 
 def _died_with_claim(testbed: Testbed, begin: Begin) -> None:
@@ -64,7 +64,7 @@ def _died_with_claim(testbed: Testbed, begin: Begin) -> None:
     run = begin(testbed)
     testbed.endpoint.wait_until_held(GUARD_SECONDS)
     run.kill()
-    testbed.endpoint.unscript()
+    testbed.endpoint.unplay()
 
 
 def _died_with_tokens(testbed: Testbed, begin: Begin) -> None:

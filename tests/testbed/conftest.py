@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -22,10 +21,3 @@ def client(server: SecretsManagerServer) -> Iterator[Any]:
     made = server.client(config=Config(retries={"total_max_attempts": 1}, max_pool_connections=64))
     yield made
     made.close()
-
-
-@pytest.fixture
-def endpoint() -> Iterator[TokenEndpoint]:
-    """A single-use provider."""
-    with TokenEndpoint() as endpoint:
-        yield endpoint

@@ -76,14 +76,6 @@ def test_an_event_can_not_name_another_secret(stage: Stage, other: str) -> None:
     assert [] == [c for c in stage.server.calls if c.call.operation == "GetSecretValue"]
 
 
-def test_no_context_is_no_obstacle(stage: Stage) -> None:
-    """Called without Lambda's context, the handler has no request ID."""
-    stage.store(expiresAt=stage.now_ms + DAY_MS)
-
-    assert None is stage.invoke({}, None)["request_id"]
-    assert "request_id" not in stage.last_line()
-
-
 def test_the_last_line_is_written_at_every_level(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The metric doesn't depend on the log level."""
     monkeypatch.setenv("LOG_LEVEL", "CRITICAL")

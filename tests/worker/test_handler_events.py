@@ -135,16 +135,6 @@ def test_a_used_token_that_came_back(stage: Stage, events: Events) -> None:
     assert [] == events.kinds
 
 
-def test_nothing_to_announce(stage: Stage, events: Events) -> None:
-    """A first refresh, a fresh secret and a dry run announce nothing."""
-    stage.store(NAME)
-
-    for event in ({"dry_run": True}, {}, {}):
-        stage.invoke(event)
-
-    assert [] == events.kinds
-
-
 def test_scopes_that_are_gone(stage: Stage, events: Events) -> None:
     """A refresh that takes scopes succeeds, is announced once, and has one last line, which counts what is gone."""
     stage.store(NAME)
@@ -157,17 +147,6 @@ def test_scopes_that_are_gone(stage: Stage, events: Events) -> None:
     lines = stage.lines()
     assert [None, 1, None] == [line.get("ScopesLost") for line in lines if line["event"] == "token_refresh_finished"]
     assert [1] == [line["lost"] for line in lines if line["event"] == "scopes_shrunk"]
-
-
-def test_no_bus(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without EVENT_BUS nothing is sent."""
-    monkeypatch.delenv("EVENT_BUS")
-    stage.store(NAME)
-    stage.endpoint.grant.revoke()
-
-    stage.fail(ReauthorizationRequired)
-
-    assert [] == events.kinds
 
 
 def test_a_bus_that_fails(stage: Stage, events: Events) -> None:

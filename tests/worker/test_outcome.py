@@ -57,16 +57,6 @@ def test_a_run_that_yielded_says_until_when() -> None:
     assert "retry_at" not in line(outcome())
 
 
-def test_what_is_not_known_is_null_in_the_result() -> None:
-    """A document without an expiry has no moment at which it expires or is due."""
-    nothing = TokenSet(version_id="v", stored_at=NOW, document=document(expires_at=None))
-    unknown = Outcome(name=OutcomeName.YIELDED, secret_id="t", tokens=CurrentTokens.of(nothing, policy()))
-
-    result = unknown.as_result(None)
-
-    assert (None, None, None) == (result["expires_at"], result["due_at"], result["request_id"])
-
-
 @pytest.mark.parametrize(
     ("ended", "counters"),
     [
