@@ -19,14 +19,14 @@ from testbed.synthesis import synthesise
 Deploy = Callable[..., World]
 
 
-def account_of(world: World, *, patient: bool = True) -> Account:
-    """Give the deployed stack to the checks; whoever is impatient looks as often, in no time, at no schedule."""
-    waits = [world.bring_forward] if patient else []
+def account_of(world: World) -> Account:
+    """Give the deployed stack to the checks."""
+    waits = [world.bring_forward]
 
     def pause(_seconds: float) -> None:
         if waits:
             waits.pop()()
-        time.sleep(2 if patient else 0)
+        time.sleep(2)
 
     return Account(
         prefix="trw-check-abc123",
@@ -67,14 +67,6 @@ def test_refreshes(deploy: Deploy) -> None:
         iam.delete_role_policy(RoleName=name, PolicyName=policy)
     with pytest.raises(Contradicted, match="a forced run ended as"):
         checks.refreshed_on_demand(account_of(world))
-
-
-def test_a_schedule_that_is_off(deploy: Deploy) -> None:
-    """Where nothing starts the function, the tokens stay as they are, and the check says so."""
-    world = deploy(claim_table="create", token_lifetime_seconds=1800, schedule_enabled=False)
-
-    with pytest.raises(Contradicted, match="a refresh by the schedule: not within"):
-        checks.refreshed_by_schedule(account_of(world, patient=False))
 
 
 @dataclass(slots=True)

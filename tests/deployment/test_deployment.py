@@ -9,22 +9,8 @@ from testbed.emulator import ACCOUNT, REGION, Emulator
 Deploy = Callable[..., World]
 
 
-def test_the_role_suffices(deploy: Deploy) -> None:
-    """The stack is created, and its function, the real zip, refreshes and publishes with what its role allows."""
-    world = deploy(kms_key="create", alarm_email="operator@example.com")
-    world.authorize(expires_in_seconds=60)
-
-    due, fresh = world.stack.invoke(SCHEDULED_EVENT), world.stack.invoke(SCHEDULED_EVENT)
-
-    assert "refreshed" == due.get("outcome"), due
-    assert "fresh" == fresh.get("outcome"), fresh
-    assert [200] == [request.status for request in world.endpoint.requests]
-    assert world.read("TokenSecretId")["accessToken"] == world.read("PublishedSecretId")["accessToken"]
-    assert "refreshToken" not in world.read("PublishedSecretId")
-
-
 def test_what_organisations_ask_for(deploy: Deploy, emulator: Emulator) -> None:
-    """Bounded roles, a VPC, tags, and a key for messages: a stack with all of them is created, and its worker works.
+    """Bounded roles, a VPC, tags, and a key for messages: a stack with all is created, and its role suffices.
 
     The emulator's CloudFormation takes boundary and VPC, and its services have neither; its queues refuse who comes
     without TLS. tests/infra/test_enterprise.py checks the template.
@@ -43,31 +29,20 @@ def test_what_organisations_ask_for(deploy: Deploy, emulator: Emulator) -> None:
         vpc_security_groups=[group],
         tags=["team=growth"],
         kms_key="create",
+        alarm_email="operator@example.com",
         operators=[f"arn:aws:iam::{ACCOUNT}:role/operators"],
         consumers=[f"arn:aws:iam::{ACCOUNT}:role/consumer"],
     )
     world.authorize(expires_in_seconds=60)
 
-    ended = world.stack.invoke(SCHEDULED_EVENT)
-    assert "refreshed" == ended.get("outcome"), ended
+    due, fresh = world.stack.invoke(SCHEDULED_EVENT), world.stack.invoke(SCHEDULED_EVENT)
+
+    assert ("refreshed", "fresh") == (due.get("outcome"), fresh.get("outcome")), (due, fresh)
+    assert [200] == [request.status for request in world.endpoint.requests]
+    assert "refreshToken" not in world.read("PublishedSecretId")
     made = emulator.client("lambda").get_function_configuration(FunctionName=world.stack.outputs["FunctionName"])
     role: dict[str, Any] = iam.get_role(RoleName=made["Role"].rpartition("/")[2])["Role"]
     assert {"Key": "team", "Value": "growth"} in role["Tags"]
-
-
-def test_claims_in_a_table(deploy: Deploy) -> None:
-    """With a claim table the role suffices, too: claims go into the table, and the secret gets no version for them."""
-    world = deploy(claim_table="create")
-    world.authorize(expires_in_seconds=60)
-
-    due, forced = world.stack.invoke(SCHEDULED_EVENT), world.stack.invoke({"force": True})
-
-    assert ("refreshed", "refreshed") == (due.get("outcome"), forced.get("outcome")), (due, forced)
-    tables: Any = world.stack.emulator.client("dynamodb")
-    (item,) = tables.scan(TableName=world.stack.outputs["ClaimTableName"], ConsistentRead=True)["Items"]
-    assert "claim" in item
-    versions = world.store.client().list_secret_version_ids(SecretId=world.stack.outputs["TokenSecretId"])["Versions"]
-    assert "REFRESH_CLAIM" not in {label for version in versions for label in version.get("VersionStages", ())}
 
 
 def test_another_table_and_another_secret_are_refused(deploy: Deploy) -> None:
@@ -148,7 +123,10 @@ def test_deleting_the_stack_keeps_the_grant(deploy: Deploy) -> None:
 
 
 def test_operators_commands(deploy: Deploy) -> None:
-    """A pause holds back what is deployed at once, and repairs reach claim table and consumers without an option."""
+    """A pause holds back what is deployed at once, and repairs reach claim table and consumers without an option.
+
+    Claims go into the table, and the secret gets no version for them.
+    """
     world = deploy(claim_table="create")
     world.authorize(expires_in_seconds=60)
     tag_as_cloudformation_does(world)
@@ -164,7 +142,13 @@ def test_operators_commands(deploy: Deploy) -> None:
     assert "refreshed" == due.get("outcome"), due
     assert [200, 200] == [request.status for request in world.endpoint.requests]
     assert world.read("TokenSecretId")["accessToken"] == world.read("PublishedSecretId")["accessToken"]
-    assert world.stack.outputs["ClaimTableName"] == world.read("TokenSecretId")["tokenRefresh"]["table"]
+    table = world.stack.outputs["ClaimTableName"]
+    assert table == world.read("TokenSecretId")["tokenRefresh"]["table"]
+    tables: Any = world.stack.emulator.client("dynamodb")
+    (item,) = tables.scan(TableName=table, ConsistentRead=True)["Items"]
+    assert "claim" in item
+    versions = world.store.client().list_secret_version_ids(SecretId=name)["Versions"]
+    assert "REFRESH_CLAIM" not in {label for version in versions for label in version.get("VersionStages", ())}
 
 
 def tag_as_cloudformation_does(world: World) -> None:

@@ -78,17 +78,3 @@ def test_the_three_endpoints_of_one_application(emulator: Emulator, deployed: Ca
     assert dict.fromkeys(kinds, 200) == {kind: receiver.deliver(kind) for kind in kinds}
     assert dict.fromkeys(kinds, 401) == {kind: receiver.deliver(kind, secret="whsec_another") for kind in kinds}
     assert len(kinds) == receiver.queued()
-
-
-def test_the_role_is_what_it_needs(emulator: Emulator, deployed: Callable[..., Receiver]) -> None:
-    """Without its policy the receiver can do nothing, so what the other test sees is what the policy allows."""
-    stripe = f"stripe-{uuid.uuid4().hex[:8]}"
-    emulator.client("secretsmanager").create_secret(Name=stripe, SecretString=SECRETS["stripe"])
-    receiver = deployed(stripe=stripe)
-    name, _ = receiver.stack.role()
-    iam: Any = emulator.client("iam")
-    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-        iam.delete_role_policy(RoleName=name, PolicyName=policy)
-
-    assert 503 == receiver.deliver("stripe")
-    assert 0 == receiver.queued()

@@ -40,6 +40,9 @@ ADOPTED = {
 }
 """Everything that may be there already is, and the schedule is paused."""
 
+LONG_STACK = "s" * 53
+"""As long as a fleet's stack may be called: CloudFormation cuts the names that it makes of it."""
+
 BARE: dict[str, Any] = {"environment": "dev", "alarms": False, "published_secret": "none"}
 """Nothing that can be left out."""
 
@@ -68,6 +71,18 @@ WHOLE_FLEET = FLEET | {
     "concurrency": "8",
     "writes_per_second": "20",
 }
+
+QUIET_FLEET = FLEET | {"alarms": "false", "dashboard": "false", "schedule_enabled": "false"}
+"""Switched off, and unwatched."""
+
+QUIET_RECEIVER = {
+    "mode": "webhooks",
+    "environment": "prod",
+    "stripe_secret": "acme/prod/stripe",
+    "alarms": "false",
+    "reserved_concurrency": "0",
+}
+"""Likewise."""
 
 RECEIVER = {
     "mode": "webhooks",

@@ -66,12 +66,7 @@ class World:
 
     def enforce(self, policy: IamPolicy) -> None:
         """Let calls be made by a role that has this identity policy."""
-
-        def authorize(call: Call) -> str | None:
-            refused = [ask for ask in asks(call) if not policy.allows(ask)]
-            return f"{refused[0].action} on {refused[0].resource}" if refused else None
-
-        self.store.authorize = authorize
+        self.store.authorize = lambda call: refused(policy, asks(call))
 
     @contextmanager
     def running(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -81,22 +76,28 @@ class World:
             yield
 
 
+def refused(policy: IamPolicy, needed: list[Ask]) -> str | None:
+    """Return which permission a policy lacks first."""
+    lacking = [ask for ask in needed if not policy.allows(ask)]
+    return f"{lacking[0].action} on {lacking[0].resource}" if lacking else None
+
+
 def role_arn(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:role/{name}"
 
 
-def asks(call: Call) -> list[Ask]:
-    """What AWS asks for a call on a secret that a customer-managed key encrypts."""
+def asks(call: Call, *, function: str = FUNCTION, key: str | None = KEY) -> list[Ask]:
+    """What AWS asks for a call of a function on a secret, which a customer-managed key may encrypt."""
     arn = call.arn or f"arn:aws:secretsmanager:{call.region}:{ACCOUNT}:secret:{call.secret_id}-??????"
     labels = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
     by_id = call.version_id is not None and call.operation == "GetSecretValue"
     version = {"secretsmanager:VersionId": str(call.version_id)} if by_id else {}
-    context = FROM_THE_WORKER | labels | version
+    context = {"lambda:SourceFunctionArn": function} | labels | version
     permissions = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=context)]
-    if action := _KEY_ACTION.get(call.operation):
+    if key and (action := _KEY_ACTION.get(call.operation)):
         key_context = {
             "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",
             "kms:EncryptionContext:SecretARN": arn,
         }
-        permissions.append(Ask(action=action, resource=KEY, context=key_context))
+        permissions.append(Ask(action=action, resource=key, context=key_context))
     return permissions

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from infra.enforced import asks, refused
 from testbed.aws.faults import Call
 from testbed.aws_lambda.function import Function
 from testbed.policy import Ask, IamPolicy, resolve
@@ -24,7 +25,6 @@ from aws_cdk import aws_lambda as lambda_  # isort: skip
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FUNCTION = "the-receiver"
 FROM_THE_RECEIVER = {"lambda:SourceFunctionArn": FUNCTION}
-KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
 Which = Callable[[Stack], Sequence[Secrets]]
 
 
@@ -62,15 +62,9 @@ def policy_of(which: Which, *, queue_arn: str = "the-queue", accept_previous: bo
 class RunningReceiver:
     """`examples/webhook_router.py` under Lambda's runtime client, with a store and a queue that enforce a policy."""
 
-    def __init__(self, which: Which, names: Mapping[str, str], *, keyed: bool = False) -> None:
-        """Describe it.
-
-        Args:
-            which: The secrets that it may read.
-            names: The name of each provider's secret.
-            keyed: Whether a customer-managed key encrypts them.
-        """
-        self._which, self._names, self._keyed = which, names, keyed
+    def __init__(self, which: Which, names: Mapping[str, str]) -> None:
+        """Describe it: which secrets it may read, which `KEY` encrypts, and the name of each provider's."""
+        self._which, self._names = which, names
         self.store = SecretsManagerServer()
         self.queue = SqsServer()
         self._started = contextlib.ExitStack()
@@ -93,12 +87,7 @@ class RunningReceiver:
 
     def enforce(self, policy: IamPolicy) -> None:
         """Let store and queue refuse what a policy doesn't allow."""
-
-        def authorize(call: Call) -> str | None:
-            refused = [ask for ask in self._asks(call) if not policy.allows(ask)]
-            return f"{refused[0].action} on {refused[0].resource}" if refused else None
-
-        self.store.authorize = self.queue.authorize = authorize
+        self.store.authorize = self.queue.authorize = lambda call: refused(policy, _asks(call))
 
     def statuses(self) -> dict[str, int]:
         """Start a new function, send it a delivery of each provider, and give the statuses."""
@@ -115,17 +104,8 @@ class RunningReceiver:
                 found[kind] = invocation.payload["statusCode"]
         return found
 
-    def _asks(self, call: Call) -> list[Ask]:
-        """What AWS asks for a call."""
-        if call.operation == "SendMessage":
-            return [Ask(action="sqs:SendMessage", resource=str(call.arn), context=FROM_THE_RECEIVER)]
-        arn = call.arn or f"arn:aws:secretsmanager:{call.region}:123456789012:secret:{call.secret_id}-??????"
-        label = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
-        asks = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=FROM_THE_RECEIVER | label)]
-        if self._keyed:
-            context = {
-                "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",
-                "kms:EncryptionContext:SecretARN": arn,
-            }
-            asks.append(Ask(action="kms:Decrypt", resource=KEY, context=context))
-        return asks
+
+def _asks(call: Call) -> list[Ask]:
+    if call.operation == "SendMessage":
+        return [Ask(action="sqs:SendMessage", resource=str(call.arn), context=FROM_THE_RECEIVER)]
+    return asks(call, function=FUNCTION)

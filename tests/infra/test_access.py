@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pytest
 
 from testbed.policy import Ask, IamPolicy, resolve
-from testbed.synthesis import unvalidated
+from testbed.synthesis import synthesise, unvalidated
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
 from token_refresh_infra.modes import parameters_of
@@ -178,23 +178,13 @@ def test_a_deployment_s_policy_reads_families(code: Path) -> None:
         "client_secret": "upwork-client#web",
         "read_under": ["upwork-", "myapp/prod/"],
     }
-    parameters = parameters_of(context)
-    assert isinstance(parameters, SingleParameters)
-    worker = SingleStack(unvalidated(), "Worker", parameters=parameters, code=code)
-    template = assertions.Template.from_stack(worker)
-    (made,) = template.find_resources("AWS::IAM::ManagedPolicy").values()
-    token = next(
-        name
-        for name, secret in template.find_resources("AWS::SecretsManager::Secret").items()
-        if secret["Properties"]["Name"] == "upwork-oauth-tokens"
-    )
-    (published,) = set(template.find_resources("AWS::SecretsManager::Secret")) - {token}
-    known = {
-        "AWS::Partition": "aws",
-        token: f"{PREFIX}upwork-oauth-tokens-AbCdEf",
-        published: f"{PREFIX}upwork-oauth-tokens-published-AbCdEf",
+    deployment = synthesise(context, code)
+    known = {"AWS::Partition": "aws"} | {
+        deployment.logical_id("SecretsManager::Secret", Name=name): f"{PREFIX}{name}-AbCdEf"
+        for name in ("upwork-oauth-tokens", "upwork-oauth-tokens-published")
     }
-    policy = IamPolicy(statements=resolve(made["Properties"]["PolicyDocument"]["Statement"], known))
+    made = deployment.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+    policy = IamPolicy(statements=resolve(made, known))
 
     for name in ("upwork-api-key", "myapp/prod/stripe"):  # the second request is everybody's but the readers'
         assert [True, True] == [reads(policy, f"{name}-AbCdEf", label) for label in ("AWSCURRENT", None)]

@@ -109,9 +109,10 @@ def test_the_deployed_alarms_are_these(code: Path) -> None:
     timing = deployment.parameters.alarm_timing
 
     overdue, silent = measured(deployment, "renewal-overdue"), measured(deployment, "runs-failing-silence")
-    assert (timing.overdue_below_seconds, 1) == (overdue["Threshold"], overdue["EvaluationPeriods"])
-    assert ("SecondsToExpiry", "Minimum", "ignore") == tuple(
-        overdue[name] for name in ("MetricName", "Statistic", "TreatMissingData")
+    assert (timing.overdue_below_seconds, "LessThanThreshold") == (overdue["Threshold"], overdue["ComparisonOperator"])
+    assert ("SecondsToExpiry", "Minimum", "ignore", 300, 1, 1) == tuple(
+        overdue[name]
+        for name in ("MetricName", "Statistic", "TreatMissingData", "Period", "EvaluationPeriods", "DatapointsToAlarm")
     )
     expected = (timing.silence.period_seconds, timing.silence.periods)
     assert expected == (silent["Period"], silent["EvaluationPeriods"])

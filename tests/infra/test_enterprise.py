@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 
-from infra.conftest import FLEET, RECEIVER
+from infra.conftest import EVERYTHING, FLEET, LONG_STACK, RECEIVER
 from testbed.generated_names import generated_name
 from testbed.policy import Ask, IamPolicy, as_list
-from testbed.synthesis import Synthesis, synthesise
+from testbed.synthesis import synthesise
+from token_refresh_infra.modes import parameters_of
 
 HERE: dict[str, Any] = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
@@ -50,12 +51,11 @@ def test_tags(code: Path, values: dict[str, Any]) -> None:
     """Tags of the deployment's file are on its resources, beside those of the stack."""
     deployment = synthesise(values | CHOICES, code)
 
-    for kind in ("Lambda::Function", "IAM::Role", "SQS::Queue", "SNS::Topic", "Logs::LogGroup"):
+    kinds = ("Lambda::Function", "IAM::Role", "SQS::Queue", "SNS::Topic", "Logs::LogGroup", "SecretsManager::Secret")
+    for kind in kinds:
         for resource in deployment.resources(kind):
             tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
-            assert {"team": "growth", "cost-centre": "12=3"}.items() <= tags.items()
-    for secret in deployment.resources("SecretsManager::Secret"):
-        assert {"Key": "team", "Value": "growth"} in secret["Properties"]["Tags"]
+            assert {"environment": "prod", "team": "growth", "cost-centre": "12=3"}.items() <= tags.items()
 
 
 @pytest.mark.parametrize("choice", [{"kms_key": "create"}, {"kms_key": KEY, "encrypt_messages": True}], ids=str)
@@ -85,7 +85,7 @@ def test_rules_may_use_the_key(code: Path, sent: dict[str, str]) -> None:
 
     Names that CloudFormation makes have no part in it: it cuts those of a long stack's resources.
     """
-    deployment = synthesise(HERE | {"kms_key": "create", "stack": "s" * 64}, code)
+    deployment = synthesise(EVERYTHING | {"stack": LONG_STACK}, code)
     (through,) = [
         {name: value for name, value in statement.items() if name != "Principal"}
         for statement in deployment.one("KMS::Key")["KeyPolicy"]["Statement"]
@@ -94,7 +94,7 @@ def test_rules_may_use_the_key(code: Path, sent: dict[str, str]) -> None:
     policy = IamPolicy(statements=[through])
 
     def may(action: str, account: str) -> bool:
-        queue = f"arn:aws:sqs:eu-central-1:{account}:{generated_name('s' * 64, 'DeniedAccessQueue0123ABCD', 80)}"
+        queue = f"arn:aws:sqs:eu-central-1:{account}:{generated_name(LONG_STACK, 'DeniedAccessQueue0123ABCD', 80)}"
         context = {"kms:EncryptionContext:aws:sqs:arn": queue, **sent}
         return policy.allows(Ask(action=action, resource="the key", context=context))
 
@@ -113,10 +113,8 @@ def test_a_given_key_encrypts_messages_only_if_asked(code: Path) -> None:
     assert all(queue["Properties"]["SqsManagedSseEnabled"] for queue in deployment.resources("SQS::Queue"))
 
 
-def test_a_boundary_of_aws(code: Path) -> None:
-    """A policy that AWS manages is of no account."""
+def test_a_boundary_of_aws() -> None:
+    """A policy that AWS manages is of no account, and so never of another one than the deployment's."""
     boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
 
-    deployment: Synthesis = synthesise({"environment": "prod", "permissions_boundary": boundary}, code)
-
-    assert boundary == deployment.resources("IAM::Role")[0]["Properties"]["PermissionsBoundary"]
+    assert boundary == parameters_of(HERE | {"permissions_boundary": boundary}).permissions_boundary

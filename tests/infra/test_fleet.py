@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.conftest import FLEET
+from infra.conftest import FLEET, QUIET_FLEET
 from infra.deployments import PROFILE
 from testbed.synthesis import Synthesis, resources, synthesise
 from token_refresh_infra.context import ParameterError
@@ -100,7 +100,7 @@ def test_schedules(fleet: Template, code: Path) -> None:
     assert [("rate(1 minute)", "ENABLED"), ("rate(5 minutes)", "ENABLED")] == [
         (schedule["ScheduleExpression"], schedule["State"]) for schedule in resources(fleet, "Scheduler::Schedule")
     ]
-    paused = synthesise(FLEET | {"schedule_enabled": "false"}, code).template
+    paused = synthesise(QUIET_FLEET, code).template
     assert {"DISABLED"} == {schedule["State"] for schedule in resources(paused, "Scheduler::Schedule")}
 
 
@@ -142,15 +142,6 @@ def test_the_worker_s_own_refusals(fleet: Template) -> None:
     assert ("*:assumed-role/", "/*", {"exists": False}) == (before, after, unknown)
     (worker,) = [f for f in resources(fleet, "Lambda::Function") if "for each message" in f["Description"]]
     assert role == {"Ref": worker["Role"]["Fn::GetAtt"][0]}
-
-
-def test_nothing_is_watched_on_request(code: Path) -> None:
-    """Alarms and dashboard can be left out."""
-    bare = synthesise(FLEET | {"alarms": "false", "dashboard": "false"}, code).template
-
-    assert ([], [], []) == tuple(
-        resources(bare, f"{kind}") for kind in ("CloudWatch::Alarm", "CloudWatch::Dashboard", "SNS::Topic")
-    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from infra.test_access import granted
 from infra.test_fleet import Template
 from testbed.policy import Ask, IamPolicy, Meaning, as_list, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
-from testbed.synthesis import resources, synthesise
+from testbed.synthesis import Synthesis, resources, synthesise
 from testbed.worker import SCHEDULED
 from token_refresh.errors import TokenRefreshError
 from token_refresh_infra import access
@@ -40,6 +40,17 @@ class Resolved(Meaning):
         return next((arn for start, arn in known.items() if name.startswith(start)), super().__missing__(name))
 
 
+def statements(template: Template, name: str, effect: str) -> list[dict[str, Any]]:
+    """Return what the policies of a function's role allow or deny."""
+    return [
+        statement
+        for policy in resources(template, "IAM::Policy")
+        if policy["Roles"][0]["Ref"].startswith(f"{name}Role")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == effect
+    ]
+
+
 class Account:
     """A fleet's account in memory, which enforces one role's policy on every call of the code under test."""
 
@@ -60,19 +71,7 @@ class Account:
 
     def policy(self, name: str) -> IamPolicy:
         """Return what the role of a function may do."""
-        (logical,) = [
-            key
-            for key, r in self.template["Resources"].items()
-            if r["Type"] == "AWS::IAM::Role" and key.startswith(name)
-        ]
-        statements = [
-            statement
-            for policy in resources(self.template, "IAM::Policy")
-            if {"Ref": logical} in policy["Roles"]
-            for statement in policy["PolicyDocument"]["Statement"]
-            if statement["Effect"] == "Allow"
-        ]
-        return IamPolicy(statements=resolve(statements, Resolved()))
+        return IamPolicy(statements=resolve(statements(self.template, name, "Allow"), Resolved()))
 
     def member(self, name: str = "crm/1") -> str:
         """Store and tag a secret that is due, and its client credentials."""
@@ -227,24 +226,13 @@ def test_the_worker_reaches_the_fleet_alone(account: Account) -> None:
     assert (True, False) == (may("GetSecretValue", clients, None), may("PutSecretValue", clients, None))
 
 
-COPIES = FLEET | {"by_tag": "false", "secrets_under": "customers/", "client_secret": "clients/{provider}"}
-
-
 def secret(name: str) -> str:
     return f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}-AbCdEf"
 
 
-def test_the_worker_writes_copies_and_makes_none(code: Path) -> None:
+def test_the_worker_writes_copies_and_makes_none(whole_fleet: Synthesis) -> None:
     """With `published_under` the worker writes what is there, and can neither create, tag nor delete a copy."""
-    found = synthesise(COPIES | {"published_under": "published/"}, code).template
-    statements = [
-        statement
-        for made in resources(found, "IAM::Policy")
-        if any("WorkerRole" in role["Ref"] for role in made["Roles"])
-        for statement in made["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
-    ]
-    worker = IamPolicy(statements=resolve(statements, Resolved()))
+    worker = IamPolicy(statements=resolve(statements(whole_fleet.template, "Worker", "Allow"), Resolved()))
 
     def may(name: str) -> set[str]:
         actions = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "CreateSecret", "TagResource")
@@ -255,8 +243,8 @@ def test_the_worker_writes_copies_and_makes_none(code: Path) -> None:
         }
 
     writes = {"GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"}
-    assert writes == may("published/customers/7/xero")
-    assert writes | {"ListSecretVersionIds"} == may("customers/7/xero")
+    assert writes == may("published/crm/prod/7/xero")
+    assert writes | {"ListSecretVersionIds"} == may("crm/prod/7/xero")
     assert {"GetSecretValue"} == may("clients/xero")
     assert set() == may("other/7/xero")
 
@@ -280,19 +268,10 @@ def test_a_tenants_reader_reads_that_tenants_copies_alone() -> None:
 @pytest.mark.parametrize("name", ["Worker", "Dispatcher", "Resync"])
 def test_only_from_its_own_function(template: Template, name: str) -> None:
     """Each role's permissions on secrets, items and what it sends are refused outside of its function."""
-    (role,) = [
-        key for key, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role" and key.startswith(name)
-    ]
     (function,) = [
         key for key, r in template["Resources"].items() if r["Type"] == "AWS::Lambda::Function" and key.startswith(name)
     ]
-    refused = [
-        statement
-        for policy in resources(template, "IAM::Policy")
-        if {"Ref": role} in policy["Roles"]
-        for statement in policy["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Deny"
-    ]
+    refused = statements(template, name, "Deny")
 
     outside = {"ArnNotEquals": {"lambda:SourceFunctionArn": {"Fn::GetAtt": [function, "Arn"]}}}
     assert all(outside == statement["Condition"] for statement in refused)

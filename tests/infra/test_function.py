@@ -4,11 +4,12 @@ from typing import Any
 import pytest
 
 from infra.conftest import BARE
+from infra.enforced import KEY
 from testbed.policy import Ask, IamPolicy, Meaning, resolve
 from testbed.synthesis import Synthesis, synthesise
 
 BUS = "arn:aws:events:eu-central-1:123456789012:event-bus/grants"
-PLACE = {"account": "123456789012", "region": "eu-central-1", "token_lifetime_seconds": "86400"}
+OLD_KEY = KEY.replace("1234abcd-", "5678abcd-")
 
 CHOSEN = {
     "TOKEN_SECRET_ID": "old-tokens",
@@ -23,6 +24,15 @@ CHOSEN = {
     "LOG_LEVEL": "WARNING",
 }
 """The worker's variables, each with another value than its default; a parameter is named as its variable."""
+
+
+@pytest.fixture(scope="module")
+def chosen(code: Path) -> Synthesis:
+    """An event bus, a role that is the client, and a key with one before it."""
+    place = {"account": "123456789012", "region": "eu-central-1", "token_lifetime_seconds": "86400"}
+    client = {"token_endpoint_auth_method": "aws_iam_jwt", "client_assertion_audience": "api://provider"}
+    keys = {"kms_key": KEY, "previous_kms_keys": [OLD_KEY]}
+    return synthesise(BARE | place | client | keys | {"event_bus": "grants"}, code)
 
 
 def test_function(plain: Synthesis) -> None:
@@ -54,12 +64,11 @@ def test_what_is_chosen_is_what_is_deployed(code: Path, everything: Synthesis) -
 
 def test_no_line_is_filtered_out(code: Path, plain: Synthesis) -> None:
     """Lambda drops no line that the worker writes, and never one of INFO, which each run's metric is."""
-    levels = {"INFO": plain} | {
-        level: synthesise({"environment": "prod", "log_level": level}, code) for level in ("CRITICAL", "DEBUG")
-    }
+    debug, critical = ({"environment": "prod", "log_level": level} for level in ("DEBUG", "CRITICAL"))
+    deployments = {"INFO": plain, "DEBUG": synthesise(debug, code), "CRITICAL": synthesise(critical, code)}
 
     for level, kept in (("INFO", "INFO"), ("CRITICAL", "INFO"), ("DEBUG", "DEBUG")):
-        function = levels[level].one("Lambda::Function")
+        function = deployments[level].one("Lambda::Function")
         assert level == function["Environment"]["Variables"]["LOG_LEVEL"]
         assert (kept, "INFO") == tuple(
             function["LoggingConfig"][f"{whose}LogLevel"] for whose in ("Application", "System")
@@ -127,15 +136,17 @@ def test_logs(plain: Synthesis, everything: Synthesis) -> None:
     assert {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"} <= set(logs["Action"])
 
 
-def test_the_role_as_client(code: Path, plain: Synthesis) -> None:
-    """With `aws_iam_jwt` the function's role gets tokens for the deployment's audience; otherwise it gets none."""
-    chosen = {
-        "environment": "prod",
-        "token_endpoint_auth_method": "aws_iam_jwt",
-        "client_assertion_audience": "api://provider",
-    }
+def test_a_key_of_before_decrypts_alone(chosen: Synthesis) -> None:
+    """While versions are under two keys, the worker decrypts with either, and encrypts with the new one alone."""
+    granted = chosen.permissions("lambda.amazonaws.com")
 
-    statements = synthesise(chosen, code).policy_of_role("lambda.amazonaws.com")
+    assert {"kms:Decrypt"} == {action for action, resource in granted if resource == OLD_KEY}
+    assert {"kms:Decrypt", "kms:GenerateDataKey"} == {action for action, resource in granted if resource == KEY}
+
+
+def test_the_role_as_client(chosen: Synthesis, plain: Synthesis) -> None:
+    """With `aws_iam_jwt` the function's role gets tokens for the deployment's audience; otherwise it gets none."""
+    statements = chosen.policy_of_role("lambda.amazonaws.com")
 
     (allowed,) = [s for s in statements if s["Effect"] == "Allow" and s["Action"] == "sts:GetWebIdentityToken"]
     (denied,) = [s for s in statements if s["Effect"] == "Deny" and "sts:GetWebIdentityToken" in s["Action"]]
@@ -164,12 +175,7 @@ def test_schedule(plain: Synthesis, adopted: Synthesis, code: Path) -> None:
     assert ("DISABLED", {"Mode": "OFF"}) == (paused["State"], paused["FlexibleTimeWindow"])
     assert plain.arn_of("Lambda::Function") == schedule["Target"]["Arn"]
     assert dead_letters(plain) == schedule["Target"]["DeadLetterConfig"]["Arn"]
-
-
-def test_delivery_ends_before_the_next_run(plain: Synthesis) -> None:
-    """A delivery is tried again three times, and not once the next run is due, so that an outage ends in one run."""
-    schedule = plain.one("Scheduler::Schedule")
-
+    # Not once the next run is due, so that an outage ends in one run.
     assert {"MaximumEventAgeInSeconds": 1800, "MaximumRetryAttempts": 3} == schedule["Target"]["RetryPolicy"]
 
 
@@ -201,11 +207,6 @@ def test_schedule_may_take_its_role(plain: Synthesis) -> None:
     assert policy in schedule["DependsOn"]
 
 
-@pytest.fixture(scope="module")
-def with_bus(code: Path) -> Synthesis:
-    return synthesise(BARE | PLACE | {"event_bus": "grants"}, code)
-
-
 @pytest.mark.parametrize(
     ("resource", "source", "allowed"),
     [
@@ -216,16 +217,16 @@ def with_bus(code: Path) -> Synthesis:
     ids=["its events", "another source", "another bus"],
 )
 def test_the_worker_sends_its_own_events_to_one_bus(
-    with_bus: Synthesis, resource: str, source: str, *, allowed: bool
+    chosen: Synthesis, resource: str, source: str, *, allowed: bool
 ) -> None:
     """The worker's role may send this project's events to the bus that is named, and no others and nowhere else."""
-    policy = IamPolicy(statements=resolve(with_bus.policy_of_role("lambda.amazonaws.com"), Meaning()))
-    worker = Meaning()[f"{with_bus.logical_id('Lambda::Function')}.Arn"]
+    policy = IamPolicy(statements=resolve(chosen.policy_of_role("lambda.amazonaws.com"), Meaning()))
+    worker = Meaning()[f"{chosen.logical_id('Lambda::Function')}.Arn"]
     context = {"events:source": source, "lambda:SourceFunctionArn": worker}
     ask = Ask(action="events:PutEvents", resource=resource, context=context)
 
     assert allowed == policy.allows(ask)
-    assert "grants" == with_bus.one("Lambda::Function")["Environment"]["Variables"]["EVENT_BUS"]
+    assert "grants" == chosen.one("Lambda::Function")["Environment"]["Variables"]["EVENT_BUS"]
 
 
 def test_no_deployed_function_has_a_client_secret(plain: Synthesis, adopted: Synthesis, everything: Synthesis) -> None:

@@ -1,13 +1,11 @@
 import pytest
 
 from infra.enforced import FROM_THE_WORKER, FUNCTION, KEY, World
-from testbed.aws_lambda.function import Function
 from testbed.policy import Ask, IamPolicy
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Synthesis
-from token_refresh.errors import SecretAccessDenied, TokenRefreshError
-from token_refresh.reader import TokenReader
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.handlers import refresh
 
 SECRETS_AND_KEY = ("secretsmanager:", "kms:")
@@ -22,18 +20,6 @@ def of_secrets(policy: IamPolicy) -> list[tuple[int, str, str]]:
 @pytest.fixture
 def worker_policy(world: World, everything: Synthesis) -> IamPolicy:
     return world.policy(everything, everything.policy_of_role("lambda.amazonaws.com"))
-
-
-def test_worker_does_its_job(world: World, worker_policy: IamPolicy) -> None:
-    """Under Lambda's runtime client, with the synthesised policy enforced and nothing else, the worker refreshes."""
-    world.enforce(worker_policy)
-
-    with Function(world.environment) as function:
-        due, fresh = function.invoke({}), function.invoke({})
-
-    assert (None, "refreshed") == (due.error_type, (due.payload or {}).get("outcome"))
-    assert (None, "fresh") == (fresh.error_type, (fresh.payload or {}).get("outcome"))
-    assert {"ok"} == {logged.outcome for logged in world.store.calls} - {"ResourceNotFoundException"}
 
 
 def test_nothing_granted_goes_unused(world: World, worker_policy: IamPolicy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,18 +81,6 @@ def test_consumers_only_read_what_is_published(world: World, everything: Synthes
         (operation, name) for operation, name, _ in allowed
     }
     assert ["kms:Decrypt"] == [action for _, action, _ in policy.grants(["kms:"])]
-
-
-def test_consumers_reader_works(world: World, everything: Synthesis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the policy for consumers and nothing else, `TokenReader` reads what was published, and not the tokens."""
-    with world.running(monkeypatch):
-        refresh({}, None)
-    world.enforce(world.policy(everything, everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]))
-
-    with world.running(monkeypatch):
-        assert TokenReader(world.published).get()
-        with pytest.raises(SecretAccessDenied):
-            TokenReader(world.token).get()
 
 
 def test_only_the_workers_own_code(world: World, worker_policy: IamPolicy) -> None:

@@ -129,11 +129,3 @@ def test_profiles_of_one_s_own(tmp_path: Path) -> None:
         with zipfile.ZipFile(project / "dist" / "token-refresh-worker.zip") as archive:
             assert title == archive.read(f"{profiles}/my-crm.toml")
             assert archive.read(f"{profiles}/upwork.toml")
-
-
-def test_wrong_use() -> None:
-    """An unknown part is refused, with where to read what there is."""
-    refused = subprocess.run([ROOT / "scripts/package", "rpm"], capture_output=True, text=True, check=False)
-
-    assert 64 == refused.returncode
-    assert "scripts/package: no such command: rpm. See scripts/package --help\n" == refused.stderr

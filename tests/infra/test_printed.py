@@ -51,6 +51,8 @@ def test_commands_of_alarms(plain: Synthesis, with_table: Synthesis, code: Path)
             assert re.search(r" --region \S+$", line)
             assert {*re.findall(r"logs tail (/\S+)", line)} <= groups
             assert {*FUNCTION.findall(line)} <= functions(deployment)
+            if line.startswith("token-refresh ") and hasattr(deployment.parameters, "token_secret_id"):
+                assert f" {deployment.parameters.token_secret_id} " in line
 
 
 def first_column(heading: str) -> set[str]:

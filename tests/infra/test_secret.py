@@ -166,15 +166,6 @@ def test_who_may_use_the_key(everything: Synthesis, plain: Synthesis) -> None:
     assert [] == plain.resources("KMS::Key")
 
 
-def test_tagged_by_environment(plain: Synthesis) -> None:
-    """What a deployment makes and costs carries its environment as a tag."""
-    kinds = ("SecretsManager::Secret", "Lambda::Function", "SQS::Queue", "Logs::LogGroup", "SNS::Topic", "IAM::Role")
-
-    for kind in kinds:
-        for resource in plain.resources(kind):
-            assert {"Key": "environment", "Value": "prod"} in resource["Properties"]["Tags"]
-
-
 def tags_of(deployment: Synthesis) -> dict[str, dict[str, str]]:
     """The project's tags on each secret of a template, by the secret's name and without their prefix."""
     return {

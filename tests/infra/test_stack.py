@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.conftest import EVERYTHING, FLEET, RECEIVER, WHOLE_FLEET
+from infra.conftest import BARE, EVERYTHING, LONG_STACK, QUIET_FLEET, QUIET_RECEIVER, RECEIVER, WHOLE_FLEET
 from testbed.policy import Ask, IamPolicy, Meaning, as_list, resolve
 from testbed.synthesis import Synthesis, synthesise
 from token_refresh_worker.stored.tags import Made
@@ -161,6 +161,23 @@ def test_no_queue_lets_a_stranger_send(any_deployment: Synthesis) -> None:
                 assert ["aws:SourceArn"] == list(statement["Condition"]["ArnEquals"])
 
 
+@pytest.mark.parametrize("values", [BARE, QUIET_FLEET, QUIET_RECEIVER], ids=["single", "fleet", "webhooks"])
+def test_what_is_switched_off_is_not_there(code: Path, values: dict[str, Any]) -> None:
+    """Without alarms and dashboard there is no alarm, no topic, no filter and no dashboard; the rest still works."""
+    bare = synthesise(values, code)
+
+    for kind in (
+        "CloudWatch::Alarm",
+        "CloudWatch::CompositeAlarm",
+        "CloudWatch::Dashboard",
+        "SNS::Topic",
+        "Logs::MetricFilter",
+    ):
+        assert [] == bare.resources(kind)
+    assert "FunctionName" in bare.outputs()
+    assert "AlarmTopicArn" not in bare.outputs()
+
+
 def test_outputs(everything: Synthesis) -> None:
     """Each output is what its name says: the queues, the secrets and the rest are not mistaken for one another."""
     target = everything.one("Scheduler::Schedule")["Target"]
@@ -184,22 +201,10 @@ def test_outputs(everything: Synthesis) -> None:
     } == {name: output["Value"] for name, output in everything.template["Outputs"].items()}
 
 
-def test_functions_are_called_as_their_stack(plain: Synthesis, code: Path) -> None:
-    """A function has the stack's name, which pages and messages print; a fleet's others add what they do."""
-
-    def names(deployment: Synthesis) -> list[str]:
-        return sorted(function["Properties"]["FunctionName"] for function in deployment.resources("Lambda::Function"))
-
-    fleet = "token-refresh-prod-fleet-prod"
-    assert ["token-refresh-prod"] == names(plain)
-    assert [fleet, f"{fleet}-dispatcher", f"{fleet}-resync"] == names(synthesise(FLEET, code))
-    assert ["token-refresh-acme-prod-webhooks"] == names(synthesise(RECEIVER, code))
-
-
 @pytest.mark.parametrize("values", [EVERYTHING, WHOLE_FLEET, RECEIVER], ids=["single", "fleet", "webhooks"])
 def test_policies_rest_on_names_that_the_template_gives(code: Path, values: dict[str, Any]) -> None:
     """Where a policy has the stack's name, it means a name that the template gives: AWS cuts those that it makes."""
-    template = synthesise(values | {"stack": "s" * 53}, code).template
+    template = synthesise(values | {"stack": LONG_STACK}, code).template
     meant = set(re.findall(r"(alarm|log-group|rule)[:/]([\w/]*s{20,}[\w*-]*)", json.dumps([*documents(template)])))
     types = {"alarm": "CloudWatch::Alarm", "log-group": "Logs::LogGroup", "rule": "Events::Rule"}
     given = {
@@ -225,16 +230,3 @@ def documents(value: Any) -> Iterator[Any]:
             yield from (found for item in value.values() for found in documents(item))
         case list():
             yield from (found for item in value for found in documents(item))
-
-
-def test_what_is_switched_off_is_not_there(bare: Synthesis) -> None:
-    """Without alarms and dashboard there is no alarm, no topic, no filter and no dashboard; the rest still works."""
-    for kind in (
-        "CloudWatch::Alarm",
-        "CloudWatch::CompositeAlarm",
-        "CloudWatch::Dashboard",
-        "SNS::Topic",
-        "Logs::MetricFilter",
-    ):
-        assert [] == bare.resources(kind)
-    assert {"FunctionName", "TokenSecretId"} <= bare.outputs()

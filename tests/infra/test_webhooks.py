@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.conftest import RECEIVER
+from infra.conftest import QUIET_RECEIVER, RECEIVER
 from infra.test_access import granted
 from testbed.policy import Ask, IamPolicy, Meaning, resolve
 from testbed.synthesis import resources, synthesise, unvalidated
@@ -34,13 +34,9 @@ def read(**values: Any) -> WebhookParameters:
     return parameters
 
 
-def synthesised(values: dict[str, Any], code: Path) -> dict[str, Any]:
-    return synthesise(HERE | values, code).template
-
-
 @pytest.fixture(scope="session")
 def template(receiver_zip: Path) -> dict[str, Any]:
-    return synthesised(STRIPE, receiver_zip)
+    return synthesise(HERE | STRIPE, receiver_zip).template
 
 
 def test_hanging_read_ends_before_the_function(template: dict[str, Any]) -> None:
@@ -74,7 +70,7 @@ def test_function(template: dict[str, Any]) -> None:
 
 def test_off_switch(receiver_zip: Path) -> None:
     """A reserved concurrency of nothing is written as such: no request runs, and senders try again."""
-    (function,) = resources(synthesised(STRIPE | {"reserved_concurrency": 0}, receiver_zip), "Lambda::Function")
+    (function,) = resources(synthesise(QUIET_RECEIVER, receiver_zip).template, "Lambda::Function")
     assert 0 == function["ReservedConcurrentExecutions"]
 
 
@@ -107,12 +103,6 @@ def test_queues(template: dict[str, Any]) -> None:
     assert 2 == len(resources(template, "SQS::QueuePolicy"))
 
 
-def test_nobody_is_let_into_the_queues(template: dict[str, Any]) -> None:
-    """The policies of the queues allow nothing: who sends, reads or deletes needs a permission of this account."""
-    policies = resources(template, "SQS::QueuePolicy")
-    assert {"Deny"} == {s["Effect"] for policy in policies for s in policy["PolicyDocument"]["Statement"]}
-
-
 def test_alarms(template: dict[str, Any]) -> None:
     """Each alarm says what it means and which command comes first, and goes to the stack's topic."""
     alarms = {alarm["AlarmName"]: alarm for alarm in resources(template, "CloudWatch::Alarm")}
@@ -136,13 +126,6 @@ def test_a_flood_raises_an_alarm(template: dict[str, Any]) -> None:
         if alarm.get("Namespace") == "AWS/Lambda"
     }
     assert {"Url5xxCount": (0, 1, 300), "Url4xxCount": (1000, 1, 300), "Throttles": (0, 1, 300)} == watched
-
-
-def test_alarms_can_be_left_out(receiver_zip: Path) -> None:
-    """Without alarms there is no topic either."""
-    bare = synthesised(STRIPE | {"alarms": False}, receiver_zip)
-    assert [] == resources(bare, "CloudWatch::Alarm") + resources(bare, "SNS::Topic")
-    assert "AlarmTopicArn" not in bare["Outputs"]
 
 
 def test_secrets_of_both_stores(receiver_zip: Path) -> None:

@@ -1,14 +1,13 @@
 """What a webhook receiver may do, shown both ways: it works with that, and with nothing less."""
 
-import json
-
-from infra.receiver import FROM_THE_RECEIVER, FUNCTION, KEY, RunningReceiver, policy_of
+from infra.enforced import KEY
+from infra.receiver import FROM_THE_RECEIVER, FUNCTION, RunningReceiver, policy_of
 from testbed.policy import Ask, IamPolicy
 from token_refresh_infra import access
 
 from aws_cdk import Stack  # isort: skip - after our package, see its docstring
 
-NAMES = {"stripe": "acme/prod/stripe", "slack": "acme/prod/slack", "github": "acme/prod/github"}
+NAMES = {"stripe": "acme/prod/stripe", "slack": "acme/prod/slack"}
 PREFIX = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
 
 
@@ -36,34 +35,22 @@ def test_previous_version_only_for_an_overlap() -> None:
 
 def test_nothing_more_and_nothing_less() -> None:
     """With its policy enforced the receiver delivers; each part of the policy is used, and each is needed."""
-    with RunningReceiver(one_by_one, NAMES, keyed=True) as receiver:
+    with RunningReceiver(one_by_one, NAMES) as receiver:
         assert dict.fromkeys(NAMES, 200) == receiver.statuses()
         outcomes = {logged.outcome for logged in (*receiver.store.calls, *receiver.queue.calls)}
         assert {"ok"} == outcomes - {"ResourceNotFoundException"}  # no secret has a previous version
         grants = receiver.policy.grants(["secretsmanager:", "kms:", "sqs:"])
         assert set(grants) == receiver.policy.used
-        assert 7 == len(grants)
+        assert 5 == len(grants)
         for grant in grants:
             receiver.enforce(receiver.policy.without(grant))
             statuses = list(receiver.statuses().values())
-            assert (3 if grant[1] == "sqs:SendMessage" else 1) == statuses.count(503)
+            assert (2 if grant[1] == "sqs:SendMessage" else 1) == statuses.count(503)
         text = "\n".join(receiver.logs)
         assert "DeliveryNotQueued" in text
         assert "sqs:SendMessage on queue" in text
         assert "allow this action for the caller's role" in text
         assert "SecretAccessDenied" in text
-
-
-def test_denied_previous_version() -> None:
-    """If a policy hides previous versions the receiver goes on delivering, and logs the line that the alarm counts."""
-    with RunningReceiver(one_by_one, NAMES) as receiver:
-        receiver.enforce(policy_of(one_by_one, queue_arn=receiver.queue.arn, accept_previous=False))
-        assert dict.fromkeys(NAMES, 200) == receiver.statuses()
-        lines = [json.loads(line) for line in receiver.logs if line.startswith("{")]
-        warned = [line for line in lines if line.get("event") == "previous_unusable"]
-        assert [("WARNING", name, "SecretAccessDenied") for name in NAMES.values()] == [
-            (line["level"], line["secret"], line["error"]) for line in warned
-        ]
 
 
 def test_policy_has_no_other_statement() -> None:

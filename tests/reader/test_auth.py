@@ -27,14 +27,6 @@ def client(request: pytest.FixtureRequest, tokens: TokenReader) -> Iterator[Any]
             yield session
 
 
-def test_token_is_added(store: Store, api: Api, client: Any) -> None:
-    """Each request carries the token that is current."""
-    store.put("one")
-    api.accepted = {"one"}
-    assert 200 == client.get(api.url).status_code
-    assert ["one"] == api.bearers
-
-
 @pytest.mark.usefixtures("replaced")
 def test_request_is_repeated_once_with_the_new_token(api: Api, client: Any) -> None:
     """After a 401 a request is sent once more, whole, if another token is current by then."""
@@ -142,13 +134,6 @@ def test_file_is_rewound(api: Api, session: requests.Session, tmp_path: Path) ->
         file.seek(8)
         assert 200 == session.post(api.url, data=file).status_code
     assert [b"part", b"part"] == api.bodies
-
-
-@pytest.mark.usefixtures("replaced")
-def test_a_stream_is_not_sent_again(api: Api, session: requests.Session) -> None:
-    """A body that can be read once is sent once, and the caller gets the rejection."""
-    assert 401 == session.post(api.url, data=iter([b"part"])).status_code
-    assert 1 == len(api.bodies)
 
 
 @pytest.mark.usefixtures("replaced")

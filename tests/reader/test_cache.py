@@ -14,14 +14,6 @@ from token_refresh.reader.cache import Cache
 from token_refresh.reader.fetch import Entry
 
 
-def test_fresh_value_costs_one_read(cache: Cache[str], source: Source, clock: WallClock) -> None:
-    """While a value is fresh, it is read once, however many callers."""
-    assert "first" == cache.get() == cache.get()
-    clock.advance(99)
-    assert "first" == cache.get()
-    assert 1 == source.reads
-
-
 def test_soft_value_is_served_while_one_read_runs_in_background(
     cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
@@ -33,14 +25,6 @@ def test_soft_value_is_served_while_one_read_runs_in_background(
     assert (1, 1) == (source.reads, background.run())
     assert "second" == cache.get()
     assert 2 == source.reads
-
-
-def test_soft_value_is_read_inline_where_threads_freeze(inline: Cache[str], source: Source, clock: WallClock) -> None:
-    """Without a background, the first caller of a soft value reads the new one."""
-    inline.get()
-    source.value = "second"
-    clock.advance(100)
-    assert "second" == inline.get()
 
 
 def test_others_get_the_cached_value_during_an_inline_read(
@@ -72,14 +56,6 @@ def test_long_soft_read_is_not_repeated(
         assert count == len(background.waiting)
     source.value = "second"
     background.run()
-    assert "second" == cache.get()
-
-
-def test_overdue_value_waits_for_a_new_one(cache: Cache[str], source: Source, clock: WallClock) -> None:
-    """An overdue value isn't served if a newer one can be read."""
-    cache.get()
-    source.value = "second"
-    clock.advance(150)
     assert "second" == cache.get()
 
 
@@ -115,19 +91,6 @@ def test_overdue_value_joins_the_read_that_is_under_way(
 
     assert "second" == asyncio.run(main())
     assert 2 == source.reads
-
-
-def test_expired_value_is_never_served(cache: Cache[str], source: Source, clock: WallClock) -> None:
-    """From its expiry on a value is not served: callers get a new one, or the error."""
-    cache.get()
-    clock.advance(200)
-    source.error = down()
-    with pytest.raises(SecretStoreUnavailable):
-        cache.get()
-    source.error = None
-    source.value = "second"
-    clock.advance(5)
-    assert "second" == cache.get()
 
 
 def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: WallClock) -> None:

@@ -1,7 +1,5 @@
-"""Each example does what it says, as its user would run it: real processes, a real store, an API on loopback."""
+"""Examples as their users run them: real processes, a real store, an API on loopback. `examples/` has their tests."""
 
-import asyncio
-import importlib
 import json
 import os
 import subprocess
@@ -10,7 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from testbed.reader_surroundings import Api, Store, WallClock
@@ -67,34 +64,6 @@ def test_upwork_graphql(environment: dict[str, str], upwork: Upwork) -> None:
     assert (f"{ME}\n", "") == (result.stdout, result.stderr)
 
 
-def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_store: Store) -> None:
-    """The Lambda example goes on with a newer token after its token was rejected."""
-    upwork.accepted = {"canary-1"}
-    code = (
-        "-c import json, lambda_handler as function\n"
-        "print(json.dumps(function.handler({}, None)), flush=True)\n"
-        "input()\n"
-        "print(json.dumps(function.handler({}, None)))"
-    )
-    with subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, *code.split(" ", 1)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=EXAMPLES,
-    ) as function:
-        assert function.stdin is not None
-        assert function.stdout is not None
-        assert ME == json.loads(function.stdout.readline())
-        running_store.put("canary-2", secret_id="upwork-oauth-tokens-published")
-        upwork.accepted = {"canary-2"}
-        function.stdin.write("\n")
-        function.stdin.close()
-        assert ME == json.loads(function.stdout.read())
-    assert ["canary-1", "canary-1", "canary-2"] == upwork.bearers
-
-
 def test_lambda_handler_follows_no_redirect(environment: dict[str, str], upwork: Upwork) -> None:
     """A redirect is an error: nobody else gets the token, and the query is sent once."""
     with Api() as other:
@@ -103,28 +72,3 @@ def test_lambda_handler_follows_no_redirect(environment: dict[str, str], upwork:
         result = run("-c import lambda_handler; lambda_handler.handler({}, None)", environment)
     assert "HTTP Error 303" in result.stderr
     assert (["canary-1"], []) == (upwork.bearers, other.seen)
-
-
-def test_fastapi_service(
-    environment: dict[str, str], upwork: Upwork, running_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The FastAPI example passes on the response, says how the token is, and goes on with a newer one."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.syspath_prepend(EXAMPLES)
-    create_app = importlib.import_module("fastapi_service").create_app
-
-    async def main() -> None:
-        app, transport = create_app(), httpx.ASGITransport
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport(app), base_url="http://me") as service,
-        ):
-            assert (await service.get("/health")).json()["seconds_to_expiry"] > 0  # before any other request
-            assert {"data": ME} == (await service.get("/me")).json()
-            running_store.put("canary-2", secret_id="upwork-oauth-tokens-published")
-            upwork.accepted = {"canary-2"}
-            assert {"data": ME} == (await service.get("/me")).json()
-
-    upwork.accepted = {"canary-1"}
-    asyncio.run(main())

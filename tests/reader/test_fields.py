@@ -143,12 +143,6 @@ def test_amplify_paths(namespace: str, instance: str, kind: str, path: str) -> N
     assert reference.endswith("/KEY")
 
 
-def test_sandbox_secret_on_a_laptop(parameters: ParameterStoreServer) -> None:
-    """The same code reads a developer's sandbox: only the reference differs."""
-    parameters.put("/amplify/reasonableName/userName-sandbox-99c4c0494a/KEY", "mine")
-    assert "mine" == SecretReader(amplify_sandbox("reasonableName", "userName", "KEY")).text()
-
-
 def test_amplify_placeholder_is_not_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Amplify's placeholder in a variable is refused, and the message names the reference that works."""
     monkeypatch.setenv("KEY", AMPLIFY_PLACEHOLDER)

@@ -132,18 +132,6 @@ def test_restored_function_looks_for_a_newer_token(
     assert ("two", 2) == (reader.get(), store.reads)
 
 
-def test_restored_function_serves_its_valid_token_while_the_store_is_down(
-    store: Store, clock: WallClock, snap_start: Callable[[], None]
-) -> None:
-    """The snapshot's token is served after a restore where it's valid and the newest can't be read."""
-    reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
-    store.put("one")
-    reader.get()
-    snap_start()
-    store.server.fault("deny", "GetSecretValue", times=None)
-    assert "one" == reader.get()
-
-
 def test_restored_weeks_later(store: Store, clock: WallClock, snap_start: Callable[[], None]) -> None:
     """A snapshot's token that has expired isn't served, with or without the hook: the wall clock says so."""
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))

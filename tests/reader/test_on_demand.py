@@ -118,7 +118,7 @@ def test_young_token_is_not_refreshed_for_a_rejection(
 
 
 @pytest.mark.no_cover  # lives through a day, which coverage makes twice as slow
-@pytest.mark.parametrize("every_seconds", [180, 600, 7200])
+@pytest.mark.parametrize("every_seconds", [180, 7200])
 def test_an_api_that_rejects_everything_causes_a_handful_of_forced_refreshes_a_day(
     store: Store, asking: TokenReader, worker: Worker, clock: WallClock, every_seconds: int
 ) -> None:

@@ -148,13 +148,8 @@ def with_requests(request: Request) -> tuple[int, int]:
 def fetch() -> Iterator[Sender]:
     """`TokenReader.fetch`, in one process of Node."""
     program = Path(__file__).with_name("fetching.mjs")
-    command: list[str | Path] = [
-        NODE,
-        "--experimental-transform-types",
-        "--no-warnings",
-        program,
-        PACKAGE / "src" / "index.ts",
-    ]
+    types = ("--experimental-transform-types", "--no-warnings")
+    command: list[str | Path] = [NODE, *types, program, PACKAGE / "src" / "index.ts"]
     pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=ENVIRONMENT, **pipes) as process:  # noqa: S603 - Node of .venv
 

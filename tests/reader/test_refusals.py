@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from testbed.aws.faults import Action
 from testbed.reader_surroundings import Store
-from token_refresh.reader import SecretAccessDenied, SecretNotFound, SecretReader, SecretStoreUnavailable, TokenReader
+from token_refresh.reader import SecretAccessDenied, SecretNotFound, SecretStoreUnavailable, TokenReader
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 PLACE = "secret tokens in eu-central-1"
@@ -47,14 +47,6 @@ def test_wrong_region(store: Store) -> None:
     ) as caught:
         TokenReader(ARN, client=store.client).get()
     assert f"{ARN} in eu-central-1" in str(caught.value)
-
-
-def test_arn_chooses_the_region(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a client given, an ARN is read in its own region, whatever the configured one."""
-    for name, value in store.server.environment.items():
-        monkeypatch.setenv(name, value)
-    created = store.server.client(region_name="us-east-1").create_secret(Name="there", SecretString="there")
-    assert "there" == SecretReader(created["ARN"]).text()
 
 
 @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"])

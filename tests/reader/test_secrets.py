@@ -120,15 +120,6 @@ def test_max_stale(store: Store, clock: WallClock) -> None:
         reader.text()
 
 
-def test_stale_while_the_store_is_down(store: Store, key: SecretReader, clock: WallClock) -> None:
-    """However long Secrets Manager is down, the last value is served."""
-    key.secret()
-    store.server.fault("deny", "GetSecretValue", times=None)
-    for _ in range(20):
-        clock.advance(3600)
-        assert '{"key": "canary"}' == key.text()
-
-
 def test_version_check_on_demand(store: Store, key: SecretReader) -> None:
     """A rejected secret is looked up at once, with one call for fifty threads, and replaced."""
     old = key.secret()

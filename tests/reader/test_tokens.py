@@ -1,7 +1,6 @@
 """`TokenReader` against a real HTTP store through the real client."""
 
 import asyncio
-import json
 from datetime import UTC, datetime
 
 import pytest
@@ -17,7 +16,6 @@ from token_refresh.reader import (
     TokenExpired,
     TokenReader,
 )
-from token_refresh.stored.refresh_window import LARGEST_PART
 
 
 def test_token_with_expiry_and_version(store: Store, tokens: TokenReader) -> None:
@@ -84,31 +82,6 @@ def test_only_get_secret_value_is_called(store: Store, tokens: TokenReader, cloc
     tokens.reject("one")
     names = [logged.call.operation for logged in store.server.calls if logged.call.operation != "CreateSecret"]
     assert ["GetSecretValue"] * 3 == names
-
-
-def test_published_secret_is_read(store: Store, tokens: TokenReader) -> None:
-    """The published secret has no refresh token, and is read like the token secret."""
-    document = {
-        "accessToken": "published",
-        "expiresAt": (int(START) + 3600) * 1000,
-        "tokenType": "Bearer",
-        "scope": "",
-        "sourceVersionId": "6f1a7f58-4f0e-4c62-9df3-6f1d7f3e4a11",
-    }
-    store.put_text(json.dumps(document))
-    assert "published" == tokens.get()
-
-
-def test_next_read_comes_soon_after_the_next_refresh(store: Store, tokens: TokenReader, clock: WallClock) -> None:
-    """An hour's token is read again within a minute of when it falls due."""
-    store.put("one")
-    tokens.get()
-    clock.advance(3600 * (1 - LARGEST_PART))
-    store.put("two")
-    tokens.get()
-    assert 1 == store.reads
-    clock.advance(60)
-    assert ("two", 2) == (tokens.get(), store.reads)
 
 
 def test_refresh_time_is_learned(store: Store, tokens: TokenReader, clock: WallClock) -> None:

@@ -20,7 +20,7 @@ from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.moto_server import moto_here
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
-from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS, SentRequest, sent
+from testbed.webhooks.signing import KINDS, SECRETS, SentRequest, sent
 from token_refresh.webhooks import SENDERS, from_message
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -95,22 +95,6 @@ def test_stripe_webhook(aws: Surroundings) -> None:
         line["outcome"] for line in lines
     ]
     assert "canary" not in json.dumps(lines)
-
-
-def test_webhook_router(aws: Surroundings) -> None:
-    """The router takes each provider's deliveries, returns Slack's challenge, and goes on through a rotation."""
-    with aws.served("webhook_router.handler") as url:
-        assert [200] * len(KINDS) == [post(url.endpoint, kind, now(kind)).status_code for kind in KINDS]
-        challenge = now("slack", body=b'{"type": "url_verification", "challenge": "c-1"}')
-        assert "c-1" == post(url.endpoint, "slack", challenge).text
-        client = aws.store.client()
-        client.put_secret_value(SecretId="github-signing", SecretString=NEW_SECRETS["github"])
-        client.close()
-        bodies = ((b'{"a": 1}', NEW_SECRETS["github"]), (b'{"a": 2}', SECRETS["github"]))
-        for body, secret in bodies:
-            assert 200 == post(url.endpoint, "github", now("github", body=body, secret=secret)).status_code
-        assert ["current", "previous"] == [line["secret_stage"] for line in lines_of(url)[-2:]]
-    assert [*KINDS, "github", "github"] == [delivery.source for _, delivery in aws.queued()]
 
 
 @pytest.fixture(scope="module")

@@ -30,19 +30,10 @@ def day(clock: WallClock, *, every: int = 60) -> Iterator[int]:
         clock.advance(every)
 
 
-def test_wrong_signatures(stored: Stored, clock: WallClock) -> None:
-    """Forged deliveries without end, among genuine ones, cost few more reads than the genuine ones alone."""
+@pytest.mark.parametrize(("on", "off"), [(DAY_SECONDS, 0), (30, 570), (3600, 3600), (600, 4 * 3600)])
+def test_wrong_signatures(stored: Stored, clock: WallClock, on: int, off: int) -> None:
+    """Forged deliveries, without end or with quiet times, cost few more reads than the genuine ones between them."""
     for second in day(clock, every=30):
-        assert "WebhookNotVerified" == stored.verify(FORGED)
-        if second % 60 == 0:
-            assert "current" == stored.verify(SECRETS["stripe"])
-    assert 280 <= stored.reads <= MOST
-
-
-@pytest.mark.parametrize(("on", "off"), [(10, 590), (3600, 3600), (600, 4 * 3600)])
-def test_bursts(stored: Stored, clock: WallClock, on: int, off: int) -> None:
-    """Bursts of forged deliveries, with quiet times of any length between them, cost no more either."""
-    for second in day(clock, every=10):
         if second % (on + off) < on:
             assert "WebhookNotVerified" == stored.verify(FORGED)
         if second % 60 == 0:
@@ -53,14 +44,12 @@ def test_bursts(stored: Stored, clock: WallClock, on: int, off: int) -> None:
 @pytest.mark.parametrize(
     ("fault", "error", "warm"),
     [
-        ("deny", "SecretAccessDenied", True),
         ("throttle", "SecretStoreUnavailable", False),
         ("missing", "SecretNotFound", True),
-        ("missing", "SecretNotFound", False),
     ],
 )
 def test_failures(stored: Stored, clock: WallClock, fault: str, error: str, *, warm: bool) -> None:
-    """A secret that is denied, throttled or deleted for a day costs no more, with a cached value or without one."""
+    """A secret that is throttled or deleted for a day costs no more, with a cached value or without one."""
     if warm:
         stored.verify(SECRETS["stripe"])
     if fault == "missing":
@@ -123,7 +112,7 @@ def test_overlap_without_end(stored: Stored, clock: WallClock) -> None:
     assert 2 * 280 <= stored.reads <= 2 * MOST
 
 
-@pytest.mark.parametrize("outage_seconds", [30, 700, 5000, 86_400])
+@pytest.mark.parametrize("outage_seconds", [30, 700, 20_000])
 def test_what_is_mended_is_found(stored: Stored, clock: WallClock, outage_seconds: int) -> None:
     """Once a permission is given, deliveries verify within five minutes, and sooner after a short failure."""
     denied = stored.server.fault("deny", "GetSecretValue", times=None)

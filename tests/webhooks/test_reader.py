@@ -10,7 +10,6 @@ from testbed.reader_surroundings import WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.signing import KINDS, NEW_SECRETS, SECRETS
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
-from token_refresh.webhooks import WebhookNotVerified
 from webhooks.conftest import FORGED, Stored
 
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -58,16 +57,6 @@ def test_outage(server: SecretsManagerServer, clock: WallClock, kind: str) -> No
         stored.verifier.verify(request.headers, request.body)
 
 
-def test_secrets_that_follow_each_other(server: SecretsManagerServer, clock: WallClock) -> None:
-    """Several rotations within a moment are each found by the first delivery that needs the new secret."""
-    stored = Stored(server, clock)
-    stored.verify(SECRETS["stripe"])
-    for number in range(4):
-        secret = f"whsec_{number}"
-        stored.client.put_secret_value(SecretId="signing", SecretString=secret)
-        assert "current" == stored.verify(secret)
-
-
 def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, clock: WallClock) -> None:
     """However many forged deliveries come, a new secret is taken up within five minutes after it was stored."""
     stored = Stored(server, clock, "stripe")
@@ -84,15 +73,6 @@ def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, cl
         assert waited <= 300
         stored.client.put_secret_value(SecretId="signing", SecretString=SECRETS["stripe"])
         clock.advance(3600)
-
-
-def test_error_names_where_the_secret_is(server: SecretsManagerServer, clock: WallClock) -> None:
-    """What can't be verified names the secret and the versions that were tried."""
-    stored = Stored(server, clock, "stripe")
-    version = stored.client.get_secret_value(SecretId="signing")["VersionId"]
-    request = stored.request("other")
-    with pytest.raises(WebhookNotVerified, match=rf"no signature fits signing \(versions '{version}'\)"):
-        stored.verifier.verify(request.headers, request.body)
 
 
 @pytest.mark.parametrize("wrong", ["whsec_of_another_endpoint", "whsec_with_a_newline\n"])
