@@ -129,18 +129,6 @@ def test_families_by_flat_prefixes() -> None:
     assert 1 == len(policy.statements)
 
 
-def test_families_of_an_environment() -> None:
-    """Families may be those of one environment, whose name may come from the branch; their names may be short."""
-    policy = granted(
-        lambda stack, role: access.grant_read(
-            role, access.environment_secrets(stack, "myapp", "prod", "slack-", "stripe-", "db-")
-        )
-    )
-    names = ("prod/slack", "prod/stripe-api-key", "prod/db-main", "prod/upwork", "dev/slack")
-
-    assert [True, True, True, False, False] == [reads(policy, f"myapp/{name}-AbCdEf") for name in names]
-
-
 @pytest.mark.parametrize(
     ("prefix", "says"),
     [
@@ -302,13 +290,6 @@ def test_claims_in_a_table() -> None:
     ]
 
 
-def test_signing() -> None:
-    """A client that signs assertions may sign with one key, and do nothing else with it."""
-    policy = granted(lambda _, role: access.grant_sign(role, KEY))
-
-    assert [("kms:Sign", KEY)] == [(action, resource) for _, action, resource in policy.grants([""])]
-
-
 def test_identity_tokens() -> None:
     """A client that is its role gets tokens for one audience, of five minutes, with one algorithm, and no others."""
     policy = granted(lambda _, role: access.grant_identity_token(role, "api://provider", "RS256"))
@@ -335,14 +316,6 @@ def test_an_audience_that_iam_would_replace() -> None:
     """An audience with a variable of IAM in it would be another one for each caller, so it is refused."""
     with pytest.raises(ValueError, match="which begins a variable of IAM"):
         granted(lambda _, role: access.grant_identity_token(role, "api://${aws:username}", "RS256"))
-
-
-def test_invoke() -> None:
-    """Running the worker on demand is one action on one function."""
-    function = "arn:aws:lambda:eu-central-1:123456789012:function:worker"
-    policy = granted(lambda _, role: access.grant_invoke(role, function))
-
-    assert [(0, "lambda:InvokeFunction", function)] == policy.grants([""])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,4 @@
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -92,19 +91,3 @@ def test_the_lock_of_the_cdk_command(monkeypatch: pytest.MonkeyPatch, said: str,
     monkeypatch.setattr(audit_locks, "run_npm_audit", lambda _: audit_locks.read_npm_report("npm", said, 1))
 
     assert exit_status == audit_locks.main(REQUIRED)
-
-
-def test_what_npm_says_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lock alone is audited, in its folder, and the report of npm is read."""
-    asked: dict[str, Any] = {}
-
-    def npm(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        asked.update(options, command=command[2:])
-        return subprocess.CompletedProcess(command, 0, stdout=NO_FINDING)
-
-    monkeypatch.setattr("audit_locks.subprocess.run", npm)
-
-    audit = audit_locks.run_npm_audit(ROOT / "infra" / "package-lock.json")
-
-    assert ("infra/package-lock.json", 1, 0) == (audit.lock, audit.audited, audit.skipped)
-    assert (["audit", "--package-lock-only", "--json"], ROOT / "infra") == (asked["command"], asked["cwd"])

@@ -212,24 +212,6 @@ def test_a_service_installs_the_tarball(service: Path) -> None:
     assert "made-up\n" == run_node(service, "--input-type=module", "-", stdin=program)
 
 
-def test_a_service_gets_types(service: Path) -> None:
-    """A strict compiler takes a service that uses the package, and refuses a wrong use of it."""
-    compiler = TYPESCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
-    strict = ("--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--skipLibCheck", "service.ts")
-    program = """
-        import { TokenReader, type TokenHealth } from "token-refresh-reader";
-        const tokens = new TokenReader("any");
-        export const health: TokenHealth = tokens.health();
-        export const token: string = await tokens.get();
-        // @ts-expect-error a number is no name
-        new TokenReader(1);
-    """
-    (service / "package.json").write_text('{"type": "module"}')
-    (service / "service.ts").write_text(program)
-
-    run_node(service, compiler, *strict)
-
-
 def test_another_version_is_no_release() -> None:
     """A tag that isn't the version is refused before anything is built or removed."""
     refused = subprocess.run(  # noqa: S603 - our own script

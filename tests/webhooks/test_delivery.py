@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from examples import UNHURRIED
 from testbed.webhooks.setting import Setting
-from testbed.webhooks.signing import KINDS, sent, standard
+from testbed.webhooks.signing import KINDS, sent
 from token_refresh.webhooks import WebhookMalformed, from_message, to_message
 
 
@@ -122,11 +122,3 @@ def test_broken_base64() -> None:
     message = json.loads(to_message("/r", verified("stripe", b"\xff")))
     with pytest.raises(WebhookMalformed):
         from_message(json.dumps(message | {"body_base64": "@@@@"}))
-
-
-def test_standard_id_is_signed() -> None:
-    """The message ID of Standard Webhooks is signed: another one doesn't verify."""
-    headers = standard(b"{}", "whsec_AAAA", 1)
-    assert headers["webhook-signature"] != standard(b"{}", "whsec_AAAA", 1, "msg_2")["webhook-signature"]
-    with pytest.raises(Exception, match="no signature fits"):
-        verified("standard", b"{}", **{"webhook-id": "msg_2"})

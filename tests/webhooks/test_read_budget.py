@@ -103,15 +103,6 @@ def test_overlap(stored: Stored, clock: WallClock) -> None:
     assert 280 <= stored.reads <= MOST + 10 + reads_in_the_overlap
 
 
-def test_overlap_without_end(stored: Stored, clock: WallClock) -> None:
-    """With an overlap of a day, forged deliveries cost few more calls than the two every five minutes."""
-    stored.rotate()
-    stored.restart(overlap=timedelta(days=1))
-    for _ in day(clock):
-        assert "WebhookNotVerified" == stored.verify(FORGED)
-    assert 2 * 280 <= stored.reads <= 2 * MOST
-
-
 @pytest.mark.parametrize("outage_seconds", [30, 700, 20_000])
 def test_what_is_mended_is_found(stored: Stored, clock: WallClock, outage_seconds: int) -> None:
     """Once a permission is given, deliveries verify within five minutes, and sooner after a short failure."""

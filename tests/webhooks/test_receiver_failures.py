@@ -182,7 +182,7 @@ def test_without_a_signature(setting: Setting, shape: Any, kind: str, monkeypatc
 
 @shapes
 def test_nothing_is_decoded_at_another_path(setting: Setting, shape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a path without an endpoint, and with another method, no body is decoded."""
+    """At a path without an endpoint, and with another method, no body is decoded; the response says which is right."""
     request = sent("stripe")
     monkeypatch.setattr(base64, "b64decode", None)
 
@@ -191,7 +191,8 @@ def test_nothing_is_decoded_at_another_path(setting: Setting, shape: Any, monkey
         for method, path in (("POST", "/"), ("PUT", "/webhooks/stripe"))
     ]
 
-    assert [404, 405] == [setting.handle(event)["statusCode"] for event in events]
+    unknown, refused = [setting.handle(event) for event in events]
+    assert (404, 405, "POST") == (unknown["statusCode"], refused["statusCode"], headers_of(refused)["Allow"])
 
 
 def test_a_scheme_of_ones_own_needs_no_list() -> None:

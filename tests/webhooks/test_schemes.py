@@ -8,7 +8,7 @@ import pytest
 
 from testbed.reader_surroundings import WallClock
 from testbed.webhooks.fake_secret import FakeSecret
-from testbed.webhooks.signing import NOW, sent, standard
+from testbed.webhooks.signing import NOW, standard
 from token_refresh.reader import Runtime
 from token_refresh.webhooks import GITHUB, SENDERS, SLACK, STANDARD, STRIPE, Scheme, Verifier, WebhookMalformed
 from token_refresh.webhooks.headers import Headers
@@ -97,14 +97,6 @@ def test_a_receiver_for_several_senders(kind: str) -> None:
     """Each sender has its own path, and its own variable for its signing secret."""
     scheme = SENDERS[kind]
     assert (f"/webhooks/{kind}", f"{kind.upper()}_WEBHOOK_SECRET_ID") == (scheme.path, scheme.variable)
-
-
-@pytest.mark.parametrize("kind", SENDERS)
-def test_headers_in_any_case(kind: str) -> None:
-    """The names of headers are the same in any case."""
-    request = sent(kind)
-    shouted = {name.upper(): value for name, value in request.headers.items()}
-    assert parts(kind, request.headers, request.body) == parts(kind, shouted, request.body)
 
 
 def test_webhook_headers_win_over_svix() -> None:
