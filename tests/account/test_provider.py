@@ -87,14 +87,6 @@ def test_a_rejected_grant(server: DynamoDbServer, ask: Ask) -> None:
     assert 200 == ask(grants.authorize())[0]
 
 
-def test_wrong_requests(server: DynamoDbServer, ask: Ask) -> None:
-    """Another client and another kind of grant are refused as RFC 6749 says."""
-    document = Grants(server).authorize()
-
-    assert (401, {"error": "invalid_client"}) == ask(document | {"clientSecret": "another"})
-    assert (400, {"error": "unsupported_grant_type"}) == ask(document, grant_type="client_credentials")
-
-
 def test_the_table_has_digests_alone(server: DynamoDbServer, ask: Ask) -> None:
     """No token and no client secret is in the provider's table."""
     document = Grants(server).authorize()

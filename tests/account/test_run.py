@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -116,7 +115,7 @@ def test_all_is_well(removed: list[str], tmp_path: Path, monkeypatch: pytest.Mon
 
     rows = json.loads((tmp_path / "account.json").read_text())["results"]
     assert [row.number for row in read_assumptions()] == [row["number"] for row in rows]
-    assert removed
+    assert [PREFIX] == removed
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -217,23 +216,6 @@ def test_it_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert "nothing was made" in shown.err
 
 
-def test_without_asking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With `--yes` it begins at once, in the region given and another one."""
-    began: list[Any] = []
-    monkeypatch.setattr(run, "ready", lambda *_: CALLER)
-    monkeypatch.setattr(run, "refuse_unprepared", lambda *_: None)
-
-    def prove(_make: Any, regions: tuple[str, str], **asked: Any) -> int:
-        began.append((regions, asked["caller"]))
-        return 0
-
-    monkeypatch.setattr(run, "prove", prove)
-
-    assert 0 == run.main(["--yes", "--region", "eu-west-1", "--report", str(tmp_path)])
-
-    assert [(("eu-west-1", "eu-central-1"), CALLER)] == began
-
-
 @pytest.mark.parametrize(
     ("arn", "expected"),
     [
@@ -284,17 +266,24 @@ def caller(arn: str) -> Any:
 def test_a_region_without_bootstrap(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str, expected: int
 ) -> None:
-    """Where scripts/deploy can't deploy, the command that prepares the region is told before anything is made."""
+    """Where scripts/deploy can't deploy, the command that prepares the region is told; else `--yes` begins at once."""
 
     def ask(**_: Any) -> None:
         raise ClientError({"Error": {"Code": code, "Message": "no"}}, "GetParameter")
 
     monkeypatch.setattr(run, "ready", lambda *_: CALLER)
     monkeypatch.setattr(run, "client_maker", lambda _: lambda *_: SimpleNamespace(get_parameter=ask))
-    monkeypatch.setattr(run, "prove", lambda *_, **__: 0)
+    began: list[Any] = []
+
+    def prove(_make: Any, regions: tuple[str, str], **_: Any) -> int:
+        began.append(regions)
+        return 0
+
+    monkeypatch.setattr(run, "prove", prove)
 
     assert expected == run.main(["--yes", "--region", "eu-central-1"])
 
+    assert ([] if expected else [("eu-central-1", "eu-west-1")]) == began
     told = "AWS_REGION=eu-central-1 scripts/deploy bootstrap prod" in capsys.readouterr().err
     assert told is (expected == 77)
 
@@ -374,13 +363,3 @@ def test_a_deployment_that_is_rolled_back(script: Callable[[int], Path], tmp_pat
 
     with pytest.raises(DeploymentFailed, match="First: exists" if begun else "no stack the-stack was begun"):
         deployments.deploy("the-stack", {})
-
-
-def test_the_command_s_own_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--region` or the shell says where; without either it ends."""
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setattr(sys, "argv", ["account"])
-
-    assert 77 == run.main([])
