@@ -21,7 +21,6 @@ from token_refresh_infra.common import SHORTEST_FLAT_FAMILY
 from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.changes.authorization_request import EXTRA_VALUE
-from token_refresh_worker.oauth.client_auth import ASSERTION_LIFETIME
 from token_refresh_worker.providers.provider import NOTICE
 from webhooks.test_flood import LOGGED_BYTES, MEBIBYTE
 
@@ -54,11 +53,10 @@ SAID = {
     ],
     "providers.md": [
         f"From {NOTICE.days} days before a provider ends",
-        f"An assertion is valid for {minutes(ASSERTION_LIFETIME)}",
         f"another value than `{EXTRA_VALUE.pattern}`",
     ],
     "reader.md": [
-        f"An error is raised again without a read for up to {pauses.LONGEST_EMPTY_SECONDS:g} s",
+        f"an error is raised again without a read for up to {pauses.LONGEST_EMPTY_SECONDS:g} s",
         f"invokes the worker, at most once {seconds(on_demand.PAUSE_SECONDS)}",
         f"a token that is older than {seconds(on_demand.YOUNG_SECONDS)}",
         f"takes up a new one within {seconds(1.5 * token.LONGEST_MARGIN_SECONDS)}",

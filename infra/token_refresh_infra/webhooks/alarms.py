@@ -45,7 +45,7 @@ class WebhookAlarms(Alarms):
         )
 
     def refused(self) -> Watch:
-        """Over 1000 requests in five minutes were refused with 4xx: a flood, or a sender that is set up wrongly."""
+        """Over 1000 requests in five minutes were refused with 4xx."""
         return Watch(
             self._of_lambda("Url4xxCount"),
             f"Over {REFUSED_PER_FIVE_MINUTES} requests in five minutes were refused: somebody floods the URL, or a "
@@ -55,7 +55,7 @@ class WebhookAlarms(Alarms):
         )
 
     def throttled(self) -> Watch:
-        """Requests got 429 from Lambda: more came at once than `reserved_concurrency` lets in, genuine ones too."""
+        """Requests got 429: more came at once than `reserved_concurrency` lets in."""
         return Watch(
             self._of_lambda("Throttles"),
             "Lambda turned requests away with 429: more came at once than reserved_concurrency lets in, or it is 0. "
@@ -64,10 +64,7 @@ class WebhookAlarms(Alarms):
         )
 
     def not_verified(self) -> Watch:
-        """Over 100 deliveries in five minutes had a wrong signature.
-
-        A secret was changed on one side, or somebody forges.
-        """
+        """Over 100 deliveries in five minutes had a wrong signature."""
         return Watch(
             self._logged("NotVerified", '{ $.outcome = "not_verified" }'),
             "Many deliveries had a signature that fits no secret: a secret was changed at the sender and not stored "
@@ -98,7 +95,7 @@ class WebhookAlarms(Alarms):
         )
 
     def previous_unusable(self) -> Watch:
-        """A secret was changed and its previous version can't be read: what it signed is refused."""
+        """The previous version of a changed secret can't be read."""
         unusable = '{ $.event = "previous_unusable" }'
         return Watch(
             self._logged("PreviousUnusable", unusable),
