@@ -18,7 +18,6 @@ from token_refresh.reader.on_demand import YOUNG_SECONDS
 from token_refresh.stored.access_token import LIFETIMES_BELIEVED
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
 from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
-from token_refresh_infra.common import SHORTEST_FLAT_FAMILY
 from token_refresh_infra.context import read_parameters
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.timing import RUN_SECONDS
@@ -174,7 +173,6 @@ SAID = {
         f"keeps about {PLACES} and deletes none within {DAY / HOUR:g} hours",
     ],
     "docs/parameters.md": [
-        f"in `-` after {count(SHORTEST_FLAT_FAMILY)} characters or more",
         f"else {A_DAY.lifetime_seconds} for these",
         f"For one token request. Default: {REQUEST_TIMEOUT_SECONDS:g};",
         f"Default: {A_DAY.run_every_minutes} for a day's tokens, {AN_HOUR.run_every_minutes} for an hour's,",

@@ -65,7 +65,7 @@ class RefreshAlarms(Alarms):
     def renewal_overdue(self) -> Watch:
         """The token was not refreshed, and half of the refresh window is over (4 hours of a day's tokens are left).
 
-        Fix: run `status`. `refresh` refreshes from your machine.
+        Fix: run `status`, then `refresh`.
         """
         threshold = self._parameters.alarm_timing.overdue_below_seconds
         return Watch(
@@ -79,11 +79,7 @@ class RefreshAlarms(Alarms):
         )
 
     def runs_failing(self) -> RunsWatch:
-        """Runs failed in two of three periods, also those without a log line, or none started for over two periods.
-
-        Fix: run `doctor --function`: is the schedule paused, does the function exist, is its role allowed? The error
-        in the log ends with its command.
-        """
+        """Runs failed in two of three periods, or none started for over two. Fix: run `doctor --function`."""
         silence = self._parameters.alarm_timing.silence
         runs = self._metrics.runs(Duration.seconds(silence.period_seconds))
         minutes = silence.periods * silence.period_seconds // 60
@@ -106,10 +102,10 @@ class RefreshAlarms(Alarms):
         )
 
     def reauthorization_required(self) -> Watch:
-        """The provider rejected the refresh token, or its response can't be read and is kept (`ResponseKept`).
+        """The provider rejected the refresh token, or its response can't be read (`ResponseKept`).
 
         Consumers work until the access token expires. Fix: run `doctor`, since wrong client credentials can look the
-        same; then `authorize`, or your `Grants`. For an unread response, `recover`.
+        same; then `authorize`, or `recover` for a response.
         """
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
@@ -129,7 +125,7 @@ class RefreshAlarms(Alarms):
         )
 
     def foreign_sets(self) -> Watch:
-        """Something else stored tokens in the secret. Fix: stop it; `status` names the version that it stored."""
+        """Something else stored tokens in the secret. Fix: run `status`, and stop it."""
         return _once(
             self._metrics.worker("ForeignSets", "Maximum"),
             "Something else than the worker and its commands stored tokens: a second refresher uses up the refresh "
@@ -138,7 +134,7 @@ class RefreshAlarms(Alarms):
         )
 
     def lifetime_too_short(self) -> Watch:
-        """Tokens live too short for the schedule, or for the claim store's daily limit. Fix: what `status` says."""
+        """Tokens live too short for the schedule, or for the claim store's daily limit. Fix: run `status`."""
         metric = self._metrics.lifetimes_too_short()
         logs.MetricFilter(
             self,
@@ -157,10 +153,7 @@ class RefreshAlarms(Alarms):
         )
 
     def tokens_kept(self) -> Watch:
-        """Secrets Manager refuses new tokens, and the claim table keeps them.
-
-        Fix: run `status`, and correct what it names.
-        """
+        """Secrets Manager refuses new tokens, and the claim table keeps them. Fix: correct what `status` names."""
         return _once(
             kept_tokens_metric(
                 self, self._log_group, stack_name=self._parameters.stack_name, period=self._metrics.period
@@ -174,7 +167,7 @@ class RefreshAlarms(Alarms):
     def denied_access(self) -> Watch:
         """Somebody without permission tried to read or change the secret; needs a CloudTrail trail in the region.
 
-        Fix: read the messages of the queue `DeniedAccessUrl`: they say who, when and from where.
+        Fix: read in the queue `DeniedAccessUrl` who, when and from where.
         """
         return _once(
             self._denied.metric(self._metrics.period),
@@ -186,7 +179,7 @@ class RefreshAlarms(Alarms):
     def dead_letters(self) -> Watch:
         """The schedule could not start a run.
 
-        Fix: run `doctor --function`, correct what it names, then run `refresh --invoke`.
+        Fix: correct what `doctor --function` names, then run `refresh --invoke`.
         """
         return _once(
             self._metrics.undelivered(),
@@ -198,7 +191,7 @@ class RefreshAlarms(Alarms):
     def throttled(self) -> Watch:
         """Lambda refused to start the worker in two of three periods.
 
-        Fix: run `refresh` from your machine, which needs no Lambda.
+        Fix: run `refresh`, which needs no Lambda.
         """
         return _once(
             self._metrics.throttles(),

@@ -55,9 +55,9 @@ class SingleParameters(CommonParameters):
     published_secret: Annotated[str, secret(default=CREATE)]
     """The copy for consumers, without the refresh token: `create`, `none`, or a secret's name or ARN."""
     read_under: Annotated[tuple[str, ...], families()]
-    """Prefixes of other secrets that `ReadPolicyArn` lets services read, as in `["slack-", "myapp/prod/"]`.
+    """Prefixes of other secrets that services may read, as in `["slack-", "myapp/prod/"]`.
 
-    Each ends in `/`, or in `-` after three characters or more (docs/when-to-use-what.md#grants).
+    See docs/when-to-use-what.md#grants.
     """
     replica_regions: Annotated[tuple[str, ...], several(_REPLICA, "a region, or the ARN of the key to use there")]
     """Regions, or ARNs of keys in them, with a replica of the published secret.
@@ -89,7 +89,7 @@ class SingleParameters(CommonParameters):
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
     """ARN of the KMS key that signs for `private_key_jwt`."""
     client_assertion_audience: Annotated[str | None, text(AUDIENCE, "printable text without spaces or ${")]
-    """The `aud` of client assertions. With `aws_iam_jwt` the function gets tokens for no other one.
+    """The `aud` of client assertions.
 
     Default: the profile's, else the token endpoint; `aws_iam_jwt` needs one of the first two.
     """
