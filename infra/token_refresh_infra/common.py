@@ -163,7 +163,7 @@ class CommonParameters:
     environment: Annotated[str, required(part(), example="prod")]
     """Any name: lower case letters, digits and hyphens. Default: the file's name."""
     account: Annotated[str | None, text(r"\d{12}", "the 12 digits of an account")]
-    """Where to deploy; needed where an ARN is given and there are no credentials. Default: your credentials'."""
+    """Where to deploy. Default: your credentials'."""
     region: Annotated[str | None, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
     """Likewise. Default: your credentials'."""
     app: Annotated[str | None, part()]
@@ -177,7 +177,7 @@ class CommonParameters:
     previous_kms_keys: Annotated[tuple[str, ...], several(_KEY_ARN, "ARNs of keys")]
     """ARNs of the keys that `kms_key` replaces; they decrypt older versions (docs/deploy.md#change-the-key)."""
     encrypt_logs: Annotated[bool, switch(default=False)]
-    """Encrypt the log group with `kms_key`."""
+    """Encrypt the log with `kms_key`."""
     permissions_boundary: Annotated[str | None, text(_BOUNDARY, "the ARN of a managed policy")]
     """ARN of the policy that bounds each role of the stack."""
     vpc_subnets: Annotated[tuple[str, ...], several(r"subnet-[0-9a-f]{8,17}", "IDs of subnets, as in subnet-0a1b2c3d")]

@@ -193,9 +193,6 @@ SAID = {
         f"The ledger knows {MOST_REDEMPTIONS} redemptions",
         f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(SETTLED)})",
     ],
-    "docs/README.md": [
-        f"loses {PLAIN} grants of {count(len(EVENTS))}, a careful one {CAREFUL}, this worker {WORKER}",
-    ],
     "README.md": [f"(docs/compare.md#a-scheduled-handler) ({lines('careful')} lines)"],
     "docs/compare.md": [
         f"stores the response, in {lines('straightforward')} lines",

@@ -46,29 +46,17 @@ class SingleParameters(CommonParameters):
     service: Annotated[str, part(default=DEFAULT_SERVICE)]
     """Last part of the token secret's name, or all of it without `app`."""
     token_secret: Annotated[str, secret(default=CREATE)]
-    """`create`, or the name or ARN of a secret that exists, whose policy stays as it is."""
+    """`create`, or the name or ARN of a secret that exists."""
     client_secret: Annotated[str | None, reference_to(ReferenceScheme.SECRET)]
-    """Name or ARN of a secret with the client credentials; `#field` after it names an object in it.
-
-    Default: beside the tokens.
-    """
+    """A secret with the client credentials: name or ARN, `#field` for an object in it. Default: beside the tokens."""
     published_secret: Annotated[str, secret(default=CREATE)]
     """The copy for consumers, without the refresh token: `create`, `none`, or a secret's name or ARN."""
     read_under: Annotated[tuple[str, ...], families()]
-    """Prefixes of other secrets that services may read, as in `["slack-", "myapp/prod/"]`.
-
-    See docs/when-to-use-what.md#grants.
-    """
+    """Prefixes of other secrets that services may read (docs/when-to-use-what.md#grants)."""
     replica_regions: Annotated[tuple[str, ...], several(_REPLICA, "a region, or the ARN of the key to use there")]
-    """Regions, or ARNs of keys in them, with a replica of the published secret.
-
-    See docs/move-to-another-region.md#the-old-region-is-gone.
-    """
+    """Regions with a replica of the published secret (docs/move-to-another-region.md#the-old-region-is-gone)."""
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
-    """ARNs of the only roles and users that may use the secrets' values (docs/deploy.md#an-allow-list).
-
-    Needs secrets that the stack creates.
-    """
+    """ARNs of the only roles and users that may use the secrets' values (docs/deploy.md#an-allow-list)."""
     consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
     """ARNs of roles and users that may also use the published secret; with `operators`."""
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
@@ -89,9 +77,9 @@ class SingleParameters(CommonParameters):
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
     """ARN of the KMS key that signs for `private_key_jwt`."""
     client_assertion_audience: Annotated[str | None, text(AUDIENCE, "printable text without spaces or ${")]
-    """The `aud` of client assertions.
+    """The `aud` of client assertions; `aws_iam_jwt` needs it here or in the profile.
 
-    Default: the profile's, else the token endpoint; `aws_iam_jwt` needs one of the first two.
+    Default: the profile's, else the token endpoint.
     """
     event_bus: Annotated[str | None, event_bus()]
     """Name of an EventBridge bus of this account and region (docs/events.md)."""
