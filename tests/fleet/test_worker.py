@@ -12,10 +12,10 @@ from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable, Tab
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.aws.index import IndexEntry
 from token_refresh_worker.fleet.core.breaker import StoreHealth
-from token_refresh_worker.fleet.core.row import Pauses, Row, State
+from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 from token_refresh_worker.fleet.worker import Crew, find_member, fitted, provider_of, report, tell_store
 from token_refresh_worker.run.events import Trigger
-from token_refresh_worker.run.outcome import Outcome
+from token_refresh_worker.run.outcome import Outcome, OutcomeName
 
 
 def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None, now: datetime = NOW) -> Crew:
@@ -69,6 +69,25 @@ def test_only_members_run() -> None:
     found = find_member(crew(row()), arn("tokens"))
     assert found is not None
     assert row() == found.row
+
+
+def test_a_pause_from_before_the_fleet() -> None:
+    """A row shows a pause that a run met in the claims, so that `fleet resume` ends it; after `resume`, it does not."""
+    paused = Outcome(name=OutcomeName.YIELDED, at=NOW, retry_at=NOW + DAY, paused="their maintenance")
+    workers = crew(row())
+    report(workers, entry(row()), paused)
+    (shown,) = workers.index.rows()
+    assert shown.pause is not None
+    assert (NOW + DAY, "their maintenance") == (shown.pause.until, shown.pause.why)
+
+    class Resumed(MemoryIndex):
+        def show_pause(self, pause: Pause, *, of: Row) -> None:
+            self.look_at(of.secret_arn, NOW)
+            MemoryIndex.show_pause(self, pause, of=of)
+
+    workers = replace(workers, index=Resumed(row()))
+    report(workers, entry(row()), paused)
+    assert [None] == [member.pause for member in workers.index.rows()]
 
 
 def test_a_persons_run_makes_its_secret_due() -> None:

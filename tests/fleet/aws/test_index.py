@@ -160,6 +160,9 @@ def test_a_secret_that_comes_back(index: TableIndex) -> None:
     assert [replace(before, next_at=NOW + HOUR, added_at=NOW + HOUR)] == list(index.rows())
     assert [] == list(index.tombstones())
     assert not index.add(back)
+    index.remove(arn("tokens"), NOW, quietly=True)
+    assert index.add(back)
+    assert [None] == [member.pause for member in index.rows()], "whoever took it out ends its pause"
 
 
 def test_a_secret_that_comes_back_is_not_deleted(dynamodb: DynamoDBClient) -> None:

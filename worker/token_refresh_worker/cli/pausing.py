@@ -5,7 +5,7 @@ import getpass
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.changes.pause import Pausing
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.lookups import arn_of, saying_where
+from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.membership import find_index
 from token_refresh_worker.cli.screen import errors
 from token_refresh_worker.cli.settings import settings_for
@@ -17,16 +17,15 @@ from token_refresh_worker.run.failures import utc
 def end_pause(context: Context) -> bool:
     """End the pause of one secret, and let its fleet look at it; False if there is none."""
     (pauses, _), index = open_pausing(context), index_of(context)
-    with saying_where(context):
-        ended = pauses.paused()
+    ended = pauses.paused()
     if ended is not None:
         pauses.resume(ended)
     if index is None:
         return ended is not None
     secret_arn = arn_of(context, context.secret_id)
     entry = index.entry(secret_arn)
+    index.look_at(secret_arn, index.read_clock())  # First: from then on, no run that met the pause shows it.
     index.pause(None, secret_arn=secret_arn)
-    index.look_at(secret_arn, index.read_clock())
     return ended is not None or (entry is not None and entry.row.pause is not None)
 
 
@@ -45,8 +44,7 @@ def index_of(context: Context) -> TableIndex | None:
 
 def open_pausing(context: Context) -> tuple[Pausing, Policy]:
     """Give what begins and ends a pause, and the policy that it is judged by."""
-    with saying_where(context):
-        settings = settings_for(context, context.stored())
+    settings = settings_for(context, context.stored())
     pauses = Pausing(
         open=lambda: context.run(settings).parts,
         clock=SystemClock(),

@@ -19,7 +19,7 @@ from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import IndexEntry, TableIndex
 from token_refresh_worker.fleet.core.breaker import holds_back
 from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after, announcement, in_order
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, is_due, pause_of_row
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Pause, Row, is_due, pause_of_row
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.run.failures import SecretName, no_value
@@ -188,6 +188,9 @@ def report(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
         if left is None:
             crew.log.info("fleet_report_superseded", secret_id=secret_arn)
             return
+        if run.paused is not None and run.retry_at is not None:  # It was paused before it joined.
+            pause = Pause(at=entry.read_at, until=run.retry_at, by="somebody", why=run.paused)
+            crew.index.show_pause(pause, of=left)
         if crew.bus is not None:
             _announce(crew, crew.bus, left)
     except TokenRefreshError as error:

@@ -147,9 +147,9 @@ class TableIndex:
         return self._update_member(secret_arn, "SET next_at = :now", _IS_MEMBER, {":now": {"N": items.seconds(now)}})
 
     def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> Row | None:
-        """Turn a row into a tombstone, or `quietly` a tombstone into a quiet one that left now.
+        """Turn a row into a tombstone, or `quietly` a tombstone into a quiet one that left now, without a pause.
 
-        The secret and its claims stay. Returns the row as it was; None if there is neither.
+        The secret and its claims stay, and a pause in its claims. Returns the row as it was; None if there is neither.
         """
         values = {
             ":fleet": {"S": self._fleet},
@@ -160,9 +160,10 @@ class TableIndex:
         }
         # A resync may have seen that the tag is gone before the command that took it off came to the row.
         condition = f"{_IS_MEMBER} OR fleet = :left" if quietly else _IS_MEMBER
+        update = "SET fleet = :left, left_at = :now, quietly = :quietly, gone_at = :gone"
         what = {
             "Key": items.key("row", secret_arn),
-            "UpdateExpression": "SET fleet = :left, left_at = :now, quietly = :quietly, gone_at = :gone",
+            "UpdateExpression": f"{update} REMOVE {items.PAUSE}" if quietly else update,
             "ConditionExpression": condition,
             "ExpressionAttributeValues": values,
             "ReturnValues": "ALL_OLD",
@@ -182,6 +183,12 @@ class TableIndex:
             return self._update_member(secret_arn, update, _IS_MEMBER, values, names={"#pause": name})
         never_has = "attribute_not_exists(fleet)"
         return self._update(items.key("fleet", self._fleet), update, never_has, values, names={"#pause": name})
+
+    def show_pause(self, pause: Pause, *, of: Row) -> None:
+        """Let a row show a pause that a run met, unless the secret was made due since then, as `resume` does."""
+        values = {":pause": {"S": items.write_pause(pause)}, ":next": {"N": items.seconds(of.next_at)}}
+        condition = f"{_IS_MEMBER} AND next_at = :next"
+        self._update_member(of.secret_arn, f"SET {items.PAUSE} = :pause", condition, values)
 
     def handed_out(self, now: datetime) -> dict[str, Handed]:
         """Give what was handed out in the last 43 minutes, by the messages' IDs."""
