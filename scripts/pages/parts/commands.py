@@ -15,6 +15,8 @@ _CUT_OFF = re.compile(r"^\* `(?P<name>[a-z]+)`: (?P<begin>.*)\.\.\.$", re.MULTIL
 _IN_PROSE = re.compile(r"(?<=with )--watch|token-refresh --install-completion")
 _SHARED = re.compile(r"^\* `(?:SECRET_ID|--region|--profile|--provider|--function|--debug|--help)\b.*\n", re.MULTILINE)
 _EMPTY = re.compile(r"^\*\*(?:Arguments|Options)\*\*:\n\n\n?(?=\n|\Z|\*\*)", re.MULTILINE)
+_USAGE = re.compile(r"^\*\*Usage\*\*:\n\n```text\n.*\n```\n\n", re.MULTILINE)
+_LISTED = re.compile(r"^\*\*Commands\*\*:\n\n(?:\* .*\n)+\n*", re.MULTILINE)
 _EXAMPLES = re.compile(r"^\[bold\]Examples\[/\]\n((?:^token-refresh .*\n)+)", re.MULTILINE)
 
 
@@ -31,8 +33,8 @@ def commands() -> str:
 
 
 def _shared_once(text: str) -> str:
-    """Move what the commands share to the beginning."""
-    top, (first, *others) = text[: text.index("\n## ")], text.split("\n## ")[1:]
+    """Move what the commands share to the beginning; the examples show how each is used."""
+    top, (first, *others) = text[: text.index("\n## ")], _LISTED.sub("", _USAGE.sub("", text)).split("\n## ")[1:]
     shared = set(_SHARED.findall(first))
     listed = "".join(line for line in first.splitlines(keepends=True) if line in shared)
     where = "Every command on a secret has them; those on a fleet have `--region`, `--profile`, `--debug` and `--help`."
