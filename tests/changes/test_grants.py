@@ -282,8 +282,12 @@ def test_a_double_click_uses_the_code_once(application: Application, *, is_empty
 @pytest.mark.parametrize(
     ("response", "kind", "match"),
     [
-        ({"state": "another"}, ForeignRedirect, "does not belong to this authorization; its code was not used"),
-        ({"error": "access_denied"}, ConsentRefused, r"did not authorize \(access_denied\); let the user begin again"),
+        ({"state": "another"}, ForeignRedirect, "does not belong to this authorization: its code was not used"),
+        (
+            {"error": "access_denied"},
+            ConsentRefused,
+            r"\(access_denied\): nothing is stored; let the user begin again",
+        ),
         ({"realmId": "<b>"}, ChangeFailed, "the redirect's realmId is malformed: its code was not used"),
         ({"iss": "https://evil.example"}, ChangeFailed, "names an issuer on a host that is not the provider's"),
     ],
@@ -310,12 +314,12 @@ def test_a_wrong_redirect_uses_no_code(
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda _: None, "no authorization is under way in this session; its code was not used; let the user begin"),
+        (lambda _: None, "no authorization is under way in this session: its code was not used; let the user begin"),
         (
             lambda it: {key: it[key] for key in it if key != "begun_at"},
-            "session was begun by another release; its code",
+            "session was begun by another release: its code",
         ),
-        (lambda it: it | {"begun_at": it["begun_at"] - 7200}, "session was begun over 2 hours ago; its code was not"),
+        (lambda it: it | {"begun_at": it["begun_at"] - 7200}, "session was begun over 2 hours ago: its code was not"),
     ],
 )
 def test_an_expired_session(application: Application, change: Callable[[Any], Any], match: str) -> None:
@@ -336,7 +340,7 @@ def test_a_client_that_was_replaced_meanwhile(application: Application) -> None:
     failing(
         lambda: application.grants.finish(begun.session, redirect(begun)),
         ChangeFailed,
-        match="the client of secret .* was replaced; its code was not used",
+        match="the client of secret .* was replaced: its code was not used",
     )
 
 

@@ -69,7 +69,7 @@ def test_the_page_that_leads_to_the_provider(
     ended = cli("authorize", f"--client-file={client_file}", f"--redirect-uri={redirect_uri}", "--yes")
 
     assert 2 == ended.code
-    assert "was opened twice, perhaps by somebody else on this machine" in ended.screen
+    assert "was opened twice, perhaps by another user of this machine" in ended.screen
     assert [302, 400] == [visit.status_code for visit in visits]
     assert "no-referrer" == visits[0].headers["Referrer-Policy"]
     assert "state=" in visits[0].headers["Location"]

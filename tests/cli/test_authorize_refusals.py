@@ -51,7 +51,7 @@ def test_a_published_secret(authorize: Authorize, store: SecretsManagerServer, k
     assert (False, []) == (ended.code == 0, pages)
     assert f"secret {SECRET_ID} in eu-central-1 is the published copy for consumers" in ended.screen
     named = {"tag": "'my tokens'", "deployment": "mine"}.get(known_by)
-    assert not named or f"token-refresh authorize {named} --region eu-central-1" in ended.screen
+    assert not named or f"token-refresh authorize {named} --redirect-uri" in ended.screen
     assert (known_by == "content") == bool(store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"])
 
 
@@ -71,7 +71,10 @@ def test_a_secret_that_may_not_be_described(authorize: Authorize, store: Secrets
     [
         (script.status(200, {"access_token": "a"}), "what is known of it: token-refresh providers generic"),
         (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint rejected the client"),
-        (script.html(403), "check the token endpoint (TOKEN_ENDPOINT), then run authorize again"),
+        (
+            script.html(403),
+            f"check the token endpoint (TOKEN_ENDPOINT), then begin again: token-refresh authorize {SECRET_ID}",
+        ),
         (script.status(500), "sent no tokens (HTTP 500)"),
         (
             script.status(200, b'{"data":{"accessToken":"canary-1","refreshToken":"canary-2"}}'),
@@ -128,7 +131,7 @@ def test_another_account_takes_an_option(again: Paste, tokens: Tokens) -> None:
 
     assert (2, before) == (refused.code, tokens.current())
     assert "the provider authorized workspace_id theirs, and workspace_id ours was expected" in refused.screen
-    assert f"token-refresh authorize {SECRET_ID} --another-account --region eu-central-1" in refused.screen
+    assert f"token-refresh authorize {SECRET_ID} --another-account" in refused.screen
     assert 0 == again("--another-account", response=theirs, PROVIDER="notion").code
     stored = tokens.current()
     assert ("theirs", "r", "kept") == (stored["workspace_id"], stored["refreshToken"], stored["note"])

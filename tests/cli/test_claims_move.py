@@ -165,7 +165,7 @@ def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
     there = cli("claims", "move", "--to=versions")
 
     assert 2 == ended.code
-    assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
+    assert f"token-refresh claims move {SECRET_ID} --table NAME --to table --region eu-central-1" in ended.screen
     assert "are in the secret already" in there.screen
 
 

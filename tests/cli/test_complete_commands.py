@@ -4,6 +4,7 @@ import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,25 @@ def test_options_are_repeated(stage: Stage, profile: str, state: State, monkeypa
             program, _, *words = shlex.split(line)
             assert ("token-refresh", SECRET_ID, 1) == (program, words[words[0] == "move"], words.count("--profile"))
             assert profile == words[words.index("--profile") + 1]
+
+
+@pytest.mark.parametrize("line", ["claims move --to table --table mine", "refresh --force --invoke", "pause --for 3h"])
+def test_own_options_are_repeated(stage: Stage, line: str) -> None:
+    """A command that prints itself for another region, secret or function repeats its own options, and the common."""
+    stage.tokens.store(expires_in=DAY)
+    client: Any = stage.store.client()
+    client.create_secret(Name="copy", Tags=[{"Key": "token-refresh:published-from", "Value": SECRET_ID}])
+    name, _, options = line.partition(" --")
+    words, given = name.split(), [*f"--{options}".split(), "--provider", "upwork"]
+
+    elsewhere = stage.cli(*words, *given, "--region", "us-east-1")
+    copied = stage.cli(*words, "copy", *given)
+    client.tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:function", "Value": "worker"}])
+    unproven = stage.cli(*words, *given, AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:9")
+
+    rest = f"--{options} --region eu-central-1 --provider upwork"
+    for ended, more in ((elsewhere, ""), (copied, ""), (unproven, "--function NAME ")):
+        assert f"token-refresh {name} {SECRET_ID} {more}{rest}" in commands_in(ended), ended.screen
 
 
 def test_a_command_of_aws(stage: Stage, profile: str) -> None:

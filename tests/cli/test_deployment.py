@@ -3,6 +3,7 @@
 import json
 import select
 import socket
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.providers.loader import PROFILES
 from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
 
 STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/worker/1"
@@ -199,6 +201,24 @@ def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> N
     assert f"function worker has TOKEN_SECRET_ID={SECRET_ID}, and you gave other" in ended.screen
     assert "function worker has PROVIDER=upwork, and you gave xero" in provider.screen
     assert "and you gave" not in same.screen
+
+
+def test_profiles_of_the_shell(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str], tmp_path: Path) -> None:
+    """A folder with profiles in the shell counts where the deployment has some, too, and there it has to be named."""
+    tokens.store(expires_in=DAY)
+    (tmp_path / "upwork.toml").write_text((PROFILES / "upwork.toml").read_text().replace('"Upwork"', '"Another"'))
+    known = {"TOKEN_SECRET_ID": SECRET_ID, "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"], "PROVIDER": "upwork"}
+    aws.function = settings(**known)
+    without = cli("status", "--function=worker", PROVIDER_PROFILES=str(tmp_path))
+    aws.function = settings(**known, PROVIDER_PROFILES="in the zip")
+    own, nowhere = (
+        cli("status", "--function=worker", PROVIDER_PROFILES=str(tmp_path)),
+        cli("status", "--function=worker"),
+    )
+
+    assert ("provider Upwork at" in without.screen, "apply: PROVIDER_PROFILES" in without.err) == (True, True)
+    assert ("provider Another at" in own.screen, "PROVIDER_PROFILES" in own.err) == (True, False)
+    assert (3, True) == (nowhere.code, "function worker has provider profiles of its own" in nowhere.screen)
 
 
 def test_no_such_function(cli: Cli, aws: Aws) -> None:

@@ -161,7 +161,7 @@ def test_nobody_names_the_function(cli: Cli, tokens: Tokens) -> None:
     ended = cli("refresh", "--invoke")
 
     assert (2, True) == (ended.code, f"nothing names the function that refreshes secret {SECRET_ID}" in ended.screen)
-    assert f"token-refresh refresh {SECRET_ID} --invoke --function NAME --region eu-central-1" in ended.screen
+    assert f"token-refresh refresh {SECRET_ID} --function NAME --invoke --region eu-central-1" in ended.screen
 
 
 @pytest.mark.parametrize(("error", "code"), [("SecretStoreUnavailable", 1), ("ReauthorizationRequired", 2)])

@@ -21,6 +21,7 @@ from cli.worlds import (
     OTHER_COPY,
     PROVEN,
     SECRET,
+    STACK,
     WORKER,
     WORLDS,
     Place,
@@ -32,6 +33,7 @@ from cli.worlds import (
     unreadable,
 )
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.stored.tags import STACK_TAG
 
 CALLBACK = "http://127.0.0.1/callback"
 WRITERS = {
@@ -107,13 +109,8 @@ def carried_out(cli: Cli, place: Place, line: str, folder: Path, *, more: str = 
     return cli(*name, SECRET, *words[len(name) :], *given, stdin=stdin, **variables)
 
 
-ALONE = {*PROVEN, "adopted"}
-"""In the others nothing acts beside another's variables: it has all the less to act on without them."""
-
-
-@pytest.mark.parametrize(
-    ("world", "beside"), [(world, beside) for world in WORLDS for beside in (False, True) if beside or world in ALONE]
-)
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("line", [*WRITERS, *READERS])
 def test_every_command_in_every_world(
     cli: Cli, place: Place, hosts: set[str], tmp_path: Path, *, line: str, world: str, beside: bool
@@ -237,6 +234,32 @@ def test_a_member_beside_the_worker_of_another_fleet(cli: Cli, place: Place) -> 
     assert f"secret {SECRET} is in fleet staging" in ended.screen
 
 
+@pytest.mark.parametrize("line", ["status", "refresh --force --yes", "authorize --yes"])
+def test_a_stranger_beside_the_worker_of_a_fleet(cli: Cli, place: Place, line: str) -> None:
+    """A secret that is in no fleet gets nothing from a fleet's worker: the command says so, and how it joins."""
+    new_member(place)
+    place.store.call("UntagResource", {"SecretId": SECRET, "TagKeys": ["token-refresh:fleet"]})
+    before = place.everything()
+
+    ended = cli(*line.split(), SECRET, "--function", FLEETS_WORKER, **place.environment)
+
+    assert ({"status": 3}.get(line, 2), before) == (ended.code, place.everything())
+    assert f"is not in fleet {FLEET}. Add it: token-refresh fleet add {SECRET} --fleet {FLEET}" in ended.screen
+
+
+@pytest.mark.parametrize("line", ["status", "authorize --fleet prod"])
+def test_a_fleets_worker_that_has_another_name_than_its_stack(cli: Cli, place: Place, line: str) -> None:
+    """A release's template lets one name the worker: without `--function` a command says what to name."""
+    member(place)
+    place.tables.tags[FLEET] |= {STACK_TAG: STACK}
+
+    ended = cli(*line.split(), SECRET, **place.environment)
+
+    assert ended.code in {2, 3}
+    assert f"function {WORKER} in eu-central-1 does not exist" in ended.screen
+    assert "--function NAME" in ended.screen
+
+
 def test_a_fleet_beside_the_worker_of_another_one(cli: Cli, place: Place) -> None:
     """A secret joins a fleet with the settings of its worker, and of no other that is named."""
     new_member(place)
@@ -279,4 +302,4 @@ def test_a_replica(cli: Cli, place: Place, monkeypatch: pytest.MonkeyPatch) -> N
     ended = cli("refresh", SECRET, "--force", "--yes", **place.environment)
 
     assert 2 == ended.code
-    assert f"act on the secret itself: token-refresh refresh {SECRET} --region eu-west-1" in ended.screen
+    assert f"act on the secret itself: token-refresh refresh {SECRET} --force --region eu-west-1" in ended.screen

@@ -62,13 +62,18 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     """A secret that does not exist, is in another fleet or is a replica is named, and the others are added."""
     tagged_secret("a")
     tagged_secret("other", fleet="test")
+    boto3.client("secretsmanager", region_name="eu-central-1").create_secret(
+        Name="copy", Tags=[{"Key": "token-refresh:published-from", "Value": "its/tokens"}]
+    )
     there = boto3.client("secretsmanager", region_name="eu-west-1")
     there.create_secret(Name="replica", SecretString="{}", AddReplicaRegions=[{"Region": "eu-central-1"}])
 
-    ended = run("add", "missing", "other", "replica", "a")
+    ended = run("add", "missing", "other", "replica", "copy", "a")
 
-    assert (2, "1 of 4 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (2, "1 of 5 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert "is a replica of the one in eu-west-1" in said(ended)
+    assert "secret copy is the copy of its/tokens for services, and has no refresh token" in said(ended)
+    assert "token-refresh fleet add its/tokens --fleet prod --region eu-central-1" in said(ended)
     assert "1 failed with SecretNotFound in eu-central-1: missing." in ended.stderr
     assert "untag-resource" in ended.stderr
     assert ended.stderr.endswith("run the same command again.\n")

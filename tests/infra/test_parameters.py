@@ -330,7 +330,8 @@ def test_profiles_of_one_s_own(tmp_path: Path) -> None:
     assert 7200 == parameters.lifetime_seconds
     assert "crm.example.com" == parameters.settings.provider.host
     assert "my-crm" == parameters.variables["PROVIDER"]
-    assert "PROVIDER_PROFILES" not in parameters.variables
+    assert "in the zip" == parameters.variables["PROVIDER_PROFILES"]
+    assert "PROVIDER_PROFILES" not in read().variables
 
 
 def test_a_profile_of_one_s_own_that_could_not_work(tmp_path: Path) -> None:

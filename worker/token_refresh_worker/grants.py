@@ -95,6 +95,7 @@ T = TypeVar("T")
 
 _TIME_LIMIT_SECONDS: Final = 60.0
 _AGAIN: Final = "let the user begin again (Grants.begin)"
+_NOT_USED: Final = "its code was not used"
 _SESSION_LIFETIME: Final = timedelta(hours=2)
 _PROVEN: Final[set[str]] = set()
 """The ARNs of the secrets that this process may write."""
@@ -166,7 +167,7 @@ class _Opened:
         """Say where the grant goes, and whose it must be: what is expected, else what the secret holds."""
         refuse_unknowable(self.template, expect)
         wanted = expect or self.template.account(self.known) or None
-        judge = expecting(wanted, confirm, secret=self.secret, again=_AGAIN)
+        judge = expecting(wanted, confirm, secret=self.secret, again=(_AGAIN,))
         return Target(known=self.known, change=self.change, judge=judge)
 
     def parts(self, fields: Mapping[str, object]) -> Parts:
@@ -288,17 +289,17 @@ class Grants:
             SecretStoreError: Secrets Manager refused. If the tokens had arrived, the message says so.
         """
         if session is None:
-            raise ForeignRedirect(f"no authorization is under way in this session; its code was not used; {_AGAIN}")
+            raise ForeignRedirect("no authorization is under way in this session", why=_NOT_USED, fix=_AGAIN)
         if "begun_at" not in session:
-            raise ForeignRedirect(f"this session was begun by another release; its code was not used; {_AGAIN}")
+            raise ForeignRedirect("this session was begun by another release", why=_NOT_USED, fix=_AGAIN)
         opened = self._open(session["secret_id"], session["provider"], session["variables"])
         if opened.now - datetime.fromtimestamp(session["begun_at"], UTC) > _SESSION_LIFETIME:
-            raise ForeignRedirect(f"this session was begun over 2 hours ago; its code was not used; {_AGAIN}")
+            raise ForeignRedirect("this session was begun over 2 hours ago", why=_NOT_USED, fix=_AGAIN)
         begun, _ = self._authorization(opened, session["scope"])
         authorization = replace(begun, state=session["state"], verifier=SecretValue(session["verifier"]))
         redirect = authorization.read_redirect(url)
         if begun.client.client_id != session["client_id"]:
-            raise ChangeFailed(f"the client of {opened.secret} was replaced; its code was not used; {_AGAIN}")
+            raise ChangeFailed(f"the client of {opened.secret} was replaced", why=_NOT_USED, fix=_AGAIN)
         target = opened.target(session["expect"], confirm)
         pending = PendingAuthorization(authorization=authorization, target=target)
         parts = opened.parts(target.fields(redirect))
@@ -407,7 +408,7 @@ class Grants:
             scope=scope,
             token_host=parts.provider.host,
         )
-        return replace(authorization, again=_AGAIN), parts
+        return replace(authorization, again=(_AGAIN,)), parts
 
 
 def _prove_once(arn: str, store: SecretStore) -> None:

@@ -20,7 +20,7 @@ from token_refresh_infra.common import (
 )
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
 from token_refresh_worker.oauth.formats import ASSERTED
-from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.providers.loader import IN_ZIP, load_provider, profile_names
 from token_refresh_worker.providers.provider import Provider
 
 SHORTEST_TABLE_NAME = 3
@@ -197,6 +197,7 @@ class FleetParameters(CommonParameters):
         variables = {
             "CLIENT_SECRET_ID": self.client_secret_id,
             "PROVIDER": self.provider,
+            "PROVIDER_PROFILES": IN_ZIP if self.own_profiles else None,
             "EVENT_BUS": self.event_bus,
             "LOG_LEVEL": self.log_level,
         }

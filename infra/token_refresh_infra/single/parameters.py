@@ -24,6 +24,7 @@ from token_refresh_infra.context import ParameterError, optional, several, switc
 from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.format_schema import AUDIENCE
+from token_refresh_worker.providers.loader import IN_ZIP
 from token_refresh_worker.run.settings import Settings, read_settings
 
 DEFAULT_SERVICE = "upwork-oauth-tokens"
@@ -132,6 +133,7 @@ class SingleParameters(CommonParameters):
             "PUBLISHED_SECRET_ID": self.published_secret_id,
             "CLAIM_TABLE": self.claim_table_name,
             "PROVIDER": self.provider,
+            "PROVIDER_PROFILES": IN_ZIP if self.own_profiles else None,
             "TOKEN_ENDPOINT": self.token_endpoint,
             "TOKEN_ENDPOINT_AUTH_METHOD": self.token_endpoint_auth_method,
             "CLIENT_KEY_ID": self.client_key,

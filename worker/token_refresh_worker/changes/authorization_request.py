@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.changes.change import PROVIDER_KEY, ChangeFailed, is_snake
 from token_refresh_worker.oauth.formats import Grant
@@ -70,7 +70,7 @@ class AuthorizationRequest:
     redirect: RedirectFormat = field(default_factory=RedirectFormat)
     known: Mapping[str, object] = field(default_factory=dict)
     """The provider's variables that the operator has named: a redirect may leave these out."""
-    again: str = "run authorize again"
+    again: Advice = ()
     """How another authorization begins."""
     # 192 bits; RFC 6749 section 10.10 asks for at least 128.
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
@@ -120,7 +120,7 @@ class AuthorizationRequest:
             # The provider's own text is not printed: it comes through the browser, from anyone.
             code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
             kind = ConsentRefused if code == "access_denied" else ChangeFailed
-            raise kind(f"the provider did not authorize ({code}); {self.again}")
+            raise kind(f"the provider did not authorize ({code})", why="nothing is stored", fix=self.again)
         if not response.get(self.redirect.code_name):
             raise self._foreign()
         self._check_signature(query, response)
@@ -131,11 +131,13 @@ class AuthorizationRequest:
         )
 
     def _foreign(self) -> ForeignRedirect:
-        return ForeignRedirect(f"the URL does not belong to this authorization; its code was not used; {self.again}")
+        return ForeignRedirect(
+            "the URL does not belong to this authorization", why="its code was not used", fix=self.again
+        )
 
-    def _not_used(self, what: str) -> ChangeFailed:
+    def _not_used(self, what: str, further: str = "") -> ChangeFailed:
         # Its values are not quoted: a redirect comes through the browser, from anyone.
-        return ChangeFailed(f"{what}: its code was not used; {self.again}")
+        return ChangeFailed(what, why="its code was not used", fix=(*self.again, further) if further else self.again)
 
     def _extra(self, name: str, value: str | None) -> str:
         if problem := extra_problem(value):
@@ -175,19 +177,15 @@ class AuthorizationRequest:
         if issuer == self.issuer:
             return
         if self.issuer is not None:
-            raise ChangeFailed(
-                f"the redirect does not come from the issuer {self.issuer} (RFC 9207): its code was not used; "
-                f"{self.again}"
-            )
+            raise self._not_used(f"the redirect does not come from the issuer {self.issuer} (RFC 9207)")
         try:
             host = urlsplit(issuer or "").hostname
         except ValueError:
             host = None
         if host not in {host_of(self.endpoint), self.token_host}:
-            raise ChangeFailed(
-                "the redirect names an issuer on a host that is not the provider's (RFC 9207): its code was not used",
-                fix=f"{self.again[0].upper()}{self.again[1:]}. If the provider documents that issuer, write it into "
-                "the profile (docs/providers.md)",
+            raise self._not_used(
+                "the redirect names an issuer on a host that is not the provider's (RFC 9207)",
+                ". If the provider documents that issuer, write it into the profile (docs/providers.md)",
             )
 
     def code_request(self, code: SecretValue, provider: Provider) -> TokenRequest:

@@ -164,7 +164,7 @@ def refuse_unknowable(template: Provider, expect: object) -> None:
 
 
 def expecting(
-    wanted: Expected | None, confirm: Confirm | None, *, secret: SecretName, again: str
+    wanted: Expected | None, confirm: Confirm | None, *, secret: SecretName, again: Advice
 ) -> Callable[[Account, bool], None]:
     """Make what judges an account: it must be the wanted one; where nobody is wanted, `confirm` decides.
 
@@ -179,12 +179,13 @@ def expecting(
 
     def judge(account: Account, is_complete: bool) -> None:  # noqa: FBT001 - as Target calls it
         if isinstance(wanted, Mapping):
-            check_account(wanted, account, is_complete=is_complete, again=(again,))
+            check_account(wanted, account, is_complete=is_complete, again=again)
         # `True` itself: what an async function returns without an `await` is as good as true.
         elif confirm is not None and wanted is None and is_complete and confirm(account) is not True:
             raise AnotherAccount(
-                f"{name_account(account)} was not confirmed for {secret}; nothing is stored, and its tokens are "
-                f"dropped, and not revoked; {again}"
+                f"{name_account(account)} was not confirmed for {secret}; nothing is stored",
+                why="its tokens are dropped, and not revoked",
+                fix=again,
             )
 
     return judge

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh.errors import ClientRejected, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
@@ -167,10 +167,10 @@ def to_refresh_with(response: TokenResponse, provider: Provider) -> TokenRespons
     return response
 
 
-def _refused(parts: Parts, failure: FailedRequest, again: str) -> ClientRejected | ChangeFailed:
+def _refused(parts: Parts, failure: FailedRequest, again: Advice) -> ClientRejected | ChangeFailed:
     secret, method = parts.secret, parts.provider.request.auth_method
     if failure.kind is not FailureKind.CLIENT_REJECTED:
-        fix = f"{_BEFORE_IT.get(failure.kind, '')}{again}"
+        fix = (_BEFORE_IT.get(failure.kind, ""), *again)
         return ChangeFailed(f"the token endpoint sent no tokens ({failure.seen}{_shape_of(failure)})", fix=fix)
     if method is AuthMethod.AWS_IAM_JWT:
         return ClientRejected(

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -53,7 +54,6 @@ from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import GENERIC_PROVIDER, Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
-Options = Sequence[tuple[str, object]]
 _EXAMPLE: Final = "https://example.com/callback"
 _PASTE_TRIES: Final = 5  # A wrong paste is common (the page before the redirect); a script's loop must end.
 
@@ -127,16 +127,13 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         and not context.given.get("PROVIDER")
         and not fields.get(PROVIDER_KEY)
     ):
-        join_it = ("--fleet", fleet) if fleet else ()
         raise CommandFailed(
             "nothing names the provider of these tokens",
-            fix=("Name it: ", context.command("authorize", "--provider", "NAME", *join_it)),
+            fix=("Name it: ", context.again("--provider", "NAME")),
         )
     template = context.settings(**provider_variable(context, fields)).provider
     settings = settings_for(context, started(template, fields))
-    repeated = [("--client-id", client_id), ("--client-file", client_file), ("--scope", scope), ("--fleet", fleet)]
-    repeated += [*(("--variable", value) for value in variable or ()), *(("--tag", value) for value in tag or ())]
-    redirect_uri, listens = _find_redirect(context, template, redirect_uri, repeated, paste=paste)
+    redirect_uri, listens = _find_redirect(context, template, redirect_uri, paste=paste)
     given = None if client_file is None else read_client_file(client_file)
     client, is_new = _find_client(context, settings, fields, given, client_id)
     authorization = build_authorization(
@@ -157,7 +154,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         store_client(context, settings.client_secret_id, client)
         output().print(text(f"The client is stored in secret {settings.client_secret_id}, where runs read it."))
     pending = PendingAuthorization(
-        authorization=authorization,
+        authorization=replace(authorization, again=("begin again: ", context.again())),
         keeps_client=is_new and settings.client_secret_id is None,
         target=Target(
             known=fields_of(version),
@@ -178,18 +175,13 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     return 0
 
 
-def _find_redirect(
-    context: Context, provider: Provider, given: str | None, repeated: Options, *, paste: bool
-) -> tuple[str, bool]:
-    """Give the redirect URI, and whether to wait for the redirect on this machine; an option has precedence.
-
-    The command that an error prints repeats the other options.
-    """
+def _find_redirect(context: Context, provider: Provider, given: str | None, *, paste: bool) -> tuple[str, bool]:
+    """Give the redirect URI, and whether to wait for the redirect on this machine; an option has precedence."""
     loopback = provider.authorization.redirect.loopback if provider.authorization else None
     uri = given or default_redirect_uri(loopback)
     if uri is not None:
         return uri, can_listen(uri, loopback) and not paste
-    is_name, options = loopback is Loopback.NAME, [str(word) for pair in repeated if pair[1] for word in pair]
+    is_name = loopback is Loopback.NAME
     accepts = "a name that it gives the registered URL" if is_name else "a redirect to an https URL that you registered"
     raise CommandFailed(
         f"{provider.title} accepts no redirect to this machine, only {accepts}",
@@ -197,7 +189,7 @@ def _find_redirect(
             "Nothing has to answer at that URL: the browser ends on it, and you paste its address. With yours: "
             if not is_name
             else "The browser ends on the registered URL, and you paste its address. With your name: ",
-            context.command("authorize", "--paste", "--redirect-uri", "NAME" if is_name else _EXAMPLE, *options),
+            context.again("--paste", "--redirect-uri", "NAME" if is_name else _EXAMPLE),
         ),
     )
 
@@ -225,8 +217,8 @@ def _find(context: Context, *, create: bool, asks: bool) -> tuple[SecretVersion 
         raise SecretNotFound(
             f"secret {context.secret_id} does not exist in {context.region}, and exists in {', '.join(regions)}",
             fix=(
-                *(context.command("authorize", region=regions[0]), f". To create another one in {context.region}: "),
-                context.command("authorize", "--create"),
+                *(context.again(region=regions[0]), f". To create another one in {context.region}: "),
+                context.again("--create"),
             ),
         )
     return None, True
@@ -326,7 +318,7 @@ def _judge_account(context: Context, before: Account, *, ask: bool) -> Callable[
 
     def judge(found: Account, is_complete: bool) -> None:  # noqa: FBT001 - as Target calls it
         nonlocal agreed
-        other = context.command("authorize", "--another-account")
+        other = context.again("--another-account")
         try:
             check_account(before, found, is_complete=is_complete, again=("If it is to be that account: ", other))
         except AnotherAccount as differs:
@@ -412,7 +404,8 @@ def _paste(context: Context, pending: PendingAuthorization) -> None:
         else:
             _complete(context, pending, redirect)
             return
-    raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
+    tries = f"no URL of this authorization was pasted in {_PASTE_TRIES} tries"
+    raise CommandFailed(tries, fix=pending.authorization.again)
 
 
 def _show_url(authorization: AuthorizationRequest, introduction: str) -> None:

@@ -65,7 +65,7 @@ def _target(context: Context, to: ClaimStoreKind, table: str | None) -> StoreNam
     if name is None:
         raise CommandFailed(
             "name the claim table, which is the stack's output ClaimTableName",
-            fix=(context.command("claims move", "--to", "table", "--table", "NAME"),),
+            fix=(context.again("--table", "NAME"),),
         )
     return in_table(name)
 

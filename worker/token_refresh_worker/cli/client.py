@@ -12,7 +12,6 @@ from token_refresh_worker.changes.client import replace_client
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
-from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
 from token_refresh_worker.cli.screen import say_done
 from token_refresh_worker.cli.settings import settings_for
@@ -39,8 +38,7 @@ def client(
     than the stored one has to be named or confirmed: a provider rejects the tokens of another client.
     """
     refuse_white_space(client_id)
-    with saying_where(context):
-        shown = _token_version(context)
+    shown = _token_version(context)
     fields = fields_of(shown)
     settings = settings_for(context, fields)
     where, parts = settings.client_secret_id, context.run(settings).parts

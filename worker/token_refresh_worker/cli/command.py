@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Final, NamedTuple, get_args
@@ -21,6 +22,7 @@ from token_refresh.aws.arn import name_same_secret
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, SettingsSource
 from token_refresh_worker.cli.deployment import find_deployment
 from token_refresh_worker.cli.failures import reported
+from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.screen import errors, text
 from token_refresh_worker.providers.loader import profile_names
 from token_refresh_worker.run.settings import DEFAULT_SECRET_ID, Variable
@@ -142,14 +144,15 @@ def command(
         def run(**given: Any) -> None:
             _refuse_empty(parameters, given)
             options = {option: given.pop(option) for option in shares if option != "debug"}
-            context = replace(context_of(options), name=name)
+            context = replace(context_of(options), name=name, own=_words(parameters, given))
             look = (lambda: context.command("status")) if "secret" in shares else None
             ends = reported(debug=given.pop("debug"), failed=failed, as_json=given.get("as_json", False), look=look)
             with ends, context.completing():
                 if "secret" in shares:
                     context = find_deployment(context, joins=given.get("fleet"), writes=writes)
                     _name_unread(context)
-                code = function(context, **given)
+                with saying_where(context) if "secret" in shares else nullcontext():
+                    code = function(context, **given)
                 sys.stdout.flush()  # Here, so that a full disk is reported; at exit nothing could.
             raise typer.Exit(code)
 
@@ -172,16 +175,33 @@ def _name_unread(context: Context) -> None:
         errors().print(text(f"Not read from the shell, since {whose}: {', '.join(unread)}", "dim"))
 
 
+def _flag(parameter: inspect.Parameter) -> str:
+    """Give the name of an option or argument on the command line."""
+    (*_, option) = get_args(parameter.annotation)
+    if isinstance(option, ArgumentInfo):
+        return str(option.metavar)
+    # In Annotated, Typer keeps an option's first name where its default would be.
+    return option.default if isinstance(option.default, str) else f"--{parameter.name.replace('_', '-')}"
+
+
+def _words(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give options that were given as the words of a command line, without `--yes`: a printed command asks."""
+    words: list[str] = []
+    for parameter in parameters:
+        value, flag = given.get(parameter.name) if parameter.name != "yes" else None, _flag(parameter)
+        if isinstance(value, bool) and value != parameter.default:
+            words.append(flag if value else f"--no-{flag[2:]}")
+        elif value and value != parameter.default:
+            words += [word for each in (value if isinstance(value, list) else [value]) for word in (flag, str(each))]
+    return tuple(words)
+
+
 def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> None:
     """Refuse an empty value, such as an unset variable of the shell gives: it never means the default."""
     for parameter in parameters:
         value = given[parameter.name]
         if isinstance(value, str) and not value.strip():
-            (*_, option) = get_args(parameter.annotation)
-            # In Annotated, Typer keeps an option's first name where its default would be.
-            own_flag = option.default if isinstance(option.default, str) else None
-            flag = own_flag or f"--{parameter.name.replace('_', '-')}"
-            raise typer.BadParameter(f"{option.metavar if isinstance(option, ArgumentInfo) else flag} is empty")
+            raise typer.BadParameter(f"{_flag(parameter)} is empty")
 
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -75,6 +75,8 @@ class Context:
     """Options with their values, such as `--profile`, that a printed command has to repeat."""
     name: str = "status"
     """The command."""
+    own: tuple[str, ...] = ()
+    """The command's own options, as it was given them."""
     source: SettingsSource = SettingsSource()
     any_lifetime: bool = False
     """Whether tokens that live too short for the claim store are accepted, so that their claims can be moved."""
@@ -105,7 +107,7 @@ class Context:
         if problem is None:
             return settings
         if self.source.function is None:
-            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", "NAME"))
+            problem.fix += ("; then act with its settings: ", self.again("--function", "NAME"))
         raise problem
 
     def overlaid(self, variables: Mapping[str, str]) -> "Context":
@@ -122,6 +124,14 @@ class Context:
         taken = {name: value for name in WORKER_VARIABLES if (value := variables.get(name))}
         if source.fleet:
             taken.pop(Variable.PROVIDER, None)
+        if Variable.PROVIDER_PROFILES in taken:  # Nothing shows what is in the zip.
+            folder = self.environment.get(Variable.PROVIDER_PROFILES)
+            if not folder:
+                raise ConfigurationError(
+                    f"function {source.function} has provider profiles of its own, and PROVIDER_PROFILES is not set",
+                    fix="set it to the folder that provider_profiles in the deployment's file names",
+                )
+            taken[Variable.PROVIDER_PROFILES] = folder
         acting = replace(
             self, source=source, environment={**kept, "TOKEN_SECRET_ID": self.secret_id, **self.given, **taken}
         )
@@ -235,6 +245,11 @@ class Context:
         """Give a complete command on this secret, ready to paste."""
         words = ("token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region)
         return self._completed(Command(words))
+
+    def again(self, *options: str, region: str | None = None) -> Command:
+        """Give the command itself again, with what it was given and these options."""
+        added = (word for word in options if word not in self.own)
+        return self.command(self.name, *added, *self.own, region=region)
 
     def without(self, *options: str) -> "Context":
         """Give the context whose commands don't repeat these options."""

@@ -60,20 +60,13 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
             return _unproven(context, failure, writes=writes)
     tags = tags_in(secret)
     ours = [key for key in _OURS if key in tags]
-    if context.function is not None:
-        if not ours:
-            _refuse_copy(context, tags)
-        _check_served(context, "lambda")
-        acting = _acting(context, context.function, fleet=joins)
-        if acting.source.fleet:
-            refuse_other_fleet(context, context.secret_id, tags, acting.source.fleet)
-        return acting
-    if joins is not None:
-        _check_served(context, "lambda", "dynamodb")
-        refuse_other_fleet(context, context.secret_id, tags, joins)
-        return _acting(context, _fleets_worker(context, joins, read_table_tags(context, joins)), fleet=joins)
     if not ours:
         _refuse_copy(context, tags)
+    if context.function is not None:
+        return _named(context, context.function, tags, joins=joins, is_there=bool(secret))
+    if joins is not None:
+        return _joining(context, joins, tags)
+    if not ours:
         _refuse_copy_of_another(context, writes=writes)
         return context
     try:
@@ -81,6 +74,31 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
     except TokenRefreshError as failure:
         primary = str(secret.get("PrimaryRegion", context.region))
         return _unproven(context, failure, ours, primary=primary, writes=writes)
+
+
+def _named(context: Context, function: str, tags: Mapping[str, str], *, joins: str | None, is_there: bool) -> Context:
+    """Give the context with the settings of the function that the operator names."""
+    _check_served(context, "lambda")
+    acting = _acting(context, function, fleet=joins)
+    if fleet := acting.source.fleet:
+        refuse_other_fleet(context, context.secret_id, tags, fleet)
+        if is_there and joins is None and FLEET_TAG not in tags:
+            line = "token-refresh fleet add {} --fleet {} --region {}"
+            add = Command.of(line, context.secret_id, fleet, context.region)
+            raise ConfigurationError(f"{context.secret} is not in fleet {fleet}", fix=("Add it: ", add))
+    return acting
+
+
+def _joining(context: Context, fleet: str, tags: Mapping[str, str]) -> Context:
+    """Give the context with the settings of the fleet that the secret joins."""
+    _check_served(context, "lambda", "dynamodb")
+    refuse_other_fleet(context, context.secret_id, tags, fleet)
+    try:
+        return _acting(context, _fleets_worker(context, fleet, read_table_tags(context, fleet)), fleet=fleet)
+    except ConfigurationError as failure:  # The worker of a release's template may have another name.
+        name_it = f"{'. Then name' if failure.fix else 'name'} the fleet's worker: "
+        failure.fix = (*failure.fix, name_it, context.again("--function", "NAME"))
+        raise
 
 
 def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Context:
@@ -130,11 +148,11 @@ def _unproven(
     line = "aws secretsmanager untag-resource --secret-id {} --tag-keys" + " {}" * len(ours) + " --region {}"
     untag = Command.of(line, context.secret_id, *ours, context.region)
     if ours and primary != context.region:
-        fix = ("it is a replica; act on the secret itself: ", context.command(context.name, region=primary))
+        fix = ("it is a replica; act on the secret itself: ", context.again(region=primary))
     elif ours and not _is_served(context, "lambda"):
         fix = ("beside an emulator, take its tags off: ", untag)
     elif _READ not in why.facts:  # Naming the function would ask for the same.
-        named = context.command(context.name, "--function", "NAME")
+        named = context.again("--function", "NAME")
         fix = (*fix, f"{'. Or name' if fix else 'name'} the function that refreshes it: ", named)
         if ours and "does not exist" in why.facts:
             fix = (*fix, ". If its stack was deleted, take the tags off: ", untag)
@@ -201,12 +219,12 @@ def refuse_other_fleet(context: Context, secret_id: str, tags: Mapping[str, str]
 
 
 def _refuse_copy(context: Context, tags: Mapping[str, str]) -> None:
-    if source := _copied_from(tags):
+    if source := copied_from(tags):
         raise InvalidSecretDocument(
             f"{context.secret} is the published copy for consumers, which has no refresh token",
             fix=(
                 "Run the command on the token secret: ",
-                context.overlaid({Variable.TOKEN_SECRET_ID: source}).command(context.name),
+                context.overlaid({Variable.TOKEN_SECRET_ID: source}).again(),
             ),
         )
 
@@ -217,7 +235,7 @@ def _refuse_copy_of_another(context: Context, *, writes: bool) -> None:
     if not name:
         return
     try:
-        source = _copied_from(tags_in(context.call("DescribeSecret", name, limits=ONE_TRY)))
+        source = copied_from(tags_in(context.call("DescribeSecret", name, limits=ONE_TRY)))
     except SecretNotFound:
         return
     except TokenRefreshError:
@@ -232,7 +250,8 @@ def _refuse_copy_of_another(context: Context, *, writes: bool) -> None:
         )
 
 
-def _copied_from(tags: Mapping[str, str]) -> str | None:
+def copied_from(tags: Mapping[str, str]) -> str | None:
+    """Name the token secret of a published copy, a stack's or a fleet's."""
     return tags.get(PUBLISHED_FROM_TAG) or tags.get(COPY_OF_TAG)
 
 

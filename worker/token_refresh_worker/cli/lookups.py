@@ -73,8 +73,6 @@ def saying_where(context: Context) -> Iterator[None]:
 
 def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
     """Say where the secret is, or how to create it; about another one, such as the client's, `failure` says enough."""
-    # `claims move` would lack its options, and first shows where the secret stands.
-    command = "status" if " " in context.name else context.name
     if failure.secret_id != context.secret_id or context.secret_id.startswith("arn:") or failure.is_deleted:
         return failure
     regions = other_regions(context)
@@ -83,7 +81,7 @@ def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
         return SecretNotFound(
             f"{missing}, and exists in {', '.join(regions)}",
             fix=(
-                *("Name that region: ", context.command(command, region=regions[0])),
+                *("Name that region: ", context.again(region=regions[0])),
                 f"; and set AWS_REGION={regions[0]} where it is read",
             ),
         )
@@ -117,9 +115,8 @@ def _exists(context: Context, region: str) -> bool:
 
 def read_past(context: Context) -> Past:
     """Read all versions of the secret."""
-    with saying_where(context):
-        settings = settings_of(context, context.stored())
-        parts = context.run(settings).parts
-        needs_refresh_token = settings.provider.needs_refresh_token
-        listed = list_versions(parts.store.versions(), parts.store, needs_refresh_token=needs_refresh_token)
+    settings = settings_of(context, context.stored())
+    parts = context.run(settings).parts
+    needs_refresh_token = settings.provider.needs_refresh_token
+    listed = list_versions(parts.store.versions(), parts.store, needs_refresh_token=needs_refresh_token)
     return Past(parts=parts, listed=listed)

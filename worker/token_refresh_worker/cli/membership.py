@@ -13,7 +13,7 @@ from token_refresh_worker.changes.change import fields_of, store_version
 from token_refresh_worker.changes.client import with_client
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import Copies
-from token_refresh_worker.cli.deployment import refuse_other_fleet, tags_in
+from token_refresh_worker.cli.deployment import copied_from, refuse_other_fleet, tags_in
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -23,7 +23,6 @@ from token_refresh_worker.fleet.core.row import is_due
 from token_refresh_worker.run.failures import grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
 from token_refresh_worker.stored.credentials import ClientCredentials
-from token_refresh_worker.stored.tags import COPY_OF_TAG
 
 
 def open_index(context: Context, fleet: str) -> TableIndex:
@@ -71,7 +70,7 @@ def join(context: Context, index: TableIndex, *, fleet: str, secret_id: str, cop
             f"secret {secret_id} in {context.region} is a replica of the one in {primary}",
             fix=("add that one, to a fleet of its region: ", add_it),
         )
-    if source := tags.get(COPY_OF_TAG):
+    if source := copied_from(tags):
         add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", source, fleet, context.region)
         raise ConfigurationError(
             f"secret {secret_id} is the copy of {source} for services, and has no refresh token", fix=("add: ", add_it)

@@ -9,7 +9,6 @@ from token_refresh_worker.changes.recover import UnreadResponse, shape_of
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
-from token_refresh_worker.cli.lookups import saying_where
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import (
     fields_table,
@@ -55,16 +54,18 @@ def recover(  # noqa: PLR0913 - its options
     them: the next response is then read. The tokens that you point to become current at once. If they were the wrong
     fields, --claim recovers the response again.
     """
-    with saying_where(context):
-        settings = settings_for(context, context.stored())
-        unread = UnreadResponse.read(context.run(settings).parts, claim_id)
+    settings = settings_for(context, context.stored())
+    unread = UnreadResponse.read(context.run(settings).parts, claim_id)
     if access_token is None:
         _list(context, unread, as_json=as_json)
         return 0
     if refresh_token is None and not same_refresh_token and settings.provider.needs_refresh_token:
         raise CommandFailed(
             "the new refresh token has to be named: the one that was sent may be used up",
-            fix=("Add --refresh-token, or --same-refresh-token if the response has none: ", context.command("recover")),
+            fix=(
+                *("Name it: ", context.again("--refresh-token", "POINTER")),
+                *(". If the response has none: ", context.again("--same-refresh-token")),
+            ),
         )
     found = unread.tokens(access_token, refresh_token, expires_in)
     if not yes:

@@ -115,7 +115,8 @@ class RedirectServer(contextlib.AbstractContextManager["RedirectServer"]):
         while not self._completed:
             now = time.monotonic()
             if now >= until:
-                raise CommandFailed(f"no redirect came within {timeout_seconds:.0f} s; run authorize again")
+                again = self._authorization.again
+                raise CommandFailed(f"no redirect came within {timeout_seconds:.0f} s", fix=again)
             for visit in [visit for visit in self._visits.values() if visit.ends_at <= now]:
                 self._end(visit.connection)
             oldest = next(iter(self._visits.values()), None)
@@ -157,9 +158,8 @@ class RedirectServer(contextlib.AbstractContextManager["RedirectServer"]):
             if (request := _GET.match(visit.head)) and request[1] == self._start.encode():
                 if self._started:
                     raise CommandFailed(
-                        "the page that leads to the provider was opened twice, perhaps by somebody else on this "
-                        "machine",
-                        fix="run authorize again, or use --no-browser and open the printed URL yourself",
+                        "the page that leads to the provider was opened twice, perhaps by another user of this machine",
+                        fix=(*self._authorization.again, ". With --no-browser, you open the printed URL yourself"),
                     )
                 self._started = True
                 _show(visit.connection, HTTPStatus.FOUND, "", Location=self._authorization.url)

@@ -18,7 +18,7 @@ from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.health import client_remedy
-from token_refresh_worker.cli.lookups import arn_of, saying_where
+from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import Errors, errors, message, show, show_result, text
 from token_refresh_worker.cli.settings import names_provider, settings_for
@@ -71,14 +71,13 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     if invoked:
         return invoke(context, trigger, as_json=as_json)
     console = errors()
-    with saying_where(context):
-        if force and not (dry_run or yes):
-            _confirm_reserved(context)
-        settings = _settings(context, ask=not (dry_run or yes))
-        with console.status("refreshing"):  # After the questions: it would draw over them.
-            result = _run(context, settings, console, trigger, as_json=as_json)
-        if dry_run and context.source.function is None:
-            _say_whose_client_it_is(context, settings)
+    if force and not (dry_run or yes):
+        _confirm_reserved(context)
+    settings = _settings(context, ask=not (dry_run or yes))
+    with console.status("refreshing"):  # After the questions: it would draw over them.
+        result = _run(context, settings, console, trigger, as_json=as_json)
+    if dry_run and context.source.function is None:
+        _say_whose_client_it_is(context, settings)
     return _end(context, result, as_json=as_json)
 
 
@@ -189,9 +188,10 @@ def invoke(context: Context, trigger: Trigger, *, as_json: bool) -> int:
     """
     function = context.source.function
     if function is None:
+        arn_of(context, context.secret_id)  # Or the secret is elsewhere.
         raise CommandFailed(
             f"nothing names the function that refreshes secret {context.secret_id}",
-            fix=("Name it: ", context.command("refresh", "--invoke", "--function", "NAME")),
+            fix=("Name it: ", context.again("--function", "NAME")),
         )
     secret_id = arn_of(context, context.secret_id) if context.source.fleet else context.secret_id
     event: dict[str, object] = {"secret_id": secret_id, "force": trigger.force, "dry_run": trigger.dry_run}

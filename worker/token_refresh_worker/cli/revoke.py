@@ -13,7 +13,7 @@ from token_refresh_worker.changes.revoke import SendRevocation, revoke_grant
 from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
-from token_refresh_worker.cli.lookups import read_clock, saying_where
+from token_refresh_worker.cli.lookups import read_clock
 from token_refresh_worker.cli.membership import find_index, report_revoked
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import output, say_done, text
@@ -47,24 +47,23 @@ def revoke(
     """
     fleet = context.source.fleet
     index = find_index(context, fleet) if fleet else None
-    with saying_where(context):
-        fields = context.stored()
-        settings = settings_for(context, fields)
-        copy = _copy(context, settings)
-        done = _revoked(context.store().read(label=CURRENT))
-        if done is None:
-            send = _sender(context, settings, by_hand=by_hand)
-            if not yes:
-                confirm(_question(context, settings.provider, by_hand=by_hand))
-            with finishing("The revocation ends first."):
-                done = revoke_grant(context.run(settings), send)
-        if copy.replace(done.document, done.version_id) is False:
-            raise CommandFailed(
-                f"the grant is revoked, and a run published to secret {settings.published_secret_id} meanwhile",
-                fix=("Let the copy say it, too: ", context.command("revoke")),
-            )
-        if index is not None:
-            _report(context, index, settings, done)
+    fields = context.stored()
+    settings = settings_for(context, fields)
+    copy = _copy(context, settings)
+    done = _revoked(context.store().read(label=CURRENT))
+    if done is None:
+        send = _sender(context, settings, by_hand=by_hand)
+        if not yes:
+            confirm(_question(context, settings.provider, by_hand=by_hand))
+        with finishing("The revocation ends first."):
+            done = revoke_grant(context.run(settings), send)
+    if copy.replace(done.document, done.version_id) is False:
+        raise CommandFailed(
+            f"the grant is revoked, and a run published to secret {settings.published_secret_id} meanwhile",
+            fix=("Let the copy say it, too: ", context.command("revoke")),
+        )
+    if index is not None:
+        _report(context, index, settings, done)
     _show(context, settings, done)
     return 0
 
@@ -106,7 +105,7 @@ def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevoc
         f"the profile {provider.name} has no revocation endpoint for {provider.host}; nothing was sent or stored",
         fix=(
             f"Sign in to {where} as who gave the grant, and disconnect this client there. Then let the secret say so: ",
-            context.command("revoke", "--by-hand"),
+            context.again("--by-hand"),
         ),
     )
 

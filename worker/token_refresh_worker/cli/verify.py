@@ -63,7 +63,7 @@ def _default_url(state: SecretState) -> str:
         return UPWORK_API
     raise CommandFailed(
         "name a URL of the provider's API that only a valid access token can GET",
-        fix=(state.context.command("verify", "--url", "URL"),),
+        fix=(state.context.again("--url", "URL"),),
     )
 
 

@@ -16,14 +16,18 @@ from token_refresh_worker.providers.table import TomlTable
 PROFILES: Final = Path(__file__).parent / "profiles"
 
 
+IN_ZIP: Final = "in the zip"
+"""What a deployed function has for `PROVIDER_PROFILES`, if profiles of the deployment's own are among ours."""
+
+
 def own_profiles(environment: Mapping[str, str]) -> Path | None:
-    """Return the folder with the operator's own profiles; a deployed function has them among the others.
+    """Return the folder with the operator's own profiles; None where there is none but ours.
 
     Raises:
         ConfigurationError: `PROVIDER_PROFILES` is not a folder.
     """
     given = environment.get("PROVIDER_PROFILES")
-    if not given:
+    if not given or given == IN_ZIP:
         return None
     if not Path(given).is_dir():
         raise ConfigurationError.of("PROVIDER_PROFILES", "must be a folder with profiles, NAME.toml")
