@@ -232,11 +232,7 @@ def test_who_runs_it(arn: str, expected: str) -> None:
     ("arn", "region", "why"),
     [
         ("arn:aws:iam::123456789012:root", "eu-central-1", "the account's root can't be an operator"),
-        (
-            "ExpiredToken",
-            "eu-central-1",
-            r"no usable AWS credentials \(GetCallerIdentity: ExpiredToken\): set AWS_PROFILE",
-        ),
+        ("ExpiredToken", "eu-central-1", r"no usable AWS credentials \(GetCallerIdentity: ExpiredToken\): set AWS_PRO"),
         ("any", "", "no region: name one with --region"),
         ("any", "eu-west-1", "the replica can't be in eu-west-1, too: name another region with --spare-region"),
     ],

@@ -73,9 +73,7 @@ def role_of(deployment: Synthesis) -> str:
     return str(name)
 
 
-def test_destroyed_and_adopted_again(
-    world: World, everything: Synthesis, again: Synthesis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_adopted_again(world: World, everything: Synthesis, again: Synthesis, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker of a new deployment refreshes what a destroyed one left: the policies that stayed name its role."""
     retained = Retained(world, everything)
     for deployment in (everything, again):

@@ -167,9 +167,7 @@ def test_false_drift_is_named(became: list[list[str]], capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("asked", [None, "false"])
-def test_nobody_is_told_of_a_command(
-    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, asked: str | None
-) -> None:
+def test_nobody_is_told_of_it(became: list[list[str]], monkeypatch: pytest.MonkeyPatch, asked: str | None) -> None:
     """The CDK reports no command to AWS, unless the environment says that it should."""
     monkeypatch.setenv("CDK_DISABLE_CLI_TELEMETRY", asked or "")
     if asked is None:
@@ -275,14 +273,8 @@ def test_a_table_that_stays_open(
     [
         ("", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
         ("diff", "name a deployment: scripts/deploy diff NAME, one of: prod"),
-        (
-            "qa",
-            "infra/deployments/qa.toml does not exist (there are: prod). Make it: echo",
-        ),
-        (
-            "/no/qa.toml",
-            "/no/qa.toml does not exist (there are: prod). Make it: echo 'environment = \"qa\"' > /no/qa.t",
-        ),
+        ("qa", "infra/deployments/qa.toml does not exist (there are: prod). Make it: echo"),
+        ("/no/qa.toml", "/no/qa.toml does not exist (there are: prod). Make it: echo 'environment = \"qa\"' > /no/qa."),
         ("prod --profile work", "--profile is the cdk command's alone: set AWS_PROFILE in its place"),
     ],
 )
@@ -321,11 +313,7 @@ def test_interrupted(
         ({}, 77, "AWS refuses the credentials (ExpiredToken). Set AWS_PROFILE"),
         (NO_KEYS, 77, "no usable AWS credentials (NoCredentialsError). Set AWS_PROFILE to a profile of yours (aws con"),
         ({"AWS_PROFILE": "nobody"}, 77, "no usable AWS credentials (ProfileNotFound). Set AWS_PROFILE"),
-        (
-            {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"},
-            69,
-            "AWS can't be reached to check the credentials (sts in eu-central-1)",
-        ),
+        ({"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:1"}, 69, "AWS can't be reached to check the credentials (sts in e"),
     ],
     ids=["no region", "expired credentials", "no credentials", "no such profile", "AWS out of reach"],
 )

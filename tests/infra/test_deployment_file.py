@@ -67,11 +67,7 @@ def test_one_run_may_override_the_file(tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("prod", "schedule_minutes = 900", r"^schedule_minutes: must be a whole number from 1 to 720, is 900$"),
-        (
-            "prod",
-            "shedule_minutes = 15",
-            r"^shedule_minutes: unknown parameter in .*prod.toml; did you mean sche",
-        ),
+        ("prod", "shedule_minutes = 15", r"^shedule_minutes: unknown parameter in .*prod.toml; did you mean sche"),
         ("prod", 'deployment = "dev"', r"^deployment: unknown parameter in .*prod.toml; the parameters are: "),
         ("prod", "memory_mb = ", r"^deployment: .*prod.toml is not TOML: "),
         ("other", "", r"^deployment: .*other.toml does not exist; make it: echo 'environment = \"other\"' > /"),

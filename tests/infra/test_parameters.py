@@ -103,10 +103,7 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"token_lifetime_seconds": 3600, "timeout_seconds": 571}, r"^timeout_seconds: a claim must outlive its run"),
         ({"schedule_minutes": 180}, r"^schedule_minutes: 180 with flexible_minutes 0 does not fit 3 times into"),
         ({"token_lifetime_seconds": 3600, "schedule_minutes": 7}, r"^schedule_minutes: 7 with .* the 1200 s in which"),
-        (
-            IN_GRACE | {"schedule_minutes": 6},
-            r"^schedule_minutes: 6 .* not fit twice into the 600 s in which atlassian",
-        ),
+        (IN_GRACE | {"schedule_minutes": 6}, r"^schedule_minutes: 6 .* not fit twice into the 600 s in which atlassia"),
         (IN_GRACE | {"schedule_minutes": 5, "flexible_minutes": 1}, r"^schedule_minutes: 5 with flexible_minutes 1 "),
         (
             IN_GRACE | {"timeout_seconds": 450, "claim_table": "t-1"},
@@ -125,19 +122,13 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"token_endpoint_auth_method": "private_key_jwt"}, r"^client_key: must be the ARN"),
         ({"token_endpoint_auth_method": "aws_iam_jwt"}, r"^client_assertion_audience: needed with aws_iam_jwt"),
         ({"consumers": OPERATOR}, r"^consumers: needs operators"),
-        (
-            {"operators": OPERATOR, "token_secret": "mine"},
-            r"^operators: does not protect token_secret, mine: it exists",
-        ),
+        ({"operators": OPERATOR, "token_secret": "mine"}, r"^operators: does not protect token_secret, mine: it exist"),
         (
             {"operators": OPERATOR, "published_secret": "for-all"},
             r"^operators: does not protect published_secret, for-all: .*#an-allow-list",
         ),
         ({"encrypt_logs": True}, r"^encrypt_logs: needs kms_key"),
-        (
-            {"replica_regions": ["eu-west-1", KEY.replace("eu-central-1", "eu-west-1")]},
-            r"^replica_regions: names a reg",
-        ),
+        ({"replica_regions": ["eu-west-1", KEY.replace("eu-central-1", "eu-west-1")]}, r"^replica_regions: names a re"),
         (
             {"replica_regions": KEY.replace("eu-central-1:123456789012", "eu-west-1:210987654321")},
             r"^replica_regions: .* is in another account than this deployment, 123456789012",
@@ -149,15 +140,9 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"alarm_topic": "arn:aws:sns:eu-central-1:123456789012:t", "alarm_email": "a@b"}, r"^alarm_email: "),
         ({"kms_key": KEY.replace("eu-central-1", "us-east-1")}, r"^kms_key: .* is in region us-east-1, and this"),
         ({"kms_key": KEY.replace("123456789012", "210987654321")}, r"^kms_key: .* is in account 210987654321, and"),
-        (
-            {"kms_key": KEY, "region": None},
-            r"^region: is needed to check the ARN in kms_key: .* \(cdk: -c region=eu",
-        ),
+        ({"kms_key": KEY, "region": None}, r"^region: is needed to check the ARN in kms_key: .* \(cdk: -c region=eu"),
         ({"previous_kms_keys": [KEY], "kms_key": KEY}, r"^previous_kms_keys: .* is kms_key, which may decrypt anyway"),
-        (
-            {"previous_kms_keys": KEY.replace("eu-central-1", "us-east-1")},
-            r"^previous_kms_keys: .* is in region us-east",
-        ),
+        ({"previous_kms_keys": KEY.replace("eu-central-1", "us-east-1")}, r"^previous_kms_keys: .* is in region us-ea"),
         ({"token_secret": "upwork/dev/tokens"}, r"^token_secret: upwork/dev/tokens is of environment dev, and this"),
         ({"client_secret": "upwork/dev/client"}, r"^client_secret: upwork/dev/client is of environment dev, and"),
         ({"published_secret": "upwork/staging/for-all"}, r"^published_secret: .* is of environment staging, and"),
@@ -207,15 +192,9 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"claim_table": "create", "kept_tokens_key": KEY, "kms_key": KEY}, "must be another key than kms_key"),
         ({"claim_table": "create", "timeout_seconds": "39"}, "must be at least 40"),
         ({"claim_table": "create", "kept_tokens_key": KEY.replace("eu-", "us-")}, "is in region us-central-1"),
-        (
-            {"replica_regions": ["eu-central-1"]},
-            "^replica_regions: eu-central-1 is where the published",
-        ),
+        ({"replica_regions": ["eu-central-1"]}, "^replica_regions: eu-central-1 is where the published"),
         ({"replica_regions": ["x"]}, "^replica_regions: must be a region, or the ARN of the key"),
-        (
-            {"replica_regions": ["eu-west-1"], "published_secret": "none"},
-            "^replica_regions: needs a published secret",
-        ),
+        ({"replica_regions": ["eu-west-1"], "published_secret": "none"}, "^replica_regions: needs a published secret"),
     ],
 )
 def test_values_that_do_not_go_together(context: dict[str, Any], message: str) -> None:

@@ -157,14 +157,8 @@ def test_secrets_of_both_stores(receiver_zip: Path) -> None:
     ("values", "message"),
     [
         ({}, r"^stripe_secret: set one at least of"),
-        (
-            {"stripe_secret": "amplify:STRIPE"},
-            r"^stripe_secret: must be the name or complete ARN of a secret, or ssm:/path",
-        ),
-        (
-            {"stripe_secret": "whsec_ABC D"},
-            r"^stripe_secret: must be .*; the reference is malformed: character 10 of 11 is",
-        ),
+        ({"stripe_secret": "amplify:STRIPE"}, r"^stripe_secret: must be the name or complete ARN of a secret, or ssm:"),
+        ({"stripe_secret": "whsec_ABC D"}, r"^stripe_secret: must be .*; the reference is malformed: character 10 of"),
         ({"stripe_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a#b"}, r"complete ARN of a secret"),
         ({"stripe_secret": 7}, r"^stripe_secret: must be the name .* got int"),
         ({"stripe_secret": "acme/dev/stripe#key"}, r"^stripe_secret: acme/dev/stripe#key is of environment dev"),

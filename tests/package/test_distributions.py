@@ -1,7 +1,6 @@
 """The wheel and the source distribution, as their users install them."""
 
 import re
-import sys
 import tarfile
 import tomllib
 import zipfile
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from package.conftest import PINS, ROOT, UV, Environments, run
+from package.conftest import ROOT, UV, Environments, run
 from token_refresh import __version__
 
 
@@ -67,15 +66,6 @@ def test_a_stack_needs_the_worker_of_its_own_version(built: Built) -> None:
     assert f"token-refresh-worker=={__version__}" in metadata.get_all("Requires-Dist", [])
     assert (__version__, "Apache-2.0") == (metadata["Version"], metadata["License-Expression"])
     assert "token_refresh_infra/access.py" in zipfile.ZipFile(built.infra).namelist()
-
-
-def test_uvx_runs_the_command(built: Built, tmp_path: Path) -> None:
-    """`uvx --from` runs the command without installing it."""
-    uvx = (UV, "tool", "run", "--quiet", "--python", sys.executable, "--constraints", PINS)
-    packages = ("--with", built.reader, "--from", f"{built.worker}[cli]")
-
-    ended = run(*uvx, *packages, "token-refresh", "--version", cwd=tmp_path)
-    assert f"token-refresh {__version__}" == ended.stdout.strip()
 
 
 def test_the_worker_needs_the_reader_of_its_own_version(metadata: Message) -> None:

@@ -114,9 +114,7 @@ def fail_previous(store: Store, action: Action) -> None:
         store.server.fault(action, "GetSecretValue", nth=number)
 
 
-def test_denied_previous_is_logged_once(
-    store: Store, clock: WallClock, make: Make, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_denied_previous_version(store: Store, clock: WallClock, make: Make, caplog: pytest.LogCaptureFixture) -> None:
     """If a policy hides the previous version, the current one is accepted, and each rotation logs it once."""
     put(store, "canary-1", "canary-2")
     fail_previous(store, "deny")

@@ -14,7 +14,7 @@ from token_refresh.reader.cache import Cache
 from token_refresh.reader.fetch import Entry
 
 
-def test_soft_value_is_served_while_one_read_runs_in_background(
+def test_soft_value_is_served_during_one_read(
     cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
     """A soft value is served at once, one read starts in the background, and then the new value is served."""
@@ -27,9 +27,7 @@ def test_soft_value_is_served_while_one_read_runs_in_background(
     assert 2 == source.reads
 
 
-def test_others_get_the_cached_value_during_an_inline_read(
-    inline: Cache[str], source: Source, clock: WallClock
-) -> None:
+def test_others_get_the_cached_value_during_a_read(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """While one caller reads inline, everyone else is served the cached value at once."""
     inline.get()
     clock.advance(100)
@@ -40,9 +38,7 @@ def test_others_get_the_cached_value_during_an_inline_read(
     assert ["first"] == served
 
 
-def test_long_soft_read_is_not_repeated(
-    cache: Cache[str], source: Source, clock: WallClock, background: Background
-) -> None:
+def test_long_read_is_not_repeated(cache: Cache[str], source: Source, clock: WallClock, background: Background) -> None:
     """A background read is the only one until it is given up; after a pause another one begins."""
     cache.get()
     clock.advance(100)
@@ -59,7 +55,7 @@ def test_long_soft_read_is_not_repeated(
     assert "second" == cache.get()
 
 
-def test_overdue_value_is_served_where_the_read_fails(
+def test_overdue_value_where_the_read_fails(
     cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
     """A failed read never withholds a valid value, and nobody waits for the next reads."""
@@ -73,7 +69,7 @@ def test_overdue_value_is_served_where_the_read_fails(
     assert (2, 1) == (source.reads, background.run())
 
 
-def test_overdue_value_joins_the_read_that_is_under_way(
+def test_overdue_value_joins_a_read(
     cache: Cache[str], source: Source, clock: WallClock, background: Background
 ) -> None:
     """A caller for whom the value became overdue waits for the soft read, and doesn't begin another."""
@@ -122,9 +118,7 @@ def test_shared_errors_have_no_traceback_of_the_read(cache: Cache[str], source: 
     assert (None, None) == (first.value.__cause__, first.value.__context__)
 
 
-def test_backoff_grows_to_thirty_seconds_while_a_value_is_served(
-    inline: Cache[str], source: Source, clock: WallClock
-) -> None:
+def test_backoff_grows_while_a_value_is_served(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """While a good value is served, failed reads are repeated after 1, 2, 4 ... 30 s, less some jitter."""
     inline.get()
     inline._entry = Entry(value="first", read_at=clock(), refresh_at=clock(), wait_at=math.inf, expires_at=math.inf)  # noqa: SLF001 - one that lasts
@@ -152,9 +146,7 @@ def test_failure_is_forgotten_at_expiry(inline: Cache[str], source: Source, cloc
     assert "second" == inline.get()
 
 
-def test_error_from_before_the_clock_was_set_back_is_not_shared(
-    cache: Cache[str], source: Source, clock: WallClock
-) -> None:
+def test_error_from_before_the_clock_was_set_back(cache: Cache[str], source: Source, clock: WallClock) -> None:
     """A clock that is set back by an hour doesn't make an error last for an hour."""
     source.error = down()
     with pytest.raises(SecretStoreUnavailable):

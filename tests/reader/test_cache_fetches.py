@@ -228,9 +228,7 @@ def test_rejection_while_the_store_is_down(inline: Cache[str], source: Source) -
     assert (2, "first") == (source.reads, inline.get())
 
 
-def test_rejection_joins_the_read_that_is_under_way(
-    cache: Cache[str], source: Source, clock: WallClock, background: Background
-) -> None:
+def test_rejection_joins_a_read(cache: Cache[str], source: Source, clock: WallClock, background: Background) -> None:
     """A rejection during a soft read waits for that read, which learns that its value was rejected."""
     cache.get()
     clock.advance(100)

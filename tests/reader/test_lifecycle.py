@@ -120,9 +120,7 @@ def snap_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return restore
 
 
-def test_restored_function_looks_for_a_newer_token(
-    store: Store, clock: WallClock, snap_start: Callable[[], None]
-) -> None:
+def test_restored_function_reads_again(store: Store, clock: WallClock, snap_start: Callable[[], None]) -> None:
     """After a restore the next call reads the newest token, so that the instances of one snapshot part ways."""
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
     store.put("one")

@@ -63,9 +63,7 @@ def asking(store: Store, clock: WallClock, worker: Worker) -> TokenReader:
     )
 
 
-def test_expired_token_is_refreshed_on_demand(
-    store: Store, asking: TokenReader, worker: Worker, clock: WallClock
-) -> None:
+def test_expired_token_is_refreshed(store: Store, asking: TokenReader, worker: Worker, clock: WallClock) -> None:
     """Fifty threads that find the stored token expired have the worker run once, unforced: it is due anyway."""
     store.put("one")
     asking.get()
@@ -77,9 +75,7 @@ def test_expired_token_is_refreshed_on_demand(
     assert 3 == store.reads
 
 
-def test_rejected_token_is_refreshed_on_demand(
-    store: Store, asking: TokenReader, worker: Worker, clock: WallClock
-) -> None:
+def test_rejected_token_is_refreshed(store: Store, asking: TokenReader, worker: Worker, clock: WallClock) -> None:
     """Fifty threads whose token was rejected, and is still the stored one, have the worker run once, forced."""
     store.put("one")
     asking.get()
@@ -133,9 +129,7 @@ def test_an_api_that_rejects_everything_causes_a_handful_of_forced_refreshes_a_d
     assert [{"force": True}] * len(worker.events) == worker.events
 
 
-def test_another_rejection_after_a_day_is_refreshed_at_once(
-    store: Store, asking: TokenReader, worker: Worker, clock: WallClock
-) -> None:
+def test_another_rejection_after_a_day(store: Store, asking: TokenReader, worker: Worker, clock: WallClock) -> None:
     """A provider that revokes a token now and then is followed at once: the pauses are forgotten after a day."""
     worker.stores(store, lives_seconds=10 * 86_400)
     store.put("first", lives_seconds=10 * 86_400)

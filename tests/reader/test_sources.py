@@ -24,9 +24,7 @@ from token_refresh.reader import (
 pytestmark = pytest.mark.usefixtures("_aws")
 
 
-def test_group_of_several_sources(
-    store: Store, parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_group_of_sources(store: Store, parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A group may mix sources: one call to each of them, and ten parameters with one call."""
     monkeypatch.setenv("LOCAL", "local")
     store.put_text("secret", secret_id="a")
