@@ -34,3 +34,15 @@ class Setting:
 
     def handle(self, event: Any) -> dict[str, Any]:
         return self.receiver.handle(event, None)
+
+
+class Limited:
+    """Takes deliveries of up to 1 MiB, as a queue does."""
+
+    limit_bytes = 1_048_576
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+
+    def __call__(self, route: str, delivery: Delivery) -> None:
+        self._setting.take(route, delivery)

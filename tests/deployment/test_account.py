@@ -1,20 +1,16 @@
 """Checks of `scripts/prove account` hold against the emulator, and fail where their assumption is broken there."""
 
-import copy
 import time
-import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from account import checks_worker as checks
-from account.account import Account, Contradicted, DeploymentFailed
+from account.account import Account, Contradicted
 from deployment.conftest import World
-from testbed.emulator import ACCOUNT, REGION, Emulator, Stack
-from testbed.synthesis import synthesise
+from testbed.emulator import REGION
 
 Deploy = Callable[..., World]
 
@@ -67,48 +63,3 @@ def test_refreshes(deploy: Deploy) -> None:
         iam.delete_role_policy(RoleName=name, PolicyName=policy)
     with pytest.raises(Contradicted, match="a forced run ended as"):
         checks.refreshed_on_demand(account_of(world))
-
-
-@dataclass(slots=True)
-class Creations:
-    """Creates stacks in the emulator; it takes any subnet, so another resource fails in its place."""
-
-    emulator: Emulator
-    code: Path
-    stacks: dict[str, Stack] = field(default_factory=dict)
-
-    def deploy(self, stack: str, values: Mapping[str, str]) -> dict[str, str]:
-        given = {name: value for name, value in values.items() if not name.startswith("vpc_")}
-        made = synthesise({**given, "stack": stack, "account": ACCOUNT, "region": REGION}, self.code)
-        template = copy.deepcopy(made.template)
-        if given != values:
-            twice = [{"Key": "twice", "Value": value} for value in "ab"]
-            kept = [name for name, r in template["Resources"].items() if r.get("DeletionPolicy")]
-            trust = {"Version": "2012-10-17", "Statement": []}
-            role = {"AssumeRolePolicyDocument": trust, "Tags": twice}
-            template["Resources"]["Fails"] = {"Type": "AWS::IAM::Role", "Properties": role, "DependsOn": kept}
-        self.stacks[stack] = Stack(emulator=self.emulator, name=stack, template=template)
-        try:
-            return self.stacks[stack].create(self.code).outputs
-        except AssertionError as failed:
-            raise DeploymentFailed(str(failed)) from None
-
-    def delete(self, stack: str) -> None:
-        self.emulator.client("cloudformation").delete_stack(StackName=stack)
-
-
-def test_a_second_creation(emulator: Emulator, code: Path) -> None:
-    """After a creation that failed, the same stack is created at once."""
-    prefix = f"trw-check-{uuid.uuid4().hex[:6]}"
-    account = Account(
-        prefix=prefix,
-        region=REGION,
-        spare_region="eu-west-1",
-        make_client=lambda *_: None,
-        deployments=Creations(emulator, code),
-        provider=None,
-        conformance=(),
-        values={"environment": prefix, "tags": f"{checks.TAG}={prefix}"},
-    )
-
-    assert "created at once" in checks.created_again(account)

@@ -237,15 +237,6 @@ def test_names() -> None:
         assert published == read(**HERE | secret, published_secret="create").published_secret_id
 
 
-def test_overdue_is_later_than_any_normal_refresh() -> None:
-    """The threshold lies below what expiry falls to where a refresh is as late as the schedule lets it be."""
-    for context in ({}, {"schedule_minutes": 149}, {"token_lifetime_seconds": 3600, "schedule_minutes": 5}):
-        parameters = read(**{"flexible_minutes": 1} | context)
-
-        latest = parameters.due_window_seconds - parameters.longest_gap_seconds
-        assert parameters.alarm_timing.overdue_below_seconds < latest
-
-
 @pytest.mark.parametrize(
     "context",
     [

@@ -123,11 +123,15 @@ def test_a_region_is_lost(regions: Regions) -> None:
     assert {200} == {request.status for endpoint in regions.grants.values() for request in endpoint.requests}
 
 
-def test_replicas(code: Path, plain: Synthesis) -> None:
-    """The published secret has replicas with the key of each region, the token secret none, and consumers read them."""
+@pytest.fixture
+def deployment(code: Path) -> Synthesis:
+    """Two replicas, one of them with a key."""
     here = {"environment": "prod", "account": "123456789012", "region": OLD}
-    deployment = synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
+    return synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
 
+
+def test_replicas(deployment: Synthesis, plain: Synthesis) -> None:
+    """The published secret has replicas with the key of each region, the token secret none, and consumers read them."""
     published = deployment.one("SecretsManager::Secret", Name=PUBLISHED)
     assert [{"Region": NEW, "KmsKeyId": KEY}, {"Region": "us-east-1"}] == published["ReplicaRegions"]
     assert "ReplicaRegions" not in deployment.one("SecretsManager::Secret", Name=TOKENS)
@@ -139,13 +143,11 @@ def test_replicas(code: Path, plain: Synthesis) -> None:
     assert {"Key": "token-refresh:replicas", "Value": f"{NEW} us-east-1"} in published["Tags"]
 
 
-def test_the_key_of_a_replica(code: Path) -> None:
+def test_the_key_of_a_replica(deployment: Synthesis) -> None:
     """The worker, who writes the primary, may have its replica encrypted with the key of its region, and no more.
 
     Whether AWS names the primary or the replica to that key, it may; and nobody decrypts there but consumers.
     """
-    here = {"environment": "prod", "account": "123456789012", "region": OLD}
-    deployment = synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
     primary = f"arn:aws:secretsmanager:{OLD}:123456789012:secret:{PUBLISHED}-AbCdEf"
     statements = resolve(deployment.policy_of_role("lambda.amazonaws.com"), AnyReference(primary))
     policy = IamPolicy(statements=statements)

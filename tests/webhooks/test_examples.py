@@ -20,8 +20,9 @@ from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.moto_server import moto_here
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
+from testbed.webhooks.setting import Setting
 from testbed.webhooks.signing import KINDS, SECRETS, SentRequest, sent
-from token_refresh.webhooks import SENDERS, from_message
+from token_refresh.webhooks import SENDERS, from_message, to_message
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -113,10 +114,11 @@ def test_webhook_consumer(aws: Surroundings, moto: str) -> None:
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    with aws.served("webhook_router.handler") as url:
-        for body in (b'{"id": "evt_1", "type": "a.b"}', b'{"id": "evt_2", "type": "example.fails"}'):
-            assert 200 == post(url.endpoint, "stripe", now("stripe", body=body)).status_code
-    one, two = (message.body for message in aws.queue.messages)
+    verifier, messages = Setting().verifiers["stripe"], []
+    for body in (b'{"id": "evt_1", "type": "a.b"}', b'{"id": "evt_2", "type": "example.fails"}'):
+        request = sent("stripe", body)
+        messages.append(to_message("/webhooks/stripe", verifier.verify(request.headers, request.body)))
+    one, two = messages
     environment = aws.store.environment | {
         "AWS_ENDPOINT_URL_DYNAMODB": moto,
         "IDEMPOTENCY_TABLE": "idempotency",

@@ -7,9 +7,9 @@ from awslambdaric.lambda_runtime_log_utils import JsonFormatter
 
 from testbed.webhooks.events import http_v2
 from testbed.webhooks.fake_secret import FakeSecret
-from testbed.webhooks.setting import Setting
+from testbed.webhooks.setting import Limited, Setting
 from testbed.webhooks.signing import sent
-from token_refresh.webhooks import Delivery, Receiver
+from token_refresh.webhooks import Receiver
 
 MEBIBYTE = 1_048_576
 LOGGED_BYTES = 1_024
@@ -17,15 +17,6 @@ LOGGED_BYTES = 1_024
 PATH, GENUINE = "/webhooks/stripe", sent("stripe")
 FORGED = {"Stripe-Signature": GENUINE.headers["Stripe-Signature"]}
 THROUGH = {"X-Origin-Verify": "the-value"}
-
-
-class Queue:
-    """Takes deliveries as large as a queue does, and drops them."""
-
-    limit_bytes = MEBIBYTE
-
-    def __call__(self, route: str, delivery: Delivery) -> None:
-        """Take one."""
 
 
 @pytest.mark.parametrize(
@@ -46,7 +37,8 @@ def test_a_request(
 ) -> None:
     """Each gets its status, and all its lines together, as Lambda writes them, have a kilobyte at most."""
     caplog.set_level(logging.INFO, "token_refresh.webhooks")
-    receiver = Receiver(Setting().routes, deliver_to=Queue(), origin=FakeSecret("the-value"))
+    setting = Setting()
+    receiver = Receiver(setting.routes, deliver_to=Limited(setting), origin=FakeSecret("the-value"))
 
     response = receiver.handle(http_v2("POST", path, headers, body, encoded=True))
 

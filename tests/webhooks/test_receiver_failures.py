@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from testbed.webhooks.events import headers_of, http_v2, shapes
-from testbed.webhooks.setting import Setting, kinds
+from testbed.webhooks.setting import Limited, Setting, kinds
 from testbed.webhooks.signing import SIGNATURE_HEADER, sent
 from token_refresh import errors
 from token_refresh.webhooks import (
@@ -109,19 +109,7 @@ def test_end_of_the_process_is_not_delayed(setting: Setting, error: type[BaseExc
         setting.handle(http_v2("POST", "/webhooks/slack", request.headers, request.body))
 
 
-LIMIT = 1_048_576
-
-
-class Limited:
-    """Takes deliveries of up to 1 MiB, as a queue does."""
-
-    limit_bytes = LIMIT
-
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-
-    def __call__(self, route: str, delivery: Any) -> None:
-        self._setting.take(route, delivery)
+LIMIT = Limited.limit_bytes
 
 
 @shapes
