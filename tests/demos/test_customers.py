@@ -133,7 +133,7 @@ def test_the_page_s_policy() -> None:
     """What the demo enforces for its service is the policy of the page about copies, for another customer."""
     from demos.customers import RIGHTS  # noqa: PLC0415 - imports what a demo starts
 
-    (shown,) = [json.loads(block) for block in blocks(ROOT / "docs" / "fleet-copies.md", "json")]
+    (shown,) = [json.loads(block) for block in blocks(ROOT / "docs" / "fleet.md", "json")]
     (ours,) = RIGHTS
     assert shown["Resource"].replace("customers/11/", "customers/12/") == ours["Resource"]
     assert as_list(shown["Action"]) == ours["Action"]

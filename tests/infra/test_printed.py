@@ -99,5 +99,5 @@ def test_names_of_functions(plain: Synthesis) -> None:
     """A function that a page, help or a message names is called so by the template of `infra/deployments/prod.toml`."""
     printed = {name for _, line in [*of_pages(), *of_help(), *of_messages()] for name in FUNCTION.findall(line)}
 
-    of_fleet = {"token-refresh-prod-fleet-prod"}  # `mode = "fleet"`, `fleet = "prod"` (docs/fleet-operations.md)
+    of_fleet = {"token-refresh-prod-fleet-prod"}  # `mode = "fleet"`, `fleet = "prod"` (docs/fleet.md)
     assert printed - of_fleet == functions(plain)

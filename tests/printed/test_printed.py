@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from testbed.fleet_table import FLEET_TABLE
 from testbed.synthesis import FLAGS
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.cli.app import app
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 from token_refresh_worker.stored.tags import Made
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
@@ -62,9 +61,7 @@ NOT_RUN = {
 }
 TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
 THERE_ALREADY: dict[str, dict[str, list[str]]] = {
-    "fleet.md": {"customers/8/xero": ["refreshToken"]},
-    "fleet-operations.md": {"customers/9/xero": ["refreshToken"]},
-    "fleet-copies.md": {key: ["refreshToken"] for key in ("customers/11/xero", "customers/12/xero")},
+    "fleet.md": {key: ["refreshToken"] for key in ("customers/8/xero", "customers/11/xero")},
     "maintain.md": {"quickbooks-tokens": ["refresh_token", "client_id", "client_secret"]},  # another refresher's
 }
 """The secrets that a page's reader has, with their fields."""
@@ -87,20 +84,11 @@ WITH_COMMANDS = [page for page in PAGES if lines_of(page) and page.name != "cust
 
 
 @pytest.fixture
-def stored(page: Path, client: Callable[..., Any]) -> Iterator[None]:
+def stored(page: Path, client: Callable[..., Any]) -> None:
     """Store the secrets that a page's reader has."""
     secrets = client("secretsmanager")
     for name, fields in THERE_ALREADY.get(page.name, {}).items():
         secrets.create_secret(Name=name, SecretString=json.dumps(dict.fromkeys(fields, "made-up")))
-    if page.name == "fleet-operations.md":  # docs/fleet.md makes it
-        origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "prod"}
-        document = {"provider": "xero", "refreshToken": "made-up", "tokenRefresh": origin}
-        tags = [{"Key": FLEET_TAG, "Value": "prod"}]
-        secrets.create_secret(Name="customers/7/xero", SecretString=json.dumps(document), Tags=tags)
-    yield
-    for name in ("customers/7/xero", "clients/xero"):  # both pages have them
-        with contextlib.suppress(secrets.exceptions.ResourceNotFoundException):
-            secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
 @pytest.fixture
@@ -108,7 +96,7 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
     """What a reader puts in the place of the words in capitals, and what is there already."""
     secrets = client("secretsmanager")
     match page.name:
-        case "fleet.md" | "fleet-operations.md" | "fleet-copies.md":
+        case "fleet.md":
             shell.environment |= dict.fromkeys(("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_LAMBDA"), emulator.url)
             make_fleet(emulator, shell.environment["TOKEN_ENDPOINT"])
         case "deploy.md":

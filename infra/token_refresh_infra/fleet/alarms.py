@@ -125,7 +125,7 @@ class FleetAlarms(Alarms):
         )
 
     def new_deaths(self) -> Watch:
-        """0.5 % of the grants died within an hour, or 1 % within a day. It stays on for an hour after that."""
+        """0.5 % of the grants died within an hour, or 1 % within a day."""
         return Watch(
             self._gauge("NewDeathsPercent"),
             "Many grants died within an hour or a day. One of a burst is sent again each minute: if the provider takes "
@@ -136,7 +136,7 @@ class FleetAlarms(Alarms):
         )
 
     def new_errors(self) -> Watch:
-        """0.5 % of the secrets came into state `error` within an hour, or 1 % within a day; on as `new-deaths`."""
+        """0.5 % of the secrets came into state `error` within an hour, or 1 % within a day."""
         return Watch(
             self._gauge("NewErrorsPercent"),
             "Many secrets can't be refreshed as they are, since an hour or a day: a document, a setting or a "
@@ -280,8 +280,7 @@ class FleetAlarms(Alarms):
     def denied_access(self) -> Watch:
         """Somebody without permission tried to read or change a secret of the fleet; needs a CloudTrail trail.
 
-        The worker's own refused calls don't count: they are rows and events. With `by_tag`, any secret of the region:
-        CloudTrail doesn't say which tags a secret has.
+        The worker's own refused calls don't count. With `by_tag`, those of any secret of the region do.
         """
         assert self._denied  # noqa: S101 - the stack makes it where it makes alarms
         return Watch(

@@ -44,7 +44,7 @@ class FleetParameters(CommonParameters):
     published_under: Annotated[str | None, family()]
     """Prefix such as `published/`: each secret has a copy there for services, without the refresh token.
 
-    It overlaps no other prefix (docs/fleet-copies.md). Default: no copies.
+    It overlaps no other prefix. Default: no copies.
     """
     by_tag: Annotated[bool, switch(default=False)]
     """`true` instead of `secrets_under`: the worker may refresh whatever carries the fleet's tag.

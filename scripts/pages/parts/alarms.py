@@ -30,4 +30,4 @@ def fleet() -> str:
 
 
 def _meanings(alarms: type[Alarms]) -> str:
-    return table(("alarm", "meaning"), *((f"`{name}`", words(one).meaning) for name, one in alarms.defined().items()))
+    return "\n".join(f"- `{name}`: {words(one).meaning}" for name, one in alarms.defined().items())

@@ -1,4 +1,4 @@
-"""What a fleet costs in a month, computed from list prices: the tables of docs/fleet-operations.md."""
+"""What a fleet costs in a month, and where it ends: computed from list prices and quotas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
 
-SIZES: Final = (40, 1_000, 10_000, 30_000)
+SIZES: Final = (40, 1_000, 10_000)
 PROVIDERS: Final = 10
 MINUTES: Final = 30 * 24 * 60
 CYCLE_SECONDS: Final = 40 * 60
@@ -27,6 +27,10 @@ OF_COPIES = "copies-behind"
 """An alarm, with its metric, that only a fleet with copies has."""
 READERS, READS_OF_A_TOKEN = 2, 2
 """Processes that read a secret, and how often each reads a token: when it is new, and once while it is due."""
+CALLS_OF_READERS: Final = READERS * READS_OF_A_TOKEN
+KMS_REQUEST, TRAIL_EVENT, GUARD_DUTY_EVENT = 0.03 / 10_000, 2.00 / 100_000, 4.00 / 1e6
+KEY_REQUESTS = 2
+"""Of a refresh to a key: it reads a value and writes one. A reader's call is one."""
 WRITE_UNIT, READ_UNIT = 0.625 / 1e6, 0.125 / 1e6
 QUEUE_REQUEST = 0.50 / 1e6
 GB_SECOND, INVOCATION = 0.0000133334, 0.20 / 1e6
@@ -52,16 +56,14 @@ class Refresh:
     log_gb: float = 2 / 1024**2
 
     @property
-    def calls_cost(self) -> float:
-        """Its calls to Secrets Manager."""
-        return self.calls * SECRETS_MANAGER_CALL
-
-    @property
     def cost(self) -> float:
-        """All of it."""
+        """All of it but the calls to Secrets Manager."""
         items = self.write_units * WRITE_UNIT + self.read_units * READ_UNIT
         run = self.gb_seconds * GB_SECOND + INVOCATION + self.queue_requests * QUEUE_REQUEST + self.log_gb * LOG_GB
-        return self.calls_cost + items + run
+        return items + run
+
+
+CALLS_A_REFRESH: Final = Refresh().calls + CALLS_OF_READERS
 
 
 def month(secrets: int, *, refreshes_a_day: float) -> dict[str, float]:
@@ -71,18 +73,17 @@ def month(secrets: int, *, refreshes_a_day: float) -> dict[str, float]:
     # A minute's messages go out at the rate that the write budget allows.
     handing_out_seconds = 1 + refreshes / MINUTES / (Limits().runs_a_minute / 60)
     resyncs, pages = MINUTES / 5, secrets / LISTED_AT_ONCE
-    listing = pages * (SECRETS_MANAGER_CALL + LISTING_SECONDS * GB_SECOND)
     polling = POLLERS * 60 / POLL_SECONDS * QUEUE_REQUEST
     watched = (_metrics_of_a_fleet() + PROVIDERS * (GAUGES_OF_A_PROVIDER + METRICS_OF_RUNS)) * METRIC
+    dispatching = MINUTES * (reads + handing_out_seconds * GB_SECOND + polling)
     return {
-        "storage in Secrets Manager, 0.40 each": secrets * SECRET,
-        "calls to Secrets Manager": refreshes * Refresh().calls_cost + resyncs * pages * SECRETS_MANAGER_CALL,
-        f"reads from Secrets Manager: {READERS} processes a secret, {READS_OF_A_TOKEN} reads a token": (
-            refreshes * READERS * READS_OF_A_TOKEN * SECRETS_MANAGER_CALL
+        f"storage in Secrets Manager, {SECRET:.2f} each": secrets * SECRET,
+        f"its calls, with {READERS} processes a secret that read each token {READS_OF_A_TOKEN} times": (
+            (refreshes * CALLS_A_REFRESH + resyncs * pages) * SECRETS_MANAGER_CALL
         ),
-        "runs: table, queue, function, log": refreshes * (Refresh().cost - Refresh().calls_cost),
-        "dispatcher and polling": MINUTES * (reads + handing_out_seconds * GB_SECOND + polling),
-        "resync": resyncs * (reads + listing) - resyncs * pages * SECRETS_MANAGER_CALL,
+        "functions, table, queue, log": refreshes * Refresh().cost
+        + dispatching
+        + resyncs * (reads + pages * LISTING_SECONDS * GB_SECOND),
         "metrics, alarms, dashboard, key": watched
         + len(FleetAlarms.defined().keys() - {OF_COPIES}) * ALARM
         + DASHBOARD
@@ -104,14 +105,26 @@ def cost() -> str:
         rows.append((f"**{name}**", *(f"**{_dollars(sum(costs.values()))}**" for costs in months)))
     for name, a_day in (("one-hour", 36), ("24-hour", 1.5)):
         more = (_dollars(copies(secrets, refreshes_a_day=a_day)) for secrets in SIZES)
-        rows.append((f"and with `published_under`, {name} tokens", *more))
+        rows.append((f"more with `published_under`, {name} tokens", *more))
     head = ("secrets", *(f"{secrets:,}" for secrets in SIZES))
     lines = [head, ("---", *("---:" for _ in SIZES)), *rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    outside = sum(cost for name, cost in month(10_000, refreshes_a_day=36).items() if "Secrets Manager" not in name)
+    return f"{table}\n\n{_audit(10_000, refreshes_a_day=36)}"
+
+
+def _audit(secrets: int, *, refreshes_a_day: float) -> str:
+    """Return what an account's audit adds, and a key of its own."""
+    refreshes = secrets * refreshes_a_day * 30
+    events = refreshes * CALLS_A_REFRESH
+    of_runs, with_readers = (
+        requests * refreshes * KMS_REQUEST for requests in (KEY_REQUESTS, KEY_REQUESTS + CALLS_OF_READERS)
+    )
     return (
-        f"{table}\n\nA refresh costs {Refresh().cost:.6f}. Without Secrets Manager the 10,000 would cost "
-        f"{_dollars(outside)}, and a little more for storage elsewhere."
+        f"Your audit comes on top. {secrets:,} one-hour tokens make {events / 1e6:.0f} million management events in "
+        f"CloudTrail:\n\n- {_dollars(events * TRAIL_EVENT)} for each trail beyond the first\n"
+        f"- up to {_dollars(events * GUARD_DUTY_EVENT)} for GuardDuty\n"
+        f"- {_dollars(of_runs)} for the runs' requests to a key of your own (`kms_key`), {_dollars(with_readers)} with "
+        "the readers'"
     )
 
 
@@ -121,7 +134,7 @@ def limits() -> str:
     at_once = [f"{secrets:,} take {secrets / per_second / 60:.1f} minutes" for secrets in SIZES[1:]]
     return (
         f"- {per_second:.0f} refreshes a second fit into the write budget. Of secrets that are all due at once, "
-        f"{at_once[0]}, {at_once[1]} and {at_once[2]}.\n"
+        f"{' and '.join(at_once)}.\n"
         f"- {per_second * CYCLE_SECONDS:,.0f} one-hour tokens are the most in a steady state: each is refreshed after "
         f"{CYCLE_SECONDS // 60} minutes.\n"
         f"- {per_second * WINDOW_SECONDS:,.0f} one-hour tokens are the most that can all be refreshed within a "
