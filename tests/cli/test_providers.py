@@ -8,7 +8,6 @@ import pytest
 from cli.scene import Cli
 from token_refresh_worker.providers.loader import profile_names
 
-PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 PROFILE = """
 title = "My CRM"
 token_endpoint = "https://crm.example.com/token"

@@ -132,8 +132,8 @@ def _is_flat(block: str) -> bool:
 
 FILES = [(page, block) for page, block in _blocks() if _is_flat(block)]
 """The deployment files of all pages."""
-*_, PROFILE = (block for _, block in _blocks() if "title" in tomllib.loads(block))
-"""The provider's profile that docs/providers.md shows, with all that one can have."""
+PROFILE = (ROOT / "examples" / "my-crm.toml").read_text()
+"""The provider's profile to copy, with all that one can have."""
 
 
 def in_sentences() -> list[tuple[str, Any]]:

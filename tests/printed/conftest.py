@@ -117,11 +117,8 @@ def files(page: Path, project: Path, client: Callable[..., Any]) -> Path:
     (deployments / "webhooks.toml").write_text(blocks(ROOT / "docs" / "webhooks.md", "toml")[0])
     of_mcp = blocks(ROOT / "docs" / "mcp.md", "toml")[0].replace('"profiles"', f'"{project / "profiles"}"')
     (deployments / "mcp.toml").write_text(of_mcp)
-    providers = ROOT / "docs" / "providers.md"
-    (project / "my-crm.toml").write_text(blocks(providers, "toml")[1])
-    (project / "my-crm.success.json").write_text(blocks(providers, "json")[1])
-    dead = {"status": 400, "body": {"errors": [{"code": "token_revoked"}]}}  # "in the same form"
-    (project / "my-crm.dead.json").write_text(json.dumps(dead))
+    for example in (ROOT / "examples").glob("my-crm.*"):
+        shutil.copy(example, project)
     return project
 
 

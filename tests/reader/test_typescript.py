@@ -143,10 +143,11 @@ def _leave_out_services(index: Path) -> None:
 
 
 def _programs() -> dict[str, str]:
-    """Take the programs off the pages; the first line of each of docs/amplify.md names its file."""
+    """Take the programs off the pages and the one to copy; the first line of each of docs/amplify.md names its file."""
     blocks = re.findall(r"^( *)```ts\n(.*?)^ *```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     programs = [textwrap.dedent(code) for _, code in blocks]
     found = {program.partition("\n")[0].removeprefix("// "): program for program in programs}
+    found["amplify/functions/webhooks/verify.ts"] = (PACKAGE.parent / "examples" / "webhook_verify.ts").read_text()
     # The page shows one resource.ts, which the others are like.
     shown = found["amplify/functions/webhooks/resource.ts"]
     for name in ("stripe", "upwork"):
