@@ -227,8 +227,7 @@ def burst_of_rejected(rows: Sequence[Row], now: datetime) -> list[Row]:
     """
     dead = [row for row in rows if not row.is_living and row.sent and row.sent.error_type == REJECTED]
     since = sorted((row.seen.since for row in dead if row.seen), reverse=True)
-    many = max(BURST, len(rows) // 100)
-    return dead if _is_burst([at for at in since if at > now - RUNS_REMEMBERED], many) else []
+    return dead if _is_burst([at for at in since if at > now - RUNS_REMEMBERED], max(BURST, len(rows) // 100)) else []
 
 
 def rejecting_hosts(rows: Iterable[Row], now: datetime) -> set[str]:

@@ -23,8 +23,7 @@ GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
 
 def busy_hosts(rows: Iterable[Row], now: datetime) -> Mapping[str, int]:
     """Return the lanes of the busy hosts, and how many runs each gets in this minute."""
-    shares = {lane: _share(its, now) for lane, its in by_host(rows).items()}
-    return {lane: share for lane, share in shares.items() if share}
+    return {lane: share for lane, its in by_host(rows).items() if (share := _share(its, now))}
 
 
 def earliest_seconds(rows: Sequence[Row], busy: Iterable[str], now: datetime) -> list[float]:

@@ -18,8 +18,6 @@ FEW: Final = 3
 DOUBLINGS: Final = 2
 MEMORY: Final = FIRST_WAIT * (2 ** (DOUBLINGS + 1) - 1) + MINUTE
 """How long what was handed out is remembered."""
-
-
 WRITES_WITH_A_COPY: Final = 4
 """Writes of a run: store and make current, for the tokens and for their copy."""
 
