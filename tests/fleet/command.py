@@ -15,16 +15,18 @@ from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 
 NOW = datetime.now(UTC)
-
-
 HOUR = timedelta(hours=1)
-
-
 IN_FORCE = Pause(at=NOW, until=NOW + 2 * HOUR, by="operator", why="maintenance")
 
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["fleet", *arguments])
+
+
+def ends(*arguments: str) -> tuple[int, str]:
+    """A command's exit status, and what it wrote to standard output."""
+    ended = run(*arguments)
+    return ended.exit_code, ended.stdout.strip()
 
 
 def said(ended: Result) -> str:

@@ -42,6 +42,12 @@ class FleetStage(Stage):
         self.message(*arns)
         self._capsys.readouterr()
 
+    def known(self, name: str = "customers/1", **document: Any) -> str:
+        """Enrol a member that a first run has read."""
+        secret_arn = self.enrol(name, **document)
+        self.look(secret_arn)
+        return secret_arn
+
     def row(self, secret_arn: str) -> Row:
         entry = self.index.entry(secret_arn)
         assert entry is not None

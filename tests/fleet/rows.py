@@ -12,8 +12,6 @@ from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
 WINDOW = refresh_window(HOUR, HOUR)
 """The refresh window of a one-hour token."""
-
-
 HOST = "identity.example"
 
 

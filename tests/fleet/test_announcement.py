@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from fleet.rows import arn, change, ran, ran_into, row, seen
-from testbed.builders import DAY, HOUR, MINUTE, NOW
+from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.outcome import MOST_UNSENT, after, announcement, changes, in_order
 from token_refresh_worker.fleet.core.row import Row, Seen, State
@@ -29,6 +29,7 @@ def test_each_state_is_an_event(state: State) -> None:
     assert [BROKEN[state]] == changed(seen(), found) == changed(None, found)
     assert [] == changed(found, found)
     assert all([BROKEN[state]] == changed(seen(state=other), found) for other in BROKEN if other is not state)
+    assert [[], []] == [changed(before, seen()) for before in (seen(), None)]
 
 
 @pytest.mark.parametrize("state", BROKEN)
@@ -42,22 +43,6 @@ def test_the_way_back_is_an_event(state: State) -> None:
     works = Transition.REAUTHORIZED if state is State.REAUTHORIZE else Transition.WORKING_AGAIN
     assert [works] == changed(before, seen())
     assert [Transition.REAUTHORIZED] == changed(replace(before, rejected=True), seen())
-
-
-def test_a_healthy_secret_is_no_event() -> None:
-    """A secret that works as before, or works when it is first looked at, calls for no event."""
-    assert [[], []] == [changed(before, seen()) for before in (seen(), None)]
-
-
-def test_a_grant_that_ends() -> None:
-    """A grant that ends soon is announced once, with the time from which it did, and so is a new one after it."""
-    ending = seen(grant_ending_at=NOW - 2 * DAY, at=NOW, ending=True)
-
-    assert [change(Transition.GRANT_ENDING, since=NOW - 2 * DAY)] == [
-        replace(found, found_at=NOW - 2 * DAY) for found in changes(seen(), ending)
-    ]
-    assert [] == changed(ending, ending)
-    assert [Transition.REAUTHORIZED] == changed(ending, seen())
 
 
 def test_a_new_grant_that_ends_soon() -> None:

@@ -12,7 +12,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from rich.console import Console
 from typer.testing import CliRunner
 
-from fleet.command import HOUR, IN_FORCE, NOW, healthy, join, late, run, said, tagged_secret, tags_of
+from fleet.command import HOUR, IN_FORCE, NOW, ends, healthy, join, late, run, said, tagged_secret, tags_of
 from fleet.doubles import CommandsTable
 from fleet.rows import arn, failed, row, seen
 from token_refresh_worker.bootstrap import SystemClock
@@ -49,9 +49,9 @@ def test_add(index: TableIndex) -> None:
     first, second = tagged_secret("a"), join(index, "b", next_at=NOW + HOUR)
 
     assert 0 == run("add", "b").exit_code
-    ended = run("add", "a", "b", "--provider", "xero", "--region", "eu-central-1")
+    added = ends("add", "a", "b", "--provider", "xero", "--region", "eu-central-1")
 
-    assert (0, "2 of 2 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (0, "2 of 2 secrets are in fleet prod") == added
     assert {"token-refresh:fleet": "prod", "token-refresh:provider": "xero"} == tags_of("a")
     rows = {member.secret_arn: member for member in index.rows()}
     assert ({first, second}, "xero") == (set(rows), rows[first].provider)
@@ -59,7 +59,11 @@ def test_add(index: TableIndex) -> None:
 
 
 def test_add_what_can_not_be_added(index: TableIndex) -> None:
-    """A secret that does not exist, is in another fleet or is a replica is named, and the others are added."""
+    """A secret that does not exist, is in another fleet or is a replica is named, and the others are added.
+
+    Of 300 missing names one line says how many there are, and none how to create them. A misspelt provider is refused
+    with the nearest name, before any secret is tagged with it.
+    """
     tagged_secret("a")
     tagged_secret("other", fleet="test")
     boto3.client("secretsmanager", region_name="eu-central-1").create_secret(
@@ -68,16 +72,41 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     there = boto3.client("secretsmanager", region_name="eu-west-1")
     there.create_secret(Name="replica", SecretString="{}", AddReplicaRegions=[{"Region": "eu-central-1"}])
 
-    ended = run("add", "missing", "other", "replica", "copy", "a")
+    misspelt = run("add", "a", "--provider", "xerro")
+    assert (2, True, {}) == (misspelt.exit_code, "did you mean xero?" in misspelt.stderr, tags_of("a"))
+    ended = run("add", *(f"missing/{number}" for number in range(300)), "other", "replica", "copy", "a")
 
-    assert (2, "1 of 5 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (2, "1 of 304 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
     assert "is a replica of the one in eu-west-1" in said(ended)
     assert "secret copy is the copy of its/tokens for services, and has no refresh token" in said(ended)
     assert "token-refresh fleet add its/tokens --fleet prod --region eu-central-1" in said(ended)
-    assert "1 failed with SecretNotFound in eu-central-1: missing." in ended.stderr
+    assert "300 failed with SecretNotFound in eu-central-1: missing/" in ended.stderr
+    assert not {"authorize", "create"} & set(ended.stderr.split())
     assert "untag-resource" in ended.stderr
     assert ended.stderr.endswith("run the same command again.\n")
     assert 1 == len(list(index.rows()))
+
+
+@pytest.mark.parametrize(
+    ("names", "typed", "code", "says"),
+    [
+        (["-"], "a\n\nb\na\n", 0, "2 of 2 secrets are in fleet prod"),
+        (["-", "a"], "b\n", 2, "- alone"),
+        (["-"], "\n", 2, "no secret is named"),
+    ],
+)
+def test_names_from_standard_input(index: TableIndex, names: list[str], typed: str, code: int, says: str) -> None:
+    """Thousands of names come from standard input, one a line; empty lines and repetitions count as nothing.
+
+    A - beside names is no name, and an empty input is an error, not a success.
+    """
+    for name in ("a", "b"):
+        tagged_secret(name)
+
+    ended = CliRunner().invoke(app, ["fleet", "add", *names], input=typed)
+
+    assert (code, True) == (ended.exit_code, says in ended.output)
+    assert (0 if code else 2) == len(list(index.rows()))
 
 
 def test_a_fleet_that_is_not_there_gets_no_member(moto_index: TableIndex) -> None:
@@ -116,52 +145,6 @@ def test_a_large_part_that_has_left(index: TableIndex) -> None:
     ended = run("resync", "--believe")
     assert ("0 added, 6 removed, 0 looked at, 0 not believed", "") == (ended.stdout.strip(), ended.stderr.strip())
     assert [] == list(index.rows())
-
-
-def test_names_from_standard_input(index: TableIndex) -> None:
-    """Thousands of names come from standard input, one a line; empty lines and repetitions count as nothing."""
-    for name in ("a", "b"):
-        tagged_secret(name)
-
-    ended = CliRunner().invoke(app, ["fleet", "add", "-"], input="a\n\nb\na\n")
-
-    assert (0, "2 of 2 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
-    assert 2 == len(list(index.rows()))
-
-
-@pytest.mark.parametrize(
-    ("names", "typed", "says"), [(["-", "a"], "b\n", "- alone"), (["-"], "\n", "no secret is named")]
-)
-def test_odd_lists_of_names(index: TableIndex, names: list[str], typed: str, says: str) -> None:
-    """A - beside names is no name, and an empty input is an error, not a success."""
-    ended = CliRunner().invoke(app, ["fleet", "add", *names], input=typed)
-
-    assert 0 != ended.exit_code
-    assert says in ended.output
-    assert [] == list(index.rows())
-
-
-def test_a_provider_that_does_not_exist(index: TableIndex) -> None:
-    """A misspelt provider is refused with the nearest name, before any secret is tagged with it."""
-    tagged_secret("a")
-
-    ended = run("add", "a", "--provider", "xerro")
-
-    assert (2, True) == (ended.exit_code, "did you mean xero?" in ended.stderr)
-    assert ({}, []) == (tags_of("a"), list(index.rows()))
-
-
-def test_many_failures_are_few_lines(index: TableIndex) -> None:
-    """Of 300 missing names one line says how many there are, and none how to create them."""
-    tagged_secret("a")
-
-    ended = run("add", "a", *(f"missing/{number}" for number in range(300)))
-
-    assert (2, "1 of 301 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
-    assert "300 failed with SecretNotFound in eu-central-1: missing/" in ended.stderr
-    assert 4 > len(ended.stderr.strip().splitlines())
-    assert not {"authorize", "create"} & set(ended.stderr.split())
-    assert 1 == len(list(index.rows()))
 
 
 def test_retry(index: TableIndex) -> None:
@@ -210,14 +193,18 @@ def test_progress(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
 
 
 def test_remove(index: TableIndex) -> None:
-    """Removing takes the tags off and leaves a quiet tombstone; the secret stays as it is."""
-    secret_arn = join(index, "a")
+    """Removing takes the tags off and leaves a quiet tombstone; the secret stays as it is.
 
-    ended = run("remove", "a")
+    A removal that died after it took the tag off is finished by the next one, although a resync came between.
+    """
+    arns = [join(index, "a"), join(index, "b", fleet=None)]
+    index.remove(arns[1], NOW, quietly=False)
 
-    assert (0, "1 of 1 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert (0, "2 of 2 secrets have left fleet prod") == ends("remove", "a", "b")
     assert ({}, []) == (tags_of("a"), list(index.rows()))
-    assert [(secret_arn, True)] == [(stone.secret_arn, stone.quietly) for stone in index.tombstones()]
+    assert {(secret_arn, True) for secret_arn in arns} == {
+        (each.secret_arn, each.quietly) for each in index.tombstones()
+    }
     assert 0 == run("remove", "a").exit_code, "again, it changes nothing"
 
 
@@ -262,14 +249,6 @@ def test_a_resync_comes_long_after_a_removal(index: TableIndex) -> None:
     with patch.object(SystemClock, "sleep", side_effect=long_after):
         assert 0 == run("remove", "a", "--wait", "9m").exit_code
     assert ([], [True]) == (list(index.rows()), [stone.quietly for stone in index.tombstones()])
-
-
-def test_remove_after_the_resync(index: TableIndex) -> None:
-    """A removal that died after it took the tag off is finished by the next one, although a resync came between."""
-    index.remove(join(index, "a", fleet=None), NOW, quietly=False)
-
-    assert 0 == run("remove", "a").exit_code
-    assert [True] == [stone.quietly for stone in index.tombstones()]
 
 
 def test_remove_a_secret_that_is_deleted(index: TableIndex) -> None:

@@ -29,9 +29,7 @@ def copied(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> FleetStage:
 
 
 def due(stage: FleetStage) -> str:
-    secret_arn = stage.enrol(MEMBER, expiresAt=stage.now_ms + 60_000)
-    stage.look(secret_arn)
-    return secret_arn
+    return stage.known(MEMBER, expiresAt=stage.now_ms + 60_000)
 
 
 def value(stage: FleetStage, name: str) -> dict[str, Any]:
@@ -55,8 +53,7 @@ def test_a_run_fills_the_copy(copied: FleetStage) -> None:
 
 def test_an_empty_copy_is_filled_although_nothing_is_due(copied: FleetStage) -> None:
     """A copy that was made for a member is filled by its next run, whenever its tokens are due."""
-    secret_arn = copied.enrol(MEMBER, expiresAt=copied.now_ms + 90_000_000)
-    copied.look(secret_arn)
+    secret_arn = copied.known(MEMBER, expiresAt=copied.now_ms + 90_000_000)
     assert CopyState.OLDER is copied.seen(secret_arn).copy
     assert copied.row(secret_arn).next_at < copied.seen(secret_arn).at + 2 * MINUTE
 
@@ -91,34 +88,25 @@ def test_a_missing_copy_is_no_failed_refresh(copied: FleetStage) -> None:
     assert 1 == len(copied.endpoint.requests)
 
 
-def test_a_copy_that_refuses_is_no_refusing_store(copied: FleetStage) -> None:
-    """Where Secrets Manager refuses the copy alone, the tokens are stored, and the store's breaker counts nothing."""
+@pytest.mark.parametrize(
+    ("operation", "state"), [("PutSecretValue", CopyState.OLDER), ("GetSecretValue", CopyState.UNREAD)]
+)
+def test_a_copy_that_refuses_is_no_refusing_store(copied: FleetStage, operation: str, state: CopyState) -> None:
+    """Where Secrets Manager refuses the copy alone, the tokens are stored, and the store's breaker counts nothing.
+
+    One that may not be read is not called older: nobody knows what services read.
+    """
     secret_arn = due(copied)
     copied.server.authorize = lambda call: (
-        "the copy" if call.secret_id == COPY and call.operation == "PutSecretValue" else None
+        "the copy" if call.secret_id == COPY and call.operation == operation else None
     )
 
     copied.message(secret_arn)
 
     found = copied.seen(secret_arn)
-    assert ("refreshed", None) == (found.outcome, found.error_type)
-    assert (CopyState.OLDER, "SecretAccessDenied") == (found.copy, found.copy_error)
+    assert ("refreshed", None, None) == (found.outcome, found.error_type, found.sent.error_type)
+    assert (state, "SecretAccessDenied", True) == (found.copy, found.copy_error, found.copy_behind_at is not None)
     assert not copied.index.store().refused
-    assert found.sent.error_type is None
-
-
-def test_a_copy_that_can_not_be_read_is_not_called_older(copied: FleetStage) -> None:
-    """Where the worker may not read the copy, nobody knows what services read, and the row says so."""
-    secret_arn = due(copied)
-    copied.server.authorize = lambda call: (
-        "the copy" if call.secret_id == COPY and call.operation == "GetSecretValue" else None
-    )
-
-    copied.message(secret_arn)
-
-    found = copied.seen(secret_arn)
-    assert ("refreshed", CopyState.UNREAD, "SecretAccessDenied") == (found.outcome, found.copy, found.copy_error)
-    assert found.copy_behind_at is not None
 
 
 @pytest.mark.parametrize(("for_", "waits"), [(0, 1), (1, 1), (4, 4), (30, 30), (600, 60)])

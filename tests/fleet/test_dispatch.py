@@ -74,14 +74,6 @@ def test_the_dead_keep_away_no_living() -> None:
     assert list("01234") == begun(dead, host=HOST)
 
 
-def test_budget() -> None:
-    """A minute hands out what the write budget allows; the rest waits."""
-    decision = decide(of(rows(80, provider="a") + rows(80, provider="b"), limits=SMALL), NOW)
-
-    assert (120, 40) == (len(decision.messages), decision.waiting)
-    assert Limits().runs_a_minute == 1200
-
-
 def test_what_is_under_way_is_not_handed_out_again() -> None:
     """A secret that was handed out is left alone until its run has moved `next_at`, or the lease is over."""
     under_way = row("under-way")
@@ -364,8 +356,3 @@ def test_message_ids() -> None:
     assert message_id(row()) == message_id(row(provider="other"))
     assert message_id(row()) != message_id(row(next_at=NOW + timedelta(milliseconds=1)))
     assert message_id(row("a")) != message_id(row("b"))
-
-
-def test_nothing_to_do() -> None:
-    """An empty fleet hands out nothing."""
-    assert Decision(seconds=[], breakers={}, under_way=0, waiting=0) == decide(of([]), NOW)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,35 +31,29 @@ from token_refresh_worker.fleet.settings import FleetSettings
 from token_refresh_worker.handlers import dispatch
 
 
-def test_order_is_kept() -> None:
-    """The first in the list is sent first, as many a second as spread the budget evenly."""
-    assert [[0, 1], [2, 3], [4]] == pace(["a"] * 5, per_minute=100, rates={}, earliest=[0] * 5)
+@pytest.mark.parametrize(
+    ("providers", "per_minute", "rates", "earliest", "seconds"),
+    [
+        ("aaaaa", 100, {}, (), [[0, 1], [2, 3], [4]]),
+        ("ssff", 50, {"s": 0.5}, (), [[0], [2], [1], [3]]),
+        ("abab", 50, {"a": 1 / 4, "b": 1 / 3}, (), [[0], [1], [], [], [2], [3]]),
+        ("aaa", 50, {}, (3.9, 0, 0), [[1], [2], [], [0]]),
+        ("aa", 50, {}, (0, 0.5), [[0], [1]]),
+        ("a" * 500, 50, {}, (), [[n] for n in range(SECONDS)]),
+        ("", 50, {}, (), []),
+    ],
+    ids=["in order", "a slow provider", "full seconds", "a second of its own", "half a second", "too many", "none"],
+)
+def test_which_second(
+    providers: str, per_minute: int, rates: dict[str, float], earliest: Sequence[float], seconds: list[list[int]]
+) -> None:
+    """The first in the list is sent first, in a second that has room, and what does not fit is left out.
 
+    A slow provider, or a message that is not to be sent before a second, lets the others pass.
+    """
+    found = pace(providers, per_minute=per_minute, rates=rates, earliest=earliest or [0] * len(providers))
 
-def test_slow_provider_lets_others_pass() -> None:
-    """A provider that allows one request in two seconds takes every second one; the others fill the rest."""
-    seconds = pace(["slow", "slow", "fast", "fast"], per_minute=50, rates={"slow": 0.5}, earliest=[0] * 4)
-
-    assert [[0], [2], [1], [3]] == seconds
-
-
-def test_full_seconds_are_skipped() -> None:
-    """A message whose second is full goes into the next one that has room."""
-    seconds = pace(["a", "b", "a", "b"], per_minute=50, rates={"a": 1 / 4, "b": 1 / 3}, earliest=[0] * 4)
-
-    assert [[0], [1], [], [], [2], [3]] == seconds
-
-
-def test_what_does_not_fit_is_left_out() -> None:
-    """The list that is sent never goes beyond the seconds that the dispatcher has."""
-    assert SECONDS == len(pace(["a"] * 500, per_minute=50, rates={}, earliest=[0] * 500))
-    assert [] == pace([], per_minute=50, rates={}, earliest=[])
-
-
-def test_a_message_waits_for_its_second() -> None:
-    """A message that is not to be sent before a second lets the others pass, and needs room as they do."""
-    assert [[1], [2], [], [0]] == pace(["a"] * 3, per_minute=50, rates={}, earliest=[3.9, 0, 0])
-    assert [[0], [1]] == pace(["a"] * 2, per_minute=50, rates={}, earliest=[0, 0.5])
+    assert seconds == found
 
 
 @UNHURRIED
@@ -114,14 +108,6 @@ def test_what_the_queue_refuses_is_sent_in_the_next_minute() -> None:
     assert 1 == minute(index, queue)
     queue.refused = frozenset()
     assert 1 == minute(index, queue, NOW + MINUTE)
-
-
-def test_a_full_minute_takes_its_time() -> None:
-    """Messages are sent in their seconds: a full budget takes most of the minute, and a few messages none of it."""
-    clock = FakeClock()
-    minute(MemoryIndex(*rows(1000, provider="a"), *rows(1000, provider="b")), MemoryQueue(), clock=clock)
-
-    assert 54.0 == clock.seconds
 
 
 def test_the_last_seconds_are_remembered_ahead() -> None:

@@ -156,15 +156,6 @@ def test_what_is_new(state: State, metric: str) -> None:
     ]
 
 
-def test_the_expired() -> None:
-    """Secrets with an expired token count, also those of a pause, and not those whose grant is dead."""
-    expired = [row(str(n), found=seen(expires_at=NOW)) for n in range(3)]
-    paused = [replace(member, pause=pause(DAY)) for member in expired]
-    dead = [row(f"dead/{n}", found=seen(state=State.REAUTHORIZE, expires_at=NOW)) for n in range(3)]
-
-    assert [30, 30, 0] == [shares_of([*rows(7), *which])["ExpiredPercent"] for which in (expired, paused, dead)]
-
-
 def test_a_pause_that_is_too_long() -> None:
     """A pause of the last hour counts for each secret whose half window is over before it ends; a dead one has none."""
     members = [row("a"), row("new", new=True), row("dead", found=seen(state=State.REAUTHORIZE))]

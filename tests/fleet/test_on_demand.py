@@ -105,8 +105,7 @@ def test_an_unreadable_row_is_a_hint_that_is_missing(stage: FleetStage, dynamodb
 
 def test_a_row_with_another_provider_heals(stage: FleetStage, dynamodb: DynamoDBClient) -> None:
     """A row whose provider is not the document's costs one failed run, which sends nothing; the next one is right."""
-    secret_arn = stage.enrol("customers/1")
-    stage.look(secret_arn)
+    secret_arn = stage.known()
     stage.message(secret_arn)
     dynamodb.update_item(
         TableName=TABLE,

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -45,12 +46,6 @@ def test_a_dead_grant_stays_dead_in_its_row() -> None:
         states.append((member.seen.state, member.seen.since))
 
     assert [(State.REAUTHORIZE, NOW)] * len(DEAD_GRANT) == states
-
-
-def test_success_without_expiry() -> None:
-    """A token set that is due at once is looked at a minute later, never in a loop."""
-    assert NOW + MINUTE == left(row(), ran(due_at=None)).next_at
-    assert NOW + MINUTE == left(row(), ran(due_at=NOW - HOUR)).next_at
 
 
 @pytest.mark.parametrize(
@@ -120,22 +115,6 @@ def test_backoff_doubles() -> None:
     assert [2, 4, 8, 16, 32, 60, 60, 60] == waits
 
 
-def test_a_provider_that_does_not_respond_is_tried_every_ten_minutes() -> None:
-    """A host that is back is found soon, however long it was away."""
-    before = row(found=seen(error_type="TokenEndpointUnavailable", failures=9))
-    run = ran_into("TokenEndpointUnavailable", expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR)
-
-    assert NOW + 10 * MINUTE == left(before, run).next_at
-
-
-def test_a_table_that_fails_makes_nobody_wait_long() -> None:
-    """What DynamoDB refused is tried after four minutes at most, and no secret counts as refused by Secrets Manager."""
-    failing = row(found=seen(at=NOW, error_type="TableUnavailable", failures=9))
-
-    after_it = left(failing, ran_into("TableUnavailable"))
-    assert (NOW + 4 * MINUTE, False) == (after_it.next_at, after_it.is_refused)
-
-
 def test_what_a_success_mends() -> None:
     """A run that succeeds after an error notes which; the next failure and the next success leave that as it is."""
     mended = left(row(found=failed("SecretAccessDenied", at=NOW)), ran(at=NOW + MINUTE))
@@ -194,45 +173,47 @@ def test_refused_until_stored() -> None:
     assert NOW == seen_after(refused, ran_into("TokensKept", at=NOW + HOUR)).refused_at
 
 
-def test_no_retry_sleeps_through_the_last_quarter() -> None:
-    """Whatever a failed run would wait for, the secret is looked at when the last quarter of its window begins."""
-    quarter = NOW + WINDOW * 3 / 4
-
-    assert quarter == left(row(), ran("yielded", retry_at=NOW + 5 * HOUR, expires_at=NOW + WINDOW, due_at=NOW)).next_at
-    assert quarter == left(row(), ran_into("ReauthorizationRequired")).next_at
-    over = ran_into("ReauthorizationRequired", expires_at=NOW - HOUR, due_at=NOW - 2 * HOUR)
-    assert NOW + LONGEST_WAIT == left(row(), over).next_at
+AWAY, FAR = "TokenEndpointUnavailable", {"expires_at": NOW + 99 * HOUR, "due_at": NOW + HOUR}
+IN_QUARTER: Any = {"expires_at": NOW + 4 * MINUTE, "due_at": NOW + 4 * MINUTE - WINDOW}
+EXPIRED: Any = {"expires_at": NOW, "due_at": NOW - WINDOW}
 
 
-def test_what_was_refused_is_tried_each_minute_of_the_last_quarter() -> None:
-    """Nothing was redeemed and the token is about to expire: no wait doubles, unless the provider asked for one."""
-    failed = row(found=seen(error_type="TokenEndpointUnavailable", failures=3))
-    in_it = {"expires_at": NOW + 4 * MINUTE, "due_at": NOW + 4 * MINUTE - WINDOW}
+@pytest.mark.parametrize(
+    ("failures", "how", "waits"),
+    [
+        (0, ran(due_at=None), MINUTE),
+        (0, ran(due_at=NOW - HOUR), MINUTE),
+        (0, ran("yielded", retry_at=NOW + 2 * MINUTE), 2 * MINUTE),
+        (0, ran("yielded", retry_at=NOW), MINUTE),
+        (9, ran_into(AWAY, **FAR), 10 * MINUTE),
+        (9, ran_into("TableUnavailable"), 4 * MINUTE),
+        (0, ran("yielded", retry_at=NOW + 5 * HOUR, expires_at=NOW + WINDOW, due_at=NOW), WINDOW * 3 / 4),
+        (0, ran_into("ReauthorizationRequired"), WINDOW * 3 / 4),
+        (0, ran_into("ReauthorizationRequired", **EXPIRED), LONGEST_WAIT),
+        (3, ran_into(AWAY, **IN_QUARTER), MINUTE),
+        (3, replace(ran_into(AWAY, **IN_QUARTER), retry_at=NOW + 3 * MINUTE), 3 * MINUTE),
+        (3, ran_into(AWAY, **EXPIRED), 10 * MINUTE),
+        (3, ran_into("RefreshOutcomeUnknown", **IN_QUARTER), MINUTE),
+    ],
+)
+def test_when_to_look_next(failures: int, how: Outcome, waits: timedelta) -> None:
+    """What is due at once is looked at a minute later, never in a loop; a claim, and what a provider asks, is heeded.
 
-    refused, held = (ran_into(name, **in_it) for name in ("TokenEndpointUnavailable", "RefreshOutcomeUnknown"))
-    over = ran_into("TokenEndpointUnavailable", expires_at=NOW, due_at=NOW - WINDOW)
+    Hosts and tables that are back are found soon. No retry sleeps through the last quarter of the window, in which
+    what was refused is tried each minute. Retries are spread by up to half a minute; a success is not.
+    """
+    before = row(found=seen(error_type=AWAY, failures=failures)) if failures else row()
 
-    assert NOW + MINUTE == left(failed, refused).next_at
-    assert NOW + 3 * MINUTE == left(failed, replace(refused, retry_at=NOW + 3 * MINUTE)).next_at
-    assert NOW + 10 * MINUTE == left(failed, over).next_at
-    assert NOW + MINUTE == left(failed, held).next_at
-
-
-def test_yield_waits_for_the_claim() -> None:
-    """A run that yielded is repeated when its `retry_at` says, without counting as a failure or a success."""
-    yielded = ran("yielded", retry_at=NOW + 2 * MINUTE)
-    now = seen_after(row(), yielded)
-
-    assert (NOW + 2 * MINUTE, 0, NOW - HOUR) == (left(row(), yielded).next_at, now.failures, now.succeeded_at)
-    assert NOW + MINUTE == left(row(), ran("yielded", retry_at=NOW)).next_at
+    assert NOW + waits == left(before, how).next_at
+    assert (JITTER if how.name != "refreshed" else 0 * MINUTE) == left(before, how, 1.0).next_at - NOW - waits
 
 
-def test_jitter_spreads_retries_alone() -> None:
-    """Retries are spread by up to half a minute; a success is looked at to the second."""
-    retry = ran_into("TokenEndpointUnavailable")
+def test_a_yield_counts_as_nothing() -> None:
+    """A run that yielded is neither a failure nor a success; what a table refused is not refused by Secrets Manager."""
+    now = seen_after(row(), ran("yielded", retry_at=NOW + 2 * MINUTE))
 
-    assert JITTER == left(row(), retry, 1.0).next_at - left(row(), retry, 0.0).next_at
-    assert timedelta(0) == left(row(), ran(), 1.0).next_at - left(row(), ran(), 0.0).next_at
+    assert (0, NOW - HOUR) == (now.failures, now.succeeded_at)
+    assert not left(row(), ran_into("TableUnavailable")).is_refused
 
 
 def test_scopes_that_are_gone_are_announced() -> None:

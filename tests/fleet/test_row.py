@@ -1,6 +1,6 @@
 """What a row says of its secret at a time, and what is tried early."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -9,71 +9,41 @@ from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.repair import tried_early
-from token_refresh_worker.fleet.core.row import Pauses, Row, Seen, State, is_due, pause_of_row, state_of
+from token_refresh_worker.fleet.core.row import Pauses, Row, Seen, State, is_due, state_of
 
 NOBODY = Pauses()
 
 
-def test_name() -> None:
-    """A row's name is the secret's, slashes included, without what Secrets Manager appends."""
-    assert "customers/7/xero" == row("customers/7/xero").name
+HELD, NEVER_DUE = seen(state=State.HELD), seen(due_at=None, expires_at=None)
+PERSON = (State.REAUTHORIZE, State.EMPTY, State.ERROR)
 
 
 @pytest.mark.parametrize(
-    ("now", "state"),
+    ("member", "after", "state"),
     [
-        (NOW - MINUTE, State.HEALTHY),
-        (NOW, State.DUE),
-        (NOW + WINDOW / 2 - MINUTE, State.DUE),
-        (NOW + WINDOW / 2, State.OVERDUE),
-        (NOW + HOUR, State.OVERDUE),
+        (row(), -MINUTE, State.HEALTHY),
+        (row(), 0 * MINUTE, State.DUE),
+        (row(), WINDOW / 2 - MINUTE, State.DUE),
+        (row(), WINDOW / 2, State.OVERDUE),
+        (row(found=HELD), 0 * MINUTE, State.HELD),
+        (row(found=HELD), WINDOW / 2, State.OVERDUE),
+        (row(new=True), 0 * MINUTE, State.DUE),
+        (row(found=NEVER_DUE), 0 * MINUTE, State.DUE),
+        *((row(found=seen(state=state)), HOUR, state) for state in PERSON),
     ],
 )
-def test_state_follows_from_the_time(now: datetime, state: State) -> None:
-    """A secret is healthy until it is due, and overdue once half of its window is used up."""
-    assert state is state_of(row(), NOBODY, now)
+def test_state_follows_from_the_time(member: Row, after: timedelta, state: State) -> None:
+    """A secret is healthy until it is due, and overdue once half of its window is used up; what never reported is due.
 
-
-@pytest.mark.parametrize("state", [State.REAUTHORIZE, State.EMPTY, State.ERROR])
-def test_what_a_person_must_repair_stays_what_it_is(state: State) -> None:
-    """A secret that waits for a person is never counted as due or overdue."""
-    assert state is state_of(row(found=seen(state=state)), NOBODY, NOW + HOUR)
-
-
-def test_held_until_overdue() -> None:
-    """A held secret counts as held, and as overdue once half of its window is used up."""
-    held = row(found=seen(state=State.HELD))
-
-    assert [State.HELD, State.OVERDUE] == [state_of(held, NOBODY, now) for now in (NOW, NOW + WINDOW / 2)]
-
-
-def test_never_reported_is_due() -> None:
-    """A secret that no run has reported on is due, and so is one without an expiry."""
-    assert State.DUE is state_of(row(new=True), NOBODY, NOW)
-    assert State.DUE is state_of(row(found=seen(due_at=None, expires_at=None)), NOBODY, NOW)
-
-
-@pytest.mark.parametrize(
-    "pauses", [Pauses(fleet=pause()), Pauses(providers={"xero": pause()})], ids=["fleet", "provider"]
-)
-def test_pauses_end(pauses: Pauses) -> None:
-    """A pause of the fleet or of the provider applies to a secret until its end, and no longer."""
-    assert State.PAUSED is state_of(row(), pauses, NOW)
-    assert pause_of_row(row(), pauses, NOW + HOUR) is None
+    What waits for a person is never counted as due or overdue.
+    """
+    assert state is state_of(member, NOBODY, NOW + after)
 
 
 @pytest.mark.parametrize(("days", "state"), [(31, State.PAUSED), (32, State.DUE)])
 def test_no_pause_is_for_good(days: int, state: State) -> None:
     """A pause that ends later than the longest one may is a broken row, and pauses nothing."""
     assert state is state_of(row(pause=pause(timedelta(days=days))), NOBODY, NOW)
-
-
-def test_own_pause() -> None:
-    """A secret's own pause leaves the other secrets alone, and so does another provider's pause."""
-    others = Pauses(providers={"hubspot": pause()})
-
-    assert State.PAUSED is state_of(row(pause=pause()), NOBODY, NOW)
-    assert State.DUE is state_of(row(), others, NOW)
 
 
 def test_marks_of_the_window() -> None:

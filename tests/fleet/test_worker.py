@@ -139,7 +139,7 @@ def test_a_refusing_store_stops_what_is_in_the_queue() -> None:
 def test_what_a_message_asks_for() -> None:
     """A secret whose host nobody knows is only read. A probe, or a secret that failed twice, gets one request."""
     message, person = Trigger(name="fleet"), Trigger(name="on_demand")
-    twice = replace(seen(error_type="TokenEndpointUnavailable", failures=2))
+    twice = seen(error_type="TokenEndpointUnavailable", failures=2)
 
     assert replace(message, dry_run=True) == fitted(message, row(new=True), NOW)
     assert message == fitted(message, row(found=seen(error_type="TokenEndpointUnavailable")), NOW)
@@ -268,17 +268,13 @@ def test_no_tag_chooses_the_provider() -> None:
     """
     tagged = entry(row(new=True, provider="tagged"))
     failed_first = entry(row(found=seen(error_type="SecretAccessDenied"), provider="tagged"))
-    never_read = entry(Row(**{**_fields(failed_first.row), "seen": None}))
+    never_read = entry(replace(failed_first.row, seen=None))
 
     assert "xero" == provider_of(tagged, lambda: {"provider": "xero"}, "generic")
     assert "xero" == provider_of(failed_first, lambda: {"provider": "xero"}, "generic")
     assert "generic" == provider_of(tagged, dict, "generic")
     assert "generic" == provider_of(never_read, lambda: {"provider": 7}, "generic")
     assert "xero" == provider_of(entry(row()), dict, "generic")
-
-
-def _fields(member: Row) -> dict[str, Any]:
-    return {name: getattr(member, name) for name in Row.__slots__}
 
 
 @pytest.mark.parametrize(
@@ -353,25 +349,16 @@ def test_two_runs_at_once_are_one_event() -> None:
     assert [(DEAD, NOW)] == events(bus)
 
 
-def test_a_secret_that_left_during_its_run() -> None:
-    """A run on a secret that has left the fleet since it began writes no row, and announces nothing."""
+@pytest.mark.parametrize("there", [[], [row(found=seen(at=NOW))]], ids=["it left", "a newer run reported"])
+def test_a_report_that_comes_too_late(there: list[Row]) -> None:
+    """A run on a secret that has left meanwhile, or that a newer run has reported on, changes neither row nor bus."""
     bus = MemoryBus()
-    workers = crew(bus=bus)
-
-    report(workers, entry(row()), rejected())
-
-    assert ([], []) == (list(workers.index.rows()), bus.sent)
-    assert ["fleet_report_superseded"] == logged(workers).events
-
-
-def test_a_late_run_announces_nothing() -> None:
-    """A run that reports after a newer one changes neither row nor bus."""
-    bus = MemoryBus()
-    workers = crew(row(found=seen(at=NOW)), bus=bus)
+    workers = crew(*there, bus=bus)
 
     report(workers, entry(row()), rejected(NOW - HOUR / 2))
 
-    assert ([row(found=seen(at=NOW))], []) == (list(workers.index.rows()), bus.sent)
+    assert (there, []) == (list(workers.index.rows()), bus.sent)
+    assert ["fleet_report_superseded"] == logged(workers).events
 
 
 @pytest.mark.parametrize(("bus", "runs"), [(MemoryBus(), 1), (None, 1), (None, 2)])

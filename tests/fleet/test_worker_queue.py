@@ -17,30 +17,26 @@ BUS = "events"
 
 
 def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
-    """A message is one run: the tokens are new, the row says so, and nothing goes back to the queue."""
-    secret_arn = stage.enrol("customers/1")
-    stage.look(secret_arn)
+    """The first run on a secret whose host nobody knows only reads: its next run is due at once, and heeds the limits.
+
+    From then on a message is one run: the tokens are new, the row says so, and nothing goes back to the queue.
+    """
+    secret_arn = stage.known()
+    looked = stage.row(secret_arn)
+    assert ("upwork", "127.0.0.1", [], True) == (
+        looked.provider,
+        looked.host,
+        stage.endpoint.requests,
+        looked.next_at == stage.seen(secret_arn).at,
+    )
 
     assert {"batchItemFailures": []} == stage.message(secret_arn)
 
-    row = stage.row(secret_arn)
-    seen = stage.seen(secret_arn)
+    row, seen = stage.row(secret_arn), stage.seen(secret_arn)
     assert ("upwork", State.HEALTHY, "refreshed", 1) == (row.provider, seen.state, seen.outcome, seen.requests)
     assert row.next_at == row.due_at
     assert row.expires_at is not None
     assert row.expires_at > row.next_at > datetime.now(UTC)
-
-
-def test_the_first_run_only_reads(stage: FleetStage) -> None:
-    """A secret whose host nobody knows is only read: its next run is due at once, and heeds breaker and rate."""
-    secret_arn = stage.enrol("customers/1")
-
-    stage.message(secret_arn)
-
-    row = stage.row(secret_arn)
-    assert [] == stage.endpoint.requests
-    assert ("upwork", "127.0.0.1", "would_refresh") == (row.provider, row.host, stage.seen(secret_arn).outcome)
-    assert row.next_at == stage.seen(secret_arn).at
 
 
 @pytest.mark.parametrize(("provider", "lives"), [("paypal", timedelta(hours=17)), ("threads", timedelta(days=50))])
@@ -62,8 +58,7 @@ def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
     soon, late = now + timedelta(days=10), now + timedelta(days=400)
     ends = []
     for name, stated in (("customers/1", soon), ("customers/2", late)):
-        secret_arn = stage.enrol(name, tokenRefresh=origin | {"grant_ends_at": iso(stated)})
-        stage.look(secret_arn)
+        secret_arn = stage.known(name, tokenRefresh=origin | {"grant_ends_at": iso(stated)})
         stage.message(secret_arn)
         tokens = stage.seen(secret_arn).tokens
         assert tokens.grant_ends_at is not None
@@ -78,8 +73,7 @@ def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
 
 def test_metrics_of_a_fleet(stage: FleetStage) -> None:
     """The last line's dimensions are fleet and provider, never the secret, and it measures how late the refresh was."""
-    secret_arn = stage.enrol("customers/1")
-    stage.look(secret_arn)
+    secret_arn = stage.known()
     stage.message(secret_arn)
 
     line = stage.last_line()
@@ -102,8 +96,7 @@ def _aged(stage: FleetStage, secret_arn: str) -> str:
 
 def test_a_message_twice(stage: FleetStage) -> None:
     """A message that the queue delivers twice redeems once: the second run finds nothing due."""
-    secret_arn = stage.enrol("customers/1")
-    stage.look(secret_arn)
+    secret_arn = stage.known()
 
     stage.message(secret_arn, secret_arn)
 
@@ -151,8 +144,7 @@ def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -
 
 def test_slow_reads_do_not_move_the_deadline(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run knows what is left of its function's time after the row was read, and begins nothing that it can't end."""
-    secret_arn, passed = stage.enrol("customers/1"), [0.0]
-    stage.look(secret_arn)
+    secret_arn, passed = stage.known(), [0.0]
 
     def slow(self: TableIndex, secret_arn: str) -> Any:
         passed[0] += 80.0
@@ -192,8 +184,7 @@ def test_events_are_sent(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> 
     arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_rule(Name="all", EventBusName=BUS, EventPattern=json.dumps({"source": ["token-refresh"]}))
     events.put_targets(Rule="all", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
-    dead = stage.enrol("dead", refreshToken="long-gone")
-    stage.look(dead)
+    dead = stage.known("dead", refreshToken="long-gone")
 
     stage.message(dead, dead)
 
@@ -204,8 +195,7 @@ def test_events_are_sent(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_probe_repeats_no_lost_request(stage: FleetStage) -> None:
     """A run that an open breaker lets through sends one request to a host that may be dead, where others repeat it."""
-    secret_arn = stage.enrol("customers/1")
-    stage.look(secret_arn)
+    secret_arn = stage.known()
     stage.endpoint.play(*[script.status(503)] * 4)
 
     probe = {"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn, "probe": True})}
