@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from fleet.rows import HOST, ran, ran_into, row, rows, seen
+from fleet.rows import HOST, arn, ran, ran_into, row, rows, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh.errors import TokenEndpointUnavailable
 from token_refresh_worker.fleet.aws import items
@@ -29,12 +29,11 @@ def busy(*, at: timedelta = 30 * SECOND) -> Outcome:
     return replace(ran_into("TokenEndpointUnavailable", at=NOW - at), error=error)
 
 
-def refused(count: int, *, at: timedelta = 30 * SECOND, host: str = HOST) -> list[Row]:
-    """Secrets that a busy host refused so long ago; each is due again, and due every 40 minutes."""
-    found = [
-        after(row(f"refused/{host}/{n}"), replace(busy(at=at), host=host), began_at=NOW, chance=0) for n in range(count)
-    ]
-    return [replace(each, next_at=NOW) for each in found]
+def refused(count: int, *, at: timedelta = 30 * SECOND, host: str = HOST, every: timedelta = HOUR) -> list[Row]:
+    """Secrets that a busy host refused so long ago; each is due again, and due so often."""
+    before = row(found=replace(seen(), succeeded_at=NOW - every))
+    left = after(before, replace(busy(at=at), host=host), began_at=NOW, chance=0)
+    return [replace(left, secret_arn=arn(f"refused/{host}/{n}"), next_at=NOW) for n in range(count)]
 
 
 def took(count: int, *, at: timedelta = 30 * SECOND) -> list[Row]:
@@ -76,9 +75,10 @@ def test_it_opens_no_breaker() -> None:
         ((refused(60),), 4),
         ((refused(58), took(2)), 3),
         ((refused(1),), 1),
+        ((refused(600, every=2 * HOUR),), 20),
         ((refused(9, at=-SECOND), took(10, at=-SECOND)), 11),
     ],
-    ids=["step", "calm", "idle", "not before that", "nothing taken", "what they need", "one", "clocks apart"],
+    ids=["step", "calm", "idle", "earlier", "none taken", "the need", "one", "two hours", "clocks apart"],
 )
 def test_what_it_gets(parts: tuple[list[Row], ...], runs: int) -> None:
     """What it took in its best minute since it refused and a tenth more, or a half; and two or four times the need."""
@@ -151,10 +151,3 @@ def test_a_declared_rate_holds_as_well() -> None:
     limits = {"xero": ProviderLimits(runs_per_second=5 / 60 / 0.95)}
 
     assert 5 == len(_seconds([*refused(100), *took(50)], limits=limits))
-
-
-def test_two_hours_of_need() -> None:
-    """Secrets that are due every two hours need fewer runs a minute than those of an hour."""
-    long = [replace(each, seen=replace(each.seen, succeeded_at=NOW - 2 * HOUR)) for each in refused(600) if each.seen]
-
-    assert 20 == share(long)

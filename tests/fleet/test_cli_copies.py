@@ -78,25 +78,26 @@ def test_a_secret_that_is_no_copy_stays(secrets: SecretsManagerServer, index: Ta
     assert "DeletedDate" not in described(secrets)
 
 
-def test_a_copy_is_no_member(secrets: SecretsManagerServer, index: TableIndex) -> None:
-    """A copy has no refresh token, so it can't join; the error says which secret can."""
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (COPY, f"is the copy of {MEMBER} for services"),
+        ("published/theirs", "secret published/theirs is under published/, where copies are"),
+    ],
+)
+def test_no_member_among_the_copies(secrets: SecretsManagerServer, index: TableIndex, name: str, says: str) -> None:
+    """A copy has no refresh token, so it can't join; the error says which secret can.
+
+    Nor can a token secret under the prefix of the copies: readers of copies would read its refresh token.
+    """
     run("add", MEMBER)
-
-    ended = run("add", COPY)
-
-    assert (2, 1) == (ended.exit_code, len([*index.rows()])), "a person is needed"
-    assert f"is the copy of {MEMBER} for services" in said(ended)
-    assert "token-refresh:fleet" not in described(secrets)["Tags"]
-
-
-def test_no_tokens_among_the_copies(secrets: SecretsManagerServer, index: TableIndex) -> None:
-    """A token secret under the prefix of the copies can't join: readers of copies would read its refresh token."""
     secrets.client().create_secret(Name="published/theirs", SecretString=json.dumps(TOKENS))
 
-    ended = run("add", "published/theirs")
+    ended = run("add", name)
 
-    assert (2, []) == (ended.exit_code, [*index.rows()])
-    assert "secret published/theirs is under published/, where copies are" in said(ended)
+    assert (2, 1) == (ended.exit_code, len([*index.rows()])), "a person is needed"
+    assert says in said(ended)
+    assert "token-refresh:fleet" not in described(secrets, name)["Tags"]
 
 
 def test_the_tag_alone_says_where_copies_are(secrets: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,35 +15,29 @@ from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pauses, Sta
 FOR_A_WHILE = ("--for", "2h", "--why", "maintenance")
 
 
-def test_pause_and_resume(index: TableIndex) -> None:
-    """A pause has an end, a person and a reason; `status` prints the fleet's on top."""
+def test_pause_and_resume(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause has an end, a person and a reason; `status` prints the fleet's on top.
+
+    A container's user may have no name; its pause counts.
+    """
+
+    def nobody() -> str:
+        raise OSError
+
+    monkeypatch.setattr("getpass.getuser", nobody)
     index.add(healthy("a"))
     assert 0 == run("pause", "--all", "--for", "30m", "--why", "maintenance").exit_code
     assert 0 == run("pause", "--provider", "xero", *FOR_A_WHILE).exit_code
 
     pauses = index.pauses()
     assert pauses.fleet is not None
-    assert "maintenance" == pauses.fleet.why
+    assert ("maintenance", "somebody") == (pauses.fleet.why, pauses.fleet.by)
     assert abs(pauses.fleet.until - datetime.now(UTC) - timedelta(minutes=30)) < timedelta(minutes=1)
     assert abs(pauses.providers["xero"].until - datetime.now(UTC) - 2 * HOUR) < timedelta(minutes=1)
     assert "maintenance" in run("status").stdout
 
     assert [0, 0] == [run("resume", *what).exit_code for what in (["--all"], ["--provider", "xero"])]
     assert Pauses() == index.pauses()
-
-
-def test_a_user_without_a_name(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container's user may have no name; its pause counts."""
-
-    def nobody() -> str:
-        raise OSError
-
-    monkeypatch.setattr("getpass.getuser", nobody)
-
-    assert 0 == run("pause", "--all", *FOR_A_WHILE).exit_code
-    pauses = index.pauses()
-    assert pauses.fleet is not None
-    assert "somebody" == pauses.fleet.by
 
 
 def test_tokens_that_expire_first(index: TableIndex) -> None:

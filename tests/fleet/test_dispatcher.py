@@ -22,7 +22,6 @@ from testbed.worker import SCHEDULED
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.fleet.core.messages import BUDGET_SECONDS, SECONDS, pace
 from token_refresh_worker.fleet.core.row import Row
@@ -81,14 +80,6 @@ SETTINGS = FleetSettings(name="prod", table=TABLE)
 def minute(index: MemoryIndex, queue: MemoryQueue, now: datetime = NOW, clock: FakeClock | None = None) -> int:
     _, decision = take_stock(index, SETTINGS.limits, now)
     return hand_out(decision, index, queue.send, clock or FakeClock(), now)
-
-
-def test_one_minute() -> None:
-    """What is due is sent and remembered, and the next minute leaves it alone."""
-    index, queue = MemoryIndex(*rows(3)), MemoryQueue()
-
-    assert [3, 0] == [minute(index, queue, now) for now in (NOW, NOW + MINUTE)]
-    assert {message_id(member) for member in index.rows()} == index.handed_out(NOW + MINUTE).keys()
 
 
 def test_a_lost_run_is_repeated() -> None:

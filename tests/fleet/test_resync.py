@@ -1,6 +1,7 @@
 """Who is in a fleet, by the tags of its secrets, and how the index follows."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -29,25 +30,21 @@ def compare(secrets: list[TaggedSecret], rows: list[Row]) -> Resync:
 
 
 def test_new_members_are_due_at_once() -> None:
-    """A secret with the fleet's tag and no row gets one: due now, under the provider that its tag names."""
+    """A secret with the fleet's tag and no row gets one: due now, under the provider that its tag names.
+
+    A member with a row stays as it is. `ListSecrets` matches prefixes, so `prod-eu` is in the listing of `prod`, and
+    is not a member.
+    """
+    untagged = TaggedSecret(secret_arn=arn("b"), tags={}, changed_at=None)
+    strangers = [listed("a", fleet="prod-eu"), untagged]
     added = compare([listed("a", provider="xero"), listed("b")], []).add
 
     assert [Row(secret_arn=arn("a"), provider="xero", added_at=NOW, next_at=NOW), "unknown"] == [
         added[0],
         added[1].provider,
     ]
-
-
-def test_other_fleets_stay_out() -> None:
-    """`ListSecrets` matches prefixes, so `prod-eu` is in the listing of `prod`, and is not a member."""
-    untagged = TaggedSecret(secret_arn=arn("b"), tags={}, changed_at=None)
-
-    assert [] == compare([listed("a", fleet="prod-eu"), untagged], []).add
-
-
-def test_known_members_stay_as_they_are() -> None:
-    """A member with a row is neither added nor removed nor looked at."""
-    assert Resync(add=[], look_at=[], remove=[], not_believed=0, size=1) == compare([listed("a")], [row("a")])
+    known = Resync(add=[], look_at=[], remove=[], not_believed=0, size=1)
+    assert known == compare([listed("c"), *strangers], [row("c")])
 
 
 def test_members_leave() -> None:
@@ -84,22 +81,17 @@ def test_an_incomplete_listing_removes_nobody(members: int, lost: int, removed: 
 
 @pytest.mark.parametrize("state", [State.REAUTHORIZE, State.EMPTY, State.ERROR, State.HELD])
 def test_repaired_secrets_are_looked_at(state: State) -> None:
-    """A secret that waits for a person is looked at at once when it changed after the last run."""
+    """A secret that waits for a person is looked at at once when it changed after the last run.
+
+    A refresh changes a secret, too: what is healthy, due already or was never read is left to its row.
+    """
     waiting = row("a", found=seen(at=NOW - HOUR, state=state), next_at=NOW + HOUR)
+    others = (row("a", next_at=NOW + HOUR), replace(waiting, next_at=NOW), row("a", new=True, next_at=NOW + HOUR))
 
-    (moved,) = compare([listed("a", changed_at=NOW - MINUTE)], [waiting]).look_at
-
-    assert NOW == moved.next_at
-    assert [] == compare([listed("a", changed_at=NOW - HOUR)], [waiting]).look_at
-    assert [] == compare([listed("a", changed_at=None)], [waiting]).look_at
-
-
-def test_healthy_secrets_are_not_looked_at() -> None:
-    """A refresh changes a secret, too: what is healthy, due already or was never read is left to its row."""
-    dead = seen(at=NOW - HOUR, state=State.REAUTHORIZE)
-
-    for left in (row("a", next_at=NOW + HOUR), row("a", found=dead), row("a", new=True, next_at=NOW + HOUR)):
-        assert [] == compare([listed("a", changed_at=NOW - MINUTE)], [left]).look_at
+    assert [[replace(waiting, next_at=NOW)], [], [], []] == [
+        compare([listed("a", changed_at=NOW - MINUTE)], [each]).look_at for each in (waiting, *others)
+    ]
+    assert [[], []] == [compare([listed("a", changed_at=at)], [waiting]).look_at for at in (NOW - HOUR, None)]
 
 
 def test_the_index_follows_the_tags() -> None:

@@ -71,6 +71,7 @@ def test_no_row_sleeps_through_its_last_quarter() -> None:
     assert not is_due(row(next_at=NOW + 23 * HOUR, found=seen(at=quarter)), quarter + MINUTE)
     unread = row(next_at=NOW + HOUR, found=seen(due_at=None, expires_at=None))
     assert [False, True] == [is_due(unread, now) for now in (NOW, NOW + 23 * HOUR)], "once a day"
+    assert is_due(row(new=True, next_at=NOW + 23 * HOUR), NOW), "never read"
 
 
 LATER = NOW + HOUR

@@ -78,28 +78,23 @@ def test_a_late_report_never_replaces_a_newer_one(index: TableIndex) -> None:
     assert [soon] == list(index.rows())
 
 
-def test_a_report_changes_nothing_else(index: TableIndex) -> None:
-    """A pause that came while a run was under way stays, and so does what is still to be sent."""
-    index.add(row(new=True, unsent=frozenset({change()})))
-    index.pause(pause(), secret_arn=arn("tokens"))
-
-    index.report(row())
-
-    assert [row(pause=pause(), unsent=frozenset({change()}))] == list(index.rows())
-
-
 def test_what_is_to_be_sent(index: TableIndex) -> None:
-    """What a run has to announce is stored with its report, and is gone once it is announced."""
+    """What a run has to announce is stored with its report, and is gone once it is announced.
+
+    A report changes nothing else: neither a pause that came meanwhile, nor what is still to be sent.
+    """
     both = frozenset({change(), change(Transition.GRANT_ENDING)})
     index.add(row(new=True))
+    index.pause(pause(), secret_arn=arn("tokens"))
 
-    index.report(row(unsent=both))
-    assert [row(unsent=both)] == list(index.rows())
+    for left in (both, frozenset()):
+        index.report(row(unsent=left))
+        assert [row(unsent=both, pause=pause())] == list(index.rows())
     index.announced(arn("tokens"), change())
     index.announced(arn("tokens"), change())
-    assert [row(unsent=both - {change()})] == list(index.rows())
+    assert [row(unsent=both - {change()}, pause=pause())] == list(index.rows())
     index.announced(arn("tokens"), change(Transition.GRANT_ENDING))
-    assert [row()] == list(index.rows())
+    assert [row(pause=pause())] == list(index.rows())
 
 
 def test_a_report_over_what_was_read(index: TableIndex) -> None:
@@ -162,13 +157,20 @@ def test_a_secret_that_comes_back(index: TableIndex) -> None:
     assert [None] == [member.pause for member in index.rows()], "whoever took it out ends its pause"
 
 
-def test_a_secret_that_comes_back_is_not_deleted(dynamodb: DynamoDBClient) -> None:
-    """Nothing of the tombstone stays: after a week DynamoDB would delete the row, and nobody would refresh it."""
+def test_what_a_removal_leaves(dynamodb: DynamoDBClient) -> None:
+    """The item that holds a secret's claims is no row, and removing the row leaves it.
+
+    Nothing of the tombstone stays where the secret comes back: after a week DynamoDB would delete its row.
+    """
+    claims = {"secret_arn": {"S": arn("tokens")}, "claim_id": {"S": "c1"}}
+    dynamodb.put_item(TableName=TABLE, Item=claims)
     index = TableIndex(dynamodb, TABLE, "prod")
     index.add(row())
     index.remove(arn("tokens"), NOW, quietly=True)
-    index.add(row(new=True))
 
+    assert [] == list(index.rows())
+    assert claims == dynamodb.get_item(TableName=TABLE, Key={"secret_arn": {"S": arn("tokens")}})["Item"]
+    index.add(row(new=True))
     item = dynamodb.get_item(TableName=TABLE, Key=items.key("row", arn("tokens")))["Item"]
     assert not {"gone_at", "left_at", "quietly"} & item.keys()
 
@@ -252,18 +254,6 @@ def test_fleets_share_a_table(dynamodb: DynamoDBClient) -> None:
 
     assert ([], None) == (list(test.rows()), test.entry(arn("tokens")))
     assert (Pauses(), {}) == (test.pauses(), test.handed_out(NOW))
-
-
-def test_claims_are_left_alone(dynamodb: DynamoDBClient) -> None:
-    """The item that holds a secret's claims is no row, and removing the row leaves it."""
-    claims = {"secret_arn": {"S": arn("tokens")}, "claim_id": {"S": "c1"}}
-    dynamodb.put_item(TableName=TABLE, Item=claims)
-    index = TableIndex(dynamodb, TABLE, "prod")
-    index.add(row())
-    index.remove(arn("tokens"), NOW, quietly=True)
-
-    assert [] == list(index.rows())
-    assert claims == dynamodb.get_item(TableName=TABLE, Key={"secret_arn": {"S": arn("tokens")}})["Item"]
 
 
 DATED = {"HTTPHeaders": {"date": format_datetime(NOW, usegmt=True)}}
