@@ -7,13 +7,14 @@ from itertools import pairwise
 
 import pytest
 
-from fleet.rows import HOST, arn, ran, ran_into, row, rows, seen
+from fleet.rows import HOST, arn, failed, ran, ran_into, row, rows, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh.errors import TokenEndpointUnavailable
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.busy import busy_hosts, earliest_seconds
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, ProviderLimits
+from token_refresh_worker.fleet.core.outcome import UNAVAILABLE as AWAY
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import BUSY, Row, Sent
 from token_refresh_worker.run.outcome import Outcome
@@ -29,9 +30,9 @@ def busy(*, at: timedelta = 30 * SECOND) -> Outcome:
     return replace(ran_into("TokenEndpointUnavailable", at=NOW - at), error=error)
 
 
-def refused(count: int, *, at: timedelta = 30 * SECOND, host: str = HOST, every: timedelta = HOUR) -> list[Row]:
+def refused(count: int, *, at: timedelta = 30 * SECOND, host: str = HOST, every: timedelta | None = HOUR) -> list[Row]:
     """Secrets that a busy host refused so long ago; each is due again, and due so often."""
-    before = row(found=replace(seen(), succeeded_at=NOW - every))
+    before = row(found=replace(seen(), succeeded_at=every and NOW - every))
     left = after(before, replace(busy(at=at), host=host), began_at=NOW, chance=0)
     return [replace(left, secret_arn=arn(f"refused/{host}/{n}"), next_at=NOW) for n in range(count)]
 
@@ -65,21 +66,23 @@ def test_it_opens_no_breaker() -> None:
     assert 22 == len(decision.messages)
 
 
-@pytest.mark.parametrize(
-    ("parts", "runs"),
-    [
-        ((refused(1), took(30)), 33),
-        ((refused(9, at=90 * SECOND), took(100), took(50, at=90 * SECOND)), 150),
-        ((refused(9, at=90 * SECOND), took(100, at=90 * SECOND)), 150),
-        ((refused(9), took(100, at=90 * SECOND)), 11),
-        ((refused(60),), 4),
-        ((refused(58), took(2)), 3),
-        ((refused(1),), 1),
-        ((refused(600, every=2 * HOUR),), 20),
-        ((refused(9, at=-SECOND), took(10, at=-SECOND)), 11),
-    ],
-    ids=["step", "calm", "idle", "earlier", "none taken", "the need", "one", "two hours", "clocks apart"],
-)
+SHARES = {
+    "step": ((refused(1), took(30)), 33),
+    "calm": ((refused(9, at=90 * SECOND), took(100), took(50, at=90 * SECOND)), 150),
+    "idle": ((refused(9, at=90 * SECOND), took(100, at=90 * SECOND)), 150),
+    "not before that": ((refused(9), took(100, at=90 * SECOND)), 11),
+    "nothing taken": ((refused(60),), 4),
+    "what they need": ((refused(58), took(2)), 3),
+    "one": ((refused(1),), 1),
+    "every two hours": ((refused(600, every=2 * HOUR),), 20),
+    "each minute": ((refused(9, every=10 * SECOND),), 36),
+    "never taken": ((refused(9, every=None),), 1),
+    "failures": ((refused(9), took(10), [row(str(n), found=failed(AWAY, at=NOW - SECOND)) for n in range(90)]), 11),
+    "clocks apart": ((refused(9, at=-SECOND), took(10, at=-SECOND)), 11),
+}
+
+
+@pytest.mark.parametrize(("parts", "runs"), SHARES.values(), ids=SHARES)
 def test_what_it_gets(parts: tuple[list[Row], ...], runs: int) -> None:
     """What it took in its best minute since it refused and a tenth more, or a half; and two or four times the need."""
     assert runs == share(*parts)

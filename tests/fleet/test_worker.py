@@ -277,36 +277,33 @@ def test_no_tag_chooses_the_provider() -> None:
     assert "xero" == provider_of(entry(row()), dict, "generic")
 
 
-@pytest.mark.parametrize(
-    ("runs", "lost", "announced"),
-    [
-        ([rejected(), rejected(NOW + HOUR), good(NOW + 2 * HOUR), good(NOW + 3 * HOUR)], [], [(DEAD, 0), (LIVES, 2)]),
-        ([rejected(), rejected(NOW + HOUR)], [0], [(DEAD, 0)]),
-        (
-            [in_error(NOW), good(NOW + HOUR), good(NOW + 2 * HOUR)],
-            [0, 1],
-            [(Transition.CORRECTION_REQUIRED, 0), (Transition.WORKING_AGAIN, 1)],
-        ),
-        ([rejected(), ran("yielded", at=NOW + HOUR), good(NOW + 4 * HOUR)], [], [(DEAD, 0), (LIVES, 4)]),
-        (
-            [good(NOW + days * DAY, grant_ending_at=ends_at) for days, ends_at in ENDS.items()],
-            [3],
-            [
-                (Transition.GRANT_ENDING, 0),
-                (LIVES, 2 * 24),
-                (Transition.GRANT_ENDING, 90 * 24),
-                (LIVES, 92 * 24),
-            ],
-        ),
-    ],
-    ids=[
-        "a grant and its repair, once",
-        "a lost event",
-        "no transition is lost",
-        "to yield is no new grant",
-        "own times",
-    ],
-)
+CORRECT, WORKS, ENDING = Transition.CORRECTION_REQUIRED, Transition.WORKING_AGAIN, Transition.GRANT_ENDING
+ANNOUNCED = {
+    "a grant and its repair, once": (
+        [rejected(), rejected(NOW + HOUR), good(NOW + 2 * HOUR), good(NOW + 3 * HOUR)],
+        [],
+        [(DEAD, 0), (LIVES, 2)],
+    ),
+    "a lost event": ([rejected(), rejected(NOW + HOUR)], [0], [(DEAD, 0)]),
+    "no transition is lost": (
+        [in_error(NOW), good(NOW + HOUR), good(NOW + 2 * HOUR)],
+        [0, 1],
+        [(CORRECT, 0), (WORKS, 1)],
+    ),
+    "to yield is no new grant": (
+        [rejected(), ran("yielded", at=NOW + HOUR), good(NOW + 4 * HOUR)],
+        [],
+        [(DEAD, 0), (LIVES, 4)],
+    ),
+    "own times": (
+        [good(NOW + days * DAY, grant_ending_at=ends_at) for days, ends_at in ENDS.items()],
+        [3],
+        [(ENDING, 0), (LIVES, 2 * 24), (ENDING, 90 * 24), (LIVES, 92 * 24)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("runs", "lost", "announced"), ANNOUNCED.values(), ids=ANNOUNCED)
 def test_what_is_announced(runs: list[Outcome], lost: list[int], announced: list[tuple[Transition, int]]) -> None:
     """However many runs find the same, each transition is one event, in order, with a time of its own.
 
