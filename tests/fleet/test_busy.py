@@ -32,7 +32,7 @@ def busy(*, at: timedelta = 30 * SECOND) -> Outcome:
 
 def refused(count: int, *, at: timedelta = 30 * SECOND, host: str = HOST, every: timedelta | None = HOUR) -> list[Row]:
     """Secrets that a busy host refused so long ago; each is due again, and due so often."""
-    before = row(found=replace(seen(), succeeded_at=every and NOW - every))
+    before = row(found=replace(seen(), succeeded_at=NOW - every if every else None))
     left = after(before, replace(busy(at=at), host=host), began_at=NOW, chance=0)
     return [replace(left, secret_arn=arn(f"refused/{host}/{n}"), next_at=NOW) for n in range(count)]
 
