@@ -22,6 +22,7 @@ from token_refresh_worker.cli.context import Context
     [
         ("{}", 0o600, "must be a JSON object with clientId"),
         ("not JSON", 0o600, "must be a JSON object with clientId"),
+        ('{"clientId": "me", "clientSecret": " made-up"}', 0o600, "clientSecret begins or ends with white space"),
         ("{}", 0o604, "others may read"),
         ("{}", 0o640, "others may read"),
         (b"\xff\xfe", 0o600, "is not text in UTF-8"),

@@ -239,6 +239,17 @@ def test_nothing_is_lost(cli: Cli, tokens: Tokens, table: DynamoDbServer, monkey
     assert (2, 1) == (in_versions.code, changed.code)
 
 
+def test_a_table_that_was_lost(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
+    """If the item is gone, `status` says that the next run starts the table again."""
+    tokens.store(expires_in=DAY)
+    to_table(cli)
+    cli("refresh", "--force", CLAIM_TABLE=TABLE)
+    table.tables[TABLE].clear()
+    store.clock_offset_seconds = 20 * 60 * 60  # A refresh is due again.
+
+    assert "starts the claim table again" in cli("status", CLAIM_TABLE=TABLE).screen
+
+
 def test_with_a_table(cli: Cli, tokens: Tokens, table: DynamoDbServer, environment: dict[str, str]) -> None:
     """With claims in a table commands work the same; if it is unreadable, the newest token may be redeemed."""
     environment["CLAIM_TABLE"] = TABLE

@@ -25,6 +25,17 @@ def test_client_credentials(cli: Cli, tokens: Tokens) -> None:
     assert "ok token endpoint: it responds (HTTP 401 with invalid_client" in ended.screen
 
 
+def test_client_credentials_with_white_space(cli: Cli, tokens: Tokens) -> None:
+    """Each refresh will fail before its claim: the command that stores others is named."""
+    tokens.store(expires_in=DAY, clientSecret="canary\n")
+
+    ended = cli("doctor", "--json")
+
+    assert "failed" == grades(ended)["client credentials"]
+    assert f"token-refresh client {SECRET_ID}" in ended.screen
+    assert "canary" not in ended.screen
+
+
 def test_nothing_is_redeemed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """The token endpoint is asked with the client credentials, and never with the refresh token that is stored."""
     tokens.store(expires_in=DAY)

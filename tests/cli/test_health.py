@@ -40,6 +40,21 @@ def test_a_token_set(cli: Cli, tokens: Tokens, changes: dict[str, Any], code: in
     assert ("overdue" in says) == (f"token-refresh doctor {SECRET_ID} --function NAME" in ended.screen)
 
 
+def test_a_dead_grant(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
+    """A rejected grant is broken although the access token works, and hours later it is that, and not the schedule."""
+    tokens.store(expires_in=DAY)
+    endpoint.grant.revoke()
+    assert 2 == cli("refresh", "--force").code
+    early = cli("status")
+    store.clock_offset_seconds = int((20 * HOUR).total_seconds())
+    (finding,) = cli("status", "--json").json["findings"]
+
+    assert (2, True) == (early.code, "; a run tries again after 20" in early.screen), early.screen
+    assert "; the next run tries again" in finding["text"]
+    assert finding["remedy"].startswith("authorize again: `token-refresh authorize ")
+    assert "next run sends the rejected token again" in cli("status").screen
+
+
 @pytest.mark.parametrize(("seconds", "code"), [("9000", 0), ("3600", 1)])
 def test_the_period_that_is_deployed(cli: Cli, tokens: Tokens, seconds: str, code: int) -> None:
     """A deployment with another schedule says its period, and a refresh is late by that."""

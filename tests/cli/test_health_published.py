@@ -151,6 +151,18 @@ def undescribed(call: Call) -> str | None:
     return "no" if (call.operation, call.secret_id) == ("DescribeSecret", "published") else None
 
 
+def test_marked_for_deletion(cli: Cli, store: SecretsManagerServer) -> None:
+    """A published secret that is marked for deletion is broken, seen without the right to describe it."""
+    store.client().delete_secret(SecretId="published")
+    store.authorize = undescribed
+
+    ended = cli("status")
+
+    assert 2 == ended.code
+    assert "services can't read the published copy: secret published" in ended.screen
+    assert "aws secretsmanager restore-secret --secret-id published --region eu-central-1" in ended.screen
+
+
 def test_denied(cli: Cli, store: SecretsManagerServer) -> None:
     """A copy that this caller may not read is not known to be healthy, nor to be broken."""
     store.fault("deny", "GetSecretValue", nth=2)  # After the token secret, whose document says whose tokens these are.

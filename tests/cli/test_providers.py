@@ -145,6 +145,7 @@ def test_a_profile_that_does_not_fit(cli: Cli, profile: Path) -> None:
         (f"x = {'[' * 5_000}", "my-crm.toml is nested too deeply; a profile has two levels"),
         ('[variables]\nshop = "a{1,99999999999999999999}"', "my-crm.toml: variables: shop must be a pattern"),
         ('[request]\nnames = { refresh_token = "" }', "my-crm.toml: request: names must be without refresh_token"),
+        ("[access_token]\nlifetime_seconds = 60", "lifetime: "),
         ('[[response.dead]]\nstatus = 204\nfields = { error = "x" }', "my-crm.toml: response: dead[0]: status must be"),
     ],
 )

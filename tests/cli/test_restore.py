@@ -142,6 +142,19 @@ def test_restore_invents_no_host(cli: Cli, tokens: Tokens) -> None:
     assert old == tokens.current()
 
 
+def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
+    """With the settings of another claim store nothing is restored, and what moves the claims is printed."""
+    tokens.store(expires_in=DAY)
+    tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"})
+    current = tokens.current()
+
+    ended = cli("restore", "--yes", CLAIM_TABLE="another")
+
+    assert (2, current) == (ended.code, tokens.current())
+    move = f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table another"
+    assert move in ended.screen
+
+
 def test_what_is_no_token_set(cli: Cli, tokens: Tokens) -> None:
     """Where there is no such version the history is pointed to; other versions are refused by what they are."""
     current, other = tokens.store(expires_in=DAY), tokens.put("{}", VersionStages=["OTHER"])
