@@ -203,21 +203,6 @@ def test_an_error_of_the_application(application: Application, errors: list[Base
     assert "canary" not in application.client.get_secret_value(SecretId=SECRET)["SecretString"]
 
 
-@pytest.mark.parametrize("expect", [None, {"realmId": "1"}])
-def test_another_tenant_spares_the_code(application: Application, expect: Mapping[str, str] | None) -> None:
-    """A redirect of another company than the secret's, or the expected one, ends it: the old grant stays alive."""
-    application.put()
-    begun, before = application.begin(expect=expect), application.current()
-
-    failing(
-        lambda: application.grants.finish(begun.session, redirect(begun, realmId="2")),
-        AnotherAccount,
-        match=r"authorized realmId 2, and realmId 1 was expected; .*: its code was not used; let the user begin again",
-    )
-
-    assert ([], before) == (application.endpoint.requests, application.current())
-
-
 @pytest.mark.parametrize("table", [None, "", "another"])
 def test_claims_stay_where_they_are(application: Application, table: str | None) -> None:
     """A fleet's document goes on naming its table where the settings don't; a setting has precedence, as for runs."""

@@ -165,20 +165,6 @@ def test_how_long_to_wait_comes_along() -> None:
     assert ("yielded", NOW + 2 * HOUR) == (ended.name, ended.retry_at)
 
 
-def test_kept_tokens_stop_a_move() -> None:
-    """Tokens that the table keeps would stay behind: the next run stores them first."""
-    world = World(policy=SINGLE_USE_IN_TABLE, keeps=True, expires_at=NOW + HOUR)
-    world.store.before = refuse("put REFRESH_OUTCOME", SecretAccessDenied("denied"))
-    with pytest.raises(TokensKept):
-        world.execute()
-    world.store.before = lambda _: None
-
-    with pytest.raises(ChangeFailed, match="keeps new tokens"):
-        world.mover().carry_out(IN_VERSIONS)
-    assert "recovered" == world.outcome()
-    assert world.move(IN_VERSIONS)
-
-
 def test_kept_tokens_that_a_new_grant_replaced() -> None:
     """Where nobody can decrypt them, and nobody needs them, the printed command removes them."""
     world = World(policy=SINGLE_USE_IN_TABLE, keeps=True, expires_at=NOW + HOUR)

@@ -90,16 +90,6 @@ def test_an_attempt_from_the_future() -> None:
     assert TokenUse.PERHAPS is secret.fate()
 
 
-def test_a_lost_table() -> None:
-    """Sets name claims that the table doesn't have any more, and nobody knows which tokens were redeemed under them."""
-    secret = Secret(TABLE)
-    secret.refresh()
-    assert secret.table is not None
-    secret.table.item = {}
-
-    assert (TokenUse.PERHAPS, True) == (secret.fate(), secret.refused())
-
-
 def test_a_lost_table_that_runs_have_replaced() -> None:
     """Nor does anybody know them after the next refreshes: a used token would come back with the set."""
     secret = Secret(TABLE)

@@ -83,13 +83,6 @@ def test_a_secret_that_can_not_be_read_any_more() -> None:
     assert (stored.version_id, "known") == (world.labels()[CURRENT], world.current()["clientId"])
 
 
-def test_a_secret_without_a_value() -> None:
-    """The first tokens of an empty secret need no swap."""
-    world = World(stored=False)
-
-    assert authorize(world).version_id == world.labels()[CURRENT]
-
-
 def test_what_came_with_the_old_grant_goes_with_it() -> None:
     """A key that a response brings belongs to its grant: where the new one lacks it, the old one's does not stay."""
     world = World(instance_url="https://old.example", note="an operator's")

@@ -17,7 +17,7 @@ from selenium import webdriver
 from cli.authorizing import STATE, Authorize, Pages, Paste, Person, brings, consent, redirect_of, written
 from cli.aws import Account, Aws, Simulator
 from cli.desk import REDIRECT_URI
-from cli.scene import Cli, Ended, Tokens
+from cli.scene import Cli, Ended, Tokens, secret_values
 from cli.terminals import Screen, Terminal
 from cli.worlds import Fleet
 from testbed import ports
@@ -109,8 +109,8 @@ def terminal(environment: dict[str, str], tmp_path: Path, forks: Child) -> Itera
 
 
 @pytest.fixture
-def cli(environment: dict[str, str]) -> Cli:
-    """Run the command line in this process, with what a process of its own would have."""
+def cli(environment: dict[str, str], store: SecretsManagerServer) -> Cli:
+    """Run the command line in this process, with what a process of its own would have; no command prints a secret."""
 
     def run(*arguments: str, stdin: str | Callable[[io.StringIO], io.StringIO] = "", **variables: str) -> Ended:
         out, err, code = io.StringIO(), io.StringIO(), 0
@@ -128,6 +128,7 @@ def cli(environment: dict[str, str]) -> Cli:
                 code = int(ended.code or 0)
         result = Ended(code=code, out=out.getvalue(), err=err.getvalue())
         assert not OF_PYTHON.search(result.screen), result.screen
+        assert not any(value in result.out + result.err for value in secret_values(store)), "a secret was printed"
         return result
 
     return run

@@ -1,6 +1,8 @@
 """What the command line's tests share: how a command ended, and the token secret by its owner's hand."""
 
+import contextlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -75,6 +77,16 @@ class Tokens:
             self._client.get_secret_value(SecretId=SECRET_ID, VersionStage="AWSCURRENT")["SecretString"]
         )
         return value
+
+
+def secret_values(store: SecretsManagerServer) -> set[str]:
+    """Give every token and client secret in any version that is long enough to be one."""
+    found: set[str] = set()
+    for version in (version for secret in store.secrets.snapshot() for version in secret.versions):
+        with contextlib.suppress(ValueError, AttributeError):  # No JSON object.
+            fields = json.loads(str(version.value)).items()
+            found |= {str(value) for name, value in fields if re.search("token$|secret$", name, re.IGNORECASE)}
+    return {value for value in found if len(value) > 16}
 
 
 def claim(store: SecretsManagerServer, version_id: str) -> None:

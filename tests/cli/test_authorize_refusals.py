@@ -55,17 +55,6 @@ def test_a_published_secret(authorize: Authorize, store: SecretsManagerServer, k
     assert (known_by == "content") == bool(store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"])
 
 
-def test_a_secret_that_may_not_be_described(authorize: Authorize, store: SecretsManagerServer) -> None:
-    """Who may not describe the secret is told so before the browser opens: its tags say whose settings apply."""
-    store.client().create_secret(Name=SECRET_ID)
-    store.fault("deny", "DescribeSecret", times=None)
-
-    ended, pages = authorize()
-
-    assert (2, []) == (ended.code, pages)
-    assert f"secretsmanager:DescribeSecret on secret {SECRET_ID} in eu-central-1 was denied" in ended.screen
-
-
 @pytest.mark.parametrize(
     ("played", "printed"),
     [

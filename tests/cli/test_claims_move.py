@@ -9,7 +9,6 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
-from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
@@ -74,22 +73,6 @@ def test_a_set_from_before_the_move(cli: Cli, tokens: Tokens) -> None:
     assert 0 == restored.code, restored.screen
     assert "table" == tokens.current()["tokenRefresh"]["store"]
     assert "refreshed" == cli("refresh", "--force", "--json", CLAIM_TABLE=TABLE).json["outcome"]
-
-
-@pytest.mark.usefixtures("table")
-def test_the_ledger_comes_along(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """What is known about the current token counts in the new store, too: an unresolved attempt still holds."""
-    tokens.store(expires_in=DAY)
-    endpoint.play(script.status(500))
-    cli("refresh", "--force", REPLAY_GRACE_SECONDS="0")
-
-    to_table(cli)
-
-    status = cli("status", "--json", REPLAY_GRACE_SECONDS="0", CLAIM_TABLE=TABLE).json
-    assert ["moved", "moved", "unknown"] == [attempt["result"] for attempt in status["attempts"]]
-    # An attempt in versions took 2, and the move 2: its fence and the document.
-    assert (1, 1 + 80 - 4) == (status["claims"]["used"], status["claims"]["limit"])
-    assert "the claims moved" in cli("status", REPLAY_GRACE_SECONDS="0", CLAIM_TABLE=TABLE).screen
 
 
 def test_a_table_that_is_not_there(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:

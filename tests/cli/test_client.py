@@ -81,16 +81,6 @@ def test_an_empty_secret_of_its_own(cli: Cli, tokens: Tokens, right: Path, store
     assert "refreshed" in cli("refresh", CLIENT_SECRET_ID="client").out
 
 
-def test_a_prompt(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """Without a file the secret is asked for, and never printed; the client's ID is known."""
-    tokens.store(expires_in=7 * HOUR, clientSecret="the-old-one")
-
-    ended = cli("client", stdin=f"{endpoint.client_secret}\n")
-
-    assert (0, False) == (ended.code, endpoint.client_secret in ended.screen)
-    assert endpoint.client_secret == tokens.current()["clientSecret"]
-
-
 def test_snake_case(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:
     """The credentials are stored in the document's own spelling."""
     tokens.store()

@@ -104,17 +104,6 @@ def test_an_unknown_profile(cli: Cli, command: str) -> None:
     assert "there is no AWS profile nope" in ended.screen
 
 
-def test_a_missing_arn_is_not_looked_for_in_other_regions(cli: Cli, tokens: Tokens) -> None:
-    """An ARN names its region itself."""
-    del tokens
-    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"
-
-    ended = cli("status", arn)
-
-    assert 3 == ended.code
-    assert "exists in" not in ended.screen
-
-
 @pytest.mark.parametrize("command", ["status", "authorize"])
 def test_a_secret_of_another_region(cli: Cli, tokens: Tokens, store: SecretsManagerServer, command: str) -> None:
     """Where another region has the secret, the error names that region."""

@@ -221,16 +221,6 @@ def test_profiles_of_the_shell(cli: Cli, tokens: Tokens, aws: Aws, environment: 
     assert (3, True) == (nowhere.code, "function worker has provider profiles of its own" in nowhere.screen)
 
 
-def test_no_such_function(cli: Cli, aws: Aws) -> None:
-    """A function that can't be read is named, with the action."""
-    aws.shows_function = False
-
-    ended = cli("status", "--function=nope")
-
-    assert 3 == ended.code
-    assert "lambda:GetFunctionConfiguration on function nope in eu-central-1 was denied" in ended.screen
-
-
 @pytest.mark.parametrize("name", ["status", "authorize"])
 def test_a_short_lifetime_names_the_command_with_the_function_s_settings(cli: Cli, tokens: Tokens, name: str) -> None:
     """Tokens of 30 minutes need a claim table; what to deploy is said, and the whole command with its settings."""

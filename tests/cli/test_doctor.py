@@ -84,33 +84,16 @@ def test_region_of_a_profile(cli: Cli, environment: dict[str, str], tmp_path: An
     assert "eu-west-3, from the profile" in cli("doctor", AWS_CONFIG_FILE=str(config)).screen
 
 
-@pytest.mark.parametrize(
-    ("state", "text", "remedy"),
-    [
-        (
-            "denied",
-            "secretsmanager:GetSecretValue on secret {} was denied because no identity-based policy allows it",
-            "allow this action",
-        ),
-        ("empty", "secret {} has no value yet", "store the first token set with `token-refresh authorize"),
-        ("missing", "secret {} does not exist in eu-central-1, nor in another region that could be asked", "Check the"),
-    ],
-)
-def test_a_secret_that_can_not_be_read(  # noqa: PLR0917 - fixtures, and what is seen
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, state: str, text: str, remedy: str
-) -> None:
+def test_a_secret_that_can_not_be_read(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """What is wrong with the secret is one line without commands, and the remedy is another with them."""
-    if state == "empty":
-        store.client().create_secret(Name=SECRET_ID)
-    elif state == "denied":
-        tokens.store(expires_in=DAY)
-        store.fault("deny", "GetSecretValue", times=None)
+    tokens.store(expires_in=DAY)
+    store.fault("deny", "GetSecretValue", times=None)
 
     (check,) = [check for check in cli("doctor", "--json").json["checks"] if check["name"] == "secret"]
 
-    where = SECRET_ID if state == "missing" else f"{SECRET_ID} in eu-central-1"
-    assert text.format(where) in check["text"]
-    assert check["remedy"].startswith(remedy)
+    denied = f"secretsmanager:GetSecretValue on secret {SECRET_ID} in eu-central-1 was denied because no identity-based"
+    assert check["text"].startswith(f"SecretAccessDenied: {denied}")
+    assert check["remedy"].startswith("allow this action")
 
 
 def test_a_stale_consumer(cli: Cli, tokens: Tokens) -> None:

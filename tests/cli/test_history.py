@@ -76,17 +76,6 @@ def test_fates(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secrets
     assert {("claim", "stored"), ("claim", "unknown"), ("record", "unknown")} <= set(found.values())
 
 
-def test_a_moved_label(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """The newest claim counts, wherever its label is."""
-    label = "REFRESH_CLAIM"
-    old = tokens.store(expires_in=DAY)
-    cli("refresh", "--force")
-    claim = store.client().get_secret_value(SecretId=SECRET_ID, VersionStage=label)["VersionId"]
-    store.client().update_secret_version_stage(SecretId=SECRET_ID, VersionStage=label, RemoveFromVersionId=claim)
-
-    assert "redeemed" == {v["version_id"]: v["fate"] for v in cli("history", "--json").json["versions"]}[old]
-
-
 def test_other_settings(cli: Cli, tokens: Tokens) -> None:
     """Settings that don't fit the stored provider don't keep an operator from looking back."""
     stored = tokens.store(expires_in=DAY, provider="nobody")

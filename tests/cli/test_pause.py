@@ -102,16 +102,6 @@ def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> No
     assert " ok last refresh: " in cli("doctor").screen
 
 
-def test_it_ends_by_itself(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """When its time is over, the next run goes on, and nobody has to resume."""
-    tokens.store(expires_in=DAY)
-    cli("pause", "--for", "30m")
-    store.clock_offset_seconds += 1801
-
-    assert "is not paused" in cli("resume").screen
-    assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
-
-
 def test_a_pause_that_costs_something(cli: Cli, tokens: Tokens) -> None:
     """A pause that outlasts half of the refresh window says when the alarm is raised, and when services fail."""
     tokens.store(expires_in=9 * HOUR)
@@ -260,23 +250,6 @@ def test_claims_that_nobody_can_read(cli: Cli, tokens: Tokens) -> None:
     assert 1 == ended.code
     assert "nothing was paused" in ended.screen
     assert f"Try again: token-refresh pause {SECRET_ID} --region eu-central-1" in ended.screen
-
-
-@pytest.mark.usefixtures("waits")
-def test_a_claim_that_came_first(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """Where a run claims between look and pause, the pause follows that claim."""
-    version_id = tokens.store(expires_in=DAY)
-    came: list[bool] = []
-
-    def faster(call: Any) -> None:
-        if call.operation == "PutSecretValue" and not came:
-            came.append(True)
-            claim(store, version_id)
-
-    store.authorize = faster
-
-    assert 0 == cli("pause").code
-    assert cli("status", "--json").json["paused"]
 
 
 def test_a_request_that_may_be_repeated(

@@ -10,7 +10,6 @@ from cli.authorizing import Paste, stored
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.builders import HOUR
-from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
@@ -124,13 +123,6 @@ def test_the_time_of_issue(
     paste("--provider=atlassian", **CLIENT)
 
     assert before.timestamp() * 1000 == stored(store)["issuedAt"]
-
-
-def test_a_lifetime_that_the_response_leaves_out(cli: Cli, paste: Paste) -> None:
-    """Where the response has no lifetime, the profile's counts."""
-    paste("--provider=atlassian", response=script.status(200, {"access_token": "a", "refresh_token": "r"}), **CLIENT)
-
-    assert 3500 < cli("status", "--json", PROVIDER="atlassian").json["seconds_to_expiry"] <= 3601
 
 
 def test_an_unknown_provider_in_the_document(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:

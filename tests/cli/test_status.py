@@ -55,16 +55,6 @@ def test_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     assert "unknown" == cli("status", "--json").json["health"]
 
 
-def test_no_document(cli: Cli, tokens: Tokens) -> None:
-    """A secret without a token document is broken, exit status 2, not unknown."""
-    tokens.put({"clientId": "only this"})
-
-    ended = cli("status")
-
-    assert 2 == ended.code
-    assert "InvalidSecretDocument" in ended.screen
-
-
 def test_a_published_copy_is_no_broken_token_set(cli: Cli, tokens: Tokens) -> None:
     """The published copy has no refresh token; it says what it is, and where to look instead."""
     tokens.put({"accessToken": "a", "expiresAt": 4_000_000_000_000, "sourceVersionId": "v"})

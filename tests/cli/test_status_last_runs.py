@@ -81,17 +81,6 @@ def test_live_claim(
     assert "in progress" in ended.screen
 
 
-def test_dead_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A run that died under its claim leaves an attempt of unknown result."""
-    claim(store, tokens.store(expires_in=7 * HOUR))
-    store.clock_offset_seconds = 330
-
-    ended = cli("status")
-
-    assert 1 == ended.code
-    assert "5 min ago 1 no result: the run died" in ended.screen
-
-
 @pytest.mark.parametrize(
     ("provider", "seconds", "says"),
     [
