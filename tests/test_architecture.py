@@ -77,17 +77,6 @@ def test_pure_rooms_do_nothing_that_acts(path: Path) -> None:
     assert set() == called & ACTS
 
 
-def test_importing_the_pure_rooms_loads_no_library() -> None:
-    """Importing all pure modules loads no package that is not Python's own."""
-    names = ", ".join(name_of(path) for path in PURE_MODULES if path.stem != "__init__")
-    wanted = "{'botocore', 'boto3', 'httpx', 'tenacity', 'structlog'}"
-    code = f"import {names}, sys; print(sorted({wanted} & set(sys.modules)))"
-
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - ours
-
-    assert "[]" == done.stdout.strip()
-
-
 def test_importing_the_handler_reads_no_configuration() -> None:
     """Importing the handler depends on no variable, and loads neither a fleet's parts nor what only a refresh needs."""
     costly = ("token_refresh_worker.fleet", "httpx")

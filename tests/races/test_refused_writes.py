@@ -98,19 +98,6 @@ def test_half_an_hour_of_refused_writes_costs_no_grant(ground: Ground, how: str)
     assert "refreshed" == ground.run()
 
 
-def test_without_a_key_the_tokens_are_lost(ground: Ground) -> None:
-    """What the table can't keep waits in no other place: the run says so, and the next ones hold."""
-    ground.refuse("denied")
-    with mock.patch.object(ground.testbed, "kms", None):
-        ended = [ground.run()]
-        ground.recover()
-        ground.testbed.pass_claim()
-        ended.append(ground.run())
-
-    assert ["TokensNotStored", "RefreshOutcomeUnknown"] == ended
-    assert not ground.testbed.newest_stored
-
-
 def test_a_reader_of_the_table_learns_no_token(ground: Ground) -> None:
     """While tokens are kept, its items hold no secret value, in no encoding, and the log has none either."""
     ground.refuse("denied")
@@ -128,28 +115,6 @@ def test_a_reader_of_the_table_learns_no_token(ground: Ground) -> None:
         assert secret not in shown
         assert all(secret.encode() not in piece for piece in pieces)
         assert secret not in repr(ground.log)
-
-
-def test_a_refresh_calls_as_often_as_before(ground: Ground) -> None:
-    """With a key, too: a look for room, two writes to the secret, a read and a write of the table, nothing of KMS."""
-    assert "refreshed" == ground.run()
-    ground.testbed.pass_until_due()
-    ground.testbed.trace.clear()
-
-    assert "refreshed" == ground.run()
-
-    calls = [line.partition(" ")[0] for line in ground.testbed.trace if "client credentials" not in line]
-    assert ground.testbed.kms is not None
-    assert [] == ground.testbed.kms.actions
-    once = (
-        "GetSecretValue",
-        "GetItem",
-        "ListSecretVersionIds",
-        "UpdateItem",
-        "PutSecretValue",
-        "UpdateSecretVersionStage",
-    )
-    assert dict.fromkeys(once, 1) == {call: calls.count(call) for call in calls if call != "token"}
 
 
 CALLS = [b for b in boundaries(REFRESH, SINGLE_USE) if b.when is When.BEFORE and b.call != TOKEN_REQUEST]

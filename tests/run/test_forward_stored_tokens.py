@@ -1,12 +1,10 @@
 """The current token was used, and what it brought is stored: these tokens become current, or are carried."""
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from run.grant import with_grant
 from run.world import World, killed, refuse, stale_reads
 from testbed.builders import (
     DAY,
@@ -107,30 +105,6 @@ def test_a_secret_that_never_comes_to_rest_ends_the_run() -> None:
     with pytest.raises(SecretStoreUnavailable, match="did not come to rest within 50 steps"):
         world.execute(time_left_seconds=10_000.0)
     assert 1 == len(world.endpoint.requests)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3])
-@pytest.mark.parametrize("how", ["label moved back", "old copy saved"])
-def test_used_tokens_are_known_for_longer_than_a_day(how: str, steps: int) -> None:
-    """An older token set that is made current again leads to the newest tokens, and is not replayed."""
-    world = World(policy=SINGLE_USE)
-    grant = with_grant(world, DAY)
-    history = []
-    for _ in range(4):
-        history.append((world.labels()[CURRENT], world.current()))
-        assert "refreshed" == world.outcome()
-        world.pass_time(DAY * 2 / 3)
-    newest = world.labels()[CURRENT]
-    version_id, document = history[-steps]
-
-    if how == "label moved back":
-        world.store.move_label(CURRENT, to=version_id, remove_from=newest)
-    else:
-        world.save_text(json.dumps(document))
-
-    assert world.outcome() in {"recovered", "refreshed"}
-    assert grant.alive
-    assert f"refresh-{grant.refreshes}" == world.current()["refreshToken"]
 
 
 @pytest.mark.parametrize("left", [HOUR, 8 * HOUR, DAY])

@@ -4,27 +4,13 @@ import pytest
 
 from run.grant import with_grant
 from run.world import World, killed, refuse
-from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
-from token_refresh.errors import ReauthorizationRequired, RefreshOutcomeUnknown, SecretAccessDenied, TokensKept
+from testbed.builders import DAY, HOUR, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, TokensKept
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.stored.origin import ClaimStoreKind, in_table
 
 CLAIMS, RESTORED = in_table("claims"), in_table("restored")
-
-
-def test_a_lost_table_is_waited_out_and_then_used_again() -> None:
-    """Runs under way may hold a lost claim: nothing is sent before that would have ended, and then refreshes go on."""
-    world = World(policy=IN_TABLE)
-    world.execute()
-    world.claim_table.item.clear()
-    world.pass_time(DAY)
-
-    assert "yielded" == world.outcome()
-    assert "claim_table_lost" in world.log.events
-    world.pass_claim()
-    assert "refreshed" == world.outcome()
-    assert 2 == len(world.endpoint.requests)
 
 
 @pytest.mark.parametrize("died", [False, True])
@@ -44,30 +30,6 @@ def test_a_lost_table_frees_no_token_that_a_lost_claim_may_have_redeemed(*, died
         world.execute()
     assert sent == len(world.endpoint.requests)
     world.pass_time(2 * HOUR)
-    assert "refreshed" == world.outcome()
-
-
-@pytest.mark.parametrize("backup", [0, 1])
-def test_what_a_lost_table_knew_counts_as_used(backup: int) -> None:
-    """Whoever moves AWSCURRENT back after a table was lost, or restored from a backup, costs no grant."""
-    world = World(policy=SINGLE_USE_IN_TABLE)
-    grant, sets, items = with_grant(world, DAY), [world.labels()["AWSCURRENT"]], [dict(world.claim_table.item)]
-    for _ in range(3):
-        assert "refreshed" == world.outcome()
-        sets.append(world.labels()["AWSCURRENT"])
-        items.append(dict(world.claim_table.item))
-        world.pass_time(20 * HOUR)
-    world.claim_table.item = items[backup]
-    assert "yielded" == world.outcome()
-
-    for older in sets[:3]:
-        world.store.move_label("AWSCURRENT", to=older, remove_from=world.labels()["AWSCURRENT"])
-        world.pass_time(4 * HOUR)
-        with pytest.raises(ReauthorizationRequired, match=r"`token-refresh (history|restore) tokens"):
-            world.execute()
-    assert (3, True) == (grant.refreshes, grant.alive)
-
-    world.store.move_label("AWSCURRENT", to=sets[3], remove_from=world.labels()["AWSCURRENT"])
     assert "refreshed" == world.outcome()
 
 

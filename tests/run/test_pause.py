@@ -62,17 +62,6 @@ def test_a_paused_run_makes_no_call_more(settings: Policy) -> None:
     assert 2 == len(world.store.calls) + (len(world.table.calls) if world.table else 0) - before
 
 
-@STORES
-def test_a_pause_of_no_time_ends_one(settings: Policy) -> None:
-    """`resume` is a pause that is over: the next run refreshes."""
-    world = World(policy=settings)
-    pause(world)
-
-    assert pause(world, timedelta(0))
-
-    assert "refreshed" == world.outcome()
-
-
 def test_a_token_set_that_somebody_stores_ends_no_pause() -> None:
     """The pause is with the claims, and not with the tokens."""
     world = World()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from run.grant import REJECTED
-from run.world import Killed, World, refuse
+from run.world import World, refuse
 from testbed.builders import DAY, HOUR, NOW, ms, policy, snapshot, token_set
 from testbed.fakes import PUBLISHED_ID
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied
@@ -41,15 +41,6 @@ def test_a_refresh_publishes_what_consumers_need() -> None:
     assert ["AWSCURRENT", "AWSPREVIOUS", "REFRESH_OUTCOME"] == sorted(world.labels(PUBLISHED_ID))
 
 
-def test_tokens_that_are_carried_onto_an_edited_copy_are_published_at_once() -> None:
-    """Consumers get new tokens in the run that received them, also where an edited copy became current meanwhile."""
-    world = published()
-
-    with world.at("move AWSCURRENT", lambda: world.save(note="edited")):
-        assert "refreshed" == world.outcome()
-    assert ("access-1", "edited") == (published_token(world), world.current()["note"])
-
-
 def test_a_copy_that_is_up_to_date_costs_one_read() -> None:
     """A fresh run with a published copy reads it once and writes nothing."""
     world = published()
@@ -58,27 +49,6 @@ def test_a_copy_that_is_up_to_date_costs_one_read() -> None:
 
     assert "fresh" == world.outcome()
     assert ["read AWSCURRENT"] == world.copy.calls
-
-
-@pytest.mark.parametrize("call", ["put REFRESH_OUTCOME", "move AWSCURRENT"])
-def test_the_next_run_publishes_for_one_that_died(call: str) -> None:
-    """A crash between promotion and publication is repaired by the next run."""
-    world = published()
-    world.execute()
-
-    def die(name: str) -> None:
-        if name == call and world.current()["accessToken"] == "access-2":
-            raise Killed
-
-    world.copy.before = die
-    with pytest.raises(Killed):
-        world.execute(force=True)
-    assert ("access-2", "access-1") == (world.current()["accessToken"], published_token(world))
-
-    world.copy.before = lambda _: None
-    world.pass_claim()
-    assert "fresh" == world.outcome()
-    assert "access-2" == published_token(world)
 
 
 @pytest.mark.parametrize("source", [None, "old", "v0"])

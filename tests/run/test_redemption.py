@@ -220,8 +220,9 @@ def lives_through(
     return world, outcomes
 
 
-@pytest.mark.parametrize("new_below", [timedelta(0), 10 * MINUTE])
-@pytest.mark.parametrize(("lifetime", "period"), [(DAY, 40 * MINUTE), (HOUR, 6 * MINUTE)])
+@pytest.mark.parametrize(
+    ("lifetime", "period", "new_below"), [(DAY, 40 * MINUTE, timedelta(0)), (HOUR, 6 * MINUTE, 10 * MINUTE)]
+)
 def test_the_same_access_token_with_what_is_left_of_it(
     lifetime: timedelta, period: timedelta, new_below: timedelta
 ) -> None:

@@ -141,18 +141,6 @@ def test_the_endpoint_is_opened_once_a_refresh() -> None:
     assert (4, 1) == (len(world.endpoint.requests), world.endpoints_opened)
 
 
-def test_retries_end_where_the_provider_asks_for_more_than_there_is() -> None:
-    """A `Retry-After` beyond the deadline ends the run at once."""
-    world = World()
-    world.endpoint.responses = [
-        FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=80))
-    ]
-
-    with pytest.raises(TokenEndpointUnavailable, match=r"HTTP 429, after 1 request\b"):
-        world.execute()
-    assert [] == world.clock.slept
-
-
 @pytest.mark.parametrize(
     ("settings", "times_left_seconds", "seconds"),
     [(None, [90.0, 25.0], [20.0, 15.0, 7.0]), (SINGLE_USE, [90.0], [80.0, 7.0])],

@@ -115,17 +115,6 @@ def test_a_dead_grant_stays_dead_while_its_tokens_are_fresh(store: ClaimStoreKin
     assert [dead, dead, unreached, dead, dead, dead] == said
 
 
-def test_a_forced_run_asks_about_a_dead_grant_once() -> None:
-    """Force gives a rejected grant one more request a run, and no more."""
-    world = World()
-    world.endpoint.responses = [REJECTED] * 3
-
-    for _ in range(2):
-        with pytest.raises(ReauthorizationRequired):
-            world.execute(force=True)
-    assert 2 == len(world.endpoint.requests)
-
-
 def test_a_redemption_that_was_lost_to_another_refresher_is_named() -> None:
     """After `invalid_grant` the state is read again: other tokens that are current by now are adopted."""
     world = World()

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from run.grant import single_use, with_grant
-from run.world import World, refuse, stale_reads
+from run.grant import single_use
+from run.world import World, refuse
 from testbed.builders import (
     DAY,
     FORCED,
@@ -25,7 +25,7 @@ from token_refresh.errors import ReauthorizationRequired, SecretStoreUnavailable
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.steps import Reason, Redeem, TokenUsed, Wait
-from token_refresh_worker.core.versions import CURRENT, claim_version_id, staged_version_id
+from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
@@ -75,23 +75,6 @@ def test_a_used_token_whose_successor_is_gone_is_not_sent() -> None:
 def short_lived() -> World:
     """A token of half an hour, with claims in a table, when the last quarter of its window has begun."""
     return World(policy=SINGLE_USE_IN_TABLE, issued_at=NOW - 28 * MINUTE, expires_at=NOW + 2 * MINUTE)
-
-
-def test_a_table_shows_that_tokens_are_stored_where_old_reads_do_not() -> None:
-    """A claim on a short-lived token ends before every read shows what was stored: the item says it."""
-    world = short_lived()
-    grant = with_grant(world, 30 * MINUTE)
-    first = world.labels()[CURRENT]
-    stale_reads(world, *world.labels(), staged_version_id(claim_version_id(first), first))
-    world.execute()
-    assert ["read claim", "append claim", "record"] == world.claim_table.calls
-
-    world.pass_time(8 * MINUTE)
-    assert "yielded" == world.outcome()
-    world.pass_time(3 * MINUTE)
-    with pytest.raises(ReauthorizationRequired):
-        world.execute()
-    assert (1, True) == (grant.refreshes, grant.alive)
 
 
 def test_a_mark_that_can_not_be_stored_costs_nothing() -> None:

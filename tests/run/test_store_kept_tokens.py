@@ -72,15 +72,6 @@ def test_stored_tokens_are_not_stored_again() -> None:
     assert KEPT == step.kept_tokens
 
 
-def test_a_new_grant_does_without_kept_tokens() -> None:
-    """After `token-refresh authorize` a run tries to store them once, and then goes on."""
-    authorized = kept(token_set("v1", refreshToken="refresh-new", **AUTHORIZED))
-    refused = replace(RUN, kept_tokens_left={KEPT.version_id})
-
-    assert StoreKeptTokens(KEPT, needed=False) == plan(authorized, RUN, IN_TABLE)
-    assert isinstance(plan(authorized, refused, IN_TABLE), Redeem)
-
-
 def test_the_token_that_was_redeemed_is_never_sent_past_kept_tokens() -> None:
     """A copy of the token set that they follow may say that a person brought it; its token is used all the same."""
     copy = kept(token_set("copy", **AUTHORIZED))

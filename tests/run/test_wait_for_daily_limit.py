@@ -64,18 +64,3 @@ def test_a_flood_of_forced_events_leaves_the_grant_alive(store: ClaimStoreKind) 
 
     assert FORCED_CLAIMS_A_DAY == max(sum(start <= at < start + DAY for at in forced) for start in forced)
     assert ([], True) == (refused, grant.alive)
-
-
-def test_a_daily_token_that_is_forced_every_25_minutes_is_never_lost() -> None:
-    """The command line may use the whole daily limit; then a forced run yields, and the secret has room."""
-    world, grant = single_use(VERSIONS, DAY)
-    refused = refused_versions(world)
-
-    found = []
-    for _ in range(26 * 60 // 25):
-        found.append(world.outcome(force=True))
-        world.pass_time(25 * MINUTE)
-
-    assert {"refreshed", "yielded"} == set(found)
-    assert [] == refused
-    assert grant.alive

@@ -132,16 +132,6 @@ def test_a_run_that_died_with_its_claim_holds_others_off_until_it_ends() -> None
     assert 1 == len(world.endpoint.requests)
 
 
-@pytest.mark.parametrize(("settings", "append"), [(policy(), "put REFRESH_CLAIM"), (IN_TABLE, "append claim")])
-def test_a_run_that_lost_the_race_for_the_claim_yields(settings: Policy, append: str) -> None:
-    """Where another run appended the same claim first, this one finds it and sends nothing."""
-    world = World(policy=settings)
-
-    with world.at(append, lambda: killed(world, "put REFRESH_OUTCOME")):
-        assert "yielded" == world.outcome()
-    assert 1 == len(world.endpoint.requests)
-
-
 def test_a_run_yields_to_a_claim_that_it_can_not_read_yet() -> None:
     """The claim's ID is taken, and a stale read shows nothing there: another run is redeeming."""
     world = World()
@@ -271,15 +261,6 @@ def test_a_forced_run_waits_for_another_s_result() -> None:
     with world.at("read AWSCURRENT", lambda: world.model.restore(staged), nth=4):
         assert "recovered" == world.outcome(force=True)
     assert 3 == len(world.clock.slept)
-
-
-def test_a_forced_run_takes_over_when_the_other_s_claim_ends() -> None:
-    """A forced run that outlasts a dead run's claim refreshes itself."""
-    world = World()
-    killed(world, "put REFRESH_CLAIM", after=True)
-
-    assert "refreshed" == world.outcome(force=True, time_left_seconds=900.0)
-    assert CLAIM_LIFE.seconds <= world.clock.seconds < CLAIM_LIFE.seconds + 8
 
 
 def test_a_forced_run_polls_ever_more_rarely_until_its_own_deadline() -> None:

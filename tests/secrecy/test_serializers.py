@@ -24,7 +24,6 @@ import rich
 import rich.pretty
 import structlog
 from fastapi import FastAPI
-from fastapi.encoders import jsonable_encoder
 from rich.console import Console
 from rich.traceback import Traceback
 from sentry_sdk.serializer import serialize
@@ -113,42 +112,28 @@ SHOWN: Final[dict[str, Callable[[Any], object]]] = {
     "str": str,
     "format": lambda value: f"{value}",
     "vars": vars,
-    "dict": dict,
-    "list": list,
     "iter": lambda value: [*value],
     "json": json.dumps,
-    "json, default=str": lambda value: json.dumps(value, default=str),
     "json, default=vars": lambda value: json.dumps(value, default=vars),
     "pprint": pprint.pformat,
     "getmembers": inspect.getmembers,
     "dataclasses.asdict": dataclasses.asdict,
-    "dataclasses.astuple": dataclasses.astuple,
-    "dataclasses.fields": dataclasses.fields,
     "asdict of a holder": lambda value: dataclasses.asdict(Holder(value)),
     "pickle": pickle.dumps,
-    "pickle of a holder": lambda value: pickle.dumps(Holder(value)),
     "__getstate__": lambda value: value.__getstate__(),
     "__reduce__": lambda value: value.__reduce_ex__(2),
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    "deepcopy of a holder": lambda value: copy.deepcopy(Holder(value)),
     "orjson": orjson.dumps,
-    "orjson, default=str": lambda value: orjson.dumps(Holder(value), default=str),
     "orjson, default=vars": lambda value: orjson.dumps(value, default=vars),
     "structlog with orjson": with_structlog,
-    "structlog, key and value": lambda value: structlog.processors.KeyValueRenderer()(None, "info", {"held": value}),
-    "structlog, console": lambda value: structlog.dev.ConsoleRenderer()(None, "info", {"event": "x", "held": value}),
     "msgspec, JSON": msgspec.json.encode,
     "msgspec, MessagePack": msgspec.msgpack.encode,
     "msgspec, built-ins": msgspec.to_builtins,
-    "msgspec, structure": msgspec.structs.asdict,
-    "FastAPI's encoder": jsonable_encoder,
     "FastAPI's response": from_fastapi,
-    "pydantic": lambda value: repr(Model(held=value).model_dump()),
     "pydantic, JSON": lambda value: Model(held=value).model_dump_json(),
     "pydantic, mode": lambda value: Model(held=value).model_dump(mode="json"),
     "pydantic, any type": pydantic.TypeAdapter(Any).dump_json,
-    "pydantic, fallback": lambda value: pydantic.TypeAdapter(Any).dump_json(value, fallback=str),
     "cattrs": cattrs.unstructure,
     "rich, pretty": rich.pretty.pretty_repr,
     "rich, inspect": lambda value: on_console(lambda console: rich.inspect(value, console=console, all=True)),
@@ -228,13 +213,3 @@ def test_equality_is_that_of_all_members() -> None:
 
     assert {same, TOKEN} == {TOKEN}
     assert [] == [other for other in others if other == TOKEN]
-
-
-def test_an_assertion_shows_no_value() -> None:
-    """Where a comparison fails, pytest's message has the masked tokens."""
-    other = Token(value="other-" + CANARY, expires_at=AT, version_id="version-2", created_at=AT)
-    with pytest.raises(AssertionError) as failed:
-        assert other == TOKEN
-
-    assert "version-2" in str(failed.value)
-    assert [] == leaks(str(failed.value), {"it": CANARY})

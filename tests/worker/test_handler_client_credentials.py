@@ -45,9 +45,7 @@ def test_client_credentials_in_a_field(stage: Stage, monkeypatch: pytest.MonkeyP
     ("stored", "says"),
     [
         ({}, " has no clientId"),
-        ({"SecretString": "{}"}, " has no clientId"),
         ({"SecretString": '{"clientSecret": "canary"}'}, " has no clientId"),
-        ({"SecretString": '{"clientId": 7}'}, ": clientId must be a string"),
         ({"SecretString": "canary"}, ": the secret's value is not JSON"),
         ({"SecretBinary": b"canary"}, " is binary"),
     ],

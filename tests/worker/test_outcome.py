@@ -107,23 +107,9 @@ def test_the_page_names_every_metric() -> None:
     assert [] == [name for name in names if f"`{name}`" not in page]
 
 
-def test_a_failure_says_what_failed() -> None:
-    """A failed run's line has the error's type and message."""
-    fields = line(failure(TokensNotStored("what to do")))
-
-    assert ("TokensNotStored", "what to do") == (fields["error_type"], fields["error"])
-    assert "outcome" not in fields
-
-
 def test_what_is_not_known_is_left_out_of_the_metric() -> None:
     """An expiry that nobody knows is left out, so an alarm on missing data can use it."""
     fields = line(failure(TokensNotStored("x"), CurrentTokens(version_id="v1")))
 
     assert "SecondsToExpiry" not in str(fields)
     assert "seconds_to_expiry" not in fields
-
-
-def test_scopes_that_are_gone_are_a_metric() -> None:
-    """A run that lost scopes counts them in its last line; no other run has the metric, which costs something."""
-    assert 2 == line(outcome(scopes_lost=2))["ScopesLost"]
-    assert "ScopesLost" not in line(outcome())

@@ -71,6 +71,6 @@ def test_a_doubtful_request_is_refused(client: Any, changes: dict[str, Any], mes
 
 def test_reserved_words() -> None:
     """The reserved words are those that moto knows, kept here because the demo runs without moto."""
-    known = files("moto.dynamodb.parsing").joinpath("reserved_keywords.txt").read_text().split()
+    known = files("moto").joinpath("dynamodb", "parsing", "reserved_keywords.txt").read_text().split()
 
     assert set(known) == expressions.RESERVED
