@@ -61,10 +61,8 @@ def bill(made: Mapping[str, Mapping[str, Any]]) -> Iterable[Line]:
     calls = (RUNS - REFRESHES) * 3 + REFRESHES * 9
     said = f"{RUNS - REFRESHES:,} fresh runs x 3 + {REFRESHES} refreshes x 9 = {calls:,}, at 0.05 for 10,000"
     yield Line(what="Calls to Secrets Manager", arithmetic=said, dollars=calls * _CALL)
-    lasted = "720 GB-s (2 s a run, 0.25 GB) at 0.0000133, 1,440 requests at 0.20 a million"
-    yield Line(what="Lambda", arithmetic=lasted, dollars=720 * 0.0000133 + RUNS * 0.20 / 1e6)
-    rest = "1,440 invocations at 1.00 a million; 4 MB at 0.50 a GB"
-    yield Line(what="EventBridge Scheduler; logs", arithmetic=rest, dollars=RUNS / 1e6 + 0.004 * 0.50)
+    rest = 720 * 0.0000133 + RUNS * (0.20 + 1.00) / 1e6 + 0.004 * 0.50
+    yield Line(what="Lambda, EventBridge Scheduler, logs", arithmetic=f"{RUNS:,} runs", dollars=rest)
 
 
 def metrics() -> list[str]:

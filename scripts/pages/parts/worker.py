@@ -17,7 +17,9 @@ def variables() -> str:
     docs = attributes(Variable)
     rows = [(f"`{one}`", with_default(docs[one].meaning, docs[one].default)) for one in Variable if one in docs]
     others = ", ".join(f"`{one}`" for one in Variable if one not in docs)
-    return table(("variable", "meaning"), *rows, (others, "The [parameters](parameters.md) of these names."))
+    return table(
+        ("variable", "meaning"), *rows, (others, "The [parameters](parameters.md) of these names, without `_ID`.")
+    )
 
 
 def outcomes() -> str:

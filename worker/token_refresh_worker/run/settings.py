@@ -26,7 +26,7 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, LONGEST_GRACE, in_ta
 class Variable(StrEnum):
     """A variable that the function reads at each invocation.
 
-    One without words means what the deployment's parameter of its name means (docs/parameters.md).
+    One without words is the deployment's parameter of its name, without `_ID` (docs/parameters.md).
     """
 
     @staticmethod
@@ -34,7 +34,6 @@ class Variable(StrEnum):
         return name
 
     TOKEN_SECRET_ID = auto()
-    """Name or ARN of the token secret. Default: `upwork-oauth-tokens`."""
     CLIENT_SECRET_ID = auto()
     """Secret with the client credentials; may contain `{provider}`, and end in `#field`. Default: the token secret."""
     PUBLISHED_SECRET_ID = auto()
@@ -45,7 +44,6 @@ class Variable(StrEnum):
     TOKEN_ENDPOINT = auto()
     TOKEN_ENDPOINT_AUTH_METHOD = auto()
     CLIENT_KEY_ID = auto()
-    """KMS key, by ARN or alias, that signs `private_key_jwt` assertions."""
     CLIENT_ASSERTION_AUDIENCE = auto()
     REFRESH_WINDOW_SECONDS = auto()
     TOKEN_LIFETIME_SECONDS = auto()
@@ -57,9 +55,7 @@ class Variable(StrEnum):
     Default: a third of the time in which a refresh is due, at most 2400.
     """
     CLAIM_TABLE = auto()
-    """DynamoDB table for claims. Default: versions of the secret."""
     KEPT_TOKENS_KEY_ID = auto()
-    """ARN of the KMS key for tokens that Secrets Manager refuses; needs `CLAIM_TABLE`."""
     FLEET_NAME = auto()
     """The fleet (docs/fleet.md)."""
     FLEET_QUEUE_URL = auto()
