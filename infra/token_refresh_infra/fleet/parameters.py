@@ -47,10 +47,7 @@ class FleetParameters(CommonParameters):
     It overlaps no other prefix. Default: no copies.
     """
     by_tag: Annotated[bool, switch(default=False)]
-    """`true` instead of `secrets_under`: the worker may refresh whatever carries the fleet's tag.
-
-    Who may tag a secret of the account can then put it within the worker's reach.
-    """
+    """`true` instead of `secrets_under`: the worker may refresh whatever carries the fleet's tag, set by anybody."""
     client_secret: Annotated[
         str,
         text(
@@ -59,7 +56,7 @@ class FleetParameters(CommonParameters):
             default="clients/{provider}",
         ),
     ]
-    """Secret with the client credentials; the default is one a provider, and the worker may read them all.
+    """Secret with the client credentials, one a provider by default, which the worker may read.
 
     `documents`: each token document has them, for whoever may read it.
     """
@@ -75,9 +72,9 @@ class FleetParameters(CommonParameters):
     dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
     """Of dispatcher and resync."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
-    """Of one run; its claim outlives it by 9 minutes, or less where tokens live short."""
+    """Of one run."""
     concurrency: Annotated[int, whole(64, low=2, high=1000)]
-    """Runs at once. With fewer, hosts that hang hold up the others; the account's quota must have room for them."""
+    """Runs at once, as the account's quota allows. With fewer, hosts that hang hold up the others."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]
     """The fleet's part of the account's quota of 50. Lower it if other teams write secrets, too."""
     dashboard: Annotated[bool, switch(default=True)]
