@@ -19,6 +19,14 @@ from token_refresh.stored.access_token import LIFETIMES_BELIEVED
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
 from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
 from token_refresh_infra.context import read_parameters
+from token_refresh_infra.fleet.alarms import (
+    CRASHES_OF_ONE_SECRET,
+    EXPIRED_PERCENT,
+    HELD_BACK_PERCENT,
+    LEFT_PERCENT,
+    OBJECTIVE_PERCENT,
+    STORED_WITHIN_SECONDS,
+)
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.timing import RUN_SECONDS
 from token_refresh_infra.webhooks.parameters import WebhookParameters
@@ -26,6 +34,8 @@ from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
 from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY
 from token_refresh_worker.changes.change import TRIES, WAIT_SECONDS
 from token_refresh_worker.cli.around import FOREIGN_SHOWN
+from token_refresh_worker.cli.copies import RECOVERY_DAYS
+from token_refresh_worker.cli.doctor.function import OTHERS, RUNS_AT_ONCE
 from token_refresh_worker.cli.finding import Health
 from token_refresh_worker.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
 from token_refresh_worker.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
@@ -48,7 +58,28 @@ from token_refresh_worker.core.schedule import (
     SETTLED,
     STALENESS,
 )
-from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS
+from token_refresh_worker.fleet.core.breaker import (
+    BURST,
+    BURST_TIME,
+    FEWEST_RUNS,
+    LONGEST_SILENCE,
+    MANY_SILENT_RUNS,
+    MINUTES_OF_PROVIDER,
+    PERCENT_OF_PROVIDER,
+    RECENTLY,
+    RUNS_REMEMBERED,
+    SILENT_RUNS,
+    STEP,
+    STORE_PROBES,
+    STORE_QUIET,
+    STORE_SECRETS,
+    UNKNOWN_IN_A_ROW,
+)
+from token_refresh_worker.fleet.core.breaker import RUNS as RUNS_OF_A_HOST
+from token_refresh_worker.fleet.core.dispatch import RATE_SHARE, SILENT_AFTER
+from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS, STALE, TOMBSTONE_LIFE
+from token_refresh_worker.fleet.core.fleet import DOUBLINGS, FEW, FIRST_WAIT
+from token_refresh_worker.fleet.core.gauges import FEW_A_DAY, NEW_FOR, SMALL
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.oauth.unread import MOST_BYTES
@@ -204,6 +235,44 @@ SAID = {
         f"when {FIFTY} threads miss at once",
     ],
     "docs/events.md": [f"The grant ends within {said(LONGEST_NOTICE)} (", "the last quarter of its life"],
+    "docs/fleet.md": [
+        f"a fleet uses {RUNS_AT_ONCE + OTHERS}:",
+        f"Access tokens must live at least {IN_TABLE} minutes",
+        f"behind for {said(NEW_FOR)}",
+        f"a resync finds it within {said(STALE)}",
+        f"its copy is deleted {RECOVERY_DAYS} days later",
+        f"shows it for {said(TOMBSTONE_LIFE)}",
+        f"lacks more than {count(BELIEVABLE_LOSS)} secrets and a fifth of the fleet",
+        f"read a member for {said(NEW_FOR)}, one vanished in the last day",
+        f"{said(LONGEST_FLEET_PAUSE)} are the most",
+        f"Fewer than {count(FEW)} secrets ({count(FEW_A_DAY)} of a day)",
+        f"a fleet of under {SMALL}, each death",
+        f"closed, and {said(NEW_FOR)} later",
+        f"{RATE_SHARE * 100:g} % of what [its profile]",
+        f"said 429 in the last {said(RECENTLY)}",
+        f"gets {count(STEP)} runs at once, and {count(STEP)} more for each success",
+        f"the pauses grow to {said(LONGEST_SILENCE)}. Each success in a row lets {count(STEP)} more through",
+        f"(over {BURST} of a host, and 1 %, within {said(BURST_TIME)}) one is sent again each minute for "
+        + said(RUNS_REMEMBERED),
+        f"{count(STORE_PROBES)} secrets a minute are tried",
+        f"after {said(FIRST_WAIT)}, then {FIRST_WAIT * 2 / MINUTE:g}, then {FIRST_WAIT * 2**DOUBLINGS / MINUTE:g}",
+        f"looked at once {said(LONGEST_SLEEP)}",
+        # What docstrings say, of breakers and of alarms.
+        f"Half of a host's last {RUNS_OF_A_HOST} runs (at least {FEWEST_RUNS}), or its last {FEWEST_RUNS}, got no",
+        f"{PERCENT_OF_PROVIDER} % of a provider's in {said(MINUTES_OF_PROVIDER)}",
+        f"a host's last {UNKNOWN_IN_A_ROW} runs, or {PERCENT_OF_PROVIDER} % of a provider's",
+        f"rejects over {BURST} runs in a row, for {said(RECENTLY)}",
+        f"{SILENT_RUNS} runs have not reported, and none succeeded in the last minute; or {MANY_SILENT_RUNS} have not",
+        f"refused {count(STORE_SECRETS)} secrets, and took none for {count(STORE_QUIET / MINUTE)} minutes",
+        f"Fewer than {OBJECTIVE_PERCENT} %",
+        f"1 % of the refreshes were stored over {said(STORED_WITHIN_SECONDS)} after",
+        f"Over {EXPIRED_PERCENT} % of the secrets have an expired token",
+        f"Over {LEFT_PERCENT} % of the secrets lost",
+        f"took no secret for {count(STORE_QUIET / MINUTE)} minutes, and nothing but {count(STORE_PROBES)} tries",
+        f"none has reported for {count(SILENT_AFTER / MINUTE)} minutes",
+        f"hold back over {HELD_BACK_PERCENT} % of the secrets",
+        f"{count(CRASHES_OF_ONE_SECRET + 1).capitalize()} runs crashed",
+    ],
     "SECURITY.md": [
         f"with false times for {said(LONGEST_SLEEP)}, with false pauses for {said(LONGEST_FLEET_PAUSE)}",
         f"an open claim for {said(LONGEST_TIME_TO_LIVE)}, a rejection for an hour and then a day",
