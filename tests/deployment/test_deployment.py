@@ -2,7 +2,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from deployment.conftest import LIFETIME_SECONDS, World
+from deployment.conftest import World
 from testbed.aws_lambda.function import SCHEDULED_EVENT
 from testbed.emulator import ACCOUNT, REGION, Emulator
 
@@ -45,38 +45,6 @@ def test_what_organisations_ask_for(deploy: Deploy, emulator: Emulator) -> None:
     assert {"Key": "team", "Value": "growth"} in role["Tags"]
 
 
-def test_another_table_and_another_secret_are_refused(deploy: Deploy) -> None:
-    """The function's role reaches no table and no secret but its own, whatever the function is configured to use."""
-    world = deploy(claim_table="create")
-    world.authorize(expires_in_seconds=60)
-    tables: Any = world.stack.emulator.client("dynamodb")
-    other = f"{world.stack.outputs['ClaimTableName']}-2"
-    tables.create_table(
-        TableName=other,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "secret_arn", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
-    )
-    world.stack.set_variables(CLAIM_TABLE=other)
-
-    failed = world.stack.invoke(SCHEDULED_EVENT)
-
-    said = failed.get("errorMessage", "")
-    assert f"dynamodb:GetItem on table {other} in eu-central-1" in said, failed
-    assert "AccessDeniedException" in said
-
-    secret = f"{world.stack.outputs['TokenSecretId']}-2"
-    for secrets in (world.store.client(), world.stack.emulator.client("secretsmanager")):
-        secrets.create_secret(Name=secret)
-    world.stack.set_variables(CLAIM_TABLE=world.stack.outputs["ClaimTableName"], TOKEN_SECRET_ID=secret)
-
-    failed = world.stack.invoke(SCHEDULED_EVENT)
-
-    said = failed.get("errorMessage", "")
-    assert f"secretsmanager:GetSecretValue on secret {secret} in eu-central-1 was denied" in said, failed
-    assert [] == world.endpoint.requests
-
-
 def test_refused_calls_are_noticed(deploy: Deploy) -> None:
     """The deployed rule takes a refused call on the secret, also without parameters, and no other event."""
     world = deploy()
@@ -101,25 +69,6 @@ def test_refused_calls_are_noticed(deploy: Deploy) -> None:
     assert matches(errorCode="AccessDenied", errorMessage=refused)
     assert not matches(requestParameters={"secretId": name})
     assert not matches(errorCode="AccessDenied", requestParameters={"secretId": "other"}, errorMessage="other")
-
-
-def test_deleting_the_stack_keeps_the_grant(deploy: Deploy) -> None:
-    """Deleting a stack deletes the function and its schedule; secrets, key and claim table stay."""
-    world = deploy(kms_key="create", claim_table="create", token_lifetime_seconds=LIFETIME_SECONDS)
-    outputs, client = world.stack.outputs, world.stack.emulator.client
-    world.store.authorize = None
-
-    world.stack.delete()
-
-    for name in (outputs["TokenSecretId"], outputs["PublishedSecretId"]):
-        assert name == client("secretsmanager").describe_secret(SecretId=name)["Name"]
-    assert "Enabled" == client("kms").describe_key(KeyId=outputs["KeyArn"])["KeyMetadata"]["KeyState"]
-    assert "ACTIVE" == client("dynamodb").describe_table(TableName=outputs["ClaimTableName"])["Table"]["TableStatus"]
-    assert [] == [
-        function["FunctionName"]
-        for function in client("lambda").list_functions()["Functions"]
-        if function["FunctionName"] == outputs["FunctionName"]
-    ]
 
 
 def test_operators_commands(deploy: Deploy) -> None:

@@ -60,7 +60,10 @@ def usable_keys(emulator: Emulator) -> set[str]:
 def test_the_table_of_a_deployment_is_protected(
     emulator: Emulator, deployment: Synthesis, code: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a deployment the table can't be deleted; protecting it again does nothing, and the stack can be deleted."""
+    """After a deployment the table can't be deleted; protecting it again does nothing, and the stack can be deleted.
+
+    Function and schedule go with the stack; secrets, key and table stay.
+    """
     stack = Stack(emulator=emulator, name=deployment.parameters.stack_name, template=deployment.template).create(code)
     table = stack.outputs["ClaimTableName"]
     for name, value in {"ACCESS_KEY_ID": ACCOUNT, "SECRET_ACCESS_KEY": "test", "ENDPOINT_URL": emulator.url}.items():
@@ -74,3 +77,8 @@ def test_the_table_of_a_deployment_is_protected(
         dynamodb.delete_table(TableName=table)
     stack.delete()
     assert "ACTIVE" == dynamodb.describe_table(TableName=table)["Table"]["TableStatus"]
+    for secret in (stack.outputs["TokenSecretId"], stack.outputs["PublishedSecretId"]):
+        assert secret == emulator.client("secretsmanager").describe_secret(SecretId=secret)["Name"]
+    assert stack.outputs["KeyArn"].rpartition("/")[2] in usable_keys(emulator)
+    functions = [function["FunctionName"] for function in emulator.client("lambda").list_functions()["Functions"]]
+    assert stack.outputs["FunctionName"] not in functions

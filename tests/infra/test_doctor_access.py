@@ -66,26 +66,3 @@ def test_a_healthy_deployment(account: Account) -> None:
 
     assert Health.HEALTHY is found.health, found.text
     assert any(statement["Effect"] == "Deny" for statement in account.of_role)
-
-
-def test_a_statement_that_is_missing(account: Account) -> None:
-    """Without the statement that lets it refresh, each action is named with its secret."""
-    account.of_role = [s for s in account.of_role if "secretsmanager:PutSecretValue" not in s.get("Action", ())]
-
-    found = account.check()
-
-    assert Health.BROKEN is found.health
-    for name in account.names[:2]:
-        assert f"secretsmanager:PutSecretValue on {account.arn(name)} (no policy of the role allows it)" in found.text
-
-
-def test_versions_that_may_not_be_listed(account: Account) -> None:
-    """A role of before, that may not list versions, still refreshes: `doctor` says when it needs to, and no more."""
-    for statement in account.of_role:
-        if "secretsmanager:ListSecretVersionIds" in statement["Action"]:
-            statement["Action"] = [a for a in statement["Action"] if a != "secretsmanager:ListSecretVersionIds"]
-
-    found = account.check()
-
-    assert Health.ATTENTION is found.health
-    assert "after a change of the key, they need secretsmanager:ListSecretVersionIds on" in found.text

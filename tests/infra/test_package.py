@@ -109,23 +109,20 @@ def test_runs_by_itself(unpacked: Path, runtime: LambdaRuntime) -> None:
     assert (None, "fresh") == (fresh.error_type, (fresh.payload or {}).get("outcome"))
 
 
-def test_profiles_of_one_s_own(tmp_path: Path) -> None:
-    """The profiles of a folder of one's own are in the zip as they are now, also where it and they are links."""
+def test_profiles_of_one_s_own(code: Path, tmp_path: Path) -> None:
+    """The profiles of a folder of one's own get into a zip that had none, also where folder and files are links."""
     project, own = copy_of_the_project(tmp_path), tmp_path / "own"
     own.mkdir()
     (tmp_path / "link").symlink_to(own)
     (own / "my-crm.toml").symlink_to(tmp_path / "linked.toml")
 
-    for title in (b"title = 'My CRM'", b"title = 'Corrected'"):
-        (tmp_path / "linked.toml").write_bytes(title)
-        subprocess.run(
-            [project / "scripts" / "package"],
-            check=True,
-            capture_output=True,
-            env=os.environ | {"PROVIDER_PROFILES": str(tmp_path / "link")},
-        )
+    shutil.copytree(code.parent, project / "dist")
+    (tmp_path / "linked.toml").write_bytes(b"title = 'My CRM'")
+    given = os.environ | {"PROVIDER_PROFILES": str(tmp_path / "link")}
 
-        profiles = "token_refresh_worker/providers/profiles"
-        with zipfile.ZipFile(project / "dist" / "token-refresh-worker.zip") as archive:
-            assert title == archive.read(f"{profiles}/my-crm.toml")
-            assert archive.read(f"{profiles}/upwork.toml")
+    subprocess.run([project / "scripts" / "package"], check=True, capture_output=True, env=given)
+
+    profiles = "token_refresh_worker/providers/profiles"
+    with zipfile.ZipFile(project / "dist" / "token-refresh-worker.zip") as archive:
+        assert b"title = 'My CRM'" == archive.read(f"{profiles}/my-crm.toml")
+        assert archive.read(f"{profiles}/upwork.toml")

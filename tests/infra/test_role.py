@@ -4,7 +4,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from examples import UNHURRIED
-from infra.conftest import FLEET, RECEIVER
+from infra.conftest import EVERYTHING, FLEET, RECEIVER
+from infra.enforced import KEY
 from testbed.synthesis import Synthesis, synthesise
 from token_refresh_infra.constructs.role import NAME_LIMIT, role_name
 
@@ -28,10 +29,16 @@ def test_no_two_roles_share_a_name(places: list[tuple[str, str, str]]) -> None:
 
 
 def test_names_are_stable(plain: Synthesis, everything: Synthesis, code: Path, receiver_zip: Path) -> None:
-    """A stack that is made again has roles of the same names, which the policies of secrets that stayed know."""
+    """A stack that is made again has roles of the same names, which the policies of secrets that stayed know.
+
+    Also one that adopts what a destroyed one left: with a name that CloudFormation makes, it could read nothing.
+    """
     assert ["token-refresh-upwork-prod-eu-central-1-schedule", "token-refresh-upwork-prod-eu-central-1-worker"] == (
         names_of(everything)
     )
+    left = {"token_secret": "upwork/prod/upwork-oauth-tokens", "published_secret": "copies", "kms_key": KEY}
+    again = {name: value for name, value in EVERYTHING.items() if name not in {"operators", "consumers"}} | left
+    assert names_of(synthesise(again, code)) == names_of(everything)
     anywhere = {"Fn::Join": ["", ["token-refresh-prod-", {"Ref": "AWS::Region"}, "-worker"]]}
     assert anywhere in names_of(plain)
     fleet, receiver = synthesise(FLEET, code), synthesise(RECEIVER, receiver_zip)

@@ -1,18 +1,15 @@
 """What a consumer and a receiver pay for an import, each in a process of its own."""
 
-import ast
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from testbed.reader_surroundings import Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh import webhooks
 
 HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tenacity", "typer", "rich")
 
@@ -67,11 +64,6 @@ def test_boto3_alone_is_enough(running_store: Store) -> None:
     assert "canary value value" == run.stdout.strip()
 
 
-FOLDER = Path(webhooks.__file__).parent
-PURE = [FOLDER / f"{name}.py" for name in ("about", "delivery", "headers", "scheme")]
-PURE += (FOLDER / "senders").glob("*.py")
-LIBRARIES = {"base64", "binascii", "collections", "dataclasses", "datetime", "hashlib", "hmac", "json", "re", "typing"}
-
 # Everything that a Lambda function has loaded that talks to AWS at all.
 BESIDE = "import boto3, botocore.session, json, logging"
 RECEIVER = """
@@ -104,13 +96,3 @@ def test_import_alone_loads_neither_a_receiver_nor_a_reader_nor_a_queue() -> Non
     assert set() == names & {*HEAVY, "stripe", "slack_sdk"}
     assert {"webhooks.verifier", "reader.secret"} <= names
     assert set() == names & {"webhooks.receiver", "webhooks.queues", "reader.secrets", "aws.causes", "stored"}
-
-
-def test_decisions_import_nothing_that_acts() -> None:
-    """What decides about a signature is pure: no clock, no log, no I/O, no cache; `now` is an argument."""
-    nodes = [node for path in PURE for node in ast.walk(ast.parse(path.read_text()))]
-    found = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    found |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    ours = {f"token_refresh.webhooks.{path.relative_to(FOLDER).with_suffix('').as_posix()}" for path in PURE}
-    allowed = {"collections.abc", "urllib.parse", "token_refresh.errors", "token_refresh.webhooks.errors"}
-    assert set() == found - LIBRARIES - allowed - {name.replace("/", ".") for name in ours}

@@ -150,30 +150,6 @@ def batch(*bodies: str) -> dict[str, Any]:
     }
 
 
-def test_fastapi_webhook(aws: Surroundings) -> None:
-    """The FastAPI service queues what Stripe signed, and refuses all else with the right status, under uvicorn."""
-    command = [sys.executable, "-m", "uvicorn", "fastapi_webhook:app", "--port", "0", "--no-access-log"]
-    with subprocess.Popen(  # noqa: S603 - our own code
-        command, cwd=EXAMPLES, env=os.environ | aws.environment, stderr=subprocess.PIPE, text=True
-    ) as service:
-        try:
-            assert service.stderr is not None
-            found = (re.search(r"running on (http://[0-9.:]+)", line) for line in service.stderr)
-            endpoint = next(match[1] for match in found if match)
-            request = now("stripe")
-            assert 200 == post(endpoint, "stripe", request).status_code
-            assert 401 == post(endpoint, "stripe", now("stripe", secret="whsec_other")).status_code
-            assert 400 == post(endpoint, "stripe", SentRequest(headers={}, body=b"{}")).status_code
-            twice = httpx.Headers([*request.headers.items(), ("Stripe-Signature", "t=1,v1=0")])
-            asked = httpx.post(f"{endpoint}/webhooks/stripe", headers=twice, content=request.body, timeout=60)
-            assert 400 == asked.status_code
-            aws.queue.fault("unavailable", times=None)
-            assert 503 == post(endpoint, "stripe", now("stripe", body=b'{"id": "evt_2"}')).status_code
-        finally:
-            service.terminate()
-    assert [("/webhooks/stripe", request.body)] == [(route, delivery.body) for route, delivery in aws.queued()]
-
-
 def test_the_examples_have_tests() -> None:
     """Each example that reads a secret has tests of its own; they pass by the commands that their first lines give."""
     files = sorted(EXAMPLES.glob("test_*.py"))
