@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fleet.rows import HOST, pause, row, rows, seen
-from testbed.builders import HOUR, MINUTE, NOW
+from testbed.builders import DAY, HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason
 from token_refresh_worker.fleet.core.dispatch import decide, message_id
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Handed, Limits, ProviderLimits, limits_of
@@ -44,6 +44,13 @@ def test_what_is_due_is_handed_out() -> None:
     fleet = of([row("due"), row("new", new=True), row("later", next_at=NOW + timedelta(seconds=1))])
 
     assert ["new", "due"] == handed(decide(fleet, NOW))
+
+
+def test_no_row_lets_a_secret_sleep() -> None:
+    """A secret is looked at a day after its last run: a wrong `next_at` hides it no longer."""
+    fleet = of([row(str(hours), next_at=NOW + 9 * DAY, found=seen(at=NOW - hours * HOUR)) for hours in (23, 24)])
+
+    assert ["24"] == handed(decide(fleet, NOW))
 
 
 def test_earliest_expiry_first() -> None:
