@@ -52,7 +52,7 @@ def test_nothing_failed() -> None:
 
     assert NOW + 30 * SECOND == left.next_at
     assert Sent(at=NOW - 30 * SECOND, host=HOST, error_type=BUSY, failures=0) == left.sent
-    assert (False, False, False) == (left.has_failed, left.is_retry, left.fails_again)
+    assert (False, False) == (left.has_failed, left.is_retry)
     assert left == items.read_row(items.write_row(left, "prod"), NOW)
     failed = after(left, ran_into("TokenEndpointUnavailable"), began_at=NOW, chance=0)
     assert (True, 1) == (failed.has_failed, failed.sent.failures if failed.sent else None)
@@ -108,10 +108,11 @@ def test_a_success_does_not_hide_the_refusal() -> None:
         assert (BUSY, NOW - 3 * MINUTE) == (done.seen.mended, done.seen.mended_at)
         assert share([done]) == 2
     # The error that a person repaired is worth more.
-    failed = after(first, ran_into("ClientRejected", at=NOW - 2 * MINUTE), began_at=NOW, chance=0)
+    denied = replace(ran_into("SecretAccessDenied", at=NOW - 2 * MINUTE), requests=0)
+    failed = after(first, denied, began_at=NOW, chance=0)
     mended = after(failed, ran(at=NOW - MINUTE), began_at=NOW, chance=0)
     assert mended.seen is not None
-    assert "ClientRejected" == mended.seen.mended
+    assert "SecretAccessDenied" == mended.seen.mended
 
 
 def _seconds(

@@ -160,7 +160,6 @@ def test_the_last_request_is_remembered() -> None:
     assert sent("TokenEndpointUnavailable", at=NOW, host="new.example") == elsewhere.sent
     assert sent(None, at=NOW) == kept.sent, "the provider gave tokens"
     assert [False, True, False] == [found.is_retry for found in (row(), failed, kept)]
-    assert [False, True] == [found.fails_again for found in (failed, again)]
 
 
 def test_refused_until_stored() -> None:

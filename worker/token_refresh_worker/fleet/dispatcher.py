@@ -77,11 +77,9 @@ def rows_of(index: TableIndex, now: datetime) -> list[Row]:
     The index may be minutes behind. A row that it shows as due may have been reported on; one that it shows as not due
     has not become due earlier.
     """
-    due: list[Row] = []
-    others: list[Row] = []
-    for row in index.rows():
-        (due if is_due(row, now) else others).append(row)
-    return [*others, *index.read_again(due)]
+    rows = list(index.rows())
+    due = index.read_again([row for row in rows if is_due(row, now)])
+    return [*(row for row in rows if not is_due(row, now)), *due]
 
 
 def hand_out(decision: Decision, index: TableIndex, send: Send, clock: Clock, now: datetime) -> int:

@@ -92,12 +92,11 @@ def provider_limits(names: Iterable[str]) -> dict[str, ProviderLimits]:
 
 def limits_of_provider(provider: Provider) -> ProviderLimits:
     """Give a provider's limits. What is counted for each grant never limits a fleet, which has many."""
-    rate = provider.rate
     # At 2 requests a minute for each grant, 10,000 grants may send 20,000.
-    counted = rate is not None and rate.scope != "grant"
+    rate = provider.rate if provider.rate and provider.rate.scope != "grant" else None
     return ProviderLimits(
         single_use=provider.grace.duration == timedelta(0),
-        runs_per_second=rate.requests / rate.per.total_seconds() if rate and counted else None,
+        runs_per_second=rate.requests / rate.per.total_seconds() if rate else None,
     )
 
 

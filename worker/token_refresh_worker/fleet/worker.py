@@ -161,7 +161,9 @@ def fitted(trigger: Trigger, row: Row, now: datetime) -> Trigger:
     if trigger.name != "fleet":
         return trigger
     # Nobody knows where the request would go: the breakers and rates of that place are heeded from the next run on.
-    reads, once = row.host is None, trigger.probe or row.fails_again
+    reads = row.host is None
+    # Where one request failed, a repetition may succeed; where two did, the host may be dead.
+    once = trigger.probe or (row.sent is not None and row.sent.failures > 1)
     # A rejected grant that is handed out before its time: in a burst of them, it is to be sent again.
     return replace(trigger, dry_run=reads, once=once, force=not row.is_living and not is_due(row, now))
 

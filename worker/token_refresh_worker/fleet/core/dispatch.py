@@ -140,11 +140,8 @@ def message_id(row: Row) -> str:
 
 def sends_nothing(row: Row, now: datetime) -> bool:
     """Whether a run on the secret would find what the last one found, and show nothing about its provider."""
-    if row.seen is None:
-        return False
-    quarter = row.last_quarter_at
-    held = row.seen.state is State.HELD and quarter is not None and now < quarter
-    return held or row.seen.state in {State.REAUTHORIZE, State.EMPTY}
+    state, quarter = row.seen and row.seen.state, row.last_quarter_at
+    return state in {State.REAUTHORIZE, State.EMPTY} or (state is State.HELD and quarter is not None and now < quarter)
 
 
 def _is_under_way(fleet: Fleet, its_id: str, now: datetime) -> bool:

@@ -170,11 +170,6 @@ class Row:
         return self.sent is not None and self.sent.error_type not in {None, BUSY}
 
     @property
-    def fails_again(self) -> bool:
-        """Whether the last two runs that sent requests got no new tokens; one alone may have met a busy endpoint."""
-        return self.sent is not None and self.sent.failures > 1
-
-    @property
     def has_failed(self) -> bool:
         """Whether the last run, or the last request, failed; one that a busy host refused did not."""
         return self.is_retry or (self.seen is not None and self.seen.failures > 0)
