@@ -16,7 +16,6 @@ from selenium import webdriver
 
 from cli.authorizing import STATE, Authorize, Pages, Paste, Person, brings, consent, redirect_of, written
 from cli.aws import Account, Aws, Simulator
-from cli.desk import REDIRECT_URI
 from cli.scene import Cli, Ended, Tokens, secret_values
 from cli.terminals import Screen, Terminal
 from cli.worlds import Fleet
@@ -73,7 +72,7 @@ def provider() -> Iterator[AuthorizationServer]:
 
 @pytest.fixture(scope="session")
 def single_use() -> Iterator[AuthorizationServer]:
-    with AuthorizationServer(grace_seconds=0, redirect_uris=(REDIRECT_URI,)) as server:
+    with AuthorizationServer(grace_seconds=0) as server:
         yield server
 
 

@@ -37,8 +37,6 @@ PUBLISHED: Final = "shop/prod/upwork-published"
 CLIENT: Final = "shop/prod/client"
 TABLE: Final = "claims"
 REGION: Final = "eu-central-1"
-REDIRECT_URI: Final = "https://example.com/callback"
-"""Where the provider's application is, at a provider that accepts no redirect to the operator's machine."""
 WRITES: Final = {"PutSecretValue", "UpdateSecretVersionStage", "UpdateItem"}
 
 _PAGE: Final = re.compile(r"http\S+\bstate=\S+")
@@ -224,7 +222,6 @@ class Desk:
 
     def __exit__(self, *exception: object) -> None:
         """Stop."""
-        self.provider.choose("")
         self._cleanup.close()
 
     def authorized(self, **changes: Any) -> None:

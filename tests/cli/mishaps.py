@@ -10,14 +10,10 @@ from typing import Any, Final
 
 import httpx
 
-from cli.desk import CLIENT, PUBLISHED, REDIRECT_URI, REGION, SECRET, TABLE, Desk, Run, repairs
+from cli.desk import CLIENT, PUBLISHED, REGION, SECRET, TABLE, Desk, Run, repairs
 from cli.scene import Ended
 from stored.worlds import load, open_testbed
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
-
-_ELSEWHERE: Final = "us-east-1"
-_STACK: Final = f"arn:aws:cloudformation:{REGION}:123456789012:stack/worker/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +32,8 @@ class State:
     twice: bool = False
     """Whether a second operator does everything, too."""
     single_use: bool = False
-    options: str = ""
-    """How the operator looks, where that is the state."""
     variables: Mapping[str, str] = field(default_factory=dict)
+    """How the operator looks, where that is the state."""
     tables: tuple[bool, ...] = (False, True)
     """Whether claims are in a table; by default each once."""
     worlds: tuple[str, ...] = ("shell",)
@@ -102,35 +97,6 @@ def _fewer_scopes(desk: Desk) -> None:
     desk.done("refresh --force --yes")
 
 
-def _another_account(desk: Desk) -> None:
-    """A consent for another company is not stored unless somebody says so."""
-    desk.environment |= {"PROVIDER": "quickbooks", "REDIRECT_URI": REDIRECT_URI, "TOKEN_LIFETIME_SECONDS": "86400"}
-    desk.authorized(realmId="1")
-    _dies(desk)
-    before = desk.document
-    desk.provider.choose("2")
-    refused = desk.run(f"authorize {SECRET}")
-    assert (2, before) == (refused.code, desk.document)
-    assert f"token-refresh authorize {SECRET} --another-account" in refused.screen, refused.screen
-    desk.provider.choose("1")
-
-
-def _copied(desk: Desk) -> None:
-    """Another region has a copy of the secret, which was refreshed there; then it is this one's turn."""
-    there: Any = desk.store.client(region_name=_ELSEWHERE)
-    tokens = {name: value for name, value in desk.document.items() if name != "tokenRefresh"}
-    there.create_secret(Name=SECRET, SecretString=json.dumps(tokens))
-    there.create_secret(Name=PUBLISHED)
-    assert "refreshed" in desk.done(f"refresh --force --yes --region {_ELSEWHERE}").out
-    ended = desk.run("refresh --force --yes")
-    assert 2 == ended.code, ended.screen
-
-
-def _of_another_stage(desk: Desk) -> None:
-    desk.aws.function["Environment"] = {"Variables": {"TOKEN_SECRET_ID": "shop/staging/upwork"}}
-    desk.aws.function_tags = {STACK_TAG: _STACK, LOGICAL_ID_TAG: Made.FUNCTION}
-
-
 def _double_encoded(desk: Desk) -> None:
     desk.put(json.dumps(json.dumps(desk.document)))
     desk.client.delete_secret(SecretId=PUBLISHED)
@@ -162,10 +128,6 @@ def _paused_and_authorized(desk: Desk) -> None:
     _dies(desk)
     desk.done("pause --for 1h --why maintenance")
     desk.done(f"authorize {SECRET}")
-
-
-def _in_seconds(desk: Desk) -> None:
-    desk.edit(expiresAt=desk.document["expiresAt"] // 1000)
 
 
 def _no_time(desk: Desk) -> None:
@@ -302,20 +264,6 @@ STATES: Final[dict[str, State]] = {
     "8 a refresh brought fewer scopes": State(
         arises=_fewer_scopes, says="without 1 of the grant's scopes", status=1, doctor=0, repairs=("authorize",)
     ),
-    "9 somebody of another account consents": State(
-        arises=_another_account,
-        says="rejected the refresh token",
-        repairs=("authorize",),
-        services="rejected",
-        single_use=True,
-    ),
-    "10 a copy of the secret was refreshed elsewhere": State(
-        arises=_copied,
-        says="rejected the refresh token",
-        repairs=("authorize",),
-        services="rejected",
-        single_use=True,
-    ),
     "12 no network": State(
         arises=lambda _: None,
         says="got no response",
@@ -328,13 +276,6 @@ STATES: Final[dict[str, State]] = {
         says="the secret's value is a JSON string",
         repairs=("restore", "restore-secret"),
         services="fail",
-    ),
-    "17 the function of another stage": State(
-        arises=_of_another_stage,
-        says="shop/staging/upwork",
-        status=3,
-        options="--function worker",
-        tables=(False,),
     ),
     "18 a lost response": State(
         arises=_unknown,
@@ -358,7 +299,6 @@ STATES: Final[dict[str, State]] = {
     "19 one pauses, and another authorizes": State(
         arises=_paused_and_authorized, says="paused the refreshes until", status=1, doctor=0, repairs=("resume",)
     ),
-    "21 the expiry in seconds": State(arises=_in_seconds, says="HEALTHY", status=0, doctor=0),
     "21 the expiry is no time": State(arises=_no_time, says="expiresAt is not a time", repairs=("put-secret-value",)),
     "21 the expiry is the refresh token's": State(
         arises=_end_of_grant, says="expiresAt is not believed", repairs=("refresh",)
@@ -523,8 +463,8 @@ def walk(state: State, desk: Desk, *, which: int = 0) -> tuple[str, ...]:
         AssertionError: Something that was said is not true, or does not help.
     """
     state.arises(desk)
-    status = desk.run(f"status {state.options}", variables=state.variables)
-    doctor = desk.run(f"doctor {state.options}", variables=state.variables)
+    status = desk.run("status", variables=state.variables)
+    doctor = desk.run("doctor", variables=state.variables)
     services = _services(desk)
     assert (state.status, True) == (status.code, state.says in status.screen), status.screen
     assert state.doctor == doctor.code, doctor.screen

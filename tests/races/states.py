@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import measured
-from cli.desk import REDIRECT_URI, Desk, Processes
+from cli.desk import Desk, Processes
 from cli.interruptions import COMMANDS, interrupt
 from cli.mishaps import DEPLOYED, RELEASES, STATES, State, upgrade, walk
 from testbed.provider.authorization_server import AuthorizationServer
@@ -104,7 +104,7 @@ def main() -> int:
         tempfile.TemporaryDirectory() as folder,
         Processes(Path(folder)) as run,
         AuthorizationServer() as grace,
-        AuthorizationServer(grace_seconds=0, redirect_uris=(REDIRECT_URI,)) as single_use,
+        AuthorizationServer(grace_seconds=0) as single_use,
     ):
         ground = Ground(run=run, folder=Path(folder), grace=grace, single_use=single_use)
         for head, walks in ((_STATES, ground.states(only)), (_INTERRUPTED, ground.interruptions(only))):
