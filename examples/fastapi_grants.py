@@ -1,6 +1,6 @@
 """A web application whose customers connect their QuickBooks company: the callback is the application's own.
 
-    uvicorn --no-access-log --factory fastapi_grants:create_app
+    uvicorn --app-dir examples --no-access-log --factory fastapi_grants:create_app
 
 Needs `pip install PATH/TO/token-refresh-worker/reader PATH/TO/token-refresh-worker fastapi uvicorn`, and AWS
 credentials with the policy of docs/grants.md. CALLBACK is the redirect URI as it is registered at the provider.

@@ -1,6 +1,6 @@
 """A FastAPI service that passes on what Upwork says about its user; `test_fastapi_service.py` tests it without AWS.
 
-    uvicorn --factory fastapi_service:create_app
+    uvicorn --app-dir examples --factory fastapi_service:create_app
 
 Needs `pip install "PATH/TO/token-refresh-worker/reader[httpx]" fastapi uvicorn` and AWS credentials that may read the
 secret. If the secret isn't called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN. No endpoint

@@ -1,9 +1,10 @@
 """A FastAPI service that takes Stripe's webhooks; `test_fastapi_webhook.py` tests it without AWS.
 
-    STRIPE_WEBHOOK_SECRET_ID=stripe-webhook-secret WEBHOOK_QUEUE_URL=https://... uvicorn fastapi_webhook:app
+    export STRIPE_WEBHOOK_SECRET_ID=stripe-webhook-secret WEBHOOK_QUEUE_URL=https://...
+    uvicorn --app-dir examples fastapi_webhook:app
 
 Needs `pip install PATH/TO/token-refresh-worker/reader fastapi uvicorn`, and AWS credentials that may read the secret
-and send to the queue. On a laptop, `env:NAME` or `file:PATH` will do as the secret.
+and send to the queue. On a laptop, the secret may be `env:NAME` or `file:PATH`.
 """
 
 import asyncio
