@@ -167,7 +167,7 @@ class CommonParameters:
     region: Annotated[str | None, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
     """Likewise. Default: your credentials'."""
     app: Annotated[str | None, part()]
-    """Then names are `{app}/{environment}/{service}` (docs/deploy.md#environments)."""
+    """Makes names `{app}/{environment}/{service}` (docs/deploy.md#environments)."""
     stack: Annotated[str | None, text(r"[A-Za-z][A-Za-z0-9-]*", "the name of a stack: letters, digits and hyphens")]
     """Keeps the name of a stack that exists (docs/deploy.md#names)."""
     provider_profiles: Annotated[str | None, text(r"[^\n]+", "a folder with profiles of providers, NAME.toml")]

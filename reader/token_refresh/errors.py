@@ -97,7 +97,7 @@ class InvalidEvent(TokenRefreshError):
 
 
 class InvalidSecretDocument(TokenRefreshError):
-    """The stored value is not a token document. The message names the field, never its value.
+    """The stored value is not a token document.
 
     Fix: Correct a time that the message names; else `token-refresh restore`, or `token-refresh authorize`.
     """
@@ -122,7 +122,7 @@ class SecretNotFound(SecretStoreError):
 
 
 class SecretEmpty(SecretStoreError):
-    """The secret exists and has no value yet, or no token any more: its grant was revoked on purpose.
+    """The secret has no value yet, or its grant was revoked on purpose.
 
     Fix: `token-refresh authorize`.
     """
@@ -240,7 +240,7 @@ class DeadlineExceeded(RefreshError):
 
 
 class SecretFull(RefreshError):
-    """The secret holds as many versions as Secrets Manager allows: new tokens would have no place. Nothing was sent.
+    """The secret holds as many versions as Secrets Manager allows. Nothing was sent.
 
     Fix: Stop what else writes to the secret (`token-refresh history`). Runs go on at `retry_at`.
     """
