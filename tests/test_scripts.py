@@ -1,7 +1,6 @@
 """The scripts that people run: each says what it does, works from anywhere, and ends when it is told to."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -15,8 +14,6 @@ import pytest
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 OURS = [path for path in sorted(SCRIPTS.iterdir()) if path.is_file() and os.access(path, os.X_OK)]
-PROOFS = ("search", "mutants", "kill-matrix", "races", "soak", "mutation", "conformance")
-
 SLEEPS = """#!/bin/sh
 echo $$ >>build/started
 exec sleep 1000
@@ -220,16 +217,3 @@ def test_a_failed_installation_says_what_to_do(tmp_path: Path) -> None:
     assert ["no space left", "scripts/install: failed, and the lines above say why"] == [
         line.partition(": often")[0] for line in failed.stderr.splitlines()[1:]
     ]
-
-
-@pytest.mark.parametrize("name", PROOFS)
-def test_prove_names(name: str) -> None:
-    """`scripts/prove --help` lists every proof with all its options, and each has help of its own."""
-    listed = re.search(rf"^  scripts/prove {name} (.+)$", run(str(SCRIPTS / "prove"), "--help").stdout, re.MULTILINE)
-    assert listed is not None
-
-    asked = run(str(SCRIPTS / "prove"), name, "--help")
-
-    assert (0, "") == (asked.returncode, asked.stderr)
-    assert f"usage: scripts/prove {name}" in asked.stdout
-    assert sorted(re.findall(r"--\w+", listed[1])) == sorted({*re.findall(r"^  (--\w+)", asked.stdout, re.MULTILINE)})

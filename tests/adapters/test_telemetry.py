@@ -36,18 +36,7 @@ def test_the_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "access_token",
-        "refreshToken",
-        "token",
-        "clientSecret",
-        "client_secret",
-        "password",
-        "Authorization",
-        "body",
-        "cookie",
-    ],
+    "name", ["access_token", "refreshToken", "clientSecret", "password", "Authorization", "body", "cookie"]
 )
 def test_a_field_that_speaks_of_a_secret_is_masked(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is logged under such a name is masked."""

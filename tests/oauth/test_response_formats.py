@@ -120,10 +120,8 @@ SENT_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (Expiry.EPOCH, str(int(SENT_AT.timestamp()) + 60), timedelta(minutes=1)),
         (Expiry.EPOCH, int(SENT_AT.timestamp()), None),
         (Expiry.EPOCH, (int(SENT_AT.timestamp()) + 60) * 1000, timedelta(minutes=1)),
-        (Expiry.EPOCH, 10**14, None),
         (Expiry.EPOCH, "2026-11-24T13:00:00Z", timedelta(hours=1)),
         (Expiry.EPOCH, 10**11, None),
-        (Expiry.EPOCH, -1, None),
         (Expiry.EPOCH, True, None),
         (Expiry.EPOCH, "soon", None),
         (Expiry.EPOCH, 10**11 - 1, LONGEST_LIFETIME),
@@ -131,8 +129,6 @@ SENT_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (Expiry.ISO, "2026-11-24T13:00:00", timedelta(hours=1)),
         (Expiry.ISO, "2026-11-24T13:00:00.123+01:00", None),
         (Expiry.ISO, "0001-01-01T00:00:00+10:00", None),
-        (Expiry.ISO, "soon", None),
-        (Expiry.ISO, 60, None),
         (Expiry.ISO, int(SENT_AT.timestamp()) + 60, timedelta(minutes=1)),
         (Expiry.EXPIRES_IN, 60, timedelta(minutes=1)),
         # Nobody means a duration of decades, where it is a moment of the next years.
@@ -167,7 +163,6 @@ IN_A_WEEK = int(SENT_AT.timestamp()) + 7 * 86_400
     [
         (100 * 86_400, 1825 * 86_400, 100),
         (100 * 86_400, 7 * 86_400, 7),
-        (None, 7 * 86_400, 7),
         (100 * 86_400, None, 100),
         (IN_A_WEEK, 100 * 86_400, 7),
         (IN_A_WEEK * 1000, None, 7),

@@ -1,10 +1,9 @@
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
-from races.kill_matrix import fault, is_window, table
-from races.kills import PUBLISHING, REFRESH, Aftermath, Boundary, Scenario, When, boundaries, kill
+from races.kill_matrix import fault, is_window
+from races.kills import PUBLISHING, REFRESH, Scenario, When, boundaries, kill
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.testbed import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, ProviderKind, Testbed
 
@@ -70,17 +69,3 @@ def test_killed_in_lambda() -> None:
         with Function(testbed.environment) as function:
             assert "recovered" == function.invoke(SCHEDULED_EVENT).payload["outcome"]
         assert (1, True) == (testbed.requests_sent, testbed.alive)
-
-
-def test_kills_with_the_same_aftermath_share_a_row() -> None:
-    """The table names each point of a call, and says once what became of the grant."""
-    good = Aftermath(runs=("refreshed",), requests=1, alive=True, served=True, up_to_date=True, lines=(1,))
-    points = [Boundary(number=1, call="read", nth_of_service=1, when=when) for when in When]
-    aftermaths = [[good, good, None], [good, good, None], [replace(good, alive=False), good, None]]
-
-    rows = table(REFRESH, zip(points, aftermaths, strict=True)).splitlines()[4:]
-
-    assert [
-        "| 1 | read | before, after | refreshed; 1 sent; alive | refreshed; 1 sent; alive | no such call |",
-        "| 1 | read | late | refreshed; 1 sent; **lost** | refreshed; 1 sent; alive | no such call |",
-    ] == rows

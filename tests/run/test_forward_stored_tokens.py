@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from run.world import World, killed, refuse, stale_reads
+from run.world import World, killed, stale_reads
 from testbed.builders import (
     DAY,
     FORCED,
@@ -19,7 +19,7 @@ from testbed.builders import (
     token_set,
 )
 from testbed.fakes import tokens
-from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable
+from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.steps import Promote
@@ -50,21 +50,6 @@ def test_old_recovered_tokens_are_refreshed_in_the_same_run() -> None:
 
     assert "refreshed" == world.outcome()
     assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
-
-
-@BOTH_STORES
-def test_a_promotion_that_is_denied_for_hours_costs_no_token(settings: Policy) -> None:
-    """A role lacks UpdateSecretVersionStage: nothing is sent again; once it has the right, the tokens are current."""
-    world = World(policy=settings)
-    world.store.before = refuse("move AWSCURRENT", SecretAccessDenied("no"))
-    for _ in range(30):
-        with pytest.raises(SecretAccessDenied):
-            world.execute()
-        world.pass_time(HOUR / 4)
-    world.store.before = lambda _: None
-
-    assert "recovered" == world.outcome()
-    assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
 
 
 def test_a_version_that_an_operator_stored_meanwhile_wins() -> None:

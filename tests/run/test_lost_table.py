@@ -3,9 +3,9 @@
 import pytest
 
 from run.grant import with_grant
-from run.world import World, killed, refuse
+from run.world import World, killed
 from testbed.builders import DAY, HOUR, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
-from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, TokensKept
+from token_refresh.errors import RefreshOutcomeUnknown
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.stored.origin import ClaimStoreKind, in_table
@@ -39,25 +39,6 @@ def back_up(world: World) -> None:
     backup.item = dict(world.claim_table.item)
 
 
-def test_a_backup_lacks_the_claim_of_a_run_that_died() -> None:
-    """A restored table that has reached the document's number is still older than the table that was lost."""
-    world = World(policy=SINGLE_USE_IN_TABLE)
-    grant = with_grant(world, DAY)
-    world.execute()
-    back_up(world)
-    world.pass_time(17 * HOUR)
-    killed(world, "put REFRESH_OUTCOME")
-    world.claim_table.item.clear()
-
-    world.rename(RESTORED)
-
-    assert "yielded" == world.outcome()
-    world.pass_claim()
-    with pytest.raises(RefreshOutcomeUnknown):
-        world.execute()
-    assert grant.alive
-
-
 def test_a_backup_that_is_newer_than_the_document() -> None:
     """What the lost table may have held after the backup's newest claim is counted too."""
     world = World(policy=SINGLE_USE_IN_TABLE)
@@ -71,24 +52,6 @@ def test_a_backup_that_is_newer_than_the_document() -> None:
 
     assert 2 + LOST_CLAIMS + 1 == world.current()["tokenRefresh"]["number"]
     assert world.tables["restored"].item["claim_id"] == world.current()["tokenRefresh"]["claim"]
-
-
-def test_a_backup_with_kept_tokens() -> None:
-    """Tokens that a restored table keeps are stored: no claim follows one that keeps tokens."""
-    world = World(policy=SINGLE_USE_IN_TABLE, keeps=True)
-    world.execute()
-    world.pass_time(17 * HOUR)
-    world.store.before = refuse("put REFRESH_OUTCOME", SecretAccessDenied("denied"))
-    with pytest.raises(TokensKept):
-        world.execute()
-    world.store.before = lambda _: None
-    back_up(world)
-    world.claim_table.item.clear()
-
-    world.rename(RESTORED)
-
-    assert "recovered" == world.outcome()
-    assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
 
 
 def test_the_grace_of_a_lost_attempt_begins_with_its_token() -> None:

@@ -4,19 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from run.world import Killed, World
+from run.world import World
 from testbed.builders import DAY, HOUR, IN_TABLE, NOW, policy
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.changes.revoke import revoke_grant
-from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
-from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.run.outcome import last_line
 
 STORES = pytest.mark.parametrize("settings", [policy(), IN_TABLE], ids=["in versions", "in a table"])
@@ -86,22 +83,6 @@ def test_a_failed_revocation_ends_no_pause(settings: Policy) -> None:
     assert [] == world.endpoint.requests
     world.pass_time(2 * HOUR)
     assert "refreshed" == world.outcome()
-
-
-@STORES
-def test_a_revocation_in_a_pause_holds_its_claim(settings: Policy) -> None:
-    """A claim that carries a pause on is open as any other: a second revocation waits for it."""
-    world = World(policy=settings)
-    pause(world)
-
-    def die(_: TokenRequest) -> Revoked:
-        raise Killed
-
-    with pytest.raises(Killed):
-        revoke_grant(world.run(), die)
-
-    assert read(world).open_until is not None
-    assert [Fate.SILENT] == [a.fate for a in read(world).unresolved]
 
 
 def test_a_pause_is_in_log_and_metric() -> None:

@@ -20,7 +20,6 @@ from testbed.builders import (
     origin,
     policy,
     snapshot,
-    token_set,
 )
 from testbed.fakes import tokens
 from token_refresh.errors import (
@@ -33,7 +32,6 @@ from token_refresh.errors import (
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Redeem
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, staged_version_id
 from token_refresh_worker.oauth.formats import AuthMethod
@@ -83,19 +81,6 @@ def test_a_first_claim_is_its_claim_store_s(settings: Policy, after: str | None,
     assert ("provider.example", DAY, Fate.SILENT) == (step.claim.host, step.claim.grace, step.claim.fate)
     assert (claim_version_id(after), versions) == (step.claim.claim_id, step.claim.versions)
     assert (None, 1, 1) == (step.after, step.claim.number, step.claim.attempt_number)
-
-
-@pytest.mark.parametrize(
-    ("lifetime", "grace", "life"), [(DAY, DAY, 10), (HOUR / 2, DAY, 7.5), (DAY, HOUR / 3, 5), (HOUR / 2, HOUR / 2, 7.5)]
-)
-def test_a_claim_is_cut_to_the_window_and_to_the_grace(lifetime: timedelta, grace: timedelta, life: float) -> None:
-    """It ends before the last quarter of the window, and early enough for a request to be repeated."""
-    current = token_set(issued_at=NOW - lifetime, expires_at=NOW)
-
-    step = plan(snapshot(current=current), RunState(limit=MINUTE), policy(grace=grace))
-
-    assert isinstance(step, Redeem)
-    assert life * MINUTE == step.claim.time_to_live
 
 
 # The whole run.

@@ -69,13 +69,6 @@ def test_nothing_is_claimed_after_a_fence(named: StoreName, *, moving: bool) -> 
     assert Mismatch("CLAIM_TABLE", OTHER, TABLE, moving=moving) == found
 
 
-def test_no_run_claims_in_another_store_than_the_document_names() -> None:
-    """Force changes nothing: claims of two stores would not see each other."""
-    current = token_set(**origin(claim_store=OTHER))
-
-    assert Mismatch("CLAIM_TABLE", OTHER, TABLE) == plan(snapshot(current=current), FORCED, IN_TABLE)
-
-
 # The whole run.
 
 

@@ -12,7 +12,6 @@ from testbed.builders import (
     FORCED,
     MINUTE,
     NOW,
-    SINGLE_USE,
     SINGLE_USE_IN_TABLE,
     attempt,
     claim,
@@ -53,23 +52,6 @@ def test_a_forgotten_token_is_sent_within_the_grace_of_its_issue(grace: timedelt
 
 
 # The whole run.
-
-
-def test_a_used_token_whose_successor_is_gone_is_not_sent() -> None:
-    """The error names the secret and the command: sent again, the token could revoke the grant."""
-    world = World(policy=SINGLE_USE)
-    versions = [world.labels()[CURRENT]]
-    for _ in range(2):
-        world.execute(force=True)
-        versions.append(world.labels()[CURRENT])
-    world.store.move_label(CURRENT, to=versions[0], remove_from=versions[2])
-    for version_id in versions[1:]:
-        world.model.drop("tokens", version_id)
-    world.pass_claim()
-
-    with pytest.raises(ReauthorizationRequired, match=r"`token-refresh authorize tokens --region eu-central-1`"):
-        world.execute()
-    assert 2 == len(world.endpoint.requests)
 
 
 def short_lived() -> World:

@@ -36,7 +36,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import KeptTokens
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
-from token_refresh_worker.core.steps import Redeem, ReplaceLostTable, StoreKeptTokens
+from token_refresh_worker.core.steps import ReplaceLostTable, StoreKeptTokens
 from token_refresh_worker.core.versions import staged_version_id
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -60,16 +60,6 @@ def test_kept_tokens_are_stored_before_all_else() -> None:
     assert staged_version_id(CLAIM.claim_id, CLAIM.version_id) == KEPT.version_id
     assert StoreKeptTokens(KEPT, needed=True) == plan(kept(token_set("edited")), RUN, IN_TABLE)
     assert StoreKeptTokens(KEPT, needed=True) == plan(kept(), FORCED, replace(IN_TABLE, host="else.example"))
-
-
-def test_stored_tokens_are_not_stored_again() -> None:
-    """A run whose removal failed goes on; the next claim removes them, and names them for that."""
-    done = replace(RUN, staged={KEPT.version_id: token_set(KEPT.version_id)})
-
-    step = plan(kept(), done, IN_TABLE)
-
-    assert isinstance(step, Redeem)
-    assert KEPT == step.kept_tokens
 
 
 def test_the_token_that_was_redeemed_is_never_sent_past_kept_tokens() -> None:
@@ -345,20 +335,6 @@ def test_the_run_reserves_time_for_keeping() -> None:
         world.execute(time_left_seconds=needed - 1)
     assert "refreshed" == world.outcome(time_left_seconds=needed)
     assert [LEAST_REQUEST_SECONDS] == world.endpoint.timeouts
-
-
-def test_locked_kept_tokens_block_no_repeat_that_the_provider_allows() -> None:
-    """Within the grace the token brings other tokens; the locked ones go with the next claim."""
-    world = World(policy=replace(SINGLE_USE_IN_TABLE, replay_grace=24 * HOUR), keeps=True, expires_at=NOW + 7 * HOUR)
-    refusing(world)
-    with pytest.raises(TokensKept):
-        world.execute()
-    taking(world)
-    world.claim_table.before = refuse("open kept tokens", SecretAccessDenied("denied"))
-    world.pass_claim()
-
-    assert "refreshed" == world.outcome()
-    assert world.claim_table.newest().kept_tokens is None
 
 
 def test_kept_tokens_that_are_in_the_secret_need_no_key() -> None:

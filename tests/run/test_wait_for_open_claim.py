@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from run.grant import refused_versions
-from run.world import CLAIM_LIFE, FIRST_CLAIM, World, killed, stale_reads
+from run.world import CLAIM_LIFE, FIRST_CLAIM, World, killed
 from testbed.builders import (
     DAY,
     FORCED,
@@ -30,7 +30,6 @@ from testbed.builders import (
 from token_refresh.errors import (
     ConfigurationError,
     ReauthorizationRequired,
-    RefreshOutcomeUnknown,
     ResponseKept,
     TokenRefreshError,
 )
@@ -132,18 +131,6 @@ def test_a_run_that_died_with_its_claim_holds_others_off_until_it_ends() -> None
     assert 1 == len(world.endpoint.requests)
 
 
-def test_a_run_yields_to_a_claim_that_it_can_not_read_yet() -> None:
-    """The claim's ID is taken, and a stale read shows nothing there: another run is redeeming."""
-    world = World()
-    stale_reads(world, CLAIM, FIRST_CLAIM)
-    killed(world, "put REFRESH_OUTCOME")
-
-    ended = world.execute()
-
-    assert ("yielded", NOW + SETTLED) == (ended.name, ended.retry_at)
-    assert 1 == len(world.endpoint.requests)
-
-
 @pytest.mark.parametrize("spoilt", ["[]", "{}", '{"earlier": 7}'])
 def test_a_label_on_something_else_is_no_claim(spoilt: str) -> None:
     """The run starts from the claim that the document names."""
@@ -218,23 +205,6 @@ def test_a_false_claim_that_lasts_until_a_person_acts(says: str, error: type[Tok
     assert "refreshed" == world.outcome(force=True)
 
 
-@pytest.mark.parametrize("refreshes", [0, 1])
-def test_something_unreadable_in_a_table_blocks_for_an_hour(refreshes: int) -> None:
-    """It counts as in a version: a claim of an hour, which hides a run on the current token; then as silent."""
-    world = World(policy=IN_TABLE)
-    assert world.table is not None
-    for _ in range(refreshes):
-        world.outcome()
-        world.pass_time(20 * HOUR)
-    killed(world, "append claim", after=True)
-    world.table.item["claim"] = SecretValue("{}")
-
-    assert ["yielded", "yielded"] == [world.outcome(), world.outcome()]
-    world.pass_time(HOUR)
-
-    assert ["refreshed", "fresh"] == [world.outcome(), world.outcome()]
-
-
 @pytest.mark.parametrize("fate", ["silent", "not_redeemed", "rejected", "unknown"])
 def test_a_ledger_from_the_future_blocks_nothing(fate: str) -> None:
     """Entries that no clock of AWS can have written don't count towards a limit, a backoff or a hold."""
@@ -275,17 +245,3 @@ def test_a_forced_run_polls_ever_more_rarely_until_its_own_deadline() -> None:
     assert [1.0, 2.0, 4.0, 8.0, 8.0, 7.5] == world.clock.slept
     assert 45 > len(world.store.calls)
     assert [] == refused
-
-
-@pytest.mark.parametrize("store", list(ClaimStoreKind))
-def test_a_lost_response_of_the_future_is_held_and_then_sent_again(store: ClaimStoreKind) -> None:
-    """Nobody knows when it was sent: no grace counts, and it is sent again in the last quarter of the window."""
-    world = World(policy=policy(grace=DAY, claim_store=store), issued_at=NOW - DAY, expires_at=NOW + 7 * HOUR)
-    world.pass_time(3 * DAY)
-    killed(world, "put REFRESH_OUTCOME")
-    world.pass_time(-3 * DAY)
-
-    with pytest.raises(RefreshOutcomeUnknown, match="began at an unknown time"):
-        world.execute()
-    world.pass_time(6 * HOUR)
-    assert "refreshed" == world.outcome()

@@ -6,7 +6,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
-from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.settings import Settings, read_settings, token_secret_id
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import in_table
@@ -167,16 +167,6 @@ def test_private_key_jwt_needs_a_key() -> None:
         read_settings(environment)
     settings = read_settings(environment | {"CLIENT_KEY_ID": "alias/client"})
     assert AuthMethod.PRIVATE_KEY_JWT is settings.provider.request.auth_method
-
-
-@pytest.mark.parametrize("name", profile_names())
-def test_every_profile_can_be_deployed(name: str) -> None:
-    """`PROVIDER` takes the name of each profile."""
-    environment = {"PROVIDER": name, "CLIENT_KEY_ID": "alias/client", "CLAIM_TABLE": "claims"}
-    if not load_provider(name).token_endpoint:
-        environment["TOKEN_ENDPOINT"] = "https://example.com/token"
-
-    assert name == read_settings(environment).provider.name
 
 
 @pytest.mark.parametrize("name", ["hubspot", "xero"])

@@ -80,20 +80,6 @@ def test_a_dead_grant_and_a_new_one(stage: Stage, events: Events) -> None:
     assert ["Reauthorization Required", "Reauthorized", "Reauthorization Required"] == events.kinds
 
 
-def test_the_end_of_a_grant(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A grant that ends within a week is announced by the refresh that comes first in that week, and by no other."""
-    monkeypatch.setenv("PROVIDER", "generic")
-    ends = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "grant_ends_at": _in_days(stage, 8)}
-    stage.store(NAME, tokenRefresh=ends)
-
-    for _ in range(4):
-        assert "refreshed" == stage.invoke()["outcome"]
-        stage.server.clock_offset_seconds += 86_400
-
-    assert ["Grant Ending"] == events.kinds
-    assert _in_days(stage, 1)[:16] == events.sent[0]["Detail"]["since"][:16]
-
-
 def test_a_copy_that_can_not_be_published(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new grant is announced by the run that refreshes it, also if that run then fails to publish."""
     stage.store(NAME)

@@ -93,20 +93,6 @@ def test_an_odd_member_of_a_read_has_a_name(versions: Ground, name: str, odd: st
         assert ended in {"SecretStoreUnavailable", "InvalidSecretDocument", "SecretNotFound"}
 
 
-@pytest.mark.parametrize("name", ["VersionId", "CreatedDate"])
-def test_a_missing_member_of_a_read_is_named(versions: Ground, name: str) -> None:
-    """The message names member, secret, region and action, and nothing was sent to the provider."""
-    versions.fresh()
-    versions.change = change_nth("GetSecretValue", 1, without(name))
-
-    assert "SecretStoreUnavailable" == versions.end()
-
-    check(versions, "SecretStoreUnavailable")
-    expected = f"secretsmanager:GetSecretValue on secret tokens in eu-central-1 got a response without a usable {name}"
-    assert str(versions.error).startswith(expected)
-    assert 0 == versions.redemptions
-
-
 def test_a_read_without_labels_goes_on(versions: Ground) -> None:
     """No decision depends on the labels of a version, so a run does not need them."""
     versions.fresh()
