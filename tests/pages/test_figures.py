@@ -183,10 +183,8 @@ SAID = {
         f"At most {FORCED_CLAIMS_A_DAY} runs in {DAY / HOUR:g} hours may claim by force",
         f"over {LIFETIMES_BELIEVED} lifetimes after its version was stored",
         f"is held for a lifetime ({said(DAY)} if nobody knows it)",
-        f"an older release wrote, {LIFETIMES_STATED} lifetimes are believed",
         f"over {LIFETIMES_STATED} documented lifetimes",
         f"exactly {MILLISECONDS:,} times the last one is milliseconds. Over {LIFETIMES_REMARKABLE}, the warning",
-        f"For {said(DAY)}, later tokens are not asked for",
     ],
     "docs/operations.md": [
         f"({said(A_DAY.alarm_timing.overdue_below_seconds)} of a day's tokens are left)",
