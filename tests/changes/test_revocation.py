@@ -58,35 +58,6 @@ def endpoint(world: World) -> Endpoint:
     return Endpoint(with_grant(world, HOUR))
 
 
-def test_no_run_resurrects_it(world: World, endpoint: Endpoint) -> None:
-    """The secret keeps what is no token, says when the grant was revoked, and no run sends anything."""
-    before = world.current()
-
-    revoked = revoke_grant(world.run(), endpoint)
-
-    (request,) = endpoint.asked
-    assert {"token": before["refreshToken"], "token_type_hint": "refresh_token"}.items() <= request.fields.items()
-    assert revoked.version_id == world.labels()["AWSCURRENT"]
-    after = world.current()
-    assert {"clientId", "clientSecret"} <= set(after)
-    assert not {"accessToken", "refreshToken", "expiresAt", "issuedAt"} & set(after)
-    assert f"{revoked.document.revoked_at:%Y-%m-%dT%H:%M:%S}Z" == after["tokenRefresh"]["revoked_at"]
-    for force in (False, True):
-        with pytest.raises(SecretEmpty, match=r"was revoked on purpose at .*`token-refresh authorize tokens"):
-            world.execute(force=force)
-    assert 0 == endpoint.grant.refreshes
-
-
-def test_tokens_that_are_stored_later_count(world: World, endpoint: Endpoint) -> None:
-    """Once somebody authorized again, the secret is like any other, also if the mark was left in it."""
-    revoke_grant(world.run(), endpoint)
-    endpoint.grant.alive = True
-
-    world.save(refreshToken="new", tokenRefresh=world.current()["tokenRefresh"])
-
-    assert "refreshed" == world.outcome()
-
-
 @pytest.mark.parametrize("call", ["put OUTCOME", "move AWSCURRENT"])
 @pytest.mark.parametrize("after", [False, True])
 def test_a_revocation_that_dies(world: World, endpoint: Endpoint, call: str, after: bool) -> None:  # noqa: FBT001 - a case

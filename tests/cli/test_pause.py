@@ -1,6 +1,5 @@
 """`pause` and `resume`: no deployment, every command shows it, and it ends by itself."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -361,18 +360,3 @@ def test_a_move_that_is_not_complete(stage: Stage, monkeypatch: pytest.MonkeyPat
 
     assert 2 == ended.code
     assert f"token-refresh claims move {SECRET_ID}" in ended.screen
-
-
-def test_the_first_claim_is_a_pause(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A secret that no run has claimed yet can be paused, and nothing of it is a token."""
-    tokens.store(expires_in=DAY)
-    refresh_token = tokens.current()["refreshToken"]
-
-    cli("pause", "--why", "before the first run")
-
-    (secret,) = store.secrets.snapshot()
-    stored = json.loads(str(secret.versions[-1].value))
-    assert "before the first run" == stored["pause"][1]
-    assert refresh_token not in str(secret.versions[-1].value)
-    lasts = stored["pause"][0] - secret.versions[-1].created_at
-    assert timedelta(hours=2).total_seconds() == pytest.approx(lasts, abs=2)

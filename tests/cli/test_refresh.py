@@ -73,21 +73,6 @@ def outcome(result: dict[str, str]) -> tuple[str, str]:
     return result["outcome"], result["version_id"]
 
 
-def test_yielded(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
-    """A run that has to wait says until when, and why."""
-    tokens.store()
-    for _ in range(2):
-        endpoint.play(script.error("invalid_request"))
-        assert "TokenRequestRejected" in cli("refresh").err
-        store.clock_offset_seconds += 2  # The service tells the time in whole seconds.
-
-    ended = cli("refresh")
-
-    assert 0 == ended.code
-    assert "yielded: the backoff after a failed attempt is not over" in ended.screen
-    assert "retry at" in ended.out
-
-
 def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
     """The thirteenth forced refresh of a day asks, since it takes a claim that is reserved for scheduled runs."""
     tokens.store(expires_in=DAY)

@@ -82,24 +82,6 @@ def test_restore_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
     assert old == tokens.current()
 
 
-@pytest.mark.parametrize("grace", ["86400", "0"])
-def test_restore_of_a_redeemed_set(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, grace: str) -> None:
-    """A redeemed set comes back, its refresh token doesn't: no request is sent for it again, within a grace or not."""
-    version_id = tokens.store(expires_in=DAY, note="kept")
-    old = tokens.current()
-    cli("refresh", "--force", REPLAY_GRACE_SECONDS=grace)
-
-    ended = cli("restore", f"--version={version_id}", "--yes", REPLAY_GRACE_SECONDS=grace)
-
-    assert 0 == ended.code
-    assert "will not be used again" in ended.screen
-    assert old == unmarked(tokens)
-    assert "recovered" == cli("refresh", "--force", "--json", REPLAY_GRACE_SECONDS=grace).json["outcome"]
-    assert 1 == len(endpoint.requests)
-    assert "kept" == tokens.current()["note"]
-    assert endpoint.grant.accepts(tokens.current()["refreshToken"])
-
-
 @pytest.mark.parametrize(("at_the_claim", "now", "code"), [("0", "86400", 2), ("86400", "0", 2), ("86400", "86400", 0)])
 def test_restore_of_an_unknown_outcome(
     cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, *, at_the_claim: str, now: str, code: int
