@@ -26,7 +26,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.customers import Customers
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.providers.loader import PROFILES
+from token_refresh_worker.providers.loader import IN_ZIP, PROFILES
 from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, PUBLISHED_UNDER_TAG, STACK_TAG, Made
 
 FLEET, UNDER = "prod", "published/"
@@ -87,7 +87,7 @@ class Scene:
         self.real = AuthorizationServer(access_token_seconds=3600)
         self.imitation = Customers(reuse="grace", access_token_seconds=1800)
         self._moto = MotoServer()
-        self._lambda = LambdaApi(SETTINGS)
+        self._lambda = LambdaApi(SETTINGS | {"PROVIDER_PROFILES": IN_ZIP})
 
     def __enter__(self) -> Self:
         """Start the servers, import the customers, and let the fleet run."""

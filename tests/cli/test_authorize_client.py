@@ -25,7 +25,7 @@ from token_refresh_worker.cli.context import Context
         ('{"clientId": "me", "clientSecret": " made-up"}', 0o600, "clientSecret begins or ends with white space"),
         ("{}", 0o604, "others may read"),
         ("{}", 0o640, "others may read"),
-        (b"\xff\xfe", 0o600, "is not text in UTF-8"),
+        (b"\xff\xfe", 0o600, "can't be read (not UTF-8)"),
         (None, 0o600, "there is no file"),
     ],
 )

@@ -30,7 +30,7 @@ def replace(tokens: Tokens, store: SecretsManagerServer, *, seconds_ago: int) ->
     [
         (2300, 1, ""),
         (2500, 2, "for 41 min, and a run comes every 40 min"),
-        (88_230, 2, "and its access token expired 30 min ago"),
+        (88_230, 2, "and services can't use it: its access token expired 30 min ago"),
     ],
 )
 def test_behind(  # noqa: PLR0917 - fixtures

@@ -55,7 +55,7 @@ def member(
     store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
     arn, index = store.client().describe_secret(SecretId=SECRET_ID)["ARN"], MemoryIndex()
     index.add(Row(secret_arn=arn, provider="upwork", added_at=NOW, next_at=NOW + 365 * DAY))
-    monkeypatch.setattr("token_refresh_worker.cli.pausing.find_index", lambda *_: index)
+    monkeypatch.setattr("token_refresh_worker.cli.membership.find_index", lambda *_: index)
     return index
 
 
@@ -77,7 +77,7 @@ def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> No
 
     paused = cli("pause", "--for", "2h", "--why", "their maintenance")
     refused = cli("refresh", "--force", "--yes")
-    status, as_json, history = cli("status"), cli("status", "--json").json, cli("history")
+    status, as_json = cli("status"), cli("status", "--json").json
     of_machines = cli("history", "--json", "--all").json
     resumed = cli("resume")
 
@@ -88,11 +88,8 @@ def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> No
     assert [] == endpoint.requests
     assert "an operator paused the refreshes until" in status.screen
     assert "the refresh is overdue" not in status.screen
-    assert "their maintenance" == as_json["paused"]["why"] == of_machines["paused"]["why"]
+    assert "their maintenance" == as_json["paused"]["why"]
     assert {"paused"} >= {version["fate"] for version in of_machines["versions"] if version["kind"] == "claim"}
-    assert "their maintenance" in history.screen
-    assert f"token-refresh resume {SECRET_ID}" in history.screen
-    assert cli("history", "--json").json.get("paused") is None
     assert "Resumed: runs may refresh" in resumed.screen
     assert cli("status", "--json").json["paused"] is None
     assert "refreshed" == cli("refresh", "--json").json["outcome"]

@@ -42,20 +42,6 @@ def test_fresh_and_forced(cli: Cli, tokens: Tokens) -> None:
     assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
 
 
-def test_a_dry_run_with_the_client_of_this_environment(cli: Cli, tokens: Tokens) -> None:
-    """It says that a deployed function will have none, and how to store it; beside the tokens all is well."""
-    client = {"UPWORK_CLIENT_ID": "me", "UPWORK_CLIENT_SECRET": "hush"}
-    tokens.store(clientId=None, clientSecret=None)
-    alone = cli("refresh", "--dry-run", **client)
-    tokens.store()
-    beside = cli("refresh", "--dry-run", **client)
-
-    assert ("would refresh\n", 0) == (alone.out.splitlines(keepends=True)[0], alone.code)
-    assert "A deployed function has none: store them, which takes no consent:" in " ".join(alone.err.split())
-    assert f"token-refresh client {SECRET_ID} --region eu-central-1" in alone.err
-    assert "deployed function" not in beside.err
-
-
 def test_a_dead_grant(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """What the provider sent is printed first, then what that means, and the command that authorizes again."""
     tokens.store()

@@ -15,9 +15,8 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.changes.change import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
-from token_refresh_worker.core.claims import Claim, ClaimPause, Record, read_claim, read_record
+from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note, staged_version_id
 from token_refresh_worker.oauth.unread import read_unread
@@ -202,11 +201,6 @@ class Past:
     def kept_tokens_since(self) -> datetime | None:
         """When the claim was appended under which the claim table keeps received tokens; None if it keeps none."""
         return next((s.kept_tokens.claim.claimed_at for s in self.snapshots.values() if s.kept_tokens), None)
-
-    @property
-    def pause(self) -> ClaimPause | None:
-        """Give the pause that holds now."""
-        return next((pause for s in self.snapshots.values() if (pause := pause_of(s))), None)
 
     @cached_property
     def attempts(self) -> Mapping[str, Attempt]:

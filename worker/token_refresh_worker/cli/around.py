@@ -42,10 +42,7 @@ def _make_copy(state: SecretState, fix: Advice) -> Advice:
     """Say how a copy that is deleted for good comes back: a stack's policies name the ARN of the one that it makes."""
     source, context = state.context.source, state.context
     if source.fleet:
-        add = Command.of(
-            "token-refresh fleet add {} --fleet {} --region {}", context.secret_id, source.fleet, context.region
-        )
-        return "make it again: ", add
+        return "make it again: ", context.secret.join(source.fleet)
     if source.function:
         deploy = Command.of("scripts/deploy NAME")
         return 'let the stack make it again: deploy with published_secret = "none", then without that line: ', deploy
@@ -62,30 +59,27 @@ def _replicas(state: SecretState) -> Iterator[Finding]:
 def _copy(state: SecretState, name: str) -> Iterator[Finding]:
     now, copy, fails = state.snapshot.now, state.snapshot.published, isinstance(state.step, Mismatch)
     if copy is not None and copy.is_overwritten:
-        yield Finding.broken(
-            f"{name} was overwritten at {utc(copy.stored_at)}; {_read_by_services(copy, now)}", *_publish(state)
-        )
+        read = _unusable(copy, now) or "services read an access token that no run stored"
+        yield Finding.broken(f"{name} was overwritten at {utc(copy.stored_at)}; {read}", *_publish(state))
     elif not fails and state.published_is_older:  # A run with other settings fails first.
         yield _older_copy(state, name, copy)
 
 
-def _read_by_services(copy: PublishedCopy, now: datetime) -> str:
-    content = copy.content
-    if content.problem is not None or content.expires_at is None:
-        return f"services can't read it: {content.problem}"
-    if content.expires_at <= now:
-        return f"services can't use it: its access token expired {relative(content.expires_at - now)}"
-    return "services read an access token that no run stored"
+def _unusable(copy: PublishedCopy | None, now: datetime) -> str | None:
+    """Say why services can't use what a copy has; None if they can, or it has nothing."""
+    if copy and copy.content.problem is not None:
+        return f"services can't read it: {copy.content.problem}"
+    expires_at = copy.content.expires_at if copy else None
+    if expires_at is not None and expires_at <= now:
+        return f"services can't use it: its access token expired {relative(expires_at - now)}"
+    return None
 
 
 def _older_copy(state: SecretState, name: str, copy: PublishedCopy | None) -> Finding:
-    now, expires_at = state.snapshot.now, copy.content.expires_at if copy else None
-    behind, publish = now - state.snapshot.current.stored_at, _publish(state)
+    behind, publish = state.snapshot.now - state.snapshot.current.stored_at, _publish(state)
     older = f"{name} is of an older version" if copy else f"{name} has no value yet"
-    if copy and copy.content.problem is not None:
-        older += f", and services can't read it: {copy.content.problem}"
-    elif expires_at is not None and expires_at <= now:
-        older += f", and its access token expired {relative(expires_at - now)}"
+    if unusable := _unusable(copy, state.snapshot.now):
+        older += f", and {unusable}"
     elif copy and state.settings.provider.old_access_token is OldAccessToken.DIES:
         older += ", and the refresh ended its access token"
     elif behind <= state.period:

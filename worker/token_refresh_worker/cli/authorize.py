@@ -41,7 +41,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.copies import Copies, key_of
 from token_refresh_worker.cli.failures import Cancelled, CommandFailed, finishing
 from token_refresh_worker.cli.lookups import arn_of, other_regions, read_clock, refuse_published_secret
-from token_refresh_worker.cli.membership import find_index, join, store_client
+from token_refresh_worker.cli.membership import join, own_index, store_client
 from token_refresh_worker.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_worker.cli.screen import errors, message, output, say_done, say_published, show, text
@@ -109,16 +109,14 @@ def authorize(  # noqa: PLR0913 - options, each by its name
 ) -> int:
     """Get a token set in the browser and store it: the first one, or a new one after the grant has died.
 
-    The client credentials are those that the function uses (CLIENT_SECRET_ID, beside the tokens, or the environment).
-    If there are none, they are asked for, and stored where runs read them. Before the browser opens, your permission to
-    write is tried with a version without a token (label REFRESH_PROBE).
+    It uses the function's client credentials. If there are none, it asks for them, and stores them where runs read
+    them. First it stores a version without a token (label REFRESH_PROBE), to see that you may write.
     """
     tags = _read_pairs("--tag", tag or (), may_be_empty=True)
     variables = _read_pairs("--variable", variable or ())
-    its_fleet, publishes = context.source.fleet, context.environment.get("PUBLISHED_SECRET_ID")
     # Before the browser: a fleet that is not there must not cost a grant.
-    index = find_index(context, its_fleet) if its_fleet else None
-    copies = Copies(context=context, template=publishes) if its_fleet and publishes else None
+    index, publishes = own_index(context), context.environment.get("PUBLISHED_SECRET_ID")
+    copies = Copies(context=context, template=publishes) if index and publishes else None
     version, creates = _find(context, create=create, asks=not yes)
     add = partial(with_provider, name=context.environment.get("PROVIDER"), variables=variables)
     fields = add(fields_of(version))
@@ -233,8 +231,7 @@ def _read_current(context: Context, *, asks: bool) -> SecretVersion | None:
         # A new grant needs nothing of the old one, whose key may be gone for good.
         if not (locked.by_key and asks):
             raise
-        lost = "What is stored can't be read, so its account is not compared, and its other keys are not taken over: "
-        show(errors(), *message(lost, *locked.parts))
+        show(errors(), *message("What is stored can't be read: ", *locked.parts))
     found = next(entry for entry in store.versions() if CURRENT in entry.labels)
     at, labels = found.created_at, found.labels
     return SecretVersion(
@@ -283,16 +280,15 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
         confirm(f"{where} does not exist. Create it in {context.region}?")
     if version is None:
         return
-    document = document_of(fields_of(version))
+    document, lost = document_of(fields_of(version)), ""
+    what = "a token set" if document else "a value that is not a token document"
+    if document and document.expires_at:
+        what += f" that expires at {utc(document.expires_at)}"
     if version.value is None:
         what = "a value that can't be read"
-    elif document is None:
-        what = "a value that is not a token document"
-    elif document.expires_at is None:
-        what = "a token set"
-    else:
-        what = f"a token set that expires at {utc(document.expires_at)}"
-    confirm(f"{where} in {context.region} holds {what}, stored at {utc(version.created_at)}. Replace it?")
+        lost = " The new tokens replace all of it, with its client credentials and keys of your own, and nothing shows "
+        lost += "whose account it was. The old version stays under AWSPREVIOUS, readable once its key works."
+    confirm(f"{where} in {context.region} holds {what}, stored at {utc(version.created_at)}.{lost} Replace it?")
 
 
 def _prove_writes(context: Context, settings: Settings, version: SecretVersion | None) -> None:

@@ -59,11 +59,7 @@ _ENDING_PAGE: Final = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ font: 1.125rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; padding: 0 1.5rem;
-  color: #1c1c1e; background: #fff; }}
-h1 {{ font-size: 1.5rem; }}
-code {{ background: #eef0f2; padding: .1em .3em; border-radius: .2em; }}
-@media (prefers-color-scheme: dark) {{ body {{ color: #ececee; background: #1c1c1e; }} code {{ background: #333; }} }}
+html {{ font: 1.125rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; color-scheme: light dark; }}
 </style>
 </head>
 <body>

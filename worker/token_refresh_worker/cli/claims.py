@@ -35,8 +35,8 @@ def move(
 ) -> int:
     """Move the claims on one secret to another claim store.
 
-    The schedule goes on meanwhile. From then on, runs with the old claim store send nothing: deploy with the new one.
-    A move that was interrupted is completed by the same command.
+    The schedule goes on. Afterwards, runs with the old claim store send nothing: deploy with the new one. After an
+    interruption, run it again.
     """
     if fleet := context.source.fleet:
         raise CommandFailed(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretEmpty
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh_worker.changes.change import document_of, fields_of
 from token_refresh_worker.changes.client import replace_client
 from token_refresh_worker.cli.command import command
@@ -16,6 +16,7 @@ from token_refresh_worker.cli.prompts import ask_client, ask_client_id, confirm,
 from token_refresh_worker.cli.screen import say_done
 from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import no_value
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 
@@ -32,10 +33,10 @@ def client(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing but the credentials.")] = False,
 ) -> int:
-    """Replace the client credentials where runs read them: the tokens stay, and nobody has to consent again.
+    """Replace the client credentials: the tokens stay, and nobody has to consent again.
 
-    They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Runs go on meanwhile. Another client ID
-    than the stored one has to be named or confirmed: a provider rejects the tokens of another client.
+    They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Another client ID than the stored one
+    has to be named or confirmed: a provider rejects the tokens of another client.
     """
     refuse_white_space(client_id)
     shown = _token_version(context)
@@ -75,13 +76,10 @@ def _token_version(context: Context) -> SecretVersion | None:
     version = context.store().read(label=CURRENT)
     fields = fields_of(version)
     if version is None:
-        raise SecretEmpty(
-            f"secret {context.secret_id} in {context.region} has no value yet",
-            fix=("Store the first token set, and the client with it: ", context.command("authorize")),
-        )
+        raise no_value(context.secret)
     if document_of(fields) is None:
         raise InvalidSecretDocument(
-            f"secret {context.secret_id} in {context.region} holds no token document",
+            f"{context.secret} holds no token document",
             fix=("Bring the last good one back: ", context.command("restore")),
         )
     return version

@@ -275,5 +275,6 @@ class Context:
         profile = self.environment.get("AWS_PROFILE") or self.environment.get("AWS_DEFAULT_PROFILE")
         if command.words[-1] == "login" and profile:  # The shell in which somebody signs in may be another.
             of_aws = [("--profile", profile)]
-        options = {"token-refresh": self.repeated, "aws": of_aws}.get(command.words[0], ())
+        ours = [pair for pair in self.repeated if (command.words[1], pair[0]) != ("fleet", "--function")]
+        options = {"token-refresh": ours, "aws": of_aws}.get(command.words[0], ())
         return Command((*command.words, *chain.from_iterable(options)), is_complete=True)

@@ -83,9 +83,9 @@ def _named(context: Context, function: str, tags: Mapping[str, str], *, joins: s
     if fleet := acting.source.fleet:
         refuse_other_fleet(context, context.secret_id, tags, fleet)
         if is_there and joins is None and FLEET_TAG not in tags:
-            line = "token-refresh fleet add {} --fleet {} --region {}"
-            add = Command.of(line, context.secret_id, fleet, context.region)
-            raise ConfigurationError(f"{context.secret} is not in fleet {fleet}", fix=("Add it: ", add))
+            raise ConfigurationError(
+                f"{context.secret} is not in fleet {fleet}", fix=("Add it: ", context.secret.join(fleet))
+            )
     return acting
 
 

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final
 
 from token_refresh.advice import Advice
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.around import AROUND, doctor_of
 from token_refresh_worker.cli.finding import Finding, Health, failed
 from token_refresh_worker.cli.screen import one_line, relative
@@ -73,10 +74,8 @@ def say_next_step(state: SecretState) -> str:
     match state.step:
         case steps.Wait(until, reason):
             return f"sends nothing until {utc(until)}: {reason.value}"
-        case steps.Rejected(since, retry_at):
-            return f"sends nothing until {utc(retry_at)}: the provider rejected the refresh token at {utc(since)}"
-        case steps.Hold(until=until):
-            return f"sends nothing until {utc(until)}: the refresh token may have been redeemed"
+        case steps.Rejected(retry_at=until) | steps.Hold(until=until):
+            return f"sends nothing until {utc(until)}"
         case steps.Mismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
         case steps.Redeem():
@@ -94,7 +93,6 @@ def explain_attempt(past: PastAttempt) -> str:
         Fate.UNKNOWN: "no response",
         Fate.UNREAD: "a response that can't be read is kept",
         Fate.MOVED: "the claims moved",
-        Fate.PAUSED: "paused, or resumed",
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
@@ -105,17 +103,16 @@ def _step(state: SecretState) -> Iterator[Finding]:
     rejection = state.snapshot.rejection
     match state.step:
         case steps.Mismatch() as step:
-            error = mismatch(state.context.secret, step)
-            state.context.complete(error)
-            yield failed(error)
-        case steps.Rejected(since, retry_at):
-            yield _dead(state, since, f"a run tries again after {utc(retry_at)}")
+            yield _failed_run(state, mismatch(state.context.secret, step))
+        case steps.Rejected() as step:
+            yield _failed_run(state, dead_grant(state.context.secret, step))
         case steps.Redeem() if rejection is not None:
-            yield _dead(state, rejection.claimed_at, "the next run tries again")
+            again = steps.Rejected(rejection.claimed_at, state.snapshot.now)
+            yield _failed_run(state, dead_grant(state.context.secret, again))
         case steps.Locked(version_id):
-            yield failed(tokens_locked(state.context.run(state.settings).parts, version_id))
+            yield _failed_run(state, tokens_locked(state.context.run(state.settings).parts, version_id))
         case steps.TokenUsed() as step:
-            yield failed(dead_grant(state.context.secret, step))
+            yield _failed_run(state, dead_grant(state.context.secret, step))
         case steps.Unread(since):
             yield Finding.broken(*_unread_response(state, since))
         case steps.Hold() as step:
@@ -135,13 +132,10 @@ def _step(state: SecretState) -> Iterator[Finding]:
             )
 
 
-def _dead(state: SecretState, since: datetime, then: str) -> Finding:
-    return Finding.broken(
-        f"the provider rejected the refresh token at {utc(since)}; {then}",
-        *("authorize again: ", state.context.command("authorize")),
-        ". If the client credentials were wrong, correct them, then: ",
-        state.context.command("refresh", "--force"),
-    )
+def _failed_run(state: SecretState, error: TokenRefreshError) -> Finding:
+    """Report what each run says."""
+    state.context.complete(error)
+    return failed(error)
 
 
 def _held(state: SecretState, hold: steps.Hold) -> Finding:

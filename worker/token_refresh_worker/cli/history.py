@@ -31,8 +31,6 @@ def history(
         fields: dict[str, object] = {"versions": [_as_fields(past, version) for version in versions]}
         if past.kept_tokens_since is not None:
             fields["kept_since"] = iso_or_none(past.kept_tokens_since)
-        if past.pause is not None:
-            fields["paused"] = {"until": iso_or_none(past.pause.until), "why": past.pause.why}
         print_json({"secret_id": context.secret_id, **fields})
         return 0
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -49,9 +47,6 @@ def history(
         arrived = f"Tokens that arrived after {since:%m-%d %H:%M:%S} are not in this list: Secrets Manager "
         why = f"{arrived}refused them, and the claim table keeps them. To store them: "
         show(output(), *message(why, context.command("refresh")))
-    if past.pause is not None:
-        paused = f"Paused until {past.pause.until:%m-%d %H:%M:%S}: {one_line(past.pause.why)}. To go on before that: "
-        show(output(), *message(paused, context.command("resume")))
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import cast
 
@@ -66,8 +66,9 @@ def saying_where(context: Context) -> Iterator[None]:
         yield
     except SecretNotFound as failure:
         raise _not_found(context, failure) from None
-    except (InvalidSecretDocument, SecretEmpty):
-        refuse_published_secret(context, context.store().read(label=CURRENT))
+    except (InvalidSecretDocument, SecretEmpty):  # Perhaps of the client's secret, before this one is there.
+        with suppress(SecretNotFound):
+            refuse_published_secret(context, context.store().read(label=CURRENT))
         raise
 
 

@@ -20,7 +20,7 @@ from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import is_due
-from token_refresh_worker.run.failures import grant_revoked
+from token_refresh_worker.run.failures import SecretName, grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
 from token_refresh_worker.stored.credentials import ClientCredentials
 
@@ -39,6 +39,11 @@ def find_index(context: Context, fleet: str) -> TableIndex:
     index = open_index(context, fleet)
     index.read_clock()  # a table of claims alone has no index of rows
     return index
+
+
+def own_index(context: Context) -> TableIndex | None:
+    """Open the index of the secret's own fleet, before anything is stored; None if it is in no fleet."""
+    return find_index(context, context.source.fleet) if context.source.fleet else None
 
 
 def report_revoked(context: Context, index: TableIndex, *, at: datetime, provider: str, version_id: str) -> bool:
@@ -64,16 +69,18 @@ def join(context: Context, index: TableIndex, *, fleet: str, secret_id: str, cop
     refuse_other_fleet(context, secret_id, tags, fleet)
     primary = described.get("PrimaryRegion", context.region)
     if primary != context.region:
-        add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", secret_id, fleet, primary)
         # Two fleets would use up one grant: a replica has the tokens of its primary, and claims of its own.
         raise ConfigurationError(
             f"secret {secret_id} in {context.region} is a replica of the one in {primary}",
-            fix=("add that one, to a fleet of its region: ", add_it),
+            fix=(
+                "add that one, to a fleet of its region: ",
+                SecretName(secret_id=secret_id, region=primary).join(fleet),
+            ),
         )
     if source := copied_from(tags):
-        add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", source, fleet, context.region)
         raise ConfigurationError(
-            f"secret {secret_id} is the copy of {source} for services, and has no refresh token", fix=("add: ", add_it)
+            f"secret {secret_id} is the copy of {source} for services, and has no refresh token",
+            fix=("add that one: ", SecretName(secret_id=source, region=context.region).join(fleet)),
         )
     if copies is not None:  # Before the tag: the first run finds its copy.
         copies.make(secret_arn, described.get("KmsKeyId"))

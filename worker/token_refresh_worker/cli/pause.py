@@ -1,14 +1,21 @@
-"""`token-refresh pause` and `token-refresh resume`: stop the token requests for one secret, without a deployment."""
+"""`token-refresh pause` and `token-refresh resume`: stop the token requests for one secret, without a deployment.
 
+Its claim is paused, and in a fleet its row shows that.
+"""
+
+import getpass
 from typing import Annotated
 
 import typer
 
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.changes.pause import Pausing
 from token_refresh_worker.cli.command import command, read_duration
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.lookups import arn_of
-from token_refresh_worker.cli.pausing import end_pause, index_of, open_pausing, user
-from token_refresh_worker.cli.screen import message, output, printable, say_done, show, text
+from token_refresh_worker.cli.membership import own_index
+from token_refresh_worker.cli.screen import errors, message, output, printable, say_done, show, text
+from token_refresh_worker.cli.settings import settings_for
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.schedule import Policy, due_at
 from token_refresh_worker.core.snapshot import Snapshot
@@ -27,8 +34,8 @@ def pause(
     lasts, reason = read_duration(duration, LONGEST_PAUSE), printable(why)
     if len(reason) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most")
-    index = index_of(context)
-    pauses, policy = open_pausing(context)
+    index = own_index(context)
+    pauses, policy = _open(context)
     snapshot, made = pauses.pause(lasts, reason)
     if index is not None:  # Where the fleet's dispatcher and its status see it.
         row_pause = Pause(at=snapshot.now, until=made.until, by=user(), why=reason)
@@ -64,3 +71,38 @@ def _warn(snapshot: Snapshot, policy: Policy, made: ClaimPause) -> None:
         if alarm_at <= snapshot.now:
             late = f"is not ended by a pause: half of the refresh window was over at {utc(alarm_at)}."
         output().print(text(f"The alarm renewal-overdue {late}", "yellow"))
+
+
+def end_pause(context: Context) -> bool:
+    """End the pause of one secret, and let its fleet look at it; False if there is none."""
+    (pauses, _), index = _open(context), own_index(context)
+    ended = pauses.paused()
+    if ended is not None:
+        pauses.resume(ended)
+    if index is None:
+        return ended is not None
+    secret_arn = arn_of(context, context.secret_id)
+    entry = index.entry(secret_arn)
+    index.look_at(secret_arn, index.read_clock())  # First: from then on, no run that met the pause shows it.
+    index.pause(None, secret_arn=secret_arn)
+    return ended is not None or (entry is not None and entry.row.pause is not None)
+
+
+def user() -> str:
+    """Give the name on this machine; asking AWS for the caller would need a permission more."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container may run as a user without a name
+        return "somebody"
+
+
+def _open(context: Context) -> tuple[Pausing, Policy]:
+    """Give what begins and ends a pause, and the policy that it is judged by."""
+    settings = settings_for(context, context.stored())
+    pauses = Pausing(
+        open=lambda: context.run(settings).parts,
+        clock=SystemClock(),
+        run_period=settings.run_period,
+        waiting=lambda until: errors().print(f"A run is under way; its claim ends at {utc(until)} at the latest."),
+    )
+    return pauses, settings.policy

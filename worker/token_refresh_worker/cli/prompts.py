@@ -80,10 +80,8 @@ def read_client_file(path: Path) -> ClientCredentials:
                 *(Command.of("touch {}", str(path)), ", then ", only_you),
             ),
         ) from None
-    except OSError as error:
-        raise CommandFailed(f"{path} can't be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise CommandFailed(f"{path} is not text in UTF-8") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{path} can't be read ({getattr(error, 'strerror', 'not UTF-8')})") from None
     try:
         fields = read_object(SecretValue(content))
     except InvalidSecretDocument:

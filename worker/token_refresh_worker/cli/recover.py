@@ -50,9 +50,8 @@ def recover(  # noqa: PLR0913 - its options
 ) -> int:
     """Recover the tokens of a response that no run could read.
 
-    Without options it lists the fields of the response, and never a value. Report the list, so that a profile can name
-    them: the next response is then read. The tokens that you point to become current at once. If they were the wrong
-    fields, --claim recovers the response again.
+    Without options it lists the fields of the response, and no value. Report the list: once a profile names them, runs
+    read such a response. The tokens that you point to become current at once. If they are wrong, point again (--claim).
     """
     settings = settings_for(context, context.stored())
     unread = UnreadResponse.read(context.run(settings).parts, claim_id)

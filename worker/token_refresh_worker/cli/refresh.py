@@ -20,7 +20,7 @@ from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.health import client_remedy
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import Errors, errors, message, show, show_result, text
+from token_refresh_worker.cli.screen import Errors, errors, show_result, text
 from token_refresh_worker.cli.settings import names_provider, settings_for
 from token_refresh_worker.cli.state import read_state
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
@@ -28,7 +28,6 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.outcome import OutcomeName
 from token_refresh_worker.run.settings import Settings
-from token_refresh_worker.stored.credentials import read_credentials
 
 _SENTENCES = {
     "refresh_claimed": "claimed the right to refresh, attempt {attempt}",
@@ -62,10 +61,9 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
 ) -> int:
-    """Refresh the tokens if that is due: the same run as the function's, with your own AWS credentials.
+    """Refresh the tokens if that is due: the function's own run, with your AWS credentials.
 
-    Exit status: 0 whatever the outcome; a run that failed, or waits since the client was rejected, ends it as
-    `token-refresh --help` says.
+    Exit status: 0 whatever the outcome, unless the run failed or the provider rejected the client.
     """
     trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
     if invoked:
@@ -76,16 +74,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     settings = _settings(context, ask=not (dry_run or yes))
     with console.status("refreshing"):  # After the questions: it would draw over them.
         result = _run(context, settings, console, trigger, as_json=as_json)
-    if dry_run and context.source.function is None:
-        _say_whose_client_it_is(context, settings)
     return _end(context, result, as_json=as_json)
-
-
-def _say_whose_client_it_is(context: Context, settings: Settings) -> None:
-    """Say what a dry run can't see: here the environment has the client, and a deployed function's doesn't."""
-    if settings.client and settings.client_secret_id is None and read_credentials(context.stored()) is None:
-        what = "The client credentials are in this environment alone. A deployed function has none: store them, "
-        show(errors(), *message(what, "which takes no consent: ", context.command("client")))
 
 
 def _end(context: Context, result: dict[str, str | None], *, as_json: bool) -> int:

@@ -14,7 +14,7 @@ from token_refresh_worker.cli.command import command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.lookups import read_clock
-from token_refresh_worker.cli.membership import find_index, report_revoked
+from token_refresh_worker.cli.membership import own_index, report_revoked
 from token_refresh_worker.cli.prompts import confirm
 from token_refresh_worker.cli.screen import output, say_done, text
 from token_refresh_worker.cli.settings import settings_for
@@ -40,13 +40,12 @@ def revoke(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Revoke without asking.")] = False,
 ) -> int:
-    """Revoke the grant at its provider (RFC 7009), for off-boarding: its tokens work no more.
+    """Revoke the grant at its provider (RFC 7009), for off-boarding.
 
-    The secret, its published copy and the fleet's row then say so, and no run sends anything until you authorize again.
-    An interrupted revocation is completed by the same command.
+    The secret, its copy and its fleet then say so, and no run sends anything until you authorize again. After an
+    interruption, run it again.
     """
-    fleet = context.source.fleet
-    index = find_index(context, fleet) if fleet else None
+    index = own_index(context)
     fields = context.stored()
     settings = settings_for(context, fields)
     copy = _copy(context, settings)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Any, Final, NoReturn, TypeVar
 
-from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, InvalidEvent, TableUnavailable, TokenRefreshError
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
@@ -93,12 +92,13 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outc
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
     run = run_member(crew, trigger, invocation)
     if run is None:
-        where = crew.fleet, secrets_manager_client().meta.region_name
-        add = Command.of("token-refresh fleet add {} --fleet {} --region {}", trigger.secret_id, *where)
-        resume = Command.of("token-refresh resume {} --region {}", trigger.secret_id, where[1])
+        secret = SecretName(secret_id=trigger.secret_id, region=secrets_manager_client().meta.region_name)
         raise ConfigurationError(
             f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused",
-            fix=("Use its complete ARN, and add it with ", add, ", or resume it with ", resume),
+            fix=(
+                *("Use its complete ARN, and add it with ", secret.join(crew.fleet)),
+                *(", or resume it with ", secret.command("resume")),
+            ),
         )
     return run
 

@@ -33,6 +33,10 @@ class SecretName:
         """Give the command that moves the claims."""
         return self.command("claims move", *move_options(to))
 
+    def join(self, fleet: str) -> Command:
+        """Give the command that lets it join a fleet, or repairs what a member needs."""
+        return Command.of("token-refresh fleet add {} --fleet {} --region {}", self.secret_id, fleet, self.region)
+
     @property
     def authorize(self) -> Command:
         """Give the command that gets a new grant."""

@@ -37,8 +37,8 @@ def doctor(
 ) -> int:
     """Check everything that can be wrong, and say what to do.
 
-    It redeems nothing and changes no token set. To try your permission to write, it stores one version without a
-    token (label REFRESH_PROBE), once.
+    It redeems nothing, and changes no token set. Once, it stores a version without a token (label REFRESH_PROBE), to
+    see that you may write.
 
     Exit status: 0 nothing failed, 1 something did; 64 for a wrong option.
     """

@@ -20,7 +20,7 @@ from token_refresh_worker.cli.finding import Finding, failed
 from token_refresh_worker.cli.health import examine, explain_attempt
 from token_refresh_worker.cli.lookups import read_clock
 from token_refresh_worker.cli.replicas import examine_replicas, words_for
-from token_refresh_worker.cli.screen import ago, relative
+from token_refresh_worker.cli.screen import ago
 from token_refresh_worker.cli.settings import names_provider
 from token_refresh_worker.cli.state import SecretState
 from token_refresh_worker.core.steps import Mismatch
@@ -90,10 +90,7 @@ _SHORTEST = 8
 def check_tokens(state: SecretState) -> list[Finding]:
     """Say what `status` says."""
     left = "" if state.left is None else f"; the access token expires in {span(state.left)}"
-    end = state.grant_end
-    if_unused = " without a refresh" if end and end.is_idle else ""
-    ends = "" if end is None else f"; the grant ends {relative(end.at - state.snapshot.now)}{if_unused}"
-    return examine(state) or [Finding.healthy(f"healthy{left}{ends}")]
+    return examine(state) or [Finding.healthy(f"healthy{left}")]
 
 
 def check_last_refresh(state: SecretState) -> Finding:

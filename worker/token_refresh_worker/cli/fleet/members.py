@@ -41,12 +41,10 @@ SecretNames = Annotated[
     "fleet add", "customers/7/xero customers/8/xero --fleet prod --provider xero", shares=(*OF_A_FLEET, "provider")
 )
 def add(context: Context, *, secrets: SecretNames, fleet: FleetName) -> int:
-    """Let secrets join a fleet: tag each, and make it due at once. Members become due, too.
+    """Let secrets join a fleet, and make members due.
 
-    Where the fleet publishes copies for services, each gets one, empty: the secret's next run fills it.
-
-    Secrets Manager takes 50 tags a second in an account; this sends 40, so 10,000 secrets take about four minutes. What
-    was interrupted goes on where it ended: run the same command again.
+    Where the fleet publishes copies for services, each gets one, empty: its next run fills it. 10,000 secrets take four
+    minutes, at 40 of the 50 tags a second that an account has. After an interruption, run it again.
     """
     if provider := context.given.get("PROVIDER"):
         load_provider(provider, own_profiles(context.environment))  # a wrong one is named here, with the nearest
@@ -70,11 +68,10 @@ def remove(
         str, typer.Option(help="How long to wait for runs that are under way: longer than timeout_seconds, 9m at most.")
     ] = "2m",
 ) -> int:
-    """Take secrets out of a fleet: no run begins any more, then each tag goes, and a note that no alarm counts stays.
+    """Take secrets out of a fleet: nothing refreshes them any more.
 
-    Where a run may be under way, the tag stays until that run has ended: without it the run could not store its tokens.
-    The secret, its tokens and its claims stay as they are, and nothing refreshes it any more. Its copy for services, if
-    the fleet publishes any, is deleted after 30 days.
+    A tag stays until a run that may be under way has ended: without it the run could not store its tokens. The secrets,
+    their tokens and their claims stay. Copies for services are deleted after 30 days.
     """
     lasts = read_duration(wait, LONGEST_REMOVAL)
     index, names = find_index(context, fleet), _names(secrets)
@@ -116,9 +113,9 @@ def retry(
         Wanted | None, typer.Option(help="error: whose last run or copy failed, kept tokens included; overdue; or all.")
     ] = None,
 ) -> int:
-    """Let secrets be tried in the next minute, after a repair: they wait for up to an hour otherwise.
+    """Let secrets be tried in the next minute after a repair, and not up to an hour later.
 
-    It shortens the wait of the fleet alone: what waits for the provider, for a person or for a pause still does.
+    What waits for the provider, for a person or for a pause still does.
     """
     if not secrets and state is None:
         raise typer.BadParameter("give secrets, or --state")
@@ -160,7 +157,7 @@ def resync(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself every five minutes."""
+    """Compare the index with the secrets that carry the fleet's tag, as the fleet does every five minutes."""
     with _progress("resync", None) as progress:
         found = synchronise(
             open_index(context, fleet),

@@ -13,7 +13,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.deployment import find_deployment
 from token_refresh_worker.cli.fleet.members import for_each
 from token_refresh_worker.cli.membership import find_index
-from token_refresh_worker.cli.pausing import end_pause, user
+from token_refresh_worker.cli.pause import end_pause, user
 from token_refresh_worker.cli.screen import errors, output, text
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
 from token_refresh_worker.run.failures import utc
@@ -35,9 +35,9 @@ def pause(  # noqa: PLR0913 - options, each by its name
     duration: Annotated[str, typer.Option("--for", help="How long: 90s, 30m, 2h, 7d.")],
     why: Annotated[str, typer.Option(help="The reason, for the next reader.")],
 ) -> int:
-    """Leave one provider or the whole fleet alone for a while; `token-refresh pause` does that for one secret.
+    """Leave one provider or the whole fleet alone for a while; for one secret, use `token-refresh pause`.
 
-    A pause always ends by itself, and before the first grant that it holds up.
+    A pause ends by itself, and before the first grant that it holds up.
     """
     lasts = read_duration(duration, LONGEST_FLEET_PAUSE)
     _check(provider, everything=everything)

@@ -16,7 +16,7 @@ from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import LEASE
 from token_refresh_worker.fleet.core.gauges import NEW_FOR
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of_row, state_of
-from token_refresh_worker.run.failures import utc
+from token_refresh_worker.run.failures import SecretName, utc
 from token_refresh_worker.run.outcome import CopyState
 
 STATES: Final = {
@@ -145,8 +145,7 @@ class View:
         gone = [row.name for row in behind if row.seen and row.seen.copy is CopyState.MISSING]
         if gone:
             text = f"copies that are missing, so that services can't read them: {len(gone)}, the first of {gone[0]}"
-            line = "token-refresh fleet add {} --fleet {} --region {}"
-            make = Command.of(line, gone[0], self.fleet, self.region)
+            make = SecretName(secret_id=gone[0], region=self.region).join(self.fleet)
             yield Finding.attention(text, "make it, and others likewise: ", make)
         for state, how in (
             (CopyState.UNREAD, "that the worker can't read"),
