@@ -18,6 +18,7 @@ from token_refresh.reader.on_demand import YOUNG_SECONDS
 from token_refresh.stored.access_token import LIFETIMES_BELIEVED
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
 from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
+from token_refresh_infra.constructs.alarms import ONCE
 from token_refresh_infra.context import read_parameters
 from token_refresh_infra.fleet.alarms import (
     CRASHES_OF_ONE_SECRET,
@@ -130,6 +131,9 @@ A_DAY, AN_HOUR, HALF_AN_HOUR = (
 )
 A_RECEIVER = read_parameters(WebhookParameters, {"environment": "prod", "stripe_secret": "stripe"})
 STATUSES = ("healthy", "needs attention soon", "broken", "unknown")
+RESYNCED = re.findall(r'self.resync, "(\d+ minutes)"', (ROOT / "infra/token_refresh_infra/fleet/stack.py").read_text())[
+    0
+]
 UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
 
@@ -155,7 +159,10 @@ SAID = {
         f"where tokens, grant or grace are shorter than {said(UNCUT)}",
         f"keeps {DAY / HOUR:g} hours, the last {MOST_REDEMPTIONS} possible redemptions",
         f"A fingerprint is {len(NO_TOKEN)} characters",
-        f"{claims_a_day(VERSIONS)}, as each takes {VERSIONS_A_CLAIM[VERSIONS]} versions | {claims_a_day(TABLE)} |",
+        f"claims in {DAY / HOUR:g} hours | {claims_a_day(VERSIONS)}, as each",
+        f"takes {VERSIONS_A_CLAIM[VERSIONS]} versions | {claims_a_day(TABLE)} |",
+        f"Claims of the last {DAY / HOUR:g} hours take",
+        f"only as claims reach {DAY / HOUR:g} hours",
         f"the next {LOST_CLAIMS} claims that the table may have held",
         f"the copy is {said(SETTLED)} old",
         f"at most {PART[LARGEST_PART]} of the lifetime",
@@ -219,7 +226,9 @@ SAID = {
         f"a grace over {said(SETTLED)}",
         f"Reads of Secrets Manager are at most **{said(STALENESS)}** old",
         f"(`Date`, `CreatedDate`, both services) are at most **{said(CLOCKS_APART)}** apart",
+        f"or younger than {DAY / HOUR:g} hours, is kept, and a secret holds {PLACES} versions",
         f"The ledger knows {MOST_REDEMPTIONS} redemptions",
+        f"or as documented, or {said(DAY)}",
         f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(SETTLED)})",
     ],
     "README.md": [f"(docs/compare.md#a-scheduled-handler) ({lines('careful')} lines)"],
@@ -233,8 +242,13 @@ SAID = {
         f"when {FIFTY} threads miss at once",
     ],
     "docs/events.md": [f"The grant ends within {said(LONGEST_NOTICE)} (", "the last quarter of its life"],
+    "docs/mcp.md": [f"Without `token_lifetime_seconds`, {said(DAY)} is assumed"],
+    "docs/customers.md": [f"The copy is deleted after {RECOVERY_DAYS} days"],
     "docs/fleet.md": [
+        f"Every {RESYNCED} a resync",
         f"a fleet uses {RUNS_AT_ONCE + OTHERS}:",
+        f"One-hour tokens are refreshed {DAY / (HOUR - refresh_window(DEFAULT_WINDOW, HOUR)):g} times a day",
+        f"24-hour tokens {DAY / (DAY - refresh_window(DEFAULT_WINDOW, DAY)):g} times",
         f"Access tokens must live at least {IN_TABLE} minutes",
         f"behind for {said(NEW_FOR)}",
         f"a resync finds it within {said(STALE)}",
@@ -265,7 +279,10 @@ SAID = {
         f"Fewer than {OBJECTIVE_PERCENT} %",
         f"1 % of the refreshes were stored over {said(STORED_WITHIN_SECONDS)} after",
         f"Over {EXPIRED_PERCENT} % of the secrets have an expired token",
-        f"Over {LEFT_PERCENT} % of the secrets lost",
+        f"Over {LEFT_PERCENT} % of the secrets lost their tag within {said(DAY)}",
+        f"{ONCE.threshold / 2:g} % of the grants died within an hour",
+        f"{ONCE.threshold / 2:g} % of the secrets came into state `error` within an hour",
+        f"or {ONCE.threshold:g} % within {said(DAY)}",
         f"took no secret for {count(STORE_QUIET / MINUTE)} minutes, and nothing but {count(STORE_PROBES)} tries",
         f"none has reported for {count(SILENT_AFTER / MINUTE)} minutes",
         f"hold back over {HELD_BACK_PERCENT} % of the secrets",

@@ -156,7 +156,7 @@ class FleetAlarms(Alarms):
         )
 
     def copies_behind(self) -> Watch:
-        """A copy has not had the current access token for 20 minutes; only with `published_under`."""
+        """A copy lacks the current access token, and its readers soon have an expired one."""
         return Watch(
             self._gauge("CopiesBehind"),
             "A copy has not had the current access token for 20 minutes, and its readers soon have an expired one: it "
@@ -166,7 +166,7 @@ class FleetAlarms(Alarms):
         )
 
     def members_left(self) -> Watch:
-        """Over 0.5 % of the secrets lost their tag, or were deleted, within a day, without `fleet remove`."""
+        """Over 0.5 % of the secrets lost their tag within a day, or were deleted, without `fleet remove`."""
         return Watch(
             self._gauge(LEFT, minutes=1),
             f"Over {LEFT_PERCENT} % of the secrets lost the fleet's tag, or were deleted, within a day. Nothing "
@@ -239,7 +239,7 @@ class FleetAlarms(Alarms):
         )
 
     def dispatcher_silent(self) -> Watch:
-        """The dispatcher has not reported for ten minutes: nothing is refreshed."""
+        """The dispatcher does not report: nothing is refreshed."""
         return Watch(
             self._gauge("Size", minutes=1),
             "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
@@ -291,7 +291,7 @@ class FleetAlarms(Alarms):
         )
 
     def runs_crashing(self) -> Watch:
-        """Three runs crashed or were killed within five minutes: more than one secret's do."""
+        """Three runs crashed or were killed within minutes: more than one secret's do."""
         crashed = self._dead_letters["fleet"]
         return Watch(
             # Not what waits in the queue: a run that kills its function each time would keep that alarm on for weeks.
