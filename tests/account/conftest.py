@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from account.account import Account, DeploymentFailed
+from account.account import Account
 from testbed.testbed import CLAIM_TABLE, PUBLISHED, SINGLE_USE, TOKENS, Testbed
 from testbed.worker import FORCED, SCHEDULED
 
@@ -29,7 +29,6 @@ class World:
     deployed: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     made: dict[str, str] = field(default_factory=dict)
     """The outputs of what is deployed."""
-    deleted: list[str] = field(default_factory=list)
     on_deploy: Callable[[str, Mapping[str, str]], None] = lambda stack, values: None  # noqa: ARG005 - nothing, unless a test says more
     on_pause: Callable[[], None] = lambda: None
     denied: set[str] = field(default_factory=set)
@@ -106,7 +105,7 @@ class World:
         return self.made
 
     def delete(self, stack: str) -> None:
-        self.deleted.append(stack)
+        """A stack that a check made."""
 
     def authorize(self) -> dict[str, str]:
         tokens = self.testbed.endpoint.grant.authorize()
@@ -120,11 +119,3 @@ class World:
 def world() -> Iterator[World]:
     with Testbed(SINGLE_USE, published=True, table=True) as testbed:
         yield World(testbed)
-
-
-@pytest.fixture
-def fails() -> Callable[..., None]:
-    def fail(stack: str, _values: Mapping[str, str]) -> None:
-        raise DeploymentFailed(f"Secret: refused in {stack}")
-
-    return fail

@@ -137,24 +137,6 @@ def test_a_file_elsewhere(became: list[list[str]], tmp_path: Path) -> None:
     assert [["/bin/node", "cdk", "diff", "-c", f"deployment={file}"]] == became
 
 
-def test_one_run_in_another_region(became: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A region after `-c` is where credentials are checked, secrets tagged and tables protected, too."""
-    regions: list[str] = []
-    monkeypatch.setattr(deploy, "region_of", lambda values: values["region"])
-
-    def protects(_: object, region: str) -> list[str]:
-        regions.append(region)
-        return []
-
-    monkeypatch.setattr(deploy, "protect_tables", protects)
-    monkeypatch.setattr(deploy, "tag_secrets", lambda secrets, _: regions.append(secrets.meta.region_name))
-
-    deploy.main(["prod", "-c", "region=us-east-1"])
-
-    assert 1 == len(became)
-    assert ["us-east-1", "us-east-1"] == regions
-
-
 def test_false_drift_is_named(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     """Where the CDK shows drift, what CloudFormation reports falsely is named, with the command that tells."""
     with contextlib.suppress(SystemExit):
@@ -183,24 +165,30 @@ def test_nobody_is_told_of_it(became: list[list[str]], monkeypatch: pytest.Monke
 def test_a_deployment_protects_its_tables(
     became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Once a deployment has succeeded, its secrets are tagged, and its tables protected, which is said."""
+    """Once a deployment has succeeded, its secrets are tagged, and its tables protected, which is said.
+
+    A region after `-c` is where that is done, and where credentials are checked.
+    """
+    monkeypatch.setattr(deploy, "region_of", lambda values: values.get("region", "eu-central-1"))
     asked: list[tuple[list[str], str]] = []
-    tagged: list[dict[str, str]] = []
+    tagged: list[tuple[str, dict[str, str]]] = []
 
     def protects(stacks: Iterable[str], region: str) -> list[str]:
         asked.append((list(stacks), region))
         return ["claims"]
 
     monkeypatch.setattr(deploy, "protect_tables", protects)
-    monkeypatch.setattr(deploy, "tag_secrets", lambda _, outputs: tagged.append(outputs))
+    monkeypatch.setattr(
+        deploy, "tag_secrets", lambda client, outputs: tagged.append((client.meta.region_name, outputs))
+    )
 
     with contextlib.suppress(SystemExit):
         deploy.main(["diff", "prod"])
-    deploy.main(["prod"])
+    deploy.main(["prod", "-c", "region=us-east-1"])
 
     assert 2 == len(became)
-    assert [(["prod-stack"], "eu-central-1")] == asked
-    assert [{"ClaimTableName": "claims"}] == tagged
+    assert [(["prod-stack"], "us-east-1")] == asked
+    assert [("us-east-1", {"ClaimTableName": "claims"})] == tagged
     assert capsys.readouterr().err.endswith("scripts/deploy: table claims is protected against deletion\n")
 
 
