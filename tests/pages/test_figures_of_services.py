@@ -59,7 +59,7 @@ SAID = {
         f"an error is raised again without a read for up to {pauses.LONGEST_EMPTY_SECONDS:g} s",
         f"invokes the worker, at most once {seconds(on_demand.PAUSE_SECONDS)}",
         f"a token that is older than {seconds(on_demand.YOUNG_SECONDS)}",
-        f"takes up a new one within {seconds(1.5 * token.LONGEST_MARGIN_SECONDS)}",
+        f"takes up a new token within {seconds(1.5 * token.LONGEST_MARGIN_SECONDS)}",
         f"that takes {NUMBERS[token.REMEMBERED_LEADS]} refreshes",
         f"give up a read after {FETCH_SECONDS:g} s",
     ],

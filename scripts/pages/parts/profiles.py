@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from pages.changes import changes
 from pages.docstrings import table
-from token_refresh_worker.cli.providers import grace_text, grant_text, life
+from token_refresh_worker.cli.providers import grace_text, life
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.provider import Rotation
+from token_refresh_worker.run.failures import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,11 +56,18 @@ def providers() -> str:
 
 
 def grants() -> str:
-    """Return a row for each end of a grant that profiles know, with their names."""
-    found = sorted(filter(grant_text, map(load_provider, profile_names())), key=_by_end)
+    """Return a row for each time after which a grant ends, with the profiles' names."""
+    found = [load_provider(name) for name in profile_names()]
+    ends: dict[timedelta, tuple[list[Provider], list[Provider]]] = defaultdict(lambda: ([], []))
+    for provider in found:
+        lives = provider.refresh_token
+        if lives.lifetime is not None:
+            ends[lives.lifetime][lives.is_fixed].append(provider)
+        if lives.idle is not None:
+            ends[lives.idle][False].append(provider)
     return table(
-        ("grant lives", "profiles"),
-        *((row, _names(same)) for row, same in groupby(found, lambda provider: grant_text(provider) or "")),
+        ("a grant ends after", "from the last refresh", "from the consent"),
+        *((span(after), *map(_names, named)) for after, named in sorted(ends.items())),
     )
 
 
@@ -90,12 +98,6 @@ def _by_grace(provider: Provider) -> tuple[timedelta, str, timedelta, str]:
     """The longest grace first, then the shortest life."""
     lifetime = provider.access_token_lifetime or timedelta.max
     return -provider.grace.duration, grace_text(provider), lifetime, provider.name
-
-
-def _by_end(provider: Provider) -> tuple[timedelta, str, str]:
-    """The soonest end first."""
-    lives = (provider.refresh_token.idle, provider.refresh_token.lifetime)
-    return min(life for life in lives if life), grant_text(provider) or "", provider.name
 
 
 def _names(found: Iterable[Provider]) -> str:
