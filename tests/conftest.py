@@ -16,6 +16,7 @@ import botocore.hooks
 import botocore.httpsession
 import botocore.session
 import httpx
+import hypothesis
 import pytest
 
 import token_refresh.aws.clients
@@ -37,6 +38,11 @@ def load(paths: tuple[str, ...], make: Any = clients._loader) -> Any:  # noqa: S
 
 
 gc.enable()
+# A busy machine can hold any made-up value, or what makes it, for a second.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 # A shell starts what runs in the background deaf to Ctrl-C, and with it whatever the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -231,25 +231,6 @@ def test_every_test_states_its_truth() -> None:
     assert [] == silent
 
 
-def test_no_made_up_value_has_a_deadline() -> None:
-    """A busy machine can hold any value for the 200 ms after which hypothesis fails its test: none has a deadline."""
-    hurried = []
-    for path in ROOT.glob("tests/**/test_*.py"):
-        nodes = list(ast.walk(ast.parse(path.read_text())))
-        named = {ast.unparse(t) for n in nodes if isinstance(n, ast.Assign) for t in n.targets if unhurried(n.value)}
-        for node in nodes:
-            decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
-            if any(ast.unparse(decorator).startswith("given(") for decorator in decorators):
-                kept = any(unhurried(decorator) or ast.unparse(decorator) in named for decorator in decorators)
-                hurried += [] if kept else [f"{path.name}: {ast.unparse(decorators[0])}"]
-
-    assert [] == hurried
-
-
-def unhurried(value: ast.expr) -> bool:
-    return ast.unparse(value).startswith(("UNHURRIED", "settings(UNHURRIED"))
-
-
 def test_at_night_all_values_are_tried() -> None:
     """Whatever tries a part of its values in `scripts/test` is run by the nightly workflow, which tries them all."""
     nightly = (ROOT / ".github" / "workflows" / "nightly.yml").read_text()

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from token_refresh.advice import Advice, Command
 from token_refresh.errors import SecretNotFound, TokenRefreshError
 
@@ -17,7 +16,6 @@ def shown(word: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in word)
 
 
-@UNHURRIED
 @given(st.lists(st.text(), min_size=1))
 @example(["$(id)", "`id`", "'", '"', "\\", "; rm -rf /", "a\nb", "\u2028", "\u202e", "!!", "~", "", "#"])
 def test_a_command_is_read_as_its_words(words: list[str]) -> None:
@@ -28,7 +26,6 @@ def test_a_command_is_read_as_its_words(words: list[str]) -> None:
     assert [line] == line.splitlines()
 
 
-@UNHURRIED
 @given(st.text(), st.text())
 @example("a b", "{}")
 def test_a_value_stays_one_word(one: str, other: str) -> None:

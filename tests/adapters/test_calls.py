@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from testbed.fakes import FakeClock
 from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import Cause, FailedCall
@@ -28,7 +27,6 @@ def attempts(cause: Cause, *, after_write: bool = False) -> int:
     return made
 
 
-@UNHURRIED
 @given(cause=st.sampled_from(Cause))
 def test_only_a_failure_that_may_pass_is_repeated(cause: Cause) -> None:
     """Throttling, server errors and a lost connection may pass; anything else would fail again."""

@@ -9,7 +9,6 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from token_refresh.aws.causes import Cause, FailedCall, failure_of, failure_of_code
 from token_refresh.aws.responses import FailedPart, MalformedResponse
 from token_refresh_worker.adapters.secrets_manager import swap_refused
@@ -138,7 +137,6 @@ def test_a_5xx_is_transient_whatever_its_code(status: int) -> None:
 
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
-@UNHURRIED
 @given(code=st.text() | st.none() | st.integers())
 def test_no_stranger_chooses_what_is_quoted(code: object) -> None:
     """A code is quoted only if it looks like one: at most 64 letters, digits, dots and underscores."""

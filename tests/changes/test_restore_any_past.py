@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from changes.past import BOTH, CLIENT_REJECTED, Secret
-from examples import UNHURRIED, examples
+from examples import examples
 from run.grant import LOST
 from run.world import Killed, fail
 from testbed.builders import DAY, HOUR
@@ -72,7 +72,7 @@ ACTS += [edit, authorize, garbage, a_day_passes]
 
 @BOTH
 @given(acts=st.lists(st.sampled_from(ACTS), min_size=1, max_size=6))
-@settings(UNHURRIED, max_examples=examples(100))
+@settings(max_examples=examples(100))
 def test_no_restored_set_brings_a_used_token_to_the_provider(
     store: ClaimStoreKind, acts: list[Callable[[Secret], None]]
 ) -> None:

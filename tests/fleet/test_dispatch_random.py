@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from fleet.command import view_of
 from fleet.rows import arn, failed, ran, ran_into, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
@@ -79,7 +78,7 @@ ITEMS = st.lists(
 ROWS = ITEMS.map(
     lambda found: [items.read_row(item | items.key("row", arn(str(number))), NOW) for number, item in enumerate(found)]
 )
-THOROUGH = settings(UNHURRIED, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+THOROUGH = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def fleet_of(rows: Sequence[Row], **others: Any) -> Fleet:

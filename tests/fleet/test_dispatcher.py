@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from examples import UNHURRIED
 from fleet.conftest import TABLE
 from fleet.doubles import MemoryIndex, MemoryQueue
 from fleet.rows import arn, failed, row, rows, seen
@@ -55,7 +54,6 @@ def test_which_second(
     assert seconds == found
 
 
-@UNHURRIED
 @given(
     st.lists(st.sampled_from("abc"), max_size=300),
     st.integers(1, 2000),

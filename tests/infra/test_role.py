@@ -3,7 +3,6 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from infra.conftest import EVERYTHING, FLEET, RECEIVER
 from infra.enforced import KEY
 from testbed.synthesis import Synthesis, synthesise
@@ -18,7 +17,6 @@ LONG = "a" * 63
 
 
 @example([(f"{LONG}a", "eu-central-1", "worker"), (f"{LONG}b", "eu-central-1", "worker")])
-@UNHURRIED
 @given(st.lists(PLACES, min_size=2, max_size=20, unique=True))
 def test_no_two_roles_share_a_name(places: list[tuple[str, str, str]]) -> None:
     """Roles of other stacks, regions and functions have other names, of the 64 characters that IAM allows at most."""

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.client_auth import Assertion, authenticate, encode_signature
@@ -117,7 +116,6 @@ def test_a_verifier_accepts_an_es256_assertion() -> None:
 
 @example(r=1, s=2**256 - 1)
 @example(r=0, s=0)
-@UNHURRIED
 @given(r=st.integers(0, 2**256 - 1), s=st.integers(0, 2**256 - 1))
 def test_every_pair_of_numbers_keeps_its_length(r: int, s: int) -> None:
     """Short and long numbers both fill 32 bytes."""
@@ -129,7 +127,6 @@ def test_every_pair_of_numbers_keeps_its_length(r: int, s: int) -> None:
 @example(der=encode_dss_signature(1, 1) + b"\0")
 @example(der=b"\x30\x03\x02\x01\x01")
 @example(der=b"")
-@UNHURRIED
 @given(der=st.binary(max_size=80))
 def test_what_is_not_an_ecdsa_signature_is_named(der: bytes) -> None:
     """A key of another kind is a wrong setting, whatever bytes it returns."""

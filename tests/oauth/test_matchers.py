@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED, examples
+from examples import examples
 from oauth.responses import read
 from token_refresh_worker.oauth.formats import Matcher, ResponseFormat
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, read_response
@@ -93,7 +93,7 @@ def test_a_matcher_may_name_the_status_alone(body: bytes | None) -> None:
     assert FailureKind.NO_RESPONSE is getattr(read_response(502, body, None, busy), "kind", None)
 
 
-@settings(UNHURRIED, max_examples=examples(2_000))
+@settings(max_examples=examples(2_000))
 @given(status=st.integers(200, 599), where=st.sampled_from(["error", "message", "errors", "scope", "access_token"]))
 def test_a_response_that_quotes_a_token_shows_it_nowhere(status: int, where: str) -> None:
     """Fitbit's error quotes the refresh token: no text of the result has it, whatever the status."""

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
@@ -98,7 +97,6 @@ def test_an_assertion_is_left_to_be_signed() -> None:
     assert None is refresh_request(REDEEMED, CLIENT).assertion
 
 
-@UNHURRIED
 @given(
     method=st.sampled_from(AuthMethod), grant=st.sampled_from(Grant), secret=st.text(min_size=8).map("canary".__add__)
 )

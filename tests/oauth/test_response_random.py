@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED, examples
+from examples import examples
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh_worker.oauth.response import TokenResponse, read_response
@@ -46,7 +46,7 @@ forms = st.builds(
 )
 
 
-@settings(UNHURRIED, max_examples=examples(3_000))
+@settings(max_examples=examples(3_000))
 @given(status=st.integers(100, 599), body=bodies, form=forms)
 def test_whatever_a_provider_sends_is_tokens_or_a_named_failure(
     status: int, body: bytes | None, form: ResponseFormat

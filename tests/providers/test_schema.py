@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED, examples
+from examples import examples
 from providers.least import EVIDENCE, GONE, LEAST, read
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.oauth.formats import (
@@ -214,7 +214,7 @@ keys = st.sampled_from([*LEAST, "variables", "token_endpoint", "request", "respo
 
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
-@settings(UNHURRIED, max_examples=examples(1_500))
+@settings(max_examples=examples(1_500))
 @given(changes=st.dictionaries(keys, toml_values, max_size=3))
 def test_whatever_a_file_holds_is_a_provider_or_a_named_error(changes: dict[str, Any]) -> None:
     """Generated profiles: each is accepted, or its error names the file."""

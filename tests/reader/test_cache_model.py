@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from examples import UNHURRIED, examples
+from examples import examples
 from testbed.reader_surroundings import Background, WallClock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
@@ -121,5 +121,5 @@ class BackgroundCache(CacheModel):
 
 TestInlineCache = InlineCache.TestCase
 TestBackgroundCache = BackgroundCache.TestCase
-LIVES = settings(UNHURRIED, max_examples=examples(400), stateful_step_count=40)
+LIVES = settings(max_examples=examples(400), stateful_step_count=40)
 TestInlineCache.settings = TestBackgroundCache.settings = LIVES

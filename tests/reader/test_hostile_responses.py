@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED, examples
+from examples import examples
 from testbed.reader_surroundings import WallClock, runtime
 from token_refresh.reader import (
     InternalError,
@@ -85,7 +85,7 @@ def stub(respond: Callable[..., object]) -> Any:
 def test_any_response_has_a_name(service: str) -> None:
     """800 generated responses for each service: a value, or a named error without a part of the response."""
 
-    @settings(UNHURRIED, max_examples=examples(800))
+    @settings(max_examples=examples(800))
     @given(response=RESPONSES[service])
     def check(response: object) -> None:
         for read in READS[service]:
@@ -99,7 +99,7 @@ def test_any_response_has_a_name(service: str) -> None:
 
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
-@settings(UNHURRIED, max_examples=examples(800))
+@settings(max_examples=examples(800))
 @given(response=st.fixed_dictionaries({}, optional={"Error": ANY, "ResponseMetadata": ANY}) | ANY)
 def test_any_error_response_has_a_name(response: object) -> None:
     """800 generated error responses: each is a named error without a part of the response."""

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from testbed.reader_surroundings import START, Background, Store, WallClock, runtime
 from token_refresh.reader import ConfigurationError, Token, TokenReader
 from token_refresh.reader.token import RefreshPattern
@@ -80,7 +79,6 @@ def _fixed(lead: float) -> deque[float]:
     return deque([lead])
 
 
-@UNHURRIED
 @given(
     lives_seconds=st.floats(1, 100 * DAY),
     age=st.floats(-HOUR, 100 * DAY),

@@ -36,9 +36,6 @@ def test_stored_tokens_come_before_all_else() -> None:
     assert Promote(NEW) == plan(snapshot(stored, successor=NEW), FORCED, policy(host="else.example"))
 
 
-# The whole run.
-
-
 BOTH_STORES = pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])
 
 

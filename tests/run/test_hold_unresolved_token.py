@@ -170,9 +170,6 @@ def test_a_hold_lasts_until_a_claim_is_allowed() -> None:
     assert isinstance(plan(snapshot(newest), RunState(), settings), Redeem)
 
 
-# The whole run.
-
-
 CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401")
 
 

@@ -83,9 +83,6 @@ def test_a_first_claim_is_its_claim_store_s(settings: Policy, after: str | None,
     assert (None, 1, 1) == (step.after, step.claim.number, step.claim.attempt_number)
 
 
-# The whole run.
-
-
 def test_a_due_token_set_is_refreshed() -> None:
     """The new tokens become current, with everything else that was in the document; the claim is named there."""
     world = World(other=[1])

@@ -69,9 +69,6 @@ def test_nothing_is_claimed_after_a_fence(named: StoreName, *, moving: bool) -> 
     assert Mismatch("CLAIM_TABLE", OTHER, TABLE, moving=moving) == found
 
 
-# The whole run.
-
-
 def test_a_worker_with_another_endpoint_sends_nothing() -> None:
     """Neither the refresh token nor the client secret reaches a host that is not their provider's."""
     world = World()

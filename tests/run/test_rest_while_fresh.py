@@ -49,9 +49,6 @@ def test_forced_claims_have_a_limit_of_their_own() -> None:
     assert isinstance(unlimited, Redeem)
 
 
-# The whole run.
-
-
 def test_a_schedule_that_is_slower_than_the_window_is_warned_of() -> None:
     """Tokens that live half an hour expire between runs that are forty minutes apart: each run says so."""
     world = World(expires_at=NOW + 25 * MINUTE, issued_at=NOW - 5 * MINUTE)

@@ -76,9 +76,6 @@ def test_a_lost_response_is_asked_for_again_after_a_rejection() -> None:
     assert isinstance(step, Redeem)
 
 
-# The whole run.
-
-
 def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None:
     """A rejected grant is asked about once; a new version of the secret clears it by itself."""
     world = World()

@@ -54,9 +54,6 @@ def test_the_newest_kept_response_is_named() -> None:
     assert Unread(NOW - HOUR, "b") == plan(snapshot(newest), RUN, SINGLE_USE)
 
 
-# The whole run.
-
-
 @pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])
 def test_a_response_that_cannot_be_read_is_kept(policy: Policy) -> None:
     """Its bytes are in the secret, the error names the command, and the token is sent no more, also after expiry."""

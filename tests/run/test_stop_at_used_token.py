@@ -51,9 +51,6 @@ def test_a_forgotten_token_is_sent_within_the_grace_of_its_issue(grace: timedelt
     assert isinstance(step, Redeem if sent else TokenUsed)
 
 
-# The whole run.
-
-
 def short_lived() -> World:
     """A token of half an hour, with claims in a table, when the last quarter of its window has begun."""
     return World(policy=SINGLE_USE_IN_TABLE, issued_at=NOW - 28 * MINUTE, expires_at=NOW + 2 * MINUTE)

@@ -80,9 +80,6 @@ def test_what_a_restored_table_keeps_is_old() -> None:
     assert KEPT == step.kept_tokens
 
 
-# The whole run.
-
-
 STAGING = "put REFRESH_OUTCOME"
 DENIED = SecretAccessDenied("denied", fix="Allow it")
 

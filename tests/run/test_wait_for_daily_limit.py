@@ -27,9 +27,6 @@ def test_a_full_day_waits_forced_or_not(settings: Policy, limit: int) -> None:
         assert isinstance(plan(snapshot(room), run, settings), Redeem)
 
 
-# The whole run.
-
-
 def test_tokens_that_are_too_short_lived_for_versions_yield_at_the_limit() -> None:
     """The run yields and names the way out, no redeemed token is refused, and the grant lives."""
     world, grant = single_use(VERSIONS, 30 * MINUTE)

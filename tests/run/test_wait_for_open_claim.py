@@ -99,9 +99,6 @@ def test_what_replaces_a_lost_table_is_a_first_attempt_that_nobody_holds() -> No
     assert unheld_claim_id("n") == step.claim.claim_id
 
 
-# The whole run.
-
-
 @pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])
 def test_a_grant_that_ends_first_outlives_a_claim(policy: Policy) -> None:
     """A refresh token of half an hour, whose access token lives longer, is sent before its end after a crash, too."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED, examples
+from examples import examples
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.access_token import AccessToken, read_access_token
@@ -109,7 +109,7 @@ VALUES = (
 
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
-@settings(UNHURRIED, max_examples=examples(2_000))
+@settings(max_examples=examples(2_000))
 @given(st.dictionaries(KEYS, VALUES) | VALUES)
 def test_any_document(document: object) -> None:
     """Any JSON gives a token that fits a header, or none, or a named error without a value of the document."""

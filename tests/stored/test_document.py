@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED, examples
+from examples import examples
 from testbed.builders import DAY, HOUR, NOW, document, ms
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -225,7 +225,7 @@ documents = st.dictionaries(names, st.text(max_size=6) | times | json_values, ma
 
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
-@settings(UNHURRIED, max_examples=examples(3_000))
+@settings(max_examples=examples(3_000))
 @given(stored=documents | st.text(max_size=60))
 def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:
     """Generated documents: each is read and written back with its other keys, or is an InvalidSecretDocument."""

@@ -1,6 +1,6 @@
 import pytest
 
-from testbed.generated_names import generated_name, named
+from testbed.generated_names import generated_name
 
 
 @pytest.mark.parametrize(
@@ -18,20 +18,3 @@ def test_names_that_others_observed(limit: int, logical_id: str, name: str) -> N
 
     assert name == made[:-12]
     assert len(made) <= limit
-
-
-def test_only_what_has_no_name_gets_one() -> None:
-    """A resource keeps the name that its template gives it; a queue in order ends as SQS wants it."""
-    template = {
-        "Resources": {
-            "Own": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "mine"}},
-            "Fifo": {"Type": "AWS::SQS::Queue", "Properties": {"FifoQueue": True}},
-            "Key": {"Type": "AWS::KMS::Key"},
-        }
-    }
-
-    made = named(template, "s" * 100)["Resources"]
-
-    assert {"QueueName": "mine"} == made["Own"]["Properties"]
-    assert (80, ".fifo") == (len(made["Fifo"]["Properties"]["QueueName"]), made["Fifo"]["Properties"]["QueueName"][-5:])
-    assert {"Type": "AWS::KMS::Key"} == made["Key"]

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from examples import UNHURRIED
 from testbed.webhooks.setting import Setting
 from testbed.webhooks.signing import KINDS, sent
 from token_refresh.webhooks import WebhookMalformed, from_message, to_message
@@ -89,7 +88,6 @@ def test_json_and_form() -> None:
         command.json()
 
 
-@UNHURRIED
 @given(body=st.binary() | st.text().map(str.encode), kind=st.sampled_from(KINDS))
 def test_message(body: bytes, kind: str) -> None:
     """Whatever is delivered comes out of the message with the same bytes, and the message is one that SQS takes."""

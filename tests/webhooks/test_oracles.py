@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 from standardwebhooks.webhooks import Webhook
 
-from examples import UNHURRIED, examples
+from examples import examples
 from testbed.webhooks.fake_secret import FakeSecret
 from testbed.webhooks.signing import HEADERS, SIGNATURE_HEADER, SentRequest, sent
 from token_refresh.webhooks import SENDERS, Verifier, WebhookError
@@ -157,7 +157,7 @@ def test_same_verdict(kind: str) -> None:
     """On deliveries and corruptions of any kind, the provider's own library and we say the same."""
     seen: set[bool] = set()
 
-    @settings(UNHURRIED, max_examples=examples(400))
+    @settings(max_examples=examples(400))
     @given(request=requests(kind))
     def same(request: SentRequest) -> None:
         if any(applies(request) for name, applies in EXCEPT.items() if name.startswith(kind)):

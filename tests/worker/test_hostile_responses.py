@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED, examples
+from examples import examples
 from secrecy.canaries import canary
 from worker.ground import Ground
 
@@ -172,7 +172,6 @@ def test_an_item_with_an_odd_attribute_redeems_nothing(table: Ground, name: str,
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
 @settings(
-    UNHURRIED,
     max_examples=examples(150),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

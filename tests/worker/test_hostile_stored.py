@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from examples import UNHURRIED, examples
+from examples import examples
 from secrecy.canaries import canary
 from testbed.testbed import CLIENT, PUBLISHED
 from token_refresh.secret_value import SecretValue
@@ -135,7 +135,6 @@ def run_twice(ground: Ground, event: object) -> None:
 
 
 quick = settings(
-    UNHURRIED,
     max_examples=examples(150),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

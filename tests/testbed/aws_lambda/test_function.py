@@ -30,16 +30,6 @@ def function(task_root: Path) -> Function:
     return Function({"GIVEN": "value"}, handler="tiny.handler", task_root=task_root)
 
 
-def test_warm(function: Function) -> None:
-    """Later events meet the same process, and each invocation has the lines printed since the one before."""
-    with function:
-        cold, warm = function.invoke({}), function.invoke({})
-
-    assert cold.payload["process"] == warm.payload["process"]
-    assert ("cold start", "standard output", "standard error") == cold.logs
-    assert ("standard output", "standard error") == warm.logs
-
-
 def test_environment(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function sees what it is given and what Lambda sets, not what this machine is configured with."""
     monkeypatch.setenv("AWS_PROFILE", "somebody")

@@ -36,18 +36,6 @@ def versions(made: SecretsModel) -> list[int]:
     return [int(version.version_id) for version in secret.versions]
 
 
-def test_a_snapshot_is_gone_back_to() -> None:
-    """A snapshot stays as it was while the model goes on, and can be restored."""
-    made = model()
-    before = made.snapshot()
-    put(made, 1)
-    assert before != made.snapshot()
-
-    made.restore(before)
-
-    assert ([0], before) == (versions(made), made.snapshot())
-
-
 def test_a_full_secret_refuses_new_versions() -> None:
     """Within a day the version above the quota is refused, and the state stays as it was."""
     made = model(quota=4)
