@@ -44,18 +44,18 @@ def sentence() -> str:
 
 
 def window() -> str:
-    """Return where a process was killed during a refresh, and whether the grant of a single-use provider lives on."""
-    kills: dict[str, dict[str, bool]] = {}
-    for number, call, when, (single_use, *others) in json.loads(_SUMMARY.read_text())["kill-matrix"]["refresh"]:
-        if any(others):
-            raise ValueError("a grant is lost at a provider that accepts the old token: this table says that none is")
-        kills.setdefault(f"{number}. {call}", {})[when] = single_use
-    rows = ((call, *(_fate(lost.get(when)) for when in ("before", "after", "late"))) for call, lost in kills.items())
-    return table(("call of a run", "killed before it", "killed after it", "and it is carried out late"), *rows)
-
-
-def _fate(lost: bool | None) -> str:  # noqa: FBT001 - a cell of the matrix
-    return "" if lost is None else "**lost**" if lost else "lives"
+    """Return where a process was killed during a refresh, and when that cost the grant at a single-use provider."""
+    kills = json.loads(_SUMMARY.read_text())["kill-matrix"]["refresh"]
+    if any(lost for *_, (_, *others) in kills for lost in others):
+        raise ValueError("a grant is lost at a provider that accepts the old token: this sentence says that none is")
+    calls = len({number for number, *_ in kills})
+    lost = " and ".join(
+        f"{when} call {number} ({call})" for number, call, when, (single_use, *_) in kills if single_use
+    )
+    return (
+        f"A process was killed before and after each of the {calls} calls of a refresh, and where the call was carried "
+        f"out late. At a single-use provider the grant lives on, but for these kills: {lost}."
+    )
 
 
 def _found() -> tuple[dict[str, Any], ...]:
