@@ -25,7 +25,6 @@ THEIRS: Final = (
     "A write lands within 5 minutes after its call",
     "The table's backups have it for 35 days more",
     "free again after these 7 days",
-    "blocks the name of a deleted secret for 7 to 30 days",
     "event and error, for 14 days",
     "as CloudTrail reports them, for 14 days",
     # A provider's, or another product's.
