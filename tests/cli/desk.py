@@ -208,7 +208,8 @@ class Desk:
             self._made_by(FLEETS_WORKER, {**variables, **fleets})
             # As the fleet's first run on it would have left them.
             host = self.provider.token_endpoint.split("/")[2].split(":")[0]
-            origin = {"host": host, "grace_seconds": 86_400, "store": "table", "table": FLEET}
+            grace = 0 if self._single_use else 86_400
+            origin = {"host": host, "grace_seconds": grace, "store": "table", "table": FLEET}
             self.edit(provider=variables["PROVIDER"], tokenRefresh=origin)
             made = {"token-refresh:fleet": FLEET}
             copy = {"Key": "token-refresh:copy-of", "Value": SECRET}
@@ -293,7 +294,7 @@ class Desk:
             words += [] if "--client-file" in line else [f"--client-file={self.file}"]
         ended = self._run(words, self.environment | dict(variables or {}), stdin, begun)
         for printed in printed_lines(ended):
-            if not printed.startswith(("aws configure", "aws sts", _LIST)):
+            if not printed.startswith(("aws configure", "aws sts", "aws kms", _LIST)):
                 assert re.search(r" \S*shop/\S+ .*--region \S", f"{printed} "), (
                     f"{printed} names no secret, or no region"
                 )
@@ -303,6 +304,9 @@ class Desk:
         """Do what a line for the AWS CLI does, which isn't installed here."""
         named = dict(zip(words[3::2], words[4::2], strict=True))
         assert REGION == named.pop("--region")
+        if words[1:3] == ["kms", "enable-key"]:
+            self.store.secrets.refuse(SECRET, "", None)
+            return Ended(code=0, out="", err="")
         members = {name[2:].title().replace("-", ""): value for name, value in named.items()}
         if members.get("SecretString", "").startswith("file://"):
             members["SecretString"] = (self.folder / members["SecretString"].removeprefix("file://")).read_text()

@@ -202,11 +202,14 @@ def _copy_gone(desk: Desk) -> None:
 
 
 def _copy_gone_from_stack(desk: Desk) -> None:
-    """What the first of the two deployments would do is done by the administrator who reads the words."""
+    """The administrator deploys twice, as the words say: without a copy all is well, and then there is an empty one."""
     _copy_gone(desk)
-    status = desk.run("status")
+    status, variables = desk.run("status"), desk.aws.function["Environment"]["Variables"]
     assert (2, True) == (status.code, 'published_secret = "none"' in status.screen), status.screen
     assert "scripts/deploy NAME" in status.screen
+    published = variables.pop("PUBLISHED_SECRET_ID")
+    assert "published copy" not in desk.done("status").screen
+    variables["PUBLISHED_SECRET_ID"] = published
     desk.client.create_secret(Name=desk.published)
 
 
@@ -225,6 +228,21 @@ def _key_changed(desk: Desk) -> None:
     desk.edit()
     desk.store.secrets.refuse(SECRET, "")
     desk.pass_time(hours=16, minutes=10)
+
+
+def _key_off(desk: Desk) -> None:
+    """Somebody switches the key off under which all is that is stored."""
+    desk.store.secrets.refuse(SECRET, "")
+    desk.pass_time(minutes=20)
+
+
+def _received_under_a_key_that_is_off(desk: Desk) -> None:
+    """A run stored tokens, and could not make them current; the new key is on what is current alone."""
+    desk.denied = {"UpdateSecretVersionStage"}
+    assert 2 == desk.run("refresh --force --yes").code
+    desk.denied = set()
+    desk.client.update_secret(SecretId=SECRET, KmsKeyId="alias/new")
+    _key_off(desk)
 
 
 def _paused(desk: Desk) -> None:
@@ -398,6 +416,21 @@ DEPLOYED: Final[dict[str, State]] = {
     ),
     "the copy of a secret without tags is gone": State(
         arises=_copy_gone, says="can't read the published copy", repairs=("create-secret", "refresh"), services="fail"
+    ),
+    "the key of the tokens is off": State(
+        arises=_key_off,
+        says="and KMS key DefaultEncryptionKey is refused",
+        status=3,
+        repairs=("enable-key",),
+        worlds=_BOTH,
+    ),
+    "the key of the tokens that follow is off": State(
+        arises=_received_under_a_key_that_is_off,
+        says="(label REFRESH_OUTCOME), and KMS key DefaultEncryptionKey is refused",
+        single_use=True,
+        services="rejected",
+        repairs=("enable-key", "refresh"),
+        worlds=_BOTH,
     ),
     "the key was changed": State(arises=_key_changed, says="HEALTHY", status=0, doctor=0, worlds=_BOTH),
     "the secret is full of versions": State(

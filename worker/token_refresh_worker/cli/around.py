@@ -45,7 +45,8 @@ def _make_copy(state: SecretState, fix: Advice) -> Advice:
         return "make it again: ", context.secret.join(source.fleet)
     if source.function:
         deploy = Command.of("scripts/deploy NAME")
-        return 'let the stack make it again: deploy with published_secret = "none", then without that line: ', deploy
+        how = 'detach ReadPolicyArn from your services, deploy with published_secret = "none", then without that line: '
+        return "let the stack make it again: ", how, deploy, ". Then attach the new ReadPolicyArn"
     line = "aws secretsmanager create-secret --name {} --region {}"
     return *fix, ". Or make it again: ", Command.of(line, str(state.settings.published_secret_id), context.region)
 
