@@ -93,6 +93,7 @@ from token_refresh_worker.providers.lifetime import (
     claims_a_day,
     shortest_lifetime,
 )
+from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.places import PLACES
@@ -217,7 +218,7 @@ SAID = {
     ],
     "docs/beside-another-stack.md": [f"a receiver reserves {A_RECEIVER.reserved_concurrency} runs at once"],
     "docs/tutorial.md": [
-        f"live less than {IN_VERSIONS} minutes, such as HubSpot, ServiceNow or Xero,",
+        f"whose access tokens live less than {IN_VERSIONS} minutes;",
         DEFAULT_REDIRECT_URI,
         f"HubSpot register `{default_redirect_uri(Loopback.LOCALHOST)}`",
     ],
@@ -334,3 +335,12 @@ def test_the_first_hour_is_as_short_as_it_says() -> None:
 def named_in(row: str) -> list[str]:
     """Return the Python files of a row."""
     return re.findall(r"`([\w/]+\.py)`", row)
+
+
+@pytest.mark.parametrize("provider", ["hubspot", "servicenow", "xero"])
+def test_the_tutorial_names_short_lives(provider: str) -> None:
+    """The providers that it names need claims in a table."""
+    lifetime = load_provider(provider).access_token_lifetime
+
+    assert lifetime is not None
+    assert shortest_lifetime(TABLE) <= lifetime < shortest_lifetime(VERSIONS)
