@@ -8,10 +8,12 @@ import pytest
 from cli.aws import Account, Aws, Simulator
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.advice import in_words
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.function import check_concurrency
-from token_refresh_worker.cli.finding import Finding, Health
+from token_refresh_worker.cli.finding import Health
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 
 
 def test_deployed(cli: Cli, account: Account) -> None:
@@ -73,7 +75,7 @@ def test_a_role_that_is_not_to_blame(cli: Cli, account: Account, simulator: Simu
 
 
 def test_paused(cli: Cli, account: Account) -> None:
-    """A schedule that is switched off is worth a look, with what switches it on."""
+    """A schedule that is switched off is worth a look, and so is a function whose failures nobody keeps."""
     account.deploy()
     account.schedule(state="DISABLED")
 
@@ -81,6 +83,8 @@ def test_paused(cli: Cli, account: Account) -> None:
 
     assert 0 == ended.code
     assert "look schedule: switched off: worker -> remove schedule_enabled = false" in ended.screen
+    assert "look dead letters: no queue keeps scheduled runs that never reached the function" in ended.screen
+    assert "look failed runs: no queue keeps asynchronous runs that failed" in ended.screen
 
 
 def test_wrong_configuration(cli: Cli, account: Account) -> None:
@@ -108,17 +112,6 @@ def test_what_went_wrong_is_counted(cli: Cli, account: Account) -> None:
     for action in ("receive-message", "purge-queue"):
         assert f"aws sqs {action} --queue-url {url} --region eu-central-1" in ended.screen
     assert "canary" not in ended.screen
-
-
-def test_nothing_keeps_what_goes_wrong(cli: Cli, account: Account) -> None:
-    """A function whose failures nobody keeps is worth a look."""
-    account.deploy()
-    account.schedule()
-
-    ended = cli("doctor", "--function=worker")
-
-    assert "look dead letters: no queue keeps scheduled runs that never reached the function" in ended.screen
-    assert "look failed runs: no queue keeps asynchronous runs that failed" in ended.screen
 
 
 @pytest.fixture
@@ -175,10 +168,6 @@ class LambdaAccount:
         return self.responses[action]
 
 
-def checked(left: int, *mappings: dict[str, Any]) -> Finding:
-    return check_concurrency(cast("Context", LambdaAccount(left, *mappings)), "worker")
-
-
 @pytest.mark.parametrize(
     ("left", "mappings", "health"),
     [
@@ -189,20 +178,21 @@ def checked(left: int, *mappings: dict[str, Any]) -> Finding:
     ],
 )
 def test_the_quota(left: int, mappings: list[dict[str, Any]], health: Health) -> None:
-    """What other functions leave must suffice for the runs at once that are deployed, dispatcher and resync."""
-    assert health is checked(left, *mappings).health
+    """What other functions leave must suffice for the runs at once that are deployed, dispatcher and resync.
+
+    Where it does not, the command that asks for more is named.
+    """
+    found = check_concurrency(cast("Context", LambdaAccount(left, *mappings)), "worker")
+
+    broken = health is Health.BROKEN
+    asks = "--quota-code L-B99A9384 --desired-value 1000 --region eu-central-1"
+    assert (health, broken) == (found.health, asks in in_words(found.remedy))
+    assert (f"lets {left} functions run at once, and the fleet uses 66" in found.text) is broken
 
 
-def test_what_to_do() -> None:
-    """A quota that is too small fails, with the command that asks for more."""
-    found = checked(10)
-
-    assert "lets 10 functions run at once, and the fleet uses 66" in found.text
-    assert "--quota-code L-B99A9384 --desired-value 1000 --region eu-central-1" in in_words(found.remedy)
-
-
-def test_of_a_fleet_alone(cli: Cli, account: Account) -> None:
+def test_of_a_fleet_alone(cli: Cli, account: Account, store: SecretsManagerServer) -> None:
     """The quota is checked for a fleet's worker, which has no schedule of its own."""
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": FLEET_TAG, "Value": "prod"}])
     account.deploy(variables={"FLEET_NAME": "prod", "CLAIM_TABLE": "prod"})
     found = grades(cli("doctor", "--function=worker", "--json"))
 

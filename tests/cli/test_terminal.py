@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli.scene import Tokens
-from cli.terminals import CTRL_C, CTRL_D, Screen, Terminal
+from cli.terminals import CTRL_C, Screen, Terminal
 from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -114,34 +114,6 @@ def test_ctrl_c_at_a_question(
     assert ["Cancelled: nothing was stored."] == [line for line in child.before.splitlines()[1:] if line.strip()]
     assert 130 == child.status
     assert before == labels(asked)
-
-
-def test_no(terminal: Terminal, asked: SecretsManagerServer) -> None:
-    """A question that is answered with no changes nothing, and that is said."""
-    before = labels(asked)
-
-    child = terminal("restore")
-    child.expect("Make it current, as a new version\\?")
-    child.sendline("n")
-    child.expect("Cancelled: nothing was stored")
-    child.ends()
-
-    assert 1 == child.status
-    assert before == labels(asked)
-
-
-def test_no_answer(terminal: Terminal, environment: dict[str, str], provider: AuthorizationServer) -> None:
-    """Ctrl-D at a question for a text says to type it; `--yes`, which answers only yes or no, would not help."""
-    environment |= {"TOKEN_ENDPOINT": provider.token_endpoint}
-    environment["AUTHORIZATION_ENDPOINT"] = provider.authorization_endpoint
-
-    child = terminal("authorize", "--yes")
-    child.expect("Client ID")
-    child.press(CTRL_D)
-    child.ends()
-
-    assert "type it in a terminal, or pipe one line" in " ".join(child.before.split())
-    assert "--yes" not in child.before
 
 
 def _interrupted(terminal: Terminal, endpoint: TokenEndpoint, point: script.Point) -> Screen:
