@@ -3,8 +3,10 @@
 Who changes a constant finds here the sentences that are wrong then.
 """
 
+import inspect
 import re
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +15,23 @@ import pytest
 from benchmarks.reader import FIFTY
 from demos.contest import EVENTS, Ending
 from pages.parts.cost import RUNS
+from pages.parts.fleet_cost import SECRET, SECRETS_MANAGER_CALL
 from testbed.builders import DAY, HOUR, MINUTE
-from token_refresh.reader.on_demand import YOUNG_SECONDS
+from token_refresh.reader.fetch import FETCH_SECONDS
+from token_refresh.reader.lifetimes import LONGEST_RETRY_SECONDS
+from token_refresh.reader.on_demand import PAUSE_SECONDS, YOUNG_SECONDS
+from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS
+from token_refresh.reader.secrets import DEFAULT_TTL
+from token_refresh.reader.sources.secrets_manager import SECRETS_AT_ONCE
+from token_refresh.reader.token import LONGEST_MARGIN_SECONDS, REMEMBERED_LEADS
 from token_refresh.stored.access_token import LIFETIMES_BELIEVED
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
+from token_refresh.stored.times import LATEST_SECONDS
+from token_refresh.testing.fakes import LIFETIME as FAKE_LIFETIME
+from token_refresh.webhooks.lambda_http import RETRY_AFTER_SECONDS
+from token_refresh.webhooks.queues import EventBus, SqsQueue
 from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
+from token_refresh_infra.common import SHORTEST_FLAT_FAMILY
 from token_refresh_infra.constructs.alarms import ONCE
 from token_refresh_infra.context import read_parameters
 from token_refresh_infra.fleet.alarms import (
@@ -30,8 +44,11 @@ from token_refresh_infra.fleet.alarms import (
 )
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.timing import RUN_SECONDS
+from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.parameters import WebhookParameters
+from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
+from token_refresh_worker.changes.authorization_request import EXTRA_VALUE
 from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY
 from token_refresh_worker.changes.change import TRIES, WAIT_SECONDS
 from token_refresh_worker.cli.around import FOREIGN_SHOWN
@@ -94,11 +111,13 @@ from token_refresh_worker.providers.lifetime import (
     shortest_lifetime,
 )
 from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.provider import NOTICE
 from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.places import PLACES
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS
 from token_refresh_worker.stored.origin import LONGEST_GRACE, LONGEST_NOTICE, ClaimStoreKind
+from webhooks.test_flood import LOGGED_BYTES, MEBIBYTE
 
 ROOT = Path(__file__).parents[2]
 SECOND: Final = timedelta(seconds=1)
@@ -135,6 +154,8 @@ STATUSES = ("healthy", "needs attention soon", "broken", "unknown")
 RESYNCED = re.findall(r'self.resync, "(\d+ minutes)"', (ROOT / "infra/token_refresh_infra/fleet/stack.py").read_text())[
     0
 ]
+RECEIVER = {name: option.default for name, option in inspect.signature(WebhookReceiver.__init__).parameters.items()}
+CALLS = 10_000 * SECRETS_MANAGER_CALL
 UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
 
@@ -306,6 +327,49 @@ SAID = {
         f"signed over {said(DEFAULT_TOLERANCE)} ago",
         f"a secret takes {count(REDIRECTS_A_DAY)} a day",
         f"each has {said(CONNECTION_SECONDS)}, and of over {MOST_CONNECTIONS} the oldest",
+    ],
+    "docs/amplify.md": [f"once for each process and kept for {said(DEFAULT_TTL)}"],
+    "docs/other-languages.md": [f"Unix seconds below 10^{len(str(LATEST_SECONDS)) - 1}, milliseconds from there on"],
+    "docs/other-secrets.md": [
+        f"one BatchGetSecretValue for up to {SECRETS_AT_ONCE}",
+        f"the TTL ({said(DEFAULT_TTL)} by default)",
+        f"reads a secret about {round(DAY / DEFAULT_TTL, -1):g} times a day at most",
+        f"is noticed within {said(LONGEST_RETRY_SECONDS)}",
+    ],
+    "docs/providers.md": [
+        f"From {NOTICE.days} days before a provider ends",
+        f"another value than `{EXTRA_VALUE.pattern}`",
+    ],
+    "docs/reader.md": [
+        f"an error is raised again without a read for up to {LONGEST_EMPTY_SECONDS:g} s",
+        f"invokes the worker, at most once {said(PAUSE_SECONDS)}",
+        f"a token that is older than {said(YOUNG_SECONDS)}",
+        f"takes up a new token within {said(MINUTE * ceil(1.5 * LONGEST_MARGIN_SECONDS / 60))}",
+        f"that takes {count(REMEMBERED_LEADS)} refreshes",
+        f"give up a read after {FETCH_SECONDS:g} s",
+    ],
+    "docs/testing.md": [f"A token lives {FAKE_LIFETIME // HOUR} hours unless"],
+    "docs/webhooks.md": [
+        f"a timeout of {RECEIVER['consumer_timeout_seconds']} s at most",
+        f"It needs {RECEIVER['memory_mb']} MB",
+        f"signed over {said(DEFAULT_TOLERANCE)} ago",
+        f"`Retry-After: {RETRY_AFTER_SECONDS}`",
+        f"{min(LIMIT_BYTES, SqsQueue.limit_bytes) // MEBIBYTE} MiB with its envelope",
+        f"one event a delivery, under {EventBus.limit_bytes // 1_000_000} MB",
+        f"Wait {said(DEFAULT_TTL)}. Each receiver",
+        f"at most {LOGGED_BYTES:,} bytes to the log",
+        f"Over {alarms.REFUSED_PER_FIVE_MINUTES} requests in five minutes",
+        f"Over {alarms.NOT_VERIFIED_PER_FIVE_MINUTES} deliveries in five minutes",
+        f"waited for over {said(alarms.OLDEST_MESSAGE_SECONDS)}",
+        f"The consumer failed {count(RECEIVES_BEFORE_DEAD)} times",
+    ],
+    "docs/when-to-use-what.md": [
+        f"takes {SECRET:.2f} USD for a secret and month, and {CALLS:.2f} USD for 10,000 calls",
+        f"5 x {SECRET:.2f} + 10 x {CALLS:.2f} = {5 * SECRET + 10 * CALLS:.2f} USD",
+        f"100 x {CALLS:.2f} = {100 * CALLS:.2f} USD",
+        f"at 5 %, 50,000 calls and {5 * CALLS:.2f} USD",
+        f"in `-` after at least {count(SHORTEST_FLAT_FAMILY)} characters",
+        f"it is read again after {DEFAULT_TTL.seconds} s",
     ],
 }
 """The sentences by page."""
