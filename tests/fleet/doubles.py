@@ -19,24 +19,15 @@ FLEET = "prod"
 
 
 @dataclass(frozen=True, slots=True)
-class StillClock:
-    """A clock of a table whose calls take no time."""
+class TableClock:
+    """A clock of a table whose calls take no time: it stands still, or is the machine's."""
 
-    now: datetime
+    still: datetime | None = None
     seconds: float = 0.0
-
-    def sleep_in_job(self, seconds: float) -> None:
-        del seconds
-
-
-class MachineClock:
-    """The machine's time of day, for a table whose calls take none."""
-
-    seconds = 0.0
 
     @property
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self.still or datetime.now(UTC)
 
     def sleep_in_job(self, seconds: float) -> None:
         del seconds
@@ -46,7 +37,7 @@ class CommandsTable:
     """What commands take for a client of DynamoDB: a table in memory with its tags, for several threads."""
 
     def __init__(self) -> None:
-        self.table = VirtualDynamoDb(MachineClock(), Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
+        self.table = VirtualDynamoDb(TableClock(), Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
         self.meta, self.tags = self.table.meta, list[dict[str, str]]()
         self._lock = Lock()
 
@@ -68,7 +59,7 @@ class MemoryIndex(TableIndex):
     """The real index, on a table in memory, and never behind it; the table's clock says `now`."""
 
     def __init__(self, *members: Row, now: datetime = NOW) -> None:
-        table: Any = VirtualDynamoDb(StillClock(now), Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
+        table: Any = VirtualDynamoDb(TableClock(now), Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
         super().__init__(table, "fleet", FLEET)
         table.put_all(items.write_row(member, FLEET) for member in members)
 

@@ -22,43 +22,27 @@ def arn(name: str) -> str:
 def seen(
     *,
     at: datetime = NOW - HOUR,
-    state: State = State.HEALTHY,
-    since: datetime = NOW - 5 * HOUR,
-    outcome: str | None = "refreshed",
     error_type: str | None = None,
     requests: int = 1,
     failures: int = 0,
+    host: str | None = HOST,
     expires_at: datetime | None = NOW + WINDOW,
     due_at: datetime | None = NOW,
-    grant_ends_at: datetime | None = None,
-    grant_ending_at: datetime | None = None,
-    host: str | None = HOST,
-    refused_at: datetime | None = None,
-    rejected: bool = False,
-    ending: bool = False,
+    **known: Any,
 ) -> Seen:
     """By default a one-hour token that is due at NOW."""
+    grant = {name: known.pop(name, None) for name in ("grant_ends_at", "grant_ending_at")}
+    usual: dict[str, Any] = {"state": State.HEALTHY, "since": NOW - 5 * HOUR, "outcome": "refreshed"}
     return Seen(
         at=at,
-        state=state,
-        since=since,
-        outcome=None if error_type else outcome,
         error_type=error_type,
         requests=requests,
         failures=failures or int(error_type is not None),
         succeeded_at=at - HOUR if error_type else at,
-        rejected=rejected,
-        ending=ending,
-        tokens=_tokens(
-            version_id="v1",
-            expires_at=expires_at,
-            due_at=due_at,
-            grant_ends_at=grant_ends_at,
-            grant_ending_at=grant_ending_at,
-        ),
+        tokens=_tokens(version_id="v1", expires_at=expires_at, due_at=due_at, **grant),
         host=host,
-        refused_at=refused_at,
         sent=sent(error_type, at=at, host=host, failures=failures) if requests else None,
+        **usual | known | ({"outcome": None} if error_type else {}),
     )
 
 
@@ -73,26 +57,9 @@ def sent(error_type: str | None, *, at: datetime, host: str | None = HOST, failu
     return Sent(at=at, host=host, error_type=error_type, failures=failures or int(error_type is not None))
 
 
-def row(
-    name: str = "tokens",
-    *,
-    provider: str = "xero",
-    next_at: datetime = NOW,
-    found: Seen | None = None,
-    new: bool = False,
-    pause: Pause | None = None,
-    unsent: frozenset[Change] = frozenset(),
-    added_at: datetime = NOW - 24 * HOUR,
-) -> Row:
-    return Row(
-        secret_arn=arn(name),
-        provider=provider,
-        added_at=added_at,
-        next_at=next_at,
-        seen=None if new else found or seen(),
-        pause=pause,
-        unsent=unsent,
-    )
+def row(name: str = "tokens", *, found: Seen | None = None, new: bool = False, **known: Any) -> Row:
+    usual: dict[str, Any] = {"provider": "xero", "added_at": NOW - 24 * HOUR, "next_at": NOW}
+    return Row(secret_arn=arn(name), seen=None if new else found or seen(), **usual | known)
 
 
 def rows(count: int, *, provider: str = "xero", expires_at: datetime = NOW + WINDOW, name: str = "") -> list[Row]:

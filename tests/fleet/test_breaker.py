@@ -56,6 +56,9 @@ def test_half_without_response() -> None:
     assert opened([*mixed, *some(6, UNREACHABLE, newest=3 * MINUTE), *some(10, None, newest=4 * MINUTE)]) is None
     assert opened(some(4, UNREACHABLE) + some(50, None, newest=2 * MINUTE)) is not None
     assert opened(some(3, UNREACHABLE) + some(50, None, newest=2 * MINUTE)) is None
+    assert opened([failed(UNKNOWN, at=NOW - MINUTE, requests=0)] * 20) is None, "no request was sent"
+    assert opened(some(20, UNREACHABLE, newest=HOUR)) is None, "an hour ago"
+    assert opened(some(20, "TokenRequestRejected")) is None, "it responded"
 
 
 def test_a_dead_host_is_asked_less_and_less() -> None:
@@ -235,23 +238,3 @@ def test_a_burst_is_tried_again() -> None:
     assert set() == tried_early([*history(*rejected(120)), *good], NOW), "a minute ago"
     assert set() == tried_early([*dead, *good], NOW + HOUR), "they are dead"
     assert set() == tried_early([*dead[:5], *good, taken], NOW), "single customers"
-
-
-SLOW = [failed("ReauthorizationRequired", at=NOW - n * 4 * MINUTE, state=State.REAUTHORIZE) for n in range(12)]
-
-
-@pytest.mark.parametrize(
-    "runs",
-    [
-        some(3, UNREACHABLE),
-        some(20, None) + some(50, UNREACHABLE, newest=5 * MINUTE),
-        [failed(UNKNOWN, at=NOW - MINUTE, requests=0)] * 20,
-        some(20, UNREACHABLE, newest=HOUR),
-        some(20, "TokenRequestRejected"),
-        SLOW,
-    ],
-    ids=["too few", "20 good ones since", "no request was sent", "over an hour ago", "with a response", "no burst"],
-)
-def test_what_opens_nothing(runs: list[Seen]) -> None:
-    """Three failures, an outage that is over, runs that sent nothing, errors with a response, customers who revoke."""
-    assert opened(runs) is None
