@@ -132,7 +132,9 @@ def test_what_an_open_breaker_lets_through_shows_something(state: State) -> None
     soon = NOW + MINUTE * 16  # before the last quarter of its window
     idle = failing(5, "RefreshOutcomeUnknown", ago=10 * MINUTE, name="a", state=state, expires_at=soon)
 
-    assert ["b"] == handed(decide(of([*idle, row("b", found=seen(at=NOW - HOUR, expires_at=NOW + HOUR))]), NOW))
+    failed_too = failing(1, ago=10 * MINUTE, name="b", expires_at=NOW + HOUR)
+
+    assert ["b/0"] == handed(decide(of([*idle, *failed_too]), NOW))
     assert 1 == len(decide(of(idle), NOW).messages)
 
 
