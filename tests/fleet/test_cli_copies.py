@@ -136,6 +136,8 @@ def copied(name: str, copy: CopyState, *, minutes: int = 20, error: str | None =
 def test_status_tells_current_older_and_missing(index: TableIndex) -> None:
     """The counts are there, and what is wrong with a copy for ten minutes needs somebody, with the command."""
     long_ago = datetime.now(UTC) - 20 * HOUR
+    index.add(healthy("a"))
+    assert "copies" not in run("status").stdout + run("status", "--json").stdout, "it publishes none"
     fine = copied("fine", CopyState.CURRENT)
     index.add(replace(fine, seen=replace(fine.seen, at=long_ago)) if fine.seen else fine)
     index.add(copied("new", CopyState.OLDER, minutes=2))
@@ -159,10 +161,3 @@ def test_status_tells_current_older_and_missing(index: TableIndex) -> None:
     assert ("missing", "SecretNotFound") == tuple(rows[arn("gone")][name] for name in ("copy", "copy_error_type"))
     assert "copy_error_type" not in rows[arn("fine")]
     assert "4 of 4 secrets are due now" in run("retry", "--state", "error").stdout
-
-
-def test_status_of_a_fleet_without_copies(index: TableIndex) -> None:
-    """A fleet that publishes nothing says nothing of copies."""
-    index.add(healthy("a"))
-
-    assert "copies" not in run("status").stdout + run("status", "--json").stdout

@@ -156,15 +156,6 @@ def test_open_breakers(index: TableIndex) -> None:
     assert {f"xero/{HOST}"} == set(status_of("--provider", "xero")["breakers"])
 
 
-def test_a_store_that_refuses(index: TableIndex) -> None:
-    """The summary says that Secrets Manager refuses, once it refused three secrets and took none: no provider does."""
-    index.add(row())
-    for name in "abc":
-        index.note_refused(arn(name))
-
-    assert "Secrets Manager refuses, and took no secret for three minutes" in run("status").stdout
-
-
 KEPT = seen(error_type="TokensKept", at=NOW, refused_at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR)
 
 
@@ -196,19 +187,12 @@ def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words
     assert any(words in found["text"] for found in status_of()["findings"])
 
 
-def test_a_dispatcher_that_does_not_run(index: TableIndex) -> None:
-    """After five minutes without a dispatcher nothing is refreshed, however healthy the rows look."""
-    index.add(healthy("fine"))
-    assert 0 == run("status").exit_code
+def test_what_does_not_run(index: TableIndex) -> None:
+    """Where runs were handed out and none has reported since, `status` says so, in a small fleet, too.
 
-    index.tell_breakers([], NOW - HOUR)
-    ended = run("status")
-
-    assert (2, True) == (ended.exit_code, "the dispatcher has not run since" in ended.stdout)
-
-
-def test_a_worker_that_does_not_run(index: TableIndex) -> None:
-    """Where secrets were handed out and no run has reported since, `status` says so, in a small fleet, too."""
+    It says that Secrets Manager refuses, once it refused three secrets and took none: no provider does. After five
+    minutes without a dispatcher nothing is refreshed, however healthy the rows look.
+    """
     members = [row(f"t/{number}", next_at=NOW - HOUR, found=seen(at=NOW - HOUR)) for number in range(3)]
     for member in members:
         index.add(member)
@@ -216,8 +200,17 @@ def test_a_worker_that_does_not_run(index: TableIndex) -> None:
 
     ended = run("status")
     assert (2, True) == (ended.exit_code, "the worker does not run" in ended.stdout)
-    index.report(replace(members[0], seen=seen(at=NOW), next_at=NOW + HOUR))
-    assert "the worker does not run" not in run("status").stdout
+    for member in members:
+        index.report(
+            replace(member, seen=seen(at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR), next_at=NOW + HOUR)
+        )
+    assert (0, False) == ((ended := run("status")).exit_code, "the worker does not run" in ended.stdout)
+    index.tell_breakers([], NOW - HOUR)
+    ended = run("status")
+    assert (2, True) == (ended.exit_code, "the dispatcher has not run since" in ended.stdout)
+    for name in "abc":
+        index.note_refused(arn(name))
+    assert "Secrets Manager refuses, and took no secret for three minutes" in run("status").stdout
 
 
 def test_pauses_are_shown(index: TableIndex) -> None:

@@ -14,7 +14,6 @@ from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Row, State
-from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.outcome import CopyState
 
 MEMBER, COPY = "customers/7/xero", "published/customers/7/xero"
@@ -150,11 +149,3 @@ def test_the_gauge() -> None:
     assert gauge(row()) is None
     assert 0 == gauge(current, member("new", 9), member("dead", 60, State.REAUTHORIZE))
     assert 2 == gauge(current, member("a", 10), member("b", 60))
-
-
-def test_the_budget_reckons_with_copies() -> None:
-    """With copies a run writes twice as often, so half as many are handed out."""
-    given = {"FLEET_NAME": "prod", "CLAIM_TABLE": "prod"}
-    plain, copies = (read_fleet_settings(given | more).limits for more in ({}, {"PUBLISHED_SECRET_ID": "p/{secret}"}))
-
-    assert (1200, 600) == (plain.runs_a_minute, copies.runs_a_minute)

@@ -92,13 +92,6 @@ def test_a_transient_failure_repairs_nothing() -> None:
     assert (State.REAUTHORIZE, before.since) == (now.state, now.since)
 
 
-def test_since() -> None:
-    """The time of a state is that of the run that first found it."""
-    dead = left(row(), ran_into("ReauthorizationRequired"))
-
-    assert NOW == seen_after(dead, ran_into("ReauthorizationRequired", at=NOW + HOUR)).since
-
-
 def test_what_was_not_read_stays() -> None:
     """A run that could not read the secret leaves expiry, version and provider as the run before found them."""
     before = row()

@@ -29,6 +29,8 @@ def test_what_the_stack_sets() -> None:
 
     assert expected == read_fleet_settings(whole)
     assert Limits() == read_fleet_settings(GIVEN).limits
+    copies = read_fleet_settings(GIVEN | {"PUBLISHED_SECRET_ID": "p/{secret}"}).limits
+    assert (1200, 600) == (Limits().runs_a_minute, copies.runs_a_minute), "with copies a run writes twice as often"
 
 
 def test_a_malformed_proxy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,19 +56,11 @@ def test_wrong_settings(name: str, text: str) -> None:
         read_fleet_settings(GIVEN | {name: text})
 
 
-def test_parts(aws: None) -> None:
-    """Index, queue, listing and bus are opened; a queue that is not configured is an error, and a bus is optional."""
-    del aws
-    settings = read_fleet_settings(GIVEN | {"FLEET_QUEUE_URL": "https://queue", "EVENT_BUS": "bus"})
-
-    assert all((settings.index(), settings.sender(), settings.members(), settings.bus()))
-    assert read_fleet_settings(GIVEN).bus() is None
-    with pytest.raises(ConfigurationError, match="FLEET_QUEUE_URL"):
-        read_fleet_settings(GIVEN).sender()
-
-
 def test_each_call_has_a_fleet_s_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients of index, queue and listing wait as long, and ask as often, as a fleet may."""
+    """Clients of index, queue and listing wait as long, and ask as often, as a fleet may.
+
+    A queue that is not configured is an error, and a bus is optional.
+    """
     opened: dict[str, ClientLimits | None] = {}
 
     def client(service: str, *, limits: ClientLimits | None = None) -> mock.MagicMock:
@@ -79,6 +73,9 @@ def test_each_call_has_a_fleet_s_limits(monkeypatch: pytest.MonkeyPatch) -> None
         part()
 
     assert dict.fromkeys(("dynamodb", "sqs", "secretsmanager"), FLEET_LIMITS) == opened
+    assert read_fleet_settings(GIVEN).bus() is None
+    with pytest.raises(ConfigurationError, match="FLEET_QUEUE_URL"):
+        read_fleet_settings(GIVEN).sender()
 
 
 def test_limits_of_providers() -> None:

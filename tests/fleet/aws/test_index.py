@@ -55,14 +55,6 @@ def test_a_row_comes_back_as_it_was_stored(index: TableIndex, stored: object) ->
     assert (whole, Pauses()) == (entry.row, entry.pauses)
 
 
-def test_adding_twice_changes_nothing(index: TableIndex) -> None:
-    """A row that is there stays as it is: neither what was seen nor a pause is lost."""
-    index.add(row(pause=pause()))
-
-    assert not index.add(row(new=True))
-    assert [row(pause=pause())] == list(index.rows())
-
-
 def test_a_late_report_never_replaces_a_newer_one(index: TableIndex) -> None:
     """Of two runs the one that Secrets Manager's clock puts later stays; a repetition of the same report is stored.
 
