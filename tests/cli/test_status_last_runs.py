@@ -81,16 +81,9 @@ def test_live_claim(
     assert "in progress" in ended.screen
 
 
-@pytest.mark.parametrize(
-    ("provider", "seconds", "says"),
-    [
-        ("my-crm", 1800, "safe for up to 30 min"),
-        ("miro", 0, "read again after a 401: a refresh ends the access token before"),
-        ("upwork", 0, "read again after a 401: a refresh may end the access token before"),
-    ],
-)
+@pytest.mark.parametrize(("provider", "seconds"), [("my-crm", 1800), ("miro", 0), ("upwork", 0)])
 def test_safe_caches(  # noqa: PLR0917 - fixtures
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path: Path, provider: str, seconds: int, says: str
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path: Path, provider: str, seconds: int
 ) -> None:
     """A cache of a fixed life is safe for half of the refresh window, and only where a refresh is known to end none."""
     (tmp_path / "my-crm.toml").write_text('old_access_token = "lives"\n' + (PROFILES / "upwork.toml").read_text())
@@ -99,7 +92,6 @@ def test_safe_caches(  # noqa: PLR0917 - fixtures
     settings = {"PROVIDER": provider, "PUBLISHED_SECRET_ID": "published", "PROVIDER_PROFILES": str(tmp_path)}
 
     assert seconds == cli("status", "--json", **settings).json["longest_safe_cache_seconds"]
-    assert f"caches {says}" in cli("status", **settings).screen
 
 
 def test_scopes_that_a_refresh_took(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:

@@ -100,8 +100,9 @@ class Move:
             step = replace_lost_table(snapshot, run, policy)
             first = step.claim if claims.append(step.claim, after=step.after) else None
         if first is None or not self._name_in_document(snapshot, to, first):
+            again = self.secret.command("claims move", *move_options(to), "--lost")
             raise ChangeFailed.for_now(
-                f"another version of {self.secret} became current meanwhile; run the command again"
+                f"another version of {self.secret} became current meanwhile", fix=("Try again: ", again)
             )
         return True
 

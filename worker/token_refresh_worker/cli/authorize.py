@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -36,9 +35,9 @@ from token_refresh_worker.changes.authorize import (
 from token_refresh_worker.changes.change import PROVIDER_KEY, document_of, fields_of, prove_write
 from token_refresh_worker.changes.store import base_document
 from token_refresh_worker.cli.browser import authorized, opened
-from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.command import ClientFile, command
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.copies import Copies, key_of
+from token_refresh_worker.cli.copies import Copies
 from token_refresh_worker.cli.failures import Cancelled, CommandFailed, finishing
 from token_refresh_worker.cli.lookups import arn_of, other_regions, read_clock, refuse_published_secret
 from token_refresh_worker.cli.membership import join, own_index, store_client
@@ -78,9 +77,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         ),
     ] = None,
     client_id: Annotated[str | None, typer.Option(help="Client ID; the client secret is asked for.")] = None,
-    client_file: Annotated[
-        Path | None, typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.")
-    ] = None,
+    client_file: ClientFile = None,
     paste: Annotated[
         bool, typer.Option("--paste", help="Paste the URL that the browser ends on, if no browser runs here.")
     ] = False,
@@ -146,7 +143,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
     if copies is not None:  # Before the browser, likewise.
-        copies.make(context.secret_id, None if creates else key_of(context, context.secret_id))
+        described = {} if creates else context.call("DescribeSecret", context.secret_id)
+        copies.make(context.secret_id, described.get("KmsKeyId"))
     _prove_writes(context, settings, version)
     if is_new and settings.client_secret_id is not None:
         store_client(context, settings.client_secret_id, client)

@@ -1,7 +1,6 @@
 """`token-refresh client`: replace the client credentials, and keep the grant."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ import typer
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh_worker.changes.change import document_of, fields_of
 from token_refresh_worker.changes.client import replace_client
-from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.command import ClientFile, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
@@ -25,9 +24,7 @@ from token_refresh_worker.run.settings import Settings
 def client(
     context: Context,
     *,
-    client_file: Annotated[
-        Path | None, typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.")
-    ] = None,
+    client_file: ClientFile = None,
     client_id: Annotated[
         str | None, typer.Option(help="The client that the tokens belong to, where another one is stored by mistake.")
     ] = None,

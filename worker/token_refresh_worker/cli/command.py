@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, get_args
 
 import typer
@@ -27,33 +29,11 @@ from token_refresh_worker.cli.screen import errors, text
 from token_refresh_worker.providers.loader import profile_names
 from token_refresh_worker.run.settings import DEFAULT_SECRET_ID, Variable
 
-_PANEL: Final = "Common options"
-
 FleetName = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
-
-
-class _Shared(NamedTuple):
-    """One shared option, and the variables that it sets."""
-
-    name: str
-    help: str
-    variables: Sequence[str] = ()
-    clears: Sequence[str] = ()
-    """Variables that would have precedence over this option."""
-    repeated: bool = True
-    """Whether a printed command repeats it."""
-    completes: Callable[[str], list[str]] | None = None
-    """Gives the values that begin with a text, for the shell's completion."""
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.name.replace('_', '-')}"
-
-    @property
-    def parameter(self) -> inspect.Parameter:
-        option = typer.Option(help=self.help, rich_help_panel=_PANEL, autocompletion=self.completes)
-        return _keyword(self.name, Annotated[str | None, option])
+ClientFile = Annotated[
+    Path | None, typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.")
+]
 
 
 def names_beginning(text: str) -> list[str]:
@@ -65,51 +45,55 @@ def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Paramet
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-# The SDKs disagree about which of them counts.
-_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
-# botocore prefers them to any profile.
-_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_OPTIONS: Final = (
-    # A printed command has the region anyway.
-    _Shared("region", "AWS region; default $AWS_REGION, then the profile's.", _REGION, repeated=False),
-    _Shared(
-        "profile", "AWS profile; default $AWS_PROFILE, then the environment's credentials.", ["AWS_PROFILE"], _KEYS
+_COMMON: Final = partial(typer.Option, rich_help_panel="Common options")
+_ARGUMENT: Final = typer.Argument(
+    metavar="SECRET_ID",
+    help=f"Name or ARN of the token secret; default ${Variable.TOKEN_SECRET_ID}, then {DEFAULT_SECRET_ID}.",
+)
+_OPTIONS: Final = {
+    "region": _COMMON(help="AWS region; default $AWS_REGION, then the profile's."),
+    "profile": _COMMON(help="AWS profile; default $AWS_PROFILE, then the environment's credentials."),
+    "provider": _COMMON(
+        help="Name of the provider's profile; default $PROVIDER, then the token document's.",
+        autocompletion=names_beginning,
     ),
-    _Shared(
-        "provider",
-        "Name of the provider's profile; default $PROVIDER, then the token document's.",
-        [Variable.PROVIDER],
-        completes=names_beginning,
-    ),
-    _Shared("function", "The deployed function: its settings apply."),
-)
-_ARGUMENT_HELP: Final = (
-    f"Name or ARN of the token secret; default ${Variable.TOKEN_SECRET_ID}, then {DEFAULT_SECRET_ID}."
-)
-_ARGUMENT: Final = _keyword("secret", Annotated[str | None, typer.Argument(metavar="SECRET_ID", help=_ARGUMENT_HELP)])
-_DEBUG_HELP: Final = "Print where an error was raised; never a secret."
-_DEBUG: Final = _keyword(
-    "debug", Annotated[bool, typer.Option("--debug", help=_DEBUG_HELP, rich_help_panel=_PANEL)], default=False
-)
-SHARED: Final = {p.name: p for p in (_ARGUMENT, *(option.parameter for option in _OPTIONS), _DEBUG)}
+    "function": _COMMON(help="The deployed function: its settings apply."),
+}
+_DEBUG: Final = _COMMON("--debug", help="Print where an error was raised; never a secret.")
+SHARED: Final = {
+    "secret": _keyword("secret", Annotated[str | None, _ARGUMENT]),
+    **{name: _keyword(name, Annotated[str | None, option]) for name, option in _OPTIONS.items()},
+    "debug": _keyword("debug", Annotated[bool, _DEBUG], default=False),
+}
 """The parameters by name, in the order in which `--help` lists them."""
 
 OF_A_SECRET: Final = tuple(SHARED)
 OF_A_FLEET: Final = ("region", "profile", "debug")
 
+# The SDKs disagree about which variable of the region counts.
+_SETS: Final = {
+    "AWS_REGION": "region",
+    "AWS_DEFAULT_REGION": "region",
+    "AWS_PROFILE": "profile",
+    Variable.PROVIDER.value: "provider",
+    Variable.TOKEN_SECRET_ID.value: "secret",
+}
+"""The variables that options set."""
+_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Variables that botocore prefers to any profile."""
+_REPEATED: Final = ("profile", "provider", "function")
+"""The options that a printed command repeats; it has the region anyway."""
+
 
 def context_of(given: Mapping[str, str | None]) -> Context:
     """Overlay the environment with the shared options that were given."""
-    chosen = [(option, value) for option in _OPTIONS if (value := given.get(option.name)) is not None]
-    cleared = {name for option, _ in chosen for name in option.clears}
-    variables = {name: value for option, value in chosen for name in option.variables}
-    if secret := given.get("secret"):
-        variables[Variable.TOKEN_SECRET_ID] = secret
+    variables = {name: value for name, option in _SETS.items() if (value := given.get(option)) is not None}
+    kept = {name: value for name, value in os.environ.items() if name not in _KEYS or not given.get("profile")}
     return Context(
-        environment={name: value for name, value in os.environ.items() if name not in cleared} | variables,
+        environment=kept | variables,
         function=given.get("function"),
         given={name: value for name, value in variables.items() if name in WORKER_VARIABLES},
-        repeated=tuple((option.flag, value) for option, value in chosen if option.repeated),
+        repeated=tuple((f"--{name}", value) for name in _REPEATED if (value := given.get(name)) is not None),
     )
 
 

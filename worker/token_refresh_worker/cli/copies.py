@@ -77,12 +77,6 @@ class Copies:
             return None
 
 
-def key_of(context: Context, secret_id: str) -> str | None:
-    """Give the key of a secret's own; None where AWS's encrypts it."""
-    key: str | None = context.call("DescribeSecret", secret_id).get("KmsKeyId")
-    return key
-
-
 def find_copies(context: Context, fleet: str) -> Copies | None:
     """Find where a fleet publishes, by the tag that its stack puts on its table.
 

@@ -14,7 +14,7 @@ from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ClientRejected, TokenRefreshError
 from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.telemetry import mask
-from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.health import client_remedy
@@ -59,7 +59,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     ] = False,
     invoked: Annotated[bool, typer.Option("--invoke", help="Let the deployed function do it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Refresh the tokens if that is due: the function's own run, with your AWS credentials.
 

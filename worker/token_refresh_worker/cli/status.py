@@ -152,7 +152,6 @@ def lay_out_state(state: SecretState, findings: list[Finding]) -> list[Renderabl
             ("client", _client(state)),
             ("published copy", _published(state)),
             ("replicas", _replicas(state)),
-            ("caches", _caches(state)),
         ]
     )
     parts: list[RenderableType] = [assemble((health.name, f"bold {_STYLES[health]}"), where), "", table]
@@ -235,17 +234,6 @@ def _replicas(state: SecretState) -> str | None:
     if state.replicas is None:
         return f"not looked at, which takes secretsmanager:DescribeSecret on {state.settings.published_secret_id}"
     return words_for(state.replicas) or None
-
-
-def _caches(state: SecretState) -> str | None:
-    """Say how long consumers may keep a published token without a look at its expiry."""
-    if state.settings.published_secret_id is None:
-        return None
-    longest, provider = state.longest_safe_cache, state.settings.provider
-    if longest:
-        return f"safe for up to {span(longest)}"
-    ends = "ends" if provider.old_access_token else "may end"
-    return f"read again after a 401: a refresh {ends} the access token before"
 
 
 def _attempts(state: SecretState) -> Table:

@@ -10,7 +10,7 @@ import typer
 from token_refresh.advice import Advice, in_words
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, read_body
-from token_refresh_worker.cli.command import command
+from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed
 from token_refresh_worker.cli.finding import Finding, Health
@@ -32,7 +32,7 @@ def verify(
     url: Annotated[
         str | None, typer.Option(help="A URL that only a valid access token can GET; default Upwork's GraphQL API.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Ask the provider whether the current access token works.
 
