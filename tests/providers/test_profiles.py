@@ -56,7 +56,7 @@ def test_a_successor_is_a_provider() -> None:
 
 @pytest.mark.parametrize("name", profile_names())
 def test_an_assumed_response_to_a_dead_grant_is_marked(name: str) -> None:
-    """Where nobody has seen the response to a dead grant, the profile says so, and so do command and page."""
+    """Where nobody has seen the response to a dead grant, the profile says so."""
     fixture = json.loads((FIXTURES / f"{name}.dead.json").read_text())
     about_dead_grants = [fact for fact in load_provider(name).evidence if fact.says.startswith("A dead grant")]
 

@@ -85,7 +85,8 @@ def test_the_page_says_how_long_the_record_is_kept() -> None:
 
 
 def test_a_message_proves_nothing() -> None:
-    """Whoever may write to the queue makes a delivery that nobody signed, as the page says."""
+    """Whoever may write to the queue makes a delivery that nobody signed, and SECURITY.md says so."""
+    assert "Who may send to a receiver's queue forges verified deliveries." in (ROOT / "SECURITY.md").read_text()
     at = "2026-11-27T12:00:00+00:00"
     forged = {"route": "/webhooks/github", "source": "github", "key": "k", "id": None, "type": "push"}
     forged |= {"signed_at": None, "received_at": at, "current_since": at}

@@ -23,24 +23,22 @@ if TYPE_CHECKING:
 LISTED: Final = [name for name in profile_names() if name != "generic" and load_provider(name).ends_on is None]
 """Those that can still be chosen by name."""
 
+KEPT: Final = {"google": (8, 8), "upwork": (7, 8), "xero": (4, 7), "github": (2, 6)}
+"""How many grants of eight a careful handler and this worker keep there: `scripts/demo --provider NAME` shows it."""
+
 _KINDS: Final = (
-    (
-        "never changes: Google, Dropbox, HubSpot",
-        "Keeps all 8.",
-        "Keeps all 8.",
-    ),
+    ("never changes: Google, Dropbox, HubSpot", *(f"Keeps all {kept}." for kept in KEPT["google"])),
     (
         "changes, and the old one works for a while: Upwork, Xero, Microsoft",
-        "Keeps 7 at Upwork (works for a day), 4 at Xero (30 minutes).",
-        "Keeps all 8 at Upwork, 7 at Xero.",
+        f"Keeps {KEPT['upwork'][0]} at Upwork (works for a day), {KEPT['xero'][0]} at Xero (30 minutes).",
+        f"Keeps all {KEPT['upwork'][1]} at Upwork, {KEPT['xero'][1]} at Xero.",
     ),
     (
         "works once: GitHub Apps, Slack, Zoom",
-        "Keeps 2, loses 6: the provider revokes them.",
-        "Keeps 6, loses 2: an alarm tells you while the access token works.",
+        f"Keeps {KEPT['github'][0]}, loses {8 - KEPT['github'][0]}: the provider revokes them.",
+        f"Keeps {KEPT['github'][1]}, loses {8 - KEPT['github'][1]}: an alarm tells you while the access token works.",
     ),
 )
-"""What `scripts/demo --provider NAME` shows of google, upwork, xero and github: how many grants of eight are kept."""
 
 
 def providers() -> str:
