@@ -227,10 +227,15 @@ SAID = {
         f"may be redeeming, {said(TRIES * WAIT_SECONDS)} at most",
     ],
     "docs/deploy.md": [
+        f"at least {IN_VERSIONS} minutes with claims in the secret",
+        f"at least {IN_TABLE} minutes with claims in a table",
+        f"of which {REFRESHES_A_MONTH} refresh a 24-hour token {said(DEFAULT_WINDOW)} before it expires",
+        f"+ {REFRESHES_A_MONTH} refreshes",
         f"A month has {RUNS:,} runs, of which {REFRESHES_A_MONTH} refresh a 24-hour token",
         f"keeps about {PLACES} and deletes none within {DAY / HOUR:g} hours",
     ],
     "docs/parameters.md": [
+        f"at most {PART[LARGEST_PART]} of its life. Default: the profile's, else {DEFAULT_WINDOW.seconds}",
         f"else {A_DAY.lifetime_seconds} for these",
         f"For one token request. Default: {REQUEST_TIMEOUT_SECONDS:g};",
         f"Default: {A_DAY.run_every_minutes} for a day's tokens, {AN_HOUR.run_every_minutes} for an hour's,",
@@ -239,6 +244,7 @@ SAID = {
     ],
     "docs/beside-another-stack.md": [f"a receiver reserves {A_RECEIVER.reserved_concurrency} runs at once"],
     "docs/tutorial.md": [
+        f"refreshed {count(refresh_window(DEFAULT_WINDOW, DAY) / HOUR)} hours before it expires",
         f"whose access tokens live less than {IN_VERSIONS} minutes;",
         DEFAULT_REDIRECT_URI,
         f"HubSpot register `{default_redirect_uri(Loopback.LOCALHOST)}`",
@@ -253,7 +259,10 @@ SAID = {
         f"or as documented, or {said(DAY)}",
         f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(SETTLED)})",
     ],
-    "README.md": [f"(docs/compare.md#a-scheduled-handler) ({lines('careful')} lines)"],
+    "README.md": [
+        f"at least {IN_VERSIONS} minutes**, or {IN_TABLE} with [claims in a table]",
+        f"(docs/compare.md#a-scheduled-handler) ({lines('careful')} lines)",
+    ],
     "docs/compare.md": [
         f"stores the response, in {lines('straightforward')} lines",
         f"(../scripts/benchmarks/handlers/careful.py) has {lines('careful')}:",
@@ -264,7 +273,10 @@ SAID = {
         f"when {FIFTY} threads miss at once",
     ],
     "docs/events.md": [f"The grant ends within {said(LONGEST_NOTICE)} (", "the last quarter of its life"],
-    "docs/mcp.md": [f"Without `token_lifetime_seconds`, {said(DAY)} is assumed"],
+    "docs/mcp.md": [
+        "token_lifetime_seconds = 3600 #",  # no metadata says it, and a day is assumed
+        f"Without `token_lifetime_seconds`, {said(DAY)} is assumed",
+    ],
     "docs/customers.md": [f"The copy is deleted after {RECOVERY_DAYS} days"],
     "docs/fleet.md": [
         f"Every {RESYNCED} a resync",

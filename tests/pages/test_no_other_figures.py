@@ -18,6 +18,7 @@ FIGURE = re.compile(
     r"\b(?!(?:a|one)[ -](?:second|minute|week|month)\b)"
     r"(?:\d[\d,.]*|an?|half an|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
     r"[ -](?:seconds?|minutes?|hours?|days?|weeks?|months?)\b|\b[\d.]+ %"
+    r"|thirds? of (?:\w+ )*?(?:\w+'s )?life"
 )
 THEIRS: Final = (
     # AWS's.
