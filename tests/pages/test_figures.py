@@ -45,7 +45,6 @@ from token_refresh_infra.fleet.alarms import (
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.timing import RUN_SECONDS
 from token_refresh_infra.webhooks import alarms
-from token_refresh_infra.webhooks.parameters import WebhookParameters
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
 from token_refresh_worker.changes.authorization_request import EXTRA_VALUE
@@ -149,7 +148,6 @@ A_DAY, AN_HOUR, HALF_AN_HOUR = (
     )
     for lifetime, more in ((DAY, {}), (HOUR, {}), (HOUR / 2, {"claim_table": "create"}))
 )
-A_RECEIVER = read_parameters(WebhookParameters, {"environment": "prod", "stripe_secret": "stripe"})
 STATUSES = ("healthy", "needs attention soon", "broken", "unknown")
 RESYNCED = re.findall(r'self.resync, "(\d+ minutes)"', (ROOT / "infra/token_refresh_infra/fleet/stack.py").read_text())[
     0
@@ -242,7 +240,6 @@ SAID = {
         f"{HALF_AN_HOUR.run_every_minutes} for half an hour's",
         f"Default: {A_DAY.start_within_minutes} for a day's tokens, {AN_HOUR.start_within_minutes} for an hour's",
     ],
-    "docs/beside-another-stack.md": [f"a receiver reserves {A_RECEIVER.reserved_concurrency} runs at once"],
     "docs/tutorial.md": [
         f"refreshed {count(refresh_window(DEFAULT_WINDOW, DAY) / HOUR)} hours before it expires",
         f"whose access tokens live less than {IN_VERSIONS} minutes;",
