@@ -45,5 +45,15 @@ def test_names_are_stable(plain: Synthesis, everything: Synthesis, code: Path, r
     assert ["token-refresh-acme-prod-webhooks-eu-central-1-receiver"] == names_of(receiver)
 
 
+def test_functions_are_called_as_their_stack(code: Path, receiver_zip: Path) -> None:
+    """A function has the stack's name, which pages and messages print; a fleet's others add what they do."""
+    made = synthesise(FLEET, code).resources("Lambda::Function")
+    receiver = synthesise(RECEIVER, receiver_zip).one("Lambda::Function")
+
+    names = sorted(function["Properties"]["FunctionName"] for function in made)
+    assert [f"token-refresh-prod-fleet-prod{what}" for what in ("", "-dispatcher", "-resync")] == names
+    assert "token-refresh-acme-prod-webhooks" == receiver["FunctionName"]
+
+
 def names_of(deployment: Synthesis) -> list[object]:
     return sorted((role["Properties"]["RoleName"] for role in deployment.resources("IAM::Role")), key=str)
