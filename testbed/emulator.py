@@ -139,12 +139,6 @@ class Stack:
         payload: dict[str, Any] = json.loads(response["Payload"].read())
         return payload
 
-    def set_variables(self, **variables: str) -> None:
-        """Change variables of the deployed function."""
-        functions, name = self.emulator.client("lambda"), self.outputs["FunctionName"]
-        known = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": known | variables})
-
     def role(self) -> tuple[str, dict[str, str]]:
         """Return the function's role and the credentials that the emulator gives the function.
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from testbed.builders import HOUR, NOW, attempt, claim, mark
+from testbed.builders import HOUR, NOW, mark
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import NO_TOKEN, Fate
 from token_refresh_worker.core.claims import (
-    Record,
     read_claim,
     read_record,
     unreadable_claim,
@@ -93,15 +92,6 @@ def test_stored_numbers_are_cut() -> None:
 
     assert (10**12, 0, timedelta(days=30)) == (found.attempt_number, found.number, found.grace)
     assert timedelta(0) == read(grace_seconds=-1).grace
-
-
-def test_no_fingerprint_is_shown() -> None:
-    """A fingerprint is a digest of a token: it is stored, and in no `repr`."""
-    record = Record(fate=Fate.STORED, next_fingerprint=mark("refresh-1"))
-    printed = repr(claim(brought="refresh-1", earlier=(attempt(brought="refresh-1"),))) + repr(record)
-
-    assert mark("refresh-0") not in printed
-    assert mark("refresh-1") not in printed
 
 
 def test_what_a_later_release_adds_is_ignored() -> None:

@@ -32,13 +32,6 @@ def basic(method: AuthMethod) -> str:
     return base64.b64decode(found.headers["Authorization"].removeprefix("Basic ")).decode()
 
 
-def test_credentials_in_the_body() -> None:
-    """client_secret_post puts identifier and secret into the fields, and nothing into the headers."""
-    found = authenticate(CLIENT, AuthMethod.POST)
-
-    assert ({"client_id": "i d:", "client_secret": "p/w&"}, {}) == (found.fields, found.headers)
-
-
 def test_credentials_in_the_header() -> None:
     """client_secret_basic form-encodes both parts before it joins them, and puts neither into the fields."""
     assert "i+d%3A:p%2Fw%26" == basic(AuthMethod.BASIC)

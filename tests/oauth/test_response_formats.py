@@ -146,15 +146,6 @@ def test_an_expiry_as_a_moment(expiry: Expiry, value: object, lifetime: timedelt
     assert lifetime == found.lifetime_from(SENT_AT)
 
 
-def test_how_long_the_grant_lives() -> None:
-    """The life of the refresh token is read where the response says it."""
-    body = GOOD | {"x_refresh_token_expires_in": "8640000"}
-
-    assert () == tokens(body).refresh_token_ends
-    found = tokens(body, names={"refresh_token_expires_in": "x_refresh_token_expires_in"})
-    assert (timedelta(days=100),) == found.refresh_token_ends
-
-
 IN_A_WEEK = int(SENT_AT.timestamp()) + 7 * 86_400
 
 

@@ -23,13 +23,6 @@ ANY = [*map(chr, range(0xD800)), *"ab1-" * 50_000]
 """What most values are made of, and one or two of the others."""
 
 
-def test_a_variable_fills_its_place() -> None:
-    """The value stands where the name stood."""
-    filled = fill(TEMPLATE, SHOP, {"shop": "my-shop"}, provider="shopify")
-
-    assert "https://my-shop.myshopify.com/admin/oauth/access_token" == filled
-
-
 @pytest.mark.parametrize("values", [{}, {"shop": None}, {"shop": 7}, {"shop": ""}, {"shop": "canary.example"}])
 def test_a_missing_or_wrong_value_is_named_and_not_shown(values: dict[str, object]) -> None:
     """The error says which variable it is, where it goes and what it must be."""

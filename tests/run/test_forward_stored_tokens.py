@@ -8,33 +8,16 @@ import pytest
 from run.world import World, killed, stale_reads
 from testbed.builders import (
     DAY,
-    FORCED,
     HOUR,
     NOW,
     SINGLE_USE,
     SINGLE_USE_IN_TABLE,
-    claim,
-    policy,
-    snapshot,
-    token_set,
 )
 from testbed.fakes import tokens
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED, Policy
-from token_refresh_worker.core.steps import Promote
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.formats import ResponseFormat
-
-NEW = token_set("new", refreshToken="refresh-1")
-
-
-def test_stored_tokens_come_before_all_else() -> None:
-    """Even with the settings of another deployment stored tokens are not lost."""
-    stored = claim(brought="refresh-1", host="other.example")
-
-    assert Promote(NEW) == plan(snapshot(stored, successor=NEW), FORCED, policy(host="else.example"))
-
 
 BOTH_STORES = pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])
 

@@ -221,18 +221,6 @@ def test_an_event_that_comes_three_times_redeems_once(settings: Policy) -> None:
     assert (2, 1) == (len(world.endpoint.requests), len(said - {resend}))
 
 
-def test_a_fresh_token_of_unknown_outcome_is_sent_again_by_name_alone() -> None:
-    """A forced refresh of fresh tokens whose response was lost: naming it needs no force, and force does nothing."""
-    world = World(policy=SINGLE_USE, expires_at=NOW + DAY)
-    claim_id = named(lost(world, force=True))
-
-    assert "fresh" == world.outcome()
-    with pytest.raises(RefreshOutcomeUnknown):
-        world.execute(force=True)
-    assert 1 == len(world.endpoint.requests)
-    assert "refreshed" == world.outcome(resend=claim_id)
-
-
 def test_the_message_puts_what_risks_nothing_first() -> None:
     """Waiting and authorizing come first; then the command that sends the token again, with its risk."""
     world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)

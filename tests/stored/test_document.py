@@ -79,7 +79,6 @@ def test_an_iso_8601_expiry_is_read_and_written_back_as_such(written: str) -> No
         (SECONDS + 0.75, SECONDS + 86_400),
         (SECONDS * 1000 + 0.75, (SECONDS + 86_400) * 1000),
         (str(SECONDS), str(SECONDS + 86_400)),
-        (f"{SECONDS * 1000}", f"{(SECONDS + 86_400) * 1000}"),
         (f"{SECONDS}.75", str(SECONDS + 86_400)),
     ],
 )
@@ -164,10 +163,8 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
     [
         ([1], "is a JSON array"),
         ({}, "^refreshToken or refresh_token is missing, null or empty$"),
-        ({"accessToken": "a"}, "refreshToken is missing"),
         (CAMEL | SNAKE, "^accessToken and access_token are both in the secret; keep one spelling$"),
         (CAMEL | {"refreshToken": None}, "refreshToken is missing, null or empty"),
-        (CAMEL | {"refreshToken": ""}, "refreshToken is missing, null or empty"),
         (CAMEL | {"refreshToken": 7}, "refreshToken must be a string, and is a JSON number"),
         (CAMEL | {"accessToken": ["a"]}, "accessToken must be a string, and is a JSON array"),
         (
@@ -177,7 +174,6 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
         (CAMEL | {"issuedAt": {}}, "^issuedAt is not a time: .* Correct that key$"),
         (CAMEL | {"refreshToken": "r\n"}, "refreshToken must hold printable ASCII characters without a space at"),
         (CAMEL | {"refreshToken": "\ud800"}, "refreshToken must hold printable ASCII"),
-        (CAMEL | {"accessToken": "\udfff"}, "accessToken must hold printable ASCII"),
     ],
 )
 def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
@@ -194,13 +190,6 @@ def test_any_character_in_another_key_can_be_sent() -> None:
 
     assert renewed.serialize().reveal().isascii()
     assert "\ud800 é" == json.loads(renewed.serialize().reveal())["note"]
-
-
-def test_a_document_does_not_show_its_tokens() -> None:
-    """The repr of a document has neither tokens nor any other key's value."""
-    printed = repr(document(other="canary"))
-
-    assert [] == [secret for secret in ("access-0", "refresh-0", "hush", "canary") if secret in printed]
 
 
 def test_where_there_is_no_refresh_token_the_access_token_is_redeemed() -> None:
