@@ -163,16 +163,18 @@ def test_signals_while_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not raw.coming
 
 
-@pytest.mark.parametrize("line", ["restore --yes", "revoke --by-hand --yes", "claims move --to=table --table=claims"])
+@pytest.mark.parametrize(
+    "line", ["client --yes", "restore --yes", "revoke --by-hand --yes", "claims move --to=table --table=claims"]
+)
 def test_ctrl_c_while_it_writes(
     cli: Cli, tokens: Tokens, store: SecretsManagerServer, environment: dict[str, str], line: str
 ) -> None:
     """A command that is interrupted while it writes ends what it began."""
-    before = [tokens.store(expires_in=timedelta(days=1)) for _ in range(2)]
+    before = [tokens.store(expires_in=timedelta(days=1), clientSecret="an-old-one") for _ in range(2)]
     meanwhile(store, lambda: os.kill(os.getpid(), signal.SIGINT))
     with DynamoDbServer() as table:
         table.create_table("claims", key="secret_arn")
-        ended = cli(*line.split(), **environment | table.environment)
+        ended = cli(*line.split(), stdin="made-up\n", **environment | table.environment)
 
     assert 0 == ended.code, ended.screen
     assert store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"] not in before
