@@ -294,7 +294,7 @@ SAID = {
         f"{RATE_SHARE * 100:g} % of what [its profile]",
         f"said 429 in the last {said(RECENTLY)}",
         f"gets {count(STEP)} runs at once, and {count(STEP)} more for each success",
-        f"the pauses grow to {said(LONGEST_SILENCE)}. Each success in a row lets {count(STEP)} more through",
+        f"that grows to {said(LONGEST_SILENCE)}. Each success in a row lets {count(STEP)} more through",
         f"(over {BURST} of a host, and 1 %, within {said(BURST_TIME)}) one is sent again each minute for "
         + said(RUNS_REMEMBERED),
         f"{count(STORE_PROBES)} secrets a minute are tried",
