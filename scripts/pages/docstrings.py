@@ -30,6 +30,11 @@ def table(*rows: Sequence[str]) -> str:
     return "\n".join([head, f"|{' --- |' * len(rows[0])}", *others])
 
 
+def listed(*rows: tuple[str, str]) -> str:
+    """Return names with what they mean as a list, which has less around its words than a table."""
+    return "\n".join(f"- {name}: {meaning}" for name, meaning in rows)
+
+
 def with_default(meaning: str, default: str) -> str:
     """Return what a setting means, and what it is if nobody sets it."""
     return f"{meaning} Default: {default}." if default else meaning

@@ -55,11 +55,11 @@ def test_commands_of_alarms(plain: Synthesis, with_table: Synthesis, code: Path)
                 assert f" {deployment.parameters.token_secret_id} " in line
 
 
-def first_column(heading: str) -> set[str]:
-    """The names in the first column of a section's table."""
+def listed(heading: str) -> set[str]:
+    """The names that a section's list explains."""
     section = REFERENCE.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
-    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
-    return {name for row in rows for name in re.findall(r"`([A-Za-z_-]+)`", row)}
+    entries = re.findall(r"^- (`[^:]+):", section, re.MULTILINE)
+    return {name for entry in entries for name in re.findall(r"`([A-Za-z_-]+)`", entry)}
 
 
 def test_the_last_line_of_the_tutorial(tmp_path: Path) -> None:
@@ -85,14 +85,14 @@ def test_payloads() -> None:
 
 def test_outputs(plain: Synthesis, with_table: Synthesis) -> None:
     """The page lists every output that a deployment can have, and no other."""
-    assert plain.outputs() | with_table.outputs() == first_column("Outputs")
+    assert plain.outputs() | with_table.outputs() == listed("Outputs")
 
 
 def test_how_long_queues_keep(plain: Synthesis) -> None:
     """The page says for how many days an operator finds a message."""
     (seconds,) = {queue["Properties"]["MessageRetentionPeriod"] for queue in plain.resources("SQS::Queue")}
 
-    assert 2 == REFERENCE.count(f", for {seconds // 86_400} days |")
+    assert 2 == REFERENCE.count(f", for {seconds // 86_400} days\n")
 
 
 def test_names_of_functions(plain: Synthesis) -> None:

@@ -206,7 +206,7 @@ SAID = {
         f"(a static token: {said(LONGEST_GRACE)})",
     ],
     "docs/configuration.md": [
-        f"at most {LONGEST_PERIOD.seconds}. |",
+        f"at most {LONGEST_PERIOD.seconds}.",
         f"At most {FORCED_CLAIMS_A_DAY} runs in {DAY / HOUR:g} hours may claim by force",
         f"over {LIFETIMES_BELIEVED} lifetimes after its version was stored",
         f"is held for a lifetime ({said(DAY)} if nobody knows it)",

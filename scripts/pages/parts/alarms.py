@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pages.docstrings import table, words
+from pages.docstrings import listed, words
 from token_refresh_infra.fleet.alarms import FleetAlarms
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_infra.webhooks.alarms import WebhookAlarms
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def single() -> str:
     """Return each alarm of one worker, with what to do."""
-    rows = ((f"`{name}`", words(one).meaning, words(one).fix) for name, one in RefreshAlarms.defined().items())
-    return table(("alarm", "raised when", "do"), *rows)
+    found = {name: words(one) for name, one in RefreshAlarms.defined().items()}
+    return listed(*((f"`{name}`", f"{one.meaning} {one.fix}") for name, one in found.items()))
 
 
 def webhooks() -> str:

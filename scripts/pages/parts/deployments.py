@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from pages.docstrings import attributes, table, with_default
+from pages.docstrings import attributes, listed, with_default
 from token_refresh_infra.context import Each, ParameterError, readers_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def parameters(cls: type) -> str:
         )
         for field in inspect.get_annotations(cls)
     )
-    return table(("parameter", "meaning"), *rows)
+    return listed(*rows)
 
 
 def _names(field: str, reader: Reader | Each) -> str:

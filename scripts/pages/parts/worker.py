@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from pages.docstrings import attributes, table, with_default, words
+from pages.docstrings import attributes, listed, with_default, words
 from token_refresh import errors as tree
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.core.plan import RULES
@@ -17,22 +17,20 @@ def variables() -> str:
     docs = attributes(Variable)
     rows = [(f"`{one}`", with_default(docs[one].meaning, docs[one].default)) for one in Variable if one in docs]
     others = ", ".join(f"`{one}`" for one in Variable if one not in docs)
-    return table(
-        ("variable", "meaning"), *rows, (others, "The [parameters](parameters.md) of these names, without `_ID`.")
-    )
+    return listed(*rows, (others, "The [parameters](parameters.md) of these names, without `_ID`."))
 
 
 def outcomes() -> str:
     """Return each outcome that a run can have."""
     docs = attributes(OutcomeName)
-    return table(("`outcome`", "meaning"), *((f"`{one.value}`", docs[one.name].meaning) for one in OutcomeName))
+    return listed(*((f"`{one.value}`", docs[one.name].meaning) for one in OutcomeName))
 
 
 def errors() -> str:
     """Return each class that a run can end with, in the order of the tree; its message says what to do."""
     found = [kind for kind in vars(tree).values() if inspect.isclass(kind) and kind.__module__ == tree.__name__]
     leaves = [kind for kind in found if not any(other.__base__ is kind for other in found)]
-    return table(("`errorType`", "meaning"), *((f"`{kind.__name__}`", words(kind).meaning) for kind in leaves))
+    return listed(*((f"`{kind.__name__}`", words(kind).meaning) for kind in leaves))
 
 
 def rules() -> str:
@@ -46,4 +44,4 @@ def rules() -> str:
 def transitions() -> str:
     """Return each event about a grant."""
     docs = attributes(Transition)
-    return table(("`detail-type`", "when"), *((f"`{one.value}`", docs[one.name].meaning) for one in Transition))
+    return listed(*((f"`{one.value}`", docs[one.name].meaning) for one in Transition))

@@ -1,6 +1,6 @@
 """Settings, read from the environment at each invocation and checked as a whole.
 
-docs/configuration.md has the variables as a table.
+docs/configuration.md lists the variables.
 """
 
 import re
