@@ -245,6 +245,7 @@ def test_a_stranger_beside_the_worker_of_a_fleet(cli: Cli, place: Place, line: s
 
     assert ({"status": 3}.get(line, 2), before) == (ended.code, place.everything())
     assert f"is not in fleet {FLEET}. Add it: token-refresh fleet add {SECRET} --fleet {FLEET}" in ended.screen
+    assert "--function" not in ended.screen.partition("fleet add")[2], "it has no such option"
 
 
 @pytest.mark.parametrize("line", ["status", "authorize --fleet prod"])

@@ -30,7 +30,7 @@ def move(
     to: Annotated[ClaimStoreKind, typer.Option(help="Where the claims go.")],
     table: Annotated[str | None, typer.Option(help="The DynamoDB table; default $CLAIM_TABLE.")] = None,
     lost: Annotated[
-        bool, typer.Option("--lost", help="The table so far is lost: name another, such as one restored from it.")
+        bool, typer.Option("--lost", help="The old table is lost. Name another one, such as one restored from it.")
     ] = False,
 ) -> int:
     """Move the claims on one secret to another claim store.

@@ -122,7 +122,7 @@ def begin_leaving(context: Context, index: TableIndex, *, fleet: str, secret_id:
     # A secret that is marked for deletion is in no listing, and takes no change.
     is_tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
     if is_tagged and _keeps_tokens(context, fleet, secret_arn):
-        raise _tokens_wait(fleet, secret_id)
+        raise _tokens_wait(context, fleet, secret_id)
     now = index.read_clock()
     was = index.remove(secret_arn, now, quietly=True)
     if was is None and not is_tagged:
@@ -143,7 +143,7 @@ def end_leaving(
     """
     if leaving.may_run and _keeps_tokens(context, fleet, leaving.secret_arn):
         join(context, index, fleet=fleet, secret_id=leaving.secret_id)
-        raise _tokens_wait(fleet, leaving.secret_id)
+        raise _tokens_wait(context, fleet, leaving.secret_id)
     if copies is not None:
         copies.remove(leaving.secret_arn)
     if leaving.is_tagged:
@@ -152,10 +152,11 @@ def end_leaving(
         index.remove(leaving.secret_arn, index.read_clock(), quietly=True)
 
 
-def _tokens_wait(fleet: str, secret_id: str) -> ConfigurationError:
+def _tokens_wait(context: Context, fleet: str, secret_id: str) -> ConfigurationError:
+    refresh = SecretName(secret_id=secret_id, region=context.region).command("refresh")
     return ConfigurationError(
         f"the table of fleet {fleet} keeps new tokens of secret {secret_id}, which Secrets Manager refused",
-        fix="correct what the last error names, and let a run store them first",
+        fix=("Correct what the last error names. Then let a run store them: ", refresh),
     )
 
 

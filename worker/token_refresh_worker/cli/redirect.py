@@ -208,7 +208,7 @@ def _listen(host: str, port: int) -> list[socket.socket]:
                     continue
                 raise CommandFailed(
                     f"can't listen at {address}:{port} ({error.strerror})",
-                    fix="stop the program that does, or use --paste",
+                    fix="stop the program that listens there, or use --paste",
                 ) from None
         opened.pop_all()
     return listeners

@@ -124,11 +124,6 @@ class SecretState:
         return None if self.document.expires_at is None else self.document.expires_at - self.snapshot.now
 
     @property
-    def longest_safe_cache(self) -> timedelta:
-        """Say how long a consumer may keep a token without a look at its expiry; zero: not at all."""
-        return self.settings.provider.longest_safe_cache(self.document.lifetime)
-
-    @property
     def host(self) -> str:
         """The host that the refresh token belongs to, by what is stored, else by the settings."""
         return self.snapshot.host or self.policy.host

@@ -258,6 +258,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
     used, limit = state.claims_today
     pause, copy = pause_of(state.snapshot), state.snapshot.published
+    safe_cache = state.settings.provider.longest_safe_cache(state.document.lifetime)
     return {
         "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_words(f.remedy)} for f in findings],
         "secret_id": state.context.secret_id,
@@ -268,7 +269,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "expires_at": iso_or_none(state.document.expires_at),
         "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
         "due_at": iso_or_none(state.due_at),
-        "longest_safe_cache_seconds": round(state.longest_safe_cache.total_seconds()),
+        "longest_safe_cache_seconds": round(safe_cache.total_seconds()),
         "grant_ends_at": iso_or_none(state.grant_end and state.grant_end.at),
         "next_step": None if state.context.source.unproven else type(step).__name__.lower(),
         "retry_at": iso_or_none(state.retry_at),

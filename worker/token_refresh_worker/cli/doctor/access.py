@@ -53,15 +53,16 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
         arn = f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{table}"
         refused += _simulate(context, deployed, arn, _CLAIM)
     secret_arn = arn_of(context, own)
-    if key_arn := there.get(Variable.KEPT_TOKENS_KEY_ID):
-        refused += _simulate(context, deployed, key_arn, _KEEP, encryption_context(secret_arn))
+    if key_arn := there.get(Variable.KEPT_TOKENS_KEY_ID):  # The policies depend on the context of a run's use.
+        keys = {"kms:EncryptionContext:secret": [secret_arn], "kms:EncryptionContextKeys": ["secret", "claim", "piece"]}
+        refused += _simulate(context, deployed, key_arn, _KEEP, keys)
     if refused:
         return Finding.broken(f"access denied to {role}: {'; '.join(refused)}", "allow that, and deploy again")
     # Without it a run does not see that the secret is full, nor what a claim said whose key KMS refuses.
     if unlisted := _simulate(context, deployed, secret_arn, _LIST):
         return Finding.attention(
-            f"{role} may do all that runs do while the secret keeps its KMS key and is not full; to see that, and "
-            f"after a change of the key, they need {'; '.join(unlisted)}",
+            f"{role} may do all that a usual run does. After a change of the KMS key, and to see that the secret is "
+            f"full, a run also needs {'; '.join(unlisted)}",
             "allow that, and deploy again",
         )
     return Finding.healthy(
@@ -129,11 +130,6 @@ def check_key(context: Context, key_arn: str) -> Finding:
         remedy = remedies.get(state, ("look at it in the KMS console",))
         return Finding.broken(f"key {key_arn} is {state}: {_LOST}", *remedy)
     return Finding.healthy(f"{key_arn}, enabled")
-
-
-def encryption_context(secret_arn: str) -> dict[str, list[str]]:
-    """Give the context keys of a run's use of the key, on which the policies depend."""
-    return {"kms:EncryptionContext:secret": [secret_arn], "kms:EncryptionContextKeys": ["secret", "claim", "piece"]}
 
 
 def check_permissions(state: SecretState) -> Finding:
