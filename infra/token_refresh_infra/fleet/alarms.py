@@ -206,7 +206,7 @@ class FleetAlarms(Alarms):
         )
 
     def table_failing(self) -> Watch:
-        """DynamoDB fails or throttles calls of the worker: reports are late, and no provider is to blame."""
+        """DynamoDB fails or throttles calls of the worker: reports are late."""
         return Watch(
             error_metric(self, self._log_group, "TableUnavailable", self._parameters.stack_name, _FIVE_MINUTES),
             "DynamoDB fails or throttles calls on the fleet's table. Runs repeat them, and what is not reported runs "
@@ -278,9 +278,9 @@ class FleetAlarms(Alarms):
         )
 
     def denied_access(self) -> Watch:
-        """Somebody without permission tried to read or change a secret of the fleet; needs a CloudTrail trail.
+        """Somebody without permission tried to read or change a secret of the fleet (with `by_tag`, of the region).
 
-        The worker's own refused calls don't count. With `by_tag`, those of any secret of the region do.
+        It needs a CloudTrail trail. The worker's own refused calls don't count.
         """
         assert self._denied  # noqa: S101 - the stack makes it where it makes alarms
         return Watch(
