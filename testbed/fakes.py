@@ -198,7 +198,7 @@ class FakeTable:
 
 @dataclass(slots=True)
 class FakeEndpoint:
-    """Gives the responses it was given, in order, and then new tokens."""
+    """Returns the responses it was given, in order, and then new tokens."""
 
     responses: list[EndpointResponse | Callable[[], EndpointResponse]] = field(default_factory=list)
     requests: list[TokenRequest] = field(default_factory=list)

@@ -45,7 +45,7 @@ class Kms(LoopbackServer):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Give what leads a client here."""
+        """Return what leads a client here."""
         return {"AWS_ENDPOINT_URL_KMS": f"http://{self.address}"}
 
     def act(self, action: str, asked: dict[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Api(LoopbackServer):
 
     @property
     def bearers(self) -> list[str | None]:
-        """Give the tokens that came, in order; None for a request without one."""
+        """Return the tokens that came, in order; None for a request without one."""
         return [request["bearer"] for request in self.seen]
 
     @property

@@ -34,7 +34,7 @@ class Sts(LoopbackServer):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Give what leads a client here."""
+        """Return what leads a client here."""
         return {"AWS_ENDPOINT_URL_STS": f"http://{self.address}"}
 
     def token(self, asked: dict[str, str]) -> str:

@@ -150,7 +150,7 @@ class Testbed:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Give what a worker is configured with."""
+        """Return what a worker is configured with."""
         return self.store.environment | {
             "TOKEN_SECRET_ID": TOKENS,
             "CLIENT_SECRET_ID": CLIENT,
@@ -240,17 +240,17 @@ class Testbed:
 
     @property
     def secret(self) -> StoredSecret:
-        """Give the token secret as it is stored."""
+        """Return the token secret as it is stored."""
         return self._stored(TOKENS)
 
     @property
     def document(self) -> dict[str, Any]:
-        """Give the token document that is current."""
+        """Return the token document that is current."""
         return _current(self.secret)
 
     @property
     def read_by_consumers(self) -> dict[str, Any]:
-        """Give what consumers read: the published copy where there is one, else the token document."""
+        """Return what consumers read: the published copy where there is one, else the token document."""
         return _current(self._stored(PUBLISHED)) if "PUBLISHED_SECRET_ID" in self._settings else self.document
 
     @property

@@ -30,7 +30,7 @@ class VirtualClock:
         return self.now.replace(microsecond=0)
 
     def monotonic(self) -> float:
-        """Give seconds since the start; part of the port `Clock`."""
+        """Return seconds since the start; part of the port `Clock`."""
         return self.seconds
 
     def sleep(self, seconds: float) -> None:

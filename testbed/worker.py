@@ -55,7 +55,7 @@ class Ended:
 
     @property
     def last_lines(self) -> list[dict[str, Any]]:
-        """Give the lines that say how a run ended; there must be exactly one."""
+        """Return the lines that say how a run ended; there must be exactly one."""
         parsed = [json.loads(line) for line in self.lines]
         return [line for line in parsed if line["event"] in {"token_refresh_finished", "token_refresh_failed"}]
 
@@ -68,7 +68,7 @@ class LambdaContext:
         self._deadline_at = time.monotonic() + deadline_seconds
 
     def get_remaining_time_in_millis(self) -> int:
-        """Give what is left of the function's timeout."""
+        """Return what is left of the function's timeout."""
         return max(0, int((self._deadline_at - time.monotonic()) * 1000))
 
 

@@ -22,7 +22,7 @@ class Command:
         return Command(words, is_complete=is_complete)
 
     def __str__(self) -> str:
-        """Give one line that a shell reads as exactly these words."""
+        """Return one line that a shell reads as exactly these words."""
         # No quoting that all shells know keeps a line break on the line, and no name has one.
         return shlex.join("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in w) for w in self.words)
 
@@ -32,5 +32,5 @@ Advice: TypeAlias = tuple[str | Command, ...]
 
 
 def in_words(advice: Iterable[str | Command]) -> str:
-    """Give advice as text, with each command in backticks."""
+    """Return advice as text, with each command in backticks."""
     return "".join(part if isinstance(part, str) else f"`{part}`" for part in advice)

@@ -163,7 +163,7 @@ class SimulatedStore:
         self.put()
 
     def clock(self) -> float:
-        """Give the simulated time, in Unix seconds."""
+        """Return the simulated time, in Unix seconds."""
         return self.now
 
     def put(self) -> None:

@@ -88,7 +88,7 @@ class Bare:
         self._slot = ("value", time.time() + 86_400)
 
     def get(self) -> str:
-        """Give the value as long as it's good."""
+        """Return the value as long as it's good."""
         value, good_until = self._slot
         if time.time() < good_until:
             return value

@@ -73,7 +73,7 @@ class _Describe(LoopbackHandler):
     server: LambdaApi
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        """Give the worker's settings, or its tags."""
+        """Return the worker's settings, or its tags."""
         tags = {"Tags": {STACK_TAG: _STACK, LOGICAL_ID_TAG: Made.FUNCTION}}
         self.respond(200, json.dumps(tags if "/tags/" in self.path else self.server.configuration).encode())
 

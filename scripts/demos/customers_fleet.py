@@ -20,7 +20,7 @@ class Hurried:
     """A clock by which the seconds of a minute are over at once."""
 
     def monotonic(self) -> float:
-        """Give seconds."""
+        """Return seconds."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:

@@ -18,7 +18,7 @@ Item = dict[str, Any]
 Values = Mapping[str, Any]
 Condition = Callable[[Item, Values], bool]
 Change = Callable[[Item, Values], Any]
-"""Gives the new value of a path; None removes it."""
+"""Returns the new value of a path; None removes it."""
 
 _TOKEN: Final = re.compile(r"\s*([=<>(),]|[:#]?[A-Za-z_][A-Za-z0-9_]*)")
 RESERVED: Final = frozenset(json.loads(files("testbed.dynamodb").joinpath("reserved_words.json").read_text()))

@@ -40,7 +40,7 @@ class DynamoDbServer(AwsServer):
         self.tables[name] = {}
 
     def arn(self, table: str) -> str:
-        """Give a table's ARN."""
+        """Return a table's ARN."""
         return f"arn:aws:dynamodb:{self.region}:123456789012:table/{table}"
 
     def _carry_out(self, operation: str, request: Request, region: str) -> Response:

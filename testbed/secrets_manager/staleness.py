@@ -51,7 +51,7 @@ class EarlierStates:
         self._states[secret.arn].append((at, secret))
 
     def of(self, secret: StoredSecret, staleness: Staleness, now: float) -> list[StoredSecret]:
-        """Give the states that a read may still see, the newest first."""
+        """Return the states that a read may still see, the newest first."""
         return list(self._young(secret.arn, staleness, now))
 
     def _young(self, arn: str, staleness: Staleness, now: float) -> Iterator[StoredSecret]:

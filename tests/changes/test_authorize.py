@@ -52,7 +52,7 @@ def ask(number: int, caller: Caller, said: Sequence[bool]) -> tuple[str, str] | 
 
 
 def endings(callers: Sequence[Caller], stored: Versions) -> Iterator[tuple[tuple[str, ...], Versions]]:
-    """Give how the callers end, and what is stored then, in every order of their calls."""
+    """Return how the callers end, and what is stored then, in every order of their calls."""
     nothing: tuple[bool, ...] = ()
     begun = (tuple(nothing for _ in callers), tuple(stored.items()))
     seen, left = {begun}, [begun]

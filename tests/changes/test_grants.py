@@ -167,7 +167,7 @@ def _group() -> list[BaseException]:
 
 
 def _caught(canary: str) -> Exception:
-    """Give an error that was raised in a frame with a variable."""
+    """Return an error that was raised in a frame with a variable."""
     try:
         return [][len(canary)]
     except LookupError as error:

@@ -52,14 +52,14 @@ class Person:
                 self.pages.append(browser.get(visit(url)))
 
     def leave(self) -> "Pages":
-        """Give the pages that were shown; none where no browser opened."""
+        """Return the pages that were shown; none where no browser opened."""
         if self._thread is not None:
             self._thread.join()
         return self.pages
 
 
 def redirected(url: str, **response: str) -> str:
-    """Give the redirect with a response of the test's, and the right state unless printed otherwise."""
+    """Return the redirect with a response of the test's, and the right state unless printed otherwise."""
     asked = dict(parse_qsl(urlsplit(url).query))
     return f"{asked['redirect_uri']}?{urlencode({'state': asked['state'], **response})}"
 
@@ -84,5 +84,5 @@ def brings(**fields: Any) -> script.Script:
 
 
 def redirect_of(query: str = "code=any", uri: str = "http://127.0.0.1/callback") -> str:
-    """Give the address that is pasted, with the right state, as a line."""
+    """Return the address that is pasted, with the right state, as a line."""
     return f"{uri}?{query}&state={STATE}\n"

@@ -251,7 +251,7 @@ class Desk:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Give the current token document."""
+        """Return the current token document."""
         found: dict[str, Any] = json.loads(self.client.get_secret_value(SecretId=SECRET)["SecretString"])
         return found
 
@@ -383,12 +383,12 @@ class Desk:
 
 
 def printed_lines(ended: Ended) -> list[str]:
-    """Give the commands that a message prints; each stands on a line for itself."""
+    """Return the commands that a message prints; each stands on a line for itself."""
     lines = [line.strip() for line in f"{ended.out}\n{ended.err}".splitlines()]
     return [line for line in lines if line.startswith(("token-refresh ", "aws "))]
 
 
 def repairs(ended: Ended) -> list[str]:
-    """Give those that change something, and are complete."""
+    """Return those that change something, and are complete."""
     lines = [line for line in printed_lines(ended) if shlex.split(line)[1] not in _LOOKS and not line.startswith(_LIST)]
     return [line for line in lines if not {"NAME", "POINTER"} & {*shlex.split(line)}]

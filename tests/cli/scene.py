@@ -72,7 +72,7 @@ class Tokens:
             return str(self._client.create_secret(Name=SECRET_ID, SecretString=text, **members)["VersionId"])
 
     def current(self) -> dict[str, Any]:
-        """Give the current token document."""
+        """Return the current token document."""
         value: dict[str, Any] = json.loads(
             self._client.get_secret_value(SecretId=SECRET_ID, VersionStage="AWSCURRENT")["SecretString"]
         )
@@ -80,7 +80,7 @@ class Tokens:
 
 
 def secret_values(store: SecretsManagerServer) -> set[str]:
-    """Give every token and client secret in any version that is long enough to be one."""
+    """Return every token and client secret in any version that is long enough to be one."""
     found: set[str] = set()
     for version in (version for secret in store.secrets.snapshot() for version in secret.versions):
         with contextlib.suppress(ValueError, AttributeError):  # No JSON object.

@@ -56,6 +56,6 @@ class Shell:
 
 
 def commands_in(ended: Ended) -> list[str]:
-    """Give the commands of a message: each has a line for itself."""
+    """Return the commands of a message: each has a line for itself."""
     lines = [line.strip() for line in f"{ended.out}\n{ended.err}".splitlines()]
     return [line for line in lines if line.startswith("token-refresh ") and len(shlex.split(line)) > 2]

@@ -74,7 +74,7 @@ def said(  # noqa: PLR0917 - fixtures
 
 
 def timeless(found: dict[str, str]) -> str:
-    """Give what was found without how long ago: time passes between two commands."""
+    """Return what was found without how long ago: time passes between two commands."""
     return re.sub(r"\d+ (d|h|min|s)\b ?", "", found["text"])
 
 

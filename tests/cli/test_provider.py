@@ -18,7 +18,7 @@ CLIENT = {"UPWORK_CLIENT_ID": "me", "UPWORK_CLIENT_SECRET": "hush"}
 
 
 def page(ended: Ended) -> tuple[str, dict[str, str]]:
-    """Give the address of the authorization page that was printed, and what it asks for."""
+    """Return the address of the authorization page that was printed, and what it asks for."""
     found = re.search(r"^https://\S+$", ended.err, re.MULTILINE)
     assert found is not None
     parts = urlsplit(found[0])

@@ -21,7 +21,7 @@ FIELDS = {"error_type", "error", "needs_person", "retry_at"}
 
 
 def told(fields: dict[str, Any]) -> tuple[str, bool, bool]:
-    """Give an error's name, whether it needs a person, and whether it says when a run tries again."""
+    """Return an error's name, whether it needs a person, and whether it says when a run tries again."""
     assert set(fields) >= FIELDS
     return fields["error_type"], fields["needs_person"], fields["retry_at"] is not None
 

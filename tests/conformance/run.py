@@ -75,7 +75,7 @@ def sweep(client: Any) -> int:
 
 
 def _usable_region(region: str | None) -> str:
-    """Give the region to use, or end with what is missing."""
+    """Return the region to use, or end with what is missing."""
     session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
     if not session.region_name:
         return sys.exit("scripts/prove conformance: no region: name one with --region, or set AWS_REGION")

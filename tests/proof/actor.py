@@ -65,7 +65,7 @@ class Actor(Ports):
         self._thread.join()
 
     def monotonic(self) -> float:
-        """Give the true time."""
+        """Return the true time."""
         return self._history.now
 
     def sleep(self, seconds: float) -> None:
@@ -73,7 +73,7 @@ class Actor(Ports):
         self.ask(Sleep(seconds))  # type: ignore[arg-type]  # only a history knows it
 
     def ask(self, call: Call) -> object:
-        """Give the reply to a call."""
+        """Return the reply to a call."""
         self.call = call
         self._asked.release()
         self._replied.acquire()

@@ -28,7 +28,7 @@ class Bounds:
 
     @property
     def scenario(self) -> Scenario:
-        """Give what the ports of a search need to know."""
+        """Return what the ports of a search need to know."""
         return Scenario(
             name="random histories",
             claims=self.claims,
@@ -70,7 +70,7 @@ LIFETIMES: Final = (DAY_SECONDS, HOUR_SECONDS)
 
 
 def all_of_it() -> list[Bounds]:
-    """Give the boundss of the command, for each claim store and lifetime."""
+    """Return the bounds of the command, for each claim store and lifetime."""
     kinds = (_STALE, _CLOCKS, _LATE, _BOTH, _ALL)
     return [
         replace(kind, claims=claims, lifetime_seconds=lifetime)

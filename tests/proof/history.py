@@ -103,7 +103,7 @@ class History:
         self._at(max(self.now, expires_at) + 2 * self._window_seconds, self._next_turn)
 
     def _moments(self, began: float, expires_at: float) -> list[float]:
-        """Give when runs begin: a few close to each other, then by schedule until after expiry."""
+        """Return when runs begin: a few close to each other, then by schedule until after expiry."""
         dice, moments = self.dice, [began]
         for _ in range(dice.choice((2, 3, 4, 5))):
             moments.append(moments[-1] + dice.uniform(0, dice.choice((20, 300, 600, 600))))
@@ -243,7 +243,7 @@ class History:
             self._unstored.pop(token, None)
 
     def _seen(self, actor: Actor) -> int:
-        """Give the state that a read sees."""
+        """Return the state that a read sees."""
         dice, behind = self.dice, actor.behind
         if behind is None:
             behind = self.bounds.stale_seconds * dice.choice((0.0, 0.0, 1.0, 1.0, dice.random()))
@@ -251,7 +251,7 @@ class History:
         return next(state for moment, state in reversed(self._past) if moment <= max(self.now - behind, 0))
 
     def _service_now(self, actor: Actor | None = None) -> float:
-        """Give the time by a clock of AWS: a run may see one clock alone, or another with each call."""
+        """Return the time by a clock of AWS: a run may see one clock alone, or another with each call."""
         apart = self.bounds.clocks_seconds
         if actor is not None and self.dice.random() < 0.5:
             return self.now + actor.offset

@@ -245,7 +245,7 @@ class Invariants:
             raise Violation("an attempt was named once, and its refresh token was sent again twice")
 
     def _quarter_of(self, refresh_token: str, state: int) -> int:
-        """Give the last quarter of the set that holds a refresh token; a run that was frozen sends an older one."""
+        """Return the last quarter of the set that holds a refresh token; a run that was frozen sends an older one."""
         texts = self._store.texts(state).values()
         return max(self._quarter(text) for text in texts if refresh_token_of(text) == refresh_token)
 
@@ -255,18 +255,18 @@ class Invariants:
         return quarter if idle is None else min(quarter, json.loads(text)["issuedAt"] // 1000 + idle * 11 // 12)
 
     def last_quarter_at(self, state: int) -> int:
-        """Give when the last quarter of the current token set begins."""
+        """Return when the last quarter of the current token set begins."""
         return self._quarter(self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]])
 
     def _true_expiry(self, text: str) -> int:
-        """Give when the access token of a set really ends, whatever is stored."""
+        """Return when the access token of a set really ends, whatever is stored."""
         document = json.loads(text)
         if self._scenario.first_expiry != "true" and document.get("accessToken") == "a0.0":
             return EPOCH_SECONDS + self._scenario.due_seconds
         return int(document["expiresAt"]) // 1000
 
     def expires_at(self, state: int) -> int:
-        """Give the expiry of the current token set."""
+        """Return the expiry of the current token set."""
         known = self._expiries.get(state)
         if known is None:
             text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
@@ -274,7 +274,7 @@ class Invariants:
         return known
 
     def due_at(self, state: int) -> int:
-        """Give when the current token set is due: a window before it expires, or in the last third of its grant."""
+        """Return when the current token set is due: a window before it expires, or in the last third of its grant."""
         text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
         window, idle = self._scenario.window_seconds, self._scenario.idle_seconds
         left = json.loads(text).get("tokenRefresh", {}).get("asked_left_seconds", math.inf)
@@ -282,7 +282,7 @@ class Invariants:
         return due if idle is None else min(due, json.loads(text)["issuedAt"] // 1000 + idle * 2 // 3)
 
     def current_refresh_token(self, state: int) -> str:
-        """Give the refresh token of the current token set."""
+        """Return the refresh token of the current token set."""
         known = self._refresh_tokens.get(state)
         if known is None:
             text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]

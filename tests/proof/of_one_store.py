@@ -31,7 +31,7 @@ from proof.world import (
 
 
 def _moves(to: str) -> tuple[Scenario, ...]:
-    """Give the histories in which claims are moved, at any point of a run."""
+    """Return the histories in which claims are moved, at any point of a run."""
     other = Deployment(claims=to)
     return (
         scenario(f"moved to {to}", "s", "mm", "S", crashes=1, other=other, before=1),

@@ -131,11 +131,11 @@ class Scene:
         return versions[: versions.index(self.current)][: -_SETS_BACK - 1 : -1]
 
     def saved(self, document: dict[str, object]) -> Put:
-        """Give the call that stores a document as the current version."""
+        """Return the call that stores a document as the current version."""
         return Put(TOKENS, self.new_version, json.dumps(document), "")
 
     def copy(self, version_id: str, *, bare: bool = False) -> Put:
-        """Give the call that saves an edited copy of a version."""
+        """Return the call that saves an edited copy of a version."""
         document = {**json.loads(self.versions[version_id]), "note": f"edited {self.new_version[:10]}"}
         if bare:
             document.pop("tokenRefresh", None)
@@ -143,7 +143,7 @@ class Scene:
 
 
 def actions(scene: Scene) -> list[Action]:
-    """Give what the operator may do in this state."""
+    """Return what the operator may do in this state."""
     return [action for name in scene.scenario.operator for action in _ACTIONS[name](scene, name)]
 
 

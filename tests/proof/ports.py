@@ -128,10 +128,10 @@ class Ports(ABC):
 
     @abstractmethod
     def ask(self, call: Call) -> object:
-        """Give the reply to a call."""
+        """Return the reply to a call."""
 
     def monotonic(self) -> float:
-        """Give the stopwatch."""
+        """Return the stopwatch."""
         return float(self.now + self._polled_seconds)
 
     def sleep(self, seconds: float) -> None:
@@ -235,7 +235,7 @@ class _Table:
         self._ports.ask(Record(claim.claim_id, write_record(record).reveal(), self._name))
 
     def record_of(self, claim_id: str) -> ClaimRecord | None:
-        """Give the record that came with the newest claim."""
+        """Return the record that came with the newest claim."""
         newest, record = self._record
         return record if newest == claim_id else None
 
@@ -343,7 +343,7 @@ class CommandRun:
 
 
 def authorized(scenario: Scenario, text: str, refresh_token: str, now: int) -> dict[str, object]:
-    """Give the document that `authorize` stores, for a search in which all of it happens at one moment."""
+    """Return the document that `authorize` stores, for a search in which all of it happens at one moment."""
     parts = CommandRun(scenario, _Nowhere(now), "a").parts
     grant = NewGrant(tokens=first_response(refresh_token), sent_at=datetime.fromtimestamp(now, UTC))
     return dict(grant.document(parts, json.loads(text)).fields)

@@ -113,7 +113,7 @@ class Provider(NamedTuple):
         return *self._issue(number, redeemed, successor, now), False
 
     def authorize(self) -> tuple["Provider", str]:
-        """Give a new family, and its first refresh token; a single-use provider ends the old one with it."""
+        """Return a new family, and its first refresh token; a single-use provider ends the old one with it."""
         old = (
             [f._replace(revoked=True, replaced=True) for f in self.families]
             if self.kind == "single-use"
@@ -153,7 +153,7 @@ class Provider(NamedTuple):
         return refresh_token != OTHERS and self.families[number].redeemed_at[index] is not None
 
     def lives_until(self, refresh_token: str) -> int | None:
-        """Give when the access token ends that came with a refresh token; None for a first one."""
+        """Return when the access token ends that came with a refresh token; None for a first one."""
         number, index = parse(refresh_token)
         parent = self.families[number].parents[index]
         redeemed_at = self.families[number].redeemed_at[parent] if parent >= 0 else None
@@ -183,7 +183,7 @@ def parse(refresh_token: str) -> tuple[int, int]:
 
 
 def first_response(refresh_token: str, lifetime_seconds: int = LIFETIME_SECONDS) -> TokenResponse:
-    """Give what a person's authorization brings."""
+    """Return what a person's authorization brings."""
     return TokenResponse(
         access_token=SecretValue(refresh_token.replace("r", "a")),
         refresh_token=SecretValue(refresh_token),
@@ -194,7 +194,7 @@ def first_response(refresh_token: str, lifetime_seconds: int = LIFETIME_SECONDS)
 def first_document(
     access_token: str, refresh_token: str, expires_at: int, lifetime_seconds: int = LIFETIME_SECONDS
 ) -> dict[str, object]:
-    """Give a token document as an operator stores it."""
+    """Return a token document as an operator stores it."""
     assert expires_at > EPOCH_SECONDS
     return {
         "accessToken": access_token,

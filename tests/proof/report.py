@@ -54,7 +54,7 @@ def _line(result: Result) -> str:
 
 
 def searches(searched: Sequence[Result]) -> str:
-    """Give one row for each name and claim-store dependent bounds, and a column for each store and provider."""
+    """Return one row for each name and claim-store dependent bounds, and a column for each store and provider."""
     kinds = list(dict.fromkeys((r.scenario.claims, r.scenario.provider) for r in searched))
     by = {(r.scenario.name, r.scenario.bounds, r.scenario.claims, r.scenario.provider): r for r in searched}
     rows = []
@@ -112,7 +112,7 @@ def _is_text(statement: ast.stmt) -> bool:
 
 
 def mutants(planted: Sequence[Planted]) -> str:
-    """Give one row for each planted bug."""
+    """Return one row for each planted bug."""
     head = ["| planted bug | what is violated | steps | worlds |", "| --- | --- | --: | --: |"]
     rows = []
     for bug in planted:

@@ -85,7 +85,7 @@ class Rules:
         self._items: dict[Item, None] = {}
 
     def start(self) -> World:
-        """Give the first world: a token set that is due, and workers that have not begun."""
+        """Return the first world: a token set that is due, and workers that have not begun."""
         state = starts.create(self.scenario, self.store)
         scenario, now = self.scenario, EPOCH_SECONDS
         ends_at = EPOCH_SECONDS + scenario.due_seconds if scenario.returns_same else None
@@ -131,7 +131,7 @@ class Rules:
             raise Violation("the grant is lost, though no response of the provider ever was")
 
     def changes(self, world: World) -> Iterator[Change]:
-        """Give every event that is possible in a world, with what comes of it."""
+        """Return every event that is possible in a world, with what comes of it."""
         sending = 0
         for number in world.workers:
             position = self.positions[number]
@@ -211,7 +211,7 @@ class Rules:
                 yield self._fail(after, place, stored, call)
 
     def _holding(self, worker: Worker, call: Write, reply: object, state: int) -> Worker:
-        """Give the worker after a write: does it still hold tokens that are stored nowhere?"""
+        """Return the worker after a write: does it still hold tokens that are stored nowhere?"""
         holds = isinstance(call, Put) and ('"refreshToken"' in call.text or RESPONSE_KEY in call.text)
         if holds and reply is True:
             return worker._replace(unstored=-1)
@@ -370,12 +370,12 @@ class Rules:
         return world._replace(workers=(*workers[:place], number, *workers[place + 1 :]))
 
     def _with_budget(self, world: World, budget: object) -> World:
-        """Give the world with another budget; what only a stale read could see is forgotten with the last one."""
+        """Return the world with another budget; what only a stale read could see is forgotten with the last one."""
         after = world._replace(budget=budget)  # type: ignore[arg-type]  # always a Budget
         return after if after.budget.stale or not after.past else after._replace(past=())
 
     def _stored(self, world: World, state: int) -> World:
-        """Give the world with another stored state, and remember the one before for stale reads."""
+        """Return the world with another stored state, and remember the one before for stale reads."""
         if state == world.store:
             return world
         self._note_item(state)
@@ -443,7 +443,7 @@ class Rules:
             yield Change(Event(-1, None, "from now on Secrets Manager refuses every write"), refusing)
 
     def _later(self, world: World, seconds: int) -> World:
-        """Give the world after some time, in which runs under way meet their time limit or are frozen."""
+        """Return the world after some time, in which runs under way meet their time limit or are frozen."""
         after = world._replace(
             now=world.now + seconds, past=() if seconds > self.scenario.stale_seconds else world.past
         )
@@ -471,6 +471,6 @@ def _as_read(responses: tuple[HttpResponse, ...]) -> list[FailedRequest]:
 
 
 def canonical(world: World) -> World:
-    """Give the same for worlds that differ in the order of their workers alone."""
+    """Return the same for worlds that differ in the order of their workers alone."""
     workers = world.workers
     return world if list(workers) == sorted(workers) else world._replace(workers=tuple(sorted(workers)))

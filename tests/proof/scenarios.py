@@ -43,14 +43,14 @@ PROVIDERS: Final = ("single-use", "grace", "static")
 
 
 def full() -> list[Scenario]:
-    """Give the full search."""
+    """Return the full search."""
     # At a static provider, tokens that are lost cost nothing.
     outages = [s for s in _for("table", (*OUTAGES, KEPT_LOCKED)) if s.provider != "static"]
     return [*_everywhere((*_ALL, *COMMANDED, *EDGES)), *_for("versions", VERSIONS), *_for("table", TABLE), *outages]
 
 
 def quick() -> list[Scenario]:
-    """Give the part of it that the tests run: every kind of history, with tighter bounds."""
+    """Return the part of it that the tests run: every kind of history, with tighter bounds."""
     everywhere = [replace(s, claims=store) for s in _QUICK for store in STORES]
     return [*everywhere, replace(REFUSING, plans=("sf",)), replace(KEPT_LOCKED, provider="grace")]
 

@@ -59,11 +59,11 @@ class State(NamedTuple):
     """Each table by its name; one that is not there is empty."""
 
     def table(self, name: str) -> Table:
-        """Give a table."""
+        """Return a table."""
         return dict(self.tables).get(name, Table())
 
     def with_table(self, name: str, table: Table) -> "State":
-        """Give the state with another table in place of one."""
+        """Return the state with another table in place of one."""
         return self._replace(tables=tuple(sorted({**dict(self.tables), name: table}.items())))
 
 
@@ -246,21 +246,21 @@ class Store:
         return done
 
     def texts(self, state: int) -> dict[str, str]:
-        """Give the text of each version of the token secret, oldest first."""
+        """Return the text of each version of the token secret, oldest first."""
         known = self._texts.get(state)
         if known is None:
             known = self._texts[state] = self._texts_of(state, TOKENS)
         return known
 
     def published_texts(self, state: int) -> dict[str, str]:
-        """Give the text of each version of the published secret, oldest first."""
+        """Return the text of each version of the published secret, oldest first."""
         return self._texts_of(state, PUBLISHED)
 
     def _texts_of(self, state: int, name: str) -> dict[str, str]:
         return {v.version_id: str(v.value) for s in self.states[state].secrets if s.name == name for v in s.versions}
 
     def labels(self, state: int, name: str) -> dict[str, str]:
-        """Give the version ID that each label is on."""
+        """Return the version ID that each label is on."""
         known = self._labels.get((state, name))
         if known is None:
             found = next((dict(s.labels) for s in self.states[state].secrets if s.name == name), {})
@@ -268,28 +268,28 @@ class Store:
         return known
 
     def locked(self, state: int) -> frozenset[str]:
-        """Give the versions of the token secret that nobody can decrypt."""
+        """Return the versions of the token secret that nobody can decrypt."""
         secret = next(s for s in self.states[state].secrets if s.name == TOKENS)
         return frozenset(v.version_id for v in secret.versions if v.key in dict(secret.refused))
 
     def created(self, state: int, name: str, version_id: str) -> float:
-        """Give when a version was stored."""
+        """Return when a version was stored."""
         secret = next(s for s in self.states[state].secrets if s.name == name)
         return next(v.created_at for v in secret.versions if v.version_id == version_id)
 
     def places(self, state: int, now: int) -> int:
-        """Give how many more versions the token secret takes."""
+        """Return how many more versions the token secret takes."""
         secret = next(s for s in self.states[state].secrets if s.name == TOKENS)
         labelled = {version_id for _, version_id in secret.labels}
         young = (v for v in secret.versions if v.created_at > now - DAY_SECONDS or v.version_id in labelled)
         return self._quota - len(list(young))
 
     def table(self, state: int, name: str = CLAIMS_TABLE) -> Table:
-        """Give a claim table."""
+        """Return a claim table."""
         return self.states[state].table(name)
 
     def moved_to(self, state: int, table: str | None) -> tuple[dict[str, object], int]:
-        """Give the store to which the newest claim of a store moved the claims, if it did, and that claim's number."""
+        """Return the store to which a store's newest claim moved the claims, if it did, and that claim's number."""
         claim = self.labels(state, TOKENS).get(CLAIM) if table is None else None
         item = self.table(state, table).item if table else None
         text = self.texts(state)[claim] if claim else item.text if item else "{}"
@@ -438,7 +438,7 @@ class Store:
 
 @functools.cache
 def refresh_token_of(text: str) -> str | None:
-    """Give the refresh token of a stored token document; None where the version is none."""
+    """Return the refresh token of a stored token document; None where the version is none."""
     try:
         document = json.loads(text)
     except ValueError:
@@ -449,6 +449,6 @@ def refresh_token_of(text: str) -> str | None:
 
 @functools.cache
 def origin_of(text: str) -> dict[str, object]:
-    """Give the key `tokenRefresh` of a stored token document."""
+    """Return the key `tokenRefresh` of a stored token document."""
     found = json.loads(text).get("tokenRefresh", {})
     return found if isinstance(found, dict) else {}

@@ -29,7 +29,7 @@ _DERIVED = claim_version_id, staged_version_id, record_version_id, published_ver
 
 
 def tell(rules: Rules, path: list[World], last: Change | None, violation: str) -> list[str]:
-    """Give the lines of a trace.
+    """Return the lines of a trace.
 
     Args:
         rules: Of the search.
@@ -82,7 +82,7 @@ class _Names:
         self._names |= {published(v): f"p({n})" for v, n in list(self._names.items())}
 
     def of(self, version_id: str | None) -> str:
-        """Give a version's short name."""
+        """Return a version's short name."""
         return "nothing" if not version_id else self._names.get(version_id, version_id[:8])
 
     def call(self, call: object) -> str:  # noqa: C901, PLR0911, PLR0912 - one a kind of call

@@ -45,7 +45,7 @@ class Workers:
         return len(self._histories)
 
     def start(self, kind: str) -> int:
-        """Give the node of a run that has made no call yet."""
+        """Return the node of a run that has made no call yet."""
         return _KINDS.index(kind)
 
     def started(self, node: int) -> bool:
@@ -53,7 +53,7 @@ class Workers:
         return node >= len(_KINDS)
 
     def reply(self, node: int, reply: object, now: int) -> int:
-        """Give the node where a run stands after it got `reply` to its call."""
+        """Return the node where a run stands after it got `reply` to its call."""
         key = (node, _told_apart(reply), now)
         child = self._children.get(key)
         if child is None:
@@ -67,7 +67,7 @@ class Workers:
         return child
 
     def delayed(self, node: int, now: int) -> int:
-        """Give the node where a run stands if its last reply came at `now`: the run was frozen meanwhile."""
+        """Return the node where a run stands if its last reply came at `now`: the run was frozen meanwhile."""
         parent, reply, _ = self._histories[node]
         return self.reply(parent, reply, now)
 
@@ -84,7 +84,7 @@ class Workers:
         return self._claims[node]
 
     def call(self, node: int) -> Call | Ended:
-        """Give the call that a run makes next, or how it ended."""
+        """Return the call that a run makes next, or how it ended."""
         if node not in self._calls:
             self._calls[node] = self._replay(node)
         return self._calls[node]
@@ -102,21 +102,21 @@ class Workers:
 
 
 def _told_apart(reply: object) -> object:
-    """Give what tells replies apart: those with tokens, read or unread, differ by them."""
+    """Return what tells replies apart: those with tokens, read or unread, differ by them."""
     if isinstance(reply, TokenResponse):
         return reply.access_token, reply.refresh_token
     return (reply, reply.unread) if isinstance(reply, FailedRequest) else reply
 
 
 class _Replayed(Ports):
-    """Gives the replies that are there, and stops the run at the first that is not."""
+    """Returns the replies that are there, and stops the run at the first that is not."""
 
     def __init__(self, replies: list[tuple[object, int]]) -> None:
         super().__init__(replies[0][1] if replies else 0)
         self._replies: Iterator[tuple[object, int]] = iter(replies)
 
     def ask(self, call: Call) -> object:
-        """Give the next reply."""
+        """Return the next reply."""
         found = next(self._replies, None)
         if found is None:
             raise _Pending(call)

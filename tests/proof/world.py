@@ -202,14 +202,14 @@ class Scenario:
         return {"single-use": 0, "grace": GRACE_SECONDS, "static": static}[self.provider]
 
     def deployment(self, kind: str) -> Deployment:
-        """Give the configuration of a run of this kind."""
+        """Return the configuration of a run of this kind."""
         if kind.isupper():
             assert self.other is not None
             return self.other
         return Deployment()
 
     def policy(self, kind: str = "s") -> Policy:
-        """Give the worker's configuration."""
+        """Return the worker's configuration."""
         deployment = self.deployment(kind)
         return Policy(
             refresh_window=timedelta(seconds=WINDOW_SECONDS),
@@ -223,7 +223,7 @@ class Scenario:
         )
 
     def claims_of(self, kind: str) -> str:
-        """Give the claim store of a run, or the one that a move goes to."""
+        """Return the claim store of a run, or the one that a move goes to."""
         is_other = kind.isupper() or kind == "m"
         return (self.other.claims if is_other and self.other else None) or self.claims
 
@@ -286,7 +286,7 @@ class Scenario:
 def scenario(
     name: str, *plans: str, jumps: tuple[int, ...] = (), operator: tuple[str, ...] = (), actions: int = 1, **bounds: Any
 ) -> Scenario:
-    """Give the bounds of one search; how often a misfortune may strike is given by the names of `Budget`.
+    """Return the bounds of one search; how often a misfortune may strike is given by the names of `Budget`.
 
     Args:
         name: The search's name.
@@ -302,7 +302,7 @@ def scenario(
 
 
 def name_of(claims: str) -> StoreName:
-    """Give the name that documents have for a claim store."""
+    """Return the name that documents have for a claim store."""
     return IN_VERSIONS if claims == "versions" else in_table(claims)
 
 
@@ -332,7 +332,7 @@ class Interned(Generic[T]):
         self._values: list[T] = []
 
     def number(self, value: T) -> int:
-        """Give the value's number, a new one where it is new."""
+        """Return the value's number, a new one where it is new."""
         number = self._numbers.setdefault(value, len(self._values))
         if number == len(self._values):
             self._values.append(value)

@@ -39,7 +39,7 @@ def fault(boundary: Boundary, provider: ProviderKind, aftermath: Aftermath) -> s
 
 
 def matrix(scenario: Scenario) -> Iterator[tuple[Boundary, list[Aftermath | None]]]:
-    """Give all rows of one kind of run, in the order of its calls, with one aftermath a provider.
+    """Return all rows of one kind of run, in the order of its calls, with one aftermath a provider.
 
     Where a provider's run does not make that call, there is none: with a refresh token that never changes, tokens
     that are stored and not current are replaced by a new refresh.

@@ -55,7 +55,7 @@ class Scenario:
     """Whether claims are in a table."""
 
     def testbed(self, provider: ProviderKind) -> Testbed:
-        """Give a testbed in which such a run is about to begin, once it is prepared."""
+        """Return a testbed in which such a run is about to begin, once it is prepared."""
         return Testbed(provider, due=self.due, published=self.published, table=self.table, full=True)
 
 

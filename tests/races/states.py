@@ -80,7 +80,7 @@ class Ground:
 
 
 def _timed(walks: Callable[[], Row]) -> Row:
-    """Give a row with how long it took; of one that fails, why."""
+    """Return a row with how long it took; of one that fails, why."""
     began = time.monotonic()
     try:
         row = walks()

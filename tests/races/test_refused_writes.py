@@ -28,7 +28,7 @@ class Ground:
         self.testbed, self.log = testbed, FakeLog()
 
     def run(self) -> str:
-        """Give how a scheduled run ends: its outcome, or the name of its error."""
+        """Return how a scheduled run ends: its outcome, or the name of its error."""
         settings = read_settings(self.testbed.environment)
         run = build_run(settings, Trigger(name="schedule"), clock=FakeClock(), log=self.log, time_left_seconds=90.0)
         try:

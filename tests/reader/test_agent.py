@@ -38,7 +38,7 @@ class Agent(LoopbackServer):
         self.stored = json.dumps({"accessToken": token, "expiresAt": int((time.time() + lives_seconds) * 1000)})
 
     def read(self, *, now: bool) -> str:
-        """Give what is cached, or read it."""
+        """Return what is cached, or read it."""
         if now or not self.cached:
             self.reads += 1
             self.cached = self.stored

@@ -24,7 +24,7 @@ def running_store() -> Iterator[Store]:
 
 
 def imported(*statements: str) -> set[str]:
-    """Give the names of all modules that are loaded after some statements."""
+    """Return the names of all modules that are loaded after some statements."""
     code = "\n".join((*statements, "import sys", "print(*sys.modules)"))
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own code
     return set(run.stdout.split())

@@ -75,7 +75,7 @@ def with_grant(world: World, lifetime: timedelta) -> SingleUseGrant:
 
 
 def stored_versions(world: World) -> list[float]:
-    """Give a list to which the time of each version is added that Secrets Manager stores from now on."""
+    """Return a list to which the time of each version is added that Secrets Manager stores from now on."""
     stored: list[float] = []
     call = world.model.call
 
@@ -90,7 +90,7 @@ def stored_versions(world: World) -> list[float]:
 
 
 def refused_versions(world: World) -> list[str]:
-    """Give a list to which the errors are added with which Secrets Manager refuses a call from now on."""
+    """Return a list to which the errors are added with which Secrets Manager refuses a call from now on."""
     refused: list[str] = []
     call = world.model.call
 

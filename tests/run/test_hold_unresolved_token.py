@@ -200,7 +200,7 @@ def lost(world: World, *, force: bool = False) -> str:
 
 
 def named(said: str) -> str:
-    """Give the claim ID that an error names."""
+    """Return the claim ID that an error names."""
     found = re.search(r"--resend ([0-9a-f-]{36})`", said)
     assert found
     return found[1]

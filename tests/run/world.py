@@ -235,7 +235,7 @@ def killed(world: World, name: str, **where: Any) -> None:
 
 
 def refuse(call: str, error: Exception) -> Callable[[str], None]:
-    """Give a hook that raises at each call of that name."""
+    """Return a hook that raises at each call of that name."""
 
     def hook(called: str) -> None:
         if called == call:
@@ -257,7 +257,7 @@ def stale_reads(world: World, *labels_or_versions: str) -> None:
 
 
 def fail(error: BaseException) -> Callable[[], object]:
-    """Give an act that raises."""
+    """Return an act that raises."""
 
     def act() -> object:
         raise error

@@ -23,7 +23,7 @@ def canary() -> str:
 
 
 def random_part(secret: str) -> str:
-    """Give a secret of the rig without the word before it."""
+    """Return a secret of the rig without the word before it."""
     return secret.removeprefix(next(word for word in reversed(WORDS) if secret.startswith(word)))
 
 

@@ -32,6 +32,6 @@ def run(function: Function, scenario: Scenario, world: Testbed) -> Invoked:
 
 
 def secrets_of(world: Testbed) -> dict[str, str]:
-    """Give everything that must appear nowhere, by name."""
+    """Return everything that must appear nowhere, by name."""
     issued = {f"token {number}": random_part(token) for number, token in enumerate(world.endpoint.grant.secrets)}
     return {**PLANTED, **issued, "client secret": random_part(world.endpoint.client_secret)}

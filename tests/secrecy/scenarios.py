@@ -54,7 +54,7 @@ class Scenario:
 
 
 def ending(name: str, ends: str, prepare: Prepare = lambda _: None, **how: Any) -> Scenario:
-    """Give one run, what it meets, and how it ends; `how` is what else a scenario has."""
+    """Return one run, what it meets, and how it ends; `how` is what else a scenario has."""
     return Scenario(name=name, ends=ends, prepare=prepare, **how)
 
 

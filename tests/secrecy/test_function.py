@@ -41,7 +41,7 @@ def function(file: Path) -> Iterator[Function]:
 
 
 def reported(file: Path) -> list[dict[str, Any]]:
-    """Give what Sentry was told since the last time."""
+    """Return what Sentry was told since the last time."""
     events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     file.write_text("")
     return events

@@ -59,7 +59,7 @@ class SystemClock:
     """The machine's stopwatch; the only clock of this program."""
 
     def monotonic(self) -> float:
-        """Give seconds since an arbitrary moment; a machine that was suspended finds its deadline over."""
+        """Return seconds since an arbitrary moment; a machine that was suspended finds its deadline over."""
         # CLOCK_MONOTONIC stands still while Lambda freezes the process.
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -146,7 +146,7 @@ def open_secret(
 
 
 def deadline_in(time_left_seconds: float) -> Deadline:
-    """Give a deadline by the machine's stopwatch."""
+    """Return a deadline by the machine's stopwatch."""
     clock = SystemClock()
     return Deadline(clock=clock, at=clock.monotonic() + time_left_seconds)
 
@@ -166,7 +166,7 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
 def revocation_sender(
     provider: Provider, *, client_key_id: str | None, client: MakeClient
 ) -> Callable[[TokenRequest], Revoked | FailedRequest]:
-    """Give what sends a request to the provider's revocation endpoint, and to no other place."""
+    """Return what sends a request to the provider's revocation endpoint, and to no other place."""
     at_revocation = replace(provider, token_endpoint=provider.revocation_endpoint)
     endpoint = token_endpoint(at_revocation, client_key_id=client_key_id, client=client)
     return partial(endpoint.revoke, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
@@ -178,12 +178,12 @@ def open_bus(name: str) -> Bus:
 
 
 def aws_client(service: str, *, region: str | None = None, limits: ClientLimits = RUN_LIMITS) -> Any:
-    """Give a client, by default for a run; see `Clients.get`."""
+    """Return a client, by default for a run; see `Clients.get`."""
     client = CLIENTS.get(service, limits=limits, region=region)
     find_proxy(client.meta.endpoint_url)  # botocore calls a malformed one an outage, and tries again
     return client
 
 
 def secrets_manager_client() -> "SecretsManagerClient":
-    """Give a client of Secrets Manager; see `aws_client`."""
+    """Return a client of Secrets Manager; see `aws_client`."""
     return cast("SecretsManagerClient", aws_client("secretsmanager"))

@@ -21,14 +21,14 @@ def parse_arn(text: str) -> Arn | None:
 
 
 def arn_region(text: str) -> str | None:
-    """Give the region of an ARN; None if the text is a name, or if the ARN has no region."""
+    """Return the region of an ARN; None if the text is a name, or if the ARN has no region."""
     arn = parse_arn(text)
     # Global services leave the region empty.
     return (arn.region or None) if arn else None
 
 
 def secret_name(secret_id: str) -> str:
-    """Give the name in a secret's complete ARN, without the six characters that Secrets Manager appends.
+    """Return the name in a secret's complete ARN, without the six characters that Secrets Manager appends.
 
     A name is returned as it is.
     """

@@ -33,7 +33,7 @@ class Repeat(Protocol):
     """Carries out one call; it may try again after a `CallFailed`."""
 
     def __call__(self, attempt: Callable[[], T], /) -> T:
-        """Give the result of the attempt, or raise what the last one raised."""
+        """Return the result of the attempt, or raise what the last one raised."""
         ...
 
 

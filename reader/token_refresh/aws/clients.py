@@ -58,7 +58,7 @@ class Clients:
         region: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Any:
-        """Give a client of `service`, by its name in botocore; in the configured region if `region` is None.
+        """Return a client of `service`, by its name in botocore; in the configured region if `region` is None.
 
         The variables of `environment` stand for those of the process. Making a client takes longer than a call.
 
@@ -80,7 +80,7 @@ class Clients:
         raise named_error(failure, AwsRequest(service, name, region or "", kind=""))
 
     def region_of(self, region: str | None = None) -> str | None:
-        """Give the region that a client gets; the profile's is known once there was a client."""
+        """Return the region that a client gets; the profile's is known once there was a client."""
         aws = _aws_variables(os.environ)
         profiles = self._profiles_region if self._configuration == _without_region(aws) else None
         return region or _region_in(aws) or profiles

@@ -151,7 +151,7 @@ _MESSAGES_OF_OTHERS: Final[Mapping[Cause, _ErrorText]] = {
 
 
 def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
-    """Give the error of a failed call; of what the service sent it quotes a well-formed code, and known words."""
+    """Return the error of a failed call; of what the service sent it quotes a well-formed code, and known words."""
     # Everything but `code` comes from the settings, and `code` was checked: it is quotable.
     row = (_MESSAGES if request.kind in STORED else _MESSAGES_OF_OTHERS)[failure.cause]
     what = row.what.format(

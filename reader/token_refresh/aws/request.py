@@ -43,7 +43,7 @@ class AwsRequest(NamedTuple):
         return " ".join(filter(None, (self.kind, self.name, region, purpose, reference)))
 
     def command(self, line: str, *values: str) -> Command:
-        """Give a complete command in the region of this call; see `Command.of`."""
+        """Return a complete command in the region of this call; see `Command.of`."""
         region = self.region or arn_region(self.name)
         return Command.of(f"{line} --region {{}}", *values, region) if region else Command.of(line, *values)
 
@@ -114,7 +114,7 @@ def whose_policy(request: AwsRequest, denial: Denial) -> Advice | None:
 
 
 def token_status(request: AwsRequest) -> Command:
-    """Give the command that says why a service finds no valid token here: `status` of the token secret.
+    """Return the command that says why a service finds no valid token here: `status` of the token secret.
 
     By default the published secret has the token secret's name, with `-published` at its end.
     """

@@ -35,7 +35,7 @@ class FailedPart(Exception):  # noqa: N818 - likewise
 
 
 def member(response: Any, name: str, kind: type[T]) -> T:
-    """Give a member of a response."""
+    """Return a member of a response."""
     value = response.get(name) if isinstance(response, Mapping) else None
     if not isinstance(value, kind):
         raise MalformedResponse(name)
@@ -43,13 +43,13 @@ def member(response: Any, name: str, kind: type[T]) -> T:
 
 
 def optional_member(response: Any, name: str, kind: type[T]) -> T | None:
-    """Give a member of a response; None if it is missing or null."""
+    """Return a member of a response; None if it is missing or null."""
     missing = isinstance(response, Mapping) and response.get(name) is None
     return None if missing else member(response, name, kind)
 
 
 def version_member(response: Any) -> str:
-    """Give the version ID of a response, up to 64 visible ASCII characters: messages and logs show it."""
+    """Return the version ID of a response, up to 64 visible ASCII characters: messages and logs show it."""
     version_id = member(response, "VersionId", str)
     if _VERSION_ID.fullmatch(version_id) is None:
         raise MalformedResponse("VersionId")
@@ -57,7 +57,7 @@ def version_member(response: Any) -> str:
 
 
 def arn_member(response: Any) -> str | None:
-    """Give the ARN of a response, which later calls use; None if there is none."""
+    """Return the ARN of a response, which later calls use; None if there is none."""
     arn = optional_member(response, "ARN", str)
     if arn is not None and _ARN.fullmatch(arn) is None:
         raise MalformedResponse("ARN")
@@ -65,12 +65,12 @@ def arn_member(response: Any) -> str | None:
 
 
 def time_member(response: Any, name: str) -> datetime:
-    """Give a time of a response, in UTC, from 1973 to 5138."""
+    """Return a time of a response, in UTC, from 1973 to 5138."""
     return _in_range(member(response, name, datetime), name)
 
 
 def service_time(response: Any) -> datetime:
-    """Give the service's clock, from the `Date` header: claims are aged by it, never by this machine's.
+    """Return the service's clock, from the `Date` header: claims are aged by it, never by this machine's.
 
     It must be from 1973 to 5138: a wrong clock could end another run's claim too early.
     """
@@ -82,7 +82,7 @@ def service_time(response: Any) -> datetime:
 
 
 def optional_service_time(response: Any) -> datetime | None:
-    """Give the service's clock, if the response has it."""
+    """Return the service's clock, if the response has it."""
     try:
         return service_time(response)
     except MalformedResponse:

@@ -62,7 +62,7 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
 
 
 def seconds_of(name: str, duration: timedelta, *, least: timedelta | None = None) -> float:
-    """Give a duration in seconds.
+    """Return a duration in seconds.
 
     Raises:
         ConfigurationError: It is not a `timedelta`, or it is too short.

@@ -7,11 +7,11 @@ from token_refresh.testing.fakes import FakeSecretReader, FakeTokenReader
 
 @pytest.fixture
 def fake_tokens() -> FakeTokenReader:
-    """Give a reader with the token `fake-access-token`."""
+    """Return a reader with the token `fake-access-token`."""
     return FakeTokenReader()
 
 
 @pytest.fixture
 def fake_secret() -> FakeSecretReader:
-    """Give a reader with the secret `fake-secret`."""
+    """Return a reader with the secret `fake-secret`."""
     return FakeSecretReader()

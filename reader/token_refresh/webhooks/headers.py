@@ -43,7 +43,7 @@ class Headers:
         )
 
     def get(self, name: str) -> str | None:
-        """Give a header, or None; one that came twice is malformed: two programs could read two different values."""
+        """Return a header, or None; one that came twice is malformed: two programs could read two different values."""
         values = self._values.get(name, [])
         # RFC 9110, section 5.3: only lists may be repeated, and a proxy may pick the other value.
         if len(values) > 1:
@@ -51,7 +51,7 @@ class Headers:
         return values[0] if values else None
 
     def need(self, name: str) -> str:
-        """Give a header that has to be there."""
+        """Return a header that has to be there."""
         value = self.get(name)
         if value is None:
             raise WebhookMalformed(f"the header {name} is missing")

@@ -90,7 +90,7 @@ def read_request(event: Any) -> Request:
 
 
 def _header_pairs(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give each header as often as it came."""
+    """Return each header as often as it came."""
     # First the lists: `headers` keeps only the last of a repeated header.
     lists = as_object(event.get("multiValueHeaders"))
     if not lists:

@@ -26,7 +26,7 @@ def look_up(reference: str) -> AwsRequest:
 
 
 def how_to_store_key(reference: str) -> str | Command:
-    """Give the complete command that stores another secret under a reference; a local one is named."""
+    """Return the complete command that stores another secret under a reference; a local one is named."""
     scheme, name, _, field = split_reference(reference)
     if scheme not in _COMMANDS:
         return f"change {reference}"

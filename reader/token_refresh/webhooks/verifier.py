@@ -18,7 +18,7 @@ class SigningSecret(Protocol):
     """What a verifier needs of `SecretReader`."""
 
     def accepted(self) -> Sequence[Secret]:
-        """Give the current secret, then the previous one for as long as that is accepted."""
+        """Return the current secret, then the previous one for as long as that is accepted."""
         ...
 
     async def aaccepted(self) -> Sequence[Secret]:

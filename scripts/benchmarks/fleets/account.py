@@ -100,7 +100,7 @@ class VirtualSecretsManager:
         return secret_arn
 
     def current(self, secret_arn: str) -> dict[str, Any]:
-        """Give the current document, which takes no time."""
+        """Return the current document, which takes no time."""
         response = self.models[secret_arn].call(
             "GetSecretValue", {"SecretId": secret_arn}, now=self.clock.now.timestamp()
         )
@@ -140,7 +140,7 @@ def _dated(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def version_of(name: str) -> str:
-    """Give the ID of a secret's first version."""
+    """Return the ID of a secret's first version."""
     return f"{name:0>40}"
 
 

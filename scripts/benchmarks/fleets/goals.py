@@ -56,7 +56,7 @@ def at_once(_number: int, _chance: object) -> float:
 
 
 def nothing_lost(story: str, world: World) -> Iterator[Result]:
-    """Give the goals that every story has."""
+    """Return the goals that every story has."""
     yield Result(story=story, what="expired", figure=len(world.tally.expired), limit=0)
     world.drain()  # tokens of a run that is under way are in neither place yet
     yield Result(story=story, what="redeemed, not stored nor kept", figure=len(world.dead()), limit=0)

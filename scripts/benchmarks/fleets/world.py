@@ -160,7 +160,7 @@ class World:
         return found
 
     def span(self, minute: float, minutes: float) -> tuple[float, float]:
-        """Give the seconds from and to which something is wrong."""
+        """Return the seconds from and to which something is wrong."""
         begins = minute * SECONDS_A_MINUTE + self.chance.uniform(0, LATEST_FAULT_SECONDS)
         return begins, begins + minutes * SECONDS_A_MINUTE
 
@@ -185,7 +185,7 @@ class World:
         self.table.lag = (*self.span(minute, minutes), behind * SECONDS_A_MINUTE)
 
     def stale(self) -> set[str]:
-        """Give the secrets whose access token has expired at this moment."""
+        """Return the secrets whose access token has expired at this moment."""
         return {secret_arn for secret_arn, expiry in self.expiry.items() if expiry <= self.clock.now}
 
     def minutes_until_fresh(self, limit: int, *, but: Collection[str] = ()) -> int:
@@ -231,15 +231,15 @@ class World:
         return found
 
     def dead(self) -> set[str]:
-        """Give the secrets whose newest tokens are neither stored nor kept, while no run is under way."""
+        """Return the secrets whose newest tokens are neither stored nor kept, while no run is under way."""
         return {arn for arn in self._not_current() if "kept_tokens" not in self.table.items.get(arn, {})}
 
     def behind(self) -> set[str]:
-        """Give the secrets whose row says that the copy has not the current access token."""
+        """Return the secrets whose row says that the copy has not the current access token."""
         return {row.secret_arn for row in self.index.rows() if row.copy_behind_at is not None}
 
     def quantile(self, share: float, *, but: str = "") -> float:
-        """Give the seconds from due to stored that this share of the refreshes took at most."""
+        """Return the seconds from due to stored that this share of the refreshes took at most."""
         times = sorted(t for provider, late in self.tally.late.items() if provider != but for t in late)
         return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
 

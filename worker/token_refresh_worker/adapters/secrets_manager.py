@@ -186,7 +186,7 @@ def _is_elsewhere(failure: FailedCall) -> bool:
 
 
 def _check_version(expected: str | None, response: Any) -> str:
-    """Give the version of a response; one that is not about the expected version is malformed, and proves nothing."""
+    """Return the version of a response; one that is not about the expected version is malformed, and proves nothing."""
     found = responses.version_member(response)
     if expected not in {None, found}:
         raise responses.MalformedResponse("VersionId")

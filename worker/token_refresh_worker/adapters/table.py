@@ -27,7 +27,7 @@ class Table:
     kind: str = "table"
     """What messages call it."""
     purpose: Callable[[], str | None] = lambda: None
-    """Gives what the table is called for, for messages."""
+    """Returns what the table is called for, for messages."""
     repeat: Repeat = once
 
     @property

@@ -98,7 +98,7 @@ class TableClaims:
         )
 
     def record_of(self, claim_id: str) -> claims.Record | None:
-        """Give the record that came with the newest claim."""
+        """Return the record that came with the newest claim."""
         return self._records.get(claim_id)
 
     def keep(self, kept: claims.KeptTokens) -> bool:

@@ -79,7 +79,7 @@ class AuthorizationRequest:
 
     @property
     def url(self) -> str:
-        """Give the URL of the authorization page (RFC 6749 section 4.1.1)."""
+        """Return the URL of the authorization page (RFC 6749 section 4.1.1)."""
         query = {
             **self.params,
             "response_type": "code",

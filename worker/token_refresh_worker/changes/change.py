@@ -32,7 +32,7 @@ class ChangeFailed(TokenRefreshError):  # noqa: N818 - named as the other failur
 
     @classmethod
     def for_now(cls, what: str, *, fix: str | Advice = ()) -> Self:
-        """Give the error of a change that another try may make."""
+        """Return the error of a change that another try may make."""
         error = cls(what, fix=fix)
         error.needs_person = False
         return error
@@ -111,7 +111,7 @@ def prove_write(store: SecretStore) -> None:
 def named_provider(
     environment: Mapping[str, str], fields: Mapping[str, object], secret: Callable[[], SecretName]
 ) -> dict[str, str]:
-    """Give PROVIDER as the document names it, if the settings don't.
+    """Return PROVIDER as the document names it, if the settings don't.
 
     Raises:
         ConfigurationError: No profile has that name.
@@ -138,7 +138,7 @@ def claim_table_of(fields: Mapping[str, object]) -> str | None:
 
 
 def fields_of(version: SecretVersion | None) -> dict[str, object]:
-    """Give the keys of what is stored; none if that is not a JSON object."""
+    """Return the keys of what is stored; none if that is not a JSON object."""
     if version is not None and version.value is not None:
         with suppress(InvalidSecretDocument):
             return read_object(version.value)
@@ -146,7 +146,7 @@ def fields_of(version: SecretVersion | None) -> dict[str, object]:
 
 
 def document_of(fields: dict[str, object], *, needs_refresh_token: bool = True) -> TokenDocument | None:
-    """Give the token document, or None if the keys don't make one."""
+    """Return the token document, or None if the keys don't make one."""
     try:
         document = read_document(write_object(fields), needs_refresh_token=needs_refresh_token)
     except InvalidSecretDocument:

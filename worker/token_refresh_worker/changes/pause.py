@@ -48,7 +48,7 @@ class Pausing:
         return self._append("pause", pause_at)
 
     def paused(self) -> ClaimPause | None:
-        """Give the pause that holds now, also where the newest claim's label is gone, or a read of it is stale."""
+        """Return the pause that holds now, also where the newest claim's label is gone, or a read of it is stale."""
         return pause_of(read_newest(self.open(), self.clock))
 
     def resume(self, ended: ClaimPause) -> None:

@@ -82,7 +82,7 @@ def choose(past: Past, wanted: str | None) -> ListedVersion:
 
 
 def prepare(past: Past, chosen: ListedVersion, policy_of: Callable[[Mapping[str, object]], Policy]) -> OlderSet:
-    """Give a chosen version as it would be stored; `policy_of` knows the provider that a document names.
+    """Return a chosen version as it would be stored; `policy_of` knows the provider that a document names.
 
     Raises:
         ChangeFailed: It holds no token set, or runs could not refresh it, or not without a risk.

@@ -195,7 +195,7 @@ def _shape_of(failure: FailedRequest) -> str:
 
 
 def base_document(fields: Mapping[str, object], client: ClientCredentials | None) -> TokenDocument:
-    """Give the document that new tokens are put into: all keys that are stored, if they fit a token document.
+    """Return the document that new tokens are put into: all keys that are stored, if they fit a token document.
 
     `client` are credentials to store beside the tokens, in the spelling that is there.
     """

@@ -185,7 +185,7 @@ def _provider_ends(state: SecretState) -> Iterator[Finding]:
 
 
 def doctor_of(state: SecretState) -> Command:
-    """Give the command that checks schedule and function."""
+    """Return the command that checks schedule and function."""
     named = () if state.context.source.function else ("--function", "NAME")
     return state.context.command("doctor", *named)
 

@@ -172,7 +172,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
 
 
 def _find_redirect(context: Context, provider: Provider, given: str | None, *, paste: bool) -> tuple[str, bool]:
-    """Give the redirect URI, and whether to wait for the redirect on this machine; an option has precedence."""
+    """Return the redirect URI, and whether to wait for the redirect on this machine; an option has precedence."""
     loopback = provider.authorization.redirect.loopback if provider.authorization else None
     uri = given or default_redirect_uri(loopback)
     if uri is not None:
@@ -244,7 +244,7 @@ def _find_client(
     given: ClientCredentials | None,
     client_id: str | None,
 ) -> tuple[ClientCredentials, bool]:
-    """Give the client credentials, and whether to store them where runs read them."""
+    """Return the client credentials, and whether to store them where runs read them."""
     refuse_white_space(client_id)
     wanted = client_id or (given.client_id if given else None)
     try:
@@ -307,7 +307,7 @@ def _prove_writes(context: Context, settings: Settings, version: SecretVersion |
 
 
 def _judge_account(context: Context, before: Account, *, ask: bool) -> Callable[[Account, bool], None]:
-    """Give what refuses another account than the stored grant's, unless somebody who can be asked says yes."""
+    """Return what refuses another account than the stored grant's, unless somebody who can be asked says yes."""
     agreed = False
 
     def judge(found: Account, is_complete: bool) -> None:  # noqa: FBT001 - as Target calls it

@@ -37,7 +37,7 @@ ClientFile = Annotated[
 
 
 def names_beginning(text: str) -> list[str]:
-    """Give the names of providers that begin with a text."""
+    """Return the names of providers that begin with a text."""
     return [name for name in profile_names() if name.startswith(text)]
 
 
@@ -160,7 +160,7 @@ def _name_unread(context: Context) -> None:
 
 
 def _flag(parameter: inspect.Parameter) -> str:
-    """Give the name of an option or argument on the command line."""
+    """Return the name of an option or argument on the command line."""
     (*_, option) = get_args(parameter.annotation)
     if isinstance(option, ArgumentInfo):
         return str(option.metavar)
@@ -169,7 +169,7 @@ def _flag(parameter: inspect.Parameter) -> str:
 
 
 def _words(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Give options that were given as the words of a command line, without `--yes`: a printed command asks."""
+    """Return options that were given as the words of a command line, without `--yes`: a printed command asks."""
     words: list[str] = []
     for parameter in parameters:
         value, flag = given.get(parameter.name) if parameter.name != "yes" else None, _flag(parameter)

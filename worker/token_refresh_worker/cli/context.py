@@ -40,7 +40,7 @@ WORKER_VARIABLES: Final = tuple(name.value for name in Variable if name not in _
 
 
 def variables_of(configuration: Mapping[str, Any]) -> dict[str, str]:
-    """Give the environment variables in the configuration of a function."""
+    """Return the environment variables in the configuration of a function."""
     variables: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
     return variables
 
@@ -88,12 +88,12 @@ class Context:
 
     @property
     def secret(self) -> SecretName:
-        """Give the token secret as messages name it."""
+        """Return the token secret as messages name it."""
         return SecretName(secret_id=self.secret_id, region=self.region)
 
     @property
     def region(self) -> str:
-        """Give the region in which the secrets are."""
+        """Return the region in which the secrets are."""
         return str(self.client(_SECRETS_MANAGER).meta.region_name)
 
     def settings(self, **variables: str) -> Settings:
@@ -111,11 +111,11 @@ class Context:
         raise problem
 
     def overlaid(self, variables: Mapping[str, str]) -> "Context":
-        """Give the context with these variables in place of the environment's."""
+        """Return the context with these variables in place of the environment's."""
         return replace(self, environment={**self.environment, **variables})
 
     def deployed(self, source: SettingsSource, variables: Mapping[str, str]) -> "Context":
-        """Give the context with the worker's settings from this source alone; a fleet's documents name the provider.
+        """Return the context with the worker's settings from this source alone; a fleet's documents name the provider.
 
         Raises:
             ConfigurationError: An option says something else than the source.
@@ -147,13 +147,13 @@ class Context:
         return acting if source.fleet or source.unproven else acting.without("--provider")
 
     def client(self, service: str, limits: ClientLimits = _PATIENT, *, region: str | None = None) -> Any:
-        """Give a client of an AWS service, in the secrets' region if `region` is None."""
+        """Return a client of an AWS service, in the secrets' region if `region` is None."""
         client = CLIENTS.get(service, limits=limits, region=region, environment=self.environment)
         find_proxy(client.meta.endpoint_url)
         return client
 
     def run_client(self, service: str = _SECRETS_MANAGER, *, region: str | None = None) -> Any:
-        """Give a client as a run uses it: one attempt a call, since the run itself repeats."""
+        """Return a client as a run uses it: one attempt a call, since the run itself repeats."""
         return self.client(service, RUN_LIMITS, region=region)
 
     def store(self, secret_id: str | None = None, *, setting: str | None = None) -> SecretsManagerSecret:
@@ -242,17 +242,17 @@ class Context:
         return self.at_aws or bool(self.environment.get("AWS_ENDPOINT_URL"))
 
     def command(self, name: str, *options: str, region: str | None = None) -> Command:
-        """Give a complete command on this secret, ready to paste."""
+        """Return a complete command on this secret, ready to paste."""
         words = ("token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region)
         return self._completed(Command(words))
 
     def again(self, *options: str, region: str | None = None) -> Command:
-        """Give the command itself again, with what it was given and these options."""
+        """Return the command itself again, with what it was given and these options."""
         added = (word for word in options if word not in self.own)
         return self.command(self.name, *added, *self.own, region=region)
 
     def without(self, *options: str) -> "Context":
-        """Give the context whose commands don't repeat these options."""
+        """Return the context whose commands don't repeat these options."""
         return replace(self, repeated=tuple(pair for pair in self.repeated if pair[0] not in options))
 
     @contextmanager

@@ -27,7 +27,7 @@ class Copies:
     template: str
 
     def name_of(self, secret_id: str) -> str:
-        """Give the name of a secret's copy."""
+        """Return the name of a secret's copy."""
         return str(copy_name(self.template, secret_id))
 
     def make(self, secret_id: str, kms_key: str | None = None) -> None:

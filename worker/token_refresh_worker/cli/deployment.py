@@ -41,7 +41,7 @@ _READ: Final = "lambda:GetFunctionConfiguration"
 
 
 def find_deployment(context: Context, *, joins: str | None = None, writes: bool = False) -> Context:
-    """Give the context with the settings of the secret's deployment.
+    """Return the context with the settings of the secret's deployment.
 
     `joins` is the fleet that the secret joins by the operator's word; `writes` says that the command changes something.
 
@@ -77,7 +77,7 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
 
 
 def _named(context: Context, function: str, tags: Mapping[str, str], *, joins: str | None, is_there: bool) -> Context:
-    """Give the context with the settings of the function that the operator names."""
+    """Return the context with the settings of the function that the operator names."""
     _check_served(context, "lambda")
     acting = _acting(context, function, fleet=joins)
     if fleet := acting.source.fleet:
@@ -90,7 +90,7 @@ def _named(context: Context, function: str, tags: Mapping[str, str], *, joins: s
 
 
 def _joining(context: Context, fleet: str, tags: Mapping[str, str]) -> Context:
-    """Give the context with the settings of the fleet that the secret joins."""
+    """Return the context with the settings of the fleet that the secret joins."""
     _check_served(context, "lambda", "dynamodb")
     refuse_other_fleet(context, context.secret_id, tags, fleet)
     try:
@@ -118,7 +118,7 @@ def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Conte
 
 
 def _acting(context: Context, function: str, *, fleet: str | None = None, secret_arn: str = "") -> Context:
-    """Give the context with a function's settings, if it is the worker of this fleet, or of this secret."""
+    """Return the context with a function's settings, if it is the worker of this fleet, or of this secret."""
     configuration = context.ask(_READ, "function", function, limits=ONE_TRY, FunctionName=function)
     found = configuration.get("Environment", {})
     if "Error" in found:
@@ -143,7 +143,7 @@ def _acting(context: Context, function: str, *, fleet: str | None = None, secret
 def _unproven(
     context: Context, why: TokenRefreshError, ours: Sequence[str] = (), *, primary: str = "", writes: bool
 ) -> Context:
-    """Give the context with no settings, for what only reads."""
+    """Return the context with no settings, for what only reads."""
     fix = why.fix
     line = "aws secretsmanager untag-resource --secret-id {} --tag-keys" + " {}" * len(ours) + " --region {}"
     untag = Command.of(line, context.secret_id, *ours, context.region)
@@ -193,7 +193,7 @@ def _arn_beside(known: str, service: str, resource: str) -> str:
 
 
 def newest_origin(context: Context) -> Origin | None:
-    """Give what the newest token set says of itself, whatever was saved over it since."""
+    """Return what the newest token set says of itself, whatever was saved over it since."""
     store = context.store()
     found = read_origin(fields_of(store.read(label=CURRENT)))
     if found is None:
@@ -204,7 +204,7 @@ def newest_origin(context: Context) -> Origin | None:
 
 
 def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
-    """Give the tags in a response of Secrets Manager or DynamoDB."""
+    """Return the tags in a response of Secrets Manager or DynamoDB."""
     return {str(tag["Key"]): str(tag["Value"]) for tag in described.get("Tags", ())}
 
 

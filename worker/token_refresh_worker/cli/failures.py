@@ -43,24 +43,24 @@ class CommandFailed(ChangeFailed):
 
 
 def name_of(failure: TokenRefreshError) -> str:
-    """Give the name of an error, as machines read it."""
+    """Return the name of an error, as machines read it."""
     if isinstance(failure, ChangeFailed):
         return getattr(failure, "name", "") or ChangeFailed.__name__
     return type(failure).__name__
 
 
 def exit_code_of(failure: TokenRefreshError) -> int:
-    """Give the exit status of a command that acts and ends with this error."""
+    """Return the exit status of a command that acts and ends with this error."""
     return EX_NEEDS_PERSON if failure.needs_person else EX_LATER
 
 
 def error_fields(failure: TokenRefreshError) -> dict[str, Any]:
-    """Give an error for machines."""
+    """Return an error for machines."""
     return _fields(name_of(failure), str(failure), needs_person=failure.needs_person, retry_at=failure.retry_at)
 
 
 def usage_fields() -> dict[str, Any]:
-    """Give a wrong option for machines."""
+    """Return a wrong option for machines."""
     return _fields("UsageError", "an option or argument is wrong; standard error says which", needs_person=True)
 
 

@@ -54,7 +54,7 @@ def examine(state: SecretState) -> list[Finding]:
 
 
 def health_of(findings: list[Finding]) -> Health:
-    """Give the worst."""
+    """Return the worst."""
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 

@@ -41,7 +41,7 @@ def read_clock(context: Context) -> datetime:
 
 
 def arn_of(context: Context, secret_id: str) -> str:
-    """Give the complete ARN of a secret."""
+    """Return the complete ARN of a secret."""
     return str(context.call("DescribeSecret", secret_id)["ARN"])
 
 

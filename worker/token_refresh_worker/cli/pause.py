@@ -89,7 +89,7 @@ def end_pause(context: Context) -> bool:
 
 
 def user() -> str:
-    """Give the name on this machine; asking AWS for the caller would need a permission more."""
+    """Return the name on this machine; asking AWS for the caller would need a permission more."""
     try:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):  # a container may run as a user without a name
@@ -97,7 +97,7 @@ def user() -> str:
 
 
 def _open(context: Context) -> tuple[Pausing, Policy]:
-    """Give what begins and ends a pause, and the policy that it is judged by."""
+    """Return what begins and ends a pause, and the policy that it is judged by."""
     settings = settings_for(context, context.stored())
     pauses = Pausing(
         open=lambda: context.run(settings).parts,

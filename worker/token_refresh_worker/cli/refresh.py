@@ -221,7 +221,7 @@ def _read_payload(body: bytes) -> dict[str, Any]:
 
 
 def _failure(function: str, payload: dict[str, Any]) -> CommandFailed:
-    """Give what the function raised; of an error that is not the worker's, only its type is printed."""
+    """Return what the function raised; of an error that is not the worker's, only its type is printed."""
     error_type, message = str(payload.get("errorType", "")), str(payload.get("errorMessage", ""))
     if not error_type:
         return CommandFailed(f"function {function} returned no result of a run; is it the refresh worker?")

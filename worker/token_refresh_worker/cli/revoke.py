@@ -79,7 +79,7 @@ def _copy(context: Context, settings: Settings) -> CopyBefore:
 
 
 def _revoked(version: SecretVersion | None) -> TokenSet | None:
-    """Give the version that says since when the grant is revoked; None if it is not."""
+    """Return the version that says since when the grant is revoked; None if it is not."""
     with suppress(InvalidSecretDocument):
         document = read_document(version.value) if version and version.value else None
         if version and document and document.revoked_at is not None:

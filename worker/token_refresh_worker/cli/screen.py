@@ -29,7 +29,7 @@ _CELLS: Final = {False: ("┃", "█", "░"), True: ("|", "#", "-")}
 
 
 def output() -> Console:
-    """Give standard output; no colour if it is not a terminal, or NO_COLOR is set."""
+    """Return standard output; no colour if it is not a terminal, or NO_COLOR is set."""
     # Made for each use: the stream and the width of the terminal may change.
     return Console(highlight=False, markup=False)
 
@@ -47,7 +47,7 @@ class Errors(Console):
 
 
 def errors() -> Errors:
-    """Give standard error, for progress, questions and errors."""
+    """Return standard error, for progress, questions and errors."""
     return Errors(stderr=True, highlight=False, markup=False)
 
 
@@ -78,12 +78,12 @@ def one_line(value: str) -> str:
 
 
 def text(value: str, style: str = "") -> Text:
-    """Give printable text; every text that is printed is made here or in `assemble`."""
+    """Return printable text; every text that is printed is made here or in `assemble`."""
     return Text(printable(value), style)
 
 
 def assemble(*parts: str | tuple[str, str]) -> Text:
-    """Give printable text in several styles."""
+    """Return printable text in several styles."""
     pieces = [text(part) if isinstance(part, str) else text(*part) for part in parts]
     return Text.assemble(*pieces)
 

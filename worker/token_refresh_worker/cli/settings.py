@@ -10,14 +10,14 @@ from token_refresh_worker.run.settings import Settings
 
 
 def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
-    """Give the settings that apply to a token document, with its variables in the provider's endpoint."""
+    """Return the settings that apply to a token document, with its variables in the provider's endpoint."""
     settings = context.settings(**provider_variable(context, fields), **_claim_table_variable(context, fields))
     _check_provider(context, fields, settings)
     return replace(settings, provider=settings.provider.for_document(fields))
 
 
 def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
-    """Give the settings for a token set; those of another provider don't keep an operator from looking back."""
+    """Return the settings for a token set; those of another provider don't keep an operator from looking back."""
     try:
         return settings_for(context, fields)
     except ConfigurationError:
@@ -25,7 +25,7 @@ def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
 
 
 def _claim_table_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
-    """Give CLAIM_TABLE as the document names it, where no deployment and no variable says something else."""
+    """Return CLAIM_TABLE as the document names it, where no deployment and no variable says something else."""
     table = claim_table_of(fields)
     known = table is None or context.source.function is not None or context.environment.get("CLAIM_TABLE")
     return {} if known else {"CLAIM_TABLE": str(table)}
@@ -59,7 +59,7 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
 
 
 def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
-    """Give PROVIDER as the document names it, if the settings don't; in a fleet the document goes first."""
+    """Return PROVIDER as the document names it, if the settings don't; in a fleet the document goes first."""
     with context.completing():
         named = named_provider(context.environment, fields, lambda: context.secret)
     default = None if context.environment.get("PROVIDER") else context.source.provider

@@ -94,12 +94,12 @@ class SecretState:
 
     @property
     def policy(self) -> Policy:
-        """Give what the core knows about time, host and claim store."""
+        """Return what the core knows about time, host and claim store."""
         return self.settings.policy
 
     @property
     def document(self) -> TokenDocument:
-        """Give the current token document."""
+        """Return the current token document."""
         return self.snapshot.current.document
 
     @property

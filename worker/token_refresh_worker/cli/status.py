@@ -254,7 +254,7 @@ def _attempts(state: SecretState) -> Table:
 
 
 def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
-    """Give the state for machines."""
+    """Return the state for machines."""
     step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
     used, limit = state.claims_today
     pause, copy = pause_of(state.snapshot), state.snapshot.published

@@ -55,7 +55,7 @@ def verify(
 
 
 def _default_url(state: SecretState) -> str:
-    """Give Upwork's API; refuse to, if the tokens may be another provider's."""
+    """Return Upwork's API; refuse to, if the tokens may be another provider's."""
     # Tokens of another host, such as a test server's, are not for Upwork, whatever PROVIDER says.
     host = urlsplit(UPWORK_API).hostname or ""
     is_upworks = state.host.split(".")[-2:] == host.split(".")[-2:]

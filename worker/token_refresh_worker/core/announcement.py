@@ -87,7 +87,7 @@ def _ending_since(document: TokenDocument) -> datetime | None:
 
 
 def _decided_before(snapshot: Snapshot) -> Attempt | None:
-    """Give the last attempt before the one that brought the current tokens of which the provider's verdict is known."""
+    """Return the last attempt with a known verdict before the attempt that brought the current tokens."""
     origin = snapshot.current.document.origin
     # A run that recovers tokens has the attempt that brought them in its ledger; it is not one before them.
     mine = origin.claim_id if origin else None

@@ -85,7 +85,7 @@ class Ledger:
     attempts: tuple[Attempt, ...] = ()
 
     def on_token(self, fingerprint: str) -> tuple[Attempt, ...]:
-        """Give the attempts on a refresh token since it was last issued.
+        """Return the attempts on a refresh token since it was last issued.
 
         A provider may return a refresh token that it issued before, or always the same one.
         """
@@ -94,7 +94,7 @@ class Ledger:
         return tuple(a for a in self.attempts[issued + 1 :] if a.fingerprint == fingerprint)
 
     def unresolved(self, fingerprint: str) -> tuple[Attempt, ...]:
-        """Give the attempts that may have redeemed a token without storing tokens; the grace counts from the first."""
+        """Return the attempts that may have redeemed a token and stored none; the grace counts from the first."""
         return tuple(a for a in self.on_token(fingerprint) if a.fate.unresolved)
 
     def successor(self, fingerprint: str) -> Attempt | None:
@@ -109,7 +109,7 @@ class Ledger:
         return found
 
     def for_next_claim(self, now: datetime, fingerprint: str) -> tuple[Attempt, ...]:
-        """Give what the next claim carries on.
+        """Return what the next claim carries on.
 
         Attempts of the last 24 hours count towards the daily limit. The last redemptions show which tokens were used.
         The grace period starts at the first unresolved attempt on the current token.
@@ -161,7 +161,7 @@ def dated(attempt: Attempt, now: datetime) -> Attempt:
 
 
 def gap(claim_id: str) -> Attempt:
-    """Give the mark of a ledger that lacks attempts before the ones that follow: nobody knows what they redeemed."""
+    """Return the mark of a ledger that lacks attempts before the ones that follow: nobody knows what they redeemed."""
     return Attempt(
         claim_id=claim_id,
         version_id=claim_id,
@@ -175,7 +175,7 @@ def gap(claim_id: str) -> Attempt:
 
 
 def stand_in(version_id: str) -> str:
-    """Give what stands for the fingerprint of a token that can't be read: of a version, or brought by a claim."""
+    """Return what stands for the fingerprint of a token that can't be read: of a version, or brought by a claim."""
     digest = hashlib.sha256(b"token-refresh/locked\n" + version_id.encode()).digest()
     return base64.urlsafe_b64encode(digest).decode()[: len(NO_TOKEN)]
 

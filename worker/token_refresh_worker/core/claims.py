@@ -165,7 +165,7 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim 
 
 
 def unreadable_claim(claim_id: str, created_at: datetime) -> Claim:
-    """Give what something unreadable in a claim's place counts as: a claim of an hour, and nobody knows on what."""
+    """Return what something unreadable in a claim's place counts as: a claim of an hour, and nobody knows on what."""
     return Claim(
         claim_id=claim_id,
         version_id=claim_id,

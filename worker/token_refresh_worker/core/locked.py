@@ -54,7 +54,7 @@ def translated(ledger: Ledger, current: TokenSet) -> Ledger:
 
 
 def chain_of(listed: Iterable[VersionEntry], claim_id: str) -> list[str]:
-    """Give the listed claims before and after a claim, oldest first: the IDs of all claims form one chain."""
+    """Return the listed claims before and after a claim, oldest first: the IDs of all claims form one chain."""
     known = {version.version_id for version in listed}
     before = {claim_version_id(version_id): version_id for version_id in known}
     chain = [claim_id]
@@ -66,7 +66,7 @@ def chain_of(listed: Iterable[VersionEntry], claim_id: str) -> list[str]:
 
 
 def worth_reading(listed: Sequence[VersionEntry], chain: Sequence[str]) -> set[str]:
-    """Give the versions whose tokens nothing but themselves tells: those with a label, and bases that somebody saved.
+    """Return the versions whose tokens nothing but themselves tells: those with a label, and bases that somebody saved.
 
     A change of the key encrypts versions with a label anew.
     """
@@ -131,7 +131,7 @@ class _Rebuilt:
         )
 
     def _tokens(self) -> dict[str, str]:
-        """Give the fingerprint of what each version and each claim brought, or what stands for it."""
+        """Return the fingerprint of what each version and each claim brought, or what stands for it."""
         tokens = {version_id: stand_in(version_id) for version_id in self.dates}
         tokens |= {v: fingerprint_of(s.document.redeemed_token) for v, s in self.sets.items()}
         for claim_id in self.chain:
@@ -193,12 +193,12 @@ class _Rebuilt:
 
 
 def _staged(claim_id: str, known: Collection[str]) -> dict[str, str]:
-    """Give the token sets that a claim brought, by the version that each was stored on top of."""
+    """Return the token sets that a claim brought, by the version that each was stored on top of."""
     found = {base: staged_version_id(claim_id, base) for base in known}
     return {base: staged for base, staged in found.items() if staged in known}
 
 
 def _claim_of(current: TokenSet) -> str | None:
-    """Give the claim that brought the current tokens, by what they say; who authorizes only keeps the newest one."""
+    """Return the claim that brought the current tokens, by what they say; who authorizes only keeps the newest one."""
     origin = current.document.origin
     return origin.claim_id if origin is not None and not origin.authorized else None

@@ -20,7 +20,7 @@ _ENDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
 
 
 def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, nonce: str) -> Claim:
-    """Give the claim that ends the chain of claims; `above` is the highest number in the store that they go to.
+    """Return the claim that ends the chain of claims; `above` is the highest number in the store that they go to.
 
     By its number the arrival is known to be there.
     """
@@ -29,7 +29,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
 
 
 def arrival(fence: Claim, *, base: str, nonce: str) -> Claim:
-    """Give the first claim in the store that a fence names; the document in version `base` will name that store."""
+    """Return the first claim in the store that a fence names; the document in version `base` will name that store."""
     claim_id = claim_version_id(fence.claim_id)
     named = moved_version_id(claim_id, base)
     # The move stores the document as another version, on which a rejection, a backoff and `Retry-After` still count.

@@ -16,12 +16,12 @@ from token_refresh_worker.stored.origin import StoreName
 
 
 def pause_claim(snapshot: Snapshot, store: StoreName, pause: ClaimPause, *, nonce: str) -> Claim:
-    """Give the claim that begins a pause, or ends one before its time. It must follow no open claim, as a fence."""
+    """Return the claim that begins a pause, or ends one before its time. It must follow no open claim, as a fence."""
     return replace(snapshot.next_claim(store, fate=Fate.PAUSED, nonce=nonce), pause=pause)
 
 
 def pause_of(snapshot: Snapshot) -> ClaimPause | None:
-    """Give the pause that holds now; one from the future was made by nobody, and would hold until then."""
+    """Return the pause that holds now; one from the future was made by nobody, and would hold until then."""
     newest = snapshot.newest
     if newest is None or newest.pause is None or snapshot.now < newest.claimed_at - CLOCK_ERROR:
         return None

@@ -231,7 +231,7 @@ RULES: Final = (
 
 
 def plan(snapshot: Snapshot, run: RunState, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Step:
-    """Give the step of the first rule that matches; the last one always does."""
+    """Return the step of the first rule that matches; the last one always does."""
     steps = (rule.check(snapshot, run, policy) for rule in rules)
     return next(step for step in steps if step is not None)
 

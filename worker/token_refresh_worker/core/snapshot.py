@@ -161,7 +161,7 @@ class Snapshot:
         return claim_version_id(self.newest_claim_id or first)
 
     def next_claim(self, store: StoreName, *, fate: Fate, nonce: str) -> Claim:
-        """Give a claim that follows the newest one; as it is, nobody redeems under it."""
+        """Return a claim that follows the newest one; as it is, nobody redeems under it."""
         claim_id = self.next_claim_id(store.kind)
         return Claim(
             claim_id=claim_id,
@@ -214,7 +214,7 @@ class Snapshot:
         )
 
     def marked(self, policy: Policy) -> Origin:
-        """Give the current document's origin for a command that stores the document again."""
+        """Return the current document's origin for a command that stores the document again."""
         document = self.current.document
         origin = document.origin or Origin(
             host=self.host or policy.host,
@@ -225,7 +225,7 @@ class Snapshot:
         return origin if self.is_foreign or not document.refresh_token else replace(origin, token=self.fingerprint)
 
     def counted_grace(self, policy: Policy) -> timedelta:
-        """Give the smaller grace of the worker's and the stored one."""
+        """Return the smaller grace of the worker's and the stored one."""
         # The grace belongs to the token: a longer one in other settings makes no replay safe.
         return policy.replay_grace if self.grace is None else min(policy.replay_grace, self.grace)
 

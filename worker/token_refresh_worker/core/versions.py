@@ -76,7 +76,7 @@ def is_redirect_note(value: SecretValue | None) -> bool:
 
 
 def unheld_claim_id(nonce: str) -> str:
-    """Give the ID of a claim that nobody holds; the nonce is random, and so no chain leads there."""
+    """Return the ID of a claim that nobody holds; the nonce is random, and so no chain leads there."""
     return _derive("unheld", nonce)
 
 

@@ -79,7 +79,7 @@ def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
 
 
 def provider_limits(names: Iterable[str]) -> dict[str, ProviderLimits]:
-    """Give the limits of each provider that has a profile."""
+    """Return the limits of each provider that has a profile."""
     found = {}
     for name in set(names):
         try:
@@ -91,7 +91,7 @@ def provider_limits(names: Iterable[str]) -> dict[str, ProviderLimits]:
 
 
 def limits_of_provider(provider: Provider) -> ProviderLimits:
-    """Give a provider's limits. What is counted for each grant never limits a fleet, which has many."""
+    """Return a provider's limits. What is counted for each grant never limits a fleet, which has many."""
     # At 2 requests a minute for each grant, 10,000 grants may send 20,000.
     rate = provider.rate if provider.rate and provider.rate.scope != "grant" else None
     return ProviderLimits(

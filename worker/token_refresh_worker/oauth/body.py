@@ -132,7 +132,7 @@ def find(value: object, path: Sequence[str]) -> object:
 
 
 def texts(value: object, path: str = "") -> Iterator[tuple[str, str | None]]:
-    """Give the texts in objects and lists, each with the path to it; None for what is nested too deep to look at.
+    """Return the texts in objects and lists, each with the path to it; None for what is nested too deep to look at.
 
     An integer that is too large for most readers of JSON is no number either: somebody's token may be one.
     """
@@ -149,7 +149,7 @@ def texts(value: object, path: str = "") -> Iterator[tuple[str, str | None]]:
 
 
 def pointers(value: object, pointer: str = "") -> Iterator[tuple[str, object]]:
-    """Give the values in objects and lists, each with a JSON pointer to it (RFC 6901).
+    """Return the values in objects and lists, each with a JSON pointer to it (RFC 6901).
 
     `#2` is the second member of an object: its name is not shown.
     """

@@ -271,7 +271,7 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
 
 
 def _spelled(tokens: Mapping[str, object], letters: str) -> list[object]:
-    """Give the values whose names have these letters, whatever is between them."""
+    """Return the values whose names have these letters, whatever is between them."""
     alike = (value for name, value in tokens.items() if "".join(filter(str.isalnum, name)).lower() == letters)
     return [value for value in alike if not is_nothing(value)]
 

@@ -26,37 +26,37 @@ class SecretName:
         return f"secret {self.secret_id} in {self.region}"
 
     def command(self, name: str, *options: str) -> Command:
-        """Give a command on this secret, ready to paste."""
+        """Return a command on this secret, ready to paste."""
         return Command(("token-refresh", *name.split(), self.secret_id, "--region", self.region, *options))
 
     def move_claims(self, to: StoreName) -> Command:
-        """Give the command that moves the claims."""
+        """Return the command that moves the claims."""
         return self.command("claims move", *move_options(to))
 
     def join(self, fleet: str) -> Command:
-        """Give the command that lets it join a fleet, or repairs what a member needs."""
+        """Return the command that lets it join a fleet, or repairs what a member needs."""
         return Command.of("token-refresh fleet add {} --fleet {} --region {}", self.secret_id, fleet, self.region)
 
     @property
     def authorize(self) -> Command:
-        """Give the command that gets a new grant."""
+        """Return the command that gets a new grant."""
         return self.command("authorize")
 
     @property
     def put_value(self) -> Command:
-        """Give the command that stores a corrected value; from a file, so that no token is in a command line."""
+        """Return the command that stores a corrected value; from a file, so that no token is in a command line."""
         line = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file://value.json"
         return Command.of(line, self.secret_id, self.region)
 
     @property
     def list_versions(self) -> Command:
-        """Give the command that lists the versions with their labels and keys."""
+        """Return the command that lists the versions with their labels and keys."""
         line = "aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {} --region {}"
         return Command.of(line, self.secret_id, self.region)
 
     @property
     def force(self) -> Command:
-        """Give the command that refreshes now."""
+        """Return the command that refreshes now."""
         return self.command("refresh", "--force")
 
 
@@ -66,7 +66,7 @@ CLOCK_TOLERANCE: Final = timedelta(seconds=10)
 
 
 def move_options(to: StoreName) -> tuple[str, ...]:
-    """Give the options of `claims move`; NAME stands for a table that nothing names."""
+    """Return the options of `claims move`; NAME stands for a table that nothing names."""
     table = ("--table", to.table or "NAME") if to.kind is ClaimStoreKind.TABLE else ()
     return "--to", to.kind.value, *table
 

@@ -14,7 +14,7 @@ from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import token_secret_id
 
 Start = Callable[[], tuple[Trigger, Mapping[str, str]]]
-"""Gives what starts a run, and its environment; it may raise."""
+"""Returns what starts a run, and its environment; it may raise."""
 
 BuildRun = Callable[[Trigger, Mapping[str, str], float], Run]
 """Puts a run together: from what starts it, its environment, and how many seconds it may take; it may raise."""

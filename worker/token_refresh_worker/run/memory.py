@@ -96,7 +96,7 @@ class Memory(RunState):
         self.publishes = False
 
     def service_now(self) -> datetime:
-        """Give the services' time: what they said last, and what has passed since."""
+        """Return the services' time: what they said last, and what has passed since."""
         assert self.snapshot is not None  # noqa: S101 - nothing is timed before the first read
         # Never this machine's time of day: claims of two machines are compared by it.
         return self.snapshot.now + timedelta(seconds=self.clock.monotonic() - self._read_at)

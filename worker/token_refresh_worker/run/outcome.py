@@ -120,7 +120,7 @@ class Outcome:
         return type(self.error).__name__ if self.error else None
 
     def as_result(self, request_id: str | None) -> dict[str, str | None]:
-        """Give what the invocation returns, if the run did not fail."""
+        """Return what the invocation returns, if the run did not fail."""
         result = {
             "outcome": self.name,
             "secret_id": self.secret_id,

@@ -101,7 +101,7 @@ class ClaimStore(Protocol):
         ...
 
     def record_of(self, claim_id: str) -> Record | None:
-        """Give how an attempt ended; None if nothing is recorded. One that can't be read counts as none.
+        """Return how an attempt ended; None if nothing is recorded. One that can't be read counts as none.
 
         A table knows the record of the newest claim alone, from when it was read; the ledger has the others.
         """
@@ -151,7 +151,7 @@ class Clock(Protocol):
     """A stopwatch; what time it is, only the services' clocks say."""
 
     def monotonic(self) -> float:
-        """Give seconds since an arbitrary moment, time in which the machine was suspended included."""
+        """Return seconds since an arbitrary moment, time in which the machine was suspended included."""
         ...
 
     def sleep(self, seconds: float) -> None:

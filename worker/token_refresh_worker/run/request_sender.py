@@ -128,5 +128,5 @@ class RequestSender:
 
 
 def _asked_seconds(response: EndpointResponse | None) -> float:
-    """Give how long the endpoint asked us to wait."""
+    """Return how long the endpoint asked us to wait."""
     return response.retry_after.total_seconds() if isinstance(response, FailedRequest) and response.retry_after else 0.0

@@ -41,7 +41,7 @@ POLL_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 
 
 def next_step(snapshot: Snapshot, state: RunState, policy: Policy) -> steps.Step:
-    """Give the step that the rules allow, unless an operator paused the refreshes."""
+    """Return the step that the rules allow, unless an operator paused the refreshes."""
     return heed(plan(snapshot, state, policy), snapshot)
 
 

@@ -81,7 +81,7 @@ class SnapshotReader:
         return None if found is None else self._counted(found, number, previous, current)
 
     def _counted(self, found: Claim, number: int, previous: Claim | None, current: TokenSet) -> Claim:
-        """Give a claim at least this number; an unreadable one may hide a run that redeems the current token."""
+        """Return the claim, numbered `number` or higher; an unreadable one may redeem the current token."""
         if not found.nonce:
             found = replace(
                 found,

@@ -73,7 +73,7 @@ class StoreName:
         return f"table {self.table}" if self.table else "a table"
 
     def as_fields(self) -> dict[str, object]:
-        """Give the members of a JSON object that name it."""
+        """Return the members of a JSON object that name it."""
         return {"store": self.kind.value, **({"table": self.table} if self.table else {})}
 
 
@@ -106,7 +106,7 @@ class ForeignSets:
     stored_at: datetime
 
     def as_fields(self) -> dict[str, object]:
-        """Give the JSON object to store."""
+        """Return the JSON object to store."""
         return {"count": self.count, "version": self.version_id, "at": iso(self.stored_at)}
 
 
@@ -164,7 +164,7 @@ class Origin:
         return replace(self, claim_store=other.claim_store, claim_id=other.claim_id, number=other.number)
 
     def as_fields(self) -> dict[str, object]:
-        """Give the JSON object to store."""
+        """Return the JSON object to store."""
         fields = {
             "claim": self.claim_id,
             "number": None if self.claim_id is None else self.number,

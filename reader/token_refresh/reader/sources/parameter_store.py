@@ -65,7 +65,7 @@ class ParameterStore(Source):
 
 
 def _paths(reference: Reference) -> tuple[str, ...]:
-    """Give the path of an `ssm:` reference, or those of an `amplify:` one, the function's own before the shared one."""
+    """Return the path of an `ssm:` reference, or the two of an `amplify:` one, the function's own first."""
     if reference.scheme is ReferenceScheme.PARAMETER:
         return (reference.name,)
     try:

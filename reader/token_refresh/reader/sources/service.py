@@ -52,7 +52,7 @@ class AwsService:
         )
 
     def client_region(self, name: str) -> str | None:
-        """Give the region whose client reads a secret; None: that of the caller's client, or of the profile."""
+        """Return the region whose client reads a secret; None: that of the caller's client, or of the profile."""
         return None if self._client is not None else CLIENTS.region_of(arn_region(name) or self._region)
 
     def call(self, action: str, *names: str, ask: Callable[[Any], T]) -> T:

@@ -121,7 +121,7 @@ def _failed_runs_of(context: Context, function: str) -> list[str]:
 
 
 def _waiting(context: Context, queue_arn: str) -> tuple[str, int]:
-    """Give a queue's URL, and how many messages are in it."""
+    """Return a queue's URL, and how many messages are in it."""
     *_, account, name = parse_arn(queue_arn) or ("", queue_arn)
     found = context.ask("sqs:GetQueueUrl", "queue", name, QueueName=name, QueueOwnerAWSAccountId=account)
     wanted, url = "ApproximateNumberOfMessages", str(found["QueueUrl"])

@@ -178,7 +178,7 @@ def resync(
 
 
 def _names(secrets: Sequence[str]) -> list[str]:
-    """Give the names once each; a single `-` stands for standard input."""
+    """Return the names once each; a single `-` stands for standard input."""
     if "-" in secrets and len(secrets) > 1:
         raise typer.BadParameter("- alone reads names from standard input; give it, or names")
     read = (line.strip() for line in sys.stdin) if list(secrets) == ["-"] else secrets

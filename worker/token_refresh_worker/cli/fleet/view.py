@@ -186,7 +186,7 @@ def select(
 
 
 def as_fields(view: View) -> dict[str, Any]:
-    """Give the same for machines, with all rows."""
+    """Return the same for machines, with all rows."""
     return {
         "fleet": view.fleet,
         "health": view.health.name.lower(),

@@ -191,7 +191,7 @@ class TableIndex:
         self._update_member(of.secret_arn, f"SET {items.PAUSE} = :pause", condition, values)
 
     def handed_out(self, now: datetime) -> dict[str, Handed]:
-        """Give what was handed out in the last 43 minutes, by the messages' IDs."""
+        """Return what was handed out in the last 43 minutes, by the messages' IDs."""
         # One item a minute: a list that grows in one item would be read and written as a whole each time.
         newest = _minute(now)
         minutes = range(newest - int(MEMORY.total_seconds()) // _MINUTE, newest + 1)

@@ -49,7 +49,7 @@ _provider: Final = partial(matching, NAME)
 
 
 def key(kind: Kind, name: str) -> dict[str, dict[str, str]]:
-    """Give the key of an item; the table above says what each kind holds."""
+    """Return the key of an item; the table above says what each kind holds."""
     return {KEY: {"S": f"{kind}#{name}"}}
 
 
@@ -72,7 +72,7 @@ def write_row(row: Row, fleet: str) -> dict[str, dict[str, Any]]:
 
 
 def report_values(row: Row, *, prefix: str) -> dict[str, dict[str, Any]]:
-    """Give the attributes that a run writes."""
+    """Return the attributes that a run writes."""
     values: dict[str, dict[str, Any]] = {"provider": {"S": row.provider}, "next_at": {"N": seconds(row.next_at)}}
     if row.seen is not None:
         values |= {"seen": {"S": _write_seen(row.seen)}, "ran_at": {"N": seconds(row.seen.at)}}

@@ -137,7 +137,7 @@ def provider_in(lane: str) -> str:
 def open_breakers(
     rows: Iterable[Row], *, single_use: Callable[[str], bool], unreported: Mapping[str, int], now: datetime
 ) -> dict[str, Breaker]:
-    """Give the lanes whose breaker is open.
+    """Return the lanes whose breaker is open.
 
     With `single_use` a provider revokes the grant when a redeemed refresh token is sent again. `unreported` counts the
     runs of earlier minutes that have not reported, by lane.
@@ -168,7 +168,7 @@ def rooms(rows: Iterable[Row], now: datetime) -> dict[str, float]:
 
 
 def _runs(rows: Iterable[Row], now: datetime) -> list[Sent]:
-    """Give the last runs that sent something, newest first."""
+    """Return the last runs that sent something, newest first."""
     sent = (row.sent for row in rows)
     return sorted((run for run in sent if run and run.at > now - RUNS_REMEMBERED), key=lambda run: run.at, reverse=True)
 

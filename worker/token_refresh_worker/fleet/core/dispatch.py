@@ -114,7 +114,7 @@ def _unheard_since(fleet: Fleet, due: Iterable[str], now: datetime) -> datetime 
 
 
 def breakers_of(fleet: Fleet, now: datetime, unreported: Mapping[str, int] | None = None) -> dict[str, Breaker]:
-    """Give the open breakers, the store's among them."""
+    """Return the open breakers, the store's among them."""
     found = open_breakers(
         fleet.rows,
         single_use=lambda provider: limits_of(fleet, provider).single_use,
@@ -213,7 +213,7 @@ class _Minute:
         return chosen + [*postponed, *last][: max(0, self._budget - self._unreported.total() - len(chosen))]
 
     def _probes_of_store(self, ready: Sequence[Row]) -> list[Row]:
-        """Give one secret with tokens that wait to be stored, and one that Secrets Manager took last time, by lot."""
+        """Return one secret with tokens that wait to be stored, and one that Secrets Manager took last time, by lot."""
         by_lot = sorted(ready, key=lambda row: lot(row, self._now))
         waiting = (row for row in by_lot if row.is_refused and not self._is_held_back(row))
         # One that is only read shows too little, but where there is no other, the next minute can refresh it.

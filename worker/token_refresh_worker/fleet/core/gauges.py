@@ -35,11 +35,11 @@ class Gauges:
     providers: Mapping[str, Mapping[str, float]]
 
     def fields(self, name: str) -> dict[str, object]:
-        """Give the fields of one log line for the fleet as a whole."""
+        """Return the fields of one log line for the fleet as a whole."""
         return metric_fields(self.fleet, {"Fleet": name})
 
     def provider_fields(self, name: str) -> list[dict[str, object]]:
-        """Give those of a log line for each provider."""
+        """Return those of a log line for each provider."""
         return [
             metric_fields(values, {"Fleet": name, "Provider": provider})
             for provider, values in sorted(self.providers.items())

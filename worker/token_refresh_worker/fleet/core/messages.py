@@ -25,7 +25,7 @@ BUDGET_SECONDS: Final = 55
 def pace(
     providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float | None], earliest: Sequence[float]
 ) -> list[list[int]]:
-    """Give the positions of the messages to send in each second, without empty seconds at the end.
+    """Return the positions of the messages to send in each second, without empty seconds at the end.
 
     Args:
         providers: The provider of each message, most urgent first.
@@ -81,7 +81,7 @@ class Pool(NamedTuple):
 def assign(
     pools: Sequence[Pool], *, concurrency: int, load: Mapping[str, int], failing: Mapping[str, int]
 ) -> list[str]:
-    """Give each message, by its pool, the group with the least to do.
+    """Return a group for each message: the one of its pool that has the least to do.
 
     Args:
         pools: Of each message.

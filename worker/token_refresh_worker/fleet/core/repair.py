@@ -46,7 +46,7 @@ def tried_early(rows: Iterable[Row], now: datetime) -> set[str]:
 
 
 def _rejected_in_a_burst(rows: Iterable[Row], now: datetime) -> Iterator[str]:
-    """Give one rejected grant of a burst each minute, and all of them once the provider has taken one."""
+    """Return one rejected grant of a burst each minute, and all of them once the provider has taken one."""
     for its in by_host(rows).values():
         ready = [row for row in burst_of_rejected(its, now) if row.seen and row.seen.at <= now - AGAIN_AFTER]
         tried = ready if has_revived(its, now) else sorted(ready, key=lambda row: lot(row, now))[:1]

@@ -232,7 +232,7 @@ def pause_of_row(row: Row, pauses: Pauses, now: datetime) -> Pause | None:
 
 
 def state_of(row: Row, pauses: Pauses, now: datetime) -> State:
-    """Give a secret's state at this moment. A secret that never reported is due."""
+    """Return a secret's state at this moment. A secret that never reported is due."""
     if pause_of_row(row, pauses, now) is not None:
         return State.PAUSED
     if row.seen is None:
