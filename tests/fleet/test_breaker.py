@@ -7,7 +7,7 @@ import pytest
 
 from fleet.rows import HOST, failed, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rejecting_hosts, rooms
+from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rejecting_lanes, rooms
 from token_refresh_worker.fleet.core.repair import tried_early
 from token_refresh_worker.fleet.core.row import BUSY, REJECTED, Row, Seen, State
 
@@ -194,14 +194,14 @@ def test_a_provider_rejects_whatever_comes() -> None:
 
 
 def test_a_host_rejects_more_than_it_takes() -> None:
-    """Each rejected grant of the last ten minutes counts once, and others' hosts count for themselves."""
+    """Each rejected grant of the last ten minutes counts once, for its host and for its provider."""
 
     def rejecting(*runs: list[Seen]) -> set[str]:
-        return rejecting_hosts(history(*chain(*runs)), NOW)
+        return rejecting_lanes(history(*chain(*runs)), NOW)
 
-    assert {LANE} == rejecting(rejected(3), some(2, None))
+    assert {LANE, "xero"} == rejecting(rejected(3), some(2, None))
     assert set() == rejecting(rejected(3), some(3, None))
-    assert {LANE} == rejecting(rejected(3), some(3, None, newest=10 * MINUTE), some(3, UNREACHABLE))
+    assert {LANE, "xero"} == rejecting(rejected(3), some(3, None, newest=10 * MINUTE), some(3, UNREACHABLE))
     assert set() == rejecting(rejected(3, newest=10 * MINUTE)) | rejecting(rejected(3, failures=2))
     assert {LANE} == rejecting(rejected(1), [seen(at=NOW - MINUTE, host="another")] * 9)
 

@@ -61,16 +61,17 @@ def test_earliest_expiry_first() -> None:
 
 
 def test_the_dead_keep_away_no_living() -> None:
-    """Of a host that rejects more than it takes, what came due last goes first; of the others, what expires first."""
+    """Of a provider or host that rejects more than it takes, what came due last goes first; else what expires first."""
     dead = replace(failing(1, "ReauthorizationRequired")[0], next_at=NOW + HOUR)
 
-    def begun(*others: Row, host: str) -> list[str]:
+    def begun(*others: Row, host: str = HOST, provider: str = "xero") -> list[str]:
         times = [NOW - n * MINUTE for n in range(9)]
-        waiting = [row(str(n), found=seen(due_at=at, expires_at=at + HOUR, host=host)) for n, at in enumerate(times)]
+        found = [seen(due_at=at, expires_at=at + HOUR, host=host) for at in times]
+        waiting = [row(str(n), found=each, provider=provider) for n, each in enumerate(found)]
         return handed(decide(of([*waiting, *others]), NOW))
 
-    assert list("87654") == begun(host=HOST) == begun(dead, host="another")
-    assert list("01234") == begun(dead, host=HOST)
+    assert list("87654") == begun() == begun(dead, provider="hubspot")
+    assert list("01234") == begun(dead) == begun(dead, host="another")
 
 
 def test_what_is_under_way_is_not_handed_out_again() -> None:

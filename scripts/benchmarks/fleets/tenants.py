@@ -39,7 +39,7 @@ def _told(world: World) -> Counter[str]:
 
 def revoked(secrets: int, seed: int) -> Iterator[Result]:
     """A tenant with 30 % of a host's grants revokes them; they are due within minutes, among the others or alone."""
-    minutes, alone = (1, 10, 15, 40)[seed % 4], seed // 4 % 2
+    minutes, alone, own_hosts = (1, 10, 15, 40)[seed % 4], seed // 4 % 2, seed // 8 % 2
     count, begins = secrets * 3 // 10, BEGINS_MINUTE * SECONDS_A_MINUTE
 
     def due(number: int, chance: Random) -> float:
@@ -48,11 +48,12 @@ def revoked(secrets: int, seed: int) -> Iterator[Result]:
         quiet = ALONE_MINUTES * SECONDS_A_MINUTE * alone
         return begins + quiet + chance.uniform(0, PERIOD_SECONDS - quiet) if alone else spread(number, chance)
 
-    world = World({"alpha": secrets}, due=due, seed=seed)
+    world = World({"alpha": secrets}, due=due, hosts=secrets if own_hosts else 1, seed=seed)
     told, dead = _told(world), set(list(world.of)[:count])
     world.providers["alpha"].revoked.update(str(number) for number in range(count))
     world.run(180)
-    story = f"30 % are revoked, due {'alone ' if alone else ''}within {minutes} min"
+    where = f"{'alone ' if alone else ''}within {minutes} min{', own hosts' if own_hosts else ''}"
+    story = f"30 % are revoked, due {where}"
     expired = (world.tally.expired | world.stale()) - dead
     yield Result(story=story, what="healthy expired", figure=len(expired), limit=0)
     wrong = sum(told[arn] != 1 for arn in dead) + len(told.keys() - dead)

@@ -230,10 +230,10 @@ def burst_of_rejected(rows: Sequence[Row], now: datetime) -> list[Row]:
     return dead if _is_burst([at for at in since if at > now - RUNS_REMEMBERED], max(BURST, len(rows) // 100)) else []
 
 
-def rejecting_hosts(rows: Iterable[Row], now: datetime) -> set[str]:
-    """Return the lanes of the hosts that rejected more grants in the last ten minutes than they took."""
+def rejecting_lanes(rows: Iterable[Row], now: datetime) -> set[str]:
+    """Return the lanes in which more grants were rejected in the last ten minutes than taken."""
     recent = ((row, row.sent) for row in rows if row.sent and row.sent.at > now - BURST_TIME)
-    runs = [(lane, run) for row, run in recent for lane in lanes_of(row)[1:]]
+    runs = [(lane, run) for row, run in recent for lane in lanes_of(row)]
     took = Counter(lane for lane, run in runs if run.error_type is None)
     return set(Counter(lane for lane, run in runs if run.error_type == REJECTED and run.failures == 1) - took)
 

@@ -36,7 +36,7 @@ from token_refresh_worker.fleet.core.breaker import (
     holds_back,
     lanes_of,
     open_breakers,
-    rejecting_hosts,
+    rejecting_lanes,
     rooms,
 )
 from token_refresh_worker.fleet.core.busy import busy_hosts, earliest_seconds
@@ -70,7 +70,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     unreported = [row for row, handed in under_way if handed.times == 1]
     # Nor does one that failed before.
     breakers = breakers_of(fleet, now, _count(row for row in unreported if not row.has_failed))
-    rejecting = rejecting_hosts(fleet.rows, now)
+    rejecting = rejecting_lanes(fleet.rows, now)
     ready = sorted(
         (
             row
