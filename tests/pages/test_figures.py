@@ -16,6 +16,7 @@ from benchmarks.reader import FIFTY
 from demos.contest import EVENTS, Ending
 from pages.parts.cost import RUNS
 from pages.parts.fleet_cost import SECRET, SECRETS_MANAGER_CALL
+from proof.mutants import MUTANTS
 from testbed.builders import DAY, HOUR, MINUTE
 from token_refresh.reader.fetch import FETCH_SECONDS
 from token_refresh.reader.lifetimes import LONGEST_RETRY_SECONDS
@@ -59,7 +60,7 @@ from token_refresh_worker.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTI
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, default_redirect_uri
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
-from token_refresh_worker.core.plan import LOST_CLAIMS
+from token_refresh_worker.core.plan import LOST_CLAIMS, RULES
 from token_refresh_worker.core.schedule import (
     ATTEMPTS_IN_TABLE,
     CLOCK_ERROR,
@@ -390,6 +391,14 @@ def test_a_page_says_what_the_code_does(page: str) -> None:
     words = " ".join((ROOT / page).read_text().split())
 
     assert [] == [sentence for sentence in SAID[page] if sentence not in words]
+
+
+def test_the_proof_names_the_rules_without_a_planted_bug() -> None:
+    """Of each other rule, the search is shown a worker that lacks it; the last one is what is left."""
+    planted = {mutant.name for mutant in MUTANTS}
+    rules = [number for number in range(1, len(RULES)) if f"row {number} left out" not in planted]
+
+    assert f"Rules {' and '.join(map(str, rules))} have no planted bug" in (ROOT / "docs" / "proof.md").read_text()
 
 
 def test_the_first_hour_is_as_short_as_it_says() -> None:
