@@ -136,6 +136,9 @@ def test_what_an_open_breaker_lets_through_shows_something(state: State) -> None
     failed_too = failing(1, ago=10 * MINUTE, name="b", expires_at=NOW + HOUR)
 
     assert ["b/0"] == handed(decide(of([*idle, *failed_too]), NOW))
+    late = {"state": State.HELD, "expires_at": NOW + MINUTE, "due_at": NOW - HOUR}
+    sends = failing(1, "RefreshOutcomeUnknown", ago=10 * MINUTE, name="c", **late)
+    assert ["c/0"] == handed(decide(of([*idle, *failed_too, *sends]), NOW)), "in its last quarter"
     assert 1 == len(decide(of(idle), NOW).messages)
 
 
