@@ -183,7 +183,8 @@ def test_a_member_that_stays_paused(
     ended = cli("fleet", "resume", "--fleet=prod", "--all")
 
     assert (2, "") == (ended.code, ended.out)
-    assert "nothing proves which deployment" in ended.err
+    assert "no stack made table prod together with a worker" in ended.err
+    assert "--all" not in ended.err.partition("token-refresh resume")[2], "which has no such option"
     assert [True] == [row.pause is not None for row in member.rows()]
 
 

@@ -69,8 +69,8 @@ def resume(context: Context, *, fleet: FleetName, provider: ProviderOption = Non
     paused = [row.secret_arn for row in index.rows() if everything and row.pause and now < row.pause.until]
 
     def act(secret_arn: str) -> None:
-        member = replace(context, name="resume").overlaid({Variable.TOKEN_SECRET_ID: secret_arn})
-        end_pause(find_deployment(member, writes=True))
+        member = replace(context, name="resume", own=()).overlaid({Variable.TOKEN_SECRET_ID: secret_arn})
+        end_pause(find_deployment(member, joins=fleet, writes=True))
 
     done, code = for_each(context, "resuming", paused, act) if paused else ((), 0)
     if (found is not None and now < found.until) or done:
