@@ -4,8 +4,7 @@ import pytest
 
 from races.kill_matrix import fault, is_window
 from races.kills import PUBLISHING, REFRESH, Scenario, When, boundaries, kill
-from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
-from testbed.testbed import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, ProviderKind, Testbed
+from testbed.testbed import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, ProviderKind
 
 
 @pytest.mark.parametrize(
@@ -53,19 +52,3 @@ def test_window() -> None:
     ]
     assert {("yielded", "RefreshOutcomeUnknown", "ReauthorizationRequired")} == {a.runs for a in aftermaths}
     assert {True} == {aftermath.served for aftermath in aftermaths}
-
-
-def test_killed_in_lambda() -> None:
-    """Under Lambda's own runtime client, too, the run after a killed one promotes the tokens that it had staged."""
-    with Testbed(SINGLE_USE) as testbed:
-        hold = testbed.store.fault("hold_after", "PutSecretValue", nth=2)
-        with Function(testbed.environment) as function:
-            pending = function.begin(SCHEDULED_EVENT)
-            hold.wait()
-            function.kill()
-            assert "Runtime exited with error: signal: SIGKILL" == pending.result().error_message
-        hold.release()
-
-        with Function(testbed.environment) as function:
-            assert "recovered" == function.invoke(SCHEDULED_EVENT).payload["outcome"]
-        assert (1, True) == (testbed.requests_sent, testbed.alive)

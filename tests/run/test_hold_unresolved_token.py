@@ -150,14 +150,6 @@ def test_the_smaller_grace_counts(current: TokenSet, newest_grace: timedelta) ->
     assert isinstance(plan(snapshot(stored, current=current), RUN, policy(grace=DAY)), Hold)
 
 
-def test_a_hold_says_when_the_next_attempt_is_made() -> None:
-    """A backoff or the daily limit may end later than the last quarter begins."""
-    current = token_set(expires_at=NOW + 2 * HOUR + 2 * MINUTE)
-    third = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE, number=7, grace=timedelta(0))
-
-    assert Hold(NOW - MINUTE, NOW + 59 * MINUTE, "c1") == plan(snapshot(third, current=current), RUN, SINGLE_USE)
-
-
 def test_a_hold_lasts_until_a_claim_is_allowed() -> None:
     """It names the moment at which the token can really be sent: the daily limit counts, and the newest attempt."""
     settings = policy(grace=0 * HOUR)

@@ -2,11 +2,9 @@
 
 import pytest
 
-from run.grant import with_grant
 from run.world import World, killed
-from testbed.builders import DAY, HOUR, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from testbed.builders import HOUR, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
 from token_refresh.errors import RefreshOutcomeUnknown
-from token_refresh_worker.changes.change import ChangeFailed
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.stored.origin import ClaimStoreKind, in_table
 
@@ -54,6 +52,38 @@ def test_a_backup_that_is_newer_than_the_document() -> None:
     assert world.tables["restored"].item["claim_id"] == world.current()["tokenRefresh"]["claim"]
 
 
+def test_a_lost_table_is_replaced_by_what_is_current_after_the_loss() -> None:
+    """A run that read the current version before another's refresh knows nothing of the claim that the table lost."""
+    world = World(policy=SINGLE_USE_IN_TABLE)
+    world.execute()
+    world.pass_time(20 * HOUR)
+
+    def refreshed_and_lost() -> None:
+        world.store.before = world.claim_table.before = lambda _: None
+        assert "refreshed" == world.outcome(force=True)
+        world.claim_table.item.clear()
+
+    with world.at("read claim", refreshed_and_lost):
+        assert "fresh" == world.outcome()
+    assert {} == world.claim_table.item
+
+
+def test_tokens_that_a_backup_does_not_know() -> None:
+    """Tokens that were stored under a claim of the lost table come on top of a document that names the other table."""
+    world = World(policy=SINGLE_USE_IN_TABLE)
+    world.execute()
+    back_up(world)
+    world.pass_time(17 * HOUR)
+    killed(world, "move AWSCURRENT")
+    world.claim_table.item.clear()
+
+    world.rename(RESTORED)
+
+    assert "recovered" == world.outcome()
+    assert "access-2" == world.current()["accessToken"]
+    assert "restored" == world.current()["tokenRefresh"]["table"]
+
+
 def test_the_grace_of_a_lost_attempt_begins_with_its_token() -> None:
     """Copies of the token set are stored later, such as the one that names another table: they prolong no grace."""
     world = World(policy=policy(grace=HOUR, claim_store=ClaimStoreKind.TABLE))
@@ -87,20 +117,3 @@ def test_a_backup_from_right_after_a_move() -> None:
         world.execute()
     world.pass_time(3 * HOUR)
     assert "refreshed" == world.outcome()
-
-
-def test_a_table_that_had_no_claims_is_not_lost() -> None:
-    """A run may be about to append the first: `--lost` is refused, and one run redeems."""
-    world = World(policy=SINGLE_USE_IN_TABLE, stored=False)
-    world.authorize(CLAIMS)
-    grant = with_grant(world, DAY)
-    world.pass_time(17 * HOUR)
-    under_way = world.run()
-
-    def renamed() -> None:
-        with pytest.raises(ChangeFailed, match="has lost no claims"):
-            world.rename(RESTORED)
-
-    with world.at("append claim", renamed):
-        assert "refreshed" == under_way.execute().name
-    assert (1, True) == (grant.refreshes, grant.alive)

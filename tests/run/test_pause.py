@@ -59,16 +59,6 @@ def test_a_paused_run_makes_no_call_more(settings: Policy) -> None:
     assert 2 == len(world.store.calls) + (len(world.table.calls) if world.table else 0) - before
 
 
-def test_a_token_set_that_somebody_stores_ends_no_pause() -> None:
-    """The pause is with the claims, and not with the tokens."""
-    world = World()
-    pause(world)
-    world.save(refreshToken="refresh-of-another-refresher")
-
-    assert "yielded" == world.outcome(force=True)
-    assert [] == world.endpoint.requests
-
-
 @STORES
 def test_a_failed_revocation_ends_no_pause(settings: Policy) -> None:
     """`revoke` claims as a run does; where the provider does not revoke, the pause holds on."""

@@ -11,6 +11,7 @@ from testbed.builders import DAY, HOUR, NOW, ms, policy, snapshot, token_set
 from testbed.fakes import PUBLISHED_ID
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied
 from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState
 from token_refresh_worker.core.steps import Publish
 from token_refresh_worker.stored.published import PublishedContent
@@ -59,6 +60,37 @@ def test_what_somebody_else_stored_is_replaced_at_once(source: str | None) -> No
     fresh = snapshot(current=token_set(expires_at=NOW + DAY), published=copy)
 
     assert Publish() == plan(fresh, RunState(nonce="nonce", publishes=True), policy())
+
+
+def test_a_young_copy_is_left_alone_by_a_run_that_only_read() -> None:
+    """A read of the current version may be minutes old, and older than the copy: publishing it could go back."""
+    world = published()
+    world.execute()
+    world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
+
+    world.pass_time(SETTLED)
+    assert ("fresh", "access-1") == (world.outcome(), published_token(world))
+    world.pass_time(timedelta(seconds=1))
+    assert ("fresh", "a person's") == (world.outcome(), published_token(world))
+
+
+def test_the_copy_never_goes_back_to_an_older_token() -> None:
+    """A run that was held up between reading and publishing leaves what another published meanwhile."""
+    world = published()
+    world.execute()
+    world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
+    world.pass_claim()
+    seen = 0
+
+    def overtaken(name: str) -> None:
+        nonlocal seen
+        seen += name == "move AWSCURRENT"
+        if name == "move AWSCURRENT" and seen == 1:
+            world.execute(force=True)
+
+    world.copy.before = overtaken
+    assert "fresh" == world.outcome()
+    assert (world.current()["accessToken"], "access-2") == (published_token(world), published_token(world))
 
 
 def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from run.grant import REJECTED
-from run.world import FIRST_CLAIM, Killed, World, fail
+from run.world import FIRST_CLAIM, Killed, World, fail, killed
 from testbed.builders import DAY, HOUR, NOW, RUN, SINGLE_USE, SINGLE_USE_IN_TABLE, attempt, claim, snapshot
 from testbed.fakes import SECRET_ID
 from token_refresh.errors import InvalidTokenResponse, ResponseKept, SecretStoreUnavailable, TokensKept
@@ -68,6 +68,20 @@ def test_a_response_that_cannot_be_read_is_kept(policy: Policy) -> None:
         world.pass_time(passed)
         with pytest.raises(ResponseKept):
             world.execute(force=True)
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])
+def test_a_run_that_died_before_its_record_keeps_the_response(policy: Policy) -> None:
+    """It is stored before the record says so: once the claim has ended, runs find it."""
+    world = world_of(policy)
+    killed(world, "put REFRESH_OUTCOME", after=True)
+
+    assert "yielded" == world.outcome()
+    world.pass_claim()
+
+    with pytest.raises(ResponseKept):
+        world.execute()
     assert 1 == len(world.endpoint.requests)
 
 
