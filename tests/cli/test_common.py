@@ -17,20 +17,6 @@ from token_refresh_worker.cli.failures import EX_INTERRUPTED, Cancelled
 from token_refresh_worker.cli.prompts import ask_secret
 from token_refresh_worker.run.failures import span
 
-COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help(cli: Cli, command: str) -> None:
-    """Each command's help has examples that name it, and the options that all share, within 80 columns."""
-    ended = cli(command, "--help")
-
-    assert 0 == ended.code
-    assert re.search(rf"Examples\s+token-refresh {command}", ended.out)
-    for option in ("--region", "--profile", "--function", "--debug"):
-        assert option in ended.out
-    assert all(len(line) <= 80 for line in ended.out.splitlines())
-
 
 @pytest.mark.parametrize(
     "arguments",
