@@ -75,6 +75,14 @@ def test_unreachable(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_configuration(cli: Cli) -> None:
+    """A wrong setting is all that is reported."""
+    ended = cli("doctor", TOKEN_ENDPOINT="http://example.com")
+
+    assert 1 == ended.code
+    assert "FAILED configuration: TOKEN_ENDPOINT must be https" in ended.screen
+
+
 def test_region_of_a_profile(cli: Cli, environment: dict[str, str], tmp_path: Any) -> None:
     """The region may be the profile's."""
     del environment["AWS_REGION"], environment["AWS_DEFAULT_REGION"]

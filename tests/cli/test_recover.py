@@ -95,6 +95,18 @@ def test_no_command_shows_a_byte_of_it(cli: Cli, held: Ended, command: str) -> N
         assert "token-refresh recover" in shown.screen
 
 
+def test_status_names_it_before_the_tokens_are_due(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A forced refresh may have used up the token of a set that is still good."""
+    tokens.store(expires_in=timedelta(hours=20))
+    answer(endpoint, {"data": {"accessToken": "a", "refreshToken": "r"}})
+    cli("refresh", "--force", **SINGLE_USE)
+
+    status = cli("status", **SINGLE_USE)
+
+    assert "nothing is due" in status.screen or "fresh" in status.screen
+    assert "token-refresh recover" in status.screen
+
+
 def test_each_kind_of_value_has_a_name() -> None:
     """Enough to point to a token by: what a value is made of, and nothing of it."""
     deep: object = [{}, []]
