@@ -49,9 +49,9 @@ def test_a_dead_grant(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: 
     store.clock_offset_seconds = int((20 * HOUR).total_seconds())
     (finding,) = cli("status", "--json").json["findings"]
 
-    assert (2, True) == (early.code, "; a run tries again after 20" in early.screen), early.screen
-    assert "; the next run tries again" in finding["text"]
-    assert finding["remedy"].startswith("authorize again: `token-refresh authorize ")
+    assert (2, True) == (early.code, "; the next scheduled attempt is after 20" in early.screen), early.screen
+    assert finding["text"].startswith(f"the provider rejected the refresh token of secret {SECRET_ID}")
+    assert finding["remedy"].startswith("Get a new grant with `token-refresh authorize ")
     assert "next run sends the rejected token again" in cli("status").screen
 
 

@@ -42,6 +42,21 @@ def test_fresh_and_forced(cli: Cli, tokens: Tokens) -> None:
     assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
 
 
+def test_a_client_that_no_function_has(cli: Cli, tokens: Tokens) -> None:
+    """A dry run warns of a client in the operator's environment, and prints the command that stores it."""
+    tokens.store(clientId=None, clientSecret=None)
+    client = {"UPWORK_CLIENT_ID": "canary-id", "UPWORK_CLIENT_SECRET": "canary-secret"}
+
+    found = cli("refresh", "--dry-run", **client)
+
+    assert (0, "would refresh") == (found.code, found.out.splitlines()[0])
+    assert "in your environment alone. A deployed function has none; store them:" in " ".join(found.err.split())
+    assert [f"token-refresh client {SECRET_ID} --region eu-central-1"] == commands_in(found)
+    assert "canary" not in found.screen
+    tokens.store(clientId="id", clientSecret="made-up")
+    assert "" == cli("refresh", "--dry-run", **client).err
+
+
 def test_a_dead_grant(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """What the provider sent is printed first, then what that means, and the command that authorizes again."""
     tokens.store()

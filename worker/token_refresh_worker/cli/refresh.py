@@ -14,13 +14,14 @@ from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ClientRejected, TokenRefreshError
 from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.telemetry import mask
+from token_refresh_worker.changes.change import CLIENT_KEYS
 from token_refresh_worker.cli.command import Json, command
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.failures import CommandFailed, finishing
 from token_refresh_worker.cli.health import client_remedy
 from token_refresh_worker.cli.lookups import arn_of
 from token_refresh_worker.cli.prompts import confirm
-from token_refresh_worker.cli.screen import Errors, errors, show_result, text
+from token_refresh_worker.cli.screen import Errors, errors, message, show, show_result, text
 from token_refresh_worker.cli.settings import names_provider, settings_for
 from token_refresh_worker.cli.state import read_state
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
@@ -71,7 +72,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     console = errors()
     if force and not (dry_run or yes):
         _confirm_reserved(context)
-    settings = _settings(context, ask=not (dry_run or yes))
+    settings = _settings(context, dry_run=dry_run, ask=not (dry_run or yes))
     with console.status("refreshing"):  # After the questions: it would draw over them.
         result = _run(context, settings, console, trigger, as_json=as_json)
     return _end(context, result, as_json=as_json)
@@ -97,9 +98,13 @@ def _rejected_client(context: Context) -> CommandFailed | None:
     return None
 
 
-def _settings(context: Context, *, ask: bool) -> Settings:
+def _settings(context: Context, *, dry_run: bool, ask: bool) -> Settings:
     fields = context.stored()
     settings = settings_for(context, fields)
+    stored = settings.client_secret_id or context.source.function or any(name in fields for name in CLIENT_KEYS)
+    if dry_run and settings.client and not stored:
+        why = "the client credentials are in your environment alone. A deployed function has none; store them: "
+        show(errors(), *message(why, context.command("client"), head=("warning: ", "yellow")))
     if ask and not names_provider(context, fields):
         confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
     return settings
@@ -189,7 +194,7 @@ def invoke(context: Context, trigger: Trigger, *, as_json: bool) -> int:
     with errors().status(f"waiting for {function}"):
         response = _call(context, function, event)
     print_log(response.get("LogResult", ""))
-    payload = _read_payload(response["Payload"])
+    payload = _object(response["Payload"])
     if response.get("FunctionError") or "outcome" not in payload:
         failure = _failure(function, payload)
         if as_json:
@@ -212,12 +217,11 @@ def _call(context: Context, function: str, event: dict[str, object]) -> dict[str
     )
 
 
-def _read_payload(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+def _object(written: bytes | str) -> dict[str, Any]:
+    """Read a JSON object; empty if it is something else."""
+    with suppress(ValueError):
+        return parsed if isinstance(parsed := json.loads(written), dict) else {}
+    return {}
 
 
 def _failure(function: str, payload: dict[str, Any]) -> CommandFailed:
@@ -237,10 +241,7 @@ def print_log(tail: str) -> None:
     """Print what a function's log says, and nothing but what is known to hold no secret."""
     console = errors()
     for line in base64.b64decode(tail).decode(errors="replace").splitlines():
-        try:
-            fields = json.loads(line)
-        except ValueError:
-            continue  # Lambda's own START and REPORT lines.
-        if isinstance(fields, dict) and "event" in fields:
+        fields = _object(line)  # Empty for Lambda's own START and REPORT lines.
+        if "event" in fields:
             details = "  ".join(f"{name}={fields[name]}" for name in _PRINTED if name in fields)
             console.print(text(f"| {fields.get('level', 'info')} {fields['event']}  {details}".rstrip(), "dim"))
