@@ -4,19 +4,20 @@ import type { SecretReader } from "token-refresh-reader";
 
 /** What a function URL, an HTTP API and a REST API send. */
 export interface Request {
+  version?: string; // not a REST API's
   rawPath?: string;
-  path?: string; // a REST API's
+  path?: string;
   requestContext?: { stage?: string };
   headers: Record<string, string | undefined> | null;
   body?: string | null;
   isBase64Encoded: boolean;
 }
 
-/** The path without the name of a stage, which an HTTP API puts before it. */
-export function pathOf({ rawPath, path = "", requestContext }: Request): string {
+/** The path without the name of a stage. An HTTP API puts it before the path, a REST API doesn't. */
+export function pathOf({ version, rawPath, path = "", requestContext }: Request): string {
   const found = rawPath ?? path;
   const stage = `/${requestContext?.stage}`;
-  return found.startsWith(`${stage}/`) ? found.slice(stage.length) : found;
+  return version !== undefined && found.startsWith(`${stage}/`) ? found.slice(stage.length) : found;
 }
 
 type Signed = (headers: Record<string, string | undefined>, body: Buffer, secret: string) => boolean;

@@ -195,6 +195,10 @@ def deliveries() -> Iterator[tuple[tuple[str, Any], int]]:
             yield (ROUTER, event), status
             if kind == "stripe" and status != HTTPStatus.NOT_FOUND:
                 yield (STRIPE, event), status
+    signed = sent("stripe", at=now)
+    event = rest("POST", "/webhooks/stripe", signed.headers, signed.body)
+    # The path of a REST API has no stage.
+    yield (ROUTER, event | {"requestContext": {"stage": "webhooks"}}), HTTPStatus.OK
 
 
 def test_signed_and_forged_deliveries(compiled: Compiled) -> None:
