@@ -2,9 +2,9 @@
 
 import pytest
 
-from run.world import World, killed
+from run.world import World, killed, refuse
 from testbed.builders import HOUR, MINUTE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
-from token_refresh.errors import RefreshOutcomeUnknown
+from token_refresh.errors import RefreshOutcomeUnknown, SecretAccessDenied, TokensKept
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.stored.origin import ClaimStoreKind, in_table
 
@@ -66,6 +66,24 @@ def test_a_lost_table_is_replaced_by_what_is_current_after_the_loss() -> None:
     with world.at("read claim", refreshed_and_lost):
         assert "fresh" == world.outcome()
     assert {} == world.claim_table.item
+
+
+def test_a_backup_with_kept_tokens() -> None:
+    """Tokens that a restored table keeps are stored: no claim follows one that keeps tokens."""
+    world = World(policy=SINGLE_USE_IN_TABLE, keeps=True)
+    world.execute()
+    world.pass_time(17 * HOUR)
+    world.store.before = refuse("put REFRESH_OUTCOME", SecretAccessDenied("denied"))
+    with pytest.raises(TokensKept):
+        world.execute()
+    world.store.before = lambda _: None
+    back_up(world)
+    world.claim_table.item.clear()
+
+    world.rename(RESTORED)
+
+    assert "recovered" == world.outcome()
+    assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
 
 
 def test_tokens_that_a_backup_does_not_know() -> None:
