@@ -184,7 +184,8 @@ def test_the_handler(
 
 def test_an_index_that_is_behind() -> None:
     """A row that an old listing shows as due is read once more: a run has reported, or the secret has left."""
-    stale = [row("ran"), row("left"), row("due")]
+    later = row("later", next_at=NOW + MINUTE, found=seen(at=NOW))
+    stale = [row("ran"), row("left"), row("due"), later]
 
     class Behind(MemoryIndex):
         def rows(self) -> Iterator[Row]:
@@ -193,5 +194,5 @@ def test_an_index_that_is_behind() -> None:
     current = [row("ran", next_at=NOW + MINUTE, found=seen(at=NOW)), row("due")]
     fleet, decision = take_stock(Behind(*current), Limits(), NOW)
 
-    assert current == list(fleet.rows)
+    assert [later, *current] == list(fleet.rows)
     assert [arn("due")] == [message.secret_arn for message in decision.messages]
