@@ -40,4 +40,4 @@ def test_a_role_that_may_not_list_versions(cli: Cli, simulator: Simulator) -> No
     ended = cli("doctor", "--function=worker")
 
     assert "may do all that a usual run does" in ended.screen
-    assert "after a change of the key, they need secretsmanager:ListSecretVersionIds on " in ended.screen
+    assert "a run also needs secretsmanager:ListSecretVersionIds on " in ended.screen
