@@ -98,6 +98,7 @@ from token_refresh_worker.fleet.core.dispatch import RATE_SHARE, SILENT_AFTER
 from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS, STALE, TOMBSTONE_LIFE
 from token_refresh_worker.fleet.core.fleet import DOUBLINGS, FEW, FIRST_WAIT
 from token_refresh_worker.fleet.core.gauges import FEW_A_DAY, NEW_FOR, SMALL
+from token_refresh_worker.fleet.core.messages import PERCENT as GROUPS_PERCENT
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.oauth.unread import MOST_BYTES
@@ -116,6 +117,7 @@ from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.places import PLACES
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS
+from token_refresh_worker.run.request_sender import SOON_SECONDS
 from token_refresh_worker.stored.origin import LONGEST_GRACE, LONGEST_NOTICE, ClaimStoreKind
 from webhooks.test_flood import LOGGED_BYTES, MEBIBYTE
 
@@ -185,7 +187,7 @@ SAID = {
         f"Claims of the last {DAY / HOUR:g} hours take",
         f"only as claims reach {DAY / HOUR:g} hours",
         f"the next {LOST_CLAIMS} claims that the table may have held",
-        f"the copy is {said(SETTLED)} old",
+        f"or it is {said(SETTLED)} old",
         f"at most {PART[LARGEST_PART]} of the lifetime",
         f"its last third is a window, too, at most {LONGEST_GRANT_WINDOW // DAY}⅓ days",
         f"outlives its run by {said(SETTLED)}: reads may be {said(STALENESS)} old",
@@ -203,6 +205,9 @@ SAID = {
         f"No connection after {said(CONNECT_SECONDS)}",
         f"counts as a claim of {said(LONGEST_TIME_TO_LIVE)}, then as",
         f"over {said(CLOCK_ERROR)} ahead of `Date`",
+        f"for at most {said(SOON_SECONDS)}.",
+        f"Reads may lag until {said(SETTLED)} after",
+        f"yield until the document is {said(SETTLED)} old",
         f"and open for {said(LONGEST_TIME_TO_LIVE)}",
         f"(a static token: {said(LONGEST_GRACE)})",
     ],
@@ -279,6 +284,7 @@ SAID = {
     "docs/fleet.md": [
         f"Every {RESYNCED} a resync",
         f"a fleet uses {RUNS_AT_ONCE + OTHERS}:",
+        f"of which one provider gets {GROUPS_PERCENT['']} %",
         f"One-hour tokens are refreshed {DAY / (HOUR - refresh_window(DEFAULT_WINDOW, HOUR)):g} times a day",
         f"24-hour tokens {DAY / (DAY - refresh_window(DEFAULT_WINDOW, DAY)):g} times",
         f"Access tokens must live at least {IN_TABLE} minutes",

@@ -66,7 +66,7 @@ def store_kept_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Ste
 
 
 def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
-    """The current token was used, and its successor is readable: make that current, on top of an edited copy if any."""
+    """The current token was used, and its successor is readable: make that current, with what was edited meanwhile."""
     stored, successor = snapshot.stored_attempt, snapshot.successor
     if stored is None or successor is None:
         return None
@@ -93,7 +93,7 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
 
 
 def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
-    """The copy is overwritten; or older, and this run promoted the tokens or the copy is 9 minutes old: publish."""
+    """The published copy is overwritten; or older, and this run promoted the tokens or it is 9 minutes old: publish."""
     document, published = snapshot.current.document, snapshot.published
     if not run.publishes or document.access_token is None or document.expires_at is None:
         return None
