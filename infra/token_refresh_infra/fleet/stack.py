@@ -1,4 +1,4 @@
-"""`-c mode=fleet`: thousands of token secrets, kept fresh by one deployment; docs/fleet.md has the picture."""
+"""`-c mode=fleet`: thousands of token secrets, kept fresh by one deployment; docs/fleet.md says how."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A fleet: one deployment that refreshes thousands of token secrets; docs/fleet.md has the picture.
+"""A fleet: one deployment that refreshes thousands of token secrets; docs/fleet.md says how.
 
     dispatcher   each minute: hand out the secrets that are due
     worker       each message: one run on one secret, then write its row
