@@ -335,9 +335,6 @@ SAID = {
     "docs/threats.md": [
         f"a token older than {said(YOUNG_SECONDS)}",
         f"a day has {claims_a_day(VERSIONS)} claims ({claims_a_day(TABLE)} in a table), {FORCED_CLAIMS_A_DAY} of them",
-        f"counts for {said(LONGEST_TIME_TO_LIVE)}, a pause for {said(LONGEST_PAUSE)}",
-        f"{claims_a_day(VERSIONS)} false attempts of today",
-        f"each is looked at {said(LONGEST_SLEEP)} after its last run, and no pause of over {said(LONGEST_FLEET_PAUSE)}",
         f"lacks over {count(BELIEVABLE_LOSS)} secrets and a fifth of the fleet",
         f"at most {BODY_LIMIT_BYTES / 1024:g} KiB",
         f"signed over {said(DEFAULT_TOLERANCE)} ago",
