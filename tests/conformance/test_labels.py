@@ -6,32 +6,20 @@ from conformance.actions import holders, move, new_id, put, refusal, value_by_id
 from conformance.backends import Backend
 
 
-def test_a_plain_read_is_of_the_current_version(backend: Backend, secret: str) -> None:
-    """A read without ID and label returns what has AWSCURRENT."""
-    put(backend.client, secret, "second")
-    put(backend.client, secret, "staged", "AWSPENDING")
-
-    assert "second" == backend.client.get_secret_value(SecretId=secret)["SecretString"]
-
-
 def test_a_plain_put_becomes_current(backend: Backend, secret: str) -> None:
-    """A put without labels moves AWSCURRENT to its version, and AWSPREVIOUS to the one that lost it."""
+    """A put without labels moves AWSCURRENT to its version, and AWSPREVIOUS to the one that lost it.
+
+    A claim or a staged token set doesn't touch what consumers read, by a label or without one.
+    """
     first = holders(backend.client, secret)["AWSCURRENT"]
 
     second = put(backend.client, secret, "second")
-
-    assert {"AWSCURRENT": second, "AWSPREVIOUS": first} == holders(backend.client, secret)
-
-
-def test_a_put_with_another_label_leaves_the_current_version(backend: Backend, secret: str) -> None:
-    """A claim or a staged token set doesn't touch what consumers read."""
-    first = holders(backend.client, secret)["AWSCURRENT"]
-
     claim = put(backend.client, secret, "claim", "REFRESH_CLAIM")
     staged = put(backend.client, secret, "staged", "AWSPENDING")
 
-    expected = {"AWSCURRENT": first, "AWSPENDING": staged, "REFRESH_CLAIM": claim}
+    expected = {"AWSCURRENT": second, "AWSPREVIOUS": first, "REFRESH_CLAIM": claim, "AWSPENDING": staged}
     assert expected == holders(backend.client, secret)
+    assert "second" == backend.client.get_secret_value(SecretId=secret)["SecretString"]
 
 
 def test_a_put_takes_its_label_from_another_version(backend: Backend, secret: str) -> None:
@@ -68,24 +56,22 @@ def test_every_label_moves_by_compare_and_swap(backend: Backend, secret: str) ->
     assert newer == holders(backend.client, secret)["REFRESH_CLAIM"]
 
 
-def test_a_free_label_is_attached_to_a_version(backend: Backend, secret: str) -> None:
-    """A label that no version has needs no version to be taken from: a lost REFRESH_CLAIM is put back like this."""
+def test_a_label_is_taken_off_and_put_back(backend: Backend, secret: str) -> None:
+    """A label is taken off its holder, whose version stays, and attached to a version: so a lost claim comes back.
+
+    Neither moves AWSPREVIOUS, which follows AWSCURRENT alone.
+    """
+    put(backend.client, secret, "second")
+    before = holders(backend.client, secret)
     claim = put(backend.client, secret, "claim", "REFRESH_CLAIM")
+
     move(backend.client, secret, "REFRESH_CLAIM", away_from=claim)
-
+    assert before == holders(backend.client, secret)
+    assert "claim" == value_by_id(backend.client, secret, claim)
     move(backend.client, secret, "REFRESH_CLAIM", to=claim)
-
-    assert claim == holders(backend.client, secret)["REFRESH_CLAIM"]
-
-
-def test_a_label_is_taken_off(backend: Backend, secret: str) -> None:
-    """A label is taken off the version that holds it; the version stays."""
-    staged = put(backend.client, secret, "staged", "AWSPENDING")
-
-    move(backend.client, secret, "AWSPENDING", away_from=staged)
-
-    assert "AWSPENDING" not in holders(backend.client, secret)
-    assert "staged" == value_by_id(backend.client, secret, staged)
+    assert {**before, "REFRESH_CLAIM": claim} == holders(backend.client, secret)
+    move(backend.client, secret, "REFRESH_CLAIM", to=before["AWSPREVIOUS"], away_from=claim)
+    assert {**before, "REFRESH_CLAIM": before["AWSPREVIOUS"]} == holders(backend.client, secret)
 
 
 def test_a_label_is_only_taken_off_its_holder(backend: Backend, secret: str) -> None:
@@ -100,18 +86,6 @@ def test_a_label_is_only_taken_off_its_holder(backend: Backend, secret: str) -> 
     assert newer == holders(backend.client, secret)["AWSPENDING"]
 
 
-def test_other_labels_do_not_move_the_previous_one(backend: Backend, secret: str) -> None:
-    """AWSPREVIOUS follows AWSCURRENT alone."""
-    put(backend.client, secret, "second")
-    before = holders(backend.client, secret)["AWSPREVIOUS"]
-    older = put(backend.client, secret, "older claim", "REFRESH_CLAIM")
-    newer = put(backend.client, secret, "newer claim", "REFRESH_CLAIM")
-
-    move(backend.client, secret, "REFRESH_CLAIM", to=older, away_from=newer)
-
-    assert before == holders(backend.client, secret)["AWSPREVIOUS"]
-
-
 @pytest.mark.moto_differs("says that the secret is missing")
 def test_a_label_that_is_nowhere_is_named(backend: Backend, secret: str) -> None:
     """A read by a label that no version has is refused with a text that tells it from a missing secret."""
@@ -122,17 +96,11 @@ def test_a_label_that_is_nowhere_is_named(backend: Backend, secret: str) -> None
     assert "Secrets Manager can't find the specified secret value for staging label: REFRESH_CLAIM" == refused.message
 
 
-def test_twenty_labels_fit(backend: Backend, secret: str) -> None:
-    """The versions of a secret can have 20 labels between them."""
-    put(backend.client, secret, "labelled", *(f"LABEL_{number}" for number in range(19)))
-
-    assert 20 == len(holders(backend.client, secret))
-
-
 @pytest.mark.moto_differs("has no limit on the number of labels")
 def test_the_21st_label_is_refused(backend: Backend, secret: str) -> None:
-    """A put that would make it 21 labels is refused, and stores nothing."""
+    """The versions of a secret can have 20 labels between them; a put that would make it 21 stores nothing."""
     put(backend.client, secret, "labelled", *(f"LABEL_{number}" for number in range(19)))
+    assert 20 == len(holders(backend.client, secret))
     version_id = new_id()
 
     with refusal() as refused:

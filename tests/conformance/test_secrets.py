@@ -51,15 +51,10 @@ def test_an_empty_secret_has_no_current_value(backend: Backend, empty_secret: st
 
 
 def test_an_empty_secret_has_no_labels(backend: Backend, empty_secret: str) -> None:
-    """A secret without a version exists and has no labels."""
-    described = backend.client.describe_secret(SecretId=empty_secret)
-
-    assert empty_secret == described["Name"]
+    """A secret without a version exists and has no labels; the first plain put is current, and nothing is previous."""
+    assert empty_secret == backend.client.describe_secret(SecretId=empty_secret)["Name"]
     assert {} == holders(backend.client, empty_secret)
 
-
-def test_the_first_version_is_current(backend: Backend, empty_secret: str) -> None:
-    """The first plain put to an empty secret is current, and nothing is previous."""
     first = put(backend.client, empty_secret, "first")
 
     assert {"AWSCURRENT": first} == holders(backend.client, empty_secret)
