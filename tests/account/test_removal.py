@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -82,23 +83,20 @@ def test_a_sweep(account: dict[str, str]) -> None:
     assert 5 == len(said)
 
 
+def beside(service: str, of: Any) -> Any:
+    """Make clients, but for one service another client."""
+    return lambda name, region: of if name == service else make_client(name, region)
+
+
 @pytest.mark.usefixtures("account")
 def test_what_cannot_be_removed_is_named() -> None:
     """A refusal is named with its code alone, the rest is removed, and the sweep isn't complete."""
     said: list[str] = []
+    refused = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "canary"}}, "DeleteTable")
+    tables = Mock(wraps=make_client("dynamodb", REGION))
+    tables.delete_table.side_effect = refused
 
-    def refusing(service: str, region: str, credentials: Mapping[str, str] | None = None) -> Any:
-        client = make_client(service, region, credentials)
-        if service != "dynamodb":
-            return client
-
-        def refuse(**_: Any) -> None:
-            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "canary"}}, "DeleteTable")
-
-        names = ("get_paginator", "describe_table", "update_table", "get_waiter")
-        return SimpleNamespace(**{name: getattr(client, name) for name in names}, delete_table=refuse)
-
-    assert not remove(refusing, (REGION,), PREFIX, said.append)
+    assert not remove(beside("dynamodb", tables), (REGION,), PREFIX, said.append)
 
     assert f"not removed: table {OURS}-claims in {REGION} (AccessDeniedException)" in said
     assert [OTHER] == there()["stacks"]
@@ -127,10 +125,7 @@ def test_a_stack_that_is_being_updated(monkeypatch: pytest.MonkeyPatch) -> None:
         get_waiter=lambda _: SimpleNamespace(wait=lambda **_: None),
     )
 
-    def make(service: str, region: str) -> Any:
-        return updated if service == "cloudformation" else make_client(service, region)
-
-    assert remove(make, (REGION,), PREFIX, lambda _: None)
+    assert remove(beside("cloudformation", updated), (REGION,), PREFIX, lambda _: None)
 
     assert ["waited", "waited", "deleted"] == done
     assert "PendingDeletion" == make_client("kms", REGION).describe_key(KeyId=key)["KeyMetadata"]["KeyState"]
@@ -140,14 +135,9 @@ def test_a_stack_that_is_being_updated(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_names_with_the_prefix() -> None:
     """What goes begins with the prefix, however a service reads the filter."""
     secrets = make_client("secretsmanager", REGION)
+    unfiltered = Mock(wraps=secrets, meta=secrets.meta)
+    unfiltered.get_paginator = lambda name: SimpleNamespace(paginate=lambda **_: secrets.get_paginator(name).paginate())
 
-    def make(service: str, region: str) -> Any:
-        if service != "secretsmanager":
-            return make_client(service, region)
-        every = SimpleNamespace(paginate=lambda **_: secrets.get_paginator("list_secrets").paginate())
-        names = ("describe_secret", "remove_regions_from_replication", "delete_secret", "meta")
-        return SimpleNamespace(get_paginator=lambda _: every, **{name: getattr(secrets, name) for name in names})
-
-    assert remove(make, (REGION,), PREFIX, lambda _: None)
+    assert remove(beside("secretsmanager", unfiltered), (REGION,), PREFIX, lambda _: None)
 
     assert [f"{OTHER}-tokens"] == there()["secrets"]

@@ -55,18 +55,14 @@ def rings_at(timing: AlarmTiming) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("name", DEPLOYABLE)
-def test_an_alarm_rings_before_the_token_expires(name: str) -> None:
-    """Of every profile, tokens that no run refreshes raise an alarm while they live, whether runs fail or end."""
-    timing = read(name, claim_table="create").alarm_timing
+def test_when_an_alarm_rings(name: str) -> None:
+    """Of every profile, tokens that no run refreshes raise an alarm while they live, whether runs fail or end.
 
+    An alarm is silent through one run that is missing, with a late one after it.
+    """
+    timing = read(name, claim_table="create").alarm_timing
     assert max(rings_at(timing)) < timing.window_seconds
     assert timing.rings_in_time
-
-
-@pytest.mark.parametrize("name", DEPLOYABLE)
-def test_one_late_or_missing_run_rings_nothing(name: str) -> None:
-    """Of every profile, an alarm is silent through one run that is missing, with a late one after it."""
-    timing = read(name, claim_table="create").alarm_timing
     silence, every = timing.silence, timing.run_every_seconds
     alarm = CloudWatch(periods=silence.periods, period=silence.period_seconds, extra=0)
     late = 2 * every + timing.start_within_seconds + LATE
@@ -74,8 +70,7 @@ def test_one_late_or_missing_run_rings_nothing(name: str) -> None:
     for start in (0, 59):
         for phase in (1, 30, 60):
             before = [start - n * every for n in range(4)]
-            seen_from = start + late + INGESTED
-            assert alarm.first(before, phase=start + phase, until=seen_from) is None
+            assert alarm.first(before, phase=start + phase, until=start + late + INGESTED) is None
     once_failed = timing.window_seconds - (every + timing.start_within_seconds + LATE)
     assert once_failed >= timing.overdue_below_seconds
 

@@ -1,6 +1,6 @@
 import json
-from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -24,6 +24,13 @@ def report(*packages: dict[str, Any]) -> str:
     return json.dumps({"dependencies": packages, "fixes": []})
 
 
+def audited(monkeypatch: pytest.MonkeyPatch, said: str, said_of_npm: str, *options: str) -> int:
+    """Audit where pip-audit and npm say this of each lock; give the exit status."""
+    monkeypatch.setattr(audit_locks, "run_pip_audit", lambda lock: audit_locks.read_report(lock.name, said))
+    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda _: audit_locks.read_npm_report("npm", said_of_npm, 1))
+    return audit_locks.main([*options])
+
+
 @pytest.mark.parametrize(
     ("said", "options", "exit_status"),
     [
@@ -42,10 +49,7 @@ def test_exit_status(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str, options: list[str], exit_status: int
 ) -> None:
     """An audit that could not look everything up says so, and fails where CI requires it; a finding always fails."""
-    monkeypatch.setattr(audit_locks, "run_pip_audit", lambda lock: audit_locks.read_report(lock.name, said))
-    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda _: audit_locks.read_npm_report("npm", NO_FINDING, 1))
-
-    assert exit_status == audit_locks.main(options)
+    assert exit_status == audited(monkeypatch, said, NO_FINDING, *options)
 
     printed = capsys.readouterr()
     incomplete = "skip_reason" in said or said in ("", "[]", report())
@@ -55,30 +59,21 @@ def test_exit_status(
 
 def test_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every lock is audited: what is deployed, and what tests, builds and deploys it."""
-    asked: list[Path] = []
-    npm: list[Path] = []
-
-    def audit_npm(lock: Path) -> audit_locks.Audit:
-        npm.append(lock)
-        return audit_locks.read_npm_report(lock.name, NO_FINDING, 1)
-
-    def audit(lock: Path) -> audit_locks.Audit:
-        asked.append(lock)
-        return audit_locks.read_report(lock.name, report(AUDITED))
-
-    monkeypatch.setattr(audit_locks, "run_pip_audit", audit)
-    monkeypatch.setattr(audit_locks, "run_npm_audit", audit_npm)
+    run_pip_audit = Mock(return_value=audit_locks.read_report("pip", report(AUDITED)))
+    run_npm_audit = Mock(return_value=audit_locks.read_npm_report("npm", NO_FINDING, 1))
+    monkeypatch.setattr(audit_locks, "run_pip_audit", run_pip_audit)
+    monkeypatch.setattr(audit_locks, "run_npm_audit", run_npm_audit)
 
     audit_locks.main([])
 
-    assert sorted((ROOT / "locks").iterdir()) == asked
-    assert [ROOT / "infra/package-lock.json", ROOT / "reader-typescript/package-lock.json"] == npm
+    assert [call(lock) for lock in sorted((ROOT / "locks").iterdir())] == run_pip_audit.call_args_list
+    npm = [call(ROOT / folder / "package-lock.json") for folder in ("infra", "reader-typescript")]
+    assert npm == run_npm_audit.call_args_list
 
 
 @pytest.mark.parametrize(
     ("said", "exit_status"),
     [
-        (NO_FINDING, 0),
         (json.dumps({"vulnerabilities": {"semver": {"severity": "high", "range": "<7.5.2"}}}), 1),
         (json.dumps({"error": {"code": "ENOAUDIT"}}), 3),
         ("", 3),
@@ -87,7 +82,4 @@ def test_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_lock_of_the_cdk_command(monkeypatch: pytest.MonkeyPatch, said: str, exit_status: int) -> None:
     """An advisory on a package of npm fails the audit, and so does a registry that names none."""
-    monkeypatch.setattr(audit_locks, "run_pip_audit", lambda lock: audit_locks.read_report(lock.name, report(AUDITED)))
-    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda _: audit_locks.read_npm_report("npm", said, 1))
-
-    assert exit_status == audit_locks.main(REQUIRED)
+    assert exit_status == audited(monkeypatch, report(AUDITED), said, *REQUIRED)

@@ -6,9 +6,10 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -110,6 +111,7 @@ def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
         ("prod", "deploy -c deployment=prod"),
         ("deploy prod --require-approval never", "deploy -c deployment=prod --require-approval never"),
         ("diff prod", "diff -c deployment=prod"),
+        ("diff {0}/deployments/../deployments/prod.toml", "diff -c deployment={0}/deployments/prod.toml"),
         ("destroy prod --force", "destroy -c deployment=prod --force"),
         ("bootstrap prod", "bootstrap -c deployment=prod"),
         ("prod -c schedule_minutes=20", "deploy -c deployment=prod -c schedule_minutes=20"),
@@ -117,24 +119,12 @@ def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
         ("diff -c environment=prod", "diff -c environment=prod"),
     ],
 )
-def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str) -> None:
-    """A deployment is named once; all that is not ours goes to the CDK as it is."""
+def test_what_the_cdk_is_asked_for(became: list[list[str]], tmp_path: Path, line: str, cdk: str) -> None:
+    """A deployment is named once, by its whole path where it is elsewhere; all that is not ours goes on as it is."""
     with contextlib.suppress(SystemExit):
-        deploy.main(line.split())
+        deploy.main(line.format(tmp_path).split())
 
-    assert [["/bin/node", "cdk", *cdk.split()]] == became
-
-
-def test_a_file_elsewhere(became: list[list[str]], tmp_path: Path) -> None:
-    """A deployment's file may be anywhere: the CDK gets its whole path."""
-    file = tmp_path / "ours" / "prod.toml"
-    file.parent.mkdir()
-    file.write_text("")
-
-    with contextlib.suppress(SystemExit):
-        deploy.main(["diff", f"{tmp_path}/ours/../ours/prod.toml"])
-
-    assert [["/bin/node", "cdk", "diff", "-c", f"deployment={file}"]] == became
+    assert [["/bin/node", "cdk", *cdk.format(tmp_path).split()]] == became
 
 
 def test_false_drift_is_named(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,18 +138,17 @@ def test_false_drift_is_named(became: list[list[str]], capsys: pytest.CaptureFix
     assert said.endswith("aws scheduler list-schedules --region eu-central-1\n")
 
 
-@pytest.mark.parametrize("asked", [None, "false"])
-def test_nobody_is_told_of_it(became: list[list[str]], monkeypatch: pytest.MonkeyPatch, asked: str | None) -> None:
+@pytest.mark.usefixtures("became")
+def test_nobody_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The CDK reports no command to AWS, unless the environment says that it should."""
-    monkeypatch.setenv("CDK_DISABLE_CLI_TELEMETRY", asked or "")
-    if asked is None:
-        monkeypatch.delenv("CDK_DISABLE_CLI_TELEMETRY")
+    for asked in (None, "false"):
+        monkeypatch.setenv("CDK_DISABLE_CLI_TELEMETRY", asked or "")
+        if asked is None:
+            monkeypatch.delenv("CDK_DISABLE_CLI_TELEMETRY")
+        with pytest.raises(SystemExit):
+            deploy.main(["diff", "prod"])
 
-    with contextlib.suppress(SystemExit):
-        deploy.main(["diff", "prod"])
-
-    assert 1 == len(became)
-    assert (asked or "true") == os.environ["CDK_DISABLE_CLI_TELEMETRY"]
+        assert (asked or "true") == os.environ["CDK_DISABLE_CLI_TELEMETRY"]
 
 
 def test_a_deployment_protects_its_tables(
@@ -169,26 +158,20 @@ def test_a_deployment_protects_its_tables(
 
     A region after `-c` is where that is done, and where credentials are checked.
     """
+    protect_tables, tag_secrets = Mock(return_value=["claims"]), Mock()
     monkeypatch.setattr(deploy, "region_of", lambda values: values.get("region", "eu-central-1"))
-    asked: list[tuple[list[str], str]] = []
-    tagged: list[tuple[str, dict[str, str]]] = []
-
-    def protects(stacks: Iterable[str], region: str) -> list[str]:
-        asked.append((list(stacks), region))
-        return ["claims"]
-
-    monkeypatch.setattr(deploy, "protect_tables", protects)
-    monkeypatch.setattr(
-        deploy, "tag_secrets", lambda client, outputs: tagged.append((client.meta.region_name, outputs))
-    )
+    monkeypatch.setattr(deploy, "protect_tables", protect_tables)
+    monkeypatch.setattr(deploy, "tag_secrets", tag_secrets)
 
     with contextlib.suppress(SystemExit):
         deploy.main(["diff", "prod"])
     deploy.main(["prod", "-c", "region=us-east-1"])
 
     assert 2 == len(became)
-    assert [(["prod-stack"], "us-east-1")] == asked
-    assert [("us-east-1", {"ClaimTableName": "claims"})] == tagged
+    ((stacks, region),) = (call.args for call in protect_tables.call_args_list)
+    assert (["prod-stack"], "us-east-1") == (list(stacks), region)
+    ((client, outputs),) = (call.args for call in tag_secrets.call_args_list)
+    assert ("us-east-1", {"ClaimTableName": "claims"}) == (client.meta.region_name, outputs)
     assert capsys.readouterr().err.endswith("scripts/deploy: table claims is protected against deletion\n")
 
 
@@ -198,20 +181,12 @@ INTERRUPTED = (
 
 
 @pytest.mark.parametrize(("code", "status", "said"), [(1, 1, ""), (-signal.SIGINT, 130, INTERRUPTED)])
-def test_a_failed_deployment_protects_nothing(  # noqa: PLR0917 - fixtures and cases
-    became: list[list[str]],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    code: int,
-    status: int,
-    said: str,
+@pytest.mark.usefixtures("became")
+def test_a_failed_deployment_protects_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, status: int, said: str
 ) -> None:
     """A deployment that failed ends with the CDK's exit code, and Ctrl-C with a line; what is left is not touched."""
-
-    def failed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, code)
-
-    monkeypatch.setattr(subprocess, "run", failed)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, code))
     monkeypatch.setattr(deploy, "protect_tables", lambda *_: pytest.fail("it was asked"))
 
     with pytest.raises(SystemExit) as ended:
@@ -219,30 +194,21 @@ def test_a_failed_deployment_protects_nothing(  # noqa: PLR0917 - fixtures and c
 
     assert status == ended.value.code
     assert said == capsys.readouterr().err.partition("region eu-central-1\n")[2]
-    assert [] == became
 
 
 def test_a_table_that_stays_open(
     became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where AWS refuses the protection, the deployment says which table can be deleted, and what protects it."""
-
-    class Refuses:
-        def describe_table(self, **_: str) -> dict[str, Any]:
-            return {"Table": {}}
-
-        def update_table(self, **_: object) -> None:
-            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "UpdateTable")
-
-        def get_paginator(self, _: str) -> Refuses:
-            return self
-
-        def paginate(self, **_: str) -> list[dict[str, Any]]:
-            table = {"ResourceType": "AWS::DynamoDB::Table", "PhysicalResourceId": "claims"}
-            return [{"StackResourceSummaries": [table, {"ResourceType": "AWS::SQS::Queue"}]}]
-
+    table = {"ResourceType": "AWS::DynamoDB::Table", "PhysicalResourceId": "claims"}
+    client = Mock()
+    client.get_paginator.return_value.paginate.return_value = [
+        {"StackResourceSummaries": [table, {"ResourceType": "AWS::SQS::Queue"}]}
+    ]
+    client.describe_table.return_value = {"Table": {}}
+    client.update_table.side_effect = ClientError({"Error": {"Code": "AccessDeniedException"}}, "UpdateTable")
     monkeypatch.setattr(deploy, "protect_tables", protect.protect_tables)
-    monkeypatch.setattr(boto3, "client", lambda *_, **__: Refuses())
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
 
     with pytest.raises(SystemExit) as ended:
         deploy.main(["prod"])
@@ -280,11 +246,7 @@ def test_interrupted(
     became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-C before the CDK has begun ends with one line, not with a traceback, and nothing is deployed."""
-
-    def interrupted() -> tuple[Path, Path]:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(deploy, "install_cdk", interrupted)
+    monkeypatch.setattr(deploy, "install_cdk", Mock(side_effect=KeyboardInterrupt))
 
     with pytest.raises(SystemExit) as ended:
         deploy.main(["destroy", "prod"])

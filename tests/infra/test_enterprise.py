@@ -14,27 +14,25 @@ BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 VPC = {"vpc_subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "vpc_security_groups": ["sg-0a1b2c3d"]}
 CHOICES = VPC | {"permissions_boundary": BOUNDARY, "tags": ["team=growth", "cost-centre=12=3"]}
-EVERY_MODE = pytest.mark.parametrize("values", [HERE, FLEET, RECEIVER], ids=["single", "fleet", "webhooks"])
 
 
-@EVERY_MODE
-def test_permissions_boundary(code: Path, values: dict[str, Any]) -> None:
-    """A policy that an organisation demands bounds every role of the stack."""
+@pytest.mark.parametrize("values", [HERE, FLEET, RECEIVER], ids=["single", "fleet", "webhooks"])
+def test_what_organisations_demand(code: Path, values: dict[str, Any]) -> None:
+    """A boundary bounds every role, and tags of the deployment's file are on resources, beside those of the stack.
+
+    Every function runs in the given subnets. Lambda may connect it; the function's own code may not.
+    """
     deployment = synthesise(values | CHOICES, code)
 
     roles = deployment.resources("IAM::Role")
     assert [BOUNDARY] * len(roles) == [role["Properties"]["PermissionsBoundary"] for role in roles]
-
-
-@EVERY_MODE
-def test_vpc(code: Path, values: dict[str, Any]) -> None:
-    """Every function runs in the given subnets. Lambda may connect it; the function's own code may not."""
-    deployment = synthesise(values | CHOICES, code)
-
-    for function in deployment.resources("Lambda::Function"):
-        placed = function["Properties"]["VpcConfig"]
+    kinds = ("Lambda::Function", "IAM::Role", "SQS::Queue", "SNS::Topic", "Logs::LogGroup", "SecretsManager::Secret")
+    for resource in (resource for kind in kinds for resource in deployment.resources(kind)):
+        tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
+        assert {"environment": "prod", "team": "growth", "cost-centre": "12=3"}.items() <= tags.items()
+    functions = [function["Properties"] for function in deployment.resources("Lambda::Function")]
+    for placed in (function["VpcConfig"] for function in functions):
         assert VPC == {"vpc_subnets": placed["SubnetIds"], "vpc_security_groups": placed["SecurityGroupIds"]}
-    roles = {f["Properties"]["Role"]["Fn::GetAtt"][0] for f in deployment.resources("Lambda::Function")}
     for effect in ("Allow", "Deny"):
         of_roles = [
             (policy["Properties"]["Roles"][0]["Ref"], statement)
@@ -42,20 +40,9 @@ def test_vpc(code: Path, values: dict[str, Any]) -> None:
             for statement in policy["Properties"]["PolicyDocument"]["Statement"]
             if statement["Effect"] == effect and "ec2:CreateNetworkInterface" in as_list(statement["Action"])
         ]
-        assert sorted(roles) == sorted(role for role, _ in of_roles)
+        connected = sorted({function["Role"]["Fn::GetAtt"][0] for function in functions})
+        assert connected == sorted(role for role, _ in of_roles)
         assert (effect == "Deny") == all("lambda:SourceFunctionArn" in str(s.get("Condition")) for _, s in of_roles)
-
-
-@EVERY_MODE
-def test_tags(code: Path, values: dict[str, Any]) -> None:
-    """Tags of the deployment's file are on its resources, beside those of the stack."""
-    deployment = synthesise(values | CHOICES, code)
-
-    kinds = ("Lambda::Function", "IAM::Role", "SQS::Queue", "SNS::Topic", "Logs::LogGroup", "SecretsManager::Secret")
-    for kind in kinds:
-        for resource in deployment.resources(kind):
-            tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
-            assert {"environment": "prod", "team": "growth", "cost-centre": "12=3"}.items() <= tags.items()
 
 
 @pytest.mark.parametrize("choice", [{"kms_key": "create"}, {"kms_key": KEY, "encrypt_messages": True}], ids=str)
