@@ -359,7 +359,7 @@ SAID = {
         f"rejects the current token, and this one is older than {said(YOUNG_SECONDS)}",
         f"picks up a new token within {said(MINUTE * ceil(1.5 * LONGEST_MARGIN_SECONDS / 60))}",
         f"the reader needs {count(REMEMBERED_LEADS)} refreshes",
-        f"give up a read after {FETCH_SECONDS:g} s",
+        f"wait for a read for at most {FETCH_SECONDS:g} s",
     ],
     "docs/testing.md": [f"A token lives {FAKE_LIFETIME // HOUR} hours unless"],
     "docs/webhooks.md": [
@@ -368,7 +368,7 @@ SAID = {
         f"signed over {said(DEFAULT_TOLERANCE)} ago",
         f"`Retry-After: {RETRY_AFTER_SECONDS}`",
         f"{min(LIMIT_BYTES, SqsQueue.limit_bytes) // MEBIBYTE} MiB with its envelope",
-        f"one event a delivery, under {EventBus.limit_bytes // 1_000_000} MB",
+        f"each delivery is one event, under {EventBus.limit_bytes // 1_000_000} MB",
         f"Wait {said(DEFAULT_TTL)}. Each receiver",
         f"at most {LOGGED_BYTES:,} bytes to the log",
         f"Over {alarms.REFUSED_PER_FIVE_MINUTES} requests in five minutes",
