@@ -45,11 +45,6 @@ class Tracker:
         return json.dumps(event, default=repr)
 
 
-@pytest.fixture
-def tracker() -> Tracker:
-    return Tracker()
-
-
 def parts(request: SentRequest) -> list[str]:
     """What must not be found: pieces of the signature and of the body."""
     signatures = [value[-20:] for name, value in request.headers.items() if "ignature" in name.lower()]
@@ -57,6 +52,7 @@ def parts(request: SentRequest) -> list[str]:
 
 
 Break = Callable[[Setting, str], SentRequest]
+TRACKER = Tracker()
 
 
 def malformed(_setting: Setting, kind: str) -> SentRequest:
@@ -104,7 +100,7 @@ BREAKS: tuple[Break, ...] = (malformed, doubled, forged, late, wrong_secret, bin
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("broken", BREAKS)
-def test_errors(tracker: Tracker, broken: Break, kind: str) -> None:
+def test_errors(broken: Break, kind: str) -> None:
     """An error tracker that records every local variable of our frames records nothing of what was sent or stored."""
     setting = Setting()
     request = broken(setting, kind)
@@ -119,13 +115,13 @@ def test_errors(tracker: Tracker, broken: Break, kind: str) -> None:
     for verify in (sync, async_):
         with pytest.raises(TokenRefreshError) as caught:
             verify()
-        report = tracker.report(caught.value)
+        report = TRACKER.report(caught.value)
         assert type(caught.value).__name__ in report
         assert [] == [part for part in parts(request) if part in report + repr(caught.value)]
         assert (None, None) == (caught.value.__cause__, caught.value.__context__)
 
 
-def test_tracker_records_local_variables(tracker: Tracker) -> None:
+def test_tracker_records_local_variables() -> None:
     """The tracker of these tests does see local variables: of a frame that has one, it is recorded."""
 
     def leaks() -> None:
@@ -134,10 +130,10 @@ def test_tracker_records_local_variables(tracker: Tracker) -> None:
 
     with pytest.raises(ValueError, match="12") as caught:
         leaks()
-    assert "canary-local" in tracker.report(caught.value, within="")
+    assert "canary-local" in TRACKER.report(caught.value, within="")
 
 
-def test_queue_and_message(tracker: Tracker) -> None:
+def test_queue_and_message() -> None:
     """Neither a queue's error nor that of a broken message leads to the delivery."""
     request = sent("stripe")
     delivery = Setting().verifiers["stripe"].verify(request.headers, request.body)
@@ -149,14 +145,14 @@ def test_queue_and_message(tracker: Tracker) -> None:
     client: Any = Client()
     with pytest.raises(DeliveryNotQueued) as caught:
         SqsQueue("http://127.0.0.1/queue.fifo", client=client)("/r", delivery)
-    assert "canary" not in tracker.report(caught.value)
+    assert "canary" not in TRACKER.report(caught.value)
     for text in (to_message("/r", delivery)[:-5], "canary", json.dumps({"route": "canary", "signed_at": "canary"})):
         with pytest.raises(WebhookMalformed) as broken:
             from_message(text)
-        assert "canary" not in tracker.report(broken.value)
+        assert "canary" not in TRACKER.report(broken.value)
     with pytest.raises(WebhookMalformed) as no_json:
         Setting().verifiers["stripe"].verify(sent("stripe", b"canary").headers, b"canary").json()
-    assert "canary" not in tracker.report(no_json.value)
+    assert "canary" not in TRACKER.report(no_json.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
