@@ -46,7 +46,8 @@ export class Source {
   ) {
     // Where this is missing, JSON.parse doesn't say how a number is spelt.
     if (!("rawJSON" in JSON)) {
-      throw new TokenRefreshError("ConfigurationError", `token-refresh-reader needs Node 22 or later, and this is ${process.version}`);
+      const what = `token-refresh-reader needs Node 22 or later, and this is ${process.version}`;
+      throw new TokenRefreshError("ConfigurationError", what, "choose a newer runtime");
     }
     const region = options.region ?? reference.region;
     // Like every client of the SDK, it finds region and credentials at its first call.

@@ -72,7 +72,7 @@ test("an older Node is named, and the one that it takes", () => {
   const { rawJSON } = JSON;
   delete JSON.rawJSON;
   try {
-    const message = `token-refresh-reader needs Node 22 or later, and this is ${process.version}`;
+    const message = `token-refresh-reader needs Node 22 or later, and this is ${process.version}: choose a newer runtime`;
     assert.throws(() => new TokenReader("tokens"), { name: "ConfigurationError", message });
   } finally {
     JSON.rawJSON = rawJSON;
