@@ -3,6 +3,7 @@
 import re
 import shlex
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,16 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for provider in ("upwork", "xero", "mcp"):
             store.put("canary", secret_id=f"{provider}-oauth-tokens-published")
         yield
+
+
+def test_the_policy_for_amplify_reads_what_its_functions_read() -> None:
+    """Each secret that a function of docs/amplify.md reads is in a family of the deployment that the page makes."""
+    page = (ROOT / "docs" / "amplify.md").read_text()
+    (deployment,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    read = re.findall(r'new SecretReader\("(.+?)"\)', page)
+
+    assert read
+    assert [] == [name for name in read if not name.startswith(tuple(tomllib.loads(deployment)["read_under"]))]
 
 
 @pytest.mark.usefixtures("running")
