@@ -120,13 +120,7 @@ def serve(handler: str) -> int:
         account.authorize()
         function.invoke(SCHEDULED_EVENT)  # publishes
         service_in_typescript(Path(service))
-        aws = f"http://{lambda_api.address}"
-        of_function = {"PUBLISHED_SECRET_ID"}  # the command line finds it by the secret's tags
-        exports = {name: value for name, value in account.environment.items() if name not in of_function} | {
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_ENDPOINT_URL": aws,  # no command reaches an account of yours
-            "AWS_ENDPOINT_URL_LAMBDA": aws,
+        exports = leading_to(account, lambda_api) | {
             tables.endpoint_variable: tables.url,
             "AUTHORIZATION_ENDPOINT": account.provider.authorization_endpoint,
             "API_URL": account.provider.api,
@@ -138,6 +132,17 @@ def serve(handler: str) -> int:
         print(_introduction(account, exports, service), flush=True)
         threading.Event().wait()
     return 0
+
+
+def leading_to(account: Account, lambda_api: LambdaApi) -> dict[str, str]:
+    """Return the environment of a command, which finds the deployment by the secret's tags."""
+    aws = f"http://{lambda_api.address}"
+    return {name: value for name, value in account.environment.items() if name != "PUBLISHED_SECRET_ID"} | {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_ENDPOINT_URL": aws,  # no command reaches an account of yours
+        "AWS_ENDPOINT_URL_LAMBDA": aws,
+    }
 
 
 def service_in_typescript(folder: Path) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from demos.account import TOKEN_SECRET_ID, Account
+from demos.serve import LambdaApi, leading_to
 from pages.terminal import ROOT, drawn, normalised, plain, run
 from testbed.aws_lambda.function import SCHEDULED_EVENT
 
@@ -32,8 +33,12 @@ def excerpt(printed: str) -> str:
 
 
 def status() -> str:
-    """Refresh twice, let seven hours pass, and draw what `token-refresh status` says."""
-    with Account() as account, account.function() as function:
+    """Refresh twice, let seven hours pass, and draw what `token-refresh status` says beside a deployment."""
+    with (
+        Account(as_deployed=True) as account,
+        account.function() as function,
+        LambdaApi(account, function) as lambda_api,
+    ):
         began = account.store.now()
 
         def pass_to(hours: int, seconds: int = 0) -> None:
@@ -46,7 +51,7 @@ def status() -> str:
             function.invoke(SCHEDULED_EVENT)
         pass_to(43, seconds=5)  # durations are cut to minutes: none is near a whole one
         command = Path(".venv", "bin", "token-refresh")
-        printed = run([command, "status", TOKEN_SECRET_ID], account.environment)
+        printed = run([command, "status", TOKEN_SECRET_ID], leading_to(account, lambda_api))
     shown = datetime.fromtimestamp(began, UTC) + timedelta(hours=43)
     heading = f"$ token-refresh status {TOKEN_SECRET_ID}\n"
     return drawn(heading + normalised(printed, shown), "token-refresh status")
