@@ -58,15 +58,16 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
         ("instagram", {}, "has no refresh tokens"),
         ("generic", _ELSEWHERE, "name it with --authorization-endpoint URL"),
         ("shopify", _ELSEWHERE, "name the authorization page of that token endpoint with --authorization-endpoint URL"),
-        ("hubsopt", {}, "(did you mean hubspot?)"),
+        ("hubsopt", {}, "zoom (did you mean hubspot?)"),
     ],
 )
 def test_no_page(cli: Cli, provider: str, variables: dict[str, str], said: str) -> None:
-    """Without an authorization page nothing is asked, and it says what to give."""
+    """Without an authorization page nothing is asked, and it says what to give; no document is blamed for an option."""
     ended = cli("authorize", "--paste", "--yes", f"--provider={provider}", **CLIENT, **variables)
 
     assert 2 == ended.code
     assert said in ended.screen
+    assert "restore" not in ended.screen
 
 
 def test_what_is_stored(cli: Cli, paste: Paste, store: SecretsManagerServer) -> None:

@@ -117,7 +117,7 @@ def named_provider(
         ConfigurationError: No profile has that name.
     """
     name = fields.get(PROVIDER_KEY)
-    if name in (None, ""):
+    if name in (None, "", environment.get("PROVIDER")):
         return {}
     own = own_profiles(environment)
     if name not in profile_names(own):
