@@ -187,7 +187,7 @@ class CommonParameters:
     tags: Annotated[tuple[str, ...], own_tags()]
     """Tags of all resources, as in `["team=growth", "cost-centre=12"]`."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
-    """A run's last line, its metric, is logged at every level."""
+    """How much is logged; each run's last line, its metric, always is."""
     log_retention_days: Annotated[str, choice(*RETENTION_DAYS, default="90")]
     """How long logs are kept."""
     tracing: Annotated[bool, switch(default=False)]

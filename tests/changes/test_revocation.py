@@ -175,7 +175,9 @@ def test_a_secret_that_can_t_be_written(world: World, endpoint: Endpoint) -> Non
             raise refused
 
     world.store.before = hook
-    with pytest.raises(ChangeFailed, match=r"is revoked, and the secret can't say so: .* is throttled. Correct that"):
+    with pytest.raises(
+        ChangeFailed, match=r"is revoked, but the secret could not be updated: .* is throttled. Correct that"
+    ):
         revoke_grant(world.run(), endpoint)
     world.store.before = lambda _: None
 

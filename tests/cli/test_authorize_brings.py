@@ -137,7 +137,7 @@ def test_a_redirect_chooses_from_a_closed_list() -> None:
 def test_a_redirect_supplies_no_host(location: str, known: tuple[str, ...]) -> None:
     """A value that the profile doesn't list is refused, also where the operator has named one."""
     if location or not known:  # An empty parameter counts as none.
-        with pytest.raises(ChangeFailed, match=r"location is (missing|none that the profile lists)"):
+        with pytest.raises(ChangeFailed, match=r"location is (missing|not one that the profile lists)"):
             read(request(variables={"region": DATA_CENTERS}, known=known), location=location)
 
 
@@ -264,7 +264,7 @@ def test_a_redirect_chooses_the_data_center(
     ended, _ = authorize(visits=[adding(location="eu")], **settings)
 
     assert (2, 0) == (refused.code, ended.code), ended.screen
-    assert "location is none that the profile lists" in refused.screen
+    assert "location is not one that the profile lists" in refused.screen
     assert {"place": "eu"} == stored(store)["providerVariables"]
     assert "place eu" in ended.screen
     assert 1 == len(provider.requests()) - before

@@ -180,7 +180,7 @@ def test_a_table_that_was_restored_under_another_name(
     renamed = cli(*lost)
     again = cli(*lost)
 
-    assert f"table {TABLE} is there, and has lost no claims" in there.screen
+    assert f"table {TABLE} exists, and has lost no claims" in there.screen
     assert 0 == renamed.code, renamed.screen
     assert "already" in again.screen
     assert 2 + LOST_CLAIMS < tokens.current()["tokenRefresh"]["number"]

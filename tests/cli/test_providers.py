@@ -86,7 +86,7 @@ def test_a_grace_says_what_it_cannot_do(profile: Path, cli: Cli, seconds: int, *
 
     shown = cli("providers", "my-crm", "--profiles", str(profile.parent)).screen
 
-    assert says == ("after a crash no repeat: the grace may be over before the claim of the run that died" in shown)
+    assert says == ("after a crash not sent again: the grace may end before the claim of the run that died" in shown)
 
 
 def test_a_server_that_follows_the_rfc_is_shown(cli: Cli) -> None:

@@ -282,7 +282,7 @@ def test_tokens_that_do_not_fit_are_not_stored(cli: Cli, held: Ended, tokens: To
 
     refused = cli("recover", *POINTERS, **SINGLE_USE)
 
-    assert (2, True) == (refused.code, "don't fit into a value" in refused.screen)
+    assert (2, True) == (refused.code, "are too long for a value" in refused.screen)
     assert "token-refresh authorize" in refused.screen
 
 

@@ -136,7 +136,8 @@ def test_a_provider_without_an_endpoint(cli: Cli, tokens: Tokens, endpoint: Toke
     assert 2 == refused.code
     assert "the profile upwork has no revocation endpoint for 127.0.0.1; nothing was sent or stored" in refused.screen
     assert (
-        "Sign in to Upwork (www.upwork.com) as who gave the grant, and disconnect this client there" in refused.screen
+        "Sign in to Upwork (www.upwork.com) as the user who gave the grant, and disconnect this client"
+        in refused.screen
     )
     by_hand = f"token-refresh revoke {SECRET_ID} --by-hand --region eu-central-1 --provider"
     assert [True] == [line.startswith(by_hand.removesuffix(" --provider")) for line in commands_in(refused)]
@@ -151,7 +152,7 @@ def test_a_profile_without_a_page(cli: Cli, tokens: Tokens) -> None:
     """Where the profile knows no page, the error names the provider alone."""
     tokens.store()
 
-    assert "Sign in to Any RFC 6749 server as who" in cli("revoke", "--yes", PROVIDER="generic").screen
+    assert "Sign in to Any RFC 6749 server as the user who" in cli("revoke", "--yes", PROVIDER="generic").screen
 
 
 def test_a_client_without_a_grant(cli: Cli, tokens: Tokens) -> None:
@@ -208,4 +209,4 @@ def test_a_member_without_a_row(cli: Cli, member: MemoryIndex) -> None:
     (row,) = member.rows()
     member.remove(row.secret_arn, NOW, quietly=True)
 
-    assert "The fleet has no row of it" in cli("revoke", "--yes").screen
+    assert "The fleet's table doesn't show it yet" in cli("revoke", "--yes").screen

@@ -71,7 +71,7 @@ def test_a_secret_that_is_no_copy_stays(secrets: SecretsManagerServer, index: Ta
     ended = run("add", MEMBER)
 
     assert (2, []) == (ended.exit_code, [*index.rows()]), "a person is needed"
-    assert f"secret {COPY}, where the copy of {MEMBER} belongs, is there and is no copy" in said(ended)
+    assert f"secret {COPY} is not a copy of {MEMBER}, whose copy needs this name" in said(ended)
     assert f"describe-secret --secret-id {COPY}" in ended.stderr
     index.add(replace(healthy(MEMBER), secret_arn=described(secrets, MEMBER)["ARN"]))
     assert 0 == run("remove", MEMBER).exit_code

@@ -151,7 +151,7 @@ class AuthorizationRequest:
             if value is not None and value in variable.values:
                 chosen[name] = variable.values[value]
             elif value is not None or name not in self.known:
-                what = "is missing" if value is None else "is none that the profile lists"
+                what = "is missing" if value is None else "is not one that the profile lists"
                 raise self._not_used(f"the redirect's {variable.parameter} {what}")
         return chosen
 

@@ -89,7 +89,7 @@ class Move:
         if lost == to:
             return False
         if self._has_claims(lost, named=origin.number):
-            raise ChangeFailed(f"{lost} is there, and has lost no claims", fix=("Move them: ", move))
+            raise ChangeFailed(f"{lost} exists, and has lost no claims", fix=("Move them: ", move))
         claims = self.claims(to)
         snapshot = self._read(claims, to)
         first = snapshot.newest

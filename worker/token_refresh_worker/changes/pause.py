@@ -124,8 +124,8 @@ class Pausing:
             )
         if end is not None and snapshot.now < end.at < made.until + period:
             raise ChangeFailed(
-                f"the grant of secret {secret.secret_id} ends at {utc(end.at)}, before a run after a pause until "
-                f"{utc(made.until)}",
+                f"the grant of secret {secret.secret_id} ends at {utc(end.at)}: after a pause until "
+                f"{utc(made.until)}, no run would be in time",
                 fix="Choose a shorter --for, and let a run refresh the tokens before the grant ends",
             )
 

@@ -116,7 +116,7 @@ class UnreadResponse:
         # The request was sent after the claim: an expiry that is too early costs one refresh.
         document = renewal.of(found, self.attempt.claimed_at, origin)
         if len(document.serialize().reveal()) > SIZE_LIMIT_BYTES:
-            raise ChangeFailed(f"the tokens for {parts.secret} don't fit into a value", fix=_new_grant(parts))
+            raise ChangeFailed(f"the tokens for {parts.secret} are too long for a value", fix=_new_grant(parts))
         copy = CopyBefore.read(parts.published)
         # A run that finds it there before AWSCURRENT has moved brings it.
         version_id = staged_version_id(self.attempt.claim_id, current.version_id)

@@ -89,7 +89,7 @@ class Revocation(Redemption):
         try:
             self.parts.store.put(version_id, revoked.serialize(), label=OUTCOME)
         except TokenRefreshError as error:
-            what = f"the grant in {self.parts.secret} is revoked, and the secret can't say so"
+            what = f"the grant in {self.parts.secret} is revoked, but the secret could not be updated"
             again = self.parts.secret.command("revoke")
             raise ChangeFailed(what, why=error.facts, fix=("Correct that, then: ", again)) from None
         return self.memory.note_staged(version_id, revoked, received=True)

@@ -35,8 +35,8 @@ app = typer.Typer(
     epilog="Start with token-refresh authorize, then token-refresh status. For completion in bash, zsh and fish: "
     "token-refresh --install-completion. A command that acts ends with 0 if it is done, 1 if it failed and a later try "
     "may succeed, 2 if a person is needed, 64 for a wrong option, and 130 after Ctrl-C. With --json, standard output "
-    "has one object. That of a failure has error_type, error, needs_person and retry_at: no scheduled run tries again "
-    "before that (null: not known).",
+    "has one object. After a failure it has error_type, error, needs_person and retry_at, before which no scheduled "
+    "run tries again (null if not known).",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -40,7 +40,7 @@ class Copies:
         under = self.template.partition("{secret}")[0]
         if source.startswith(under):
             raise ConfigurationError(
-                f"secret {source} is under {under}, where copies are: who may read those would read its refresh token",
+                f"secret {source} is under {under}, where copies are: their readers could read its refresh token",
                 fix="Give it another name",
             )
         found = self._described(name)
@@ -57,7 +57,7 @@ class Copies:
                 "aws secretsmanager describe-secret --secret-id {} --region {}", name, self.context.region
             )
             raise ConfigurationError(
-                f"secret {name}, where the copy of {source} belongs, is there and is no copy of it",
+                f"secret {name} is not a copy of {source}, whose copy needs this name",
                 fix=("Give it another name. To see what it is: ", look),
             )
         elif "DeletedDate" in found:

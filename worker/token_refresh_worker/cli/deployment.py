@@ -113,7 +113,7 @@ def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Conte
             raise ConfigurationError(f"no run of fleet {fleet} has stored its tokens yet")
         return _acting(context, worker, fleet=fleet)
     if function is None or stack is None or stack != _stack_of_function(context, function, secret_arn):
-        raise ConfigurationError(f"no stack made it together with function {function or '(none is tagged)'}")
+        raise ConfigurationError(f"no stack made both it and function {function or '(no tag names one)'}")
     return _acting(context, function, secret_arn=secret_arn)
 
 
@@ -156,7 +156,7 @@ def _unproven(
         fix = (*fix, f"{'. Or name' if fix else 'name'} the function that refreshes it: ", named)
         if ours and "does not exist" in why.facts:
             fix = (*fix, ". If its stack was deleted, take the tags off: ", untag)
-    unproven = ConfigurationError(f"nothing proves which deployment {context.secret} is of: {why.facts}", fix=fix)
+    unproven = ConfigurationError(f"nothing proves which deployment {context.secret} belongs to: {why.facts}", fix=fix)
     if writes:
         raise unproven
     return context.deployed(SettingsSource(unproven=unproven), {})

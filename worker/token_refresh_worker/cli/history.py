@@ -16,14 +16,12 @@ from token_refresh_worker.cli.screen import assemble, iso_or_none, message, one_
 def history(
     context: Context,
     *,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also claims and records without a label, not only values.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="List claims and records without a label, too.")] = False,
     as_json: Json = False,
 ) -> int:
     """List the versions of the secret that still exist, the newest first.
 
-    `fate` says what became of the refresh token: of a token set's own, or of the one that a claim redeems.
+    `fate` says what became of a token set's refresh token, or of the one that a claim redeems.
     """
     past = read_past(context)
     versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]

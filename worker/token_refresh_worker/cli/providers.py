@@ -43,7 +43,7 @@ _OLD: Final = {
     OldAccessToken.DIES: "dies with the refresh",
     OldAccessToken.LIVES: "works until it expires",
 }
-_NO_REPEAT: Final = "no repeat: the grace may be over before the claim of the run that died"
+_NO_REPEAT: Final = "not sent again: the grace may end before the claim of the run that died"
 _USUAL: Final = (Encoding.FORM, AuthMethod.POST, Grant.REFRESH_TOKEN)
 ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
 

@@ -26,7 +26,7 @@ def restore(
 ) -> int:
     """Bring an older token set back, as a new version.
 
-    It is refused if no run could refresh it, or not without a risk: authorize again instead.
+    A set that no run could refresh, or only at a risk, is refused: authorize again instead.
     """
     past = read_past(context)
     check_claims(past)

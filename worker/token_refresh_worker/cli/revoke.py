@@ -59,7 +59,7 @@ def revoke(
     if copy.replace(done.document, done.version_id) is False:
         raise CommandFailed(
             f"the grant is revoked, and a run published to secret {settings.published_secret_id} meanwhile",
-            fix=("Let the copy say it, too: ", context.command("revoke")),
+            fix=("Update the copy, too: ", context.command("revoke")),
         )
     if index is not None:
         _report(context, index, settings, done)
@@ -103,7 +103,7 @@ def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevoc
     raise CommandFailed(
         f"the profile {provider.name} has no revocation endpoint for {provider.host}; nothing was sent or stored",
         fix=(
-            f"Sign in to {where} as who gave the grant, and disconnect this client there. Then let the secret say so: ",
+            f"Sign in to {where} as the user who gave the grant, and disconnect this client. Then remove its tokens: ",
             context.again("--by-hand"),
         ),
     )
@@ -119,7 +119,7 @@ def _question(context: Context, provider: Provider, *, by_hand: bool) -> str:
 def _report(context: Context, index: TableIndex, settings: Settings, done: TokenSet) -> None:
     at = max(done.document.revoked_at or done.stored_at, read_clock(context))
     if not report_revoked(context, index, at=at, provider=settings.provider.name, version_id=done.version_id):
-        output().print(text("The fleet has no row of it, or a run has reported later; its next run reports it."))
+        output().print(text("The fleet's table doesn't show it yet; the next run reports it."))
 
 
 def _show(context: Context, settings: Settings, done: TokenSet) -> None:

@@ -42,7 +42,7 @@ def _check_provider(context: Context, fields: Mapping[str, object], settings: Se
         f"the tokens of secret {context.secret_id} in {context.region} belong to the provider {theirs}, and the "
         f"settings say {ours} (PROVIDER); nothing was sent",
         fix=(
-            *("Act on its own provider: ", plain.command("status", "--provider", str(theirs))),
+            *("To use the secret's provider: ", plain.command("status", "--provider", str(theirs))),
             *(f"; or get tokens of {ours} instead: ", plain.command("authorize", "--provider", ours)),
         ),
     )

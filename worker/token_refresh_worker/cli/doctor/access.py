@@ -66,7 +66,7 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
             "allow that, and deploy again",
         )
     return Finding.healthy(
-        "all that a run needs, by IAM's simulator, which knows no secret's own policy: of that, a run's error tells"
+        "IAM's simulator allows what a run needs. It doesn't see secrets' own policies: a run's error names those"
     )
 
 
@@ -106,7 +106,7 @@ def _why(result: Mapping[str, Any]) -> str:
     return ways.get(result["EvalDecision"], str(result["EvalDecision"]))
 
 
-_LOST: Final = "tokens that Secrets Manager refuses would be lost, and none that are kept can be decrypted"
+_LOST: Final = "tokens that Secrets Manager refuses would be lost, and those that are kept can't be decrypted"
 
 
 def check_key(context: Context, key_arn: str) -> Finding:

@@ -41,7 +41,7 @@ SecretNames = Annotated[
     "fleet add", "customers/7/xero customers/8/xero --fleet prod --provider xero", shares=(*OF_A_FLEET, "provider")
 )
 def add(context: Context, *, secrets: SecretNames, fleet: FleetName) -> int:
-    """Let secrets join a fleet, and make members due.
+    """Add secrets to a fleet; those that are in it already become due.
 
     Where the fleet publishes copies for services, each gets one, empty: its next run fills it. 10,000 secrets take four
     minutes, at 40 of the 50 tags a second that an account has. After an interruption, run it again.
@@ -86,7 +86,7 @@ def remove(
 
     begun, code = for_each(context, "removing", names, begin)
     if running := sum(each.may_run for each in leaving.values()):
-        what = f"runs may be under way on {running} of them, which are due or fail: their tags go in {span(lasts)}"
+        what = f"runs may be under way on {running} of them: their tags are removed in {span(lasts)}"
         errors().print(text(what, "dim"))
         SystemClock().sleep(lasts.total_seconds())
     done, code_of_end = for_each(context, "taking tags off", begun, end)
@@ -113,9 +113,9 @@ def retry(
         Wanted | None, typer.Option(help="error: whose last run or copy failed, kept tokens included; overdue; or all.")
     ] = None,
 ) -> int:
-    """Let secrets be tried in the next minute after a repair, and not up to an hour later.
+    """After a repair, try secrets within a minute, instead of up to an hour later.
 
-    What waits for the provider, for a person or for a pause still does.
+    What waits for the provider, for a person or for the end of a pause still waits.
     """
     if not secrets and state is None:
         raise typer.BadParameter("give secrets, or --state")

@@ -35,9 +35,9 @@ def pause(  # noqa: PLR0913 - options, each by its name
     duration: Annotated[str, typer.Option("--for", help="How long: 90s, 30m, 2h, 7d.")],
     why: Annotated[str, typer.Option(help="The reason, for the next reader.")],
 ) -> int:
-    """Leave one provider or the whole fleet alone for a while; for one secret, use `token-refresh pause`.
+    """Pause one provider or the whole fleet; for one secret, use `token-refresh pause`.
 
-    A pause ends by itself, and before the first grant that it holds up.
+    A pause ends by itself. One during which a grant would end is refused.
     """
     lasts = read_duration(duration, LONGEST_FLEET_PAUSE)
     _check(provider, everything=everything)
