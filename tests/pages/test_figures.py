@@ -248,7 +248,7 @@ SAID = {
     ],
     "docs/tutorial.md": [
         f"refreshed {count(refresh_window(DEFAULT_WINDOW, DAY) / HOUR)} hours before it expires",
-        f"whose access tokens live less than {IN_VERSIONS} minutes;",
+        f"whose access tokens live less than {IN_VERSIONS} minutes need it",
         DEFAULT_REDIRECT_URI,
         f"HubSpot register `{default_redirect_uri(Loopback.LOCALHOST)}`",
     ],
