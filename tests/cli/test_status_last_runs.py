@@ -39,11 +39,12 @@ def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secret
         cli("refresh")
         store.clock_offset_seconds += 2  # The service tells the time in whole seconds.
 
-    ended = cli("status")
+    ended, narrow = cli("status"), cli("status", COLUMNS="40")
     fields = cli("status", "--json").json
 
     assert 1 == ended.code
     assert "failed: not redeemed (invalid_client)" in ended.screen
+    assert ("failed: not redeemed" in narrow.screen, "claimed" in narrow.screen) == (True, False)
     assert "the backoff after a failed attempt is not over" in ended.screen
     assert "wait" == fields["next_step"]
     assert ["not_redeemed", "not_redeemed"] == [attempt["result"] for attempt in fields["attempts"]]
@@ -111,18 +112,6 @@ def test_scopes_that_a_refresh_took(cli: Cli, tokens: Tokens, endpoint: TokenEnd
     assert odd not in shrunk.screen
     assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in shrunk.screen
     assert (0, 0) == (cli("status").code, cli("status", "--json").json["scopes_lost"])
-
-
-def test_attempts_on_a_narrow_terminal(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """On 40 columns the attempts have their age and their result."""
-    tokens.store(expires_in=7 * HOUR)
-    endpoint.play(script.error("invalid_client", http_status=401))
-    cli("refresh")
-
-    ended = cli("status", COLUMNS="40")
-
-    assert "failed: not redeemed" in ended.screen
-    assert "claimed" not in ended.screen
 
 
 def test_tokens_that_are_not_current_yet(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
