@@ -174,17 +174,22 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
     assert "canary" not in ended.screen.lower()
 
 
-def test_without_the_extra(environment: dict[str, str]) -> None:
-    """Where the extra is not installed, the command says how to install it, and never by a name that others may own."""
-    block = "import sys; sys.modules['typer'] = None; from token_refresh_worker.cli import main; main()"
-
-    ended = subprocess.run(  # noqa: S603 - our own interpreter
+def without(module: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command line where a module can't be imported."""
+    block = f"import sys; sys.modules['{module}'] = None; from token_refresh_worker.cli import main; main()"
+    return subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", block], env=environment, capture_output=True, text=True, check=False
     )
 
-    assert (69, "") == (ended.returncode, ended.stdout)
-    assert f"{sys.executable} -m pip install rich typer" in ended.stderr
-    assert "Traceback" not in ended.stderr
+
+def test_without_the_extra(environment: dict[str, str]) -> None:
+    """A missing extra is said with its install, never by a name that others may own; a missing module is a defect."""
+    extra, ours = without("typer", environment), without("token_refresh_worker.cli.app", environment)
+
+    assert (69, "") == (extra.returncode, extra.stdout)
+    assert f"{sys.executable} -m pip install rich typer" in extra.stderr
+    assert "Traceback" not in extra.stderr
+    assert (1, True) == (ours.returncode, "ModuleNotFoundError" in ours.stderr)
 
 
 def test_a_hidden_question(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,19 +219,6 @@ def test_ctrl_c_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as ended:
         main([])
     assert EX_INTERRUPTED == ended.value.code
-
-
-def test_a_defect_at_import(environment: dict[str, str]) -> None:
-    """A module of ours that is missing is a defect, and no missing extra."""
-    app = "token_refresh_worker.cli.app"
-    block = f"import sys; sys.modules['{app}'] = None; from token_refresh_worker.cli import main; main()"
-
-    ended = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", block], env=environment, capture_output=True, text=True, check=False
-    )
-
-    assert 1 == ended.returncode
-    assert "ModuleNotFoundError" in ended.stderr
 
 
 @pytest.mark.parametrize(

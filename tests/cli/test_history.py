@@ -39,8 +39,10 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     assert all(len(line) <= 80 for line in listed.out.splitlines())
 
 
-def test_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
-    """A token set of a provider that has no refresh tokens is one by its access token; an empty object is none."""
+def test_without_refresh_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A set without a refresh token is one by its access token; an empty object is none; a new secret has none."""
+    store.client().create_secret(Name=SECRET_ID)
+    assert [] == kinds(cli)
     tokens.put("{}")
     tokens.store(expires_in=50 * DAY, refreshToken=None)
 
@@ -76,27 +78,13 @@ def test_fates(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secrets
     assert {("claim", "stored"), ("claim", "unknown"), ("record", "unknown")} <= set(found.values())
 
 
-def test_other_settings(cli: Cli, tokens: Tokens) -> None:
-    """Settings that don't fit the stored provider don't keep an operator from looking back."""
-    stored = tokens.store(expires_in=DAY, provider="nobody")
-
-    ended = cli("history", PROVIDER="generic")
-
-    assert 0 == ended.code
-    assert stored[:8] in ended.screen
-
-
-def test_nothing_is_current(cli: Cli, store: SecretsManagerServer) -> None:
-    """A secret that was created without a value has an empty history."""
-    store.client().create_secret(Name=SECRET_ID)
-
-    assert [] == kinds(cli)
-
-
 def test_a_probe(cli: Cli, tokens: Tokens) -> None:
-    """The version that tried a permission, and the one that took a redirect, are named as such."""
-    tokens.store(expires_in=DAY)
+    """The version that tried a permission, and the one that took a redirect, are named; also with wrong settings."""
+    tokens.store(expires_in=DAY, provider="nobody")
     tokens.put("{}", ClientRequestToken=PROBE_VERSION_ID, VersionStages=["probe"])
     tokens.put(f"{REDIRECT_NOTE}, nonce", VersionStages=["redirect"])
 
-    assert {("probe", "probe"), ("redirect", "redirect")} <= {(kind, *labels) for kind, labels in kinds(cli, "--all")}
+    listed = kinds(cli, "--all")
+
+    assert {("probe", "probe"), ("redirect", "redirect")} <= {(kind, *labels) for kind, labels in listed}
+    assert ("stored", ["AWSCURRENT"]) in listed

@@ -35,38 +35,24 @@ def kms(
         yield server
 
 
-def test_status_says_what_the_next_run_does(cli: Cli, kms: Kms) -> None:
-    """It is no failed run and no unknown outcome: tokens wait, and the command stores them."""
+def test_what_is_said_of_them(cli: Cli, kms: Kms) -> None:
+    """It is no failed run and no unknown outcome: tokens wait, and the printed command stores them."""
     asked = len(kms.actions)
-    status, as_json = cli("status"), cli("status", "--json")
+    status, as_json, doctor = cli("status"), cli("status", "--json").json, cli("doctor").screen
+    history, versions = cli("history").screen, cli("history", "--json").json
 
     assert 1 == status.code
-    assert "Secrets Manager refused them; the claim table keeps them" in " ".join(status.screen.split())
-    assert "stores the tokens that the claim table keeps" in " ".join(status.screen.split())
+    assert "Secrets Manager refused them; the claim table keeps them" in status.screen
+    assert "stores the tokens that the claim table keeps" in status.screen
     assert REFRESH in status.screen
-    assert "kept" == as_json.json["attempts"][0]["result"]
-    assert asked == len(kms.actions), "status decrypts nothing"
-
-
-@pytest.mark.usefixtures("kms")
-def test_doctor_says_what_status_says(cli: Cli) -> None:
-    """Also where the last refresh is named."""
-    screen = " ".join(cli("doctor").screen.split())
-
-    assert "the claim table keeps them, encrypted. Don't delete the table" in screen
-    assert "last refresh" in screen
-    assert "tokens arrived, and the claim table keeps them" in screen
-
-
-@pytest.mark.usefixtures("kms")
-def test_history_says_that_a_token_set_is_elsewhere(cli: Cli) -> None:
-    """The refresh token was redeemed, and what it brought is not among the versions."""
-    shown, as_json = cli("history"), cli("history", "--json").json
-
-    assert "are not in this list: Secrets Manager refused them" in " ".join(shown.screen.split())
-    assert REFRESH in shown.screen
-    assert ["redeemed"] == [version["fate"] for version in as_json["versions"]]
-    assert as_json["kept_since"]
+    assert "kept" == as_json["attempts"][0]["result"]
+    assert "the claim table keeps them, encrypted. Don't delete the table" in doctor
+    assert "tokens arrived, and the claim table keeps them" in doctor.partition("last refresh")[2]
+    assert "are not in this list: Secrets Manager refused them" in history
+    assert REFRESH in history
+    assert ["redeemed"] == [version["fate"] for version in versions["versions"]]
+    assert versions["kept_since"]
+    assert asked == len(kms.actions), "nothing is decrypted"
 
 
 def test_refresh_stores_them(cli: Cli, tokens: Tokens, store: SecretsManagerServer, kms: Kms) -> None:
@@ -91,7 +77,6 @@ def test_a_key_that_refuses_is_an_error_of_its_own(cli: Cli, store: SecretsManag
 
     ended = cli("refresh", "--force")
 
-    screen = " ".join(ended.screen.split())
-    assert "KeptTokensUnreadable" in screen
-    assert f"kms:Decrypt on key {KEY}" in screen
-    assert f"token-refresh authorize {SECRET_ID}" in screen
+    assert "KeptTokensUnreadable" in ended.screen
+    assert f"kms:Decrypt on key {KEY}" in ended.screen
+    assert f"token-refresh authorize {SECRET_ID}" in ended.screen
