@@ -225,12 +225,24 @@ def listening(free_port: int, clock: FakeClock) -> Callable[..., Any]:
     return partial(_listening, free_port, clock)
 
 
-def test_idle_connections_do_not_delay_the_redirect(listening: Callable[..., Any]) -> None:
-    """200 connections that send nothing, and never end, don't keep the redirect waiting."""
-    with listening() as waiting, idle(waiting.port, 200):
-        assert b" 200 " in send(waiting.port, waiting.redirect)
-    assert ["the-code"] == waiting.codes
-    assert [] == waiting.ended
+def test_strangers_do_not_delay_the_redirect(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a visitor who left before, nor a request without end, a reset, or 200 connections that send nothing."""
+    accept, gone = socket.socket.accept, [BlockingIOError()]
+
+    def accepted(listener: socket.socket) -> Any:
+        if gone:
+            raise gone.pop()
+        return accept(listener)
+
+    with listening() as waiting:
+        monkeypatch.setattr(socket.socket, "accept", accepted)
+        assert b"" == send(waiting.port, b"GET /" + b"x" * 100_000)
+        with closing(socket.create_connection(("127.0.0.1", waiting.port))) as broken:
+            broken.sendall(b"GET /")
+            broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+        with idle(waiting.port, 200):
+            assert b" 200 " in send(waiting.port, waiting.redirect)
+    assert (["the-code"], []) == (waiting.codes, waiting.ended)
 
 
 def test_one_connection_too_many_ends_the_oldest(
@@ -270,41 +282,22 @@ def test_a_redirect_that_comes_twice_is_taken_once(
     assert [] == waiting.ended
 
 
-def test_a_request_without_end_is_not_kept(listening: Callable[..., Any]) -> None:
-    """A request longer than any browser's ends its connection."""
-    with listening() as waiting:
-        assert b"" == send(waiting.port, b"GET /" + b"x" * 100_000)
-        assert b" 200 " in send(waiting.port, waiting.redirect)
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_localhost_is_taken_on_both_stacks(
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, *, has_ipv6: bool
+) -> None:
+    """A browser finds `authorize` at `localhost`, whichever stack it takes; where there is no IPv6, IPv4 is enough."""
+    bind = socket.socket.bind
 
+    def bound(listener: socket.socket, address: Any) -> None:
+        if address[0] == "::1" and not has_ipv6:
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+        bind(listener, address)
 
-def test_a_connection_that_breaks_ends_no_authorization(listening: Callable[..., Any]) -> None:
-    """The browser makes another connection where one broke."""
-    with listening() as waiting:
-        with closing(socket.create_connection(("127.0.0.1", waiting.port))) as broken:
-            broken.sendall(b"GET /")
-            broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
-        assert b" 200 " in send(waiting.port, waiting.redirect)
-    assert [] == waiting.ended
-
-
-def test_a_visitor_who_is_gone_is_not_accepted(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that ended before it was accepted is left alone."""
-    accept, gone = socket.socket.accept, [BlockingIOError()]
-
-    def accepted(listener: socket.socket) -> Any:
-        if gone:
-            raise gone.pop()
-        return accept(listener)
-
-    with listening() as waiting:
-        monkeypatch.setattr(socket.socket, "accept", accepted)
-        assert b" 200 " in send(waiting.port, waiting.redirect)
-
-
-def test_localhost_is_taken_on_both_stacks(listening: Callable[..., Any]) -> None:
-    """A browser finds `authorize` at `localhost`, whichever stack it takes, and nobody else."""
+    monkeypatch.setattr(socket.socket, "bind", bound)
     with listening("localhost") as waiting:
-        assert b" 404 " in send(waiting.port, b"GET / HTTP/1.1\r\n\r\n", host="::1")
+        if has_ipv6:
+            assert b" 404 " in send(waiting.port, b"GET / HTTP/1.1\r\n\r\n", host="::1")
         assert b" 200 " in send(waiting.port, waiting.redirect)
 
 
@@ -319,17 +312,3 @@ def test_half_of_localhost_is_refused(listening: Callable[..., Any], free_port: 
             listening("localhost"),
         ):
             pass  # pragma: no cover - it is refused before
-
-
-def test_localhost_without_ipv6(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where this machine has no IPv6, nobody can listen there, and IPv4 is enough."""
-    bind = socket.socket.bind
-
-    def bound(listener: socket.socket, address: Any) -> None:
-        if address[0] == "::1":
-            raise OSError(errno.EADDRNOTAVAIL, "no such address")
-        bind(listener, address)
-
-    monkeypatch.setattr(socket.socket, "bind", bound)
-    with listening("localhost") as waiting:
-        assert b" 200 " in send(waiting.port, waiting.redirect)

@@ -8,11 +8,12 @@ import pytest
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
+from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.context import Context
 
 
-def test_all_is_well(cli: Cli, tokens: Tokens) -> None:
+def test_all_is_well(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """Where all is well nothing failed, exit status 0, and what was not checked is named."""
     tokens.store(expires_in=DAY)
     cli("refresh", "--force")
@@ -26,6 +27,7 @@ def test_all_is_well(cli: Cli, tokens: Tokens) -> None:
     assert "skipped your permissions: writing not tried: Secrets Manager is not at AWS's own endpoint" in ended.screen
     assert "it responds and knows the client (HTTP 400 with invalid_grant" in ended.screen
     assert all(len(line) <= 80 for line in ended.out.splitlines())
+    assert [True, False] == [request.redeemed for request in endpoint.requests], "the second one is doctor's"
 
 
 def test_credentials_that_aws_does_not_know(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:

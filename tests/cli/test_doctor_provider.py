@@ -36,14 +36,6 @@ def test_client_credentials_with_white_space(cli: Cli, tokens: Tokens) -> None:
     assert "canary" not in ended.screen
 
 
-def test_nothing_is_redeemed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """The token endpoint is asked with the client credentials, and never with the refresh token that is stored."""
-    tokens.store(expires_in=DAY)
-
-    assert "and knows the client" in cli("doctor").screen
-    assert [False] == [request.redeemed for request in endpoint.requests]
-
-
 @pytest.mark.parametrize(
     ("played", "grade", "printed"),
     [

@@ -1,4 +1,4 @@
-"""What ends a command from outside, in real processes: SIGTERM, SIGHUP, and a terminal that closes."""
+"""What ends a command from outside, in real processes: Ctrl-C, SIGTERM, SIGHUP, and a terminal that closes."""
 
 import signal
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from cli.scene import Tokens
-from cli.terminals import Screen, Terminal
+from cli.terminals import CTRL_C, Screen, Terminal
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -23,11 +23,12 @@ def _send(*numbers: signal.Signals) -> Strike:
     return strike
 
 
+PRESSED = pytest.param(lambda child: child.press(CTRL_C), id="Ctrl-C")
 CLOSES = pytest.param(Screen.close, id="the terminal closes")
 SYSTEMD = _send(signal.SIGTERM, signal.SIGHUP, signal.SIGCONT, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("strike", [CLOSES, pytest.param(SYSTEMD, id="systemd, twice")])
+@pytest.mark.parametrize("strike", [PRESSED, CLOSES, pytest.param(SYSTEMD, id="systemd, twice")])
 def test_a_refresh_stores_its_tokens_first(
     terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint, strike: Strike
 ) -> None:
@@ -42,6 +43,7 @@ def test_a_refresh_stores_its_tokens_first(
     endpoint.release()
     child.wait()
 
+    assert 0 == child.status or strike is Screen.close
     assert before["refreshToken"] != tokens.current()["refreshToken"]
     assert 1 == endpoint.grant.redemptions
 

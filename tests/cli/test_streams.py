@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,15 @@ def test_closed_streams(
     assert words in " ".join(ended.stderr.split())
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts Python while the test lasts, whoever runs it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run goes on at the first Ctrl-C even if standard error takes no word about it."""
 
@@ -113,28 +122,21 @@ def test_ctrl_c_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(Errors, "print", refuse)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with finishing("The run ends first."):
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with finishing("The run ends first."):
+        signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_one_press_that_arrives_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """npm, and Docker on WSL, send a Ctrl-C again that the terminal has sent: only a press of its own interrupts."""
     now = [100.0]
     monkeypatch.setattr(failures, "_now", lambda: now[0])
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with finishing("The run ends first."):
+    with finishing("The run ends first."):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        now[0] += ONE_PRESS_SECONDS
+        with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-            now[0] += ONE_PRESS_SECONDS
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class _Signalled(io.RawIOBase):
@@ -180,13 +182,11 @@ def test_ctrl_c_while_it_writes(
     assert store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"] not in before
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_ignored_ctrl_c_stays_ignored() -> None:
     """A caller that ignores Ctrl-C, as `nohup` and a shell's background jobs do, is not interrupted by a second one."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with finishing("The run ends first."):
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-        assert signal.SIG_IGN == signal.getsignal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with finishing("The run ends first."):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert signal.SIG_IGN == signal.getsignal(signal.SIGINT)
