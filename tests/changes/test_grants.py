@@ -40,6 +40,7 @@ from token_refresh_worker.grants import (
     ForeignRedirect,
     Grants,
     RedirectTaken,
+    StoredTokens,
     TokenRefreshError,
     TooManyRedirects,
 )
@@ -72,6 +73,12 @@ class Application:
         self.endpoint.play(how.pop("response", RESPONSE))
         begun = self.grants.begin(SECRET, **{"provider": "quickbooks", **how})
         return BegunGrant(url=begun.url, state=begun.state, session=json.loads(json.dumps(begun.session)))
+
+    def finish(self, begun: BegunGrant) -> StoredTokens:
+        return self.grants.finish(begun.session, redirect(begun))
+
+    def refuses(self, begun: BegunGrant, kind: type[Exception], *, match: str, **response: str) -> None:
+        failing(lambda: self.grants.finish(begun.session, redirect(begun, **response)), kind, match=match)
 
     def put(self, secret_id: str = SECRET, **document: object) -> None:
         first = {"accessToken": "a", "refreshToken": "r", "provider": "quickbooks", "realmId": "1", "note": "kept"}
@@ -107,10 +114,14 @@ def failing(act: Callable[[], object], kind: type[Exception], *, match: str) -> 
 
 def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None:
     """The browser goes to the provider's page; what was confirmed is stored, and names and times come back."""
+    application.settings["PROVIDER"] = "upwork"
     begun = application.begin(scope="openid")
+    assert begun.url.startswith("https://appcenter.intuit.com/"), "the named provider precedes the settings' default"
     asked = {name: values[0] for name, values in parse_qs(urlsplit(begun.url).query).items()}
     assert {"state": begun.state, "redirect_uri": CALLBACK, "code_challenge_method": "S256"}.items() <= asked.items()
     assert application.endpoint.client_secret not in json.dumps(begun.session)
+    application.refuses(begun, ConfigurationError, match="somebody must confirm the first one; its code was not used")
+    assert [] == application.endpoint.requests
 
     stored = application.grants.finish(begun.session, redirect(begun), confirm=lambda it: it == {"realmId": "1"})
 
@@ -126,19 +137,6 @@ def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None
     )
     assert stored.expires_at is not None
     assert document["expiresAt"] == int(stored.expires_at.timestamp() * 1000)
-
-
-def test_who_comes_is_said_before_the_code_is_used(application: Application) -> None:
-    """Without `expect`, `confirm` or an account in the secret nothing is exchanged."""
-    begun = application.begin()
-
-    failing(
-        lambda: application.grants.finish(begun.session, redirect(begun)),
-        ConfigurationError,
-        match="somebody must confirm the first one; its code was not used",
-    )
-
-    assert [] == application.endpoint.requests
 
 
 @pytest.mark.parametrize("answer", [False, None, "a coroutine that nobody awaits is as good as true"])
@@ -212,7 +210,7 @@ def test_claims_stay_where_they_are(application: Application, table: str | None)
     application.settings |= {} if table is None else {"CLAIM_TABLE": table}
     begun = application.begin()
 
-    application.grants.finish(begun.session, redirect(begun))
+    application.finish(begun)
 
     document = application.current()
     stored = document["tokenRefresh"]
@@ -229,11 +227,11 @@ def test_a_secret_without_a_place_for_the_tokens(application: Application, *, ma
         application.client.put_secret_value(SecretId=SECRET, SecretString=f"{number}", VersionStages=["OTHER"])
     if not may_list:
         application.store.fault("deny", "ListSecretVersionIds", times=None)
-        assert "1" == application.grants.finish(begun.session, redirect(begun)).account["realmId"]
+        assert "1" == application.finish(begun).account["realmId"]
         return
 
-    failing(
-        lambda: application.grants.finish(begun.session, redirect(begun)),
+    application.refuses(
+        begun,
         SecretFull,
         match="customers/7/quickbooks in eu-central-1 holds as many versions .*; the code was not used",
     )
@@ -247,7 +245,7 @@ def test_a_double_click_uses_the_code_once(application: Application, *, is_empty
     if not is_empty:
         application.put()
     begun = application.begin(expect=ANYONE, response=replace(RESPONSE, hold="before_commit"))
-    held = threading.Thread(target=lambda: application.grants.finish(begun.session, redirect(begun)))
+    held = threading.Thread(target=lambda: application.finish(begun))
 
     held.start()
     application.endpoint.wait_until_held()
@@ -255,8 +253,8 @@ def test_a_double_click_uses_the_code_once(application: Application, *, is_empty
         if ended:
             application.endpoint.release()
             held.join()
-        failing(
-            lambda: application.grants.finish(begun.session, redirect(begun)),
+        application.refuses(
+            begun,
             RedirectTaken,
             match="came twice.*`token-refresh status customers/7/quickbooks --region eu-central-1`",
         )
@@ -268,11 +266,7 @@ def test_a_double_click_uses_the_code_once(application: Application, *, is_empty
     ("response", "kind", "match"),
     [
         ({"state": "another"}, ForeignRedirect, "does not belong to this authorization: its code was not used"),
-        (
-            {"error": "access_denied"},
-            ConsentRefused,
-            r"\(access_denied\): nothing is stored; let the user begin again",
-        ),
+        ({"error": "access_denied"}, ConsentRefused, r"\(access_denied\): nothing is stored; let the user begin again"),
         ({"realmId": "<b>"}, ChangeFailed, "the redirect's realmId is malformed: its code was not used"),
         ({"iss": "https://evil.example"}, ChangeFailed, "names an issuer on a host that is not the provider's"),
     ],
@@ -285,7 +279,7 @@ def test_a_wrong_redirect_uses_no_code(
     begun = application.begin(expect=ANYONE)
     before = versions(application)
 
-    failing(lambda: application.grants.finish(begun.session, redirect(begun, **response)), kind, match=match)
+    application.refuses(begun, kind, match=match, **response)
     # Half of a surrogate pair, as servers decode stray bytes, is in no URL of a browser's.
     failing(
         lambda: application.grants.finish(begun.session, f"{redirect(begun)}\udcff"),
@@ -322,11 +316,7 @@ def test_a_client_that_was_replaced_meanwhile(application: Application) -> None:
     begun = application.begin(expect=ANYONE)
     application.client.put_secret_value(SecretId=CLIENT, SecretString='{"clientId": "new", "clientSecret": "canary-s"}')
 
-    failing(
-        lambda: application.grants.finish(begun.session, redirect(begun)),
-        ChangeFailed,
-        match="the client of secret .* was replaced: its code was not used",
-    )
+    application.refuses(begun, ChangeFailed, match="the client of secret .* was replaced: its code was not used")
 
 
 def versions(application: Application) -> int:
@@ -346,20 +336,20 @@ def test_a_flood_of_callbacks_leaves_the_secret_room(application: Application) -
     for _ in range(20):
         begun = application.grants.begin(SECRET)
         with pytest.raises(ChangeFailed) as raised:
-            application.grants.finish(begun.session, redirect(begun))
+            application.finish(begun)
         met.append(type(raised.value))
 
     assert [ChangeFailed] * 5 + [TooManyRedirects] * 15 == met
     assert (5, 11) == (len(application.endpoint.requests), versions(application))
-    failing(
-        lambda: application.grants.finish(begun.session, redirect(begun)),
+    application.refuses(
+        begun,
         TooManyRedirects,
         match=r"has taken 5 redirects today.*: its code was not used; let the user begin again .* on 20\d\d-\d\d-\d\d",
     )
 
     application.store.clock_offset_seconds += 5400
     application.endpoint.play(RESPONSE)
-    assert application.grants.finish(begun.session, redirect(begun)).version_id
+    assert application.finish(begun).version_id
 
 
 def test_a_process_tries_to_write_a_secret_once(application: Application) -> None:
@@ -397,8 +387,8 @@ def test_a_write_that_is_denied_later(application: Application, nth: int, reques
     begun = application.begin()
     application.store.fault("deny", operation="PutSecretValue", nth=nth, times=None)
 
-    failing(
-        lambda: application.grants.finish(begun.session, redirect(begun)),
+    application.refuses(
+        begun,
         TokenRefreshError,
         match="the provider sent tokens for .*could not be stored" if requests else "PutSecretValue",
     )
@@ -419,19 +409,9 @@ def test_an_exchange_that_fails(application: Application, response: script.Scrip
     application.put()
     begun = application.begin(response=response)
 
-    failing(lambda: application.grants.finish(begun.session, redirect(begun)), TokenRefreshError, match=match)
+    application.refuses(begun, TokenRefreshError, match=match)
 
     assert "r" == application.current()["refreshToken"]
-
-
-def test_the_named_provider_precedes_the_settings(application: Application) -> None:
-    """A fleet's default provider, left in the environment, doesn't take the code of another one."""
-    application.settings["PROVIDER"] = "upwork"
-
-    begun = application.begin(expect=ANYONE)
-
-    assert begun.url.startswith("https://appcenter.intuit.com/")
-    assert "quickbooks" == application.grants.finish(begun.session, redirect(begun)).provider
 
 
 def test_it_reads_the_secret_that_it_writes_and_its_client(application: Application) -> None:
@@ -441,7 +421,7 @@ def test_it_reads_the_secret_that_it_writes_and_its_client(application: Applicat
     ours = {application.client.describe_secret(SecretId=name)["ARN"] for name in (SECRET, CLIENT)}
     application.store.calls.clear()
     begun = application.begin()
-    application.grants.finish(begun.session, redirect(begun))
+    application.finish(begun)
     application.grants.store(SECRET, TOKENS, redirect={"realmId": "1"})
 
     assert ours == {logged.call.arn for logged in application.store.calls}
@@ -465,7 +445,7 @@ def test_the_printed_policy_is_enough_and_all_of_it_is_needed(
 
     def connect() -> None:
         begun = application.begin(expect=ANYONE)
-        application.grants.finish(begun.session, redirect(begun))
+        application.finish(begun)
 
     enforce(policy)
     connect()
@@ -482,7 +462,7 @@ def test_the_copy_is_published(application: Application) -> None:
     application.settings["PUBLISHED_SECRET_ID"] = "published"
     begun = application.begin(expect=ANYONE)
 
-    assert application.grants.finish(begun.session, redirect(begun)).published
+    assert application.finish(begun).published
     copy = application.current("published")
     assert ("canary-access", "1") == (copy["accessToken"], copy["realmId"])
     assert "refreshToken" not in copy
@@ -492,9 +472,11 @@ def test_the_copy_is_published(application: Application) -> None:
 
 def test_the_response_of_an_own_exchange(application: Application) -> None:
     """Who exchanges the code keeps the same rules: the account, what the redirect brought, tokens that can be read."""
-    grants, realm = application.grants, {"realmId": "1"}
-    stored = grants.store(SECRET, TOKENS, provider="quickbooks", expect=realm, redirect=realm)
+    grants, realm, in_a_year = application.grants, {"realmId": "1"}, datetime.now(UTC) + timedelta(days=365)
+    stored = grants.store(SECRET, TOKENS, provider="quickbooks", expect=realm, redirect=realm, sent_at=in_a_year)
     assert ("canary-refresh", realm) == (application.current()["refreshToken"], stored.account)
+    assert stored.expires_at
+    assert stored.expires_at < in_a_year, "a time after now, such as by a wrong clock, counts as now"
     before = application.current()
 
     failing(
@@ -507,24 +489,12 @@ def test_the_response_of_an_own_exchange(application: Application) -> None:
     assert before == application.current()
 
 
-def test_tokens_come_from_the_past(application: Application) -> None:
-    """A time after now, such as by a wrong clock, would let the tokens expire unnoticed: it counts as now."""
-    in_a_year = datetime.now(UTC) + timedelta(days=365)
-
-    stored = application.grants.store(
-        SECRET, TOKENS, provider="quickbooks", expect=ANYONE, redirect={"realmId": "1"}, sent_at=in_a_year
-    )
-
-    assert stored.expires_at
-    assert stored.expires_at < in_a_year
-
-
 def test_another_try_after_a_failed_first_one(application: Application) -> None:
     """The note that the first try left in an empty secret is no obstacle, and nothing of it stays."""
     for response in (script.error("invalid_grant"), RESPONSE):
         begun = application.begin(expect=ANYONE, response=response)
         with suppress(ChangeFailed):
-            application.grants.finish(begun.session, redirect(begun))
+            application.finish(begun)
 
     assert ("canary-refresh", 7) == (application.current()["refreshToken"], len(application.current()))
 
@@ -619,16 +589,8 @@ def test_the_example(application: Application, callback: str, *, secure: bool) -
     assert 2 == len(application.endpoint.requests)
 
 
-def test_the_page_has_the_limits_of_the_code() -> None:
-    """docs/grants.md says how many redirects a day takes, and how long a session lasts, as the code does."""
-    page = " ".join((Path(__file__).parents[2] / "docs" / "grants.md").read_text().split())
-
-    assert f"a secret takes {REDIRECTS_A_DAY} redirects a day (UTC)" in page
-    assert f"A session ends after {_SESSION_LIFETIME // timedelta(hours=1)} hours" in page
-
-
-def test_the_page_has_the_writes_of_a_callback(application: Application) -> None:
-    """docs/grants.md says how many writes a callback tries at most, for the limit that an application sets."""
+def test_the_page_has_the_limits_of_the_code(application: Application) -> None:
+    """docs/grants.md says how many redirects a day takes, how long a session lasts, what a callback writes at most."""
     application.put()
     application.client.create_secret(Name="published")
     application.settings["PUBLISHED_SECRET_ID"] = "published"
@@ -636,8 +598,10 @@ def test_the_page_has_the_writes_of_a_callback(application: Application) -> None
         begun = application.begin(response=RESPONSE if last else script.error("invalid_grant"))
         application.store.calls.clear()
         with suppress(ChangeFailed):
-            application.grants.finish(begun.session, redirect(begun))
+            application.finish(begun)
     writes = [it for it in application.store.calls if it.call.operation.startswith(("Put", "Update"))]
-    page = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
+    page = " ".join((Path(__file__).parents[2] / "docs" / "grants.md").read_text().split())
 
-    assert f"A callback tries up to {len(writes)} writes" in " ".join(page.split())
+    assert f"a secret takes {REDIRECTS_A_DAY} redirects a day (UTC)" in page
+    assert f"A session ends after {_SESSION_LIFETIME // timedelta(hours=1)} hours" in page
+    assert f"A callback tries up to {len(writes)} writes" in page
