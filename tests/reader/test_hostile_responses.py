@@ -115,19 +115,16 @@ def test_any_error_response_has_a_name(response: object) -> None:
     assert CANARY not in str(caught.value)
 
 
-@pytest.mark.parametrize("version_id", [CANARY, "", "a b", "x" * 65, "é"])
-def test_malformed_version_id_is_not_quoted(version_id: str) -> None:
-    """A version ID is printed in messages and logs, so it must look like one: no escape sequence, and no value."""
-    response = {"SecretString": "{}", "VersionId": version_id, "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
-    with pytest.raises(SecretStoreUnavailable, match="a response without a usable VersionId"):
-        TokenReader("key", client=stub(lambda **_: response)).get()
-
-
-def test_a_value_that_is_none() -> None:
-    """A value that is neither text nor binary data is a response without a usable value."""
-    response = {"SecretString": 7, "VersionId": "v", "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
-    with pytest.raises(SecretStoreUnavailable, match="a response without a usable SecretString"):
-        TokenReader("key", client=stub(lambda **_: response)).get()
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [*(("VersionId", value) for value in (CANARY, "", "a b", "x" * 65, "é")), ("SecretString", 7)],
+)
+def test_a_member_of_another_form_is_not_quoted(member: str, value: object) -> None:
+    """A version ID is printed in messages and logs, so it must look like one; a value is text or binary data."""
+    response = {"SecretString": "{}", "VersionId": "v", "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
+    with pytest.raises(SecretStoreUnavailable, match=f"a response without a usable {member}") as caught:
+        TokenReader("key", client=stub(lambda **_: {**response, member: value})).get()
+    assert CANARY not in str(caught.value)
 
 
 @pytest.mark.parametrize("read", READS["secretsmanager"][:1] + READS["batch"])

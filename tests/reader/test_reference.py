@@ -1,6 +1,7 @@
 """The references that a reader takes, how a malformed one is named, and what people write by mistake."""
 
 import re
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -94,6 +95,7 @@ def test_local_references_are_refused_in_lambda(monkeypatch: pytest.MonkeyPatch,
     ("arguments", "says"),
     [
         ({"ttl": 5}, r"ttl must be a timedelta, such as timedelta\(minutes=5\); it is a int"),
+        ({"ttl": timedelta()}, "ttl must be a positive timedelta"),
         ({"max_stale": 5}, "max_stale must be a timedelta"),
         ({"overlap": 5}, "overlap must be a timedelta"),
         ({"region": "eu-west-1"}, "region is eu-west-1, and .* is of another: leave region out"),

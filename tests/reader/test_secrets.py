@@ -10,8 +10,8 @@ import pytest
 
 from testbed.reader_surroundings import Background, Store, WallClock, at_once, runtime
 from token_refresh.reader import (
-    ConfigurationError,
     InvalidSecretDocument,
+    SecretAccessDenied,
     SecretGroup,
     SecretNotFound,
     SecretReader,
@@ -29,17 +29,18 @@ def key(store: Store, clock: WallClock) -> SecretReader:
 
 
 def test_text_json_and_binary(store: Store, key: SecretReader) -> None:
-    """A text secret is read as text, parsed, or as bytes, with one call."""
+    """A text secret is read as text, parsed, or as bytes, with one call, and shown neither in `repr` nor in `str`."""
+
+    async def read_all() -> tuple[str, object, bytes]:
+        return await key.atext(), await key.ajson(), await key.abinary()
+
     assert '{"key": "canary"}' == key.text() == asyncio.run(key.asecret()).text()
     assert {"key": "canary"} == key.json()
     assert key.json() is not key.json()
     assert b'{"key": "canary"}' == key.binary()
-    assert (key.text(), key.json(), key.binary()) == asyncio.run(read_all(key))
+    assert (key.text(), key.json(), key.binary()) == asyncio.run(read_all())
+    assert "canary" not in f"{key.secret()!r} {key.secret()} {key!r}"
     assert 1 == store.reads
-
-
-async def read_all(key: SecretReader) -> tuple[str, object, bytes]:
-    return await key.atext(), await key.ajson(), await key.abinary()
 
 
 @pytest.mark.parametrize("reader", [TokenReader, SecretReader, SecretGroup])
@@ -55,37 +56,17 @@ def test_asynchronous_twins(reader: type) -> None:
         assert inspect.signature(public[name]).parameters == inspect.signature(public[f"a{name}"]).parameters
 
 
-def test_binary_secret(store: Store) -> None:
-    """A binary secret is read as bytes; reading it as text is an error that says so."""
+def test_another_form(store: Store) -> None:
+    """A binary secret is read as bytes; read as text, or a text as JSON, it is an error that says so, and not what."""
     store.client.create_secret(Name="certificate", SecretBinary=b"\x00\xff")
     reader = SecretReader("certificate", client=store.client)
     assert b"\x00\xff" == reader.binary()
     with pytest.raises(InvalidSecretDocument, match=r"certificate is binary: read it with binary\(\)"):
         reader.text()
-
-
-def test_text_that_is_no_json(store: Store) -> None:
-    """A text that isn't JSON is an error that neither shows nor leads to the text."""
     store.put_text("canary", secret_id="plain")
     with pytest.raises(InvalidSecretDocument, match=r"plain is not JSON: read it with text\(\)") as caught:
         SecretReader("plain", client=store.client).json()
     assert (None, None) == (caught.value.__cause__, caught.value.__context__)
-
-
-def test_secret_is_masked(key: SecretReader) -> None:
-    """A secret shows its content neither in `repr` nor in `str`."""
-    assert "canary" not in f"{key.secret()!r} {key.secret()} {key!r}"
-
-
-def test_ttl(store: Store, key: SecretReader, clock: WallClock) -> None:
-    """Without a background, a value is kept for its whole TTL: a read ahead would only cost calls."""
-    key.secret()
-    store.put_text("new", secret_id="key")
-    clock.advance(59.9)
-    assert '{"key": "canary"}' == key.text()
-    clock.advance(0.1)
-    assert "new" == key.text()
-    assert 2 == store.reads
 
 
 def test_reading_ahead(store: Store, clock: WallClock, background: Background) -> None:
@@ -130,12 +111,6 @@ def test_version_check_on_demand(store: Store, key: SecretReader) -> None:
     assert ("new", 3) == (key.text(), store.reads)
     assert asyncio.run(key.areject(old))
     assert 3 == store.reads
-
-
-def test_ttl_must_be_positive() -> None:
-    """A TTL of nothing is refused, by its name."""
-    with pytest.raises(ConfigurationError, match="ttl must be a positive timedelta"):
-        SecretReader("key", ttl=timedelta())
 
 
 def test_group_makes_one_call(store: Store, clock: WallClock) -> None:
@@ -189,7 +164,10 @@ def test_pages_of_a_group(store: Store, clock: WallClock) -> None:
 
 
 def test_group_with_a_missing_secret(store: Store) -> None:
-    """One that is missing is named, whether the service says so or leaves it out."""
+    """One that is missing is named, whether the service says so or leaves it out; so is the batch's own permission.
+
+    Secrets Manager takes an ARN without its hyphen and six characters, in a group as in a single read.
+    """
     store.put_text("one", secret_id="a")
     with pytest.raises(SecretNotFound, match="secret missing in eu-central-1 was not found"):
         SecretGroup("a", "missing", client=store.client)["a"]
@@ -198,18 +176,9 @@ def test_group_with_a_missing_secret(store: Store) -> None:
     client.batch_get_secret_value.return_value = {"SecretValues": []}
     with pytest.raises(SecretNotFound, match=r"secret a in eu-central-1 was not found \(secretsmanager:BatchGet"):
         SecretGroup("a", client=client)["a"]
-
-
-def test_group_by_an_arn_without_its_last_characters(store: Store) -> None:
-    """Secrets Manager takes an ARN without its hyphen and six characters, in a group as in a single read."""
-    store.put_text("one", secret_id="a")
     partial_arn = store.client.describe_secret(SecretId="a")["ARN"].rpartition("-")[0]
-
     assert "one" == SecretGroup(partial_arn, client=store.client)[partial_arn].text()
-
-
-def test_denied_group(store: Store) -> None:
-    """The permission for the batch is another one, and the error names it."""
     store.server.fault("deny", "BatchGetSecretValue")
-    with pytest.raises(Exception, match="secretsmanager:BatchGetSecretValue on secret a, b in eu-central-1 was denied"):
+    denied = "secretsmanager:BatchGetSecretValue on secret a, b in eu-central-1 was denied"
+    with pytest.raises(SecretAccessDenied, match=denied):
         SecretGroup("a", "b", client=store.client)["a"]

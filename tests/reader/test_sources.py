@@ -97,22 +97,18 @@ def test_parameter_that_was_made_anew(parameters: ParameterStoreServer, clock: W
     assert ("new", "1", 4) == (reader.text(), reader.secret().version_id, len(parameters.calls))
 
 
-def test_missing_parameter(store: Store) -> None:
-    """A missing parameter is named with its region, and no other source is read in its place.
+def test_missing_parameter(store: Store, parameters: ParameterStoreServer) -> None:
+    """A missing parameter is named with its region, and a denied one with the permission: `ssm:GetParameters`.
 
-    A missing sandbox secret must not become the production one.
+    No other source is read in its place: a missing sandbox secret must not become the production one.
     """
     store.put_text("production", secret_id="/app/key")
     with pytest.raises(SecretNotFound, match=r"parameter /app/key in eu-central-1 was not found \(ssm:GetParameters\)"):
         SecretReader("ssm:/app/key").text()
-    assert 0 == store.reads
-
-
-def test_denied_parameter(parameters: ParameterStoreServer) -> None:
-    """A denied parameter names the permission that is missing: `ssm:GetParameters`, not `secretsmanager:`."""
     parameters.fault("deny", "GetParameters")
     with pytest.raises(SecretAccessDenied, match="ssm:GetParameters on parameter /app/key in eu-central-1 was denied"):
         SecretReader("ssm:/app/key").text()
+    assert 0 == store.reads
 
 
 def test_token_in_a_parameter(parameters: ParameterStoreServer, clock: WallClock) -> None:
