@@ -11,8 +11,6 @@ from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, LEAST_REQUEST_S
 HERE = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
 
-ACTIONS = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
-
 
 def test_table(with_table: Synthesis) -> None:
     """The table keeps one item a secret, can be restored, and is encrypted as the secrets are.
@@ -32,45 +30,36 @@ def test_table(with_table: Synthesis) -> None:
     assert "token-refresh-upwork-prod-claims" == table["TableName"]
 
 
-def test_worker_uses_it(with_table: Synthesis) -> None:
-    """The worker is given the table, and two actions on it alone."""
-    granted = [item for item in with_table.permissions("lambda.amazonaws.com") if item[0].startswith("dynamodb:")]
-    variables = with_table.one("Lambda::Function")["Environment"]["Variables"]
+def test_worker_uses_it(with_table: Synthesis, code: Path) -> None:
+    """The worker is given the table, and two actions on it alone. One that exists is used and not made again."""
+    old = synthesise(HERE | {"claim_table": "old-claims"}, code)
+    adopted = "arn:aws:dynamodb:eu-central-1:123456789012:table/old-claims"
 
-    assert [(action, with_table.arn_of("DynamoDB::Table")) for action in ACTIONS] == granted
-    assert with_table.one("DynamoDB::Table")["TableName"] == variables["CLAIM_TABLE"]
-
-
-def test_adopted_table(code: Path) -> None:
-    """A table that exists is used by its name and not made again."""
-    deployment = synthesise(HERE | {"claim_table": "old-claims"}, code)
-    arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/old-claims"
-
-    assert [] == deployment.resources("DynamoDB::Table")
-    assert [(action, arn) for action in ACTIONS] == [
-        item for item in deployment.permissions("lambda.amazonaws.com") if item[0].startswith("dynamodb:")
-    ]
+    assert [] == old.resources("DynamoDB::Table")
+    assert (
+        with_table.one("DynamoDB::Table")["TableName"]
+        == (with_table.one("Lambda::Function")["Environment"]["Variables"]["CLAIM_TABLE"])
+    )
+    for deployment, arn in ((with_table, with_table.arn_of("DynamoDB::Table")), (old, adopted)):
+        granted = deployment.permissions("lambda.amazonaws.com")
+        assert [("dynamodb:GetItem", arn), ("dynamodb:UpdateItem", arn)] == [
+            item for item in granted if item[0].startswith("dynamodb:")
+        ]
 
 
-def test_the_table_has_a_key_of_its_own(with_table: Synthesis) -> None:
-    """A disabled key of the secrets is one reason why tokens are kept: they are never under that one."""
+def test_kept_tokens_have_a_key_of_their_own(with_table: Synthesis) -> None:
+    """A disabled key of the secrets is one reason why tokens are kept: they are never under that one.
+
+    Two actions, and only under the encryption context of kept tokens; other code with its role gets nothing.
+    """
     name = with_table.one("DynamoDB::Table")["TableName"]
-    (key,) = with_table.resources("KMS::Key", Description=f"Encrypts OAuth tokens that wait in table {name}")
-
-    assert key["Properties"]["EnableKeyRotation"]
-    assert kept_key(with_table) == with_table.one("Lambda::Function")["Environment"]["Variables"]["KEPT_TOKENS_KEY_ID"]
-
-
-def kept_key(deployment: Synthesis) -> object:
-    name = deployment.one("DynamoDB::Table")["TableName"]
-    return deployment.arn_of("KMS::Key", Description=f"Encrypts OAuth tokens that wait in table {name}")
-
-
-def test_the_worker_uses_the_key_for_its_own_secret_alone(with_table: Synthesis) -> None:
-    """Two actions, and only under the encryption context of kept tokens; other code with its role gets nothing."""
-    statements = [s for s in with_table.policy_of_role("lambda.amazonaws.com") if s["Resource"] == kept_key(with_table)]
+    described = f"Encrypts OAuth tokens that wait in table {name}"
+    key = with_table.arn_of("KMS::Key", Description=described)
+    statements = [s for s in with_table.policy_of_role("lambda.amazonaws.com") if s["Resource"] == key]
     by_effect = {s["Effect"]: s for s in statements}
 
+    assert with_table.one("KMS::Key", Description=described)["EnableKeyRotation"]
+    assert key == with_table.one("Lambda::Function")["Environment"]["Variables"]["KEPT_TOKENS_KEY_ID"]
     granted, denied = by_effect["Allow"], by_effect["Deny"]
     assert 2 == len(statements)
     assert ["kms:Decrypt", "kms:Encrypt"] == sorted(granted["Action"]) == sorted(denied["Action"])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,13 +177,9 @@ def test_no_alarm_is_on_for_weeks_for_one_customer(quiet: Month) -> None:
     assert {} == on
 
 
-def many_die(month: Month) -> None:
-    month.put(*[dead(number, month.now) for number in range(200, 200 + SIZE // 100)])
-
-
-def many_err(month: Month) -> None:
-    errs = replace(failed("SecretAccessDenied", at=month.now, state=State.ERROR), since=month.now)
-    month.put(*[row(f"c/{number}", found=errs) for number in range(200, 200 + SIZE // 100)])
+def many_die(month: Month, error: str = "ReauthorizationRequired", state: State = State.REAUTHORIZE) -> None:
+    died = replace(failed(error, at=month.now), state=state, since=month.now)
+    month.put(*[row(f"c/{number}", found=died) for number in range(200, 200 + SIZE // 100)])
 
 
 def pause_outlasts_half_a_window(month: Month) -> None:
@@ -191,12 +188,8 @@ def pause_outlasts_half_a_window(month: Month) -> None:
     month.pauses = Pauses(fleet=Pause(at=month.now, until=until, by="me", why="their maintenance"))
 
 
-def a_seventh_vanishes(month: Month) -> None:
-    month.untagged |= {arn(f"c/{number}"): month.now for number in range(200, 200 + SIZE * 15 // 100)}
-
-
-def half_vanishes(month: Month) -> None:
-    month.untagged |= {arn(f"c/{number}"): month.now for number in range(200, 200 + SIZE // 2)}
+def vanish(month: Month, percent: int) -> None:
+    month.untagged |= {arn(f"c/{number}"): month.now for number in range(200, 200 + SIZE * percent // 100)}
 
 
 def tokens_expire_behind_a_pause(month: Month) -> None:
@@ -205,40 +198,20 @@ def tokens_expire_behind_a_pause(month: Month) -> None:
     month.pauses = Pauses(fleet=Pause(at=began, until=month.now + DAY, by="me", why="their maintenance"))
 
 
-def runs_crash(month: Month) -> None:
-    month.crashes = 3
-
-
-def a_provider_is_away(month: Month) -> None:
-    month.breakers |= {"p1"}
-
-
-def the_store_refuses(month: Month) -> None:
-    month.store_refuses = True
-
-
-def the_worker_stops(month: Month) -> None:
-    month.unheard_since = month.now
-
-
-def the_table_fails(month: Month) -> None:
-    month.table_failures = 2
-
-
 @pytest.mark.parametrize(
     ("happens", "alarm"),
     [
         (many_die, "new-deaths"),
-        (many_err, "new-errors"),
+        (partial(many_die, error="SecretAccessDenied", state=State.ERROR), "new-errors"),
         (pause_outlasts_half_a_window, "paused-too-long"),
-        (a_seventh_vanishes, "members-left"),
-        (half_vanishes, "members-left"),
+        (partial(vanish, percent=15), "members-left"),
+        (partial(vanish, percent=50), "members-left"),
         (tokens_expire_behind_a_pause, "expired"),
-        (a_provider_is_away, "behind-breakers"),
-        (runs_crash, "runs-crashing"),
-        (the_store_refuses, "store-refuses"),
-        (the_worker_stops, "worker-unheard"),
-        (the_table_fails, "table-failing"),
+        (lambda month: setattr(month, "breakers", month.breakers | {"p1"}), "behind-breakers"),
+        (lambda month: setattr(month, "crashes", 3), "runs-crashing"),
+        (lambda month: setattr(month, "store_refuses", True), "store-refuses"),
+        (lambda month: setattr(month, "unheard_since", month.now), "worker-unheard"),
+        (lambda month: setattr(month, "table_failures", 2), "table-failing"),
     ],
 )
 def test_an_operator_learns_within_15_minutes(quiet: Month, happens: Callable[[Month], None], alarm: str) -> None:

@@ -174,7 +174,7 @@ def test_same_value_back_is_rate_limited(inline: Cache[str], source: Source, clo
     assert 3 == source.reads
     clock.advance(-10_000)
     assert not inline.reject("first".__eq__)
-    assert (4, "first") == (source.reads, inline.get())
+    assert 4 == source.reads
     source.value = "second"
     clock.advance(30)
     assert inline.reject("first".__eq__)
