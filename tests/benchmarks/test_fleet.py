@@ -12,7 +12,7 @@ from testbed.virtual_clock import VirtualClock
 
 ORDINARY = """
     herd copies steady lost-index half-quota limited throttled deployment hanging writes-refused slow-herd poison
-    failing-minutes growth small-account late-scheduler redeemed-and-lost revoked rejecting gap bucket
+    failing-minutes growth small-account late-scheduler redeemed-and-lost revoked gap bucket
 """
 SMALL_WORLDS = dict.fromkeys(ORDINARY.split(), (60, 1)) | {
     "hosts": (30, 11),
@@ -28,6 +28,7 @@ SMALL_WORLDS = dict.fromkeys(ORDINARY.split(), (60, 1)) | {
     "lagging-index": (60, 3),
     "failing-table": (60, 4),
     "repair": (30, 2),
+    "rejecting": (400, 1),
     "gateway": (100, 2),
     "busy-herd": (60, 2),
     "own-traffic": (60, 2),

@@ -7,12 +7,11 @@ from datetime import datetime
 
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
 from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.locked import chain_of, rebuilt_claim, worth_reading
+from token_refresh_worker.core.locked import VersionEntry, chain_of, rebuilt_claim, worth_reading
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.run.failures import version_locked
-from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import Parts, SecretVersion
 
 
@@ -43,8 +42,8 @@ class LockedClaims:
     """Finds the newest claim where it can't be decrypted."""
 
     parts: Parts
-    memory: Memory
-    """Is told of a newest claim that can't be decrypted."""
+    note: Callable[[VersionEntry], None]
+    """Told of a newest claim that can't be decrypted."""
     token_set: Callable[[SecretVersion], TokenSet]
     now: Callable[[], datetime]
 
@@ -70,7 +69,7 @@ class LockedClaims:
         chain = chain_of(listed, seed)
         with UnlessLocked():  # The label may be behind.
             return self.parts.claims.find(chain[-1])
-        self.memory.locked_claim = next(version for version in listed if version.version_id == chain[-1])
+        self.note(next(version for version in listed if version.version_id == chain[-1]))
         wanted = worth_reading(listed, chain) - {current.version_id, *chain}
         return rebuilt_claim(listed, chain, current, self._readable(sorted(wanted)))
 

@@ -58,6 +58,10 @@ class Memory(RunState):
         self.foreign_version = snapshot.current.version_id if snapshot.is_foreign else self.foreign_version
         return snapshot
 
+    def note_locked(self, claim: VersionEntry) -> None:
+        """Remember the newest claim, which KMS refuses to decrypt."""
+        self.locked_claim = claim
+
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
         """Remember that this run made a token set current; nothing has to be read to know that."""
         self.promoted_version = promoted.version_id

@@ -121,7 +121,9 @@ class SnapshotReader:
     def _rebuilt(self, refused: SecretAccessDenied, current: TokenSet, claim_id: str | None = None) -> Claim | None:
         if not refused.by_key:
             raise refused
-        locked = LockedClaims(parts=self.parts, memory=self.memory, token_set=self._token_set, now=lambda: self._now)
+        locked = LockedClaims(
+            parts=self.parts, note=self.memory.note_locked, token_set=self._token_set, now=lambda: self._now
+        )
         return locked.newest(current, claim_id)
 
     def _newest_claim(self, stored: NewestClaim, current: TokenSet) -> Claim | None:

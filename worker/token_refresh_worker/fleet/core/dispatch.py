@@ -26,19 +26,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from token_refresh_worker.fleet.core.breaker import (
-    RECENTLY,
-    STEP,
-    STORE,
-    STORE_PROBES,
-    Breaker,
-    BreakerReason,
-    holds_back,
-    lanes_of,
-    open_breakers,
-    rejecting_lanes,
-    rooms,
-)
+from token_refresh_worker.fleet.core import breaker
 from token_refresh_worker.fleet.core.busy import busy_hosts, earliest_seconds
 from token_refresh_worker.fleet.core.fleet import (
     DOUBLINGS,
@@ -70,7 +58,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     unreported = [row for row, handed in under_way if handed.times == 1]
     # Nor does one that failed before.
     breakers = breakers_of(fleet, now, _count(row for row in unreported if not row.has_failed))
-    rejecting = rejecting_lanes(fleet.rows, now)
+    rejecting = breaker.rejecting_lanes(fleet.rows, now)
     ready = sorted(
         (
             row
@@ -113,16 +101,16 @@ def _unheard_since(fleet: Fleet, due: Iterable[str], now: datetime) -> datetime 
     return since if since is not None and (reported is None or reported < since) else None
 
 
-def breakers_of(fleet: Fleet, now: datetime, unreported: Mapping[str, int] | None = None) -> dict[str, Breaker]:
+def breakers_of(fleet: Fleet, now: datetime, unreported: Mapping[str, int] | None = None) -> dict[str, breaker.Breaker]:
     """Return the open breakers, the store's among them."""
-    found = open_breakers(
+    found = breaker.open_breakers(
         fleet.rows,
         single_use=lambda provider: limits_of(fleet, provider).single_use,
         unreported=unreported or {},
         now=now,
     )
     if fleet.store_refuses:
-        found[STORE] = Breaker(reason=BreakerReason.STORE_REFUSES, allowed=STORE_PROBES)
+        found[breaker.STORE] = breaker.Breaker(reason=breaker.BreakerReason.STORE_REFUSES, allowed=breaker.STORE_PROBES)
     return found
 
 
@@ -150,9 +138,9 @@ def _is_under_way(fleet: Fleet, its_id: str, now: datetime) -> bool:
     return handed is not None and now < handed.at + FIRST_WAIT * (1 << min(handed.times - 1, DOUBLINGS))
 
 
-def _probe_rank(row: Row, breakers: Mapping[str, Breaker], now: datetime) -> int:
+def _probe_rank(row: Row, breakers: Mapping[str, breaker.Breaker], now: datetime) -> int:
     """Say how much a run on the row would show where a breaker is open; 0 is most."""
-    if not holds_back(breakers, row):
+    if not breaker.holds_back(breakers, row):
         return 0
     # A tenant that failed alone may be dead, whatever becomes of the others.
     return 2 if sends_nothing(row, now) else int(row.is_retry)
@@ -160,7 +148,7 @@ def _probe_rank(row: Row, breakers: Mapping[str, Breaker], now: datetime) -> int
 
 def _urgency(row: Row, rejecting: Collection[str], now: datetime) -> datetime:
     """Return the time by which rows are ordered, the earliest first: of their expiry, or the reverse of when due."""
-    if row.due_at is not None and any(lane in rejecting for lane in lanes_of(row)):
+    if row.due_at is not None and any(lane in rejecting for lane in breaker.lanes_of(row)):
         # A cohort of dead grants must not keep away the living that are due after it.
         return now + (now - row.due_at)
     # What no run has read yet may expire at any moment, so it counts as expiring now.
@@ -170,7 +158,9 @@ def _urgency(row: Row, rejecting: Collection[str], now: datetime) -> datetime:
 class _Minute:
     """What one minute has room for."""
 
-    def __init__(self, fleet: Fleet, breakers: Mapping[str, Breaker], under_way: Sequence[Row], now: datetime) -> None:
+    def __init__(
+        self, fleet: Fleet, breakers: Mapping[str, breaker.Breaker], under_way: Sequence[Row], now: datetime
+    ) -> None:
         self._fleet, self._breakers, self._now = fleet, breakers, now
         self.busy = busy_hosts(fleet.rows, now)
         self._budget = fleet.limits.runs_a_minute
@@ -180,14 +170,14 @@ class _Minute:
             failed: _count(row for row in under_way if row.has_failed is failed) for failed in (False, True)
         }
         self._failing = 0
-        self._rooms = rooms(fleet.rows, now)
+        self._rooms = breaker.rooms(fleet.rows, now)
         self._asked = Counter[str]()
         # What an open breaker holds back moves slowly in groups of its own and must not eat the others' budget.
-        self._unreported = Counter(scheduled_under(row) for row in under_way if not holds_back(breakers, row))
+        self._unreported = Counter(scheduled_under(row) for row in under_way if not breaker.holds_back(breakers, row))
 
     def choose(self, ready: Sequence[Row]) -> list[Row]:
         """Take rows in order while the budget lasts. Half of it is for each provider, and what is left for anyone."""
-        if STORE in self._breakers:
+        if breaker.STORE in self._breakers:
             return self._probes_of_store(ready)
         # What a slow provider holds up counts, beyond its fair share, against this provider alone.
         share = self._budget // max(1, len(self._unreported.keys() | {scheduled_under(row) for row in ready}))
@@ -223,18 +213,19 @@ class _Minute:
 
     def _is_held_back(self, row: Row) -> bool:
         return any(
-            lane in self._breakers and self._taken[lane] >= self._breakers[lane].allowed for lane in lanes_of(row)
+            lane in self._breakers and self._taken[lane] >= self._breakers[lane].allowed
+            for lane in breaker.lanes_of(row)
         )
 
     def _fits(self, row: Row) -> bool:
         """Whether breakers, slow start, a busy host's share and the provider's rate let the row through."""
         # What the provider failed before has few groups, and takes no room from the others.
-        starting = () if row.is_retry else (lane for lane in lanes_of(row) if lane not in self._breakers)
+        starting = () if row.is_retry else (lane for lane in breaker.lanes_of(row) if lane not in self._breakers)
         if self._is_held_back(row) or any(
-            self._starting[row.has_failed][lane] >= self._rooms.get(lane, STEP) for lane in starting
+            self._starting[row.has_failed][lane] >= self._rooms.get(lane, breaker.STEP) for lane in starting
         ):
             return False
-        provider, host = scheduled_under(row), "/".join(lanes_of(row)[1:])
+        provider, host = scheduled_under(row), "/".join(breaker.lanes_of(row)[1:])
         if self._asked[host] >= self.busy.get(host, math.inf):
             return False
         rate = _rate(self._fleet, provider)
@@ -243,7 +234,7 @@ class _Minute:
 
 
 def _places(row: Row) -> tuple[str, ...]:
-    return lanes_of(row) or (UNKNOWN_PROVIDER,)
+    return breaker.lanes_of(row) or (UNKNOWN_PROVIDER,)
 
 
 def _count(rows: Iterable[Row]) -> Counter[str]:
@@ -266,7 +257,7 @@ def _messages(
     fleet: Fleet,
     rows: Sequence[Row],
     under_way: Iterable[tuple[Row, Handed]],
-    breakers: Mapping[str, Breaker],
+    breakers: Mapping[str, breaker.Breaker],
     now: datetime,
 ) -> list[Message]:
     load, failing = Counter[str](), Counter[str]()
@@ -274,8 +265,10 @@ def _messages(
         # What has not reported after a minute may hang.
         load[handed.group] += 1 if handed.at > now - 2 * MINUTE else RUNS_A_MINUTE
     for row in fleet.rows:
-        failing[row.provider] += row.sent is not None and row.sent.failures == 1 and row.sent.at > now - RECENTLY
-    probes = [holds_back(breakers, row) for row in rows]
+        failing[row.provider] += (
+            row.sent is not None and row.sent.failures == 1 and row.sent.at > now - breaker.RECENTLY
+        )
+    probes = [breaker.holds_back(breakers, row) for row in rows]
     ids = [message_id(row) for row in rows]
     pools = [
         Pool(scheduled_under(row), "failed" if probe or row.is_retry else "lost" if its_id in fleet.handed_out else "")
