@@ -203,6 +203,20 @@ def test_locked_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, en
     assert "KMS refuses the key of the tokens that follow" in ended.screen
 
 
+def test_a_request_that_the_provider_refused(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """An attempt that failed, and not for its client, is named with the way to its cause."""
+    tokens.store(expires_in=8 * HOUR)
+    endpoint.play(script.status(400, b'{"error": "invalid_request"}'))
+    assert 2 == cli("refresh", "--force").code
+
+    ended = cli("status")
+
+    assert 1 == ended.code
+    assert "failed: " in ended.screen
+    assert "to find the cause: " in ended.screen
+    assert "token-refresh doctor" in ended.screen
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_locked_claim(
     cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer, *, paused: bool
