@@ -105,7 +105,7 @@ def test_an_edited_client_id(cli: Cli, tokens: Tokens, right: Path, endpoint: To
     assert (1, 2, 2, 64) == (refused.code, meant.code, other.code, spaced.code)
     assert "--client-id begins or ends with white space" in spaced.screen
     assert f"Client edited is stored for the tokens of secret {SECRET_ID}, and you gave client" in refused.screen
-    assert f"token-refresh client {SECRET_ID} --client-id {endpoint.client_id} --region eu-central-1" in meant.screen
+    assert f"client {SECRET_ID} --client-id {endpoint.client_id} {' '.join(file)} --region eu-central-1" in meant.screen
     assert f"token-refresh authorize {SECRET_ID} --client-id {endpoint.client_id}" in meant.screen
     assert f"and the file has client {endpoint.client_id}" in other.screen
     assert before == tokens.current()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.scene import Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
@@ -92,12 +92,14 @@ def test_an_unknown_profile(cli: Cli, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["status", "authorize"])
 def test_a_secret_of_another_region(cli: Cli, tokens: Tokens, store: SecretsManagerServer, command: str) -> None:
-    """Where another region has the secret, the error names that region."""
+    """Where another region has the secret, or its ARN is of one, the command for that region is printed."""
     tokens.store()
+    (secret,) = store.secrets.snapshot()
 
-    ended = cli(command, "--region=us-east-1")
-
-    assert f"does not exist in us-east-1, and exists in {store.region}" in ended.screen
+    for secret_id, why in ((SECRET_ID, "exists in"), (secret.arn, "its ARN names")):
+        ended = cli(command, secret_id, "--region=us-east-1")
+        assert f"does not exist in us-east-1, and {why} {store.region}" in ended.screen
+        assert f"token-refresh {command} {secret_id} --region {store.region}" in ended.screen
 
 
 @pytest.mark.parametrize(

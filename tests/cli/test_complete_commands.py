@@ -77,13 +77,17 @@ def test_own_options_are_repeated(stage: Stage, line: str) -> None:
 
 def test_a_command_of_aws(stage: Stage, profile: str) -> None:
     """A printed command of `aws` repeats `--profile`, and none of the options that only this program has."""
-    stage.tokens.store()
+    stage.tokens.store(expires_in=3000 * DAY)
+
+    def printed(name: str) -> list[str]:
+        ended = stage.cli(name, "--profile", profile, "--provider", "upwork")
+        (line,) = [line for line in f"{ended.out}{ended.err}".splitlines() if line.lstrip().startswith("aws ")]
+        return shlex.split(line)
+
+    for name in ("status", "doctor"):
+        assert ["put-secret-value", "--profile", profile] == [printed(name)[place] for place in (2, -2, -1)]
     stage.store.fault("deny", "GetSecretValue", times=None)
-
-    ended = stage.cli("status", "--profile", profile, "--provider", "upwork")
-
-    (line,) = [line for line in ended.err.splitlines() if line.lstrip().startswith("aws ")]
-    assert ["aws", "sts", "get-caller-identity", "--profile", profile] == shlex.split(line)
+    assert ["aws", "sts", "get-caller-identity", "--profile", profile] == printed("status")
 
 
 def test_a_hostile_name(stage: Stage) -> None:

@@ -99,7 +99,7 @@ def _check_client_id(context: Context, known: str | None, given: str, named: str
             f"{differs}; nothing was stored",
             fix=(
                 "If the stored ID is a mistake, name yours: ",
-                context.command("client", "--client-id", given),
+                context.again("--client-id", given),
                 ". If you want tokens of another client, get them: ",
                 context.command("authorize", "--client-id", given),
             ),

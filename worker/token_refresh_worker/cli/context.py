@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.calls import call, call_action, nothing
 from token_refresh.aws.causes import FailedCall
@@ -266,7 +266,11 @@ class Context:
 
     def complete(self, failure: TokenRefreshError) -> None:
         """Add to the commands in an error the options that they have to repeat."""
-        failure.fix = tuple(self._completed(part) if isinstance(part, Command) else part for part in failure.fix)
+        failure.fix = self.completed(failure.fix)
+
+    def completed(self, advice: Advice) -> Advice:
+        """Add those options to the commands in advice."""
+        return tuple(self._completed(part) if isinstance(part, Command) else part for part in advice)
 
     def _completed(self, command: Command) -> Command:
         if command.is_complete:

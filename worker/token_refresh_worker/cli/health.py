@@ -4,12 +4,12 @@ What is said here follows from the step that a scheduled run would take, so that
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
 
 from token_refresh.advice import Advice
-from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.around import AROUND, doctor_of
 from token_refresh_worker.cli.finding import Finding, Health, failed
 from token_refresh_worker.cli.screen import one_line, relative
@@ -50,7 +50,8 @@ def examine(state: SecretState) -> list[Finding]:
     if unproven := state.context.source.unproven:  # The other checks judge by settings that nobody knows.
         found, checks = [Finding.unknown(unproven.facts, *unproven.fix)], (_expiry, _paused)
     found.extend(chain.from_iterable(check(state) for check in checks))
-    return sorted(found, key=lambda finding: -finding.health)
+    completed = (replace(finding, remedy=state.context.completed(finding.remedy)) for finding in found)
+    return sorted(completed, key=lambda finding: -finding.health)
 
 
 def health_of(findings: list[Finding]) -> Health:
@@ -103,16 +104,14 @@ def _step(state: SecretState) -> Iterator[Finding]:
     rejection = state.snapshot.rejection
     match state.step:
         case steps.Mismatch() as step:
-            yield _failed_run(state, mismatch(state.context.secret, step))
-        case steps.Rejected() as step:
-            yield _failed_run(state, dead_grant(state.context.secret, step))
+            yield failed(mismatch(state.context.secret, step))
+        case steps.Rejected() | steps.TokenUsed() as step:
+            yield failed(dead_grant(state.context.secret, step))
         case steps.Redeem() if rejection is not None:
             again = steps.Rejected(rejection.claimed_at, state.snapshot.now)
-            yield _failed_run(state, dead_grant(state.context.secret, again))
+            yield failed(dead_grant(state.context.secret, again))
         case steps.Locked(version_id):
-            yield _failed_run(state, tokens_locked(state.context.run(state.settings).parts, version_id))
-        case steps.TokenUsed() as step:
-            yield _failed_run(state, dead_grant(state.context.secret, step))
+            yield failed(tokens_locked(state.context.run(state.settings).parts, version_id))
         case steps.Unread(since):
             yield Finding.broken(*_unread_response(state, since))
         case steps.Hold() as step:
@@ -132,15 +131,8 @@ def _step(state: SecretState) -> Iterator[Finding]:
             )
 
 
-def _failed_run(state: SecretState, error: TokenRefreshError) -> Finding:
-    """Report what each run says."""
-    state.context.complete(error)
-    return failed(error)
-
-
 def _held(state: SecretState, hold: steps.Hold) -> Finding:
     error = unknown_outcome(state.context.secret, hold, state.locked_claim)
-    state.context.complete(error)
     return Finding.attention(error.facts, *error.fix)
 
 

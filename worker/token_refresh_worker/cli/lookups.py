@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import cast
 
+from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import CallFailed, call
 from token_refresh.aws.clients import CLIENTS
 from token_refresh.aws.request import AwsRequest
@@ -30,12 +31,11 @@ def read_clock(context: Context) -> datetime:
     """
     client, name = context.client("secretsmanager"), context.secret_id
     try:
-        with context.completing():
-            return call(
-                lambda: service_time(client.describe_secret(SecretId=name)),
-                lambda: AwsRequest("secretsmanager:DescribeSecret", name, client.meta.region_name),
-                expected=lambda failure: failure.at is not None,
-            )
+        return call(
+            lambda: service_time(client.describe_secret(SecretId=name)),
+            lambda: AwsRequest("secretsmanager:DescribeSecret", name, client.meta.region_name),
+            expected=lambda failure: failure.at is not None,
+        )
     except CallFailed as refused:
         return cast("datetime", refused.failure.at)
 
@@ -74,13 +74,14 @@ def saying_where(context: Context) -> Iterator[None]:
 
 def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
     """Say where the secret is, or how to create it; about another one, such as the client's, `failure` says enough."""
-    if failure.secret_id != context.secret_id or context.secret_id.startswith("arn:") or failure.is_deleted:
+    named = arn_region(context.secret_id)
+    if failure.secret_id != context.secret_id or named == context.region or failure.is_deleted:
         return failure
-    regions = other_regions(context)
+    regions = [named] if named else other_regions(context)
     missing = f"secret {context.secret_id} does not exist in {context.region}"
     if regions:
         return SecretNotFound(
-            f"{missing}, and exists in {', '.join(regions)}",
+            f"{missing}, and {'its ARN names' if named else 'exists in'} {', '.join(regions)}",
             fix=(
                 *("Name that region: ", context.again(region=regions[0])),
                 f"; and set AWS_REGION={regions[0]} where it is read",

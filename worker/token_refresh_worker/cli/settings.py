@@ -60,7 +60,6 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
 
 def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
     """Return PROVIDER as the document names it, if the settings don't; in a fleet the document goes first."""
-    with context.completing():
-        named = named_provider(context.environment, fields, lambda: context.secret)
+    named = named_provider(context.environment, fields, lambda: context.secret)
     default = None if context.environment.get("PROVIDER") else context.source.provider
     return named or ({"PROVIDER": default} if default else {})

@@ -168,9 +168,6 @@ def read_state(context: Context) -> SecretState:
             _past_attempt(claims, snapshot, attempt)
             for attempt in reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
         )
-    for failure in (memory.publish_failure, client_failure := _client_failure(context, run.parts, settings, snapshot)):
-        if failure is not None:
-            context.complete(failure)
     return SecretState(
         context=context,
         settings=settings,
@@ -180,7 +177,7 @@ def read_state(context: Context) -> SecretState:
         attempts=attempts,
         publish_failure=memory.publish_failure,
         replicas=_replicas(context, settings.published_secret_id),
-        client_failure=client_failure,
+        client_failure=_client_failure(context, run.parts, settings, snapshot),
         full=_full(run.parts, snapshot),
     )
 

@@ -1,6 +1,7 @@
 """`token-refresh doctor`: check everything that can be wrong, and say what to do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -43,10 +44,10 @@ def doctor(
     Exit status: 0 nothing failed, 1 something did; 64 for a wrong option.
     """
     found: list[Check] = []
-    for check in _checks(context, consumer_version):
-        found.append(check)
+    for name, finding in _checks(context, consumer_version):
+        found.append(Check(name, replace(finding, remedy=context.completed(finding.remedy))))
         if not as_json:
-            _show(check)
+            _show(found[-1])
     failures = sum(finding.health is Health.BROKEN for _, finding in found)
     if as_json:
         print_json({"failed": failures, "checks": [_as_fields(*check) for check in found]})
@@ -89,7 +90,8 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *failure.fix))
+        fix = () if source.unproven else failure.fix  # What writes is refused.
+        yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *fix))
         if source.unproven:
             yield Check("deployment", not_known(source.unproven))
     else:

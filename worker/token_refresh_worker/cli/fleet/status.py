@@ -1,7 +1,7 @@
 """`token-refresh fleet status`: the summary first, then the rows that need somebody, most urgent first."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from token_refresh.advice import Advice
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.command import OF_A_FLEET, FleetName, Json, command
 from token_refresh_worker.cli.context import Context
@@ -67,12 +68,14 @@ def status(  # noqa: PLR0913 - options, each by its name
     if as_json:
         print_json(as_fields(view))
     else:
-        show(output(), *lay_out(view, limit=limit))
+        show(output(), *lay_out(view, limit=limit, completed=context.completed))
     return view.health
 
 
-def lay_out(view: View, *, limit: int) -> list[RenderableType]:
-    """Lay out the summary, the providers, and the first rows."""
+def lay_out(
+    view: View, *, limit: int, completed: Callable[[Advice], Advice] = lambda advice: advice
+) -> list[RenderableType]:
+    """Lay out the summary, the providers, and the first rows; `completed` adds options to printed commands."""
     total = len(view.members)
     summary = assemble((f"fleet {view.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ")
     for state, count in view.counts.items():
@@ -83,7 +86,8 @@ def lay_out(view: View, *, limit: int) -> list[RenderableType]:
         parts.append(text(f"copies for services: {counts}, each seen since {utc(view.copies_seen_at)}"))
     for finding in view.findings:
         color = "bold red" if finding.health is Health.BROKEN else "yellow"
-        parts += message(*(("; ", *finding.remedy) if finding.remedy else ()), head=(finding.text, color))
+        remedy = ("; ", *completed(finding.remedy)) if finding.remedy else ()
+        parts += message(*remedy, head=(finding.text, color))
     # Before the rows: of a paused fleet each row says `paused`, and none says why.
     parts += _pauses(view)
     parts += [Text(), _providers(view), Text()]
