@@ -24,10 +24,16 @@ from token_refresh_worker.fleet.core.row import Row, State
 
 @pytest.mark.parametrize(
     ("rows", "code"),
-    [([], 0), ([healthy("a")], 0), ([healthy("a"), dead("b")], 1), ([healthy("a"), dead("b"), late("c")], 2)],
+    [
+        ([], 0),
+        ([healthy("a")], 0),
+        ([healthy("a"), dead("b")], 1),
+        ([replace(dead("a"), pause=IN_FORCE)], 1),
+        ([healthy("a"), dead("b"), late("c")], 2),
+    ],
 )
 def test_exit_status(index: TableIndex, rows: list[Row], code: int) -> None:
-    """The exit status is 0 if all is well, 1 if somebody has to act, and 2 if a secret is overdue."""
+    """The exit status is 0 if all is well, 1 if somebody has to act, paused or not, and 2 if a secret is overdue."""
     for member in rows:
         index.add(member)
 

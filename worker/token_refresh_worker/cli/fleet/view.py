@@ -82,7 +82,9 @@ class View:
         """Whether somebody has to act."""
         vanished = any(stone.left_at > self.now - DAY and not stone.quietly for stone in self.left)
         of_left = Health.ATTENTION if vanished else Health.HEALTHY
-        of_states = (_HEALTH.get(state, Health.HEALTHY) for state in self.counts)
+        # A pause hides what was found before it, and ends none of that.
+        states = {*self.counts, *(row.seen.state for row, _ in self.members if row.seen)}
+        of_states = (_HEALTH.get(state, Health.HEALTHY) for state in states)
         return max([of_left, *of_states, *(finding.health for finding in self.findings)])
 
     @property
