@@ -141,6 +141,18 @@ def test_every_command_in_every_world(
     assert (beside and world != "shell" and not refused) == ("Not read from the shell" in ended.err), ended.screen
 
 
+def test_a_copy_that_is_a_token_secret(cli: Cli, place: Place) -> None:
+    """No token goes into a secret that another deployment's tags name as a token secret."""
+    own = WORLDS["shell"](place)
+    place.tag(OTHER, function="others-worker")
+    before = place.everything()
+
+    ended = cli("refresh", SECRET, "--force", "--yes", **place.environment, **own | {"PUBLISHED_SECRET_ID": OTHER})
+
+    assert (2, before) == (ended.code, place.everything())
+    assert f"PUBLISHED_SECRET_ID names {OTHER}, which is itself a token secret" in ended.screen
+
+
 def test_a_members_copy_that_is_gone(cli: Cli, place: Place) -> None:
     """Where a member's copy is deleted for good, the command that lets its fleet make it again is printed."""
     own = WORLDS["member"](place)
@@ -282,11 +294,12 @@ def test_a_deployment_that_is_deleted(
     if deployed is member:
         monkeypatch.delitem(place.tables.tables, FLEET)
 
-    ended = cli("revoke", SECRET, "--by-hand", "--yes", **place.environment)
-
     untag = f"If its stack was deleted, take the tags off: aws secretsmanager untag-resource --secret-id {SECRET} "
-    found = ended.screen.partition(f"{untag}--tag-keys ")[2].partition(" --region")[0]
-    assert (2, tags) == (ended.code, len(found.split()))
+    for line, code in (("revoke --by-hand --yes", 2), ("status", 3), ("doctor", int(deployed is member))):
+        ended = cli(*line.split(), SECRET, **place.environment)
+        found = ended.screen.partition(f"{untag}--tag-keys ")[2].partition(" --region")[0]
+        assert (code, tags) == (ended.code, len(found.split())), ended.screen
+        assert "claims move" not in ended.screen, "it is refused"
 
 
 def test_a_replica(cli: Cli, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     assert "token-refresh fleet add its/tokens --fleet prod --region eu-central-1" in said(ended)
     assert "300 failed with SecretNotFound in eu-central-1: missing/" in ended.stderr
     assert not {"authorize", "create"} & set(ended.stderr.split())
-    assert "untag-resource" in ended.stderr
+    assert "take it out first: token-refresh fleet remove other --fleet " in said(ended)
     assert ended.stderr.endswith("run the same command again.\n")
     assert 1 == len(list(index.rows()))
 

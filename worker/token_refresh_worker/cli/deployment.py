@@ -210,12 +210,12 @@ def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
 
 def refuse_other_fleet(context: Context, secret_id: str, tags: Mapping[str, str], fleet: str) -> None:
     """Refuse to let a secret join a second fleet."""
-    if tags.get(FLEET_TAG, fleet) != fleet:
-        line = "aws secretsmanager untag-resource --secret-id {} --tag-keys {} --region {}"
-        untag = Command.of(line, secret_id, FLEET_TAG, context.region)
-        raise ConfigurationError(
-            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}", fix=("take it out first: ", untag)
-        )
+    if (theirs := tags.get(FLEET_TAG, fleet)) != fleet:
+        # Without its tag, a run that is under way could not store its tokens.
+        remove = Command.of("token-refresh fleet remove {} --fleet {} --region {}", secret_id, theirs, context.region)
+        look = Command.of("token-refresh status {} --region {}", secret_id, context.region)
+        fix = ("take it out first: ", remove, ". If that fleet is gone, see what else helps: ", look)
+        raise ConfigurationError(f"secret {secret_id} is in fleet {theirs}", fix=fix)
 
 
 def _refuse_copy(context: Context, tags: Mapping[str, str]) -> None:
@@ -235,19 +235,15 @@ def _refuse_copy_of_another(context: Context, *, writes: bool) -> None:
     if not name:
         return
     try:
-        source = copied_from(tags_in(context.call("DescribeSecret", name, limits=ONE_TRY)))
-    except SecretNotFound:
-        return
-    except TokenRefreshError:
-        if writes:
+        tags = tags_in(context.call("DescribeSecret", name, limits=ONE_TRY))
+    except TokenRefreshError as failure:
+        if writes and not isinstance(failure, SecretNotFound):
             raise
         return
-    if source not in {None, secret_name(context.secret_id)}:
-        raise ConfigurationError.of(
-            Variable.PUBLISHED_SECRET_ID,
-            f"names {name}, which is the copy of {source} and not of {context.secret_id}",
-            fix="Unset it",
-        )
+    source = copied_from(tags)
+    if source not in {None, secret_name(context.secret_id)} or any(key in tags for key in _OURS):
+        its = f"the copy of {source} and not of {context.secret_id}" if source else "itself a token secret"
+        raise ConfigurationError.of(Variable.PUBLISHED_SECRET_ID, f"names {name}, which is {its}", fix="Unset it")
 
 
 def copied_from(tags: Mapping[str, str]) -> str | None:

@@ -42,10 +42,8 @@ from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.run.failures import span, utc
 
 
-def _health_after(context: Context, failure: TokenRefreshError) -> Health:
+def _health_after(failure: TokenRefreshError) -> Health:
     """Say what an error tells: how the secret is, or nothing."""
-    if context.source.unproven:  # With other settings it may be none.
-        return Health.UNKNOWN
     is_gone = isinstance(failure, SecretNotFound) and failure.is_deleted
     broken = is_gone or isinstance(failure, SecretEmpty | InvalidSecretDocument)
     return Health.BROKEN if broken else Health.UNKNOWN
@@ -80,9 +78,10 @@ def _read(context: Context) -> tuple[Health, list[RenderableType]]:
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        if _health_after(context, failure) is Health.UNKNOWN:
-            raise
-        return Health.BROKEN, message("  ", *_named(failure), head=("BROKEN", "bold red"))
+        said = context.source.unproven or failure  # With other settings it may be none, and what writes is refused.
+        if _health_after(said) is Health.UNKNOWN:
+            raise said from None
+        return Health.BROKEN, message("  ", *_named(said), head=("BROKEN", "bold red"))
     findings = examine(state)
     return health_of(findings), lay_out_state(state, findings)
 
@@ -119,7 +118,8 @@ def _print_json(context: Context, *, on_one_line: bool = False) -> Health:
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        health, fields = _health_after(context, failure), error_fields(failure)
+        said = context.source.unproven or failure
+        health, fields = _health_after(said), error_fields(said)
     else:
         findings = examine(state)
         health, fields = health_of(findings), state_fields(state, findings)
