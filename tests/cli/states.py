@@ -29,32 +29,8 @@ class Stage:
         self.store.clock_offset_seconds += 2  # The service tells the time in whole seconds.
 
 
-State = Callable[[Stage], dict[str, str] | None]
+State = Callable[..., dict[str, str] | None]
 """Makes a state, and gives the variables that the commands then run with."""
-
-
-def fresh(stage: Stage) -> None:
-    stage.tokens.store(expires_in=DAY)
-
-
-def due(stage: Stage) -> None:
-    stage.tokens.store(expires_in=7 * HOUR)
-
-
-def overdue(stage: Stage) -> None:
-    stage.tokens.store(expires_in=2 * HOUR)
-
-
-def expired(stage: Stage) -> None:
-    stage.tokens.store(expires_in=-HOUR)
-
-
-def without_access_token(stage: Stage) -> None:
-    stage.tokens.store(accessToken=None)
-
-
-def without_expiry(stage: Stage) -> None:
-    stage.tokens.store(expiresAt=None)
 
 
 def refreshed(stage: Stage) -> None:
@@ -69,36 +45,10 @@ def failed(stage: Stage, times: int = 1, **changes: Any) -> None:
         stage.refresh("--force")
 
 
-def failed_while_fresh(stage: Stage) -> None:
-    failed(stage, expires_in=DAY)
-
-
-def backing_off(stage: Stage) -> None:
-    failed(stage, times=2)
-
-
-def backing_off_and_expired(stage: Stage) -> None:
-    failed(stage, times=2, expires_in=-HOUR)
-
-
 def rejected(stage: Stage, **changes: Any) -> None:
     stage.tokens.store(**{"expires_in": 7 * HOUR, **changes})
     stage.endpoint.grant.revoke()
     stage.refresh()
-
-
-def rejected_and_expired(stage: Stage) -> None:
-    rejected(stage, expires_in=-HOUR)
-
-
-def rejected_and_overdue(stage: Stage) -> None:
-    rejected(stage, expires_in=2 * HOUR)
-
-
-def rejected_and_published_before(stage: Stage) -> dict[str, str]:
-    rejected(stage)
-    stage.store.client().create_secret(Name="published")
-    return PUBLISHED
 
 
 def held(stage: Stage, **changes: Any) -> dict[str, str]:
@@ -106,14 +56,6 @@ def held(stage: Stage, **changes: Any) -> dict[str, str]:
     stage.endpoint.play(script.status(500))
     stage.refresh(**SINGLE_USE)
     return SINGLE_USE
-
-
-def held_and_expired(stage: Stage) -> dict[str, str]:
-    return held(stage, expires_in=-HOUR)
-
-
-def held_and_overdue(stage: Stage) -> dict[str, str]:
-    return held(stage, expires_in=3 * HOUR)
 
 
 def staged(stage: Stage) -> None:
@@ -136,11 +78,6 @@ def claim_of_a_dead_run(stage: Stage) -> None:
     stage.store.clock_offset_seconds = 330
 
 
-def claim_of_a_dead_run_single_use(stage: Stage) -> dict[str, str]:
-    claim_of_a_dead_run(stage)
-    return SINGLE_USE
-
-
 def used(stage: Stage) -> None:
     stage.tokens.store(expires_in=DAY)
     first = stage.tokens.current()
@@ -151,32 +88,10 @@ def used(stage: Stage) -> None:
     stage.tokens.put(first)
 
 
-def of_another_host(stage: Stage) -> None:
-    origin = {"host": "api.example.com", "grace_seconds": 0, "store": "versions"}
-    stage.tokens.store(expires_in=7 * HOUR, tokenRefresh=origin)
-
-
-def of_another_host_and_published_before(stage: Stage) -> dict[str, str]:
-    of_another_host(stage)
-    stage.store.client().create_secret(Name="published")
-    return PUBLISHED
-
-
-def of_another_host_and_overdue(stage: Stage) -> None:
-    origin = {"host": "api.example.com", "grace_seconds": 0, "store": "versions"}
-    stage.tokens.store(expires_in=2 * HOUR, tokenRefresh=origin)
-
-
 def claims_in_a_table(stage: Stage) -> dict[str, str]:
     origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"}
     stage.tokens.store(expires_in=7 * HOUR, tokenRefresh=origin)
     return {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:9"}  # nobody is there
-
-
-def published_before(stage: Stage) -> dict[str, str]:
-    fresh(stage)
-    stage.store.client().create_secret(Name="published")
-    return PUBLISHED
 
 
 def too_short_lived(stage: Stage) -> None:
@@ -191,15 +106,6 @@ def ending(stage: Stage) -> dict[str, str]:
     return {"PROVIDER": "linkedin"}
 
 
-def garbage(stage: Stage) -> None:
-    fresh(stage)
-    stage.tokens.put("garbage")
-
-
-def empty(stage: Stage) -> None:
-    stage.store.client().create_secret(Name="upwork-oauth-tokens")
-
-
 def lose_received_tokens(store: SecretsManagerServer) -> None:
     """Lose every token set but the first."""
     (secret,) = store.secrets.snapshot()
@@ -208,12 +114,65 @@ def lose_received_tokens(store: SecretsManagerServer) -> None:
     store.secrets.restore((replace(secret, versions=(first, *spoilt)),))
 
 
-STATES: tuple[State, ...] = (
-    *(fresh, due, overdue, expired, without_access_token, without_expiry, refreshed),
-    *(failed, failed_while_fresh, backing_off, backing_off_and_expired),
-    *(rejected, rejected_and_expired, rejected_and_overdue, rejected_and_published_before),
-    *(held, held_and_expired, held_and_overdue, staged, staged_and_edited),
-    *(claimed, claim_of_a_dead_run, claim_of_a_dead_run_single_use, used),
-    *(of_another_host, of_another_host_and_published_before, of_another_host_and_overdue, claims_in_a_table),
-    *(published_before, too_short_lived, ending, garbage, empty),
-)
+def _stored(**changes: Any) -> State:
+    """Make tokens be stored, and nothing else."""
+
+    def arise(stage: Stage) -> None:
+        stage.tokens.store(**{"expires_in": 7 * HOUR, **changes})
+
+    return arise
+
+
+def _then(arise: State, *, published: bool = False, single_use: bool = False, **how: Any) -> State:
+    """Make another state: with a published secret that is empty, or at a single-use provider; `how` is its own."""
+
+    def arises(stage: Stage) -> dict[str, str]:
+        variables = arise(stage, **how) or {}
+        if published:
+            stage.store.client().create_secret(Name="published")
+        return variables | (PUBLISHED if published else {}) | (SINGLE_USE if single_use else {})
+
+    return arises
+
+
+def _put(value: str) -> State:
+    return lambda stage: stage.tokens.put(value) and None
+
+
+_OF_ANOTHER_HOST: dict[str, Any] = {"host": "api.example.com", "grace_seconds": 0, "store": "versions"}
+
+STATES: dict[str, State] = {
+    "fresh": _stored(expires_in=DAY),
+    "due": _stored(),
+    "overdue": _stored(expires_in=2 * HOUR),
+    "expired": _stored(expires_in=-HOUR),
+    "without access token": _stored(accessToken=None),
+    "without expiry": _stored(expiresAt=None),
+    "refreshed": refreshed,
+    "failed": failed,
+    "failed while fresh": _then(failed, expires_in=DAY),
+    "backing off": _then(failed, times=2),
+    "backing off and expired": _then(failed, times=2, expires_in=-HOUR),
+    "rejected": rejected,
+    "rejected and expired": _then(rejected, expires_in=-HOUR),
+    "rejected and overdue": _then(rejected, expires_in=2 * HOUR),
+    "rejected and published before": _then(rejected, published=True),
+    "held": held,
+    "held and expired": _then(held, expires_in=-HOUR),
+    "held and overdue": _then(held, expires_in=3 * HOUR),
+    "staged": staged,
+    "staged and edited": staged_and_edited,
+    "claimed": claimed,
+    "claim of a dead run": claim_of_a_dead_run,
+    "claim of a dead run, single use": _then(claim_of_a_dead_run, single_use=True),
+    "used": used,
+    "of another host": _stored(tokenRefresh=_OF_ANOTHER_HOST),
+    "of another host and published before": _then(_stored(tokenRefresh=_OF_ANOTHER_HOST), published=True),
+    "of another host and overdue": _stored(expires_in=2 * HOUR, tokenRefresh=_OF_ANOTHER_HOST),
+    "claims in a table": claims_in_a_table,
+    "published before": _then(_stored(expires_in=DAY), published=True),
+    "too short-lived": too_short_lived,
+    "ending": ending,
+    "garbage": _put("garbage"),
+    "empty": lambda stage: stage.store.client().create_secret(Name="upwork-oauth-tokens") and None,
+}

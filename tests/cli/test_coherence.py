@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.scene import Cli, Ended, Tokens
-from cli.states import STATES, Stage, State
+from cli.states import STATES, Stage
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
@@ -41,7 +41,7 @@ class Said:
     after: Any
 
 
-@pytest.fixture(params=STATES, ids=lambda state: state.__name__)
+@pytest.fixture(params=STATES)
 def said(  # noqa: PLR0917 - fixtures
     request: pytest.FixtureRequest,
     cli: Cli,
@@ -52,8 +52,7 @@ def said(  # noqa: PLR0917 - fixtures
 ) -> Said:
     # In one state the claims are in a table that nobody can reach.
     monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.0)
-    state: State = request.param
-    variables = state(Stage(cli=cli, tokens=tokens, store=store, endpoint=endpoint)) or {}
+    variables = STATES[request.param](Stage(cli=cli, tokens=tokens, store=store, endpoint=endpoint)) or {}
     before = store.secrets.snapshot()
     status, doctor = cli("status", COLUMNS="500", **variables), cli("doctor", COLUMNS="500", **variables)
     fields, checks = cli("status", "--json", **variables).json, cli("doctor", "--json", **variables).json["checks"]

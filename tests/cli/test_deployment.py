@@ -3,9 +3,9 @@
 import json
 import select
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -146,9 +146,12 @@ def test_what_is_broken_and_not_proven(cli: Cli, store: SecretsManagerServer, to
 
 
 @pytest.fixture
-def aws(environment: dict[str, str]) -> Any:
+def aws(environment: dict[str, str], tokens: Tokens) -> Iterator[Aws]:
+    """Fresh tokens, and a function for which nobody has said what it refreshes."""
+    tokens.store(expires_in=DAY)
     with Aws() as server:
         environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{server.address}"
+        server.function = settings(TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"], PROVIDER="upwork")
         yield server
 
 
@@ -156,41 +159,23 @@ def settings(**variables: str) -> dict[str, Any]:
     return {"FunctionName": "worker", "Environment": {"Variables": variables}}
 
 
-def test_a_function_that_names_no_secret(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
-    """A function without a secret and without a fleet is no worker, and nothing acts on defaults."""
-    tokens.store(expires_in=DAY)
-    aws.function = settings(TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"], PROVIDER="upwork")
-
-    ended = cli("status", "--function=worker")
-
-    assert (3, True) == (ended.code, "function worker refreshes no secret" in ended.screen)
-
-
-def test_the_functions_own_secret(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
-    """A function that is named alone names its secret, whatever the shell says."""
-    tokens.store(expires_in=DAY)
-    aws.function = settings(TOKEN_SECRET_ID=SECRET_ID, TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"], PROVIDER="upwork")
+def test_the_functions_own_secret(cli: Cli, aws: Aws) -> None:
+    """A function that is named alone names its secret, whatever the shell says, by ARN or name; without, it is none."""
+    none = cli("status", "--function=worker")
+    copy = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:copy-AbCdEf"
+    aws.function["Environment"]["Variables"] |= {"TOKEN_SECRET_ID": SECRET_ID, "PUBLISHED_SECRET_ID": copy}
 
     ended = cli("status", "--function=worker", TOKEN_SECRET_ID="other")
 
-    assert (0, True) == (ended.code, SECRET_ID in ended.out)
-    assert "Not read from the shell, since those of function worker apply: TOKEN_SECRET_ID\n" == ended.err
-
-
-def test_one_secret_by_two_names(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
-    """The function may name a secret by its ARN and the shell by its name: that is no difference."""
-    tokens.store(expires_in=DAY)
-    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:copy-AbCdEf"
-    known = {"TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"], "PROVIDER": "upwork", "TOKEN_SECRET_ID": SECRET_ID}
-    aws.function = settings(**known, PUBLISHED_SECRET_ID=arn)
-
+    assert (3, True) == (none.code, "function worker refreshes no secret" in none.screen)
+    assert SECRET_ID in ended.out
+    assert "Not read from the shell, since those of function worker apply: TOKEN_SECRET_ID\n" in ended.err
     assert "Not read" not in cli("doctor", "--function=worker", PUBLISHED_SECRET_ID="copy").err
     assert "Not read" in cli("doctor", "--function=worker", PUBLISHED_SECRET_ID="another").err
 
 
-def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> None:
+def test_an_option_against_the_function(cli: Cli, aws: Aws) -> None:
     """An option that contradicts the function is an error that names both; the ARN of the same secret is accepted."""
-    tokens.store(expires_in=DAY)
     aws.function = settings(TOKEN_SECRET_ID=SECRET_ID)
     arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET_ID}-AbCdEf"
 
@@ -203,18 +188,15 @@ def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> N
     assert "and you gave" not in same.screen
 
 
-def test_profiles_of_the_shell(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str], tmp_path: Path) -> None:
+def test_profiles_of_the_shell(cli: Cli, aws: Aws, tmp_path: Path) -> None:
     """A folder with profiles in the shell counts where the deployment has some, too, and there it has to be named."""
-    tokens.store(expires_in=DAY)
+    variables = aws.function["Environment"]["Variables"]
     (tmp_path / "upwork.toml").write_text((PROFILES / "upwork.toml").read_text().replace('"Upwork"', '"Another"'))
-    known = {"TOKEN_SECRET_ID": SECRET_ID, "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"], "PROVIDER": "upwork"}
-    aws.function = settings(**known)
+    variables["TOKEN_SECRET_ID"] = SECRET_ID
     without = cli("status", "--function=worker", PROVIDER_PROFILES=str(tmp_path))
-    aws.function = settings(**known, PROVIDER_PROFILES="in the zip")
-    own, nowhere = (
-        cli("status", "--function=worker", PROVIDER_PROFILES=str(tmp_path)),
-        cli("status", "--function=worker"),
-    )
+    variables["PROVIDER_PROFILES"] = "in the zip"
+    own = cli("status", "--function=worker", PROVIDER_PROFILES=str(tmp_path))
+    nowhere = cli("status", "--function=worker")
 
     assert ("provider Upwork at" in without.screen, "apply: PROVIDER_PROFILES" in without.err) == (True, True)
     assert ("provider Another at" in own.screen, "PROVIDER_PROFILES" in own.err) == (True, False)
@@ -245,9 +227,8 @@ def test_claims_move_out_of_a_store_that_tokens_do_not_fit(
     assert "fit the claim store" not in ended.screen
 
 
-def test_a_function_whose_tokens_live_too_short(cli: Cli, tokens: Tokens, aws: Aws) -> None:
+def test_a_function_whose_tokens_live_too_short(cli: Cli, aws: Aws) -> None:
     """With the function's own settings the message names the way out, and not `--function` again."""
-    tokens.store(expires_in=DAY)
     aws.function = settings(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="xero")
 
     ended = cli("status", "--function=worker")
@@ -257,13 +238,10 @@ def test_a_function_whose_tokens_live_too_short(cli: Cli, tokens: Tokens, aws: A
     assert "--function NAME" not in ended.screen
 
 
-def test_a_function_that_does_not_name_the_table(
-    cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]
-) -> None:
+def test_a_function_that_does_not_name_the_table(cli: Cli, tokens: Tokens, aws: Aws) -> None:
     """The deployed function's settings don't fit the tokens: the message says to deploy it with the table."""
-    host = urlsplit(environment["TOKEN_ENDPOINT"]).hostname
-    tokens.store(tokenRefresh={"host": host, "grace_seconds": 0, "store": "table", "table": "claims"})
-    aws.function = settings(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
+    tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"})
+    aws.function["Environment"]["Variables"]["TOKEN_SECRET_ID"] = SECRET_ID
 
     ended = cli("status", "--function=worker")
 

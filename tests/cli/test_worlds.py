@@ -178,15 +178,55 @@ def _in_the_right_place(place: Place, world: str, line: str, ended: Ended) -> No
         assert place.read()["accessToken"] == place.read(published)["accessToken"]
 
 
-def test_a_secret_that_its_stack_left(cli: Cli, place: Place) -> None:
-    """Also where the shell names the secret, the stack's function is not the one of a secret that it left."""
-    left(place)
+def in_another_fleet(place: Place) -> None:
+    """A member that no run has met, of a fleet that is not the named worker's."""
+    new_member(place)
+    place.tag(SECRET, fleet="staging")
+
+
+def in_no_fleet(place: Place) -> None:
+    """A secret that a fleet's worker has nothing to do with."""
+    new_member(place)
+    place.store.call("UntagResource", {"SecretId": SECRET, "TagKeys": ["token-refresh:fleet"]})
+
+
+ON_THE_TOKENS = "Run the command on the token secret: token-refresh pause"
+JOINS = f"is not in fleet {FLEET}. Add it: token-refresh fleet add {SECRET} --fleet {FLEET}"
+
+
+@pytest.mark.parametrize(
+    ("world", "line", "said"),
+    [
+        (left, "refresh --force --yes", f"function {WORKER} refreshes {OTHER}"),
+        (member, f"pause {OTHER_COPY} --function {FLEETS_WORKER}", f"{ON_THE_TOKENS} {OTHER}"),
+        (member, f"pause {MEMBERS_COPY} --function {FLEETS_WORKER}", f"{ON_THE_TOKENS} {SECRET}"),
+        (
+            in_another_fleet,
+            f"refresh {SECRET} --force --yes --function {FLEETS_WORKER}",
+            f"secret {SECRET} is in fleet staging",
+        ),
+        (in_no_fleet, f"status {SECRET} --function {FLEETS_WORKER}", JOINS),
+        (in_no_fleet, f"refresh {SECRET} --force --yes --function {FLEETS_WORKER}", JOINS),
+        (in_no_fleet, f"authorize {SECRET} --yes --function {FLEETS_WORKER}", JOINS),
+        (
+            new_member,
+            f"authorize {OTHER} --fleet staging --function {FLEETS_WORKER}",
+            f"function {FLEETS_WORKER} refreshes fleet {FLEET}",
+        ),
+    ],
+)
+def test_a_deployment_of_something_else(
+    cli: Cli, place: Place, world: Callable[[Place], object], line: str, said: str
+) -> None:
+    """Whatever an operator names, a secret gets nothing from a function that is not its own: the error says whose."""
+    world(place)
     before = place.everything()
 
-    ended = cli("refresh", "--force", "--yes", **place.environment, TOKEN_SECRET_ID=SECRET)
+    ended = cli(*line.split(), **place.environment, TOKEN_SECRET_ID=SECRET)
 
-    assert (2, before) == (ended.code, place.everything())
-    assert f"function {WORKER} refreshes {OTHER}" in ended.screen
+    assert (3 if "status" in line else 2, before) == (ended.code, place.everything()), ended.screen
+    assert said in ended.screen
+    assert "--function" not in ended.screen.partition("fleet add")[2], "it has no such option"
 
 
 @pytest.mark.parametrize("line", [*WRITERS, *READERS])
@@ -203,61 +243,21 @@ def test_a_function_whose_settings_nobody_can_read(cli: Cli, place: Place, tmp_p
     assert f"Lambda can't decrypt the settings of function {WORKER} (KMSAccessDeniedException)" in ended.screen
 
 
-def test_a_member_that_had_a_deployment_of_its_own(cli: Cli, place: Place) -> None:
-    """A secret whose claims were moved to a fleet is a member, whatever tags its earlier deployment left on it."""
-    stack(place)
-    member(place)
+@pytest.mark.parametrize(
+    ("worlds", "options", "table"),
+    [((stack, member), (), FLEET), ((unreadable,), ("--function", WORKER), CLAIMS)],
+    ids=["a member with tags of an earlier deployment", "unreadable tags, and the function that is printed"],
+)
+def test_what_is_proven_otherwise(
+    cli: Cli, place: Place, worlds: tuple[Callable[[Place], object], ...], options: tuple[str, ...], table: str
+) -> None:
+    """What the tokens say precedes tags, and so does the function that an operator names."""
+    for world in worlds:
+        world(place)
 
-    ended = cli("pause", SECRET, "--for", "1h", **place.environment)
+    ended = cli("pause", SECRET, *options, **place.environment)
 
-    assert (0, {SECRET}) == (ended.code, place.claimed_in(FLEET)), ended.screen
-
-
-def test_tags_that_nobody_may_read_beside_a_function(cli: Cli, place: Place) -> None:
-    """Who may not read the secret's tags gets on by the printed command, which names the function."""
-    unreadable(place)
-
-    ended = cli("pause", SECRET, "--function", WORKER, **place.environment)
-
-    assert (0, {SECRET}) == (ended.code, place.claimed_in(CLAIMS)), ended.screen
-
-
-@pytest.mark.parametrize("copied", [OTHER_COPY, MEMBERS_COPY])
-def test_a_copy_beside_a_function(cli: Cli, place: Place, copied: str) -> None:
-    """Whichever function is named, a copy is no token secret: the command says of which secret it is one."""
-    member(place)
-    before, source = place.everything(), SECRET if copied == MEMBERS_COPY else OTHER
-
-    ended = cli("pause", copied, "--function", FLEETS_WORKER, **place.environment)
-
-    assert (2, before) == (ended.code, place.everything())
-    assert f"Run the command on the token secret: token-refresh pause {source}" in ended.screen
-
-
-def test_a_member_beside_the_worker_of_another_fleet(cli: Cli, place: Place) -> None:
-    """A member that no run has met is not refreshed with the settings of a fleet that it is not in."""
-    new_member(place)
-    place.tag(SECRET, fleet="staging")
-    before = place.everything()
-
-    ended = cli("refresh", SECRET, "--force", "--yes", "--function", FLEETS_WORKER, **place.environment)
-
-    assert (2, before) == (ended.code, place.everything())
-    assert f"secret {SECRET} is in fleet staging" in ended.screen
-
-
-@pytest.mark.parametrize("line", ["status", "refresh --force --yes", "authorize --yes"])
-def test_a_stranger_beside_the_worker_of_a_fleet(cli: Cli, place: Place, line: str) -> None:
-    """A secret that is in no fleet gets nothing from a fleet's worker: the command says so, and how it joins."""
-    new_member(place)
-    place.store.call("UntagResource", {"SecretId": SECRET, "TagKeys": ["token-refresh:fleet"]})
-    before = place.everything()
-
-    ended = cli(*line.split(), SECRET, "--function", FLEETS_WORKER, **place.environment)
-
-    assert ({"status": 3}.get(line, 2), before) == (ended.code, place.everything())
-    assert f"is not in fleet {FLEET}. Add it: token-refresh fleet add {SECRET} --fleet {FLEET}" in ended.screen
-    assert "--function" not in ended.screen.partition("fleet add")[2], "it has no such option"
+    assert (0, {SECRET}) == (ended.code, place.claimed_in(table)), ended.screen
 
 
 @pytest.mark.parametrize("line", ["status", "authorize --fleet prod"])
@@ -271,17 +271,6 @@ def test_a_fleets_worker_that_has_another_name_than_its_stack(cli: Cli, place: P
     assert ended.code in {2, 3}
     assert f"function {WORKER} in eu-central-1 does not exist" in ended.screen
     assert "--function NAME" in ended.screen
-
-
-def test_a_fleet_beside_the_worker_of_another_one(cli: Cli, place: Place) -> None:
-    """A secret joins a fleet with the settings of its worker, and of no other that is named."""
-    new_member(place)
-    before = place.everything()
-
-    ended = cli("authorize", OTHER, "--fleet", "staging", "--function", FLEETS_WORKER, **place.environment)
-
-    assert (2, before) == (ended.code, place.everything())
-    assert f"function {FLEETS_WORKER} refreshes fleet {FLEET}" in ended.screen
 
 
 @pytest.mark.parametrize(("deployed", "tags"), [(stack, 3), (member, 1)])
