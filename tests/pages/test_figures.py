@@ -240,7 +240,7 @@ SAID = {
     ],
     "docs/parameters.md": [
         f"at most {PART[LARGEST_PART]} of its life. Default: the profile's, else {DEFAULT_WINDOW.seconds}",
-        f"else {A_DAY.lifetime_seconds} for these",
+        f"else {A_DAY.lifetime_seconds} for schedule and alarms",
         f"For one token request. Default: {REQUEST_TIMEOUT_SECONDS:g};",
         f"Default: {A_DAY.run_every_minutes} for a day's tokens, {AN_HOUR.run_every_minutes} for an hour's,",
         f"{HALF_AN_HOUR.run_every_minutes} for half an hour's",

@@ -85,7 +85,7 @@ class SingleParameters(CommonParameters):
     event_bus: Annotated[str | None, event_bus()]
     """Name of an EventBridge bus of this account and region (docs/events.md)."""
     token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=120 * MONTH_SECONDS))]
-    """How long access tokens live; schedule and alarms follow. Default: the profile's, else 86400 for these."""
+    """How long access tokens live. Default: the profile's, else 86400 for schedule and alarms."""
     refresh_window_seconds: Annotated[int | None, optional(whole(1, low=60, high=MONTH_SECONDS))]
     """How long before expiry a token is due; at most a third of its life. Default: the profile's, else 28800."""
     replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]

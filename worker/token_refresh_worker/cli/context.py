@@ -142,7 +142,7 @@ class Context:
             if not (theirs == value or name_same_secret(theirs, value)):
                 raise ConfigurationError(
                     f"function {source.function} has {name}={theirs}, and you gave {value}",
-                    fix="leave the option out, or name the function of that secret with --function",
+                    fix="leave that out, or name the function of that secret with --function",
                 )
         return acting if source.fleet or source.unproven else acting.without("--provider")
 

@@ -50,7 +50,7 @@ def recover(  # noqa: PLR0913 - its options
 ) -> int:
     """Recover the tokens of a response that no run could read.
 
-    Without options it lists the fields of the response, and no value. Report the list: once a profile names them, runs
+    Without options it lists the fields of the response, and no value. Report that list: once a profile has it, runs
     read such a response. The tokens that you point to become current at once. If they are wrong, point again (--claim).
     """
     settings = settings_for(context, context.stored())

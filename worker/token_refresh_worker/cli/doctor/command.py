@@ -38,8 +38,8 @@ def doctor(
 ) -> int:
     """Check everything that can be wrong, and say what to do.
 
-    It redeems nothing, and changes no token set. Once, it stores a version without a token (label REFRESH_PROBE), to
-    see that you may write.
+    It redeems nothing, and changes no token set. To see that you may write, it stores one version without a token,
+    under the label REFRESH_PROBE.
 
     Exit status: 0 nothing failed, 1 something did; 64 for a wrong option.
     """
