@@ -63,15 +63,6 @@ def test_one_occurrence(adopted: Synthesis, name: str, metric: tuple[str, str, s
     assert ("notBreaching", 1800) == (raised["TreatMissingData"], raised["Period"])
 
 
-def test_failed_runs(adopted: Synthesis) -> None:
-    """Runs that fail in two of three periods count, and an alarm over them stays while none runs."""
-    failed = measured(adopted, "runs-failing-errors")
-
-    assert ("AWS/Lambda", "Errors", "Sum") == (failed["Namespace"], failed["MetricName"], failed["Statistic"])
-    assert (2, 3) == (failed["DatapointsToAlarm"], failed["EvaluationPeriods"])
-    assert ("ignore", 1800) == (failed["TreatMissingData"], failed["Period"])
-
-
 def test_alarms_watch_what_the_stack_made(adopted: Synthesis) -> None:
     """Failing and throttled runs are those of this function, and dead letters those of the schedule's queue."""
     function = {"Ref": adopted.logical_id("Lambda::Function")}
@@ -114,17 +105,20 @@ def test_when_runs_are_an_alarm(plain: Synthesis, adopted: Synthesis, errors: st
     assert tells(adopted, **parts) == (stopped or errors == "ALARM")
 
 
-def test_the_alarms_that_measure_tell_nobody(plain: Synthesis) -> None:
-    """Of the alarm on runs only the one around the others has actions, and nothing delays it."""
-    for name in ("runs-failing-errors", "runs-failing-silence", "awaiting-authorization"):
-        assert "AlarmActions" not in measured(plain, name)
-    assert "ActionsSuppressor" not in alarm(plain, "runs-failing")
+def test_what_measures_runs(plain: Synthesis) -> None:
+    """Runs that fail in two of three periods count, and an alarm over them stays while none runs.
 
-
-def test_authorized_just_now(plain: Synthesis) -> None:
-    """The first authorization ends failed runs before it ends what holds them back."""
+    Of the alarm on runs only the one around the others has actions, and nothing delays it. The first authorization ends
+    failed runs before it ends what holds them back.
+    """
     failed, waiting = measured(plain, "runs-failing-errors"), measured(plain, "awaiting-authorization")
 
+    assert ("AWS/Lambda", "Errors", "Sum") == (failed["Namespace"], failed["MetricName"], failed["Statistic"])
+    assert (2, 3) == (failed["DatapointsToAlarm"], failed["EvaluationPeriods"])
+    assert ("ignore", 2400) == (failed["TreatMissingData"], failed["Period"])
+    for alone in (failed, waiting, measured(plain, "runs-failing-silence")):
+        assert "AlarmActions" not in alone
+    assert "ActionsSuppressor" not in alarm(plain, "runs-failing")
     assert "notBreaching" == waiting["TreatMissingData"]
     assert (1, failed["Period"]) == (waiting["DatapointsToAlarm"], waiting["Period"])
     assert failed["EvaluationPeriods"] < waiting["EvaluationPeriods"]
@@ -150,6 +144,11 @@ def test_empty_secret_is_what_the_filter_finds(
     assert (waiting["Namespace"], waiting["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
     assert {"Ref": plain.logical_id("Logs::LogGroup")} == empty["LogGroupName"]
     assert plain.parameters.token_secret_id == line["SecretId"]
+    # The event that the worker logs where a claim store reaches its daily limit.
+    short = plain.one("Logs::MetricFilter", FilterPattern='{ $.event = "token_lifetime_too_short" }')
+    (metric,) = short["MetricTransformations"]
+    raised = alarm(plain, "lifetime-too-short")
+    assert (metric["MetricNamespace"], metric["MetricName"]) == (raised["Namespace"], raised["MetricName"])
 
 
 def test_tokens_kept(with_table: Synthesis, plain: Synthesis) -> None:
@@ -182,20 +181,6 @@ def test_denied_access(plain: Synthesis, adopted: Synthesis) -> None:
         assert {"ArnEquals": {"aws:SourceArn": deployment.arn_of("Events::Rule")}} == allowed["Condition"]
 
 
-def test_too_short_lifetimes_are_what_the_filter_finds(plain: Synthesis) -> None:
-    """The filter reads the event that the worker logs where a claim store reaches its daily limit."""
-    found = plain.one("Logs::MetricFilter", FilterPattern='{ $.event = "token_lifetime_too_short" }')
-
-    (metric,) = found["MetricTransformations"]
-    raised = alarm(plain, "lifetime-too-short")
-    assert (metric["MetricNamespace"], metric["MetricName"]) == (raised["Namespace"], raised["MetricName"])
-
-
-def account(deployment: Synthesis) -> Any:
-    """The account that a template is for: one that is given, or that which it is deployed to."""
-    return deployment.parameters.account or {"Ref": "AWS::AccountId"}
-
-
 def test_cloudwatch_may_publish(plain: Synthesis, everything: Synthesis) -> None:
     """This stack's alarms may publish to the topic, through its key too; nothing may over an unencrypted connection."""
     for deployment in (plain, everything):
@@ -205,7 +190,8 @@ def test_cloudwatch_may_publish(plain: Synthesis, everything: Synthesis) -> None
         assert [{"Ref": deployment.logical_id("SNS::Topic")}] == deployment.one("SNS::TopicPolicy")["Topics"]
         assert {"Service": "cloudwatch.amazonaws.com"} == publish["Principal"]
         assert "sns:Publish" == publish["Action"]
-        assert account(deployment) == publish["Condition"]["StringEquals"]["aws:SourceAccount"]
+        account = deployment.parameters.account or {"Ref": "AWS::AccountId"}
+        assert account == publish["Condition"]["StringEquals"]["aws:SourceAccount"]
         alarms = json.dumps(publish["Condition"]["ArnLike"]["aws:SourceArn"])
         assert alarms.rstrip('"]}').endswith(f":alarm:{deployment.parameters.stack_name}-*")
         assert ("*", {"Bool": {"aws:SecureTransport": "false"}}) == (refuse["Principal"], refuse["Condition"])

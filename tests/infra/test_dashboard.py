@@ -1,9 +1,6 @@
 import json
-import os
 import re
-from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -13,16 +10,6 @@ from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.dashboard import QUERIES
 from token_refresh_worker.handlers import refresh
 from token_refresh_worker.run.outcome import NAMESPACE
-
-
-@pytest.fixture
-def world() -> Iterator[Testbed]:
-    with Testbed() as world:
-        yield world
-
-
-def patched(environment: dict[str, str]) -> Any:
-    return mock.patch.dict(os.environ, environment)
 
 
 def test_worker_metrics_have_the_workers_names(with_table: Synthesis, everything: Synthesis) -> None:
@@ -84,12 +71,15 @@ def test_saved_queries(bare: Synthesis) -> None:
     ]
 
 
-def test_queries_ask_for_what_is_logged(world: Testbed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_queries_ask_for_what_is_logged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The saved queries ask for fields, events and outcomes that the last line of a run has."""
-    with pytest.raises(SecretEmpty), patched(world.environment | {"TOKEN_SECRET_ID": "published"}):
+    with Testbed() as world:
+        for name, value in world.environment.items():
+            monkeypatch.setenv(name, value)
         refresh({}, None)
-    with patched(world.environment):
-        refresh({}, None)
+        monkeypatch.setenv("TOKEN_SECRET_ID", "published")
+        with pytest.raises(SecretEmpty):
+            refresh({}, None)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     logged = {name for line in lines for name in line} | {"request_id"}
     values = {str(value) for line in lines for value in line.values()} | {"recovered"}

@@ -36,7 +36,10 @@ def test_adopted_secrets_are_tagged(store: SecretsManagerServer) -> None:
 
 
 def test_tags_that_are_right_are_left_alone(store: SecretsManagerServer) -> None:
-    """Where the template has set the tags, no call changes a secret, and so no right to it is needed."""
+    """Where the template has set the tags, no call changes a secret, and so no right to it is needed.
+
+    A stack without a token secret, such as a fleet's, tags nothing.
+    """
     named = {"token-refresh:function": "token-refresh-prod"}
     store.client().create_secret(Name="tokens", Tags=[{"Key": key, "Value": value} for key, value in named.items()])
     store.fault("deny", "TagResource", times=None)
@@ -44,6 +47,8 @@ def test_tags_that_are_right_are_left_alone(store: SecretsManagerServer) -> None
     tag_secrets(store.client(), {"FunctionName": "token-refresh-prod", "TokenSecretId": "tokens"})
 
     assert named == tags(store, "tokens")
+    store.fault("deny", "DescribeSecret", times=None)
+    tag_secrets(store.client(), {"FunctionName": "token-refresh-prod-fleet-prod"})
 
 
 def test_a_secret_that_can_not_be_tagged(store: SecretsManagerServer, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,10 +63,3 @@ def test_a_secret_that_can_not_be_tagged(store: SecretsManagerServer, capsys: py
         "aws secretsmanager tag-resource --secret-id tokens --tags Key=token-refresh:function,Value=worker "
         "Key=token-refresh:claim-table,Value=my-claims --region eu-central-1\n"
     )
-
-
-def test_a_fleet_has_no_secret_of_its_own(store: SecretsManagerServer) -> None:
-    """A stack without a token secret, such as a fleet's, tags nothing."""
-    store.fault("deny", "DescribeSecret", times=None)
-
-    tag_secrets(store.client(), {"FunctionName": "token-refresh-prod-fleet-prod"})

@@ -1,6 +1,6 @@
 import pytest
 
-from infra.enforced import FROM_THE_WORKER, FUNCTION, KEY, World
+from infra.enforced import FUNCTION, KEY, World
 from testbed.policy import Ask, IamPolicy
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -83,30 +83,24 @@ def test_consumers_only_read_what_is_published(world: World, everything: Synthes
     assert ["kms:Decrypt"] == [action for _, action, _ in policy.grants(["kms:"])]
 
 
-def test_only_the_workers_own_code(world: World, worker_policy: IamPolicy) -> None:
-    """The worker's role reads nothing for another function, or for whoever took its credentials away from Lambda."""
+def test_whose_code_and_which_key(world: World, worker_policy: IamPolicy) -> None:
+    """The worker's role reads nothing for another function, or for whoever took its credentials away from Lambda.
 
-    def reads(context: dict[str, str]) -> bool:
-        ask = Ask(action="secretsmanager:GetSecretValue", resource=world.arns[world.token], context=context)
-        return worker_policy.allows(ask)
+    The key decrypts the stack's own secrets, through Secrets Manager, and nothing else that it may encrypt.
+    """
+    token, other = world.arns[world.token], world.create("upwork/prod/other")
 
-    assert [True, False, False] == [
-        reads(FROM_THE_WORKER),
-        reads({"lambda:SourceFunctionArn": f"{FUNCTION}-2"}),
-        reads({}),
-    ]
-
-
-def test_key_opens_for_secrets_manager_alone(world: World, worker_policy: IamPolicy) -> None:
-    """The key decrypts the stack's own secrets, through Secrets Manager, and nothing else that it may encrypt."""
+    def reads(**context: str) -> bool:
+        named = {f"lambda:{name}": value for name, value in context.items()}
+        return worker_policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=token, context=named))
 
     def decrypts(via: str, arn: str) -> bool:
-        context = {"kms:ViaService": via, "kms:EncryptionContext:SecretARN": arn}
+        context = {"kms:ViaService": f"{via}.eu-central-1.amazonaws.com", "kms:EncryptionContext:SecretARN": arn}
         return worker_policy.allows(Ask(action="kms:Decrypt", resource=KEY, context=context))
 
-    service, other = "secretsmanager.eu-central-1.amazonaws.com", world.create("upwork/prod/other")
-
-    assert decrypts(service, world.arns[world.token])
-    assert not decrypts(service, other)
-    assert not decrypts("s3.eu-central-1.amazonaws.com", world.arns[world.token])
+    assert [True, False] == [reads(SourceFunctionArn=arn) for arn in (FUNCTION, f"{FUNCTION}-2")]
+    assert not reads()
+    assert [True, False, False] == [
+        decrypts(*asked) for asked in (("secretsmanager", token), ("secretsmanager", other), ("s3", token))
+    ]
     assert not worker_policy.allows(Ask(action="kms:Decrypt", resource=KEY))

@@ -101,8 +101,14 @@ def test_a_plain_stack_is_the_cdk_s(name: str, code: Path) -> None:
 
 @pytest.mark.parametrize("name", GIVEN)
 def test_a_function_runs_the_code_of_a_bucket(name: str) -> None:
-    """Each function gets its code from the bucket that is given, and nothing asks for a bootstrapped account."""
+    """Each function gets its code from the bucket that is given, and nothing asks for a bootstrapped account.
+
+    No default is of one version: an update by `aws cloudformation deploy` keeps it, and the old code. Each parameter
+    that refuses a value says what it takes: CloudFormation would show a regular expression. It can be sent as it is;
+    test_app has all of them linted.
+    """
     template = plain_templates()[name]
+    parameters = template["Parameters"]
     functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
     zip_name = f"token-refresh-{'webhooks' if name == 'webhooks' else 'worker'}-{__version__}.zip"
 
@@ -110,20 +116,11 @@ def test_a_function_runs_the_code_of_a_bucket(name: str) -> None:
         found = [resolved(function["Code"], {"CodeBucket": "bucket", "CodeKey": code_key}) for function in functions]
         assert [{"S3Bucket": "bucket", "S3Key": expected}] * len(functions) == found
     assert functions
-    assert "BootstrapVersion" not in template["Parameters"]
-
-
-@pytest.mark.parametrize("name", GIVEN)
-def test_a_new_template_runs_its_own_code(name: str) -> None:
-    """No default is of one version: an update by `aws cloudformation deploy` keeps it, and the old code."""
-    assert __version__ not in str([p.get("Default") for p in plain_templates()[name]["Parameters"].values()])
-
-
-@pytest.mark.parametrize("name", GIVEN)
-def test_a_wrong_value_is_explained(name: str) -> None:
-    """Each parameter that refuses a value says what it takes: CloudFormation would show a regular expression."""
-    for parameter in plain_templates()[name]["Parameters"].values():
+    assert "BootstrapVersion" not in parameters
+    assert __version__ not in str([parameter.get("Default") for parameter in parameters.values()])
+    for parameter in parameters.values():
         assert ("ConstraintDescription" in parameter) == bool({"AllowedPattern", "AllowedValues"} & set(parameter))
+    assert len(plain.written(template).encode()) < LIMIT_BYTES
 
 
 @pytest.mark.parametrize(("name", "parameter"), [("single", "TokenSecretName"), ("fleet", "Fleet")])
@@ -151,12 +148,6 @@ def test_a_template_offers_the_profiles_that_it_fits() -> None:
     assert {"upwork", "google", "microsoft", "zoom"} <= set(offered)
     # Atlassian's grace needs more runs than an hour's tokens do.
     assert not {"fitbit", "generic", "snowflake", "xero", "atlassian"} & set(offered)
-
-
-@pytest.mark.parametrize("name", GIVEN)
-def test_a_template_is_small(name: str) -> None:
-    """It can be sent to CloudFormation as it is; test_app has all of them linted."""
-    assert len(plain.written(plain_templates()[name]).encode()) < LIMIT_BYTES
 
 
 def test_the_page_names_each_template() -> None:

@@ -16,7 +16,6 @@ import pytest
 from aws_lambda_powertools.utilities.parameters import SecretsProvider, get_secret
 from aws_lambda_powertools.utilities.parameters.constants import DEFAULT_PROVIDERS
 from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
-from botocore.exceptions import ClientError
 
 from infra.enforced import World
 from testbed.synthesis import Synthesis
@@ -92,9 +91,3 @@ def test_an_ordinary_reader(world: World, read: Read) -> None:
 
     assert published["accessToken"] in world.endpoint.grant.secrets
     assert {"accessToken", "expiresAt", "tokenType", "scope", "sourceVersionId"} == set(published)
-
-
-def test_the_token_secret_stays_closed(world: World) -> None:
-    """The same policy opens nothing of the token secret, which holds the refresh token."""
-    with pytest.raises(ClientError, match="AccessDeniedException"):
-        with_boto3(world.token)
