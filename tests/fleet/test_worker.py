@@ -12,7 +12,7 @@ from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable, Tab
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.aws.index import IndexEntry
 from token_refresh_worker.fleet.core.breaker import StoreHealth
-from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
+from token_refresh_worker.fleet.core.row import Pauses, Row, State
 from token_refresh_worker.fleet.worker import Crew, find_member, fitted, provider_of, report, tell_store
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome, OutcomeName
@@ -80,14 +80,10 @@ def test_a_pause_from_before_the_fleet() -> None:
     assert shown.pause is not None
     assert (NOW + DAY, "their maintenance") == (shown.pause.until, shown.pause.why)
 
-    class Resumed(MemoryIndex):
-        def show_pause(self, pause: Pause, *, of: Row) -> None:
-            self.look_at(of.secret_arn, NOW)
-            MemoryIndex.show_pause(self, pause, of=of)
-
-    workers = replace(workers, index=Resumed(row()))
+    workers = crew(row())
+    workers.index.look_at(arn("tokens"), NOW + MINUTE)  # As `resume` does.
     report(workers, entry(row()), paused)
-    assert [None] == [member.pause for member in workers.index.rows()]
+    assert [(None, NOW + MINUTE)] == [(member.pause, member.next_at) for member in workers.index.rows()]
 
 
 def test_a_persons_run_makes_its_secret_due() -> None:

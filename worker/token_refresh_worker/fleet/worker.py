@@ -190,9 +190,6 @@ def report(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
         if left is None:
             crew.log.info("fleet_report_superseded", secret_id=secret_arn)
             return
-        if run.paused is not None and run.retry_at is not None:  # It was paused before it joined.
-            pause = Pause(at=entry.read_at, until=run.retry_at, by="somebody", why=run.paused)
-            crew.index.show_pause(pause, of=left)
         if crew.bus is not None:
             _announce(crew, crew.bus, left)
     except TokenRefreshError as error:
@@ -205,6 +202,8 @@ def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
     def left_of(before: Row) -> Row:
         refuses = entry.store.refuses(entry.read_at)
         left = after(before, run, began_at=entry.read_at, chance=crew.chance(), store_refuses=refuses)
+        if run.paused is not None and run.retry_at is not None:  # It was paused before it joined.
+            left = replace(left, pause=Pause(at=entry.read_at, until=run.retry_at, by="somebody", why=run.paused))
         # Where nobody sends events, none may pile up.
         return left if crew.bus else replace(left, unsent=frozenset())
 
@@ -219,6 +218,8 @@ def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
     # The response to the first report was lost, and a repeat finds what it wrote.
     if latest is None or latest.row.seen == left.seen:
         return left if latest else None
+    if run.paused is not None:  # `resume` may have made it due: the next run knows.
+        return None
     # A run that was under way at the same time has reported: what it found is no change any more.
     later = left_of(latest.row)
     return later if repeated(lambda: crew.index.report(later)) else None

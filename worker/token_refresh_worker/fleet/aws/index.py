@@ -100,11 +100,15 @@ class TableIndex:
         """Store what a run left.
 
         False if a newer run has reported, or the secret has left the fleet; with `over` also if any run has reported
-        since that row was read.
+        since that row was read. A pause that the row has not is shown, unless the secret was made due since then, as
+        `resume` does.
         """
-        values = items.report_values(row, prefix=":")
+        values, due, condition = items.report_values(row, prefix=":"), {}, _IS_MEMBER
+        if over is not None and row.pause is not None and row.pause != over.pause:
+            values |= {f":{items.PAUSE}": {"S": items.write_pause(row.pause)}}
+            due = {":due": {"N": items.seconds(over.next_at)}}
+            condition += " AND next_at = :due"
         changes = ", ".join(f"{name[1:]} = {name}" for name in values)
-        condition = _IS_MEMBER
         if over is not None and over.seen is not None:
             condition += " AND ran_at = :read"
             values |= {":read": {"N": items.seconds(over.seen.at)}}
@@ -119,6 +123,7 @@ class TableIndex:
             f"{condition} AND NOT ({newer})",
             {
                 **values,
+                **due,
                 ":number": {"S": "N"},
                 ":newest": {"N": items.seconds(at + CLOCK_TICK)},
                 ":latest": {"N": items.seconds(at + AHEAD)},
@@ -183,12 +188,6 @@ class TableIndex:
             return self._update_member(secret_arn, update, _IS_MEMBER, values, names={"#pause": name})
         never_has = "attribute_not_exists(fleet)"
         return self._update(items.key("fleet", self._fleet), update, never_has, values, names={"#pause": name})
-
-    def show_pause(self, pause: Pause, *, of: Row) -> None:
-        """Let a row show a pause that a run met, unless the secret was made due since then, as `resume` does."""
-        values = {":pause": {"S": items.write_pause(pause)}, ":next": {"N": items.seconds(of.next_at)}}
-        condition = f"{_IS_MEMBER} AND next_at = :next"
-        self._update_member(of.secret_arn, f"SET {items.PAUSE} = :pause", condition, values)
 
     def handed_out(self, now: datetime) -> dict[str, Handed]:
         """Return what was handed out in the last 43 minutes, by the messages' IDs."""
