@@ -6,12 +6,9 @@ Exit code 1 if a goal is missed.
 """
 
 import argparse
-import json
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -96,21 +93,18 @@ def table(results: list[tuple[int, Result]]) -> Table:
 
 
 def main() -> int:
-    """Run, print the table, write the figures if that is wanted, and judge."""
+    """Run, print the table, and judge."""
     parser = argparse.ArgumentParser(prog="scripts/bench fleet", description=__doc__.splitlines()[0])
     parser.add_argument("stories", nargs="*", metavar="STORY", help=f"any of: {', '.join(ALL)} (default: all)")
     parser.add_argument("--secrets", type=int, help=f"how many there are (default: {SECRETS}, or the story's own)")
     parser.add_argument("--seed", type=int, default=1, help="the first seed (default: 1)")
     parser.add_argument("--seeds", type=int, help=f"how many seeds (default: {SEEDS}; 20 for {', '.join(MANY_SEEDS)})")
     parser.add_argument("--processes", type=int, default=2, help="how many run at once (default: 2)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     arguments = parser.parse_args()
     if unknown := set(arguments.stories) - set(ALL):
         parser.error(f"there is no story {', '.join(sorted(unknown))}")
     results = run(arguments.stories or list(ALL), arguments, Console(stderr=True))
     Console().print(table(results))
-    if arguments.json:
-        arguments.json.write_text(json.dumps([{"seed": seed, **asdict(result)} for seed, result in results], indent=2))
     return 0 if all(result.reached for _, result in results) else 1
 
 

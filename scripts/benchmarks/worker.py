@@ -167,15 +167,12 @@ def too_slow(medians: dict[str, Sample]) -> list[str]:
 
 
 def main() -> int:
-    """Run, print the table, write the figures where that is wanted, and judge."""
+    """Run, print the table, and judge."""
     parser = argparse.ArgumentParser(prog="scripts/bench worker", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=21, help="processes started for each contender (default: 21)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the medians there, too")
     arguments = parser.parse_args()
     medians = run(arguments.rounds)
     print(table(medians))
-    if arguments.json:
-        arguments.json.write_text(json.dumps({name: asdict(sample) for name, sample in medians.items()}, indent=2))
     missed = too_slow(medians)
     for sentence in missed:
         print(f"scripts/bench worker: {sentence}", file=sys.stderr)

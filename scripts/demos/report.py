@@ -64,11 +64,6 @@ class Report:
 
     def conclude(self, rows: Sequence[tuple[int, Chapter, Sequence[str]]], seconds: float) -> None:
         """Sum up, and say which steps did not do what they say."""
-        table = new_table("", "step", "did what it says")
-        for number, chapter, problems in rows:
-            table.add_row(f"{number:>2}", chapter.title, Text("NO", "bold red") if problems else Text("yes", "green"))
-        self._print(table, indent=0)
-        self._space()
         failed = [(number, chapter, problems) for number, chapter, problems in rows if problems]
         for number, chapter, problems in failed:
             self._print(

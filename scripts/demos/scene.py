@@ -1,7 +1,5 @@
 """One numbered step of the demo: what ran, what changed, and whether that is what the step says."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ class Chapter:
     title: str
     why: str
     """What happens and why it matters, in a sentence or two."""
-    play: Callable[[Scene], None]
+    play: "Callable[[Scene], None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import contextlib
 from concurrent.futures import Future
 
 from demos.account import Account
-from demos.scene import Chapter, Scene
+from demos.scene import Chapter, Ran, Scene
 from testbed.aws.faults import Action
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invoked
 
@@ -25,13 +25,16 @@ def _authorize(scene: Scene) -> None:
     scene.check(_GRANT_LIVES, expected=True, actual=scene.account.grant_lives())
 
 
-def _refresh(scene: Scene) -> None:
-    scene.let_hours_pass(_A_DAY_HOURS)
-    run = scene.scheduled()
+def _check_refreshed(scene: Scene, run: Ran) -> None:
     scene.check("outcome", "refreshed", run.outcome)
     scene.check(_REQUESTS, 1, scene.requests)
     scene.check(_CURRENT_MOVED, expected=True, actual=scene.current_moved)
     scene.check(_GRANT_LIVES, expected=True, actual=scene.account.grant_lives())
+
+
+def _refresh(scene: Scene) -> None:
+    scene.let_hours_pass(_A_DAY_HOURS)
+    _check_refreshed(scene, scene.scheduled())
     kept = scene.account.current_document().get("team")
     scene.check("a key that the worker doesn't know was kept", "billing", kept)
 
@@ -45,11 +48,7 @@ def _find_fresh(scene: Scene) -> None:
 
 
 def _force(scene: Scene) -> None:
-    run = scene.forced()
-    scene.check("outcome", "refreshed", run.outcome)
-    scene.check(_REQUESTS, 1, scene.requests)
-    scene.check(_CURRENT_MOVED, expected=True, actual=scene.current_moved)
-    scene.check(_GRANT_LIVES, expected=True, actual=scene.account.grant_lives())
+    _check_refreshed(scene, scene.forced())
 
 
 def _race(scene: Scene) -> None:
@@ -122,11 +121,7 @@ def _kill_before_storing(scene: Scene) -> None:
 
 def _repeat(scene: Scene) -> None:
     scene.let_hours_pass(1)
-    run = scene.scheduled()
-    scene.check("outcome", "refreshed", run.outcome)
-    scene.check(_REQUESTS, 1, scene.requests)
-    scene.check(_CURRENT_MOVED, expected=True, actual=scene.current_moved)
-    scene.check(_GRANT_LIVES, expected=True, actual=scene.account.grant_lives())
+    _check_refreshed(scene, scene.scheduled())
 
 
 def _revoke(scene: Scene) -> None:

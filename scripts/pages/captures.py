@@ -1,7 +1,5 @@
 """What is captured: the demo, and `token-refresh status` on the demo's secret."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 

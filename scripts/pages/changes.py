@@ -1,18 +1,13 @@
 """What providers have announced: what docs/providers.md lists, and the check that somebody reads them."""
 
-from __future__ import annotations
-
 import os
 import sys
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.provider import NOTICE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date
 
 
 class Change(NamedTuple):

@@ -1,17 +1,13 @@
 """What code says about itself: docstrings, also those below attributes, as the cells of a table."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re
 import textwrap
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from types import ModuleType
+from types import ModuleType
+from typing import NamedTuple
 
 _PAGE = re.compile(r"docs/([\w-]+)\.md(#[\w-]+)?")
 

@@ -7,16 +7,11 @@
 The words of a row are where the thing is declared, as its docstring. `pages.parts` has a function for each name.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pages.parts import PARTS
 from pages.terminal import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MARKED = re.compile(r"(?<=<!-- generated: )([\w-]+)( -->\n).*?(?=<!-- /generated -->)", re.DOTALL)
 

@@ -1,16 +1,11 @@
 """Make the pictures of docs/pictures from real runs: `scripts/pictures`."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from demos.surroundings import forget_settings
 from pages import captures
 from pages.terminal import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FOLDER = ROOT / "docs" / "pictures"
 MADE: dict[str, Callable[[], str]] = {"demo.svg": captures.demo, "status.svg": captures.status}

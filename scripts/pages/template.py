@@ -1,7 +1,5 @@
 """What the CDK makes of a deployment's parameters, for the pages that are about it."""
 
-from __future__ import annotations
-
 import tempfile
 from typing import Any
 

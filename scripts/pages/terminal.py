@@ -1,21 +1,16 @@
 """Terminal captures: a command really runs, and rich draws what it printed."""
 
-from __future__ import annotations
-
 import io
 import os
 import re
 import subprocess
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = 80

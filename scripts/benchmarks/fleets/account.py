@@ -213,18 +213,15 @@ class VirtualQueue:
             if self.running >= self._runs_at_once():
                 # Nothing else may come before there is room again.
                 if self.running < self.concurrency:
-                    self.clock.at(self.clock.seconds + 1, self._start_once)
+                    self.clock.at(self.clock.seconds + 1, self._start)
                 return
             if group not in self._busy:
                 if self.running >= self.account():
                     self.throttled += 1
                     self._back_off()
-                    self.clock.at(self.clock.seconds + THROTTLED_SECONDS, self._start_once)
+                    self.clock.at(self.clock.seconds + THROTTLED_SECONDS, self._start)
                     return
                 self._begin(group)
-
-    def _start_once(self) -> None:
-        self._start()
 
     def _begin(self, group: str) -> None:
         waiting = self._waiting.pop(group)

@@ -1,7 +1,5 @@
 """Providers on the virtual clock: single-use refresh tokens, latency as measured, and faults on request."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections import Counter
@@ -77,7 +75,7 @@ class VirtualProvider:
     failed: dict[int, list[float]] = field(default_factory=dict)
     """When each host got requests while something was wrong with it."""
 
-    def at(self, host: int) -> VirtualHost:
+    def at(self, host: int) -> "VirtualHost":
         """Open one of its token endpoints."""
         return VirtualHost(self, host)
 

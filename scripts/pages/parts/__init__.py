@@ -1,9 +1,8 @@
 """The generated parts of pages by name; a page has one between its marks, see `pages.generated`."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pages.parts import alarms, commands, cost, fleet_cost, fleets, profiles, proof, webhooks, worker
 from pages.parts.deployments import parameters
@@ -11,9 +10,6 @@ from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.webhooks.parameters import WebhookParameters
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "commands": commands.commands,

@@ -1,16 +1,10 @@
 """The alarms of each mode, by the methods that define them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from pages.docstrings import listed, words
+from token_refresh_infra.constructs.alarms import Alarms
 from token_refresh_infra.fleet.alarms import FleetAlarms
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_infra.webhooks.alarms import WebhookAlarms
-
-if TYPE_CHECKING:
-    from token_refresh_infra.constructs.alarms import Alarms
 
 
 def single() -> str:

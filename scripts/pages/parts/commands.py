@@ -1,7 +1,5 @@
 """The command line's help, made by typer's own generator."""
 
-from __future__ import annotations
-
 import html
 import os
 import re

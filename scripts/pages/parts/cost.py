@@ -1,18 +1,14 @@
 """What one worker costs in a month: its template and the last line of its runs, at AWS's prices in `us-east-1`."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pages.docstrings import table
 from pages.template import resources
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, last_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 RUNS, REFRESHES = 1440, 45
 """Of a 24-hour token that is refreshed 8 hours before it expires, at the default schedule."""

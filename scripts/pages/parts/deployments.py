@@ -1,15 +1,9 @@
 """What a deployment can set: each parameter with its default."""
 
-from __future__ import annotations
-
 import inspect
-from typing import TYPE_CHECKING
 
 from pages.docstrings import attributes, listed, with_default
-from token_refresh_infra.context import Each, ParameterError, readers_of
-
-if TYPE_CHECKING:
-    from token_refresh_infra.context import Reader
+from token_refresh_infra.context import Each, ParameterError, Reader, readers_of
 
 
 def parameters(cls: type) -> str:

@@ -1,7 +1,5 @@
 """What a fleet costs in a month, and where it ends: computed from list prices and quotas."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final

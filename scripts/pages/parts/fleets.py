@@ -1,7 +1,5 @@
 """What a fleet declares: the states of its secrets, and the reasons of its breakers."""
 
-from __future__ import annotations
-
 from pages.docstrings import attributes
 from token_refresh_worker.fleet.core.breaker import PAUSES, BreakerReason
 from token_refresh_worker.fleet.core.row import State

@@ -1,24 +1,17 @@
 """The providers that the worker knows: what their profiles say."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pages.changes import changes
 from pages.docstrings import table
 from token_refresh_worker.cli.providers import grace_text, life
 from token_refresh_worker.providers.loader import load_provider, profile_names
-from token_refresh_worker.providers.provider import Rotation
+from token_refresh_worker.providers.provider import Provider, Rotation
 from token_refresh_worker.run.failures import span
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from token_refresh_worker.providers.provider import Provider
-
 
 LISTED: Final = [name for name in profile_names() if name != "generic" and load_provider(name).ends_on is None]
 """Those that can still be chosen by name."""

@@ -1,7 +1,5 @@
 """The figures of the proof, from the summary that searches and kills have written."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

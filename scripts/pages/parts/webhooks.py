@@ -1,16 +1,10 @@
 """The senders of webhooks: what each signs, and its name in the package."""
 
-from __future__ import annotations
-
 import re
 import sys
-from typing import TYPE_CHECKING
 
 from pages.docstrings import attributes, table
-from token_refresh.webhooks import SENDERS
-
-if TYPE_CHECKING:
-    from token_refresh.webhooks import Scheme
+from token_refresh.webhooks import SENDERS, Scheme
 
 _FACTS = re.compile(r"(.*)\. Signed: (.*)\. Key: (.*)\. Type: (.*)\.")
 

@@ -1,7 +1,5 @@
 """What the worker declares: variables, outcomes, errors, the rules of the protocol, and the events that it sends."""
 
-from __future__ import annotations
-
 import inspect
 
 from pages.docstrings import attributes, listed, with_default, words
