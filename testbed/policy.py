@@ -1,7 +1,5 @@
 """What AWS makes of an identity policy, for the few elements that the synthesised ones have; others are refused."""
 
-from __future__ import annotations
-
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping
@@ -48,7 +46,7 @@ class IamPolicy:
             if action.startswith(tuple(prefixes))
         ]
 
-    def without(self, grant: tuple[int, str, str]) -> IamPolicy:
+    def without(self, grant: tuple[int, str, str]) -> "IamPolicy":
         """Return the same policy with one action on one resource taken away."""
         number, action, resource = grant
         changed = []

@@ -7,8 +7,6 @@
 Versions are those of the lock; Lambda's own boto3 may be another.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -32,7 +30,7 @@ class LambdaRuntime:
         return {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
     @classmethod
-    def install(cls, folder: Path) -> LambdaRuntime:
+    def install(cls, folder: Path) -> "LambdaRuntime":
         """Install the runtime's packages into an empty folder, compiled as Lambda has them."""
         python = _deployed_python()
         subprocess.run(

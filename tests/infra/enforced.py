@@ -1,22 +1,18 @@
 """Secrets of a deployment in a strict store that enforces policies, and a provider."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from testbed.aws.faults import Call
 from testbed.policy import Ask, IamPolicy, Meaning, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Synthesis
-
-if TYPE_CHECKING:
-    from testbed.aws.faults import Call
 
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"

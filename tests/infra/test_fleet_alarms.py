@@ -1,7 +1,5 @@
 """A simulated month of a fleet, and the template's alarms as a small model of CloudWatch evaluates them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -84,7 +82,7 @@ class Month:
     def put(self, *rows: Row) -> None:
         self.rows |= {found.secret_arn: found for found in rows}
 
-    def again(self) -> Month:
+    def again(self) -> "Month":
         """Return another month that goes on from here; its rows, which nothing changes, are the same."""
         return deepcopy(self, {id(self.rows): dict(self.rows)})
 
@@ -154,7 +152,7 @@ def live_through_single_troubles(month: Month) -> None:
 
 
 @pytest.fixture(scope="session")
-def quiet(templates: Templates) -> Month:
+def quiet(templates: Templates) -> "Month":
     """A month with nothing but the troubles of single customers, and an alarm that is deployed no longer."""
     noisy = {"AlarmName": "token-refresh-prod-fleet-prod-reauthorize", "MetricName": "Reauthorize", "Period": 300}
     noisy |= {"Statistic": "Maximum", "ComparisonOperator": "GreaterThanThreshold", "Threshold": 0}

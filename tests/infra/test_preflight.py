@@ -1,7 +1,5 @@
 """What `scripts/deploy` asks the account before it deploys, each with the command that corrects it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +32,7 @@ class Account:
             "get_account_settings": quota(1000),
         } | responses
 
-    def __call__(self, _service: str, _region: str) -> Account:
+    def __call__(self, _service: str, _region: str) -> "Account":
         return self
 
     def __getattr__(self, action: str) -> Any:

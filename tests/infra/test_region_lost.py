@@ -1,15 +1,15 @@
 """A region is lost, as docs/move-to-another-region.md walks through it: the strict Secrets Manager has two regions."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.test_secret import AnyReference
+from testbed.aws.faults import Call
 from testbed.policy import Ask, IamPolicy, resolve
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -17,11 +17,6 @@ from testbed.synthesis import Synthesis, synthesise
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import TokenReader
 from token_refresh_worker.handlers import refresh
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from testbed.aws.faults import Call
 
 OLD, NEW = "eu-central-1", "eu-west-1"
 TOKENS, PUBLISHED = "upwork-oauth-tokens", "upwork-oauth-tokens-published"

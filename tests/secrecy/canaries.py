@@ -1,14 +1,9 @@
 """Secrets that are planted, and every trace of one that a text could hold."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import secrets
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 PART_CHARACTERS = 8
 DIGEST_CHARACTERS = 10  # no version ID has these by accident

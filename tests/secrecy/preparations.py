@@ -1,20 +1,16 @@
 """What a run meets, with secrets planted in it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from secrecy.canaries import canary
+from testbed.aws.faults import Call
 from testbed.provider import script
 from testbed.secrets_manager.limits import ServiceError
 from testbed.testbed import CLIENT, TOKENS, Testbed
 from token_refresh_worker.core.versions import claim_version_id, record_version_id
-
-if TYPE_CHECKING:
-    from testbed.aws.faults import Call
 
 PLANTED = {name: canary() for name in ("store", "response", "header", "environment", "event", "error")}
 IN_STORE, IN_RESPONSE, IN_HEADER, IN_ENVIRONMENT, IN_EVENT, IN_ERROR = PLANTED.values()

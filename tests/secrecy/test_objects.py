@@ -1,9 +1,8 @@
-from __future__ import annotations
-
 import gc
 import json
+from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,9 +17,6 @@ from token_refresh_worker.oauth.response import read_response
 from token_refresh_worker.run.events import read_event
 from token_refresh_worker.run.settings import read_settings
 from token_refresh_worker.stored.credentials import ClientCredentials
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 FORMS: dict[str, Callable[[Any], str]] = {
     "repr": repr,
