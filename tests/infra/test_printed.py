@@ -55,6 +55,18 @@ def test_commands_of_alarms(plain: Synthesis, with_table: Synthesis, code: Path)
                 assert f" {deployment.parameters.token_secret_id} " in line
 
 
+def test_the_mail_and_the_page_begin_with_the_same_command(with_table: Synthesis) -> None:
+    """Who looks an alarm up on the page reads the command that its mail says to run first."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^- `([a-z-]+)`: (.+)$", page, re.MULTILINE)
+    said = {name: re.findall(r"`([a-z]+)[ `]", row) for name, row in rows}
+    begun = {name: line.split()[1] for name, line in first_commands(with_table).items() if "token-refresh " in line}
+
+    compared = {(name, first) for full, first in begun.items() for name in said if full.endswith(f"-{name}")}
+    assert 7 == len(compared)
+    assert compared == {(name, said[name][0]) for name, _ in compared}
+
+
 def listed(heading: str) -> set[str]:
     """The names that a section's list explains."""
     section = REFERENCE.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]

@@ -110,9 +110,9 @@ class RefreshAlarms(Alarms):
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
             "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
-            "a person has to authorize again before that. Check the client credentials first: wrong ones can look the "
-            "same. If it logs ResponseKept, a stored response may hold the tokens; token-refresh recover shows it. "
-            f"First: token-refresh authorize {self._with_function}",
+            "a person must authorize again before that. Wrong client credentials can look the same: doctor tries them. "
+            "If the log says ResponseKept, a stored response may hold the tokens; token-refresh recover shows it. "
+            f"First: token-refresh doctor {self._with_function}",
         )
 
     def superseded(self) -> Watch:
@@ -148,7 +148,7 @@ class RefreshAlarms(Alarms):
             metric,
             "The access tokens live so short that they expire between two runs, or the claim store reaches its daily "
             "limit: consumers will see expired tokens. Lower schedule_minutes, or move the claims to a table: set "
-            'claim_table = "create" in the deployment\'s file and follow docs/deploy.md (Claims in a table). '
+            'claim_table = "create" in the deployment\'s file and follow docs/maintain.md (Moving the claims). '
             f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
