@@ -23,13 +23,9 @@ ONE_TRY = Config(retries={"total_max_attempts": 1})
 SUITE = Path(conformance.backends.__file__).parent
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Patient, "wait", wait_none())
-
-
-def test_a_throttled_call_is_repeated() -> None:
+def test_a_throttled_call_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """One throttled call doesn't fail the suite; a call that may have been carried out is sent once."""
+    monkeypatch.setattr(Patient, "wait", wait_none())
     with SecretsManagerServer() as server:
         server.fault("throttle", "CreateSecret")
         client = Patient(server.client(config=ONE_TRY))
@@ -64,38 +60,33 @@ def test_the_command_of_an_account(tmp_path: Path) -> None:
     assert "--live needs AWS credentials and found none" in done.stderr
 
 
-def test_an_interrupted_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret whose test didn't get to its end is deleted with the backend, also at SIGTERM, once or twice."""
+def test_an_interrupted_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A secret whose test didn't get to its end is deleted with the backend, also at SIGTERM, once or twice.
+
+    A sweep deletes the secrets of killed runs, names them, and touches no other secret.
+    """
     monkeypatch.setattr(conformance.run, "_usable_region", lambda _: "eu-central-1")
     monkeypatch.setattr(sys, "argv", ["conformance", "--live"])
+    monkeypatch.setenv(conformance.backends.LIVE_REGION, "eu-central-1")
     before = signal.getsignal(signal.SIGTERM)
-    with SecretsManagerServer() as server:
-        monkeypatch.setattr(pytest, "main", lambda _: interrupted(server))
-        monkeypatch.setenv(conformance.backends.LIVE_REGION, "eu-central-1")
-        with pytest.raises(KeyboardInterrupt):
-            conformance.run.main()
-
-        assert [] == server.client().list_secrets()["SecretList"]
-    signal.signal(signal.SIGTERM, before)
-
-
-def interrupted(server: SecretsManagerServer) -> None:
-    with serving("ours", server.region, endpoint_url=server.url) as backend:
-        backend.create(SecretString="value")
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-        finally:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-def test_a_sweep_deletes_only_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """A sweep deletes the secrets of killed runs, names them, and touches no other secret."""
     with SecretsManagerServer() as server:
         client = server.client()
         for name in ("token-refresh-conformance-1", "upwork-oauth-tokens"):
             client.create_secret(Name=name)
 
+        def interrupted(_arguments: object) -> None:
+            with serving("ours", server.region, endpoint_url=server.url) as backend:
+                backend.create(SecretString="value")
+                try:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                finally:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+        monkeypatch.setattr(pytest, "main", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            conformance.run.main()
         sweep(client)
 
         assert ["upwork-oauth-tokens"] == [secret["Name"] for secret in client.list_secrets()["SecretList"]]
+    signal.signal(signal.SIGTERM, before)
     assert "deleted token-refresh-conformance-1\n" == capsys.readouterr().out

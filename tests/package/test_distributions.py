@@ -45,13 +45,6 @@ def metadata_of(wheel: Path) -> Message:
         return message_from_string(archive.read(name).decode())
 
 
-def test_the_reader_needs_boto3_alone(built: Built) -> None:
-    """Whatever else a service may use is an extra."""
-    needs = metadata_of(built.reader).get_all("Requires-Dist", [])
-
-    assert ["boto3>=1.40"] == [need for need in needs if ";" not in need]
-
-
 def test_an_operator_installs_the_source_distributions(built: Built, environments: Environments) -> None:
     """In an empty environment the source distributions bring a working `token-refresh`, and the library for stacks."""
     environments.install(built.reader_source, f"{built.worker_source}[cli]", built.infra_source)
@@ -59,18 +52,19 @@ def test_an_operator_installs_the_source_distributions(built: Built, environment
     assert "authorize" in environments.run("token-refresh", "--help").stdout
 
 
-def test_a_stack_needs_the_worker_of_its_own_version(built: Built) -> None:
-    """The three packages are released together, each with its licence, and pip installs no other set."""
-    metadata = metadata_of(built.infra)
+def test_what_the_packages_need(built: Built, metadata: Message) -> None:
+    """The three packages are released together, each with its licence, and pip installs no other set.
 
-    assert f"token-refresh-worker=={__version__}" in metadata.get_all("Requires-Dist", [])
-    assert (__version__, "Apache-2.0") == (metadata["Version"], metadata["License-Expression"])
-    assert "token_refresh_infra/access.py" in zipfile.ZipFile(built.infra).namelist()
+    The reader needs boto3 alone: whatever else a service may use is an extra.
+    """
+    infra = metadata_of(built.infra)
+    of_reader = metadata_of(built.reader).get_all("Requires-Dist", [])
 
-
-def test_the_worker_needs_the_reader_of_its_own_version(metadata: Message) -> None:
-    """Both packages are released together, and pip installs no other pair."""
+    assert ["boto3>=1.40"] == [need for need in of_reader if ";" not in need]
     assert f"token-refresh=={__version__}" in metadata.get_all("Requires-Dist", [])
+    assert f"token-refresh-worker=={__version__}" in infra.get_all("Requires-Dist", [])
+    assert (__version__, "Apache-2.0") == (infra["Version"], infra["License-Expression"])
+    assert "token_refresh_infra/access.py" in zipfile.ZipFile(built.infra).namelist()
 
 
 @pytest.mark.parametrize(("package", "folder"), [("token_refresh", ""), ("token_refresh_worker", "worker/")])

@@ -37,20 +37,17 @@ def pinned() -> dict[str, tuple[str, str]]:
     return {action: (tag, commit) for action, tag, commit, _ in rows}
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_action_is_pinned_as_the_list_says(path: Path) -> None:
-    """A workflow uses an action at the commit that was compared with its tag, and names that tag."""
-    used = re.findall(r"uses: (\S+)@(\S+) # (\S+)$", path.read_text(), re.MULTILINE)
+def test_every_action_is_pinned_as_the_list_says() -> None:
+    """A workflow uses an action at the commit that was compared with its tag, and names that tag.
 
-    assert path.read_text().count("uses:") == len(used)
-    assert [] == [action for action, commit, tag in used if pinned().get(action) != (tag, commit)]
+    An action that no workflow uses any more leaves the list.
+    """
+    text = "\n".join(path.read_text() for path in WORKFLOWS)
+    used = re.findall(r"uses: (\S+)@(\S+) # (\S+)$", text, re.MULTILINE)
 
-
-def test_the_list_names_no_other_action() -> None:
-    """An action that no workflow uses any more leaves the list."""
-    used = {action for path in WORKFLOWS for action in re.findall(r"uses: (\S+)@", path.read_text())}
-
-    assert used == set(pinned())
+    assert text.count("uses:") == len(used)
+    assert pinned() == {action: (tag, commit) for action, commit, tag in used}
+    assert len(pinned()) == len(set(used))
 
 
 @pytest.mark.parametrize("name", sorted(MAY_SIGN_OR_PUBLISH))
@@ -101,27 +98,23 @@ def test_nothing_takes_the_place_of_what_was_signed() -> None:
     assert RELEASE["jobs"]["announce"]["steps"][-1]["run"].endswith(" release/* proof/*")
 
 
-def test_the_release_holds_what_it_built(release: Path) -> None:
-    """Zips, their bills of materials and all packages of this version, and no older file."""
+def test_the_release_holds_what_it_built(release: Path, code: Path, receiver_zip: Path) -> None:
+    """Zips, their bills of materials and all packages of this version, and no older file.
+
+    Templates and zips are those that were tested: the same sources give the same bytes, in another folder and process,
+    with other times of files, in another time zone.
+    """
     zips = ("token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer")
     packages = ("token_refresh", "token_refresh_infra", "token_refresh_worker")
+    templates = {f"token-refresh-{name}.template.json": made for name, made in plain_templates().items()}
 
     assert {
         *(f"{name}{end}" for name in zips for end in (".zip", ".cdx.json")),
         *(f"{name}-{__version__}{end}" for name in packages for end in (".tar.gz", "-py3-none-any.whl")),
         f"token-refresh-reader-{__version__}.tgz",
-        *(f"token-refresh-{name}.template.json" for name in plain_templates()),
+        *templates,
     } == {path.name for path in release.iterdir()}
-
-
-def test_the_release_has_the_tested_templates(release: Path) -> None:
-    """Another process in another folder writes the templates with the same bytes."""
-    for name, template in plain_templates().items():
-        assert plain.written(template) == (release / f"token-refresh-{name}.template.json").read_text()
-
-
-def test_the_release_has_the_tested_zips(release: Path, code: Path, receiver_zip: Path) -> None:
-    """The same sources give the same bytes, in another folder, with other times of files, in another time zone."""
+    assert [] == [name for name, made in templates.items() if plain.written(made) != (release / name).read_text()]
     for zip_file in (code, receiver_zip):
         assert zip_file.read_bytes() == (release / zip_file.name).read_bytes()
 
@@ -136,18 +129,16 @@ def test_the_layer_has_the_reader_alone(release: Path) -> None:
     assert [] == [name for name in names if not name.startswith(ours) and name != "LICENSE"]
 
 
-def test_a_bill_is_valid(release: Path) -> None:
-    """A bill, which one program writes for each zip, keeps to the schema of CycloneDX."""
-    bill = (release / "token-refresh-worker.cdx.json").read_text()
-
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill) is None
-    assert "1.6" == json.loads(bill)["specVersion"]
-
-
 @pytest.mark.parametrize("name", ["token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer"])
 def test_the_bill_lists_what_the_zip_holds(release: Path, name: str) -> None:
-    """Each package that can be imported from the zip is on its bill with the version of its metadata, and no other."""
-    bill = json.loads((release / f"{name}.cdx.json").read_text())
+    """Each package that can be imported from the zip is on its bill with the version of its metadata, and no other.
+
+    The bill keeps to the schema of CycloneDX.
+    """
+    text = (release / f"{name}.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
+    assert "1.6" == bill["specVersion"]
     with zipfile.ZipFile(release / f"{name}.zip") as archive:
         metadata = [archive.read(entry).decode() for entry in archive.namelist() if entry.endswith("/METADATA")]
         names = {entry.removeprefix("python/").split("/")[0] for entry in archive.namelist()}

@@ -50,25 +50,18 @@ def test_the_pages_describe_the_authorization_page() -> None:
 
 
 def test_files() -> None:
-    """Each picture is small, is shown on a page, and is made by the script, but for a drawing and a screenshot."""
+    """Each picture is small, is shown on a page, and is made by the script, but for a drawing and a screenshot.
+
+    None loads a font or anything else from another host. The script's help has a line for each that it makes.
+    """
     files = {path.name: path for path in FOLDER.iterdir()}
     shown = {Path(target).name for page in PAGES for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())}
+    told = subprocess.run([ROOT / "scripts" / "pictures", "-h"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
 
     assert {*MADE, "authorized.png", "parts.svg"} == set(files)
     assert {*files} <= shown
+    assert [] == [name for name in MADE if f"\n  {name}  " not in told]
     assert [] == [name for name, path in files.items() if path.stat().st_size > MOST_BYTES]
-
-
-def test_nothing_is_loaded() -> None:
-    """No picture loads a font or anything else from another host."""
     for path in FOLDER.glob("*.svg"):
-        assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"https?://[^\"' )]+", path.read_text())) - {
-            "https://www.textualize.io"
-        }
-
-
-def test_help_lists_every_picture() -> None:
-    """`scripts/pictures --help` has a line for each picture that it makes: what has none is refused."""
-    shown = subprocess.run([ROOT / "scripts" / "pictures", "-h"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
-
-    assert [] == [name for name in MADE if f"\n  {name}  " not in shown]
+        hosts = set(re.findall(r"https?://[^\"' )]+", path.read_text()))
+        assert {"http://www.w3.org/2000/svg"} == hosts - {"https://www.textualize.io"}
