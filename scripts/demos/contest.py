@@ -32,8 +32,8 @@ _LEGEND: Final = (
     "works on."
 )
 _READ_ON: Final = (
-    "Try --provider upwork, or yours; --all has every step of this worker, --serve is for your own code. "
-    "docs/protocol.md says how it works, docs/proof.md what was done to break it."
+    "Try --provider with yours, such as upwork. --all plays every step of this worker, --serve is for your own code. "
+    "docs/protocol.md says how it works, docs/proof.md how we tried to break it."
 )
 
 
