@@ -32,22 +32,28 @@ def test_file_and_context_say_the_same(tmp_path: Path) -> None:
     )
 
 
-def test_environment_is_the_files_name(tmp_path: Path) -> None:
-    """A deployment may have any name, which is its environment unless the file names another."""
-    folder = write(tmp_path, **{"qa-2": "", "prod-xero": 'environment = "prod"\nservice = "xero"'})
+def test_a_file_and_its_neighbours(tmp_path: Path) -> None:
+    """A deployment may have any name, which is its environment unless the file names another, or may be a path.
 
-    assert ("qa-2", "token-refresh-qa-2") == (read("qa-2", folder).environment, read("qa-2", folder).stack_name)
-    assert "token-refresh-prod-xero" == read("prod-xero", folder).stack_name
-
-
-def test_a_path(tmp_path: Path) -> None:
-    """A name that ends in .toml is a path; the files beside it are those that may not make the same stack."""
-    folder = write(tmp_path, prod="", **{"qa-2": 'environment = "prod"'})
+    A second deployment, in the files beside it, never takes over its stack: its name is refused, unless the place
+    differs.
+    """
+    second = 'environment = "prod"\ntoken_secret = "xero"\n'
+    folder = write(tmp_path, prod="", broken="memory_mb = 1", **{"qa-2": second})
 
     with pytest.raises(ParameterError, match=r"^service: qa-2.toml makes the stack token-refresh-prod, too"):
+        read("prod", folder)
+    with pytest.raises(ParameterError, match=r"^service: qa-2.toml makes the stack token-refresh-prod, too"):
         read(str(folder / "prod.toml"), FOLDER)
+    write(folder, **{"qa-2": second + 'region = "us-east-1"'})
+    assert "token-refresh-prod" == read("prod", folder, region="eu-central-1").stack_name
+    write(folder, **{"qa-2": second + 'service = "xero"'})
+    assert ["token-refresh-prod", "token-refresh-prod-xero"] == [
+        read(name, folder).stack_name for name in ("prod", "qa-2")
+    ]
     write(folder, **{"qa-2": ""})
-    assert "qa-2" == read(str(folder / "qa-2.toml"), FOLDER).environment
+    for found in (read("qa-2", folder), read(str(folder / "qa-2.toml"), FOLDER)):
+        assert ("qa-2", "token-refresh-qa-2") == (found.environment, found.stack_name)
     with pytest.raises(ParameterError, match=r"^deployment: must be lower case letters"):
         read(str(folder / "PROD.toml"), FOLDER)
 
@@ -78,18 +84,6 @@ def test_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
     """A wrong file is refused with the parameter, the file and what to do."""
     with pytest.raises(ParameterError, match=message):
         read(name, write(tmp_path, prod=text))
-
-
-def test_two_files_for_one_stack(tmp_path: Path) -> None:
-    """A second deployment never takes over the first one's stack: its name is refused, unless the place differs."""
-    folder = write(tmp_path, prod="", second='environment = "prod"\ntoken_secret = "xero"', broken="memory_mb = 1")
-
-    with pytest.raises(ParameterError, match=r"^service: second.toml makes the stack token-refresh-prod, too"):
-        read("prod", folder)
-    write(folder, second='environment = "prod"\ntoken_secret = "xero"\nregion = "us-east-1"')
-    assert "token-refresh-prod" == read("prod", folder, region="eu-central-1").stack_name
-    write(folder, second='environment = "prod"\ntoken_secret = "xero"\nservice = "xero"')
-    assert "token-refresh-prod" == read("prod", folder).stack_name
 
 
 FLEET = 'mode = "fleet"\nfleet = "{0}"\nenvironment = "{0}"\nsecrets_under = "{1}"\nclient_secret = "{2}"\n{3}'

@@ -49,23 +49,25 @@ def test_table(fleet: Template) -> None:
     assert {"AttributeName": "gone_at", "Enabled": True} == table["TimeToLiveSpecification"]
 
 
-def test_queue_bounds_the_runs(fleet: Template, whole_fleet: Template) -> None:
-    """One message is one run, at most 64 at once. It is received once: what crashes comes back by the index."""
+def test_queue_bounds_the_runs(fleet: Template, whole_fleet: Template, code: Path) -> None:
+    """One message is one run, at most 64 at once. It is received once: what crashes comes back by the index.
+
+    The dispatcher runs each minute and the resync every five, unless the schedules are paused.
+    """
     (source,) = resources(fleet, "Lambda::EventSourceMapping")
     queue = next(q for q in resources(fleet, "SQS::Queue") if "RedrivePolicy" in q)
-    timeout = functions(fleet)["refresh"]["Timeout"]
 
-    assert (1, 64, ["ReportBatchItemFailures"]) == (
-        source["BatchSize"],
-        source["ScalingConfig"]["MaximumConcurrency"],
-        source["FunctionResponseTypes"],
-    )
-    assert (True, 6 * timeout, 1) == (
-        queue["FifoQueue"],
-        queue["VisibilityTimeout"],
-        queue["RedrivePolicy"]["maxReceiveCount"],
-    )
-    assert 8 == resources(whole_fleet, "Lambda::EventSourceMapping")[0]["ScalingConfig"]["MaximumConcurrency"]
+    assert (1, ["ReportBatchItemFailures"]) == (source["BatchSize"], source["FunctionResponseTypes"])
+    assert [64, 8] == [
+        resources(template, "Lambda::EventSourceMapping")[0]["ScalingConfig"]["MaximumConcurrency"]
+        for template in (fleet, whole_fleet)
+    ]
+    assert (True, 1) == (queue["FifoQueue"], queue["RedrivePolicy"]["maxReceiveCount"])
+    assert 6 * functions(fleet)["refresh"]["Timeout"] == queue["VisibilityTimeout"]
+    schedules = resources(fleet, "Scheduler::Schedule")
+    assert ["rate(1 minute)", "rate(5 minutes)"] == [schedule["ScheduleExpression"] for schedule in schedules]
+    paused = resources(synthesise(QUIET_FLEET, code).template, "Scheduler::Schedule")
+    assert [["ENABLED"] * 2, ["DISABLED"] * 2] == [[each["State"] for each in found] for found in (schedules, paused)]
 
 
 def test_functions(whole_fleet: Template) -> None:
@@ -95,15 +97,6 @@ def test_functions(whole_fleet: Template) -> None:
     )
 
 
-def test_schedules(fleet: Template, code: Path) -> None:
-    """The dispatcher runs each minute and the resync every five, unless the schedules are paused."""
-    assert [("rate(1 minute)", "ENABLED"), ("rate(5 minutes)", "ENABLED")] == [
-        (schedule["ScheduleExpression"], schedule["State"]) for schedule in resources(fleet, "Scheduler::Schedule")
-    ]
-    paused = synthesise(QUIET_FLEET, code).template
-    assert {"DISABLED"} == {schedule["State"] for schedule in resources(paused, "Scheduler::Schedule")}
-
-
 def test_alarms_do_not_grow(fleet: Template) -> None:
     """Alarms and one dashboard watch a fleet of any size: none has a secret as dimension."""
     alarms = resources(fleet, "CloudWatch::Alarm")
@@ -115,33 +108,27 @@ def test_alarms_do_not_grow(fleet: Template) -> None:
 
 
 def test_denied_access(fleet: Template, whole_fleet: Template) -> None:
-    """Refused calls raise an alarm: on the fleet's prefix, and by tag, which CloudTrail doesn't know, on any secret."""
+    """Refused calls raise an alarm: on the fleet's prefix, and by tag, which CloudTrail doesn't know, on any secret.
+
+    Calls of the worker that one customer's key refuses raise none, each hour for weeks; all others count, also those
+    from another account, of which CloudTrail gives no ARN.
+    """
 
     def named(template: Template) -> Any:
         (rule,) = resources(template, "Events::Rule")
         by_id, by_message = rule["EventPattern"]["detail"]["$or"]
         assert by_id["requestParameters"]["secretId"] == by_message["errorMessage"]
         assert "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" == rule["State"]
+        other, unknown = rule["EventPattern"]["detail"]["userIdentity"]["arn"]
+        role = {"Ref": functions(template)["refresh"]["Role"]["Fn::GetAtt"][0]}
+        assert ["*:assumed-role/", role, "/*"] == other["anything-but"]["wildcard"]["Fn::Join"][1]
+        assert {"exists": False} == unknown
         return by_message["errorMessage"]
 
     assert [{"wildcard": "*crm/prod/*"}] == named(whole_fleet)
     assert [{"wildcard": "*"}] == named(fleet)
     alarms = {alarm["AlarmName"]: alarm for alarm in resources(fleet, "CloudWatch::Alarm")}
     assert "TriggeredRules" == alarms["token-refresh-prod-fleet-prod-denied-access"]["MetricName"]
-
-
-def test_the_worker_s_own_refusals(fleet: Template) -> None:
-    """Calls of the worker that one customer's key refuses raise no alarm, each hour for weeks; all others count.
-
-    Also those from another account, of which CloudTrail gives no ARN.
-    """
-    (rule,) = resources(fleet, "Events::Rule")
-    other, unknown = rule["EventPattern"]["detail"]["userIdentity"]["arn"]
-    before, role, after = other["anything-but"]["wildcard"]["Fn::Join"][1]
-
-    assert ("*:assumed-role/", "/*", {"exists": False}) == (before, after, unknown)
-    (worker,) = [f for f in resources(fleet, "Lambda::Function") if "for each message" in f["Description"]]
-    assert role == {"Ref": worker["Role"]["Fn::GetAtt"][0]}
 
 
 @pytest.mark.parametrize(

@@ -203,32 +203,34 @@ def test_values_that_do_not_go_together(context: dict[str, Any], message: str) -
         read(**HERE | context)
 
 
-def test_context_of_the_cdk_is_left_alone() -> None:
-    """The CDK's own keys, which the command adds or keeps in cdk.context.json, are no misspelt parameters."""
-    own = {"@aws-cdk/core:x": True, "aws:cdk:enable-path-metadata": True, "cli-telemetry": False}
+@pytest.mark.parametrize("written", ["true", "True", "1", "yes", "on", True, 1])
+def test_values_of_command_line_and_file(written: Any) -> None:
+    """A switch is on as a string of the command line and as a value of a file; a list has commas, or is one.
 
+    The CDK's own keys, which the command adds or keeps in cdk.context.json, are no misspelt parameters.
+    """
+    assert read(tracing=written).tracing
+    names = ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/sso/Admin_*"]
+    assert tuple(names) == read(**HERE, operators=names).operators == read(**HERE, operators=", ".join(names)).operators
+    assert () == read(operators="").operators
+    own = {"@aws-cdk/core:x": True, "aws:cdk:enable-path-metadata": True, "cli-telemetry": False}
     assert read() == read(**own, **{"acknowledged-issue-numbers": [1]})
 
 
-@pytest.mark.parametrize("written", ["true", "True", "1", "yes", "on", True, 1])
-def test_switches_from_command_line_and_file(written: Any) -> None:
-    """A switch is on as a string of the command line and as a value of a file."""
-    assert read(tracing=written).tracing
-
-
-def test_stack_names() -> None:
-    """Each service has its own stack; the default service's stack keeps its name, and a name that is given counts."""
-    assert "token-refresh-prod" == read().stack_name
-    assert "token-refresh-prod-xero-oauth-tokens" == read(service="xero-oauth-tokens").stack_name
-    assert "token-refresh-upwork-eu-prod-3" == read(app="upwork", environment="eu-prod-3").stack_name
-    assert "token-refresh-prod" == read(service="xero-oauth-tokens", stack="token-refresh-prod").stack_name
-
-
 def test_names() -> None:
-    """With an application's name the secret is `{app}/{environment}/{service}`, else it is the plain name."""
+    """Each service has its own stack; the default service's stack keeps its name, and a name that is given counts.
+
+    With an application's name the secret is `{app}/{environment}/{service}`, else it is the plain name.
+    """
+    for context, stack in (
+        ({}, "token-refresh-prod"),
+        ({"service": "xero-oauth-tokens"}, "token-refresh-prod-xero-oauth-tokens"),
+        ({"app": "upwork", "environment": "eu-prod-3"}, "token-refresh-upwork-eu-prod-3"),
+        ({"service": "xero-oauth-tokens", "stack": "token-refresh-prod"}, "token-refresh-prod"),
+    ):
+        assert stack == read(**context).stack_name
     assert "upwork-oauth-tokens" == read().token_secret_id
     assert "upwork/dev/tokens" == read(environment="dev", app="upwork", service="tokens").token_secret_id
-    assert "token-refresh-upwork-dev" == read(environment="dev", app="upwork").stack_name
     for secret, published in (
         ({"app": "upwork"}, "upwork/prod/upwork-oauth-tokens-published"),
         ({"token_secret": "old-tokens"}, "old-tokens-published"),
@@ -281,19 +283,14 @@ def test_schedule_follows_the_tokens(lifetime_seconds: int, claim_table: str | N
     assert 9 == read(schedule_minutes=10).start_within_minutes
 
 
-def test_lists() -> None:
-    """A list is written with commas on a command line, and as a list in a file."""
-    names = ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/sso/Admin_*"]
-
-    assert tuple(names) == read(**HERE, operators=names).operators
-    assert tuple(names) == read(**HERE, operators=", ".join(names)).operators
-    assert () == read(operators="").operators
-
-
 def test_profiles_of_one_s_own(tmp_path: Path) -> None:
-    """A profile of a folder of one's own sets endpoint, lifetime and schedule; its folder stays out of the function."""
+    """A profile of a folder of one's own sets endpoint, lifetime and schedule; its folder stays out of the function.
+
+    A wrong endpoint ends the synthesis, by file and key, and not the first run.
+    """
     own = UPWORK_PROFILE.replace("https://www.upwork.com/api", "https://crm.example.com/api").replace("86400", "7200")
     (tmp_path / "my-crm.toml").write_text(own)
+    (tmp_path / "wrong.toml").write_text(own.replace("crm.example.com", "crm.example.com:99999"))
 
     parameters = read(provider="my-crm", provider_profiles=str(tmp_path))
 
@@ -302,15 +299,8 @@ def test_profiles_of_one_s_own(tmp_path: Path) -> None:
     assert "my-crm" == parameters.variables["PROVIDER"]
     assert "in the zip" == parameters.variables["PROVIDER_PROFILES"]
     assert "PROVIDER_PROFILES" not in read().variables
-
-
-def test_a_profile_of_one_s_own_that_could_not_work(tmp_path: Path) -> None:
-    """A wrong endpoint ends the synthesis, by file and key, and not the first run."""
-    own = UPWORK_PROFILE.replace("www.upwork.com/api", "crm.example.com:99999/api")
-    (tmp_path / "my-crm.toml").write_text(own)
-
-    with pytest.raises(ParameterError, match=r"my-crm\.toml: token_endpoint must be a URL such as https://"):
-        read(provider="my-crm", provider_profiles=str(tmp_path)).settings  # noqa: B018 - reading it checks it
+    with pytest.raises(ParameterError, match=r"wrong\.toml: token_endpoint must be a URL such as https://"):
+        read(provider="wrong", provider_profiles=str(tmp_path)).settings  # noqa: B018 - reading it checks it
 
 
 @pytest.mark.parametrize(("fact", "seconds"), [("lives", 14_400), ("dies", 0), (None, 0)])

@@ -96,14 +96,10 @@ def test_payloads() -> None:
 
 
 def test_outputs(plain: Synthesis, with_table: Synthesis) -> None:
-    """The page lists every output that a deployment can have, and no other."""
-    assert plain.outputs() | with_table.outputs() == listed("Outputs")
-
-
-def test_how_long_queues_keep(plain: Synthesis) -> None:
-    """The page says for how many days an operator finds a message."""
+    """The page lists every output that a deployment can have, and no other; and for how many days queues keep."""
     (seconds,) = {queue["Properties"]["MessageRetentionPeriod"] for queue in plain.resources("SQS::Queue")}
 
+    assert plain.outputs() | with_table.outputs() == listed("Outputs")
     assert 2 == REFERENCE.count(f", for {seconds // 86_400} days\n")
 
 

@@ -118,31 +118,23 @@ def test_a_region_is_lost(regions: Regions) -> None:
     assert {200} == {request.status for endpoint in regions.grants.values() for request in endpoint.requests}
 
 
-@pytest.fixture
-def deployment(code: Path) -> Synthesis:
-    """Two replicas, one of them with a key."""
+def test_replicas(code: Path, plain: Synthesis) -> None:
+    """The published secret has replicas with the key of each region, the token secret none, and consumers read them.
+
+    The worker, who writes the primary, may have its replica encrypted with the key of its region, and no more: whether
+    AWS names the primary or the replica to that key, it may; and nobody decrypts there but consumers.
+    """
     here = {"environment": "prod", "account": "123456789012", "region": OLD}
-    return synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
-
-
-def test_replicas(deployment: Synthesis, plain: Synthesis) -> None:
-    """The published secret has replicas with the key of each region, the token secret none, and consumers read them."""
+    deployment = synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
     published = deployment.one("SecretsManager::Secret", Name=PUBLISHED)
     assert [{"Region": NEW, "KmsKeyId": KEY}, {"Region": "us-east-1"}] == published["ReplicaRegions"]
     assert "ReplicaRegions" not in deployment.one("SecretsManager::Secret", Name=TOKENS)
     assert not any("ReplicaRegions" in s["Properties"] for s in plain.resources("SecretsManager::Secret"))
-    policy = json.dumps(deployment.one("IAM::ManagedPolicy")["PolicyDocument"])
+    readers = json.dumps(deployment.one("IAM::ManagedPolicy")["PolicyDocument"])
     for region in (NEW, "us-east-1"):
-        assert f":secretsmanager:{region}:123456789012:secret:{PUBLISHED}-??????" in policy
-    assert KEY in policy
+        assert f":secretsmanager:{region}:123456789012:secret:{PUBLISHED}-??????" in readers
+    assert KEY in readers
     assert {"Key": "token-refresh:replicas", "Value": f"{NEW} us-east-1"} in published["Tags"]
-
-
-def test_the_key_of_a_replica(deployment: Synthesis) -> None:
-    """The worker, who writes the primary, may have its replica encrypted with the key of its region, and no more.
-
-    Whether AWS names the primary or the replica to that key, it may; and nobody decrypts there but consumers.
-    """
     primary = f"arn:aws:secretsmanager:{OLD}:123456789012:secret:{PUBLISHED}-AbCdEf"
     statements = resolve(deployment.policy_of_role("lambda.amazonaws.com"), AnyReference(primary))
     policy = IamPolicy(statements=statements)

@@ -1,5 +1,6 @@
 """Every failed read is a named error that says which secret, in which region, what failed and what to do."""
 
+import re
 import socket
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from testbed.aws.faults import Action
 from testbed.reader_surroundings import Store
 from token_refresh.reader import SecretAccessDenied, SecretNotFound, SecretStoreUnavailable, TokenReader
 
@@ -17,27 +17,30 @@ CALL = f"secretsmanager:GetSecretValue on {PLACE}"
 DENIED = "because no identity-based policy allows it (AccessDeniedException)"
 
 
-@pytest.mark.parametrize(
-    ("fault", "error", "says"),
-    [
-        ("deny", SecretAccessDenied, f"{CALL} was denied {DENIED}: allow this action on this secret"),
-        ("unavailable", SecretStoreUnavailable, f"{CALL} failed in the service (InternalServiceError)"),
-    ],
-)
-def test_faults(store: Store, tokens: TokenReader, fault: Action, error: type[Exception], says: str) -> None:
-    """A denied read names the permission that is missing, and no account or role; server errors are named by code."""
+def test_faults(store: Store, tokens: TokenReader) -> None:
+    """A denied read names the permission that is missing, and no account or role; server errors are named by code.
+
+    The message about a missing secret says in which region it was looked up. One that is marked for deletion is
+    missing, and can be restored.
+    """
+
+    def refused(error: type[Exception]) -> str:
+        with pytest.raises(error) as caught:
+            tokens.get()
+        store.clock.advance(60)
+        return str(caught.value)
+
+    missing = f"{PLACE} was not found (secretsmanager:GetSecretValue): check the name, the account"
+    assert missing in refused(SecretNotFound)
     store.put("one")
-    store.server.fault(fault, "GetSecretValue", times=None)
-    with pytest.raises(error) as caught:
-        tokens.get()
-    assert str(caught.value).startswith(says)
-
-
-def test_missing(tokens: TokenReader) -> None:
-    """The message about a missing secret says in which region it was looked up."""
-    with pytest.raises(SecretNotFound) as caught:
-        tokens.get()
-    assert f"{PLACE} was not found (secretsmanager:GetSecretValue): check the name, the account" in str(caught.value)
+    store.server.fault("deny", "GetSecretValue")
+    assert refused(SecretAccessDenied).startswith(f"{CALL} was denied {DENIED}: allow this action on this secret")
+    store.server.fault("unavailable", "GetSecretValue", times=None)
+    assert refused(SecretStoreUnavailable).startswith(f"{CALL} failed in the service (InternalServiceError)")
+    store.server.faults.clear()
+    store.client.delete_secret(SecretId="tokens")
+    restore = r"marked for deletion .*: restore it with `aws secretsmanager restore-secret"
+    assert re.search(restore, refused(SecretNotFound))
 
 
 def test_wrong_region(store: Store) -> None:
@@ -62,16 +65,6 @@ def test_region_as_configured(store: Store, monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv(variable, "eu-north-1")
     with pytest.raises(SecretNotFound, match="secret tokens in eu-north-1 was not found"):
         TokenReader("tokens").get()
-
-
-def test_marked_for_deletion(store: Store, tokens: TokenReader) -> None:
-    """A secret that is marked for deletion is missing, and can be restored."""
-    store.put("one")
-    store.client.delete_secret(SecretId="tokens")
-    with pytest.raises(
-        SecretNotFound, match=r"marked for deletion .*: restore it with `aws secretsmanager restore-secret"
-    ):
-        tokens.get()
 
 
 def test_slow_store_is_given_up() -> None:

@@ -35,10 +35,13 @@ def test_first_expectation(lives_seconds: float) -> None:
 
 
 def test_learned_expectation() -> None:
-    """Then it's what was seen, and the latest of the last refreshes counts, so that one read is enough."""
+    """Then it's what was seen, and the latest of the last refreshes counts, so that one read is enough.
+
+    A worker whose window was changed is followed after eight refreshes.
+    """
     pattern = RefreshPattern()
-    pattern.learn(token(), token(created_at=START + 3000, version_id="two"))
-    pattern.learn(token(), token(created_at=START + 2000, version_id="two"))
+    for lead in [60, *[600] * 7, 1600]:
+        pattern.learn(token(), token(created_at=START + 3600 - lead, version_id="two"))
     assert START + 3030 == pattern.next_read_at(token(), now=START, chance=0.5)
 
 
@@ -59,24 +62,12 @@ def test_nothing_is_learned_from_what_is_no_successor(successor: Token) -> None:
     assert [] == list(pattern.leads)
 
 
-def test_old_refreshes_are_forgotten() -> None:
-    """A worker whose window was changed is followed after eight refreshes."""
-    pattern = RefreshPattern()
-    for lead in [60, *[600] * 8]:
-        pattern.learn(token(), token(created_at=START + 3600 - lead, version_id="two"))
-    assert START + 3030 == pattern.next_read_at(token(), now=START, chance=0.5)
-
-
 @pytest.mark.parametrize(("left_seconds", "pause_seconds"), [(1200, 150), (8 * HOUR, 300), (16, 5)])
 def test_late_refresh_is_watched_for(left_seconds: float, pause_seconds: float) -> None:
     """Where the refresh is late, reads come closer the nearer the expiry is, from 5 min to 5 s apart."""
     late = token(lives_seconds=DAY)
     now = START + DAY - left_seconds
-    assert now + pause_seconds == RefreshPattern(leads=_fixed(DAY)).next_read_at(late, now=now, chance=0.5)
-
-
-def _fixed(lead: float) -> deque[float]:
-    return deque([lead])
+    assert now + pause_seconds == RefreshPattern(leads=deque([DAY])).next_read_at(late, now=now, chance=0.5)
 
 
 @given(
@@ -88,7 +79,7 @@ def _fixed(lead: float) -> deque[float]:
 def test_next_read_is_ahead(lives_seconds: float, age: float, chance: float, lead: float) -> None:
     """The next read always lies ahead, never a rush of them."""
     now = START + age
-    for pattern in (RefreshPattern(), RefreshPattern(leads=_fixed(lead))):
+    for pattern in (RefreshPattern(), RefreshPattern(leads=deque([lead]))):
         assert now < pattern.next_read_at(token(lives_seconds=lives_seconds), now=now, chance=chance)
 
 
