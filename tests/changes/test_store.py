@@ -49,15 +49,17 @@ def test_an_edit_during_the_consent() -> None:
     assert stored.version_id == world.current(PUBLISHED_ID)["sourceVersionId"]
 
 
-def test_a_copy_that_can_not_be_read() -> None:
-    """The tokens are stored all the same, and only replacing the copy fails, with the error of that read."""
+def test_what_can_not_be_read_any_more() -> None:
+    """The tokens are stored all the same, on what was known before; only replacing the copy fails, with its error."""
     world = World(published=True)
-    world.copy.before = refuse(f"read {CURRENT}", SecretAccessDenied("denied"))
+    world.store.before = refuse(f"read {CURRENT}", SecretAccessDenied("denied"))
+    world.copy.before = refuse(f"read {CURRENT}", SecretAccessDenied("denied copy"))
 
-    stored = authorize(world)
+    stored = authorize(world, clientId="known")
 
-    assert stored.version_id == world.labels()[CURRENT]
-    with pytest.raises(SecretAccessDenied, match="denied"):
+    world.store.before = lambda _: None
+    assert (stored.version_id, "known") == (world.labels()[CURRENT], world.current()["clientId"])
+    with pytest.raises(SecretAccessDenied, match="denied copy"):
         stored.copy.replace(stored.document, stored.version_id)
 
 
@@ -70,17 +72,6 @@ def test_a_secret_that_never_rests(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert SWAPS + 1 == next(refusals)
     assert stored.version_id == world.labels()[CURRENT]
-
-
-def test_a_secret_that_can_not_be_read_any_more() -> None:
-    """Where the secret is denied after the exchange, the tokens are put on what was known before."""
-    world = World()
-    world.store.before = refuse("read AWSCURRENT", SecretAccessDenied("denied"))
-
-    stored = authorize(world, clientId="known")
-
-    world.store.before = lambda _: None
-    assert (stored.version_id, "known") == (world.labels()[CURRENT], world.current()["clientId"])
 
 
 def test_what_came_with_the_old_grant_goes_with_it() -> None:

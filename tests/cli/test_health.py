@@ -44,11 +44,13 @@ def test_a_dead_grant(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: 
     """A rejected grant is broken although the access token works, and hours later it is that, and not the schedule."""
     tokens.store(expires_in=DAY)
     endpoint.grant.revoke()
-    assert 2 == cli("refresh", "--force").code
-    early = cli("status")
+    refused, early = cli("refresh", "--force"), cli("status")
     store.clock_offset_seconds = int((20 * HOUR).total_seconds())
     (finding,) = cli("status", "--json").json["findings"]
 
+    assert 2 == refused.code
+    assert "the token endpoint sent no tokens: HTTP 400 with invalid_grant" in refused.err.partition("Reauthoriz")[0]
+    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in refused.err
     assert (2, True) == (early.code, "; the next scheduled attempt is after 20" in early.screen), early.screen
     assert finding["text"].startswith(f"the provider rejected the refresh token of secret {SECRET_ID}")
     assert finding["remedy"].startswith("Get a new grant with `token-refresh authorize ")

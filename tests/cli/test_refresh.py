@@ -19,27 +19,21 @@ from token_refresh_worker.cli.refresh import Progress, print_log
 from token_refresh_worker.cli.screen import errors
 
 
-def test_due(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """What is due is refreshed, with progress on standard error and the result on standard output."""
+def test_due_fresh_and_forced(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """What is due is refreshed, with progress on standard error; what is fresh, if forced. A dry run sends nothing."""
     before = tokens.store()
 
-    ended = cli("refresh")
+    ended, fresh = cli("refresh"), cli("refresh", "--json").json
+    dry, forced = cli("refresh", "--force", "--dry-run", "--json").json, cli("refresh", "--force", "--json").json
 
     assert 0 == ended.code
     assert ended.out.startswith("refreshed\n")
     assert "claimed the right to refresh, attempt 1" in ended.err
     assert "is current" in ended.err
     assert before not in ended.out
-    assert [200] == [request.status for request in endpoint.requests]
-
-
-def test_fresh_and_forced(cli: Cli, tokens: Tokens) -> None:
-    """What is not due is left as it is, unless forced; a dry run says what would be, and sends nothing."""
-    version_id = tokens.store(expires_in=DAY)
-
-    assert ("fresh", version_id) == outcome(cli("refresh", "--json").json)
-    assert ("would_refresh", version_id) == outcome(cli("refresh", "--force", "--dry-run", "--json").json)
-    assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
+    assert ["fresh", "would_refresh", "refreshed"] == [found["outcome"] for found in (fresh, dry, forced)]
+    assert fresh["version_id"] == dry["version_id"] in ended.out
+    assert [200, 200] == [request.status for request in endpoint.requests]
 
 
 def test_a_client_that_no_function_has(cli: Cli, tokens: Tokens) -> None:
@@ -55,23 +49,6 @@ def test_a_client_that_no_function_has(cli: Cli, tokens: Tokens) -> None:
     assert "canary" not in found.screen
     tokens.store(clientId="id", clientSecret="made-up")
     assert "" == cli("refresh", "--dry-run", **client).err
-
-
-def test_a_dead_grant(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """What the provider sent is printed first, then what that means, and the command that authorizes again."""
-    tokens.store()
-    endpoint.grant.revoke()
-
-    ended = cli("refresh")
-
-    assert 2 == ended.code
-    assert "the token endpoint sent no tokens: HTTP 400 with invalid_grant" in ended.err
-    assert ended.err.index("invalid_grant") < ended.err.index("ReauthorizationRequired")
-    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.err
-
-
-def outcome(result: dict[str, str]) -> tuple[str, str]:
-    return result["outcome"], result["version_id"]
 
 
 def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
@@ -90,11 +67,14 @@ def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, stor
     assert 13 == endpoint.grant.redemptions
 
 
-def test_unnamed_event(capsys: pytest.CaptureFixture[str]) -> None:
-    """An event of the run that has no sentence is printed by its name."""
-    Progress(errors()).info("something_new", token="canary")
+def test_events(capsys: pytest.CaptureFixture[str]) -> None:
+    """An event that has no sentence is printed by its name; of a function's log tail the worker's own are, alone."""
+    lines = ["START RequestId: 1", "[1]", json.dumps({"message": "canary"}), json.dumps({"event": "tokens_staged"})]
 
-    assert "- something new" == capsys.readouterr().err.strip()
+    Progress(errors()).info("something_new", token="canary")
+    print_log(base64.b64encode("\n".join(lines).encode()).decode())
+
+    assert ["- something new", "| info tokens_staged"] == [it.strip() for it in capsys.readouterr().err.splitlines()]
 
 
 INVOKED = ("--invoke", "--function=worker")
@@ -140,69 +120,45 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Aws
     assert 2 * [{"force": True, **known}] == deployed.events
 
 
-def test_nobody_names_the_function(cli: Cli, tokens: Tokens) -> None:
-    """Where nothing proves which function refreshes the secret, the operator names it."""
-    tokens.store(expires_in=DAY)
-
-    ended = cli("refresh", "--invoke")
-
-    assert (2, True) == (ended.code, f"nothing names the function that refreshes secret {SECRET_ID}" in ended.screen)
-    assert f"token-refresh refresh {SECRET_ID} --function NAME --invoke --region eu-central-1" in ended.screen
-
-
-@pytest.mark.parametrize(("error", "code"), [("SecretStoreUnavailable", 1), ("ReauthorizationRequired", 2)])
-def test_who_has_to_act(cli: Cli, deployed: Aws, error: str, code: int) -> None:
-    """The function's failure ends the command as a run here would: 1 if a later run may mend it, 2 if a person must."""
-    deployed.response = ("Unhandled", json.dumps({"errorType": error, "errorMessage": "why"}).encode())
-
-    assert code == cli("refresh", *INVOKED).code
-
-
 @pytest.mark.parametrize(
-    ("response", "printed"),
+    ("response", "status", "code", "printed"),
     [
-        (("Unhandled", b'{"errorType": "KeyError", "errorMessage": "canary"}'), "failed with KeyError"),
-        ((None, b""), "returned no result of a run"),
-        ((None, b"<html>canary"), "returned no result of a run"),
-        ((None, b'["canary"]'), "returned no result of a run"),
+        (("Unhandled", b'{"errorType": "SecretStoreUnavailable", "errorMessage": "why"}'), 200, 1, "why"),
+        (("Unhandled", b'{"errorType": "ReauthorizationRequired", "errorMessage": "why"}'), 200, 2, "why"),
+        (("Unhandled", b'{"errorType": "KeyError", "errorMessage": "canary"}'), 200, 2, "failed with KeyError"),
+        ((None, b""), 200, 2, "returned no result of a run"),
+        ((None, b"<html>canary"), 200, 2, "returned no result of a run"),
+        ((None, b'["canary"]'), 200, 2, "returned no result of a run"),
+        ((None, b"{}"), 500, 1, "lambda:InvokeFunction"),
     ],
 )
-def test_another_function(cli: Cli, deployed: Aws, response: tuple[str | None, bytes], printed: str) -> None:
-    """Of a function that is not this worker, only the type of its error is printed."""
-    deployed.response = response
+def test_who_has_to_act(  # noqa: PLR0917 - fixtures
+    cli: Cli, deployed: Aws, response: tuple[str | None, bytes], status: int, code: int, printed: str
+) -> None:
+    """1 if a later run may mend it, 2 if a person must. Of another function only the type of its error is printed.
+
+    Lambda may have started the function before it failed: a repeat would be a second run.
+    """
+    deployed.response, deployed.status = response, status
 
     ended = cli("refresh", *INVOKED)
 
-    assert 2 == ended.code
-    assert printed in ended.screen
+    assert (code, True, 1) == (ended.code, printed in ended.screen, len(deployed.events)), ended.screen
     assert "canary" not in ended.screen
 
 
-def test_a_failed_invocation_is_not_repeated(cli: Cli, deployed: Aws) -> None:
-    """Lambda may have started the function before it failed: a repeat would be a second run."""
-    deployed.response, deployed.status = (None, b"{}"), 500
-
-    assert 1 == cli("refresh", *INVOKED).code
-    assert 1 == len(deployed.events)
-
-
-def test_no_function(cli: Cli, deployed: Aws, environment: dict[str, str]) -> None:
-    """A function that is not there, or a Lambda out of reach, is printed of with the action."""
+def test_no_function(cli: Cli, tokens: Tokens, deployed: Aws, environment: dict[str, str]) -> None:
+    """A function that nothing proves or names, is not there, or a Lambda out of reach is said with the action."""
+    tokens.store(expires_in=DAY)
+    unnamed = cli("refresh", "--invoke")
     missing = cli("refresh", "--invoke", "--function=other")
     environment["AWS_ENDPOINT_URL_LAMBDA"] = "http://127.0.0.1:1"
     unreachable = cli("refresh", *INVOKED)
 
     assert [] == deployed.events
-    assert (2, 1) == (missing.code, unreachable.code)
+    assert (2, 2, 1) == (unnamed.code, missing.code, unreachable.code)
+    assert f"nothing names the function that refreshes secret {SECRET_ID}" in unnamed.screen
+    assert f"token-refresh refresh {SECRET_ID} --function NAME --invoke --region eu-central-1" in unnamed.screen
     assert "function other in eu-central-1 does not exist (lambda:GetFunctionConfiguration)" in missing.screen
     assert "aws lambda list-functions --query 'Functions[].FunctionName' --region eu-central-1" in missing.screen
     assert "lambda:GetFunctionConfiguration on function worker in eu-central-1 got no response" in unreachable.screen
-
-
-def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a function's log tail only the worker's own events are printed, and no other JSON."""
-    lines = ["START RequestId: 1", "[1]", json.dumps({"message": "canary"}), json.dumps({"event": "tokens_staged"})]
-
-    print_log(base64.b64encode("\n".join(lines).encode()).decode())
-
-    assert "| info tokens_staged" == capsys.readouterr().err.strip()
