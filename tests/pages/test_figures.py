@@ -35,14 +35,7 @@ from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
 from token_refresh_infra.common import SHORTEST_FLAT_FAMILY
 from token_refresh_infra.constructs.alarms import ONCE
 from token_refresh_infra.context import read_parameters
-from token_refresh_infra.fleet.alarms import (
-    CRASHES_OF_ONE_SECRET,
-    EXPIRED_PERCENT,
-    HELD_BACK_PERCENT,
-    LEFT_PERCENT,
-    OBJECTIVE_PERCENT,
-    STORED_WITHIN_SECONDS,
-)
+from token_refresh_infra.fleet import alarms as fleet_alarms
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.timing import RUN_SECONDS
 from token_refresh_infra.webhooks import alarms
@@ -58,42 +51,11 @@ from token_refresh_worker.cli.finding import Health
 from token_refresh_worker.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
 from token_refresh_worker.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, default_redirect_uri
+from token_refresh_worker.core import schedule
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
 from token_refresh_worker.core.plan import LOST_CLAIMS, RULES
-from token_refresh_worker.core.schedule import (
-    ATTEMPTS_IN_TABLE,
-    CLOCK_ERROR,
-    CLOCKS_APART,
-    FIRST_BACKOFF,
-    FORCED_CLAIMS_A_DAY,
-    LARGEST_PART_OF_WINDOW,
-    LEAST_MARGIN,
-    LONGEST_BACKOFF,
-    LONGEST_BACKOFF_IN_TABLE,
-    LONGEST_GRANT_WINDOW,
-    LONGEST_PERIOD,
-    SETTLED,
-    STALENESS,
-)
-from token_refresh_worker.fleet.core.breaker import (
-    BURST,
-    BURST_TIME,
-    FEWEST_RUNS,
-    LONGEST_SILENCE,
-    MANY_SILENT_RUNS,
-    MINUTES_OF_PROVIDER,
-    PERCENT_OF_PROVIDER,
-    RECENTLY,
-    RUNS_REMEMBERED,
-    SILENT_RUNS,
-    STEP,
-    STORE_PROBES,
-    STORE_QUIET,
-    STORE_SECRETS,
-    UNKNOWN_IN_A_ROW,
-)
-from token_refresh_worker.fleet.core.breaker import RUNS as RUNS_OF_A_HOST
+from token_refresh_worker.fleet.core import breaker
 from token_refresh_worker.fleet.core.dispatch import RATE_SHARE, SILENT_AFTER
 from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS, STALE, TOMBSTONE_LIFE
 from token_refresh_worker.fleet.core.fleet import DOUBLINGS, FEW, FIRST_WAIT
@@ -102,15 +64,7 @@ from token_refresh_worker.fleet.core.messages import PERCENT as GROUPS_PERCENT
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.oauth.unread import MOST_BYTES
-from token_refresh_worker.providers.lifetime import (
-    LIFETIMES_REMARKABLE,
-    LIFETIMES_STATED,
-    MILLISECONDS,
-    VERSIONS_A_CLAIM,
-    VERSIONS_A_DAY,
-    claims_a_day,
-    shortest_lifetime,
-)
+from token_refresh_worker.providers import lifetime
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import NOTICE
 from token_refresh_worker.providers.redirect import Loopback
@@ -143,7 +97,7 @@ def count(number: float) -> str:
 
 PART: Final = {1 / 3: "a third", 1 / 2: "half", 3 / 4: "three quarters"}
 VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
-IN_VERSIONS, IN_TABLE = (f"{shortest_lifetime(store) / MINUTE:g}" for store in (VERSIONS, TABLE))
+IN_VERSIONS, IN_TABLE = (f"{lifetime.shortest_lifetime(store) / MINUTE:g}" for store in (VERSIONS, TABLE))
 REFRESHES_A_MONTH = 30 * DAY // (DAY - refresh_window(DEFAULT_WINDOW, DAY))
 A_DAY, AN_HOUR, HALF_AN_HOUR = (
     read_parameters(
@@ -157,7 +111,7 @@ RESYNCED = re.findall(r'self.resync, "(\d+ minutes)"', (ROOT / "infra/token_refr
 ]
 RECEIVER = {name: option.default for name, option in inspect.signature(WebhookReceiver.__init__).parameters.items()}
 CALLS = 10_000 * SECRETS_MANAGER_CALL
-UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + SETTLED)
+UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + schedule.SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
 
 PLAIN, CAREFUL, WORKER = (
@@ -182,42 +136,46 @@ SAID = {
         f"where tokens, grant or grace are shorter than {said(UNCUT)}",
         f"keeps {DAY / HOUR:g} hours, the last {MOST_REDEMPTIONS} possible redemptions",
         f"A fingerprint is {len(NO_TOKEN)} characters",
-        f"takes {VERSIONS_A_CLAIM[VERSIONS]} versions, so {DAY / HOUR:g} hours have room for {claims_a_day(VERSIONS)}.",
-        f"{DAY / HOUR:g} hours have room for {claims_a_day(TABLE)}.",
+        f"takes {lifetime.VERSIONS_A_CLAIM[VERSIONS]} versions, so {DAY / HOUR:g} hours have room for ",
+        f"{DAY / HOUR:g} hours have room for {lifetime.claims_a_day(VERSIONS)}.",
+        f"{DAY / HOUR:g} hours have room for {lifetime.claims_a_day(TABLE)}.",
         f"Claims of the last {DAY / HOUR:g} hours take",
         f"only as claims reach {DAY / HOUR:g} hours",
         f"the next {LOST_CLAIMS} claims that the table may have held",
-        f"or it is {said(SETTLED)} old",
+        f"or it is {said(schedule.SETTLED)} old",
         f"at most {PART[LARGEST_PART]} of the lifetime",
-        f"its last third is a window, too, at most {LONGEST_GRANT_WINDOW // DAY}⅓ days",
-        f"outlives its run by {said(SETTLED)}: reads may be {said(STALENESS)} old",
-        f"and clocks of AWS {said(CLOCKS_APART)} apart",
-        f"cut to {PART[LARGEST_PART_OF_WINDOW]} of the window, and to a quarter of a grace over {said(SETTLED)}",
-        f"outlives its run by at least {said(LEAST_MARGIN)}",
+        f"its last third is a window, too, at most {schedule.LONGEST_GRANT_WINDOW // DAY}⅓ days",
+        f"outlives its run by {said(schedule.SETTLED)}: reads may be {said(schedule.STALENESS)} old",
+        f"and clocks of AWS {said(schedule.CLOCKS_APART)} apart",
+        f"cut to {PART[schedule.LARGEST_PART_OF_WINDOW]} of the window",
+        f"and to a quarter of a grace over {said(schedule.SETTLED)}",
+        f"outlives its run by at least {said(schedule.LEAST_MARGIN)}",
         "sent again after an hour, then after a day",  # tests/core/test_schedule.py
-        f"may force {FORCED_CLAIMS_A_DAY} claims in {DAY / HOUR:g} hours",
-        f"then {said(FIRST_BACKOFF)}, doubled each time up to {said(LONGEST_BACKOFF)}",
-        f"the first {ATTEMPTS_IN_TABLE} attempts that redeemed nothing wait at most {said(LONGEST_BACKOFF_IN_TABLE)}",
+        f"may force {schedule.FORCED_CLAIMS_A_DAY} claims in {DAY / HOUR:g} hours",
+        f"then {said(schedule.FIRST_BACKOFF)}, doubled each time up to {said(schedule.LONGEST_BACKOFF)}",
+        f"the first {schedule.ATTEMPTS_IN_TABLE} attempts that redeemed nothing",
+        f"that redeemed nothing wait at most {said(schedule.LONGEST_BACKOFF_IN_TABLE)}",
         f"`Retry-After` counts for at most {said(DAY)}",
         f"At most {REQUESTS} requests a run",
         f"A request gets {said(REQUEST_TIMEOUT_SECONDS)} (",
         f"but {said(STORE_RESERVE_SECONDS)} for storing, or {KEEP_RESERVE_SECONDS:g} with a key",
         f"No connection after {said(CONNECT_SECONDS)}",
         f"counts as a claim of {said(LONGEST_TIME_TO_LIVE)}, then as",
-        f"over {said(CLOCK_ERROR)} ahead of `Date`",
+        f"over {said(schedule.CLOCK_ERROR)} ahead of `Date`",
         f"for at most {said(SOON_SECONDS)}.",
-        f"Reads may lag until {said(SETTLED)} after",
-        f"yield until the document is {said(SETTLED)} old",
+        f"Reads may lag until {said(schedule.SETTLED)} after",
+        f"yield until the document is {said(schedule.SETTLED)} old",
         f"and open for {said(LONGEST_TIME_TO_LIVE)}",
         f"(a static token: {said(LONGEST_GRACE)})",
     ],
     "docs/configuration.md": [
-        f"at most {LONGEST_PERIOD.seconds}.",
-        f"At most {FORCED_CLAIMS_A_DAY} runs in {DAY / HOUR:g} hours may claim by force",
+        f"at most {schedule.LONGEST_PERIOD.seconds}.",
+        f"At most {schedule.FORCED_CLAIMS_A_DAY} runs in {DAY / HOUR:g} hours may claim by force",
         f"over {LIFETIMES_BELIEVED} lifetimes after its version was stored",
         f"is held for a lifetime ({said(DAY)} if nobody knows it)",
-        f"over {LIFETIMES_STATED} documented lifetimes",
-        f"exactly {MILLISECONDS:,} times the last one is milliseconds. Over {LIFETIMES_REMARKABLE}, the warning",
+        f"over {lifetime.LIFETIMES_STATED} documented lifetimes",
+        f"exactly {lifetime.MILLISECONDS:,} times the last one is milliseconds.",
+        f"Over {lifetime.LIFETIMES_REMARKABLE}, the warning",
     ],
     "docs/operations.md": [
         f"({said(A_DAY.alarm_timing.overdue_below_seconds)} of a day's tokens are left)",
@@ -253,14 +211,14 @@ SAID = {
         f"HubSpot register `{default_redirect_uri(Loopback.LOCALHOST)}`",
     ],
     "docs/proof.md": [
-        f"of a secret's {PLACES} versions, runs make at most {VERSIONS_A_DAY + 1} in {DAY / HOUR:g} hours",
-        f"a grace over {said(SETTLED)}",
-        f"Reads of Secrets Manager are at most **{said(STALENESS)}** old",
-        f"(`Date`, `CreatedDate`, both services) are at most **{said(CLOCKS_APART)}** apart",
+        f"of a secret's {PLACES} versions, runs make at most {lifetime.VERSIONS_A_DAY + 1} in {DAY / HOUR:g} hours",
+        f"a grace over {said(schedule.SETTLED)}",
+        f"Reads of Secrets Manager are at most **{said(schedule.STALENESS)}** old",
+        f"(`Date`, `CreatedDate`, both services) are at most **{said(schedule.CLOCKS_APART)}** apart",
         f"or younger than {DAY / HOUR:g} hours, is kept, and a secret holds {PLACES} versions",
         f"The ledger knows {MOST_REDEMPTIONS} redemptions",
         f"or as documented, or {said(DAY)}",
-        f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(SETTLED)})",
+        f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(schedule.SETTLED)})",
     ],
     "README.md": [
         f"at least {IN_VERSIONS} minutes**, or {IN_TABLE} with [claims in a table]",
@@ -299,32 +257,36 @@ SAID = {
         f"a fleet of under {SMALL}, each death",
         f"closed, and {said(NEW_FOR)} later",
         f"{RATE_SHARE * 100:g} % of what [its profile]",
-        f"said 429 in the last {said(RECENTLY)}",
-        f"gets {count(STEP)} runs at once, and {count(STEP)} more for each success",
-        f"that grows to {said(LONGEST_SILENCE)}. Each success in a row lets {count(STEP)} more through",
-        f"(over {BURST} of a host, and 1 %, within {said(BURST_TIME)}) one is sent again each minute for "
-        + said(RUNS_REMEMBERED),
-        f"{count(STORE_PROBES)} secrets a minute are tried",
+        f"said 429 in the last {said(breaker.RECENTLY)}",
+        f"gets {count(breaker.STEP)} runs at once, and {count(breaker.STEP)} more for each success",
+        f"that grows to {said(breaker.LONGEST_SILENCE)}. Each success in a row lets {count(breaker.STEP)} more through",
+        f"(over {breaker.BURST} of a host, and 1 %, within {said(breaker.BURST_TIME)}) one is sent again",
+        f"each minute for {said(breaker.RUNS_REMEMBERED)}",
+        f"{count(breaker.STORE_PROBES)} secrets a minute are tried",
         f"after {said(FIRST_WAIT)}, then {FIRST_WAIT * 2 / MINUTE:g}, then {FIRST_WAIT * 2**DOUBLINGS / MINUTE:g}",
         f"looked at once {said(LONGEST_SLEEP)}",
         # What docstrings say, of breakers and of alarms.
-        f"Half of a host's last {RUNS_OF_A_HOST} runs (at least {FEWEST_RUNS}), or its last {FEWEST_RUNS}, got no",
-        f"{PERCENT_OF_PROVIDER} % of a provider's in {said(MINUTES_OF_PROVIDER)}",
-        f"a host's last {UNKNOWN_IN_A_ROW} runs, or {PERCENT_OF_PROVIDER} % of a provider's",
-        f"rejects over {BURST} runs in a row, for {said(RECENTLY)}",
-        f"{SILENT_RUNS} runs have not reported, and none succeeded in the last minute; or {MANY_SILENT_RUNS} have not",
-        f"refused {count(STORE_SECRETS)} secrets, and took none for {count(STORE_QUIET / MINUTE)} minutes",
-        f"Fewer than {OBJECTIVE_PERCENT} %",
-        f"1 % of the refreshes were stored over {said(STORED_WITHIN_SECONDS)} after",
-        f"Over {EXPIRED_PERCENT} % of the secrets have an expired token",
-        f"Over {LEFT_PERCENT} % of the secrets lost their tag within {said(DAY)}",
+        f"Half of a host's last {breaker.RUNS} runs (at least {breaker.FEWEST_RUNS})",
+        f"or its last {breaker.FEWEST_RUNS}, got no",
+        f"{breaker.PERCENT_OF_PROVIDER} % of a provider's in {said(breaker.MINUTES_OF_PROVIDER)}",
+        f"a host's last {breaker.UNKNOWN_IN_A_ROW} runs, or {breaker.PERCENT_OF_PROVIDER} % of a provider's",
+        f"rejects over {breaker.BURST} runs in a row, for {said(breaker.RECENTLY)}",
+        f"{breaker.SILENT_RUNS} runs have not reported, and none succeeded in the last minute",
+        f"or {breaker.MANY_SILENT_RUNS} have not",
+        f"refused {count(breaker.STORE_SECRETS)} secrets",
+        f"and took none for {count(breaker.STORE_QUIET / MINUTE)} minutes",
+        f"Fewer than {fleet_alarms.OBJECTIVE_PERCENT} %",
+        f"1 % of the refreshes were stored over {said(fleet_alarms.STORED_WITHIN_SECONDS)} after",
+        f"Over {fleet_alarms.EXPIRED_PERCENT} % of the secrets have an expired token",
+        f"Over {fleet_alarms.LEFT_PERCENT} % of the secrets lost their tag within {said(DAY)}",
         f"{ONCE.threshold / 2:g} % of the grants died within an hour",
         f"{ONCE.threshold / 2:g} % of the secrets came into state `error` within an hour",
         f"or {ONCE.threshold:g} % within {said(DAY)}",
-        f"took no secret for {count(STORE_QUIET / MINUTE)} minutes, and nothing but {count(STORE_PROBES)} tries",
+        f"took no secret for {count(breaker.STORE_QUIET / MINUTE)} minutes",
+        f"and nothing but {count(breaker.STORE_PROBES)} tries",
         f"none has reported for {count(SILENT_AFTER / MINUTE)} minutes",
-        f"hold back over {HELD_BACK_PERCENT} % of the secrets",
-        f"{count(CRASHES_OF_ONE_SECRET + 1).capitalize()} runs crashed",
+        f"hold back over {fleet_alarms.HELD_BACK_PERCENT} % of the secrets",
+        f"{count(fleet_alarms.CRASHES_OF_ONE_SECRET + 1).capitalize()} runs crashed",
     ],
     "SECURITY.md": [
         f"with false times for {said(LONGEST_SLEEP)}, with false pauses for {said(LONGEST_FLEET_PAUSE)}",
@@ -334,7 +296,8 @@ SAID = {
     ],
     "docs/threats.md": [
         f"a token older than {said(YOUNG_SECONDS)}",
-        f"a day has {claims_a_day(VERSIONS)} claims ({claims_a_day(TABLE)} in a table), {FORCED_CLAIMS_A_DAY} of them",
+        f"a day has {lifetime.claims_a_day(VERSIONS)} claims ({lifetime.claims_a_day(TABLE)} in a table)",
+        f"in a table), {schedule.FORCED_CLAIMS_A_DAY} of them",
         f"lacks over {count(BELIEVABLE_LOSS)} secrets and a fifth of the fleet",
         f"at most {BODY_LIMIT_BYTES / 1024:g} KiB",
         f"signed over {said(DEFAULT_TOLERANCE)} ago",
@@ -425,7 +388,7 @@ def named_in(row: str) -> list[str]:
 @pytest.mark.parametrize("provider", ["hubspot", "servicenow", "xero"])
 def test_the_tutorial_names_short_lives(provider: str) -> None:
     """The providers that it names need claims in a table."""
-    lifetime = load_provider(provider).access_token_lifetime
+    lives = load_provider(provider).access_token_lifetime
 
-    assert lifetime is not None
-    assert shortest_lifetime(TABLE) <= lifetime < shortest_lifetime(VERSIONS)
+    assert lives is not None
+    assert lifetime.shortest_lifetime(TABLE) <= lives < lifetime.shortest_lifetime(VERSIONS)
