@@ -7,9 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import boto3
 import httpx
@@ -27,29 +28,19 @@ from token_refresh.webhooks import SENDERS, from_message, to_message
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """A store with the signing secrets, and a queue."""
 
-    def __init__(self) -> None:
-        self.store, self.queue = SecretsManagerServer(), SqsServer()
-        self.environment: dict[str, str] = {}
-        self._started = ExitStack()
+    store: SecretsManagerServer
+    queue: SqsServer
 
-    def __enter__(self) -> Self:
-        self._started.enter_context(self.store)
-        self._started.enter_context(self.queue)
-        client = self.store.client()
-        for kind in KINDS:
-            client.create_secret(Name=f"{kind}-signing", SecretString=SECRETS[kind])
-        client.close()
-        self.environment = self.store.environment | self.queue.environment
-        self.environment |= {SENDERS[kind].variable: f"{kind}-signing" for kind in KINDS}
-        self.environment |= {"WEBHOOK_QUEUE_URL": self.queue.queue_url, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
-        self.environment |= {"AWS_LAMBDA_LOG_LEVEL": "INFO"}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._started.close()
+    @property
+    def environment(self) -> dict[str, str]:
+        secrets = {SENDERS[kind].variable: f"{kind}-signing" for kind in KINDS}
+        logs = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+        queue = self.queue.environment | {"WEBHOOK_QUEUE_URL": self.queue.queue_url}
+        return self.store.environment | queue | secrets | logs
 
     @contextmanager
     def served(self, handler: str) -> Iterator[FunctionUrl]:
@@ -63,8 +54,10 @@ class Surroundings:
 
 @pytest.fixture
 def aws() -> Iterator[Surroundings]:
-    with Surroundings() as running:
-        yield running
+    with SecretsManagerServer() as store, SqsServer() as queue:
+        for kind in KINDS:
+            store.client().create_secret(Name=f"{kind}-signing", SecretString=SECRETS[kind])
+        yield Surroundings(store, queue)
 
 
 def now(kind: str, **options: Any) -> SentRequest:

@@ -92,8 +92,11 @@ SENT = (("/a", "evt_1"), ("/a", "evt_1"), ("/b", "evt_1"), ("/a", "evt_2"), ("/a
 TAKEN = [("/a", "evt_1"), ("/b", "evt_1"), ("/a", "evt_2"), ("/a", "é" * 300)]
 
 
-def test_fifo_queue(sqs: Any) -> None:
-    """A FIFO queue takes a delivery once; another one, and the same one for another endpoint, are others."""
+def test_queues(sqs: Any) -> None:
+    """A FIFO queue takes a delivery once; another one, and the same one for another endpoint, are others.
+
+    A standard queue takes deliveries, and every copy of them.
+    """
     url = sqs.create_queue(QueueName="webhooks.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     queue = SqsQueue(url, client=sqs)
     for route, key in SENT:
@@ -101,6 +104,10 @@ def test_fifo_queue(sqs: Any) -> None:
     found = [from_message(message["Body"]) for message in messages(sqs, url)]
     assert TAKEN == [(route, taken.key) for route, taken in found]
     assert delivery() == found[0][1]
+    url = sqs.create_queue(QueueName="webhooks")["QueueUrl"]
+    for _ in range(2):
+        SqsQueue(url, client=sqs)("/a", delivery(b"\xff"))
+    assert [b"\xff"] * 2 == [from_message(message["Body"])[1].body for message in messages(sqs, url)]
 
 
 def test_our_own_queue(clock: WallClock) -> None:
@@ -117,23 +124,6 @@ def test_our_own_queue(clock: WallClock) -> None:
             assert count == len(server.messages)
         with pytest.raises(DeliveryNotQueued, match="Check its name, account and region"):
             SqsQueue(server.queue_url.replace("webhooks", "other"), client=server.client())("/a", delivery())
-
-
-def test_groups_never_wait_for_each_other() -> None:
-    """Each delivery is a message group of its own, named neither after a body nor a key."""
-    client = Refusing()
-    SqsQueue(QUEUE, client=client)("/a", delivery())  # type: ignore[arg-type] # stands in for one
-    (call,) = client.calls
-    assert call["MessageGroupId"] == call["MessageDeduplicationId"]
-    assert 64 == len(call["MessageGroupId"])
-
-
-def test_standard_queue(sqs: Any) -> None:
-    """A standard queue takes deliveries, and every copy of them."""
-    url = sqs.create_queue(QueueName="webhooks")["QueueUrl"]
-    for _ in range(2):
-        SqsQueue(url, client=sqs)("/a", delivery(b"\xff"))
-    assert [b"\xff"] * 2 == [from_message(message["Body"])[1].body for message in messages(sqs, url)]
 
 
 def test_event_bus(aws: str, sqs: Any) -> None:
@@ -171,25 +161,27 @@ def test_refused(make: Any, error: Exception, says: str) -> None:
     assert (None, None) == (caught.value.__cause__, caught.value.__context__)
 
 
-def test_bus_that_takes_nothing() -> None:
-    """A bus responds with 200 even where it took nothing; that is a failure all the same."""
-    response = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalException", "ErrorMessage": "canary"}]}
-    client: Any = Refusing(response=response)
-    with pytest.raises(DeliveryNotQueued, match=r"^events:PutEvents on event bus bus .*\(InternalException\)"):
-        EventBus("bus", client=client)("/a", delivery())
-
-
 @pytest.mark.parametrize("make", [SqsQueue, EventBus])
 @pytest.mark.parametrize("response", [None, {}, "canary", {"FailedEntryCount": 1, "Entries": []}])
 def test_response_of_something_in_between(make: Any, response: Any) -> None:
-    """Only a response that says so means that a delivery was taken: a proxy's 200 is a failure that can be repeated."""
+    """Only a response that says so means that a delivery was taken: a proxy's 200 is a failure that can be repeated.
+
+    A bus responds with 200 even where it took nothing; that is a failure all the same.
+    """
     with pytest.raises(DeliveryNotQueued, match=r"got a response without a usable \w+: check|tries again$"):
         make(QUEUE, client=Refusing(response=response))("/a", delivery())
+    refused = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalException", "ErrorMessage": "canary"}]}
+    bus: Any = Refusing(response=refused)
+    with pytest.raises(DeliveryNotQueued, match=r"^events:PutEvents on event bus bus .*\(InternalException\)"):
+        EventBus("bus", client=bus)("/a", delivery())
 
 
 @pytest.mark.parametrize(("make", "limit"), [(SqsQueue, 1_048_576), (EventBus, 1_000_000)])
 def test_too_large(make: Any, limit: int) -> None:
-    """What is over the limit as a message, in bytes, is refused before it is sent; what just fits is sent."""
+    """What is over the limit as a message, in bytes, is refused before it is sent; what just fits is sent.
+
+    Each delivery is a message group of its own, named neither after a body nor a key.
+    """
     client = Refusing()
     target = make(QUEUE, client=client)
     with pytest.raises(WebhookTooLarge, match=f"and {limit} are the limit"):
@@ -199,6 +191,9 @@ def test_too_large(make: Any, limit: int) -> None:
     for size in (room - 400, room // 2):
         target("/a", delivery(b"x" * size))
     assert 2 == len(client.calls)
+    for call in client.calls if make is SqsQueue else ():
+        assert call["MessageGroupId"] == call["MessageDeduplicationId"]
+        assert 64 == len(call["MessageGroupId"])
 
 
 def test_clients_are_made_in_init(monkeypatch: pytest.MonkeyPatch) -> None:

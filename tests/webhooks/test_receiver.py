@@ -10,8 +10,6 @@ from testbed.webhooks.events import SHAPES, headers_of, http_v2, shapes
 from testbed.webhooks.setting import Setting, kinds
 from testbed.webhooks.signing import NOW, SIGNATURE_HEADER, sent
 
-PATHS_OF_ONE_ROUTE = ("/prod/webhooks/stripe", "/webhooks/stripe")
-
 
 @shapes
 @kinds
@@ -28,27 +26,25 @@ def test_verified(setting: Setting, shape: Any, kind: str, body: bytes | None, *
 
 
 @shapes
-def test_slack_challenge(setting: Setting, shape: Any) -> None:
-    """Slack's signed challenge is returned as text and not delivered; an unsigned one is refused."""
+def test_probes(setting: Setting, shape: Any) -> None:
+    """Slack's signed challenge is returned as text; its `ssl_check` and GitHub's ping get an empty 200.
+
+    None is delivered, and an unsigned one is refused.
+    """
     body = json.dumps({"type": "url_verification", "token": "Jhj5dZrVaK7ZwHHj", "challenge": "3eZbrw1aBm2rZgRN"})
-    request = sent("slack", body.encode())
-    response = setting.handle(shape("POST", "/webhooks/slack", request.headers, request.body))
-    assert (200, "3eZbrw1aBm2rZgRN") == (response["statusCode"], response["body"])
+    probe, challenge = sent("slack", b"ssl_check=1&token=t"), sent("slack", body.encode())
+    ping = sent("github", b'{"zen": "Keep it logically awesome.", "hook_id": 1, "hook": {"type": "Repository"}}')
+    for kind, request, more, says in (
+        ("slack", probe, {}, ""),
+        ("github", ping, {"X-GitHub-Event": "ping"}, ""),
+        ("slack", challenge, {}, "3eZbrw1aBm2rZgRN"),
+    ):
+        response = setting.handle(shape("POST", f"/webhooks/{kind}", request.headers | more, request.body))
+        assert (200, says) == (response["statusCode"], response["body"])
     assert headers_of(response)["Content-Type"].startswith("text/plain")
-    forged = setting.handle(shape("POST", "/webhooks/slack", request.headers, request.body + b" "))
+    forged = setting.handle(shape("POST", "/webhooks/slack", challenge.headers, challenge.body + b" "))
     assert (401, "refused") == (forged["statusCode"], forged["body"])
     assert "X-Slack-No-Retry" not in headers_of(forged)
-    assert [] == setting.delivered
-
-
-@shapes
-def test_probes(setting: Setting, shape: Any) -> None:
-    """Slack's `ssl_check` and GitHub's ping, signed, get an empty 200 and are not delivered."""
-    probe = sent("slack", b"ssl_check=1&token=t")
-    ping = sent("github", b'{"zen": "Keep it logically awesome.", "hook_id": 1, "hook": {"type": "Repository"}}')
-    for kind, request, more in (("slack", probe, {}), ("github", ping, {"X-GitHub-Event": "ping"})):
-        response = setting.handle(shape("POST", f"/webhooks/{kind}", request.headers | more, request.body))
-        assert (200, "") == (response["statusCode"], response["body"])
     assert [] == setting.delivered
 
 
@@ -123,22 +119,22 @@ def test_unknown_event(setting: Setting, event: Any) -> None:
     assert 400 == setting.handle(event)["statusCode"]
 
 
-def test_path_that_begins_like_the_stage(setting: Setting) -> None:
-    """Of a REST API or a load balancer, whose paths have no stage in them, the path is kept as it is."""
-    for name in ("REST API", "load balancer"):
-        event = SHAPES[name]("POST", "/prod/webhooks/stripe", {}, b"")
-        assert 404 == setting.handle(event)["statusCode"]
-    event = SHAPES["HTTP API v1"]("POST", "/webhooks/stripe", {}, b"")
-    assert (400, 400) == tuple(setting.handle(event | {"path": path})["statusCode"] for path in PATHS_OF_ONE_ROUTE)
+def test_forms_of_apis_and_load_balancers(setting: Setting) -> None:
+    """A load balancer that sends lists gets lists; every response has the status line that it wants.
 
-
-def test_load_balancer_forms(setting: Setting) -> None:
-    """A load balancer that sends lists gets lists; every response has the status line that it wants."""
+    Of a REST API or a load balancer, whose paths have no stage in them, the path is kept as it is.
+    """
     response = setting.handle(SHAPES["load balancer, multi-value headers"]("GET", "/", {}, b""))
     assert "headers" not in response
     assert ["no-store"] == response["multiValueHeaders"]["Cache-Control"]
     assert "404 Not Found" == response["statusDescription"]
     assert "multiValueHeaders" not in setting.handle(SHAPES["REST API"]("GET", "/", {}, b""))
+    for name in ("REST API", "load balancer"):
+        event = SHAPES[name]("POST", "/prod/webhooks/stripe", {}, b"")
+        assert 404 == setting.handle(event)["statusCode"]
+    event = SHAPES["HTTP API v1"]("POST", "/webhooks/stripe", {}, b"")
+    paths = ("/prod/webhooks/stripe", "/webhooks/stripe")
+    assert [400, 400] == [setting.handle(event | {"path": path})["statusCode"] for path in paths]
 
 
 @kinds

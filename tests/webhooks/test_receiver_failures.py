@@ -79,34 +79,28 @@ def test_failures(
 def test_error_of_the_function_that_takes_deliveries(
     setting: Setting, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever that function raises, a verified delivery is a 500, which the sender repeats, and not its own fault."""
-    setting.error = error
-    request = sent("slack", b"command=%2Fdeploy&trigger_id=1.2")
-    response = setting.handle(http_v2("POST", "/webhooks/slack", request.headers, request.body))
-    assert (500, None) == (response["statusCode"], response["headers"].get("X-Slack-No-Retry"))
-    assert f"defect: InternalError: deliver_to failed: {type(error).__name__}" in caplog.text
-    assert "canary" not in caplog.text
+    """Whatever that function raises, a verified delivery is a 500, which the sender repeats, and not its own fault.
 
-
-def test_asynchronous_function_that_takes_deliveries(setting: Setting, caplog: pytest.LogCaptureFixture) -> None:
-    """What an asynchronous function returns is run by nobody, and takes nothing: 500, and an error that says so."""
+    What an asynchronous function returns is run by nobody, and takes nothing. What ends the process passes through.
+    """
 
     class Later:
         __await__ = None  # as a coroutine has it
 
-    receiver = Receiver({"/webhooks/slack": setting.verifiers["slack"]}, deliver_to=lambda *_: Later())  # type: ignore[arg-type] # as people do
-    request = sent("slack")
-    assert 500 == receiver.handle(http_v2("POST", "/webhooks/slack", request.headers, request.body))["statusCode"]
+    setting.error = error
+    request = sent("slack", b"command=%2Fdeploy&trigger_id=1.2")
+    event = http_v2("POST", "/webhooks/slack", request.headers, request.body)
+    response = setting.handle(event)
+    assert (500, None) == (response["statusCode"], response["headers"].get("X-Slack-No-Retry"))
+    assert f"defect: InternalError: deliver_to failed: {type(error).__name__}" in caplog.text
+    assert "canary" not in caplog.text
+    asynchronous = Receiver(setting.routes, deliver_to=lambda *_: Later())  # type: ignore[arg-type] # as people do
+    assert 500 == asynchronous.handle(event)["statusCode"]
     assert "deliver_to failed: ConfigurationError: it is asynchronous" in caplog.text
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_end_of_the_process_is_not_delayed(setting: Setting, error: type[BaseException]) -> None:
-    """What ends the process passes through."""
-    setting.error = error()
-    request = sent("slack")
-    with pytest.raises(error):
-        setting.handle(http_v2("POST", "/webhooks/slack", request.headers, request.body))
+    for ending in (KeyboardInterrupt, SystemExit):
+        setting.error = ending()
+        with pytest.raises(ending):
+            setting.handle(event)
 
 
 LIMIT = Limited.limit_bytes

@@ -51,19 +51,17 @@ def test_verified(kind: str, verify: Verify) -> None:
 @kinds
 @ways
 def test_previous_secret(kind: str, verify: Verify) -> None:
-    """While the previous secret is accepted, what it signed verifies without a read, and says so."""
+    """While the previous secret is accepted, what it signed verifies without a read, and says so.
+
+    It does, too, if the read after a wrong signature finds it beside the same current one.
+    """
     secret = FakeSecret(NEW_SECRETS[kind], SECRETS[kind])
     delivery = verify(verifier_of(kind, secret), sent(kind))
     assert (secret.cached[1].version_id, "previous", 0) == (*delivery.verified_with, secret.rejections)
     assert "current" == verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind])).verified_with.stage
-
-
-@ways
-def test_previous_secret_that_was_unreadable(verify: Verify) -> None:
-    """If the read after a wrong signature finds the previous secret beside the same current one, that verifies."""
-    secret = FakeSecret(NEW_SECRETS["stripe"])
-    secret.stored = [secret.cached[0], secret.versions("", SECRETS["stripe"])[1]]
-    assert "previous" == verify(verifier_of("stripe", secret), sent("stripe")).verified_with.stage
+    unreadable = FakeSecret(NEW_SECRETS[kind])
+    unreadable.stored = [unreadable.cached[0], unreadable.versions("", SECRETS[kind])[1]]
+    assert "previous" == verify(verifier_of(kind, unreadable), sent(kind)).verified_with.stage
 
 
 @kinds
@@ -124,17 +122,15 @@ def test_new_secret_of_the_wrong_form(kind: str, verify: Verify, wrong: Any) -> 
 
 
 @ways
-def test_body_that_is_no_bytes(verify: Verify) -> None:
-    """A body that was decoded or parsed is refused with the reason, since its signature could never hold."""
-    request: Any = SentRequest(headers=sent("stripe").headers, body="text")  # type: ignore[arg-type] # the mistake
-    with pytest.raises(ConfigurationError, match="needs the body as bytes, byte for byte as it came, and got str"):
-        verify(verifier_of("stripe", FakeSecret("s")), request)
-
-
-@ways
 def test_defect(verify: Verify) -> None:
-    """A defect is an error that says where, without what was delivered."""
+    """A defect is an error that says where, without what was delivered.
+
+    A body that was decoded or parsed is refused with the reason, since its signature could never hold.
+    """
     secret = FakeSecret(SECRETS["stripe"])
+    parsed: Any = SentRequest(headers=sent("stripe").headers, body="text")  # type: ignore[arg-type] # the mistake
+    with pytest.raises(ConfigurationError, match="needs the body as bytes, byte for byte as it came, and got str"):
+        verify(verifier_of("stripe", secret), parsed)
     secret.cached = [object()]  # type: ignore[list-item] # so that something breaks
     with pytest.raises(InternalError, match=r"^AttributeError at verifier\.py:\d+: a defect of this program$"):
         verify(verifier_of("stripe", secret), sent("stripe"))
