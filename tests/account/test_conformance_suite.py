@@ -61,10 +61,7 @@ def test_the_command_of_an_account(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_leaves_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A secret whose test didn't get to its end is deleted with the backend, also at SIGTERM, once or twice.
-
-    A sweep deletes the secrets of killed runs, names them, and touches no other secret.
-    """
+    """An interrupted run deletes what it made, at SIGTERM, too; a sweep does so for killed ones, and nothing else."""
     monkeypatch.setattr(conformance.run, "_usable_region", lambda _: "eu-central-1")
     monkeypatch.setattr(sys, "argv", ["conformance", "--live"])
     monkeypatch.setenv(conformance.backends.LIVE_REGION, "eu-central-1")

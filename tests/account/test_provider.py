@@ -56,10 +56,7 @@ def ask(server: DynamoDbServer, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
 @pytest.mark.parametrize("basic", [True, False])
 def test_a_refresh(server: DynamoDbServer, ask: Ask, *, basic: bool) -> None:
-    """A refresh token is redeemed once for new tokens, however the client authenticates; the table has digests alone.
-
-    A refresh token that was used is rejected, and with it the whole grant.
-    """
+    """A refresh token is redeemed once; used again it ends the grant. The table has digests alone."""
     document = Grants(server).authorize()
 
     status, first = ask(document, basic=basic)

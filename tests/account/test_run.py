@@ -74,10 +74,7 @@ def report(folder: Path) -> dict[str, tuple[str, str]]:
 def test_what_becomes_of_checks(
     removed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each check has its outcome in both reports, and neither they nor the output have a secret or the account.
-
-    The exit code is 0 where nothing is contradicted, nothing failed, and all was removed.
-    """
+    """Each check has its outcome in both reports and in the exit code; nothing shows a secret or the account."""
     assert 0 == proved(tmp_path, monkeypatch, clocks, full_secret)
     assert 1 == proved(tmp_path, monkeypatch, clocks, stale_reads, full_secret, drift, dead_letters)
 
@@ -128,10 +125,7 @@ def test_an_interruption(
 def test_a_deployment_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, said: str
 ) -> None:
-    """Where the stacks can't be deployed, the reason is told, and no check is claimed.
-
-    Where something of them could not be removed, the last line is the command that does it.
-    """
+    """Where the stacks can't be deployed, or removed, the reason and the command are told, and no check is claimed."""
     monkeypatch.setattr(stacks, "create_around", Mock(side_effect=error))
     monkeypatch.setattr(removal, "remove", lambda *_: False)
 
@@ -179,10 +173,7 @@ def test_it_asks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     ],
 )
 def test_who_can_run_it(arn: str, region: str, why: str) -> None:
-    """The root, federated users, old credentials, no region, and one region for both are refused, with what to do.
-
-    A session is named by its role with the role's path, as policies do.
-    """
+    """A user or a role with its path; root, old credentials, and no region or one for both are refused with advice."""
     with pytest.raises(NotChecked, match=f"^{why}"):
         run.ready(caller(arn), region, "eu-west-1")
     user = "arn:aws:iam::123456789012:user/me"

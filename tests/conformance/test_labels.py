@@ -7,10 +7,7 @@ from conformance.backends import Backend
 
 
 def test_a_plain_put_becomes_current(backend: Backend, secret: str) -> None:
-    """A put without labels moves AWSCURRENT to its version, and AWSPREVIOUS to the one that lost it.
-
-    A claim or a staged token set doesn't touch what consumers read, by a label or without one.
-    """
+    """A put without labels moves AWSCURRENT, and AWSPREVIOUS after it; a claim or staged set moves neither."""
     first = holders(backend.client, secret)["AWSCURRENT"]
 
     second = put(backend.client, secret, "second")
@@ -47,10 +44,7 @@ def test_every_label_moves_by_compare_and_swap(backend: Backend, secret: str) ->
 
 
 def test_a_label_is_taken_off_and_put_back(backend: Backend, secret: str) -> None:
-    """A label is taken off its holder, whose version stays, and attached to a version: so a lost claim comes back.
-
-    Nobody takes it off a version that doesn't hold it. None of it moves AWSPREVIOUS, which follows AWSCURRENT alone.
-    """
+    """A label is taken off its holder alone, and put on any version; none but AWSCURRENT moves AWSPREVIOUS."""
     put(backend.client, secret, "second")
     before = holders(backend.client, secret)
     claim = put(backend.client, secret, "claim", "REFRESH_CLAIM")

@@ -19,11 +19,7 @@ def test_a_plain_read_follows_a_promotion(backend: Backend, secret: str) -> None
 
 
 def test_a_promotion_names_the_version_that_it_replaces(backend: Backend, secret: str) -> None:
-    """AWSCURRENT moves where the request names the version that holds it, and AWSPREVIOUS follows.
-
-    A promotion whose reply was lost can be sent again: accepted or refused, it changes nothing. An operator can make
-    the previous version current again.
-    """
+    """AWSCURRENT moves from the version that is named, and AWSPREVIOUS follows; it can be repeated and undone."""
     first = holders(backend.client, secret)["AWSCURRENT"]
     staged = put(backend.client, secret, "staged", "AWSPENDING")
     promote = partial(move, backend.client, secret, "AWSCURRENT", to=staged, away_from=first)
@@ -41,10 +37,7 @@ def test_a_promotion_names_the_version_that_it_replaces(backend: Backend, secret
 
 
 def test_a_promotion_that_comes_too_late_is_refused(backend: Backend, secret: str) -> None:
-    """AWSCURRENT moves neither where the request doesn't say from which version nor where another one is current.
-
-    So a newer one is never overwritten.
-    """
+    """AWSCURRENT doesn't move from no version, nor from one that lost it: a newer one is never overwritten."""
     first = holders(backend.client, secret)["AWSCURRENT"]
     staged = put(backend.client, secret, "staged", "AWSPENDING")
     with refusal() as unnamed:

@@ -34,11 +34,7 @@ def test_a_taken_version_id_is_refused(backend: Backend, secret: str, labels: tu
 
 
 def test_an_equal_put_changes_nothing(backend: Backend, secret: str) -> None:
-    """A put with the same version ID and value succeeds, so a lost reply can be asked for again.
-
-    A late one takes back no label: its version is still found under its derived ID. Another put does take it, without
-    asking: a label alone is no lock.
-    """
+    """An equal put succeeds, so a lost reply can be asked for again, and takes no label back from a later put."""
     version_id = put(backend.client, secret, "ours", "REFRESH_CLAIM")
     newer = put(backend.client, secret, "newer", "REFRESH_CLAIM")
 
@@ -63,10 +59,7 @@ def test_one_of_many_writers_gets_a_version_id(backend: Backend, secret: str) ->
 
 
 def test_a_missing_version_is_named(backend: Backend, secret: str) -> None:
-    """A read of a version that isn't there is refused with a text that tells it from a missing secret.
-
-    So is a read by ID and label together where the label is on another version.
-    """
+    """A read of a missing version, or by a label that is elsewhere, is told from a read of a missing secret."""
     version_id, claim = new_id(), put(backend.client, secret, "claim", "REFRESH_CLAIM")
 
     with refusal() as missing:

@@ -191,10 +191,7 @@ def test_a_deployment_s_policy_reads_families(code: Path) -> None:
 
 
 def test_worker_reads_and_writes() -> None:
-    """The worker reads, stores versions and moves labels on its secret, and can't delete, replace or rotate it.
-
-    Where it is asked for, it lists the IDs of its secret's versions, which show no value.
-    """
+    """The worker reads, stores and labels versions of its secret, lists their IDs if asked, and nothing more."""
     policy = granted(lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens"), lists=True))
 
     assert reads(policy, "tokens-AbCdEf")
@@ -322,10 +319,7 @@ def test_key(grant: Callable[[iam.IGrantable, Secrets], None], actions: list[str
 
 
 def test_refused() -> None:
-    """What would reach more than it says is refused: wildcards in a name, half a segment, keys that are mixed.
-
-    So is an audience with a variable of IAM in it, which would be another one for each caller.
-    """
+    """What would reach more than it says is refused: wildcards, half a segment, mixed keys, a variable of IAM."""
     stack = Stack(unvalidated(), "Consumer")
 
     one, other = access.one_secret(stack, "a"), access.one_secret(stack, "b").encrypted_with(KEY)

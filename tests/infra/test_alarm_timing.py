@@ -56,10 +56,7 @@ def rings_at(timing: AlarmTiming) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", DEPLOYABLE)
 def test_when_an_alarm_rings(name: str) -> None:
-    """Of every profile, tokens that no run refreshes raise an alarm while they live, whether runs fail or end.
-
-    An alarm is silent through one run that is missing, with a late one after it.
-    """
+    """Of every profile, an alarm rings while the tokens live, and not for one late or missing run."""
     timing = read(name, claim_table="create").alarm_timing
     assert max(rings_at(timing)) < timing.window_seconds
     assert timing.rings_in_time

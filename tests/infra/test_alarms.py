@@ -106,11 +106,7 @@ def test_when_runs_are_an_alarm(plain: Synthesis, adopted: Synthesis, errors: st
 
 
 def test_what_measures_runs(plain: Synthesis) -> None:
-    """Runs that fail in two of three periods count, and an alarm over them stays while none runs.
-
-    Of the alarm on runs only the one around the others has actions, and nothing delays it. The first authorization ends
-    failed runs before it ends what holds them back.
-    """
+    """What measures failing and waiting runs tells nobody by itself; an authorization ends the former first."""
     failed, waiting = measured(plain, "runs-failing-errors"), measured(plain, "awaiting-authorization")
 
     assert ("AWS/Lambda", "Errors", "Sum") == (failed["Namespace"], failed["MetricName"], failed["Statistic"])

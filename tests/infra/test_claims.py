@@ -13,10 +13,7 @@ KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
 
 
 def test_table(with_table: Synthesis) -> None:
-    """The table keeps one item a secret, can be restored, and is encrypted as the secrets are.
-
-    The template says nothing of its protection: what `scripts/deploy` sets, no update takes back.
-    """
+    """The table keeps an item a secret, can be restored, is encrypted as secrets are, and leaves protection open."""
     table = with_table.one("DynamoDB::Table")
 
     assert [{"AttributeName": "secret_arn", "KeyType": "HASH"}] == table["KeySchema"]
@@ -48,10 +45,7 @@ def test_worker_uses_it(with_table: Synthesis, code: Path) -> None:
 
 
 def test_kept_tokens_have_a_key_of_their_own(with_table: Synthesis) -> None:
-    """A disabled key of the secrets is one reason why tokens are kept: they are never under that one.
-
-    Two actions, and only under the encryption context of kept tokens; other code with its role gets nothing.
-    """
+    """Kept tokens have a key of their own, which the worker's code may use for them alone."""
     name = with_table.one("DynamoDB::Table")["TableName"]
     described = f"Encrypts OAuth tokens that wait in table {name}"
     key = with_table.arn_of("KMS::Key", Description=described)

@@ -68,10 +68,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 @pytest.fixture
 def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """The commands of the CDK that the process runs or becomes, with a project whose only deployment is prod.
-
-    A deployment makes the stack `prod-stack`.
-    """
+    """The commands of the CDK that the process runs or becomes; the only deployment, prod, makes `prod-stack`."""
     commands: list[list[str]] = []
     (tmp_path / "deployments").mkdir()
     (tmp_path / "deployments" / "prod.toml").write_text('alarm_email = "a@b"\n')
@@ -152,10 +149,7 @@ def test_nobody_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_deployment_protects_its_tables(
     became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Once a deployment has succeeded, its secrets are tagged, and its tables protected, which is said.
-
-    A region after `-c` is where that is done, and where credentials are checked.
-    """
+    """A deployment tags its secrets, and protects its tables, which is said, in the region that is given."""
     protect_tables, tag_secrets = Mock(return_value=["claims"]), Mock()
     monkeypatch.setattr(deploy, "region_of", lambda values: values.get("region", "eu-central-1"))
     monkeypatch.setattr(deploy, "protect_tables", protect_tables)
@@ -342,10 +336,7 @@ def test_cdk_is_pinned() -> None:
 
 
 def test_synthesis_is_quiet(tmp_path: Path, code: Path) -> None:
-    """The pinned command synthesises by name, zip included, without a system node, credentials or a notice.
-
-    AWS Solutions' rules are checked, and find nothing where the function's role is the client.
-    """
+    """The pinned command synthesises by name, zip and rules included, without node, credentials or a notice."""
     (tmp_path / "node").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "node").chmod(0o755)
     out, path = tmp_path / "out", f"{tmp_path}{os.pathsep}{os.environ['PATH']}"

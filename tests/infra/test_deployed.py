@@ -36,10 +36,7 @@ def test_adopted_secrets_are_tagged(store: SecretsManagerServer) -> None:
 
 
 def test_tags_that_are_right_are_left_alone(store: SecretsManagerServer) -> None:
-    """Where the template has set the tags, no call changes a secret, and so no right to it is needed.
-
-    A stack without a token secret, such as a fleet's, tags nothing.
-    """
+    """Tags that the template has set are not changed, so no right to it is needed; a fleet tags nothing."""
     named = {"token-refresh:function": "token-refresh-prod"}
     store.client().create_secret(Name="tokens", Tags=[{"Key": key, "Value": value} for key, value in named.items()])
     store.fault("deny", "TagResource", times=None)

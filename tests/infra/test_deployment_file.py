@@ -33,11 +33,7 @@ def test_file_and_context_say_the_same(tmp_path: Path) -> None:
 
 
 def test_a_file_and_its_neighbours(tmp_path: Path) -> None:
-    """A deployment may have any name, which is its environment unless the file names another, or may be a path.
-
-    A second deployment, in the files beside it, never takes over its stack: its name is refused, unless the place
-    differs.
-    """
+    """A file's name or path is a deployment, which never takes over the stack of one in the files beside it."""
     second = 'environment = "prod"\ntoken_secret = "xero"\n'
     folder = write(tmp_path, prod="", broken="memory_mb = 1", **{"qa-2": second})
 

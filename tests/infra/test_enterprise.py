@@ -18,10 +18,7 @@ CHOICES = VPC | {"permissions_boundary": BOUNDARY, "tags": ["team=growth", "cost
 
 @pytest.mark.parametrize("values", [HERE, FLEET, RECEIVER], ids=["single", "fleet", "webhooks"])
 def test_what_organisations_demand(code: Path, values: dict[str, Any]) -> None:
-    """A boundary bounds every role, and tags of the deployment's file are on resources, beside those of the stack.
-
-    Every function runs in the given subnets. Lambda may connect it; the function's own code may not.
-    """
+    """A boundary on every role, tags on resources, and subnets, into which Lambda connects and our code can't."""
     deployment = synthesise(values | CHOICES, code)
 
     roles = deployment.resources("IAM::Role")
@@ -68,10 +65,7 @@ def test_messages_are_encrypted_with_the_key(code: Path, choice: dict[str, Any])
     "sent", [{}, {"aws:SourceArn": "arn:aws:events:x", "aws:SourceAccount": "x"}], ids=["no", "yes"]
 )
 def test_rules_may_use_the_key(code: Path, sent: dict[str, str]) -> None:
-    """A key that is made lets EventBridge encrypt for queues of this account alone, whether it says which rule or not.
-
-    Names that CloudFormation makes have no part in it: it cuts those of a long stack's resources.
-    """
+    """A key that is made lets EventBridge encrypt for queues of this account alone, by no name that is cut."""
     deployment = synthesise(EVERYTHING | {"stack": LONG_STACK}, code)
     (through,) = [
         {name: value for name, value in statement.items() if name != "Principal"}

@@ -50,10 +50,7 @@ def test_table(fleet: Template) -> None:
 
 
 def test_queue_bounds_the_runs(fleet: Template, whole_fleet: Template, code: Path) -> None:
-    """One message is one run, at most 64 at once. It is received once: what crashes comes back by the index.
-
-    The dispatcher runs each minute and the resync every five, unless the schedules are paused.
-    """
+    """One message is one run, received once, at most 64 at once; schedules run each minute and every five."""
     (source,) = resources(fleet, "Lambda::EventSourceMapping")
     queue = next(q for q in resources(fleet, "SQS::Queue") if "RedrivePolicy" in q)
 
@@ -108,11 +105,7 @@ def test_alarms_do_not_grow(fleet: Template) -> None:
 
 
 def test_denied_access(fleet: Template, whole_fleet: Template) -> None:
-    """Refused calls raise an alarm: on the fleet's prefix, and by tag, which CloudTrail doesn't know, on any secret.
-
-    Calls of the worker that one customer's key refuses raise none, each hour for weeks; all others count, also those
-    from another account, of which CloudTrail gives no ARN.
-    """
+    """Refused calls on the fleet's prefix, or any secret, raise an alarm; the worker's own, for weeks, do not."""
 
     def named(template: Template) -> Any:
         (rule,) = resources(template, "Events::Rule")

@@ -184,11 +184,7 @@ def test_nothing_granted_goes_unused(account: Account) -> None:
 
 
 def test_the_dispatcher_reads_no_secret(account: Account) -> None:
-    """Neither dispatcher nor resync may read a value, write a secret, or touch a secret's claims.
-
-    The dispatcher writes what it sent and which breakers are open, and neither rows nor pauses. A permission on some
-    items of the table allows no request that names none.
-    """
+    """Neither dispatcher nor resync reaches secrets or claims; the former writes what it sent, and breakers."""
     secret_arn, changes = account.member(), ("PutItem", "UpdateItem", "DeleteItem")
 
     def reached(name: str, *keys: str, actions: tuple[str, ...] = ("GetItem", "BatchGetItem", *changes)) -> list[str]:

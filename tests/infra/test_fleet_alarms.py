@@ -87,10 +87,7 @@ class Month:
         return deepcopy(self, {id(self.rows): dict(self.rows)})
 
     def live(self, duration: timedelta, *, step: timedelta, also: Callable[[int], Mapping[str, float]]) -> None:
-        """Let time pass. Rows are measured once a step; what they gave is reported each minute, as a dispatcher does.
-
-        The functions `also` report by the minute.
-        """
+        """Let time pass, measure rows once a step, and report each minute, with what the functions `also` report."""
         end, every = self.minute + duration // MINUTE, step // MINUTE
         while self.minute < end:
             if self.minute % every == 0:
@@ -162,10 +159,7 @@ def quiet(templates: Templates) -> "Month":
 
 
 def test_no_alarm_is_on_for_weeks_for_one_customer(quiet: Month) -> None:
-    """A month of single customers' troubles raises one alarm, once, for an hour: somebody paused a secret for a month.
-
-    The same month has an alarm on the number of dead grants on from its first minutes to its end.
-    """
+    """A month of single customers' troubles raises one alarm, for an hour; the model sees one that would last."""
     on = quiet.on()
     ((began, ended),) = on.pop("reauthorize")
     ((first, last),) = on.pop("paused-too-long")
@@ -213,10 +207,7 @@ def tokens_expire_behind_a_pause(month: Month) -> None:
     ],
 )
 def test_an_operator_learns_within_15_minutes(quiet: Month, happens: Callable[[Month], None], alarm: str) -> None:
-    """After that month, 1 % new deaths, and each other trouble of many, is known within 15 minutes.
-
-    Of members that vanish, also if the listing is five minutes behind, and if it lacks too many to be believed.
-    """
+    """After that month, 1 % new deaths, and each other trouble of many, is known within 15 minutes."""
     month = quiet.again()
     before = {name: list(on) for name, on in month.on().items()}
     # The worst minute: a resync and a period have just begun.

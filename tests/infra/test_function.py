@@ -180,10 +180,7 @@ def test_schedule(plain: Synthesis, adopted: Synthesis, code: Path) -> None:
 
 
 def test_schedules_role(plain: Synthesis) -> None:
-    """The schedule's role runs this function and writes to its queue, for schedules of this group alone.
-
-    The schedule is in that group, and is created once its role may invoke the function.
-    """
+    """The schedule's role runs this function and writes to its queue, for its group alone, and is there first."""
     (trust,) = plain.trust("scheduler.amazonaws.com")
     (schedule,) = plain.resources("Scheduler::Schedule")
     policies = plain.template["Resources"].items()

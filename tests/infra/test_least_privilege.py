@@ -33,10 +33,7 @@ def test_nothing_granted_goes_unused(world: World, worker_policy: IamPolicy, mon
 
 
 def test_everything_granted_is_needed(everything: Synthesis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With any one action on any one resource taken away, the run fails and says what it lacks.
-
-    But for the list of versions: a run that may not see whether there are places goes on.
-    """
+    """With any one permission but the list of versions taken away, the run fails and says what it lacks."""
     ended = [run_without(number, everything, monkeypatch) for number in range(13)]
 
     assert ["SecretAccessDenied"] * 12 + ["refreshed"] == sorted(ended)
@@ -84,10 +81,7 @@ def test_consumers_only_read_what_is_published(world: World, everything: Synthes
 
 
 def test_whose_code_and_which_key(world: World, worker_policy: IamPolicy) -> None:
-    """The worker's role reads nothing for another function, or for whoever took its credentials away from Lambda.
-
-    The key decrypts the stack's own secrets, through Secrets Manager, and nothing else that it may encrypt.
-    """
+    """The worker's role reads for its function alone, and its key decrypts the stack's secrets alone."""
     token, other = world.arns[world.token], world.create("upwork/prod/other")
 
     def reads(**context: str) -> bool:

@@ -205,10 +205,7 @@ def test_values_that_do_not_go_together(context: dict[str, Any], message: str) -
 
 @pytest.mark.parametrize("written", ["true", "True", "1", "yes", "on", True, 1])
 def test_values_of_command_line_and_file(written: Any) -> None:
-    """A switch is on as a string of the command line and as a value of a file; a list has commas, or is one.
-
-    The CDK's own keys, which the command adds or keeps in cdk.context.json, are no misspelt parameters.
-    """
+    """Switches and lists are written as strings or values; the CDK's own keys are no misspelt parameters."""
     assert read(tracing=written).tracing
     names = ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/sso/Admin_*"]
     assert tuple(names) == read(**HERE, operators=names).operators == read(**HERE, operators=", ".join(names)).operators
@@ -218,10 +215,7 @@ def test_values_of_command_line_and_file(written: Any) -> None:
 
 
 def test_names() -> None:
-    """Each service has its own stack; the default service's stack keeps its name, and a name that is given counts.
-
-    With an application's name the secret is `{app}/{environment}/{service}`, else it is the plain name.
-    """
+    """Each service has its own stack; with an application's name secrets are `{app}/{environment}/{service}`."""
     for context, stack in (
         ({}, "token-refresh-prod"),
         ({"service": "xero-oauth-tokens"}, "token-refresh-prod-xero-oauth-tokens"),
@@ -284,10 +278,7 @@ def test_schedule_follows_the_tokens(lifetime_seconds: int, claim_table: str | N
 
 
 def test_profiles_of_one_s_own(tmp_path: Path) -> None:
-    """A profile of a folder of one's own sets endpoint, lifetime and schedule; its folder stays out of the function.
-
-    A wrong endpoint ends the synthesis, by file and key, and not the first run.
-    """
+    """A profile of one's own folder sets endpoint, lifetime and schedule; a wrong endpoint ends the synthesis."""
     own = UPWORK_PROFILE.replace("https://www.upwork.com/api", "https://crm.example.com/api").replace("86400", "7200")
     (tmp_path / "my-crm.toml").write_text(own)
     (tmp_path / "wrong.toml").write_text(own.replace("crm.example.com", "crm.example.com:99999"))

@@ -80,10 +80,7 @@ def comparable(resources: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", GIVEN)
 def test_a_plain_stack_is_the_cdk_s(name: str, code: Path) -> None:
-    """With the same values a template makes what `scripts/deploy` makes, and nothing of a stand-in is left.
-
-    Under the same names, too: `scripts/deploy` can take the stack over, and nothing of it is replaced.
-    """
+    """A template makes what `scripts/deploy` makes, under the same names: each can take the other's stack over."""
     template = plain_templates()[name]
     declared = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()}
     given = declared | GIVEN[name]
@@ -101,12 +98,7 @@ def test_a_plain_stack_is_the_cdk_s(name: str, code: Path) -> None:
 
 @pytest.mark.parametrize("name", GIVEN)
 def test_a_function_runs_the_code_of_a_bucket(name: str) -> None:
-    """Each function gets its code from the bucket that is given, and nothing asks for a bootstrapped account.
-
-    No default is of one version: an update by `aws cloudformation deploy` keeps it, and the old code. Each parameter
-    that refuses a value says what it takes: CloudFormation would show a regular expression. It can be sent as it is;
-    test_app has all of them linted.
-    """
+    """A template is small, runs the bucket's code of its version, needs no bootstrap, and explains what it refuses."""
     template = plain_templates()[name]
     parameters = template["Parameters"]
     functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]

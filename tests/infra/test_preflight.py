@@ -137,10 +137,7 @@ def test_what_the_stack_itself_made(code: Path) -> None:
     ],
 )
 def test_a_stack_that_can_not_be_updated(code: Path, status: str, says: str) -> None:
-    """A stack that is being changed, or stuck, is named before anything is asked of CloudFormation.
-
-    The CDK deletes one whose first creation failed, and makes it anew: what it left is in the way.
-    """
+    """A stack that is being changed, or stuck, is named; what a failed first creation left is in the way."""
     deployment = synthesise(HERE, code)
     (found,) = fatal(deployment, **stack(status))
 
@@ -157,10 +154,7 @@ def test_a_stack_that_can_not_be_updated(code: Path, status: str, says: str) -> 
     ],
 )
 def test_a_key_that_can_not_encrypt(code: Path, state: str, says: str) -> None:
-    """The state of each key is looked at in its region; a previous one may be disabled.
-
-    With a replica's key the deployment would succeed, so that is a warning.
-    """
+    """The state of each key but a previous one is looked at in its region; a replica's is a warning."""
     response = state if state.endswith("Exception") else {"KeyMetadata": {"KeyState": state}}
     previous, there = KEY.replace("1234abcd", "5678abcd"), KEY.replace("eu-central-1", "eu-west-1")
     keys = {"kms_key": KEY, "previous_kms_keys": [previous], "replica_regions": [there]}

@@ -27,10 +27,7 @@ def read(name: str, **context: object) -> CheckedParameters:
 
 @pytest.mark.parametrize("name", DEPLOYABLE)
 def test_schedule_follows_the_profile(name: str) -> None:
-    """Each profile makes a deployment that runs three times while its tokens are due, and three times in its grace.
-
-    So a lost response is asked for again in time, after a dead run's claim.
-    """
+    """Each profile's schedule runs three times while tokens are due, and in its grace, after a dead run's claim."""
     parameters, provider = read(name, claim_table="create"), load_provider(name)
     window, limit = (
         timedelta(seconds=seconds) for seconds in (parameters.due_window_seconds, parameters.timeout_seconds)

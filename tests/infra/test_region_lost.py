@@ -119,11 +119,7 @@ def test_a_region_is_lost(regions: Regions) -> None:
 
 
 def test_replicas(code: Path, plain: Synthesis) -> None:
-    """The published secret has replicas with the key of each region, the token secret none, and consumers read them.
-
-    The worker, who writes the primary, may have its replica encrypted with the key of its region, and no more: whether
-    AWS names the primary or the replica to that key, it may; and nobody decrypts there but consumers.
-    """
+    """The published secret has replicas, consumers read them, and the worker may only encrypt with their keys."""
     here = {"environment": "prod", "account": "123456789012", "region": OLD}
     deployment = synthesise(here | {"replica_regions": [KEY, "us-east-1"]}, code)
     published = deployment.one("SecretsManager::Secret", Name=PUBLISHED)

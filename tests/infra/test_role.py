@@ -27,10 +27,7 @@ def test_no_two_roles_share_a_name(places: list[tuple[str, str, str]]) -> None:
 
 
 def test_names_are_stable(plain: Synthesis, everything: Synthesis, code: Path, receiver_zip: Path) -> None:
-    """A stack that is made again has roles of the same names, which the policies of secrets that stayed know.
-
-    Also one that adopts what a destroyed one left: with a name that CloudFormation makes, it could read nothing.
-    """
+    """A stack that is made again, or adopts what one left, has the roles that policies of secrets know."""
     assert ["token-refresh-upwork-prod-eu-central-1-schedule", "token-refresh-upwork-prod-eu-central-1-worker"] == (
         names_of(everything)
     )

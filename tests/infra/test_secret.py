@@ -87,10 +87,7 @@ def callers_of(deployment: Synthesis, name: str, action: str) -> list[bool]:
 
 
 def test_allow_list(everything: Synthesis, plain: Synthesis) -> None:
-    """With an allow list, only worker, operators and the deploying role reach the tokens; consumers what is published.
-
-    The deploying role, since CloudFormation may have to read a secret that it updates.
-    """
+    """With an allow list, worker, operators and deploying role reach the tokens; consumers what is published."""
     tokens, published = everything.parameters.token_secret_id, str(everything.parameters.published_secret_id)
     for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"):
         assert [True, True, True, True, False, False, False] == callers_of(everything, tokens, action)
@@ -99,10 +96,7 @@ def test_allow_list(everything: Synthesis, plain: Synthesis) -> None:
 
 
 def test_who_may_manage(everything: Synthesis, plain: Synthesis) -> None:
-    """With an allow list, only operators and the deploying role may delete, copy or tag a secret, or lift its policy.
-
-    Of the actions of Secrets Manager on one secret, all but those that read its metadata are refused to others.
-    """
+    """With an allow list, only operators and the deploying role do more to a secret than read its metadata."""
     operations = set(boto3.client("secretsmanager", region_name="eu-central-1").meta.service_model.operation_names)
     named = {"DeleteSecret", "ReplicateSecretToRegions", "AssociateCrossAccountReplica", "TagResource", "RotateSecret"}
     assert named | {"PutResourcePolicy", "DeleteResourcePolicy", "UpdateSecret"} < operations
@@ -139,10 +133,7 @@ def test_the_policy_of_the_page_is_the_one_that_is_deployed(everything: Synthesi
 
 
 def test_one_key_for_what_is_secret(everything: Synthesis, plain: Synthesis) -> None:
-    """Where a key is made, both secrets are encrypted with it, and it changes each year; else AWS's own key is used.
-
-    Its policy lets in what the account allows, the log group, this stack's alarms and rules, and nobody else.
-    """
+    """A key that is made encrypts both secrets, changes each year, and lets in three services of AWS."""
     arn, key = everything.arn_of("KMS::Key"), everything.one("KMS::Key")
     account, *services = (statement["Principal"] for statement in key["KeyPolicy"]["Statement"])
 

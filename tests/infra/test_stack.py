@@ -32,11 +32,7 @@ def statements(deployment: Synthesis) -> list[dict[str, Any]]:
 
 @every_deployment
 def test_secrets_and_keys_outlive_the_stack(any_deployment: Synthesis) -> None:
-    """Destroying the stack, or replacing a resource of it, destroys no grant: secret, its policy and its key stay.
-
-    Only what a failed first deployment made is deleted, so that nothing keeps the next try from making it. A secret is
-    created empty: neither a value nor the wish for a random one is in any template.
-    """
+    """Secrets, policies, keys and tables outlive the stack, but for a failed creation; no template has a value."""
     for kind in ("SecretsManager::Secret", "SecretsManager::ResourcePolicy", "KMS::Key", "DynamoDB::Table"):
         for resource in any_deployment.resources(kind):
             assert ("RetainExceptOnCreate", "Retain") == (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
@@ -87,10 +83,7 @@ def test_adopted_secrets_are_left_alone(adopted: Synthesis) -> None:
 
 @every_deployment
 def test_nothing_is_open(any_deployment: Synthesis) -> None:
-    """No identity policy allows an action with a wildcard, nor everything on everything.
-
-    A queue's own policy lets in EventBridge for one rule at most; all others need a permission of this account.
-    """
+    """No identity policy allows a wildcard, and no queue's lets in more than EventBridge for one rule."""
     for statement in (statement for statement in statements(any_deployment) if statement["Effect"] == "Allow"):
         actions = as_list(statement["Action"])
         assert not [action for action in actions if "*" in action]

@@ -51,11 +51,7 @@ def test_hanging_read_ends_before_the_function(template: dict[str, Any]) -> None
 
 
 def test_function(template: dict[str, Any], receiver_zip: Path) -> None:
-    """The function is what a webhook needs: Python 3.13 on arm64, 512 MB, 10 s, ten at once, JSON lines.
-
-    A reserved concurrency of nothing is written as such: no request runs, and senders try again. The URL is public,
-    with both permissions that this takes since October 2025.
-    """
+    """The function is what a webhook needs, has a public URL, and can be switched off by its concurrency."""
     (function,) = resources(template, "Lambda::Function")
     expected = {
         "Runtime": "python3.13",
@@ -198,10 +194,7 @@ def test_consumer(receiver_zip: Path) -> None:
 
 @pytest.mark.parametrize("path", ["acme/dev/stripe", "/acme/dev", "acme/dev/", "/", "/acme*/", "/acme/?/", "/acme/*"])
 def test_families_of_parameters(path: str) -> None:
-    """A family of parameters is named by whole segments, and one parameter by its whole path, and nothing else.
-
-    Anything that would reach more is refused.
-    """
+    """A family of parameters is named by whole segments, and one parameter by its whole path."""
     stack = Stack(unvalidated(), "Consumer")
     with pytest.raises(ValueError, match=r"segments|wildcard"):
         access.parameters_under(stack, path)

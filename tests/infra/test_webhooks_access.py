@@ -93,10 +93,7 @@ def test_previous_version_only_for_an_overlap(receiver_zip: Path) -> None:
 
 
 def test_nothing_more_and_nothing_less(running: RunningReceiver, receiver_zip: Path) -> None:
-    """With its policy enforced the receiver delivers; each part of the policy is used, and each is needed.
-
-    Beside secrets, key and queue the role may write its own log, and no resource is a bare wildcard.
-    """
+    """With its policy enforced the receiver delivers; each part is used and needed, and there is but its log beside."""
     policy = policy_of(receiver_zip, queue_arn=running.queue.arn)
     running.enforce(policy)
 

@@ -53,10 +53,7 @@ def test_an_operator_installs_the_source_distributions(built: Built, environment
 
 
 def test_what_the_packages_need(built: Built, metadata: Message) -> None:
-    """The three packages are released together, each with its licence, and pip installs no other set.
-
-    The reader needs boto3 alone: whatever else a service may use is an extra.
-    """
+    """The three packages are released together, each with its licence, and the reader needs boto3 alone."""
     infra = metadata_of(built.infra)
     of_reader = metadata_of(built.reader).get_all("Requires-Dist", [])
 

@@ -38,10 +38,7 @@ def pinned() -> dict[str, tuple[str, str]]:
 
 
 def test_every_action_is_pinned_as_the_list_says() -> None:
-    """A workflow uses an action at the commit that was compared with its tag, and names that tag.
-
-    An action that no workflow uses any more leaves the list.
-    """
+    """A workflow uses an action at the commit that was compared with its tag, and the list has no other action."""
     text = "\n".join(path.read_text() for path in WORKFLOWS)
     used = re.findall(r"uses: (\S+)@(\S+) # (\S+)$", text, re.MULTILINE)
 
@@ -99,11 +96,7 @@ def test_nothing_takes_the_place_of_what_was_signed() -> None:
 
 
 def test_the_release_holds_what_it_built(release: Path, code: Path, receiver_zip: Path) -> None:
-    """Zips, their bills of materials and all packages of this version, and no older file.
-
-    Templates and zips are those that were tested: the same sources give the same bytes, in another folder and process,
-    with other times of files, in another time zone.
-    """
+    """Zips, bills, packages and templates of this version, byte by byte those that were tested, and no older file."""
     zips = ("token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer")
     packages = ("token_refresh", "token_refresh_infra", "token_refresh_worker")
     templates = {f"token-refresh-{name}.template.json": made for name, made in plain_templates().items()}
@@ -131,10 +124,7 @@ def test_the_layer_has_the_reader_alone(release: Path) -> None:
 
 @pytest.mark.parametrize("name", ["token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer"])
 def test_the_bill_lists_what_the_zip_holds(release: Path, name: str) -> None:
-    """Each package that can be imported from the zip is on its bill with the version of its metadata, and no other.
-
-    The bill keeps to the schema of CycloneDX.
-    """
+    """A bill keeps to CycloneDX's schema, and lists each package of the zip with its version, and no other."""
     text = (release / f"{name}.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     bill = json.loads(text)

@@ -50,10 +50,7 @@ def test_the_pages_describe_the_authorization_page() -> None:
 
 
 def test_files() -> None:
-    """Each picture is small, is shown on a page, and is made by the script, but for a drawing and a screenshot.
-
-    None loads a font or anything else from another host. The script's help has a line for each that it makes.
-    """
+    """Each picture is small, shown on a page, made by the script and in its help, and loads nothing."""
     files = {path.name: path for path in FOLDER.iterdir()}
     shown = {Path(target).name for page in PAGES for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())}
     told = subprocess.run([ROOT / "scripts" / "pictures", "-h"], capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours

@@ -72,10 +72,7 @@ def test_previous_costs_a_call_only_within_the_overlap(store: Store, clock: Wall
 
 
 def test_version_ids_tell_the_two_apart(store: Store, make: Make) -> None:
-    """Each accepted secret has its version ID, which may be logged, and its value, which is masked.
-
-    A secret that was rotated is found by the next rejection, and the old one stays accepted.
-    """
+    """A rejection finds a rotated secret, and the old one stays accepted; IDs tell them apart, values are masked."""
     (old,) = put(store, "canary-old")
     reader = make()
     (current,) = reader.accepted()
@@ -123,10 +120,7 @@ def test_denied_previous_version(store: Store, clock: WallClock, make: Make, cap
 
 
 def test_unreachable_previous_stays_accepted(store: Store, clock: WallClock, make: Make) -> None:
-    """If only the previous version is throttled, the one that was read before is accepted until the overlap ends.
-
-    What was the previous version before a rotation is not accepted after it.
-    """
+    """If only the previous version is throttled, the one that was read before stays accepted, but for a rotation."""
     put(store, "old", "new")
     reader, later, rotated = make(), make(), make()
     assert [2, 2] == [len(each.accepted()) for each in (reader, rotated)]
@@ -145,10 +139,7 @@ def test_unreachable_previous_stays_accepted(store: Store, clock: WallClock, mak
     [({"signingSecret": "one", "other": 1}, ["one"]), ({"signingSecret": ["new", "old"]}, ["new", "old"])],
 )
 def test_field(store: Store, clock: WallClock, make: Make, stored: object, expected: list[str]) -> None:
-    """A field holds one string, or a list: its first string is current, and the others are accepted beside it.
-
-    They are for as long as they are in the list: this works without stages, too.
-    """
+    """A field holds a string, or a list whose first is current; the others are accepted as long as they are in it."""
     store.put_text(json.dumps(stored), secret_id="key")
     reader = make(field="signingSecret")
     for _ in range(2):

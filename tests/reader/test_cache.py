@@ -90,10 +90,7 @@ def test_overdue_value_joins_a_read(
 
 
 def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: WallClock) -> None:
-    """With nothing to serve, an error is raised again without a read, for 1, 2, 4 ... 5 s, less some jitter.
-
-    A clock that is set back by an hour doesn't make it last for an hour.
-    """
+    """With nothing to serve, an error is raised again without a read, for 1, 2, 4 ... 5 s, less some jitter."""
     source.error = down()
     pauses = []
     for _ in range(6):

@@ -156,11 +156,7 @@ def test_value_that_was_replaced_is_not_read_for(inline: Cache[str], source: Sou
 
 
 def test_same_value_back_is_rate_limited(inline: Cache[str], source: Source, clock: WallClock) -> None:
-    """A rejected value that is still current isn't read again before 1, 2, 4 ... s, and is still served.
-
-    Where the newest can't be read, a rejection changes nothing, and isn't tried again at once either. A pause from
-    before the clock was set back ends with that.
-    """
+    """A rejected value that is still current, or can't be looked up, isn't read again before 1, 2, 4 ... s."""
     inline.get()
     assert [False, False, False] == [inline.reject("first".__eq__) for _ in range(3)]
     assert 2 == source.reads
@@ -183,10 +179,7 @@ def test_same_value_back_is_rate_limited(inline: Cache[str], source: Source, clo
 
 
 def test_no_pause_is_long(inline: Cache[str], source: Source, clock: WallClock) -> None:
-    """A rejection every hour is always looked up, and after a quiet day the pauses begin short again.
-
-    While a value is rejected again and again, a read that was due anyway starts the pause again.
-    """
+    """A rejection every hour is always looked up; a read that was due counts; a quiet day makes pauses short."""
     inline.get()
     for number in range(20):
         assert not inline.reject("first".__eq__)

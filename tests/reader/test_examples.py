@@ -24,10 +24,7 @@ class Upwork(Api):
 
 
 def test_as_their_users_run_them() -> None:
-    """The GraphQL example prints who we are. To a function a redirect is an error: nobody else gets the token.
-
-    The store goes by the machine's clock, since examples in processes of their own look at that.
-    """
+    """The GraphQL example prints who we are; the function follows no redirect, so nobody else gets the token."""
     with SecretsManagerServer() as server, Upwork() as upwork, Api() as other:
         Store(server, WallClock(time.time())).put("canary-1", secret_id="upwork-oauth-tokens-published")
         upwork.accepted = {"canary-1"}

@@ -121,10 +121,7 @@ def snap_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def test_restored(store: Store, clock: WallClock, snap_start: Callable[[], None]) -> None:
-    """After a restore the next call reads the newest token, so that the instances of one snapshot part ways.
-
-    A snapshot's token that has expired isn't served, with or without the hook: the wall clock says so.
-    """
+    """After a restore the next call reads the newest value, and an expired token isn't served without it, either."""
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
     store.put("one")
     reader.get()

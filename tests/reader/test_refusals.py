@@ -18,11 +18,7 @@ DENIED = "because no identity-based policy allows it (AccessDeniedException)"
 
 
 def test_faults(store: Store, tokens: TokenReader) -> None:
-    """A denied read names the permission that is missing, and no account or role; server errors are named by code.
-
-    The message about a missing secret says in which region it was looked up. One that is marked for deletion is
-    missing, and can be restored.
-    """
+    """A denied, missing, deleted or failed read is named with secret, region, permission or code, and the remedy."""
 
     def refused(error: type[Exception]) -> str:
         with pytest.raises(error) as caught:

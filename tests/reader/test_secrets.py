@@ -164,10 +164,7 @@ def test_pages_of_a_group(store: Store, clock: WallClock) -> None:
 
 
 def test_group_with_a_missing_secret(store: Store) -> None:
-    """One that is missing is named, whether the service says so or leaves it out; so is the batch's own permission.
-
-    Secrets Manager takes an ARN without its hyphen and six characters, in a group as in a single read.
-    """
+    """One that is missing is named, and so is the batch's permission; an ARN may lack its last characters."""
     store.put_text("one", secret_id="a")
     with pytest.raises(SecretNotFound, match="secret missing in eu-central-1 was not found"):
         SecretGroup("a", "missing", client=store.client)["a"]

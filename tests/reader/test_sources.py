@@ -98,10 +98,7 @@ def test_parameter_that_was_made_anew(parameters: ParameterStoreServer, clock: W
 
 
 def test_missing_parameter(store: Store, parameters: ParameterStoreServer) -> None:
-    """A missing parameter is named with its region, and a denied one with the permission: `ssm:GetParameters`.
-
-    No other source is read in its place: a missing sandbox secret must not become the production one.
-    """
+    """A missing parameter is named with its region, a denied one with the permission, and no other source is read."""
     store.put_text("production", secret_id="/app/key")
     with pytest.raises(SecretNotFound, match=r"parameter /app/key in eu-central-1 was not found \(ssm:GetParameters\)"):
         SecretReader("ssm:/app/key").text()

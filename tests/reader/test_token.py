@@ -35,10 +35,7 @@ def test_first_expectation(lives_seconds: float) -> None:
 
 
 def test_learned_expectation() -> None:
-    """Then it's what was seen, and the latest of the last refreshes counts, so that one read is enough.
-
-    A worker whose window was changed is followed after eight refreshes.
-    """
+    """Then it's what was seen: the latest of the last eight refreshes counts, so that one read is enough."""
     pattern = RefreshPattern()
     for lead in [60, *[600] * 7, 1600]:
         pattern.learn(token(), token(created_at=START + 3600 - lead, version_id="two"))
@@ -84,10 +81,7 @@ def test_next_read_is_ahead(lives_seconds: float, age: float, chance: float, lea
 
 
 def test_max_age_bounds_staleness(store: Store, clock: WallClock, background: Background) -> None:
-    """With a `max_age`, no token older than that is served where a newer one can be read.
-
-    A service that asks all the time never waits: from four fifths of it on a background read is begun.
-    """
+    """No token older than `max_age` is served where there is a newer one; a busy service never waits for that."""
     options: Any = {"client": store.client, "max_age": timedelta(minutes=1), "background": True}
     reader = TokenReader("tokens", **options, runtime=runtime(clock))
     busy = TokenReader("tokens", **options, runtime=runtime(clock, background))

@@ -55,10 +55,7 @@ BUTTON = {"type": "block_actions", "trigger_id": "12.3.a"}
     ],
 )
 def test_about(kind: str, body: bytes, expected: tuple[str, str | None, str | None]) -> None:
-    """ID and type are the provider's where they have the form of one; the key is a signed ID, or else a digest.
-
-    A JSON event whose text looks like a form field is an event, and no probe: people write such texts.
-    """
+    """ID and type are the provider's where they have the form of one; the key is a signed ID, or else a digest."""
     delivery = verified(kind, body)
     key, found_id, found_type = expected
     key = hashlib.sha256(body).hexdigest() if key == "digest" else key

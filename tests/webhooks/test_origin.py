@@ -37,10 +37,7 @@ def behind(setting: Setting) -> Behind:
 
 @shapes
 def test_through_the_distribution(behind: Behind, shape: Any) -> None:
-    """What the distribution sends on is delivered, with the current value, the previous one, and one stored just now.
-
-    Where the value can't be read nothing comes in, and the sender is asked to try again.
-    """
+    """The current value, the previous one, and one stored just now get through; nothing does if they are unreadable."""
     assert [200, 200] == [behind.status(shape=shape, X_Origin_Verify=value) for value in (CURRENT, PREVIOUS)]
     behind.secret.store(NEXT, CURRENT)
     assert [200, 403] == [behind.status(shape=shape, X_Origin_Verify=value) for value in (NEXT, PREVIOUS)]

@@ -93,10 +93,7 @@ TAKEN = [("/a", "evt_1"), ("/b", "evt_1"), ("/a", "evt_2"), ("/a", "é" * 300)]
 
 
 def test_queues(sqs: Any) -> None:
-    """A FIFO queue takes a delivery once; another one, and the same one for another endpoint, are others.
-
-    A standard queue takes deliveries, and every copy of them.
-    """
+    """A FIFO queue takes a delivery once for each endpoint; a standard one takes every copy."""
     url = sqs.create_queue(QueueName="webhooks.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     queue = SqsQueue(url, client=sqs)
     for route, key in SENT:
@@ -164,10 +161,7 @@ def test_refused(make: Any, error: Exception, says: str) -> None:
 @pytest.mark.parametrize("make", [SqsQueue, EventBus])
 @pytest.mark.parametrize("response", [None, {}, "canary", {"FailedEntryCount": 1, "Entries": []}])
 def test_response_of_something_in_between(make: Any, response: Any) -> None:
-    """Only a response that says so means that a delivery was taken: a proxy's 200 is a failure that can be repeated.
-
-    A bus responds with 200 even where it took nothing; that is a failure all the same.
-    """
+    """Only a response that says so means that a delivery was taken: a proxy's or a bus's 200 can be a failure."""
     with pytest.raises(DeliveryNotQueued, match=r"got a response without a usable \w+: check|tries again$"):
         make(QUEUE, client=Refusing(response=response))("/a", delivery())
     refused = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalException", "ErrorMessage": "canary"}]}
@@ -178,10 +172,7 @@ def test_response_of_something_in_between(make: Any, response: Any) -> None:
 
 @pytest.mark.parametrize(("make", "limit"), [(SqsQueue, 1_048_576), (EventBus, 1_000_000)])
 def test_too_large(make: Any, limit: int) -> None:
-    """What is over the limit as a message, in bytes, is refused before it is sent; what just fits is sent.
-
-    Each delivery is a message group of its own, named neither after a body nor a key.
-    """
+    """What is over the limit in bytes is refused unsent; what just fits is sent, as a message group of its own."""
     client = Refusing()
     target = make(QUEUE, client=client)
     with pytest.raises(WebhookTooLarge, match=f"and {limit} are the limit"):

@@ -43,10 +43,7 @@ def test_wrong_signatures(stored: Stored, clock: WallClock, on: int, off: int) -
 
 @pytest.mark.parametrize("fault", ["throttle", "missing", "throttle now and then"])
 def test_failures(stored: Stored, clock: WallClock, fault: str) -> None:
-    """A secret that is throttled or deleted for a day costs no more, with a cached value or without one.
-
-    Nor does a store that is throttled now and then: a success does not make the pauses short again.
-    """
+    """A secret that is deleted, or throttled all day or now and then, costs no more, with a cached value or without."""
     fails = [None] if fault == "throttle" else []
     if fault != "throttle":
         stored.verify(SECRETS["stripe"])

@@ -27,10 +27,7 @@ def test_verified(setting: Setting, shape: Any, kind: str, body: bytes | None, *
 
 @shapes
 def test_probes(setting: Setting, shape: Any) -> None:
-    """Slack's signed challenge is returned as text; its `ssl_check` and GitHub's ping get an empty 200.
-
-    None is delivered, and an unsigned one is refused.
-    """
+    """Slack's challenge, its `ssl_check` and GitHub's ping, signed, get their responses and are not delivered."""
     body = json.dumps({"type": "url_verification", "token": "Jhj5dZrVaK7ZwHHj", "challenge": "3eZbrw1aBm2rZgRN"})
     probe, challenge = sent("slack", b"ssl_check=1&token=t"), sent("slack", body.encode())
     ping = sent("github", b'{"zen": "Keep it logically awesome.", "hook_id": 1, "hook": {"type": "Repository"}}')
@@ -120,10 +117,7 @@ def test_unknown_event(setting: Setting, event: Any) -> None:
 
 
 def test_forms_of_apis_and_load_balancers(setting: Setting) -> None:
-    """A load balancer that sends lists gets lists; every response has the status line that it wants.
-
-    Of a REST API or a load balancer, whose paths have no stage in them, the path is kept as it is.
-    """
+    """A load balancer gets lists for lists and a status line; where paths have no stage they stay as they are."""
     response = setting.handle(SHAPES["load balancer, multi-value headers"]("GET", "/", {}, b""))
     assert "headers" not in response
     assert ["no-store"] == response["multiValueHeaders"]["Cache-Control"]

@@ -79,10 +79,7 @@ def test_failures(
 def test_error_of_the_function_that_takes_deliveries(
     setting: Setting, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever that function raises, a verified delivery is a 500, which the sender repeats, and not its own fault.
-
-    What an asynchronous function returns is run by nobody, and takes nothing. What ends the process passes through.
-    """
+    """Whatever that function raises, or an asynchronous one returns, is a 500; what ends the process passes through."""
 
     class Later:
         __await__ = None  # as a coroutine has it
@@ -109,10 +106,7 @@ LIMIT = Limited.limit_bytes
 @shapes
 @kinds
 def test_too_large_for_the_queue(setting: Setting, shape: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body that the queue could never take is refused before it is decoded or hashed, signed or not.
-
-    The largest body that may fit is read: how much of it fits, the queue says.
-    """
+    """A body that the queue could never take is refused before it is decoded or hashed; one that may fit is not."""
     receiver = Receiver(setting.routes, deliver_to=Limited(setting))
     path = f"/webhooks/{kind}"
     request = sent(kind, b"x" * LIMIT)

@@ -51,10 +51,7 @@ def test_verified(kind: str, verify: Verify) -> None:
 @kinds
 @ways
 def test_previous_secret(kind: str, verify: Verify) -> None:
-    """While the previous secret is accepted, what it signed verifies without a read, and says so.
-
-    It does, too, if the read after a wrong signature finds it beside the same current one.
-    """
+    """While the previous secret is accepted, or found to be, what it signed verifies, and says so."""
     secret = FakeSecret(NEW_SECRETS[kind], SECRETS[kind])
     delivery = verify(verifier_of(kind, secret), sent(kind))
     assert (secret.cached[1].version_id, "previous", 0) == (*delivery.verified_with, secret.rejections)
@@ -123,10 +120,7 @@ def test_new_secret_of_the_wrong_form(kind: str, verify: Verify, wrong: Any) -> 
 
 @ways
 def test_defect(verify: Verify) -> None:
-    """A defect is an error that says where, without what was delivered.
-
-    A body that was decoded or parsed is refused with the reason, since its signature could never hold.
-    """
+    """A defect says where it is, without what was delivered; a body that is no bytes is refused with the reason."""
     secret = FakeSecret(SECRETS["stripe"])
     parsed: Any = SentRequest(headers=sent("stripe").headers, body="text")  # type: ignore[arg-type] # the mistake
     with pytest.raises(ConfigurationError, match="needs the body as bytes, byte for byte as it came, and got str"):
@@ -227,10 +221,7 @@ def test_a_verifier_of_something_else(scheme: Any, secret: Any, what: str) -> No
 
 @pytest.mark.parametrize("headers", [None, "stripe-signature", b"{}", 3, [("a",)], [(b"Stripe-Signature", b"t=1")]])
 def test_headers(headers: Any) -> None:
-    """Headers may be pairs, as WSGI servers and proxies have them; one that comes twice is still refused.
-
-    Anything else in place of headers, and headers in bytes, are an error of the caller, and no defect of ours.
-    """
+    """Headers may be pairs, once each; anything else in their place is an error of the caller, and no defect."""
     request, verifier = sent("stripe"), verifier_of("stripe", FakeSecret(CANARY))
     pairs = list(request.headers.items())
     assert "stripe" == verifier.verify(pairs, request.body).source == verifier.verify(iter(pairs), request.body).source
