@@ -142,23 +142,15 @@ def test_paste(cli: Cli, client_file: Path) -> None:
     assert {"code_challenge", "state"} <= set(dict(parse_qsl(urlsplit(address[0]).query)))
 
 
-def test_awaiting_deletion(cli: Cli, store: SecretsManagerServer) -> None:
-    """A secret that awaits its deletion is not created anew: the remedy is to bring it back."""
-    store.client().create_secret(Name=SECRET_ID, SecretString="{}")
-    store.client().delete_secret(SecretId=SECRET_ID)
-
-    ended = cli("authorize")
-
-    assert 2 == ended.code
-    assert "restore-secret" in ended.screen
-
-
 def test_into_a_fleet_without_a_provider(authorize: Authorize, fleet: Fleet) -> None:
     """The command would take Upwork for the provider, and the fleet's worker another: nothing is asked or stored."""
     ended, pages = authorize("--fleet=prod")
 
     assert (2, []) == (ended.code, pages)
     assert "nothing names the provider of these tokens" in ended.screen
+    misspelt, pages = authorize("--fleet=prdo")
+    assert (2, []) == (misspelt.code, pages), "a grant would be given and not be stored"
+    assert "fleet table prdo in eu-central-1 does not exist" in misspelt.screen
     (name_it,) = commands_in(ended)
     assert f"token-refresh authorize {SECRET_ID} --provider NAME" in name_it
     assert "--fleet prod" in name_it
@@ -185,13 +177,3 @@ def test_into_a_fleet_with_copies(
     assert "The secret is in fleet prod, and due at once." in ended.screen
     assert [True] == [SECRET_ID in key for key in fleet.tables.tables["prod"]]
     assert ("table", "upwork") == (stored(store)["tokenRefresh"]["store"], stored(store)["provider"])
-
-
-def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, fleet: Fleet) -> None:
-    """A misspelt fleet ends the command before the browser opens: a grant would be given and not be stored."""
-    del fleet
-
-    ended = cli("authorize", f"--client-file={client_file}", "--fleet=prdo", "--yes")
-
-    assert (2, False) == (ended.code, "Authorize in the browser" in ended.screen)
-    assert "fleet table prdo in eu-central-1 does not exist" in ended.screen

@@ -96,15 +96,16 @@ def test_a_client_that_no_run_can_read(
     assert credentials == stored(store, "client")
 
 
-def test_a_client_marked_for_deletion(cli: Cli, store: SecretsManagerServer, client_file: Path) -> None:
-    """A client's secret that comes back with one command is not written anew."""
-    store.client().create_secret(Name="client", SecretString="{}")
-    store.client().delete_secret(SecretId="client")
+@pytest.mark.parametrize("name", ["client", SECRET_ID])
+def test_marked_for_deletion(cli: Cli, store: SecretsManagerServer, client_file: Path, name: str) -> None:
+    """A secret of tokens or of the client that comes back with one command is not written anew."""
+    store.client().create_secret(Name=name, SecretString="{}")
+    store.client().delete_secret(SecretId=name)
 
     ended = cli("authorize", f"--client-file={client_file}", "--yes", CLIENT_SECRET_ID="client")
 
     assert 2 == ended.code
-    assert "aws secretsmanager restore-secret --secret-id client --region eu-central-1" in ended.screen
+    assert f"aws secretsmanager restore-secret --secret-id {name} --region eu-central-1" in ended.screen
     assert "new secret" not in ended.screen
 
 

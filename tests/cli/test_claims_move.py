@@ -42,16 +42,19 @@ def outcome(cli: Cli, table: str | None = None) -> str:
 def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoint: TokenEndpoint) -> None:
     """After each move refreshes go on without an option; settings of the other store are refused."""
     tokens.store(expires_in=DAY)
-    cli("refresh", "--force")
+    before = cli("refresh", "--force", "--json").json["version_id"]
 
     to_table(cli)
     (item,) = table.tables[TABLE].values()
+    restored = cli("restore", "--version", before, "--yes", CLAIM_TABLE=TABLE)
+    store_of_restored = tokens.current()["tokenRefresh"]["store"]
     refreshed = outcome(cli)
     known = cli("status", "--json", CLAIM_TABLE=TABLE).json["claims"]
     back = cli("claims", "move", "--to=versions")
     again, refused = outcome(cli), outcome(cli, TABLE)
 
     assert ("claim" in item, TABLE) == (True, known["table"])
+    assert (0, "table") == (restored.code, store_of_restored), "a set from before the move names where claims are now"
     assert "ConfigurationError" in refused
     assert f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table {TABLE}" in refused
     assert "lost claims" not in cli("status", CLAIM_TABLE=OTHER).screen, "they are where the settings don't say"
@@ -59,32 +62,6 @@ def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoin
     assert 0 == back.code
     assert 3 == endpoint.grant.redemptions
     assert 0 == cli("status").code
-
-
-@pytest.mark.usefixtures("table")
-def test_a_set_from_before_the_move(cli: Cli, tokens: Tokens) -> None:
-    """It can be restored, and names the store where the claims are now."""
-    tokens.store(expires_in=DAY)
-    before = cli("refresh", "--force", "--json").json["version_id"]
-    to_table(cli)
-
-    restored = cli("restore", "--version", before, "--yes", CLAIM_TABLE=TABLE)
-
-    assert 0 == restored.code, restored.screen
-    assert "table" == tokens.current()["tokenRefresh"]["store"]
-    assert "refreshed" == cli("refresh", "--force", "--json", CLAIM_TABLE=TABLE).json["outcome"]
-
-
-def test_a_table_that_is_not_there(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
-    """A target that can't be read leaves everything as it is: the runs go on."""
-    tokens.store(expires_in=DAY)
-
-    ended = cli("claims", "move", "--to=table", "--table=mistyped")
-
-    assert 2 == ended.code
-    assert "mistyped" in ended.screen
-    assert "refreshed" == outcome(cli)
-    assert {} == table.tables[TABLE]
 
 
 @pytest.mark.usefixtures("table")
@@ -140,12 +117,17 @@ def test_runs_that_never_rest(cli: Cli, tokens: Tokens, table: DynamoDbServer, m
     assert {} == table.tables[TABLE]
 
 
-def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
-    """A move to a table needs its name; claims of which nothing says that they are in a table are in the secret."""
+def test_no_table(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """A move to a table needs its name, and that table; else everything stays as it is, and the runs go on."""
     tokens.store(expires_in=DAY)
 
     ended = cli("claims", "move", "--to=table")
     there = cli("claims", "move", "--to=versions")
+    mistyped = cli("claims", "move", "--to=table", "--table=mistyped")
+
+    assert (2, True) == (mistyped.code, "mistyped" in mistyped.screen)
+    assert "refreshed" == outcome(cli)
+    assert {} == table.tables[TABLE]
 
     assert 2 == ended.code
     assert f"token-refresh claims move {SECRET_ID} --table NAME --to table --region eu-central-1" in ended.screen

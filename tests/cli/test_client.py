@@ -49,6 +49,9 @@ def test_in_a_field(
     value = json.loads(store.client().get_secret_value(SecretId="oauth")["SecretString"])
     stored["upwork"] |= {"client_secret": endpoint.client_secret}  # type: ignore[operator] # the object above
     assert stored == value
+    store.client().create_secret(Name="client")
+    assert 0 == cli("client", "--client-file", str(right), "--yes", CLIENT_SECRET_ID="client").code
+    assert "refreshed" in cli("refresh", "--force", CLIENT_SECRET_ID="client").out, "their secret had no value yet"
 
 
 def test_a_colleague_s_client_stays(
@@ -68,17 +71,6 @@ def test_a_colleague_s_client_stays(
     assert f"token-refresh status {SECRET_ID} --region eu-central-1" in own.screen
     assert "a colleague's" == tokens.current()["clientSecret"]
     assert theirs == store.client().get_secret_value(SecretId="client")["SecretString"]
-
-
-def test_an_empty_secret_of_its_own(cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer) -> None:
-    """Credentials become the first value of a secret that has none."""
-    tokens.store(expires_in=7 * HOUR, clientId=None, clientSecret=None)
-    store.client().create_secret(Name="client")
-
-    ended = cli("client", "--client-file", str(right), "--yes", CLIENT_SECRET_ID="client")
-
-    assert 0 == ended.code, ended.screen
-    assert "refreshed" in cli("refresh", CLIENT_SECRET_ID="client").out
 
 
 def test_snake_case(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:

@@ -172,7 +172,7 @@ def replicated(store: SecretsManagerServer) -> SecretsManagerServer:
 
 
 def test_a_replica_in_sync(cli: Cli, replicated: SecretsManagerServer) -> None:
-    """A replica that follows is healthy, and both commands say so."""
+    """A replica that follows is healthy, both commands say so; who may not look is told that, and all is as before."""
     replicated.secrets.replicate("published", eu_west_1="InSync")
 
     ended = cli("status")
@@ -180,6 +180,11 @@ def test_a_replica_in_sync(cli: Cli, replicated: SecretsManagerServer) -> None:
     assert (0, True) == (ended.code, "eu-west-1 in sync" in ended.screen)
     assert "ok replicas: eu-west-1 in sync" in cli("doctor").screen
     assert [{"region": "eu-west-1", "status": "InSync"}] == cli("status", "--json").json["replicas"]
+    replicated.authorize = undescribed
+    unseen = cli("status")
+    assert 0 == unseen.code
+    assert "not looked at, which takes secretsmanager:DescribeSecret on published" in unseen.screen
+    assert None is cli("status", "--json").json["replicas"]
 
 
 @pytest.mark.parametrize(("minutes", "code"), [(9, 0), (11, 1)])
@@ -207,14 +212,3 @@ def test_a_replica_that_is_gone(cli: Cli, replicated: SecretsManagerServer, stat
     assert AGAIN in ended.screen
     assert "FAILED tokens: the replica of published in eu-west-1" in cli("doctor").screen
     assert "--help" not in ended.screen
-
-
-def test_replicas_that_nobody_may_describe(cli: Cli, replicated: SecretsManagerServer) -> None:
-    """Who may not describe the published secret is told that nobody looked, and all else is as before."""
-    replicated.authorize = undescribed
-
-    ended = cli("status")
-
-    assert 0 == ended.code
-    assert "not looked at, which takes secretsmanager:DescribeSecret on published" in ended.screen
-    assert None is cli("status", "--json").json["replicas"]

@@ -293,35 +293,29 @@ def test_a_response_without_fields(cli: Cli, tokens: Tokens, endpoint: TokenEndp
     assert "token-refresh authorize" in shown.screen
 
 
-def test_a_kept_response_that_is_gone(cli: Cli, held: Ended, store: SecretsManagerServer) -> None:
-    """Somebody or something removed the version: the command says so."""
-    assert held.code
-    (kept,) = [version for version in _versions(store) if "unreadResponse" in str(version.value)]
-    store.secrets.drop("upwork-oauth-tokens", kept.version_id)
-
-    gone = cli("recover", **SINGLE_USE)
-
-    assert "is gone" in gone.screen
-    assert "token-refresh authorize" in gone.screen
-
-
 def _versions(store: SecretsManagerServer) -> Any:
     found = store.secrets.find("upwork-oauth-tokens")
     assert found is not None
     return found.versions
 
 
-def test_the_sent_token_may_be_gone(cli: Cli, held: Ended, tokens: Tokens, store: SecretsManagerServer) -> None:
+def test_what_is_needed_may_be_gone(cli: Cli, held: Ended, tokens: Tokens, store: SecretsManagerServer) -> None:
     """Where the version with the token that was sent was removed, it can't be recovered; a new grant is the way out."""
     assert held.code
     assert 0 == cli("recover", *WRONG, **SINGLE_USE).code
+    (response,) = [version for version in _versions(store) if "unreadResponse" in str(version.value)]
     first = min(_versions(store), key=lambda version: version.created_at)
     store.secrets.drop("upwork-oauth-tokens", first.version_id)
 
     gone = cli("recover", *SENT, *named_claim(cli("recover", **SINGLE_USE)), **SINGLE_USE)
+    claim = named_claim(cli("recover", **SINGLE_USE))
+    store.secrets.drop("upwork-oauth-tokens", response.version_id)
+    response_gone = cli("recover", *claim, **SINGLE_USE)
     tokens.store(expires_in=timedelta(minutes=-1))  # A new grant needs no old response, and runs go on.
 
     assert "refreshed" == cli("refresh", "--json", **SINGLE_USE).json["outcome"]
     assert "no response for the current refresh token of" in cli("recover", **SINGLE_USE).screen
     assert (2, True) == (gone.code, "the refresh token that was sent for" in gone.screen), gone.screen
-    assert "token-refresh authorize" in gone.screen
+    for ended in (gone, response_gone):
+        assert "token-refresh authorize" in ended.screen
+    assert "is gone" in response_gone.screen

@@ -106,29 +106,22 @@ def test_every_command_ends_with_one_object(cli: Cli, tokens: Tokens, line: str,
     assert ended.err or "unknown" == ended.json["health"]  # of `status`
 
 
-def test_watched_as_json(cli: Cli, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--watch --json` prints one object a line, an error included, until Ctrl-C."""
-    tokens.store(expires_in=DAY)
-
-    changes = iter([lambda: tokens.put("garbage")])
-    monkeypatch.setattr("token_refresh_worker.cli.status.threading", changing(changes))
-    before = signal.getsignal(signal.SIGINT)
-    ended = cli("status", "--json", "--watch")
-
-    healths = [json.loads(line)["health"] for line in ended.out.splitlines()]
-    assert (2, ["healthy", "broken"]) == (ended.code, healths)
-    assert before == signal.getsignal(signal.SIGINT)
-
-
-def test_watched(cli: Cli, tokens: Tokens, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--watch` follows what changes, and goes on after an error, until Ctrl-C: its code is the last status."""
+@pytest.mark.parametrize("as_json", [True, False])
+def test_watched(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch, *, as_json: bool
+) -> None:
+    """`--watch` follows what changes, errors included, until Ctrl-C: its code is the last status; JSON, one a line."""
     tokens.store(expires_in=DAY)
     changes = iter([lambda: tokens.put("garbage"), lambda: store.fault("deny", "GetSecretValue", times=None)])
     monkeypatch.setattr("token_refresh_worker.cli.status.threading", changing(changes))
+    before = signal.getsignal(signal.SIGINT)
 
-    ended = cli("status", "--watch")
+    ended = cli("status", "--watch", *(["--json"] if as_json else []))
 
     assert (3, True) == (ended.code, "SecretAccessDenied" in ended.out)
+    assert before == signal.getsignal(signal.SIGINT)
+    if as_json:
+        assert ["healthy", "broken", "unknown"] == [json.loads(line)["health"] for line in ended.out.splitlines()]
 
 
 def changing(changes: Iterator[Callable[[], object]]) -> SimpleNamespace:

@@ -138,10 +138,7 @@ def test_an_ending_that_is_not_expected_is_said(
         "FAILED, not so: two scheduled runs overlap: this worker sends no used token; "
         "a forced run from a terminal beside a run: LOST, LOST, kept"
     ) in said
-
-
-def test_the_worker_may_not_send_a_used_token() -> None:
-    """A used token that is rejected counts against the worker at every provider, also where nothing is lost."""
+    # A used token counts against the worker at every provider, also where nothing is lost.
     assert [] == contest.unexpected(rows((LOST, LOST, KEPT)), single_use=False)
     assert 1 == len(contest.unexpected(rows((KEPT, KEPT, SENT)), single_use=False))
 

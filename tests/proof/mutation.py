@@ -30,15 +30,7 @@ from _pytest.runner import runtestprotocol
 ROOT: Final = Path(__file__).parents[2]
 PRODUCT: Final = (ROOT / "reader" / "token_refresh", ROOT / "worker" / "token_refresh_worker")
 NOT_HERE: Final = (
-    "account",
-    "benchmarks",
-    "conformance",
-    "demos",
-    "deployment",
-    "infra",
-    "package",
-    "pages",
-    "printed",
+    *("account", "benchmarks", "conformance", "demos", "deployment", "infra", "package", "pages", "printed"),
 )
 """Folders of tests that run the product elsewhere, or not at all; `proof` and `races` take too long for each bug."""
 LEAST_SHARE: Final = 0.82
@@ -48,18 +40,14 @@ TEST_SECONDS, BUG_SECONDS = 60, 240
 
 Name = tuple[str, str]
 """A function: its file and its qualified name."""
-_COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+_OPPOSITES: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
     ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
     ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
     ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
     ast.In: ast.NotIn,  # codespell:ignore - a name of Python
-    ast.NotIn: ast.In,  # codespell:ignore - likewise
 }
+_COMPARED: Final = _OPPOSITES | {after: before for before, after in _OPPOSITES.items()}
 _CALCULATED: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
