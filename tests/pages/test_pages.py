@@ -18,13 +18,10 @@ SITE = {f"{name}.md" for name in ("index", "pitch", "security", "contributing", 
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in {"README.md", *SITE})
 
 
-def test_readme_is_short() -> None:
-    """Five minutes are enough to read it."""
-    assert len(README.split()) <= 700
-
-
 def test_two_commands_do_all_the_setup() -> None:
-    """The README's quick start is two scripts that exist, with the installer's own sizes; CI runs each of them."""
+    """The README is short, its quick start two scripts of CI with the installer's sizes, its deployment three lines."""
+    assert len(README.split()) <= 700
+    assert 3 == len(re.findall(r"^\$ ", README.split("\n## Deploy it\n")[1].split("\n## ")[0], re.MULTILINE))
     section = README.split("\n## Quick start\n")[1].split("\n## ")[0]
     install = (ROOT / "scripts" / "install").read_text()
     size = dict(re.findall(r'^ *(\w+)\) size="([^"]+)"', install, re.MULTILINE))
@@ -37,13 +34,6 @@ def test_two_commands_do_all_the_setup() -> None:
     assert f"({size['demo']} of packages;" in section
     assert ("1.1 GB", "220 MB") == (size["all"], size["emulator"])
     assert "(1.3 GB, " in section
-
-
-def test_deployed_in_three_commands() -> None:
-    """The README deploys and authorizes in three commands."""
-    section = README.split("\n## Deploy it\n")[1].split("\n## ")[0]
-
-    assert 3 == len(re.findall(r"^\$ ", section, re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

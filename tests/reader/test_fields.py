@@ -80,13 +80,9 @@ def test_a_token_document_in_a_field(store: Store, clock: WallClock) -> None:
         assert "canary" not in str(caught.value)
 
 
-def amplify(monkeypatch: pytest.MonkeyPatch, **paths: dict[str, str]) -> None:
-    monkeypatch.setenv("AMPLIFY_SSM_ENV_CONFIG", json.dumps(paths))
-
-
 def test_amplify_prefers_the_own_path(parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """One call asks for the function's own path and the shared one; the own one wins."""
-    amplify(monkeypatch, KEY={"path": "/amplify/own", "sharedPath": "/amplify/shared"})
+    monkeypatch.setenv("AMPLIFY_SSM_ENV_CONFIG", '{"KEY": {"path": "/amplify/own", "sharedPath": "/amplify/shared"}}')
     parameters.put("/amplify/shared", "shared")
     assert "shared" == SecretReader("amplify:KEY").text()
     parameters.put("/amplify/own", "own")
@@ -97,7 +93,7 @@ def test_amplify_prefers_the_own_path(parameters: ParameterStoreServer, monkeypa
 @pytest.mark.parametrize("reference", ["amplify:KEY", "amplify:KEY#signingSecret"])
 def test_missing_amplify_secret(monkeypatch: pytest.MonkeyPatch, reference: str) -> None:
     """A secret that Amplify has nowhere names the reference, and the command that sets it, which stores it whole."""
-    amplify(monkeypatch, KEY={"path": "/amplify/own"})
+    monkeypatch.setenv("AMPLIFY_SSM_ENV_CONFIG", '{"KEY": {"path": "/amplify/own"}}')
     with pytest.raises(
         SecretNotFound,
         match=r"/amplify/own in eu-central-1 \(amplify:KEY\) was not found .*`npx ampx sandbox secret set KEY`",
@@ -109,12 +105,15 @@ def test_missing_amplify_secret(monkeypatch: pytest.MonkeyPatch, reference: str)
     "configured", [None, "canary", "[]", "{}", '{"KEY": {}}', '{"KEY": "canary"}', '{"KEY": {"path": 7}}']
 )
 def test_amplify_without_paths(monkeypatch: pytest.MonkeyPatch, configured: str | None) -> None:
-    """Outside an Amplify function, or without the secret's paths, the message says how to give it the secret."""
+    """Outside an Amplify function, without the secret's paths or with its placeholder, the message says what to do."""
     if configured is not None:
         monkeypatch.setenv("AMPLIFY_SSM_ENV_CONFIG", configured)
     with pytest.raises(ConfigurationError, match=r"amplify:KEY: AMPLIFY_SSM_ENV_CONFIG has no path for KEY") as caught:
         SecretReader("amplify:KEY").text()
     assert "canary" not in str(caught.value)
+    monkeypatch.setenv("KEY", AMPLIFY_PLACEHOLDER)
+    with pytest.raises(ConfigurationError, match="env:KEY holds Amplify's placeholder, not the secret: read amplify:K"):
+        SecretReader("env:KEY").text()
 
 
 @pytest.mark.parametrize(
@@ -141,12 +140,3 @@ def test_amplify_paths(namespace: str, instance: str, kind: str, path: str) -> N
     reference = (amplify_sandbox if kind == "sandbox" else amplify_branch)(namespace, instance, "KEY")
     assert reference.startswith(f"ssm:/amplify/{path}")
     assert reference.endswith("/KEY")
-
-
-def test_amplify_placeholder_is_not_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Amplify's placeholder in a variable is refused, and the message names the reference that works."""
-    monkeypatch.setenv("KEY", AMPLIFY_PLACEHOLDER)
-    with pytest.raises(
-        ConfigurationError, match="env:KEY holds Amplify's placeholder, not the secret: read amplify:KEY"
-    ):
-        SecretReader("env:KEY").text()

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,15 +11,6 @@ from testbed.reader_surroundings import Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 
 HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tenacity", "typer", "rich")
-
-
-@pytest.fixture
-def running_store() -> Iterator[Store]:
-    with SecretsManagerServer() as server:
-        store = Store(server, WallClock(time.time()))
-        store.put("canary")
-        store.put_text("value", secret_id="key")
-        yield store
 
 
 def imported(*statements: str) -> set[str]:
@@ -51,7 +41,7 @@ def test_auth_modules_load_their_own_client_only(module: str, extra: str, other:
     assert other not in names
 
 
-def test_boto3_alone_is_enough(running_store: Store) -> None:
+def test_boto3_alone_is_enough() -> None:
     """A consumer with nothing but boto3 installed reads a token, a secret and a group."""
     extras = ("httpx", "requests", "structlog", "tenacity", "typer", "rich", "pydantic")
     code = (
@@ -59,8 +49,12 @@ def test_boto3_alone_is_enough(running_store: Store) -> None:
         "from token_refresh.reader import SecretGroup, SecretReader, TokenReader\n"
         "print(TokenReader('tokens').get(), SecretReader('key').text(), SecretGroup('key')['key'].text())"
     )
-    environment = {**os.environ, **running_store.server.environment}
-    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)  # noqa: S603 - our own code
+    with SecretsManagerServer() as server:
+        store = Store(server, WallClock(time.time()))
+        store.put("canary")
+        store.put_text("value", secret_id="key")
+        environment = {**os.environ, **server.environment}
+        run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)  # noqa: S603 - our own code
     assert "canary value value" == run.stdout.strip()
 
 
