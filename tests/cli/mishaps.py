@@ -268,10 +268,7 @@ STATES: Final[dict[str, State]] = {
         arises=_denied, says="the secret's value is a JSON array", repairs=("allow", "restore")
     ),
     "6 a dead grant, and the operator may not write": State(
-        arises=_dead_and_denied,
-        says="rejected the refresh token",
-        repairs=("allow", "authorize"),
-        services="rejected",
+        arises=_dead_and_denied, says="rejected the refresh token", repairs=("allow", "authorize"), services="rejected"
     ),
     **{
         f"6 a dead grant, {hours} hours later, {how}": State(
@@ -392,11 +389,7 @@ DEPLOYED: Final[dict[str, State]] = {
         arises=_dies, says="rejected the refresh token", repairs=("authorize",), services="rejected", worlds=_BOTH
     ),
     "the copy is marked for deletion": State(
-        arises=_copy_deleted,
-        says="is marked for deletion",
-        repairs=("restore-secret",),
-        services="fail",
-        worlds=_BOTH,
+        arises=_copy_deleted, says="is marked for deletion", repairs=("restore-secret",), services="fail", worlds=_BOTH
     ),
     "the copy of a member is gone": State(
         arises=_copy_gone,

@@ -18,10 +18,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
     [
         ({"error": "access_denied"}, "the provider did not authorize (access_denied)"),
         ({"error": "<script>"}, "an error without an RFC 6749 code"),
-        (
-            {"code": "made-up"},
-            "the token endpoint sent no tokens (HTTP 400 with invalid_grant): the code was used",
-        ),
+        ({"code": "made-up"}, "the token endpoint sent no tokens (HTTP 400 with invalid_grant): the code was used"),
     ],
 )
 def test_refused(cli: Cli, authorize: Authorize, response: dict[str, str], printed: str) -> None:

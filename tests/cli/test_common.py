@@ -224,8 +224,7 @@ def test_ctrl_c_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lasts", "said"),
-    [(93_784, "1 d 2 h"), (-3661, "1 h 1 min"), (86_460, "1 d 1 min"), (59.9, "59 s"), (0, "0 s")],
+    ("lasts", "said"), [(93_784, "1 d 2 h"), (-3661, "1 h 1 min"), (86_460, "1 d 1 min"), (59.9, "59 s"), (0, "0 s")]
 )
 def test_durations(lasts: float, said: str) -> None:
     """A duration is written by its two largest units, whichever way it goes; a short one in whole seconds."""

@@ -295,11 +295,7 @@ def test_a_full_secret(cli: Cli, tokens: Tokens, store: SecretsManagerServer) ->
 
 
 def test_a_set_older_than_the_ledger(
-    cli: Cli,
-    tokens: Tokens,
-    store: SecretsManagerServer,
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever moved AWSCURRENT too far back is told the version to restore, and that brings the refreshes back."""
     monkeypatch.setattr("token_refresh_worker.core.attempts.MOST_REDEMPTIONS", 1)

@@ -151,34 +151,29 @@ def test_a_member_of_a_fleet(cli: Cli, member: MemoryIndex) -> None:
     assert (0, None, member.read_clock()) == (resumed.code, row.pause, row.next_at)
     assert "is not paused" in cli("resume").screen
     assert "yielded" != cli("refresh", "--force", "--yes", "--json").json["outcome"]
+    # A pause of the row alone, from an earlier release, ends by the same command.
+    member.pause(Pause(at=NOW, until=NOW + DAY, by="me", why="x"), secret_arn=row.secret_arn)
+    assert "Resumed" in cli("resume").screen
+    assert [None] == [row.pause for row in member.rows()]
 
 
-def test_the_whole_fleet_goes_on(cli: Cli, member: MemoryIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`fleet resume --all` ends the pauses of single secrets, too, in their claims as in their rows."""
+def test_the_whole_fleet_goes_on(cli: Cli, member: MemoryIndex, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fleet resume --all` ends single secrets' pauses, in claims as in rows; where it can't, it doesn't say so."""
     monkeypatch.setattr("token_refresh_worker.cli.fleet.pause.find_index", lambda *_: member)
     cli("pause")
+    tags, fleet.aws.function_tags = fleet.aws.function_tags, {}
+    failed = cli("fleet", "resume", "--fleet=prod", "--all")
+    assert [True] == [row.pause is not None for row in member.rows()]
+    fleet.aws.function_tags = tags
 
     ended = [cli("fleet", "resume", "--fleet=prod", "--all") for _ in range(2)]
 
+    assert (2, "") == (failed.code, failed.out)
+    assert "no stack made table prod together with a worker" in failed.err
+    assert "--all" not in failed.err.partition("token-refresh resume")[2], "which has no such option"
     assert [(0, "resumed\n"), (0, "nothing to resume: it was not paused\n")] == [(e.code, e.out) for e in ended]
     assert [None] == [row.pause for row in member.rows()]
     assert "yielded" != cli("refresh", "--force", "--yes", "--json").json["outcome"]
-
-
-def test_a_member_that_stays_paused(
-    cli: Cli, member: MemoryIndex, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where `fleet resume --all` can't end a member's pause, it doesn't say that there is none."""
-    monkeypatch.setattr("token_refresh_worker.cli.fleet.pause.find_index", lambda *_: member)
-    cli("pause")
-    fleet.aws.function_tags = {}
-
-    ended = cli("fleet", "resume", "--fleet=prod", "--all")
-
-    assert (2, "") == (ended.code, ended.out)
-    assert "no stack made table prod together with a worker" in ended.err
-    assert "--all" not in ended.err.partition("token-refresh resume")[2], "which has no such option"
-    assert [True] == [row.pause is not None for row in member.rows()]
 
 
 @pytest.mark.parametrize("made_by_hand", ["table", "worker"])
@@ -193,15 +188,6 @@ def test_a_fleet_that_no_stack_made(cli: Cli, member: MemoryIndex, fleet: Fleet,
 
     assert (2, [None]) == (ended.code, [row.pause for row in member.rows()])
     assert "no stack made table prod together with a worker" in ended.screen
-
-
-def test_a_row_that_was_paused_alone(cli: Cli, member: MemoryIndex) -> None:
-    """A pause of the row alone, from an earlier release, ends by the same command."""
-    (row,) = member.rows()
-    member.pause(Pause(at=NOW, until=NOW + DAY, by="me", why="x"), secret_arn=row.secret_arn)
-
-    assert "Resumed" in cli("resume").screen
-    assert [None] == [row.pause for row in member.rows()]
 
 
 @pytest.mark.usefixtures("table")

@@ -154,12 +154,7 @@ def settings(request: pytest.FixtureRequest, environment: dict[str, str]) -> Ite
     ("after", "right"), [("nothing", SENT), ("nothing", RIGHT), ("run", RIGHT), ("edit", RIGHT), ("restore", SENT)]
 )
 def test_a_wrong_pointer_is_not_final(  # noqa: PLR0917 - fixtures, and what is seen
-    cli: Cli,
-    tokens: Tokens,
-    endpoint: TokenEndpoint,
-    settings: dict[str, str],
-    after: str,
-    right: tuple[str, ...],
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, settings: dict[str, str], after: str, right: tuple[str, ...]
 ) -> None:
     """The same response is recovered again: at once, after a run that the provider rejected, an edit, or a restore."""
     tokens.store(expires_in=timedelta(minutes=-1))

@@ -46,10 +46,7 @@ def run(forks: Child, environment: dict[str, str], tmp_path: Path) -> Run:
     return run
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [(("status",), 3), (("status", "--json"), 3), (("--help",), 1)],
-)
+@pytest.mark.parametrize(("arguments", "code"), [(("status",), 3), (("status", "--json"), 3), (("--help",), 1)])
 def test_full_disk(run: Run, tokens: Tokens, arguments: tuple[str, ...], code: int) -> None:
     """On a full disk a command says that its output can't be written, and calls that no defect of its own."""
     tokens.store(expires_in=timedelta(days=1))

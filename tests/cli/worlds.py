@@ -170,10 +170,7 @@ class Fleet:
     @property
     def environment(self) -> dict[str, str]:
         """What leads commands to table and worker."""
-        return {
-            "AWS_ENDPOINT_URL_LAMBDA": f"http://{self.aws.address}",
-            self.tables.endpoint_variable: self.tables.url,
-        }
+        return {"AWS_ENDPOINT_URL_LAMBDA": f"http://{self.aws.address}", self.tables.endpoint_variable: self.tables.url}
 
 
 IN_FLEET: Final = {"grace_seconds": 0, "host": "127.0.0.1", "store": "table", "table": FLEET}
