@@ -23,7 +23,7 @@ import math
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh_worker.fleet.core import breaker
@@ -146,13 +146,13 @@ def _probe_rank(row: Row, breakers: Mapping[str, breaker.Breaker], now: datetime
     return 2 if sends_nothing(row, now) else int(row.is_retry)
 
 
-def _urgency(row: Row, rejecting: Collection[str], now: datetime) -> datetime:
-    """Return the time by which rows are ordered, the earliest first: of their expiry, or the reverse of when due."""
+def _urgency(row: Row, rejecting: Collection[str], now: datetime) -> timedelta:
+    """Return what rows are ordered by, the least first: how soon it expires, or how near it is to when it came due."""
     if row.due_at is not None and any(lane in rejecting for lane in breaker.lanes_of(row)):
         # A cohort of dead grants must not keep away the living that are due after it.
-        return now + (now - row.due_at)
+        return abs(now - row.due_at)
     # What no run has read yet may expire at any moment, so it counts as expiring now.
-    return row.expires_at or now
+    return (row.expires_at or now) - now
 
 
 class _Minute:
