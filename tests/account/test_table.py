@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 
 from account.account import HERE, ROOT, Account
 from account.removal import PREFIX
@@ -20,11 +19,15 @@ ROWS = read_assumptions()
 
 
 def test_each_row_has_a_check_or_a_reason() -> None:
-    """Each assumption is checked or says why not; each check is one assumption's, and is seen against something."""
+    """Each assumption has a source of AWS, files that rely on it, and a check, which was seen, or a reason why not."""
     assert list(range(1, len(ROWS) + 1)) == [row.number for row in ROWS]
     assert all((row.check is None) is (row.unchecked is not None) for row in ROWS)
     assert all((row.check is None) is (row.against is None) for row in ROWS)
     assert sorted(check.__name__ for check in CHECKS) == sorted(row.check for row in ROWS if row.check)
+    assert all(row.relies and row.source.startswith("https://docs.aws.amazon.com/") for row in ROWS)
+    assert [] == [path for row in ROWS for path in row.relies if not (ROOT / path).exists()]
+    deployed = (ROOT / "tests" / "deployment" / "test_account.py").read_text("utf-8")
+    assert [] == [row.check for row in ROWS if row.against == EMULATOR and f"checks.{row.check}" not in deployed]
 
 
 def test_the_order_of_the_checks() -> None:
@@ -33,21 +36,6 @@ def test_the_order_of_the_checks() -> None:
 
     assert ["empty_replica", "metric_filter_counts", "refreshed_on_demand"] == order[:3]
     assert max(order.index(name) for name in ("denied_read_arrives", "dead_letters")) < order.index("key_changed")
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.number))
-def test_a_row_names_what_there_is(row: Any) -> None:
-    """The files that rely on an assumption exist, and its source is a page of AWS."""
-    assert row.relies
-    assert [] == [path for path in row.relies if not (ROOT / path).exists()]
-    assert row.source.startswith("https://docs.aws.amazon.com/")
-
-
-def test_what_claims_the_emulator_runs_there() -> None:
-    """A check that was seen against the emulator is called by a test of deployments."""
-    deployed = (ROOT / "tests" / "deployment" / "test_account.py").read_text("utf-8")
-
-    assert [] == [row.check for row in ROWS if row.against == EMULATOR and f"checks.{row.check}" not in deployed]
 
 
 def test_the_list() -> None:

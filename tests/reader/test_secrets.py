@@ -15,7 +15,6 @@ from token_refresh.reader import (
     SecretGroup,
     SecretNotFound,
     SecretReader,
-    SecretStoreUnavailable,
     TokenReader,
 )
 
@@ -84,21 +83,6 @@ def test_reading_ahead(store: Store, clock: WallClock, background: Background) -
     assert "new" == reader.text()
     clock.advance(15)
     assert "new" == waiting.text()
-
-
-def test_max_stale(store: Store, clock: WallClock) -> None:
-    """With `max_stale`, an outage ends in an error once the cached value is that old."""
-    store.put_text("value", secret_id="key")
-    reader = SecretReader(
-        "key", ttl=MINUTE, max_stale=10 * MINUTE, client=store.client, background=False, runtime=runtime(clock)
-    )
-    reader.text()
-    store.server.fault("unavailable", "GetSecretValue", times=None)
-    clock.advance(599)
-    assert "value" == reader.text()
-    clock.advance(1)
-    with pytest.raises(SecretStoreUnavailable, match=r"GetSecretValue on secret key .* failed in the service"):
-        reader.text()
 
 
 def test_version_check_on_demand(store: Store, key: SecretReader) -> None:
