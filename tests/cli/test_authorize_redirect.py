@@ -236,7 +236,10 @@ def test_strangers_do_not_delay_the_redirect(listening: Callable[..., Any], monk
 
     with listening() as waiting:
         monkeypatch.setattr(socket.socket, "accept", accepted)
-        assert b"" == send(waiting.port, b"GET /" + b"x" * 100_000)
+        with closing(socket.create_connection(("127.0.0.1", waiting.port))) as endless:
+            with suppress(ConnectionError):
+                endless.sendall(b"GET /" + b"x" * 100_000)
+            assert [endless] == select.select([endless], [], [], GUARD_SECONDS)[0], "its connection was ended"
         with closing(socket.create_connection(("127.0.0.1", waiting.port))) as broken:
             broken.sendall(b"GET /")
             broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset

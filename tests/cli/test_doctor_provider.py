@@ -175,7 +175,7 @@ def test_a_role_that_may_not_use_the_key(cli: Cli, environment: dict[str, str], 
         allowed = cli("doctor", "--function=worker")
 
     assert f"access denied to {ROLE}: {denied} on {KEY} (no policy of the role allows it)" in refused.screen
-    assert "ok function's permissions: all that a run needs" in allowed.screen
+    assert "ok function's permissions: IAM's simulator allows what a run needs" in allowed.screen
     arn = simulator.context["kms:EncryptionContext:secret"][0]
     assert arn.partition("secret:")[2].startswith(SECRET_ID)
     assert ["secret", "claim", "piece"] == simulator.context["kms:EncryptionContextKeys"]
