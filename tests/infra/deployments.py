@@ -117,20 +117,13 @@ _OF_OTHER_MODES: dict[str, set[tuple[str, Any]]] = {
 """Values that these modes refuse."""
 
 
-def _blocks() -> list[tuple[str, str]]:
-    return [
-        (page, textwrap.dedent(block))
-        for page, text in _PAGES.items()
-        for block in re.findall(r"^ *```toml\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
-    ]
-
-
-def _is_flat(block: str) -> bool:
-    """Whether it is a deployment's file; a provider's profile, or a part of one, has tables."""
-    return not any(isinstance(value, dict) for value in tomllib.loads(block).values())
-
-
-FILES = [(page, block) for page, block in _blocks() if _is_flat(block)]
+# A deployment's file is flat; a provider's profile, or a part of one, has tables.
+FILES = [
+    (page, textwrap.dedent(block))
+    for page, text in _PAGES.items()
+    for block in re.findall(r"^ *```toml\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    if not any(isinstance(value, dict) for value in tomllib.loads(textwrap.dedent(block)).values())
+]
 """The deployment files of all pages."""
 PROFILE = (ROOT / "examples" / "my-crm.toml").read_text()
 """The provider's profile to copy, with all that one can have."""

@@ -17,7 +17,6 @@ from testbed.synthesis import Synthesis
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 FUNCTION = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:the-worker"
-FROM_THE_WORKER = {"lambda:SourceFunctionArn": FUNCTION}
 _KEY_ACTION = {"GetSecretValue": "kms:Decrypt", "PutSecretValue": "kms:GenerateDataKey"}
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import sentry_sdk
@@ -105,16 +106,9 @@ def test_errors(broken: Break, kind: str) -> None:
     setting = Setting()
     request = broken(setting, kind)
     verifier = setting.verifiers[kind]
-
-    def sync() -> None:
-        verifier.verify(request.headers, request.body)
-
-    def async_() -> None:
-        asyncio.run(verifier.averify(request.headers, request.body))
-
-    for verify in (sync, async_):
+    for verify in (verifier.verify, lambda headers, body: asyncio.run(verifier.averify(headers, body))):
         with pytest.raises(TokenRefreshError) as caught:
-            verify()
+            verify(request.headers, request.body)
         report = TRACKER.report(caught.value)
         assert type(caught.value).__name__ in report
         assert [] == [part for part in parts(request) if part in report + repr(caught.value)]
@@ -137,12 +131,8 @@ def test_queue_and_message() -> None:
     """Neither a queue's error nor that of a broken message leads to the delivery."""
     request = sent("stripe")
     delivery = Setting().verifiers["stripe"].verify(request.headers, request.body)
-
-    class Client:
-        def send_message(self, **_arguments: Any) -> None:
-            raise RuntimeError("canary")
-
-    client: Any = Client()
+    client = Mock()
+    client.send_message.side_effect = RuntimeError("canary")
     with pytest.raises(DeliveryNotQueued) as caught:
         SqsQueue("http://127.0.0.1/queue.fifo", client=client)("/r", delivery)
     assert "canary" not in TRACKER.report(caught.value)
