@@ -29,6 +29,7 @@ from token_refresh_worker.stored.credentials import ClientCredentials
 
 DATA_CENTERS = RedirectVariable(parameter="location", start="com", values={"us": "com", "eu": "eu"})
 HOSTILE = ("evil.example", "https://evil.example", "eu/../evil", "eu@evil.example", "EU", "com", "")
+EVIDENCE = '[[evidence]]\nsays = "All of it"\nsource = "https://example.com/docs"\non = 2026-11-29\n'
 PROFILE = """
 title = "Centers"
 token_endpoint = "{origin}/api/{{place}}/oauth2/token"
@@ -46,10 +47,6 @@ identity = ["place"]
 parameter = "location"
 start = "com"
 values = {{ us = "com", eu = "eu" }}
-[[evidence]]
-says = "All of it"
-source = "https://example.com/docs"
-on = 2026-11-29
 """
 
 TENANTS = """
@@ -62,10 +59,6 @@ tenant = "[a-z]+"
 [authorization]
 endpoint = "https://{tenant}.example.com/authorize"
 issuer = "https://{tenant}.example.com/realm"
-[[evidence]]
-says = "All of it"
-source = "https://example.com/docs"
-on = 2026-11-27
 """
 
 
@@ -200,7 +193,7 @@ def test_a_field_that_comes_twice(name: str) -> None:
 
 def test_the_profiles_issuer_is_filled(tmp_path: Path) -> None:
     """A profile's issuer has the variables of its endpoints, and holds for its own page alone."""
-    (tmp_path / "tenants.toml").write_text(TENANTS)
+    (tmp_path / "tenants.toml").write_text(TENANTS + EVIDENCE)
     provider = read_profile(tmp_path / "tenants.toml")
 
     def issuer(endpoint: str | None) -> str | None:
@@ -246,7 +239,7 @@ def test_a_redirect_chooses_the_data_center(
     cli: Cli, authorize: Authorize, provider: AuthorizationServer, store: SecretsManagerServer, tmp_path: Path
 ) -> None:
     """The code goes to the data center that the redirect picked, and so does each refresh."""
-    text = PROFILE.format(origin=provider.issuer, page=provider.authorization_endpoint)
+    text = PROFILE.format(origin=provider.issuer, page=provider.authorization_endpoint) + EVIDENCE
     (tmp_path / "centers.toml").write_text(text)
     settings = {"PROVIDER": "centers", "PROVIDER_PROFILES": str(tmp_path)}
     settings |= {"TOKEN_ENDPOINT": "", "AUTHORIZATION_ENDPOINT": ""}

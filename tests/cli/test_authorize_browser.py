@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -38,8 +39,8 @@ def seen_by(browser: Path) -> dict[str, Any]:
     return seen
 
 
-def test_what_the_browser_gets(browser: Path) -> None:
-    """The browser gets the address, and no secret in its environment."""
+def test_what_the_browser_gets(browser: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser gets the address, and no secret in its environment; where none is wanted no process is started."""
     environment = {
         "PATH": "/usr/bin:/bin",
         "BROWSER": str(browser),
@@ -48,12 +49,13 @@ def test_what_the_browser_gets(browser: Path) -> None:
         "AWS_SECRET_ACCESS_KEY": "canary-key",
     }
 
-    with opened("https://example.com", wanted=False, environment=environment):
-        pass
     with opened("http://127.0.0.1:1/page", wanted=True, environment=environment):
         seen = seen_by(browser)
+    monkeypatch.setattr("subprocess.Popen", Mock(side_effect=AssertionError("a process was started")))
+    with opened("https://example.com", wanted=False, environment=environment):
+        pass
 
-    assert "http://127.0.0.1:1/page" == seen["arguments"][1], "the other one was not wanted"
+    assert "http://127.0.0.1:1/page" == seen["arguments"][1]
     assert "canary" not in json.dumps(seen["environment"])
     assert "C" == seen["environment"]["LC_ALL"]
 

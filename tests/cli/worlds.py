@@ -261,16 +261,6 @@ def in_two(place: Place) -> dict[str, str]:
     return {}
 
 
-def named(place: Place) -> dict[str, str]:
-    """The operator names the function of an adopted secret."""
-    return adopted(place)
-
-
-def named_member(place: Place) -> dict[str, str]:
-    """The operator names the worker of a member that no run has met."""
-    return new_member(place)
-
-
 def claimed_elsewhere(place: Place) -> dict[str, str]:
     """Somebody tagged another deployment's secret as a member."""
     member(place)
@@ -279,11 +269,15 @@ def claimed_elsewhere(place: Place) -> dict[str, str]:
 
 
 WORLDS: Final[dict[str, Callable[[Place], dict[str, str]]]] = {
-    made.__name__.replace("_", " "): made
-    for made in (
-        *(shell, stack, member, named, named_member, adopted, left, of_another_stack, unreadable, hidden, new_member),
-        *(in_two, claimed_elsewhere),
-    )
+    "named": adopted,
+    "named member": new_member,
+    **{
+        made.__name__.replace("_", " "): made
+        for made in (
+            *(shell, stack, member, adopted, left, of_another_stack, unreadable, hidden, new_member),
+            *(in_two, claimed_elsewhere),
+        )
+    },
 }
 """Each makes the world, and gives what its operator has in the shell."""
 PROVEN: Final = {"shell", "stack", "member", "named", "named member"}
