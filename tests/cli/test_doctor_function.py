@@ -73,6 +73,39 @@ def test_function_unscheduled_and_denied(cli: Cli, account: Account, simulator: 
     assert "(the permissions boundary of the role denies it)" in cli("doctor", "--function=worker").screen
 
 
+@pytest.mark.parametrize("setting", ["published", "published/{secret}"])
+def test_each_secret_is_asked_about(
+    cli: Cli, store: SecretsManagerServer, account: Account, simulator: Simulator, setting: str
+) -> None:
+    """Copy, also a fleet's, client secret and claim table are asked about, and a secret for all providers is not."""
+    account.deploy()
+    published = setting.replace("{secret}", SECRET_ID)
+    for name in (published, "client"):
+        store.client().create_secret(Name=name)
+    simulator.denied = {"secretsmanager:PutSecretValue"}
+    variables = {"PUBLISHED_SECRET_ID": setting, "CLIENT_SECRET_ID": "client#web", "CLAIM_TABLE": "claims"}
+    account.client("lambda").update_function_configuration(
+        FunctionName="worker", Environment={"Variables": account.variables | variables}
+    )
+
+    ended = cli("doctor", "--function=worker")
+
+    asked = sorted(arn.rsplit(":", 1)[-1].split("-")[0] for arn in simulator.asked)
+    assert ["client", published.split("-")[0], "table/claims", "upwork"] == asked
+    assert 2 == ended.screen.count("secretsmanager:PutSecretValue on arn:")  # of the token secret and its copy
+
+
+def test_a_role_that_may_not_list_versions(cli: Cli, account: Account, simulator: Simulator) -> None:
+    """A run that may not list versions still refreshes, so a role that may not is a warning."""
+    account.deploy()
+    simulator.denied = {"secretsmanager:ListSecretVersionIds"}
+
+    ended = cli("doctor", "--function=worker")
+
+    assert "may do all that a usual run does" in ended.screen
+    assert "a run also needs secretsmanager:ListSecretVersionIds on " in ended.screen
+
+
 def test_paused(cli: Cli, account: Account) -> None:
     """A schedule that is switched off is worth a look, and so is a function whose failures nobody keeps."""
     account.deploy()

@@ -1,6 +1,8 @@
-"""In a real terminal: prompts that hide what is typed, a watch that ends with Ctrl-C, and nothing but plain text."""
+"""In a real terminal: prompts that hide what is typed, a watch that ends with Ctrl-C, and what ends a command."""
 
+import signal
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from cli.scene import Tokens
-from cli.terminals import CTRL_C, Terminal
+from cli.terminals import CTRL_C, Screen, Terminal
 from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -143,3 +145,58 @@ def test_a_line_break_in_a_stored_value_makes_no_row() -> None:
         console.print(fields_table([("labels", hostile), ("next", "value")]))
         file: Any = console.file
         assert 2 == len(file.getvalue().splitlines())
+
+
+Strike = Callable[[Screen], None]
+
+
+def _send(*numbers: signal.Signals) -> Strike:
+    def strike(child: Screen) -> None:
+        for number in numbers:
+            child.kill(number)
+
+    return strike
+
+
+PRESSED = pytest.param(lambda child: child.press(CTRL_C), id="Ctrl-C")
+CLOSES = pytest.param(Screen.close, id="the terminal closes")
+SYSTEMD = _send(signal.SIGTERM, signal.SIGHUP, signal.SIGCONT, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("strike", [PRESSED, CLOSES, pytest.param(SYSTEMD, id="systemd, twice")])
+def test_a_refresh_stores_its_tokens_first(
+    terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint, strike: Strike
+) -> None:
+    """The provider has redeemed the token and not responded yet: whatever ends the command, the tokens are stored."""
+    tokens.store(expires_in=timedelta(hours=1))
+    before = tokens.current()
+    endpoint.play(script.hold("after_commit"))
+
+    child = terminal("refresh")
+    endpoint.wait_until_held()
+    strike(child)
+    endpoint.release()
+    child.wait()
+
+    assert 0 == child.status or strike is Screen.close
+    assert before["refreshToken"] != tokens.current()["refreshToken"]
+    assert 1 == endpoint.grant.redemptions
+
+
+def test_before_anything_is_sent_a_signal_ends_the_command(
+    terminal: Terminal, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint
+) -> None:
+    """What has not begun needs no end: the command dies of the signal, and nothing is sent or stored."""
+    tokens.store(expires_in=timedelta(hours=1))
+    before = store.secrets.snapshot()
+    held = store.fault("hold_before", "GetSecretValue")
+
+    child = terminal("refresh")
+    held.wait()
+    child.kill(signal.SIGTERM)
+    child.wait()
+    held.release(apply=False)
+
+    assert -signal.SIGTERM == child.status
+    assert not endpoint.requests
+    assert before == store.secrets.snapshot()
