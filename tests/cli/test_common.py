@@ -47,9 +47,11 @@ def test_an_empty_option(cli: Cli) -> None:
     assert "NAME is empty" in cli("providers", "").screen
 
 
-def test_version(cli: Cli) -> None:
-    """The version can be asked for."""
+def test_version_and_help(cli: Cli) -> None:
+    """The version can be asked for, and `-h` is `--help`, for the program and for each command."""
     assert "token-refresh 0." in cli("--version").out
+    assert cli("-h").out == cli("--help").out
+    assert cli("status", "-h").out == cli("status", "--help").out
 
 
 @pytest.mark.parametrize(

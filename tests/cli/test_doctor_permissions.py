@@ -46,28 +46,27 @@ def test_allowed(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
 @pytest.mark.usefixtures("at_aws")
 @pytest.mark.parametrize("action", ["PutSecretValue", "UpdateSecretVersionStage"])
 def test_denied(cli: Cli, store: SecretsManagerServer, action: str) -> None:
-    """An action that is denied is named; the other one is not."""
-    store.authorize = lambda call: "no" if call.operation == action else None
+    """An action that is denied is named; the other one is not. What an organization denies, only it can allow.
 
+    A connection that breaks, or a store that fails, says nothing about permissions.
+    """
+    store.authorize = lambda call: "no" if call.operation == action else None
     check = permissions(cli("doctor", "--json"))
+    denies = "with an explicit deny in a service control policy"
+    store.authorize = lambda call: denies if call.operation == action else None
+    organization, refresh = permissions(cli("doctor", "--json")), cli("refresh", "--force")
+    store.authorize = None
+    store.fault("drop_before", action, times=None)
+    broken = permissions(cli("doctor", "--json"))
 
     said = f"access denied: {action} (AccessDeniedException, because no identity-based policy allows it)"
     assert ("look", said) == (check["grade"], check["text"])
-
-
-@pytest.mark.usefixtures("at_aws")
-def test_denied_by_the_organization(cli: Cli, store: SecretsManagerServer) -> None:
-    """What an organization denies, nobody in the account can allow: both say who can."""
-    denies = "with an explicit deny in a service control policy"
-    store.authorize = lambda call: denies if call.operation == "PutSecretValue" else None
-
-    check, refresh = permissions(cli("doctor", "--json")), cli("refresh", "--force")
-
-    assert denies in check["text"]
+    assert denies in organization["text"]
     assert f"was denied {denies} (AccessDeniedException)" in refresh.screen
-    for said in (check["remedy"], refresh.screen):
+    for said in (organization["remedy"], refresh.screen):
         assert "Ask the administrators of your AWS organization to remove that deny there" in said
     assert "allow this action" not in refresh.screen
+    assert ("skipped", True) == (broken["grade"], broken["text"].startswith(f"not known: {action} ("))
 
 
 def test_the_cause_comes_before_its_symptoms(cli: Cli, tokens: Tokens) -> None:
@@ -79,16 +78,6 @@ def test_the_cause_comes_before_its_symptoms(cli: Cli, tokens: Tokens) -> None:
 
     assert "rejects the client credentials" in checks[0]["text"]
     assert ["token endpoint", "tokens", "last refresh"] == list(dict.fromkeys(check["name"] for check in checks))[:3]
-
-
-@pytest.mark.usefixtures("at_aws")
-def test_an_error_is_not_a_denial(cli: Cli, store: SecretsManagerServer) -> None:
-    """A connection that breaks, or a store that fails, says nothing about permissions."""
-    store.fault("drop_before", "PutSecretValue", times=None)
-
-    check = permissions(cli("doctor", "--json"))
-
-    assert ("skipped", True) == (check["grade"], check["text"].startswith("not known: PutSecretValue ("))
 
 
 @pytest.mark.usefixtures("at_aws")

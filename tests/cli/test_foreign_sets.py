@@ -41,7 +41,10 @@ def test_what_something_else_stored(cli: Cli, tokens: Tokens, store: SecretsMana
 
 
 def test_what_restore_stores(cli: Cli, tokens: Tokens) -> None:
-    """A set that an operator restored is not another refresher's, even if one stored it at first."""
+    """What an operator restored, or changed the client of, is not another refresher's, even if one stored it first."""
+    document = tokens.current()
+    assert 0 == cli("client", stdin=f"{document['clientSecret']}\n").code
+    assert (0, document) == (cli("status").code, tokens.current()), "other client credentials make them nobody else's"
     tokens.store(expires_in=DAY)
     theirs = tokens.current()
     tokens.store(expires_in=DAY)
@@ -55,12 +58,3 @@ def test_what_restore_stores(cli: Cli, tokens: Tokens) -> None:
     assert fingerprint_of(SecretValue(theirs["refreshToken"])) == marked["token"]
     tokens.store(expires_in=DAY, tokenRefresh=marked)
     assert FOREIGN in cli("status").screen, "the mark belongs to one token: beside another it proves nothing"
-
-
-def test_what_client_stores(cli: Cli, tokens: Tokens) -> None:
-    """Other client credentials beside the tokens make them no other refresher's."""
-    document = tokens.current()
-    assert 0 == cli("client", stdin=f"{document['clientSecret']}\n").code
-
-    assert 0 == cli("status").code
-    assert document == tokens.current()

@@ -132,6 +132,8 @@ def undescribed(call: Call) -> str | None:
 
 def test_marked_for_deletion(cli: Cli, store: SecretsManagerServer) -> None:
     """A published secret that is marked for deletion is broken, seen without the right to describe it."""
+    store.fault("deny", "GetSecretValue", nth=2)  # After the token secret, whose document says whose tokens these are.
+    assert 1 == cli("status").code, "a copy that this caller may not read is not known to be healthy, nor broken"
     store.client().delete_secret(SecretId="published")
     store.authorize = undescribed
 
@@ -140,13 +142,6 @@ def test_marked_for_deletion(cli: Cli, store: SecretsManagerServer) -> None:
     assert 2 == ended.code
     assert "services can't read the published copy: secret published" in ended.screen
     assert "aws secretsmanager restore-secret --secret-id published --region eu-central-1" in ended.screen
-
-
-def test_denied(cli: Cli, store: SecretsManagerServer) -> None:
-    """A copy that this caller may not read is not known to be healthy, nor to be broken."""
-    store.fault("deny", "GetSecretValue", nth=2)  # After the token secret, whose document says whose tokens these are.
-
-    assert 1 == cli("status").code
 
 
 def test_tokens_that_nobody_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

@@ -86,12 +86,6 @@ def test_a_narrow_terminal(cli: Cli, tokens: Tokens) -> None:
     assert all(len(line) <= 40 for line in history.out.splitlines())
 
 
-def test_short_help(cli: Cli) -> None:
-    """`-h` is `--help`, for the program and for each command."""
-    assert cli("-h").out == cli("--help").out
-    assert cli("status", "-h").out == cli("status", "--help").out
-
-
 def test_commands_are_not_wrapped(cli: Cli) -> None:
     """A command in a message has a line for itself, however long it is, so that it can be copied."""
     name = "a-long-name/of-a-secret/that-does-not-fit-on-one-line-of-a-terminal-of-80-columns"
