@@ -92,30 +92,22 @@ def test_restore_of_an_unknown_outcome(
     assert ("the provider accepts it again until" in ended.screen) is (code == 0)
 
 
-def test_restore_of_another_provider_s_set(cli: Cli, tokens: Tokens) -> None:
-    """A set of another host is refused as a run would refuse it: with these settings it would only break the secret."""
-    theirs = {"host": "api.example.com", "grace_seconds": 0, "store": "versions"}
-    version_id = tokens.store(expires_in=DAY, tokenRefresh=theirs)
-    current = tokens.store(expires_in=DAY)
-
-    ended = cli("restore", f"--version={version_id}", "--yes")
-
-    assert 2 == ended.code
-    assert "belongs to api.example.com, and TOKEN_ENDPOINT is at 127.0.0.1" in ended.screen
-    assert current == cli("status", "--json").json["version_id"]
-
-
-def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
-    """With the settings of another claim store nothing is restored, and what moves the claims is printed."""
+def test_what_the_settings_do_not_fit(cli: Cli, tokens: Tokens) -> None:
+    """A set of another host is refused as a run would refuse it, and one with claims elsewhere; the way out is said."""
+    of_host = {"host": "api.example.com", "grace_seconds": 0, "store": "versions"}
+    in_table = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"}
+    theirs = tokens.store(expires_in=DAY, tokenRefresh=of_host)
     tokens.store(expires_in=DAY)
-    tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"})
     current = tokens.current()
+    refused = cli("restore", f"--version={theirs}", "--yes")
+    assert (2, current) == (refused.code, tokens.current())
+    assert "belongs to api.example.com, and TOKEN_ENDPOINT is at 127.0.0.1" in refused.screen
 
-    ended = cli("restore", "--yes", CLAIM_TABLE="another")
-
-    assert (2, current) == (ended.code, tokens.current())
-    move = f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table another"
-    assert move in ended.screen
+    tokens.store(tokenRefresh=in_table)
+    current = tokens.current()
+    moved = cli("restore", "--yes", CLAIM_TABLE="another")
+    assert (2, current) == (moved.code, tokens.current())
+    assert f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table another" in moved.screen
 
 
 def test_what_is_no_token_set(cli: Cli, tokens: Tokens) -> None:

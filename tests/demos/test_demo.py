@@ -155,8 +155,13 @@ def test_advice(failed: int, says: str) -> None:
     assert says in contest.advice([*needs_person, *kept])
 
 
-def test_only_known_providers() -> None:
-    """A provider without a profile, and the option beside others that it doesn't change, are refused."""
+def test_what_it_can_not_play(tmp_path: Path) -> None:
+    """A provider without a profile, the option beside others that it doesn't change, and another system are refused."""
+    (tmp_path / "uname").write_text("#!/bin/sh\necho Darwin\n")
+    (tmp_path / "uname").chmod(0o755)
+    played = demo(PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert (69, "") == (played.returncode, played.stdout)
+    assert "scripts/demo: runs on Linux only; this is Darwin\n" == played.stderr
     for arguments, why in ((["nowhere"], "token-refresh providers"), (["upwork", "--all"], "without other options")):
         refused = demo("--provider", *arguments)
 
@@ -240,18 +245,3 @@ def test_interrupt() -> None:
             break
         time.sleep(0.05)
     assert [] == running(mark)
-
-
-def test_other_systems(tmp_path: Path) -> None:
-    """On a system other than Linux the demo says so and starts nothing."""
-    uname = tmp_path / "uname"
-    uname.write_text("#!/bin/sh\necho Darwin\n")
-    uname.chmod(0o755)
-
-    played = demo(PATH=f"{tmp_path}:{os.environ['PATH']}")
-
-    assert (69, "", "scripts/demo: runs on Linux only; this is Darwin\n") == (
-        played.returncode,
-        played.stdout,
-        played.stderr,
-    )
