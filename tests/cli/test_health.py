@@ -166,7 +166,7 @@ def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:
     assert (1, 1) == (ended.code, slow.code)
     assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
     assert "runs are up to 40 min apart, and a refresh is due only 10 min before the tokens expire" in slow.screen
-    assert "set run_every_minutes to 3 or less" in slow.screen
+    assert "set schedule_minutes to 3 or less" in slow.screen
 
 
 def test_locked_versions(cli: Cli, tokens: Tokens, store: SecretsManagerServer, environment: dict[str, str]) -> None:

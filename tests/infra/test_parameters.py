@@ -1,3 +1,5 @@
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +277,15 @@ def test_schedule_follows_the_tokens(lifetime_seconds: int, claim_table: str | N
     assert schedule == (parameters.run_every_minutes, parameters.start_within_minutes)
     assert 3 * parameters.longest_gap_seconds <= parameters.due_window_seconds
     assert 9 == read(schedule_minutes=10).start_within_minutes
+
+
+def test_what_messages_name_in_the_deployments_file_is_there() -> None:
+    """Where a run or a command says what to set in the deployment's file, that is the name of a parameter."""
+    lines = (line for path in PROFILES.parents[1].rglob("*.py") for line in path.read_text().splitlines())
+    texts = [line for line in lines if re.search(r"""[^"]"[^"]+the deployment's""", line)]  # and no docstring
+    named = {name for line in texts for name in re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", line)}
+
+    assert {"schedule_minutes", "timeout_seconds"} <= named <= {field.name for field in fields(CheckedParameters)}
 
 
 def test_profiles_of_one_s_own(tmp_path: Path) -> None:

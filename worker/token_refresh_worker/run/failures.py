@@ -210,7 +210,7 @@ def version_locked(
 def slow_schedule(window: timedelta) -> Advice:
     """Say what to do where a schedule's period is longer than the window in which a refresh is due."""
     minutes = max(1, int(window.total_seconds() // 60 // RUNS_IN_WINDOW))
-    return (f"set run_every_minutes to {minutes} or less in the deployment's file, and deploy",)
+    return (f"set schedule_minutes to {minutes} or less in the deployment's file, and deploy",)
 
 
 def too_many_steps(secret: SecretName, steps: int) -> errors.SecretStoreUnavailable:
