@@ -17,7 +17,7 @@ from demos.contest import EVENTS, Ending
 from pages.parts.cost import RUNS
 from pages.parts.fleet_cost import SECRET, SECRETS_MANAGER_CALL
 from proof.mutants import MUTANTS
-from testbed.builders import DAY, HOUR, MINUTE
+from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, document, policy
 from token_refresh.reader.fetch import FETCH_SECONDS
 from token_refresh.reader.lifetimes import LONGEST_RETRY_SECONDS
 from token_refresh.reader.on_demand import PAUSE_SECONDS, YOUNG_SECONDS
@@ -52,7 +52,7 @@ from token_refresh_worker.cli.redirect import _CONNECTION_SECONDS as CONNECTION_
 from token_refresh_worker.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
 from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, default_redirect_uri
 from token_refresh_worker.core import schedule
-from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN, Fate
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
 from token_refresh_worker.core.plan import LOST_CLAIMS, RULES
 from token_refresh_worker.fleet.core import breaker
@@ -113,6 +113,11 @@ RECEIVER = {name: option.default for name, option in inspect.signature(WebhookRe
 CALLS = 10_000 * SECRETS_MANAGER_CALL
 UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + schedule.SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
+REJECTED = attempt(fate=Fate.REJECTED, claimed_at=NOW)
+RETRIED, RETRIED_AGAIN = (
+    said(schedule.rejection_retried_at(rejections, document(expires_at=None), policy()) - NOW)
+    for rejections in ([REJECTED], [REJECTED, REJECTED])
+)
 
 PLAIN, CAREFUL, WORKER = (
     count(sum(event.expected[contestant] is Ending.LOST for event in EVENTS)) for contestant in range(3)
@@ -136,6 +141,7 @@ SAID = {
         f"where tokens, grant or grace are shorter than {said(UNCUT)}",
         f"keeps {DAY / HOUR:g} hours, the last {MOST_REDEMPTIONS} possible redemptions",
         f"A fingerprint is {len(NO_TOKEN)} characters",
+        f"is sent again after {RETRIED}, then after {RETRIED_AGAIN}, and when",
         f"takes {lifetime.VERSIONS_A_CLAIM[VERSIONS]} versions, so {DAY / HOUR:g} hours have room for ",
         f"{DAY / HOUR:g} hours have room for {lifetime.claims_a_day(VERSIONS)}.",
         f"{DAY / HOUR:g} hours have room for {lifetime.claims_a_day(TABLE)}.",
@@ -229,7 +235,7 @@ SAID = {
         f"(../scripts/benchmarks/handlers/careful.py) has {lines('careful')}:",
         f"plays {count(len(EVENTS))} events",
         f"loses {PLAIN} grants, the careful one {CAREFUL}, and this worker {WORKER}",
-        "alarm; retries after an hour, a day, and near expiry",  # tests/core/test_schedule.py
+        f"alarm; retries after {RETRIED}, {RETRIED_AGAIN}, and near expiry",
         f"live less than {IN_TABLE} minutes",
         f"when {FIFTY} threads miss at once",
     ],

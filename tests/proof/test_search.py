@@ -93,10 +93,10 @@ def test_every_search_is_named_once() -> None:
 
 
 def test_the_summary_is_of_todays_searches_and_bugs() -> None:
-    """docs/proof.json is of today's rules, searches and bugs; otherwise run `scripts/prove search --write`."""
+    """What docs/proof.json says is of today's rules, searches and bugs."""
     summary = json.loads(measured.SUMMARY.read_text())
 
-    assert report.rules_digest() == summary["search"].get("rules")
+    assert report.rules_digest() == summary["search"].get("rules"), "run `scripts/prove search --write`: core/ is new"
     assert report.searched_digest(scenarios.full()) == summary["search"]["of"]
     assert measured.digest(mutant.name for mutant in MUTANTS) == summary["mutants"]["of"]
     assert len(scenarios.full()) == summary["search"]["searches"]
