@@ -1,6 +1,9 @@
 """A profile is read key by key; what it leaves out is RFC 6749's."""
 
+import inspect
+import re
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from token_refresh_worker.oauth.formats import (
     RequestFormat,
     ResponseFormat,
 )
+from token_refresh_worker.providers import format_schema, redirect, schema
 from token_refresh_worker.providers.provider import (
     AuthorizationPage,
     Basis,
@@ -169,6 +173,16 @@ def test_every_key_is_read() -> None:
         successor="other",
         evidence=(Evidence(**EVIDENCE, basis=Basis.REPORTED, changes_on=date(2027, 2, 16)),),
     )
+
+
+def test_the_template_names_every_key() -> None:
+    """The profile that users copy says what each key means; nothing else lists them."""
+    sources = map(inspect.getsource, (schema, format_schema, redirect))
+    keys = {key for source in sources for key in re.findall(r"\b(?:response|t|table)\.\w+\(\"(\w+)\"", source)}
+    template = (Path(__file__).parents[2] / "examples" / "my-crm.toml").read_text()
+
+    assert {"idle_seconds", "keep_redirect", "window_seconds"} <= keys
+    assert set() == keys - set(re.findall(r"\w+", template))
 
 
 def test_the_api_is_named_in_each_request() -> None:

@@ -81,7 +81,8 @@ def read_client_file(path: Path) -> ClientCredentials:
             ),
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{path} can't be read ({getattr(error, 'strerror', 'not UTF-8')})") from None
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise CommandFailed(f"{path} can't be read ({why})") from None
     try:
         fields = read_object(SecretValue(content))
     except InvalidSecretDocument:

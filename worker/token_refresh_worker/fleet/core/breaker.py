@@ -244,10 +244,10 @@ def has_revived(rows: Iterable[Row], now: datetime) -> bool:
     return any(each.sent and each.sent.at == each.mended_at and each.sent.at > now - RUNS_REMEMBERED for each in seen)
 
 
-def _is_burst(times: Sequence[datetime], many: int) -> bool:
-    """Whether there are more times, newest first, within ten minutes."""
+def _is_burst(times: Sequence[datetime], most: int) -> bool:
+    """Whether more than `most` of the times, which come newest first, are within ten minutes."""
     # The n-th after each one: near enough in time, and those between them are a burst.
-    return any(latest - earliest <= BURST_TIME for latest, earliest in zip(times, times[many:], strict=False))
+    return any(latest - earliest <= BURST_TIME for latest, earliest in zip(times, times[most:], strict=False))
 
 
 def _allowed(reason: BreakerReason, runs: Sequence[Sent], now: datetime) -> int:

@@ -128,8 +128,10 @@ def message_id(row: Row) -> str:
 
 def sends_nothing(row: Row, now: datetime) -> bool:
     """Whether a run on the secret would find what the last one found, and show nothing about its provider."""
-    state, quarter = row.seen and row.seen.state, row.last_quarter_at
-    return state in {State.REAUTHORIZE, State.EMPTY} or (state is State.HELD and quarter is not None and now < quarter)
+    if row.seen is None:
+        return False
+    is_held = row.seen.state is State.HELD and row.last_quarter_at is not None and now < row.last_quarter_at
+    return is_held or row.seen.state in {State.REAUTHORIZE, State.EMPTY}
 
 
 def _is_under_way(fleet: Fleet, its_id: str, now: datetime) -> bool:
