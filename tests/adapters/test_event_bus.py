@@ -11,12 +11,7 @@ from token_refresh_worker.adapters.event_bus import EventBridgeBus
 from token_refresh_worker.core.announcement import Announcement, Transition
 
 EVENT = Announcement(
-    transition=Transition.REAUTHORIZED,
-    secret_id=arn("a"),
-    version_id="v1",
-    provider="xero",
-    fleet="prod",
-    since=NOW,
+    transition=Transition.REAUTHORIZED, secret_id=arn("a"), version_id="v1", provider="xero", fleet="prod", since=NOW
 )
 
 

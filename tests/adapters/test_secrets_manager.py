@@ -8,10 +8,7 @@ from botocore.config import Config
 
 from testbed.fakes import FakeClock
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.errors import (
-    SecretNotFound,
-    SecretStoreUnavailable,
-)
+from token_refresh.errors import SecretNotFound, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.run.ports import Deadline

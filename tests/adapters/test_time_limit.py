@@ -7,12 +7,7 @@ import httpcore
 import pytest
 
 from token_refresh_worker.adapters import time_limit
-from token_refresh_worker.adapters.time_limit import (
-    CONNECT_SECONDS,
-    LATE_READS,
-    LimitedNetwork,
-    TimeLimit,
-)
+from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS, LATE_READS, LimitedNetwork, TimeLimit
 
 
 class Stream(httpcore.NetworkStream):

@@ -175,12 +175,7 @@ def test_a_profile_that_is_not_there_is_named(clients: Clients, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    "variables",
-    [
-        {"AWS_ENDPOINT_URL": "canary"},
-        {"AWS_REGION": "canary canary"},
-        {"AWS_CONFIG_FILE": "malformed"},
-    ],
+    "variables", [{"AWS_ENDPOINT_URL": "canary"}, {"AWS_REGION": "canary canary"}, {"AWS_CONFIG_FILE": "malformed"}]
 )
 def test_a_configuration_that_can_not_be_used_is_not_quoted(
     clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str]

@@ -92,10 +92,7 @@ DOORS: Final[dict[str, tuple[str, Callable[[], object]]]] = {
         f"sqs:SendMessage on queue {QUEUE}",
         lambda: FLEET.sender()([Message(message_id="m", secret_arn="a", group="g")]),
     ),
-    "fleet listing": (
-        f"secretsmanager:ListSecrets on all secrets in {REGION}",
-        lambda: list(FLEET.members()),
-    ),
+    "fleet listing": (f"secretsmanager:ListSecrets on all secrets in {REGION}", lambda: list(FLEET.members())),
     "event bus": (f"events:PutEvents on event bus bus in {REGION}", lambda: bus().send(EVENT)),
     "token reader": (READ, lambda: TokenReader("tokens", background=False).get()),
     "parameter reader": (

@@ -18,12 +18,7 @@ WEEK_BEFORE = SOON - timedelta(days=7)
 def issued(at: datetime, ends_at: datetime | None = None, **changes: Any) -> TokenSet:
     """Tokens of claim MINE, whose grant ends then."""
     made = Origin(
-        host="provider.example",
-        grace=DAY,
-        claim_store=IN_VERSIONS,
-        claim_id=MINE,
-        number=2,
-        grant_ends_at=ends_at,
+        host="provider.example", grace=DAY, claim_store=IN_VERSIONS, claim_id=MINE, number=2, grant_ends_at=ends_at
     )
     return token_set("v1", tokenRefresh=made.as_fields(), issuedAt=int(at.timestamp() * 1000), **changes)
 

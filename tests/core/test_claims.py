@@ -10,11 +10,7 @@ from testbed.builders import HOUR, NOW, mark
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import NO_TOKEN, Fate
-from token_refresh_worker.core.claims import (
-    read_claim,
-    read_record,
-    unreadable_claim,
-)
+from token_refresh_worker.core.claims import read_claim, read_record, unreadable_claim
 
 GOOD_CLAIM = {
     "version_id": "v",

@@ -50,12 +50,7 @@ def paused(store: StoreName = IN_VERSIONS, pause: ClaimPause = PAUSE) -> Claim:
 
 @pytest.mark.parametrize(
     "step",
-    [
-        Fresh(),
-        Wait(NOW + MINUTE, Reason.BACKOFF),
-        Redeem(claim(), None),
-        ReplaceLostTable(claim(), None),
-    ],
+    [Fresh(), Wait(NOW + MINUTE, Reason.BACKOFF), Redeem(claim(), None), ReplaceLostTable(claim(), None)],
     ids=lambda step: type(step).__name__,
 )
 def test_what_a_pause_holds_back(step: Step) -> None:

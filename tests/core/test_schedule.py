@@ -84,9 +84,7 @@ def test_a_grant_of_which_not_all_is_known_ends_no_token_set(unknown: dict[str, 
 def test_a_grant_whose_end_no_refresh_moves_is_refreshed_by_its_tokens_alone() -> None:
     """Otherwise each run would refresh, and move nothing."""
     later = document(
-        issued_at=NOW,
-        expires_at=NOW + 60 * DAY,
-        **origin(grant_began_at=NOW - 9 * DAY, grant_ends_at=NOW + 2 * DAY),
+        issued_at=NOW, expires_at=NOW + 60 * DAY, **origin(grant_began_at=NOW - 9 * DAY, grant_ends_at=NOW + 2 * DAY)
     )
 
     assert NOW + 60 * DAY - 8 * HOUR == due_at(later, policy(window=8 * HOUR))
@@ -104,13 +102,7 @@ def test_an_incomplete_token_set_is_due_now(changes: dict[str, None]) -> None:
 
 @pytest.mark.parametrize(
     ("run_seconds", "window", "seconds"),
-    [
-        (90, 8 * HOUR, 630),
-        (90, 20 * MINUTE, 630),
-        (90, 10 * MINUTE, 450),
-        (90, 2 * MINUTE, 120),
-        (900, 8 * HOUR, 1440),
-    ],
+    [(90, 8 * HOUR, 630), (90, 20 * MINUTE, 630), (90, 10 * MINUTE, 450), (90, 2 * MINUTE, 120), (900, 8 * HOUR, 1440)],
 )
 def test_a_claim_lives_until_reads_show_what_its_run_stored(run_seconds: int, window: timedelta, seconds: int) -> None:
     """Nine minutes longer than its run, at most three quarters of the window, and half a minute longer at least."""
@@ -138,8 +130,7 @@ def test_the_last_wait_leaves_time_for_one_more_attempt(minutes: int, until: int
 
 
 @pytest.mark.parametrize(
-    ("number", "minutes"),
-    [(1, 0), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60), (50, 60), (100_000, 60)],
+    ("number", "minutes"), [(1, 0), (2, 2), (3, 4), (4, 8), (5, 16), (6, 32), (7, 60), (8, 60), (50, 60), (100_000, 60)]
 )
 def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(number: int, minutes: int) -> None:
     """The second attempt follows at once; then the wait doubles from two minutes to an hour and stays there."""

@@ -52,10 +52,7 @@ def test_a_public_client_sends_its_identifier_only(client: ClientCredentials) ->
 
 def test_a_key_needs_no_secret() -> None:
     """private_key_jwt sends the identifier and the assertion's type (RFC 7523 section 2.2), and never a secret."""
-    expected = {
-        "client_id": "i d:",
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-    }
+    expected = {"client_id": "i d:", "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
 
     assert (expected, {}) == (
         authenticate(CLIENT, AuthMethod.PRIVATE_KEY_JWT).fields,

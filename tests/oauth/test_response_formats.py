@@ -51,12 +51,7 @@ def test_a_lax_form_loses_no_token(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        b"access_token=a\nrefresh_token=r",
-        b"access_token=\xeb",
-        b"access_token=a&access_token=b",
-    ],
+    "body", [b"access_token=a\nrefresh_token=r", b"access_token=\xeb", b"access_token=a&access_token=b"]
 )
 def test_a_form_makes_no_token_up(body: bytes) -> None:
     """A value that is not a token as it stands is not turned into one."""

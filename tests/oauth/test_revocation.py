@@ -10,13 +10,7 @@ from token_refresh_worker.oauth.revocation import Revoked, read_revocation
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [
-        (200, None),
-        (200, b""),
-        (204, b""),
-        (400, b'{"error": "invalid_token"}'),
-        (400, b'{"error": "invalid_grant"}'),
-    ],
+    [(200, None), (200, b""), (204, b""), (400, b'{"error": "invalid_token"}'), (400, b'{"error": "invalid_grant"}')],
 )
 def test_a_token_that_works_no_more(status: int, body: bytes | None) -> None:
     """Success, and what some providers say of a token that has ended, prove that it works no more."""

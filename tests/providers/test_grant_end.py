@@ -24,9 +24,7 @@ def store(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scene", "days"),
-    [("github", 184), ("quickbooks", 101), ("linkedin", 365), ("zoom", 90)],
-    indirect=["scene"],
+    ("scene", "days"), [("github", 184), ("quickbooks", 101), ("linkedin", 365), ("zoom", 90)], indirect=["scene"]
 )
 def test_the_end_is_the_response_s_or_the_profile_s(scene: Scene, days: int) -> None:
     """A stated life of the refresh token counts; where none is stated, a new token has the documented one."""

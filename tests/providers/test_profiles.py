@@ -119,14 +119,7 @@ def test_a_check_finds_each_fault(profile: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [
-        [],
-        {},
-        {"status": 200},
-        {"status": "x", "body": {}},
-        {"status": 200, "body": 7},
-        {"status": 1e999, "body": {}},
-    ],
+    [[], {}, {"status": 200}, {"status": "x", "body": {}}, {"status": 200, "body": 7}, {"status": 1e999, "body": {}}],
 )
 def test_a_fixture_that_is_none_is_named(profile: Path, content: Any) -> None:
     """The error names the file and shows what it should look like."""

@@ -6,13 +6,7 @@ from datetime import timedelta
 import pytest
 
 from run.world import World, killed, stale_reads
-from testbed.builders import (
-    DAY,
-    HOUR,
-    NOW,
-    SINGLE_USE,
-    SINGLE_USE_IN_TABLE,
-)
+from testbed.builders import DAY, HOUR, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
 from testbed.fakes import tokens
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.schedule import SETTLED, Policy

@@ -6,21 +6,7 @@ from datetime import timedelta
 import pytest
 
 from run.world import FIRST_CLAIM, World, killed
-from testbed.builders import (
-    DAY,
-    FORCED,
-    HOUR,
-    IN_TABLE,
-    MINUTE,
-    NOW,
-    RUN,
-    claim,
-    mark,
-    ms,
-    origin,
-    policy,
-    snapshot,
-)
+from testbed.builders import DAY, FORCED, HOUR, IN_TABLE, MINUTE, NOW, RUN, claim, mark, ms, origin, policy, snapshot
 from testbed.fakes import tokens
 from token_refresh.errors import (
     ConfigurationError,

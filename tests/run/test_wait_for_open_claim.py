@@ -27,12 +27,7 @@ from testbed.builders import (
     snapshot,
     token_set,
 )
-from token_refresh.errors import (
-    ConfigurationError,
-    ReauthorizationRequired,
-    ResponseKept,
-    TokenRefreshError,
-)
+from token_refresh.errors import ConfigurationError, ReauthorizationRequired, ResponseKept, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import write_claim
@@ -40,11 +35,7 @@ from token_refresh_worker.core.plan import LOST_CLAIMS, plan
 from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED, Policy
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Reason, Redeem, ReplaceLostTable, Wait
-from token_refresh_worker.core.versions import (
-    CLAIM,
-    claim_version_id,
-    unheld_claim_id,
-)
+from token_refresh_worker.core.versions import CLAIM, claim_version_id, unheld_claim_id
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, in_table
 
 SECOND = timedelta(seconds=1)

@@ -104,10 +104,9 @@ def test_libraries(function: Function, worlds: dict[bool, Testbed]) -> None:
 
     said = [line for line in map(json.loads, invocation.logs) if line["event"].startswith("library_")]
     common = {"timestamp", "level", "event", "request_id", "secret_id", "location"}
-    assert {
-        "library_message": common | {"logger", "error_type"},
-        "library_warning": common | {"category"},
-    } == {line["event"]: {*line, "secret_id"} for line in said}
+    assert {"library_message": common | {"logger", "error_type"}, "library_warning": common | {"category"}} == {
+        line["event"]: {*line, "secret_id"} for line in said
+    }
 
 
 def test_every_error() -> None:

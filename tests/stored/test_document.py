@@ -167,10 +167,7 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
         (CAMEL | {"refreshToken": None}, "refreshToken is missing, null or empty"),
         (CAMEL | {"refreshToken": 7}, "refreshToken must be a string, and is a JSON number"),
         (CAMEL | {"accessToken": ["a"]}, "accessToken must be a string, and is a JSON array"),
-        (
-            CAMEL | {"expiresAt": 18_000_000},
-            "^expiresAt is not a time: it must be Unix seconds or",
-        ),
+        (CAMEL | {"expiresAt": 18_000_000}, "^expiresAt is not a time: it must be Unix seconds or"),
         (CAMEL | {"issuedAt": {}}, "^issuedAt is not a time: .* Correct that key$"),
         (CAMEL | {"refreshToken": "r\n"}, "refreshToken must hold printable ASCII characters without a space at"),
         (CAMEL | {"refreshToken": "\ud800"}, "refreshToken must hold printable ASCII"),

@@ -146,11 +146,7 @@ def test_an_odd_response_to_the_promotion_loses_nothing(versions: Ground, odd: s
     assert 1 == versions.redemptions
 
 
-ITEM: dict[str, object] = {
-    "claim_id": {"S": "0" * 36},
-    "claim": {"S": "{}"},
-    "claimed_at": {"N": "1700000000"},
-}
+ITEM: dict[str, object] = {"claim_id": {"S": "0" * 36}, "claim": {"S": "{}"}, "claimed_at": {"N": "1700000000"}}
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -171,10 +167,7 @@ def test_an_item_with_an_odd_attribute_redeems_nothing(table: Ground, name: str,
 
 
 @pytest.mark.no_cover  # generates thousands of cases, which coverage makes twice as slow
-@settings(
-    max_examples=examples(150),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(number=st.integers(1, 6), member=st.none() | st.integers(0, 5), value=ANY)
 def test_any_response_has_a_name(ground: Ground, number: int, member: int | None, value: object) -> None:
     """Generated responses, or members of one, at any call of a run: nothing unnamed, nothing printed or lost."""

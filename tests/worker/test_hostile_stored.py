@@ -135,8 +135,7 @@ def run_twice(ground: Ground, event: object) -> None:
 
 
 quick = settings(
-    max_examples=examples(150),
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 EVENTS = st.sampled_from([{}, {"force": True}])
 

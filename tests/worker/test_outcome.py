@@ -16,13 +16,7 @@ TOKENS = CurrentTokens.of(
 
 def outcome(name: str = "refreshed", **changes: Any) -> Outcome:
     return Outcome(
-        name=OutcomeName(name),
-        secret_id="tokens",
-        tokens=TOKENS,
-        at=NOW,
-        requests=1,
-        provider="xero",
-        **changes,
+        name=OutcomeName(name), secret_id="tokens", tokens=TOKENS, at=NOW, requests=1, provider="xero", **changes
     )
 
 
@@ -91,7 +85,7 @@ def test_the_last_line_is_the_metric(ended: Outcome, counters: tuple[int, int, i
                     {"Name": "SecondsToExpiry", "Unit": "Seconds"},
                 ],
             }
-        ],
+        ]
     }
     assert expected == fields["_aws"]
 
