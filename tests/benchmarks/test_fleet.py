@@ -38,10 +38,7 @@ A_THIRD = 12
 
 
 def test_small_worlds() -> None:
-    """With few secrets and one seed, a fleet reaches each goal, whatever its members, providers, tenants and AWS do.
-
-    A third of the stories, others each time. Each night all are played, and with many secrets by `scripts/bench fleet`.
-    """
+    """With few secrets, a third of the stories by turns, each night all: a fleet reaches each goal whatever happens."""
     chosen = sorted(SMALL_WORLDS) if SHARE == 1 else random.sample(sorted(SMALL_WORLDS), A_THIRD)
     for story in chosen:
         results = list(ALL[story](*SMALL_WORLDS[story]))

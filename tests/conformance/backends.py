@@ -29,10 +29,7 @@ def _is_throttled(error: BaseException) -> bool:
 
 
 class Patient:
-    """A client that repeats what the service throttled, and so didn't carry out. It repeats nothing else.
-
-    A suite that repeats its calls otherwise can't tell what one of them did.
-    """
+    """A client that repeats what the service throttled, and so didn't carry out, and nothing else."""
 
     wait = wait_random_exponential(max=10)
 

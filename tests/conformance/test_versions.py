@@ -103,10 +103,7 @@ def test_more_than_64_kib_is_refused(backend: Backend, secret: str) -> None:
 
 @pytest.mark.parametrize("times", [5])
 def test_a_read_sees_the_write_before_it(backend: Backend, secret: str, times: int) -> None:
-    """A read right after a write sees it, by ID and by label: AWS promises no bound, and 300 seconds are assumed.
-
-    A failure on a real account is no defect of the worker: it is a stale read, which the proof allows for.
-    """
+    """A read right after a write sees it; in an account it may not, which is a stale read, and no defect of ours."""
     for number in range(times):
         version_id = put(backend.client, secret, f"claim {number}", "REFRESH_CLAIM")
 

@@ -10,11 +10,7 @@ Deploy = Callable[..., World]
 
 
 def test_what_organisations_ask_for(deploy: Deploy, emulator: Emulator) -> None:
-    """Bounded roles, a VPC, tags, and a key for messages: a stack with all is created, and its role suffices.
-
-    The emulator's CloudFormation takes boundary and VPC, and its services have neither; its queues refuse who comes
-    without TLS. tests/infra/test_enterprise.py checks the template.
-    """
+    """Bounded roles, a VPC, tags, and a key for messages: a stack with all is created, and its role suffices."""
     anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     iam = emulator.client("iam")
     boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(anything))["Policy"]["Arn"]
@@ -72,10 +68,7 @@ def test_refused_calls_are_noticed(deploy: Deploy) -> None:
 
 
 def test_operators_commands(deploy: Deploy) -> None:
-    """A pause holds back what is deployed at once, and repairs reach claim table and consumers without an option.
-
-    Claims go into the table, and the secret gets no version for them.
-    """
+    """A pause holds back what is deployed; repairs reach claim table and consumers; claims go into the table."""
     world = deploy(claim_table="create")
     world.authorize(expires_in_seconds=60)
     tag_as_cloudformation_does(world)

@@ -60,10 +60,7 @@ def usable_keys(emulator: Emulator) -> set[str]:
 def test_the_table_of_a_deployment_is_protected(
     emulator: Emulator, deployment: Synthesis, code: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a deployment the table can't be deleted; protecting it again does nothing, and the stack can be deleted.
-
-    Function and schedule go with the stack; secrets, key and table stay.
-    """
+    """After a deployment the table is protected; secrets, key and table outlive the stack, and no function does."""
     stack = Stack(emulator=emulator, name=deployment.parameters.stack_name, template=deployment.template).create(code)
     table = stack.outputs["ClaimTableName"]
     for name, value in {"ACCESS_KEY_ID": ACCOUNT, "SECRET_ACCESS_KEY": "test", "ENDPOINT_URL": emulator.url}.items():

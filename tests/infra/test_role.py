@@ -40,16 +40,10 @@ def test_names_are_stable(plain: Synthesis, everything: Synthesis, code: Path, r
     roles = ("dispatcher", "resync", "schedule", "worker")
     assert [f"token-refresh-prod-fleet-prod-eu-central-1-{role}" for role in roles] == names_of(fleet)
     assert ["token-refresh-acme-prod-webhooks-eu-central-1-receiver"] == names_of(receiver)
-
-
-def test_functions_are_called_as_their_stack(code: Path, receiver_zip: Path) -> None:
-    """A function has the stack's name, which pages and messages print; a fleet's others add what they do."""
-    made = synthesise(FLEET, code).resources("Lambda::Function")
-    receiver = synthesise(RECEIVER, receiver_zip).one("Lambda::Function")
-
-    names = sorted(function["Properties"]["FunctionName"] for function in made)
-    assert [f"token-refresh-prod-fleet-prod{what}" for what in ("", "-dispatcher", "-resync")] == names
-    assert "token-refresh-acme-prod-webhooks" == receiver["FunctionName"]
+    # A function has the stack's name, which pages and messages print; a fleet's others add what they do.
+    called = sorted(function["Properties"]["FunctionName"] for function in fleet.resources("Lambda::Function"))
+    assert [f"token-refresh-prod-fleet-prod{what}" for what in ("", "-dispatcher", "-resync")] == called
+    assert "token-refresh-acme-prod-webhooks" == receiver.one("Lambda::Function")["FunctionName"]
 
 
 def names_of(deployment: Synthesis) -> list[object]:

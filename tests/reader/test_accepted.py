@@ -138,7 +138,9 @@ def test_unreachable_previous_stays_accepted(store: Store, clock: WallClock, mak
     ("stored", "expected"),
     [({"signingSecret": "one", "other": 1}, ["one"]), ({"signingSecret": ["new", "old"]}, ["new", "old"])],
 )
-def test_field(store: Store, clock: WallClock, make: Make, stored: object, expected: list[str]) -> None:
+def test_field(  # noqa: PLR0917 - fixtures and cases
+    store: Store, clock: WallClock, make: Make, monkeypatch: pytest.MonkeyPatch, stored: object, expected: list[str]
+) -> None:
     """A field holds a string, or a list whose first is current; the others are accepted as long as they are in it."""
     store.put_text(json.dumps(stored), secret_id="key")
     reader = make(field="signingSecret")
@@ -146,6 +148,8 @@ def test_field(store: Store, clock: WallClock, make: Make, stored: object, expec
         assert list(zip(expected, ("current", "previous"), strict=False)) == values(reader)
         clock.advance(86_400)
     assert expected[0] == reader.text()
+    monkeypatch.setenv("KEY", "value")  # a source without stages has no previous version, on a laptop
+    assert [("value", "current")] == values(SecretReader("env:KEY", overlap=HOUR))
 
 
 @pytest.mark.parametrize(
@@ -180,9 +184,3 @@ def test_previous_version_of_another_form(store: Store, make: Make, caplog: pyte
     assert [("new", "current")] == values(make(field="field"))
     assert "the previous version can't be used: InvalidSecretDocument: secret key in eu" in caplog.text
     assert "canary" not in caplog.text
-
-
-def test_overlap_without_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same reader works on a laptop: a source without stages has no previous version."""
-    monkeypatch.setenv("KEY", "value")
-    assert [("value", "current")] == values(SecretReader("env:KEY", overlap=HOUR))

@@ -21,10 +21,7 @@ def imported(*statements: str) -> set[str]:
 
 
 def test_import_is_light() -> None:
-    """Importing all of the reader and making one loads neither boto3, which the first read does, nor any extra.
-
-    Of this project it loads what is stored, what AWS says, the errors, classes of values, and nothing of the worker.
-    """
+    """Importing all of the reader and making one loads neither boto3 nor any extra, and nothing of the worker."""
     names = imported("from token_refresh.reader import *\nTokenReader('tokens')")
     assert set() == names & set(HEAVY)
     rooms = {name.split(".")[1] for name in names if name.startswith("token_refresh.")}

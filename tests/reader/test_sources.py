@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from token_refresh.reader import (
     SecretNotFound,
     SecretReader,
     SecretStoreUnavailable,
+    TokenExpired,
     TokenReader,
 )
 
@@ -38,23 +38,18 @@ def test_group_of_sources(store: Store, parameters: ParameterStoreServer, monkey
 
 
 def test_region(store: Store, parameters: ParameterStoreServer) -> None:
-    """`region` chooses the region of the reader's own client, for both services."""
-    store.server.client(region_name="us-east-1").create_secret(Name="key", SecretString="there")
-    parameters.put("/key", "there", region="us-east-1")
-    assert ["there"] * 2 == [SecretReader(name, region="us-east-1").text() for name in ("key", "ssm:/key")]
+    """`region` chooses the region of the reader's own client, for both services; a group reads ARNs in their own."""
+    there, here = (
+        store.server.client(region_name=region).create_secret(Name="key", SecretString=region)["ARN"]
+        for region in ("us-east-1", "eu-central-1")
+    )
+    parameters.put("/key", "us-east-1", region="us-east-1")
+    assert ["us-east-1"] * 2 == [SecretReader(name, region="us-east-1").text() for name in ("key", "ssm:/key")]
     with pytest.raises(SecretNotFound, match="secret nowhere in us-east-1 was not found"):
         SecretReader("nowhere", region="us-east-1").text()
-
-
-def test_group_of_several_regions(store: Store) -> None:
-    """ARNs of several regions are read in their own, with one call each."""
-    arns = [
-        store.server.client(region_name=region).create_secret(Name="key", SecretString=region)["ARN"]
-        for region in ("eu-central-1", "us-east-1")
-    ]
-    group = SecretGroup(*arns, "key")
-    assert ["eu-central-1", "us-east-1", "eu-central-1"] == [group[name].text() for name in (*arns, "key")]
-    assert 2 == store.reads
+    reads, group = store.reads, SecretGroup(here, there, "key")
+    assert ["eu-central-1", "us-east-1", "eu-central-1"] == [group[name].text() for name in (here, there, "key")]
+    assert reads + 2 == store.reads
 
 
 def test_client_of_another_service(store: Store, parameters: ParameterStoreServer) -> None:
@@ -108,15 +103,22 @@ def test_missing_parameter(store: Store, parameters: ParameterStoreServer) -> No
     assert 0 == store.reads
 
 
-def test_token_in_a_parameter(parameters: ParameterStoreServer, clock: WallClock) -> None:
-    """A token document may be in Parameter Store; an expired one says who has to store another."""
-    document = {"accessToken": "value", "expiresAt": (int(START) + 3600) * 1000}
-    parameters.put("/app/token", json.dumps(document))
-    reader = TokenReader("ssm:/app/token", background=False, runtime=runtime(clock))
-    assert "value" == reader.get()
+def test_token_elsewhere(parameters: ParameterStoreServer, clock: WallClock, tmp_path: Path) -> None:
+    """A token document may be in Parameter Store or a file; an expired one says who has to store another."""
+    document = json.dumps({"accessToken": "value", "expiresAt": (int(START) + 3600) * 1000})
+    parameters.put("/app/token", document)
+    file = tmp_path / "token.json"
+    file.write_text(document)
+    stored, local = (
+        TokenReader(reference, background=False, runtime=runtime(clock))
+        for reference in ("ssm:/app/token", f"file:{file}")
+    )
+    assert ["value", "value"] == [stored.get(), local.get()]
     clock.advance(3600)
-    with pytest.raises(Exception, match=r"parameter /app/token .* expired .* the owner of this parameter has to"):
-        reader.get()
+    with pytest.raises(TokenExpired, match=r"parameter /app/token .* expired .* the owner of this parameter has to"):
+        stored.get()
+    with pytest.raises(TokenExpired, match=f"there is no newer one: put one into file:{file}"):
+        local.get()
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,16 +154,6 @@ def test_changed_file(tmp_path: Path, clock: WallClock) -> None:
     os.utime(path, ns=(0, int(old.version_id) + 1))
     assert reader.reject(old)
     assert "new" == reader.text()
-
-
-def test_token_in_a_file(tmp_path: Path) -> None:
-    """A developer's token may be in a file; an expired one says where to put another."""
-    path = tmp_path / "token.json"
-    path.write_text(json.dumps({"access_token": "value", "expires_at": int(time.time()) + 3600}))
-    assert "value" == TokenReader(f"file:{path}").get()
-    path.write_text(json.dumps({"access_token": "value", "expires_at": 1_700_000_000}))
-    with pytest.raises(Exception, match=f"there is no newer one: put one into file:{path}"):
-        TokenReader(f"file:{path}").get()
 
 
 def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

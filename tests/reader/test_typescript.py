@@ -220,10 +220,7 @@ def test_the_vectors_are_this_reader_s(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_its_tests_pass(compiled: Compiled, caplog: pytest.LogCaptureFixture) -> None:
-    """It passes the vectors, and its own tests of what they can't say.
-
-    Both readers also judge 100 odd documents and 100 lives of a secret alike; each night, 10,000 and 2,000.
-    """
+    """It passes its tests and vectors; both readers judge 100 random documents and lives alike, each night more."""
     caplog.set_level("ERROR")
     seed = secrets.randbelow(2**40)
     documents, lives = (10_000, 2_000) if SHARE == 1 else (100, 100)
