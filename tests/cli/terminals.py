@@ -14,7 +14,7 @@ from pathlib import Path
 from pexpect import EOF
 from pexpect.fdpexpect import fdspawn
 
-CTRL_C, CTRL_D = "\x03", "\x04"
+CTRL_C = "\x03"
 
 
 def begin(

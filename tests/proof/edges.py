@@ -14,10 +14,9 @@ from proof.operators import (
     REAUTHORIZE,
     UNLABEL,
 )
-from proof.world import CLAIM_ENDS, DAY_SECONDS, HOUR_PASSES, HOUR_SECONDS, LIFETIME_SECONDS, scenario
+from proof.world import CLAIM_ENDS, DAY_SECONDS, HOUR_PASSES, HOUR_SECONDS, scenario
 
 THREE_DAYS: Final = 3 * DAY_SECONDS
-AFTER_EXPIRY: Final = LIFETIME_SECONDS + 1
 
 KEY_CHANGED: Final = scenario(
     "key changed", "s", "s", crashes=1, operator=(CHANGE_KEY, ENABLE_KEYS), actions=2, jumps=(CLAIM_ENDS,), before=1

@@ -194,7 +194,6 @@ class Remove(NamedTuple):
     version_id: str
 
 
-SecretWrite = Put | Move
 TableWrite = Append | Record | Keep | Drop
 StoreCall = Read | List | ListIds | Put | Move | ReadTable | Open | TableWrite
 AnyCall = StoreCall | SetTable | LoseKey | ChangeKey | EnableKeys | Fill | Remove
