@@ -5,7 +5,7 @@ from math import inf
 
 import pytest
 
-from fleet.rows import HOST, failed, row, seen
+from fleet.rows import HOST, failed, row, seen, sent
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rejecting_lanes, rooms
 from token_refresh_worker.fleet.core.repair import tried_early
@@ -218,6 +218,8 @@ def test_a_provider_takes_what_it_rejected() -> None:
     assert opened([*some(694, None), *rejected(6), revived()]) is None, "one in a hundred is no burst"
     authorized = [replace(run, state=State.HEALTHY) for run in rejected(6)]
     assert opened([*some(280, None), *authorized, revived()]) is None, "they live again"
+    moved = replace(revived(), sent=sent(None, at=revived().at, host="another"))
+    assert opened([*rejected(9, failures=2), moved]) is None, "another host took it"
     # Somebody authorized again: the run found fresh tokens, and sent nothing.
     assert opened([*runs, replace(revived(), sent=rejected(1)[0].sent)]) is None
 

@@ -240,8 +240,8 @@ def rejecting_lanes(rows: Iterable[Row], now: datetime) -> set[str]:
 
 def has_revived(rows: Iterable[Row], now: datetime) -> bool:
     """Whether a host took a grant in the last hour that it had rejected; nobody had authorized again."""
-    seen = (row.seen for row in rows if row.seen and row.seen.mended == REJECTED)
-    return any(each.sent and each.sent.at == each.mended_at and each.sent.at > now - RUNS_REMEMBERED for each in seen)
+    good = ((row.seen, row.sent.at) for row in rows if row.seen and row.sent and row.sent.failures == 0)
+    return any(seen.mended == REJECTED and seen.mended_at == at and at > now - RUNS_REMEMBERED for seen, at in good)
 
 
 def _is_burst(times: Sequence[datetime], most: int) -> bool:
