@@ -218,12 +218,12 @@ class SecretGroup:
         Args:
             secret_ids: Names or ARNs of the secrets, or other references, as `SecretReader` takes them: `slack#key` is
                 a field of a JSON object. Of a list in it, the first string is read.
-            ttl: As for `SecretReader`, here of the whole group; so are the others.
-            max_stale: See there.
-            region: See there.
-            client: See there.
-            background: See there.
-            runtime: See there.
+            ttl: The age of the whole group at which a caller waits for a newer read.
+            max_stale: The group's greatest age while the store is down; by default there is no limit.
+            region: Where the secrets are; by default the region of an ARN, of AWS_REGION or of the profile.
+            client: A boto3 client of the service that holds them; by default one with short timeouts.
+            background: Whether a read just before the end of the TTL runs in the background; not in Lambda, by default.
+            runtime: Time, threads and chance, for tests.
 
         Raises:
             ConfigurationError: An argument is wrong; the message names it.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from token_refresh import errors as named
+from token_refresh import errors as error_types
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.aws.request import AwsRequest
@@ -229,7 +229,7 @@ def _failure(function: str, payload: dict[str, Any]) -> CommandFailed:
     error_type, message = str(payload.get("errorType", "")), str(payload.get("errorMessage", ""))
     if not error_type:
         return CommandFailed(f"function {function} returned no result of a run; is it the refresh worker?")
-    found = getattr(named, error_type, None)
+    found = getattr(error_types, error_type, None)
     if not (isinstance(found, type) and issubclass(found, TokenRefreshError)):
         return CommandFailed(f"function {function} failed with {error_type}")
     failure = CommandFailed(f"function {function} failed with {error_type}: {message}")
