@@ -235,18 +235,19 @@ def rejecting_lanes(rows: Iterable[Row], now: datetime) -> set[str]:
     recent = ((row, row.sent) for row in rows if row.sent and row.sent.at > now - BURST_TIME)
     runs = [(lane, run) for row, run in recent for lane in lanes_of(row)]
     took = Counter(lane for lane, run in runs if run.error_type is None)
-    return set(Counter(lane for lane, run in runs if run.error_type == REJECTED and run.failures == 1) - took)
+    rejected = Counter(lane for lane, run in runs if run.error_type == REJECTED and run.failures == 1)
+    return {lane for lane, count in rejected.items() if count > took[lane]}
 
 
 def has_revived(rows: Iterable[Row], now: datetime) -> bool:
-    """Whether a host took a grant in the last hour that it had rejected; nobody had authorized again."""
+    """Whether a host took a grant in the last hour that it had rejected, and nobody seems to have authorized again."""
     good = ((row.seen, row.sent.at) for row in rows if row.seen and row.sent and row.sent.failures == 0)
     return any(seen.mended == REJECTED and seen.mended_at == at and at > now - RUNS_REMEMBERED for seen, at in good)
 
 
 def _is_burst(times: Sequence[datetime], most: int) -> bool:
     """Whether more than `most` of the times, which come newest first, are within ten minutes."""
-    # The n-th after each one: near enough in time, and those between them are a burst.
+    # Of each time and the one so many places after it: where these two are near, so are all between them.
     return any(latest - earliest <= BURST_TIME for latest, earliest in zip(times, times[most:], strict=False))
 
 

@@ -10,7 +10,7 @@
     its provider has half of the budget already     the other half is for the other providers' secrets
     its provider has more than its share under way  it gets what the others leave
     the budget of this minute is used up            wait for the next minute
-    anything else                                   hand it out: earliest expiry first, or newest where most is rejected
+    anything else                                   hand it out: earliest expiry first, or last due if most is rejected
 
 The budget is a share of what Secrets Manager writes in a minute, less what earlier minutes handed out and nobody has
 reported on: the queue holds about a minute's work, and a write quota that others use up slows it down.

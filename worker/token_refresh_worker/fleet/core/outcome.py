@@ -118,7 +118,7 @@ def _mended(before: Seen | None, at: datetime, *, succeeded: bool) -> dict[str, 
     if before is None:
         return {}
     if succeeded and before.sent and before.sent.error_type == BUSY and before.error_type in {None, UNAVAILABLE}:
-        # Of the refusal: by it the dispatcher knows that the host was busy.
+        # When it was refused, if it has not failed otherwise since: so the dispatcher knows that the host was busy.
         return {"mended": BUSY, "mended_at": before.sent.at}
     if succeeded and before.error_type:
         return {"mended": before.error_type, "mended_at": at}
