@@ -98,6 +98,7 @@ REDIRECTS: list[tuple[dict[str, Any], str]] = [
         ({"grace": True}, "grace must be static"),
         ({"grace": 2592001}, "grace must be static"),
         ({"access_token": {"lifetime_seconds": 0}}, "access_token: lifetime_seconds must be a whole number from 1"),
+        ({"access_token": {"lifetime_seconds": True}}, "access_token: lifetime_seconds must be a whole number from 1"),
         ({"access_token": {"lifetime": 60}}, "access_token: there is no key lifetime; the keys here are lifetime_s"),
         ({"refresh_token": {"fixed": 1}}, "refresh_token: fixed must be true or false"),
         ({"ends_on": datetime(2027, 2, 16, 12, tzinfo=UTC)}, "ends_on must be a date without quotes"),
