@@ -153,6 +153,17 @@ def test_a_copy_that_is_a_token_secret(cli: Cli, place: Place) -> None:
     assert f"PUBLISHED_SECRET_ID names {OTHER}, which is itself a token secret" in ended.screen
 
 
+def test_a_members_copy_that_is_gone(cli: Cli, place: Place) -> None:
+    """Where a member's copy is deleted for good, the command that lets its fleet make it again is printed."""
+    own = WORLDS["member"](place)
+    place.store.call("DeleteSecret", {"SecretId": MEMBERS_COPY, "ForceDeleteWithoutRecovery": True})
+
+    ended = cli("status", SECRET, **place.environment, **own)
+
+    assert 2 == ended.code
+    assert f"make it again: token-refresh fleet add {SECRET} --fleet {FLEET} --region eu-central-1" in ended.screen
+
+
 def _in_the_right_place(place: Place, world: str, line: str, ended: Ended) -> None:
     """The claim is in the deployment's table, the token in its copy, and the command does what it is for."""
     table, published = (FLEET, MEMBERS_COPY) if "member" in world else (CLAIMS, COPY)

@@ -128,6 +128,13 @@ def test_file_is_rewound(api: Api, session: requests.Session, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("replaced")
+def test_a_stream_is_not_sent_again(api: Api, session: requests.Session) -> None:
+    """A body that can be read once is sent once, and the caller gets the rejection."""
+    assert 401 == session.post(api.url, data=iter([b"part"])).status_code
+    assert 1 == len(api.bodies)
+
+
+@pytest.mark.usefixtures("replaced")
 def test_upload_of_files_is_repeated(api: Api, session: requests.Session) -> None:
     """A multipart upload, which requests holds in memory, is sent again whole."""
     assert 200 == session.post(api.url, files={"file": b"part"}).status_code

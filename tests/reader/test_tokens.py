@@ -82,6 +82,23 @@ def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, cloc
         tokens.get()
 
 
+def test_older_version_made_current_does_not_replace_a_valid_token(
+    store: Store, tokens: TokenReader, clock: WallClock
+) -> None:
+    """If someone makes a version with an expired token current, the valid cached one stays in use."""
+    store.put("one")
+    clock.advance(3600)
+    store.put("two")
+    tokens.get()
+    store.put("expired", lives_seconds=-1)
+    clock.advance(3000)
+    assert "two" == tokens.get()
+    assert 2 == store.reads
+    clock.advance(600)
+    with pytest.raises(TokenExpired):
+        tokens.get()
+
+
 def test_reject_takes_value_or_token(store: Store, tokens: TokenReader) -> None:
     """A refused token can be given as the string that was sent, or as the `Token`."""
     store.put("one")
