@@ -38,7 +38,7 @@ THEIRS: Final = (
     "one token that lives an hour, such as",
     "a token that lives an hour expires between two runs",
     # What people do, and how long it takes them.
-    "six minutes on two cores",
+    "five minutes on two cores",
     "has every step (20 minutes)",
     "It takes an hour or more",
     "People save at most 10 versions a day",
