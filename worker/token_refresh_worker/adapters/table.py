@@ -17,7 +17,7 @@ T = TypeVar("T")
 _CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class Table:
     """A table, by its name."""
 
