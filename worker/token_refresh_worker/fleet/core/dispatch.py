@@ -69,11 +69,14 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     )
     minute = _Minute(fleet, breakers, unreported, now)
     chosen = minute.choose(ready)
+    rates = {provider: _rate(fleet, provider) for provider in map(scheduled_under, chosen)}
+    # A provider's own rate spreads its messages: to spread them twice would leave a part of it unused.
+    lanes = {lane for row in chosen if rates[scheduled_under(row)] is None for lane in breaker.lanes_of(row)}
     paced = pace(
         [scheduled_under(row) for row in chosen],
         per_minute=fleet.limits.runs_a_minute,
-        rates={provider: _rate(fleet, provider) for provider in map(scheduled_under, chosen)},
-        earliest=earliest_seconds(chosen, minute.busy, now),
+        rates=rates,
+        earliest=earliest_seconds(chosen, lanes & minute.busy.keys(), now),
     )
     messages = _messages(fleet, [chosen[n] for second in paced for n in second], under_way, breakers, now)
     given = iter(messages)
