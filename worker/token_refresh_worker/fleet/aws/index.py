@@ -100,8 +100,8 @@ class TableIndex:
         """Store what a run left.
 
         False if a newer run has reported, or the secret has left the fleet; with `over` also if any run has reported
-        since that row was read. A pause that `over` has not is stored, too; then also False if the secret was made due
-        since then, as `resume` does.
+        since that row was read. A pause that is not in that row yet is stored, too, unless the secret was made due
+        since it was read: `resume` does that, and then this is False as well.
         """
         values, due, condition = items.report_values(row, prefix=":"), {}, _IS_MEMBER
         if over is not None and row.pause is not None and row.pause != over.pause:
