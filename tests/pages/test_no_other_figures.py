@@ -24,7 +24,7 @@ THEIRS: Final = (
     # AWS's.
     "Its shortest interval is [4 hours], and many access tokens live",
     "A write lands within 5 minutes after its call",
-    "The table's backups have it for 35 days more",
+    "its backups for 35 more",
     "free again after these 7 days",
     "event and error, for 14 days",
     "as CloudTrail reports them, for 14 days",

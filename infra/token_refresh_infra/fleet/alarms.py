@@ -108,7 +108,7 @@ class FleetAlarms(Alarms):
         return Watch(
             self._gauge("SecondsAfterDue", "p99"),
             f"1 % of the refreshes were stored over {STORED_WITHIN_SECONDS // 60} minutes after they were due: the "
-            f"write quota is used up, or a provider is slow. First: {self._status}",
+            f"write quota is used up, or a provider is slow or busy. First: {self._status}",
             limit=above(STORED_WITHIN_SECONDS),
             points=3,
         )
@@ -128,9 +128,10 @@ class FleetAlarms(Alarms):
         """0.5 % of the grants died within an hour, or 1 % within a day."""
         return Watch(
             self._gauge("NewDeathsPercent"),
-            "Many grants died within an hour or a day. One of a burst is sent again each minute: if the provider takes "
-            "it, all come back. If none has after ten minutes, somebody ended them, and has to authorize again; nobody "
-            f"else is held up. First: {self._status} --state reauthorize",
+            "Grants died: many within an hour or a day, or one of a small fleet. While a breaker is open for rejected "
+            "grants, the provider may be wrong: wait. If it is closed, and none has come back after ten minutes (an "
+            "hour, if few died), those customers have to authorize again. Nobody else is held up. "
+            f"First: {self._status} --state reauthorize",
             limit=ONCE,
             points=(1, 12),
         )
@@ -228,12 +229,12 @@ class FleetAlarms(Alarms):
         )
 
     def behind_breakers(self) -> Watch:
-        """Open breakers hold back over 1 % of the secrets: a provider does not respond, or takes no grant."""
+        """Open breakers hold back over 1 % of the secrets: a provider does not respond, or rejects what is sent."""
         return Watch(
             self._gauge("BehindBreakersPercent"),
             f"Open breakers hold back over {HELD_BACK_PERCENT} % of the secrets: a provider does not respond, rejects "
-            "the client credentials, or rejects grants that are good. Few runs at a time see whether it is back. Other "
-            f"hosts go on. First: {self._status}",
+            "the client credentials, or rejects grants that are good. Few runs at a time see whether it is back. All "
+            f"others go on. First: {self._status}",
             limit=above(HELD_BACK_PERCENT),
             points=2,
         )

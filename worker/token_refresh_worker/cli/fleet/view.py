@@ -50,7 +50,7 @@ class View:
     pauses: Pauses
     now: datetime
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
-    """The open ones, by provider."""
+    """The open ones, by provider and by host."""
     left: Sequence[Tombstone] = ()
     """The secrets that left within a week, the newest first."""
     dispatched_at: datetime | None = None
@@ -163,7 +163,7 @@ class View:
     def _of_breakers(self) -> Iterator[Finding]:
         for name, breaker in sorted(self.breakers.items()):
             reason = breaker.reason.value.replace("_", " ")
-            text = f"breaker of {name} is open: {reason}; {breaker.allowed} runs at once"
+            text = f"breaker of {name} is open: {reason}; {plural(breaker.allowed, 'run')} at once"
             if name == STORE:
                 text = "Secrets Manager refuses, and took no secret for three minutes; two a minute are tried"
             yield Finding.attention(text)
@@ -195,7 +195,7 @@ def as_fields(view: View) -> dict[str, Any]:
         "secrets": len(view.members),
         "states": {state.value: count for state, count in view.counts.items()},
         "findings": [{"health": each.health.name.lower(), "text": each.text} for each in view.findings],
-        "breakers": {provider: breaker.reason.value for provider, breaker in sorted(view.breakers.items())},
+        "breakers": {name: breaker.reason.value for name, breaker in sorted(view.breakers.items())},
         "dispatched_at": iso_or_none(view.dispatched_at),
         "unheard_since": iso_or_none(view.unheard_since),
         "expired": len(view.expired),
