@@ -198,7 +198,7 @@ class TableIndex:
         handed: dict[str, Handed] = {}
         for minute, item in zip(minutes, found, strict=True):
             at = datetime.fromtimestamp(minute * _MINUTE, UTC)
-            for name, group in items.read_unsent(item).items():
+            for name, group in items.read_messages(item).items():
                 times = handed[name].times + 1 if name in handed else 1
                 handed[name] = Handed(at=at, group=group, times=times)
         return handed

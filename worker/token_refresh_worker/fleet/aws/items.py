@@ -9,7 +9,7 @@
     `store#NAME`           `refused`: secrets that Secrets Manager refused since it last took one, at `taken_at`
     the ARN itself         the secret's claims, which no part of a fleet's index reads or writes
 
-A row and the claims of a secret are two items: the dispatcher's role can be kept from the claims, and a row of some 400
+A row and the claims of a secret are two items: the dispatcher's role can be kept from the claims, and a row of some 650
 bytes costs less to write than the claims beside it would.
 """
 
@@ -146,7 +146,7 @@ def write_messages(messages: Mapping[str, str]) -> list[str]:
     return sorted(f"{name} {group}" for name, group in messages.items())
 
 
-def read_unsent(item: Item) -> dict[str, str]:
+def read_messages(item: Item) -> dict[str, str]:
     """Read the messages of one minute and their groups, by their IDs."""
     found = _readable(item, "ids", "SS", lambda texts: [text.partition(" ") for text in texts])
     return {name: group for name, _, group in found or ()}

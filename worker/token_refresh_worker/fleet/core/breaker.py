@@ -34,6 +34,7 @@ STEP: Final = 5
 RUN_IN: Final = 5
 """After so many successes the lane is as wide as the other limits let it be."""
 RECENTLY: Final = timedelta(minutes=5)
+"""For a lane's slow start and its first failures, for a busy host, and for one that rejects whatever comes."""
 SILENT_RUNS: Final = 10
 SILENT_TIME: Final = timedelta(minutes=1)
 MANY_SILENT_RUNS: Final = 400
@@ -252,9 +253,9 @@ def _is_burst(times: Sequence[datetime], most: int) -> bool:
 
 
 def _allowed(reason: BreakerReason, runs: Sequence[Sent], now: datetime) -> int:
-    successes = len(list(takewhile(lambda run: run.error_type in RESPONDED, runs)))
-    if successes:
-        return STEP * successes
+    responded = len(list(takewhile(lambda run: run.error_type in RESPONDED, runs)))
+    if responded:
+        return STEP * responded
     # A short failure is over soon; a host that has been dead for long gets few requests.
     succeeded_at = next((run.at for run in runs if run.error_type is None), runs[-1].at)
     pause = max(PAUSES[reason], min((now - succeeded_at) / 3, LONGEST_SILENCE))

@@ -6,6 +6,7 @@
     Secrets Manager refuses                         two runs, to see whether it is back
     the breaker of its host or provider is open     a few runs, to see whether it is back
     its host or provider starts slowly              as many as have succeeded lately allow
+    its host is busy                                as many as it takes; see `busy`
     its provider's own rate is used up              wait for the next minute
     its provider has half of the budget already     the other half is for the other providers' secrets
     its provider has more than its share under way  it gets what the others leave
@@ -270,9 +271,7 @@ def _messages(
         # What has not reported after a minute may hang.
         load[handed.group] += 1 if handed.at > now - 2 * MINUTE else RUNS_A_MINUTE
     for row in fleet.rows:
-        failing[row.provider] += (
-            row.sent is not None and row.sent.failures == 1 and row.sent.at > now - breaker.RECENTLY
-        )
+        failing[row.provider] += bool(row.sent and row.sent.failures == 1 and row.sent.at > now - breaker.RECENTLY)
     probes = [breaker.holds_back(breakers, row) for row in rows]
     ids = [message_id(row) for row in rows]
     pools = [
