@@ -50,9 +50,8 @@ def test_half_without_response() -> None:
     """A breaker opens when half of the last 20 runs, or the last four, got no response, and not before."""
     mixed = some(3, UNREACHABLE) + some(1, None, newest=2 * MINUTE)
 
-    assert opened([*mixed, *some(7, UNREACHABLE, newest=3 * MINUTE), *some(9, None, newest=4 * MINUTE)]) == Breaker(
-        reason=BreakerReason.NO_RESPONSE, allowed=0
-    )
+    half = [*mixed, *some(7, UNREACHABLE, newest=3 * MINUTE), *some(9, None, newest=4 * MINUTE)]
+    assert Breaker(reason=BreakerReason.NO_RESPONSE, allowed=0) == opened(half)
     assert opened([*mixed, *some(6, UNREACHABLE, newest=3 * MINUTE), *some(10, None, newest=4 * MINUTE)]) is None
     assert opened(some(4, UNREACHABLE) + some(50, None, newest=2 * MINUTE)) is not None
     assert opened(some(3, UNREACHABLE) + some(50, None, newest=2 * MINUTE)) is None
@@ -82,9 +81,7 @@ def test_a_provider_with_dead_hosts() -> None:
     assert BreakerReason.UNKNOWN_OUTCOMES is getattr(of_provider(some(15, UNKNOWN), single_use=True), "reason", None)
     assert of_provider(some(14, UNREACHABLE)) is None
     assert of_provider(some(17, UNREACHABLE) + some(3, None, newest=2 * MINUTE)) is None
-    assert of_provider(some(20, UNREACHABLE) + some(20, None, newest=2 * MINUTE)) is None, (
-        "those of one minute end late"
-    )
+    assert of_provider(some(20, UNREACHABLE) + some(20, None, newest=2 * MINUTE)) is None, "the dead end late"
     assert of_provider(some(20, UNREACHABLE) + some(20, None, newest=5 * MINUTE)) is not None
     assert of_provider(again) is None
     # A dead host that many tenants share opens its own breaker, and feeds none beside it.
@@ -146,9 +143,8 @@ def test_recovery_in_steps() -> None:
     """Each run in a row that succeeds lets five more through, until the breaker closes."""
     outage = some(20, UNREACHABLE, newest=5 * MINUTE)
 
-    assert [5, 10, 15] == [
-        breaker.allowed for count in (1, 2, 3) if (breaker := opened(some(count, None) + outage)) is not None
-    ]
+    found = [opened(some(count, None) + outage) for count in (1, 2, 3)]
+    assert [5, 10, 15] == [breaker.allowed for breaker in found if breaker]
     assert opened(some(11, None) + outage) is None
 
 
@@ -226,10 +222,8 @@ def test_a_provider_takes_what_it_rejected() -> None:
 
 def test_a_burst_is_tried_again() -> None:
     """Each minute one of its grants, by lot; all of them, each every five minutes, once the provider took one."""
-    dead, good = (
-        history(*rejected(120, newest=6 * MINUTE)),
-        [row(f"good-{n}", found=run) for n, run in enumerate(some(280, None))],
-    )
+    dead = history(*rejected(120, newest=6 * MINUTE))
+    good = [row(f"good-{n}", found=run) for n, run in enumerate(some(280, None))]
     taken = row("taken", found=revived())
 
     drawn = [tried_early([*dead, *good], NOW + n * MINUTE) for n in range(20)]
