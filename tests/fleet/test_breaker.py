@@ -120,8 +120,7 @@ def test_slow_start() -> None:
 
     assert [None, 10, 25, inf] == [room.get(LANE) for room in found]
     assert [None, 10, 25, inf] == [room.get("xero") for room in found]
-    assert 5 == rooms(history(*some(1, None, newest=5 * MINUTE)), NOW)[LANE]
-    assert {} == rooms([row(new=True)], NOW)
+    assert {} == rooms([row(new=True), *history(*some(1, None, newest=5 * MINUTE))], NOW)
 
 
 @pytest.mark.parametrize(
@@ -204,10 +203,12 @@ def test_a_host_rejects_more_than_it_takes() -> None:
 
 def test_a_provider_takes_what_it_rejected() -> None:
     """In a burst, a rejected grant that the provider takes shows that it errs; a single one is no burst."""
-    runs = [*some(280, None, newest=3 * MINUTE), *rejected(120, newest=4 * MINUTE)]
+    runs = [*some(280, None, newest=4 * MINUTE), *rejected(120, newest=4 * MINUTE)]
 
     assert opened(runs) is None, "a tenant takes them back"
-    assert BreakerReason.REJECTED_GRANTS is getattr(opened([*runs, revived()]), "reason", None)
+    assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=10) == opened([*runs, revived()])
+    assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=95) == opened([*runs, revived(), *some(17, None)])
+    assert opened([*runs, revived(), *some(18, None)]) is None, "it has taken twenty in a row"
     assert opened([*runs, revived(at=HOUR)]) is None
     assert opened([*some(280, None), *rejected(6), revived()]) is not None, "two in a hundred"
     assert opened([*some(280, None), *rejected(5), revived()]) is None

@@ -16,7 +16,7 @@ from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, ProviderLimits
 from token_refresh_worker.fleet.core.outcome import UNAVAILABLE as AWAY
 from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.row import BUSY, Row, Sent
+from token_refresh_worker.fleet.core.row import BUSY, Row, Sent, State
 from token_refresh_worker.run.outcome import Outcome
 
 LANE = f"xero/{HOST}"
@@ -77,6 +77,7 @@ SHARES = {
     "every two hours": ((refused(600, every=2 * HOUR),), 20),
     "each minute": ((refused(9, every=10 * SECOND),), 36),
     "never taken": ((refused(9, every=None),), 1),
+    "dead": ((refused(60), [row(str(n), found=seen(state=State.REAUTHORIZE)) for n in range(120)]), 4),
     "failures": ((refused(9), took(10), [row(str(n), found=failed(AWAY, at=NOW - SECOND)) for n in range(90)]), 11),
     "clocks apart": ((refused(9, at=-SECOND), took(10, at=-SECOND)), 11),
 }

@@ -129,8 +129,8 @@ class FleetAlarms(Alarms):
         return Watch(
             self._gauge("NewDeathsPercent"),
             "Grants died: many within an hour or a day, or one of a small fleet. While a breaker is open for rejected "
-            "grants, the provider may be wrong: wait. If it is closed, and none has come back after ten minutes (an "
-            "hour, if few died), those customers have to authorize again. Nobody else is held up. "
+            "grants, the provider may be wrong: wait. If it is closed, and none has come back after an hour, "
+            "those customers have to authorize again. Nobody else is held up. "
             f"First: {self._status} --state reauthorize",
             limit=ONCE,
             points=(1, 12),

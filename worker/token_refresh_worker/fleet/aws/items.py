@@ -239,7 +239,7 @@ def _read_seen(text: str) -> Seen:
     copy = next((copy for copy in CopyState if copy == known["copy"]), None)
     _check((known["requests"], known["failures"]), tuple(known[name] for name in _TEXTS))
     tokens = CurrentTokens(**{name: known.pop(name) for name in _TOKENS})
-    sent = _read_sent(*found["sent"]) if found.get("sent") else None
+    sent = _read_sent(*found["sent"][:4]) if found.get("sent") else None
     return Seen(**known | {"state": state, "copy": copy, "tokens": tokens, "sent": sent})
 
 

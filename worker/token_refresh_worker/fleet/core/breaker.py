@@ -158,13 +158,9 @@ def open_breakers(
 
 
 def rooms(rows: Iterable[Row], now: datetime) -> dict[str, float]:
-    """Say how many runs may be under way in each lane: it starts slowly, and is run in after some successes."""
-    successes = Counter[str]()
-    for row in rows:
-        sent = row.sent
-        recent = sent is not None and sent.error_type is None and sent.at > now - RECENTLY
-        for lane in lanes_of(row):
-            successes[lane] += recent
+    """Say how many runs may be under way in each lane that has succeeded lately; one without starts with `STEP`."""
+    recent = (row for row in rows if row.sent and row.sent.error_type is None and row.sent.at > now - RECENTLY)
+    successes = Counter(lane for row in recent for lane in lanes_of(row))
     return {lane: math.inf if count >= RUN_IN else STEP + STEP * count for lane, count in successes.items()}
 
 
@@ -180,9 +176,10 @@ def _breaker(rows: Sequence[Row], unreported: int, now: datetime, *, single_use:
     first = [run for run in runs if run.failures <= 1]
     in_a_row = [run.at for run in takewhile(lambda run: run.error_type == REJECTED, first)]
     nothing_taken = _is_burst(in_a_row, BURST) and in_a_row[0] - in_a_row[-1] >= RECENTLY
-    # It may err: it rejects whatever comes, or it rejects many, and then takes one of them.
-    if nothing_taken or (has_revived(rows, now) and burst_of_rejected(rows, now)):
-        allowed = _allowed(BreakerReason.REJECTED_GRANTS, first, now)
+    # It rejects whatever comes, or it rejected many, and then took one of them.
+    errs = nothing_taken or (has_revived(rows, now) and burst_of_rejected(rows, now))
+    # After so many responses in a row it has stopped, whatever is still to be tried again.
+    if errs and (allowed := _allowed(BreakerReason.REJECTED_GRANTS, first, now)) < STEP * RUNS:
         return Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=allowed)
     if reason := (_failing_host if of_host else _failing_provider)(runs, single_use=single_use):
         return Breaker(reason=reason, allowed=_allowed(reason, runs, now))

@@ -23,7 +23,8 @@ GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
 
 def busy_hosts(rows: Iterable[Row], now: datetime) -> Mapping[str, int]:
     """Return the lanes of the busy hosts, and how many runs each gets in this minute."""
-    return {lane: share for lane, its in by_host(rows).items() if (share := _share(its, now))}
+    living = by_host(row for row in rows if row.is_living)
+    return {lane: share for lane, its in living.items() if (share := _share(its, now))}
 
 
 def earliest_seconds(rows: Sequence[Row], busy: Iterable[str], now: datetime) -> list[float]:
