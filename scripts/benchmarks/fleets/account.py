@@ -3,6 +3,7 @@
 import json
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel
 from testbed.virtual_clock import VirtualClock
+from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.fleet.core.fleet import LEASE, Message
 
 CALL_SECONDS = 0.06
@@ -101,11 +103,17 @@ class VirtualSecretsManager:
 
     def current(self, secret_arn: str) -> dict[str, Any]:
         """Return the current document, which takes no time."""
-        response = self.models[secret_arn].call(
-            "GetSecretValue", {"SecretId": secret_arn}, now=self.clock.now.timestamp()
-        )
-        document: dict[str, Any] = json.loads(response["SecretString"])
-        return document
+        return self.stored(secret_arn)[0]
+
+    def stored(self, secret_arn: str) -> list[dict[str, Any]]:
+        """Return the current document, and the one that a run stored and has not made current, if there is one."""
+        found = []
+        for label in (CURRENT, OUTCOME):
+            what = {"SecretId": secret_arn, "VersionStage": label}
+            with suppress(ServiceError):
+                response = self.models[secret_arn].call("GetSecretValue", what, now=self.clock.now.timestamp())
+                found.append(json.loads(response["SecretString"]))
+        return found
 
     def _call(self, operation: str, what: dict[str, Any], *, writes: bool = False) -> dict[str, Any]:
         self.clock.sleep(CALL_SECONDS)

@@ -222,17 +222,16 @@ class World:
         """Count refresh tokens that were sent and redeemed more than once."""
         return sum(count > 1 for provider in self.providers.values() for count in provider.redeemed.values())
 
-    def _not_current(self) -> set[str]:
+    def dead(self) -> set[str]:
+        """Return the secrets whose newest tokens no version has, nor the table, while no run is under way."""
         found = set()
         for secret_arn, provider in self.of.items():
-            grant, generation = str(self.account.current(secret_arn)["refreshToken"]).split("|")
-            if int(generation) != self.providers[provider].generations.get(grant, 0):
+            documents = self.account.stored(secret_arn)
+            tokens = [each["refreshToken"].split("|") for each in documents if "refreshToken" in each]
+            newest = max(int(generation) for _, generation in tokens)
+            if newest != self.providers[provider].generations.get(tokens[0][0], 0):
                 found.add(secret_arn)
-        return found
-
-    def dead(self) -> set[str]:
-        """Return the secrets whose newest tokens are neither stored nor kept, while no run is under way."""
-        return {arn for arn in self._not_current() if "kept_tokens" not in self.table.items.get(arn, {})}
+        return {arn for arn in found if "kept_tokens" not in self.table.items.get(arn, {})}
 
     def behind(self) -> set[str]:
         """Return the secrets whose row says that the copy has not the current access token."""
