@@ -233,5 +233,8 @@ def test_a_burst_is_tried_again() -> None:
     assert 10 < len(set.union(*drawn))
     assert {each.secret_arn for each in dead} == tried_early([*dead, *good, taken], NOW)
     assert set() == tried_early([*history(*rejected(120)), *good], NOW), "a minute ago"
-    assert set() == tried_early([*dead, *good], NOW + HOUR), "they are dead"
+    assert 1 == len(tried_early([*dead, *good], NOW + 110 * MINUTE))
+    assert set() == tried_early([*dead, *good], NOW + 2 * HOUR), "they are dead"
+    refused = [replace(each, seen=replace(each.seen, sent=sent(BUSY, at=NOW))) for each in dead if each.seen]
+    assert {1} == {len(tried_early([*refused, *good], NOW))}, "a busy host tells nothing about them"
     assert set() == tried_early([*dead[:5], *good, taken], NOW), "single customers"

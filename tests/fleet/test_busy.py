@@ -16,7 +16,7 @@ from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, ProviderLimits
 from token_refresh_worker.fleet.core.outcome import UNAVAILABLE as AWAY
 from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.row import BUSY, Row, Sent, State
+from token_refresh_worker.fleet.core.row import BUSY, REJECTED, Row, Sent, State
 from token_refresh_worker.run.outcome import Outcome
 
 LANE = f"xero/{HOST}"
@@ -129,6 +129,22 @@ def test_messages_are_spread() -> None:
 
     assert 20 == len(seconds)
     assert {3} == {later - earlier for earlier, later in pairwise(seconds)}
+    generous = {"xero": ProviderLimits(runs_per_second=2)}
+    assert seconds == _seconds([*refused(40), *took(18)], limits=generous), "also below the provider's own rate"
+
+
+def test_what_was_refused_waits_for_what_is_taken() -> None:
+    """What is due anew comes first, then what was refused, in turn, since some may always be; rejected grants last."""
+    oldest = replace(refused(1, at=90 * SECOND)[0], secret_arn=arn("oldest"))
+    rejected = seen(at=NOW - HOUR, error_type=REJECTED, state=State.REAUTHORIZE, expires_at=NOW - HOUR)
+    dead = row("dead", found=rejected)
+
+    def handed(*given: Row) -> set[str]:
+        return {message.secret_arn for message in decide(Fleet(rows=given), NOW).messages}
+
+    due = {each.secret_arn for each in took(2)}
+    assert {*due, arn("oldest")} == handed(*refused(58), oldest, dead, *took(2))
+    assert {min(due), arn("oldest")} == handed(oldest, dead, *took(1))
 
 
 def test_a_lone_message_comes_at_another_second() -> None:

@@ -61,6 +61,7 @@ from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS, STALE, TO
 from token_refresh_worker.fleet.core.fleet import DOUBLINGS, FEW, FIRST_WAIT
 from token_refresh_worker.fleet.core.gauges import FEW_A_DAY, NEW_FOR, SMALL
 from token_refresh_worker.fleet.core.messages import PERCENT as GROUPS_PERCENT
+from token_refresh_worker.fleet.core.outcome import LONGEST_WAIT
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.oauth.unread import MOST_BYTES
@@ -262,14 +263,14 @@ SAID = {
         f"{said(LONGEST_FLEET_PAUSE)} are the most",
         f"Fewer than {count(FEW)} secrets ({count(FEW_A_DAY)} of a day)",
         f"a fleet of under {SMALL}, each death",
-        f"closed, and none has come back after {said(breaker.RUNS_REMEMBERED)}, they are dead",
+        f"closed, and none has come back after {said(LONGEST_WAIT)}, they are dead",
         f"{RATE_SHARE * 100:g} % of what [its profile]",
         f"said 429 in the last {said(breaker.RECENTLY)}",
         f"gets {count(breaker.STEP)} runs at once, and {count(breaker.STEP)} more for each success",
         f"that grows to {said(breaker.LONGEST_SILENCE)}. Each success in a row lets {count(breaker.STEP)} more through",
         f"{breaker.RUNS} close one for rejected grants",
         f"(over {breaker.BURST} of a host, and 1 %, within {said(breaker.BURST_TIME)}) one is sent again",
-        f"each minute for {said(breaker.RUNS_REMEMBERED)}",
+        f"each minute for {said(breaker.BURST_TRIED)}",
         f"after {said(FIRST_WAIT)}, then {FIRST_WAIT * 2 / MINUTE:g}, then {FIRST_WAIT * 2**DOUBLINGS / MINUTE:g}",
         f"looked at once {said(LONGEST_SLEEP)}",
         # What docstrings say, of breakers and of alarms.

@@ -27,6 +27,8 @@ PERCENT_OF_PROVIDER: Final = 90
 MINUTES_OF_PROVIDER: Final = timedelta(minutes=3)
 BURST: Final = 5
 BURST_TIME: Final = timedelta(minutes=10)
+BURST_TRIED: Final = timedelta(hours=2)
+"""So long after it died a grant counts in a burst: an hour's false rejections take as long again to try."""
 RUNS_REMEMBERED: Final = timedelta(hours=1)
 """Older runs say nothing about the provider of this moment."""
 STEP: Final = 5
@@ -219,13 +221,13 @@ def _percent(runs: Sequence[Sent], errors: Collection[str]) -> float:
 
 
 def burst_of_rejected(rows: Sequence[Row], now: datetime) -> list[Row]:
-    """Return a host's rejected grants, if more died within ten minutes of the last hour than single customers revoke.
+    """Return a host's rejected grants, if more died within ten minutes, not long ago, than single customers revoke.
 
     A tenant may have taken them back, or the provider errs: whoever tries them again finds out.
     """
-    dead = [row for row in rows if not row.is_living and row.sent and row.sent.error_type == REJECTED]
-    since = sorted((row.seen.since for row in dead if row.seen), reverse=True)
-    return dead if _is_burst([at for at in since if at > now - RUNS_REMEMBERED], max(BURST, len(rows) // 100)) else []
+    dead = [row for row in rows if not row.is_living and row.sent and row.sent.error_type in {REJECTED, BUSY}]
+    since = sorted((row.seen.since for row in dead if row.seen and row.seen.since > now - BURST_TRIED), reverse=True)
+    return dead if _is_burst(since, max(BURST, len(rows) // 100)) else []
 
 
 def rejecting_lanes(rows: Iterable[Row], now: datetime) -> set[str]:

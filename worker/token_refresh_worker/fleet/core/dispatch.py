@@ -12,7 +12,7 @@
     its provider has more than its share under way  it gets what the others leave
     it failed before, as did half of the minute's   it gets what the others leave
     the budget of this minute is used up            wait for the next minute
-    anything else                                   hand it out: earliest expiry first, or last due if most is rejected
+    anything else                                   hand it out, in the order of `_rank` and `_urgency`
 
 The budget is a share of what Secrets Manager writes in a minute, less what earlier minutes handed out and nobody has
 reported on: the queue holds about a minute's work, and a write quota that others use up slows it down.
@@ -43,7 +43,7 @@ from token_refresh_worker.fleet.core.fleet import (
 )
 from token_refresh_worker.fleet.core.messages import RUNS_A_MINUTE, Pool, assign, pace
 from token_refresh_worker.fleet.core.repair import lot, tried_early
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State, is_due, pause_of_row
+from token_refresh_worker.fleet.core.row import BUSY, REJECTED, UNKNOWN_PROVIDER, Row, State, is_due, pause_of_row
 
 SILENT_AFTER: Final = 3 * MINUTE
 RATE_SHARE: Final = 0.95
@@ -67,18 +67,15 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
             for row, its_id in due
             if not _is_under_way(fleet, its_id, now) and pause_of_row(row, fleet.pauses, now) is None
         ),
-        key=lambda row: (_probe_rank(row, breakers, now), _urgency(row, rejecting, now)),
+        key=lambda row: (_rank(row, breakers, now), _urgency(row, rejecting, now)),
     )
     minute = _Minute(fleet, breakers, unreported, now)
     chosen = minute.choose(ready)
-    rates = {provider: _rate(fleet, provider) for provider in map(scheduled_under, chosen)}
-    # A provider's own rate spreads its messages: to spread them twice would leave a part of it unused.
-    lanes = {lane for row in chosen if rates[scheduled_under(row)] is None for lane in breaker.lanes_of(row)}
     paced = pace(
         [scheduled_under(row) for row in chosen],
         per_minute=fleet.limits.runs_a_minute,
-        rates=rates,
-        earliest=earliest_seconds(chosen, lanes & minute.busy.keys(), now),
+        rates={provider: _rate(fleet, provider) for provider in map(scheduled_under, chosen)},
+        earliest=earliest_seconds(chosen, minute.busy, now),
     )
     messages = _messages(fleet, [chosen[n] for second in paced for n in second], under_way, breakers, now)
     given = iter(messages)
@@ -145,18 +142,21 @@ def _is_under_way(fleet: Fleet, its_id: str, now: datetime) -> bool:
     return handed is not None and now < handed.at + FIRST_WAIT * (1 << min(handed.times - 1, DOUBLINGS))
 
 
-def _probe_rank(row: Row, breakers: Mapping[str, breaker.Breaker], now: datetime) -> int:
-    """Say how much a run on the row would show where a breaker is open; 0 is most."""
+def _rank(row: Row, breakers: Mapping[str, breaker.Breaker], now: datetime) -> int:
+    """Say what goes first, which is 0: what was not refused, or what shows most where a breaker is open."""
     if not breaker.holds_back(breakers, row):
-        return 0
+        # The refused expired first, and would take each minute's places from those that the host takes.
+        return {BUSY: 1, REJECTED: 2}.get(row.sent.error_type or "", 0) if row.sent else 0
     # A tenant that failed alone may be dead, whatever becomes of the others.
     return 2 if sends_nothing(row, now) else int(row.is_retry)
 
 
 def _urgency(row: Row, rejecting: Collection[str], now: datetime) -> timedelta:
-    """Return what rows are ordered by, the least first: how soon it expires, or how near it is to when it came due."""
+    """Return what rows of a rank are ordered by, the least first: how soon it expires, with these exceptions."""
+    if row.sent is not None and row.sent.error_type == BUSY:
+        return row.sent.at - now  # In turn: some may be refused each time.
     if row.due_at is not None and any(lane in rejecting for lane in breaker.lanes_of(row)):
-        # A cohort of dead grants must not keep away the living that are due after it.
+        # What came due last: a cohort of dead grants must not keep away the living that are due after it.
         return abs(now - row.due_at)
     # What no run has read yet may expire at any moment, so it counts as expiring now.
     return (row.expires_at or now) - now
@@ -219,10 +219,8 @@ class _Minute:
         return [row for row in (next(waiting, None), next(taken, None)) if row is not None]
 
     def _is_held_back(self, row: Row) -> bool:
-        return any(
-            lane in self._breakers and self._taken[lane] >= self._breakers[lane].allowed
-            for lane in breaker.lanes_of(row)
-        )
+        lanes = self._breakers.keys() & breaker.lanes_of(row)
+        return any(self._taken[lane] >= self._breakers[lane].allowed for lane in lanes)
 
     def _fits(self, row: Row) -> bool:
         """Whether breakers, slow start, a busy host's share and the provider's rate let the row through."""

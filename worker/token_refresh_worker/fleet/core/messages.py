@@ -38,7 +38,7 @@ def pace(
     seconds: list[list[int]] = [[] for _ in range(SECONDS)]
     first_open = 0
     provider_at: dict[str, float] = {}
-    for position, provider in enumerate(providers):
+    for position, provider in sorted(enumerate(providers), key=lambda each: earliest[each[0]]):
         while first_open < SECONDS and len(seconds[first_open]) >= per_second:
             first_open += 1
         # A slow provider's next second may be far ahead; the others fill the seconds before it.
