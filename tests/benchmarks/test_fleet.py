@@ -31,7 +31,8 @@ SMALL_WORLDS = dict.fromkeys(ORDINARY.split(), (60, 1)) | {
     "rejecting": (400, 1),
     "gateway": (100, 2),
     "busy-herd": (60, 2),
-    "own-traffic": (60, 2),
+    "own-traffic": (60, 3),
+    "always-refused": (60, 1),
 }
 """Of each story: how many secrets, and a seed."""
 A_THIRD = 12

@@ -62,6 +62,8 @@ class VirtualProvider:
     """How many requests it refuses at random."""
     revoked: set[str] = field(default_factory=set)
     """Grants that their customers took back."""
+    too_many: set[str] = field(default_factory=set)
+    """Grants whose customers have used up a limit of their own."""
     gateway_share: float = 0.0
     """How many requests a gateway before it refuses at random, none of which it forwards."""
     gateway_says: FailureKind = FailureKind.NO_RESPONSE
@@ -99,6 +101,7 @@ class VirtualProvider:
         busy = self.busy_share > 0 and self.chance.random() < self.busy_share
         begins, ends = self.others_seconds
         busy = busy or begins <= self.clock.seconds % 60 < ends
+        busy = busy or request.fields["refresh_token"].partition("|")[0] in self.too_many
         if busy or (self.limit is not None and not self.limit.take()):
             self.limited += 1
             return FailedRequest(kind=FailureKind.BUSY, seen="status 429", retry_after=self.retry_after)

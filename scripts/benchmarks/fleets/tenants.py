@@ -10,6 +10,7 @@ from benchmarks.fleets.account import Bucket
 from benchmarks.fleets.goals import LATE_SECONDS, PERIOD_SECONDS, Result, spread
 from benchmarks.fleets.world import SECONDS_A_MINUTE, World
 from token_refresh_worker.core.announcement import Announcement, Transition
+from token_refresh_worker.fleet.core.fleet import ProviderLimits
 
 BEGINS_MINUTE = 10
 ALONE_MINUTES = 15
@@ -74,9 +75,8 @@ def rejecting(secrets: int, seed: int) -> Iterator[Result]:
     if share == 1:
         yield Result(story=story, what="breaker, min", figure=opened, limit=1, at_least=True)
     world.run(60)
-    stale = len(world.stale()) / secrets
     # Before a rejected grant was tried again it was 0.11 to 0.19 for a half, and 0.02 at most for all and nine tenths.
-    yield Result(story=story, what="stale an hour after, share", figure=stale, limit=0.02)
+    yield Result(story=story, what="stale an hour after, share", figure=len(world.stale()) / secrets, limit=0.02)
     yield Result(story=story, what="told, share", figure=len(told) / secrets, limit=0.9)
     yield from _whole(story, world)
 
@@ -128,10 +128,27 @@ def bucket(secrets: int, seed: int) -> Iterator[Result]:
 
 
 def own_traffic(secrets: int, seed: int) -> Iterator[Result]:
-    """The customer's own requests use up the limit in half of each minute; in the other it is four times the need."""
+    """The customer's own requests use up the limit in half of each minute; in the other it is four times the need.
+
+    In every other world the profile names a rate that is far too high.
+    """
     world = _busy(secrets, seed, factor=4, due=spread)
     world.providers["alpha"].others_seconds = (0.0, 30.0) if seed // 2 % 2 else (20.0, 50.0)
+    if seed % 2:
+        world.provider_limits["alpha"] = ProviderLimits(runs_per_second=40 * secrets / PERIOD_SECONDS)
     yield from _hours("own traffic in half of each minute", world)
+
+
+def always_refused(secrets: int, seed: int) -> Iterator[Result]:
+    """One customer's tenth of the grants is refused with 429 from the first hour on; the second is one without runs."""
+    world = World({"alpha": secrets}, due=spread, seed=seed)
+    theirs = list(world.of)[: secrets // 10]
+    world.providers["alpha"].too_many.update(str(number) for number in range(len(theirs)))
+    world.deaf = (90.0 * SECONDS_A_MINUTE, 150.0 * SECONDS_A_MINUTE)
+    world.run(150)
+    minutes = world.minutes_until_fresh(60, but=theirs)
+    yield Result(story="a tenth is always refused", what="others fresh after, min", figure=minutes, limit=5)
+    yield from _whole("a tenth is always refused", world)
 
 
 def _hours(story: str, world: World) -> Iterator[Result]:
@@ -169,4 +186,5 @@ TENANTS: dict[str, Callable[[int, int], Iterator[Result]]] = {
     "busy-herd": busy_herd,
     "bucket": bucket,
     "own-traffic": own_traffic,
+    "always-refused": always_refused,
 }
