@@ -209,6 +209,7 @@ def test_a_provider_takes_what_it_rejected() -> None:
     assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=10) == opened([*runs, revived()])
     assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=95) == opened([*runs, revived(), *some(17, None)])
     assert opened([*runs, revived(), *some(18, None)]) is None, "it has taken twenty in a row"
+    assert opened([*runs, revived(), *some(18, None), *rejected(1, failures=2)]) is not None, "or not"
     assert opened([*runs, revived(at=HOUR)]) is None
     assert opened([*some(280, None), *rejected(6), revived()]) is not None, "two in a hundred"
     assert opened([*some(280, None), *rejected(5), revived()]) is None

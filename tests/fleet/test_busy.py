@@ -16,7 +16,7 @@ from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, ProviderLimits
 from token_refresh_worker.fleet.core.outcome import UNAVAILABLE as AWAY
 from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.row import BUSY, REJECTED, Row, Sent, State
+from token_refresh_worker.fleet.core.row import BUSY, REJECTED, Row, Seen, Sent, State
 from token_refresh_worker.run.outcome import Outcome
 
 LANE = f"xero/{HOST}"
@@ -56,6 +56,8 @@ def test_nothing_failed() -> None:
     assert left == items.read_row(items.write_row(left, "prod"), NOW)
     failed = after(left, ran_into("TokenEndpointUnavailable"), began_at=NOW, chance=0)
     assert (True, 1) == (failed.has_failed, failed.sent.failures if failed.sent else None)
+    refused_since = after(failed, busy(), began_at=NOW, chance=0).sent
+    assert Sent(at=NOW - 30 * SECOND, host=HOST, error_type=BUSY, failures=1) == refused_since
 
 
 def test_it_opens_no_breaker() -> None:
@@ -133,18 +135,24 @@ def test_messages_are_spread() -> None:
     assert seconds == _seconds([*refused(40), *took(18)], limits=generous), "also below the provider's own rate"
 
 
-def test_what_was_refused_waits_for_what_is_taken() -> None:
-    """What is due anew comes first, then what was refused, in turn, since some may always be; rejected grants last."""
-    oldest = replace(refused(1, at=90 * SECOND)[0], secret_arn=arn("oldest"))
-    rejected = seen(at=NOW - HOUR, error_type=REJECTED, state=State.REAUTHORIZE, expires_at=NOW - HOUR)
-    dead = row("dead", found=rejected)
+def test_what_was_refused_waits_once_it_has_expired() -> None:
+    """Then it comes after what can be saved, in turn, since some may always be refused; a dead grant comes last."""
+    late = seen(at=NOW - HOUR, error_type=REJECTED, state=State.REAUTHORIZE, expires_at=NOW - MINUTE)
+    dead = row("dead", found=late)
+
+    def with_tokens(of: Seen, given: list[Row]) -> list[Row]:
+        return [replace(each, seen=replace(each.seen, tokens=of.tokens)) for each in given if each.seen]
 
     def handed(*given: Row) -> set[str]:
         return {message.secret_arn for message in decide(Fleet(rows=given), NOW).messages}
 
+    (oldest,) = (replace(each, secret_arn=arn("oldest")) for each in with_tokens(late, refused(1, at=90 * SECOND)))
+    authorized = row("authorized", found=replace(late, state=State.HEALTHY))
+    soon = with_tokens(seen(expires_at=NOW + MINUTE), [authorized, *refused(1)])
     due = {each.secret_arn for each in took(2)}
-    assert {*due, arn("oldest")} == handed(*refused(58), oldest, dead, *took(2))
+    assert {*due, arn("oldest")} == handed(*with_tokens(late, refused(58)), oldest, dead, *took(2))
     assert {min(due), arn("oldest")} == handed(oldest, dead, *took(1))
+    assert {each.secret_arn for each in soon} == handed(oldest, dead, *took(1), *soon)
 
 
 def test_a_lone_message_comes_at_another_second() -> None:

@@ -180,8 +180,9 @@ def _breaker(rows: Sequence[Row], unreported: int, now: datetime, *, single_use:
     nothing_taken = _is_burst(in_a_row, BURST) and in_a_row[0] - in_a_row[-1] >= RECENTLY
     # It rejects whatever comes, or it rejected many, and then took one of them.
     errs = nothing_taken or (has_revived(rows, now) and burst_of_rejected(rows, now))
-    # After so many responses in a row it has stopped, whatever is still to be tried again.
-    if errs and (allowed := _allowed(BreakerReason.REJECTED_GRANTS, first, now)) < STEP * RUNS:
+    # After so many responses in a row, tries among them, it has stopped.
+    if errs and not _in_a_row(runs, RESPONDED, RUNS):
+        allowed = _allowed(BreakerReason.REJECTED_GRANTS, first, now)
         return Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=allowed)
     if reason := (_failing_host if of_host else _failing_provider)(runs, single_use=single_use):
         return Breaker(reason=reason, allowed=_allowed(reason, runs, now))
@@ -212,7 +213,7 @@ def _failing_provider(runs: Sequence[Sent], *, single_use: bool) -> BreakerReaso
     return next((reason for errors, reason in reasons if _percent(last, errors) >= PERCENT_OF_PROVIDER), None)
 
 
-def _in_a_row(runs: Sequence[Sent], errors: Collection[str], count: int) -> bool:
+def _in_a_row(runs: Sequence[Sent], errors: Collection[str | None], count: int) -> bool:
     return len(runs) >= count and all(run.error_type in errors for run in runs[:count])
 
 

@@ -12,7 +12,7 @@
     its provider has more than its share under way  it gets what the others leave
     it failed before, as did half of the minute's   it gets what the others leave
     the budget of this minute is used up            wait for the next minute
-    anything else                                   hand it out, in the order of `_rank` and `_urgency`
+    anything else                                   hand it out: earliest expiry first, but see `_order`
 
 The budget is a share of what Secrets Manager writes in a minute, less what earlier minutes handed out and nobody has
 reported on: the queue holds about a minute's work, and a write quota that others use up slows it down.
@@ -43,7 +43,7 @@ from token_refresh_worker.fleet.core.fleet import (
 )
 from token_refresh_worker.fleet.core.messages import RUNS_A_MINUTE, Pool, assign, pace
 from token_refresh_worker.fleet.core.repair import lot, tried_early
-from token_refresh_worker.fleet.core.row import BUSY, REJECTED, UNKNOWN_PROVIDER, Row, State, is_due, pause_of_row
+from token_refresh_worker.fleet.core.row import BUSY, UNKNOWN_PROVIDER, Row, State, is_due, pause_of_row
 
 SILENT_AFTER: Final = 3 * MINUTE
 RATE_SHARE: Final = 0.95
@@ -67,7 +67,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
             for row, its_id in due
             if not _is_under_way(fleet, its_id, now) and pause_of_row(row, fleet.pauses, now) is None
         ),
-        key=lambda row: (_rank(row, breakers, now), _urgency(row, rejecting, now)),
+        key=lambda row: _order(row, breakers, rejecting, now),
     )
     minute = _Minute(fleet, breakers, unreported, now)
     chosen = minute.choose(ready)
@@ -142,24 +142,22 @@ def _is_under_way(fleet: Fleet, its_id: str, now: datetime) -> bool:
     return handed is not None and now < handed.at + FIRST_WAIT * (1 << min(handed.times - 1, DOUBLINGS))
 
 
-def _rank(row: Row, breakers: Mapping[str, breaker.Breaker], now: datetime) -> int:
-    """Say what goes first, which is 0: what was not refused, or what shows most where a breaker is open."""
-    if not breaker.holds_back(breakers, row):
-        # The refused expired first, and would take each minute's places from those that the host takes.
-        return {BUSY: 1, REJECTED: 2}.get(row.sent.error_type or "", 0) if row.sent else 0
-    # A tenant that failed alone may be dead, whatever becomes of the others.
-    return 2 if sends_nothing(row, now) else int(row.is_retry)
-
-
-def _urgency(row: Row, rejecting: Collection[str], now: datetime) -> timedelta:
-    """Return what rows of a rank are ordered by, the least first: how soon it expires, with these exceptions."""
-    if row.sent is not None and row.sent.error_type == BUSY:
-        return row.sent.at - now  # In turn: some may be refused each time.
+def _order(
+    row: Row, breakers: Mapping[str, breaker.Breaker], rejecting: Collection[str], now: datetime
+) -> tuple[int, timedelta]:
+    """Return what rows are ordered by, the least first: a rank, and how soon it expires, with these exceptions."""
+    rank = 0 if row.is_living else 1
+    if breaker.holds_back(breakers, row):
+        # What shows most; a tenant that failed alone may be dead, whatever becomes of the others.
+        rank = 2 if sends_nothing(row, now) else int(row.is_retry)
+    if row.sent and row.sent.error_type == BUSY and row.expires_at is not None and row.expires_at <= now:
+        # In turn, and after those that expire within an hour: some of them may be refused each time.
+        return rank, row.sent.at + breaker.RUNS_REMEMBERED - now
     if row.due_at is not None and any(lane in rejecting for lane in breaker.lanes_of(row)):
         # What came due last: a cohort of dead grants must not keep away the living that are due after it.
-        return abs(now - row.due_at)
+        return rank, abs(now - row.due_at)
     # What no run has read yet may expire at any moment, so it counts as expiring now.
-    return (row.expires_at or now) - now
+    return rank, (row.expires_at or now) - now
 
 
 class _Minute:

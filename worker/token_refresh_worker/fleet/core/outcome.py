@@ -130,7 +130,7 @@ def _sent(before: Sent | None, run: Outcome, at: datetime) -> Sent | None:
         return before
     failed = BUSY if _is_busy(run) else run.error_type if run.error_type in _PROVIDER_ERRORS else None
     again = before.failures if before and before.host == run.host else 0
-    return Sent(at=at, host=run.host, error_type=failed, failures=0 if failed in {None, BUSY} else again + 1)
+    return Sent(at=at, host=run.host, error_type=failed, failures=again + (failed != BUSY) if failed else 0)
 
 
 def _is_busy(run: Outcome) -> bool:

@@ -80,7 +80,7 @@ class Sent:
     error_type: str | None
     """How it failed at the provider, or `BUSY`; None if it gave new tokens, whatever became of them then."""
     failures: int
-    """How many such runs in a row failed; 1 is a first failure. A refusal of a busy host is none."""
+    """How many such runs in a row failed; 1 is a first failure. A refusal of a busy host changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
