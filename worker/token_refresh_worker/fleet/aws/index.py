@@ -198,7 +198,7 @@ class TableIndex:
         handed: dict[str, Handed] = {}
         for minute, item in zip(minutes, found, strict=True):
             at = datetime.fromtimestamp(minute * _MINUTE, UTC)
-            for name, group in items.read_messages(item).items():
+            for name, group in items.read_message_groups(item).items():
                 times = handed[name].times + 1 if name in handed else 1
                 handed[name] = Handed(at=at, group=group, times=times)
         return handed
@@ -207,7 +207,7 @@ class TableIndex:
         """Remember messages that were sent, and their groups, by their IDs."""
         # Twice as long as they are read, since DynamoDB deletes late and never early.
         gone_at = int((now + 2 * MEMORY).timestamp())
-        values = {":ids": {"SS": items.write_messages(messages)}, ":gone": {"N": str(gone_at)}}
+        values = {":ids": {"SS": items.write_message_groups(messages)}, ":gone": {"N": str(gone_at)}}
         its = items.key("sent", f"{self._fleet}#{_minute(now)}")
         self._update(its, "ADD ids :ids SET gone_at = :gone", None, values)
 

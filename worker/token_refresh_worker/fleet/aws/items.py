@@ -141,12 +141,12 @@ def read_pauses(item: Item) -> Pauses:
     )
 
 
-def write_messages(messages: Mapping[str, str]) -> list[str]:
+def write_message_groups(messages: Mapping[str, str]) -> list[str]:
     """Write messages with their groups, by their IDs."""
     return sorted(f"{name} {group}" for name, group in messages.items())
 
 
-def read_messages(item: Item) -> dict[str, str]:
+def read_message_groups(item: Item) -> dict[str, str]:
     """Read the messages of one minute and their groups, by their IDs."""
     found = _readable(item, "ids", "SS", lambda texts: [text.partition(" ") for text in texts])
     return {name: group for name, _, group in found or ()}
