@@ -213,8 +213,8 @@ def _failing_provider(runs: Sequence[Sent], *, single_use: bool) -> BreakerReaso
     return next((reason for errors, reason in reasons if _percent(last, errors) >= PERCENT_OF_PROVIDER), None)
 
 
-def _in_a_row(runs: Sequence[Sent], errors: Collection[str | None], count: int) -> bool:
-    return len(runs) >= count and all(run.error_type in errors for run in runs[:count])
+def _in_a_row(runs: Sequence[Sent], ends: Collection[str | None], count: int) -> bool:
+    return len(runs) >= count and all(run.error_type in ends for run in runs[:count])
 
 
 def _percent(runs: Sequence[Sent], errors: Collection[str]) -> float:
@@ -222,9 +222,9 @@ def _percent(runs: Sequence[Sent], errors: Collection[str]) -> float:
 
 
 def burst_of_rejected(rows: Sequence[Row], now: datetime) -> list[Row]:
-    """Return a host's rejected grants, if more died within ten minutes, not long ago, than single customers revoke.
+    """Return a host's rejected grants, if more died in ten minutes of the last two hours than single customers revoke.
 
-    A tenant may have taken them back, or the provider errs: whoever tries them again finds out.
+    A tenant may have taken them back, or the provider errs: a try finds out, unless the host was busy.
     """
     dead = [row for row in rows if not row.is_living and row.sent and row.sent.error_type in {REJECTED, BUSY}]
     since = sorted((row.seen.since for row in dead if row.seen and row.seen.since > now - BURST_TRIED), reverse=True)

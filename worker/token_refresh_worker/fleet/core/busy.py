@@ -1,8 +1,9 @@
 """How many runs a busy host gets in a minute: as many as it takes, found from the rows alone.
 
 A host is busy where it refused a request of the last five minutes (429). It gets the larger of two numbers: what it
-took in its best minute since then and a tenth more (a half after a minute without a refusal; of twice as much it
-refused a third); and twice what its secrets need, or four times where it takes less: others may use up its limit.
+took in its best minute since then and a tenth more, or a half more after a minute without a refusal (when it got twice
+as many, it refused a third); and twice what its secrets need, or four times where it takes less than they need, since
+others may use up its limit.
 """
 
 from collections import Counter

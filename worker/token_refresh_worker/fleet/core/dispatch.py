@@ -10,7 +10,7 @@
     its provider's own rate is used up              wait for the next minute
     its provider has half of the budget already     the other half is for the other providers' secrets
     its provider has more than its share under way  it gets what the others leave
-    it failed before, as did half of the minute's   it gets what the others leave
+    it failed, and half of this minute's had, too   it gets what the others leave
     the budget of this minute is used up            wait for the next minute
     anything else                                   hand it out: earliest expiry first, but see `_order`
 

@@ -38,6 +38,7 @@ def pace(
     seconds: list[list[int]] = [[] for _ in range(SECONDS)]
     first_open = 0
     provider_at: dict[str, float] = {}
+    # By their seconds: else one that is sent late would hold up all others of its provider's rate.
     for position, provider in sorted(enumerate(providers), key=lambda each: earliest[each[0]]):
         while first_open < SECONDS and len(seconds[first_open]) >= per_second:
             first_open += 1
