@@ -1,6 +1,6 @@
 """The parts of the package's metadata that stand elsewhere.
 
-The links and the README's links name the repository; `token-refresh` is pinned to the version of both packages.
+The links and the README's links name the repository; `token-refresh` is pinned to the version of all packages.
 """
 
 import re
@@ -13,12 +13,14 @@ _RELATIVE = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#|mailto:
 
 
 class WorkerHook(MetadataHookInterface):
-    """Fill in what is dynamic in `[project]` from `[tool.hatch.metadata.hooks.custom]` and the version."""
+    """Fill in what is dynamic in `[project]`, and pin `token-refresh`."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Add `dependencies`, `readme` and `urls`."""
+        """Add `readme` and `urls`, and replace `token-refresh` by `token-refresh==VERSION`."""
         repository = self.config["repository"]
-        metadata["dependencies"] = [f"token-refresh=={metadata['version']}", *self.config["dependencies"]]
+        metadata["dependencies"] = [
+            f"{need}=={metadata['version']}" if need == "token-refresh" else need for need in metadata["dependencies"]
+        ]
         text = Path(self.root, "README.md").read_text("utf-8")
         metadata["readme"] = {"content-type": "text/markdown", "text": absolute(text, repository)}
         metadata["urls"] = {

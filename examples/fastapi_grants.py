@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from fastapi import Cookie, FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from token_refresh_worker.grants import (
+from token_refresh_admin.grants import (
     Account,
     AnotherAccount,
     ConsentRefused,

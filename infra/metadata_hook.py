@@ -1,13 +1,17 @@
-"""`token-refresh-worker` is pinned to the version that both packages have."""
+"""Pins our own packages among `dependencies` to the version that all of them have."""
 
 from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
+_OURS = {"token-refresh", "token-refresh-worker"}
+
 
 class InfraHook(MetadataHookInterface):
-    """Fill in `dependencies`."""
+    """Pin what is ours."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Add the pin to those in `[tool.hatch.metadata.hooks.custom]`."""
-        metadata["dependencies"] = [f"token-refresh-worker=={metadata['version']}", *self.config["dependencies"]]
+        """Replace `token-refresh` by `token-refresh==VERSION`, and the worker likewise."""
+        metadata["dependencies"] = [
+            f"{need}=={metadata['version']}" if need in _OURS else need for need in metadata["dependencies"]
+        ]

@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 READER = ROOT / "reader" / "token_refresh"
 WORKER = ROOT / "worker" / "token_refresh_worker"
+ADMIN = ROOT / "admin" / "token_refresh_admin"
+PRODUCT = (READER, WORKER, ADMIN)
 PURE_ROOMS = (*(WORKER / room for room in ("core", "fleet/core", "oauth", "stored")), READER / "stored")
 PURE_FILES = (
     *(READER / name for name in ("advice.py", "aws/arn.py", "errors.py", "secret_value.py")),
@@ -27,7 +29,7 @@ PURE_MODULES = sorted([*(path for room in PURE_ROOMS for path in room.glob("*.py
 
 def name_of(path: Path) -> str:
     """The name by which a module or a folder is imported."""
-    package = READER if path.is_relative_to(READER) else WORKER
+    (package,) = [package for package in PRODUCT if path.is_relative_to(package)]
     return ".".join(path.relative_to(package.parent).with_suffix("").parts)
 
 
@@ -111,7 +113,7 @@ def names_of_classes(path: Path) -> Iterator[str]:
 
 def test_a_class_name_has_one_meaning() -> None:
     """Who reads a public class name in product or testbed knows which class it is; the product's private ones, too."""
-    rooms = (READER, WORKER, ROOT / "infra" / "token_refresh_infra")
+    rooms = (*PRODUCT, ROOT / "infra" / "token_refresh_infra")
     modules = [*(path for room in rooms for path in room.rglob("*.py")), *(ROOT / "infra").glob("*.py")]
     doubles = list((ROOT / "testbed").rglob("*.py"))
     nodes = [node for path in (*modules, *doubles) for node in ast.parse(path.read_text()).body]
@@ -135,9 +137,9 @@ SHARED_WORDS = {
 
 
 def test_a_constant_or_function_has_one_meaning() -> None:
-    """Reader and worker define each public constant and function of a module once."""
+    """Reader, worker and command line define each public constant and function of a module once."""
     defined: Counter[str] = Counter()
-    for path in (path for room in (READER, WORKER) for path in room.rglob("*.py")):
+    for path in (path for room in PRODUCT for path in room.rglob("*.py")):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 defined[node.name] += 1
@@ -169,13 +171,14 @@ def dataclasses_of(*rooms: Path) -> dict[str, str]:
 
 
 def test_a_value_can_not_be_changed() -> None:
-    """Dataclasses of reader and worker are frozen, but for a few that are there to change."""
-    assert CHANGES.keys() == {name for name, of in dataclasses_of(READER, WORKER).items() if "frozen=True" not in of}
+    """Dataclasses of the product are frozen, but for a few that are there to change."""
+    assert CHANGES.keys() == {name for name, of in dataclasses_of(*PRODUCT).items() if "frozen=True" not in of}
 
 
 def test_a_value_prints_nothing_that_it_holds() -> None:
-    """A value of the worker's inner rooms may hold a token, or a part that does: its text names its class alone."""
-    inner = [WORKER / room for room in ("adapters", "changes", "core", "oauth", "providers", "run", "stored")]
+    """A value of the inner rooms may hold a token, or a part that does: its text names its class alone."""
+    inner = [WORKER / room for room in ("adapters", "core", "oauth", "providers", "run", "stored")]
+    inner.append(ADMIN / "changes")
 
     assert {} == {name: of for name, of in dataclasses_of(*inner).items() if "repr=False" not in of}
 
@@ -205,7 +208,7 @@ def is_written_command(text: str) -> bool:
 def test_commands_are_values() -> None:
     """No module writes a command into a text, or quotes words for a shell: `Command` does both, and for each word."""
     # Not infra: the values in an alarm's description are parameters of the deployment, which synthesis checks.
-    modules = [path for room in (READER, WORKER) for path in room.rglob("*.py") if path != READER / "advice.py"]
+    modules = [path for room in PRODUCT for path in room.rglob("*.py") if path != READER / "advice.py"]
 
     assert [] == [text for path in modules for text in texts_of(path) if is_written_command(text[1])]
     assert [] == [path.relative_to(ROOT) for path in modules if "shlex" in imports(path)]

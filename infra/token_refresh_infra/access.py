@@ -147,7 +147,7 @@ def grant_refresh(grantee: iam.IGrantable, which: Secrets, *, lists: bool = Fals
 
 
 def grant_authorize(grantee: iam.IGrantable, which: Secrets, clients: Secrets | None = None) -> None:
-    """Let `grantee` get grants with `token_refresh_worker.grants`: read what is current, store a version, move a label.
+    """Let `grantee` get grants with `token_refresh_admin.grants`: read what is current, store a version, move a label.
 
     It lists versions, too: a code is not used whose tokens would have no place. `clients` are the client secrets, of
     which it reads the current version; None where each document has its own.

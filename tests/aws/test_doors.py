@@ -22,12 +22,12 @@ from token_refresh.errors import (
 from token_refresh.reader import Runtime, SecretReader, TokenReader
 from token_refresh.reader.on_demand import RefreshFunction
 from token_refresh.webhooks import Delivery, DeliveryNotQueued, EventBus, SqsQueue, VerifiedWith
+from token_refresh_admin.cli.command import context_of
+from token_refresh_admin.cli.lookups import read_clock
+from token_refresh_admin.cli.membership import open_index
 from token_refresh_worker.adapters.client_assertion import SigningError, sign_with_key, state_role
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
-from token_refresh_worker.cli.command import context_of
-from token_refresh_worker.cli.lookups import read_clock
-from token_refresh_worker.cli.membership import open_index
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.fleet import Message
 from token_refresh_worker.fleet.settings import FleetSettings

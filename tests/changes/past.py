@@ -11,9 +11,9 @@ from run.world import Killed, World
 from testbed.builders import origin, policy
 from testbed.fakes import tokens
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.changes.past import Past, TokenUse, list_versions
-from token_refresh_worker.changes.restore import judge
+from token_refresh_admin.changes.change import ChangeFailed
+from token_refresh_admin.changes.past import Past, TokenUse, list_versions
+from token_refresh_admin.changes.restore import judge
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.request import TokenRequest

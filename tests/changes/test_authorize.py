@@ -10,7 +10,7 @@ from run.world import World
 from testbed.builders import NOW
 from testbed.fakes import FakeStore
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY, RedirectTaken, TooManyRedirects, take_redirect
+from token_refresh_admin.changes.authorize import REDIRECTS_A_DAY, RedirectTaken, TooManyRedirects, take_redirect
 from token_refresh_worker.core.versions import redirect_place_id
 
 Versions = Mapping[str, str]

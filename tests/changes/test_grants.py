@@ -29,9 +29,9 @@ from token_refresh.errors import (
     SecretFull,
     SecretNotFound,
 )
-from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY
-from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.grants import (
+from token_refresh_admin.changes.authorize import REDIRECTS_A_DAY
+from token_refresh_admin.changes.change import ChangeFailed
+from token_refresh_admin.grants import (
     _SESSION_LIFETIME,
     ANYONE,
     AnotherAccount,
@@ -98,7 +98,7 @@ def application(monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
         for name, value in store.environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", set())
+        monkeypatch.setattr("token_refresh_admin.grants._PROVEN", set())
         yield Application(store, endpoint)
 
 
@@ -441,7 +441,7 @@ def test_the_printed_policy_is_enough_and_all_of_it_is_needed(
             return None if policy.allows(Ask(action=action, resource=call.arn or "", context=labels)) else action
 
         application.store.authorize = authorize
-        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", set())  # as in a new process
+        monkeypatch.setattr("token_refresh_admin.grants._PROVEN", set())  # as in a new process
 
     def connect() -> None:
         begun = application.begin(expect=ANYONE)

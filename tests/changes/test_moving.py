@@ -20,7 +20,7 @@ from token_refresh.errors import (
     TokenRequestRejected,
     TokensKept,
 )
-from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table

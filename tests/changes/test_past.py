@@ -10,7 +10,7 @@ from run.world import FIRST_CLAIM
 from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.past import TokenUse
+from token_refresh_admin.changes.past import TokenUse
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.versions import CLAIM, CURRENT

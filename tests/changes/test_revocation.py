@@ -17,8 +17,8 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokenRefreshError,
 )
-from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.changes.revoke import revoke_grant
+from token_refresh_admin.changes.change import ChangeFailed
+from token_refresh_admin.changes.revoke import revoke_grant
 from token_refresh_worker.core.versions import claim_version_id, staged_version_id
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.request import TokenRequest

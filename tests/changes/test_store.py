@@ -12,8 +12,8 @@ from testbed.builders import NOW
 from testbed.fakes import PUBLISHED_ID, FakeStore, tokens
 from token_refresh.errors import SecretAccessDenied, SecretEmpty
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
-from token_refresh_worker.changes.authorize import (
+from token_refresh_admin.changes.authorization_request import AuthorizationRequest, Redirect
+from token_refresh_admin.changes.authorize import (
     Account,
     AnotherAccount,
     PendingAuthorization,
@@ -21,9 +21,9 @@ from token_refresh_worker.changes.authorize import (
     check_account,
     take_redirect,
 )
-from token_refresh_worker.changes.change import fields_of
-from token_refresh_worker.changes.publish import StoredGrant
-from token_refresh_worker.changes.store import SWAPS, NewGrant
+from token_refresh_admin.changes.change import fields_of
+from token_refresh_admin.changes.publish import StoredGrant
+from token_refresh_admin.changes.store import SWAPS, NewGrant
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.stored.credentials import ClientCredentials

@@ -30,7 +30,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.aws.clients import Clients
-from token_refresh_worker.cli import main, redirect
+from token_refresh_admin.cli import main, redirect
 
 OF_PYTHON = re.compile(
     r"\b(CommandFailed(?! was raised here)|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None"
@@ -165,7 +165,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
         someone = Person(*visits)
         # The person shares this process: a busy machine can hold it between a connection and its request.
         monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 60.0)
-        monkeypatch.setattr("token_refresh_worker.cli.authorize.opened", someone.opened)
+        monkeypatch.setattr("token_refresh_admin.cli.authorize.opened", someone.opened)
         return someone
 
     return sits
@@ -190,7 +190,7 @@ def authorize(cli: Cli, client_file: Path, person: Callable[..., Person], free_p
 def paste(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Paste:
     """Authorize at the scriptable token endpoint by an address with the right state; `stdin` answers questions, too."""
     environment["TOKEN_ENDPOINT"] = endpoint.url
-    monkeypatch.setattr("token_refresh_worker.changes.authorization_request.secrets.token_urlsafe", lambda _: STATE)
+    monkeypatch.setattr("token_refresh_admin.changes.authorization_request.secrets.token_urlsafe", lambda _: STATE)
 
     def run(*arguments: str, response: script.Script | None = None, stdin: str = "", **variables: str) -> Ended:
         endpoint.play(response or brings())

@@ -21,7 +21,7 @@ import botocore.session
 import typer.main
 
 import token_refresh_worker.adapters.token_endpoint  # noqa: F401 - what a refresh imports
-from token_refresh_worker.cli import main
+from token_refresh_admin.cli import main
 
 PROGRAM = """\
 #!{python} -IS

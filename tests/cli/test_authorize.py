@@ -15,7 +15,7 @@ from cli.scene import SECRET_ID, Cli
 from cli.shell import commands_in
 from cli.worlds import Fleet
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.authorize import _create_secret
+from token_refresh_admin.cli.authorize import _create_secret
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 
@@ -117,7 +117,7 @@ def test_ctrl_c_while_it_stores(
         signal.raise_signal(signal.SIGINT)
         return _create_secret(*given)
 
-    monkeypatch.setattr("token_refresh_worker.cli.authorize._create_secret", interrupted)
+    monkeypatch.setattr("token_refresh_admin.cli.authorize._create_secret", interrupted)
 
     ended, _ = authorize()
 

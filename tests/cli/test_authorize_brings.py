@@ -16,13 +16,13 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.authorization_request import (
+from token_refresh_admin.changes.authorization_request import (
     AuthorizationRequest,
     ForeignRedirect,
     Redirect,
     build_authorization,
 )
-from token_refresh_worker.changes.change import ChangeFailed
+from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_worker.providers.loader import read_profile
 from token_refresh_worker.providers.redirect import RedirectFormat, RedirectVariable
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -312,7 +312,7 @@ def test_the_tutorials_line_for_quickbooks(
     page = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
     line = next(line for line in page.splitlines() if line.startswith("$ token-refresh authorize quickbooks-"))
     uri, known = line.rpartition(" ")[2], "one-known-value-that-is-long-enough-for-a-verifier"
-    monkeypatch.setattr("token_refresh_worker.changes.authorization_request.secrets.token_urlsafe", lambda _: known)
+    monkeypatch.setattr("token_refresh_admin.changes.authorization_request.secrets.token_urlsafe", lambda _: known)
     with AuthorizationServer(redirect_uris=(uri,)) as server:
         client_id, client_secret = server.client()
         client_file.write_text(json.dumps({"clientId": client_id, "clientSecret": client_secret}))

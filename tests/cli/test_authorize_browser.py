@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from cli.scene import Cli
-from token_refresh_worker.cli.browser import opened
+from token_refresh_admin.cli.browser import opened
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_command_asks_for_one(
         asked.append(wanted)
         return contextlib.nullcontext()
 
-    monkeypatch.setattr("token_refresh_worker.cli.authorize.opened", noted)
+    monkeypatch.setattr("token_refresh_admin.cli.authorize.opened", noted)
     redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
     cli("authorize", f"--client-file={client_file}", redirect, "--timeout=1", "--yes", *option)
 

@@ -14,7 +14,7 @@ from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sts import ISSUER, Sts
-from token_refresh_worker.cli.context import Context
+from token_refresh_admin.cli.context import Context
 
 
 @pytest.mark.parametrize(

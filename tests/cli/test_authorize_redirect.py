@@ -22,10 +22,10 @@ from cli.scene import Cli
 from testbed.fakes import FakeClock
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.authorization_request import AuthorizationRequest, Redirect
-from token_refresh_worker.cli import redirect
-from token_refresh_worker.cli.failures import CommandFailed
-from token_refresh_worker.cli.redirect import RedirectServer
+from token_refresh_admin.changes.authorization_request import AuthorizationRequest, Redirect
+from token_refresh_admin.cli import redirect
+from token_refresh_admin.cli.failures import CommandFailed
+from token_refresh_admin.cli.redirect import RedirectServer
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 
@@ -64,7 +64,7 @@ def test_the_page_that_leads_to_the_provider(
         finally:
             visitor.join()
 
-    monkeypatch.setattr("token_refresh_worker.cli.authorize.opened", opened)
+    monkeypatch.setattr("token_refresh_admin.cli.authorize.opened", opened)
 
     ended = cli("authorize", f"--client-file={client_file}", f"--redirect-uri={redirect_uri}", "--yes")
 

@@ -11,10 +11,10 @@ from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_admin.changes import change
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.changes import change
 from token_refresh_worker.core.plan import LOST_CLAIMS
 
 TABLE, OTHER = "claims", "restored"

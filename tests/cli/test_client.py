@@ -139,7 +139,7 @@ def test_no_tokens(  # noqa: PLR0917 - fixtures, and what is seen
 def test_a_run_meanwhile(cli: Cli, tokens: Tokens, right: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens that a run makes current meanwhile are never put back: it reads again, and gives up in the end."""
     tokens.store()
-    monkeypatch.setattr("token_refresh_worker.changes.change.TRIES", 1)
+    monkeypatch.setattr("token_refresh_admin.changes.change.TRIES", 1)
     with monkeypatch.context() as patch:
         patch.setattr(
             "token_refresh_worker.adapters.secrets_manager.SecretsManagerSecret.move_label", lambda *_, **__: False

@@ -12,9 +12,9 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli import main
-from token_refresh_worker.cli.failures import EX_INTERRUPTED, Cancelled
-from token_refresh_worker.cli.prompts import ask_secret
+from token_refresh_admin.cli import main
+from token_refresh_admin.cli.failures import EX_INTERRUPTED, Cancelled
+from token_refresh_admin.cli.prompts import ask_secret
 from token_refresh_worker.run.failures import span
 
 
@@ -167,7 +167,7 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
             cause.__context__ = ExceptionGroup("canary", [defect])  # A circle, which a library may make.
             raise defect from cause
 
-    monkeypatch.setattr("token_refresh_worker.cli.status.read_state", broken)
+    monkeypatch.setattr("token_refresh_admin.cli.status.read_state", broken)
 
     ended = cli("status", *flags)
 
@@ -180,7 +180,7 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
 
 def without(module: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run the command line where a module can't be imported."""
-    block = f"import sys; sys.modules['{module}'] = None; from token_refresh_worker.cli import main; main()"
+    block = f"import sys; sys.modules['{module}'] = None; from token_refresh_admin.cli import main; main()"
     return subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", block], env=environment, capture_output=True, text=True, check=False
     )
@@ -188,7 +188,7 @@ def without(module: str, environment: dict[str, str]) -> subprocess.CompletedPro
 
 def test_without_the_extra(environment: dict[str, str]) -> None:
     """A missing extra is said with its install, never by a name that others may own; a missing module is a defect."""
-    extra, ours = without("typer", environment), without("token_refresh_worker.cli.app", environment)
+    extra, ours = without("typer", environment), without("token_refresh_admin.cli.app", environment)
 
     assert (69, "") == (extra.returncode, extra.stdout)
     assert f"{sys.executable} -m pip install rich typer" in extra.stderr
@@ -218,7 +218,7 @@ def test_ctrl_c_while_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("token_refresh_worker.cli.app.run", interrupted)
+    monkeypatch.setattr("token_refresh_admin.cli.app.run", interrupted)
 
     with pytest.raises(SystemExit) as ended:
         main([])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import token_refresh_worker
+import token_refresh_admin
 from cli import states
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
@@ -19,7 +19,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.stored.origin import in_table
 
-PACKAGE = Path(token_refresh_worker.__file__).parent
+PACKAGE = Path(token_refresh_admin.__file__).parent
 BAD = (
     *("rejected", "held", "staged", "used", "of another host", "claims in a table"),
     *("garbage", "empty", "published before"),

@@ -10,7 +10,7 @@ from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.context import Context
+from token_refresh_admin.cli.context import Context
 
 
 def test_all_is_well(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:

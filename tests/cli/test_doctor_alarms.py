@@ -8,8 +8,8 @@ import pytest
 
 from cli.aws import Account
 from cli.scene import Cli
-from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.function import NAMED
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.doctor.function import NAMED
 
 FUNCTION = "--function=worker"
 

@@ -11,9 +11,9 @@ from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.advice import in_words
-from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.function import check_concurrency
-from token_refresh_worker.cli.finding import Health
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.doctor.function import check_concurrency
+from token_refresh_admin.cli.finding import Health
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 
 

@@ -9,8 +9,8 @@ from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.change import PROBE_LABEL, PROBE_VERSION_ID
-from token_refresh_worker.cli.context import Context
+from token_refresh_admin.changes.change import PROBE_LABEL, PROBE_VERSION_ID
+from token_refresh_admin.cli.context import Context
 
 NAME = "your permissions"
 
@@ -90,7 +90,7 @@ def test_a_store_that_moves_what_it_should_not(
     def careless(*_: object) -> None:
         tokens.put("{}")
 
-    monkeypatch.setattr("token_refresh_worker.cli.doctor.access._try", careless)
+    monkeypatch.setattr("token_refresh_admin.cli.doctor.access._try", careless)
 
     check = permissions(cli("doctor", "--json"))
 

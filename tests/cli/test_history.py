@@ -5,7 +5,7 @@ from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.change import PROBE_VERSION_ID
+from token_refresh_admin.changes.change import PROBE_VERSION_ID
 from token_refresh_worker.core.versions import REDIRECT_NOTE
 
 

@@ -16,8 +16,8 @@ from testbed.builders import DAY, HOUR, NOW
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_admin.changes import change, pause
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.changes import change, pause
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, state_of
@@ -55,7 +55,7 @@ def member(
     store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
     arn, index = store.client().describe_secret(SecretId=SECRET_ID)["ARN"], MemoryIndex()
     index.add(Row(secret_arn=arn, provider="upwork", added_at=NOW, next_at=NOW + 365 * DAY))
-    monkeypatch.setattr("token_refresh_worker.cli.membership.find_index", lambda *_: index)
+    monkeypatch.setattr("token_refresh_admin.cli.membership.find_index", lambda *_: index)
     return index
 
 
@@ -159,7 +159,7 @@ def test_a_member_of_a_fleet(cli: Cli, member: MemoryIndex) -> None:
 
 def test_the_whole_fleet_goes_on(cli: Cli, member: MemoryIndex, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """`fleet resume --all` ends single secrets' pauses, in claims as in rows; where it can't, it doesn't say so."""
-    monkeypatch.setattr("token_refresh_worker.cli.fleet.pause.find_index", lambda *_: member)
+    monkeypatch.setattr("token_refresh_admin.cli.fleet.pause.find_index", lambda *_: member)
     cli("pause")
     tags, fleet.aws.function_tags = fleet.aws.function_tags, {}
     failed = cli("fleet", "resume", "--fleet=prod", "--all")

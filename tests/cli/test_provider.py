@@ -117,7 +117,7 @@ def test_the_time_of_issue(
     """New tokens are as old as their request, so that the stored expiry is never too late."""
     before = datetime(2030, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(
-        "token_refresh_worker.cli.authorize.read_clock", lambda _: before + HOUR if endpoint.requests else before
+        "token_refresh_admin.cli.authorize.read_clock", lambda _: before + HOUR if endpoint.requests else before
     )
 
     paste("--provider=atlassian", **CLIENT)

@@ -14,7 +14,7 @@ from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.recover import shape_of
+from token_refresh_admin.changes.recover import shape_of
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 
@@ -265,7 +265,7 @@ def test_only_one_of_two_recoveries_stores(cli: Cli, held: Ended, monkeypatch: p
     assert held.code
     others: list[Ended] = []
     monkeypatch.setattr(
-        "token_refresh_worker.cli.recover.confirm", lambda _: others.append(cli("recover", *POINTERS, **SINGLE_USE))
+        "token_refresh_admin.cli.recover.confirm", lambda _: others.append(cli("recover", *POINTERS, **SINGLE_USE))
     )
 
     late = cli("recover", "--access-token=/data/0/refreshToken", "--same-refresh-token", **SINGLE_USE)

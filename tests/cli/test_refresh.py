@@ -15,8 +15,8 @@ from testbed.builders import DAY, HOUR
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.refresh import Progress, print_log
-from token_refresh_worker.cli.screen import errors
+from token_refresh_admin.cli.refresh import Progress, print_log
+from token_refresh_admin.cli.screen import errors
 
 
 def test_due_fresh_and_forced(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:

@@ -83,7 +83,7 @@ def test_a_grant_that_was_revoked_meanwhile(
         assert 0 == cli("revoke", "--yes").code
         others.append(str(store.client().describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"]))
 
-    monkeypatch.setattr("token_refresh_worker.cli.revoke.confirm", revoked)
+    monkeypatch.setattr("token_refresh_admin.cli.revoke.confirm", revoked)
 
     late = cli("revoke")
 
@@ -157,7 +157,7 @@ def member(grant: str, store: SecretsManagerServer, fleet: Fleet, monkeypatch: p
     index = MemoryIndex(now=datetime.now(UTC))
     arn = store.client().describe_secret(SecretId=SECRET_ID)["ARN"]
     index.add(Row(secret_arn=arn, provider="my-idp", added_at=NOW, next_at=NOW))
-    monkeypatch.setattr("token_refresh_worker.cli.membership.find_index", lambda *_: index)
+    monkeypatch.setattr("token_refresh_admin.cli.membership.find_index", lambda *_: index)
     fleet.variables |= {"PUBLISHED_SECRET_ID": "published/{secret}", "PROVIDER_PROFILES": "in the zip"}
     return index
 

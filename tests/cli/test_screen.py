@@ -11,9 +11,9 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.builders import DAY, NOW
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.screen import ago, printable
+from token_refresh_admin.cli.screen import ago, printable
 
-CLI = Path(__file__).parents[2] / "worker" / "token_refresh_worker" / "cli"
+CLI = Path(__file__).parents[2] / "admin" / "token_refresh_admin" / "cli"
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
 
 

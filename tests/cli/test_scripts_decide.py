@@ -113,7 +113,7 @@ def test_watched(
     """`--watch` follows what changes, errors included, until Ctrl-C: its code is the last status; JSON, one a line."""
     tokens.store(expires_in=DAY)
     changes = iter([lambda: tokens.put("garbage"), lambda: store.fault("deny", "GetSecretValue", times=None)])
-    monkeypatch.setattr("token_refresh_worker.cli.status.threading", changing(changes))
+    monkeypatch.setattr("token_refresh_admin.cli.status.threading", changing(changes))
     before = signal.getsignal(signal.SIGINT)
 
     ended = cli("status", "--watch", *(["--json"] if as_json else []))

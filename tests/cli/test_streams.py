@@ -20,9 +20,9 @@ from cli.terminals import begin
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.process import Child
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli import failures
-from token_refresh_worker.cli.failures import ONE_PRESS_SECONDS, finishing
-from token_refresh_worker.cli.screen import Errors
+from token_refresh_admin.cli import failures
+from token_refresh_admin.cli.failures import ONE_PRESS_SECONDS, finishing
+from token_refresh_admin.cli.screen import Errors
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 FULL = Path("/dev/full")

@@ -16,9 +16,9 @@ from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.changes.change import PROBE_VERSION_ID
-from token_refresh_worker.cli.failures import ONE_PRESS_SECONDS
-from token_refresh_worker.cli.screen import fields_table, one_line
+from token_refresh_admin.changes.change import PROBE_VERSION_ID
+from token_refresh_admin.cli.failures import ONE_PRESS_SECONDS
+from token_refresh_admin.cli.screen import fields_table, one_line
 
 
 def test_a_client_id_can_be_corrected(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:

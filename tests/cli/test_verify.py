@@ -100,7 +100,7 @@ def test_graphql(  # noqa: PLR0917 - fixtures
     printed: str,
 ) -> None:
     """Upwork's interface sends errors with status 200: only a response without them says that the token works."""
-    monkeypatch.setattr("token_refresh_worker.cli.verify.UPWORK_API", api.url)
+    monkeypatch.setattr("token_refresh_admin.cli.verify.UPWORK_API", api.url)
     tokens.store(expires_in=DAY)
     api.token, api.response = tokens.current()["accessToken"], response
 

@@ -32,7 +32,7 @@ from cli.worlds import (
     stack,
     unreadable,
 )
-from token_refresh_worker.cli.context import Context
+from token_refresh_admin.cli.context import Context
 from token_refresh_worker.stored.tags import STACK_TAG
 
 CALLBACK = "http://127.0.0.1/callback"
@@ -73,7 +73,7 @@ def served() -> Iterator[tuple[Place, Callable[[], None]]]:
 
 @pytest.fixture
 def place(served: tuple[Place, Callable[[], None]], monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr("token_refresh_worker.changes.authorization_request.secrets.token_urlsafe", lambda _: STATE)
+    monkeypatch.setattr("token_refresh_admin.changes.authorization_request.secrets.token_urlsafe", lambda _: STATE)
     place, begin_anew = served
     begin_anew()
     return place

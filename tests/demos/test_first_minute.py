@@ -34,7 +34,7 @@ chmod +x .venv/bin/*
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    for name in ("locks", "reader", "scripts", "worker"):
+    for name in ("admin", "locks", "reader", "scripts", "worker"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)

@@ -9,8 +9,8 @@ import boto3
 from typer.testing import CliRunner, Result
 
 from fleet.rows import failed, row, seen
-from token_refresh_worker.cli.app import app
-from token_refresh_worker.cli.fleet.view import View, select
+from token_refresh_admin.cli.app import app
+from token_refresh_admin.cli.fleet.view import View, select
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 

@@ -12,7 +12,7 @@ from fleet.doubles import CommandsTable
 from testbed.fleet_table import create_fleet_table
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.context import Context
+from token_refresh_admin.cli.context import Context
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
 from worker.stage import Stage

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from fleet.command import HOUR, IN_FORCE, NOW, ends, healthy, join, late, run, said, tagged_secret, tags_of
 from fleet.doubles import CommandsTable
 from fleet.rows import arn, failed, row, seen
+from token_refresh_admin.cli.app import app
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.cli.app import app
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row, State
 
@@ -178,7 +178,7 @@ def test_retry(index: TableIndex) -> None:
 
 def test_progress(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
     """In a log, standard error gets a line now and then, and standard output the result alone; a terminal has a bar."""
-    monkeypatch.setattr("token_refresh_worker.cli.fleet.members.PROGRESS_EVERY", 2)
+    monkeypatch.setattr("token_refresh_admin.cli.fleet.members.PROGRESS_EVERY", 2)
     for name in "abc":
         tagged_secret(name)
 
@@ -187,7 +187,7 @@ def test_progress(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
     assert ("adding: 2 of 3", "3 of 3 secrets are in fleet prod") == (ended.stderr.strip(), ended.stdout.strip())
     assert 3 == len(list(index.rows()))
     terminal = Console(file=StringIO(), force_terminal=True, width=80)
-    monkeypatch.setattr("token_refresh_worker.cli.fleet.members.errors", lambda: terminal)
+    monkeypatch.setattr("token_refresh_admin.cli.fleet.members.errors", lambda: terminal)
     assert "1 of 1 secrets are in fleet prod" == run("add", "a").stdout.strip()
     assert "adding" in cast("StringIO", terminal.file).getvalue()
 

@@ -8,7 +8,7 @@ import typer
 
 from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, said
 from fleet.rows import row, seen
-from token_refresh_worker.cli.command import read_duration
+from token_refresh_admin.cli.command import read_duration
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pauses, State
 

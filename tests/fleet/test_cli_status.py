@@ -15,8 +15,8 @@ from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run, status_
 from fleet.rows import HOST, arn, failed, row, seen
 from fleet.rows import rows as rows_of
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.app import app
-from token_refresh_worker.cli.fleet.status import lay_out
+from token_refresh_admin.cli.app import app
+from token_refresh_admin.cli.fleet.status import lay_out
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.row import Row, State

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fleet.command import view_of
 from fleet.rows import arn, failed, ran, ran_into, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.cli.fleet.status import lay_out
-from token_refresh_worker.cli.fleet.view import as_fields
+from token_refresh_admin.cli.fleet.status import lay_out
+from token_refresh_admin.cli.fleet.view import as_fields
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.breaker import lanes_of
 from token_refresh_worker.fleet.core.dispatch import decide, message_id, scheduled_under

@@ -18,9 +18,9 @@ from testbed.builders import NOW
 from testbed.fakes import FakeClock
 from testbed.virtual_clock import VirtualClock
 from token_refresh.errors import SecretNotFound
-from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes, paced_tags
-from token_refresh_worker.cli.membership import join
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes, paced_tags
+from token_refresh_admin.cli.membership import join
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
 

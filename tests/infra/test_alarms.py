@@ -7,8 +7,8 @@ import pytest
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Synthesis
 from token_refresh.errors import SecretEmpty
+from token_refresh_admin.cli.doctor.function import NAMED
 from token_refresh_infra.single.alarms import RefreshAlarms
-from token_refresh_worker.cli.doctor.function import NAMED
 from token_refresh_worker.handlers import refresh
 
 WITH_A_TABLE = "tokens-kept"

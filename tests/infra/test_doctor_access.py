@@ -7,8 +7,8 @@ import pytest
 
 from testbed.policy import Ask, IamPolicy, Meaning, resolve
 from testbed.synthesis import Synthesis
-from token_refresh_worker.cli.doctor.access import check_access
-from token_refresh_worker.cli.finding import Health
+from token_refresh_admin.cli.doctor.access import check_access
+from token_refresh_admin.cli.finding import Health
 
 REGION = "eu-central-1:123456789012"
 FUNCTION = f"arn:aws:lambda:{REGION}:function:the-worker"

@@ -62,14 +62,16 @@ def test_up_to_date(receiver_zip: Path, tmp_path: Path) -> None:
 
 
 def test_small(code: Path) -> None:
-    """The zip has what the worker needs and the runtime lacks, and stays under 2 MB."""
+    """The zip has all of `worker/`, what it needs and the runtime lacks, no command line, and stays under 2 MB."""
     with zipfile.ZipFile(code) as archive:
         names = archive.namelist()
     top = {name.split("/")[0] for name in names}
 
     assert code.stat().st_size < LIMIT_BYTES
     assert {"token_refresh", "token_refresh_worker", "httpx", "structlog", "tenacity"} <= top
-    assert not [name for name in names if name.startswith("token_refresh_worker/cli/")]
+    assert "token_refresh_admin" not in top
+    worker = {path.relative_to(ROOT / "worker").as_posix() for path in (ROOT / "worker").rglob("*.py")}
+    assert worker == {name for name in names if name.startswith("token_refresh_worker/") and name.endswith(".py")}
     assert set() == top & IN_THE_RUNTIME
     assert [] == [name for name in top if name.endswith(".so")]
 

@@ -69,7 +69,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Environments:
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `scripts/package release` leaves, where older files were lying around."""
     project = tmp_path_factory.mktemp("release")
-    for name in ("examples", "infra", "locks", "reader", "reader-typescript", "scripts", "worker"):
+    for name in ("admin", "examples", "infra", "locks", "reader", "reader-typescript", "scripts", "worker"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     (project / "reader-typescript" / "node_modules").symlink_to(ROOT / "reader-typescript" / "node_modules")
     for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):

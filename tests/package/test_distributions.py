@@ -20,6 +20,8 @@ class Built(NamedTuple):
 
     reader: Path
     reader_source: Path
+    admin: Path
+    admin_source: Path
     infra: Path
     infra_source: Path
     worker: Path
@@ -47,27 +49,33 @@ def metadata_of(wheel: Path) -> Message:
 
 def test_an_operator_installs_the_source_distributions(built: Built, environments: Environments) -> None:
     """In an empty environment the source distributions bring a working `token-refresh`, and the library for stacks."""
-    environments.install(built.reader_source, f"{built.worker_source}[cli]", built.infra_source)
+    environments.install(built.reader_source, built.worker_source, built.admin_source, built.infra_source)
 
     assert "authorize" in environments.run("token-refresh", "--help").stdout
 
 
 def test_what_the_packages_need(built: Built, metadata: Message) -> None:
-    """The three packages are released together, each with its licence, and the reader needs boto3 alone."""
+    """The four packages are released together, each with its licence, and the reader needs boto3 alone."""
     infra = metadata_of(built.infra)
+    admin = metadata_of(built.admin).get_all("Requires-Dist", [])
     of_reader = metadata_of(built.reader).get_all("Requires-Dist", [])
 
     assert ["boto3>=1.40"] == [need for need in of_reader if ";" not in need]
     assert f"token-refresh=={__version__}" in metadata.get_all("Requires-Dist", [])
+    assert {f"token-refresh=={__version__}", f"token-refresh-worker=={__version__}"} <= {*admin}
     assert f"token-refresh-worker=={__version__}" in infra.get_all("Requires-Dist", [])
     assert (__version__, "Apache-2.0") == (infra["Version"], infra["License-Expression"])
     assert "token_refresh_infra/access.py" in zipfile.ZipFile(built.infra).namelist()
 
 
-@pytest.mark.parametrize(("package", "folder"), [("token_refresh", ""), ("token_refresh_worker", "worker/")])
+@pytest.mark.parametrize(
+    ("package", "folder"), [("token_refresh", ""), ("token_refresh_admin", ""), ("token_refresh_worker", "worker/")]
+)
 def test_the_source_distribution_holds_what_the_wheel_holds(built: Built, package: str, folder: str) -> None:
     """Each file of a package is in both of its distributions, and no test is."""
-    wheel, source = built[4:] if folder else built[:2]
+    made = built._asdict()
+    name = package.removeprefix("token_refresh").lstrip("_") or "reader"
+    wheel, source = made[name], made[f"{name}_source"]
     with zipfile.ZipFile(wheel) as archive:
         in_wheel = {name for name in archive.namelist() if ".dist-info/" not in name}
     with tarfile.open(source) as archive:
@@ -81,7 +89,7 @@ def test_the_source_distribution_holds_what_the_wheel_holds(built: Built, packag
 
 
 def test_what_ships_beside_the_code(built: Built) -> None:
-    """The worker has the provider profiles; the reader has no part of function, fleet or command line."""
+    """The worker has the provider profiles and no command line; the reader has no part of either."""
     assert "token_refresh_worker/providers/profiles/upwork.toml" in zipfile.ZipFile(built.worker).namelist()
     rooms = {path.name for path in (ROOT / "reader" / "token_refresh").iterdir() if path.is_dir()}
     assert {"aws", "reader", "stored", "testing", "webhooks"} == rooms - {"__pycache__"}
@@ -130,7 +138,10 @@ def repository_address() -> str:
     return address
 
 
-@pytest.mark.parametrize(("project", "package"), [(".", "worker/token_refresh_worker"), ("reader", "token_refresh")])
+@pytest.mark.parametrize(
+    ("project", "package"),
+    [(".", "worker/token_refresh_worker"), ("admin", "token_refresh_admin"), ("reader", "token_refresh")],
+)
 def test_uv_builds_what_changed(project: str, package: str) -> None:
     """Each file that a wheel of the checkout packs is one that uv watches: it goes on with what it built otherwise."""
     folder = ROOT / project

@@ -10,7 +10,16 @@ import pytest
 from package.conftest import ROOT, Environments
 
 CHECKOUT = "PATH/TO/token-refresh-worker"
-PRINTING = ("*.md", "docs/*.md", "*/README.md", "examples/*", "reader/**/*.py", "worker/**/*.py", "infra/**/*.py")
+PRINTING = (
+    "*.md",
+    "docs/*.md",
+    "*/README.md",
+    "examples/*",
+    "reader/**/*.py",
+    "worker/**/*.py",
+    "admin/**/*.py",
+    "infra/**/*.py",
+)
 BY_NAME = re.compile(r"""(?<![\w/-])token-refresh(-\w+)?\[|install ["'`]?token-refresh\b""")
 SERVICE = """
 import importlib.util, json, time
@@ -100,7 +109,7 @@ def test_a_receiver_verifies(environments: Environments) -> None:
 
 def test_an_operator_has_the_command(environments: Environments, tmp_path: Path) -> None:
     """The tutorial's command installs `token-refresh`, which says what it lacks without a traceback."""
-    (command,) = [words for words in commands("docs/tutorial.md") if "cli" in str(words)]
+    (command,) = [words for words in commands("docs/tutorial.md") if "admin" in str(words)]
     operator = installed(environments, command)
 
     nowhere = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}

@@ -98,7 +98,7 @@ def test_nothing_takes_the_place_of_what_was_signed() -> None:
 def test_the_release_holds_what_it_built(release: Path, code: Path, receiver_zip: Path) -> None:
     """Zips, bills, packages and templates of this version, byte by byte those that were tested, and no older file."""
     zips = ("token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer")
-    packages = ("token_refresh", "token_refresh_infra", "token_refresh_worker")
+    packages = ("token_refresh", "token_refresh_admin", "token_refresh_infra", "token_refresh_worker")
     templates = {f"token-refresh-{name}.template.json": made for name, made in plain_templates().items()}
 
     assert {

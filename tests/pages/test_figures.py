@@ -32,6 +32,16 @@ from token_refresh.testing.fakes import LIFETIME as FAKE_LIFETIME
 from token_refresh.webhooks.lambda_http import RETRY_AFTER_SECONDS
 from token_refresh.webhooks.queues import EventBus, SqsQueue
 from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
+from token_refresh_admin.changes.authorization_request import EXTRA_VALUE
+from token_refresh_admin.changes.authorize import REDIRECTS_A_DAY
+from token_refresh_admin.changes.change import TRIES, WAIT_SECONDS
+from token_refresh_admin.cli.around import FOREIGN_SHOWN
+from token_refresh_admin.cli.copies import RECOVERY_DAYS
+from token_refresh_admin.cli.doctor.function import OTHERS, RUNS_AT_ONCE
+from token_refresh_admin.cli.finding import Health
+from token_refresh_admin.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
+from token_refresh_admin.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
+from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, default_redirect_uri
 from token_refresh_infra.common import SHORTEST_FLAT_FAMILY
 from token_refresh_infra.constructs.alarms import ONCE
 from token_refresh_infra.context import read_parameters
@@ -41,16 +51,6 @@ from token_refresh_infra.single.timing import RUN_SECONDS
 from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
-from token_refresh_worker.changes.authorization_request import EXTRA_VALUE
-from token_refresh_worker.changes.authorize import REDIRECTS_A_DAY
-from token_refresh_worker.changes.change import TRIES, WAIT_SECONDS
-from token_refresh_worker.cli.around import FOREIGN_SHOWN
-from token_refresh_worker.cli.copies import RECOVERY_DAYS
-from token_refresh_worker.cli.doctor.function import OTHERS, RUNS_AT_ONCE
-from token_refresh_worker.cli.finding import Health
-from token_refresh_worker.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
-from token_refresh_worker.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
-from token_refresh_worker.cli.redirect import DEFAULT_REDIRECT_URI, default_redirect_uri
 from token_refresh_worker.core import schedule
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN, Fate
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
@@ -382,7 +382,7 @@ def test_the_first_hour_is_as_short_as_it_says() -> None:
     read = {worker / name for row in re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE) for name in named_in(row)}
     beside = {path for file in read if file.parent != worker for path in file.parent.glob("*.py")}
 
-    product = sum(map(length, [*(ROOT / "worker").rglob("*.py"), *(ROOT / "reader").rglob("*.py")]))
+    product = sum(length(path) for house in ("admin", "reader", "worker") for path in (ROOT / house).rglob("*.py"))
     assert 1 / 8 == pytest.approx(sum(map(length, read)) / product, abs=0.02)
     assert 1 / 3 == pytest.approx(sum(map(length, read | beside)) / product, abs=0.02)
     assert "an eighth of the product's Python, and their folders a third" in " ".join(section.split())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from token_refresh import reader, testing, webhooks
-from token_refresh_worker import grants
+from token_refresh_admin import grants
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -59,7 +59,7 @@ def headings(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
 def test_files_that_the_maintainers_pages_name_exist(page: str) -> None:
     """A file or folder is named by its path, or by the end of it."""
-    folders = ("worker", "reader", "infra", "tests", "scripts", "docs")
+    folders = ("worker", "admin", "reader", "infra", "tests", "scripts", "docs")
     paths = [f"/{path.relative_to(ROOT)}/" for folder in folders for path in (ROOT / folder).rglob("*")]
     there = [*paths, *(f"/{path.name}/" for path in ROOT.iterdir())]
     named = re.findall(r"`([\w./*-]+(?:/|\.py|\.toml|\.md|\.json))`", (ROOT / page).read_text())

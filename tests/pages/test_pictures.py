@@ -9,7 +9,7 @@ from pages import captures
 from pages.pictures import FOLDER, MADE
 from pages.terminal import normalised
 from token_refresh.advice import Command
-from token_refresh_worker.cli.browser import authorized
+from token_refresh_admin.cli.browser import authorized
 
 ROOT = Path(__file__).parents[2]
 MOST_BYTES = 150_000

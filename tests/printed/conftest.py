@@ -83,7 +83,7 @@ def project(tmp_path: Path, code: Path) -> Path:
     """A copy of what a deployment is made from; the tools are those that are installed here."""
     _, cdk = deploy_command.install_cdk()
     not_copied = shutil.ignore_patterns("__pycache__", "node_modules", "cdk.out")
-    for folder in ("scripts", "testbed", "reader", "worker", "locks", "infra", "examples", code.parent.name):
+    for folder in ("scripts", "testbed", "reader", "worker", "admin", "locks", "infra", "examples", code.parent.name):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=not_copied)
     for file in ("LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
         shutil.copy(ROOT / file, tmp_path)

@@ -13,13 +13,17 @@ import typer.main
 from botocore import xform_name
 
 from printed.blocks import commands
-from token_refresh_worker.cli import app as command_line
+from token_refresh_admin.cli import app as command_line
 
 ROOT = Path(__file__).parents[2]
 # docs/commands.md is made from the command line itself.
 DOCS = [page for page in sorted((ROOT / "docs").glob("*.md")) if page.name != "commands.md"]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", *DOCS]
-PACKAGES = (ROOT / "reader" / "token_refresh", ROOT / "worker" / "token_refresh_worker")
+PACKAGES = (
+    ROOT / "reader" / "token_refresh",
+    ROOT / "worker" / "token_refresh_worker",
+    ROOT / "admin" / "token_refresh_admin",
+)
 PROGRAMS = ("token-refresh", "aws", "scripts/")
 VALUE = "VALUE"
 """Stands for what is known only when a message is made."""

@@ -23,8 +23,8 @@ from printed.blocks import PAGES, ROOT, commands
 from testbed.emulator import ACCOUNT, Emulator
 from testbed.fleet_table import FLEET_TABLE
 from testbed.synthesis import FLAGS
+from token_refresh_admin.cli.app import app
 from token_refresh_infra.deployment_file import read_deployment
-from token_refresh_worker.cli.app import app
 from token_refresh_worker.stored.tags import Made
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
@@ -43,7 +43,8 @@ NOT_RUN = {
         (
             "pip install PATH/TO/token-refresh-worker/reader",
             'pip install "PATH/TO/token-refresh-worker/reader[httpx]"',
-            'pip install PATH/TO/token-refresh-worker/reader "PATH/TO/token-refresh-worker[cli]"',
+            "pip install PATH/TO/token-refresh-worker/reader PATH/TO/token-refresh-worker"
+            " PATH/TO/token-refresh-worker/admin",
         ),
         "tests/package/test_installed.py runs it, and uses what it installed",
     ),

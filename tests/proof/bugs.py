@@ -9,16 +9,16 @@ from unittest.mock import Mock
 
 from proof import ports as ports_module
 from proof.store import Keep, Store
+from token_refresh_admin.changes import change
+from token_refresh_admin.changes import client as client_module
+from token_refresh_admin.changes import pause as pause_module
+from token_refresh_admin.changes import recover as recover_module
+from token_refresh_admin.changes import revoke as revoke_module
+from token_refresh_admin.changes import store as store_module
+from token_refresh_admin.changes.move import Move as ClaimMove
+from token_refresh_admin.changes.publish import CopyBefore, StoredGrant
+from token_refresh_admin.changes.store import NewGrant
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.changes import change
-from token_refresh_worker.changes import client as client_module
-from token_refresh_worker.changes import pause as pause_module
-from token_refresh_worker.changes import recover as recover_module
-from token_refresh_worker.changes import revoke as revoke_module
-from token_refresh_worker.changes import store as store_module
-from token_refresh_worker.changes.move import Move as ClaimMove
-from token_refresh_worker.changes.publish import CopyBefore, StoredGrant
-from token_refresh_worker.changes.store import NewGrant
 from token_refresh_worker.core import claims as claims_module
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module

@@ -28,7 +28,11 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 ROOT: Final = Path(__file__).parents[2]
-PRODUCT: Final = (ROOT / "reader" / "token_refresh", ROOT / "worker" / "token_refresh_worker")
+PRODUCT: Final = (
+    ROOT / "reader" / "token_refresh",
+    ROOT / "worker" / "token_refresh_worker",
+    ROOT / "admin" / "token_refresh_admin",
+)
 NOT_HERE: Final = (
     *("account", "benchmarks", "conformance", "demos", "deployment", "infra", "package", "pages", "printed"),
 )

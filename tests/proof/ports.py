@@ -37,18 +37,18 @@ from proof.world import COMMANDS, HOST, MOVES, PAUSE_SECONDS, PAUSES, RUN_SECOND
 from token_refresh.advice import Command
 from token_refresh.errors import SecretFull, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
+from token_refresh_admin.changes import change
+from token_refresh_admin.changes.change import ChangeFailed, fields_of
+from token_refresh_admin.changes.client import replace_client
+from token_refresh_admin.changes.move import Move as ClaimMove
+from token_refresh_admin.changes.past import ListedSecret, Past, list_versions
+from token_refresh_admin.changes.pause import Pausing
+from token_refresh_admin.changes.publish import CopyBefore
+from token_refresh_admin.changes.recover import UnreadResponse
+from token_refresh_admin.changes.restore import check_claims, choose, prepare
+from token_refresh_admin.changes.revoke import revoke_grant
+from token_refresh_admin.changes.store import NewGrant
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.changes import change
-from token_refresh_worker.changes.change import ChangeFailed, fields_of
-from token_refresh_worker.changes.client import replace_client
-from token_refresh_worker.changes.move import Move as ClaimMove
-from token_refresh_worker.changes.past import ListedSecret, Past, list_versions
-from token_refresh_worker.changes.pause import Pausing
-from token_refresh_worker.changes.publish import CopyBefore
-from token_refresh_worker.changes.recover import UnreadResponse
-from token_refresh_worker.changes.restore import check_claims, choose, prepare
-from token_refresh_worker.changes.revoke import revoke_grant
-from token_refresh_worker.changes.store import NewGrant
 from token_refresh_worker.core import attempts, claims, plan, snapshot, versions
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS
 from token_refresh_worker.core.claims import Claim, KeptTokens, read_claim, read_record, write_claim, write_record

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.providers import check_profile
+from token_refresh_admin.cli.providers import check_profile
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.providers.loader import PROFILES, load_provider, own_profiles, profile_names, read_profile
 from token_refresh_worker.providers.provider import Basis

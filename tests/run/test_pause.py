@@ -6,9 +6,9 @@ import pytest
 
 from run.world import World
 from testbed.builders import DAY, HOUR, IN_TABLE, NOW, policy
+from token_refresh_admin.changes.change import ChangeFailed
+from token_refresh_admin.changes.revoke import revoke_grant
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.changes.revoke import revoke_grant
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.core.schedule import Policy

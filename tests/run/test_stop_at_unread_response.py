@@ -12,8 +12,8 @@ from testbed.builders import DAY, HOUR, NOW, RUN, SINGLE_USE, SINGLE_USE_IN_TABL
 from testbed.fakes import SECRET_ID
 from token_refresh.errors import InvalidTokenResponse, ResponseKept, SecretStoreUnavailable, TokensKept
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.changes.recover import UnreadResponse
+from token_refresh_admin.changes.change import ChangeFailed
+from token_refresh_admin.changes.recover import UnreadResponse
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy

@@ -15,8 +15,8 @@ from testbed.builders import NOW
 from testbed.builders import fields as document_fields
 from testbed.fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
+from token_refresh_admin.changes.move import Move
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.changes.move import Move
 from token_refresh_worker.core.claims import Record, read_record
 from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.versions import OUTCOME, claim_version_id

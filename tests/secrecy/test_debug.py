@@ -23,8 +23,8 @@ from testbed.webhooks.events import http_v2
 from testbed.webhooks.signing import SECRETS, sent
 from token_refresh.reader import SecretReader, TokenReader, httpx_auth, requests_auth
 from token_refresh.webhooks import STRIPE, Receiver, SqsQueue, Verifier
-from token_refresh_worker.changes.change import ChangeFailed
-from token_refresh_worker.grants import ANYONE, Grants
+from token_refresh_admin.changes.change import ChangeFailed
+from token_refresh_admin.grants import ANYONE, Grants
 
 CALLBACK = "https://app.example.com/callback"
 SECRET = "customers/7/quickbooks"
@@ -81,7 +81,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManagerServer]:
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("AWS_SESSION_TOKEN", "canary-session")
-        monkeypatch.setattr("token_refresh_worker.grants._PROVEN", set())
+        monkeypatch.setattr("token_refresh_admin.grants._PROVEN", set())
         yield store
 
 

@@ -1,1 +1,1 @@
-"""Refreshes the OAuth 2.0 tokens in AWS Secrets Manager: the Lambda functions, the fleet and the command line."""
+"""Refreshes the OAuth 2.0 tokens in AWS Secrets Manager: what runs in Lambda."""

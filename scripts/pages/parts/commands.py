@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-_APP = "token_refresh_worker.cli.app"
+_APP = "token_refresh_admin.cli.app"
 _GENERATOR = ("-m", "typer", _APP, "utils", "docs", "--name", "token-refresh", "--title", "Commands")
 _COMPLETION = re.compile(r"^\* `--(?:install|show)-completion`.*\n", re.MULTILINE)
 _CUT_OFF = re.compile(r"^\* `(?P<name>[a-z]+)`: (?P<begin>.*)\.\.\.$", re.MULTILINE)

@@ -8,7 +8,7 @@ from typing import Final
 
 from pages.changes import changes
 from pages.docstrings import table
-from token_refresh_worker.cli.providers import grace_text, life
+from token_refresh_admin.cli.providers import grace_text, life
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.provider import Provider, Rotation
 from token_refresh_worker.run.failures import span

@@ -1,0 +1,162 @@
+"""Bring an older token set back, as a new version: which one, and what runs make of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from token_refresh.advice import Advice
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import write_object
+from token_refresh_admin.changes.change import ChangeFailed, swap_shown
+from token_refresh_admin.changes.past import ListedVersion, Past, TokenUse, VersionKind
+from token_refresh_admin.changes.publish import CopyBefore, StoredGrant
+from token_refresh_worker.core.attempts import fingerprint_of
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import Policy, may_be_sent_again
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.steps import Carry, Mismatch, Promote, Step
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import mismatch, span, utc, version_locked
+from token_refresh_worker.run.ports import Parts, SecretVersion
+from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import ORIGIN_KEY
+
+PREVIOUS: Final = "AWSPREVIOUS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class OlderSet:
+    """An older token set, as it would be stored."""
+
+    value: SecretValue
+    document: TokenDocument
+    note: str
+    is_published: bool
+    """Whether to publish it: the next run brings no newer tokens."""
+    replaces: str | None
+    """The version that was current."""
+
+    def store(self, parts: Parts) -> StoredGrant:
+        """Make it current as a new version.
+
+        Raises:
+            ChangeFailed: Something else is current by now, and stays.
+        """
+        copy = CopyBefore.read(parts.published if self.is_published else None)
+        version_id = swap_shown(parts, parts.store, self.replaces, self.value)
+        return StoredGrant(version_id=version_id, document=self.document, copy=copy)
+
+
+def check_claims(past: Past) -> None:
+    """Refuse to judge by the wrong claims: they say which refresh tokens were redeemed.
+
+    Raises:
+        ConfigurationError: The newest token set names another claim store than the settings.
+    """
+    newest = next((version.origin for version in past.listed if version.origin), None)
+    ours = past.parts.policy.claim_store
+    if newest is not None and newest.claim_store != ours:
+        raise mismatch(past.parts.secret, Mismatch("CLAIM_TABLE", newest.claim_store, ours))
+
+
+def choose(past: Past, wanted: str | None) -> ListedVersion:
+    """Choose the version: the one asked for (its first characters suffice), else the last good one.
+
+    Raises:
+        ChangeFailed: There is no such version, or it is the current one.
+    """
+    secret_id = past.parts.secret.secret_id
+    candidates = [v for v in past.listed if v.document and CURRENT not in v.labels]
+    candidates.sort(key=lambda v: PREVIOUS not in v.labels)  # Stable: after AWSPREVIOUS, the newest first.
+    if wanted is not None:
+        candidates = [v for v in past.listed if v.version_id.startswith(wanted)]
+        if len(candidates) != 1:
+            how_many = f"{len(candidates)} versions that start with {wanted}" if candidates else f"no version {wanted}"
+            raise ChangeFailed(f"secret {secret_id} has {how_many}", fix=_alternatives(past))
+    if not candidates:
+        raise ChangeFailed(f"secret {secret_id} has no older token set", fix=_alternatives(past))
+    if CURRENT in candidates[0].labels:
+        raise ChangeFailed(f"version {candidates[0].version_id} is the current one; there is nothing to restore")
+    return candidates[0]
+
+
+def prepare(past: Past, chosen: ListedVersion, policy_of: Callable[[Mapping[str, object]], Policy]) -> OlderSet:
+    """Return a chosen version as it would be stored; `policy_of` knows the provider that a document names.
+
+    Raises:
+        ChangeFailed: It holds no token set, or runs could not refresh it, or not without a risk.
+        ConfigurationError: The settings don't fit it.
+    """
+    version, secret = chosen.value, past.parts.secret
+    if chosen.kind is VersionKind.LOCKED:
+        what, label = f"the tokens of {secret} that you want back are", ", ".join(sorted(chosen.labels)) or "none"
+        raise version_locked(secret, chosen.version_id, label, chosen.keys, what=what)
+    if chosen.document is None or version is None or version.value is None:
+        raise ChangeFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(past))
+    value = _marked(past, version, chosen.document, policy_of)
+    snapshot = past.snapshot(replace(version, value=value))
+    policy = policy_of(snapshot.current.document.fields)
+    step = plan(snapshot, RunState(), policy)
+    if isinstance(step, Mismatch):
+        raise mismatch(secret, step)
+    note = judge(past, snapshot, step, policy)
+    return OlderSet(
+        value=value,
+        document=chosen.document,
+        note=note,
+        is_published=not isinstance(step, Promote | Carry),
+        replaces=next((v.version_id for v in past.listed if CURRENT in v.labels), None),
+    )
+
+
+def _alternatives(past: Past) -> Advice:
+    secret = past.parts.secret
+    return "List the versions: ", secret.command("history"), "; or get a new token set: ", secret.authorize
+
+
+def _marked(
+    past: Past, version: SecretVersion, document: TokenDocument, policy_of: Callable[[Mapping[str, object]], Policy]
+) -> SecretValue:
+    """Let an older token set say that it was restored, and name the claim store of today: claims may have moved."""
+    snapshot = past.snapshot(version)
+    # Nothing is used up; or nobody knows the token's host, and that of a default must not be stored as its own.
+    if (document.origin is None and not document.refresh_token) or snapshot.host is None:
+        return write_object(document.fields)
+    origin = replace(snapshot.marked(policy_of(document.fields)), claim_store=past.parts.policy.claim_store)
+    # Also where something else stored that set: from here on it is the operator's choice.
+    token = fingerprint_of(document.redeemed_token) if document.refresh_token else origin.token
+    return write_object({**document.fields, ORIGIN_KEY: replace(origin, token=token).as_fields()})
+
+
+def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> str:
+    """Judge a token set by what a run would read and do if it were current; return what a person should know.
+
+    Raises:
+        ChangeFailed: Runs could not refresh it, or not without a risk.
+    """
+    use, at = past.use_of_token(snapshot)
+    token = "refresh token" if snapshot.current.document.refresh_token else "access token"
+    refused = partial(ChangeFailed, fix=("Get a new token set: ", past.parts.secret.authorize))
+    if at is None:
+        return f"no recorded run redeemed its {token}; if something else did, authorize again instead"
+    if isinstance(step, Promote | Carry):
+        after = past.snapshot(past.versions[step.successor.version_id])
+        if past.use_of_token(after)[0] is TokenUse.REJECTED:
+            raise refused(f"the provider rejected the {token} that replaced that set's")
+        return (
+            f"its {token} was redeemed at {utc(at)} and will not be used again: the next run brings the tokens that "
+            "were received then back on top of it, with its other keys"
+        )
+    if use is TokenUse.REJECTED:
+        raise refused(f"the provider rejected that set's {token} at {utc(at)}")
+    if use is TokenUse.REDEEMED:
+        raise refused(f"that set's {token} was redeemed at {utc(at)}, and the tokens that it brought are gone")
+    grace = snapshot.counted_grace(policy)
+    perhaps = f"{token} may have been redeemed (no response is recorded) at {utc(at)}"
+    if may_be_sent_again(at, snapshot.now, grace):
+        return f"its {perhaps}; the provider accepts it again until {utc(at + grace)}"
+    raise refused(
+        f"that set's {perhaps}, and the provider's grace period ({span(grace)}) is over: sent again, it would be "
+        "rejected or cost the grant"
+    )

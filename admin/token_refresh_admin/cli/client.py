@@ -1,0 +1,107 @@
+"""`token-refresh client`: replace the client credentials, and keep the grant."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh_admin.changes.change import document_of, fields_of
+from token_refresh_admin.changes.client import replace_client
+from token_refresh_admin.cli.command import ClientFile, command
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.failures import CommandFailed, finishing
+from token_refresh_admin.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
+from token_refresh_admin.cli.screen import say_done
+from token_refresh_admin.cli.settings import settings_for
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import no_value
+from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.settings import Settings
+
+
+@command("client", "", "upwork-oauth-tokens --client-file client.json", writes=True)
+def client(
+    context: Context,
+    *,
+    client_file: ClientFile = None,
+    client_id: Annotated[
+        str | None, typer.Option(help="The client that the tokens belong to, where another one is stored by mistake.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing but the credentials.")] = False,
+) -> int:
+    """Replace the client credentials: the tokens stay, and nobody has to consent again.
+
+    They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Another client ID than the stored one
+    has to be named or confirmed: a provider rejects the tokens of another client.
+    """
+    refuse_white_space(client_id)
+    shown = _token_version(context)
+    fields = fields_of(shown)
+    settings = settings_for(context, fields)
+    where, parts = settings.client_secret_id, context.run(settings).parts
+    client_secret = context.store(where, setting="CLIENT_SECRET_ID") if where else None
+    shown = client_secret.read(label=CURRENT) if client_secret else shown
+    document = document_of(fields)
+    assert document is not None  # noqa: S101 - `_token_version` has checked it
+    known, is_nowhere = None, False
+    try:
+        known = parts.credentials(document).client_id
+    except ConfigurationError:
+        is_nowhere = True
+    except InvalidSecretDocument:
+        pass  # They are there, and a run can't use them.
+    given = (
+        read_client_file(client_file) if client_file else ask_client(settings, client_id or _client_id(settings, known))
+    )
+    _check_client_id(context, known, given.client_id, client_id, yes=yes)
+    if is_nowhere and context.source.function is None and not yes:
+        confirm("Nothing says where the function reads its client credentials. Store them beside the tokens?")
+    parts = context.run(settings).parts  # Anew: the questions may have taken all of its time.
+    with finishing("The credentials are stored first."):
+        client_secret = context.store(where, setting="CLIENT_SECRET_ID") if where else None
+        version_id = replace_client(parts, client_secret, given, shown=shown, field=settings.client_secret_field)
+    say_done(
+        "Stored: the next refresh uses these client credentials.",
+        *(("secret", where or context.secret_id), ("region", context.region), ("version", version_id)),
+        then=("Try them: ", context.command("refresh", "--force")),
+    )
+    return 0
+
+
+def _token_version(context: Context) -> SecretVersion | None:
+    version = context.store().read(label=CURRENT)
+    fields = fields_of(version)
+    if version is None:
+        raise no_value(context.secret)
+    if document_of(fields) is None:
+        raise InvalidSecretDocument(
+            f"{context.secret} holds no token document",
+            fix=("Bring the last good one back: ", context.command("restore")),
+        )
+    return version
+
+
+def _client_id(settings: Settings, known: str | None) -> str | None:
+    """Let a person at a terminal correct the stored client ID; a pipe brings the client secret alone."""
+    return ask_client_id(settings, known) if known and sys.stdin.isatty() else known
+
+
+def _check_client_id(context: Context, known: str | None, given: str, named: str | None, *, yes: bool) -> None:
+    """Let another client ID be stored only if a person says so: the stored one may be right, and the tokens its."""
+    if named not in {None, given}:
+        raise CommandFailed(f"--client-id names client {named}, and the file has client {given}")
+    if named is not None or known in {None, given}:
+        return
+    differs = f"Client {known} is stored for the tokens of secret {context.secret_id}, and you gave client {given}"
+    if yes:
+        raise CommandFailed(
+            f"{differs}; nothing was stored",
+            fix=(
+                "If the stored ID is a mistake, name yours: ",
+                context.again("--client-id", given),
+                ". If you want tokens of another client, get them: ",
+                context.command("authorize", "--client-id", given),
+            ),
+        )
+    confirm(f"{differs}. A provider rejects a refresh token that it issued to another client. Store {given}?")

@@ -1,0 +1,239 @@
+"""Checks of the way to AWS, of what is in the secret, of whether a consumer has it, and of the token endpoint.
+
+The token endpoint gets a request that redeems nothing.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from token_refresh.advice import Command
+from token_refresh.aws.calls import CallFailed
+from token_refresh.errors import SecretAccessDenied, SecretStoreError, TokenRefreshError
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.spelling import CAMEL, SNAKE
+from token_refresh_admin.changes.change import fields_of
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.finding import Finding, failed
+from token_refresh_admin.cli.health import examine, explain_attempt
+from token_refresh_admin.cli.lookups import read_clock
+from token_refresh_admin.cli.replicas import examine_replicas, words_for
+from token_refresh_admin.cli.screen import ago
+from token_refresh_admin.cli.settings import names_provider
+from token_refresh_admin.cli.state import SecretState
+from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.bootstrap import token_endpoint
+from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.oauth.formats import Grant
+from token_refresh_worker.oauth.request import TokenRequest, refresh_request
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.run.failures import span, utc
+from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS
+from token_refresh_worker.run.settings import Settings
+
+# Signature Version 4 rejects a request whose time is 5 minutes off (IAM User Guide, "AWS API request signing").
+_SIGNATURE_TOLERANCE: Final = timedelta(minutes=5)
+_NOTICEABLE: Final = timedelta(seconds=30)
+
+
+def check_region(context: Context) -> Finding:
+    """Say which region is used, and where it is set."""
+    given = context.environment
+    named = given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION")
+    return Finding.healthy(f"{context.region}, from {'--region or the environment' if named else 'the profile'}")
+
+
+def check_caller(context: Context) -> Finding:
+    """Say who calls AWS."""
+    if not context.has_all_of_aws:
+        return Finding.unknown("not checked: only Secrets Manager is at this endpoint")
+    try:
+        return Finding.healthy(str(context.ask("sts:GetCallerIdentity", "")["Arn"]))
+    except SecretAccessDenied as failure:
+        return failed(failure)
+
+
+def check_identity_tokens(context: Context) -> Finding:
+    """Say whether the account issues the tokens that `aws_iam_jwt` needs, and under which issuer's name.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetOutboundWebIdentityFederationInfo.html
+    """
+    try:
+        info = context.ask(
+            "iam:GetOutboundWebIdentityFederationInfo", "", expected=lambda failure: failure.code == "FeatureDisabled"
+        )
+    except CallFailed:
+        info = {}
+    if info.get("JwtVendingEnabled") is True:
+        return Finding.healthy(f"issued by {info.get('IssuerIdentifier')}; the provider has to trust this issuer")
+    enable = Command.of("aws iam enable-outbound-web-identity-federation")
+    return Finding.broken("this AWS account issues none", "let an administrator enable them: ", enable)
+
+
+def check_clock(context: Context) -> Finding:
+    """Compare this machine's clock with Secrets Manager's."""
+    ahead = read_clock(context) - datetime.now(UTC)
+    text = f"Secrets Manager's clock is {span(ahead)} {'ahead of' if ahead > timedelta(0) else 'behind'} this machine's"
+    if abs(ahead) > _NOTICEABLE and not context.at_aws:
+        return Finding.unknown(f"{text}; not judged: it is not at AWS's own endpoint")
+    if abs(ahead) > _SIGNATURE_TOLERANCE:
+        return Finding.broken(text, "set this machine's clock (NTP): AWS rejects requests that are 5 minutes off")
+    if abs(ahead) > _NOTICEABLE:
+        return Finding.attention(text, "set this machine's clock (NTP)")
+    return Finding.healthy("agrees with Secrets Manager's")
+
+
+_SHORTEST = 8
+"""Characters of a version ID that identify it; `status` prints as many."""
+
+
+def check_tokens(state: SecretState) -> list[Finding]:
+    """Say what `status` says."""
+    return examine(state) or [Finding.healthy("healthy")]
+
+
+def check_last_refresh(state: SecretState) -> Finding:
+    """Say how the last attempt to refresh ended."""
+    if not state.attempts:
+        text = "no run has refreshed this secret yet (a run that finds nothing due stores nothing)"
+        if state.due_at is not None and state.snapshot.now < state.due_at:
+            return Finding.healthy(text)
+        return Finding.attention(text, "try one: ", state.context.command("refresh", "--dry-run"))
+    last = state.attempts[0]
+    text = f"{ago(last.attempt.claimed_at, state.snapshot.now)}: {explain_attempt(last)}"
+    if last.is_fine:
+        return Finding.healthy(text)
+    return Finding.attention(text, "what it means: ", state.context.command("status"))
+
+
+def check_credentials(state: SecretState) -> Finding:
+    """Say whether client credentials are where the function looks for them."""
+    context = state.context
+    try:
+        found = context.run(state.settings).parts.credentials(state.document)
+    except SecretStoreError as failure:
+        return failed(failure)
+    except TokenRefreshError as failure:
+        if state.client_failure is None:  # The function's settings may name a secret that has them.
+            return Finding.unknown("not looked at: the function's settings may name a secret that has them")
+        return Finding.broken(failure.facts, "store them, which takes no consent: ", context.command("client"))
+    return Finding.healthy(f"found, for client {found.client_id}")
+
+
+def check_consumer(state: SecretState, reported: str | None) -> Finding:
+    """Compare the version ID that a consumer reports, or its first characters, with the current one."""
+    current = state.snapshot.current
+    since = f"version {current.version_id} is current since {utc(current.stored_at)}"
+    if reported is None:
+        return Finding.healthy(f"{since}; to check a consumer's cache, pass --consumer-version ID")
+    if len(reported) < _SHORTEST:
+        return Finding.unknown(f"--consumer-version needs at least {_SHORTEST} characters of a version ID")
+    if current.version_id.startswith(reported):
+        return Finding.healthy("the consumer has the current version")
+    versions = state.context.store().versions()
+    stored_at = next((utc(v.created_at) for v in versions if v.version_id.startswith(reported)), None)
+    if stored_at is None:
+        return Finding.broken(
+            f"this secret has no version {reported}: the consumer reads another secret, or in another region",
+            "compare its secret name and AWS_REGION with those above",
+        )
+    return Finding.broken(
+        f"the consumer's cache is stale: {since}, and the consumer has a version that was stored at {stored_at}",
+        "read with token_refresh.reader, which knows the expiry; or lower the cache's time to live below the refresh "
+        f"window ({span(state.settings.policy.refresh_window)}), and read again after a 401",
+    )
+
+
+def check_published(context: Context, secret_id: str) -> Finding:
+    """Look for a refresh token in every version of the published secret: consumers may read them all."""
+    store = context.store(secret_id, setting="PUBLISHED_SECRET_ID")
+    entries = store.versions()
+    leaks = [entry for entry in entries if _has_refresh_token(store, entry.version_id)]
+    if not leaks:
+        return Finding.healthy(f"{secret_id}: no refresh token in its {len(entries)} versions")
+    named = ", ".join(" ".join([entry.version_id, *sorted(entry.labels)]) for entry in leaks)
+    return Finding.broken(
+        f"{secret_id} shows consumers a refresh token, in version {named}",
+        *("authorize again, so that another grant is in use: ", context.command("authorize")),
+        ", and end the old grant at the provider. AWS deletes a version some time after it has lost its labels",
+    )
+
+
+def check_replicas(state: SecretState) -> Finding | None:
+    """Say how the published secret's replicas are, where there are some; `tokens` says what is wrong with one."""
+    published, replicas = state.settings.published_secret_id, state.replicas
+    if replicas is None or published is None:
+        takes = f"takes secretsmanager:DescribeSecret on {published}"
+        return Finding.unknown(f"not looked at, which {takes}") if published else None
+    wrong = [*examine_replicas(state.context, published, replicas, state.snapshot.now)]
+    return None if wrong or not replicas else Finding.healthy(words_for(replicas))
+
+
+def _has_refresh_token(store: SecretsManagerSecret, version_id: str) -> bool:
+    fields = fields_of(store.read(version_id=version_id))
+    return any(fields.get(spelling.refresh_token) for spelling in (CAMEL, SNAKE))
+
+
+_NOT_SENT = {
+    FailureKind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",
+    FailureKind.NOT_SIGNED: (
+        "correct CLIENT_KEY_ID, or allow kms:Sign on that key; with aws_iam_jwt, correct CLIENT_ASSERTION_AUDIENCE, or "
+        "allow sts:GetWebIdentityToken"
+    ),
+}
+_RESPONDED = {FailureKind.GRANT_REJECTED, FailureKind.CLIENT_REJECTED, FailureKind.REQUEST_REJECTED}
+
+
+def check_token_endpoint(context: Context, state: SecretState | None) -> Finding:
+    """Send a request that can't succeed: a made-up refresh token, with the client credentials if they are known.
+
+    A token endpoint checks the client first, then the grant (RFC 6749 section 5.2). So `invalid_grant` means that the
+    client credentials are right.
+    """
+    settings = context.settings() if state is None else state.settings
+    fields = state.document.fields if state else {}
+    if context.source.unproven or not names_provider(context, fields) or (context.source.fleet and state is None):
+        return Finding.unknown("not asked: nothing names the provider")
+    if state is not None and isinstance(state.step, Mismatch) and state.step.setting == "TOKEN_ENDPOINT":
+        text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
+        return Finding.unknown(text)
+    request, with_client = _request(settings, context, state)
+    endpoint = token_endpoint(settings.provider, client_key_id=settings.client_key_id, client=context.run_client)
+    response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+    if isinstance(response, TokenResponse) and settings.provider.request.grant is Grant.CLIENT_CREDENTIALS:
+        return Finding.healthy("it issues tokens to the client")
+    return _judge(context, response, with_client=with_client)
+
+
+def _request(settings: Settings, context: Context, state: SecretState | None) -> tuple[TokenRequest, bool]:
+    provider = settings.provider
+    # Random: nobody's token, and so not the reuse of one, for which providers revoke grants (RFC 9700 section 4.14.2).
+    made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
+    if state is not None and names_provider(context, state.document.fields):
+        try:
+            client = context.run(settings).parts.credentials(state.document)
+            return refresh_request(made_up, client, provider.request, endpoint=provider.token_endpoint), True
+        except TokenRefreshError:
+            pass  # Another check reports it.
+    return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
+
+
+def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -> Finding:
+    if not isinstance(response, FailedRequest):
+        text = "it issued tokens for a made-up refresh token: do not trust it"
+        return Finding.broken(text, "check TOKEN_ENDPOINT")
+    seen = response.seen
+    if response.kind is FailureKind.CLIENT_REJECTED and with_client:
+        text = f"it responds, and rejects the client credentials ({seen})"
+        return Finding.broken(text, "replace them, which takes no consent: ", context.command("client"))
+    if response.kind in _RESPONDED:
+        known = " and knows the client" if response.kind is FailureKind.GRANT_REJECTED and with_client else ""
+        return Finding.healthy(f"it responds{known} ({seen}, as expected)")
+    if response.kind in _NOT_SENT:
+        return Finding.broken(f"nothing could be sent from here ({seen})", _NOT_SENT[response.kind])
+    text = f"it does not respond as a token endpoint ({seen})"
+    if response.kind in {FailureKind.BUSY, FailureKind.NO_RESPONSE}:
+        return Finding.attention(text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
+    return Finding.broken(
+        text, "wait, and try again: a challenge or maintenance page passes. If it lasts, check TOKEN_ENDPOINT"
+    )

@@ -1,0 +1,244 @@
+"""`token-refresh fleet add`, `remove`, `retry` and `resync`: who is in a fleet, and who is looked at now."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh_admin.cli.command import OF_A_FLEET, FleetName, Json, command, read_duration
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.copies import find_copies
+from token_refresh_admin.cli.failures import exit_code_of
+from token_refresh_admin.cli.fleet.lanes import LANES, in_lanes, paced_tags
+from token_refresh_admin.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
+from token_refresh_admin.cli.screen import errors, message, output, print_json, show, text
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.fleet.aws.services import list_members
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
+from token_refresh_worker.fleet.resync import counts_of, synchronise
+from token_refresh_worker.providers.loader import load_provider, own_profiles
+from token_refresh_worker.run.failures import span
+
+LONGEST_REMOVAL: Final = timedelta(minutes=9)
+"""A resync adds what still has its tag ten minutes after it was removed."""
+SHOWN_ALIKE: Final = 3
+"""Errors of one kind that are printed in full."""
+PROGRESS_EVERY: Final = 1_000
+"""A log file gets a line for so many."""
+
+SecretNames = Annotated[
+    list[str], typer.Argument(metavar="SECRET...", help="Names or ARNs of the secrets; - reads them, one a line.")
+]
+
+
+@command(
+    "fleet add", "customers/7/xero customers/8/xero --fleet prod --provider xero", shares=(*OF_A_FLEET, "provider")
+)
+def add(context: Context, *, secrets: SecretNames, fleet: FleetName) -> int:
+    """Add secrets to a fleet; those that are in it already become due.
+
+    Where the fleet publishes copies for services, each gets one, empty: its next run fills it. 10,000 secrets take four
+    minutes, at 40 of the 50 tags a second that an account has. After an interruption, run it again.
+    """
+    if provider := context.given.get("PROVIDER"):
+        load_provider(provider, own_profiles(context.environment))  # a wrong one is named here, with the nearest
+    index, copies = find_index(context, fleet), find_copies(context, fleet)
+
+    def act(secret_id: str) -> None:
+        join(context, index, fleet=fleet, secret_id=secret_id, copies=copies)
+
+    names = _names(secrets)
+    done, code = for_each(context, "adding", names, act)
+    return _say(done, names, f"secrets are in fleet {fleet}", code)
+
+
+@command("fleet remove", "customers/7/xero --fleet prod", shares=OF_A_FLEET)
+def remove(
+    context: Context,
+    *,
+    secrets: SecretNames,
+    fleet: FleetName,
+    wait: Annotated[
+        str, typer.Option(help="How long to wait for runs that are under way: longer than timeout_seconds, 9m at most.")
+    ] = "2m",
+) -> int:
+    """Take secrets out of a fleet: nothing refreshes them any more.
+
+    A tag stays until a run that may be under way has ended: without it the run could not store its tokens. The secrets,
+    their tokens and their claims stay. Copies for services are deleted after 30 days.
+    """
+    lasts = read_duration(wait, LONGEST_REMOVAL)
+    index, names = find_index(context, fleet), _names(secrets)
+    copies = find_copies(context, fleet)
+    leaving: dict[str, Leaving] = {}
+
+    def begin(secret_id: str) -> None:
+        leaving[secret_id] = begin_leaving(context, index, fleet=fleet, secret_id=secret_id)
+
+    def end(secret_id: str) -> None:
+        end_leaving(context, index, leaving[secret_id], fleet=fleet, copies=copies)
+
+    begun, code = for_each(context, "removing", names, begin)
+    if running := sum(each.may_run for each in leaving.values()):
+        what = f"runs may be under way on {running} of them: their tags are removed in {span(lasts)}"
+        errors().print(text(what, "dim"))
+        SystemClock().sleep(lasts.total_seconds())
+    done, code_of_end = for_each(context, "taking tags off", begun, end)
+    return _say(done, names, f"secrets have left fleet {fleet}", max(code, code_of_end))
+
+
+class Wanted(StrEnum):
+    """Which secrets to look at now."""
+
+    ERROR = "error"
+    OVERDUE = "overdue"
+    ALL = "all"
+
+
+@command("fleet retry", "--state error --fleet prod", "customers/7/xero --fleet prod", shares=OF_A_FLEET)
+def retry(
+    context: Context,
+    *,
+    secrets: Annotated[
+        list[str] | None, typer.Argument(metavar="SECRET...", help="Names or ARNs; - reads them, one a line.")
+    ] = None,
+    fleet: FleetName,
+    state: Annotated[
+        Wanted | None, typer.Option(help="error: whose last run or copy failed, kept tokens included; overdue; or all.")
+    ] = None,
+) -> int:
+    """After a repair, try secrets within a minute, instead of up to an hour later.
+
+    What waits for the provider, for a person or for the end of a pause still waits.
+    """
+    if not secrets and state is None:
+        raise typer.BadParameter("give secrets, or --state")
+    index = find_index(context, fleet)
+    now, pauses = index.read_clock(), index.pauses()
+    rows = {row.secret_arn: row for row in index.rows() if _is_wanted(row, state, pauses, now)}
+    names = list(rows)
+    if secrets:
+        named: dict[str, list[str]] = {}
+        for arn, row in rows.items():  # two, where a secret was deleted and made again
+            named.setdefault(row.name, []).append(arn)
+        names = list(dict.fromkeys(arn for name in _names(secrets) for arn in named.get(name, [name])))
+
+    def act(secret_arn: str) -> None:
+        if secret_arn not in rows or not index.look_at(secret_arn, now):
+            raise ConfigurationError(f"it is not in fleet {fleet}, or not in that state")
+
+    done, code = for_each(context, "retrying", names, act)
+    if paused := sum(pause_of_row(rows[name], pauses, now) is not None for name in done):
+        errors().print(text(f"{paused} of them are paused, and wait for the end of the pause.", "yellow"))
+    return _say(done, names, "secrets are due now", code)
+
+
+def _is_wanted(row: Row, state: Wanted | None, pauses: Pauses, now: datetime) -> bool:
+    if state is Wanted.ERROR:
+        # Not by the state: what Secrets Manager refused is due or overdue, and its tokens wait in the table.
+        failed = row.has_failed or row.copy_behind_at is not None
+        return failed and row.seen is not None and row.seen.state is not State.REAUTHORIZE
+    return state is not Wanted.OVERDUE or state_of(row, pauses, now) is State.OVERDUE
+
+
+@command("fleet resync", "--fleet prod", shares=OF_A_FLEET)
+def resync(
+    context: Context,
+    *,
+    fleet: FleetName,
+    believe: Annotated[
+        bool, typer.Option("--believe", help="Remove what has left, even if it is a large part of the fleet.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Compare the index with the secrets that carry the fleet's tag, as the fleet does every five minutes."""
+    with _progress("resync", None) as progress:
+        found = synchronise(
+            open_index(context, fleet),
+            list_members(context.client("secretsmanager"), fleet),
+            fleet=fleet,
+            believe=believe,
+            progress=progress,
+        )
+        counts = counts_of(found)
+        if as_json:
+            print_json(counts)
+        else:
+            output().print(text(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())))
+        if found.not_believed:
+            stay = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
+            errors().print(text(f"{stay} If those secrets have left, run this again with --believe.", "yellow"))
+    return 0
+
+
+def _names(secrets: Sequence[str]) -> list[str]:
+    """Return the names once each; a single `-` stands for standard input."""
+    if "-" in secrets and len(secrets) > 1:
+        raise typer.BadParameter("- alone reads names from standard input; give it, or names")
+    read = (line.strip() for line in sys.stdin) if list(secrets) == ["-"] else secrets
+    names = list(dict.fromkeys(name for name in read if name))
+    if not names:
+        raise typer.BadParameter("no secret is named")
+    return names
+
+
+def for_each(
+    context: Context, doing: str, names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES
+) -> tuple[list[str], int]:
+    """Act on each secret, and give those that it worked for, and the exit status; one that fails keeps no other out."""
+    done: list[str] = []
+    code = 0
+    failed: dict[tuple[str, int], list[str]] = {}
+    with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
+        for number, (secret_id, error) in enumerate(in_lanes(names, act, lanes=lanes), 1):
+            if error is None:
+                done.append(secret_id)
+            else:
+                code = max(code, exit_code_of(error))
+                # This very name is not there: then others are probably wrong, too.
+                misspelt = isinstance(error, SecretNotFound) and error.secret_id == secret_id and not error.is_deleted
+                shown = 0 if misspelt else SHOWN_ALIKE
+                alike = failed.setdefault((type(error).__name__, shown), [])
+                alike.append(secret_id)
+                if len(alike) <= shown:
+                    context.complete(error)
+                    show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
+            advance(number, len(names))
+    for (kind, shown), alike in failed.items():
+        if rest := alike[shown:]:
+            what = f"{len(rest)} {'more ' * bool(shown)}failed with {kind} in {context.region}"
+            named = ", ".join(rest[:SHOWN_ALIKE]) + (" and others" if len(rest) > SHOWN_ALIKE else "")
+            errors().print(text(f"{what}: {named}. Check names, account and region.", "red"))
+    return done, code
+
+
+def _say(done: Sequence[str], names: Sequence[str], what: str, code: int) -> int:
+    output().print(text(f"{len(done)} of {len(names)} {what}"))
+    if len(done) < len(names):
+        errors().print(text("What is done stays. For the rest, run the same command again.", "yellow"))
+    return code
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
+    """Show on standard error how far long work has come; it gives a function of what is done and what there is."""
+    console = errors()
+    if not console.is_terminal:
+
+        def note(done: int, of: int) -> None:
+            if done and done % PROGRESS_EVERY == 0:
+                console.print(text(f"{what}: {done} of {of}"))
+
+        yield note
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    # On standard error: `--json` has standard output for itself.
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -1,0 +1,124 @@
+"""What Secrets Manager says of a secret beside its value: the time, its versions, its ARN, and where it is."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import cast
+
+from token_refresh.aws.arn import arn_region
+from token_refresh.aws.calls import CallFailed, call
+from token_refresh.aws.clients import CLIENTS
+from token_refresh.aws.request import AwsRequest
+from token_refresh.aws.responses import service_time
+from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
+from token_refresh_admin.changes.change import fields_of
+from token_refresh_admin.changes.past import Past, list_versions
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.deployment import ONE_TRY, newest_origin
+from token_refresh_admin.cli.settings import settings_of
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.settings import names_copy
+from token_refresh_worker.stored.published import is_published
+
+
+def read_clock(context: Context) -> datetime:
+    """Read Secrets Manager's clock, which alone decides when something is due; a refused request has the time, too.
+
+    Raises:
+        TokenRefreshError: There is no response, or none with a usable `Date`. Then nobody knows the time.
+    """
+    client, name = context.client("secretsmanager"), context.secret_id
+    try:
+        return call(
+            lambda: service_time(client.describe_secret(SecretId=name)),
+            lambda: AwsRequest("secretsmanager:DescribeSecret", name, client.meta.region_name),
+            expected=lambda failure: failure.at is not None,
+        )
+    except CallFailed as refused:
+        return cast("datetime", refused.failure.at)
+
+
+def arn_of(context: Context, secret_id: str) -> str:
+    """Return the complete ARN of a secret."""
+    return str(context.call("DescribeSecret", secret_id)["ARN"])
+
+
+def other_regions(context: Context) -> list[str]:
+    """List the other regions that have a secret of this name."""
+    here = context.region
+    asked = [region for region in CLIENTS.regions("secretsmanager") if region != here]
+    with ThreadPoolExecutor(max_workers=16) as pool:  # About 30 regions: two rounds of a second instead of thirty.
+        found = list(pool.map(lambda region: _exists(context, region), asked))
+    return [region for region, exists in zip(asked, found, strict=True) if exists]
+
+
+@contextmanager
+def saying_where(context: Context) -> Iterator[None]:
+    """Say where the token secret is, where reading it fails.
+
+    Raises:
+        SecretNotFound: It is in another region, or nowhere.
+        InvalidSecretDocument: This is a published secret.
+    """
+    try:
+        yield
+    except SecretNotFound as failure:
+        raise _not_found(context, failure) from None
+    except (InvalidSecretDocument, SecretEmpty):  # Perhaps of the client's secret, before this one is there.
+        with suppress(SecretNotFound):
+            refuse_published_secret(context, context.store().read(label=CURRENT))
+        raise
+
+
+def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
+    """Say where the secret is, or how to create it; about another one, such as the client's, `failure` says enough."""
+    named = arn_region(context.secret_id)
+    if failure.secret_id != context.secret_id or named == context.region or failure.is_deleted:
+        return failure
+    regions = [named] if named else other_regions(context)
+    missing = f"secret {context.secret_id} does not exist in {context.region}"
+    if regions:
+        return SecretNotFound(
+            f"{missing}, and {'its ARN names' if named else 'exists in'} {', '.join(regions)}",
+            fix=(
+                *("Name that region: ", context.again(region=regions[0])),
+                f"; and set AWS_REGION={regions[0]} where it is read",
+            ),
+        )
+    return SecretNotFound(
+        f"{missing}, nor in another region that could be asked",
+        fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize")),
+    )
+
+
+def refuse_published_secret(context: Context, current: SecretVersion | None) -> None:
+    """Refuse to take a published secret that has no tag for a token secret, also while it is empty.
+
+    Raises:
+        InvalidSecretDocument: It is one, by PUBLISHED_SECRET_ID, or by its content where it never held a token set.
+    """
+    named = names_copy(context.environment.get("PUBLISHED_SECRET_ID", ""), context.secret_id)
+    if named or (is_published(fields_of(current)) and newest_origin(context) is None):
+        raise InvalidSecretDocument(
+            f"{context.secret} is the published copy for consumers, which has no refresh token",
+            fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
+        ) from None
+
+
+def _exists(context: Context, region: str) -> bool:
+    try:
+        context.call("DescribeSecret", context.secret_id, limits=ONE_TRY, region=region)
+    except TokenRefreshError:  # Denied, or a region that the account has not enabled.
+        return False
+    return True
+
+
+def read_past(context: Context) -> Past:
+    """Read all versions of the secret."""
+    settings = settings_of(context, context.stored())
+    parts = context.run(settings).parts
+    needs_refresh_token = settings.provider.needs_refresh_token
+    listed = list_versions(parts.store.versions(), parts.store, needs_refresh_token=needs_refresh_token)
+    return Past(parts=parts, listed=listed)

@@ -1,0 +1,196 @@
+"""Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from token_refresh.advice import Command
+from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh.stored.json_object import write_object
+from token_refresh_admin.changes.change import fields_of, store_version
+from token_refresh_admin.changes.client import with_client
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.copies import Copies
+from token_refresh_admin.cli.deployment import copied_from, refuse_other_fleet, tags_in
+from token_refresh_admin.cli.lookups import arn_of
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
+from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.row import is_due
+from token_refresh_worker.run.failures import SecretName, grant_revoked
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+
+def open_index(context: Context, fleet: str) -> TableIndex:
+    """Open a fleet's index: the table of the fleet's name."""
+    return TableIndex(context.client("dynamodb"), fleet, fleet)
+
+
+def find_index(context: Context, fleet: str) -> TableIndex:
+    """Open the index of a fleet that is there, before anything is changed that only this fleet could use.
+
+    Raises:
+        ConfigurationError: There is no such table.
+    """
+    index = open_index(context, fleet)
+    index.read_clock()  # a table of claims alone has no index of rows
+    return index
+
+
+def own_index(context: Context) -> TableIndex | None:
+    """Open the index of the secret's own fleet, before anything is stored; None if it is in no fleet."""
+    return find_index(context, context.source.fleet) if context.source.fleet else None
+
+
+def report_revoked(context: Context, index: TableIndex, *, at: datetime, provider: str, version_id: str) -> bool:
+    """Let a fleet's row say what each run on the secret will find; False if there is none, or a run reported later."""
+    entry = index.entry(arn_of(context, context.secret_id))
+    if entry is None:
+        return False
+    found = Outcome(
+        error=grant_revoked(context.secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
+    )
+    return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
+
+
+def join(context: Context, index: TableIndex, *, fleet: str, secret_id: str, copies: Copies | None = None) -> None:
+    """Tag a secret as a member, make its copy and make it due. Where it has the tag, nothing is written to the secret.
+
+    Raises:
+        ConfigurationError: It is a member of another fleet, a replica or a copy, or another secret has its copy's name.
+    """
+    described = context.call("DescribeSecret", secret_id)
+    secret_arn = str(described["ARN"])
+    tags = tags_in(described)
+    refuse_other_fleet(context, secret_id, tags, fleet)
+    primary = described.get("PrimaryRegion", context.region)
+    if primary != context.region:
+        # Two fleets would use up one grant: a replica has the tokens of its primary, and claims of its own.
+        raise ConfigurationError(
+            f"secret {secret_id} in {context.region} is a replica of the one in {primary}",
+            fix=(
+                "add that one, to a fleet of its region: ",
+                SecretName(secret_id=secret_id, region=primary).join(fleet),
+            ),
+        )
+    if source := copied_from(tags):
+        raise ConfigurationError(
+            f"secret {secret_id} is the copy of {source} for services, and has no refresh token",
+            fix=("add that one: ", SecretName(secret_id=source, region=context.region).join(fleet)),
+        )
+    if copies is not None:  # Before the tag: the first run finds its copy.
+        copies.make(secret_arn, described.get("KmsKeyId"))
+    wanted = {FLEET_TAG: fleet}
+    if provider := context.given.get("PROVIDER"):
+        wanted[PROVIDER_TAG] = provider
+    missing = [{"Key": key, "Value": value} for key, value in wanted.items() if tags.get(key) != value]
+    # The tag first: a resync removes the row of a secret without it.
+    if missing:
+        context.call("TagResource", secret_id, Tags=missing)
+    now = index.read_clock()
+    listed = TaggedSecret(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
+    if not index.add(enrol(listed, now)):
+        index.look_at(secret_arn, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """A secret on its way out of a fleet: no run begins on it any more."""
+
+    secret_id: str
+    secret_arn: str
+    is_tagged: bool
+    may_run: bool
+    """Whether a run may be under way, which still needs the tag."""
+
+
+def begin_leaving(context: Context, index: TableIndex, *, fleet: str, secret_id: str) -> Leaving:
+    """Turn a secret's row into a tombstone that no alarm counts, and leave its tag: a run under way can still store.
+
+    A resync leaves such a secret out for ten minutes.
+
+    Raises:
+        ConfigurationError: It is not in the fleet, or the table keeps tokens of it.
+    """
+    described = _describe_member(context, index, secret_id)
+    secret_arn = str(described["ARN"])
+    tags = tags_in(described)
+    # A secret that is marked for deletion is in no listing, and takes no change.
+    is_tagged = tags.get(FLEET_TAG) == fleet and "DeletedDate" not in described
+    if is_tagged and _keeps_tokens(context, fleet, secret_arn):
+        raise _tokens_wait(context, fleet, secret_id)
+    now = index.read_clock()
+    was = index.remove(secret_arn, now, quietly=True)
+    if was is None and not is_tagged:
+        status = Command.of("token-refresh fleet status --fleet {} --region {}", fleet, context.region)
+        raise ConfigurationError(f"secret {secret_id} is not in fleet {fleet}", fix=("see who is: ", status))
+    # A run begins only on what is due, and moves it when it ends; what failed may be tried before it is due.
+    may_run = is_tagged and was is not None and (was.has_failed or is_due(was, now))
+    return Leaving(secret_id=secret_id, secret_arn=secret_arn, is_tagged=is_tagged, may_run=may_run)
+
+
+def end_leaving(
+    context: Context, index: TableIndex, leaving: Leaving, *, fleet: str, copies: Copies | None = None
+) -> None:
+    """Take the tag off, and schedule the copy's deletion.
+
+    Raises:
+        ConfigurationError: The last run left tokens in the table; the secret is a member again.
+    """
+    if leaving.may_run and _keeps_tokens(context, fleet, leaving.secret_arn):
+        join(context, index, fleet=fleet, secret_id=leaving.secret_id)
+        raise _tokens_wait(context, fleet, leaving.secret_id)
+    if copies is not None:
+        copies.remove(leaving.secret_arn)
+    if leaving.is_tagged:
+        context.call("UntagResource", leaving.secret_id, TagKeys=[FLEET_TAG, PROVIDER_TAG])
+        # From now on: a listing may show the tag for minutes. And a resync may have taken it back by now.
+        index.remove(leaving.secret_arn, index.read_clock(), quietly=True)
+
+
+def _tokens_wait(context: Context, fleet: str, secret_id: str) -> ConfigurationError:
+    refresh = SecretName(secret_id=secret_id, region=context.region).command("refresh")
+    return ConfigurationError(
+        f"the table of fleet {fleet} keeps new tokens of secret {secret_id}, which Secrets Manager refused",
+        fix=("Correct what the last error names. Then let a run store them: ", refresh),
+    )
+
+
+def _keeps_tokens(context: Context, fleet: str, secret_arn: str) -> bool:
+    """Look into the item itself: the row has the last error alone, which may be another one by now."""
+    key = {"secret_arn": {"S": secret_arn}}
+    read = context.ask("dynamodb:GetItem", "fleet table", fleet, TableName=fleet, Key=key, ConsistentRead=True)
+    return "kept_tokens" in read.get("Item", {})
+
+
+def _describe_member(context: Context, index: TableIndex, secret_id: str) -> Mapping[str, Any]:
+    """Describe a secret, or what the index knows of one that is deleted."""
+    try:
+        return context.call("DescribeSecret", secret_id)
+    except SecretNotFound:
+        known = {row.secret_arn: row.name for row in index.rows()}
+        known |= {stone.secret_arn: stone.name for stone in index.tombstones()}
+        found = next((arn for arn, name in known.items() if secret_id in (arn, name)), None)
+        if found is None:
+            raise
+        return {"ARN": found}
+
+
+def store_client(context: Context, secret_id: str, client: ClientCredentials) -> None:
+    """Store a client in a secret that has none."""
+    store = context.store(secret_id)
+    try:
+        fields = fields_of(store.read(label=CURRENT))
+    except SecretNotFound:
+        context.create(
+            secret_id,
+            ClientRequestToken=str(uuid.uuid4()),
+            Description="OAuth 2.0 client of token-refresh-worker",
+            SecretString=write_object(with_client({}, client)).reveal(),
+        )
+        return
+    store_version(store, str(uuid.uuid4()), write_object(with_client(fields, client)))

@@ -1,0 +1,48 @@
+"""`token-refresh restore`: bring an older token set back, also if something else was saved over it."""
+
+from typing import Annotated
+
+import typer
+
+from token_refresh_admin.changes.restore import PREVIOUS, check_claims, choose, prepare
+from token_refresh_admin.cli.command import command
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.failures import finishing
+from token_refresh_admin.cli.lookups import read_past
+from token_refresh_admin.cli.prompts import confirm
+from token_refresh_admin.cli.screen import errors, fields_table, message, output, say_done, say_published, show
+from token_refresh_admin.cli.settings import settings_of
+from token_refresh_worker.run.failures import utc
+
+
+@command("restore", "", "--version 1b2c3d4e-...", "--yes", writes=True)
+def restore(
+    context: Context,
+    *,
+    version_id: Annotated[
+        str | None, typer.Option("--version", metavar="VERSION_ID", help="Which one; default the last good one.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Restore without asking.")] = False,
+) -> int:
+    """Bring an older token set back, as a new version.
+
+    A set that no run could refresh, or only at a risk, is refused: authorize again instead.
+    """
+    past = read_past(context)
+    check_claims(past)
+    chosen = choose(past, version_id)
+    older = prepare(past, chosen, lambda fields: settings_of(context, fields).policy)
+    expires_at = older.document.expires_at
+    expires = None if expires_at is None else utc(expires_at)
+    about = [("version", chosen.version_id), ("stored", utc(chosen.created_at)), ("expires", expires)]
+    errors().print(fields_table([*about, ("note", older.note)]))
+    if not yes:
+        confirm("Make it current, as a new version?")
+    settings = settings_of(context, older.document.fields)
+    with finishing("The token set is stored first."):
+        stored = older.store(context.run(settings).parts)
+    old = None if older.replaces is None else f"{older.replaces}, now {PREVIOUS}"
+    say_done("Restored.", ("current version", stored.version_id), ("replaced", old))
+    say_published(context, settings, stored)
+    show(output(), *message("Next: ", context.command("status")))
+    return 0

@@ -1,0 +1,237 @@
+"""The state of one token secret, read as a run reads it: what is stored, and what the next scheduled run would do."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretEmpty,
+    SecretFull,
+    SecretNotFound,
+    TokenRefreshError,
+)
+from token_refresh_admin.cli.context import Context
+from token_refresh_admin.cli.lookups import saying_where
+from token_refresh_admin.cli.replicas import Replica, read_replicas
+from token_refresh_admin.cli.settings import settings_for
+from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh_worker.core.locked import VersionEntry
+from token_refresh_worker.core.schedule import GrantEnd, Policy, due_at, grant_end, run_period
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
+from token_refresh_worker.core.versions import published_version_id, staged_version_id
+from token_refresh_worker.oauth.revocation import CLIENT_CODES
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
+from token_refresh_worker.run.places import check_places
+from token_refresh_worker.run.ports import ClaimStore, Parts
+from token_refresh_worker.run.run import next_step
+from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.document import TokenDocument
+
+ATTEMPTS_LISTED: Final = 5
+
+SECRET_IS_BROKEN: Final = (SecretNotFound, SecretEmpty, InvalidSecretDocument, ConfigurationError)
+"""Errors that say how a secret is, and not who may read it."""
+
+
+class AttemptResult(StrEnum):
+    """How `status` names an attempt where `Fate` alone does not say it."""
+
+    REFRESHED = "refreshed"
+    STAGED = "staged"
+    """It received tokens, and they are not current yet."""
+    KEPT_TOKENS = "kept"
+    """It received tokens, Secrets Manager refused them, and the claim table keeps them."""
+    IN_PROGRESS = "in_progress"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """One attempt to refresh, as the ledger lists it."""
+
+    attempt: Attempt
+    result: AttemptResult | Fate
+    error: str | None
+    version_id: str | None
+    """The version that holds the tokens it received."""
+
+    @property
+    def is_of_client(self) -> bool:
+        """Whether it failed since the provider rejected the client."""
+        return self.error in CLIENT_CODES
+
+    @property
+    def is_fine(self) -> bool:
+        """Whether nobody has to look at it."""
+        return self.result in {AttemptResult.REFRESHED, AttemptResult.IN_PROGRESS, Fate.PAUSED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretState:
+    """What `status` prints and `doctor` checks."""
+
+    context: Context
+    settings: Settings
+    snapshot: Snapshot
+    step: Step
+    """What the next scheduled run does first."""
+    locked_claim: VersionEntry | None
+    """The newest claim, where KMS refuses to decrypt it."""
+    attempts: tuple[PastAttempt, ...]
+    """The newest first."""
+    publish_failure: TokenRefreshError | None
+    """Why the published copy can't be read."""
+    replicas: tuple[Replica, ...] | None
+    """The published secret's in other regions; None if nobody looked."""
+    client_failure: TokenRefreshError | None
+    """Why a run would find no client credentials; None also where the settings don't say where they are."""
+    full: SecretFull | None
+    """Until when the secret has no place for new tokens; None also where the caller may not list its versions."""
+
+    @property
+    def policy(self) -> Policy:
+        """Return what the core knows about time, host and claim store."""
+        return self.settings.policy
+
+    @property
+    def document(self) -> TokenDocument:
+        """Return the current token document."""
+        return self.snapshot.current.document
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """Say when a scheduled run tries again, where a rule makes it wait."""
+        step = self.step
+        return step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Say from when on a refresh is due; None: now."""
+        return due_at(self.document, self.policy)
+
+    @property
+    def grant_end(self) -> GrantEnd | None:
+        """Say when the grant ends unless a refresh prolongs it; None if nobody knows."""
+        return grant_end(self.document, self.snapshot.current.stored_at, self.policy)
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long the access token still lives; negative if it has expired."""
+        return None if self.document.expires_at is None else self.document.expires_at - self.snapshot.now
+
+    @property
+    def host(self) -> str:
+        """The host that the refresh token belongs to, by what is stored, else by the settings."""
+        return self.snapshot.host or self.policy.host
+
+    @property
+    def claims_today(self) -> tuple[int, int]:
+        """Count the claims of the last 24 hours, and say how many there may be."""
+        recent = [a for a in self.snapshot.ledger.attempts if a.claimed_at > self.snapshot.now - DAY]
+        free = max(0, VERSIONS_A_DAY - sum(a.versions for a in recent))
+        used = sum(a.fate.is_attempt for a in recent)
+        return used, used + free // VERSIONS_A_CLAIM[self.policy.claim_store.kind]
+
+    @property
+    def period(self) -> timedelta:
+        """The longest time between two scheduled runs: as deployed, else as a deployment has it by default."""
+        return self.settings.run_period or run_period(self.document, self.policy)
+
+    @property
+    def published_is_older(self) -> bool:
+        """Whether services read another access token than the current one, or none."""
+        published = self.snapshot.published
+        return self.published_lags and (
+            published is None or published.content.access_token != self.document.access_token
+        )
+
+    @property
+    def published_lags(self) -> bool:
+        """Whether the published copy is of another version than the current one."""
+        published, current = self.snapshot.published, published_version_id(self.snapshot.current.version_id)
+        return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
+
+
+def read_state(context: Context) -> SecretState:
+    """Read the token secret, with no more permission than the function has; only replicas take one more."""
+    with context.completing(), saying_where(context):
+        context.settings()  # A wrong variable is reported first.
+        settings = settings_for(context, context.stored())
+        run = context.run(settings)
+        memory, claims = run.memory, run.parts.claims
+        snapshot = run.reader.read()
+        attempts = tuple(
+            _past_attempt(claims, snapshot, attempt)
+            for attempt in reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
+        )
+    return SecretState(
+        context=context,
+        settings=settings,
+        snapshot=snapshot,
+        step=next_step(snapshot, RunState(), settings.policy),
+        locked_claim=memory.locked_claim,
+        attempts=attempts,
+        publish_failure=memory.publish_failure,
+        replicas=_replicas(context, settings.published_secret_id),
+        client_failure=_client_failure(context, run.parts, settings, snapshot),
+        full=_full(run.parts, snapshot),
+    )
+
+
+def _full(parts: Parts, snapshot: Snapshot) -> SecretFull | None:
+    try:
+        check_places(
+            parts, snapshot.now, VERSIONS_A_CLAIM[parts.policy.claim_store.kind], "no run refreshes before that"
+        )
+    except TokenRefreshError as failure:  # The look may be repeated; all else is known.
+        return failure if isinstance(failure, SecretFull) else None
+    return None
+
+
+def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | None:
+    """Read them with a permission that the function has not; None without it."""
+    if published is None:
+        return ()
+    with suppress(TokenRefreshError):
+        return read_replicas(context, published)
+    return None
+
+
+def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
+    """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
+    # Without the function's settings, a document without credentials says nothing: the function may have a secret.
+    known = context.source.function is not None or settings.client_secret_id is not None
+    try:
+        parts.credentials(snapshot.current.document)
+    except SECRET_IS_BROKEN as failure:
+        return failure if known or isinstance(failure, InvalidSecretDocument) else None
+    except TokenRefreshError:
+        return None  # The caller may not read them, or not now: that says nothing about the function.
+    return None
+
+
+def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
+    # Each record is one read; attempts whose tokens are stored have none.
+    result, is_stored = _result(snapshot, attempt), attempt.fate is Fate.STORED
+    record = None if is_stored else claims.record_of(attempt.claim_id)
+    stored = staged_version_id(attempt.claim_id, attempt.version_id) if is_stored else None
+    return PastAttempt(attempt=attempt, result=result, error=record.error if record else None, version_id=stored)
+
+
+def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptResult | Fate:
+    match attempt.fate:
+        case Fate.STORED:
+            waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
+            return AttemptResult.STAGED if waiting else AttemptResult.REFRESHED
+        case Fate.SILENT if (kept := snapshot.kept_tokens) and kept.claim.claim_id == attempt.claim_id:
+            return AttemptResult.KEPT_TOKENS
+        case Fate.SILENT:
+            newest = snapshot.newest
+            live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
+            return AttemptResult.IN_PROGRESS if live else Fate.SILENT
+        case fate:
+            return fate
