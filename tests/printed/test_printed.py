@@ -43,8 +43,7 @@ NOT_RUN = {
         (
             "pip install PATH/TO/token-refresh-worker/reader",
             'pip install "PATH/TO/token-refresh-worker/reader[httpx]"',
-            "pip install PATH/TO/token-refresh-worker/reader PATH/TO/token-refresh-worker"
-            " PATH/TO/token-refresh-worker/admin",
+            f"pip install {' '.join(f'PATH/TO/token-refresh-worker{part}' for part in ('/reader', '', '/admin'))}",
         ),
         "tests/package/test_installed.py runs it, and uses what it installed",
     ),
