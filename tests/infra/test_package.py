@@ -32,8 +32,10 @@ def unpacked(code: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def copy_of_the_project(folder: Path) -> Path:
-    """What `scripts/package` reads, elsewhere; the tools are those that are installed here."""
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """What `scripts/package` reads, in a folder as people name theirs; the tools are those that are installed here."""
+    folder = tmp_path / "Zoë's copy"
     for name in ("examples", "scripts", "reader", "worker", "locks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
@@ -42,23 +44,48 @@ def copy_of_the_project(folder: Path) -> Path:
     return folder
 
 
-def test_up_to_date(receiver_zip: Path, tmp_path: Path) -> None:
-    """Nothing is built anew where nothing changed, and a changed source is not missed."""
-    project = copy_of_the_project(tmp_path)
+def packaged(project: Path, **given: str) -> subprocess.CompletedProcess[str]:
+    command = [project / "scripts" / "package", "webhooks"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | given)
+
+
+def test_up_to_date(receiver_zip: Path, project: Path) -> None:
+    """Nothing is built anew where nothing changed; a changed source is noticed, also where two lines changed places."""
     shutil.copytree(receiver_zip.parent, project / "dist")
     built = project / "dist" / receiver_zip.name
 
-    def package() -> bytes:
-        subprocess.run([project / "scripts" / "package", "webhooks"], check=True, capture_output=True)
-        return built.read_bytes()
-
     marked = built.stat().st_ino
-    package()
+    assert (0, f"dist/{built.name}\n") == ((ended := packaged(project)).returncode, ended.stdout)
     assert marked == built.stat().st_ino
 
-    with (project / "reader/token_refresh/errors.py").open("a") as source:
-        source.write("# changed\n")
-    assert receiver_zip.read_bytes() != package()
+    source = project / "reader" / "token_refresh" / "errors.py"
+    contents = {built.read_bytes()}
+    for lines in (["# first\n", "# second\n"], ["# second\n", "# first\n"]):
+        source.write_text((ROOT / "reader/token_refresh/errors.py").read_text() + "".join(lines))
+        assert 0 == packaged(project).returncode
+        contents.add(built.read_bytes())
+    assert 3 == len(contents)
+
+
+@pytest.mark.parametrize("failing", ["find", "sha256sum", "sort", "mv"])
+def test_no_zip_where_a_step_fails(receiver_zip: Path, project: Path, tmp_path: Path, failing: str) -> None:
+    """Where a step fails, the script fails and names no zip, and what it leaves is never up to date."""
+    shutil.copytree(receiver_zip.parent, project / "dist")
+    source, tools = project / "reader" / "token_refresh" / "errors.py", tmp_path / "tools"
+    before = source.read_text()
+    source.write_text(before + "# changed\n")
+    tools.mkdir()
+    moves_no_stamp = f'case $1 in */zip) exec {shutil.which("mv")} "$@" ;; esac'
+    (tools / failing).write_text(f"#!/bin/sh\n{moves_no_stamp if failing == 'mv' else ''}\nexit 3\n")
+    (tools / failing).chmod(0o755)
+
+    failed = packaged(project, PATH=f"{tools}:{os.environ['PATH']}")
+    source.write_text(before)
+
+    assert failed.returncode
+    assert "" == failed.stdout
+    assert 0 == packaged(project).returncode
+    assert receiver_zip.read_bytes() == (project / "dist" / receiver_zip.name).read_bytes()
 
 
 def test_small(code: Path) -> None:
@@ -111,9 +138,9 @@ def test_runs_by_itself(unpacked: Path, runtime: LambdaRuntime) -> None:
     assert (None, "fresh") == (fresh.error_type, (fresh.payload or {}).get("outcome"))
 
 
-def test_profiles_of_one_s_own(code: Path, tmp_path: Path) -> None:
+def test_profiles_of_one_s_own(code: Path, project: Path, tmp_path: Path) -> None:
     """The profiles of a folder of one's own get into a zip that had none, also where folder and files are links."""
-    project, own = copy_of_the_project(tmp_path), tmp_path / "own"
+    own = tmp_path / "own"
     own.mkdir()
     (tmp_path / "link").symlink_to(own)
     (own / "my-crm.toml").symlink_to(tmp_path / "linked.toml")

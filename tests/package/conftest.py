@@ -67,8 +67,8 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Environments:
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `scripts/package release` leaves, where older files were lying around."""
-    project = tmp_path_factory.mktemp("release")
+    """What `scripts/package release` leaves in a folder as people name theirs, where older files were lying around."""
+    project = tmp_path_factory.mktemp("Zoë's release ")
     for name in ("admin", "examples", "infra", "locks", "reader", "reader-typescript", "scripts", "worker"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     (project / "reader-typescript" / "node_modules").symlink_to(ROOT / "reader-typescript" / "node_modules")
