@@ -47,8 +47,9 @@ def _tag(secrets: "SecretsManagerClient", secret_id: str, wanted: Mapping[str, s
         tags = [f"Key={key},Value={value}" for key, value in wanted.items() if value is not None]
         line = "aws secretsmanager tag-resource --secret-id {} --tags" + " {}" * len(tags) + " --region {}"
         command = Command.of(line, secret_id, *tags, secrets.meta.region_name)
+        opened = ", and policies for families of secrets open it" if FUNCTION_TAG in wanted else ""
         print(  # noqa: T201 - a command's own output
             f"scripts/deploy: deployed, but secret {secret_id} could not be tagged ({code}), so commands don't find "
-            f"its deployment. Let somebody who may run: {command}",
+            f"its deployment{opened}. Let somebody who may run: {command}",
             file=sys.stderr,
         )

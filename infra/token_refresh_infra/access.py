@@ -43,6 +43,8 @@ from token_refresh_infra.reach import (
     several,
 )
 from token_refresh_worker.adapters.event_bus import SOURCE
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
+from token_refresh_worker.stored.tags import FUNCTION_TAG
 
 __all__ = [
     "CLAIM_ACTIONS",
@@ -80,6 +82,10 @@ __all__ = [
     "through_secrets_manager",
 ]
 
+Conditions = dict[str, dict[str, list[str] | str]]
+TOKEN_SECRET_TAGS = (FUNCTION_TAG, FLEET_TAG)
+"""A token secret of a deployment has the first, one of a fleet the second. No copy has either."""
+
 READ_ACTIONS = ("secretsmanager:GetSecretValue",)
 PUBLISHED_READ_ACTIONS = (*READ_ACTIONS, "secretsmanager:DescribeSecret")
 STORE_ACTIONS = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
@@ -90,28 +96,16 @@ TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:R
 KEEP_ACTIONS = ("kms:Encrypt", "kms:Decrypt")
 
 
-def grant_read(
-    grantee: iam.IGrantable,
-    which: Secrets,
-    *,
-    labels: tuple[str, ...] = ("AWSCURRENT",),
-    without_tags: tuple[str, ...] = (),
-) -> None:
+def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ...] = ("AWSCURRENT",)) -> None:
     """Let `grantee` read the versions that have one of these labels, and what is current.
 
     A request names the label, as `token_refresh.reader` does, or no version at all, as most programs do: then it gets
-    what is current. So whoever reads a token secret sees no claim and no older token set. A secret that has one of
-    `without_tags` is not among them.
+    what is current. So whoever reads a token secret sees no claim and no older token set. A family leaves out what has
+    the tags of a token secret, in whatever deployment or fleet: only `one_secret` opens that.
     """
-    conditions: dict[str, dict[str, list[str] | str]] = {
-        # IAM knows the label that a request names, and none where it names none.
-        "StringEqualsIfExists": {"secretsmanager:VersionStage": list(labels)},
-        "Null": {
-            "secretsmanager:VersionId": "true",
-            **{f"secretsmanager:ResourceTag/{tag}": "true" for tag in without_tags},
-        },
-    }
-    _grant(grantee, READ_ACTIONS, which.arns, conditions)
+    families = tuple(arn for arn in which.arns if _is_family(arn))
+    _grant_versions(grantee, families, labels, without_tags=TOKEN_SECRET_TAGS)
+    _grant_versions(grantee, tuple(arn for arn in which.arns if not _is_family(arn)), labels)
     _grant_key(grantee, ("kms:Decrypt",), which)
 
 
@@ -119,20 +113,20 @@ def grant_read_published(grantee: iam.IGrantable, which: Secrets) -> None:
     """Let `grantee` read a published secret, which holds no refresh token in any version.
 
     There is no condition on labels: most programs that read secrets name none. Caches ask `DescribeSecret` whether
-    there is a newer version.
+    there is a newer version. A family leaves out token secrets, as in `grant_read`.
     """
-    _grant(grantee, PUBLISHED_READ_ACTIONS, which.arns)
+    for arn in which.arns:
+        _grant(grantee, PUBLISHED_READ_ACTIONS, (arn,), _untagged(TOKEN_SECRET_TAGS) if _is_family(arn) else None)
     _grant_key(grantee, ("kms:Decrypt",), which)
 
 
 def grant_batch_read(grantee: iam.IGrantable, which: Secrets) -> None:
-    """Let `grantee` read the values, many in one call.
+    """Let `grantee` read what is current, many secrets in one call.
 
     The batch call has no resource of its own: each value that it returns still takes the permission to read it. It
-    returns current values alone and can't name a label, so this grant has no condition on labels.
+    can't name a label, and `grant_read` asks for none.
     """
-    _grant(grantee, READ_ACTIONS, which.arns)
-    _grant_key(grantee, ("kms:Decrypt",), which)
+    grant_read(grantee, which)
     _grant(grantee, ("secretsmanager:BatchGetSecretValue",), ("*",))
 
 
@@ -152,9 +146,9 @@ def grant_authorize(grantee: iam.IGrantable, which: Secrets, clients: Secrets | 
     It lists versions, too: a code is not used whose tokens would have no place. `clients` are the client secrets, of
     which it reads the current version; None where each document has its own.
     """
-    grant_read(grantee, which)
+    _grant_versions(grantee, which.arns, ("AWSCURRENT",))
     _grant(grantee, (*STORE_ACTIONS, *LIST_ACTIONS), which.arns)
-    _grant_key(grantee, ("kms:GenerateDataKey",), which)
+    _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
     if clients is not None:
         grant_read(grantee, clients)
 
@@ -186,7 +180,7 @@ def grant_keep(grantee: iam.IGrantable, which: Secrets, key_arn: str) -> None:
     _grant(grantee, KEEP_ACTIONS, (key_arn,), keep_conditions(which.arns))
 
 
-def keep_conditions(secret_arns: tuple[str, ...]) -> dict[str, dict[str, list[str] | str]]:
+def keep_conditions(secret_arns: tuple[str, ...]) -> Conditions:
     """Return what the encryption context of kept tokens must be; `adapters/kept_tokens.py` sets it."""
     return {
         "StringLike": {"kms:EncryptionContext:secret": list(secret_arns)},
@@ -209,7 +203,7 @@ def grant_identity_token(grantee: iam.IGrantable, audience: str, algorithm: str)
     """
     if "${" in audience:
         raise ValueError("the audience has ${ in it, which begins a variable of IAM")
-    conditions: dict[str, dict[str, list[str] | str]] = {
+    conditions: Conditions = {
         "ForAllValues:StringEquals": {"sts:IdentityTokenAudience": [audience]},
         "Null": {"sts:IdentityTokenAudience": "false"},  # "for all" is also true of none
         "NumericLessThanEquals": {"sts:DurationSeconds": "300"},
@@ -285,12 +279,33 @@ def _grant(
     grantee: iam.IGrantable,
     actions: tuple[str, ...],
     resources: tuple[str, ...],
-    conditions: dict[str, dict[str, list[str] | str]] | None = None,
+    conditions: Conditions | None = None,
 ) -> None:
     grant = iam.Grant.add_to_principal(
         grantee=grantee, actions=list(actions), resource_arns=list(resources), conditions=conditions
     )
     grant.assert_success()
+
+
+def _grant_versions(
+    grantee: iam.IGrantable, arns: tuple[str, ...], labels: tuple[str, ...], *, without_tags: tuple[str, ...] = ()
+) -> None:
+    """Let `grantee` read current values and labelled versions of the secrets that have none of these tags."""
+    conditions: Conditions = {
+        # IAM knows the label that a request names, and none where it names none.
+        "StringEqualsIfExists": {"secretsmanager:VersionStage": list(labels)},
+        "Null": {"secretsmanager:VersionId": "true", **_untagged(without_tags)["Null"]},
+    }
+    if arns:
+        _grant(grantee, READ_ACTIONS, arns, conditions)
+
+
+def _untagged(tags: tuple[str, ...]) -> Conditions:
+    return {"Null": {f"secretsmanager:ResourceTag/{tag}": "true" for tag in tags}}
+
+
+def _is_family(arn: str) -> bool:
+    return "*" in arn
 
 
 def _grant_key(grantee: iam.IGrantable, actions: tuple[str, ...], which: Secrets) -> None:
@@ -302,7 +317,7 @@ def _grant_key(grantee: iam.IGrantable, actions: tuple[str, ...], which: Secrets
         _grant(grantee, ("kms:Decrypt",), (key,), through)
 
 
-def through_secrets_manager(secret_arns: tuple[str, ...]) -> dict[str, dict[str, list[str] | str]]:
+def through_secrets_manager(secret_arns: tuple[str, ...]) -> Conditions:
     """Return the conditions under which a key opens these secrets, and no other one that it encrypts."""
     context: dict[str, list[str] | str] = {
         "kms:ViaService": "secretsmanager.*",

@@ -50,6 +50,12 @@ def reads(
     return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=PREFIX + name, context=context))
 
 
+def reads_in_batch(policy: IamPolicy, name: str, *, tags: Mapping[str, str] = MappingProxyType({})) -> bool:
+    """Whether a batch call returns what is current of a secret, whether or not IAM is told its label."""
+    batch = Ask(action="secretsmanager:BatchGetSecretValue", resource="*")
+    return policy.allows(batch) and all(reads(policy, name, label, tags=tags) for label in (None, "AWSCURRENT"))
+
+
 def writes(policy: IamPolicy, name: str) -> list[str]:
     asked = {action: Ask(action=f"secretsmanager:{action}", resource=PREFIX + name) for action in WRITES}
     return [action for action, ask in asked.items() if policy.allows(ask)]
@@ -214,6 +220,7 @@ def test_an_application_gets_grants() -> None:
     assert not reads(policy, "customers/8/xero-AbCdEf")
     for each in (policy, printed):
         assert [True, True, False] == [reads(each, name) for name in names]
+        assert reads(each, names[0], tags={"token-refresh:fleet": "prod"})  # the secrets that it writes have the tag
         assert not any(reads(each, name, label) for name in names for label in ("AWSPREVIOUS", "REFRESH_OUTCOME"))
         assert [["PutSecretValue", "UpdateSecretVersionStage"], [], []] == [writes(each, name) for name in names]
         # So a code is not used whose tokens would have no place.
@@ -249,9 +256,71 @@ def test_batch_read() -> None:
     """The batch call is allowed, and each value in it still takes the permission on its own secret."""
     policy = granted(lambda stack, role: access.grant_batch_read(role, access.one_secret(stack, "a")))
 
-    assert policy.allows(Ask(action="secretsmanager:BatchGetSecretValue", resource="*"))
     assert ["secretsmanager:BatchGetSecretValue"] == [action for _, action, arn in policy.grants([""]) if arn == "*"]
-    assert [True, False] == [reads(policy, name, None) for name in ("a-AbCdEf", "b-AbCdEf")]
+    assert [True, False] == [reads_in_batch(policy, name) for name in ("a-AbCdEf", "b-AbCdEf")]
+
+
+READABLE = (("AWSCURRENT", None), (None, None))
+"""By label and version ID, what a request for the current version names."""
+CLOSED = (("AWSPREVIOUS", None), ("REFRESH_CLAIM", None), (None, "v"), ("AWSCURRENT", "v"))
+
+
+@pytest.mark.parametrize("grant", [access.grant_read, access.grant_batch_read])
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda stack: access.secrets_under(stack, "acme/prod/", "slack-"),
+        lambda stack: access.environment_secrets(stack, "acme", "prod"),
+        lambda stack: access.several(access.secrets_under(stack, "acme/prod/"), access.one_secret(stack, "other")),
+    ],
+    ids=["families", "an environment", "beside one secret"],
+)
+def test_a_family_opens_no_token_secret(
+    of: Callable[[Stack], Secrets], grant: Callable[[iam.IGrantable, Secrets], None]
+) -> None:
+    """A family opens what is current of its secrets, no older version of them, and nothing of any token secret."""
+    policy = granted(lambda stack, role: grant(role, of(stack)))
+    name = "acme/prod/quickbooks-AbCdEf"
+
+    def opened(tags: Mapping[str, str]) -> list[bool]:
+        versions = (*READABLE, *CLOSED)
+        plain = [reads(policy, name, label, version_id=number, tags=tags) for label, number in versions]
+        return [*plain, reads_in_batch(policy, name, tags=tags)]
+
+    batch = grant is access.grant_batch_read
+    assert [True, True, False, False, False, False, batch] == opened({})
+    assert [True, True, False, False, False, False, batch] == opened({"token-refresh:copy-of": "customers/7"})
+    for tag in ("function", "fleet"):
+        assert not any(opened({f"token-refresh:{tag}": "other"}))
+
+
+@pytest.mark.parametrize("grant", [access.grant_read, access.grant_batch_read])
+def test_one_token_secret_by_name(grant: Callable[[iam.IGrantable, Secrets], None]) -> None:
+    """Who names a token secret opens what is current of it, and no claim, kept response or older token set."""
+    policy = granted(lambda stack, role: grant(role, access.one_secret(stack, "tokens")))
+    tags = {"token-refresh:function": "token-refresh-prod"}
+
+    def opens(label: str | None, number: str | None) -> bool:
+        return reads(policy, "tokens-AbCdEf", label, version_id=number, tags=tags)
+
+    assert [True, True] == [opens(*version) for version in READABLE]
+    assert not any(opens(*version) for version in CLOSED)
+    assert (grant is access.grant_batch_read) == reads_in_batch(policy, "tokens-AbCdEf", tags=tags)
+
+
+def test_a_family_of_copies() -> None:
+    """A family of published copies opens no token secret that a mistake put among them, by any request."""
+    policy = granted(lambda stack, role: access.grant_read_published(role, access.secrets_under(stack, "published/7/")))
+
+    def opened(tags: Mapping[str, str]) -> set[bool]:
+        name = "published/7/xero-AbCdEf"
+        named = {f"secretsmanager:ResourceTag/{tag}": value for tag, value in tags.items()}
+        describe = Ask(action="secretsmanager:DescribeSecret", resource=PREFIX + name, context=named)
+        versions = [reads(policy, name, label, version_id=number, tags=tags) for label, number in (*READABLE, *CLOSED)]
+        return {*versions, policy.allows(describe)}
+
+    assert {True} == opened({"token-refresh:copy-of": "customers/7/xero"})
+    assert {False} == opened({"token-refresh:fleet": "prod"}) | opened({"token-refresh:function": "other"})
 
 
 def test_claims_in_a_table() -> None:

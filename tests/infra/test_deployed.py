@@ -56,6 +56,7 @@ def test_a_secret_that_can_not_be_tagged(store: SecretsManagerServer, capsys: py
 
     said = capsys.readouterr().err
     assert "deployed, but secret tokens could not be tagged (ResourceNotFoundException)" in said
+    assert "commands don't find its deployment, and policies for families of secrets open it" in said
     assert said.endswith(
         "aws secretsmanager tag-resource --secret-id tokens --tags Key=token-refresh:function,Value=worker "
         "Key=token-refresh:claim-table,Value=my-claims --region eu-central-1\n"

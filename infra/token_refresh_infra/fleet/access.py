@@ -20,6 +20,7 @@ from token_refresh_infra.access import (
     READ_ACTIONS,
     REFRESH_ACTIONS,
     TABLE_KEY_ACTIONS,
+    Conditions,
     grant_announce,
     keep_conditions,
     through_secrets_manager,
@@ -28,8 +29,6 @@ from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_worker.fleet.aws.index import INDEX
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
-
-Conditions = dict[str, dict[str, list[str] | str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,6 @@ from token_refresh_infra.access import (
 )
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
-from token_refresh_worker.stored.tags import FUNCTION_TAG
 
 
 def read_policy(
@@ -32,14 +30,8 @@ def read_policy(
         grant_read_published(policy, replica.encrypted_with(key))
     if parameters.read_under:
         which = secrets_under(scope, *parameters.read_under).encrypted_with(key_arn, *parameters.previous_kms_keys)
-        grant_read(
-            policy,
-            which,
-            # The previous version, too: a signing secret is accepted for a while after its rotation.
-            labels=("AWSCURRENT", "AWSPREVIOUS"),
-            # A token secret of another deployment. Not denied: a service may read that one by a grant of its own.
-            without_tags=(FUNCTION_TAG, FLEET_TAG),
-        )
+        # The previous version, too: a signing secret is accepted for a while after its rotation.
+        grant_read(policy, which, labels=("AWSCURRENT", "AWSPREVIOUS"))
         for arn in which.arns:
             acknowledge(policy, f"IAM5[Resource::{arn}]", "A family of secrets, by the prefix of their names")
         policy.add_statements(_keep_closed(scope, token, parameters.client_secret_id))
