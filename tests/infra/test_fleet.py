@@ -138,6 +138,13 @@ def test_denied_access(fleet: Template, whole_fleet: Template) -> None:
         ({"client_secret": "{customer}"}, "client_secret: must be"),
         ({"client_secret": "{provider}"}, "client_secret: must be"),
         ({"client_secret": "{provider}/client"}, "client_secret: must be"),
+        (
+            {"client_secret": "a{provider}"},
+            "client_secret: what stands before {provider} must be a prefix of names: 'a' would reach every secret",
+        ),
+        ({"client_secret": "clients/a{provider}#web"}, "'clients/a' must end in '/' or '-'"),
+        ({"client_secret": "a-{provider}"}, "'a-' must have 3 characters at least before '-'"),
+        ({"client_secret": "/{provider}"}, "'/' would reach every secret, or nearly"),
         ({"published_under": "published"}, "published_under: must be a prefix"),
         ({"published_under": "published/dev/"}, "published_under: published/dev/ is of environment dev"),
         *(

@@ -15,6 +15,7 @@ from token_refresh_infra.common import (
     check_claim_in_grace,
     event_bus,
     family,
+    family_problem,
     kept_tokens_key,
     overlap,
 )
@@ -58,7 +59,8 @@ class FleetParameters(CommonParameters):
     ]
     """Secret with the client credentials, one a provider by default, which the worker may read.
 
-    `documents`: each token document has them, for whoever may read it.
+    `documents`: each token document has them, for whoever may read it. What stands before `{provider}` is a prefix as
+    in `secrets_under`.
     """
     kept_tokens_key: Annotated[str | None, kept_tokens_key()]
     """`create`, ARN or `none`: the key for received tokens that Secrets Manager refuses; 1 USD a month.
@@ -112,7 +114,14 @@ class FleetParameters(CommonParameters):
             )
         self.check_place("secrets_under", self.secrets_under)
         self._check_copies()
+        self._check_client_secret()
+
+    def _check_client_secret(self) -> None:
+        """Refuse a client secret of each provider that lets the worker read more than a family of secrets."""
         self.check_place("client_secret", self.client_secret_id)
+        before, template, _ = (self.client_secret_id or "").partition("{provider}")
+        if template and (problem := family_problem(before)):
+            raise ParameterError(f"client_secret: what stands before {{provider}} must be a prefix of names: {problem}")
 
     def _check_copies(self) -> None:
         """Refuse a place for copies whose readers could reach another secret."""
