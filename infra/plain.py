@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from stand_ins import Parameter, replaced
+from parameter_placeholders import Parameter, replaced
 from token_refresh import __version__
 from token_refresh.webhooks import SENDERS
 from token_refresh_infra.context import ParameterError, read_parameters

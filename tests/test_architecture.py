@@ -22,7 +22,7 @@ PURE_FILES = (
     WORKER / "providers" / "lifetime.py",
 )
 WEBHOOKS = READER / "webhooks"
-SIGNATURES = [*(WEBHOOKS / f"{name}.py" for name in ("about", "delivery", "errors", "headers", "scheme"))]
+SIGNATURES = [*(WEBHOOKS / f"{name}.py" for name in ("metadata", "delivery", "errors", "headers", "scheme"))]
 SIGNATURES += (WEBHOOKS / "senders").glob("*.py")
 PURE_MODULES = sorted([*(path for room in PURE_ROOMS for path in room.glob("*.py")), *SIGNATURES])
 

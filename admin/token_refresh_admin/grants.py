@@ -36,8 +36,8 @@ from token_refresh_admin.changes.authorization_request import (
     Redirect,
     build_authorization,
     extra_problem,
-    started,
     with_provider,
+    with_start_values,
 )
 from token_refresh_admin.changes.authorize import (
     ANYONE,
@@ -56,14 +56,14 @@ from token_refresh_admin.changes.authorize import (
 from token_refresh_admin.changes.change import (
     PROVIDER_KEY,
     ChangeFailed,
-    Silent,
+    NullLog,
     claim_table_of,
     fields_of,
     named_provider,
     prove_write,
 )
 from token_refresh_admin.changes.publish import StoredGrant
-from token_refresh_admin.changes.store import NewGrant, base_document, to_refresh_with
+from token_refresh_admin.changes.store import NewGrant, base_document, require_refresh_token
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret, secrets_manager_client
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.oauth.formats import Encoding
@@ -72,7 +72,7 @@ from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import RunDependencies, SecretStore, SecretVersion
 from token_refresh_worker.run.settings import Settings, Variable, names_copy, read_settings
 from token_refresh_worker.stored.published import is_published
 
@@ -170,11 +170,11 @@ class _Opened:
         judge = expecting(wanted, confirm, secret=self.secret, again=(_AGAIN,))
         return Target(known=self.known, change=self.change, judge=judge)
 
-    def parts(self, fields: Mapping[str, object]) -> Parts:
+    def parts(self, fields: Mapping[str, object]) -> RunDependencies:
         settings = self.settings(fields)
         settings = replace(settings, provider=settings.provider.for_document(fields))
         trigger, clock = Trigger(name="grants"), SystemClock()
-        run = build_run(settings, trigger, clock=clock, log=Silent(), time_left_seconds=_TIME_LIMIT_SECONDS)
+        run = build_run(settings, trigger, clock=clock, log=NullLog(), time_left_seconds=_TIME_LIMIT_SECONDS)
         return run.parts
 
 
@@ -358,7 +358,7 @@ class Grants:
         if isinstance(tokens, FailedRequest):
             raise ChangeFailed(f"this is not a token response of {template.title} ({tokens.seen}); nothing is stored")
         # No token was sent after now: it would expire unnoticed.
-        grant = NewGrant(tokens=to_refresh_with(tokens, template), sent_at=min(sent_at or opened.now, opened.now))
+        grant = NewGrant(tokens=require_refresh_token(tokens, template), sent_at=min(sent_at or opened.now, opened.now))
         return _summary(parts, target.store(parts, brought, grant))
 
     def _open(self, secret_id: str, provider: str | None, variables: Mapping[str, str]) -> _Opened:
@@ -395,10 +395,10 @@ class Grants:
             known=known,
         )
 
-    def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, Parts]:
+    def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, RunDependencies]:
         """Build the request for authorization from what is stored now."""
         fields = opened.change(opened.known)
-        parts = opened.parts(started(opened.template, fields))
+        parts = opened.parts(with_start_values(opened.template, fields))
         authorization = build_authorization(
             opened.template,
             fields,
@@ -428,7 +428,7 @@ def _is_empty(version: SecretVersion) -> bool:
     return is_redirect_note(version.value) or (version.value is not None and version.value.reveal().strip() == "{}")
 
 
-def _summary(parts: Parts, stored: StoredGrant) -> StoredTokens:
+def _summary(parts: RunDependencies, stored: StoredGrant) -> StoredTokens:
     """Publish what was stored, and say what it is."""
     return StoredTokens(
         secret_id=parts.secret.secret_id,

@@ -20,7 +20,7 @@ _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Each:
+class ParameterGroup:
     """Reads several parameters alike into one field, a mapping that holds those that are set."""
 
     names: Mapping[str, str]
@@ -45,7 +45,7 @@ def read_parameters(cls: type[Parameters], values: Mapping[str, Any]) -> Paramet
     """
     return cls(
         **{
-            field: reader.read_all(values) if isinstance(reader, Each) else reader(field, values.get(field))
+            field: reader.read_all(values) if isinstance(reader, ParameterGroup) else reader(field, values.get(field))
             for field, reader in readers_of(cls).items()
         }
     )
@@ -54,10 +54,12 @@ def read_parameters(cls: type[Parameters], values: Mapping[str, Any]) -> Paramet
 def names_of(cls: type) -> list[str]:
     """Return the names of a class's parameters."""
     readers = readers_of(cls).items()
-    return [name for field, reader in readers for name in (reader.names if isinstance(reader, Each) else (field,))]
+    return [
+        name for field, reader in readers for name in (reader.names if isinstance(reader, ParameterGroup) else (field,))
+    ]
 
 
-def readers_of(cls: type) -> dict[str, "Reader | Each"]:
+def readers_of(cls: type) -> dict[str, "Reader | ParameterGroup"]:
     """Return what reads each field of a parameters class."""
     hints = _hints_of(cls)
     return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(cls)}

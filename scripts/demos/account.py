@@ -10,7 +10,7 @@ from typing import Any, Self
 from testbed.aws_lambda.function import HANDLER, Function
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, StackResource
 
 TOKEN_SECRET_ID = "upwork-oauth-tokens"  # noqa: S105 - a name
 PUBLISHED_SECRET_ID = "upwork-oauth-tokens-published"  # noqa: S105 - a name
@@ -169,7 +169,7 @@ class Account:
     def _create(self, name: str, value: dict[str, str] | None, named: Mapping[str, str] | None = None) -> None:
         text = {} if value is None else {"SecretString": json.dumps(value)}
         ours = {f"token-refresh:{key}": other for key, other in (named or {}).items()}
-        made = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TOKENS} if "function" in (named or {}) else {}
+        made = {STACK_TAG: STACK, LOGICAL_ID_TAG: StackResource.TOKENS} if "function" in (named or {}) else {}
         tags = ours | made
         tagged = [{"Key": key, "Value": other} for key, other in tags.items()]
         self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4()), "Tags": tagged, **text})

@@ -27,7 +27,7 @@ from testbed.provider.customers import Customers
 from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.providers.loader import IN_ZIP, PROFILES
-from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, PUBLISHED_UNDER_TAG, STACK_TAG, Made
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, PUBLISHED_UNDER_TAG, STACK_TAG, StackResource
 
 FLEET, UNDER = "prod", "published/"
 REAL, IMITATED = "quickbooks", "xero"
@@ -74,7 +74,7 @@ class _Describe(LoopbackHandler):
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
         """Return the worker's settings, or its tags."""
-        tags = {"Tags": {STACK_TAG: _STACK, LOGICAL_ID_TAG: Made.FUNCTION}}
+        tags = {"Tags": {STACK_TAG: _STACK, LOGICAL_ID_TAG: StackResource.FUNCTION}}
         self.respond(200, json.dumps(tags if "/tags/" in self.path else self.server.configuration).encode())
 
 
@@ -128,7 +128,7 @@ class Scene:
         """Make the fleet's table as its stack does, with the tag that says where copies are."""
         keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": self.store.region}
         tables: Any = boto3.client("dynamodb", endpoint_url=self._moto.url, **keys)  # type: ignore[call-overload]  # keys by name
-        tags = {PUBLISHED_UNDER_TAG: UNDER, STACK_TAG: _STACK, LOGICAL_ID_TAG: Made.FLEET_TABLE}
+        tags = {PUBLISHED_UNDER_TAG: UNDER, STACK_TAG: _STACK, LOGICAL_ID_TAG: StackResource.FLEET_TABLE}
         create_fleet_table(tables, FLEET, Tags=[{"Key": key, "Value": tags[key]} for key in tags])
 
     def _import(self) -> None:

@@ -16,7 +16,7 @@ from demos.account import FUNCTION_NAME, PUBLISHED_SECRET_ID, STACK, TOKEN_SECRE
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.loopback import LoopbackHandler, LoopbackServer
-from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, StackResource
 
 CLAIM_TABLE = f"{FUNCTION_NAME}-claims"
 ROLE_NAME = f"{FUNCTION_NAME}-eu-central-1-worker"
@@ -53,7 +53,7 @@ class LambdaApi(LoopbackServer):
             "Timeout": 90,
             "Environment": {"Variables": account.settings},
         }
-        self.tags = {"Tags": {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}}
+        self.tags = {"Tags": {STACK_TAG: STACK, LOGICAL_ID_TAG: StackResource.FUNCTION}}
 
 
 class _Handler(LoopbackHandler):

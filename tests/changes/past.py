@@ -12,7 +12,7 @@ from testbed.builders import origin, policy
 from testbed.fakes import tokens
 from token_refresh.errors import TokenRefreshError
 from token_refresh_admin.changes.change import ChangeFailed
-from token_refresh_admin.changes.past import Past, TokenUse, list_versions
+from token_refresh_admin.changes.past import TokenUse, VersionHistory, list_versions
 from token_refresh_admin.changes.restore import judge
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
@@ -69,9 +69,9 @@ class Secret(World):
         with contextlib.suppress(TokenRefreshError, Killed):
             self.execute(force=True)
 
-    def past(self) -> Past:
+    def past(self) -> VersionHistory:
         listed = list_versions(self.store.versions(), self.store, needs_refresh_token=True)
-        return Past(parts=self.run().parts, listed=listed)
+        return VersionHistory(parts=self.run().parts, listed=listed)
 
     def fate(self, version_id: str = FIRST) -> TokenUse:
         past = self.past()

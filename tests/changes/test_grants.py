@@ -44,7 +44,7 @@ from token_refresh_admin.grants import (
     TokenRefreshError,
     TooManyRedirects,
 )
-from token_refresh_worker.run.places import PLACES
+from token_refresh_worker.run.version_capacity import PLACES
 
 SECRET, OTHER, CLIENT = "customers/7/quickbooks", "customers/8/quickbooks", "clients/quickbooks"
 NO_ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"

@@ -30,7 +30,7 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh_worker.core.versions import published_version_id
-from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, StackResource
 
 SECRET: Final = "shop/prod/upwork"
 PUBLISHED: Final = "shop/prod/upwork-published"
@@ -199,10 +199,10 @@ class Desk:
         variables = {name: self.environment.pop(name) for name in ours if name in self.environment}
         if self._world == "stack":
             self._made_by(WORKER, {**variables, "TOKEN_SECRET_ID": SECRET})
-            made = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.TOKENS, "token-refresh:function": WORKER}
+            made = {STACK_TAG: STACK, LOGICAL_ID_TAG: StackResource.TOKENS, "token-refresh:function": WORKER}
         else:
             self.table.create_table(FLEET, key="secret_arn")
-            made_table = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: Made.FLEET_TABLE}
+            made_table = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: StackResource.FLEET_TABLE}
             self.table.tags[FLEET] = made_table | {"token-refresh:published-under": "published/"}
             fleets = {"FLEET_NAME": FLEET, "CLAIM_TABLE": FLEET, "PUBLISHED_SECRET_ID": "published/{secret}"}
             self._made_by(FLEETS_WORKER, {**variables, **fleets})
@@ -219,7 +219,7 @@ class Desk:
     def _made_by(self, name: str, variables: Mapping[str, str]) -> None:
         stack = STACK if name == WORKER else FLEETS_STACK
         self.aws.function |= {"FunctionName": name, "Environment": {"Variables": dict(variables)}}
-        self.aws.function_tags = {STACK_TAG: stack, LOGICAL_ID_TAG: Made.FUNCTION}
+        self.aws.function_tags = {STACK_TAG: stack, LOGICAL_ID_TAG: StackResource.FUNCTION}
 
     def __exit__(self, *exception: object) -> None:
         """Stop."""

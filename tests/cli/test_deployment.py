@@ -15,7 +15,7 @@ from testbed.aws.faults import Call
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.providers.loader import PROFILES
-from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, StackResource
 
 STACK = "arn:aws:cloudformation:eu-central-1:123456789012:stack/worker/1"
 PUBLISHED = "tokens-published"
@@ -89,7 +89,7 @@ def test_an_emulator_leads_to_no_account(
 ) -> None:
     """Beside an emulator nothing proves a tag, no account is asked about it, and the tags can be taken off."""
     tokens.store(expires_in=DAY)
-    tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS, function="worker")
+    tag(store, SECRET_ID, stack=STACK, logical_id=StackResource.TOKENS, function="worker")
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         environment["HTTPS_PROXY"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
 
@@ -244,9 +244,9 @@ def test_a_function_that_does_not_name_the_table(cli: Cli, tokens: Tokens, aws: 
 def test_doctor_checks_the_function(cli: Cli, tokens: Tokens, aws: Aws, store: SecretsManagerServer) -> None:
     """`doctor` needs no name: the tag leads to the function, and no printed command has a placeholder."""
     tokens.store(expires_in=DAY)
-    tag(store, SECRET_ID, stack=STACK, logical_id=Made.TOKENS, function="worker")
+    tag(store, SECRET_ID, stack=STACK, logical_id=StackResource.TOKENS, function="worker")
     aws.function |= settings(TOKEN_SECRET_ID=SECRET_ID)
-    aws.function_tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: Made.FUNCTION}
+    aws.function_tags = {STACK_TAG: STACK, LOGICAL_ID_TAG: StackResource.FUNCTION}
     ended = cli("doctor")
     aws.function["Environment"]["Variables"]["PROVIDER"] = "xreo"
     wrong = cli("doctor")

@@ -13,7 +13,7 @@ from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, Made
+from token_refresh_worker.stored.tags import LOGICAL_ID_TAG, STACK_TAG, StackResource
 
 SECRET, COPY, MEMBERS_COPY = "mine/tokens", "mine/copy", "published/mine/tokens"
 OTHER, OTHER_COPY, OTHER_CLIENT = "other/tokens", "other/copy", "other/client"
@@ -87,7 +87,7 @@ class Place:
     def deploy(self, name: str, variables: dict[str, str], *, stack: str | None) -> None:
         """Deploy the function; it stands for all functions of the account."""
         self.aws.function |= {"FunctionName": name, "Environment": {"Variables": variables}}
-        self.aws.function_tags = {STACK_TAG: stack, LOGICAL_ID_TAG: Made.FUNCTION} if stack else {}
+        self.aws.function_tags = {STACK_TAG: stack, LOGICAL_ID_TAG: StackResource.FUNCTION} if stack else {}
 
     def read(self, name: str = SECRET) -> dict[str, Any]:
         """Read a secret's document; nothing where there is no value."""
@@ -147,7 +147,7 @@ def opened() -> Iterator[Place]:
         place = Place(store=store, tables=tables, aws=aws, endpoint=endpoint, other=other)
         for table in (CLAIMS, FLEET, OTHER_CLAIMS):
             tables.create_table(table, key="secret_arn")
-        tables.tags[FLEET] = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: Made.FLEET_TABLE}
+        tables.tags[FLEET] = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: StackResource.FLEET_TABLE}
         place.create(SECRET, COPY, MEMBERS_COPY, OTHER, OTHER_COPY, OTHER_CLIENT)
         place.tag(OTHER_COPY, published_from=OTHER)
         place.put(place.document(other), OTHER)
@@ -162,8 +162,8 @@ class Fleet:
     def __init__(self, tables: DynamoDbServer, aws: Aws, **variables: str) -> None:
         self.tables, self.aws = tables, aws
         tables.create_table(FLEET, key="secret_arn")
-        tables.tags[FLEET] = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: Made.FLEET_TABLE}
-        aws.function_tags = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: Made.FUNCTION}
+        tables.tags[FLEET] = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: StackResource.FLEET_TABLE}
+        aws.function_tags = {STACK_TAG: FLEETS_STACK, LOGICAL_ID_TAG: StackResource.FUNCTION}
         self.variables = {"FLEET_NAME": FLEET, "CLAIM_TABLE": FLEET, **variables}
         aws.function |= {"FunctionName": FLEETS_WORKER, "Environment": {"Variables": self.variables}}
 
@@ -191,7 +191,7 @@ def shell(place: Place) -> dict[str, str]:
 def stack(place: Place) -> dict[str, str]:
     """A stack made secret and function."""
     shell(place)
-    place.tag(SECRET, stack=STACK, logical_id=Made.TOKENS, function=WORKER, published=COPY, claim_table=CLAIMS)
+    place.tag(SECRET, stack=STACK, logical_id=StackResource.TOKENS, function=WORKER, published=COPY, claim_table=CLAIMS)
     place.deploy(WORKER, place.settings, stack=STACK)
     return {}
 

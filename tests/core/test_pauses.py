@@ -8,7 +8,7 @@ import pytest
 
 from testbed.builders import DAY, HOUR, MINUTE, NOW, claim, policy, snapshot, token_set
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.attempts import AttemptOutcome
 from token_refresh_worker.core.claims import (
     LONGEST_PAUSE,
     LONGEST_REASON,
@@ -19,25 +19,25 @@ from token_refresh_worker.core.claims import (
     write_claim,
 )
 from token_refresh_worker.core.moves import arrival, fence
-from token_refresh_worker.core.pauses import heed, pause_claim, pause_of, repeat_allowed_until
+from token_refresh_worker.core.pauses import apply_pause, pause_claim, pause_of, repeat_allowed_until
 from token_refresh_worker.core.plan import replace_lost_table
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import (
-    Carry,
     Fresh,
-    Hold,
-    Mismatch,
     Promote,
     Publish,
     Reason,
     Redeem,
     Rejected,
     ReplaceLostTable,
+    RestageOnEdited,
+    SettingsMismatch,
     Step,
     StoreKeptTokens,
     TokenUsed,
     Wait,
+    WaitForUnknownOutcome,
 )
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
 
@@ -45,7 +45,7 @@ PAUSE = ClaimPause(until=NOW + HOUR, why="maintenance")
 
 
 def paused(store: StoreName = IN_VERSIONS, pause: ClaimPause = PAUSE) -> Claim:
-    return pause_claim(snapshot(claim(fate=Fate.NOT_REDEEMED)), store, pause, nonce="nonce")
+    return pause_claim(snapshot(claim(fate=AttemptOutcome.NOT_REDEEMED)), store, pause, nonce="nonce")
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_what_a_pause_holds_back(step: Step) -> None:
     """What sends a request, or reports that nothing is due, waits until the pause ends, and not longer."""
     held = snapshot(paused())
 
-    assert Wait(NOW + HOUR, Reason.PAUSED) == heed(step, held)
-    assert step is heed(step, replace(held, now=NOW + HOUR))
-    assert step is heed(step, snapshot())
+    assert Wait(NOW + HOUR, Reason.PAUSED) == apply_pause(step, held)
+    assert step is apply_pause(step, replace(held, now=NOW + HOUR))
+    assert step is apply_pause(step, snapshot())
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_what_a_pause_holds_back(step: Step) -> None:
     [
         StoreKeptTokens(KeptTokens(claim=claim(), stored={}), needed=True),
         Promote(token_set()),
-        Carry(token_set(), "c"),
+        RestageOnEdited(token_set(), "c"),
         Publish(),
-        Hold(NOW, NOW + DAY, "c"),
-        Mismatch("TOKEN_ENDPOINT", "a", "b"),
+        WaitForUnknownOutcome(NOW, NOW + DAY, "c"),
+        SettingsMismatch("TOKEN_ENDPOINT", "a", "b"),
         TokenUsed(NOW),
         Rejected(NOW, NOW + DAY),
     ],
@@ -78,15 +78,15 @@ def test_what_a_pause_holds_back(step: Step) -> None:
 )
 def test_what_goes_on_in_a_pause(step: Step) -> None:
     """What has arrived is stored and published, and what needs a person stays an error."""
-    assert step == heed(step, snapshot(paused()))
+    assert step == apply_pause(step, snapshot(paused()))
 
 
 def test_no_attempt_is_announced_before_a_pause_ends() -> None:
     """An error that says when a run tries again names no time within the pause."""
     until, held = NOW + HOUR, snapshot(paused())
 
-    assert Hold(NOW, until, "c") == heed(Hold(NOW, NOW + MINUTE, "c"), held)
-    assert Rejected(NOW, until) == heed(Rejected(NOW, NOW + MINUTE), held)
+    assert WaitForUnknownOutcome(NOW, until, "c") == apply_pause(WaitForUnknownOutcome(NOW, NOW + MINUTE, "c"), held)
+    assert Rejected(NOW, until) == apply_pause(Rejected(NOW, NOW + MINUTE), held)
 
 
 def test_no_pause_is_for_good() -> None:
@@ -138,13 +138,13 @@ def test_a_lost_table_ends_no_pause() -> None:
 
     assert found is not None
     assert PAUSE == found.pause
-    assert Fate.SILENT is found.fate
+    assert AttemptOutcome.NO_RESULT is found.fate
     assert replace_lost_table(snapshot(paused(), now=PAUSE.until), RunState(), policy()).claim.pause is None
 
 
 def test_until_when_a_request_may_be_repeated() -> None:
     """Within the grace of the first attempt of unknown outcome on the token, and where there is one."""
-    lost = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE)
+    lost = claim(fate=AttemptOutcome.UNKNOWN, claimed_at=NOW - MINUTE)
 
     assert NOW - MINUTE + HOUR == repeat_allowed_until(snapshot(lost), policy(grace=HOUR))
     assert repeat_allowed_until(snapshot(lost), policy(grace=MINUTE)) is None
@@ -155,4 +155,4 @@ def test_a_pause_takes_a_version_where_claims_are_versions() -> None:
     """And none beside a table; nobody redeems under it."""
     assert "nonce" == paused().nonce
     assert (1, 0) == (paused().versions, paused(in_table("claims")).versions)
-    assert not Fate.PAUSED.is_attempt
+    assert not AttemptOutcome.PAUSED.is_attempt

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from fleet.rows import failed, row, seen
 from token_refresh_admin.cli.app import app
-from token_refresh_admin.cli.fleet.view import View, select
+from token_refresh_admin.cli.fleet.view import FleetSelection, select
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 
@@ -47,9 +47,9 @@ def dead(name: str) -> Row:
     return row(name, provider="hubspot", found=failed("ReauthorizationRequired", at=NOW, state=State.REAUTHORIZE))
 
 
-def view_of(rows: list[Row], *, now: datetime = NOW) -> View:
+def view_of(rows: list[Row], *, now: datetime = NOW) -> FleetSelection:
     members = select(rows, Pauses(), now)
-    return View(fleet="prod", region="eu-central-1", members=members, pauses=Pauses(), now=now)
+    return FleetSelection(fleet="prod", region="eu-central-1", members=members, pauses=Pauses(), now=now)
 
 
 def tagged_secret(name: str, **tags: str) -> str:

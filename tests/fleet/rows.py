@@ -7,7 +7,7 @@ from testbed.builders import HOUR, NOW
 from token_refresh import errors
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, Sent, State
+from token_refresh_worker.fleet.core.row import Change, LastRun, LastTokenRequest, Pause, Row, State
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
 WINDOW = refresh_window(HOUR, HOUR)
@@ -29,11 +29,11 @@ def seen(
     expires_at: datetime | None = NOW + WINDOW,
     due_at: datetime | None = NOW,
     **known: Any,
-) -> Seen:
+) -> LastRun:
     """By default a one-hour token that is due at NOW."""
     grant = {name: known.pop(name, None) for name in ("grant_ends_at", "grant_ending_at")}
     usual: dict[str, Any] = {"state": State.HEALTHY, "since": NOW - 5 * HOUR, "outcome": "refreshed"}
-    return Seen(
+    return LastRun(
         at=at,
         error_type=error_type,
         requests=requests,
@@ -53,11 +53,11 @@ def _tokens(**known: Any) -> CurrentTokens:
     return CurrentTokens(**{"last_quarter_at": quarter} | known)
 
 
-def sent(error_type: str | None, *, at: datetime, host: str | None = HOST, failures: int = 0) -> Sent:
-    return Sent(at=at, host=host, error_type=error_type, failures=failures or int(error_type is not None))
+def sent(error_type: str | None, *, at: datetime, host: str | None = HOST, failures: int = 0) -> LastTokenRequest:
+    return LastTokenRequest(at=at, host=host, error_type=error_type, failures=failures or int(error_type is not None))
 
 
-def row(name: str = "tokens", *, found: Seen | None = None, new: bool = False, **known: Any) -> Row:
+def row(name: str = "tokens", *, found: LastRun | None = None, new: bool = False, **known: Any) -> Row:
     usual: dict[str, Any] = {"provider": "xero", "added_at": NOW - 24 * HOUR, "next_at": NOW}
     return Row(secret_arn=arn(name), seen=None if new else found or seen(), **usual | known)
 
@@ -74,7 +74,7 @@ def rows(count: int, *, provider: str = "xero", expires_at: datetime = NOW + WIN
     ]
 
 
-def failed(error_type: str, *, at: datetime, state: State = State.HEALTHY, requests: int = 1) -> Seen:
+def failed(error_type: str, *, at: datetime, state: State = State.HEALTHY, requests: int = 1) -> LastRun:
     return seen(at=at, error_type=error_type, state=state, requests=requests)
 
 

@@ -7,20 +7,22 @@ import pytest
 
 from fleet.rows import HOST, failed, row, seen, sent
 from testbed.builders import HOUR, MINUTE, NOW
-from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rejecting_lanes, rooms
+from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, open_breakers, rejecting_lanes, runs_allowed
 from token_refresh_worker.fleet.core.repair import tried_early
-from token_refresh_worker.fleet.core.row import BUSY, REJECTED, Row, Seen, State
+from token_refresh_worker.fleet.core.row import BUSY, REJECTED, LastRun, Row, State
 
 SECOND = timedelta(seconds=1)
 UNREACHABLE = "TokenEndpointUnavailable"
 UNKNOWN = "RefreshOutcomeUnknown"
 
 
-def history(*runs: Seen) -> list[Row]:
+def history(*runs: LastRun) -> list[Row]:
     return [row(f"secret-{number}", found=run) for number, run in enumerate(runs)]
 
 
-def some(count: int, error_type: str | None, *, newest: timedelta = MINUTE, state: State = State.HEALTHY) -> list[Seen]:
+def some(
+    count: int, error_type: str | None, *, newest: timedelta = MINUTE, state: State = State.HEALTHY
+) -> list[LastRun]:
     """Runs one second apart, the newest so long ago."""
     times = [NOW - newest - number * SECOND for number in range(count)]
     return [failed(error_type, at=at, state=state) if error_type else seen(at=at) for at in times]
@@ -29,7 +31,7 @@ def some(count: int, error_type: str | None, *, newest: timedelta = MINUTE, stat
 LANE = f"xero/{HOST}"
 
 
-def opened(runs: list[Seen], *, single_use: bool = False, others: int = 0, unreported: int = 0) -> Breaker | None:
+def opened(runs: list[LastRun], *, single_use: bool = False, others: int = 0, unreported: int = 0) -> Breaker | None:
     """The breaker of one host."""
     idle = seen(requests=0)
     rows = history(*runs) + [row(f"other-{number}", found=idle) for number in range(others)]
@@ -38,7 +40,7 @@ def opened(runs: list[Seen], *, single_use: bool = False, others: int = 0, unrep
     return found.get(LANE)
 
 
-def of_provider(runs: list[Seen], *, single_use: bool = False) -> Breaker | None:
+def of_provider(runs: list[LastRun], *, single_use: bool = False) -> Breaker | None:
     """The breaker of a provider whose tenants have a host each."""
     each = [replace(run, host=str(n), sent=replace(run.sent, host=str(n))) for n, run in enumerate(runs) if run.sent]
     found = open_breakers(history(*each), single_use=lambda _: single_use, unreported={}, now=NOW)
@@ -69,7 +71,7 @@ def test_a_dead_host_is_asked_less_and_less() -> None:
         assert [0, 1] == due, (error, good)
 
 
-def _at(runs: list[Seen], ahead: timedelta) -> Breaker | None:
+def _at(runs: list[LastRun], ahead: timedelta) -> Breaker | None:
     return open_breakers(history(*runs), single_use=lambda _: True, unreported={}, now=NOW + ahead).get(LANE)
 
 
@@ -116,11 +118,11 @@ def test_silence() -> None:
 def test_slow_start() -> None:
     """Five runs at once, and five more for each success of the last five minutes; after five, no limit."""
     good = some(21, None)
-    found = [rooms(history(*good[:count]), NOW) for count in (0, 1, 4, 5)]
+    found = [runs_allowed(history(*good[:count]), NOW) for count in (0, 1, 4, 5)]
 
     assert [None, 10, 25, inf] == [room.get(LANE) for room in found]
     assert [None, 10, 25, inf] == [room.get("xero") for room in found]
-    assert {} == rooms([row(new=True), *history(*some(1, None, newest=5 * MINUTE))], NOW)
+    assert {} == runs_allowed([row(new=True), *history(*some(1, None, newest=5 * MINUTE))], NOW)
 
 
 @pytest.mark.parametrize(
@@ -161,13 +163,13 @@ def test_unknown_outcomes_of_single_use_tokens() -> None:
     assert opened([*some(2, UNKNOWN), *some(1, UNREACHABLE, newest=2 * MINUTE)], single_use=True) is None
 
 
-def rejected(count: int, *, newest: timedelta = MINUTE, failures: int = 1) -> list[Seen]:
+def rejected(count: int, *, newest: timedelta = MINUTE, failures: int = 1) -> list[LastRun]:
     """Grants that the provider rejected, one second apart."""
     runs = some(count, REJECTED, newest=newest, state=State.REAUTHORIZE)
     return [replace(run, since=run.at, sent=replace(run.sent, failures=failures)) for run in runs if run.sent]
 
 
-def revived(*, at: timedelta = 2 * MINUTE) -> Seen:
+def revived(*, at: timedelta = 2 * MINUTE) -> LastRun:
     """A grant that the provider rejected, and then took."""
     return replace(seen(at=NOW - at), mended=REJECTED, mended_at=NOW - at)
 
@@ -191,7 +193,7 @@ def test_a_provider_rejects_whatever_comes() -> None:
 def test_a_host_rejects_more_than_it_takes() -> None:
     """Each rejected grant of the last ten minutes counts once, for its host and for its provider."""
 
-    def rejecting(*runs: list[Seen]) -> set[str]:
+    def rejecting(*runs: list[LastRun]) -> set[str]:
         return rejecting_lanes(history(*chain(*runs)), NOW)
 
     assert {LANE, "xero"} == rejecting(rejected(3), some(2, None))

@@ -10,7 +10,7 @@ from fleet.rows import HOST, pause, row, rows, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason
 from token_refresh_worker.fleet.core.dispatch import decide, message_id
-from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Handed, Limits, ProviderLimits, limits_of
+from token_refresh_worker.fleet.core.fleet import Decision, DispatchedMessage, Fleet, Limits, ProviderLimits, limits_of
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 
 SMALL = Limits(writes_per_second=4.0)
@@ -34,9 +34,9 @@ def failing(
 
 def sent_at(
     rows: Iterable[Row], at: datetime = NOW - MINUTE, group: str = "xero-0", times: int = 1
-) -> dict[str, Handed]:
+) -> dict[str, DispatchedMessage]:
     """What was handed out and has not reported."""
-    return {message_id(each): Handed(at=at, group=group, times=times) for each in rows}
+    return {message_id(each): DispatchedMessage(at=at, group=group, times=times) for each in rows}
 
 
 def test_what_is_due_is_handed_out() -> None:
@@ -316,7 +316,7 @@ def test_a_group_that_hangs_gets_nothing_new() -> None:
     """Where a group is stuck, its provider has all the groups that it may have, and the stuck one comes last."""
     stuck, due = rows(7, name="stuck"), rows(37)
 
-    def groups(handed_out: dict[str, Handed]) -> set[str]:
+    def groups(handed_out: dict[str, DispatchedMessage]) -> set[str]:
         return {message.group for message in decide(of(stuck + due, handed_out=handed_out), NOW).messages}
 
     others = {f"xero-{n}" for n in range(1, 38)}

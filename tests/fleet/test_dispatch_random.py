@@ -19,7 +19,7 @@ from token_refresh_admin.cli.fleet.view import as_fields
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.breaker import lanes_of
 from token_refresh_worker.fleet.core.dispatch import decide, message_id, scheduled_under
-from token_refresh_worker.fleet.core.fleet import MEMORY, Decision, Fleet, Handed, Limits, ProviderLimits
+from token_refresh_worker.fleet.core.fleet import MEMORY, Decision, DispatchedMessage, Fleet, Limits, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.messages import SECONDS
 from token_refresh_worker.fleet.core.outcome import after, announcement
@@ -109,7 +109,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
     """Odd kinds and values, lost attributes, duplicates and a clock that jumps raise nothing and exceed no limit."""
     some = st.lists(st.sampled_from(rows), max_size=9) if rows else st.just([])
     rows += data.draw(some)
-    handed = {message_id(r): Handed(at=NOW - MINUTE, group="xero-0") for r in data.draw(some)}
+    handed = {message_id(r): DispatchedMessage(at=NOW - MINUTE, group="xero-0") for r in data.draw(some)}
     fleet, now = fleet_of(rows, handed_out=handed), NOW + jump
 
     decision = decide(fleet, now)
@@ -134,7 +134,7 @@ def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data
     index = {found.secret_arn: found for found in rows}
     due = [found.secret_arn for found in rows if is_due(found, NOW) and pause_of_row(found, Pauses(), NOW) is None]
     dies = set(data.draw(st.lists(st.sampled_from(due), max_size=9))) if due else set()
-    sent: dict[str, Handed] = {}
+    sent: dict[str, DispatchedMessage] = {}
     started, now = set[str](), NOW
     for minute in range(60):
         now += jump + MINUTE if minute == jumps_at else MINUTE
@@ -144,7 +144,7 @@ def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data
         assert [] == exceeded(fleet, decision)
         for message in decision.messages:
             times = sent[message.message_id].times + 1 if message.message_id in sent else 1
-            sent[message.message_id] = Handed(at=now, group=message.group, times=times)
+            sent[message.message_id] = DispatchedMessage(at=now, group=message.group, times=times)
         for found in (message.secret_arn for message in decision.messages):
             if found in started or found not in dies:  # the first run of some dies, and their rows stay due
                 good = ran(at=now, expires_at=now + HOUR, due_at=now + HOUR / 2)

@@ -141,11 +141,11 @@ def test_one_dispatcher_at_a_time(seconds_ago: float, waits: float) -> None:
 def test_breakers_that_cannot_be_told_stop_no_message() -> None:
     """A table that refuses the open breakers fails the dispatcher, and only after everything was sent."""
 
-    class Silent(MemoryIndex):
+    class NullLog(MemoryIndex):
         def tell_breakers(self, *_: Any) -> None:
             raise SecretStoreUnavailable("dynamodb:UpdateItem failed")
 
-    index, queue = Silent(*rows(3)), MemoryQueue()
+    index, queue = NullLog(*rows(3)), MemoryQueue()
 
     with pytest.raises(SecretStoreUnavailable):
         minute(index, queue)

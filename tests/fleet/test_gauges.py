@@ -12,7 +12,7 @@ from testbed.builders import DAY, HOUR, MINUTE, NOW
 from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.fleet.core.dispatch import decide, message_id
 from token_refresh_worker.fleet.core.enrolment import Tombstone
-from token_refresh_worker.fleet.core.fleet import Fleet, Handed
+from token_refresh_worker.fleet.core.fleet import DispatchedMessage, Fleet
 from token_refresh_worker.fleet.core.gauges import Gauges, measure, percent, shares
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 
@@ -46,7 +46,7 @@ def test_every_secret_is_counted_in_one_state() -> None:
 def test_who_is_to_blame() -> None:
     """Where Secrets Manager refuses, or the worker does not run, no provider is to blame."""
     late = [replace(each, seen=seen(at=NOW - HOUR)) for each in rows(20)]
-    sent = {message_id(each): Handed(at=NOW - 4 * MINUTE, group="xero-0") for each in late}
+    sent = {message_id(each): DispatchedMessage(at=NOW - 4 * MINUTE, group="xero-0") for each in late}
 
     def gauges(fleet: Fleet) -> list[float]:
         fields = measure(fleet, decide(fleet, NOW), NOW).fleet

@@ -19,7 +19,7 @@ from testbed.fakes import FakeClock
 from testbed.virtual_clock import VirtualClock
 from token_refresh.errors import SecretNotFound
 from token_refresh_admin.cli.context import Context
-from token_refresh_admin.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, in_lanes, paced_tags
+from token_refresh_admin.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, paced_tags, run_in_threads
 from token_refresh_admin.cli.membership import join
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
@@ -125,7 +125,7 @@ def test_one_that_fails_stops_no_other() -> None:
         if name == "b":
             raise SecretNotFound("b is not there")
 
-    found = dict(in_lanes(["a", "b", "c"], act, lanes=2))
+    found = dict(run_in_threads(["a", "b", "c"], act, lanes=2))
 
     assert {"a": None, "c": None} == {name: error for name, error in found.items() if error is None}
     assert isinstance(found["b"], SecretNotFound)
@@ -140,7 +140,7 @@ def test_a_defect_ends_the_work() -> None:
         raise KeyError(name)
 
     with pytest.raises(KeyError):
-        list(in_lanes(list("abcdefgh"), act, lanes=1))
+        list(run_in_threads(list("abcdefgh"), act, lanes=1))
     assert ["a"] == begun
 
 
@@ -148,5 +148,5 @@ def test_no_lane_outlives_a_second_ctrl_c() -> None:
     """What is under way ends after Ctrl-C, and a second one ends the process, which waits for no lane."""
     lanes = list[bool]()
 
-    assert [("a", None)] == list(in_lanes(["a"], lambda _: lanes.append(current_thread().daemon)))
+    assert [("a", None)] == list(run_in_threads(["a"], lambda _: lanes.append(current_thread().daemon)))
     assert [True] == lanes

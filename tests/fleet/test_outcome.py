@@ -21,7 +21,7 @@ from token_refresh_worker.fleet.core.outcome import (
     changes,
     in_order,
 )
-from token_refresh_worker.fleet.core.row import Row, Seen, State
+from token_refresh_worker.fleet.core.row import LastRun, Row, State
 from token_refresh_worker.run.outcome import Outcome
 
 
@@ -29,7 +29,7 @@ def left(before: Row, how: Outcome, chance: float = 0.0) -> Row:
     return after(before, how, began_at=NOW, chance=chance)
 
 
-def seen_after(before: Row, how: Outcome) -> Seen:
+def seen_after(before: Row, how: Outcome) -> LastRun:
     found = left(before, how).seen
     assert found is not None
     return found
@@ -234,7 +234,7 @@ BROKEN = {
 }
 
 
-def changed(before: Seen | None, found: Seen) -> list[Transition]:
+def changed(before: LastRun | None, found: LastRun) -> list[Transition]:
     return [found.transition for found in changes(before, found)]
 
 

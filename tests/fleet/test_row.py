@@ -9,7 +9,7 @@ from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.repair import tried_early
-from token_refresh_worker.fleet.core.row import Pauses, Row, Seen, State, is_due, state_of
+from token_refresh_worker.fleet.core.row import LastRun, Pauses, Row, State, is_due, state_of
 
 NOBODY = Pauses()
 
@@ -86,8 +86,8 @@ def failing(count: int, error_type: str, *, at: timedelta = HOUR / 2, provider: 
 
 def mended(error_type: str, *, at: timedelta = MINUTE) -> Row:
     found = seen(at=NOW - at)
-    known = {name: getattr(found, name) for name in Seen.__dataclass_fields__}
-    return row("mended", next_at=LATER, found=Seen(**known | {"mended": error_type, "mended_at": NOW - at}))
+    known = {name: getattr(found, name) for name in LastRun.__dataclass_fields__}
+    return row("mended", next_at=LATER, found=LastRun(**known | {"mended": error_type, "mended_at": NOW - at}))
 
 
 def test_one_of_each_cause_is_tried_by_lot() -> None:

@@ -13,23 +13,34 @@ from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.aws.index import IndexEntry
 from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
-from token_refresh_worker.fleet.worker import Crew, find_member, fitted, provider_of, report, tell_store
+from token_refresh_worker.fleet.worker import (
+    FleetWorkerDependencies,
+    find_member,
+    fitted,
+    provider_of,
+    report,
+    tell_store,
+)
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome, OutcomeName
 
 
-def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None, now: datetime = NOW) -> Crew:
+def crew(
+    *rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None, now: datetime = NOW
+) -> FleetWorkerDependencies:
     index = MemoryIndex(*rows, now=now)
     for provider, each in (pauses or Pauses()).providers.items():
         index.pause(each, provider=provider)
-    return Crew(fleet="prod", index=index, bus=bus, log=FakeLog(), read_document=lambda _: {}, chance=lambda: 0.0)
+    return FleetWorkerDependencies(
+        fleet="prod", index=index, bus=bus, log=FakeLog(), read_document=lambda _: {}, chance=lambda: 0.0
+    )
 
 
 def entry(member: Row) -> IndexEntry:
     return IndexEntry(row=member, pauses=Pauses(), read_at=NOW)
 
 
-def report_all(workers: Crew, *runs: Outcome) -> None:
+def report_all(workers: FleetWorkerDependencies, *runs: Outcome) -> None:
     """Report runs one after the other, each on the row as the one before has left it."""
     for run in runs:
         (member,) = workers.index.rows()
@@ -40,7 +51,7 @@ def events(bus: MemoryBus) -> list[tuple[Transition, datetime]]:
     return [(event.transition, event.since) for event in bus.sent]
 
 
-def logged(workers: Crew) -> FakeLog:
+def logged(workers: FleetWorkerDependencies) -> FakeLog:
     assert isinstance(workers.log, FakeLog)
     return workers.log
 

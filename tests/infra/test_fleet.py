@@ -11,7 +11,7 @@ from testbed.synthesis import Synthesis, resources, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.oauth.formats import ASSERTED
-from token_refresh_worker.stored.tags import Made
+from token_refresh_worker.stored.tags import StackResource
 
 Template = dict[str, Any]
 
@@ -34,8 +34,10 @@ def test_what_the_commands_trust(whole_fleet: Template) -> None:
     """Table and worker keep the logical IDs by which an operator's command knows what we made."""
     made = whole_fleet["Resources"]
 
-    assert "AWS::DynamoDB::Table" == made[Made.FLEET_TABLE]["Type"]
-    assert "Refreshes one secret of a fleet for each message" == made[Made.FUNCTION]["Properties"]["Description"]
+    assert "AWS::DynamoDB::Table" == made[StackResource.FLEET_TABLE]["Type"]
+    assert (
+        "Refreshes one secret of a fleet for each message" == made[StackResource.FUNCTION]["Properties"]["Description"]
+    )
 
 
 def test_table(fleet: Template) -> None:

@@ -10,7 +10,7 @@ import pytest
 from infra.conftest import BARE, EVERYTHING, LONG_STACK, QUIET_FLEET, QUIET_RECEIVER, RECEIVER, WHOLE_FLEET
 from testbed.policy import Ask, IamPolicy, Meaning, as_list, resolve
 from testbed.synthesis import Synthesis, synthesise
-from token_refresh_worker.stored.tags import Made
+from token_refresh_worker.stored.tags import StackResource
 
 ANY = ["plain", "everything", "with_table", "adopted", "bare", "whole_fleet", "receiver"]
 
@@ -60,8 +60,10 @@ def test_an_upgrade_replaces_nothing(everything: Synthesis) -> None:
 
 def test_what_the_commands_trust(with_table: Synthesis) -> None:
     """Secret and function keep the logical IDs by which an operator's command knows what we made."""
-    assert Made.TOKENS == with_table.logical_id("SecretsManager::Secret", Name=with_table.parameters.token_secret_id)
-    assert Made.FUNCTION == with_table.logical_id("Lambda::Function")
+    assert StackResource.TOKENS == with_table.logical_id(
+        "SecretsManager::Secret", Name=with_table.parameters.token_secret_id
+    )
+    assert StackResource.FUNCTION == with_table.logical_id("Lambda::Function")
 
 
 def test_adopted_secrets_are_left_alone(adopted: Synthesis) -> None:

@@ -35,13 +35,13 @@ from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
 from token_refresh_admin.changes.authorization_request import EXTRA_VALUE
 from token_refresh_admin.changes.authorize import REDIRECTS_A_DAY
 from token_refresh_admin.changes.change import TRIES, WAIT_SECONDS
-from token_refresh_admin.cli.around import FOREIGN_SHOWN
 from token_refresh_admin.cli.copies import RECOVERY_DAYS
 from token_refresh_admin.cli.doctor.function import OTHERS, RUNS_AT_ONCE
 from token_refresh_admin.cli.finding import Health
 from token_refresh_admin.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
 from token_refresh_admin.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, default_redirect_uri
+from token_refresh_admin.cli.surroundings import FOREIGN_SHOWN
 from token_refresh_infra.common import SHORTEST_FLAT_FAMILY
 from token_refresh_infra.constructs.alarms import ONCE
 from token_refresh_infra.context import read_parameters
@@ -52,7 +52,7 @@ from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
 from token_refresh_worker.core import schedule
-from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN, Fate
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN, AttemptOutcome
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
 from token_refresh_worker.core.plan import LOST_CLAIMS, RULES
 from token_refresh_worker.fleet.core import breaker
@@ -70,9 +70,9 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import NOTICE
 from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.events import REQUESTS
-from token_refresh_worker.run.places import PLACES
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS
 from token_refresh_worker.run.request_sender import SOON_SECONDS
+from token_refresh_worker.run.version_capacity import PLACES
 from token_refresh_worker.stored.origin import LONGEST_GRACE, LONGEST_NOTICE, ClaimStoreKind
 from webhooks.test_flood import LOGGED_BYTES, MEBIBYTE
 
@@ -114,7 +114,7 @@ RECEIVER = {name: option.default for name, option in inspect.signature(WebhookRe
 CALLS = 10_000 * SECRETS_MANAGER_CALL
 UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + schedule.SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
-REJECTED = attempt(fate=Fate.REJECTED, claimed_at=NOW)
+REJECTED = attempt(fate=AttemptOutcome.REJECTED, claimed_at=NOW)
 RETRIED, RETRIED_AGAIN = (
     said(schedule.rejection_retried_at(rejections, document(expires_at=None), policy()) - NOW)
     for rejections in ([REJECTED], [REJECTED, REJECTED])

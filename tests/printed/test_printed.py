@@ -25,7 +25,7 @@ from testbed.fleet_table import FLEET_TABLE
 from testbed.synthesis import FLAGS
 from token_refresh_admin.cli.app import app
 from token_refresh_infra.deployment_file import read_deployment
-from token_refresh_worker.stored.tags import Made
+from token_refresh_worker.stored.tags import StackResource
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
 
@@ -160,8 +160,8 @@ def make_fleet(emulator: Emulator, token_endpoint: str) -> None:
         "Environment": {"Variables": settings | {"TOKEN_ENDPOINT": token_endpoint}},
     }
     resources: dict[str, Any] = {
-        Made.FLEET_TABLE: {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "prod", **FLEET_TABLE}},
-        Made.FUNCTION: {"Type": "AWS::Lambda::Function", "Properties": worker},
+        StackResource.FLEET_TABLE: {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "prod", **FLEET_TABLE}},
+        StackResource.FUNCTION: {"Type": "AWS::Lambda::Function", "Properties": worker},
     }
     make_stack(emulator, name, resources)
 

@@ -16,19 +16,19 @@ from token_refresh_admin.changes import recover as recover_module
 from token_refresh_admin.changes import revoke as revoke_module
 from token_refresh_admin.changes import store as store_module
 from token_refresh_admin.changes.move import Move as ClaimMove
-from token_refresh_admin.changes.publish import CopyBefore, StoredGrant
+from token_refresh_admin.changes.publish import PublishedCopyBeforeChange, StoredGrant
 from token_refresh_admin.changes.store import NewGrant
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core import claims as claims_module
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core import schedule as schedule_module
-from token_refresh_worker.core.attempts import DAY, LONG_AGO, Attempt, Fate, Ledger, fingerprint_of
+from token_refresh_worker.core.attempts import DAY, LONG_AGO, Attempt, AttemptOutcome, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import unreadable_claim, write_claim
 from token_refresh_worker.core.locked import _Rebuilt
 from token_refresh_worker.core.plan import RULES, Rule, plan, wait_for_open_claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Hold, Reason, Redeem, Rejected, TokenUsed, Wait
+from token_refresh_worker.core.steps import Reason, Redeem, Rejected, TokenUsed, Wait, WaitForUnknownOutcome
 from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
@@ -40,11 +40,11 @@ from token_refresh_worker.core.versions import (
 from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import locked_versions as locked_module
-from token_refresh_worker.run import places as places_module
 from token_refresh_worker.run import ports as parts_module
 from token_refresh_worker.run import redemption as redemption_module
 from token_refresh_worker.run import run as run_module
 from token_refresh_worker.run import snapshot_reader as reader_module
+from token_refresh_worker.run import version_capacity
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.grant_failures import dead_grant
 from token_refresh_worker.run.keeping import Keeping
@@ -102,7 +102,7 @@ carry_goes_back: Final = puts(Origin, "placed_like", lambda self, _: self)
 nothing_kept_in_the_table: Final = puts(Keeping, "keep", lambda *_: "")
 never_repeated: Final = puts(plan_module, "_may_repeat", lambda *_: False)
 places_not_looked_at: Final = puts(redemption_module, "check_places", lambda *_: None)
-no_spare_place: Final = puts(places_module, "SPARE", 0)
+no_spare_place: Final = puts(version_capacity, "SPARE", 0)
 nothing_forgotten: Final = puts(Ledger, "has_forgotten", lambda *_: False)
 future_awaited: Final = puts(reader_module, "dated", lambda attempt, _now: attempt)
 locked_silence_is_nothing: Final = puts(_Rebuilt, "_may_be_on_current", lambda *_: False)
@@ -225,7 +225,7 @@ def held_until_the_end_that_is_due_first(original: Any, snapshot: Snapshot, run:
         return original(snapshot, run, policy)
     since, first = snapshot.unresolved[0].claimed_at, min(ends, key=lambda end: end.due_at)
     until = first.at - first.window / 4
-    return Hold(since, until, snapshot.unresolved[-1].claim_id) if snapshot.now < until else None
+    return WaitForUnknownOutcome(since, until, snapshot.unresolved[-1].claim_id) if snapshot.now < until else None
 
 
 @breaks_rule("stop_at_used_token")
@@ -265,13 +265,13 @@ def from_wherever(_original: Any, self: Actions, successor: Any, _snapshot: Any)
     return self.reader.read()
 
 
-def recorded(fate: Fate, as_: Fate) -> Bug:
+def recorded(fate: AttemptOutcome, as_: AttemptOutcome) -> Bug:
     """Record one fate as another."""
 
     def patches() -> Patches:
         original = Redemption.end_attempt
 
-        def end_attempt(self: Any, claim: Any, found: Fate, response: Any = None) -> None:
+        def end_attempt(self: Any, claim: Any, found: AttemptOutcome, response: Any = None) -> None:
             original(self, claim, as_ if found is fate else found, response)
 
         return [(Redemption, "end_attempt", end_attempt)]
@@ -321,9 +321,9 @@ def published_unseen(original: Any, self: Actions, snapshot: Any) -> Any:
     return original(self, replace(snapshot, published=replace(snapshot.published, version_id=copy.version_id)))
 
 
-@breaks(CopyBefore, "replace")
-def command_publishes_unseen(original: Any, self: CopyBefore, *what: Any) -> Any:
-    return original(CopyBefore.read(self.store), *what)
+@breaks(PublishedCopyBeforeChange, "replace")
+def command_publishes_unseen(original: Any, self: PublishedCopyBeforeChange, *what: Any) -> Any:
+    return original(PublishedCopyBeforeChange.read(self.store), *what)
 
 
 @breaks(client_module, "swap")
@@ -361,7 +361,7 @@ def restored_over_anything(_original: Any, store: Any, _replaced: Any, version_i
 
 @breaks(NewGrant, "store")
 def authorized_over_an_edit(_original: Any, self: NewGrant, parts: Any, known: Any, change_: Any) -> StoredGrant:
-    copy, document = CopyBefore.read(parts.published), self.document(parts, change_(known))
+    copy, document = PublishedCopyBeforeChange.read(parts.published), self.document(parts, change_(known))
     version_id = change.store_version(parts.store, change.new_version_id(parts), document.serialize())
     return StoredGrant(version_id=version_id, document=document, copy=copy)
 
@@ -393,11 +393,11 @@ def publish_again(original: Any, self: Actions, snapshot: Any) -> Any:
 def by_version() -> Patches:
     """Know attempts by their version, not by their token."""
 
-    def on_version(*fates: Fate) -> property:
+    def on_version(*fates: AttemptOutcome) -> property:
         return property(lambda snapshot: next((a for a in reversed(snapshot.on_version) if a.fate in fates), None))
 
     unresolved = property(lambda snapshot: tuple(a for a in snapshot.on_version if a.fate.unresolved))
-    return [(Snapshot, "stored_attempt", on_version(Fate.STORED)), (Snapshot, "unresolved", unresolved)]
+    return [(Snapshot, "stored_attempt", on_version(AttemptOutcome.STORED)), (Snapshot, "unresolved", unresolved)]
 
 
 def refusal_not_looked_up() -> Patches:
@@ -504,7 +504,11 @@ def kept_tokens_stop_every_run(original: Any, snapshot: Snapshot, run: RunState,
 
 @breaks(reader_module, "dated")
 def future_left_out(_original: Any, attempt: Attempt, now: datetime) -> Attempt:
-    return attempt if attempt.claimed_at <= now else replace(attempt, fate=Fate.NOT_REDEEMED, claimed_at=LONG_AGO)
+    return (
+        attempt
+        if attempt.claimed_at <= now
+        else replace(attempt, fate=AttemptOutcome.NOT_REDEEMED, claimed_at=LONG_AGO)
+    )
 
 
 @breaks(locked_module, "rebuilt_claim")

@@ -41,9 +41,9 @@ from token_refresh_admin.changes import change
 from token_refresh_admin.changes.change import ChangeFailed, fields_of
 from token_refresh_admin.changes.client import replace_client
 from token_refresh_admin.changes.move import Move as ClaimMove
-from token_refresh_admin.changes.past import ListedSecret, Past, list_versions
+from token_refresh_admin.changes.past import ListedSecret, VersionHistory, list_versions
 from token_refresh_admin.changes.pause import Pausing
-from token_refresh_admin.changes.publish import CopyBefore
+from token_refresh_admin.changes.publish import PublishedCopyBeforeChange
 from token_refresh_admin.changes.recover import UnreadResponse
 from token_refresh_admin.changes.restore import check_claims, choose, prepare
 from token_refresh_admin.changes.revoke import revoke_grant
@@ -61,11 +61,18 @@ from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Grace
-from token_refresh_worker.run import places, redemption, run, snapshot_reader
+from token_refresh_worker.run import redemption, run, snapshot_reader, version_capacity
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, Parts, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import (
+    ClaimStore,
+    Deadline,
+    NewestClaim,
+    RunDependencies,
+    SecretStore,
+    SecretVersion,
+)
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import StoreName, read_origin
@@ -310,7 +317,7 @@ class CommandRun:
         values = {version.version_id: version for version in listed}
         known = ListedSecret(values=values, current=listed[0])
         entries = [VersionEntry(version_id=v.version_id, created_at=v.created_at, labels=v.labels) for v in listed]
-        past = Past(
+        past = VersionHistory(
             parts=self.parts,
             listed=list_versions(entries, known, needs_refresh_token=True),  # type: ignore[arg-type]  # it only reads
         )
@@ -333,7 +340,7 @@ class CommandRun:
         stored.copy.replace(stored.document, stored.version_id)
 
     def _revoke(self) -> None:
-        copy = CopyBefore.read(self.parts.published)
+        copy = PublishedCopyBeforeChange.read(self.parts.published)
         done = revoke_grant(self._run, self._send)
         copy.replace(done.document, done.version_id)
 
@@ -365,10 +372,10 @@ def _claims(name: StoreName, secret: SecretStore, ports: Ports) -> ClaimStore:
     return VersionClaims(secret) if name.table is None else _Table(name.table, ports)
 
 
-def _parts(scenario: Scenario, ports: Ports, kind: str) -> Parts:
+def _parts(scenario: Scenario, ports: Ports, kind: str) -> RunDependencies:
     secret, policy = _Secret(TOKENS, ports), scenario.policy(kind)
     claims = _claims(policy.claim_store, secret, ports)
-    return Parts(
+    return RunDependencies(
         secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
         policy=policy,
         deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
@@ -437,7 +444,7 @@ def searching(scenario: Scenario) -> Iterator[None]:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
         stack.enter_context(patch.object(attempts, "MOST_REDEMPTIONS", most))
         stack.enter_context(patch.object(change, "TRIES", MOVE_TRIES))
-        stack.enter_context(patch.object(places, "PLACES", scenario.quota))
+        stack.enter_context(patch.object(version_capacity, "PLACES", scenario.quota))
         if not scenario.fills:  # A list of versions on which nothing depends would only be one step more.
             stack.enter_context(patch.object(redemption, "check_places", lambda *_: None))
         stack.enter_context(patch.object(run, "POLL_SECONDS", (POLL_SECONDS,)))

@@ -11,7 +11,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_admin.cli.providers import check_profile
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.providers.loader import PROFILES, load_provider, own_profiles, profile_names, read_profile
-from token_refresh_worker.providers.provider import Basis
+from token_refresh_worker.providers.provider import EvidenceKind
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MOST_WITHOUT_LINK = 7
@@ -35,13 +35,13 @@ def test_the_readme_counts_them() -> None:
 def test_what_is_not_documented_is_marked(name: str) -> None:
     """What nobody verified is marked as assumed, and has no source."""
     for fact in load_provider(name).evidence:
-        assert ("Not verified" == fact.source) is (fact.basis is Basis.ASSUMED)
+        assert ("Not verified" == fact.source) is (fact.basis is EvidenceKind.ASSUMED)
 
 
 def test_what_is_reported_has_a_link() -> None:
     """A report can be read, but for a few from conversations."""
     facts = [fact for name in profile_names() for fact in load_provider(name).evidence]
-    spoken = [fact for fact in facts if fact.basis is Basis.REPORTED and not fact.source.startswith("https://")]
+    spoken = [fact for fact in facts if fact.basis is EvidenceKind.REPORTED and not fact.source.startswith("https://")]
 
     assert len(spoken) <= MOST_WITHOUT_LINK
 
@@ -60,7 +60,7 @@ def test_an_assumed_response_to_a_dead_grant_is_marked(name: str) -> None:
     fixture = json.loads((FIXTURES / f"{name}.dead.json").read_text())
     about_dead_grants = [fact for fact in load_provider(name).evidence if fact.says.startswith("A dead grant")]
 
-    assert fixture.get("assumed", False) is any(fact.basis is Basis.ASSUMED for fact in about_dead_grants)
+    assert fixture.get("assumed", False) is any(fact.basis is EvidenceKind.ASSUMED for fact in about_dead_grants)
 
 
 @pytest.mark.parametrize("name", profile_names())

@@ -25,8 +25,8 @@ from token_refresh_worker.oauth.formats import (
 from token_refresh_worker.providers import format_schema, redirect, schema
 from token_refresh_worker.providers.provider import (
     AuthorizationPage,
-    Basis,
     Evidence,
+    EvidenceKind,
     Grace,
     GraceEnd,
     OldAccessToken,
@@ -171,7 +171,7 @@ def test_every_key_is_read() -> None:
         revocation_endpoint="https://{shop}.example.com/revoke",
         ends_on=date(2027, 2, 16),
         successor="other",
-        evidence=(Evidence(**EVIDENCE, basis=Basis.REPORTED, changes_on=date(2027, 2, 16)),),
+        evidence=(Evidence(**EVIDENCE, basis=EvidenceKind.REPORTED, changes_on=date(2027, 2, 16)),),
     )
 
 

@@ -9,7 +9,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader import TokenReader
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.fetch import Entry
+from token_refresh.reader.fetch import CacheEntry
 
 
 class Source:
@@ -23,14 +23,14 @@ class Source:
         self.reads = 0
         self.rejecting: list[bool] = []
 
-    def read(self, _previous: Entry[str] | None, rejecting: Callable[[], bool]) -> Entry[str]:
+    def read(self, _previous: CacheEntry[str] | None, rejecting: Callable[[], bool]) -> CacheEntry[str]:
         self.reads += 1
         value, now = self.value, self.clock()
         self.before()
         self.rejecting.append(rejecting())
         if self.error is not None:
             raise self.error
-        return Entry(value=value, read_at=now, refresh_at=now + 100, wait_at=now + 150, expires_at=now + 200)
+        return CacheEntry(value=value, read_at=now, refresh_at=now + 100, wait_at=now + 150, expires_at=now + 200)
 
 
 def down() -> SecretStoreUnavailable:

@@ -11,7 +11,7 @@ from reader.conftest import Source, down
 from testbed.reader_surroundings import Background, WallClock
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.fetch import Entry
+from token_refresh.reader.fetch import CacheEntry
 
 
 def test_soft_value_is_served_during_one_read(
@@ -114,7 +114,8 @@ def test_shared_errors_have_no_traceback_of_the_read(cache: Cache[str], source: 
 def test_backoff_grows_while_a_value_is_served(inline: Cache[str], source: Source, clock: WallClock) -> None:
     """While a good value is served, failed reads are repeated after 1, 2, 4 ... 30 s, less some jitter."""
     inline.get()
-    inline._entry = Entry(value="first", read_at=clock(), refresh_at=clock(), wait_at=math.inf, expires_at=math.inf)  # noqa: SLF001 - one that lasts
+    lasting = CacheEntry(value="first", read_at=clock(), refresh_at=clock(), wait_at=math.inf, expires_at=math.inf)
+    inline._entry = lasting  # noqa: SLF001 - no public name
     inline.after_restore()
     source.error = down()
     moments = []

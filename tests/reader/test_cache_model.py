@@ -12,7 +12,7 @@ from testbed.reader_surroundings import Background, WallClock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.fetch import FETCH_SECONDS, Entry
+from token_refresh.reader.fetch import FETCH_SECONDS, CacheEntry
 from token_refresh.reader.pauses import LONGEST_BACKOFF_SECONDS, LONGEST_EMPTY_SECONDS
 
 Value = tuple[int, float]  # a number that grows, and an expiry
@@ -41,7 +41,7 @@ class CacheModel(RuleBasedStateMachine):
     def publish(self, value: Value, until: float) -> None:
         self.cached, self.idle_until = value, until
 
-    def read(self, previous: Entry[Value] | None, _rejecting: Callable[[], bool]) -> Entry[Value]:
+    def read(self, previous: CacheEntry[Value] | None, _rejecting: Callable[[], bool]) -> CacheEntry[Value]:
         self.reads += 1
         self.read_at = now = self.clock()
         if self.down:
@@ -51,7 +51,7 @@ class CacheModel(RuleBasedStateMachine):
             if previous is None or previous.value[1] <= now:
                 raise TokenExpired("expired")
             value = previous.value
-        return Entry(value=value, read_at=now, refresh_at=now + 20, wait_at=now + 60, expires_at=value[1])
+        return CacheEntry(value=value, read_at=now, refresh_at=now + 20, wait_at=now + 60, expires_at=value[1])
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 31.0, 120.0]))
     def time_passes(self, seconds: float) -> None:

@@ -26,7 +26,7 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import Outcome
-from token_refresh_worker.run.ports import Deadline, Parts
+from token_refresh_worker.run.ports import Deadline, RunDependencies
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
@@ -91,7 +91,7 @@ class World:
         left_seconds, timeout_seconds = how.pop("time_left_seconds", 90.0), how.pop("request_timeout_seconds", None)
         trigger = Trigger(**{"name": "cli"} | how)
         return Run(
-            parts=Parts(
+            parts=RunDependencies(
                 secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
                 policy=self.policy,
                 deadline=Deadline(clock=self.clock, at=self.clock.seconds + left_seconds),

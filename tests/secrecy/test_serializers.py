@@ -30,7 +30,7 @@ from sentry_sdk.serializer import serialize
 
 from secrecy.canaries import canary, leaks
 from token_refresh.reader import Secret, Token
-from token_refresh.reader.token import Current
+from token_refresh.reader.token import CachedToken
 from token_refresh.secret_value import SecretValue
 from token_refresh.testing import FakeSecretReader, FakeTokenReader
 
@@ -39,7 +39,7 @@ AT: Final = datetime(2026, 11, 29, tzinfo=UTC)
 TOKEN: Final = Token(value=CANARY, expires_at=AT, version_id="version-1", created_at=AT)
 VALUES: Final[dict[str, Any]] = {
     "a token": TOKEN,
-    "a reader's current token": Current(TOKEN, 0.0),
+    "a reader's current token": CachedToken(TOKEN, 0.0),
     "a secret": Secret(secret_id="stripe", version_id="version-1", created_at=AT, value=CANARY),
     "a binary secret": Secret(secret_id="stripe", version_id="version-1", created_at=AT, value=CANARY.encode()),
     "a secret value": SecretValue(CANARY),

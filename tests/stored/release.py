@@ -1,4 +1,4 @@
-"""Keep what today's code stores as test data of its release (`scripts/forms`)."""
+"""Keep what today's code stores as test data of its release (`scripts/stored-formats`)."""
 
 import json
 import sys

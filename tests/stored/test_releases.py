@@ -48,7 +48,7 @@ def differences(found: Any, meant: Any, at: str = "") -> Iterator[str]:
 
 
 def test_todays_forms_are_test_data_of_their_release() -> None:
-    """Whoever changes what is stored sees it here: `scripts/forms --write` makes it the data of this version."""
+    """Whoever changes what is stored sees it here: `scripts/stored-formats --write` makes it this version's data."""
     assert release.problem() is None
 
 
@@ -152,7 +152,7 @@ def test_todays_runs_go_on_where_a_release_ended(testbeds: Callable[[World], Tes
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout whose version is 0.3.0, with what 0.2.0 stored; its code stores what its file has."""
-    for name in ("install", "forms", "usage.sh"):
+    for name in ("install", "stored-formats", "usage.sh"):
         (tmp_path / "scripts").mkdir(exist_ok=True)
         shutil.copy(SCRIPTS / name, tmp_path / "scripts")
     for path, text in (
@@ -171,7 +171,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def asked(checkout: Path, argument: str) -> tuple[int, str]:
     ended = subprocess.run(  # noqa: S603 - our own script
-        [checkout / "scripts" / "forms", argument], capture_output=True, text=True, check=False
+        [checkout / "scripts" / "stored-formats", argument], capture_output=True, text=True, check=False
     )
     return ended.returncode, ended.stderr
 
@@ -192,16 +192,17 @@ def test_a_release_is_refused_without_its_forms(checkout: Path) -> None:
     assert changed[0] == gone[0] == missing[0] == 65
     assert restore in changed[1]
     assert restore in gone[1]
-    assert "run scripts/forms --write, and commit tests/stored/releases/0.3.0.json" in missing[1]
+    assert "run scripts/stored-formats --write, and commit tests/stored/releases/0.3.0.json" in missing[1]
 
 
 def test_the_forms_of_a_release_are_not_written_again(checkout: Path) -> None:
     """Once its tag exists, another version has to be named first."""
     (checkout / "reader" / "token_refresh" / "__init__.py").write_text('__version__ = "0.2.0"\n')
 
-    assert (65, "scripts/forms: v0.2.0 is released: raise __version__ in reader/token_refresh/__init__.py first\n") == (
-        asked(checkout, "--write")
-    )
+    assert (
+        65,
+        "scripts/stored-formats: v0.2.0 is released: raise __version__ in reader/token_refresh/__init__.py first\n",
+    ) == (asked(checkout, "--write"))
 
 
 def test_the_release_workflow_asks() -> None:
@@ -209,5 +210,5 @@ def test_the_release_workflow_asks() -> None:
     workflow = (SCRIPTS.parent / ".github" / "workflows" / "release.yml").read_text()
     steps = yaml.safe_load(workflow)["jobs"]["test"]["steps"]
 
-    assert 'scripts/forms "$TAG"' in [step.get("run") for step in steps]
+    assert 'scripts/stored-formats "$TAG"' in [step.get("run") for step in steps]
     assert 0 == steps[0]["with"]["fetch-depth"]

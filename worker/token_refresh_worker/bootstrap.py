@@ -40,7 +40,7 @@ from token_refresh_worker.run.ports import (
     Clock,
     Deadline,
     Log,
-    Parts,
+    RunDependencies,
     TokenKeeper,
 )
 from token_refresh_worker.run.run import Run
@@ -95,7 +95,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     client_secret = partial(secret, setting="CLIENT_SECRET_ID")
     claims = open_claims(settings, store, deadline, make_client)
     return Run(
-        parts=Parts(
+        parts=RunDependencies(
             secret=SecretName(secret_id=secret_id, region=store.region),
             policy=settings.policy,
             deadline=deadline,

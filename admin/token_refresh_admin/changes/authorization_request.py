@@ -240,7 +240,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
         )
     asked = scope.split(page.scope_separator) if scope else []
     scopes = [*asked, *(name for name in page.scopes if name not in asked)]
-    fields, known = started(template, fields), variables_in(fields)
+    fields, known = with_start_values(template, fields), variables_in(fields)
     chosen = {name: found for name, found in page.redirect.variables.items() if name in template.variables}
     return AuthorizationRequest(
         endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(page.endpoint, template, fields)),
@@ -257,7 +257,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
     )
 
 
-def started(template: Provider, fields: Mapping[str, object]) -> dict[str, object]:
+def with_start_values(template: Provider, fields: Mapping[str, object]) -> dict[str, object]:
     """Return the token document's keys with a first value for each variable that the redirect will choose."""
     page, known = template.authorization, variables_in(fields)
     chosen = page.redirect.variables if page and template.variables else {}

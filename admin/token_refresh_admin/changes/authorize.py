@@ -16,8 +16,8 @@ from token_refresh_admin.changes.store import NewGrant, exchange
 from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_place_id, redirect_version_id
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value
-from token_refresh_worker.run.places import check_places
-from token_refresh_worker.run.ports import Parts
+from token_refresh_worker.run.ports import RunDependencies
+from token_refresh_worker.run.version_capacity import check_places
 
 Account = Mapping[str, str | int]
 """Whose grant it is, by the names that the provider's profile lists as `identity`; see `Provider.account`."""
@@ -63,7 +63,7 @@ class Target:
         """Return what was stored, with what the redirect brought: it may have chosen who exchanges the code."""
         return redirect.put_into(self.change(self.known))
 
-    def store(self, parts: Parts, redirect: Redirect, grant: NewGrant) -> StoredGrant:
+    def store(self, parts: RunDependencies, redirect: Redirect, grant: NewGrant) -> StoredGrant:
         """Store a grant of the right account on what is there by now.
 
         Raises:
@@ -86,7 +86,7 @@ class PendingAuthorization:
     """Whether the client credentials are stored beside the tokens."""
     target: Target
 
-    def complete(self, parts: Parts, redirect: Redirect, *, take: Callable[[], datetime]) -> StoredGrant:
+    def complete(self, parts: RunDependencies, redirect: Redirect, *, take: Callable[[], datetime]) -> StoredGrant:
         """Exchange the code with the provider that the target's `fields` say, and store the tokens.
 
         `take` is called when the redirect's account is found right, before the exchange. It returns the time by the
@@ -112,7 +112,7 @@ class PendingAuthorization:
         return self.target.store(parts, redirect, grant)
 
 
-def take_redirect(parts: Parts, state: str, now: datetime) -> datetime:
+def take_redirect(parts: RunDependencies, state: str, now: datetime) -> datetime:
     """Take a redirect, whose code is good for one exchange, in the secret itself, and return the service's time.
 
     It takes one of the day's places, so that nobody fills the secret by calling the callback. Of two with the same

@@ -12,7 +12,7 @@ from token_refresh.stored.json_object import read_object, write_object
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.ports import Clock, Parts, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import Clock, RunDependencies, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import read_origin
 
@@ -38,7 +38,7 @@ class ChangeFailed(TokenRefreshError):  # noqa: N818 - named as the other failur
         return error
 
 
-class Silent:
+class NullLog:
     """The log of a change: whoever makes it says what it did."""
 
     def info(self, event: str, **fields: object) -> None:
@@ -67,7 +67,7 @@ def swap(store: SecretStore, replaced: str | None, version_id: str, value: Secre
 
 
 def swap_shown(
-    parts: Parts, store: SecretStore, shown: str | None, value: SecretValue, version_id: str | None = None
+    parts: RunDependencies, store: SecretStore, shown: str | None, value: SecretValue, version_id: str | None = None
 ) -> str:
     """Make a value current in place of the version that a person was shown, or of none; return its version.
 
@@ -86,7 +86,7 @@ def swap_shown(
     return version_id
 
 
-def overtaken(parts: Parts) -> ChangeFailed:
+def overtaken(parts: RunDependencies) -> ChangeFailed:
     """Say that somebody changed meanwhile what a person was shown."""
     return ChangeFailed.for_now(
         f"what is current for {parts.secret} changed since this command read it: the new value stays, and yours is not "
@@ -159,7 +159,7 @@ def is_snake(fields: Mapping[str, object]) -> bool:
     return "refresh_token" in fields or "client_id" in fields
 
 
-def new_version_id(parts: Parts) -> str:
+def new_version_id(parts: RunDependencies) -> str:
     """Make a random version ID, as any operator's change has."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, parts.nonce()))
 

@@ -15,12 +15,12 @@ from token_refresh_admin.changes.change import (
     swap_shown,
 )
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.ports import Parts, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import RunDependencies, SecretStore, SecretVersion
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 
 def replace_client(
-    parts: Parts,
+    parts: RunDependencies,
     client_secret: SecretStore | None,
     given: ClientCredentials,
     *,

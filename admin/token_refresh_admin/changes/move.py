@@ -11,11 +11,11 @@ from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.plan import replace_lost_table
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.core.versions import CURRENT, moved_version_id
 from token_refresh_worker.run.failures import SecretName, mismatch, move_options, utc
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import ClaimStore, Parts
+from token_refresh_worker.run.ports import ClaimStore, RunDependencies
 from token_refresh_worker.run.redemption import check_room
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, ClaimStoreKind, StoreName, read_origin
@@ -25,7 +25,7 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, ClaimSto
 class Move:
     """Moves the claims. It can be interrupted at any call, and carried out again, also by somebody else."""
 
-    parts: Parts
+    parts: RunDependencies
     """Its policy counts for a document that does not say it: its host, its grace, and where the claims are."""
     claims: Callable[[StoreName], ClaimStore]
     """Opens a claim store of the secret."""
@@ -123,7 +123,7 @@ class Move:
         claims, target = self.claims(source), self.claims(to)
         snapshot = self._read(claims, source)
         if snapshot.claims_in_versions:
-            raise mismatch(self.secret, Mismatch("CLAIM_TABLE", IN_VERSIONS, source))
+            raise mismatch(self.secret, SettingsMismatch("CLAIM_TABLE", IN_VERSIONS, source))
         if snapshot.host is None and not self.knows_host:
             move = self.secret.command("claims move", *move_options(to), "--provider", "NAME")
             raise ChangeFailed(

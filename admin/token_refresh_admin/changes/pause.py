@@ -10,11 +10,11 @@ from token_refresh_worker.core.pauses import pause_claim, pause_of, repeat_allow
 from token_refresh_worker.core.plan import refuse_other_settings
 from token_refresh_worker.core.schedule import grant_end, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Mismatch, Rejected, TokenUsed
+from token_refresh_worker.core.steps import Rejected, SettingsMismatch, TokenUsed
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.failures import mismatch, utc
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import Clock, Parts
+from token_refresh_worker.run.ports import Clock, RunDependencies
 from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -24,7 +24,7 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 class Pausing:
     """What begins and ends a pause of one secret."""
 
-    open: Callable[[], Parts]
+    open: Callable[[], RunDependencies]
     """Opens the secret, for each try: a run that is under way may take minutes."""
     clock: Clock
     run_period: timedelta | None = None
@@ -40,7 +40,7 @@ class Pausing:
             ConfigurationError: The claims are in another store, or on their way there.
         """
 
-        def pause_at(parts: Parts, snapshot: Snapshot) -> ClaimPause:
+        def pause_at(parts: RunDependencies, snapshot: Snapshot) -> ClaimPause:
             made = ClaimPause(until=snapshot.now + lasts, why=why)
             self._refuse_losses(parts, snapshot, made)
             return made
@@ -58,7 +58,7 @@ class Pausing:
             ChangeFailed: Somebody paused the secret anew meanwhile; or as for `pause`.
         """
 
-        def end_at(parts: Parts, snapshot: Snapshot) -> ClaimPause:
+        def end_at(parts: RunDependencies, snapshot: Snapshot) -> ClaimPause:
             if pause_of(snapshot) not in {None, ended}:
                 raise ChangeFailed(
                     f"somebody paused secret {parts.secret.secret_id} anew meanwhile; that pause stays",
@@ -68,7 +68,9 @@ class Pausing:
 
         self._append("resume", end_at)
 
-    def _append(self, name: str, make: Callable[[Parts, Snapshot], ClaimPause]) -> tuple[Snapshot, ClaimPause]:
+    def _append(
+        self, name: str, make: Callable[[RunDependencies, Snapshot], ClaimPause]
+    ) -> tuple[Snapshot, ClaimPause]:
         """Append the claim after the run that is under way, if there is one."""
 
         def once() -> tuple[Snapshot, ClaimPause] | None:
@@ -88,14 +90,14 @@ class Pausing:
             )
         return done
 
-    def _settled(self) -> tuple[Parts, Snapshot]:
+    def _settled(self) -> tuple[RunDependencies, Snapshot]:
         """Read what is stored, when no run is under way."""
         while True:
             parts = self.open()
             snapshot = read_newest(parts, self.clock)
             # Asked by itself: before it, a run would store what has arrived.
             other = refuse_other_settings(snapshot, RunState(), parts.policy)
-            if isinstance(other, Mismatch):
+            if isinstance(other, SettingsMismatch):
                 raise mismatch(parts.secret, other)
             if snapshot.kept_tokens is not None:
                 held = f"the claim table keeps new tokens for secret {parts.secret.secret_id}"
@@ -108,7 +110,7 @@ class Pausing:
             self.waiting(snapshot.open_until)
             self.clock.sleep(WAIT_SECONDS)
 
-    def _refuse_losses(self, parts: Parts, snapshot: Snapshot, made: ClaimPause) -> None:
+    def _refuse_losses(self, parts: RunDependencies, snapshot: Snapshot, made: ClaimPause) -> None:
         if isinstance(next_step(snapshot, RunState(), parts.policy), Rejected | TokenUsed):
             return  # The grant is lost already.
         secret, current = parts.secret, snapshot.current
@@ -130,7 +132,7 @@ class Pausing:
             )
 
 
-def read_newest(parts: Parts, clock: Clock) -> Snapshot:
+def read_newest(parts: RunDependencies, clock: Clock) -> Snapshot:
     """Read what is stored with the newest claim, also where its label is gone, or a read of it is stale."""
     memory = Memory(clock=clock)
     reader = SnapshotReader(parts=replace(parts, published=None), memory=memory)

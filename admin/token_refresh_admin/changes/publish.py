@@ -11,7 +11,7 @@ from token_refresh_worker.stored.document import TokenDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class CopyBefore:
+class PublishedCopyBeforeChange:
     """The published copy as it was before a change: only that one is replaced.
 
     A run that stores newer tokens after the change publishes them, and its copy stays.
@@ -22,7 +22,7 @@ class CopyBefore:
     failure: TokenRefreshError | None = None
 
     @classmethod
-    def read(cls, store: SecretStore | None) -> "CopyBefore":
+    def read(cls, store: SecretStore | None) -> "PublishedCopyBeforeChange":
         """Read the copy; an error counts when it is to be replaced, since the change comes first."""
         try:
             version = store.read(label=CURRENT) if store else None
@@ -48,7 +48,7 @@ class StoredGrant:
 
     version_id: str
     document: TokenDocument
-    copy: CopyBefore
+    copy: PublishedCopyBeforeChange
 
     def publish(self) -> bool | None:
         """Publish it, and say whether the copy has it; what fails is left to a run. None: there is no copy."""

@@ -14,7 +14,7 @@ from token_refresh.advice import Advice, Command
 from token_refresh.errors import SecretStoreError
 from token_refresh.secret_value import SecretValue
 from token_refresh_admin.changes.change import ChangeFailed, document_of, fields_of, swap_shown
-from token_refresh_admin.changes.publish import CopyBefore, StoredGrant
+from token_refresh_admin.changes.publish import PublishedCopyBeforeChange, StoredGrant
 from token_refresh_worker.core.attempts import Attempt, fingerprint_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
@@ -24,7 +24,7 @@ from token_refresh_worker.oauth.response import TokenResponse, read_expiry
 from token_refresh_worker.oauth.unread import body_of, object_of, read_unread
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import Parts
+from token_refresh_worker.run.ports import RunDependencies
 from token_refresh_worker.run.renewal import Renewal
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
@@ -38,14 +38,14 @@ _LEAST_NUMBER: Final = 10**7
 class UnreadResponse:
     """A response that can't be read, as it is stored."""
 
-    parts: Parts
+    parts: RunDependencies
     snapshot: Snapshot
     attempt: Attempt
     fields: object
     length_bytes: int
 
     @classmethod
-    def read(cls, parts: Parts, claim_id: str | None = None) -> "UnreadResponse":
+    def read(cls, parts: RunDependencies, claim_id: str | None = None) -> "UnreadResponse":
         """Read the response that runs wait for, or that of a claim which the ledger knows.
 
         Raises:
@@ -117,7 +117,7 @@ class UnreadResponse:
         document = renewal.of(found, self.attempt.claimed_at, origin)
         if len(document.serialize().reveal()) > SIZE_LIMIT_BYTES:
             raise ChangeFailed(f"the tokens for {parts.secret} are too long for a value", fix=_new_grant(parts))
-        copy = CopyBefore.read(parts.published)
+        copy = PublishedCopyBeforeChange.read(parts.published)
         # A run that finds it there before AWSCURRENT has moved brings it.
         version_id = staged_version_id(self.attempt.claim_id, current.version_id)
         if not (parts.store.put(version_id, document.serialize(), label=OUTCOME) or self._is_in(version_id, document)):
@@ -185,7 +185,7 @@ def shape_of(fields: object) -> dict[str, str]:
     return {pointer or "/": _shape(value) for pointer, value in islice(pointers(fields), _MOST_FIELDS)}
 
 
-def _nothing_unread(parts: Parts, snapshot: Snapshot, claim_id: str | None) -> ChangeFailed:
+def _nothing_unread(parts: RunDependencies, snapshot: Snapshot, claim_id: str | None) -> ChangeFailed:
     """Say that there is nothing to recover, and which claims of the ledger hold a response that was unread once."""
     there: set[str] = set()
     with suppress(SecretStoreError):
@@ -199,7 +199,7 @@ def _nothing_unread(parts: Parts, snapshot: Snapshot, claim_id: str | None) -> C
     return ChangeFailed.for_now(f"no response {what} is kept", fix=fix)
 
 
-def _new_grant(parts: Parts) -> Advice:
+def _new_grant(parts: RunDependencies) -> Advice:
     return "Get a new grant: ", parts.secret.authorize
 
 

@@ -9,16 +9,16 @@ from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
 from token_refresh_admin.changes.change import ChangeFailed, swap_shown
-from token_refresh_admin.changes.past import ListedVersion, Past, TokenUse, VersionKind
-from token_refresh_admin.changes.publish import CopyBefore, StoredGrant
+from token_refresh_admin.changes.past import ListedVersion, TokenUse, VersionHistory, VersionKind
+from token_refresh_admin.changes.publish import PublishedCopyBeforeChange, StoredGrant
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Carry, Mismatch, Promote, Step
+from token_refresh_worker.core.steps import Promote, RestageOnEdited, SettingsMismatch, Step
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import mismatch, span, utc, version_locked
-from token_refresh_worker.run.ports import Parts, SecretVersion
+from token_refresh_worker.run.ports import RunDependencies, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ORIGIN_KEY
 
@@ -37,18 +37,18 @@ class OlderSet:
     replaces: str | None
     """The version that was current."""
 
-    def store(self, parts: Parts) -> StoredGrant:
+    def store(self, parts: RunDependencies) -> StoredGrant:
         """Make it current as a new version.
 
         Raises:
             ChangeFailed: Something else is current by now, and stays.
         """
-        copy = CopyBefore.read(parts.published if self.is_published else None)
+        copy = PublishedCopyBeforeChange.read(parts.published if self.is_published else None)
         version_id = swap_shown(parts, parts.store, self.replaces, self.value)
         return StoredGrant(version_id=version_id, document=self.document, copy=copy)
 
 
-def check_claims(past: Past) -> None:
+def check_claims(past: VersionHistory) -> None:
     """Refuse to judge by the wrong claims: they say which refresh tokens were redeemed.
 
     Raises:
@@ -57,10 +57,10 @@ def check_claims(past: Past) -> None:
     newest = next((version.origin for version in past.listed if version.origin), None)
     ours = past.parts.policy.claim_store
     if newest is not None and newest.claim_store != ours:
-        raise mismatch(past.parts.secret, Mismatch("CLAIM_TABLE", newest.claim_store, ours))
+        raise mismatch(past.parts.secret, SettingsMismatch("CLAIM_TABLE", newest.claim_store, ours))
 
 
-def choose(past: Past, wanted: str | None) -> ListedVersion:
+def choose(past: VersionHistory, wanted: str | None) -> ListedVersion:
     """Choose the version: the one asked for (its first characters suffice), else the last good one.
 
     Raises:
@@ -81,7 +81,9 @@ def choose(past: Past, wanted: str | None) -> ListedVersion:
     return candidates[0]
 
 
-def prepare(past: Past, chosen: ListedVersion, policy_of: Callable[[Mapping[str, object]], Policy]) -> OlderSet:
+def prepare(
+    past: VersionHistory, chosen: ListedVersion, policy_of: Callable[[Mapping[str, object]], Policy]
+) -> OlderSet:
     """Return a chosen version as it would be stored; `policy_of` knows the provider that a document names.
 
     Raises:
@@ -98,25 +100,28 @@ def prepare(past: Past, chosen: ListedVersion, policy_of: Callable[[Mapping[str,
     snapshot = past.snapshot(replace(version, value=value))
     policy = policy_of(snapshot.current.document.fields)
     step = plan(snapshot, RunState(), policy)
-    if isinstance(step, Mismatch):
+    if isinstance(step, SettingsMismatch):
         raise mismatch(secret, step)
     note = judge(past, snapshot, step, policy)
     return OlderSet(
         value=value,
         document=chosen.document,
         note=note,
-        is_published=not isinstance(step, Promote | Carry),
+        is_published=not isinstance(step, Promote | RestageOnEdited),
         replaces=next((v.version_id for v in past.listed if CURRENT in v.labels), None),
     )
 
 
-def _alternatives(past: Past) -> Advice:
+def _alternatives(past: VersionHistory) -> Advice:
     secret = past.parts.secret
     return "List the versions: ", secret.command("history"), "; or get a new token set: ", secret.authorize
 
 
 def _marked(
-    past: Past, version: SecretVersion, document: TokenDocument, policy_of: Callable[[Mapping[str, object]], Policy]
+    past: VersionHistory,
+    version: SecretVersion,
+    document: TokenDocument,
+    policy_of: Callable[[Mapping[str, object]], Policy],
 ) -> SecretValue:
     """Let an older token set say that it was restored, and name the claim store of today: claims may have moved."""
     snapshot = past.snapshot(version)
@@ -129,7 +134,7 @@ def _marked(
     return write_object({**document.fields, ORIGIN_KEY: replace(origin, token=token).as_fields()})
 
 
-def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> str:
+def judge(past: VersionHistory, snapshot: Snapshot, step: Step, policy: Policy) -> str:
     """Judge a token set by what a run would read and do if it were current; return what a person should know.
 
     Raises:
@@ -140,7 +145,7 @@ def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> str:
     refused = partial(ChangeFailed, fix=("Get a new token set: ", past.parts.secret.authorize))
     if at is None:
         return f"no recorded run redeemed its {token}; if something else did, authorize again instead"
-    if isinstance(step, Promote | Carry):
+    if isinstance(step, Promote | RestageOnEdited):
         after = past.snapshot(past.versions[step.successor.version_id])
         if past.use_of_token(after)[0] is TokenUse.REJECTED:
             raise refused(f"the provider rejected the {token} that replaced that set's")

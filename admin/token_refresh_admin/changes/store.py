@@ -22,7 +22,7 @@ from token_refresh_admin.changes.change import (
     swap,
 )
 from token_refresh_admin.changes.client import with_client
-from token_refresh_admin.changes.publish import CopyBefore, StoredGrant
+from token_refresh_admin.changes.publish import PublishedCopyBeforeChange, StoredGrant
 from token_refresh_admin.changes.recover import shape_of
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CURRENT
@@ -31,7 +31,7 @@ from token_refresh_worker.oauth.response import FailedRequest, FailureKind, Toke
 from token_refresh_worker.oauth.scopes import read_scopes
 from token_refresh_worker.oauth.unread import body_of, object_of, read_unread
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, Parts
+from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, RunDependencies
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import IN_VERSIONS, Origin, read_origin
@@ -64,7 +64,7 @@ class NewGrant:
 
     def store(
         self,
-        parts: Parts,
+        parts: RunDependencies,
         known: Mapping[str, object],
         change: Callable[[Mapping[str, object]], dict[str, object]],
         create: Callable[[SecretValue], str] | None = None,
@@ -76,7 +76,7 @@ class NewGrant:
         its version.
         """
         # Before the new version: a run may publish newer tokens after it.
-        copy = CopyBefore.read(parts.published)
+        copy = PublishedCopyBeforeChange.read(parts.published)
         document = self.document(parts, change(known))
         if create is not None:
             return StoredGrant(version_id=create(document.serialize()), document=document, copy=copy)
@@ -93,7 +93,7 @@ class NewGrant:
         version_id = store_version(parts.store, new_version_id(parts), document.serialize())
         return StoredGrant(version_id=version_id, document=document, copy=copy)
 
-    def document(self, parts: Parts, fields: Mapping[str, object]) -> TokenDocument:
+    def document(self, parts: RunDependencies, fields: Mapping[str, object]) -> TokenDocument:
         """Put the tokens on what is stored."""
         # Extra fields belong to a grant: those of the one before don't stay.
         known = {name: value for name, value in fields.items() if name not in parts.provider.response.extra}
@@ -105,7 +105,7 @@ class NewGrant:
             origin=self._origin(parts, fields),
         )
 
-    def _origin(self, parts: Parts, fields: Mapping[str, object]) -> Origin:
+    def _origin(self, parts: RunDependencies, fields: Mapping[str, object]) -> Origin:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
         provider, claim_store, before = parts.provider, parts.policy.claim_store, read_origin(fields)
         # Claims in the secret also go on after those of a table, which may be lost: its fence is older than they are.
@@ -128,7 +128,9 @@ class NewGrant:
         )
 
 
-def _where_claims_went(parts: Parts, known: Mapping[str, object], fields: Mapping[str, object]) -> Parts:
+def _where_claims_went(
+    parts: RunDependencies, known: Mapping[str, object], fields: Mapping[str, object]
+) -> RunDependencies:
     """Name the new claim store where somebody moved the claims meanwhile: runs of the old one send nothing."""
     before, now = read_origin(known), read_origin(fields)
     if before is None or now is None or before.claim_store == now.claim_store:
@@ -136,7 +138,7 @@ def _where_claims_went(parts: Parts, known: Mapping[str, object], fields: Mappin
     return replace(parts, policy=replace(parts.policy, claim_store=now.claim_store))
 
 
-def exchange(parts: Parts, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:
+def exchange(parts: RunDependencies, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:
     """Exchange a code for tokens, once: it is good for one exchange (RFC 6749 section 4.1.2).
 
     Raises:
@@ -147,10 +149,10 @@ def exchange(parts: Parts, authorization: AuthorizationRequest, code: SecretValu
     response = parts.endpoint(parts.provider).send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     if isinstance(response, FailedRequest):
         raise _refused(parts, response, authorization.again)
-    return to_refresh_with(response, parts.provider)
+    return require_refresh_token(response, parts.provider)
 
 
-def to_refresh_with(response: TokenResponse, provider: Provider) -> TokenResponse:
+def require_refresh_token(response: TokenResponse, provider: Provider) -> TokenResponse:
     """Return a response that has a refresh token, which is optional by RFC 6749 section 5.1.
 
     Raises:
@@ -167,7 +169,7 @@ def to_refresh_with(response: TokenResponse, provider: Provider) -> TokenRespons
     return response
 
 
-def _refused(parts: Parts, failure: FailedRequest, again: Advice) -> ClientRejected | ChangeFailed:
+def _refused(parts: RunDependencies, failure: FailedRequest, again: Advice) -> ClientRejected | ChangeFailed:
     secret, method = parts.secret, parts.provider.request.auth_method
     if failure.kind is not FailureKind.CLIENT_REJECTED:
         fix = (_BEFORE_IT.get(failure.kind, ""), *again)

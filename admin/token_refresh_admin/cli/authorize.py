@@ -21,8 +21,8 @@ from token_refresh_admin.changes.authorization_request import (
     ForeignRedirect,
     Redirect,
     build_authorization,
-    started,
     with_provider,
+    with_start_values,
 )
 from token_refresh_admin.changes.authorize import (
     Account,
@@ -127,7 +127,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
             fix=("Name it: ", context.again("--provider", "NAME")),
         )
     template = context.settings(**provider_variable(context, fields)).provider
-    settings = settings_for(context, started(template, fields))
+    settings = settings_for(context, with_start_values(template, fields))
     redirect_uri, listens = _find_redirect(context, template, redirect_uri, paste=paste)
     given = None if client_file is None else read_client_file(client_file)
     client, is_new = _find_client(context, settings, fields, given, client_id)

@@ -14,7 +14,7 @@ from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_admin.changes.change import Silent, fields_of
+from token_refresh_admin.changes.change import NullLog, fields_of
 from token_refresh_worker.adapters.calls import RUN_LIMITS
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
@@ -171,7 +171,7 @@ class Context:
             settings,
             trigger or Trigger(name="cli"),
             clock=SystemClock(),
-            log=log or Silent(),
+            log=log or NullLog(),
             time_left_seconds=TIME_LIMIT_SECONDS,
             client=self.run_client,
         )

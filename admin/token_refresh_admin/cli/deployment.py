@@ -31,7 +31,7 @@ from token_refresh_worker.stored.tags import (
     FUNCTION_TAG,
     PUBLISHED_FROM_TAG,
     PUBLISHED_TAG,
-    Made,
+    StackResource,
 )
 
 ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
@@ -102,7 +102,7 @@ def _joining(context: Context, fleet: str, tags: Mapping[str, str]) -> Context:
 
 
 def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Context:
-    fleet, function, stack = tags.get(FLEET_TAG), tags.get(FUNCTION_TAG), Made.TOKENS.stack(tags)
+    fleet, function, stack = tags.get(FLEET_TAG), tags.get(FUNCTION_TAG), StackResource.TOKENS.stack(tags)
     _check_served(context, "lambda", *(["dynamodb"] if fleet else []))
     if fleet:
         worker = _fleets_worker(context, fleet, read_table_tags(context, fleet, beside=secret_arn))
@@ -164,7 +164,7 @@ def _unproven(
 
 def _fleets_worker(context: Context, fleet: str, tags: Mapping[str, str]) -> str:
     """Name the worker of the stack that made a fleet's table."""
-    stack = Made.FLEET_TABLE.stack(tags)
+    stack = StackResource.FLEET_TABLE.stack(tags)
     if stack is not None:
         function = stack.split("/")[1]  # It has the stack's name.
         if _stack_of_function(context, function, stack) == stack:
@@ -175,7 +175,7 @@ def _fleets_worker(context: Context, fleet: str, tags: Mapping[str, str]) -> str
 def _stack_of_function(context: Context, function: str, beside: str) -> str | None:
     arn = _arn_beside(beside, "lambda", f"function:{function}")
     listed = context.ask("lambda:ListTags", "function", function, limits=ONE_TRY, Resource=arn)
-    return Made.FUNCTION.stack(listed.get("Tags", {}))
+    return StackResource.FUNCTION.stack(listed.get("Tags", {}))
 
 
 def read_table_tags(context: Context, fleet: str, *, beside: str = "") -> dict[str, str]:

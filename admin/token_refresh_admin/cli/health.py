@@ -10,12 +10,12 @@ from itertools import chain
 from typing import Final
 
 from token_refresh.advice import Advice
-from token_refresh_admin.cli.around import AROUND, doctor_of
 from token_refresh_admin.cli.finding import Finding, Health, failed
 from token_refresh_admin.cli.screen import one_line, relative
 from token_refresh_admin.cli.state import AttemptResult, PastAttempt, SecretState
+from token_refresh_admin.cli.surroundings import AROUND, doctor_of
 from token_refresh_worker.core import steps
-from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.attempts import AttemptOutcome
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.plan import hold_unresolved_token
 from token_refresh_worker.core.schedule import known_lifetime, lifetime_too_short, window_of
@@ -25,13 +25,20 @@ from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome
 from token_refresh_worker.run.locked_versions import tokens_locked
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
-_REFRESHES: Final = (steps.Redeem, steps.StoreKeptTokens, steps.Promote, steps.Carry)
+_REFRESHES: Final = (steps.Redeem, steps.StoreKeptTokens, steps.Promote, steps.RestageOnEdited)
 """The steps after which the tokens are new."""
 
-_EXPLAINED: Final = (steps.Hold, steps.Unread, steps.StoreKeptTokens, steps.Promote, steps.Carry, steps.Mismatch)
+_EXPLAINED: Final = (
+    steps.WaitForUnknownOutcome,
+    steps.StopAtUnreadableResponse,
+    steps.StoreKeptTokens,
+    steps.Promote,
+    steps.RestageOnEdited,
+    steps.SettingsMismatch,
+)
 """The steps whose own finding says what became of the newest attempt."""
 
-_FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.UNREAD, Fate.SILENT}
+_FAILED: Final = {AttemptOutcome.NOT_REDEEMED, AttemptOutcome.UNKNOWN, AttemptOutcome.UNREAD, AttemptOutcome.NO_RESULT}
 
 
 def examine(state: SecretState) -> list[Finding]:
@@ -62,11 +69,11 @@ def health_of(findings: list[Finding]) -> Health:
 _NEXT: Final = {
     steps.Fresh: "sends nothing: no refresh is due",
     steps.TokenUsed: "sends nothing: the refresh token was used",
-    steps.Locked: "sends nothing: KMS refuses the key of the tokens that follow",
-    steps.Unread: "sends nothing: a response that can't be read is kept",
+    steps.NextTokensUndecryptable: "sends nothing: KMS refuses the key of the tokens that follow",
+    steps.StopAtUnreadableResponse: "sends nothing: a response that can't be read is kept",
     steps.StoreKeptTokens: "stores the tokens that the claim table keeps",
     steps.Promote: "makes the tokens current that an interrupted run received",
-    steps.Carry: "makes the tokens current that an interrupted run received",
+    steps.RestageOnEdited: "makes the tokens current that an interrupted run received",
 }
 
 
@@ -75,9 +82,9 @@ def say_next_step(state: SecretState) -> str:
     match state.step:
         case steps.Wait(until, reason):
             return f"sends nothing until {utc(until)}: {reason.value}"
-        case steps.Rejected(retry_at=until) | steps.Hold(until=until):
+        case steps.Rejected(retry_at=until) | steps.WaitForUnknownOutcome(until=until):
             return f"sends nothing until {utc(until)}"
-        case steps.Mismatch(setting):
+        case steps.SettingsMismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
         case steps.Redeem():
             sends = "refreshes the tokens" if state.snapshot.rejection is None else "sends the rejected token again"
@@ -90,10 +97,10 @@ def explain_attempt(past: PastAttempt) -> str:
     """Say in words how an attempt ended."""
     words = {
         AttemptResult.KEPT_TOKENS: "tokens arrived, and the claim table keeps them",
-        Fate.SILENT: "no result: the run died",
-        Fate.UNKNOWN: "no response",
-        Fate.UNREAD: "a response that can't be read is kept",
-        Fate.MOVED: "the claims moved",
+        AttemptOutcome.NO_RESULT: "no result: the run died",
+        AttemptOutcome.UNKNOWN: "no response",
+        AttemptOutcome.UNREAD: "a response that can't be read is kept",
+        AttemptOutcome.MOVED: "the claims moved",
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
@@ -103,18 +110,18 @@ def _step(state: SecretState) -> Iterator[Finding]:
     """Report why the next run does not refresh, or what it does instead."""
     rejection = state.snapshot.rejection
     match state.step:
-        case steps.Mismatch() as step:
+        case steps.SettingsMismatch() as step:
             yield failed(mismatch(state.context.secret, step))
         case steps.Rejected() | steps.TokenUsed() as step:
             yield failed(dead_grant(state.context.secret, step))
         case steps.Redeem() if rejection is not None:
             again = steps.Rejected(rejection.claimed_at, state.snapshot.now)
             yield failed(dead_grant(state.context.secret, again))
-        case steps.Locked(version_id):
+        case steps.NextTokensUndecryptable(version_id):
             yield failed(tokens_locked(state.context.run(state.settings).parts, version_id))
-        case steps.Unread(since):
+        case steps.StopAtUnreadableResponse(since):
             yield Finding.broken(*_unread_response(state, since))
-        case steps.Hold() as step:
+        case steps.WaitForUnknownOutcome() as step:
             yield _held(state, step)
         case steps.StoreKeptTokens(kept):
             yield Finding.attention(
@@ -123,7 +130,7 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "correct why it refuses them (the last run's error says it); the next run stores them. Now: ",
                 state.context.command("refresh"),
             )
-        case steps.Promote() | steps.Carry():
+        case steps.Promote() | steps.RestageOnEdited():
             yield Finding.attention(
                 "a run was interrupted after it received tokens; they are stored and not current yet",
                 "the next run makes them current; now: ",
@@ -131,7 +138,7 @@ def _step(state: SecretState) -> Iterator[Finding]:
             )
 
 
-def _held(state: SecretState, hold: steps.Hold) -> Finding:
+def _held(state: SecretState, hold: steps.WaitForUnknownOutcome) -> Finding:
     error = unknown_outcome(state.context.secret, hold, state.locked_claim)
     return Finding.attention(error.facts, *error.fix)
 
@@ -147,7 +154,7 @@ def _unread_response(state: SecretState, since: datetime) -> tuple[str, *Advice]
 def _unread(state: SecretState) -> Iterator[Finding]:
     """Report an unread response also where the token may still be sent again, or nothing is due yet."""
     unread = state.snapshot.unread_responses
-    if unread and not isinstance(state.step, steps.Unread):
+    if unread and not isinstance(state.step, steps.StopAtUnreadableResponse):
         yield Finding.attention(*_unread_response(state, unread[-1].claimed_at))
 
 
@@ -199,7 +206,7 @@ def _failed(state: SecretState) -> Iterator[Finding]:
     if newest.result not in _FAILED:
         return
     later = hold_unresolved_token(state.snapshot, RunState(), state.policy)
-    if isinstance(state.step, steps.Fresh) and isinstance(later, steps.Hold):
+    if isinstance(state.step, steps.Fresh) and isinstance(later, steps.WaitForUnknownOutcome):
         yield _held(state, later)  # As soon as a refresh is due, or is forced.
     else:
         attempt, fresh = newest.attempt, isinstance(state.step, steps.Fresh)

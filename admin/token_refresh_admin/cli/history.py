@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from token_refresh_admin.changes.past import ListedVersion, Past
+from token_refresh_admin.changes.past import ListedVersion, VersionHistory
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.lookups import read_past
@@ -48,7 +48,7 @@ def history(
     return 0
 
 
-def _fate(past: Past, version: ListedVersion) -> str | None:
+def _fate(past: VersionHistory, version: ListedVersion) -> str | None:
     if version.document is not None:
         snapshot = past.snapshots.get(version.version_id)
         return past.use_of_token(snapshot)[0].value if snapshot else None
@@ -58,7 +58,7 @@ def _fate(past: Past, version: ListedVersion) -> str | None:
     return attempt.fate.value if attempt else None
 
 
-def _as_fields(past: Past, version: ListedVersion) -> dict[str, object]:
+def _as_fields(past: VersionHistory, version: ListedVersion) -> dict[str, object]:
     return {
         "version_id": version.version_id,
         "stored_at": iso_or_none(version.created_at),

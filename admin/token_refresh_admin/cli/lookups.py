@@ -13,7 +13,7 @@ from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import service_time
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
 from token_refresh_admin.changes.change import fields_of
-from token_refresh_admin.changes.past import Past, list_versions
+from token_refresh_admin.changes.past import VersionHistory, list_versions
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.deployment import ONE_TRY, newest_origin
 from token_refresh_admin.cli.settings import settings_of
@@ -115,10 +115,10 @@ def _exists(context: Context, region: str) -> bool:
     return True
 
 
-def read_past(context: Context) -> Past:
+def read_past(context: Context) -> VersionHistory:
     """Read all versions of the secret."""
     settings = settings_of(context, context.stored())
     parts = context.run(settings).parts
     needs_refresh_token = settings.provider.needs_refresh_token
     listed = list_versions(parts.store.versions(), parts.store, needs_refresh_token=needs_refresh_token)
-    return Past(parts=parts, listed=listed)
+    return VersionHistory(parts=parts, listed=listed)

@@ -21,15 +21,15 @@ from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Gra
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, read_response
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names, read_profile
-from token_refresh_worker.providers.provider import Basis, GraceEnd, OldAccessToken, Provider, Rotation
+from token_refresh_worker.providers.provider import EvidenceKind, GraceEnd, OldAccessToken, Provider, Rotation
 from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.run.failures import span
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 _BASES: Final = {
-    Basis.DOCUMENTED: "",
-    Basis.REPORTED: " (reported, not documented)",
-    Basis.ASSUMED: " (assumed, not verified)",
+    EvidenceKind.DOCUMENTED: "",
+    EvidenceKind.REPORTED: " (reported, not documented)",
+    EvidenceKind.ASSUMED: " (assumed, not verified)",
 }
 _REDIRECTS: Final = {
     None: None,

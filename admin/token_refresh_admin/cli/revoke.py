@@ -7,7 +7,7 @@ import typer
 
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import InvalidSecretDocument, SecretNotFound
-from token_refresh_admin.changes.publish import CopyBefore
+from token_refresh_admin.changes.publish import PublishedCopyBeforeChange
 from token_refresh_admin.changes.revoke import SendRevocation, revoke_grant
 from token_refresh_admin.cli.command import command
 from token_refresh_admin.cli.context import Context
@@ -67,15 +67,15 @@ def revoke(
     return 0
 
 
-def _copy(context: Context, settings: Settings) -> CopyBefore:
+def _copy(context: Context, settings: Settings) -> PublishedCopyBeforeChange:
     """Read the published copy before the secret: a run may publish after that."""
     name = settings.published_secret_id
     if name is None or name_same_secret(name, context.secret_id):
-        return CopyBefore(store=None)
-    copy = CopyBefore.read(context.store(name, setting="PUBLISHED_SECRET_ID"))
+        return PublishedCopyBeforeChange(store=None)
+    copy = PublishedCopyBeforeChange.read(context.store(name, setting="PUBLISHED_SECRET_ID"))
     # Nobody reads a copy that is not there. One that is marked for deletion can come back.
     is_gone = isinstance(copy.failure, SecretNotFound) and not copy.failure.is_deleted
-    return CopyBefore(store=None) if is_gone else copy
+    return PublishedCopyBeforeChange(store=None) if is_gone else copy
 
 
 def _revoked(version: SecretVersion | None) -> TokenSet | None:

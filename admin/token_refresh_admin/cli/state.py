@@ -18,18 +18,18 @@ from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.lookups import saying_where
 from token_refresh_admin.cli.replicas import Replica, read_replicas
 from token_refresh_admin.cli.settings import settings_for
-from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh_worker.core.attempts import DAY, Attempt, AttemptOutcome
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import GrantEnd, Policy, due_at, grant_end, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Hold, Rejected, Step, Wait
+from token_refresh_worker.core.steps import Rejected, Step, Wait, WaitForUnknownOutcome
 from token_refresh_worker.core.versions import published_version_id, staged_version_id
 from token_refresh_worker.oauth.revocation import CLIENT_CODES
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
-from token_refresh_worker.run.places import check_places
-from token_refresh_worker.run.ports import ClaimStore, Parts
+from token_refresh_worker.run.ports import ClaimStore, RunDependencies
 from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.run.version_capacity import check_places
 from token_refresh_worker.stored.document import TokenDocument
 
 ATTEMPTS_LISTED: Final = 5
@@ -39,7 +39,7 @@ SECRET_IS_BROKEN: Final = (SecretNotFound, SecretEmpty, InvalidSecretDocument, C
 
 
 class AttemptResult(StrEnum):
-    """How `status` names an attempt where `Fate` alone does not say it."""
+    """How `status` names an attempt where `AttemptOutcome` alone does not say it."""
 
     REFRESHED = "refreshed"
     STAGED = "staged"
@@ -54,7 +54,7 @@ class PastAttempt:
     """One attempt to refresh, as the ledger lists it."""
 
     attempt: Attempt
-    result: AttemptResult | Fate
+    result: AttemptResult | AttemptOutcome
     error: str | None
     version_id: str | None
     """The version that holds the tokens it received."""
@@ -67,7 +67,7 @@ class PastAttempt:
     @property
     def is_fine(self) -> bool:
         """Whether nobody has to look at it."""
-        return self.result in {AttemptResult.REFRESHED, AttemptResult.IN_PROGRESS, Fate.PAUSED}
+        return self.result in {AttemptResult.REFRESHED, AttemptResult.IN_PROGRESS, AttemptOutcome.PAUSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,13 @@ class SecretState:
     def retry_at(self) -> datetime | None:
         """Say when a scheduled run tries again, where a rule makes it wait."""
         step = self.step
-        return step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
+        return (
+            step.until
+            if isinstance(step, Wait | WaitForUnknownOutcome)
+            else step.retry_at
+            if isinstance(step, Rejected)
+            else None
+        )
 
     @property
     def due_at(self) -> datetime | None:
@@ -182,7 +188,7 @@ def read_state(context: Context) -> SecretState:
     )
 
 
-def _full(parts: Parts, snapshot: Snapshot) -> SecretFull | None:
+def _full(parts: RunDependencies, snapshot: Snapshot) -> SecretFull | None:
     try:
         check_places(
             parts, snapshot.now, VERSIONS_A_CLAIM[parts.policy.claim_store.kind], "no run refreshes before that"
@@ -201,7 +207,9 @@ def _replicas(context: Context, published: str | None) -> tuple[Replica, ...] | 
     return None
 
 
-def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
+def _client_failure(
+    context: Context, parts: RunDependencies, settings: Settings, snapshot: Snapshot
+) -> TokenRefreshError | None:
     """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
     # Without the function's settings, a document without credentials says nothing: the function may have a secret.
     known = context.source.function is not None or settings.client_secret_id is not None
@@ -216,22 +224,22 @@ def _client_failure(context: Context, parts: Parts, settings: Settings, snapshot
 
 def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
     # Each record is one read; attempts whose tokens are stored have none.
-    result, is_stored = _result(snapshot, attempt), attempt.fate is Fate.STORED
+    result, is_stored = _result(snapshot, attempt), attempt.fate is AttemptOutcome.STORED
     record = None if is_stored else claims.record_of(attempt.claim_id)
     stored = staged_version_id(attempt.claim_id, attempt.version_id) if is_stored else None
     return PastAttempt(attempt=attempt, result=result, error=record.error if record else None, version_id=stored)
 
 
-def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptResult | Fate:
+def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptResult | AttemptOutcome:
     match attempt.fate:
-        case Fate.STORED:
+        case AttemptOutcome.STORED:
             waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
             return AttemptResult.STAGED if waiting else AttemptResult.REFRESHED
-        case Fate.SILENT if (kept := snapshot.kept_tokens) and kept.claim.claim_id == attempt.claim_id:
+        case AttemptOutcome.NO_RESULT if (kept := snapshot.kept_tokens) and kept.claim.claim_id == attempt.claim_id:
             return AttemptResult.KEPT_TOKENS
-        case Fate.SILENT:
+        case AttemptOutcome.NO_RESULT:
             newest = snapshot.newest
             live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
-            return AttemptResult.IN_PROGRESS if live else Fate.SILENT
+            return AttemptResult.IN_PROGRESS if live else AttemptOutcome.NO_RESULT
         case fate:
             return fate

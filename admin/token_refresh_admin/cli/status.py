@@ -15,7 +15,6 @@ from rich.text import Text
 from token_refresh.advice import Advice, in_words
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
 from token_refresh_admin.changes.change import CLIENT_KEYS
-from token_refresh_admin.cli.around import is_prolonged
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import error_fields
@@ -36,9 +35,10 @@ from token_refresh_admin.cli.screen import (
     when_from,
 )
 from token_refresh_admin.cli.state import SecretState, read_state
+from token_refresh_admin.cli.surroundings import is_prolonged
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.pauses import pause_of
-from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.run.failures import span, utc
 
 
@@ -188,7 +188,7 @@ def _provider(state: SecretState) -> str:
 
 
 def _claims(state: SecretState) -> str:
-    if isinstance(state.step, Mismatch) and state.step.setting == "CLAIM_TABLE":
+    if isinstance(state.step, SettingsMismatch) and state.step.setting == "CLAIM_TABLE":
         return "not read: they are not where the settings say"
     used, limit = state.claims_today
     return f"in {state.policy.claim_store}; {used} of {limit} in 24 h"

@@ -46,7 +46,7 @@ ONCE: Final = Limit(_COMPARE.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class AlarmSpec:
     """What an alarm watches, and what it says: what it means, what to do, and the command to run first, without region.
 
     Attributes:
@@ -64,7 +64,7 @@ class Watch:
 
 
 class Alarms(Construct):
-    """The alarms of one stack. A method that returns a `Watch` defines the alarm of its name.
+    """The alarms of one stack. A method that returns a `AlarmSpec` defines the alarm of its name.
 
     Its docstring is the alarm's row in a table of docs/ (`scripts/docs --write`).
     """
@@ -74,7 +74,7 @@ class Alarms(Construct):
         self._stack_name = stack_name
 
     @classmethod
-    def defined(cls) -> dict[str, Callable[[Any], Watch]]:
+    def defined(cls) -> dict[str, Callable[[Any], AlarmSpec]]:
         """Return each alarm's name, without the stack's, and what defines it."""
         return {
             name.replace("_", "-"): method
@@ -96,11 +96,11 @@ class Alarms(Construct):
         del name
         return True
 
-    def _said(self, watch: Watch) -> str:
+    def _said(self, watch: AlarmSpec) -> str:
         """Complete the command at the end of what an alarm says."""
         return f"{watch.text} --region {Stack.of(self).region}"
 
-    def _make(self, name: str, watch: Watch) -> cloudwatch.AlarmBase:
+    def _make(self, name: str, watch: AlarmSpec) -> cloudwatch.AlarmBase:
         enough, periods = watch.points if isinstance(watch.points, tuple) else (None, watch.points)
         return cloudwatch.Alarm(
             self,
@@ -158,4 +158,4 @@ def kept_tokens_metric(
 
 def _returns_watch(method: Callable[..., Any]) -> bool:
     returned = inspect.get_annotations(method).get("return")
-    return inspect.isclass(returned) and issubclass(returned, Watch)
+    return inspect.isclass(returned) and issubclass(returned, AlarmSpec)

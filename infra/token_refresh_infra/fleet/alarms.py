@@ -15,7 +15,7 @@ from token_refresh_infra.constructs.alarms import (
     NEVER,
     ONCE,
     Alarms,
-    Watch,
+    AlarmSpec,
     above,
     below,
     error_metric,
@@ -93,9 +93,9 @@ class FleetAlarms(Alarms):
             self._graph("Expired, and vanished within a day, percent", [gauge(n) for n in ("ExpiredPercent", LEFT)]),
         )
 
-    def objective_missed(self) -> Watch:
+    def objective_missed(self) -> AlarmSpec:
         """Fewer than 99.9 % of the managed secrets have more than half of their refresh window left."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("WithinWindowPercent", "Minimum"),
             f"Fewer than {OBJECTIVE_PERCENT} % of the managed secrets have more than half of their refresh window "
             f"left. First: {self._status} --state overdue",
@@ -103,9 +103,9 @@ class FleetAlarms(Alarms):
             points=3,
         )
 
-    def stored_late(self) -> Watch:
+    def stored_late(self) -> AlarmSpec:
         """1 % of the refreshes were stored over 5 minutes after they were due."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("SecondsAfterDue", "p99"),
             f"1 % of the refreshes were stored over {STORED_WITHIN_SECONDS // 60} minutes after they were due: the "
             f"write quota is used up, or a provider is slow or busy. First: {self._status}",
@@ -113,9 +113,9 @@ class FleetAlarms(Alarms):
             points=3,
         )
 
-    def expired(self) -> Watch:
+    def expired(self) -> AlarmSpec:
         """Over 0.5 % of the secrets have an expired token, those of a pause included, those of dead grants not."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("ExpiredPercent"),
             f"Over {EXPIRED_PERCENT} % of the secrets have an expired token: consumers fail. Secrets of a pause count, "
             f"too. Once the cause is corrected, {self._retry} overdue tries them at once. "
@@ -124,9 +124,9 @@ class FleetAlarms(Alarms):
             points=2,
         )
 
-    def new_deaths(self) -> Watch:
+    def new_deaths(self) -> AlarmSpec:
         """0.5 % of the grants died within an hour, or 1 % within a day."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("NewDeathsPercent"),
             "Grants died: many within an hour or a day, or one of a small fleet. While a breaker is open for rejected "
             "grants, the provider may be wrong: wait. If it is closed, and none has come back after an hour, "
@@ -136,9 +136,9 @@ class FleetAlarms(Alarms):
             points=(1, 12),
         )
 
-    def new_errors(self) -> Watch:
+    def new_errors(self) -> AlarmSpec:
         """0.5 % of the secrets came into state `error` within an hour, or 1 % within a day."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("NewErrorsPercent"),
             "Many secrets can't be refreshed as they are, since an hour or a day: a document, a setting or a "
             "permission is wrong. Once it is corrected, they are tried within minutes; "
@@ -147,18 +147,18 @@ class FleetAlarms(Alarms):
             points=(1, 12),
         )
 
-    def paused_too_long(self) -> Watch:
+    def paused_too_long(self) -> AlarmSpec:
         """A pause of the last hour ends after half of a secret's refresh window is over."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("PausedTooLong"),
             "Somebody made a pause that ends when half of a secret's refresh window is over. Is that meant? "
             f"First: {self._status} --state paused",
             limit=ANY,
         )
 
-    def copies_behind(self) -> Watch:
+    def copies_behind(self) -> AlarmSpec:
         """A copy lacks the current access token, and its readers soon have an expired one."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("CopiesBehind"),
             "A copy has not had the current access token for 20 minutes, and its readers soon have an expired one: it "
             f"is missing, or the worker may not write it. First: {self._status}",
@@ -166,9 +166,9 @@ class FleetAlarms(Alarms):
             points=2,
         )
 
-    def members_left(self) -> Watch:
+    def members_left(self) -> AlarmSpec:
         """Over 0.5 % of the secrets lost their tag within a day, or were deleted, without `fleet remove`."""
-        return Watch(
+        return AlarmSpec(
             self._gauge(LEFT, minutes=1),
             f"Over {LEFT_PERCENT} % of the secrets lost the fleet's tag, or were deleted, within a day. Nothing "
             f"refreshes them. If that is wrong, tag them again. First: {self._status} --limit 0",
@@ -177,9 +177,9 @@ class FleetAlarms(Alarms):
             points=(1, 12),
         )
 
-    def tokens_kept(self) -> Watch:
+    def tokens_kept(self) -> AlarmSpec:
         """Secrets Manager refuses new tokens of several secrets, and the table keeps them."""
-        return Watch(
+        return AlarmSpec(
             kept_tokens_metric(self, self._log_group, stack_name=self._parameters.stack_name, period=_FIVE_MINUTES),
             "Secrets Manager refuses to store new tokens, and the table keeps them. Nothing is lost, and those secrets "
             "are not refreshed until it takes them: correct what the error in the log names, such as a permission or a "
@@ -195,9 +195,9 @@ class FleetAlarms(Alarms):
         }
         return not unwanted.get(name, False)
 
-    def store_refuses(self) -> Watch:
+    def store_refuses(self) -> AlarmSpec:
         """Secrets Manager refuses: it took no secret for three minutes, and nothing but two tries a minute runs."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("StoreRefuses"),
             "Secrets Manager refuses to read or write the fleet's secrets, and took none for three minutes. Nothing is "
             "lost; two secrets a minute are tried until one is stored. See https://health.aws.amazon.com, the "
@@ -206,9 +206,9 @@ class FleetAlarms(Alarms):
             points=2,
         )
 
-    def table_failing(self) -> Watch:
+    def table_failing(self) -> AlarmSpec:
         """DynamoDB fails or throttles calls of the worker: reports are late."""
-        return Watch(
+        return AlarmSpec(
             error_metric(self, self._log_group, "TableUnavailable", self._parameters.stack_name, _FIVE_MINUTES),
             "DynamoDB fails or throttles calls on the fleet's table. Runs repeat them, and what is not reported runs "
             "again after six minutes; what other alarms say of expired tokens may be old. "
@@ -217,9 +217,9 @@ class FleetAlarms(Alarms):
             points=2,
         )
 
-    def worker_unheard(self) -> Watch:
+    def worker_unheard(self) -> AlarmSpec:
         """Runs were handed out, and none has reported for three minutes: the worker does not run."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("WorkerUnheard"),
             "The worker does not run: secrets were handed out, and no run has reported since. See its errors, its "
             "throttles and the queue's event source. "
@@ -228,9 +228,9 @@ class FleetAlarms(Alarms):
             points=2,
         )
 
-    def behind_breakers(self) -> Watch:
+    def behind_breakers(self) -> AlarmSpec:
         """Open breakers hold back over 1 % of the secrets: a provider does not respond, or rejects what is sent."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("BehindBreakersPercent"),
             f"Open breakers hold back over {HELD_BACK_PERCENT} % of the secrets: a provider does not respond, rejects "
             "the client credentials, or rejects grants that are good. Few runs at a time see whether it is back. All "
@@ -239,9 +239,9 @@ class FleetAlarms(Alarms):
             points=2,
         )
 
-    def dispatcher_silent(self) -> Watch:
+    def dispatcher_silent(self) -> AlarmSpec:
         """The dispatcher does not report: nothing is refreshed."""
-        return Watch(
+        return AlarmSpec(
             self._gauge("Size", minutes=1),
             "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
             f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
@@ -251,7 +251,7 @@ class FleetAlarms(Alarms):
             missing=BREACHING,
         )
 
-    def functions_failing(self) -> Watch:
+    def functions_failing(self) -> AlarmSpec:
         """Dispatcher or resync fail. The worker's own errors are rows and events."""
         errors = cloudwatch.MathExpression(
             # A sum may have no value where one of the two has none, as in a period without a resync.
@@ -261,7 +261,7 @@ class FleetAlarms(Alarms):
             },
             period=_FIVE_MINUTES,
         )
-        return Watch(
+        return AlarmSpec(
             errors,
             "Dispatcher or resync fail. What is due stays due, and nothing is handed out. "
             f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
@@ -269,32 +269,32 @@ class FleetAlarms(Alarms):
             points=(3, 6),
         )
 
-    def throttled(self) -> Watch:
+    def throttled(self) -> AlarmSpec:
         """Lambda refuses to start the worker."""
-        return Watch(
+        return AlarmSpec(
             self._functions["worker"].metric_throttles(period=_FIVE_MINUTES),
             "Lambda refuses to start the worker: other functions use up the account's concurrency. "
             "First: aws lambda get-account-settings",
             points=3,
         )
 
-    def denied_access(self) -> Watch:
+    def denied_access(self) -> AlarmSpec:
         """Somebody without permission tried to read or change a secret of the fleet (with `by_tag`, of the region).
 
         It needs a CloudTrail trail. The worker's own refused calls don't count.
         """
         assert self._denied  # noqa: S101 - the stack makes it where it makes alarms
-        return Watch(
+        return AlarmSpec(
             self._denied.metric(_FIVE_MINUTES),
             "Somebody without permission tried to read or change a secret (from CloudTrail; needs a trail in this "
             "region). A message in the queue says who, when and from where. First: aws sqs receive-message "
             f"--queue-url {self._denied.queue.queue_url}",
         )
 
-    def runs_crashing(self) -> Watch:
+    def runs_crashing(self) -> AlarmSpec:
         """Three runs crashed or were killed within minutes: more than one secret's do."""
         crashed = self._dead_letters["fleet"]
-        return Watch(
+        return AlarmSpec(
             # Not what waits in the queue: a run that kills its function each time would keep that alarm on for weeks.
             self._functions["worker"].metric_errors(period=_FIVE_MINUTES),
             "Several runs crashed or were killed, and reported nothing: their secrets come back later each time. "
@@ -302,10 +302,10 @@ class FleetAlarms(Alarms):
             limit=above(CRASHES_OF_ONE_SECRET),
         )
 
-    def dead_letters(self) -> Watch:
+    def dead_letters(self) -> AlarmSpec:
         """Scheduler could not start dispatcher or resync."""
         undelivered = self._dead_letters["schedules"]
-        return Watch(
+        return AlarmSpec(
             undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum", period=_FIVE_MINUTES),
             "Scheduler could not start dispatcher or resync. "
             f"First: aws sqs receive-message --attribute-names All --queue-url {undelivered.queue_url}",

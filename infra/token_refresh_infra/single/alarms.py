@@ -15,7 +15,7 @@ from token_refresh_infra.constructs.alarms import (
     NEVER,
     ONCE,
     Alarms,
-    Watch,
+    AlarmSpec,
     below,
     kept_tokens_metric,
 )
@@ -26,14 +26,14 @@ from token_refresh_worker.run.outcome import NAMESPACE
 
 _SHORT = Duration.minutes(5)  # an alarm ends so long after what raised it, and no value that comes late is missed
 _AWAITED_PERIODS = 4  # longer than runs that failed for want of a value keep `runs-failing` up
-_once = partial(Watch, limit=ONCE, points=(1, 1))
+_once = partial(AlarmSpec, limit=ONCE, points=(1, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunsWatch(Watch):
+class RunsWatch(AlarmSpec):
     """An alarm on failed runs, and on no runs; it is one around both."""
 
-    silent: Watch
+    silent: AlarmSpec
 
 
 class RefreshAlarms(Alarms):
@@ -62,13 +62,13 @@ class RefreshAlarms(Alarms):
             )
         self._empty = self._awaiting_authorization() if parameters.token_secret == CREATE else None
 
-    def renewal_overdue(self) -> Watch:
+    def renewal_overdue(self) -> AlarmSpec:
         """The token was not refreshed, and half of the refresh window is over (4 hours of a day's tokens are left).
 
         Fix: run `status`, then `refresh`.
         """
         threshold = self._parameters.alarm_timing.overdue_below_seconds
-        return Watch(
+        return AlarmSpec(
             self._metrics.seconds_to_expiry(_SHORT),
             f"The access token expires in less than {threshold // 60} minutes and was not refreshed. Consumers fail "
             f"when it expires. First: token-refresh status {self._parameters.token_secret_id}",
@@ -92,7 +92,7 @@ class RefreshAlarms(Alarms):
             limit=ONCE,
             points=(2, 3),
             missing=IGNORED,
-            silent=Watch(
+            silent=AlarmSpec(
                 runs,
                 f"No run started for {minutes} minutes. {doctor}",
                 limit=NEVER,
@@ -101,7 +101,7 @@ class RefreshAlarms(Alarms):
             ),
         )
 
-    def reauthorization_required(self) -> Watch:
+    def reauthorization_required(self) -> AlarmSpec:
         """The provider rejected the refresh token, or its response can't be read (`ResponseKept`).
 
         Consumers work until the access token expires. Fix: run `doctor`, since wrong client credentials can look the
@@ -115,7 +115,7 @@ class RefreshAlarms(Alarms):
             f"First: token-refresh doctor {self._with_function}",
         )
 
-    def superseded(self) -> Watch:
+    def superseded(self) -> AlarmSpec:
         """Something else refreshed the same token. Fix: run `history`, and stop the other refresher."""
         return _once(
             self._metrics.worker("Superseded", "Sum"),
@@ -124,7 +124,7 @@ class RefreshAlarms(Alarms):
             f"First: token-refresh history {self._parameters.token_secret_id}",
         )
 
-    def foreign_sets(self) -> Watch:
+    def foreign_sets(self) -> AlarmSpec:
         """Something else stored tokens in the secret. Fix: run `status`, and stop it."""
         return _once(
             self._metrics.worker("ForeignSets", "Maximum"),
@@ -133,7 +133,7 @@ class RefreshAlarms(Alarms):
             f"who it is. First: token-refresh status {self._parameters.token_secret_id}",
         )
 
-    def lifetime_too_short(self) -> Watch:
+    def lifetime_too_short(self) -> AlarmSpec:
         """Tokens live too short for the schedule, or for the claim store's daily limit. Fix: run `status`."""
         metric = self._metrics.lifetimes_too_short()
         logs.MetricFilter(
@@ -152,7 +152,7 @@ class RefreshAlarms(Alarms):
             f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
-    def tokens_kept(self) -> Watch:
+    def tokens_kept(self) -> AlarmSpec:
         """Secrets Manager refuses new tokens, and the claim table keeps them. Fix: correct what `status` names."""
         return _once(
             kept_tokens_metric(
@@ -164,7 +164,7 @@ class RefreshAlarms(Alarms):
             f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
-    def denied_access(self) -> Watch:
+    def denied_access(self) -> AlarmSpec:
         """Somebody without permission tried to read or change the secret; needs a CloudTrail trail in the region.
 
         Fix: read in the queue `DeniedAccessUrl` who, when and from where.
@@ -176,7 +176,7 @@ class RefreshAlarms(Alarms):
             f"--queue-url {self._denied.queue.queue_url}",
         )
 
-    def dead_letters(self) -> Watch:
+    def dead_letters(self) -> AlarmSpec:
         """The schedule could not start a run.
 
         Fix: correct what `doctor --function` names, then run `refresh --invoke`.
@@ -188,7 +188,7 @@ class RefreshAlarms(Alarms):
             f"--queue-url {self._metrics.dead_letters.queue_url}",
         )
 
-    def throttled(self) -> Watch:
+    def throttled(self) -> AlarmSpec:
         """Lambda refused to start the worker in two of three periods.
 
         Fix: run `refresh`, which needs no Lambda.
@@ -212,7 +212,7 @@ class RefreshAlarms(Alarms):
             metric_name=NEVER_AUTHORIZED,
             dimensions={DIMENSION: f"$.{DIMENSION}"},
         )
-        watch = Watch(
+        watch = AlarmSpec(
             self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
             "The secret has no value yet, or its grant was revoked, so the alarm on failing runs is held back. "
             f"First: token-refresh authorize {self._with_function}",
@@ -224,7 +224,7 @@ class RefreshAlarms(Alarms):
     def _wants(self, name: str) -> bool:
         return name != "tokens-kept" or self._parameters.kept_tokens_key_choice is not None
 
-    def _make(self, name: str, watch: Watch) -> cloudwatch.AlarmBase:
+    def _make(self, name: str, watch: AlarmSpec) -> cloudwatch.AlarmBase:
         """Make the alarm itself, or those that measure, and one around them."""
         if not isinstance(watch, RunsWatch):
             return super()._make(name, watch)

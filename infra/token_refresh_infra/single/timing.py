@@ -24,7 +24,7 @@ _DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
+class MissingRunLimit:
     """How many periods of which length must have no run."""
 
     periods: int
@@ -54,13 +54,13 @@ class AlarmTiming:
         return min(max(self.window_seconds // 2, seen_late), self.window_seconds - self._gap_seconds)
 
     @property
-    def silence(self) -> Silence:
+    def silence(self) -> MissingRunLimit:
         """Return when no run at all is an alarm: one that is missing, and a late one after it, are none."""
         longest = self.run_every_seconds + self._gap_seconds + INGESTED_SECONDS
         period = next(
             seconds for seconds, at_most in ((60, 7200), (300, _DAY - 900), (3600, 7 * _DAY)) if longest <= at_most
         )
-        return Silence(periods=-(-longest // period) + 1, period_seconds=period)
+        return MissingRunLimit(periods=-(-longest // period) + 1, period_seconds=period)
 
     @property
     def rings_in_time(self) -> bool:

@@ -5,7 +5,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from token_refresh_infra.constructs.alarms import Alarms, Watch, above
+from token_refresh_infra.constructs.alarms import Alarms, AlarmSpec, above
 from token_refresh_infra.webhooks.receiver import WebhookReceiver
 
 NAMESPACE = "TokenRefresh/Webhooks"
@@ -35,18 +35,18 @@ class WebhookAlarms(Alarms):
         self._tail = f"aws logs tail {receiver.log_group.log_group_name} --since 1h --filter-pattern"
         self._overlap_seconds = overlap_seconds
 
-    def server_errors(self) -> Watch:
+    def server_errors(self) -> AlarmSpec:
         """The receiver responded with 5xx."""
-        return Watch(
+        return AlarmSpec(
             self._of_lambda("Url5xxCount"),
             "Deliveries were refused with 5xx: a secret can't be read, the queue refuses, or the function fails. Most "
             "senders try again, GitHub does not (redeliver them on the webhook's page). First: "
             f"{self._tail} '{{ $.status >= 500 }}'",
         )
 
-    def refused(self) -> Watch:
+    def refused(self) -> AlarmSpec:
         """Over 1000 requests in five minutes were refused with 4xx."""
-        return Watch(
+        return AlarmSpec(
             self._of_lambda("Url4xxCount"),
             f"Over {REFUSED_PER_FIVE_MINUTES} requests in five minutes were refused: somebody floods the URL, or a "
             "sender uses a wrong path. Each costs an invocation and a log line. Let CloudFront and WAF be the only way "
@@ -54,28 +54,28 @@ class WebhookAlarms(Alarms):
             limit=above(REFUSED_PER_FIVE_MINUTES),
         )
 
-    def throttled(self) -> Watch:
+    def throttled(self) -> AlarmSpec:
         """Requests got 429: more came at once than `reserved_concurrency` lets in."""
-        return Watch(
+        return AlarmSpec(
             self._of_lambda("Throttles"),
             "Lambda turned requests away with 429: more came at once than reserved_concurrency lets in, or it is 0. "
             "Genuine deliveries are among them; GitHub does not send them again. First: aws lambda "
             f"get-function-concurrency --function-name {self._receiver.function.function_name}",
         )
 
-    def not_verified(self) -> Watch:
+    def not_verified(self) -> AlarmSpec:
         """Over 100 deliveries in five minutes had a wrong signature."""
-        return Watch(
+        return AlarmSpec(
             self._logged("NotVerified", '{ $.outcome = "not_verified" }'),
             "Many deliveries had a signature that fits no secret: a secret was changed at the sender and not stored "
             f"here, or somebody forges deliveries. First: {self._tail} '{{ $.outcome = \"not_verified\" }}'",
             limit=above(NOT_VERIFIED_PER_FIVE_MINUTES),
         )
 
-    def dead_letters(self) -> Watch:
+    def dead_letters(self) -> AlarmSpec:
         """The consumer failed five times on a delivery."""
         queue = self._receiver.dead_letters
-        return Watch(
+        return AlarmSpec(
             queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
             "The consumer failed five times on a delivery, which waits here for 14 days. Once the consumer is "
             f"corrected, send them again: aws sqs start-message-move-task --source-arn {queue.queue_arn} --region "
@@ -83,10 +83,10 @@ class WebhookAlarms(Alarms):
             f"--queue-url {queue.queue_url}",
         )
 
-    def queue_waits(self) -> Watch:
+    def queue_waits(self) -> AlarmSpec:
         """A delivery has waited for over 15 minutes."""
         queue = self._receiver.queue
-        return Watch(
+        return AlarmSpec(
             queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
             f"A delivery has waited for over {OLDEST_MESSAGE_SECONDS // 60} minutes: the consumer is missing, failing "
             "or too slow. First: aws sqs get-queue-attributes --attribute-names All "
@@ -94,21 +94,21 @@ class WebhookAlarms(Alarms):
             limit=above(OLDEST_MESSAGE_SECONDS),
         )
 
-    def previous_unusable(self) -> Watch:
+    def previous_unusable(self) -> AlarmSpec:
         """The previous version of a changed secret can't be read."""
         unusable = '{ $.event = "previous_unusable" }'
-        return Watch(
+        return AlarmSpec(
             self._logged("PreviousUnusable", unusable),
             "A secret was changed and its previous version can't be read, so deliveries that are signed with it are "
             "refused. Allow what the log names, or change the secret at the sender now. First: "
             f"{self._tail} '{unusable}'",
         )
 
-    def previous_secret(self) -> Watch:
+    def previous_secret(self) -> AlarmSpec:
         """Half of the overlap is over, and a sender still uses the old secret."""
         half = self._overlap_seconds // 2
         pattern = f'{{ $.secret_stage = "previous" && $.secret_age_seconds > {half} }}'
-        return Watch(
+        return AlarmSpec(
             self._logged("PreviousSecret", pattern),
             f"A sender still signs with a secret that was replaced over {half // 60} minutes ago; its deliveries will "
             f"be refused {self._overlap_seconds // 60} minutes after the change. Change the secret at the sender. "

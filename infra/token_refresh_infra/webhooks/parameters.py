@@ -7,7 +7,7 @@ from typing import Annotated
 from token_refresh.reference import ReferenceScheme
 from token_refresh.webhooks import SENDERS
 from token_refresh_infra.common import CREATE, CommonParameters, part, reference_to
-from token_refresh_infra.context import Each, ParameterError, Reader, whole
+from token_refresh_infra.context import ParameterError, ParameterGroup, Reader, whole
 
 DEFAULT_SERVICE = "webhooks"
 
@@ -34,7 +34,7 @@ class WebhookParameters(CommonParameters):
     """How long a previous secret is accepted; 0 after a leak."""
     origin_secret: Annotated[str | None, reference()]
     """Where the value is that CloudFront adds as `x-origin-verify`. All other requests get 403."""
-    secrets: Annotated[Mapping[str, str], Each({f"{name}_secret": name for name in SENDERS}, reference())]
+    secrets: Annotated[Mapping[str, str], ParameterGroup({f"{name}_secret": name for name in SENDERS}, reference())]
     """The signing secret: a name or ARN in Secrets Manager, or `ssm:/path`, with `#field` where it is a key of a JSON
     object, as in `slack_secret = "my-app/prod/slack#signingSecret"`. Each opens an endpoint, such as
     `/webhooks/slack`."""

@@ -13,7 +13,7 @@ from operator import eq
 from typing import Generic, TypeVar
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
-from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, Entry, Fetch, Read, need_asyncio
+from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, CacheEntry, Fetch, Read, need_asyncio
 from token_refresh.reader.pauses import RetryPauses
 from token_refresh.reader.runtime import Runtime, watch
 
@@ -56,7 +56,7 @@ class Cache(Generic[T]):
         self._fetch_seconds = fetch_seconds
         self._lock = threading.Lock()
         self._asked_at = -math.inf
-        self._entry: Entry[T] | None = None
+        self._entry: CacheEntry[T] | None = None
         self._idle_until = -math.inf
         self._publish = publish
         self._fetch: Fetch | None = None
@@ -86,7 +86,7 @@ class Cache(Generic[T]):
             await self._acomplete(found)
             self._raise_if_empty(found.error)
 
-    def state(self) -> tuple[Entry[T] | None, TokenRefreshError | None]:
+    def state(self) -> tuple[CacheEntry[T] | None, TokenRefreshError | None]:
         """Return the cached entry, expired or not, and why the last read failed, if it did."""
         with self._lock:
             return self._entry, self._pauses.error
@@ -121,7 +121,7 @@ class Cache(Generic[T]):
         self._pauses.reset()
         self._rest(-math.inf)
 
-    def _serve_or_fetch(self) -> Entry[T] | Fetch:
+    def _serve_or_fetch(self) -> CacheEntry[T] | Fetch:
         """Decide by the zone: the entry to serve, or the fetch to wait for."""
         now = self._runtime.clock()
         if self._fetch is not None:  # seldom, and this is the path of each webhook
@@ -181,7 +181,7 @@ class Cache(Generic[T]):
         if self._entry is not None:
             self._publish(self._entry.value, until)
 
-    def _usable(self, now: float) -> Entry[T] | None:
+    def _usable(self, now: float) -> CacheEntry[T] | None:
         entry = self._entry
         return entry if entry is not None and now < entry.expires_at else None
 
@@ -248,7 +248,7 @@ class Cache(Generic[T]):
             self._forget(fetch)
             fetch.finish()
 
-    def _keep(self, fetch: Fetch, entry: Entry[T]) -> None:
+    def _keep(self, fetch: Fetch, entry: CacheEntry[T]) -> None:
         now = self._runtime.clock()
         with self._lock:
             if fetch.number < self._finished:  # given up, and overtaken

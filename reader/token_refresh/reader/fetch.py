@@ -23,7 +23,7 @@ FETCH_SECONDS: Final = 30.0
 SET_BACK_SECONDS: Final = 60.0
 
 
-class Entry(NamedTuple, Generic[T]):
+class CacheEntry(NamedTuple, Generic[T]):
     """A value with the Unix times, in seconds, at which it was read and its zones begin."""
 
     value: T
@@ -33,7 +33,7 @@ class Entry(NamedTuple, Generic[T]):
     expires_at: float
 
 
-Read = Callable[[Entry[T] | None, Callable[[], bool]], Entry[T]]
+Read = Callable[[CacheEntry[T] | None, Callable[[], bool]], CacheEntry[T]]
 
 
 def need_asyncio() -> None:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.fetch import Entry
+from token_refresh.reader.fetch import CacheEntry
 from token_refresh.reader.pauses import RetryPauses
 from token_refresh.reader.runtime import Runtime, in_lambda
 
@@ -41,11 +41,11 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
     stale_seconds = math.inf if max_stale is None else seconds_of("max_stale", max_stale, least=ttl)
     ahead = not in_lambda() if background is None else background
 
-    def read_entry(_previous: Entry[T] | None, _rejecting: Callable[[], bool]) -> Entry[T]:
+    def read_entry(_previous: CacheEntry[T] | None, _rejecting: Callable[[], bool]) -> CacheEntry[T]:
         value, now = read(), runtime.clock()
         # Readers that began together part ways. Without a background a read ahead would only cost calls.
         soft_seconds = ttl_seconds * (SOFT_SHARE - 0.1 * runtime.chance()) if ahead else ttl_seconds
-        return Entry(
+        return CacheEntry(
             value=value,
             read_at=now,
             refresh_at=now + soft_seconds,

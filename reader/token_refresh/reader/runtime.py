@@ -44,7 +44,7 @@ class Runtime(NamedTuple):
     chance: Callable[[], float] = chance
 
 
-class Survivor(Protocol):
+class ForkAware(Protocol):
     """An object that lives on in a forked child, or in a function restored from a snapshot."""
 
     def after_fork(self) -> None:
@@ -57,11 +57,11 @@ class Survivor(Protocol):
 
 
 # Weak: a reader that its service dropped must not live on here.
-_survivors: WeakSet[Survivor] = WeakSet()
+_survivors: WeakSet[ForkAware] = WeakSet()
 _hooked: list[str] = []  # what is registered in this process: SnapStart's hook must be registered once
 
 
-def watch(survivor: Survivor) -> None:
+def watch(survivor: ForkAware) -> None:
     """Call `survivor` after each fork and each restore, for as long as it lives."""
     _survivors.add(survivor)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start" and not _hooked:

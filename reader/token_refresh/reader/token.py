@@ -57,7 +57,7 @@ class Token(Sealed):
         return f"Token(version_id={self.version_id!r}, expires_at={self.expires_at!r}, created_at={self.created_at!r})"
 
 
-class Current(Sealed):
+class CachedToken(Sealed):
     """A token, its value, and until which Unix time there is nothing to do."""
 
     __slots__ = ("token", "until", "value")

@@ -9,12 +9,12 @@ from token_refresh.advice import Advice
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, without_traceback
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.errors import TokenExpired
-from token_refresh.reader.fetch import FETCH_SECONDS, Entry
+from token_refresh.reader.fetch import FETCH_SECONDS, CacheEntry
 from token_refresh.reader.lifetimes import SOFT_SHARE, seconds_of
 from token_refresh.reader.on_demand import INVOKE_LIMITS, RefreshFunction
 from token_refresh.reader.runtime import Runtime, in_lambda
 from token_refresh.reader.sources.choice import open_sources
-from token_refresh.reader.token import Current, RefreshPattern, Token, TokenHealth
+from token_refresh.reader.token import CachedToken, RefreshPattern, Token, TokenHealth
 from token_refresh.reference import parse_reference
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.access_token import read_access_token
@@ -76,7 +76,7 @@ class TokenReader:
         self._worker: RefreshFunction | None = None
         if refresh_function is not None:
             self._worker = RefreshFunction(refresh_function, client=lambda_client, runtime=self._runtime)
-        self._fresh = Current(None, -math.inf)
+        self._fresh = CachedToken(None, -math.inf)
         self._cache: Cache[Token] = Cache(
             self._read,
             background=not in_lambda() if background is None else background,
@@ -146,9 +146,9 @@ class TokenReader:
 
     def _serve(self, token: Token, until: float) -> None:
         # Replaced whole: the fast path reads it without the lock.
-        self._fresh = Current(token, until)
+        self._fresh = CachedToken(token, until)
 
-    def _read(self, previous: Entry[Token] | None, rejecting: Callable[[], bool]) -> Entry[Token]:
+    def _read(self, previous: CacheEntry[Token] | None, rejecting: Callable[[], bool]) -> CacheEntry[Token]:
         cached = None if previous is None else previous.value
         version, token = self._read_token()
         asked: Advice = ()
@@ -192,10 +192,10 @@ class TokenReader:
     def _is_expired(self, token: Token) -> bool:
         return self._clock() >= token.expires_at.timestamp()
 
-    def _entry(self, token: Token) -> Entry[Token]:
+    def _entry(self, token: Token) -> CacheEntry[Token]:
         now, chance = self._clock(), self._runtime.chance()
         read_at = self._pattern.next_read_at(token, now=now, chance=chance)
-        return Entry(
+        return CacheEntry(
             value=token,
             read_at=now,
             # Infinity without `max_age`, so the pattern alone decides.

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from token_refresh.webhooks.about import read_payload
 from token_refresh.webhooks.errors import WebhookMalformed
+from token_refresh.webhooks.metadata import read_payload
 
 
 class VerifiedWith(NamedTuple):

@@ -29,9 +29,9 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from token_refresh.errors import InternalError, TokenRefreshError
-from token_refresh.webhooks.about import as_object
 from token_refresh.webhooks.errors import WebhookError, WebhookMalformed, WebhookTooLarge
 from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.metadata import as_object
 from token_refresh.webhooks.scheme import Scheme
 
 # After its first failures a secret is read again within seconds (reader/pauses.py).
@@ -41,7 +41,7 @@ RETRY_AFTER_SECONDS = 30
 class Request:
     """One HTTP request; `repr` shows nothing of it."""
 
-    __slots__ = ("_is_base64", "_text", "headers", "method", "path")  # not a dataclass, as `Signed`
+    __slots__ = ("_is_base64", "_text", "headers", "method", "path")  # not a dataclass, as `SignatureClaim`
 
     def __init__(self, *, method: str, path: str, headers: Headers, text: Any, is_base64: bool) -> None:
         self.method: Final = method

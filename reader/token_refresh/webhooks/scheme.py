@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from token_refresh.webhooks.about import About
 from token_refresh.webhooks.errors import WebhookMalformed, WebhookNotVerified
 from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.metadata import DeliveryMetadata
 
 # Eleven digits last until the year 5138.
 _SECONDS = re.compile(r"[1-9][0-9]{0,10}")
@@ -21,7 +21,7 @@ _DIGEST_BYTES = 32
 HEX_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
-class Signed:
+class SignatureClaim:
     """What a request claims: these bytes, signed so, at this Unix time (None where the provider signs no time)."""
 
     # Not a dataclass: generating one takes a hundred times as long, and this `repr` shows nothing by itself.
@@ -73,9 +73,9 @@ class Scheme(NamedTuple):
     """
 
     name: str
-    read: Callable[[Headers, bytes], Signed]
+    read: Callable[[Headers, bytes], SignatureClaim]
     key: Callable[[str], bytes]
-    about: Callable[[Headers, bytes], About]
+    about: Callable[[Headers, bytes], DeliveryMetadata]
     hint: str = ""
     no_retry: Mapping[str, str] = {}
     signed_in: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from token_refresh.reader import Runtime, Secret
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified
 from token_refresh.webhooks.headers import GivenHeaders, Headers
-from token_refresh.webhooks.scheme import Scheme, Signed
+from token_refresh.webhooks.scheme import Scheme, SignatureClaim
 
 DEFAULT_TOLERANCE = timedelta(minutes=5)
 
@@ -122,7 +122,7 @@ class Verifier:
                 found = self._match(signed, secrets := newest)
         return self._finish(headers, body, signed, found, secrets[0].created_at)
 
-    def _read(self, headers: Headers, body: bytes) -> Signed:
+    def _read(self, headers: Headers, body: bytes) -> SignatureClaim:
         """Do all that needs no secret."""
         if (kind := type(body).__name__) != "bytes":
             raise ConfigurationError(
@@ -134,7 +134,7 @@ class Verifier:
         signed.check_time(now=self._clock(), tolerance=self._tolerance)
         return signed
 
-    def _match(self, signed: Signed, secrets: Sequence[Secret]) -> Secret | TokenRefreshError:
+    def _match(self, signed: SignatureClaim, secrets: Sequence[Secret]) -> Secret | TokenRefreshError:
         """Find the secret that signed; otherwise say why there is none."""
         usable, keys, refusal = [], [], None
         for secret in secrets:
@@ -150,7 +150,12 @@ class Verifier:
         return (refusal or self._nothing_fits(secrets)) if index is None else usable[index]
 
     def _finish(
-        self, headers: Headers, body: bytes, signed: Signed, found: Secret | TokenRefreshError, current_since: datetime
+        self,
+        headers: Headers,
+        body: bytes,
+        signed: SignatureClaim,
+        found: Secret | TokenRefreshError,
+        current_since: datetime,
     ) -> Delivery:
         if isinstance(found, TokenRefreshError):
             raise found

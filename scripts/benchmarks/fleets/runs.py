@@ -20,7 +20,7 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.invocation import Invocation
-from token_refresh_worker.run.ports import Deadline, Parts
+from token_refresh_worker.run.ports import Deadline, RunDependencies
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
@@ -66,7 +66,7 @@ def virtual_invocation(  # noqa: PLR0913 - a run and its surroundings, each by i
         store = SecretsManagerSecret(client, secret_arn, deadline)
         claims = TableClaims(dynamodb, TABLE, lambda: secret_arn, deadline)
         return Run(
-            parts=Parts(
+            parts=RunDependencies(
                 secret=SecretName(secret_id=secret_arn, region=store.region),
                 policy=replace(POLICY, host=host),
                 deadline=deadline,

@@ -21,9 +21,9 @@ from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Limits, Message, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.fleet.core.row import Row, Seen, State
+from token_refresh_worker.fleet.core.row import LastRun, Row, State
 from token_refresh_worker.fleet.dispatcher import hand_out, take_stock, wait_for_turn
-from token_refresh_worker.fleet.worker import Crew, run_member
+from token_refresh_worker.fleet.worker import FleetWorkerDependencies, run_member
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import CurrentTokens
 
@@ -137,7 +137,7 @@ class World:
                 self._store(name, number, host, due(number, self.chance))
                 number += 1
         self._next = number
-        self.crew = Crew(
+        self.crew = FleetWorkerDependencies(
             fleet=FLEET,
             index=self.index,
             bus=None,
@@ -268,7 +268,7 @@ class World:
             of = published_version_id(version_of(f"{provider}/{number}"))
             published = {"accessToken": "access", "expiresAt": round(expires_at.timestamp() * 1000)}
             self.copies[secret_arn] = self.account.store(f"published/{provider}/{number}", published, version_id=of)
-        seen = Seen(
+        seen = LastRun(
             at=issued_at,
             state=State.HEALTHY,
             since=issued_at,

@@ -3,7 +3,7 @@
 import inspect
 
 from pages.docstrings import attributes, listed, with_default
-from token_refresh_infra.context import Each, ParameterError, Reader, readers_of
+from token_refresh_infra.context import ParameterError, ParameterGroup, Reader, readers_of
 
 
 def parameters(cls: type) -> str:
@@ -19,14 +19,14 @@ def parameters(cls: type) -> str:
     return listed(*rows)
 
 
-def _names(field: str, reader: Reader | Each) -> str:
-    return ", ".join(f"`{name}`" for name in (reader.names if isinstance(reader, Each) else (field,)))
+def _names(field: str, reader: Reader | ParameterGroup) -> str:
+    return ", ".join(f"`{name}`" for name in (reader.names if isinstance(reader, ParameterGroup) else (field,)))
 
 
-def _default(reader: Reader | Each) -> str:
+def _default(reader: Reader | ParameterGroup) -> str:
     """Return what its reader makes of a parameter that is not set; nothing if it stays so."""
     try:
-        found = None if isinstance(reader, Each) else reader("", None)
+        found = None if isinstance(reader, ParameterGroup) else reader("", None)
     except ParameterError:
         return "none, it is required"
     match found:

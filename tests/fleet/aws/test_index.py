@@ -15,7 +15,7 @@ from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import IndexEntry, TableIndex
 from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.enrolment import Tombstone
-from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
+from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, DispatchedMessage
 from token_refresh_worker.fleet.core.row import Pauses, State
 
 
@@ -192,8 +192,8 @@ def test_what_was_handed_out(index: TableIndex) -> None:
     index.remember({"c": "xero-0"}, NOW + MINUTE / 2)
     index.remember({"a": "xero-lost-0"}, NOW + 6 * MINUTE)
 
-    first = {"b": Handed(at=NOW, group="xero-1"), "c": Handed(at=NOW, group="xero-0")}
-    again = Handed(at=NOW + 6 * MINUTE, group="xero-lost-0", times=2)
+    first = {"b": DispatchedMessage(at=NOW, group="xero-1"), "c": DispatchedMessage(at=NOW, group="xero-0")}
+    again = DispatchedMessage(at=NOW + 6 * MINUTE, group="xero-lost-0", times=2)
     assert first | {"a": again} == index.handed_out(NOW + MEMORY - MINUTE)
     assert {"a": replace(again, times=1)} == index.handed_out(NOW + MEMORY + MINUTE)
 

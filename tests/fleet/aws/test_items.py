@@ -14,7 +14,7 @@ from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import decide
-from token_refresh_worker.fleet.core.enrolment import standing
+from token_refresh_worker.fleet.core.enrolment import recent_tombstones
 from token_refresh_worker.fleet.core.fleet import Fleet
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.outcome import after
@@ -147,7 +147,7 @@ def test_unreadable_parts_stop_nobody(dynamodb: DynamoDBClient, odd: Any) -> Non
     assert {"a"} == index.handed_out(NOW).keys()
     assert Pauses(providers={"xero": pause()}) == index.pauses()
     (stone,) = index.tombstones()
-    assert ([], False) == (standing([stone], NOW), stone.quietly)
+    assert ([], False) == (recent_tombstones([stone], NOW), stone.quietly)
 
 
 @pytest.mark.parametrize("text", ["[" * 99_999, json.dumps({"failures": 10**4300 - 1})])

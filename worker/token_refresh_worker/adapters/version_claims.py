@@ -6,7 +6,7 @@ from token_refresh.errors import SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core import claims
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
-from token_refresh_worker.run.locked_versions import UnlessLocked
+from token_refresh_worker.run.locked_versions import IgnoreKmsRefusals
 from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.stored.origin import checked_form
 
@@ -38,7 +38,7 @@ class VersionClaims:
     def record_of(self, claim_id: str) -> claims.Record | None:
         """Read the record under the ID that follows from the claim."""
         version = None
-        with UnlessLocked():
+        with IgnoreKmsRefusals():
             version = self._secret.read(version_id=record_version_id(claim_id))
         return claims.read_record(version.value) if version and version.value else None
 

@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of, gap, stand_in
+from token_refresh_worker.core.attempts import (
+    NO_TOKEN,
+    Attempt,
+    AttemptOutcome,
+    Ledger,
+    fingerprint_of,
+    missing_attempts,
+    stand_in,
+)
 from token_refresh_worker.core.claims import LONGEST_TIME_TO_LIVE, Claim
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import (
@@ -111,7 +119,7 @@ class _Rebuilt:
         tokens = self._tokens()
         attempts = [self._attempt(claim_id, tokens) for claim_id in self.chain]
         if self.chain[0] != claim_version_id(None):
-            attempts.insert(0, gap(self.chain[0]))
+            attempts.insert(0, missing_attempts(self.chain[0]))
         newest, origins = attempts[-1], [s.document.origin for s in self.sets.values() if s.document.origin]
         origin = max(origins, key=lambda origin: origin.number, default=None)
         return Claim(
@@ -174,7 +182,7 @@ class _Rebuilt:
             attempt_number=1,
             claimed_at=self.dates[claim_id],
             fingerprint=fingerprint,
-            fate=Fate.STORED if brought else Fate.SILENT,
+            fate=AttemptOutcome.STORED if brought else AttemptOutcome.NO_RESULT,
             next_fingerprint=brought,
         )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Attempt, Fate, gap
+from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Attempt, AttemptOutcome, missing_attempts
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
 from token_refresh_worker.core.schedule import (
@@ -22,23 +22,23 @@ from token_refresh_worker.core.schedule import (
 )
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import (
-    Carry,
     Fresh,
-    Hold,
     KeptTokensLocked,
-    Locked,
-    Mismatch,
+    NextTokensUndecryptable,
     Promote,
     Publish,
     Reason,
     Redeem,
     Rejected,
     ReplaceLostTable,
+    RestageOnEdited,
+    SettingsMismatch,
     Step,
+    StopAtUnreadableResponse,
     StoreKeptTokens,
     TokenUsed,
-    Unread,
     Wait,
+    WaitForUnknownOutcome,
 )
 from token_refresh_worker.core.versions import (
     claim_version_id,
@@ -72,8 +72,8 @@ def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -
         return None
     # A claim on this version stored the tokens: nobody edited the document, so AWSCURRENT can move to them. Otherwise
     # someone saved a copy with the same refresh token, and its other keys are kept.
-    redeemed_here = any(a.fate is Fate.STORED for a in snapshot.on_version)
-    return Promote(successor) if redeemed_here else Carry(successor, stored.claim_id)
+    redeemed_here = any(a.fate is AttemptOutcome.STORED for a in snapshot.on_version)
+    return Promote(successor) if redeemed_here else RestageOnEdited(successor, stored.claim_id)
 
 
 def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
@@ -81,15 +81,15 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     host, newest = snapshot.host, snapshot.newest
     if host is not None and host != policy.host:
         said = newest.claim_id if newest is not None and snapshot.current.document.origin is None else None
-        return Mismatch("TOKEN_ENDPOINT", host, policy.host, claim_id=said)
+        return SettingsMismatch("TOKEN_ENDPOINT", host, policy.host, claim_id=said)
     store, ours = snapshot.claim_store, policy.claim_store
     fits = store is None or store == ours
     # After a fence the document names the old store until the move is complete.
     # A document that is newer than the fence knows better.
     moved_to = newest.moved_to if newest and snapshot.missing_claim_id is None else None
     if moved_to is not None and moved_to != ours:
-        return Mismatch("CLAIM_TABLE", moved_to, ours, moving=fits)
-    return None if fits or store is None else Mismatch("CLAIM_TABLE", store, ours)
+        return SettingsMismatch("CLAIM_TABLE", moved_to, ours, moving=fits)
+    return None if fits or store is None else SettingsMismatch("CLAIM_TABLE", store, ours)
 
 
 def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
@@ -112,9 +112,13 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
     """The current token was used, its successor is gone: yield while reads may lag, then `ReauthorizationRequired`."""
     stored = snapshot.stored_attempt
     if stored is None:
-        return _kept_tokens_locked(snapshot, run, policy) or _far_back(snapshot, policy)
+        return _kept_tokens_locked(snapshot, run, policy) or _older_than_ledger(snapshot, policy)
     if snapshot.locked:
-        return None if _may_repeat(snapshot, policy) else Locked(staged_version_id(stored.claim_id, stored.version_id))
+        return (
+            None
+            if _may_repeat(snapshot, policy)
+            else NextTokensUndecryptable(staged_version_id(stored.claim_id, stored.version_id))
+        )
     visible_at = max(stored.claimed_at + run.limit + SETTLED, stored.retry_at or stored.claimed_at)
     return Wait(visible_at, Reason.STALE) if snapshot.now < visible_at else TokenUsed(stored.claimed_at)
 
@@ -165,7 +169,7 @@ def stop_at_unread_response(snapshot: Snapshot, run: RunState, policy: Policy) -
         return None
     if _may_repeat(snapshot, policy) and snapshot.rejection is None:
         return None
-    return Unread(unread[-1].claimed_at, unread[-1].claim_id)
+    return StopAtUnreadableResponse(unread[-1].claimed_at, unread[-1].claim_id)
 
 
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
@@ -183,7 +187,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     until = max(safe_at, _sendable_at(snapshot, policy))
     # A hold protects the access token. Once that is dead, row 11 has what is left of a backoff.
     ends_at = snapshot.current.document.expires_at or safe_at
-    return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < min(until, ends_at) else None
+    return WaitForUnknownOutcome(since, until, unresolved[-1].claim_id) if snapshot.now < min(until, ends_at) else None
 
 
 def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
@@ -253,16 +257,16 @@ def _kept_tokens_locked(snapshot: Snapshot, run: RunState, policy: Policy) -> Ke
     if kept is None or kept.version_id not in run.kept_tokens_locked or not _needs_kept_tokens(snapshot, kept):
         return None
     # What they are may be in the secret already: then only the item is left.
-    if snapshot.ledger.attempts[-1].fate is Fate.STORED:
+    if snapshot.ledger.attempts[-1].fate is AttemptOutcome.STORED:
         return None
     own = kept.claim.fingerprint == snapshot.fingerprint
     return None if own and _may_repeat(snapshot, policy) else KeptTokensLocked()
 
 
-def _far_back(snapshot: Snapshot, policy: Policy) -> TokenUsed | None:
+def _older_than_ledger(snapshot: Snapshot, policy: Policy) -> TokenUsed | None:
     """Take a token for used that the ledger has forgotten, unless it was issued within the provider's grace."""
     grace = snapshot.counted_grace(policy)
-    if not snapshot.is_far_back or may_be_sent_again(snapshot.issued_at, snapshot.now, grace):
+    if not snapshot.is_older_than_ledger or may_be_sent_again(snapshot.issued_at, snapshot.now, grace):
         return None
     newest = next((a for a in reversed(snapshot.ledger.attempts) if a.next_fingerprint not in {None, NO_TOKEN}), None)
     return TokenUsed(LONG_AGO, newest=staged_version_id(newest.claim_id, newest.version_id) if newest else None)
@@ -286,7 +290,7 @@ def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
 def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
     grace = snapshot.counted_grace(policy)
     return replace(
-        snapshot.next_claim(policy.claim_store, fate=Fate.SILENT, nonce=run.nonce),
+        snapshot.next_claim(policy.claim_store, fate=AttemptOutcome.NO_RESULT, nonce=run.nonce),
         version_id=snapshot.current.version_id,
         attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
         fingerprint=snapshot.fingerprint,
@@ -324,6 +328,6 @@ def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Rep
         attempt_number=1,
         forced=False,
         number=following.number + LOST_CLAIMS,
-        earlier=(*following.earlier, gap(following.claim_id), *lost),
+        earlier=(*following.earlier, missing_attempts(following.claim_id), *lost),
     )
     return ReplaceLostTable(claim, snapshot.newest.claim_id if snapshot.newest else None, snapshot.kept_tokens)

@@ -39,7 +39,7 @@ class Promote:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Carry:
+class RestageOnEdited:
     """Stage stored tokens on top of the current version, an edited copy, and make that current."""
 
     successor: TokenSet
@@ -85,7 +85,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Hold:
+class WaitForUnknownOutcome:
     """An outcome is unknown and a replay could cost the grant: send nothing before `until`."""
 
     since: datetime
@@ -95,7 +95,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Unread:
+class StopAtUnreadableResponse:
     """A response that can't be read is kept, and its tokens may be alive: nothing is sent before a person looked."""
 
     since: datetime
@@ -104,7 +104,7 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Mismatch:
+class SettingsMismatch:
     """The settings don't fit the stored token set."""
 
     setting: str
@@ -126,7 +126,7 @@ class TokenUsed:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Locked:
+class NextTokensUndecryptable:
     """The current refresh token was redeemed, and KMS refuses to decrypt the version with what it brought."""
 
     version_id: str
@@ -145,6 +145,16 @@ class Rejected:
     retry_at: datetime
 
 
-Action = StoreKeptTokens | Promote | Carry | Publish | ReplaceLostTable | Redeem
-Rest = Fresh | Wait | Hold | Unread | Mismatch | KeptTokensLocked | Locked | TokenUsed | Rejected
+Action = StoreKeptTokens | Promote | RestageOnEdited | Publish | ReplaceLostTable | Redeem
+Rest = (
+    Fresh
+    | Wait
+    | WaitForUnknownOutcome
+    | StopAtUnreadableResponse
+    | SettingsMismatch
+    | KeptTokensLocked
+    | NextTokensUndecryptable
+    | TokenUsed
+    | Rejected
+)
 Step = Action | Rest

@@ -41,7 +41,7 @@ OpenInvocation = Callable[[str | None], Invocation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
+class FleetWorkerDependencies:
     """What a worker of a fleet acts with."""
 
     fleet: str
@@ -62,7 +62,7 @@ def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | dict[
     """
     try:
         settings = read_fleet_settings(os.environ)
-        crew = Crew(
+        crew = FleetWorkerDependencies(
             fleet=settings.name,
             index=settings.index(),
             bus=settings.bus(),
@@ -87,7 +87,7 @@ def _failed(invocation: Invocation, error: Exception, *, secret_id: str | None =
     return invocation.run(fail, secret_id=secret_id)
 
 
-def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome:
+def _run_on_demand(crew: FleetWorkerDependencies, trigger: Trigger, invocation: Invocation) -> Outcome:
     if trigger.secret_id is None:
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
     run = run_member(crew, trigger, invocation)
@@ -103,7 +103,7 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outc
     return run
 
 
-def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | None:
+def run_member(crew: FleetWorkerDependencies, trigger: Trigger, invocation: Invocation) -> Outcome | None:
     """Run on one member and report; None if it is none, or held up."""
     secret_arn = trigger.secret_id or ""
     try:
@@ -132,7 +132,7 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
 
 
 def find_member(
-    crew: Crew, secret_arn: str, *, heeds_breakers: bool = False, becomes_due: bool = False
+    crew: FleetWorkerDependencies, secret_arn: str, *, heeds_breakers: bool = False, becomes_due: bool = False
 ) -> IndexEntry | None:
     """Return the secret's entry; None if its run must not begin.
 
@@ -181,7 +181,7 @@ def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, obje
     return stored if isinstance(stored, str) and stored else default
 
 
-def report(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
+def report(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -> None:
     """Write the row that a run leaves, and announce what changed. Failures are logged: the tokens are stored."""
     secret_arn = entry.row.secret_arn
     try:
@@ -196,7 +196,7 @@ def report(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
         crew.log.warning("fleet_report_failed", secret_id=secret_arn, error_type=type(error).__name__)
 
 
-def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
+def _store_report(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -> Row | None:
     """Store the row that a run leaves; None if that is superseded."""
 
     def left_of(before: Row) -> Row:
@@ -225,14 +225,14 @@ def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
     return later if repeated(lambda: crew.index.report(later)) else None
 
 
-def _announce(crew: Crew, bus: Bus, left: Row) -> None:
+def _announce(crew: FleetWorkerDependencies, bus: Bus, left: Row) -> None:
     for change in in_order(left.unsent):
         # In this order: a worker that dies in between sends the event twice, and never not at all.
         bus.send(announcement(left, change, fleet=crew.fleet))
         crew.index.announced(left.secret_arn, change)
 
 
-def tell_store(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
+def tell_store(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -> None:
     """Feed the store's breaker: which secrets Secrets Manager refused, and when it last took one.
 
     Each counts once until it is stored: it may be one secret's own key that is wrong.

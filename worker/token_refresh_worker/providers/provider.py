@@ -110,7 +110,7 @@ class AuthorizationPage:
     """The extra fields and variables that say whose account it is."""
 
 
-class Basis(StrEnum):
+class EvidenceKind(StrEnum):
     """What a fact rests on."""
 
     DOCUMENTED = "documented"
@@ -129,7 +129,7 @@ class Evidence:
     source: str
     on: date
     """When somebody looked."""
-    basis: Basis = Basis.DOCUMENTED
+    basis: EvidenceKind = EvidenceKind.DOCUMENTED
     changes_on: date | None = None
     """From when it is so, where the provider has announced a change."""
 

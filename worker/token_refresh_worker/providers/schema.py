@@ -10,8 +10,8 @@ from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.providers.format_schema import FIELD, TAKEN, request_format, response_format
 from token_refresh_worker.providers.provider import (
     AuthorizationPage,
-    Basis,
     Evidence,
+    EvidenceKind,
     Grace,
     GraceEnd,
     OldAccessToken,
@@ -167,9 +167,9 @@ def _evidence(table: TomlTable) -> Evidence:
         says=table.text("says"),
         source=table.text("source"),
         on=table.day("on"),
-        basis=table.choice("basis", Basis, Basis.DOCUMENTED),
+        basis=table.choice("basis", EvidenceKind, EvidenceKind.DOCUMENTED),
         changes_on=table.day("changes_on", None),
     )
-    if fact.basis is Basis.DOCUMENTED and not fact.source.startswith("https://"):
+    if fact.basis is EvidenceKind.DOCUMENTED and not fact.source.startswith("https://"):
         raise table.error("source", "a link, because the basis is documented; or set basis to reported or assumed")
     return fact

@@ -5,10 +5,18 @@ from typing import assert_never
 
 from token_refresh.errors import SecretStoreError
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
-from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKeptTokens
+from token_refresh_worker.core.steps import (
+    Action,
+    Promote,
+    Publish,
+    Redeem,
+    ReplaceLostTable,
+    RestageOnEdited,
+    StoreKeptTokens,
+)
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import Parts, SecretStore
+from token_refresh_worker.run.ports import RunDependencies, SecretStore
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
@@ -19,7 +27,7 @@ from token_refresh_worker.stored.published import published_document, read_publi
 class Actions:
     """Everything that a run does."""
 
-    parts: Parts
+    parts: RunDependencies
     memory: Memory
     reader: SnapshotReader
     redemption: Redemption
@@ -36,7 +44,7 @@ class Actions:
                 return self.reader.read()
             case Promote(successor):
                 return self._promote(successor, snapshot)
-            case Carry(successor, claim_id):
+            case RestageOnEdited(successor, claim_id):
                 return self._carry(successor, claim_id, snapshot)
             case Publish():
                 return self._publish(snapshot)

@@ -8,7 +8,7 @@ from token_refresh import errors
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
-from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
@@ -149,7 +149,7 @@ def too_late(
     )
 
 
-def mismatch(secret: SecretName, step: Mismatch) -> errors.ConfigurationError:
+def mismatch(secret: SecretName, step: SettingsMismatch) -> errors.ConfigurationError:
     """Say that the settings don't fit the stored token set."""
     by = f", as claim {step.claim_id} says (label {CLAIM}, or the claim table's item)" if step.claim_id else ""
     if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):

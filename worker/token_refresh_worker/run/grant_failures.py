@@ -4,7 +4,7 @@ from token_refresh import errors
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.core.steps import Hold, Rejected, TokenUsed
+from token_refresh_worker.core.steps import Rejected, TokenUsed, WaitForUnknownOutcome
 from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run.failures import SecretName, utc, version_locked
@@ -41,7 +41,9 @@ def dead_grant(
     return error
 
 
-def unknown_outcome(secret: SecretName, step: Hold, locked: VersionEntry | None) -> errors.RefreshOutcomeUnknown:
+def unknown_outcome(
+    secret: SecretName, step: WaitForUnknownOutcome, locked: VersionEntry | None
+) -> errors.RefreshOutcomeUnknown:
     """Say that a refresh token may have been used; `locked` is the claim that says more, if KMS refuses its key."""
     error = errors.RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed; "

@@ -12,10 +12,10 @@ from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.run.failures import version_locked
-from token_refresh_worker.run.ports import Parts, SecretVersion
+from token_refresh_worker.run.ports import RunDependencies, SecretVersion
 
 
-class UnlessLocked:
+class IgnoreKmsRefusals:
     """Leaves out what KMS refuses to decrypt; everything else that fails is raised."""
 
     def __enter__(self) -> None:
@@ -26,7 +26,7 @@ class UnlessLocked:
         return isinstance(error, SecretAccessDenied) and error.by_key
 
 
-def tokens_locked(parts: Parts, version_id: str) -> SecretAccessDenied:
+def tokens_locked(parts: RunDependencies, version_id: str) -> SecretAccessDenied:
     """Say that stored tokens can't be decrypted, and that nothing else may be sent."""
     keys: tuple[str, ...] = ()
     with suppress(SecretStoreError):
@@ -41,7 +41,7 @@ def tokens_locked(parts: Parts, version_id: str) -> SecretAccessDenied:
 class LockedClaims:
     """Finds the newest claim where it can't be decrypted."""
 
-    parts: Parts
+    parts: RunDependencies
     note: Callable[[VersionEntry], None]
     """Told of a newest claim that can't be decrypted."""
     token_set: Callable[[SecretVersion], TokenSet]
@@ -67,7 +67,7 @@ class LockedClaims:
         if seed not in known or (named not in {None, *known} and self.now() < current.stored_at + SETTLED):
             return None
         chain = chain_of(listed, seed)
-        with UnlessLocked():  # The label may be behind.
+        with IgnoreKmsRefusals():  # The label may be behind.
             return self.parts.claims.find(chain[-1])
         self.note(next(version for version in listed if version.version_id == chain[-1]))
         wanted = worth_reading(listed, chain) - {current.version_id, *chain}
@@ -75,7 +75,7 @@ class LockedClaims:
 
     def _readable(self, version_ids: list[str]) -> Iterator[TokenSet]:
         for version_id in version_ids:
-            with UnlessLocked(), suppress(InvalidSecretDocument):
+            with IgnoreKmsRefusals(), suppress(InvalidSecretDocument):
                 found = self.parts.store.read(version_id=version_id)
                 if found is not None:
                     yield self.token_set(found)

@@ -205,7 +205,7 @@ LEAST_REQUEST_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Parts:
+class RunDependencies:
     """What a run acts with."""
 
     secret: SecretName

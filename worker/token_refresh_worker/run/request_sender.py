@@ -12,7 +12,7 @@ from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest,
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import Parts, TokenEndpoint
+from token_refresh_worker.run.ports import RunDependencies, TokenEndpoint
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
@@ -33,7 +33,7 @@ class PreparedRefresh:
     endpoint: TokenEndpoint
 
 
-def prepare_refresh(document: TokenDocument, parts: Parts) -> PreparedRefresh:
+def prepare_refresh(document: TokenDocument, parts: RunDependencies) -> PreparedRefresh:
     """Build the request for `document`.
 
     Raises:
@@ -65,7 +65,7 @@ def _request(provider: Provider, document: TokenDocument, client: ClientCredenti
 class RequestSender:
     """One refresh request and its repeats."""
 
-    parts: Parts
+    parts: RunDependencies
     memory: Memory
     prepared: PreparedRefresh
     replay_allowed: Callable[[datetime], bool]

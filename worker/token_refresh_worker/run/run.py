@@ -17,7 +17,7 @@ from typing import Final, assert_never
 from token_refresh.advice import in_words
 from token_refresh.errors import SecretFull, SecretNotFound, TokenRefreshError
 from token_refresh_worker.core import steps
-from token_refresh_worker.core.pauses import heed, pause_of
+from token_refresh_worker.core.pauses import apply_pause, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -29,7 +29,7 @@ from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome,
 from token_refresh_worker.run.locked_versions import tokens_locked
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens, Outcome, OutcomeName
-from token_refresh_worker.run.ports import Parts
+from token_refresh_worker.run.ports import RunDependencies
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
@@ -42,19 +42,19 @@ POLL_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 
 def next_step(snapshot: Snapshot, state: RunState, policy: Policy) -> steps.Step:
     """Return the step that the rules allow, unless an operator paused the refreshes."""
-    return heed(plan(snapshot, state, policy), snapshot)
+    return apply_pause(plan(snapshot, state, policy), snapshot)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Run:
     """One run on one token secret. After it ended, either way, `memory` says how far it came."""
 
-    parts: Parts
+    parts: RunDependencies
     limit: timedelta
     trigger: Trigger
     decide: Callable[[Snapshot, RunState, Policy], steps.Step] = next_step
     """Its rules."""
-    redemption: Callable[[Parts, Memory], Redemption] | None = None
+    redemption: Callable[[RunDependencies, Memory], Redemption] | None = None
     """What it does under a claim, in place of a refresh."""
 
     @cached_property
@@ -181,7 +181,7 @@ class Run:
         if isinstance(step, steps.Rest):
             return self._rest(step, snapshot)
         if self.trigger.dry_run:
-            recovers = isinstance(step, steps.StoreKeptTokens | steps.Promote | steps.Carry)
+            recovers = isinstance(step, steps.StoreKeptTokens | steps.Promote | steps.RestageOnEdited)
             if isinstance(step, steps.Redeem):
                 self._actions.redemption.prepare(snapshot)  # A real run fails here before it claims.
             return self.outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH)
@@ -194,18 +194,18 @@ class Run:
 
     def _rest(self, step: steps.Rest, snapshot: Snapshot) -> Outcome:
         match step:
-            case steps.Mismatch():
+            case steps.SettingsMismatch():
                 raise mismatch(self.parts.secret, step)
             case steps.KeptTokensLocked():
                 assert snapshot.kept_tokens is not None  # noqa: S101 - this run tried to decrypt them
                 raise self.memory.kept_tokens_locked[snapshot.kept_tokens.version_id]
-            case steps.Locked():
+            case steps.NextTokensUndecryptable():
                 raise tokens_locked(self.parts, step.version_id)
             case steps.Rejected() | steps.TokenUsed():
                 raise dead_grant(self.parts.secret, step, self.memory.rejected.get(snapshot.current.version_id))
-            case steps.Hold():
+            case steps.WaitForUnknownOutcome():
                 raise unknown_outcome(self.parts.secret, step, self.memory.locked_claim)
-            case steps.Unread():
+            case steps.StopAtUnreadableResponse():
                 raise unread_response(self.parts.secret, step.claim_id)
             case steps.Fresh() | steps.Wait():
                 # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.

@@ -14,16 +14,24 @@ from functools import partial
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
-from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, Ledger, dated, fingerprint_of, stand_in
+from token_refresh_worker.core.attempts import (
+    LONG_AGO,
+    Attempt,
+    AttemptOutcome,
+    Ledger,
+    dated,
+    fingerprint_of,
+    stand_in,
+)
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.locked import translated
 from token_refresh_worker.core.schedule import CLOCK_ERROR, believed
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
-from token_refresh_worker.run.locked_versions import LockedClaims, UnlessLocked
+from token_refresh_worker.run.locked_versions import IgnoreKmsRefusals, LockedClaims
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import NewestClaim, Parts, SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, RunDependencies, SecretVersion
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind, checked_form
 from token_refresh_worker.stored.published import read_published
@@ -35,7 +43,7 @@ _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 class SnapshotReader:
     """Reads one token secret, its claims and its published copy."""
 
-    parts: Parts
+    parts: RunDependencies
     memory: Memory
     _now: datetime = _BEGINNING
     _sets: dict[str, TokenSet] = field(default_factory=dict)
@@ -149,7 +157,7 @@ class SnapshotReader:
 
     def _is_there(self, version_id: str | None = None, *, label: str | None = None) -> bool:
         """Whether there is a version, readable or not."""
-        with UnlessLocked():
+        with IgnoreKmsRefusals():
             return self._read(label=label, version_id=version_id) is not None
         return True
 
@@ -161,10 +169,10 @@ class SnapshotReader:
 
         def resolve(attempt: Attempt) -> Attempt:
             if attempt.claim_id == recovered:  # A person knows better what it brought than what was read before.
-                return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint)
+                return replace(attempt, fate=AttemptOutcome.STORED, next_fingerprint=fingerprint)
             asked = attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
             # What was kept may have been read by now.
-            unsettled = attempt.fate in {Fate.SILENT, Fate.UNREAD}
+            unsettled = attempt.fate in {AttemptOutcome.NO_RESULT, AttemptOutcome.UNREAD}
             return self._resolve(attempt, current) if asked and unsettled else attempt
 
         return Ledger(tuple(map(resolve, ledger.attempts)))
@@ -173,14 +181,18 @@ class SnapshotReader:
         """Find out what is stored under a claim: staged tokens, or a record."""
         # The current version is what this attempt staged: nothing has to be read.
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token))
+            return replace(
+                attempt, fate=AttemptOutcome.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token)
+            )
         record = self.memory.records.get(attempt.claim_id)
         staged = None if record else self._staged_under(attempt)
         if staged is not None:
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
+            return replace(
+                attempt, fate=AttemptOutcome.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token)
+            )
         if attempt.claim_id in self._locked:
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=stand_in(attempt.claim_id))
-        if attempt.fate is Fate.UNREAD:
+            return replace(attempt, fate=AttemptOutcome.STORED, next_fingerprint=stand_in(attempt.claim_id))
+        if attempt.fate is AttemptOutcome.UNREAD:
             return attempt
         record = record or self.parts.claims.record_of(attempt.claim_id)
         if record is None:
@@ -188,8 +200,8 @@ class SnapshotReader:
             ended = not isinstance(attempt, Claim) or self._now >= attempt.ends_at
             if not ended or not self._is_there(response_version_id(attempt.claim_id)):
                 return attempt
-            record = Record(fate=Fate.UNREAD)
-        if record.fate is Fate.UNREAD:
+            record = Record(fate=AttemptOutcome.UNREAD)
+        if record.fate is AttemptOutcome.UNREAD:
             attempt = replace(attempt, versions=attempt.versions + 1)
         retry_at = None if attempt.claimed_at == LONG_AGO else record.retry_at
         return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=retry_at)
@@ -201,7 +213,7 @@ class SnapshotReader:
         if known is not None or attempt.claim_id in self._locked:
             return known
         locked = True
-        with UnlessLocked():
+        with IgnoreKmsRefusals():
             version, locked = self._read(version_id=version_id), False
         if locked:
             self._locked.add(attempt.claim_id)

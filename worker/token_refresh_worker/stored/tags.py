@@ -27,7 +27,7 @@ LOGICAL_ID_TAG: Final = "aws:cloudformation:logical-id"
 """On what CloudFormation made: its name in the stack's template."""
 
 
-class Made(StrEnum):
+class StackResource(StrEnum):
     """What our stacks make, by its logical ID in their template. These never change."""
 
     TOKENS = "TokenSecret55E51FA4"

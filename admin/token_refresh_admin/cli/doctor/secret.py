@@ -23,7 +23,7 @@ from token_refresh_admin.cli.settings import names_provider
 from token_refresh_admin.cli.state import SecretState
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.bootstrap import token_endpoint
-from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
@@ -194,7 +194,7 @@ def check_token_endpoint(context: Context, state: SecretState | None) -> Finding
     fields = state.document.fields if state else {}
     if context.source.unproven or not names_provider(context, fields) or (context.source.fleet and state is None):
         return Finding.unknown("not asked: nothing names the provider")
-    if state is not None and isinstance(state.step, Mismatch) and state.step.setting == "TOKEN_ENDPOINT":
+    if state is not None and isinstance(state.step, SettingsMismatch) and state.step.setting == "TOKEN_ENDPOINT":
         text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
         return Finding.unknown(text)
     request, with_client = _request(settings, context, state)

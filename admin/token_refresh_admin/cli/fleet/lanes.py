@@ -53,7 +53,7 @@ def paced_tags(client: Any, clock: Clock) -> Iterator[None]:
             events.unregister(name, wait)
 
 
-def in_lanes(names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES) -> Iterator[Ended]:
+def run_in_threads(names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES) -> Iterator[Ended]:
     """Act on each name, several at once, and yield each as it ends, with its error if it failed."""
     left, ended, stopped = iter(names), SimpleQueue[Ended | BaseException](), Event()
 

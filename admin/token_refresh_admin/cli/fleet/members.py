@@ -15,7 +15,7 @@ from token_refresh_admin.cli.command import OF_A_FLEET, FleetName, Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.copies import find_copies
 from token_refresh_admin.cli.failures import exit_code_of
-from token_refresh_admin.cli.fleet.lanes import LANES, in_lanes, paced_tags
+from token_refresh_admin.cli.fleet.lanes import LANES, paced_tags, run_in_threads
 from token_refresh_admin.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
 from token_refresh_admin.cli.screen import errors, message, output, print_json, show, text
 from token_refresh_worker.bootstrap import SystemClock
@@ -93,7 +93,7 @@ def remove(
     return _say(done, names, f"secrets have left fleet {fleet}", max(code, code_of_end))
 
 
-class Wanted(StrEnum):
+class RetryFilter(StrEnum):
     """Which secrets to look at now."""
 
     ERROR = "error"
@@ -110,7 +110,8 @@ def retry(
     ] = None,
     fleet: FleetName,
     state: Annotated[
-        Wanted | None, typer.Option(help="error: whose last run or copy failed, kept tokens included; overdue; or all.")
+        RetryFilter | None,
+        typer.Option(help="error: whose last run or copy failed, kept tokens included; overdue; or all."),
     ] = None,
 ) -> int:
     """After a repair, try secrets within a minute, instead of up to an hour later.
@@ -139,12 +140,12 @@ def retry(
     return _say(done, names, "secrets are due now", code)
 
 
-def _is_wanted(row: Row, state: Wanted | None, pauses: Pauses, now: datetime) -> bool:
-    if state is Wanted.ERROR:
+def _is_wanted(row: Row, state: RetryFilter | None, pauses: Pauses, now: datetime) -> bool:
+    if state is RetryFilter.ERROR:
         # Not by the state: what Secrets Manager refused is due or overdue, and its tokens wait in the table.
         failed = row.has_failed or row.copy_behind_at is not None
         return failed and row.seen is not None and row.seen.state is not State.REAUTHORIZE
-    return state is not Wanted.OVERDUE or state_of(row, pauses, now) is State.OVERDUE
+    return state is not RetryFilter.OVERDUE or state_of(row, pauses, now) is State.OVERDUE
 
 
 @command("fleet resync", "--fleet prod", shares=OF_A_FLEET)
@@ -196,7 +197,7 @@ def for_each(
     code = 0
     failed: dict[tuple[str, int], list[str]] = {}
     with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
-        for number, (secret_id, error) in enumerate(in_lanes(names, act, lanes=lanes), 1):
+        for number, (secret_id, error) in enumerate(run_in_threads(names, act, lanes=lanes), 1):
             if error is None:
                 done.append(secret_id)
             else:

@@ -16,11 +16,11 @@ from token_refresh_admin.cli.command import OF_A_FLEET, FleetName, Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.finding import Health
 from token_refresh_admin.cli.fleet.pause import ProviderOption, will_expire
-from token_refresh_admin.cli.fleet.view import STATES, View, as_fields, select
+from token_refresh_admin.cli.fleet.view import STATES, FleetSelection, as_fields, select
 from token_refresh_admin.cli.membership import open_index
 from token_refresh_admin.cli.screen import assemble, message, one_line, output, print_json, show, text
 from token_refresh_worker.fleet.core.breaker import provider_in
-from token_refresh_worker.fleet.core.enrolment import standing
+from token_refresh_worker.fleet.core.enrolment import recent_tombstones
 from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.fleet.core.row import State
 from token_refresh_worker.fleet.dispatcher import take_stock
@@ -53,14 +53,16 @@ def status(  # noqa: PLR0913 - options, each by its name
     known, decision = take_stock(index, Limits(), now)
     if provider is not None and provider not in {row.provider for row in known.rows}:
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-    view = View(
+    view = FleetSelection(
         fleet=fleet,
         region=context.region,
         now=now,
         members=select(known.rows, known.pauses, now, provider=provider, state=state),
         pauses=known.pauses,
         breakers={name: found for name, found in decision.breakers.items() if provider in (None, provider_in(name))},
-        left=[s for s in standing(index.tombstones(), now) if state is None and provider in (None, s.provider)],
+        left=[
+            s for s in recent_tombstones(index.tombstones(), now) if state is None and provider in (None, s.provider)
+        ],
         dispatched_at=index.dispatched_at(),
         unheard_since=decision.unheard_since,
         oldest=min((row.added_at for row in known.rows), default=None),
@@ -73,7 +75,7 @@ def status(  # noqa: PLR0913 - options, each by its name
 
 
 def lay_out(
-    view: View, *, limit: int, completed: Callable[[Advice], Advice] = lambda advice: advice
+    view: FleetSelection, *, limit: int, completed: Callable[[Advice], Advice] = lambda advice: advice
 ) -> list[RenderableType]:
     """Lay out the summary, the providers, and the first rows; `completed` adds options to printed commands."""
     total = len(view.members)
@@ -100,7 +102,7 @@ def lay_out(
     return parts
 
 
-def _pauses(view: View) -> Iterator[RenderableType]:
+def _pauses(view: FleetSelection) -> Iterator[RenderableType]:
     for number, (what, pause, ends) in enumerate(view.pauses_in_force):
         if number == _PAUSES:
             yield text("and more pauses; --state paused --json lists them", "dim")
@@ -110,7 +112,7 @@ def _pauses(view: View) -> Iterator[RenderableType]:
             yield text(f"  {will_expire(ends)}", "yellow")
 
 
-def _providers(view: View) -> Table:
+def _providers(view: FleetSelection) -> Table:
     # Only states that occur: eight columns leave a provider's name no room.
     states = list(view.counts)
     table = _table("provider", *(state.value for state in states))
@@ -122,7 +124,7 @@ def _providers(view: View) -> Table:
     return table
 
 
-def _rows(view: View, limit: int) -> Table:
+def _rows(view: FleetSelection, limit: int) -> Table:
     """Lay out rows; what went wrong is below the secret's name, since a column for it leaves names no room."""
     table = _table(Column("secret", overflow="fold", min_width=_NARROWEST), "provider", "state", "expires", "last run")
     for row, state in view.members[:limit]:
@@ -142,7 +144,7 @@ def _rows(view: View, limit: int) -> Table:
     return table
 
 
-def _left(view: View, limit: int) -> list[RenderableType]:
+def _left(view: FleetSelection, limit: int) -> list[RenderableType]:
     """Lay out who left; of those that `fleet remove` took out the number alone."""
     vanished = [stone for stone in view.left if not stone.quietly]
     removed = len(view.left) - len(vanished)

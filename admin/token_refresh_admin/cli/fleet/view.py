@@ -40,7 +40,7 @@ _HEALTH: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class FleetSelection:
     """The part of a fleet that was asked for."""
 
     fleet: str
@@ -187,7 +187,7 @@ def select(
     return sorted(selected, key=lambda m: (order.index(m[1]), m[0].expires_at or now, m[0].name))
 
 
-def as_fields(view: View) -> dict[str, Any]:
+def as_fields(view: FleetSelection) -> dict[str, Any]:
     """Return the same for machines, with all rows."""
     return {
         "fleet": view.fleet,
@@ -226,7 +226,7 @@ def as_fields(view: View) -> dict[str, Any]:
     }
 
 
-def _fields(row: Row, state: State, view: View) -> dict[str, Any]:
+def _fields(row: Row, state: State, view: FleetSelection) -> dict[str, Any]:
     seen, pause = row.seen, pause_of_row(row, view.pauses, view.now)
     known: dict[str, Any] = {
         "secret_id": row.secret_arn,

@@ -2,21 +2,21 @@
 
 from typing import Final
 
-from token_refresh.webhooks.about import About, as_object, identifier, read_payload, signed_id
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.scheme import Scheme, Signed, raw_key, read_hex_digest, read_seconds
+from token_refresh.webhooks.metadata import DeliveryMetadata, as_object, identifier, read_payload, signed_id
+from token_refresh.webhooks.scheme import Scheme, SignatureClaim, raw_key, read_hex_digest, read_seconds
 
 _TIME = "x-slack-request-timestamp"
 _SIGNATURE = "x-slack-signature"
 
 
-def _read(headers: Headers, body: bytes) -> Signed:
+def _read(headers: Headers, body: bytes) -> SignatureClaim:
     at_seconds = read_seconds(_TIME, headers.need(_TIME))
     signature = read_hex_digest(headers, _SIGNATURE, "v0=")
-    return Signed(content=b"v0:%d:%b" % (at_seconds, body), signatures=(signature,), at_seconds=at_seconds)
+    return SignatureClaim(content=b"v0:%d:%b" % (at_seconds, body), signatures=(signature,), at_seconds=at_seconds)
 
 
-def _about(_headers: Headers, body: bytes) -> About:
+def _about(_headers: Headers, body: bytes) -> DeliveryMetadata:
     value, form = read_payload(body)
     message = as_object(value)
     challenge = identifier(message.get("challenge"))

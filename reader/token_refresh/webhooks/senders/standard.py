@@ -4,16 +4,16 @@ import base64
 import re
 from typing import Final
 
-from token_refresh.webhooks.about import About, as_object, read_payload, signed_id
 from token_refresh.webhooks.errors import WebhookMalformed
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.scheme import Scheme, Signed, at_least_one, base64_digest, raw_key, read_seconds
+from token_refresh.webhooks.metadata import DeliveryMetadata, as_object, read_payload, signed_id
+from token_refresh.webhooks.scheme import Scheme, SignatureClaim, at_least_one, base64_digest, raw_key, read_seconds
 
 # No period: "id.t.body" could be split in two ways.
 _MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")
 
 
-def _read(headers: Headers, body: bytes) -> Signed:
+def _read(headers: Headers, body: bytes) -> SignatureClaim:
     prefix = _prefix(headers)
     message_id = headers.need(f"{prefix}-id")
     if not _MESSAGE_ID.fullmatch(message_id):
@@ -26,7 +26,7 @@ def _read(headers: Headers, body: bytes) -> Signed:
             f"the header {prefix}-signature has ed25519 signatures (v1a) alone, which are not supported: "
             "ask the sender for a symmetric secret (whsec_)"
         )
-    return Signed(
+    return SignatureClaim(
         content=b"%b.%d.%b" % (message_id.encode(), at_seconds, body),
         signatures=at_least_one(f"{prefix}-signature", [signature for signature in signatures if signature]),
         at_seconds=at_seconds,
@@ -54,7 +54,7 @@ def base64_key(secret: str) -> bytes:
     return key
 
 
-def _about(headers: Headers, body: bytes) -> About:
+def _about(headers: Headers, body: bytes) -> DeliveryMetadata:
     return signed_id(body, headers.get(f"{_prefix(headers)}-id"), as_object(read_payload(body)[0]).get("type"))
 
 

@@ -11,7 +11,7 @@ from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.enrolment import TOMBSTONE_LIFE, Tombstone
-from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, Handed
+from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, DispatchedMessage
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 
 if TYPE_CHECKING:
@@ -189,18 +189,18 @@ class TableIndex:
         never_has = "attribute_not_exists(fleet)"
         return self._update(items.key("fleet", self._fleet), update, never_has, values, names={"#pause": name})
 
-    def handed_out(self, now: datetime) -> dict[str, Handed]:
+    def handed_out(self, now: datetime) -> dict[str, DispatchedMessage]:
         """Return what was handed out in the last 43 minutes, by the messages' IDs."""
         # One item a minute: a list that grows in one item would be read and written as a whole each time.
         newest = _minute(now)
         minutes = range(newest - int(MEMORY.total_seconds()) // _MINUTE, newest + 1)
         found, _ = self._get(*(("sent", f"{self._fleet}#{minute}") for minute in minutes))
-        handed: dict[str, Handed] = {}
+        handed: dict[str, DispatchedMessage] = {}
         for minute, item in zip(minutes, found, strict=True):
             at = datetime.fromtimestamp(minute * _MINUTE, UTC)
             for name, group in items.read_message_groups(item).items():
                 times = handed[name].times + 1 if name in handed else 1
-                handed[name] = Handed(at=at, group=group, times=times)
+                handed[name] = DispatchedMessage(at=at, group=group, times=times)
         return handed
 
     def remember(self, messages: Mapping[str, str], now: datetime) -> None:

@@ -25,7 +25,17 @@ from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.breaker import StoreHealth
 from token_refresh_worker.fleet.core.enrolment import Tombstone
-from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, Sent, State
+from token_refresh_worker.fleet.core.row import (
+    AHEAD,
+    UNKNOWN_PROVIDER,
+    Change,
+    LastRun,
+    LastTokenRequest,
+    Pause,
+    Pauses,
+    Row,
+    State,
+)
 from token_refresh_worker.providers.schema import NAME
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens
 from token_refresh_worker.stored.origin import matching
@@ -214,12 +224,12 @@ def moment(text: str) -> datetime:
 
 _FLAGS: Final = ("rejected", "ending")
 _TOKENS: Final = frozenset(field.name for field in fields(CurrentTokens))
-_SEEN: Final = frozenset(field.name for field in fields(Seen)) - {"tokens", "sent"}
+_SEEN: Final = frozenset(field.name for field in fields(LastRun)) - {"tokens", "sent"}
 _TEXTS: Final = ("outcome", "error_type", "version_id", "host", "mended", "copy_error")
 _TIMES: Final = frozenset(name for name in _TOKENS | _SEEN if name.endswith("at")) | {"since"}
 
 
-def _write_seen(seen: Seen) -> str:
+def _write_seen(seen: LastRun) -> str:
     known = {name: getattr(seen, name) for name in _SEEN} | {name: getattr(seen.tokens, name) for name in _TOKENS}
     written = {name: seconds(value) if name in _TIMES else value for name, value in known.items() if value is not None}
     if seen.sent is not None:
@@ -227,7 +237,7 @@ def _write_seen(seen: Seen) -> str:
     return json.dumps(written, sort_keys=True)
 
 
-def _read_seen(text: str) -> Seen:
+def _read_seen(text: str) -> LastRun:
     found = json.loads(text)
     known: dict[str, Any] = {name: found.get(name) for name in _SEEN | _TOKENS}
     known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
@@ -240,12 +250,12 @@ def _read_seen(text: str) -> Seen:
     _check((known["requests"], known["failures"]), tuple(known[name] for name in _TEXTS))
     tokens = CurrentTokens(**{name: known.pop(name) for name in _TOKENS})
     sent = _read_sent(*found["sent"][:4]) if found.get("sent") else None
-    return Seen(**known | {"state": state, "copy": copy, "tokens": tokens, "sent": sent})
+    return LastRun(**known | {"state": state, "copy": copy, "tokens": tokens, "sent": sent})
 
 
-def _read_sent(at: str, host: str | None, error_type: str | None, failures: int) -> Sent:
+def _read_sent(at: str, host: str | None, error_type: str | None, failures: int) -> LastTokenRequest:
     _check((failures,), (host, error_type))
-    return Sent(at=moment(at), host=host, error_type=error_type, failures=failures)
+    return LastTokenRequest(at=moment(at), host=host, error_type=error_type, failures=failures)
 
 
 def _check(numbers: tuple[Any, ...], texts: tuple[Any, ...]) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 from token_refresh_worker.fleet.core.breaker import RECENTLY, by_host, lanes_of
 from token_refresh_worker.fleet.core.fleet import MINUTE
 from token_refresh_worker.fleet.core.messages import SECONDS
-from token_refresh_worker.fleet.core.repair import lot
+from token_refresh_worker.fleet.core.repair import minute_hash
 from token_refresh_worker.fleet.core.row import BUSY, Row
 
 GOLDEN_RATIO: Final = (5**0.5 - 1) / 2
@@ -45,7 +45,7 @@ def _wanted(row: Row, now: datetime) -> float:
     """Return the part of the minute in which to send a row's message."""
     if row.sent is not None and row.sent.error_type == BUSY:
         return (row.sent.at.timestamp() / SECONDS + GOLDEN_RATIO) % 1
-    return lot(row, now)[0] / 256
+    return minute_hash(row, now)[0] / 256
 
 
 def _share(rows: Sequence[Row], now: datetime) -> int:

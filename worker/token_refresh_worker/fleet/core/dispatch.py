@@ -36,13 +36,13 @@ from token_refresh_worker.fleet.core.fleet import (
     FIRST_WAIT,
     MINUTE,
     Decision,
+    DispatchedMessage,
     Fleet,
-    Handed,
     Message,
     limits_of,
 )
 from token_refresh_worker.fleet.core.messages import RUNS_A_MINUTE, Pool, assign, pace
-from token_refresh_worker.fleet.core.repair import lot, tried_early
+from token_refresh_worker.fleet.core.repair import minute_hash, tried_early
 from token_refresh_worker.fleet.core.row import BUSY, UNKNOWN_PROVIDER, Row, State, is_due, pause_of_row
 
 SILENT_AFTER: Final = 3 * MINUTE
@@ -175,7 +175,7 @@ class _Minute:
             failed: _count(row for row in under_way if row.has_failed is failed) for failed in (False, True)
         }
         self._failing = 0
-        self._rooms = breaker.rooms(fleet.rows, now)
+        self._rooms = breaker.runs_allowed(fleet.rows, now)
         self._asked = Counter[str]()
         # What an open breaker holds back moves slowly in groups of its own and must not eat the others' budget.
         self._unreported = Counter(scheduled_under(row) for row in under_way if not breaker.holds_back(breakers, row))
@@ -209,7 +209,7 @@ class _Minute:
 
     def _probes_of_store(self, ready: Sequence[Row]) -> list[Row]:
         """Return one secret with tokens that wait to be stored, and one that Secrets Manager took last time, by lot."""
-        by_lot = sorted(ready, key=lambda row: lot(row, self._now))
+        by_lot = sorted(ready, key=lambda row: minute_hash(row, self._now))
         waiting = (row for row in by_lot if row.is_refused and not self._is_held_back(row))
         # One that is only read shows too little, but where there is no other, the next minute can refresh it.
         known_first = sorted(by_lot, key=lambda row: (row.host is None, row.has_failed))
@@ -259,7 +259,7 @@ def _runs_in_minute(rate: float, now: datetime) -> int:
 def _messages(
     fleet: Fleet,
     rows: Sequence[Row],
-    under_way: Iterable[tuple[Row, Handed]],
+    under_way: Iterable[tuple[Row, DispatchedMessage]],
     breakers: Mapping[str, breaker.Breaker],
     now: datetime,
 ) -> list[Message]:

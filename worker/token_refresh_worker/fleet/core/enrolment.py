@@ -31,7 +31,7 @@ class Tombstone:
         return secret_name(self.secret_arn)
 
 
-def standing(tombstones: Iterable[Tombstone], now: datetime) -> list[Tombstone]:
+def recent_tombstones(tombstones: Iterable[Tombstone], now: datetime) -> list[Tombstone]:
     """Return those of the last week, the newest first."""
     # DynamoDB deletes late, by days at times.
     recent = [stone for stone in tombstones if stone.left_at > now - TOMBSTONE_LIFE]

@@ -48,7 +48,7 @@ class ProviderLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handed:
+class DispatchedMessage:
     """What is remembered of a message."""
 
     at: datetime
@@ -64,7 +64,7 @@ class Fleet:
 
     rows: Sequence[Row]
     pauses: Pauses = field(default_factory=Pauses)
-    handed_out: Mapping[str, Handed] = field(default_factory=dict)
+    handed_out: Mapping[str, DispatchedMessage] = field(default_factory=dict)
     """The messages of the last 43 minutes, by their IDs."""
     store_refuses: bool = False
     """Whether Secrets Manager refused several secrets in a row."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from token_refresh.errors import TokenEndpointUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.row import BUSY, Change, Row, Seen, Sent, State
+from token_refresh_worker.fleet.core.row import BUSY, Change, LastRun, LastTokenRequest, Row, State
 from token_refresh_worker.run.outcome import CopyState, Outcome, OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
@@ -68,7 +68,7 @@ def after(row: Row, run: Outcome, *, began_at: datetime, chance: float, store_re
     return replace(row, next_at=_next_look(row, seen, run.retry_at, JITTER * chance))
 
 
-def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
+def _seen(before: LastRun | None, run: Outcome, at: datetime) -> LastRun:
     """Merge: what a failed run could not read stays as the run before it found it."""
     succeeded = run.name in SUCCESSES
     state = _state(before, run)
@@ -80,7 +80,7 @@ def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
         # A run that yielded, or failed for another reason, shows nothing about the grant.
         ends_soon = tokens.grant_ending_at is not None and at >= tokens.grant_ending_at
         ending, prolonged = ends_soon, ending and not ends_soon
-    return Seen(
+    return LastRun(
         at=at,
         state=state,
         # An event about a new grant needs a time of its own.
@@ -101,7 +101,7 @@ def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
     )
 
 
-def _copy(before: Seen | None, run: Outcome, at: datetime) -> dict[str, Any]:
+def _copy(before: LastRun | None, run: Outcome, at: datetime) -> dict[str, Any]:
     """Say how the copy is. It is no state of the secret, whose tokens are stored, and says nothing about the store."""
     if run.at is None:
         return {name: getattr(before, name, None) for name in ("copy", "copy_behind_at", "copy_error")}
@@ -114,7 +114,7 @@ def _copy(before: Seen | None, run: Outcome, at: datetime) -> dict[str, Any]:
     }
 
 
-def _mended(before: Seen | None, at: datetime, *, succeeded: bool) -> dict[str, Any]:
+def _mended(before: LastRun | None, at: datetime, *, succeeded: bool) -> dict[str, Any]:
     if before is None:
         return {}
     if succeeded and before.sent and before.sent.error_type == BUSY and before.error_type in {None, UNAVAILABLE}:
@@ -125,26 +125,26 @@ def _mended(before: Seen | None, at: datetime, *, succeeded: bool) -> dict[str, 
     return {"mended": before.mended, "mended_at": before.mended_at}
 
 
-def _sent(before: Sent | None, run: Outcome, at: datetime) -> Sent | None:
+def _sent(before: LastTokenRequest | None, run: Outcome, at: datetime) -> LastTokenRequest | None:
     if not run.requests:
         return before
     failed = BUSY if _is_busy(run) else run.error_type if run.error_type in _PROVIDER_ERRORS else None
     again = before.failures if before and before.host == run.host else 0
-    return Sent(at=at, host=run.host, error_type=failed, failures=again + (failed != BUSY) if failed else 0)
+    return LastTokenRequest(at=at, host=run.host, error_type=failed, failures=again + (failed != BUSY) if failed else 0)
 
 
 def _is_busy(run: Outcome) -> bool:
     return isinstance(run.error, TokenEndpointUnavailable) and run.error.busy
 
 
-def _refused_at(before: Seen | None, run: Outcome, at: datetime) -> datetime | None:
+def _refused_at(before: LastRun | None, run: Outcome, at: datetime) -> datetime | None:
     since = before.refused_at if before else None
     if run.error_type in STORE_ERRORS:
         return since or at
     return None if run.made_current else since
 
 
-def _state(before: Seen | None, run: Outcome) -> State:
+def _state(before: LastRun | None, run: Outcome) -> State:
     if run.error_type is not None and run.error_type in _STATES:
         return _STATES[run.error_type]
     if run.name in SUCCESSES or before is None:
@@ -152,7 +152,7 @@ def _state(before: Seen | None, run: Outcome) -> State:
     return before.state
 
 
-def _next_look(row: Row, seen: Seen, retry_at: datetime | None, jitter: timedelta) -> datetime:
+def _next_look(row: Row, seen: LastRun, retry_at: datetime | None, jitter: timedelta) -> datetime:
     earliest = seen.at + SHORTEST_WAIT  # a token set that is always due would run without end
     if seen.outcome in SUCCESSES:
         due = max(earliest, seen.tokens.due_at) if seen.tokens.due_at else earliest
@@ -175,7 +175,7 @@ def _next_look(row: Row, seen: Seen, retry_at: datetime | None, jitter: timedelt
     return max(earliest, wanted) + jitter
 
 
-def _backoff(seen: Seen) -> timedelta:
+def _backoff(seen: LastRun) -> timedelta:
     """Wait twice as long after each failure, up to an hour; a dead grant waits for a person, so an hour at once."""
     if seen.state is State.REAUTHORIZE:
         return LONGEST_WAIT
@@ -197,7 +197,7 @@ _TRANSITIONS: Final[Mapping[State, Transition]] = {
 }
 
 
-def changes(before: Seen | None, seen: Seen) -> list[Change]:
+def changes(before: LastRun | None, seen: LastRun) -> list[Change]:
     """Return what a run changed, in the order in which to announce it."""
     found: list[Change] = []
     if transition := _of_state(before, seen):
@@ -208,7 +208,7 @@ def changes(before: Seen | None, seen: Seen) -> list[Change]:
     return found
 
 
-def _of_state(before: Seen | None, seen: Seen) -> Transition | None:
+def _of_state(before: LastRun | None, seen: LastRun) -> Transition | None:
     was = before.state if before else State.HEALTHY
     if seen.state is not State.HEALTHY:
         return _TRANSITIONS[seen.state] if seen.state is not was else None

@@ -41,7 +41,7 @@ def tried_early(rows: Iterable[Row], now: datetime) -> set[str]:
     lots: dict[Fault, Row] = {}
     for row, seen, cause in failing:
         if cause[0] in _OF_AWS and seen.at <= now - LOT_AFTER:
-            lots[cause] = min(lots.get(cause, row), row, key=lambda each: lot(each, now))
+            lots[cause] = min(lots.get(cause, row), row, key=lambda each: minute_hash(each, now))
     return early | {row.secret_arn for row in lots.values()} | set(_rejected_in_a_burst(rows, now))
 
 
@@ -49,11 +49,11 @@ def _rejected_in_a_burst(rows: Iterable[Row], now: datetime) -> Iterator[str]:
     """Return one rejected grant of a burst each minute, and all of them once the provider has taken one."""
     for its in by_host(rows).values():
         ready = [row for row in burst_of_rejected(its, now) if row.seen and row.seen.at <= now - AGAIN_AFTER]
-        tried = ready if has_revived(its, now) else sorted(ready, key=lambda row: lot(row, now))[:1]
+        tried = ready if has_revived(its, now) else sorted(ready, key=lambda row: minute_hash(row, now))[:1]
         yield from (row.secret_arn for row in tried)
 
 
-def lot(row: Row, now: datetime) -> bytes:
+def minute_hash(row: Row, now: datetime) -> bytes:
     """Draw a row's lot of this minute: the same each time that it is asked for."""
     return sha256(f"{row.secret_arn}|{int(now.timestamp()) // 60}".encode()).digest()
 

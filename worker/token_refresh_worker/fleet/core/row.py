@@ -71,7 +71,7 @@ class Pauses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class LastTokenRequest:
     """The last run that sent a token request; runs that send nothing leave it as it is."""
 
     at: datetime
@@ -84,7 +84,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class LastRun:
     """What the last run found."""
 
     at: datetime
@@ -108,7 +108,7 @@ class Seen:
     """The token host that the document and its provider name; None where no run has read them."""
     refused_at: datetime | None = None
     """When Secrets Manager first refused this secret, since it last took new tokens for it."""
-    sent: Sent | None = None
+    sent: LastTokenRequest | None = None
     copy: CopyState | None = None
     """How the published copy was; None where the fleet publishes none."""
     copy_behind_at: datetime | None = None
@@ -143,7 +143,7 @@ class Row:
     added_at: datetime
     next_at: datetime
     """When to look at the secret next."""
-    seen: Seen | None = None
+    seen: LastRun | None = None
     pause: Pause | None = None
     unsent: frozenset[Change] = frozenset()
     """Transitions that the bus has not taken yet."""
@@ -159,7 +159,7 @@ class Row:
         return self.seen.host if self.seen else None
 
     @property
-    def sent(self) -> Sent | None:
+    def sent(self) -> LastTokenRequest | None:
         """The last run that sent a request, if that was to the host of today."""
         sent = self.seen.sent if self.seen else None
         return sent if sent is not None and sent.host == self.host else None

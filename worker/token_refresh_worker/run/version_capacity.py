@@ -9,7 +9,7 @@ from token_refresh.errors import SecretAccessDenied, SecretFull
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.run.failures import utc
-from token_refresh_worker.run.ports import Parts
+from token_refresh_worker.run.ports import RunDependencies
 
 PLACES: Final = 100
 """How many versions a secret holds. Secrets Manager removes none that has a label or is younger than a day."""
@@ -17,7 +17,7 @@ SPARE: Final = 1
 """Left free beyond what is needed: something else may store a version after the look, or reads may not show one yet."""
 
 
-def check_places(parts: Parts, now: datetime, needed: int, then: str) -> None:
+def check_places(parts: RunDependencies, now: datetime, needed: int, then: str) -> None:
     """Refuse what needs so many new versions if the secret may not take them; `then` says what was not done.
 
     A caller who may not list the versions goes on as if there were places.

@@ -10,7 +10,7 @@ _ID = re.compile(r"[!-~]{1,256}")
 _TYPE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 
-class About:
+class DeliveryMetadata:
     """What the provider says about a delivery; `repr` shows nothing of it.
 
     Attributes:
@@ -21,7 +21,7 @@ class About:
         handshake: Where the provider only tests the endpoint, the body that it expects.
     """
 
-    __slots__ = ("handshake", "id", "key", "type")  # not a dataclass, as `Signed`
+    __slots__ = ("handshake", "id", "key", "type")  # not a dataclass, as `SignatureClaim`
 
     def __init__(self, key: str, found_id: str | None, kind: Any, handshake: str | None = None) -> None:
         self.key: Final = key
@@ -30,10 +30,10 @@ class About:
         self.handshake: Final = handshake
 
 
-def signed_id(body: bytes, value: Any, kind: Any, handshake: str | None = None) -> About:
+def signed_id(body: bytes, value: Any, kind: Any, handshake: str | None = None) -> DeliveryMetadata:
     """Go by an ID that was signed; without one the digest of the body is the key."""
     found = identifier(value)
-    return About(found or digest(body), found, kind, handshake)
+    return DeliveryMetadata(found or digest(body), found, kind, handshake)
 
 
 def read_payload(body: bytes) -> tuple[Any, dict[str, str]]:

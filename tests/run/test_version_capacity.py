@@ -12,7 +12,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
-from token_refresh_worker.run.places import PLACES, SPARE, full_until
+from token_refresh_worker.run.version_capacity import PLACES, SPARE, full_until
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 SECOND = timedelta(seconds=1)

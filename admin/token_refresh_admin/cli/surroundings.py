@@ -13,7 +13,7 @@ from token_refresh_admin.cli.state import SECRET_IS_BROKEN, SecretState
 from token_refresh_worker.core.plan import publish_newer_tokens
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState
-from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.oauth.scopes import name_scopes
 from token_refresh_worker.providers.provider import OldAccessToken
 from token_refresh_worker.run.failures import span, utc
@@ -58,7 +58,7 @@ def _replicas(state: SecretState) -> Iterator[Finding]:
 
 
 def _copy(state: SecretState, name: str) -> Iterator[Finding]:
-    now, copy, fails = state.snapshot.now, state.snapshot.published, isinstance(state.step, Mismatch)
+    now, copy, fails = state.snapshot.now, state.snapshot.published, isinstance(state.step, SettingsMismatch)
     if copy is not None and copy.is_overwritten:
         read = _unusable(copy, now) or "services read an access token that no run stored"
         yield Finding.broken(f"{name} was overwritten at {utc(copy.stored_at)}; {read}", *_publish(state))
@@ -94,7 +94,7 @@ def _older_copy(state: SecretState, name: str, copy: PublishedCopy | None) -> Fi
 def _publish(state: SecretState) -> Advice:
     """Say how the current access token is published, and from when on."""
     document, copy = state.document, state.snapshot.published
-    if isinstance(state.step, Mismatch) or document.access_token is None or document.expires_at is None:
+    if isinstance(state.step, SettingsMismatch) or document.access_token is None or document.expires_at is None:
         return ("a run publishes again as soon as it can refresh the tokens",)
     # A run leaves a young copy of ours: what it read may be older than that.
     if copy and publish_newer_tokens(state.snapshot, RunState(publishes=True), state.policy) is None:
@@ -114,7 +114,7 @@ def _table(state: SecretState) -> Iterator[Finding]:
     """Report a claim table that is older than the tokens: reads of a table are consistent, so its claim is lost."""
     store = state.policy.claim_store
     lost = state.snapshot.missing_claim_id is not None and store.kind is ClaimStoreKind.TABLE
-    if lost and not isinstance(state.step, Mismatch):
+    if lost and not isinstance(state.step, SettingsMismatch):
         yield Finding.attention(
             f"{store} has lost claims on this secret: it was emptied, restored from a backup or made anew. The tokens "
             "are good",
