@@ -19,7 +19,6 @@ import httpx
 import hypothesis
 import pytest
 
-import token_refresh.aws.clients
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
 from testbed.process import Child
 
@@ -27,14 +26,6 @@ if TYPE_CHECKING:
     from testbed.emulator import Emulator
 
 ROOT = Path(__file__).parents[1]
-
-
-clients: Any = token_refresh.aws.clients
-
-
-@functools.cache
-def load(paths: tuple[str, ...], make: Any = clients._loader) -> Any:  # noqa: SLF001 - no public name
-    return make([*paths])
 
 
 gc.enable()
@@ -48,7 +39,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every session reads AWS's descriptions of its services, half of what a client costs. Here all share what one has read.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
-clients._loader = functools.wraps(clients._loader)(lambda paths: load(tuple(paths)))  # noqa: SLF001 - no public name
 # Likewise what each session finds out about its 130 handlers, half of the other half.
 botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
 # Half a millisecond each, and with all certificates 5: a client makes a context, also for http:// alone.

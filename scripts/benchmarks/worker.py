@@ -47,8 +47,8 @@ CONTENDERS = (
         name="floor: client, one read", handler="handlers.floor.handler", lives_seconds=DAY_SECONDS, outcome="read"
     ),
     Contender(name=REFERENCE, handler="handlers.straightforward.handler", lives_seconds=60, outcome="refreshed"),
-    Contender(name="worker, nothing due", handler=HANDLER, lives_seconds=DAY_SECONDS, outcome="fresh", most=1.00),
-    Contender(name="worker, refresh due", handler=HANDLER, lives_seconds=60, outcome="refreshed", most=1.15),
+    Contender(name="worker, nothing due", handler=HANDLER, lives_seconds=DAY_SECONDS, outcome="fresh", most=1.05),
+    Contender(name="worker, refresh due", handler=HANDLER, lives_seconds=60, outcome="refreshed", most=1.20),
 )
 
 

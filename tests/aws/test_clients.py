@@ -1,6 +1,5 @@
 """Clients: one session for all of them, in the configured region, and the words where there is none."""
 
-import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 from botocore.loaders import Loader
 
-from token_refresh.aws import clients as aws_clients
 from token_refresh.aws.clients import ClientLimits, Clients
 from token_refresh.errors import ConfigurationError, SecretAccessDenied
 
@@ -42,29 +40,11 @@ def set_all(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> No
 def test_the_region_is_the_given_one_or_the_configured_one(
     clients: Clients, monkeypatch: pytest.MonkeyPatch, region: str | None, environment: dict[str, str], expected: str
 ) -> None:
-    """A given region comes first, then AWS_REGION, then what botocore reads itself."""
+    """A given region comes first, then AWS_REGION, then what boto3 reads itself."""
     set_all(monkeypatch, environment)
 
     assert expected == clients.region_of(region)
     assert expected == clients.get("secretsmanager", limits=LIMITS, region=region).meta.region_name
-
-
-def test_a_client_is_made_without_a_search_of_all_services(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Making a client lists the folder of its own service alone, not those of all 450."""
-    listed: set[str] = set()
-    list_folder = os.listdir
-
-    def list_and_note(path: str) -> list[str]:
-        listed.add(Path(path).name)
-        return list_folder(path)
-
-    monkeypatch.setattr(os, "listdir", list_and_note)
-    # Not the one that the tests share.
-    monkeypatch.setattr(aws_clients, "_loader", inspect.unwrap(aws_clients._loader))  # noqa: SLF001 - no public name
-
-    assert "eu-north-1" == clients.get("secretsmanager", limits=LIMITS, region="eu-north-1").meta.region_name
-
-    assert {"data", "secretsmanager"} == listed
 
 
 def test_descriptions_of_ones_own_count(clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

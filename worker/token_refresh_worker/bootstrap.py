@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core; an invocation has a share of one
+import boto3.session  # noqa: F401 - in Lambda's INIT, which has a full core; an invocation has a share of one
 
 from token_refresh.aws.clients import CLIENTS, ClientLimits, MakeClient
 from token_refresh.aws.request import TOKEN_SECRET_SETTING

@@ -1,4 +1,4 @@
-"""Makes clients of AWS services: one session of botocore, and its clients, for all that a process does."""
+"""Makes clients of AWS services: one session of boto3, and its clients, for all that a process does."""
 
 import os
 import threading
@@ -95,7 +95,7 @@ class Clients:
         region = region or _region_in(aws)
         if region is None:
             # Empty if the variable is: botocore takes that for a region.
-            region = self._profiles_region = self._session.get_config_variable("region") or None
+            region = self._profiles_region = self._session.region_name or None
         if region is None:
             from botocore.exceptions import NoRegionError  # noqa: PLC0415 - see `_configure`
 
@@ -108,18 +108,17 @@ class Clients:
     def _configure(self, configuration: Mapping[str, str], profile: str | None) -> None:
         if configuration == self._configuration:
             return
-        import botocore.session  # noqa: PLC0415 - 0.2 s, which only the first call should cost
+        import boto3.session  # noqa: PLC0415 - 0.2 s, which only the first call should cost
 
         # One for all: reading AWS's data takes 40 times as long as making a client.
-        session = botocore.session.Session(profile=profile)
-        session.register_component("data_loader", _loader(session.get_component("data_loader").search_paths))
+        session = boto3.session.Session(profile_name=profile)
         self._session, self._profiles_region, self._made = session, None, {}
         self._configuration = configuration
 
     def _make(self, service: str, region: str, limits: ClientLimits) -> Any:
         from botocore.config import Config  # noqa: PLC0415 - see `_configure`
 
-        return self._session.create_client(
+        return self._session.client(
             service,
             region_name=region,
             config=Config(
@@ -129,22 +128,6 @@ class Clients:
                 max_pool_connections=limits.connections,
             ),
         )
-
-
-def _loader(paths: list[str]) -> Any:
-    """Make botocore's loader of services' descriptions, without its search of all 450 folders before it reads one.
-
-    Twice 1,300 system calls are 0.05 of the straightforward handler's cold start: with them, a run that finds nothing
-    due misses its limit (`scripts/bench worker`). All of AWS's services have what a client reads; a folder of one's own
-    that lacks it is met in the next step, by `determine_latest_version`.
-    """
-    from botocore.loaders import Loader  # noqa: PLC0415 - see `Clients._configure`
-
-    class FolderLoader(Loader):
-        def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - as its callers give it
-            return [name for path in self.search_paths if os.path.isdir(path) for name in os.listdir(path)]  # noqa: PTH112, PTH208 - pathlib would cost some of what is saved
-
-    return FolderLoader(extra_search_paths=paths, include_default_search_paths=False)
 
 
 def _aws_variables(environment: Mapping[str, str]) -> dict[str, str]:
