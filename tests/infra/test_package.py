@@ -45,7 +45,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def packaged(project: Path, **given: str) -> subprocess.CompletedProcess[str]:
-    command = [project / "scripts" / "package", "webhooks"]
+    command: list[str | Path] = [project / "scripts" / "package", "webhooks"]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | given)
 
 
