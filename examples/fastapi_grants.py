@@ -41,20 +41,20 @@ class Customers:
 
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
-        self._begun: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._begun: dict[str, Mapping[str, Any]] = {}
 
     def signed_in(self, request: Request) -> str:
         """Return who is signed in; yours asks its own login. Never take it from the URL or the form."""
         del request
         return "7"
 
-    def keep(self, browser: str, state: str, session: Mapping[str, Any]) -> None:
-        """Keep an authorization that was begun in a browser; yours forgets it after two hours."""
-        self._begun[browser, state] = session
+    def keep(self, state: str, session: Mapping[str, Any]) -> None:
+        """Keep an authorization that was begun; yours forgets it after two hours."""
+        self._begun[state] = session
 
-    def take(self, browser: str | None, state: str | None) -> Mapping[str, Any] | None:
+    def take(self, state: str | None) -> Mapping[str, Any] | None:
         """Take it out: there is one redirect for each."""
-        return self._begun.pop((browser or "", state or ""), None)
+        return self._begun.pop(state or "", None)
 
     def is_free(self, customer: str, account: Account) -> bool:
         """Say whether an account that comes for the first time belongs to nobody else."""
@@ -74,11 +74,15 @@ def create_app(grants: Grants | None = None, customers: Customers | None = None)
     @app.post("/connect")
     def connect(request: Request, browser: Annotated[str | None, Cookie()] = None) -> Response:
         customer = customers.signed_in(request)
-        begun = grants.begin(
-            f"customers/{customer}/quickbooks", provider="quickbooks", expect=customers.accounts.get(customer)
-        )
         browser = browser or secrets.token_urlsafe(24)
-        customers.keep(browser, begun.state, {"customer": customer, "grant": begun.session})
+        begun = grants.begin(
+            f"customers/{customer}/quickbooks",
+            provider="quickbooks",
+            browser=browser,
+            customer=customer,
+            expect=customers.accounts.get(customer),
+        )
+        customers.keep(begun.state, begun.session)
         response = RedirectResponse(begun.url, status_code=303)
         # Behind a proxy the request itself may have come over http.
         secure = grants.redirect_uri.startswith("https:")
@@ -90,10 +94,16 @@ def create_app(grants: Grants | None = None, customers: Customers | None = None)
     def callback(
         request: Request, state: str | None = None, browser: Annotated[str | None, Cookie()] = None
     ) -> HTMLResponse:
-        kept, customer = customers.take(browser, state), customers.signed_in(request)
-        # Somebody else may have signed in meanwhile.
-        session = kept["grant"] if kept and kept["customer"] == customer else None
-        stored = grants.finish(session, str(request.url), confirm=lambda account: customers.is_free(customer, account))
+        customer = customers.signed_in(request)
+        # Without the cookie a customer could send the link to a stranger, whose company would then be the customer's.
+        # Without the customer, whoever signs in next in this browser would finish what the one before began.
+        stored = grants.finish(
+            customers.take(state),
+            str(request.url),
+            browser=browser,
+            customer=customer,
+            confirm=lambda account: customers.is_free(customer, account),
+        )
         customers.accounts[customer] = stored.account
         return page("Connected", f"Your company {stored.account['realmId']} is connected.")
 

@@ -2,14 +2,16 @@
 
     grants = Grants("https://app.example.com/oauth/callback")
 
-    begun = grants.begin("customers/7/quickbooks", provider="quickbooks", expect={"realmId": "1234"})
+    begun = grants.begin("customers/7/quickbooks", provider="quickbooks", browser=cookie, customer="7")
     ...                                              # keep begun.session, redirect the browser to begun.url
-    stored = grants.finish(session, callback_url)    # what was stored: names and times, never a token
+    stored = grants.finish(session, callback_url, browser=cookie, customer="7", confirm=is_free)  # never a token
 
 All of it is what `token-refresh authorize` does; docs/grants.md has an application. Everything blocks, and may be
 called from several threads at once.
 """
 
+import hashlib
+import hmac
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -108,9 +110,15 @@ class BegunGrant:
     url: str
     """Where to redirect the browser: the provider's page."""
     state: str
-    """What the redirect brings back as `state`; random. Keep the session under it: a user may begin twice."""
+    """What the redirect brings back as `state`; random. Keep the session under it: a user may begin twice.
+
+    It doesn't say who comes back: somebody may have sent the link to a stranger. `finish` compares that.
+    """
     session: dict[str, object]
-    """For `finish`. Plain JSON, without a secret but the PKCE verifier: keep it where the browser can't change it."""
+    """For `finish`. Plain JSON, without a secret but the PKCE verifier: keep it where the browser can't change it.
+
+    It holds a digest of browser, customer and callback.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -222,10 +230,12 @@ class Grants:
         self._settings = os.environ if settings is None else settings
 
     @_sealed
-    def begin(
+    def begin(  # noqa: PLR0913 - by name
         self,
         secret_id: str,
         *,
+        browser: str,
+        customer: str,
         provider: str | None = None,
         expect: Expected | None = None,
         variables: Mapping[str, str] | None = None,
@@ -235,6 +245,8 @@ class Grants:
 
         Args:
             secret_id: Name or ARN of the token secret. It must be there; it may be empty.
+            browser: A random value that this browser alone has, such as its session cookie.
+            customer: Who is signed in, such as the customer's ID: by your own login, never from the request.
             provider: The profile's name, for a secret whose document names none.
             expect: Whose grant must come, such as `{"realmId": "1234"}`; or `ANYONE`. By default the account that the
                 secret holds; where it holds none, `finish` needs `confirm`.
@@ -246,6 +258,11 @@ class Grants:
             SecretStoreError: The secret can't be read, or not be written.
             ChangeFailed: The provider has no authorization page.
         """
+        if not browser or not customer or browser == customer:
+            raise ConfigurationError(
+                "begin needs browser, a random value that this browser alone has, and customer, who is signed in; "
+                "they are empty or the same"
+            )
         opened = self._open(secret_id, provider, variables or {})
         refuse_unknowable(opened.template, expect)
         authorization, parts = self._authorization(opened, scope)
@@ -260,24 +277,37 @@ class Grants:
             "client_id": authorization.client.client_id,
             "state": authorization.state,
             "verifier": authorization.verifier.reveal(),
+            "bound_to": self._bind(browser, customer),
             "begun_at": opened.now.timestamp(),
         }
         return BegunGrant(url=authorization.url, state=authorization.state, session=session)
 
     @_sealed
-    def finish(self, session: Mapping[str, Any] | None, url: str, *, confirm: Confirm | None = None) -> StoredTokens:
-        """Check the redirect, exchange its code once, store the tokens, and return what is stored.
+    def finish(
+        self,
+        session: Mapping[str, Any] | None,
+        url: str,
+        *,
+        browser: str | None,
+        customer: str | None,
+        confirm: Confirm | None = None,
+    ) -> StoredTokens:
+        """Check who comes back and the redirect, exchange its code once, store the tokens, return what is stored.
 
-        They are put on what is in the secret by then.
+        A customer can send a link to a stranger, who consents. So browser and customer must be those that began (RFC
+        6749 section 10.12). The tokens are put on what is in the secret by then.
 
         Args:
             session: `BegunGrant.session`, as it was stored under the redirect's `state`; None if it is gone.
             url: The URL that the provider redirected to, with its query.
+            browser: What `begin` got, as this request brings it; None if it brings none.
+            customer: Who is signed in now, by your own login; None if nobody is.
             confirm: Asked with the account that has come, before anything is stored, where nobody is expected: the
                 first grant of a secret. Only True stores it; an async function is not awaited.
 
         Raises:
-            ForeignRedirect: There is no session, it is over, or the redirect belongs to another one.
+            ForeignRedirect: There is no session, it is over, it was begun in another browser, for another customer or
+                callback, or the redirect belongs to another one.
             ConsentRefused: The user said no.
             AnotherAccount: Another account came than the expected one, or `confirm` said no.
             RedirectTaken: The redirect came twice.
@@ -290,8 +320,11 @@ class Grants:
         """
         if session is None:
             raise ForeignRedirect("no authorization is under way in this session", why=_NOT_USED, fix=_AGAIN)
-        if "begun_at" not in session:
+        if "bound_to" not in session:
             raise ForeignRedirect("this session was begun by another release", why=_NOT_USED, fix=_AGAIN)
+        if not hmac.compare_digest(session["bound_to"], self._bind(browser, customer)):
+            began = "this authorization was begun in another browser, for another customer or for another callback"
+            raise ForeignRedirect(began, why=_NOT_USED, fix=_AGAIN)
         opened = self._open(session["secret_id"], session["provider"], session["variables"])
         if opened.now - datetime.fromtimestamp(session["begun_at"], UTC) > _SESSION_LIFETIME:
             raise ForeignRedirect("this session was begun over 2 hours ago", why=_NOT_USED, fix=_AGAIN)
@@ -394,6 +427,10 @@ class Grants:
             now=current.read_at if current else datetime.now(UTC),
             known=known,
         )
+
+    def _bind(self, browser: str | None, customer: str | None) -> str:
+        """Return a digest of who begins and of the callback, so that a table of sessions holds no cookie."""
+        return hashlib.sha256(json.dumps([self.redirect_uri, browser, customer]).encode()).hexdigest()
 
     def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, RunDependencies]:
         """Build the request for authorization from what is stored now."""

@@ -52,6 +52,8 @@ CALLBACK = "https://app.example.com/callback"
 TOKENS = {"access_token": "canary-access", "refresh_token": "canary-refresh", "expires_in": 3600}
 RESPONSE = script.status(200, TOKENS)
 CODE = "canary-code"
+WHO: Any = {"browser": "cookie-of-this-browser", "customer": "7"}
+"""Who begins and comes back."""
 
 
 class Application:
@@ -71,14 +73,14 @@ class Application:
 
     def begin(self, **how: Any) -> BegunGrant:
         self.endpoint.play(how.pop("response", RESPONSE))
-        begun = self.grants.begin(SECRET, **{"provider": "quickbooks", **how})
+        begun = self.grants.begin(SECRET, **{"provider": "quickbooks", **WHO, **how})
         return BegunGrant(url=begun.url, state=begun.state, session=json.loads(json.dumps(begun.session)))
 
     def finish(self, begun: BegunGrant) -> StoredTokens:
-        return self.grants.finish(begun.session, redirect(begun))
+        return self.grants.finish(begun.session, redirect(begun), **WHO)
 
     def refuses(self, begun: BegunGrant, kind: type[Exception], *, match: str, **response: str) -> None:
-        failing(lambda: self.grants.finish(begun.session, redirect(begun, **response)), kind, match=match)
+        failing(lambda: self.grants.finish(begun.session, redirect(begun, **response), **WHO), kind, match=match)
 
     def put(self, secret_id: str = SECRET, **document: object) -> None:
         first = {"accessToken": "a", "refreshToken": "r", "provider": "quickbooks", "realmId": "1", "note": "kept"}
@@ -123,7 +125,7 @@ def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None
     application.refuses(begun, ConfigurationError, match="somebody must confirm the first one; its code was not used")
     assert [] == application.endpoint.requests
 
-    stored = application.grants.finish(begun.session, redirect(begun), confirm=lambda it: it == {"realmId": "1"})
+    stored = application.grants.finish(begun.session, redirect(begun), **WHO, confirm=lambda it: it == {"realmId": "1"})
 
     assert (SECRET, "eu-central-1", "quickbooks") == (stored.secret_id, stored.region, stored.provider)
     assert ({"realmId": "1"}, None) == (stored.account, stored.published)
@@ -145,7 +147,7 @@ def test_what_is_not_confirmed_is_not_stored(application: Application, answer: A
     begun = application.begin()
 
     failing(
-        lambda: application.grants.finish(begun.session, redirect(begun), confirm=lambda _: answer),
+        lambda: application.grants.finish(begun.session, redirect(begun), **WHO, confirm=lambda _: answer),
         AnotherAccount,
         match="realmId 1 was not confirmed for secret customers/7/quickbooks in eu-central-1; nothing is stored",
     )
@@ -189,7 +191,7 @@ def test_an_error_of_the_application(application: Application, errors: list[Base
     begun = application.begin()
 
     with pytest.raises(type(raised)) as found:
-        application.grants.finish(begun.session, redirect(begun), confirm=lost)
+        application.grants.finish(begun.session, redirect(begun), **WHO, confirm=lost)
 
     assert raised is found.value
     frames = [frame for error in errors for frame, _ in traceback.walk_tb(error.__traceback__)]
@@ -282,7 +284,7 @@ def test_a_wrong_redirect_uses_no_code(
     application.refuses(begun, kind, match=match, **response)
     # Half of a surrogate pair, as servers decode stray bytes, is in no URL of a browser's.
     failing(
-        lambda: application.grants.finish(begun.session, f"{redirect(begun)}\udcff"),
+        lambda: application.grants.finish(begun.session, f"{redirect(begun)}\udcff", **WHO),
         ForeignRedirect,
         match="not belong",
     )
@@ -295,7 +297,7 @@ def test_a_wrong_redirect_uses_no_code(
     [
         (lambda _: None, "no authorization is under way in this session: its code was not used; let the user begin"),
         (
-            lambda it: {key: it[key] for key in it if key != "begun_at"},
+            lambda it: {key: it[key] for key in it if key != "bound_to"},
             "session was begun by another release: its code",
         ),
         (lambda it: it | {"begun_at": it["begun_at"] - 7200}, "session was begun over 2 hours ago: its code was not"),
@@ -305,10 +307,40 @@ def test_an_expired_session(application: Application, change: Callable[[Any], An
     """A session that is gone, older than the release or over uses no code: the user begins again."""
     begun = application.begin(expect=ANYONE)
 
-    failing(lambda: application.grants.finish(change(begun.session), redirect(begun)), ForeignRedirect, match=match)
+    failing(
+        lambda: application.grants.finish(change(begun.session), redirect(begun), **WHO), ForeignRedirect, match=match
+    )
     assert [] == application.endpoint.requests
     young = begun.session | {"begun_at": datetime.now(UTC).timestamp() - 7000}
-    assert application.grants.finish(young, redirect(begun)).version_id
+    assert application.grants.finish(young, redirect(begun), **WHO).version_id
+
+
+@pytest.mark.parametrize(
+    "back", [{"browser": "cookie-of-a-stranger"}, {"browser": None}, {"customer": "8"}, {"customer": None}]
+)
+def test_who_did_not_begin_it(application: Application, back: Mapping[str, str | None]) -> None:
+    """A redirect to another browser, customer or callback stores nothing and asks nobody; its own one still may."""
+    begun = application.begin(expect=ANYONE)
+    assert WHO["browser"] not in json.dumps(begun.session)
+    application.store.calls.clear()
+
+    failing(
+        lambda: application.grants.finish(begun.session, redirect(begun), **{**WHO, **back}),
+        ForeignRedirect,
+        match="was begun in another browser, for another customer or for another callback: its code was not used; let",
+    )
+
+    # RFC 9700 section 4.4: a code that came to the callback of one provider never goes to another one.
+    other = Grants(f"{CALLBACK}/slack", application.settings)
+    failing(lambda: other.finish(begun.session, redirect(begun), **WHO), ForeignRedirect, match="for another callback")
+    assert ([], []) == (application.store.calls, application.endpoint.requests)
+    assert application.finish(begun).version_id
+
+
+@pytest.mark.parametrize("who", [{"browser": ""}, {"customer": ""}, {"browser": "7"}])
+def test_nobody_begins(application: Application, who: Mapping[str, str]) -> None:
+    """Without a browser or a customer, or with one value for both, nothing could be compared later."""
+    failing(lambda: application.begin(**who), ConfigurationError, match="begin needs browser, .* and customer")
 
 
 def test_a_client_that_was_replaced_meanwhile(application: Application) -> None:
@@ -334,7 +366,7 @@ def test_a_flood_of_callbacks_leaves_the_secret_room(application: Application) -
     met = []
     application.endpoint.play(*[script.error("invalid_grant")] * 5)
     for _ in range(20):
-        begun = application.grants.begin(SECRET)
+        begun = application.grants.begin(SECRET, **WHO)
         with pytest.raises(ChangeFailed) as raised:
             application.finish(begun)
         met.append(type(raised.value))
@@ -506,14 +538,14 @@ def test_what_nobody_could_find_out(application: Application) -> None:
     failing(lambda: application.begin(expect={"realmId": None}), ConfigurationError, match="some of realmId")
     begun = application.begin(expect=ANYONE)
     failing(
-        lambda: application.grants.finish(begun.session | {"expect": "of another version"}, redirect(begun)),
+        lambda: application.grants.finish(begun.session | {"expect": "of another version"}, redirect(begun), **WHO),
         ConfigurationError,
         match="some of realmId, or be ANYONE",
     )
     assert [] == application.endpoint.requests
     failing(lambda: application.begin(expect={"team": "1"}), ConfigurationError, match="some of realmId")
     failing(
-        lambda: application.grants.begin(SECRET, provider="upwork", expect={"tenant": "1"}),
+        lambda: application.grants.begin(SECRET, **WHO, provider="upwork", expect={"tenant": "1"}),
         ConfigurationError,
         match="nothing that Upwork sends names the account; pass expect=ANYONE",
     )
@@ -526,58 +558,77 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
     application.client.create_secret(Name="copy", SecretString='{"accessToken": "a", "sourceVersionId": "v"}')
     application.put(OTHER, provider="slack")
 
-    failing(lambda: grants.begin(SECRET, provider="quickboks"), ConfigurationError, match="did you mean quickbooks")
-    create = "`aws secretsmanager create-secret --name none --region eu-central-1`"
-    failing(lambda: grants.begin("none"), SecretNotFound, match=f"Create it: {create}")
     failing(
-        lambda: grants.begin(NO_ARN), SecretNotFound, match=r"not found \(secretsmanager:GetSecretValue\)(?!.*create)"
+        lambda: grants.begin(SECRET, **WHO, provider="quickboks"), ConfigurationError, match="did you mean quickbooks"
     )
-    failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="published copy")
+    create = "`aws secretsmanager create-secret --name none --region eu-central-1`"
+    failing(lambda: grants.begin("none", **WHO), SecretNotFound, match=f"Create it: {create}")
     failing(
-        lambda: grants.begin(OTHER, provider="quickbooks"),
+        lambda: grants.begin(NO_ARN, **WHO),
+        SecretNotFound,
+        match=r"not found \(secretsmanager:GetSecretValue\)(?!.*create)",
+    )
+    failing(lambda: grants.begin("copy", **WHO), InvalidSecretDocument, match="published copy")
+    failing(
+        lambda: grants.begin(OTHER, **WHO, provider="quickbooks"),
         ConfigurationError,
         match="holds tokens of another provider than quickbooks",
     )
     application.client.put_secret_value(SecretId="copy", SecretBinary=b"another program's")
-    failing(lambda: grants.begin("copy"), InvalidSecretDocument, match="holds a value that is not a token document")
+    failing(
+        lambda: grants.begin("copy", **WHO), InvalidSecretDocument, match="holds a value that is not a token document"
+    )
     application.client.delete_secret(SecretId=OTHER)
-    failing(lambda: grants.begin(OTHER), SecretNotFound, match="`aws secretsmanager restore-secret")
+    failing(lambda: grants.begin(OTHER, **WHO), SecretNotFound, match="`aws secretsmanager restore-secret")
     copy = f"published/{SECRET}"
     application.client.create_secret(Name=copy)
     for copies in ("published/{secret}", copy):
         application.settings["PUBLISHED_SECRET_ID"] = copies
-        failing(lambda: application.grants.begin(copy, expect=ANYONE), InvalidSecretDocument, match="published copy")
+        failing(
+            lambda: application.grants.begin(copy, **WHO, expect=ANYONE), InvalidSecretDocument, match="published copy"
+        )
 
 
 @pytest.mark.parametrize(("callback", "secure"), [(CALLBACK, True), ("http://localhost:8000/callback", False)])
 def test_the_example(application: Application, callback: str, *, secure: bool) -> None:
-    """A customer connects, and comes back with another company, without the cookie, and twice with one redirect.
+    """A customer connects, and comes back with another company, in other hands, and twice with one redirect.
 
     The cookie never crosses the network in the clear, also where a proxy ends TLS.
     """
     example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "fastapi_grants.py"))
-    app = example["create_app"](Grants(callback, application.settings))
+    customers = example["Customers"]()
+    app = example["create_app"](Grants(callback, application.settings), customers)
     application.put(realmId=None)
     application.endpoint.play(RESPONSE, RESPONSE)
 
     async def visit() -> list[str]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.example.com") as browser:
             shown = []
-            for companies, forgets in ((["1"], False), (["6"], False), (["1"], True), (["1", "1"], False)):
+            for companies, cookie, customer in (
+                (["1"], None, "7"),
+                (["6"], None, "7"),
+                (["1"], {}, "7"),
+                (["1"], {"Cookie": "browser=that-of-a-stranger"}, "7"),
+                (["1"], None, "8"),
+                (["1", "1"], None, "7"),
+            ):
+                customers.signed_in = lambda _: "7"
                 begun = await browser.post("/connect")
-                cookie = begun.headers["Set-Cookie"]
-                assert (303, secure) == (begun.status_code, "Secure" in cookie)
-                assert "HttpOnly; Max-Age=7200; Path=/; SameSite=lax" in cookie
+                own = begun.headers["Set-Cookie"]
+                assert (303, secure) == (begun.status_code, "Secure" in own)
+                assert "HttpOnly; Max-Age=7200; Path=/; SameSite=lax" in own
                 (state,) = parse_qs(urlsplit(begun.headers["Location"]).query)["state"]
-                sent = {} if forgets else {"Cookie": cookie.partition(";")[0]}
                 browser.cookies.clear()
+                customers.signed_in = lambda _, customer=customer: customer
                 for company in companies:
                     query = {"state": state, "code": CODE, "realmId": company}
+                    sent = {"Cookie": own.partition(";")[0]} if cookie is None else cookie
                     page = await browser.get("/callback", params=query, headers=sent)
                     shown += re.findall("<h1>(.*)</h1>", page.text)
             return shown
 
-    assert ["Connected", "Another company", "Begin again", "Connected", "Begin again"] == asyncio.run(visit())
+    refused = ["Another company", *["Begin again"] * 3]
+    assert ["Connected", *refused, "Connected", "Begin again"] == asyncio.run(visit())
     assert 2 == len(application.endpoint.requests)
 
 

@@ -28,6 +28,7 @@ from token_refresh_admin.grants import ANYONE, Grants
 
 CALLBACK = "https://app.example.com/callback"
 SECRET = "customers/7/quickbooks"
+WHO: Any = {"browser": "canary-cookie", "customer": "7"}
 
 
 class Api(LoopbackHandler):
@@ -107,14 +108,14 @@ def test_grants(store: SecretsManagerServer, log: Lines) -> None:
         endpoint.play(script.error("invalid_grant"), script.status(200, tokens))
         verifiers = []
         for fails in (True, False):
-            begun = grants.begin(SECRET, provider="quickbooks", expect=ANYONE)
+            begun = grants.begin(SECRET, provider="quickbooks", expect=ANYONE, **WHO)
             verifiers.append(str(begun.session["verifier"]))
             url = f"{CALLBACK}?state={begun.state}&code=canary-code&realmId=1"
             if fails:
                 with pytest.raises(ChangeFailed):
-                    grants.finish(begun.session, url)
+                    grants.finish(begun.session, url, **WHO)
             else:
-                assert grants.finish(begun.session, url).published
+                assert grants.finish(begun.session, url, **WHO).published
         grants.store(SECRET, tokens, redirect={"realmId": "1"})
 
     said = str(log)
@@ -136,9 +137,9 @@ def test_a_redirect_of_a_token_endpoint(store: SecretsManagerServer, log: Lines,
     with LoopbackServer(Moved) as moved:
         settings = {"CLIENT_SECRET_ID": "client", "TOKEN_ENDPOINT": f"http://{moved.address}"}
         grants = Grants(CALLBACK, settings | {"PROVIDER_PROFILES": str(tmp_path)})
-        begun = grants.begin(SECRET, provider="other", expect=ANYONE)
+        begun = grants.begin(SECRET, provider="other", expect=ANYONE, **WHO)
         with pytest.raises(ChangeFailed, match="HTTP 308"):
-            grants.finish(begun.session, f"{CALLBACK}?state={begun.state}&code=canary-code")
+            grants.finish(begun.session, f"{CALLBACK}?state={begun.state}&code=canary-code", **WHO)
 
     assert "httpcore" in str(log)
     assert "canary" not in str(log)
