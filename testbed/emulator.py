@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError
 from testbed.aws.faults import Call
 from testbed.generated_names import named
 from testbed.ports import free_port
+from testbed.surroundings import for_installing
 
 ROOT = Path(__file__).resolve().parents[1]
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -41,7 +42,7 @@ class Emulator:
         self.url = f"http://127.0.0.1:{free_port()}"
 
     def __enter__(self) -> Self:
-        subprocess.run([ROOT / "scripts" / "install", "emulator"], check=True)
+        subprocess.run([ROOT / "scripts" / "install", "emulator"], check=True, env=for_installing())
         environment = {
             "PATH": os.environ["PATH"],
             "TMPDIR": str(self._folder),

@@ -20,6 +20,7 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self.serve_forever, daemon=True)
         self._connections: set[socket.socket] = set()
+        self._defect: BaseException | None = None
 
     @property
     def address(self) -> str:
@@ -36,6 +37,8 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
         self.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self.server_close()
+        if self._defect:
+            raise self._defect
 
     def serve_forever(self, poll_interval: float = 0.0) -> None:
         """Accept connections until the socket is shut down: nothing looks twice a second, or spins while it stops."""
@@ -63,9 +66,10 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay silent about a client that went away; its test knows. Anything else is a defect of the testbed."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
+        """Ignore a client that went away; its test knows. Anything else is a defect of the testbed: its test fails."""
+        del request, client_address
+        if not isinstance(error := sys.exception(), ConnectionError):
+            self._defect = error
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):

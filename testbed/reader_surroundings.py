@@ -131,11 +131,16 @@ class _ApiHandler(LoopbackHandler):
         if self.headers.get("Transfer-Encoding") != "chunked":
             return super().read_body()
         body = b""
-        while size := int(self.rfile.readline(), 16):
+        while size := int(self.read_line(), 16):
             body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
+            self.read_line()
+        self.read_line()
         return body
+
+    def read_line(self) -> bytes:
+        if line := self.rfile.readline():
+            return line
+        raise ConnectionAbortedError("the client left in the middle of its body")
 
 
 def at_once(count: int, work: Callable[[], Any]) -> list[Any]:

@@ -7,7 +7,7 @@ import signal
 import sys
 from types import FrameType
 
-from demos.surroundings import forget_settings
+from testbed.surroundings import forget_settings
 
 _INTERRUPTED = "\nscripts/demo: interrupted; everything that was started has ended\n"
 _EX_INTERRUPTED = 130

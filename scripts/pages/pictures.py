@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Callable
 
-from demos.surroundings import forget_settings
 from pages import captures
 from pages.terminal import ROOT
+from testbed.surroundings import forget_settings
 
 FOLDER = ROOT / "docs" / "pictures"
 MADE: dict[str, Callable[[], str]] = {"demo.svg": captures.demo, "status.svg": captures.status}

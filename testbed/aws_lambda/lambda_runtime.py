@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.surroundings import for_installing
+
 _ROOT = Path(__file__).resolve().parents[2]
 _UV = Path(sys.executable).with_name("uv")
 
@@ -40,6 +42,7 @@ class LambdaRuntime:
                 *("--constraint", _ROOT / "locks" / "all.txt", "awslambdaric", "boto3"),
             ],
             check=True,
+            env=for_installing(),
         )
         return cls(python=(python, "-S"), folder=folder)
 

@@ -11,6 +11,8 @@ from typing import Any
 import pexpect
 import pytest
 
+from testbed.surroundings import for_installing
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ".venv/lib/*/site-packages"
 MOMENTS = {
@@ -42,7 +44,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def terminal(clone: Path, *command: str) -> Any:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment = {name: value for name, value in for_installing().items() if not name.startswith("COVERAGE_")}
     return pexpect.spawn(command[0], [*command[1:]], cwd=str(clone), env=environment, encoding="utf-8", timeout=180)
 
 
@@ -59,7 +61,8 @@ def test_an_interrupted_installation_is_repaired(clone: Path) -> None:
 
         assert INTERRUPTED == child.before.split("\r\n"), moment
 
-    subprocess.run([clone / "scripts/install", "demo"], check=True, capture_output=True)  # noqa: S603 - our own script
+    install = [str(clone / "scripts/install"), "demo"]
+    subprocess.run(install, check=True, env=for_installing(), capture_output=True)  # noqa: S603 - our own script
     subprocess.run([clone / ".venv/bin/token-refresh", "--version"], check=True, capture_output=True)  # noqa: S603 - what it installed
 
 

@@ -12,6 +12,7 @@ from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.aws_lambda.lambda_runtime import LambdaRuntime
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.surroundings import for_installing
 from testbed.synthesis import ROOT
 
 LIMIT_BYTES = 2_100_000
@@ -45,8 +46,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def packaged(project: Path, **given: str) -> subprocess.CompletedProcess[str]:
-    command: list[str | Path] = [project / "scripts" / "package", "webhooks"]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | given)
+    command = [str(project / "scripts" / "package"), "webhooks"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=for_installing() | given)
 
 
 def test_up_to_date(receiver_zip: Path, project: Path) -> None:
@@ -147,7 +148,7 @@ def test_profiles_of_one_s_own(code: Path, project: Path, tmp_path: Path) -> Non
 
     shutil.copytree(code.parent, project / "dist")
     (tmp_path / "linked.toml").write_bytes(b"title = 'My CRM'")
-    given = os.environ | {"PROVIDER_PROFILES": str(tmp_path / "link")}
+    given = for_installing() | {"PROVIDER_PROFILES": str(tmp_path / "link")}
 
     subprocess.run([project / "scripts" / "package"], check=True, capture_output=True, env=given)
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
+from testbed.surroundings import for_installing
 from token_refresh import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,9 @@ Ended = subprocess.CompletedProcess[str]
 
 def run(*command: str | Path, cwd: Path = ROOT, check: bool = True, given: Mapping[str, str] = NOTHING) -> Ended:
     # No folder of the tests, and no account of AWS.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COVERAGE_", "PYTHON"))}
+    kept = {
+        name: value for name, value in for_installing().items() if not name.startswith(("AWS_", "COVERAGE_", "PYTHON"))
+    }
     ended = subprocess.run(command, cwd=cwd, env={**kept, **given}, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     assert not (check and ended.returncode), ended.stderr
     return ended
