@@ -4,6 +4,7 @@ import functools
 import gc
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,6 +53,30 @@ aliaser: Any = botocore.hooks.EventAliaser
 aliaser._alias_event_name = staticmethod(functools.cache(aliaser(None)._alias_event_name))  # noqa: SLF001 - no public name
 # Under another HOME, the CDK unpacks its library again, which takes most of the time of a synthesis.
 os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"))
+
+
+GROUP = re.compile(r'^GROUP = "(?P<name>\w+)"', re.MULTILINE)
+"""The line by which a file of tests, or the `conftest.py` of its folder, says in which group `scripts/test` runs it."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `scripts/test` chooses with."""
+    parser.addoption("--group", choices=("measured", "unmeasured", "deployments"), help="only the tests of this group")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out other groups' files before they are imported."""
+    wanted = config.getoption("--group")
+    if wanted is None or not collection_path.name.startswith("test_") or collection_path.is_dir():
+        return None
+    return group_of(collection_path) != wanted or None
+
+
+def group_of(path: Path) -> str:
+    """Return the group of a file of tests: its own, that of a folder around it, or those whose coverage is measured."""
+    places = (path, *(folder / "conftest.py" for folder in path.parents if folder.is_relative_to(ROOT / "tests")))
+    found = (GROUP.search(place.read_text()) for place in places if place.exists())
+    return next((match["name"] for match in found if match), "measured")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

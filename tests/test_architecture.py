@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+GROUP = "unmeasured"
+
 ROOT = Path(__file__).parent.parent
 READER = ROOT / "reader" / "token_refresh"
 WORKER = ROOT / "worker" / "token_refresh_worker"

@@ -12,6 +12,8 @@ from typing import Any
 import pexpect
 import pytest
 
+GROUP = "unmeasured"
+
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 OURS = [path for path in sorted(SCRIPTS.iterdir()) if path.is_file() and os.access(path, os.X_OK)]
 SLEEPS = """#!/bin/sh

@@ -16,6 +16,8 @@ from account.account import Account
 from testbed.testbed import CLAIM_TABLE, PUBLISHED, SINGLE_USE, TOKENS, Testbed
 from testbed.worker import FORCED, SCHEDULED
 
+GROUP = "deployments"
+
 REGION, SPARE = "eu-central-1", "eu-west-1"
 WORKER_ROLE = "arn:aws:iam::123456789012:role/worker"
 

@@ -16,6 +16,8 @@ from testbed.builders import DAY, HOUR
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
+GROUP = "unmeasured"
+
 
 def refresh(secret: Secret) -> None:
     secret.refresh()

@@ -9,6 +9,8 @@ from cli.states import STATES, Stage
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
+GROUP = "unmeasured"
+
 PLAIN_REFRESH = re.compile(r"token-refresh refresh \S+ --region \S+(?! --force)`?$")
 CONTRADICTIONS = (
     (r"sends nothing: the refresh token was used", r"tries again|refresh now|the next scheduled attempt"),

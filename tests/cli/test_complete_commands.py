@@ -19,6 +19,8 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.stored.origin import in_table
 
+GROUP = "unmeasured"
+
 PACKAGE = Path(token_refresh_admin.__file__).parent
 BAD = (
     *("rejected", "held", "staged", "used", "of another host", "claims in a table"),

@@ -11,6 +11,8 @@ from cli.mishaps import DEPLOYED, RELEASES, STATES, upgrade, walk
 from cli.scene import Cli
 from testbed.provider.authorization_server import AuthorizationServer
 
+GROUP = "unmeasured"
+
 
 @pytest.mark.parametrize("name", STATES)
 def test_a_state_that_no_page_lists(  # noqa: PLR0917 - fixtures

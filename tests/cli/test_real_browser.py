@@ -11,6 +11,8 @@ from cli.scene import Cli, secret_values
 from cli.terminals import Terminal
 from testbed.secrets_manager.server import SecretsManagerServer
 
+GROUP = "unmeasured"
+
 SECRET = "shop/prod/upwork"
 pytestmark = needs_browser
 

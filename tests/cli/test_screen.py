@@ -13,6 +13,8 @@ from testbed.builders import DAY, NOW
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_admin.cli.screen import ago, printable
 
+GROUP = "unmeasured"
+
 CLI = Path(__file__).parents[2] / "admin" / "token_refresh_admin" / "cli"
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
 

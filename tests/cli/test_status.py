@@ -8,6 +8,8 @@ from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 
+GROUP = "unmeasured"
+
 
 def test_healthy(cli: Cli, tokens: Tokens) -> None:
     """A token set that is not due is healthy, exit status 0, with its version, its expiry and when it is due."""

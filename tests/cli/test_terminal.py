@@ -20,6 +20,8 @@ from token_refresh_admin.changes.change import PROBE_VERSION_ID
 from token_refresh_admin.cli.failures import ONE_PRESS_SECONDS
 from token_refresh_admin.cli.screen import fields_table, one_line
 
+GROUP = "unmeasured"
+
 
 def test_a_client_id_can_be_corrected(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """`client` shows the stored ID, lets a person type another one, hides the secret, and asks once more."""

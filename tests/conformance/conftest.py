@@ -6,6 +6,8 @@ import pytest
 
 from conformance.backends import BACKENDS, Backend, chosen
 
+GROUP = "unmeasured"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "moto_differs(reason): moto is known to fail this test; it has to")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+GROUP = "unmeasured"
+
 ROOT = Path(__file__).parents[2]
 _SITE = """
 import sys

@@ -15,6 +15,8 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import synthesise
 
+GROUP = "deployments"
+
 LIFETIME_SECONDS = 86400
 
 

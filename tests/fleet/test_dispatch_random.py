@@ -25,6 +25,8 @@ from token_refresh_worker.fleet.core.messages import SECONDS
 from token_refresh_worker.fleet.core.outcome import after, announcement
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of_row
 
+GROUP = "unmeasured"
+
 PROVIDERS = {
     "slow": ProviderLimits(runs_per_second=0.2),
     "down": ProviderLimits(single_use=False),

@@ -21,6 +21,8 @@ from token_refresh_worker.fleet.core.fleet import Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.run.outcome import last_line
 
+GROUP = "deployments"
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fleet.md").read_text()
 

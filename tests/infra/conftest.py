@@ -9,6 +9,8 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.synthesis import Synthesis, synthesise
 
+GROUP = "deployments"
+
 EVERYTHING = {
     "environment": "prod",
     "account": "123456789012",

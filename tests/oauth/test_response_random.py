@@ -11,6 +11,8 @@ from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh_worker.oauth.response import TokenResponse, read_response
 
+GROUP = "unmeasured"
+
 SENT_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 

@@ -13,6 +13,8 @@ import pytest
 from testbed.surroundings import for_installing
 from token_refresh import __version__
 
+GROUP = "deployments"
+
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 PINS = ROOT / "locks" / "all.txt"

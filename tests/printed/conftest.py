@@ -16,6 +16,8 @@ from cli.shell import BIN, Shell
 from printed.blocks import ROOT, blocks
 from testbed.emulator import ACCOUNT, REGION, Emulator
 
+GROUP = "deployments"
+
 # Stands in for the CDK where it would change an account. It keeps the deployment's files, which the test then checks as
 # the CDK's app does: in this process, since to import the app takes longer than all else of a command.
 _CDK = """

@@ -10,6 +10,8 @@ from providers.scene import TOKENS, Scene
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers import loader
 
+GROUP = "unmeasured"
+
 
 def test_a_document_of_another_provider_is_refused(scene: Scene) -> None:
     """In a deployment for one provider, another provider's token is never sent; no run changes that, forced or not."""

@@ -10,6 +10,8 @@ from token_refresh_worker.oauth.body import find
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.providers.loader import load_provider, profile_names
 
+GROUP = "unmeasured"
+
 pytestmark = pytest.mark.no_cover  # runs the same lines for each provider, which coverage makes twice as slow
 
 every_provider = pytest.mark.parametrize("scene", profile_names(), indirect=True)

@@ -15,6 +15,8 @@ from token_refresh.reader.cache import Cache
 from token_refresh.reader.fetch import FETCH_SECONDS, CacheEntry
 from token_refresh.reader.pauses import LONGEST_BACKOFF_SECONDS, LONGEST_EMPTY_SECONDS
 
+GROUP = "unmeasured"
+
 Value = tuple[int, float]  # a number that grows, and an expiry
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from testbed.reader_surroundings import Api, Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 
+GROUP = "unmeasured"
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ME = {"user": {"id": "1", "nid": "~1", "rid": "2"}, "organization": {"id": "3"}}
 

@@ -10,6 +10,8 @@ import pytest
 from testbed.reader_surroundings import Store, WallClock
 from testbed.secrets_manager.server import SecretsManagerServer
 
+GROUP = "unmeasured"
+
 HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tenacity", "typer", "rich")
 
 

@@ -23,6 +23,8 @@ from token_refresh.reader import TokenReader
 from token_refresh.reader.httpx_auth import TokenAuth as HttpxAuth
 from token_refresh.reader.requests_auth import TokenAuth as RequestsAuth
 
+GROUP = "unmeasured"
+
 BODY: Final = b"amount=10"
 FAILED: Final = 0  # the client raised an error, as for a stream that a redirect wants again
 SENT: Final = ("GET", "POST", "stream")

@@ -28,6 +28,8 @@ from testbed.webhooks.events import http_v1, http_v2, rest, staged_http_v2
 from testbed.webhooks.signing import SECRETS, sent
 from token_refresh import __version__
 
+GROUP = "unmeasured"
+
 WITH_CDK = SHARE == 1
 """The compiler reads its types for as long as all else takes."""
 MANY = 20

@@ -17,6 +17,8 @@ from testbed.aws_lambda.function import Function, Invoked
 from testbed.testbed import CLIENT, TOKENS, Testbed
 from token_refresh import errors
 
+GROUP = "unmeasured"
+
 STORED = (TOKENS, CLIENT, "empty")
 """The secrets that a run may write to, or that someone may have thought to."""
 

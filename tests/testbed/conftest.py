@@ -6,6 +6,8 @@ from botocore.config import Config
 
 from testbed.secrets_manager.server import SecretsManagerServer
 
+GROUP = "unmeasured"
+
 
 @pytest.fixture
 def server() -> Iterator[SecretsManagerServer]:

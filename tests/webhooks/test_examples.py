@@ -25,6 +25,8 @@ from testbed.webhooks.setting import Setting
 from testbed.webhooks.signing import KINDS, SECRETS, SentRequest, sent
 from token_refresh.webhooks import SENDERS, from_message, to_message
 
+GROUP = "unmeasured"
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 

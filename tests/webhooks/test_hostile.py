@@ -17,6 +17,8 @@ from testbed.webhooks.signing import KINDS, NOW, SECRETS, SIGNATURE_HEADER, sent
 from token_refresh import errors
 from token_refresh.webhooks import Receiver
 
+GROUP = "unmeasured"
+
 # What the table of responses has; 500 is a defect, and not among them.
 NAMED = {200, 400, 401, 403, 404, 405, 413, 503}
 ORIGIN = "canary-origin"

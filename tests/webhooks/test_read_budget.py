@@ -10,6 +10,8 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.webhooks.signing import NEW_SECRETS, SECRETS
 from webhooks.conftest import FORGED, Stored
 
+GROUP = "unmeasured"
+
 DAY_SECONDS = 86_400
 # One read every five minutes makes 288; ten short pauses come at the beginning, and six more within a day.
 MOST = 288 + 10 + 6

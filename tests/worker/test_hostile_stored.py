@@ -17,6 +17,8 @@ from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
 from worker.ground import Ground
 
+GROUP = "unmeasured"
+
 PLANTED = {"the canary": canary()}
 CANARY = PLANTED["the canary"]
 BASE = "0" * 36
