@@ -44,7 +44,8 @@ class ParameterStoreServer(AwsServer):
         names = request["Names"]
         if not 1 <= len(names) <= PARAMETERS_PER_CALL:
             raise ServiceError("ValidationException", "Names must have 1 to 10 members.")
-        found = [self._parameters[region, name] for name in names if (region, name) in self._parameters]
+        # AWS promises no order: the last one asked for comes first.
+        found = [self._parameters[region, name] for name in reversed(names) if (region, name) in self._parameters]
         if not request.get("WithDecryption"):
             found = [{**parameter, "Value": "encrypted"} for parameter in found]
         invalid = [name for name in names if (region, name) not in self._parameters]

@@ -85,6 +85,25 @@ def test_reading_ahead(store: Store, clock: WallClock, background: Background) -
     assert "new" == waiting.text()
 
 
+def test_who_reads_ahead(
+    store: Store, clock: WallClock, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service reads ahead, and a Lambda function, which freezes, does not; `background` has precedence."""
+
+    def reads_ahead(chosen: bool | None) -> bool:  # noqa: FBT001 - as the reader takes it
+        options: Any = {"ttl": MINUTE, "client": store.client, "background": chosen}
+        reader = SecretReader("key", **options, runtime=runtime(clock, background))
+        reader.text()
+        clock.advance(59)
+        assert "old" == reader.text()
+        return bool(background.run())
+
+    store.put_text("old", secret_id="key")
+    assert [True, True, False] == [reads_ahead(chosen) for chosen in (None, True, False)]
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "service")
+    assert [False, True, False] == [reads_ahead(chosen) for chosen in (None, True, False)]
+
+
 def test_version_check_on_demand(store: Store, key: SecretReader) -> None:
     """A rejected secret is looked up at once, with one call for fifty threads, and replaced."""
     old = key.secret()

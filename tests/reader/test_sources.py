@@ -145,13 +145,14 @@ def test_file(tmp_path: Path, content: bytes, expected: bytes) -> None:
 
 
 def test_changed_file(tmp_path: Path, clock: WallClock) -> None:
-    """A file that was written again is another version."""
+    """A file that was written again is another version, however soon after the first."""
     path = tmp_path / "key"
     path.write_text("old")
+    os.utime(path, ns=(0, 1_800_000_000_000_000_001))
     reader = SecretReader(f"file:{path}", background=False, runtime=runtime(clock))
     old = reader.secret()
     path.write_text("new")
-    os.utime(path, ns=(0, int(old.version_id) + 1))
+    os.utime(path, ns=(0, 1_800_000_000_000_000_002))
     assert reader.reject(old)
     assert "new" == reader.text()
 

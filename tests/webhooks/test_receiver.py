@@ -129,6 +129,8 @@ def test_forms_of_apis_and_load_balancers(setting: Setting) -> None:
     event = SHAPES["HTTP API v1"]("POST", "/webhooks/stripe", {}, b"")
     paths = ("/prod/webhooks/stripe", "/webhooks/stripe")
     assert [400, 400] == [setting.handle(event | {"path": path})["statusCode"] for path in paths]
+    event = http_v2("POST", "/webhooks/stripe", {}, b"", stage="web")
+    assert 400 == setting.handle(event)["statusCode"], "the path only begins like the stage"
 
 
 @kinds

@@ -46,6 +46,7 @@ MALFORMED: dict[str, tuple[str, dict[str, str], str]] = {
     "id with é": ("standard", SIGNED | {"webhook-id": "é"}, "printable ASCII without a period"),
     "no comma": ("standard", STANDARD_IDS | {"webhook-signature": DIGEST}, "no v1 signature"),
     "bad base64": ("standard", STANDARD_IDS | {"webhook-signature": "v1,@@@@"}, "no v1 signature"),
+    "a foreign character": ("standard", STANDARD_IDS | {"webhook-signature": f"v1,!{DIGEST}"}, "no v1 signature"),
     "é": ("standard", STANDARD_IDS | {"webhook-signature": "v1,é"}, "no v1 signature"),
     "short digest": ("standard", STANDARD_IDS | {"webhook-signature": "v1,AAAA"}, "no v1 signature"),
     "ed25519 alone": ("standard", STANDARD_IDS | {"webhook-signature": f"v1a,{DIGEST}"}, "ask the sender for a symm"),

@@ -73,7 +73,7 @@ def _open(
         case ReferenceScheme.PARAMETER | ReferenceScheme.AMPLIFY:
             from token_refresh.reader.sources.parameter_store import ParameterStore  # noqa: PLC0415 - see above
 
-            return ParameterStore(client, region, asked_by)
+            return ParameterStore(client, region)
         case ReferenceScheme.ENVIRONMENT | ReferenceScheme.FILE:
             from token_refresh.reader.sources.local import Local  # noqa: PLC0415 - see above
 

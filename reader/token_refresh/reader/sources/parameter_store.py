@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import named_error
-from token_refresh.aws.request import AskedBy
 from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.sources.service import AwsService
@@ -25,8 +24,8 @@ class ParameterStore(Source):
     No label says which version was current before: use a list in a `field`.
     """
 
-    def __init__(self, client: Any, region: str | None, asked_by: AskedBy) -> None:
-        self._service = AwsService("ssm", kind="parameter", client=client, region=region, asked_by=asked_by)
+    def __init__(self, client: Any, region: str | None) -> None:
+        self._service = AwsService("ssm", kind="parameter", client=client, region=region)
 
     def read(self, reference: Reference) -> Version:
         """Read the newest version."""

@@ -20,7 +20,9 @@ CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=2)
 class AwsService:
     """Calls a service through the caller's client, or through a client that all readers share."""
 
-    def __init__(self, name: str, *, kind: str, client: Any, region: str | None, asked_by: AskedBy) -> None:
+    def __init__(
+        self, name: str, *, kind: str, client: Any, region: str | None, asked_by: AskedBy = "SecretReader"
+    ) -> None:
         """Remember the client and the region, and what messages call a value of the service and its reader.
 
         Raises:
