@@ -1,6 +1,7 @@
 """`authorize`: the wait for the browser's redirect, at a port of this machine."""
 
 import errno
+import os
 import random
 import re
 import select
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -125,6 +127,7 @@ class Listening:
     """A redirect server that waits for two seconds in a thread, and how the wait ended."""
 
     port: int
+    start: bytes
     redirect: bytes
     codes: list[str]
     ended: list[BaseException]
@@ -140,14 +143,23 @@ def _listening(port: int, clock: FakeClock, host: str = "127.0.0.1") -> Iterator
         scope=None,
         pkce=True,
     )
-    request = f"GET /callback?code=the-code&state={authorization.state} HTTP/1.1\r\n\r\n"
-    found = Listening(port, request.encode(), [], [], lambda: _end(clock, port, thread))
+
+    def request(path: str) -> bytes:
+        return f"GET {path} HTTP/1.1\r\n\r\n".encode()
 
     def complete(redirect: Redirect) -> str:
         found.codes.append(redirect.code.reveal())
         return "done"
 
     with RedirectServer(authorization, complete) as server:
+        found = Listening(
+            port=port,
+            start=request(urlsplit(server.start_url).path),
+            redirect=request(f"/callback?code=the-code&state={authorization.state}"),
+            codes=[],
+            ended=[],
+            end=lambda: _end(clock, port, thread),
+        )
 
         def wait() -> None:
             try:
@@ -181,6 +193,75 @@ def send(port: int, request: bytes, *, host: str = "127.0.0.1") -> bytes:
             return b"".join(iter(lambda: connection.recv(65_536), b""))
         except (ConnectionResetError, BrokenPipeError):
             return b""
+
+
+STRANGER = 65_534
+
+
+@contextmanager
+def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Connect as another user: root can become one, anybody else lets the server take itself for one."""
+    if os.getuid():
+        with monkeypatch.context() as patch:
+            patch.setattr("os.getuid", lambda: STRANGER)
+            yield
+        return
+    os.seteuid(STRANGER)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(not redirect._CONNECTIONS.exists(), reason="Linux alone tells whose a connection is")  # noqa: SLF001
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_another_user_takes_no_part(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """Whoever reads the browser's command line and isn't the operator neither begins nor ends an authorization."""
+    with listening("localhost") as waiting:
+        with stranger(monkeypatch):
+            for request in (waiting.start, waiting.redirect, waiting.start):
+                shown = send(waiting.port, request, host=host)
+                assert b" 403 " in shown.split(b"\r\n")[0]
+                assert b"--paste" in shown
+                assert b"state=" not in shown
+        assert [] == waiting.codes
+        assert b" 302 " in send(waiting.port, waiting.start, host=host)
+        assert b" 200 " in send(waiting.port, waiting.redirect, host=host)
+    assert (["the-code"], []) == (waiting.codes, waiting.ended)
+
+
+def test_who_called_sudo(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser of somebody who runs the command with sudo is the operator's own."""
+    monkeypatch.setenv("SUDO_UID", str(os.getuid() or STRANGER))
+    with listening() as waiting, stranger(monkeypatch):
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+
+
+def test_a_system_that_does_not_tell(
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without the tables of connections anybody may come, and so may who is in none of them: a relay's visitors."""
+    monkeypatch.setattr(redirect, "_CONNECTIONS", tmp_path)
+    (tmp_path / "tcp6").write_text("  sl  local_address remote_address\n")
+    with listening() as waiting, stranger(monkeypatch):
+        assert b" 302 " in send(waiting.port, waiting.start)
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+
+
+def test_a_connection_that_nobody_has_any_more(
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who sends a request and leaves, which Linux lists as root's, uses up nothing."""
+    monkeypatch.setattr(redirect, "_CONNECTIONS", tmp_path)
+    with listening() as waiting, idle(waiting.port, 1) as (connection,):
+        its, ours = map(redirect._in_table, (connection.getsockname(), connection.getpeername()))  # noqa: SLF001
+        row = f"   0: {its} {ours} 05 00000000:00000000 00:00000000 00000000     0        0 0 1\n"
+        (tmp_path / "tcp").write_text(f"  sl  local_address\n{row}")
+        connection.sendall(waiting.start)
+        assert b" 403 " in connection.recv(65_536)
+        with closing(socket.socket()) as gone:
+            assert redirect._is_strangers(gone)  # noqa: SLF001 - its peer has gone before it was asked for
+        assert b" 302 " in send(waiting.port, waiting.start)
 
 
 def mutated() -> bytes:

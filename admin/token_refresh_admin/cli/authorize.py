@@ -81,7 +81,13 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     paste: Annotated[
         bool, typer.Option("--paste", help="Paste the URL that the browser ends on, if no browser runs here.")
     ] = False,
-    browser: Annotated[bool, typer.Option(help="Open the authorization page in a browser.")] = True,
+    browser: Annotated[
+        bool,
+        typer.Option(
+            help="Open the authorization page in a browser. Use --no-browser where others share the machine and it "
+            "isn't Linux: they could open the page first."
+        ),
+    ] = True,
     scope: Annotated[
         str | None, typer.Option(help="Scopes to ask for, beside those that a refresh token needs.")
     ] = None,

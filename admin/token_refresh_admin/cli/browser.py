@@ -1,9 +1,9 @@
 """What the browser shows: the authorization page, which it opens, and the page on which it ends.
 
 Every process of the machine can read a command line, and the page's URL holds the state and the PKCE challenge. So the
-browser gets an address of the loopback server, which sends one visitor on; a second one ends the authorization, since
-the first may have been somebody else. A file would not do: a browser of snap or flatpak has a temporary folder of its
-own. It gets none of our environment.
+browser gets an address of the loopback server, which sends on one visitor of the same user. A second one ends the
+authorization: where the system doesn't tell the user, the first may have been somebody else. A file would not do: a
+browser of snap or flatpak has a temporary folder of its own. It gets none of our environment.
 """
 
 import subprocess
@@ -79,6 +79,11 @@ FOREIGN: Final = _ENDING_PAGE.format(
     title="Not the expected redirect",
     text="This page waits for the redirect of one authorization, and this was not it. Go on in the window that "
     "<code>token-refresh authorize</code> opened, or run it again.",
+)
+STRANGER: Final = _ENDING_PAGE.format(
+    title="Another user's page",
+    text="This page is for the user who runs <code>token-refresh authorize</code>. If that is you, and your browser "
+    "runs as another user, run it again with <code>--paste</code>.",
 )
 
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import errno
+import os
 import re
 import secrets
 import selectors
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import typer
@@ -33,6 +36,8 @@ _GET: Final = re.compile(rb"GET (\S+) HTTP/1\.[01]\r?\n")
 _HEAD_ENDS: Final = re.compile(rb"\r?\n\r?\n")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _NO_SUCH_STACK: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+_CONNECTIONS: Final = Path("/proc/net")
+"""Has Linux's tables of connections, with the user of each."""
 
 
 DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
@@ -154,6 +159,9 @@ class RedirectServer(contextlib.AbstractContextManager["RedirectServer"]):
                 self._end(visit.connection)
 
     def _respond(self, visit: _Visit) -> None:
+        if _is_strangers(visit.connection):
+            _show(visit.connection, HTTPStatus.FORBIDDEN, browser.STRANGER)
+            return
         try:
             if (request := _GET.match(visit.head)) and request[1] == self._start.encode():
                 if self._started:
@@ -226,6 +234,34 @@ def _listener(address: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _is_strangers(connection: socket.socket) -> bool:
+    """Whether another user of this machine has the other end, as far as the system tells.
+
+    Who called sudo is no stranger, and root can do everything anyway. Where no table has the other end, as on macOS or
+    behind a relay of a virtual machine, nobody knows.
+    """
+    try:
+        its, ours = _in_table(connection.getpeername()), _in_table(connection.getsockname())
+    except OSError:  # It has gone, and nobody waits for a response.
+        return True
+    known = {"0", str(os.getuid()), os.environ.get("SUDO_UID")}
+    # A socket of IPv6 also reaches an address of IPv4, which then ends the longer one.
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for _, local, remote, *rest in map(str.split, (_CONNECTIONS / table).read_text().splitlines()[1:]):
+                if local.endswith(its) and remote.endswith(ours):
+                    # Of a socket that no process has any more, without an inode, Linux says that it is root's.
+                    return rest[4] not in known or rest[6] == "0"
+    return False
+
+
+def _in_table(end: tuple[Any, ...]) -> str:
+    """Write one end of a connection as Linux does: words of 32 bits in the processor's order, and the port."""
+    address = socket.inet_pton(socket.AF_INET6 if ":" in end[0] else socket.AF_INET, end[0])
+    words = (int.from_bytes(address[at : at + 4], sys.byteorder) for at in range(0, len(address), 4))
+    return f"{''.join(f'{word:08X}' for word in words)}:{end[1]:04X}"
 
 
 def _show(connection: socket.socket, status: HTTPStatus, text: str, **more: str) -> None:
