@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final
 
-from cli.desk import PUBLISHED, SECRET, TABLE, Desk
+from cli.operators_desk import PUBLISHED, SECRET, TABLE, Desk
 
 
 def _nothing(_: Desk) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-from cli.desk import CLIENT, PUBLISHED, REGION, SECRET, TABLE, Desk, Run, repairs
+from cli.operators_desk import CLIENT, PUBLISHED, REGION, SECRET, TABLE, Desk, Run, repairs
 from cli.scene import Ended
 from stored.worlds import load, open_testbed
 from token_refresh.errors import TokenRefreshError

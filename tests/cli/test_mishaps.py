@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.desk import Desk, in_this_process
 from cli.interruptions import COMMANDS, interrupt
 from cli.mishaps import DEPLOYED, RELEASES, STATES, upgrade, walk
+from cli.operators_desk import Desk, in_this_process
 from cli.scene import Cli
 from testbed.provider.authorization_server import AuthorizationServer
 

@@ -15,7 +15,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_admin.cli.context import Context
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
-from worker.stage import Stage
+from worker.handler_stage import Stage
 
 
 class FleetStage(Stage):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from examples import examples
-from providers.least import EVIDENCE, GONE, LEAST, read
+from providers.minimal_profile import EVIDENCE, GONE, LEAST, read
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.oauth.formats import (
     AuthMethod,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from providers.least import EVIDENCE, GONE, LEAST, read
+from providers.minimal_profile import EVIDENCE, GONE, LEAST, read
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.schema import read_provider
 from token_refresh_worker.providers.table import TomlTable

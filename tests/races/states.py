@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import measured
-from cli.desk import Desk, Processes
 from cli.interruptions import COMMANDS, interrupt
 from cli.mishaps import DEPLOYED, RELEASES, STATES, State, upgrade, walk
+from cli.operators_desk import Desk, Processes
 from testbed.provider.authorization_server import AuthorizationServer
 
 _STORES: Final = {False: "versions", True: "table"}

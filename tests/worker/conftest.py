@@ -4,8 +4,8 @@ import pytest
 
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from worker.ground import Ground
-from worker.stage import Stage
+from worker.handler_between import Ground
+from worker.handler_stage import Stage
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from token_refresh.errors import (
 )
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.run.run import Run
-from worker.stage import DAY_MS, Context, Stage
+from worker.handler_stage import DAY_MS, Context, Stage
 
 
 def test_a_scheduled_run_refreshes(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from token_refresh.errors import ClientRejected, ConfigurationError, InvalidSecretDocument
-from worker.stage import Stage
+from worker.handler_stage import Stage
 
 
 def test_client_credentials_are_read_from_their_own_secret(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

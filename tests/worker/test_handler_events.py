@@ -13,7 +13,7 @@ from token_refresh.errors import ReauthorizationRequired, SecretNotFound
 from token_refresh.stored.times import iso, read_unix
 from token_refresh_worker import handlers
 from token_refresh_worker.adapters.event_bus import EventBridgeBus
-from worker.stage import DAY_MS, Stage
+from worker.handler_stage import DAY_MS, Stage
 
 NAME = "upwork-oauth-tokens"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from examples import examples
 from secrecy.canaries import canary
-from worker.ground import Ground
+from worker.handler_between import Ground
 
 PLANTED = {"the canary": canary()}
 CANARY = PLANTED["the canary"] + " "  # with a space, since a version ID may be printed and looks like a canary

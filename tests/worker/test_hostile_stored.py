@@ -15,7 +15,7 @@ from testbed.testbed import CLIENT, PUBLISHED
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
-from worker.ground import Ground
+from worker.handler_between import Ground
 
 GROUP = "unmeasured"
 

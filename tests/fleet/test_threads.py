@@ -19,7 +19,7 @@ from testbed.fakes import FakeClock
 from testbed.virtual_clock import VirtualClock
 from token_refresh.errors import SecretNotFound
 from token_refresh_admin.cli.context import Context
-from token_refresh_admin.cli.fleet.lanes import LANES, TAGS_PER_SECOND, Pacer, paced_tags, run_in_threads
+from token_refresh_admin.cli.fleet.threads import TAGS_PER_SECOND, THREADS, Pacer, paced_tags, run_in_threads
 from token_refresh_admin.cli.membership import join
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
@@ -66,16 +66,16 @@ class Joining:
 
 
 def add_all(account: SlowAccount, index: Joining, *, seconds: float) -> None:
-    """Let as many lanes as the command has add the secrets, until they are done, or killed."""
+    """Let as many threads as the command has add the secrets, until they are done, or killed."""
     clock, names = account.clock, iter(SECRETS)
     account.before_tag = Pacer(TAGS_PER_SECOND, clock).wait
 
-    def lane(left: Iterator[str]) -> None:
+    def work(left: Iterator[str]) -> None:
         for name in left:
             join(cast("Context", account), cast("TableIndex", index), fleet="prod", secret_id=name)
 
-    for _ in range(LANES):
-        clock.start(lambda: lane(names))
+    for _ in range(THREADS):
+        clock.start(lambda: work(names))
     clock.run_until(clock.seconds + seconds)
 
 
@@ -125,7 +125,7 @@ def test_one_that_fails_stops_no_other() -> None:
         if name == "b":
             raise SecretNotFound("b is not there")
 
-    found = dict(run_in_threads(["a", "b", "c"], act, lanes=2))
+    found = dict(run_in_threads(["a", "b", "c"], act, count=2))
 
     assert {"a": None, "c": None} == {name: error for name, error in found.items() if error is None}
     assert isinstance(found["b"], SecretNotFound)
@@ -140,13 +140,13 @@ def test_a_defect_ends_the_work() -> None:
         raise KeyError(name)
 
     with pytest.raises(KeyError):
-        list(run_in_threads(list("abcdefgh"), act, lanes=1))
+        list(run_in_threads(list("abcdefgh"), act, count=1))
     assert ["a"] == begun
 
 
-def test_no_lane_outlives_a_second_ctrl_c() -> None:
-    """What is under way ends after Ctrl-C, and a second one ends the process, which waits for no lane."""
-    lanes = list[bool]()
+def test_no_thread_outlives_a_second_ctrl_c() -> None:
+    """What is under way ends after Ctrl-C, and a second one ends the process, which waits for no thread."""
+    daemons = list[bool]()
 
-    assert [("a", None)] == list(run_in_threads(["a"], lambda _: lanes.append(current_thread().daemon)))
-    assert [True] == lanes
+    assert [("a", None)] == list(run_in_threads(["a"], lambda _: daemons.append(current_thread().daemon)))
+    assert [True] == daemons

@@ -12,7 +12,7 @@ from token_refresh_worker.run.ports import Clock
 TAGS_PER_SECOND: Final = 40
 """`TagResource` and `UntagResource` share 50 a second in an account and region; others tag, too."""
 
-LANES: Final = 32
+THREADS: Final = 32
 """Four calls of up to 200 ms a secret fill 40 a second with this many."""
 
 Ended = tuple[str, TokenRefreshError | None]
@@ -53,24 +53,24 @@ def paced_tags(client: Any, clock: Clock) -> Iterator[None]:
             events.unregister(name, wait)
 
 
-def run_in_threads(names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES) -> Iterator[Ended]:
+def run_in_threads(names: Sequence[str], act: Callable[[str], None], *, count: int = THREADS) -> Iterator[Ended]:
     """Act on each name, several at once, and yield each as it ends, with its error if it failed."""
     left, ended, stopped = iter(names), SimpleQueue[Ended | BaseException](), Event()
 
-    def lane() -> None:
+    def work() -> None:
         while not stopped.is_set() and (name := next(left, None)) is not None:
             try:
                 act(name)
             except TokenRefreshError as error:
                 ended.put((name, error))
-            except BaseException as error:  # noqa: BLE001 - raised again where the lanes are waited for
+            except BaseException as error:  # noqa: BLE001 - raised again where the threads are waited for
                 stopped.set()
                 ended.put(error)
             else:
                 ended.put((name, None))
 
     # Daemons, unlike those of a pool: a second Ctrl-C ends the command, whatever is under way.
-    threads = [Thread(target=lane, daemon=True) for _ in range(lanes)]
+    threads = [Thread(target=work, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
     try:
