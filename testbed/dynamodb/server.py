@@ -1,7 +1,8 @@
 """A strict DynamoDB on this machine: single items, conditional updates, consistent reads, and faults on demand.
 
 It knows what claims and a fleet's index need and refuses the rest. Beside moto, it has the service's own clock in
-`Date`, and a read without `ConsistentRead` gives the item as it was before its last write: the worst that AWS allows.
+`Date`, and does the worst that AWS allows: a read without `ConsistentRead` gives the item as it was before its last
+write, a batch leaves half of its keys unread, and a page holds one row.
 
     with DynamoDbServer() as server:
         server.create_table("claims", key="secret_arn")
@@ -15,6 +16,7 @@ from testbed.aws.faults import Call
 from testbed.aws.server import AwsServer
 from testbed.aws.service import Request, Response
 from testbed.dynamodb.expressions import Item, invalid, updated
+from testbed.dynamodb.virtual import split_batch
 
 
 class DynamoDbServer(AwsServer):
@@ -53,8 +55,10 @@ class DynamoDbServer(AwsServer):
             return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
         if operation == "BatchGetItem":
             ((table, wanted),) = request["RequestItems"].items()
-            found = [self.tables[table].get(key[self._keys[table]]["S"]) for key in wanted["Keys"]]
-            return {"Responses": {table: [item for item in found if item]}, "UnprocessedKeys": {}}
+            unread, read = split_batch(wanted["Keys"])
+            found = [self.tables[table].get(key[self._keys[table]]["S"]) for key in read]
+            left = {table: {**wanted, "Keys": unread}} if unread else {}
+            return {"Responses": {table: [item for item in found if item]}, "UnprocessedKeys": left}
         if operation not in {"DescribeTable", "GetItem", "Query", "UpdateItem"}:
             raise ServiceError("UnknownOperationException", f"This server does not know {operation}.")
         table = _table(request)
@@ -63,9 +67,12 @@ class DynamoDbServer(AwsServer):
         if operation == "DescribeTable":
             return {"Table": {"TableName": table, "TableArn": self.arn(table)}}
         if operation == "Query":
-            # A fleet's index has the rows with its name, and is never behind here.
+            # A fleet's index has the rows with its name, and is never behind here; a page has one of them.
             of, items = request["ExpressionAttributeValues"][":fleet"], self.tables[table].values()
-            return {"Items": [item for item in items if item.get("fleet") == of][: request.get("Limit")]}
+            rows = [item for item in items if item.get("fleet") == of]
+            start = int(request.get("ExclusiveStartKey", {"place": {"N": "0"}})["place"]["N"])
+            more = {"LastEvaluatedKey": {"place": {"N": str(start + 1)}}} if start + 1 < len(rows) else {}
+            return {"Items": rows[start : start + 1], **more}
         name, given = self._keys[table], request.get("Key", {})
         if set(given) != {name} or not given[name].get("S"):
             raise invalid("The provided key element does not match the schema")

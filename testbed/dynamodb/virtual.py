@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -62,6 +62,9 @@ class VirtualDynamoDb:
     lag: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Seconds from and to which the index is behind, and by how many."""
     failed: int = 0
+    page_items: int = PAGE_ITEMS
+    whole_batches: bool = True
+    """False: it leaves half of a batch's keys unread, as a throttled table may."""
     _listings: dict[str, dict[str, Item]] = field(default_factory=dict)
     _to_come: deque[tuple[float, str, Item]] = field(default_factory=deque)
     meta: ClassVar = _Meta
@@ -76,8 +79,11 @@ class VirtualDynamoDb:
         """Read several items, consistently."""
         self._begin("BatchGetItem")
         ((table, wanted),) = what["RequestItems"].items()
-        names = [key[KEY]["S"] for key in wanted["Keys"]]
-        return self._response({"Responses": {table: [self.items[name] for name in names if name in self.items]}})
+        unread, read = split_batch(wanted["Keys"]) if not self.whole_batches else ([], wanted["Keys"])
+        names = [key[KEY]["S"] for key in read]
+        found = [self.items[name] for name in names if name in self.items]
+        left = {table: {**wanted, "Keys": unread}} if unread else {}
+        return self._response({"Responses": {table: found}, "UnprocessedKeys": left})
 
     def update_item(self, **what: Any) -> dict[str, Any]:
         """Write one item, if its condition holds."""
@@ -97,7 +103,7 @@ class VirtualDynamoDb:
         self._catch_up()
         listed = list(self._listings.get(what["ExpressionAttributeValues"][":fleet"]["S"], {}).values())
         start = int(what.get("ExclusiveStartKey", {KEY: {"S": "0"}})[KEY]["S"])
-        end = start + what.get("Limit", PAGE_ITEMS)
+        end = start + what.get("Limit", self.page_items)
         more = {"LastEvaluatedKey": {KEY: {"S": str(end)}}} if end < len(listed) else {}
         return self._response({"Items": listed[start:end], **more})
 
@@ -145,6 +151,12 @@ class VirtualDynamoDb:
     def _response(self, members: dict[str, Any]) -> dict[str, Any]:
         date = _http_date(self.clock.now.replace(microsecond=0))
         return {**members, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}
+
+
+def split_batch(keys: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the keys that a table leaves unread, the first ones, and those that it reads, the last one first."""
+    half = len(keys) // 2
+    return list(keys[:half]), list(keys[: half - 1 if half else None : -1])
 
 
 @lru_cache(maxsize=8)

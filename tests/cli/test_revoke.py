@@ -1,6 +1,7 @@
 """`revoke`: a grant ends at its provider, and the secret, its published copy and the fleet's row say so."""
 
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def grant(
     document = {
         "accessToken": tokens["access_token"],
         "refreshToken": tokens["refresh_token"],
+        "expiresAt": round(time.time() + 36_000) * 1000,
+        "issuedAt": round(time.time()) * 1000,
         "clientId": client_id,
         "clientSecret": client_secret,
         "provider": "my-idp",

@@ -205,6 +205,12 @@ JOINS = f"is not in fleet {FLEET}. Add it: token-refresh fleet add {SECRET} --fl
             f"refresh {SECRET} --force --yes --function {FLEETS_WORKER}",
             f"secret {SECRET} is in fleet staging",
         ),
+        (
+            in_another_fleet,
+            f"authorize {SECRET} --fleet {FLEET} --provider upwork",
+            f"secret {SECRET} is in fleet staging: take it out first: token-refresh fleet remove {SECRET} --fleet stag",
+        ),
+        (member, f"status nowhere --function {FLEETS_WORKER}", "to create the secret: token-refresh authorize nowhere"),
         (in_no_fleet, f"status {SECRET} --function {FLEETS_WORKER}", JOINS),
         (in_no_fleet, f"refresh {SECRET} --force --yes --function {FLEETS_WORKER}", JOINS),
         (in_no_fleet, f"authorize {SECRET} --yes --function {FLEETS_WORKER}", JOINS),

@@ -9,6 +9,7 @@ from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.doubles import CommandsTable
+from testbed.dynamodb.virtual import split_batch
 from testbed.fleet_table import create_fleet_table
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -80,11 +81,20 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def dynamodb(aws: None) -> DynamoDBClient:
-    """A table as the fleet's stack makes it."""
+    """A table as the fleet's stack makes it; it leaves half of a batch's keys unread, as a throttled one may."""
     del aws
-    client = boto3.client("dynamodb")
+    client: Any = boto3.client("dynamodb")
     create_fleet_table(client, TABLE)
-    return client
+    read = client.batch_get_item
+
+    def batch_get_item(*, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803 - as the API names it
+        ((table, wanted),) = RequestItems.items()
+        unread, asked = split_batch(wanted["Keys"])
+        response: dict[str, Any] = read(RequestItems={table: {**wanted, "Keys": asked}})
+        return response | ({"UnprocessedKeys": {table: {**wanted, "Keys": unread}}} if unread else {})
+
+    client.batch_get_item = batch_get_item
+    return cast("DynamoDBClient", client)
 
 
 class Stub:

@@ -33,11 +33,16 @@ class TableClock:
         del seconds
 
 
+def table_in_memory(clock: TableClock) -> VirtualDynamoDb:
+    """A table that leaves keys of a batch unread, and whose pages hold two rows."""
+    return VirtualDynamoDb(clock, Random(1), lag_seconds=0.0, page_items=2, whole_batches=False)  # noqa: S311 - no secret
+
+
 class CommandsTable:
     """What commands take for a client of DynamoDB: a table in memory with its tags, for several threads."""
 
     def __init__(self) -> None:
-        self.table = VirtualDynamoDb(TableClock(), Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
+        self.table = table_in_memory(TableClock())
         self.meta, self.tags = self.table.meta, list[dict[str, str]]()
         self._lock = Lock()
 
@@ -59,7 +64,7 @@ class MemoryIndex(TableIndex):
     """The real index, on a table in memory, and never behind it; the table's clock says `now`."""
 
     def __init__(self, *members: Row, now: datetime = NOW) -> None:
-        table: Any = VirtualDynamoDb(TableClock(now), Random(1), lag_seconds=0.0)  # noqa: S311 - no secret
+        table: Any = table_in_memory(TableClock(now))
         super().__init__(table, "fleet", FLEET)
         table.put_all(items.write_row(member, FLEET) for member in members)
 

@@ -9,7 +9,7 @@ import pytest
 
 from cli.states import lose_received_tokens
 from testbed.provider import script
-from token_refresh.errors import ReauthorizationRequired, SecretNotFound
+from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretNotFound
 from token_refresh.stored.times import iso, read_unix
 from token_refresh_worker import handlers
 from token_refresh_worker.adapters.event_bus import EventBridgeBus
@@ -89,6 +89,22 @@ def test_a_copy_that_can_not_be_published(stage: Stage, events: Events, monkeypa
     monkeypatch.setenv("PUBLISHED_SECRET_ID", "there-is-none")
 
     stage.fail(SecretNotFound)
+
+    assert ["Reauthorization Required", "Reauthorized"] == events.kinds
+
+
+def test_a_new_grant_that_another_run_recovers(stage: Stage, events: Events) -> None:
+    """A new grant whose tokens a run stored and could not make current is announced by the run that recovers them."""
+    stage.store(NAME)
+    stage.endpoint.grant.revoke()
+    stage.fail(ReauthorizationRequired)
+    authorize(stage)
+    stage.server.fault("deny", "UpdateSecretVersionStage")
+    stage.fail(SecretAccessDenied)
+    assert ["Reauthorization Required"] == events.kinds
+    stage.server.faults.clear()
+
+    assert "recovered" == stage.invoke()["outcome"]
 
     assert ["Reauthorization Required", "Reauthorized"] == events.kinds
 

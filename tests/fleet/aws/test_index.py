@@ -280,13 +280,14 @@ def test_pages() -> None:
     def batch_get_item(**what: Any) -> dict[str, Any]:
         calls.append(what)
         left = {TABLE: {"Keys": [1]}} if len(calls) < 5 else {}
-        return {"Responses": {}, "UnprocessedKeys": left, "ResponseMetadata": DATED}
+        found = items.write_row(row(), "prod") if len(calls) < 5 else {items.KEY: {"S": "another"}}
+        return {"Responses": {TABLE: [found]}, "UnprocessedKeys": left, "ResponseMetadata": DATED}
 
     index = TableIndex(cast("Any", Stub(query=query, batch_get_item=batch_get_item)), TABLE, "prod")
 
     assert [] == list(index.rows())
     assert [None, {"k": 1}, {"k": 1}] == [call.get("ExclusiveStartKey") for call in calls]
-    assert index.entry(arn("tokens")) is None
+    assert row() == entry_of(index).row, "what an earlier part of the batch brought is kept"
     assert {TABLE: {"Keys": [1]}} == calls[-1]["RequestItems"]
     assert calls[3]["RequestItems"][TABLE]["ConsistentRead"], "a stale row would run a secret that has just run"
 
