@@ -55,7 +55,6 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("provider", "variables", "said"),
     [
-        ("instagram", {}, "has no refresh tokens"),
         ("generic", _ELSEWHERE, "name it with --authorization-endpoint URL"),
         ("shopify", _ELSEWHERE, "name the authorization page of that token endpoint with --authorization-endpoint URL"),
         ("hubsopt", {}, "zoom (did you mean hubspot?)"),
@@ -68,6 +67,24 @@ def test_no_page(cli: Cli, provider: str, variables: dict[str, str], said: str) 
     assert 2 == ended.code
     assert said in ended.screen
     assert "restore" not in ended.screen
+
+
+@pytest.mark.parametrize(
+    ("provider", "keys"),
+    [("paypal", "clientId and clientSecret"), ("facebook", "accessToken, which lives for weeks, and expiresAt")],
+)
+def test_a_provider_without_refresh_tokens(cli: Cli, store: SecretsManagerServer, provider: str, keys: str) -> None:
+    """Nothing is asked: the error says what the document needs, and has the command that stores it."""
+    missing = cli("authorize", f"--provider={provider}", stdin="")
+    store.client().create_secret(Name=SECRET_ID, SecretString="{}")
+    empty = cli("authorize", f"--provider={provider}", stdin="")
+
+    assert (2, 2) == (missing.code, empty.code)
+    assert "has no refresh tokens, so there is nothing to authorize" in missing.screen
+    assert f"Write a JSON object with {keys} into tokens.json" in " ".join(missing.screen.split())
+    end = f"{SECRET_ID} --region eu-central-1 --secret-string file://tokens.json"
+    assert f"  aws secretsmanager create-secret --name {end}" in missing.err.splitlines()
+    assert f"  aws secretsmanager put-secret-value --secret-id {end}" in empty.err.splitlines()
 
 
 def test_what_is_stored(cli: Cli, paste: Paste, store: SecretsManagerServer) -> None:

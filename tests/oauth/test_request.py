@@ -1,10 +1,8 @@
 """The refresh request, as each provider's format wants it."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
 from token_refresh_worker.oauth.request import refresh_request, token_request
@@ -36,13 +34,6 @@ def test_an_access_token_is_exchanged() -> None:
 
     assert ("GET", Encoding.QUERY) == (request.method, request.encoding)
     assert {"grant_type": "fb_exchange_token", "fb_exchange_token": "a", **IN_THE_BODY} == request.fields
-
-
-@pytest.mark.parametrize("grant", [Grant.REFRESH_TOKEN, Grant.EXCHANGE])
-def test_a_grant_that_redeems_a_token_needs_one(grant: Grant) -> None:
-    """Without the token nothing is sent; the error names what is missing."""
-    with pytest.raises(ConfigurationError, match=r"the token secret has no (refresh|access)_token to redeem"):
-        refresh_request(SecretValue(""), CLIENT, RequestFormat(grant=grant))
 
 
 def test_names_parameters_and_headers_are_the_provider_s() -> None:

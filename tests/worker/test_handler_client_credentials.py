@@ -81,7 +81,7 @@ def test_client_credentials_that_are_nowhere_name_the_three_places(stage: Stage)
 
     error = str(stage.fail(ConfigurationError))
 
-    for place in ("CLIENT_SECRET_ID", "clientId and clientSecret in the token secret", "UPWORK_CLIENT_ID"):
+    for place in ("CLIENT_SECRET_ID", "clientId and clientSecret in secret upwork-oauth-tokens", "UPWORK_CLIENT_ID"):
         assert place in error
 
 

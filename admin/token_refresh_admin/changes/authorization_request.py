@@ -208,6 +208,19 @@ def extra_problem(value: object) -> str | None:
     return None if isinstance(value, str) and EXTRA_VALUE.fullmatch(value) else "is malformed"
 
 
+def check_refresh_tokens(template: Provider, put: Command) -> None:
+    """Raise `ChangeFailed` if the provider has no refresh tokens; `put` stores a document without one."""
+    if template.needs_refresh_token:
+        return
+    keys = "accessToken, which lives for weeks, and expiresAt"
+    if template.request.grant is Grant.CLIENT_CREDENTIALS:
+        keys = "clientId and clientSecret"
+    raise ChangeFailed(
+        f"{template.title} has no refresh tokens, so there is nothing to authorize",
+        fix=(f"Write a JSON object with {keys} into tokens.json, and store it: ", put),
+    )
+
+
 def build_authorization(  # noqa: PLR0913 - all by name
     template: Provider,
     fields: Mapping[str, object],
@@ -224,15 +237,11 @@ def build_authorization(  # noqa: PLR0913 - all by name
     token. `token_host` exchanges the code.
 
     Raises:
-        ChangeFailed: There is no authorization page, or the provider has no code grant.
+        ChangeFailed: There is no authorization page, or the provider has no refresh tokens.
         ConfigurationError: The page's address is wrong, or a variable is missing.
     """
-    if template.request.grant is not Grant.REFRESH_TOKEN:
-        put = Command.of("aws secretsmanager put-secret-value --secret-id NAME --secret-string file://tokens.json")
-        raise ChangeFailed(
-            f"{template.title} has no refresh tokens, so there is nothing to authorize",
-            fix=("store the token document with ", put),
-        )
+    put = Command.of("aws secretsmanager put-secret-value --secret-id NAME --secret-string file://tokens.json")
+    check_refresh_tokens(template, put)
     page = template.authorization or AuthorizationPage(endpoint="")
     if not (endpoint or page.endpoint):
         raise ChangeFailed(

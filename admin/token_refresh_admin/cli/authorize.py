@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from token_refresh.advice import Command
 from token_refresh.errors import (
     ConfigurationError,
     InvalidSecretDocument,
@@ -21,6 +22,7 @@ from token_refresh_admin.changes.authorization_request import (
     ForeignRedirect,
     Redirect,
     build_authorization,
+    check_refresh_tokens,
     with_provider,
     with_start_values,
 )
@@ -133,6 +135,10 @@ def authorize(  # noqa: PLR0913 - options, each by its name
             fix=("Name it: ", context.again("--provider", "NAME")),
         )
     template = context.settings(**provider_variable(context, fields)).provider
+    put = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file://tokens.json"
+    if creates:
+        put = "aws secretsmanager create-secret --name {} --region {} --secret-string file://tokens.json"
+    check_refresh_tokens(template, Command.of(put, context.secret_id, context.region))
     settings = settings_for(context, with_start_values(template, fields))
     redirect_uri, listens = _find_redirect(context, template, redirect_uri, paste=paste)
     given = None if client_file is None else read_client_file(client_file)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.client_auth import Assertion, authenticate
 from token_refresh_worker.oauth.formats import ASSERTED, RFC_6749_REQUEST, Encoding, Grant, RequestFormat
@@ -45,8 +44,6 @@ def refresh_request(
     """
     fields = {"grant_type": request_format.grant_type or request_format.grant.value}
     if request_format.grant in _REDEEMED_FIELDS:
-        if not redeemed:
-            raise ConfigurationError(f"the token secret has no {_REDEEMED_FIELDS[request_format.grant]} to redeem")
         fields[_REDEEMED_FIELDS[request_format.grant]] = redeemed.reveal()
     return token_request({**fields, **request_format.params}, client, request_format, endpoint=endpoint)
 

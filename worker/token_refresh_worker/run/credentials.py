@@ -8,7 +8,7 @@ from token_refresh.errors import ConfigurationError, InvalidSecretDocument, Toke
 from token_refresh.stored.json_object import located, read_object
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretStore, SecretVersion
-from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.run.settings import DEFAULT_PROVIDER, Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
 
@@ -38,9 +38,12 @@ def find_credentials(
     where = f"secret {settings.token_secret_id} (TOKEN_SECRET_ID)"
     found = located(partial(read_credentials, document.fields), where) or settings.client
     if found is None:
+        keys = "client_id and client_secret" if "access_token" in document.fields else "clientId and clientSecret"
+        is_default = settings.provider.name == DEFAULT_PROVIDER
+        environment = " UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET in the environment;" if is_default else ""
         raise ConfigurationError(
-            "no client credentials were found in any of three places: the secret that CLIENT_SECRET_ID names (it is "
-            "not set), clientId and clientSecret in the token secret, UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET"
+            f"no client credentials were found. Looked for {keys} in {where};{environment} a secret that "
+            "CLIENT_SECRET_ID names (it is not set)"
         )
     return found
 

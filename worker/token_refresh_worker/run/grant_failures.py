@@ -112,8 +112,8 @@ def failed_request(
                 f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine",
                 fix=(
                     *("Replace them, which takes no consent: ", secret.command("client")),
-                    ". If they are right, or in the function's environment, correct TOKEN_ENDPOINT_AUTH_METHOD, or ",
-                    "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET. Then ",
+                    ". If they are in the function's environment, correct them there; if they are right, correct ",
+                    "TOKEN_ENDPOINT_AUTH_METHOD. Then ",
                     *again,
                 ),
             )

@@ -7,6 +7,7 @@ from typing import Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 from token_refresh_worker.providers.provider import Provider
@@ -38,10 +39,16 @@ def prepare_refresh(document: TokenDocument, parts: RunDependencies) -> Prepared
 
     Raises:
         ConfigurationError: The document is another provider's, a variable is missing or not allowed, there is no
-            client secret where the method needs one, or the environment names a proxy that can't be used.
+            access token to exchange or no client secret where the method needs one, or the environment names a proxy
+            that can't be used.
         TokenRefreshError: The client credentials can't be read.
     """
     filled = parts.provider.for_document(document.fields)
+    if filled.request.grant is Grant.EXCHANGE and not document.access_token:
+        raise ConfigurationError(
+            f"{parts.secret} has no {document.access_token_key}, which {filled.title} exchanges for a new one. Store "
+            "an access token that lives for weeks"
+        )
     try:
         client = parts.credentials(document)
     except (ConfigurationError, InvalidSecretDocument) as wrong:

@@ -63,6 +63,11 @@ class TokenDocument:
         return self._spelling.expires_at
 
     @property
+    def access_token_key(self) -> str:
+        """The key of the access token, in the document's spelling."""
+        return self._spelling.access_token
+
+    @property
     def redeemed_token(self) -> SecretValue:
         """What a refresh redeems: the refresh token; where there are none, the access token; empty without either."""
         return self.refresh_token or self.access_token or SecretValue("")
