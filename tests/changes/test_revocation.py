@@ -217,6 +217,19 @@ def test_an_access_token_alone(world: World, endpoint: Endpoint) -> None:
     assert ("POST", Encoding.FORM) == (request.method, request.encoding)
 
 
+def test_a_provider_that_wants_the_access_token(world: World, endpoint: Endpoint) -> None:
+    """A profile can say that the access token is sent; without one it is the refresh token, whatever comes of that."""
+    world.provider = load_provider("tiktok")
+
+    revoke_grant(world.run(), endpoint)
+    world.save(refreshToken="refresh-0", accessToken=None)
+    revoke_grant(world.run(), endpoint)
+
+    first, second = (request.fields for request in endpoint.asked)
+    assert {"token": "access-0", "token_type_hint": "access_token"}.items() <= first.items()
+    assert {"token": "refresh-0", "token_type_hint": "refresh_token"}.items() <= second.items()
+
+
 @pytest.mark.parametrize("dies", [True, False])
 def test_a_used_token_is_not_sent(*, dies: bool) -> None:
     """While an old read hides the successor of a used token, nothing is sent: the successor would live on.

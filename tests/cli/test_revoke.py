@@ -75,6 +75,19 @@ def test_nothing_without_a_yes(cli: Cli, grant: str, provider: AuthorizationServ
     assert provider.accepts(grant)
 
 
+def test_what_else_ends(cli: Cli, grant: str, provider: AuthorizationServer, tmp_path: Path) -> None:
+    """Where a revocation ends more than this grant, that is said before the question, and also where none is asked."""
+    profile = tmp_path / "my-idp.toml"
+    profile.write_text(f'{profile.read_text()}\n[revocation]\nnote = "It ends the grants of other customers, too"\n')
+
+    asked = cli("revoke", stdin="n\n")
+
+    warning, question = "warning: It ends the grants of other customers, too", "Revoke the grant in secret"
+    assert 0 <= asked.screen.index(warning) < asked.screen.index(question)
+    assert provider.accepts(grant)
+    assert (0, True) == ((ended := cli("revoke", "--yes")).code, warning in ended.screen)
+
+
 @pytest.mark.usefixtures("grant")
 def test_a_grant_that_was_revoked_meanwhile(
     cli: Cli, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
@@ -132,6 +145,9 @@ def test_a_provider_without_an_endpoint(cli: Cli, tokens: Tokens, endpoint: Toke
         "Sign in to Upwork (www.upwork.com) as the user who gave the grant, and disconnect this client"
         in refused.screen
     )
+    slack = " ".join(cli("revoke", "--yes", PROVIDER="slack").screen.split())
+    assert "auth.revoke ends an access token only; " in slack
+    assert ". Or sign in to Slack (token rotation) (slack.com) as the user who gave the grant" in slack
     by_hand = f"token-refresh revoke {SECRET_ID} --by-hand --region eu-central-1 --provider"
     assert [True] == [line.startswith(by_hand.removesuffix(" --provider")) for line in commands_in(refused)]
     assert "refreshToken" in tokens.current()

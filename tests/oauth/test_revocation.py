@@ -31,6 +31,8 @@ def test_a_token_that_works_no_more(status: int, body: bytes | None) -> None:
         (500, b"", FailureKind.REQUEST_REJECTED),
         (429, b"", FailureKind.BUSY),
         (503, b"", FailureKind.BUSY),
+        (200, {"ok": False, "error": "invalid_auth"}, FailureKind.REQUEST_REJECTED),
+        (200, {"error": {"code": "internal"}}, FailureKind.REQUEST_REJECTED),
     ],
 )
 def test_a_token_that_may_still_work(status: int, body: object, kind: FailureKind) -> None:

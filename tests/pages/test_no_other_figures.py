@@ -12,7 +12,15 @@ from pages.generated import MARKED
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*(ROOT / f"{name}.md" for name in ("README", "SECURITY", "CONTRIBUTING")), *sorted(ROOT.glob("docs/*.md"))]
-COMPUTED: Final = {"commands", "cost", "fleet-cost", "fleet-limits", "proof-figures", "provider-kinds"}
+COMPUTED: Final = {
+    "commands",
+    "cost",
+    "fleet-cost",
+    "fleet-limits",
+    "proof-figures",
+    "provider-calendar",
+    "provider-kinds",
+}
 """Parts of pages whose figures are computed, or are those of an option."""
 FIGURE = re.compile(
     r"\b(?!(?:a|one)[ -](?:second|minute|week|month)\b)"

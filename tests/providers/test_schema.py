@@ -21,6 +21,7 @@ from token_refresh_worker.oauth.formats import (
     Matcher,
     RequestFormat,
     ResponseFormat,
+    RevocationFormat,
 )
 from token_refresh_worker.providers import format_schema, redirect, schema
 from token_refresh_worker.providers.provider import (
@@ -107,6 +108,7 @@ def test_every_key_is_read() -> None:
         },
         old_access_token="dies",
         revocation_endpoint="https://{shop}.example.com/revoke",
+        revocation={"access_token": True, "field": "access_token", "encoding": "json", "note": "others too"},
         ends_on=date(2027, 2, 16),
         successor="other",
         evidence=[EVIDENCE | {"basis": "reported", "changes_on": date(2027, 2, 16)}],
@@ -169,6 +171,7 @@ def test_every_key_is_read() -> None:
         ),
         old_access_token=OldAccessToken.DIES,
         revocation_endpoint="https://{shop}.example.com/revoke",
+        revocation=RevocationFormat(access_token=True, field="access_token", encoding=Encoding.JSON, note="others too"),
         ends_on=date(2027, 2, 16),
         successor="other",
         evidence=(Evidence(**EVIDENCE, basis=EvidenceKind.REPORTED, changes_on=date(2027, 2, 16)),),

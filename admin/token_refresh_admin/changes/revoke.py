@@ -55,9 +55,14 @@ class Revocation(Redemption):
         """Build the request before a claim is stored."""
         prepared = Redemption.prepare(self, snapshot)
         document, provider = snapshot.current.document, prepared.provider
-        kind = "refresh_token" if document.refresh_token else "access_token"
+        access_token = document.access_token if provider.revocation.access_token or not document.refresh_token else None
         request = revocation_request(
-            document.redeemed_token, kind, prepared.client, provider.request, endpoint=provider.token_endpoint
+            access_token or document.refresh_token,
+            "access_token" if access_token else "refresh_token",
+            prepared.client,
+            provider.request,
+            provider.revocation,
+            endpoint=provider.token_endpoint,
         )
         return replace(prepared, request=request)
 

@@ -127,6 +127,7 @@ def _show(provider: Provider) -> None:
                 ("account", ", ".join(page.identity) or None if page else None),
                 ("resource", provider.request.params.get("resource")),
                 ("revocation", provider.revocation_endpoint or None),
+                ("to end a grant", provider.revocation.note or None),
                 (
                     "ends on",
                     f"{provider.ends_on}, successor: {provider.successor or 'none'}" if provider.ends_on else None,
@@ -151,6 +152,8 @@ def request_text(provider: Provider) -> str:
 
 def grace_text(provider: Provider) -> str:
     """Say how long the old refresh token is accepted."""
+    if not provider.needs_refresh_token:
+        return "no refresh token"
     if provider.grace.ends_by is GraceEnd.NEVER:
         return "stays valid"
     if provider.grace.ends_by is GraceEnd.USE:

@@ -15,7 +15,7 @@ from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.lookups import read_clock
 from token_refresh_admin.cli.membership import own_index, report_revoked
 from token_refresh_admin.cli.prompts import confirm
-from token_refresh_admin.cli.screen import output, say_done, text
+from token_refresh_admin.cli.screen import errors, message, output, say_done, show, text
 from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.bootstrap import revocation_sender
 from token_refresh_worker.core.snapshot import TokenSet
@@ -52,6 +52,8 @@ def revoke(
     done = _revoked(context.store().read(label=CURRENT))
     if done is None:
         send = _sender(context, settings, by_hand=by_hand)
+        if settings.provider.revocation.note and not by_hand:
+            show(errors(), *message(settings.provider.revocation.note, head=("warning: ", "yellow")))
         if not yes:
             confirm(_question(context, settings.provider, by_hand=by_hand))
         with finishing("The revocation ends first."):
@@ -100,10 +102,11 @@ def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevoc
         return revocation_sender(provider, client_key_id=settings.client_key_id, client=context.run_client)
     page = provider.authorization
     where = f"{provider.title} ({host_of(page.endpoint)})" if page and page.endpoint else provider.title
+    note = f"{provider.revocation.note}. Or sign in" if provider.revocation.note else "Sign in"
     raise CommandFailed(
         f"the profile {provider.name} has no revocation endpoint for {provider.host}; nothing was sent or stored",
         fix=(
-            f"Sign in to {where} as the user who gave the grant, and disconnect this client. Then remove its tokens: ",
+            f"{note} to {where} as the user who gave the grant, and disconnect this client. Then remove its tokens: ",
             context.again("--by-hand"),
         ),
     )

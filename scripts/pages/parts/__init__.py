@@ -22,6 +22,8 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "provider-grants": profiles.grants,
     "provider-kinds": profiles.kinds,
     "provider-calendar": profiles.calendar,
+    "provider-revocations": profiles.revocations,
+    "provider-sources": profiles.sources,
     "proof-figures": proof.figures,
     "proof-sentence": proof.sentence,
     "window": proof.window,

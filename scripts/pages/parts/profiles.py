@@ -20,7 +20,10 @@ KEPT: Final = {"google": (8, 8), "upwork": (7, 8), "xero": (4, 7), "github": (2,
 """How many grants of eight a careful handler and this worker keep there: `scripts/demo --provider NAME` shows it."""
 
 _KINDS: Final = (
-    ("never changes: Google, Dropbox, HubSpot", *(f"Keeps all {kept}." for kept in KEPT["google"])),
+    (
+        "never changes: Google; no refresh token: PayPal, Facebook",
+        *(f"Keeps all {kept}." for kept in KEPT["google"]),
+    ),
     (
         "changes, and the old one works for a while: Upwork, Xero, Microsoft",
         f"Keeps {KEPT['upwork'][0]} at Upwork (works for a day), {KEPT['xero'][0]} at Xero (30 minutes).",
@@ -72,9 +75,27 @@ def kinds() -> str:
 
 
 def _kind(provider: Provider) -> str:
-    if provider.rotation is Rotation.NEVER:
+    if provider.rotation is Rotation.NEVER or not provider.needs_refresh_token:
         return _KINDS[0][0]
     return _KINDS[1 if provider.grace.duration else 2][0]
+
+
+def revocations() -> str:
+    """Say where `revoke` ends a grant itself, and where it says how somebody does."""
+    found = [load_provider(name) for name in LISTED]
+    ours = [provider for provider in found if provider.revocation_endpoint]
+    noted = [provider for provider in found if provider.revocation.note and not provider.revocation_endpoint]
+    return (
+        f"`revoke` ends the grant itself at {len(ours)} providers: {_names(ours)}.\n\n"
+        f"Where the provider's way is another, it says which: {_names(noted)}. "
+        "At all others the user disconnects the client in the settings of the account."
+    )
+
+
+def sources() -> str:
+    """Say from when to when the sources of all profiles were read."""
+    days = [fact.on for name in profile_names() for fact in load_provider(name).evidence]
+    return f"The sources of all profiles were read from {min(days)} to {max(days)}."
 
 
 def calendar() -> str:

@@ -111,5 +111,19 @@ class ResponseFormat:
         return {path.replace(".", "_"): path.split(".") for path in self.keep}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RevocationFormat:
+    """How a provider revokes tokens, where it is not as RFC 7009 says."""
+
+    access_token: bool = False
+    """Whether the access token is sent, and not the refresh token."""
+    field: str = "token"
+    """The field that carries the token."""
+    encoding: Encoding | None = None
+    """None: that of a token request."""
+    note: str = ""
+    """What somebody must know who ends a grant here."""
+
+
 RFC_6749_REQUEST: Final = RequestFormat()
 RFC_6749_RESPONSE: Final = ResponseFormat()

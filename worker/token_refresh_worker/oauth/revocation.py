@@ -6,7 +6,7 @@ from typing import Final
 
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.body import read_fields
-from token_refresh_worker.oauth.formats import Encoding, RequestFormat
+from token_refresh_worker.oauth.formats import Encoding, RequestFormat, RevocationFormat
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -16,8 +16,14 @@ _UNKNOWN_TOKEN: Final = frozenset({"invalid_token", "invalid_grant"})
 CLIENT_CODES: Final = frozenset({"invalid_client", "unauthorized_client"})
 
 
-def revocation_request(
-    token: SecretValue, kind: str, client: ClientCredentials, request_format: RequestFormat, *, endpoint: str
+def revocation_request(  # noqa: PLR0913 - a request's parts, and the two formats that it has
+    token: SecretValue,
+    kind: str,
+    client: ClientCredentials,
+    request_format: RequestFormat,
+    revocation: RevocationFormat,
+    *,
+    endpoint: str,
 ) -> TokenRequest:
     """Build the request, with the client authentication of a token request (RFC 7009 section 2.1).
 
@@ -26,9 +32,10 @@ def revocation_request(
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
     """
-    fields = {"token": token.reveal(), "token_type_hint": kind}
+    fields = {revocation.field: token.reveal(), "token_type_hint": kind}
+    encoding = revocation.encoding or request_format.encoding
     # A token is never put into a URL, which servers log.
-    encoding = Encoding.FORM if request_format.encoding is Encoding.QUERY else request_format.encoding
+    encoding = Encoding.FORM if encoding is Encoding.QUERY else encoding
     return token_request(fields, client, replace(request_format, method="POST", encoding=encoding), endpoint=endpoint)
 
 
@@ -41,7 +48,8 @@ def read_revocation(status: int, body: bytes | None, retry_after: timedelta | No
     """Decide what a response proves: whether the token works no more."""
     error = ((body and read_fields(body, Encoding.JSON)) or {}).get("error")
     code = error if isinstance(error, str) else None
-    if 200 <= status < 300 or (status == 400 and code in _UNKNOWN_TOKEN):  # noqa: PLR2004 - RFC 7009 section 2.2
+    # Some send errors with status 200.
+    if (200 <= status < 300 and not error) or (status == 400 and code in _UNKNOWN_TOKEN):  # noqa: PLR2004 - RFC 7009 section 2.2
         return Revoked()
     if code in CLIENT_CODES or status == 401:  # noqa: PLR2004 - RFC 6749 section 5.2
         return FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen=f"HTTP {status}")

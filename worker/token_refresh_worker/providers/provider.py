@@ -9,7 +9,7 @@ from typing import Final
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh.stored.times import LONGEST_LIFETIME
-from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
+from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat, RevocationFormat
 from token_refresh_worker.oauth.response import TokenResponse
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
 from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, MILLISECONDS
@@ -158,6 +158,7 @@ class Provider:
     """None where nothing is known."""
     revocation_endpoint: str = ""
     """Where a token can be revoked (RFC 7009); may have variables in it until `for_document`. Empty where unknown."""
+    revocation: RevocationFormat = field(default_factory=RevocationFormat)
     ends_on: date | None = None
     """From this day on the provider's endpoints are gone."""
     successor: str | None = None

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
+from token_refresh_worker.oauth.formats import Encoding, RevocationFormat
 from token_refresh_worker.providers.format_schema import FIELD, TAKEN, request_format, response_format
 from token_refresh_worker.providers.provider import (
     AuthorizationPage,
@@ -73,6 +74,7 @@ def _provider(name: str, table: TomlTable) -> Provider:
         authorization=page,
         old_access_token=table.choice("old_access_token", OldAccessToken, None),
         revocation_endpoint=_endpoint(table, "revocation_endpoint", variables, default=""),
+        revocation=table.table("revocation", _revocation),
         ends_on=table.day("ends_on", None),
         successor=table.text("successor", None, pattern=NAME.pattern),
         evidence=table.tables("evidence", _evidence),
@@ -134,6 +136,15 @@ def _refresh_token(table: TomlTable) -> RefreshTokenLife:
         lifetime=table.seconds("lifetime_seconds"),
         is_fixed=table.switch("fixed", default=False),
         idle=table.seconds("idle_seconds"),
+    )
+
+
+def _revocation(table: TomlTable) -> RevocationFormat:
+    return RevocationFormat(
+        access_token=table.switch("access_token", default=False),
+        field=table.text("field", "token", pattern=FIELD),
+        encoding=table.choice("encoding", Encoding, None),
+        note=table.text("note", ""),
     )
 
 
