@@ -99,7 +99,7 @@ def test_importing_the_handler_reads_no_configuration() -> None:
 
 
 SHARED_NAMES = {
-    "TokenAuth": "one for httpx and one for requests: a service imports the one of its library",
+    "TokenAuth": "one each for httpx, httpx2 and requests: a service imports the one of its library",
     "TokenEndpoint": "the port that a run asks, and the server that tests have in its place",
 }
 """Class names that are defined twice, and why: three at most."""

@@ -7,19 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 import requests
 
-from testbed.reader_surroundings import Api, Store, WallClock
+from testbed.reader_surroundings import Api, Store
 from token_refresh.reader import SecretNotFound, TokenReader
+from token_refresh.reader.httpx2_auth import TokenAuth as Httpx2Auth
 from token_refresh.reader.httpx_auth import TokenAuth as HttpxAuth
 from token_refresh.reader.requests_auth import TokenAuth as RequestsAuth
 
+LIBRARIES: dict[str, tuple[Any, Any]] = {"httpx": (httpx, HttpxAuth), "httpx2": (httpx2, Httpx2Auth)}
+each_httpx = pytest.mark.parametrize(("library", "auth_of"), LIBRARIES.values(), ids=[*LIBRARIES])
 
-@pytest.fixture(params=["httpx", "requests"])
+
+@pytest.fixture(params=[*LIBRARIES, "requests"])
 def client(request: pytest.FixtureRequest, tokens: TokenReader) -> Iterator[Any]:
-    if request.param == "httpx":
-        with httpx.Client(auth=HttpxAuth(tokens), follow_redirects=True) as made:
+    if request.param in LIBRARIES:
+        library, auth_of = LIBRARIES[request.param]
+        with library.Client(auth=auth_of(tokens), follow_redirects=True) as made:
             yield made
     else:
         with requests.Session() as session:
@@ -58,44 +64,49 @@ def test_no_token_no_request(api: Api, client: Any) -> None:
     assert [] == api.seen
 
 
+@each_httpx
 @pytest.mark.usefixtures("replaced")
-def test_file_is_not_repeated(api: Api, tokens: TokenReader, tmp_path: Path) -> None:
+def test_file_is_not_repeated(library: Any, auth_of: Any, api: Api, tokens: TokenReader, tmp_path: Path) -> None:
     """An open file isn't sent a second time, half or empty."""
     upload = tmp_path / "upload"
     upload.write_bytes(b"part")
     with upload.open("rb") as file:
-        assert 401 == httpx.post(api.url, content=file, auth=HttpxAuth(tokens)).status_code
+        assert 401 == library.post(api.url, content=file, auth=auth_of(tokens)).status_code
     assert [b"part"] == api.bodies
 
 
 @pytest.mark.usefixtures("replaced")
+@each_httpx
 @pytest.mark.parametrize("asynchronous", [False, True])
-def test_streamed_body_is_repeated_on_demand(api: Api, tokens: TokenReader, *, asynchronous: bool) -> None:
+def test_streamed_body_is_repeated_on_demand(
+    library: Any, auth_of: Any, api: Api, tokens: TokenReader, *, asynchronous: bool
+) -> None:
     """With `requires_request_body` a stream is read into memory first, and so can be repeated."""
-    auth = HttpxAuth(tokens)
+    auth = auth_of(tokens)
     auth.requires_request_body = True
 
     async def stream() -> AsyncIterator[bytes]:
         yield b"part"
 
     async def post() -> int:
-        async with httpx.AsyncClient(auth=auth) as client:
-            return (await client.post(api.url, content=stream())).status_code
+        async with library.AsyncClient(auth=auth) as client:
+            return int((await client.post(api.url, content=stream())).status_code)
 
     if asynchronous:
         assert 200 == asyncio.run(post())
     else:
-        assert 200 == httpx.post(api.url, content=(part for part in [b"part"]), auth=auth).status_code
+        assert 200 == library.post(api.url, content=(part for part in [b"part"]), auth=auth).status_code
     assert [b"part", b"part"] == api.bodies
 
 
-def test_async_client(store: Store, api: Api, tokens: TokenReader, clock: WallClock) -> None:
+@each_httpx
+def test_async_client(library: Any, auth_of: Any, store: Store, api: Api, tokens: TokenReader) -> None:
     """The async client does the same: fifty tasks whose token is refused make one read, and all succeed."""
     store.put("one")
     api.accepted = {"one"}
 
     async def main() -> None:
-        async with httpx.AsyncClient(auth=HttpxAuth(tokens), base_url=api.url) as client:
+        async with library.AsyncClient(auth=auth_of(tokens), base_url=api.url) as client:
             assert 200 == (await client.get("/")).status_code
             store.put("two")
             api.accepted = {"two"}
@@ -103,7 +114,7 @@ def test_async_client(store: Store, api: Api, tokens: TokenReader, clock: WallCl
             assert {200} == {response.status_code for response in responses}
             assert 2 == store.reads
             api.accepted = set()
-            clock.advance(60)
+            store.clock.advance(60)
             assert 401 == (await client.get("/")).status_code
 
     asyncio.run(main())

@@ -1,4 +1,4 @@
-"""The hooks for httpx, requests and `fetch` after redirects and 401s: what the API did counts, not only tokens."""
+"""The hooks for four libraries after redirects and 401s: what the API did counts, not only tokens."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -14,12 +15,14 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import httpx
+import httpx2
 import pytest
 import requests
 
 from reader.typescript import ENVIRONMENT, NODE, PACKAGE
 from testbed.reader_surroundings import Api
 from token_refresh.reader import TokenReader
+from token_refresh.reader.httpx2_auth import TokenAuth as Httpx2Auth
 from token_refresh.reader.httpx_auth import TokenAuth as HttpxAuth
 from token_refresh.reader.requests_auth import TokenAuth as RequestsAuth
 
@@ -107,30 +110,30 @@ def reader_of(secret: Secret) -> TokenReader:
     return TokenReader("tokens", client=client, background=False, refresh_function="worker", lambda_client=client)
 
 
-def with_httpx(request: Request) -> tuple[int, int]:
+def with_httpx(library: Any, auth_of: Any, request: Request) -> tuple[int, int]:
     secret = Secret(*request.tokens)
     content: Any = (part for part in [BODY]) if request.sent == "stream" else request.body
-    with httpx.Client(auth=HttpxAuth(reader_of(secret)), follow_redirects=request.followed, verify=TLS) as client:
+    with library.Client(auth=auth_of(reader_of(secret)), follow_redirects=request.followed, verify=TLS) as client:
         try:
             status = client.request(request.method, request.url, content=content).status_code
-        except httpx.StreamConsumed:
+        except library.StreamConsumed:
             status = FAILED
     return status, secret.reads + secret.runs
 
 
-def with_async_httpx(request: Request) -> tuple[int, int]:
+def with_async_httpx(library: Any, auth_of: Any, request: Request) -> tuple[int, int]:
     secret = Secret(*request.tokens)
 
     async def stream() -> Any:
         yield BODY
 
     async def send() -> int:
-        auth = HttpxAuth(reader_of(secret))
+        auth = auth_of(reader_of(secret))
         content = stream() if request.sent == "stream" else request.body
-        async with httpx.AsyncClient(auth=auth, follow_redirects=request.followed, verify=TLS) as client:
+        async with library.AsyncClient(auth=auth, follow_redirects=request.followed, verify=TLS) as client:
             try:
-                return (await client.request(request.method, request.url, content=content)).status_code
-            except httpx.StreamConsumed:
+                return int((await client.request(request.method, request.url, content=content)).status_code)
+            except library.StreamConsumed:
                 return FAILED
 
     return asyncio.run(send()), secret.reads + secret.runs
@@ -176,7 +179,13 @@ def fetch() -> Iterator[Sender]:
         process.stdin.close()
 
 
-HOOKS: Final = {"httpx": with_httpx, "httpx, async": with_async_httpx, "requests": with_requests}
+HOOKS: Final[dict[str, Sender]] = {
+    "httpx": partial(with_httpx, httpx, HttpxAuth),
+    "httpx, async": partial(with_async_httpx, httpx, HttpxAuth),
+    "httpx2": partial(with_httpx, httpx2, Httpx2Auth),
+    "httpx2, async": partial(with_async_httpx, httpx2, Httpx2Auth),
+    "requests": with_requests,
+}
 
 
 @pytest.fixture(params=[*HOOKS, "fetch"])

@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 import httpx
+import httpx2
 import requests
 import sentry_sdk
 
@@ -22,11 +23,12 @@ from secrecy import sentry
 from testbed.parameter_store import ParameterStoreServer
 from testbed.reader_surroundings import Api, Store, WallClock, runtime
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.reader import SecretGroup, SecretReader, TokenReader, httpx_auth, requests_auth, secrets
+from token_refresh.reader import SecretGroup, SecretReader, TokenReader, httpx2_auth, httpx_auth, requests_auth, secrets
 
 CANARY = sys.stdin.read()  # not an argument: those are reported
 EVENTS: list[Any] = []
 NOWHERE = "http://127.0.0.1:1/"
+HTTPX2 = (httpx2, httpx2_auth)
 
 Scenario = Callable[[], object]
 Change = Callable[[dict[str, Any]], object]
@@ -106,6 +108,9 @@ class Scenarios:
             "httpx, no token": lambda: self.through_httpx("nowhere"),
             "httpx, no second token": lambda: self.through_httpx("tokens"),
             "httpx, no connection": lambda: self.through_httpx("tokens", NOWHERE),
+            "httpx2, no token": lambda: self.through_httpx("nowhere", library=HTTPX2),
+            "httpx2, no second token": lambda: self.through_httpx("tokens", library=HTTPX2),
+            "httpx2, no connection": lambda: self.through_httpx("tokens", NOWHERE, library=HTTPX2),
             "requests, no token": lambda: self.through_requests("nowhere"),
             "requests, no second token": lambda: self.through_requests("tokens"),
             "requests, no connection": lambda: self.through_requests("tokens", NOWHERE),
@@ -169,9 +174,9 @@ class Scenarios:
     def field(self) -> object:
         return SecretReader("key", client=self.store.client, field="missing").text()
 
-    def through_httpx(self, secret_id: str, url: str | None = None) -> object:
-        reader = self.tokens(secret_id)
-        with self.expiring(reader), httpx.Client(auth=httpx_auth.TokenAuth(reader)) as client:
+    def through_httpx(self, secret_id: str, url: str | None = None, library: Any = (httpx, httpx_auth)) -> object:
+        reader, (client_library, auth) = self.tokens(secret_id), library
+        with self.expiring(reader), client_library.Client(auth=auth.TokenAuth(reader)) as client:
             return client.get(url or self.api.url)
 
     def through_requests(self, secret_id: str, url: str | None = None) -> object:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 import requests
 
@@ -21,7 +22,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from testbed.webhooks.events import http_v2
 from testbed.webhooks.signing import SECRETS, sent
-from token_refresh.reader import SecretReader, TokenReader, httpx_auth, requests_auth
+from token_refresh.reader import SecretReader, TokenReader, httpx2_auth, httpx_auth, requests_auth
 from token_refresh.webhooks import STRIPE, Receiver, SqsQueue, Verifier
 from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_admin.grants import ANYONE, Grants
@@ -172,9 +173,12 @@ def test_readers(
             TokenReader("broken", **given).get()
         url = f"http://{api.address}/"
         assert httpx.get(url, auth=httpx_auth.TokenAuth(tokens)).is_success
+        assert httpx2.get(url, auth=httpx2_auth.TokenAuth(tokens)).is_success
         assert requests.get(url, auth=requests_auth.TokenAuth(tokens), timeout=30).ok
 
-    assert {"botocore", "httpcore", "httpx", "urllib3"} <= {line.split()[0].split(".")[0] for line in log.lines}
+    assert {"botocore", "httpcore", "httpcore2", "httpx", "httpx2", "urllib3"} <= {
+        line.split()[0].split(".")[0] for line in log.lines
+    }
     assert "canary" not in str(log)
 
 

@@ -3,7 +3,7 @@
     tokens = TokenReader("upwork-oauth-tokens")
     tokens.get()  # the access token: from memory, never expired
 
-`token_refresh.reader.httpx_auth` and `token_refresh.reader.requests_auth` add it to requests.
+`token_refresh.reader.httpx_auth`, `httpx2_auth` and `requests_auth`, each beside its library, add it to requests.
 """
 
 from importlib import import_module
