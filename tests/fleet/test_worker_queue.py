@@ -22,6 +22,7 @@ from token_refresh.errors import (
     TokenRefreshError,
 )
 from token_refresh.stored.times import iso
+from token_refresh_worker.core.versions import REDIRECT_NOTE
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, State
 
@@ -110,27 +111,34 @@ def _aged(stage: FleetStage, secret_arn: str) -> str:
 
 
 def test_failures_are_rows(stage: FleetStage) -> None:
-    """A dead grant, a poisoned document and an empty secret are a row each, handled, and hurt nobody else."""
-    dead, poisoned, empty, good = (
+    """A dead grant, a poisoned document and an empty secret are a row each, handled, and hurt nobody else.
+
+    A secret is empty, too, whose customer's first consent failed: it holds that consent's note alone.
+    """
+    dead, poisoned, empty, refused, good = (
         stage.enrol("dead", refreshToken="long-gone", clientId=stage.endpoint.client_id),
         stage.enrol("poisoned", stored=False),
         stage.enrol("empty", stored=False),
+        stage.enrol("refused", stored=False),
         stage.enrol("good"),
     )
     stage.client.put_secret_value(SecretId=poisoned, SecretString="[]")
+    stage.client.put_secret_value(SecretId=refused, SecretString=f"{REDIRECT_NOTE}, nonce")
+    members = dead, poisoned, empty, refused, good
 
-    stage.look(dead, poisoned, empty, good)
+    stage.look(*members)
 
-    assert {"batchItemFailures": []} == stage.message(dead, poisoned, empty, good)
+    assert {"batchItemFailures": []} == stage.message(*members)
 
     assert [
         (State.REAUTHORIZE, "ReauthorizationRequired"),
         (State.ERROR, "InvalidSecretDocument"),
         (State.EMPTY, "SecretEmpty"),
+        (State.EMPTY, "SecretEmpty"),
         (State.HEALTHY, None),
-    ] == [(stage.seen(arn).state, stage.seen(arn).error_type) for arn in (dead, poisoned, empty, good)]
+    ] == [(stage.seen(arn).state, stage.seen(arn).error_type) for arn in members]
     assert "unknown" == stage.row(poisoned).provider
-    assert all(stage.row(arn).next_at > datetime.now(UTC) for arn in (dead, poisoned, empty))
+    assert all(stage.row(arn).next_at > datetime.now(UTC) for arn in members)
 
 
 def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:

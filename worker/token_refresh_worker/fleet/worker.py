@@ -14,7 +14,7 @@ from token_refresh.errors import ConfigurationError, InvalidEvent, TableUnavaila
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
 from token_refresh_worker.bootstrap import SystemClock, open_secret, secrets_manager_client
-from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.fleet.aws.index import IndexEntry, TableIndex
 from token_refresh_worker.fleet.core.breaker import holds_back
 from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after, announcement, in_order
@@ -252,7 +252,7 @@ def _read_fields(secret_arn: str) -> Mapping[str, object]:
     """Read the document of a new member, whose provider nobody knows yet."""
     client = secrets_manager_client()
     version = open_secret(client, secret_arn, time_left_seconds=READ_SECONDS).read(label=CURRENT)
-    if version is None or version.value is None:
+    if version is None or version.value is None or is_redirect_note(version.value):
         raise no_value(SecretName(secret_id=secret_arn, region=client.meta.region_name))
     # Not as a token document: whether it needs a refresh token depends on its provider.
     return read_object(version.value, f"secret {secret_arn}")
