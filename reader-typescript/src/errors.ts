@@ -47,7 +47,7 @@ export interface Place {
 
 /** What to do about a token that is not there. */
 function whoPublishes(place: Place): { store: string; find: string } {
-  const why = `${tokenStatus(place)} of the token secret says why`;
+  const why = `${statusOf(place)} of the token secret says why`;
   const store = `the worker has not published a token yet. Ask the people who run it; ${why}`;
   return { store, find: `check its name, the account and the region. If they are right, ${store}` };
 }
@@ -67,8 +67,17 @@ const CREDENTIALS = /Expired|InvalidClientTokenId|UnrecognizedClient|Signature|C
  * secret has its name, with `-published` at its end.
  */
 export function tokenStatus(place: Place): string {
-  const [, , name = place.secretId] = ARN.exec(place.secretId) ?? [];
-  return inRegion(`token-refresh status ${name.replace(/-published$/, "")}`, place);
+  return inRegion(`token-refresh status ${nameOf(place).replace(/-published$/, "")}`, place);
+}
+
+/** The same for a copy that is not there: only `-published` says what the token secret's name is. */
+function statusOf(place: Place): string {
+  return nameOf(place).endsWith("-published") ? tokenStatus(place) : "token-refresh status";
+}
+
+function nameOf({ secretId }: Place): string {
+  const [, , name = secretId] = ARN.exec(secretId) ?? [];
+  return name;
 }
 
 function inRegion(command: string, { region, secretId }: Place): string {

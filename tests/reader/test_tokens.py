@@ -189,6 +189,19 @@ def test_nothing_is_published_yet(store: Store, given: str) -> None:
     assert "authorize" not in said
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_copy_of_a_fleet_that_is_not_there(store: Store, *, there: bool) -> None:
+    """Where the copy's name does not say which token secret it is of, no command has a name in it."""
+    name = "published/customers/7/quickbooks"
+    if there:
+        store.client.create_secret(Name=name)
+    with pytest.raises((SecretEmpty, SecretNotFound)) as caught:
+        TokenReader(name, client=store.client).get()
+    said = str(caught.value)
+    assert "Ask the people who run it; token-refresh status of the token secret says why" in said
+    assert "`" not in said
+
+
 def test_other_secrets_are_not_authorized(store: Store) -> None:
     """A secret that holds no tokens is stored by hand, and looked up by name: its errors never speak of `authorize`."""
     store.client.create_secret(Name="stripe")

@@ -123,8 +123,10 @@ def token_status(request: AwsRequest) -> Command:
 
 
 def _not_published(request: AwsRequest) -> Advice:
-    # Never `authorize`: a refresh token would be stored where services read.
-    why = token_status(request)
+    # Never `authorize`, nor `status` of a copy that is not there, which prints it: services read here. Only
+    # `-published` says what the token secret's name is.
+    is_named = secret_name(request.name).endswith("-published")
+    why = token_status(request) if is_named else "token-refresh status"
     return "the worker has not published a token yet. Ask the people who run it; ", why, " of the token secret says why"
 
 
