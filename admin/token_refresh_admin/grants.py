@@ -138,7 +138,10 @@ class StoredTokens:
     expires_at: datetime | None
     """When the access token expires. None: nobody knows, and the next run refreshes it."""
     published: bool | None
-    """Whether the published copy has it, too. False: a later run publishes. None: there is no copy."""
+    """Whether the published copy has it, too. None: none is wanted. False: it is missing, or could not be written.
+
+    If it is there, a later run publishes; `token-refresh fleet add` makes a missing one.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -29,6 +29,7 @@ from token_refresh.errors import (
     SecretFull,
     SecretNotFound,
 )
+from token_refresh.reader import TokenReader
 from token_refresh_admin.changes.authorize import REDIRECTS_A_DAY
 from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_admin.grants import (
@@ -500,6 +501,24 @@ def test_the_copy_is_published(application: Application) -> None:
     assert "refreshToken" not in copy
     application.client.delete_secret(SecretId="published", ForceDeleteWithoutRecovery=True)
     assert application.grants.store(SECRET, TOKENS, redirect={"realmId": "1"}).published is False
+
+
+def test_the_page_in_a_fleet_with_copies(application: Application) -> None:
+    """Who does what docs/grants.md says has a member of the fleet, and a copy that its customer's service reads."""
+    page = (Path(__file__).parents[2] / "docs" / "grants.md").read_text()
+    application.client.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+    (create,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "create_secret" in block]
+    exec(create, {})  # noqa: S102 - the page's own words
+    application.settings |= dict(re.findall(r"`([A-Z_]+)=([^`]+)`", page.split("## What it does")[0]))
+
+    assert application.finish(application.begin(expect=ANYONE)).published
+
+    copy = f"published/{SECRET}"
+    assert "canary-access" == TokenReader(copy, client=application.client).get()
+    tags = [application.client.describe_secret(SecretId=name)["Tags"] for name in (SECRET, copy)]
+    assert [{"token-refresh:fleet": "prod"}, {"token-refresh:copy-of": SECRET}] == [
+        {tag["Key"]: tag["Value"] for tag in each} for each in tags
+    ]
 
 
 def test_the_response_of_an_own_exchange(application: Application) -> None:

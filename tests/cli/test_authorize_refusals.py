@@ -1,15 +1,21 @@
 """`authorize` risks no grant: what is refused, by whom, before or after the consent, and what is stored then."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
+import boto3
+import httpx
 import pytest
 
-from cli.authorizing import Authorize, Paste, brings, redirect_of, redirected
+from cli.authorizing import Authorize, Paste, brings, redirect_of, redirected, stored
+from cli.aws import KEYS
 from cli.scene import SECRET_ID, Cli, Tokens
 from deployed import tag_secrets
 from testbed.builders import DAY
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -50,6 +56,57 @@ def test_a_published_secret(authorize: Authorize, store: SecretsManagerServer, k
     named = {"tag": "'my tokens'", "deployment": "mine"}.get(known_by)
     assert not named or f"token-refresh authorize {named} --redirect-uri" in ended.screen
     assert (known_by == "content") == bool(store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"])
+
+
+@pytest.fixture
+def fleet_with_copies(moto: MotoServer, environment: dict[str, str]) -> Iterator[str]:
+    """An account with two fleets, of which one publishes; yields where."""
+    environment["AWS_ENDPOINT_URL"] = moto.url
+    tables: Any = boto3.client("dynamodb", endpoint_url=moto.url, **KEYS)  # type: ignore[call-overload]  # its overloads know no dict
+    for name, tags in (("dev", []), ("prod", [{"Key": "token-refresh:published-under", "Value": "published/"}])):
+        tables.create_table(
+            TableName=name,
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+            Tags=[{"Key": "team", "Value": "a"}, *tags],
+        )
+    yield "published/"
+    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, timeout=60)
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [("published/customers/7/xero", "customers/7/xero"), ("upwork-tokens-published", "upwork-tokens")],
+)
+def test_the_name_of_a_copy(
+    authorize: Authorize, store: SecretsManagerServer, fleet_with_copies: str, name: str, source: str, *, there: bool
+) -> None:
+    """No grant is stored where services read, although the copy is missing or has no tag; the source is named."""
+    assert fleet_with_copies
+    if there:
+        store.client().create_secret(Name=name)
+
+    ended, pages = authorize(name, "--timeout=1", visits=())
+
+    assert (2, []) == (ended.code, pages)
+    assert f"secret {name} in eu-central-1 has the name of a published copy" in ended.screen
+    assert f"Authorize the token secret: token-refresh authorize {source} --redirect-uri" in ended.screen
+    assert there == (store.secrets.find(name) is not None)
+
+
+def test_other_names_are_no_copies(authorize: Authorize, store: SecretsManagerServer, fleet_with_copies: str) -> None:
+    """A name elsewhere is authorized; so is one that nobody can look up, after a warning."""
+    assert fleet_with_copies
+    ended, _ = authorize("customers/7/xero")
+    assert (0, False) == (ended.code, "publishes under" in ended.screen)
+
+    unreachable = {"AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API": "http://127.0.0.1:1"}
+    ended, _ = authorize("customers/8/xero", **unreachable)
+
+    assert (0, True) == (ended.code, "Whether a fleet publishes under this name is not known: " in ended.screen)
+    assert stored(store, "customers/8/xero")["refreshToken"]
 
 
 @pytest.mark.parametrize(

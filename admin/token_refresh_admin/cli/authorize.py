@@ -41,7 +41,13 @@ from token_refresh_admin.cli.command import ClientFile, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.copies import Copies
 from token_refresh_admin.cli.failures import Cancelled, CommandFailed, finishing
-from token_refresh_admin.cli.lookups import arn_of, other_regions, read_clock, refuse_published_secret
+from token_refresh_admin.cli.lookups import (
+    arn_of,
+    other_regions,
+    read_clock,
+    refuse_name_of_copy,
+    refuse_published_secret,
+)
 from token_refresh_admin.cli.membership import join, own_index, store_client
 from token_refresh_admin.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
@@ -123,6 +129,9 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     index, publishes = own_index(context), context.environment.get("PUBLISHED_SECRET_ID")
     copies = Copies(context=context, template=publishes) if index and publishes else None
     version, creates = _find(context, create=create, asks=not yes)
+    refuse_published_secret(context, version)
+    if document_of(fields_of(version)) is None:  # A token set that is there already may be replaced.
+        refuse_name_of_copy(context)
     add = partial(with_provider, name=context.environment.get("PROVIDER"), variables=variables)
     fields = add(fields_of(version))
     if (
@@ -218,7 +227,6 @@ def _find(context: Context, *, create: bool, asks: bool) -> tuple[SecretVersion 
         if context.secret_id.startswith("arn:") or missing.is_deleted:
             raise
     else:
-        refuse_published_secret(context, current)
         return current, False
     regions = [] if create else other_regions(context)
     if regions:

@@ -33,6 +33,8 @@ TIME_LIMIT_SECONDS: Final = 60.0
 _PATIENT: Final = ClientLimits(connect_seconds=3, read_seconds=10, attempts=3, connections=32)
 _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
+_CLIENT_NAMES: Final = {"tag": "resourcegroupstaggingapi"}
+"""The names of services that IAM shortens."""
 
 _NOT_OF_A_RUN: Final = {Variable.FLEET_NAME, Variable.FLEET_QUEUE_URL, Variable.EVENT_BUS, Variable.LOG_LEVEL}
 WORKER_VARIABLES: Final = tuple(name.value for name in Variable if name not in _NOT_OF_A_RUN)
@@ -211,7 +213,7 @@ class Context:
             TokenRefreshError: The service refused, or can't be reached.
         """
         service, _, operation = action.partition(":")
-        client = self.client(service, limits, region=region)
+        client = self.client(_CLIENT_NAMES.get(service, service), limits, region=region)
         with self.completing():
             response: dict[str, Any] = call(
                 lambda: call_action(client, operation, **members),
@@ -220,15 +222,17 @@ class Context:
             )
         return response
 
-    def pages(self, action: str, kind: str, name: str = "", **members: Any) -> Iterator[dict[str, Any]]:
-        """Carry out an action whose response has pages, and yield them; see `ask`."""
+    def pages(
+        self, action: str, kind: str, name: str = "", *, page_key: str = "NextToken", **members: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Carry out an action whose response has pages, and yield them; `page_key` leads to the next."""
         more: dict[str, Any] = {}
         while True:
             page = self.ask(action, kind, name, **members, **more)
             yield page
-            if not page.get("NextToken"):
+            if not page.get(page_key):
                 return
-            more = {"NextToken": page["NextToken"]}
+            more = {page_key: page[page_key]}
 
     @property
     def at_aws(self) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from token_refresh.aws.arn import arn_region
+from token_refresh.aws.arn import arn_region, secret_name
 from token_refresh.aws.calls import CallFailed, call
 from token_refresh.aws.clients import CLIENTS
 from token_refresh.aws.request import AwsRequest
@@ -15,12 +15,14 @@ from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFo
 from token_refresh_admin.changes.change import fields_of
 from token_refresh_admin.changes.past import VersionHistory, list_versions
 from token_refresh_admin.cli.context import Context
-from token_refresh_admin.cli.deployment import ONE_TRY, newest_origin
+from token_refresh_admin.cli.deployment import ONE_TRY, newest_origin, tags_in
+from token_refresh_admin.cli.screen import errors, message, show
 from token_refresh_admin.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
-from token_refresh_worker.run.settings import names_copy
+from token_refresh_worker.run.settings import Variable, names_copy
 from token_refresh_worker.stored.published import is_published
+from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
 
 
 def read_clock(context: Context) -> datetime:
@@ -105,6 +107,35 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
             f"{context.secret} is the published copy for consumers, which has no refresh token",
             fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
         ) from None
+
+
+def refuse_name_of_copy(context: Context) -> None:
+    """Refuse to store a grant under a name that is a copy's: whoever reads copies would read the refresh token.
+
+    Raises:
+        InvalidSecretDocument: It ends as a copy's name does, or begins as those of a fleet of this account.
+    """
+    name = secret_name(context.secret_id)
+    source = name.removesuffix("-published")
+    if source == name:
+        source = next((name.removeprefix(it) for it in _places_of_copies(context) if name.startswith(it)), name)
+    if source != name:
+        raise InvalidSecretDocument(
+            f"{context.secret} has the name of a published copy, where services would read the refresh token",
+            fix=("Authorize the token secret: ", context.overlaid({Variable.TOKEN_SECRET_ID: source}).again()),
+        )
+
+
+def _places_of_copies(context: Context) -> Iterator[str]:
+    """Yield under which prefixes fleets of this account publish; beside an emulator, nobody knows."""
+    if not context.has_all_of_aws:
+        return
+    filters: dict[str, Any] = {"TagFilters": [{"Key": PUBLISHED_UNDER_TAG}], "ResourceTypeFilters": ["dynamodb:table"]}
+    try:
+        for page in context.pages("tag:GetResources", "the tables of fleets", page_key="PaginationToken", **filters):
+            yield from (tags_in(table)[PUBLISHED_UNDER_TAG] for table in page["ResourceTagMappingList"])
+    except TokenRefreshError as failure:
+        show(errors(), *message("Whether a fleet publishes under this name is not known: ", *failure.parts))
 
 
 def _exists(context: Context, region: str) -> bool:
