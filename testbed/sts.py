@@ -72,9 +72,9 @@ class _Handler(LoopbackHandler):
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         asked = {name: values[0] for name, values in parse_qs(self.read_body().decode()).items()}
         self.server.asked.append(asked)
-        assert "GetWebIdentityToken" == asked["Action"]
-        if self.server.code:
-            error = f"<Error><Type>Sender</Type><Code>{self.server.code}</Code><Message>canary</Message></Error>"
+        code = self.server.code if asked["Action"] == "GetWebIdentityToken" else "AccessDenied"
+        if code:
+            error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>canary</Message></Error>"
             self.respond(403, f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Connection": "close"})
             return
         until = datetime.fromtimestamp(time.time() + int(asked["DurationSeconds"]), tz=UTC).isoformat()

@@ -22,6 +22,7 @@ import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
 from testbed.process import Child
+from testbed.programs import write_program
 from testbed.surroundings import for_installing, forget_settings
 
 if TYPE_CHECKING:
@@ -133,9 +134,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory, forks: Child) -> Path:
     from cli.forked import PROGRAM  # noqa: PLC0415 - most runs of a few tests need no command line
 
     program = tmp_path_factory.mktemp("programs") / "token-refresh"
-    program.write_text(PROGRAM.format(python=sys.executable, **forks.announced))
-    program.chmod(0o700)
-    return program.parent
+    return write_program(program, PROGRAM.format(**forks.announced), "-IS").parent
 
 
 @pytest.fixture(scope="session")

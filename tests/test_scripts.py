@@ -146,12 +146,14 @@ def test_an_interrupted_package_says_so_once(checkout: Path) -> None:
 def in_a_terminal(checkout: Path, command: str, starts: int) -> Any:
     """A script that has started as many processes as `starts`."""
     name, *arguments = command.split()
-    child = pexpect.spawn(
-        "/bin/sh",
-        [str(checkout / "scripts" / name), *arguments],
-        env=os.environ | {"TERM": "dumb"},
-        encoding="utf-8",
-        timeout=60,
+    child = (
+        pexpect.spawn(  # what `nohup` and a background job have their programs ignore ends a script here all the same
+            "env",
+            ["--default-signal=HUP,INT", "/bin/sh", str(checkout / "scripts" / name), *arguments],
+            env=os.environ | {"TERM": "dumb"},
+            encoding="utf-8",
+            timeout=60,
+        )
     )
     started = checkout / "build" / "started"
     while child.isalive() and not (started.exists() and len(started.read_text().split()) == starts):

@@ -24,7 +24,6 @@ import token_refresh_worker.adapters.token_endpoint  # noqa: F401 - what a refre
 from token_refresh_admin.cli import main
 
 PROGRAM = """\
-#!{python} -IS
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as forks:
     forks.connect({address!r})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.scene import Ended
 from testbed.ports import free_port
+from testbed.programs import write_program
 
 BIN = Path(sys.executable).parent
 
@@ -29,9 +30,7 @@ class Shell:
     """Runs command lines as they are printed, each in a new process."""
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
-        browser = folder / "browser"
-        browser.write_text(f"#!{sys.executable}\n{_BROWSER}")
-        browser.chmod(0o700)
+        browser = write_program(folder / "browser", _BROWSER)
         self.folder = folder
         self.environment = environment | {
             "PATH": f"{BIN}:/usr/bin:/bin",

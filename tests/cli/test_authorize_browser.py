@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,22 @@ from unittest.mock import Mock
 import pytest
 
 from cli.scene import Cli
+from testbed.programs import write_program
 from token_refresh_admin.cli.browser import opened
 
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Path:
     """A browser that notes its command line and its environment."""
-    script, note = tmp_path / "browser", tmp_path / "note.json"
-    script.write_text(
-        f"#!{sys.executable}\n"
+    note = str(tmp_path / "note.json")
+    return write_program(
+        tmp_path / "browser",
         "import json, os, sys\n"
         "from pathlib import Path\n"
         "seen = {'arguments': sys.argv, 'environment': dict(os.environ)}\n"
-        f"Path('{note}.part').write_text(json.dumps(seen))\n"
-        f"os.rename('{note}.part', '{note}')\n"
+        f"Path({note!r} + '.part').write_text(json.dumps(seen))\n"
+        f"os.rename({note!r} + '.part', {note!r})\n",
     )
-    script.chmod(0o700)
-    return script
 
 
 def seen_by(browser: Path) -> dict[str, Any]:

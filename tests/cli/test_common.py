@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from datetime import timedelta
@@ -191,7 +192,7 @@ def test_without_the_extra(environment: dict[str, str]) -> None:
     extra, ours = without("typer", environment), without("token_refresh_admin.cli.app", environment)
 
     assert (69, "") == (extra.returncode, extra.stdout)
-    assert f"{sys.executable} -m pip install rich typer" in extra.stderr
+    assert f"{shlex.quote(sys.executable)} -m pip install rich typer" in extra.stderr
     assert "Traceback" not in extra.stderr
     assert (1, True) == (ours.returncode, "ModuleNotFoundError" in ours.stderr)
 

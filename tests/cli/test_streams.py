@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_closed_streams(
         tokens.store(expires_in=timedelta(days=1))
 
     ended = subprocess.run(  # noqa: S603 - our own command, in a process of its own: a fork has all its streams
-        ["/bin/sh", "-c", f"{COMMAND} {line}"],
+        ["/bin/sh", "-c", f"{shlex.quote(COMMAND)} {line}"],
         env=environment | {"AUTHORIZATION_ENDPOINT": "http://127.0.0.1:9/authorize"},
         cwd=tmp_path,
         capture_output=True,

@@ -48,8 +48,8 @@ class Environments:
         if not beside:
             run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, self.venv)
         # Without sources, a requirement that no index has must be among what the command names, as it is for pip.
-        pins = {"UV_CONSTRAINT": str(PINS), "UV_BUILD_CONSTRAINT": str(PINS), "UV_NO_SOURCES": "1"}
-        command, given = (UV, "pip", "install", "--quiet", *what), {"VIRTUAL_ENV": str(self.venv), **pins}
+        pins = ("--constraint", PINS, "--build-constraint", PINS, "--no-sources")
+        command, given = (UV, "pip", "install", "--quiet", *pins, *what), {"VIRTUAL_ENV": str(self.venv)}
         if run(*command, check=False, given={**given, "UV_OFFLINE": "1"}).returncode:
             run(*command, given=given)
 
