@@ -90,6 +90,8 @@ const WINDOW_SECONDS = 8 * 3600;
 const LARGEST_PART = 1 / 3;
 const LONGEST_MARGIN_SECONDS = 30;
 const REMEMBERED_LEADS = 8;
+/** Also a token whose expiry is years away is read again: the expiry may be a mistake, and a run replaces it at once. */
+const LONGEST_KEPT_SECONDS = 86_400;
 
 /** How long before a token's expiry its successor was stored: the lead, for the last few tokens. */
 export class RefreshPattern {
@@ -110,7 +112,7 @@ export class RefreshPattern {
     const lead = this.#leads.length > 0 ? Math.min(...this.#leads) : window;
     const margin = Math.min(LONGEST_MARGIN_SECONDS, lead / 4) * (0.5 + chance);
     const expectedAt = expiresAt - lead + margin;
-    if (expectedAt > now) return expectedAt;
+    if (expectedAt > now) return Math.min(expectedAt, now + LONGEST_KEPT_SECONDS);
     const pause = Math.min(Math.max((expiresAt - now) / 8, 5), 300);
     return now + pause * (0.75 + chance / 2);
   }

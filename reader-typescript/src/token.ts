@@ -72,17 +72,13 @@ export function readToken(version: Version, { field }: Reference): Token | Token
   return new Token(value, believed(expiresAt, createdAt, fields), versionId, createdAt, readExtra(fields));
 }
 
-/** An expiry so many lifetimes after it was stored can't be true. */
-const LIFETIMES_BELIEVED = 2;
 const LONGEST_SECONDS = 3650 * 86_400;
 
-/** Where an expiry can't be true, by how long the token of the worker's last refresh lived, end it after so long. */
+/** No token is believed to live longer after its storing than that of the worker's last refresh did. */
 function believed(expiresAt: Date, createdAt: Date, fields: JsonObject): Date {
   const lives = (fields["tokenRefresh"] as { lifetime_seconds?: unknown } | null | undefined)?.lifetime_seconds;
   if (!Number.isInteger(lives) || (lives as number) < 1 || (lives as number) > LONGEST_SECONDS) return expiresAt;
-  const milliseconds = (lives as number) * 1000;
-  const isTrue = expiresAt.getTime() <= createdAt.getTime() + LIFETIMES_BELIEVED * milliseconds;
-  return isTrue ? expiresAt : new Date(createdAt.getTime() + milliseconds);
+  return new Date(Math.min(expiresAt.getTime(), createdAt.getTime() + (lives as number) * 1000));
 }
 
 /** Read what `tokenRefresh.kept` names; nothing else beside the tokens may be shown to a consumer. */

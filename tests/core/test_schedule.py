@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, origin, policy
+from token_refresh.stored.access_token import read_access_token
 from token_refresh_worker.core.attempts import AttemptOutcome
 from token_refresh_worker.core.schedule import (
     GrantEnd,
@@ -22,7 +23,8 @@ from token_refresh_worker.core.schedule import (
     window_of,
 )
 from token_refresh_worker.providers.lifetime import shortest_lifetime
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.document import read_document
+from token_refresh_worker.stored.origin import Asked, ClaimStoreKind
 
 
 def test_a_token_set_is_due_a_window_before_it_expires() -> None:
@@ -237,32 +239,41 @@ KNOWN = replace(policy(), lifetime=HOUR)
 
 
 @pytest.mark.parametrize(
-    ("stored", "lives", "is_believed"),
+    ("stored", "lives", "believed_for"),
     [
-        ({}, 2 * HOUR, True),
-        ({}, 2 * HOUR + MINUTE, False),
-        ({"issued_at": NOW - 30 * DAY}, 2 * HOUR + MINUTE, False),
-        (origin(), 100 * HOUR, True),
-        (origin(), 100 * HOUR + MINUTE, False),
-        (origin(lifetime=DAY), 2 * DAY, True),
-        (origin(lifetime=DAY), 2 * DAY + MINUTE, False),
-        (origin(lifetime=MINUTE), 2 * HOUR, True),
-        (origin(lifetime=MINUTE), 2 * HOUR + MINUTE, False),
+        ({}, HOUR, HOUR),
+        ({}, 2 * HOUR, HOUR),
+        ({}, 2 * HOUR + MINUTE, None),
+        ({"issued_at": NOW - 30 * DAY}, 2 * HOUR + MINUTE, None),
+        (origin(), 100 * HOUR, 100 * HOUR),
+        (origin(), 100 * HOUR + MINUTE, None),
+        (origin(lifetime=DAY), 2 * DAY, DAY),
+        (origin(lifetime=DAY), 2 * DAY + MINUTE, None),
+        (origin(lifetime=MINUTE), MINUTE, MINUTE),
+        (origin(lifetime=MINUTE), 2 * MINUTE, MINUTE),
+        (origin(lifetime=MINUTE), HOUR, None),
     ],
 )
 def test_an_expiry_that_can_not_be_true_is_unknown(
-    stored: dict[str, Any], lives: timedelta, *, is_believed: bool
+    stored: dict[str, Any], lives: timedelta, believed_for: timedelta | None
 ) -> None:
-    """Of more than two lifetimes after it was stored; of what an older release's run wrote, of more than a hundred.
+    """A token lives a lifetime after it was stored at most; an expiry of more than two says nothing.
 
-    What the last run received counts, where it lived longer than is documented.
+    The token set's own lifetime counts before the documented one. What an older release's run wrote has a hundred.
     """
     found = document(expires_at=NOW + lives, **stored)
 
     judged = believed(found, NOW, KNOWN)
 
-    assert ((NOW + lives, None) if is_believed else (None, NOW + lives)) == (judged.expires_at, judged.doubted_expiry)
-    assert is_believed == (due_at(judged, KNOWN) is not None)
+    ends_at = believed_for and NOW + believed_for
+    assert (ends_at, None if ends_at else NOW + lives) == (judged.expires_at, judged.doubted_expiry)
+    assert (ends_at is None) == (due_at(judged, KNOWN) is None)
+    again = believed(read_document(judged.serialize()), NOW + DAY, KNOWN)
+    assert None is again.doubted_expiry
+    served = read_access_token(found.serialize(), "", stored_at=NOW)
+    assert served is not None
+    assert again.expires_at is not None
+    assert served.expires_at >= again.expires_at
 
 
 def test_without_a_known_lifetime_each_expiry_is_believed() -> None:
@@ -304,7 +315,56 @@ def test_the_end_of_a_grant_is_the_earliest() -> None:
 )
 def test_what_was_asked_in_vain_is_asked_again_later(left: timedelta, due_before: timedelta) -> None:
     """A provider that returned the same access token is asked at the window, its last quarter and its end."""
-    known = document(issued_at=NOW, expires_at=NOW + DAY, **origin(lifetime=DAY, asked_left=left, asked_at=NOW))
+    known = document(issued_at=NOW, expires_at=NOW + DAY, **origin(lifetime=DAY, asked=Asked(left=left, at=NOW)))
 
     assert NOW + DAY - due_before == due_at(known, policy())
     assert NOW + 22 * HOUR == last_quarter_at(known, policy())
+
+
+@pytest.mark.parametrize(
+    ("left", "due_before"),
+    [(None, 20 * DAY), (30 * DAY, 20 * DAY), (10 * DAY, 5 * DAY), (5 * DAY, 30 * HOUR), (2.5 * DAY, 30 * HOUR)],
+)
+def test_a_grant_that_is_its_access_token_is_never_asked_for_at_its_end(
+    left: timedelta | None, due_before: timedelta
+) -> None:
+    """Where a refresh redeems the access token (Meta), the next try comes with a quarter of the time, and so on."""
+    meta = replace(policy(window=30 * DAY), token_is_grant=True)
+    asked = None if left is None else Asked(left=left, at=NOW)
+    known = document(issued_at=NOW, expires_at=NOW + 60 * DAY, **origin(lifetime=60 * DAY, asked=asked))
+
+    assert NOW + 60 * DAY - due_before == due_at(known, meta)
+
+
+def test_a_grant_that_is_its_access_token_ends_with_it() -> None:
+    """With its expiry; where that is not believed, a lifetime after it was stored, as far as one is known."""
+    meta = replace(policy(), token_is_grant=True)
+    known = document(issued_at=NOW, expires_at=NOW + 60 * DAY, **origin(lifetime=60 * DAY))
+
+    assert GrantEnd(NOW + 60 * DAY, NOW + 53 * DAY, is_idle=True) == grant_end(known, NOW, meta)
+    doubted = believed(document(expires_at=NOW + 900 * DAY, **origin(lifetime=60 * DAY)), NOW, meta)
+    assert GrantEnd(NOW + 60 * DAY, NOW + 53 * DAY, is_idle=True) == grant_end(doubted, NOW, meta)
+    assert None is grant_end(document(expires_at=None), NOW, meta)
+    assert None is grant_end(document(accessToken=None), NOW, meta)
+
+
+@pytest.mark.parametrize("issued_at", [NOW + 300 * DAY, NOW - 300 * DAY])
+def test_an_issue_that_can_not_be_hides_no_end(issued_at: datetime) -> None:
+    """Neither of a grant that nobody uses, nor one that is stated: nothing is issued after it was stored."""
+    idle = replace(KNOWN, idle=30 * DAY)
+    stated = origin(lifetime=DAY, grant_began_at=NOW, grant_ends_at=NOW + 20 * HOUR)
+    found = believed(document(issued_at=issued_at, expires_at=NOW + DAY, **stated), NOW, idle)
+
+    assert NOW + 20 * HOUR * 2 / 3 == due_at(found, idle)
+    without = believed(document(issued_at=issued_at, expires_at=NOW + DAY, **origin(lifetime=DAY)), NOW, idle)
+    assert GrantEnd(NOW + 30 * DAY, NOW + 23 * DAY, is_idle=True) == grant_end(without, NOW, idle)
+    again = believed(read_document(found.serialize()), NOW + 400 * DAY, idle)
+    assert again.issued_at == min(issued_at, NOW)
+
+
+def test_a_fraction_of_a_second_loses_no_end() -> None:
+    """Another job's expiry has one, in ISO 8601; the times of the grant beside it are whole seconds."""
+    half = {"expiresAt": "2026-11-25T12:00:00.500000Z", "issuedAt": "2026-11-24T12:00:00Z"}
+    stated = origin(lifetime=DAY, grant_began_at=NOW, grant_ends_at=NOW + 20 * HOUR)
+
+    assert NOW + 20 * HOUR * 2 / 3 == due_at(document(**half, **stated), policy())

@@ -1,7 +1,7 @@
 """Token responses as RFC 6749 has them, and what each proves."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -49,12 +49,18 @@ def test_a_usable_lifetime(value: object, seconds: int) -> None:
     assert timedelta(seconds=seconds) == success(expires_in=value).lifetime
 
 
+UNUSABLE: list[object] = [None, "", "soon", "NaN", "inf", "-inf", True, False, [], {}, [60], 10**400]
+OVER: list[object] = [0, -1, 0.5, "0", "-5"]
+
+
 @pytest.mark.parametrize(
-    "value", [None, 0, -1, 0.5, "", "soon", "NaN", "inf", "-inf", True, False, [], {}, [60], "0", "-5", 10**400]
+    ("value", "lifetime"), [*((value, None) for value in UNUSABLE), *((value, timedelta(0)) for value in OVER)]
 )
-def test_an_unusable_lifetime_costs_no_tokens(value: object) -> None:
-    """An `expires_in` that can't be used is as good as absent: the tokens are kept."""
-    assert None is success(expires_in=value).lifetime
+def test_an_unusable_lifetime_costs_no_tokens(value: object, lifetime: timedelta | None) -> None:
+    """An `expires_in` that can't be used is as good as absent, and the tokens are kept; below a second it says so."""
+    found = success(expires_in=value)
+
+    assert (lifetime, None) == (found.lifetime, found.lifetime_from(datetime(2026, 11, 24, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize(
@@ -226,13 +232,15 @@ def test_a_503_of_a_gateway_may_have_redeemed(body: bytes | None, retry_after: t
 @pytest.mark.parametrize("code", ["server_error", "temporarily_unavailable"])
 @pytest.mark.parametrize("encoding", [Encoding.JSON, Encoding.FORM])
 def test_a_server_that_says_that_it_failed_may_have_redeemed(status: int, code: str, encoding: Encoding) -> None:
-    """Nobody knows how far it came, whatever the status; also in JSON where its tokens come in a form."""
-    form, body = ResponseFormat(encoding=encoding), json.dumps({"error": code}).encode()
-    expected = FailedRequest(
-        kind=FailureKind.NO_RESPONSE, seen=f"HTTP {status} with {code}", error=code, retry_after=SOON
-    )
+    """Nobody knows how far it came, whatever the status; also in JSON where its tokens come in a form.
 
-    assert expected == read_response(status, body, SOON, form)
+    A 503 that says when to come again, and that it is unavailable, is the provider's word that it did nothing.
+    """
+    form, body = ResponseFormat(encoding=encoding), json.dumps({"error": code}).encode()
+    later = (503, "temporarily_unavailable") == (status, code)
+    for kind, wait in ((FailureKind.BUSY if later else FailureKind.NO_RESPONSE, SOON), (FailureKind.NO_RESPONSE, None)):
+        expected = FailedRequest(kind=kind, seen=f"HTTP {status} with {code}", error=code, retry_after=wait)
+        assert expected == read_response(status, body, wait, form)
     known = read({"error": code}, status, busy=(Matcher(status=None, fields={"error": code}),))
     assert isinstance(known, FailedRequest)
     assert FailureKind.BUSY is known.kind

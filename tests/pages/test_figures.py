@@ -25,7 +25,6 @@ from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS
 from token_refresh.reader.secrets import DEFAULT_TTL
 from token_refresh.reader.sources.secrets_manager import SECRETS_AT_ONCE
 from token_refresh.reader.token import LONGEST_MARGIN_SECONDS, REMEMBERED_LEADS
-from token_refresh.stored.access_token import LIFETIMES_BELIEVED
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh.testing.fakes import LIFETIME as FAKE_LIFETIME
@@ -178,11 +177,14 @@ SAID = {
     "docs/configuration.md": [
         f"at most {schedule.LONGEST_PERIOD.seconds}.",
         f"At most {schedule.FORCED_CLAIMS_A_DAY} runs in {DAY / HOUR:g} hours may claim by force",
-        f"over {LIFETIMES_BELIEVED} lifetimes after its version was stored",
+        f"over {schedule.LIFETIMES_DOUBTED} lifetimes after that",
         f"is held for a lifetime ({said(DAY)} if nobody knows it)",
         f"over {lifetime.LIFETIMES_STATED} documented lifetimes",
         f"exactly {lifetime.MILLISECONDS:,} times the last one is milliseconds.",
         f"Over {lifetime.LIFETIMES_REMARKABLE}, the warning",
+        "less than {:g} minutes away, or {:g} with claims in a table".format(
+            *(lifetime.shortest_lifetime(store) / MINUTE for store in (VERSIONS, TABLE))
+        ),
     ],
     "docs/operations.md": [
         f"({said(A_DAY.alarm_timing.overdue_below_seconds)} of a day's tokens are left)",

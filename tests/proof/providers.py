@@ -44,10 +44,15 @@ GATEWAY: Final = (
     HttpResponse(503, _ERROR),
     HttpResponse(503, '{"error": {"code": 503}}', _SOON),
     HttpResponse(400, '{"error": "server_error"}'),
-    *(HttpResponse(status, _ERROR, _SOON) for status in (400, 429, 503)),
+    HttpResponse(503, '{"error": "server_error"}', _SOON),
+    *(HttpResponse(status, _ERROR, _SOON) for status in (400, 429)),
 )
 """What a gateway says in place of the provider, or one that failed, whether that redeemed the token or not."""
-BUSY: Final = (HttpResponse(429), HttpResponse(429, _BUSY, _SOON), HttpResponse(503, _BUSY, _SOON))
+BUSY: Final = (
+    HttpResponse(429),
+    HttpResponse(429, _BUSY, _SOON),
+    *(HttpResponse(503, error, _SOON) for error in (_BUSY, _ERROR)),
+)
 """What a provider says itself, and redeems nothing."""
 
 

@@ -27,10 +27,10 @@ def token(*, created_at: float = START, lives_seconds: float = HOUR, version_id:
 
 @pytest.mark.parametrize("lives_seconds", [90, HOUR, DAY, 4 * DAY])
 def test_first_expectation(lives_seconds: float) -> None:
-    """At first a refresh is expected when tokens fall due by the default window; a short one is read sooner after."""
+    """At first a refresh is expected when tokens fall due by the default window, but none is kept for over a day."""
     pattern, read = RefreshPattern(), token(lives_seconds=lives_seconds)
     window = refresh_window(DEFAULT_WINDOW, timedelta(seconds=lives_seconds)).total_seconds()
-    expected = START + lives_seconds - window + min(30, window / 4)
+    expected = START + min(lives_seconds - window + min(30, window / 4), DAY)
     assert expected == pytest.approx(pattern.next_read_at(read, now=START, chance=0.5))
 
 

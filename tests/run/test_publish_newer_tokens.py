@@ -36,6 +36,7 @@ def test_a_refresh_publishes_what_consumers_need() -> None:
         "tokenType": "Bearer",
         "scope": "all",
         "sourceVersionId": world.labels()["AWSCURRENT"],
+        "tokenRefresh": {"lifetime_seconds": DAY.total_seconds()},
     }
     assert expected == world.current(PUBLISHED_ID)
     assert ["AWSCURRENT", "AWSPREVIOUS", "REFRESH_OUTCOME"] == sorted(world.labels(PUBLISHED_ID))

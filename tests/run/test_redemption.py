@@ -1,7 +1,7 @@
 """New tokens are stored before anything else happens, and an attempt that brought none is recorded."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
@@ -226,7 +226,7 @@ def lives_through(
 def test_the_same_access_token_with_what_is_left_of_it(
     lifetime: timedelta, period: timedelta, new_below: timedelta
 ) -> None:
-    """It costs no daily limit and no refresh at each run: three tries for a token, and one once that was learned."""
+    """It costs no daily limit and no refresh at each run: three tries for a token, one once two in a row taught it."""
     world, outcomes = lives_through(3, lifetime, period, new_below=new_below)
 
     new = 3 * DAY / lifetime
@@ -251,7 +251,7 @@ def test_a_refresh_that_brings_a_longer_life_is_no_vain_one() -> None:
 
 
 def test_the_same_access_token_without_a_stated_life_keeps_its_expiry() -> None:
-    """Nothing says that it was prolonged. What was asked in vain stays known for a day, through new tokens, too."""
+    """Nothing says that it was prolonged. What one token taught says nothing of the next."""
     world = World(expires_at=NOW + 4 * HOUR, issued_at=NOW - 20 * HOUR)
     world.endpoint.responses = [replace(tokens(1, lifetime=None), access_token=SecretValue("access-0"))]
 
@@ -262,7 +262,53 @@ def test_the_same_access_token_without_a_stated_life_keeps_its_expiry() -> None:
     assert (4 * 3600, "2026-11-24T12:00:00Z") == (kept["asked_left_seconds"], kept["asked_at"])
     world.pass_time(5 * HOUR)
     world.execute()
-    assert kept["asked_at"] == world.current()["tokenRefresh"]["asked_at"]
+    after = world.current()["tokenRefresh"]
+    assert (kept["asked_at"], 1) == (after["asked_at"], after["asked_tokens"])
+    assert "asked_left_seconds" not in after
     world.pass_time(DAY)
     world.execute()
     assert "asked_at" not in world.current()["tokenRefresh"]
+
+
+def test_one_token_that_came_twice_teaches_nothing() -> None:
+    """A cache in front of the provider gave it again, even twice: the tokens after it are refreshed in time."""
+    world = World(policy=replace(policy(), lifetime=HOUR), expires_at=NOW + 20 * MINUTE, issued_at=NOW - 40 * MINUTE)
+    for _ in range(2):
+        world.endpoint.responses = [replace(tokens(1, lifetime=None), access_token=SecretValue("access-0"))]
+        assert "refreshed" == world.outcome()
+        world.pass_time(15 * MINUTE)
+    world.pass_time(6 * MINUTE)
+    world.endpoint.responses = [tokens(1, lifetime=HOUR)]
+    assert "refreshed" == world.outcome()
+    world.pass_time(41 * MINUTE)
+    world.endpoint.responses = [tokens(2, lifetime=HOUR)]
+
+    assert "refreshed" == world.outcome()
+    assert "asked_at" not in world.current()["tokenRefresh"]
+
+
+def test_two_tokens_in_a_row_teach_when_to_ask() -> None:
+    """After them one is asked for when new ones came. One that comes earlier ends it."""
+    world, _ = lives_through(1, HOUR, 6 * MINUTE, new_below=10 * MINUTE)
+
+    taught = world.current()["tokenRefresh"]
+    assert 2 == taught["asked_tokens"]
+    assert taught["asked_left_seconds"] > 10 * 60
+    world.endpoint.responses = [tokens(99, lifetime=HOUR)]
+    world.execute(force=True)
+    assert "asked_at" not in world.current()["tokenRefresh"]
+
+
+@pytest.mark.parametrize("expires_at", [NOW + HOUR, NOW - HOUR, None])
+def test_the_same_access_token_that_is_called_over_lives_no_longer(expires_at: datetime | None) -> None:
+    """`expires_in: 0` beside the same token is no new life; beside a new one it says nothing."""
+    world = World(policy=replace(policy(), lifetime=DAY), expires_at=expires_at, issued_at=NOW - 23 * HOUR)
+    world.endpoint.responses = [replace(tokens(1, lifetime=timedelta(0)), access_token=SecretValue("access-0"))]
+    world.execute()
+    assert ms(NOW + timedelta(seconds=1)) == world.current()["expiresAt"]
+
+    world.pass_time(HOUR)
+    world.endpoint.responses = [tokens(2, lifetime=timedelta(0))]
+    world.execute()
+
+    assert ms(NOW + HOUR + DAY) == world.current()["expiresAt"]

@@ -46,7 +46,7 @@ from token_refresh_worker.oauth.unread import read_unread, write_unread
 from token_refresh_worker.run.outcome import CurrentTokens
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.stored.document import read_document
-from token_refresh_worker.stored.origin import ForeignSets, Origin, in_table
+from token_refresh_worker.stored.origin import Asked, ForeignSets, Origin, in_table
 from token_refresh_worker.stored.published import published_document
 
 AT: Final = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -248,8 +248,7 @@ def _origin() -> Origin:
         foreign=ForeignSets(count=2, version_id=_BASE, stored_at=AT - _HOUR),
         extra_names=("instance_url",),
         lifetime=24 * _HOUR,
-        asked_left=8 * _HOUR,
-        asked_at=AT - _HOUR,
+        asked=Asked(left=8 * _HOUR, at=AT - _HOUR),
     )
 
 

@@ -91,9 +91,9 @@ def test_no_token(document: dict[str, Any]) -> None:
     assert None is read(document)
 
 
-@pytest.mark.parametrize(("lifetime_seconds", "expires_at"), [(900, NOON), (899, NOON - timedelta(seconds=901))])
+@pytest.mark.parametrize(("lifetime_seconds", "expires_at"), [(1800, NOON), (900, NOON - timedelta(seconds=900))])
 def test_an_expiry_that_can_not_be_true(lifetime_seconds: int, expires_at: datetime) -> None:
-    """One that is more than two lifetimes after its storing counts as that of a token which a run received then."""
+    """No token lives longer after its storing than a run's last one did."""
     document = {"accessToken": "a", "expiresAt": SECONDS, "tokenRefresh": {"lifetime_seconds": lifetime_seconds}}
 
     found = read_access_token(SecretValue(json.dumps(document)), "tokens", stored_at=NOON - timedelta(minutes=30))

@@ -111,7 +111,8 @@ class NewGrant:
         # Claims in the secret also go on after those of a table, which may be lost: its fence is older than they are.
         known = before if before is not None and claim_store in {IN_VERSIONS, before.claim_store} else None
         tokens, page = self.tokens, provider.authorization
-        ends_at = provider.refresh_token.ends_at(self.sent_at, stated=tokens.refresh_token_ends, begins=True)
+        stated, store = tokens.refresh_token_ends, claim_store.kind
+        ends_at = provider.refresh_token.ends_at(self.sent_at, stated=stated, begins=True, store=store)
         asked = read_scopes(self.asked_scope, separator=page.scope_separator if page else " ")
         return Origin(
             host=provider.host,

@@ -16,6 +16,8 @@ LONGEST_MARGIN_SECONDS = 30.0
 # The pauses between reads that find no newer token: an eighth of the remaining lifetime, within these limits.
 SHORTEST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
+# Also a token whose expiry is years away is read again: the expiry may be a mistake, and a run replaces it at once.
+LONGEST_KEPT_SECONDS = 86_400.0
 # How many refreshes are remembered. The latest one of them counts, since schedules have jitter.
 REMEMBERED_LEADS = 8
 
@@ -106,7 +108,7 @@ class RefreshPattern:
         margin = min(LONGEST_MARGIN_SECONDS, lead / 4) * (0.5 + chance)
         expected_at = expires_at - lead + margin
         if expected_at > now:
-            return expected_at
+            return min(expected_at, now + LONGEST_KEPT_SECONDS)
         pause = min(max((expires_at - now) / 8, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
         return now + pause * (0.75 + chance / 2)
 

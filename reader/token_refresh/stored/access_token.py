@@ -17,9 +17,6 @@ EXTRA_NAME: Final = re.compile(r"(?!(?i:.*(?:token|secret|expires|issued|provide
 """The name of a value that a provider sent beside the tokens: none that the token document has itself, in any
 spelling."""
 
-LIFETIMES_BELIEVED: Final = 2
-"""An expiry so many lifetimes after it was stored can't be true, and no more is believed."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
@@ -36,7 +33,7 @@ def read_access_token(
 ) -> AccessToken | None:
     """Read the access token and its expiry from a document, or from the one in a field; None if it has no token yet.
 
-    An expiry that can't be true, counted from `stored_at`, counts as that of a token which a run received then.
+    No token is believed to live longer than a run's last one did, counted from `stored_at`.
 
     Raises:
         InvalidSecretDocument: The document is malformed; the message begins with `where`, and names the field alone.
@@ -55,9 +52,16 @@ def _read_access_token(text: SecretValue, field: str | None, stored_at: datetime
     if expires_at is None:
         raise InvalidSecretDocument(f"{spelling.expires_at} is missing; {TIME_IN_WORDS}", fix="Add that key")
     lifetime = read_life(fields.get("tokenRefresh"), "lifetime_seconds")
-    if lifetime and stored_at and expires_at > stored_at + LIFETIMES_BELIEVED * lifetime:
-        expires_at = stored_at + lifetime
+    expires_at = believed_expiry(expires_at, stored_at, lifetime) if stored_at else expires_at
     return AccessToken(value=value, expires_at=expires_at, extra=read_extra(fields))
+
+
+def believed_expiry(expires_at: datetime, stored_at: datetime, lifetime: timedelta | None) -> datetime:
+    """Return until when a token lives: as is stored, and not longer than a lifetime after its version was stored.
+
+    Not after `issuedAt`: another job that writes only its own keys leaves that as it was.
+    """
+    return min(expires_at, stored_at + lifetime) if lifetime else expires_at
 
 
 def read_life(origin: object, name: str) -> timedelta | None:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final, NamedTuple
 
-from token_refresh.stored.access_token import LIFETIMES_BELIEVED
+from token_refresh.stored.access_token import believed_expiry
 from token_refresh.stored.refresh_window import LARGEST_PART, refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, AttemptOutcome
 from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, claims_a_day
@@ -40,6 +41,9 @@ RUNS_IN_WINDOW: Final = 3
 LONGEST_PERIOD: Final = timedelta(minutes=40)
 """The longest time between two runs of a schedule that nobody has changed."""
 
+LIFETIMES_DOUBTED: Final = 2
+"""An expiry that is further ahead when it is stored is a mistake, so that its token may be dead already."""
+
 FORCED_CLAIMS_A_DAY: Final = 12
 """How many of a day's claims a caller of the function may force: the rest is left for scheduled runs."""
 
@@ -59,26 +63,32 @@ class Policy:
     """How long access tokens live, as the deployment says, else as documented."""
     idle: timedelta | None = None
     """Without a refresh for this long, the grant ends."""
+    token_is_grant: bool = False
+    """Whether a refresh redeems the access token, so that the grant ends with it."""
 
 
 def known_lifetime(document: TokenDocument, policy: Policy) -> timedelta | None:
-    """Return how long access tokens live: as the last run found or as the policy says, whichever is longer."""
-    of_set = document.origin.lifetime if document.origin else None
-    return max(filter(None, (of_set, policy.lifetime)), default=None)
+    """Return how long access tokens live: as the token set says, else as the policy does."""
+    return (document.origin.lifetime if document.origin else None) or policy.lifetime
 
 
 def believed(document: TokenDocument, stored_at: datetime, policy: Policy) -> TokenDocument:
-    """Return a document without an expiry that can't be true, counted from when its version was stored.
+    """Return a document as far as it is believed, its fields as well: whoever stores them again stores no doubt anew.
 
-    Not from `issuedAt`: another job that writes only its own keys leaves that as it was.
+    Nothing is issued after it was stored. An expiry that can't be true is unknown, and what is written in its place is
+    what readers believe.
     """
-    expires_at, known = document.expires_at, known_lifetime(document, policy)
-    # What an older release's run wrote must pass, or each run would refresh: it doesn't say its lifetime.
-    is_older = document.origin is not None and document.origin.lifetime is None
-    times = LIFETIMES_STATED if is_older else LIFETIMES_BELIEVED
-    if expires_at is None or known is None or expires_at <= stored_at + times * known:
+    stated, known = document.expires_at, known_lifetime(document, policy)
+    expires_at, issued_at, doubted = stated, document.issued_at and min(document.issued_at, stored_at), False
+    if stated is not None and known is not None:
+        # What an older release's run wrote must pass, or an upgrade would refresh all: it doesn't say its lifetime.
+        is_older = document.origin is not None and document.origin.lifetime is None
+        doubted = stated > stored_at + (LIFETIMES_STATED if is_older else LIFETIMES_DOUBTED) * known
+        expires_at = stated if is_older and not doubted else believed_expiry(stated, stored_at, known)
+    if (expires_at, issued_at) == (stated, document.issued_at):
         return document
-    return replace(document, expires_at=None, doubted_expiry=expires_at)
+    told = document.dated(expires_at, issued_at)
+    return replace(told, expires_at=None, doubted_expiry=stated) if doubted else told
 
 
 def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
@@ -92,16 +102,19 @@ class _End(NamedTuple):
     at: datetime
     window: timedelta
     asked_left: timedelta | None = None
+    is_grant: bool = False
+    """Whether the grant ends with it, so that a refresh at the end comes too late."""
 
     @property
     def due_at(self) -> datetime:
         """From when on it is due: from the window's beginning on, or where a refresh then was in vain, a later time.
 
-        That is the first of the last quarter's beginning and the end with less left than the refresh in vain had.
+        That is the first of the last quarter's beginning and the end with less left than the refresh in vain had; of a
+        grant, the last quarter of the last quarter, and so on.
         """
-        tries = (self.window, self.window / 4)
-        left = next((left for left in tries if self.asked_left is None or left < self.asked_left), timedelta(0))
-        return self.at - left
+        tries = (self.window / 4**number for number in count())
+        left = next(left for left in tries if self.asked_left is None or left < self.asked_left)
+        return self.at - (left if self.is_grant or left >= self.window / 4 else timedelta(0))
 
 
 def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
@@ -113,7 +126,8 @@ def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
     origin, expires_at, used_at = document.origin, document.expires_at, document.used_at
     if document.access_token is None or expires_at is None:
         return []
-    ends = [_End(expires_at, _window_of_token(document, policy), origin.asked_left if origin else None)]
+    asked_left = origin.asked.left if origin and origin.asked else None
+    ends = [_End(expires_at, _window_of_token(document, policy), asked_left, is_grant=policy.token_is_grant)]
     began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
     if began_at is not None and ends_at is not None and used_at is not None and began_at >= used_at:
         ends.append(_End(ends_at, min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW)))
@@ -138,8 +152,12 @@ def grant_end(document: TokenDocument, stored_at: datetime, policy: Policy) -> G
     ends = []
     if origin is not None and origin.grant_ends_at is not None:
         ends.append(GrantEnd(origin.grant_ends_at, ending_at(origin.grant_ends_at, origin.grant_began_at)))
-    if policy.idle is not None:
-        ends.append(GrantEnd(used_at + policy.idle, ending_at(used_at + policy.idle, used_at), is_idle=True))
+    unused = [] if policy.idle is None else [used_at + policy.idle]
+    if policy.token_is_grant and document.access_token is not None:
+        known = known_lifetime(document, policy)
+        ends_at = document.expires_at or (stored_at + known if known else None)
+        unused += [ends_at] if ends_at else []
+    ends.extend(GrantEnd(end, ending_at(end, used_at), is_idle=True) for end in unused)
     return min(ends, default=None)
 
 

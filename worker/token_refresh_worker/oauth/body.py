@@ -4,6 +4,7 @@ import json
 import math
 import re
 import zlib
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ _SHOWN_NAME: Final = re.compile(r"[A-Za-z]{1,24}(?:[_.-][A-Za-z]{1,24}){0,4}[0-9
 """A name that is shown. A response can have anything in a name's place, and nobody writes a token with such parts."""
 _LONGEST_NAME: Final = 40
 _LIKE_A_TOKEN: Final = re.compile(r"(?!\w+://|urn:|\d{4}-\d\d-\d\d)[\x21-\x7e]{16,}")
+_LONGEST_CLAIMS: Final = 16_384
 _MOST_SECONDS: Final = 1000 * LONGEST_LIFETIME // timedelta(seconds=1)
 _LARGEST_NUMBER: Final = 2**53  # what every JSON reader can hold
 
@@ -198,9 +200,7 @@ def extra_value(value: object) -> str | int | None:
 def read_lifetime(value: object) -> timedelta | None:
     """Read a number of seconds; some providers send it as a string, and some mean milliseconds."""
     seconds = _read_number(value)
-    if seconds is None or seconds < 1:
-        return None
-    return timedelta(seconds=int(min(seconds, _MOST_SECONDS)))
+    return None if seconds is None else timedelta(seconds=int(min(max(seconds, 0), _MOST_SECONDS)))
 
 
 def read_moment(value: object) -> datetime | None:
@@ -218,7 +218,21 @@ def read_moment(value: object) -> datetime | None:
 def read_end(value: object) -> timedelta | datetime | None:
     """Read when something ends: a duration, or a moment. Nobody means a duration of ten years and more."""
     lifetime = read_lifetime(value)
-    return lifetime if lifetime is not None and lifetime < LONGEST_LIFETIME else read_moment(value)
+    return lifetime if lifetime and lifetime < LONGEST_LIFETIME else read_moment(value)
+
+
+def jwt_expiry(token: SecretValue) -> datetime | None:
+    """Return the `exp` of a token that is a JWT (RFC 7519); None where it is not one, or says none that can be read.
+
+    Nobody checks its signature here, so it may shorten what is believed, and never lengthen it.
+    """
+    parts = token.reveal().split(".", 3)
+    if len(parts) != 3 or len(parts[1]) > _LONGEST_CLAIMS:  # noqa: PLR2004 - header, claims and signature
+        return None
+    with suppress(ValueError):
+        claims = read_fields(urlsafe_b64decode(parts[1] + "==="), Encoding.JSON)
+        return read_moment(claims and claims.get("exp"))
+    return None
 
 
 def _read_number(value: object) -> float | None:

@@ -7,7 +7,7 @@ The provider's matchers decide first, then the status, then the `error` code. A 
     no signature of the client assertion              no          no                   NOT_SIGNED
     429; 503 of the provider itself                   no          yes, `Retry-After`   BUSY
     no response after sending, 408, 499, other 5xx    perhaps     in the grace period  NO_RESPONSE
-    `server_error`, `temporarily_unavailable`         perhaps     in the grace period  NO_RESPONSE
+    otherwise with one of these two `error` codes     perhaps     in the grace period  NO_RESPONSE
     2xx that is not a token response                  perhaps     in the grace period  UNREADABLE
     3xx, 4xx without an RFC 6749 error code           no          no                   UNEXPECTED
     `invalid_grant`                                   rejected    no                   GRANT_REJECTED
@@ -15,7 +15,7 @@ The provider's matchers decide first, then the status, then the `error` code. A 
     any other RFC 6749 code                           rejected    no                   REQUEST_REJECTED
 
 A gateway says 503 after it forwarded a request, too. The provider's own has `Retry-After` and a JSON object with a
-string `error`: `Retry-After` alone is in Varnish's stock error page.
+string `error` other than `server_error`: `Retry-After` alone is in Varnish's stock error page.
 """
 
 import re
@@ -85,7 +85,8 @@ _ERROR_CODES: Final = {
     "unsupported_grant_type": FailureKind.REQUEST_REJECTED,
     "invalid_scope": FailureKind.REQUEST_REJECTED,
 }  # RFC 6749 section 5.2
-_UNSURE_CODES: Final = ("server_error", "temporarily_unavailable")  # RFC 6749 section 4.1.2.1
+_LATER: Final = "temporarily_unavailable"
+_UNSURE_CODES: Final = ("server_error", _LATER)  # RFC 6749 section 4.1.2.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -96,7 +97,7 @@ class TokenResponse:
     refresh_token: SecretValue | None
     """None where the provider sent none: the old one stays valid (RFC 6749 section 6)."""
     lifetime: timedelta | None
-    """None where the response doesn't say it as a duration that can be used."""
+    """None where the response doesn't say it as a duration that can be used; zero says that the token is over."""
     expires_at: datetime | None = None
     """Where the response says it as a moment, or a number of seconds that may be one."""
     refresh_token_ends: tuple[timedelta | datetime, ...] = ()
@@ -109,7 +110,7 @@ class TokenResponse:
     def lifetime_from(self, sent_at: datetime) -> timedelta | None:
         """Return how long the access token lives, counted from when the request was sent."""
         if self.expires_at is None or self.expires_at < sent_at + timedelta(seconds=1):
-            return self.lifetime and min(self.lifetime, LONGEST_LIFETIME)
+            return min(self.lifetime, LONGEST_LIFETIME) if self.lifetime else None
         return min(self.expires_at - sent_at, LONGEST_LIFETIME)
 
 
@@ -150,7 +151,7 @@ def read_response(
         return read
     # A 503 that its matchers don't know: whose is it?
     waits = status == 503 and retry_after is not None  # noqa: PLR2004 - RFC 9110 section 15.6.4
-    if waits and read.kind is FailureKind.NO_RESPONSE and read.error is None and _has_error(body):
+    if waits and read.kind is FailureKind.NO_RESPONSE and read.error in {None, _LATER} and _has_error(body):
         read = replace(read, kind=FailureKind.BUSY)
     return replace(read, retry_after=retry_after)
 

@@ -9,12 +9,18 @@ from typing import Final
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh_worker.oauth.body import jwt_expiry
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat, RevocationFormat
 from token_refresh_worker.oauth.response import TokenResponse
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
-from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, MILLISECONDS
+from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, MILLISECONDS, shortest_lifetime
 from token_refresh_worker.providers.redirect import RedirectFormat
 from token_refresh_worker.providers.variables import EndpointVariable, fill, places, variables_in
+from token_refresh_worker.stored.document import DEFAULT_LIFETIME
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+SAME_END: Final = timedelta(minutes=1)
+"""Ends that are not further apart are one. LinkedIn states what is left, in whole seconds: it moves a little."""
 
 NOTICE: Final = timedelta(days=90)
 """How long before a provider's change somebody is told of it."""
@@ -66,17 +72,34 @@ class RefreshTokenLife:
     idle: timedelta | None = None
     """Without a refresh for this long, the grant ends."""
 
-    def ends_at(self, issued_at: datetime, *, stated: Iterable[timedelta | datetime], begins: bool) -> datetime | None:
+    def ends_at(
+        self,
+        issued_at: datetime,
+        *,
+        stated: Iterable[timedelta | datetime],
+        begins: bool,
+        store: ClaimStoreKind,
+        known: datetime | None = None,
+    ) -> datetime | None:
         """Return when a grant ends that is not refreshed again; None where nothing is known.
 
         Args:
             issued_at: When the tokens were issued.
-            stated: How long the refresh token lives, or until when, as the response says; the earliest end counts.
+            stated: How long the refresh token lives, or until when, as the response says; the earliest end counts. One
+                so near that the claim store can't keep up with it is a mistake, such as 90 for days.
             begins: Whether `lifetime` begins with these tokens.
+            store: The claim store.
+            known: The end that was known before: it comes near.
         """
         began_at = issued_at.replace(microsecond=0)
-        ends = (end.replace(microsecond=0) if isinstance(end, datetime) else began_at + end for end in stated)
-        believed = [end for end in ends if began_at < end < began_at + LONGEST_LIFETIME]
+        ends = [end.replace(microsecond=0) if isinstance(end, datetime) else began_at + end for end in stated]
+        nearest = began_at + shortest_lifetime(store)
+        believed = [
+            end
+            for end in ends
+            if began_at < end < began_at + LONGEST_LIFETIME
+            if end >= nearest or (known is not None and abs(end - known) <= SAME_END)
+        ]
         # What the provider states is about this grant; the profile is about all of them.
         by_profile = began_at + self.lifetime if self.lifetime and begins else None
         return min(believed, default=by_profile)
@@ -168,10 +191,15 @@ class Provider:
     def lifetime_of(
         self, response: TokenResponse, sent_at: datetime, before: timedelta | None = None
     ) -> timedelta | None:
-        """Return how long an access token lives: as the response says, else as is known, else as before."""
+        """Return how long an access token lives: as the response says, else as is known, else as before.
+
+        Where the response doesn't say it, a JWT lives until its `exp` at most (RFC 7519 section 4.1.4).
+        """
         stated, documented = response.lifetime_from(sent_at), self.access_token_lifetime
         if stated is None:
-            return documented or before
+            known, ends_at = documented or before, jwt_expiry(response.access_token)
+            left = ends_at - sent_at if ends_at else timedelta(0)
+            return min(known or DEFAULT_LIFETIME, left) if left >= timedelta(seconds=1) else known
         if before is not None and response.lifetime == MILLISECONDS * before:
             return before
         return documented if documented is not None and stated > LIFETIMES_STATED * documented else stated

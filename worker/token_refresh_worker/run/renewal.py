@@ -7,11 +7,12 @@ from typing import Final
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.oauth.response import TokenResponse
 from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
-from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.provider import SAME_END, Provider
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import Origin
+from token_refresh_worker.stored.origin import Asked, Origin
 
-_SAME_END: Final = timedelta(minutes=1)
+_LEAST_LEFT: Final = timedelta(seconds=1)
+"""What is stored of an access token that the provider calls over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -28,8 +29,7 @@ class Renewal:
 
         `origin` says where they come from; what the response says of the grant is added.
         """
-        ends_at, left = self._grant_ends_at(response, sent_at), self._left_of_same(response, sent_at)
-        asked_left, asked_at = self._asked(left, sent_at)
+        ends_at, left = self._grant_ends_at(response, sent_at, origin), self._left_of_same(response, sent_at)
         before, known = scopes_of(self.document), self.document.origin
         scopes, lost = before if response.scopes is None else response.scopes, known.scopes_lost if known else ()
         return self.document.renewed(
@@ -46,43 +46,60 @@ class Renewal:
                 # Until a refresh or a consent brings them back.
                 scopes_lost=lost_scopes((*(before or ()), *lost), scopes),
                 extra_names=self.provider.extra_names,
-                lifetime=None if left is None else self.document.lifetime,
-                asked_left=asked_left,
-                asked_at=asked_at,
+                lifetime=None if left is None else self.document.lifetime or self.provider.access_token_lifetime,
+                asked=self._asked(left, sent_at),
             ),
         )
 
     def _left_of_same(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
         """Return what is left of the access token where the response brings it again; None if it brings a new life."""
         before, stated = self.document, response.lifetime_from(sent_at)
-        if response.access_token != before.access_token or before.expires_at is None or before.lifetime is None:
+        if response.access_token != before.access_token:
+            return None
+        if response.lifetime == timedelta(0):
+            return _LEAST_LEFT
+        if before.expires_at is None or before.lifetime is None:
             return None
         left = before.expires_at - sent_at.replace(microsecond=0)
-        same = left > timedelta(0) and (stated is None or stated <= left + _SAME_END)
+        same = left > timedelta(0) and (stated is None or stated <= left + SAME_END)
         return min(left, stated or left) if same else None
 
-    def _asked(self, left: timedelta | None, sent_at: datetime) -> tuple[timedelta | None, datetime | None]:
-        """Return what was left when it was asked for in vain, and when: of this token, or for a day of earlier ones."""
-        origin = self.document.origin
-        before, asked_at = (origin.asked_left, origin.asked_at) if origin else (None, None)
-        if before and asked_at and sent_at < asked_at + DAY and (left is None or before <= left):
-            return before, asked_at
-        return left, sent_at if left else None
+    def _asked(self, left: timedelta | None, sent_at: datetime) -> Asked | None:
+        """Return what was asked for in vain: of this token, and for a day of two or more in a row before it.
 
-    def _grant_ends_at(self, response: TokenResponse, sent_at: datetime) -> datetime | None:
-        """Return when the grant ends: as the response says, else by the profile, else as before."""
+        A cache may have returned one token twice. The first new token that comes early ends what was learned.
+        """
+        before = self.document.origin.asked if self.document.origin else None
+        if left is not None:
+            known = [before.left] if before and before.left else []
+            tokens = 1 if before is None else before.tokens + (before.left is None)
+            return Asked(left=min([left, *known]), at=sent_at, tokens=tokens)
+        if before is None or before.left is None or sent_at >= before.at + DAY:
+            return None
+        expires_at = self.document.expires_at
+        if expires_at is not None and expires_at - sent_at >= before.left:
+            return None
+        return before if before.tokens > 1 else replace(before, left=None)
+
+    def _grant_ends_at(self, response: TokenResponse, sent_at: datetime, origin: Origin) -> datetime | None:
+        """Return when the grant ends: as the response says, else by the profile, else as before.
+
+        An end that this refresh outlived was none.
+        """
         before, now = self.document.refresh_token, response.refresh_token
+        known = self.document.origin.grant_ends_at if self.document.origin else None
         # A provider that returns the same token may not have moved the end of its grant.
         begins = self.provider.prolongs_grants and now is not None and now != before
-        ends_at = self.provider.refresh_token.ends_at(sent_at, stated=response.refresh_token_ends, begins=begins)
-        return ends_at or (self.document.origin.grant_ends_at if self.document.origin else None)
+        ends_at = self.provider.refresh_token.ends_at(
+            sent_at, stated=response.refresh_token_ends, begins=begins, store=origin.claim_store.kind, known=known
+        )
+        return ends_at or (known if known and known > sent_at else None)
 
     def _grant_began_at(self, ends_at: datetime | None, sent_at: datetime) -> datetime | None:
         """Return when the grant with this end began, or was prolonged to it."""
         before = self.document.origin
         if ends_at is None:
             return None
-        # LinkedIn states what is left, in whole seconds, so the same end moves a little.
-        if before and before.grant_ends_at and ends_at <= before.grant_ends_at + _SAME_END:
+        if before and before.grant_ends_at and abs(ends_at - before.grant_ends_at) <= SAME_END:
             return before.grant_began_at
         return sent_at.replace(microsecond=0)

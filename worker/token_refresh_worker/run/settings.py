@@ -14,7 +14,7 @@ from token_refresh.aws.arn import name_same_secret, secret_name
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.reference import Reference, parse_secret_id
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.oauth.formats import AuthMethod, Grant
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.providers.loader import load_provider, nearest, own_profiles, profile_names
@@ -118,6 +118,7 @@ class Settings:
             claim_store=IN_VERSIONS if self.claim_table is None else in_table(self.claim_table),
             lifetime=self.provider.access_token_lifetime,
             idle=self.provider.refresh_token.idle,
+            token_is_grant=self.provider.request.grant is Grant.EXCHANGE,
         )
 
 

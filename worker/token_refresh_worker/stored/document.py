@@ -55,7 +55,8 @@ class TokenDocument:
         """When the grant was last used; None if nobody knows. Another job may have left `issuedAt` as it was."""
         if self.issued_at is None or self.expires_at is None or self.lifetime is None:
             return self.issued_at
-        return max(self.issued_at, self.expires_at - self.lifetime)
+        # Times that others write have fractions of a second, and those of a grant have none.
+        return max(self.issued_at, self.expires_at - self.lifetime).replace(microsecond=0)
 
     @property
     def expiry_key(self) -> str:
@@ -94,9 +95,9 @@ class TokenDocument:
         """
         # Stored times have whole seconds, and a run must hold in memory what the next one reads (test_document.py).
         issued_at = issued_at.replace(microsecond=0)
-        lifetime = min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
+        lifetime = whole_seconds(lifetime or self.lifetime or DEFAULT_LIFETIME)
         expires_at = issued_at + lifetime
-        origin = origin and replace(origin, lifetime=origin.lifetime or lifetime)
+        origin = origin and replace(origin, lifetime=whole_seconds(origin.lifetime or lifetime))
         spelling = self._spelling
         next_refresh_token = refresh_token or self.refresh_token
         others = {name: value for name, value in self.fields.items() if name != ORIGIN_KEY}
@@ -118,6 +119,12 @@ class TokenDocument:
                 spelling.issued_at: spelling.write_time(issued_at, self.fields),
             },
         )
+
+    def dated(self, expires_at: datetime | None, issued_at: datetime | None) -> "TokenDocument":
+        """Return the document with these times in place of the stored ones."""
+        times = {self._spelling.expires_at: expires_at, self._spelling.issued_at: issued_at}
+        written = {key: self._spelling.write_time(time, self.fields) for key, time in times.items() if time}
+        return replace(self, expires_at=expires_at, issued_at=issued_at, fields={**self.fields, **written})
 
     @property
     def revoked_at(self) -> datetime | None:
@@ -157,6 +164,11 @@ class TokenDocument:
     def serialize(self) -> SecretValue:
         """Write the JSON text to store."""
         return write_object(self.fields)
+
+
+def whole_seconds(lifetime: timedelta) -> timedelta:
+    """Return a lifetime as it is stored: in whole seconds, one at least."""
+    return timedelta(seconds=max(1, min(lifetime, LONGEST_LIFETIME) // timedelta(seconds=1)))
 
 
 def read_document(text: SecretValue, *, needs_refresh_token: bool = True) -> TokenDocument:

@@ -111,6 +111,23 @@ class ForeignSets:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Asked:
+    """What refreshes in vain showed: they brought the same access token again."""
+
+    left: timedelta | None
+    """The least that was left of it; None if only the token before was asked for in vain."""
+    at: datetime
+    """When the last of them was."""
+    tokens: int = 1
+    """Of how many tokens in a row."""
+
+    def as_fields(self) -> dict[str, object]:
+        """Return the members of `tokenRefresh` to store."""
+        seconds = self.left and int(self.left.total_seconds())
+        return {"asked_left_seconds": seconds, "asked_at": iso(self.at), "asked_tokens": self.tokens}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Origin:
     """What a token set says of itself."""
 
@@ -147,10 +164,7 @@ class Origin:
     """The keys beside the tokens that consumers may read, as the provider's profile names them."""
     lifetime: timedelta | None = None
     """How long the access token lives, from its own issue on; None in what older releases stored."""
-    asked_left: timedelta | None = None
-    """The least that was left of an access token when a refresh brought the same one again."""
-    asked_at: datetime | None = None
-    """When that was."""
+    asked: Asked | None = None
 
     @property
     def grant_ending_at(self) -> datetime | None:
@@ -182,8 +196,7 @@ class Origin:
             "foreign": self.foreign and self.foreign.as_fields(),
             "kept": list(self.extra_names) or None,
             "lifetime_seconds": self.lifetime and int(self.lifetime.total_seconds()),
-            "asked_left_seconds": self.asked_left and int(self.asked_left.total_seconds()),
-            "asked_at": self.asked_at and iso(self.asked_at),
+            **(self.asked.as_fields() if self.asked else {}),
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -246,9 +259,13 @@ def _read_origin(found: Mapping[str, Any]) -> Origin:
         foreign=if_readable(_read_foreign, found.get("foreign")),
         extra_names=tuple(name for name in _read_texts(found.get("kept")) or () if EXTRA_NAME.fullmatch(name)),
         lifetime=read_life(found, "lifetime_seconds"),
-        asked_left=read_life(found, "asked_left_seconds"),
-        asked_at=if_readable(read_iso, found.get("asked_at")),
+        asked=if_readable(_read_asked, found),
     )
+
+
+def _read_asked(found: Mapping[str, Any]) -> Asked:
+    tokens = _number_up_to(found.get("asked_tokens", 1), HIGHEST_NUMBER)
+    return Asked(left=read_life(found, "asked_left_seconds"), at=read_iso(found["asked_at"]), tokens=tokens)
 
 
 def _read_foreign(found: Mapping[str, Any]) -> ForeignSets:

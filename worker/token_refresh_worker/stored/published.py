@@ -22,8 +22,8 @@ def is_published(fields: Mapping[str, object]) -> bool:
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:
     """Write the access token, its expiry in Unix milliseconds, type and scope, and the version that it comes from.
 
-    What the provider's profile keeps is there, too, such as `realmId`; `tokenRefresh.kept` names it, as in the token
-    document.
+    What the provider's profile keeps is there, too, such as `realmId`; `tokenRefresh` names it, as in the token
+    document, and says how long the access token lives.
     Type and scope are those of the token document; the default is a bearer token (RFC 6750). Of a revoked grant, write
     since when there is no access token any more.
     """
@@ -31,8 +31,10 @@ def published_document(document: TokenDocument, source_version_id: str) -> Secre
         return write_object({"revokedAt": iso(document.revoked_at), "sourceVersionId": source_version_id})
     assert document.access_token is not None  # noqa: S101 - the plan publishes only complete token sets
     assert document.expires_at is not None  # noqa: S101 - likewise
-    fields = document.fields
+    fields, lifetime = document.fields, document.origin.lifetime if document.origin else None
     extra = read_extra(fields)
+    # For the rule that readers have (`read_access_token`), whoever stores the copy again.
+    origin = {"lifetime_seconds": lifetime and int(lifetime.total_seconds()), "kept": list(extra) or None}
     return write_object(
         {
             **extra,
@@ -41,7 +43,7 @@ def published_document(document: TokenDocument, source_version_id: str) -> Secre
             "tokenType": fields.get("tokenType", fields.get("token_type", "Bearer")),
             "scope": fields.get("scope"),
             "sourceVersionId": source_version_id,
-            **({ORIGIN_KEY: {"kept": list(extra)}} if extra else {}),
+            **({ORIGIN_KEY: {name: value for name, value in origin.items() if value}} if any(origin.values()) else {}),
         }
     )
 
