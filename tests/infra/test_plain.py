@@ -165,3 +165,27 @@ def test_the_page_s_policy_keeps_what_is_kept() -> None:
     # A secret's policy is replaced with its secret alone.
     assert kept - {"AWS::SecretsManager::ResourcePolicy"} == set(denied["Condition"]["StringEquals"]["ResourceType"])
     assert ("Deny", ["Update:Replace", "Update:Delete"]) == (denied["Effect"], denied["Action"])
+
+
+def test_terraform_and_sam_name_what_the_template_has() -> None:
+    """Both blocks of the page set each parameter of the template that they deploy, and read outputs that it has."""
+    page = (ROOT / "docs" / "beside-another-stack.md").read_text()
+    blocks = [re.search(rf"```{language}\n(.*?)```", page, re.DOTALL) for language in ("hcl", "yaml")]
+    terraform, sam = [block[1] for block in blocks if block]
+    (given,) = re.findall(r"parameters = \{\n(.*?)\n  \}", terraform, re.DOTALL)
+    (passed,) = re.findall(r"Parameters:\n((?: {8}\w+: .*\n)+)", sam)
+
+    for block, names, outputs in (
+        (terraform, re.findall(r"^ +(\w+) += ", given, re.MULTILINE), re.findall(r'outputs\["(\w+)"\]', terraform)),
+        (sam, re.findall(r"^ +(\w+): ", passed, re.MULTILINE), re.findall(r"\.Outputs\.(\w+)", sam)),
+    ):
+        (name,) = re.findall(r"token-refresh-([a-z-]+)\.template\.json", block)
+        template = plain_templates()[name]
+        assert sorted(template["Parameters"]) == sorted(names)
+        assert ["PublishedSecretId", "ReadPolicyArn"] == sorted(set(outputs) & set(template["Outputs"]))
+        assert 2 == len(outputs)
+        assert len(json.dumps(template)) <= LONGEST_TEMPLATE
+
+
+LONGEST_TEMPLATE = 51_200
+"""What CloudFormation takes in a request, and Terraform as a body; a longer one would need a bucket."""
