@@ -29,6 +29,7 @@ _KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 _KEY = rf"create|{_KEY_ARN}"
 _TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
 _BOUNDARY = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+"
+_PROXY = r"https?://[a-z0-9.-]+(:\d{1,5})?"
 _TAG = r"(?!(?i:aws:|token-refresh:|environment=))[\w .:/+@-]{1,128}=[\w .:/=+@-]{0,256}"
 TAGS_LIMIT = 44
 """Of the 50 that AWS allows, the stack's own need up to six."""
@@ -184,6 +185,8 @@ class CommonParameters:
     """IDs of the functions' subnets (docs/deploy.md#in-a-vpc)."""
     vpc_security_groups: Annotated[tuple[str, ...], several(r"sg-[0-9a-f]{8,17}", "IDs of groups, as in sg-0a1b2c3d")]
     """IDs of their security groups."""
+    https_proxy: Annotated[str | None, text(_PROXY, "the URL of a proxy without a password, as http://10.0.0.7:3128")]
+    """URL of the proxy that the functions' requests go through (docs/deploy.md#a-fixed-outgoing-address)."""
     tags: Annotated[tuple[str, ...], own_tags()]
     """Tags of all resources, as in `["team=growth", "cost-centre=12"]`."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]

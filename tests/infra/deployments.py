@@ -62,6 +62,7 @@ _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "permissions_boundary": ["arn:aws:iam::123456789012:policy/boundary"],
     "vpc_subnets": [["subnet-0a1b2c3d"]],
     "vpc_security_groups": [["sg-0a1b2c3d"]],
+    "https_proxy": ["http://10.0.0.7:3128"],
     "tags": [["team=growth"]],
     "log_level": ["DEBUG"],
     "log_retention_days": [30],

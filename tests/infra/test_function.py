@@ -22,6 +22,7 @@ CHOSEN = {
     "REPLAY_GRACE_SECONDS": "600",
     "REQUEST_TIMEOUT_SECONDS": "30",
     "LOG_LEVEL": "WARNING",
+    "HTTPS_PROXY": "http://10.0.0.7:3128",
 }
 """The worker's variables, each with another value than its default; a parameter is named as its variable."""
 

@@ -68,6 +68,7 @@ def test_environment_is_required() -> None:
         ("token_endpoint", "https://user:password@provider.example/token"),
         ("token_endpoint_auth_method", "tls_client_auth"),
         ("provider", "Up Work"),
+        ("https_proxy", "http://user:password@proxy.example:3128"),
         ("claim_table", "a table"),
         ("operators", "arn:aws:iam::123456789012:root"),
         ("operators", "arn:aws:iam::123456789012:role/*/admin"),

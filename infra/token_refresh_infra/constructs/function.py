@@ -57,7 +57,7 @@ class WorkerFunction(Construct):
             handler=handler,
             code=lambda_.Code.from_asset(str(code)),
             role=self.role,
-            variables=variables,
+            variables={**variables, **({"HTTPS_PROXY": parameters.https_proxy} if parameters.https_proxy else {})},
             timeout_seconds=timeout_seconds,
             memory_mb=parameters.memory_mb,
             reserved_concurrency=parameters.reserved_concurrency or None,
