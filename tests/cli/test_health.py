@@ -90,8 +90,8 @@ def test_what_was_not_looked_at(cli: Cli, tokens: Tokens) -> None:
     ended = cli("status")
 
     assert 0 == ended.code
-    assert "client not looked at without --function NAME" in ended.screen
-    assert "published copy not looked at without --function NAME" in ended.screen
+    assert "client not checked without --function NAME" in ended.screen
+    assert "published copy not checked without --function NAME" in ended.screen
     assert "client in the environment" in cli("status", UPWORK_CLIENT_ID="id", UPWORK_CLIENT_SECRET="made-up").screen
 
 

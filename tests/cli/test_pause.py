@@ -270,7 +270,7 @@ def test_a_grant_that_nobody_uses(stage: Stage) -> None:
     refused, short = (stage.cli("pause", f"--for={days}d", PROVIDER="okta") for days in (7, 6))
 
     assert (2, 0) == (refused.code, short.code)
-    assert "no run would be in time" in refused.screen
+    assert "no run could refresh before that" in refused.screen
     stage.cli("resume")
     states.rejected(stage, tokenRefresh=ends(datetime.now(UTC) + 5 * HOUR))
     assert 0 == stage.cli("pause", "--for=6h").code

@@ -76,7 +76,7 @@ def test_nobody_reads_the_progress(run: Run, tokens: Tokens, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("line", "ends"),
     [
-        ("restore <&-", (2, "the question has no answer, since standard input is empty")),
+        ("restore <&-", (2, "standard input is empty, so the question was not answered")),
         ("authorize --yes --paste --client-file client.json <&-", (2, "URL: standard input is empty; type it")),
         ("status >&-", (0, "")),
         ("status nope 2>&-", (3, "")),

@@ -126,8 +126,8 @@ class Pausing:
             )
         if end is not None and snapshot.now < end.at < made.until + period:
             raise ChangeFailed(
-                f"the grant of secret {secret.secret_id} ends at {utc(end.at)}: after a pause until "
-                f"{utc(made.until)}, no run would be in time",
+                f"the grant of secret {secret.secret_id} ends at {utc(end.at)}: if the pause lasts "
+                f"until {utc(made.until)}, no run could refresh before that",
                 fix="Choose a shorter --for, and let a run refresh the tokens before the grant ends",
             )
 
