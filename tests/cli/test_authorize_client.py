@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.authorizing import Paste, brings, stored, written
+from cli.authorizing import Authorize, Paste, brings, stored, written
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
 from testbed.loopback import LoopbackHandler, LoopbackServer
@@ -44,6 +44,18 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode
 
     assert (2, True) == (ended.code, printed in ended.screen)
     assert content != "a folder" or "chmod" not in ended.screen, "its mode is not to be changed"
+
+
+@pytest.mark.parametrize("client", [{"clientId": "c"}, {"clientId": "c", "clientSecret": ""}])
+def test_a_client_without_a_secret(authorize: Authorize, cli: Cli, tmp_path: Path, client: dict[str, str]) -> None:
+    """Where the exchange needs a client secret, the browser does not open without one, and nothing is stored."""
+    written(tmp_path, client)  # The file that `authorize` names.
+
+    ended, pages = authorize("--timeout=1", visits=())
+
+    assert (2, []) == (ended.code, pages)
+    assert "which needs a client secret, and there is none" in ended.screen
+    assert 3 == cli("status").code
 
 
 def test_a_public_client_replaces_another(paste: Paste, store: SecretsManagerServer) -> None:
