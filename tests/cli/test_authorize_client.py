@@ -190,7 +190,8 @@ class Iam(LoopbackServer):
 
     def __init__(self) -> None:
         super().__init__(_Iam)
-        self.enabled = True
+        self.enabled: bool | None = True
+        """None: nobody ever enabled it."""
 
 
 class _Iam(LoopbackHandler):
@@ -198,10 +199,11 @@ class _Iam(LoopbackHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         self.read_body()
-        if not self.server.enabled:
+        if self.server.enabled is None:
             error = "<Error><Type>Sender</Type><Code>FeatureDisabled</Code><Message>no</Message></Error>"
             return self.respond(404, f"<ErrorResponse>{error}</ErrorResponse>".encode())
-        result = f"<IssuerIdentifier>{ISSUER}</IssuerIdentifier><JwtVendingEnabled>true</JwtVendingEnabled>"
+        enabled = f"<JwtVendingEnabled>{str(self.server.enabled).lower()}</JwtVendingEnabled>"
+        result = f"<IssuerIdentifier>{ISSUER}</IssuerIdentifier>{enabled}"
         name = "GetOutboundWebIdentityFederationInfo"
         return self.respond(200, f"<{name}Response><{name}Result>{result}</{name}Result></{name}Response>".encode())
 
@@ -219,9 +221,13 @@ def iam(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], tokens: To
 @pytest.mark.usefixtures("sts")
 @pytest.mark.parametrize(
     ("enabled", "grade", "says"),
-    [(True, "ok", ISSUER), (False, "failed", "aws iam enable-outbound-web-identity-federation")],
+    [
+        (True, "ok", ISSUER),
+        (False, "failed", "aws iam enable-outbound-web-identity-federation"),
+        (None, "failed", "aws iam enable-outbound-web-identity-federation"),
+    ],
 )
-def test_doctor_looks_at_the_account(cli: Cli, iam: Iam, *, enabled: bool, grade: str, says: str) -> None:
+def test_doctor_looks_at_the_account(cli: Cli, iam: Iam, *, enabled: bool | None, grade: str, says: str) -> None:
     """An account that issues no identity tokens is found before a refresh needs one; the issuer is named."""
     iam.enabled = enabled
 

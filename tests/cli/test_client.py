@@ -91,11 +91,16 @@ def test_a_colleague_s_client_stays(
     meanwhile(store, lambda: store.client().put_secret_value(SecretId="client", SecretString=theirs))
     own = cli("client", "--client-file", str(right), "--client-id", endpoint.client_id, CLIENT_SECRET_ID="client")
 
-    assert (1, 1) == (beside.code, own.code), own.screen
+    store.client().create_secret(Name="empty")
+    meanwhile(store, lambda: store.client().put_secret_value(SecretId="empty", SecretString=theirs))
+    first = cli("client", "--client-file", str(right), "--yes", CLIENT_SECRET_ID="empty")
+
+    assert (1, 1, 1) == (beside.code, own.code, first.code), own.screen
     assert "changed since this command read it: the new value stays" in beside.screen
     assert f"token-refresh status {SECRET_ID} --region eu-central-1" in own.screen
     assert "a colleague's" == tokens.current()["clientSecret"]
-    assert theirs == store.client().get_secret_value(SecretId="client")["SecretString"]
+    kept = [store.client().get_secret_value(SecretId=name)["SecretString"] for name in ("client", "empty")]
+    assert [theirs, theirs] == kept
 
 
 def test_snake_case(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:

@@ -54,6 +54,8 @@ def test_clock(  # noqa: PLR0917 - fixtures
     assert ("skipped" if offset else "ok") == grades(cli("doctor", "--json"))["clock"]
     monkeypatch.setattr(Context, "at_aws", property(lambda _: True))
     assert grade == grades(cli("doctor", "--json"))["clock"]
+    where = f"{'ahead of' if offset > 0 else 'behind'} this machine's"
+    assert (where if offset else "agrees with Secrets Manager's") in cli("doctor").screen
 
 
 def test_the_clock_of_a_refused_request(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

@@ -45,7 +45,7 @@ class Pausing:
             self._refuse_losses(parts, snapshot, made)
             return made
 
-        return self._append("pause", pause_at)
+        return self._append("pause", pause_at, stays="nothing was paused")
 
     def paused(self) -> ClaimPause | None:
         """Return the pause that holds now, also where the newest claim's label is gone, or a read of it is stale."""
@@ -66,10 +66,10 @@ class Pausing:
                 )
             return ClaimPause(until=snapshot.now, why="resumed")
 
-        self._append("resume", end_at)
+        self._append("resume", end_at, stays="the pause goes on")
 
     def _append(
-        self, name: str, make: Callable[[RunDependencies, Snapshot], ClaimPause]
+        self, name: str, make: Callable[[RunDependencies, Snapshot], ClaimPause], *, stays: str
     ) -> tuple[Snapshot, ClaimPause]:
         """Append the claim after the run that is under way, if there is one."""
 
@@ -85,7 +85,7 @@ class Pausing:
         if done is None:
             secret = self.open().secret
             raise ChangeFailed.for_now(
-                f"other runs kept changing secret {secret.secret_id}, or reads of it stayed old; nothing was paused",
+                f"other runs kept changing secret {secret.secret_id}, or reads of it stayed old; {stays}",
                 fix=("Try again: ", secret.command(name)),
             )
         return done
