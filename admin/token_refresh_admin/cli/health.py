@@ -98,7 +98,7 @@ def explain_attempt(past: PastAttempt) -> str:
     words = {
         AttemptResult.KEPT_TOKENS: "tokens arrived, and the claim table keeps them",
         AttemptOutcome.NO_RESULT: "no result: the run died",
-        AttemptOutcome.UNKNOWN: "no response",
+        AttemptOutcome.UNKNOWN: "unknown outcome: no usable response",
         AttemptOutcome.UNREAD: "a response that can't be read is kept",
         AttemptOutcome.MOVED: "the claims moved",
     }

@@ -20,6 +20,7 @@ from token_refresh_admin.cli.settings import names_provider
 from token_refresh_admin.cli.state import SecretState
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.core.steps import SettingsMismatch
+from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.oauth.client_auth import authenticate
 from token_refresh_worker.run.failures import span, utc
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -114,20 +115,24 @@ def check_credentials(state: SecretState) -> Finding:
 
 
 def check_consumer(state: SecretState, reported: str | None) -> Finding:
-    """Compare the version ID that a consumer reports, or its first characters, with the current one."""
-    current = state.snapshot.current
+    """Compare the version ID that a consumer reports, or its first characters, with those of secret and copy."""
+    current, copy_id = state.snapshot.current, state.settings.published_secret_id
     since = f"version {current.version_id} is current since {utc(current.stored_at)}"
     if reported is None:
         return Finding.healthy(f"{since}; to check a consumer's cache, pass --consumer-version ID")
     if len(reported) < _SHORTEST:
         return Finding.unknown(f"--consumer-version needs at least {_SHORTEST} characters of a version ID")
-    if current.version_id.startswith(reported):
+    copied_from = published_version_id(current.version_id)  # what a reader of the copy reports
+    if current.version_id.startswith(reported) or (copy_id and copied_from.startswith(reported)):
         return Finding.healthy("the consumer has the current version")
     versions = state.context.store().versions()
+    if copy_id:
+        versions += state.context.store(copy_id, setting="PUBLISHED_SECRET_ID").versions()
     stored_at = next((utc(v.created_at) for v in versions if v.version_id.startswith(reported)), None)
     if stored_at is None:
         return Finding.broken(
-            f"this secret has no version {reported}: the consumer reads another secret, or in another region",
+            f"neither this secret nor a copy of it has version {reported}: the consumer reads another secret, or in "
+            "another region",
             "compare its secret name and AWS_REGION with those above",
         )
     return Finding.broken(
