@@ -20,7 +20,7 @@ from proof.mutants import MUTANTS
 from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, document, policy
 from token_refresh.reader.fetch import FETCH_SECONDS
 from token_refresh.reader.lifetimes import LONGEST_RETRY_SECONDS
-from token_refresh.reader.on_demand import PAUSE_SECONDS, YOUNG_SECONDS
+from token_refresh.reader.on_demand import FORCED_PAUSES_SECONDS, PAUSE_SECONDS, YOUNG_SECONDS
 from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS
 from token_refresh.reader.secrets import DEFAULT_TTL
 from token_refresh.reader.sources.secrets_manager import SECRETS_AT_ONCE
@@ -60,7 +60,6 @@ from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS, STALE, TO
 from token_refresh_worker.fleet.core.fleet import DOUBLINGS, FEW, FIRST_WAIT
 from token_refresh_worker.fleet.core.gauges import FEW_A_DAY, NEW_FOR, SMALL
 from token_refresh_worker.fleet.core.messages import PERCENT as GROUPS_PERCENT
-from token_refresh_worker.fleet.core.outcome import LONGEST_WAIT
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.oauth.unread import MOST_BYTES
@@ -265,7 +264,7 @@ SAID = {
         f"{said(LONGEST_FLEET_PAUSE)} are the most",
         f"at least {count(FEW)} affected secrets ({count(FEW_A_DAY)} for the one-day alarms)",
         f"a fleet of under {SMALL}, each dead grant",
-        f"closed, and none has come back after {said(LONGEST_WAIT)}, they are dead",
+        f"closed, and none has come back after {RETRIED}, they are dead",
         f"{RATE_SHARE * 100:g} % of `[rate]` in [its profile]",
         f"said 429 in the last {said(breaker.RECENTLY)}",
         f"gets {count(breaker.STEP)} runs at once, and {count(breaker.STEP)} more for each success",
@@ -305,6 +304,7 @@ SAID = {
         f"up to {MOST_BYTES / 1024:g} KiB of what a provider sent",
     ],
     "docs/threats.md": [
+        f"then waits for {said(FORCED_PAUSES_SECONDS[0])}, and longer",
         f"a token older than {said(YOUNG_SECONDS)}",
         f"a day has {lifetime.claims_a_day(VERSIONS)} claims ({lifetime.claims_a_day(TABLE)} in a table)",
         f"in a table), {schedule.FORCED_CLAIMS_A_DAY} of them",
@@ -332,6 +332,8 @@ SAID = {
         f"rejects the current token, and this one is older than {said(YOUNG_SECONDS)}",
         f"picks up a new token within {said(MINUTE * ceil(1.5 * LONGEST_MARGIN_SECONDS / 60))}",
         f"the reader needs {count(REMEMBERED_LEADS)} refreshes",
+        f"not again for {said(FORCED_PAUSES_SECONDS[0])}; if the API",
+        f"for {FORCED_PAUSES_SECONDS[1] / 3600:g} and then {said(FORCED_PAUSES_SECONDS[2])}.",
         f"none is kept for over {said(LONGEST_KEPT_SECONDS)} without a read",
         f"wait for a read for at most {FETCH_SECONDS:g} s",
     ],
