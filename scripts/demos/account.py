@@ -132,7 +132,11 @@ class Account:
 
     def current_document(self) -> dict[str, Any]:
         """Read what consumers read."""
-        value = self.store.call("GetSecretValue", {"SecretId": TOKEN_SECRET_ID})["SecretString"]
+        return self._document()
+
+    def _document(self, version_id: str | None = None) -> dict[str, Any]:
+        named = {"VersionId": version_id} if version_id else {}
+        value = self.store.call("GetSecretValue", {"SecretId": TOKEN_SECRET_ID, **named})["SecretString"]
         document: dict[str, Any] = json.loads(value)
         return document
 
@@ -165,6 +169,19 @@ class Account:
     def grant_lives(self) -> bool:
         """Whether the authorization server accepts the refresh token that is stored."""
         return self.provider.accepts(self.current_document()["refreshToken"])
+
+    def live_version(self) -> str | None:
+        """Find a version of the token secret with a refresh token that the authorization server accepts."""
+        for version_id, version in reversed([*self.versions().items()]):
+            if version.kind == "token set" and self.provider.accepts(self._document(version_id)["refreshToken"]):
+                return version_id
+        return None
+
+    def make_current(self, version_id: str) -> None:
+        """Move AWSCURRENT, as `aws secretsmanager update-secret-version-stage` does."""
+        (current,) = [v.version_id for v in self.versions().values() if "AWSCURRENT" in v.labels]
+        move = {"MoveToVersionId": version_id, "RemoveFromVersionId": current}
+        self.store.call("UpdateSecretVersionStage", {"SecretId": TOKEN_SECRET_ID, "VersionStage": "AWSCURRENT", **move})
 
     def _create(self, name: str, value: dict[str, str] | None, named: Mapping[str, str] | None = None) -> None:
         text = {} if value is None else {"SecretString": json.dumps(value)}

@@ -19,8 +19,8 @@ from token_refresh_worker.providers.provider import Provider
 _EX_USAGE: Final = 64
 _DESCRIPTION = """\
 Play the worker's main job on real parts, on this machine and without an AWS
-account: eight things that go wrong, with the handler that people write, a
-careful one, and this worker. With --all in twelve steps: a scheduled run, one
+account: thirteen things that go wrong, with a careful handler, one with a claim,
+and this worker. With --all in twelve steps: a scheduled run, one
 that finds the token fresh, a forced one, several at once, two that are killed and
 the runs that follow, a revoked grant and its re-authorization. All is checked.
 """

@@ -8,7 +8,7 @@ from demos.serve import LambdaApi, leading_to
 from pages.terminal import ROOT, drawn, normalised, plain, run
 from testbed.aws_lambda.function import SCHEDULED_EVENT
 
-_FIRST_SHOWN = "plain handler"
+_FIRST_SHOWN = "careful handler"
 
 
 def demo() -> str:

@@ -15,10 +15,14 @@ import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from testbed.process import Child
+
+if TYPE_CHECKING:
+    import httpx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +139,11 @@ class AuthorizationServer(Child):
         """Let so much time pass: tokens expire, and the grace of used ones ends."""
         self._control("pass", method="POST", data={"seconds": str(seconds)})
 
-    def fail_next(self, when: Literal["before", "after"]) -> None:
-        """Let a gateway respond with 503 to the next token request, before or after the endpoint has redeemed."""
+    def fail_next(self, when: Literal["before", "after", "wrap"]) -> None:
+        """Let a gateway respond with 503 to the next token request, before or after the endpoint has redeemed.
+
+        Or let it `wrap` what the endpoint responds: `{"data": ...}`.
+        """
         self._control("gateway", method="POST", data={"when": when})
 
     def api_status(self, access_token: str) -> int:
@@ -146,11 +153,21 @@ class AuthorizationServer(Child):
         headers = {"Authorization": f"Bearer {access_token}"}
         return httpx.get(self.api, headers=headers, trust_env=False, timeout=60).status_code
 
+    def close(self) -> None:
+        """End the server, and the connection of its owner."""
+        if "_owner" in vars(self):
+            self._owner.close()
+        super().close()
+
     def _control(self, what: str, *, method: str = "GET", data: dict[str, str] | None = None) -> Any:
+        return self._owner.request(method, f"{self.control}/{what}", data=data).raise_for_status().json()
+
+    @cached_property
+    def _owner(self) -> "httpx.Client":
+        """What its owner acts with: making a client takes longer than a request."""
         import httpx  # noqa: PLC0415 - as above
 
-        url = f"{self.control}/{what}"
-        return httpx.request(method, url, data=data, trust_env=False, timeout=60).raise_for_status().json()
+        return httpx.Client(trust_env=False, timeout=60)
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ class _Handler(WSGIRequestHandler):
 
 
 def _behind_gateway(application: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Respond with 503 to a token request `before` the endpoint has seen it, or `after` it has redeemed."""
+    """Respond with 503 to a token request `before` the endpoint has seen it, or `after` it has redeemed; or `wrap`."""
 
     def respond(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         fails = _gateway.pop(0) if _gateway and environ["PATH_INFO"] == f"/{_TOKEN_PATH}" else None
@@ -220,6 +220,9 @@ def _behind_gateway(application: Callable[..., Iterable[bytes]]) -> Callable[...
             body = application(environ, start_response if fails is None else lambda *_: None)
         if fails is None:
             return body
+        if fails == "wrap":
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [b'{"data": %s}' % b"".join(body)]
         start_response("503 Service Unavailable", [("Content-Type", "text/html")])
         return [b"<h1>503 Service Unavailable</h1>"]
 

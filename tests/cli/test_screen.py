@@ -1,6 +1,7 @@
 """What reaches the terminal: nothing that steers it, and nothing that it can't show."""
 
 import ast
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -65,10 +66,14 @@ def test_an_ascii_terminal(tokens: Tokens, environment: dict[str, str]) -> None:
     tokens.store(expires_in=DAY)
     tokens.put(tokens.current(), VersionStages=["AWSCURRENT", "grün"])
     command = str(Path(sys.executable).with_name("token-refresh"))
+    ascii_only = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    path = os.pathsep.join(
+        filter(None, sys.path)
+    )  # what .venv says of a checkout, such a Python reads in no other letters
 
     ended = subprocess.run(  # noqa: S603 - our own command
         [command, "status"],
-        env=environment | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+        env=environment | ascii_only | {"PYTHONPATH": path},
         capture_output=True,
         check=False,
     )

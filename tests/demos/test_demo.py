@@ -15,9 +15,11 @@ import pytest
 
 from demos import contest
 from demos.demo import play
+from demos.events import CONTESTANTS, EVENTS, Ended, Ending, Event
 from demos.report import Report
 from demos.story import STORY
 from pages import captures
+from pages.parts.profiles import EVENTS as OF
 from pages.parts.profiles import KEPT as KEPT_AT
 from pages.terminal import COLOURS, COLUMNS, plain
 from playing import DEMO, NO_AWS, demo, handler_of
@@ -72,7 +74,7 @@ def test_story() -> None:
 
 
 def test_contest_where_tokens_work_once() -> None:
-    """By default 40 lines of 80 columns: who keeps the grant through eight events, and what the words mean."""
+    """By default 40 lines of 80 columns: who keeps the grant through each event, and what the words mean."""
     began = datetime.now(UTC)
     played = demo(**NO_AWS, **COLOURS)
 
@@ -82,61 +84,66 @@ def test_contest_where_tokens_work_once() -> None:
     )
     assert (80, True) == (COLUMNS, len(played.stdout.splitlines()) <= 40)
     words = " ".join(plain(played.stdout).split())
-    for name in ("straightforward", "careful"):
-        handler = ROOT / "scripts" / "benchmarks" / "handlers" / f"{name}.py"
-        assert f" ({len(handler.read_text().splitlines())} lines)" in words
-    for event in contest.EVENTS:
+    for handler in ("scripts/benchmarks/handlers/careful.py", "examples/claiming_handler.py"):
+        assert f" {handler} ({len((ROOT / handler).read_text().splitlines())} lines)" in words
+    for event in EVENTS:
         assert f"{event.title} {' '.join(event.expected)} " in words
-    careful, worker = (len(contest.EVENTS) - kept for kept in KEPT_AT["github"])
-    assert f"plain handler 7 (10), careful handler {careful} (6), this worker {worker} (0)." in words
-    assert "after 6 events with a careful handler, after 2 with this worker." in words
-    assert words.index("a claim first, a version of the secret") < words.index("kept: runs go on.")
+    careful, claiming, worker = (len(EVENTS) - kept for kept in KEPT_AT["github"])
+    assert f"careful handler {careful} (10), handler with a claim {claiming} (1), this worker {worker} (0)." in words
+    assert f"after {careful} events with a careful handler, {claiming} with one that claims, {worker} with" in words
+    assert words.index("stores a claim before it sends the token") < words.index("kept: runs go on.")
     assert [] == re.findall(r"[A-Za-z0-9_-]{30,}", words)
+
+
+def test_the_table_of_readme_knows_every_event() -> None:
+    """What README says of a kind of refresh token is of as many events as the demo plays, for each contestant."""
+    expected = tuple(
+        sum(event.expected[place] is not Ending.LOST for event in EVENTS) for place in range(len(CONTESTANTS))
+    )
+    assert (len(EVENTS), expected) == (OF, KEPT_AT["github"])
 
 
 @pytest.mark.skipif(os.environ.get("EXAMPLES") != "all", reason="half a minute each: the nightly workflow plays them")
 @pytest.mark.parametrize(
     ("provider", "says"),
     [
-        ("google", ""),
-        ("upwork", "is enough, unless this happens: the secret is full: 100 versions in a day."),
-        ("xero", ""),
+        ("google", "a careful handler is enough, with an alarm on its errors."),
+        ("upwork", "a careful handler is enough, with an alarm on its errors."),
+        ("xero", "after 5 events with a careful handler, 4 with one that claims, 1 with this worker."),
     ],
 )
 def test_contest_at_others_that_readme_names(provider: str, says: str) -> None:
-    """README has in how many of the eight failures the grant lives on, and where a careful handler is enough."""
+    """README has in how many of the failures each grant lives on, and where a careful handler is enough."""
     words = " ".join(demo("--provider", provider, **NO_AWS, COLUMNS="80").stdout.split())
 
-    endings = "|".join(contest.Ending)
-    ended = [
-        re.search(rf"{re.escape(event.title)} (?:{endings}) ({endings}) ({endings})", words) for event in contest.EVENTS
-    ]
-    kept = [sum(it is not None and it[place] in {KEPT.ending, WAITS.ending} for it in ended) for place in (1, 2)]
+    endings = "|".join(Ending)
+    ends = [re.search(rf"{re.escape(event.title)} ({endings}) ({endings}) ({endings})", words) for event in EVENTS]
+    kept = [sum(it is not None and it[place] != Ending.LOST for it in ends) for place in (1, 2, 3)]
     assert KEPT_AT[provider] == tuple(kept)
     assert says in words
 
 
-KEPT, WAITS, LOST = (contest.Ended(ending=ending) for ending in contest.Ending)
+KEPT, WAITS, COMMAND, LOST = (Ended(ending=ending) for ending in Ending)
 SENT = dataclasses.replace(KEPT, rejected=1)
 
 
-def rows(*others: tuple[contest.Ended, ...]) -> list[tuple[contest.Event, Sequence[contest.Ended]]]:
+def rows(*others: tuple[Ended, ...]) -> list[tuple[Event, Sequence[Ended]]]:
     """The contest as it must end, with other endings for the first events."""
-    expected = [tuple(contest.Ended(ending=ending) for ending in event.expected) for event in contest.EVENTS]
-    return [*zip(contest.EVENTS, [*others, *expected[len(others) :]], strict=True)]
+    expected = [tuple(Ended(ending=ending) for ending in event.expected) for event in EVENTS]
+    return [*zip(EVENTS, [*others, *expected[len(others) :]], strict=True)]
 
 
 def test_an_ending_that_is_not_expected_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where a small handler comes through, or the worker does not, the demo says so and exits with 1."""
-    monkeypatch.setattr(contest, "_rows", lambda _: rows((KEPT, KEPT, WAITS), (LOST, KEPT, SENT), (KEPT, KEPT, KEPT)))
+    monkeypatch.setattr(contest, "_rows", lambda _: rows((KEPT, WAITS, WAITS), (KEPT, KEPT, SENT), (KEPT, KEPT, KEPT)))
 
     assert 1 == contest.play()
     said = " ".join(capsys.readouterr().out.split())
     assert (
         "FAILED, not so: two scheduled runs overlap: this worker sends no used token; "
-        "a forced run from a terminal beside a run: LOST, LOST, kept"
+        "a forced run from a terminal beside a run: LOST, kept, kept"
     ) in said
     # A used token counts against the worker at every provider, also where nothing is lost.
     assert [] == contest.unexpected(rows((LOST, LOST, KEPT)), single_use=False)
@@ -145,12 +152,16 @@ def test_an_ending_that_is_not_expected_is_said(
 
 @pytest.mark.parametrize(
     ("failed", "says"),
-    [(0, "is enough, with an alarm"), (1, "is enough, unless"), (2, "after 2 events with a careful")],
+    [
+        (0, "is enough, with an alarm"),
+        (1, f"is enough, unless this happens: {EVENTS[0].title}."),
+        (2, "after 2 events with a careful handler, 0 with one that claims, 0 with this worker."),
+    ],
 )
 def test_advice(failed: int, says: str) -> None:
     """The last words follow from how often a careful handler needs a person."""
-    kept = [(event, (KEPT, KEPT, KEPT)) for event in contest.EVENTS[failed:]]
-    needs_person = [(event, (KEPT, LOST, KEPT)) for event in contest.EVENTS[:failed]]
+    kept = [(event, (KEPT, KEPT, KEPT)) for event in EVENTS[failed:]]
+    needs_person = [(event, (LOST, COMMAND, KEPT)) for event in EVENTS[:failed]]
 
     assert says in contest.advice([*needs_person, *kept])
 

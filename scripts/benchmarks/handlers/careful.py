@@ -15,11 +15,8 @@ import tenacity
 from botocore.config import Config
 
 DUE_MS = 8 * 3_600_000
-secrets = boto3.client(
-    "secretsmanager",
-    region_name=os.environ["AWS_REGION"],
-    config=Config(retries={"mode": "standard", "total_max_attempts": 5}),
-)
+aws = Config(region_name=os.environ["AWS_REGION"], retries={"mode": "standard"})
+secrets = boto3.client("secretsmanager", config=aws)
 http = httpx.Client(timeout=20)
 only_what_never_left = tenacity.retry(
     retry=tenacity.retry_if_exception_type(httpx.ConnectError),
