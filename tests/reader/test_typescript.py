@@ -38,20 +38,27 @@ PAGE = PACKAGE.parent / "docs" / "amplify.md"
 ROUTER, STRIPE = "functions/webhooks/handler", "functions/stripe/handler"
 STORED = {
     "chinchilla-ai-academy/prod/slack": json.dumps({"signingSecret": SECRETS["slack"]}),
-    "stripe-webhook-secret": SECRETS["stripe"],
-    "github-webhook-secret": SECRETS["github"],
+    "myapp/prod/stripe-webhook-secret": SECRETS["stripe"],
+    "myapp/prod/github-webhook-secret": SECRETS["github"],
     "myapp/prod/google-oauth": '{"clientId": "a", "clientSecret": "b"}',
 }
 # What its documentation says of `defineFunction` and `defineBackend`; the package itself has 300 others.
 BACKEND = """
 import type { Stack } from "aws-cdk-lib";
 import type { IFunction } from "aws-cdk-lib/aws-lambda";
-export interface FunctionProps { name?: string; entry?: string; timeoutSeconds?: number; memoryMB?: number }
+export interface BackendSecret { readonly isSecret: true }
+export declare function secret(name: string): BackendSecret;
+export interface FunctionProps {
+  name?: string; entry?: string; timeoutSeconds?: number; memoryMB?: number;
+  environment?: Record<string, string | BackendSecret>;
+}
 export interface DefinedFunction { readonly props: FunctionProps }
 export declare function defineFunction(props?: FunctionProps): DefinedFunction;
 export declare function defineBackend<T extends Record<string, DefinedFunction>>(
   parts: T,
-): { [K in keyof T]: { stack: Stack; resources: { lambda: IFunction } } };
+): { [K in keyof T]: {
+  stack: Stack; resources: { lambda: IFunction }; addEnvironment(key: string, value: string | BackendSecret): void;
+} };
 """
 CONFIGURATION = {
     "compilerOptions": {
@@ -67,6 +74,20 @@ CONFIGURATION = {
     },
     "include": ["amplify", "service"],
 }
+STAND_INS = {
+    "@aws-amplify/backend/package.json": '{"type": "module", "exports": "./index.js"}',
+    "@aws-amplify/backend/index.js": """
+export const secret = (name) => console.log(`${name} is a sandbox secret`);
+export const defineFunction = (props) => props;
+const lambda = { role: { addManagedPolicy: (it) => console.log(`policy ${it}`) }, addFunctionUrl() {} };
+const made = { resources: { lambda }, addEnvironment: (key, value) => console.log(`${key} ${value}`) };
+export const defineBackend = (parts) => Object.fromEntries(Object.keys(parts).map((name) => [name, made]));
+""",
+    "aws-cdk-lib/package.json": '{"type": "module", "exports": {"./*": "./*.js"}}',
+    "aws-cdk-lib/aws-iam.js": "export const ManagedPolicy = { fromManagedPolicyArn: (_scope, _id, arn) => arn };",
+    "aws-cdk-lib/aws-lambda.js": "export const FunctionUrlAuthType = {};",
+}
+"""What runs in place of Amplify and the CDK: it says what a role and a function got."""
 CALLS = """
 for (const [file, event] of JSON.parse(process.argv[2])) {
   const found = await (await import(file)).handler(event);
@@ -154,16 +175,18 @@ def _programs() -> dict[str, str]:
     shown = found["amplify/functions/webhooks/resource.ts"]
     for name in ("stripe", "upwork"):
         found[f"amplify/functions/{name}/resource.ts"] = shown.replace("webhooks", name)
-    found["amplify/mistake.ts"] = found["amplify/functions/google/client.ts"].replace("google.json()", "google.jsn()")
+    found["amplify/functions/google/mistake.ts"] = found["amplify/functions/google/client.ts"].replace(
+        "google.json()", "google.jsn()"
+    )
     readme = (PACKAGE / "README.md").read_text(encoding="utf-8")
     (found["service/service.test.ts"],) = re.findall(r"## Test your service\n.*?```ts\n(.*?)```", readme, re.DOTALL)
     return found
 
 
-def statuses(app: Path, server: SecretsManagerServer, calls: list[tuple[str, dict[str, Any]]]) -> list[int]:
+def statuses(app: Path, calls: list[tuple[str, dict[str, Any]]], **variables: str) -> list[int]:
     """Call handlers with events, one after the other."""
     named = [(str(app / "amplify" / f"{handler}.js"), event) for handler, event in calls]
-    done = node(app, "calls.mjs", json.dumps(named), **server.environment)
+    done = node(app, "calls.mjs", json.dumps(named), **variables)
     assert 0 == done.returncode, done.stderr
     return [int(line) for line in done.stdout.split()]
 
@@ -172,7 +195,7 @@ def test_the_programs_compile(compiled: Compiled) -> None:
     """Every program passes the compiler; each night the one with the CDK, too. What a user would get wrong is seen."""
     (mistake,) = compiled.said.strip().splitlines()
 
-    assert mistake.startswith("amplify/mistake.ts")
+    assert mistake.startswith("amplify/functions/google/mistake.ts")
     assert "Property 'jsn' does not exist on type 'SecretReader'" in mistake
     made = {path.name for path in (compiled.app / "amplify").iterdir()}
     assert {"functions", *(["backend.js"] if WITH_CDK else [])} <= made
@@ -210,7 +233,39 @@ def test_signed_and_forged_deliveries(compiled: Compiled) -> None:
         for name, value in STORED.items():
             server.client().create_secret(Name=name, SecretString=value)
 
-        assert [*expected] == statuses(compiled.app, server, [*calls])
+        assert [*expected] == statuses(compiled.app, [*calls], **server.environment, ENV="prod")
+
+
+def test_a_sandbox_has_secrets_of_its_own(compiled: Compiled) -> None:
+    """Without a branch's environment the handlers ask nobody: they take what the sandbox puts into variables."""
+    calls, expected = zip(*deliveries(), strict=True)
+    names = {"SLACK_SIGNING_SECRET": "slack", "STRIPE_WEBHOOK_SECRET": "stripe", "GITHUB_WEBHOOK_SECRET": "github"}
+
+    given = {name: SECRETS[sender] for name, sender in names.items()}
+    assert [*expected] == statuses(compiled.app, [*calls], **given)
+    missing = node(compiled.app, "calls.mjs", json.dumps([(str(compiled.app / "amplify" / f"{STRIPE}.js"), {})]))
+    assert "npx ampx sandbox secret set STRIPE_WEBHOOK_SECRET" in missing.stderr
+
+
+@pytest.mark.parametrize(("branch", "environment"), [("main", "prod"), ("dev", "dev"), ("pr-7", None), (None, None)])
+def test_each_branch_has_its_own_secrets(
+    compiled: Compiled, tmp_path: Path, branch: str | None, environment: str | None
+) -> None:
+    """A branch gets its environment's policy, one that nobody listed is not built, and a sandbox gets nothing."""
+    shutil.copytree(compiled.app / "amplify" / "functions", tmp_path / "functions")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "backend.ts").write_text(_programs()["amplify/backend.ts"])
+    for file, code in STAND_INS.items():
+        (tmp_path / "node_modules" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "node_modules" / file).write_text(code)
+
+    built = node(tmp_path, "--experimental-strip-types", "backend.ts", **({"AWS_BRANCH": branch} if branch else {}))
+
+    assert (branch == "pr-7") == ("no environment is named for branch pr-7" in built.stderr)
+    policy = f"arn:aws:iam::123456789012:policy/token-refresh-myapp-{environment}-ReadTokens"
+    one = [f"policy {policy}", f"ENV {environment}"]
+    assert (3 * one if environment else []) == [it for it in built.stdout.splitlines() if "sandbox" not in it]
+    assert (branch is None) == ("SLACK_SIGNING_SECRET is a sandbox secret" in built.stdout)
 
 
 def test_the_vectors_are_this_reader_s(caplog: pytest.LogCaptureFixture) -> None:
