@@ -323,7 +323,14 @@ def test_what_was_asked_in_vain_is_asked_again_later(left: timedelta, due_before
 
 @pytest.mark.parametrize(
     ("left", "due_before"),
-    [(None, 20 * DAY), (30 * DAY, 20 * DAY), (10 * DAY, 5 * DAY), (5 * DAY, 30 * HOUR), (2.5 * DAY, 30 * HOUR)],
+    [
+        (None, 20 * DAY),
+        (30 * DAY, 20 * DAY),
+        (10 * DAY, 5 * DAY),
+        (5 * DAY, 30 * HOUR),
+        (HOUR, 40 * MINUTE),
+        (MINUTE, 40 * MINUTE),
+    ],
 )
 def test_a_grant_that_is_its_access_token_is_never_asked_for_at_its_end(
     left: timedelta | None, due_before: timedelta

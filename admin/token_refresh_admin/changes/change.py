@@ -9,6 +9,7 @@ from token_refresh.advice import Advice
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
+from token_refresh_worker.core.schedule import believed
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
 from token_refresh_worker.run.failures import SecretName
@@ -143,6 +144,13 @@ def fields_of(version: SecretVersion | None) -> dict[str, object]:
         with suppress(InvalidSecretDocument):
             return read_object(version.value)
     return {}
+
+
+def believed_fields(parts: RunDependencies, version: SecretVersion | None) -> dict[str, object]:
+    """Return the keys of what is stored, with the times that a run believes: stored again, a doubt would look new."""
+    fields = fields_of(version)
+    document = document_of(fields, needs_refresh_token=parts.provider.needs_refresh_token)
+    return dict(believed(document, version.created_at, parts.policy).fields) if version and document else fields
 
 
 def document_of(fields: dict[str, object], *, needs_refresh_token: bool = True) -> TokenDocument | None:

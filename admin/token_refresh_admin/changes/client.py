@@ -6,6 +6,7 @@ from token_refresh.stored.json_object import write_object
 from token_refresh_admin.changes.change import (
     CLIENT_KEYS,
     ChangeFailed,
+    believed_fields,
     fields_of,
     is_snake,
     new_version_id,
@@ -41,7 +42,7 @@ def replace_client(
 
     def once() -> str | None:
         current, version_id = parts.store.read(label=CURRENT), new_version_id(parts)
-        fields = fields_of(current)
+        fields = believed_fields(parts, current)
         changed = with_client(fields, given)
         if _client_in(fields) not in (_client_in(fields_of(shown)), _client_in(changed)):
             raise overtaken(parts)

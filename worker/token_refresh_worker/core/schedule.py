@@ -110,11 +110,13 @@ class _End(NamedTuple):
         """From when on it is due: from the window's beginning on, or where a refresh then was in vain, a later time.
 
         That is the first of the last quarter's beginning and the end with less left than the refresh in vain had; of a
-        grant, the last quarter of the last quarter, and so on.
+        grant, the last quarter of the last quarter, and so on, until only one run may be left.
         """
-        tries = (self.window / 4**number for number in count())
+        tries = (self.window / (1 << 2 * number) for number in count())
         left = next(left for left in tries if self.asked_left is None or left < self.asked_left)
-        return self.at - (left if self.is_grant or left >= self.window / 4 else timedelta(0))
+        if self.is_grant:
+            return self.at - max(left, min(self.window, LONGEST_PERIOD))
+        return self.at - (left if left >= self.window / 4 else timedelta(0))
 
 
 def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
@@ -259,4 +261,8 @@ def window_of(document: TokenDocument, policy: Policy) -> timedelta:
 
 
 def _window_of_token(document: TokenDocument, policy: Policy) -> timedelta:
-    return refresh_window(policy.refresh_window, document.lifetime or policy.lifetime)
+    lifetime = document.lifetime or policy.lifetime
+    window = refresh_window(policy.refresh_window, lifetime)
+    if lifetime is None or not policy.token_is_grant:
+        return window
+    return max(window, min(lifetime * LARGEST_PART, LONGEST_GRANT_WINDOW))
