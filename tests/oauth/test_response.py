@@ -91,6 +91,28 @@ def test_a_2xx_that_is_no_token_response_may_have_redeemed(body: bytes | None, s
     assert FailureKind.UNREADABLE.may_have_redeemed
 
 
+@pytest.mark.parametrize(
+    ("code", "seen", "error"),
+    [
+        (40199, "HTTP 200 with no object at data.token, code=40199", "40199"),
+        (0, "HTTP 200 with no object at data.token, code=0", "0"),
+        (1_000_000, "HTTP 200 with no object at data.token", None),
+        (-1, "HTTP 200 with no object at data.token", None),
+        ("40199", "HTTP 200 with no object at data.token", None),
+        (True, "HTTP 200 with no object at data.token", None),
+    ],
+)
+def test_an_own_code_that_no_matcher_lists_is_shown(code: object, seen: str, error: str | None) -> None:
+    """A small integer where the profile looks for codes is shown, so that somebody finds out which one means dead."""
+    of = ResponseFormat(
+        envelope=("data", "token"), dead=(Matcher(fields={"code": 40101}), Matcher(fields={"data.why": "x"}))
+    )
+
+    failed = read_response(200, json.dumps({"code": code, "data": {}, "other": 7}).encode(), None, of)
+
+    assert FailedRequest(kind=FailureKind.UNREADABLE, seen=seen, error=error) == failed
+
+
 def test_an_unknown_error_names_its_fields() -> None:
     """Who has to correct a profile sees where the code is, and no value; a name that could be a token is not shown."""
     canary = "canaryOfFourtyTwoLettersWithoutAnyDivision"

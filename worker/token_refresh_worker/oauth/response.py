@@ -77,6 +77,8 @@ class FailureKind(Enum):
         return self in {FailureKind.NO_RESPONSE, FailureKind.UNREADABLE}
 
 
+_LEAST_TOKEN: Final = 1_000_000
+"""A number below this is no secret."""
 _ERROR_CODES: Final = {
     "invalid_grant": FailureKind.GRANT_REJECTED,
     "invalid_client": FailureKind.CLIENT_REJECTED,
@@ -153,7 +155,17 @@ def read_response(
     waits = status == 503 and retry_after is not None  # noqa: PLR2004 - RFC 9110 section 15.6.4
     if waits and read.kind is FailureKind.NO_RESPONSE and read.error in {None, _LATER} and _has_error(body):
         read = replace(read, kind=FailureKind.BUSY)
-    return replace(read, retry_after=retry_after)
+    return replace(_with_own_code(read, fields or {}, response_format), retry_after=retry_after)
+
+
+def _with_own_code(read: FailedRequest, fields: Mapping[str, object], response_format: ResponseFormat) -> FailedRequest:
+    """Name a code of the provider's own that no matcher lists: a small integer where its matchers look is no token."""
+    matchers = (*response_format.unknown, *response_format.busy, *response_format.client, *response_format.dead)
+    found = {path: find(fields, path.split(".")) for matcher in matchers for path in matcher.fields}
+    for path, code in found.items():
+        if read.error is None and type(code) is int and 0 <= code < _LEAST_TOKEN:
+            return replace(read, seen=f"{read.seen}, {path}={code}", error=str(code))
+    return read
 
 
 def _read_status(
