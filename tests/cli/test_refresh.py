@@ -51,6 +51,19 @@ def test_a_client_that_no_function_has(cli: Cli, tokens: Tokens) -> None:
     assert "" == cli("refresh", "--dry-run", **client).err
 
 
+def test_a_client_that_is_nowhere(cli: Cli, tokens: Tokens) -> None:
+    """A dry run of tokens that are not due yet warns that the first refresh will fail, as one of due tokens does."""
+    tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
+
+    found = cli("refresh", "--dry-run")
+
+    assert (0, "fresh") == (found.code, found.out.splitlines()[0])
+    assert "the client credentials are nowhere. A deployed function has none; store them:" in " ".join(
+        found.err.split()
+    )
+    assert [f"token-refresh client {SECRET_ID} --region eu-central-1"] == commands_in(found)
+
+
 def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
     """The thirteenth forced refresh of a day asks, since it takes a claim that is reserved for scheduled runs."""
     tokens.store(expires_in=DAY)

@@ -102,8 +102,9 @@ def _settings(context: Context, *, dry_run: bool, ask: bool) -> Settings:
     fields = context.stored()
     settings = settings_for(context, fields)
     stored = settings.client_secret_id or context.source.function or any(name in fields for name in CLIENT_KEYS)
-    if dry_run and settings.client and not stored:
-        why = "the client credentials are in your environment alone. A deployed function has none; store them: "
+    if dry_run and not stored:
+        where = "in your environment alone" if settings.client else "nowhere"
+        why = f"the client credentials are {where}. A deployed function has none; store them: "
         show(errors(), *message(why, context.command("client"), head=("warning: ", "yellow")))
     if ask and not names_provider(context, fields):
         confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
