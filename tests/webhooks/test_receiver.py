@@ -133,6 +133,19 @@ def test_forms_of_apis_and_load_balancers(setting: Setting) -> None:
     assert 400 == setting.handle(event)["statusCode"], "the path only begins like the stage"
 
 
+def test_an_id_that_looks_like_a_command(setting: Setting, caplog: pytest.LogCaptureFixture) -> None:
+    """What anybody can write into GitHub's header stands between no backticks in the log, as a command does."""
+    request = sent("github")
+    headers = {**request.headers, "X-GitHub-Delivery": "`aws-secretsmanager-delete`"}
+    with caplog.at_level(logging.INFO, logger="token_refresh.webhooks"):
+        setting.handle(http_v2("POST", "/webhooks/github", headers, request.body))
+
+    (record,) = caplog.records
+    assert "'aws-secretsmanager-delete'" == vars(record)["delivery_id"]
+    ((_, delivery),) = setting.delivered
+    assert "`aws-secretsmanager-delete`" == delivery.id, "the delivery itself is as it came"
+
+
 @kinds
 def test_log_line(setting: Setting, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """One line has all that is known about a delivery, and no header and no body."""

@@ -100,7 +100,8 @@ class Receiver:
             facts.update(outcome="method_not_allowed", reason="webhooks come as POST")
             return lambda_http.METHOD_NOT_ALLOWED
         delivery = verifier.verify(request.headers, self._read(request, verifier, facts))
-        facts.update(delivery_id=delivery.id, event_type=delivery.type)
+        # A command stands between backticks in the log, and GitHub's ID is from a header that anybody can write.
+        facts.update(delivery_id=delivery.id and delivery.id.replace("`", "'"), event_type=delivery.type)
         facts["secret_version"], facts["secret_stage"] = delivery.verified_with
         # The alarm `previous-secret` looks at this age where the previous secret is still in use.
         facts["secret_age_seconds"] = round((delivery.received_at - delivery.current_since).total_seconds())
