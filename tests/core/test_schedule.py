@@ -369,6 +369,14 @@ def test_an_issue_that_can_not_be_hides_no_end(issued_at: datetime) -> None:
     assert again.issued_at == min(issued_at, NOW)
 
 
+def test_another_job_s_token_loses_no_stated_end() -> None:
+    """It writes its own keys: the end that the last refresh moved is still the next."""
+    stated = origin(lifetime=DAY, grant_began_at=NOW, grant_ends_at=NOW + 2 * DAY)
+    theirs = document(issued_at=NOW, expires_at=NOW + 20 * HOUR + DAY, **stated)
+
+    assert NOW + 2 * DAY * 2 / 3 == due_at(theirs, policy())
+
+
 def test_a_fraction_of_a_second_loses_no_end() -> None:
     """Another job's expiry has one, in ISO 8601; the times of the grant beside it are whole seconds."""
     half = {"expiresAt": "2026-11-25T12:00:00.500000Z", "issuedAt": "2026-11-24T12:00:00Z"}

@@ -131,7 +131,9 @@ def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
     asked_left = origin.asked.left if origin and origin.asked else None
     ends = [_End(expires_at, _window_of_token(document, policy), asked_left, is_grant=policy.token_is_grant)]
     began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
-    if began_at is not None and ends_at is not None and used_at is not None and began_at >= used_at:
+    # By when a run's tokens were issued: another job's leave that as it was, and may not have moved the end.
+    moved = began_at is not None and document.issued_at is not None and began_at >= document.issued_at
+    if moved and began_at is not None and ends_at is not None:
         ends.append(_End(ends_at, min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW)))
     if policy.idle is not None and used_at is not None:
         ends.append(_End(used_at + policy.idle, min(policy.idle * LARGEST_PART, LONGEST_GRANT_WINDOW)))
