@@ -14,12 +14,16 @@ def forget_settings() -> None:
     for name in [*os.environ]:
         if name.lower().endswith("_proxy"):
             os.environ[f"{name}{_KEPT}"] = os.environ.pop(name)
-        elif name.startswith("AWS_") or name in {*Variable}:
+        elif name.startswith(("AWS_", "CDK_")) or name in {*Variable}:
             del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 
+def proxies() -> dict[str, str]:
+    """Return the shell's proxies, which an index of packages may need."""
+    return {name.removesuffix(_KEPT): value for name, value in os.environ.items() if name.endswith(_KEPT)}
+
+
 def for_installing() -> dict[str, str]:
-    """Return the variables for what installs packages: with the shell's proxies, which an index may need."""
-    kept = {name.removesuffix(_KEPT): value for name, value in os.environ.items() if name.endswith(_KEPT)}
-    return os.environ | kept
+    """Return the variables for what installs packages."""
+    return os.environ | proxies()

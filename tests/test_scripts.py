@@ -195,6 +195,16 @@ def test_one_failure_fails_the_tests(checkout: Path) -> None:
         assert "scripts/test: lint" in ended.stdout
 
 
+def test_the_shell_changes_no_test(checkout: Path) -> None:
+    """Neither Python nor pytest sees what the shell has set for others; whoever names tests gives them as arguments."""
+    program(checkout / ".venv" / "bin" / "python", '#!/bin/sh\nenv | grep "^PYT"\necho "$@"\n')
+    general = ("PYTHONWARNINGS=error", "PYTHONDONTWRITEBYTECODE=1", "PYTEST_ADDOPTS=-k nothing\n-x")
+
+    ended = run("env", *general, "PYTHON=mine", str(checkout / "scripts" / "test"), "-x")
+
+    assert (0, "PYTHON=mine\n-m pytest -x\n") == (ended.returncode, ended.stdout)
+
+
 def wait_until_ended(*numbers: str) -> None:
     for number in numbers:
         for _ in range(6000):
@@ -221,3 +231,16 @@ def test_a_failed_installation_says_what_to_do(tmp_path: Path) -> None:
     assert ["no space left", "scripts/install: failed, and the lines above say why"] == [
         line.partition(": often")[0] for line in failed.stderr.splitlines()[1:]
     ]
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\nb"])
+def test_a_path_without_a_place_in_path_is_refused(tmp_path: Path, name: str) -> None:
+    """Where `PATH` can't name the checkout's programs, one line says so, and nothing is installed."""
+    clone = tmp_path / name
+    shutil.copytree(SCRIPTS, clone / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+
+    refused = run(str(clone / "scripts" / "install"))
+
+    assert (64, "") == (refused.returncode, refused.stdout)
+    assert refused.stderr.endswith("in its path: move the checkout to a folder without them\n")
+    assert {"scripts"} == {path.name for path in clone.iterdir()}

@@ -56,7 +56,7 @@ def break_reader(monkeypatch: pytest.MonkeyPatch) -> None:
 def break_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     samples = {
         contender.name: worker.Sample(
-            cold_ms=100 + place, warm_ms=3, peak_memory_mb=45, store_calls=2, token_requests=1
+            cold_ms=100 * (1 + place), warm_ms=3, peak_memory_mb=45, store_calls=2, token_requests=1
         )
         for place, contender in enumerate(worker.CONTENDERS)
     }

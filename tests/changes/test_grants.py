@@ -550,6 +550,21 @@ def test_another_try_after_a_failed_first_one(application: Application) -> None:
     assert ("canary-refresh", 7) == (application.current()["refreshToken"], len(application.current()))
 
 
+@pytest.mark.parametrize(
+    "stored", [{"clientId": "c"}, {"clientId": "c", "clientSecret": ""}, {"clientSecret": "s"}, {}]
+)
+def test_nobody_consents_in_vain(application: Application, stored: dict[str, str]) -> None:
+    """A client secret that is missing or empty shows before the customer is asked, not when the code is exchanged."""
+    application.client.put_secret_value(SecretId=CLIENT, SecretString=json.dumps(stored))
+
+    failing(
+        application.begin,
+        ConfigurationError if "clientId" in stored else InvalidSecretDocument,
+        match="needs a client secret, and there is none" if "clientId" in stored else "has no clientId",
+    )
+    assert [] == application.endpoint.requests
+
+
 def test_what_nobody_could_find_out(application: Application) -> None:
     """To expect an account takes a provider that names it, by the names that the profile has."""
     failing(lambda: application.begin(expect={}), ConfigurationError, match="values for some of realmId, or be ANYONE")

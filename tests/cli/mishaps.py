@@ -472,7 +472,7 @@ def upgrade(world: dict[str, Any], run: Run, home: Path) -> tuple[str, ...]:
         assert (int(interrupted), True) == (status.code, says in status.screen), status.screen
         assert (0, False) == (doctor.code, "FAILED" in doctor.screen), doctor.screen
         assert "unknown" not in f"{status.screen} {history.screen}"
-        assert 1 == history.screen.count("stored by an operator"), history.screen  # The first, which no run stored.
+        assert 1 == history.screen.count("stored by something other"), history.screen  # The first, which no run stored.
         assert 0 == ended("refresh").code
         assert 0 == ended("status").code
         assert testbed.alive

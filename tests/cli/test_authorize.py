@@ -22,7 +22,7 @@ REDIRECT_URI = "http://127.0.0.1/callback"
 
 def test_first_time(cli: Cli, authorize: Authorize, store: SecretsManagerServer) -> None:
     """The first token set creates the secret, tagged by its name, with the client credentials beside the tokens."""
-    ended, (page,) = authorize("shop/prod/upwork", "--tag=team=payments", stdin="y\n")
+    ended, (page,) = authorize("shop/prod/upwork", "--tag=team=payments", "--tag=note=", stdin="y\n")
 
     assert 0 == ended.code
     assert "secret shop/prod/upwork does not exist. Create it in eu-central-1?" in ended.screen
@@ -43,7 +43,7 @@ def test_first_time(cli: Cli, authorize: Authorize, store: SecretsManagerServer)
     } == set(document)
     tags = {tag["Key"]: tag["Value"] for tag in store.client().describe_secret(SecretId="shop/prod/upwork")["Tags"]}
     by_name = {"app": "shop", "environment": "prod", "service": "upwork"}
-    assert {**by_name, "managed-by": "token-refresh-worker", "team": "payments"} == tags
+    assert {**by_name, "managed-by": "token-refresh-worker", "team": "payments", "note": ""} == tags
     assert 0 == cli("status", "shop/prod/upwork").code
     assert "refreshed" == cli("refresh", "shop/prod/upwork", "--force", "--json").json["outcome"]
 

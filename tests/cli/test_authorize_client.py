@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.authorizing import Paste, brings, stored, written
+from cli.authorizing import Authorize, Paste, brings, stored, written
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.builders import DAY
 from testbed.loopback import LoopbackHandler, LoopbackServer
@@ -44,6 +44,18 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode
 
     assert (2, True) == (ended.code, printed in ended.screen)
     assert content != "a folder" or "chmod" not in ended.screen, "its mode is not to be changed"
+
+
+@pytest.mark.parametrize("client", [{"clientId": "c"}, {"clientId": "c", "clientSecret": ""}])
+def test_a_client_without_a_secret(authorize: Authorize, cli: Cli, tmp_path: Path, client: dict[str, str]) -> None:
+    """Where the exchange needs a client secret, the browser does not open without one, and nothing is stored."""
+    written(tmp_path, client)  # The file that `authorize` names.
+
+    ended, pages = authorize("--timeout=1", visits=())
+
+    assert (2, []) == (ended.code, pages)
+    assert "which needs a client secret, and there is none" in ended.screen
+    assert 3 == cli("status").code
 
 
 def test_a_public_client_replaces_another(paste: Paste, store: SecretsManagerServer) -> None:
@@ -178,7 +190,8 @@ class Iam(LoopbackServer):
 
     def __init__(self) -> None:
         super().__init__(_Iam)
-        self.enabled = True
+        self.enabled: bool | None = True
+        """None: nobody ever enabled it."""
 
 
 class _Iam(LoopbackHandler):
@@ -186,10 +199,11 @@ class _Iam(LoopbackHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         self.read_body()
-        if not self.server.enabled:
+        if self.server.enabled is None:
             error = "<Error><Type>Sender</Type><Code>FeatureDisabled</Code><Message>no</Message></Error>"
             return self.respond(404, f"<ErrorResponse>{error}</ErrorResponse>".encode())
-        result = f"<IssuerIdentifier>{ISSUER}</IssuerIdentifier><JwtVendingEnabled>true</JwtVendingEnabled>"
+        enabled = f"<JwtVendingEnabled>{str(self.server.enabled).lower()}</JwtVendingEnabled>"
+        result = f"<IssuerIdentifier>{ISSUER}</IssuerIdentifier>{enabled}"
         name = "GetOutboundWebIdentityFederationInfo"
         return self.respond(200, f"<{name}Response><{name}Result>{result}</{name}Result></{name}Response>".encode())
 
@@ -207,9 +221,13 @@ def iam(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], tokens: To
 @pytest.mark.usefixtures("sts")
 @pytest.mark.parametrize(
     ("enabled", "grade", "says"),
-    [(True, "ok", ISSUER), (False, "failed", "aws iam enable-outbound-web-identity-federation")],
+    [
+        (True, "ok", ISSUER),
+        (False, "failed", "aws iam enable-outbound-web-identity-federation"),
+        (None, "failed", "aws iam enable-outbound-web-identity-federation"),
+    ],
 )
-def test_doctor_looks_at_the_account(cli: Cli, iam: Iam, *, enabled: bool, grade: str, says: str) -> None:
+def test_doctor_looks_at_the_account(cli: Cli, iam: Iam, *, enabled: bool | None, grade: str, says: str) -> None:
     """An account that issues no identity tokens is found before a refresh needs one; the issuer is named."""
     iam.enabled = enabled
 

@@ -49,6 +49,7 @@ def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoin
     restored = cli("restore", "--version", before, "--yes", CLAIM_TABLE=TABLE)
     store_of_restored = tokens.current()["tokenRefresh"]["store"]
     refreshed = outcome(cli)
+    elsewhere = cli("status", CLAIM_TABLE=OTHER)
     known = cli("status", "--json", CLAIM_TABLE=TABLE).json["claims"]
     back = cli("claims", "move", "--to=versions")
     again, refused = outcome(cli), outcome(cli, TABLE)
@@ -57,7 +58,8 @@ def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoin
     assert (0, "table") == (restored.code, store_of_restored), "a set from before the move names where claims are now"
     assert "ConfigurationError" in refused
     assert f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table {TABLE}" in refused
-    assert "lost claims" not in cli("status", CLAIM_TABLE=OTHER).screen, "they are where the settings don't say"
+    assert f"the settings keep them in table {OTHER}" in elsewhere.screen
+    assert "lost claims" not in elsewhere.screen, "they are where the settings don't say"
     assert ("refreshed", "refreshed") == (refreshed, again)
     assert 0 == back.code
     assert 3 == endpoint.grant.redemptions
@@ -225,7 +227,7 @@ def test_with_a_table(
     assert "is unreadable" in cli("restore", "--yes").screen
     table.tables[TABLE].clear()
     store.clock_offset_seconds = 20 * 60 * 60  # A refresh is due again.
-    assert "starts the claim table again" in cli("status").screen
+    assert "writes a new claim record, because the table lost the old one" in cli("status").screen
 
 
 def test_a_move_invents_no_host(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:

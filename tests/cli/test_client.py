@@ -35,6 +35,31 @@ def test_beside_the_tokens(cli: Cli, tokens: Tokens, right: Path, endpoint: Toke
     assert endpoint.client_secret not in replaced.screen
 
 
+def test_the_new_one_is_tried(cli: Cli, tokens: Tokens, right: Path, tmp_path: Path, endpoint: TokenEndpoint) -> None:
+    """What came of a request that redeems nothing is said: the provider knows the client, or not."""
+    tokens.store(expires_in=7 * HOUR)
+    before = tokens.current()["refreshToken"]
+    said = cli("client", "--client-file", str(right))
+    assert (0, True) == (said.code, "The token endpoint: it responds and knows the client" in said.screen)
+    wrong = written(tmp_path, {"clientId": endpoint.client_id, "clientSecret": "not-known-yet"})
+    said = cli("client", "--client-file", str(wrong))
+    assert (0, True) == (said.code, "it responds, and rejects the client credentials" in said.screen)
+    assert "replace them, which takes no consent: token-refresh client" in said.screen
+
+    assert [False, False] == [request.redeemed for request in endpoint.requests]
+    assert (before, "not-known-yet") == tuple(tokens.current()[name] for name in ("refreshToken", "clientSecret"))
+
+
+def test_a_client_without_its_secret(cli: Cli, tokens: Tokens, tmp_path: Path) -> None:
+    """Credentials that no request could use are not stored."""
+    tokens.store(expires_in=7 * HOUR)
+    before = tokens.current()
+    ended = cli("client", "--client-file", str(written(tmp_path, {"clientId": before["clientId"]})))
+
+    assert (2, before) == (ended.code, tokens.current())
+    assert "which needs a client secret, and there is none" in ended.screen
+
+
 def test_in_a_field(
     cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer, endpoint: TokenEndpoint
 ) -> None:
@@ -66,11 +91,16 @@ def test_a_colleague_s_client_stays(
     meanwhile(store, lambda: store.client().put_secret_value(SecretId="client", SecretString=theirs))
     own = cli("client", "--client-file", str(right), "--client-id", endpoint.client_id, CLIENT_SECRET_ID="client")
 
-    assert (1, 1) == (beside.code, own.code), own.screen
+    store.client().create_secret(Name="empty")
+    meanwhile(store, lambda: store.client().put_secret_value(SecretId="empty", SecretString=theirs))
+    first = cli("client", "--client-file", str(right), "--yes", CLIENT_SECRET_ID="empty")
+
+    assert (1, 1, 1) == (beside.code, own.code, first.code), own.screen
     assert "changed since this command read it: the new value stays" in beside.screen
     assert f"token-refresh status {SECRET_ID} --region eu-central-1" in own.screen
     assert "a colleague's" == tokens.current()["clientSecret"]
-    assert theirs == store.client().get_secret_value(SecretId="client")["SecretString"]
+    kept = [store.client().get_secret_value(SecretId=name)["SecretString"] for name in ("client", "empty")]
+    assert [theirs, theirs] == kept
 
 
 def test_snake_case(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:

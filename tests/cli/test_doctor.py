@@ -54,6 +54,8 @@ def test_clock(  # noqa: PLR0917 - fixtures
     assert ("skipped" if offset else "ok") == grades(cli("doctor", "--json"))["clock"]
     monkeypatch.setattr(Context, "at_aws", property(lambda _: True))
     assert grade == grades(cli("doctor", "--json"))["clock"]
+    where = f"{'ahead of' if offset > 0 else 'behind'} this machine's"
+    assert (where if offset else "agrees with Secrets Manager's") in cli("doctor").screen
 
 
 def test_the_clock_of_a_refused_request(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
@@ -130,7 +132,7 @@ def test_a_stale_consumer(cli: Cli, tokens: Tokens) -> None:
     [
         ("short", "", "skipped", "needs at least 8 characters"),
         ("00000000", "ListSecretVersionIds", "skipped", "not known: secretsmanager:ListSecretVersionIds on secret"),
-        ("00000000", "", "failed", "this secret has no version 00000000"),
+        ("00000000", "", "failed", "neither this secret nor a copy of it has version 00000000"),
     ],
 )
 def test_a_consumer_that_can_not_be_judged(  # noqa: PLR0917 - fixtures
@@ -148,6 +150,21 @@ def test_a_consumer_that_can_not_be_judged(  # noqa: PLR0917 - fixtures
 
 
 PUBLISHED = {"PUBLISHED_SECRET_ID": "published"}
+
+
+def test_a_consumer_of_the_copy(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A reader of the published copy reports a version of the copy: the newest is current, an older one is stale."""
+    tokens.store()
+    store.client().create_secret(Name="published")
+    copies = []
+    for offset_seconds in (0, 700):
+        store.clock_offset_seconds = offset_seconds
+        assert 0 == cli("refresh", "--force", **PUBLISHED).code
+        copies.append(store.client().get_secret_value(SecretId="published")["VersionId"])
+    old, new = copies
+
+    assert "the consumer has the current version" in cli("doctor", f"--consumer-version={new}", **PUBLISHED).screen
+    assert "the consumer's cache is stale" in cli("doctor", f"--consumer-version={old}", **PUBLISHED).screen
 
 
 def published_check(cli: Cli) -> dict[str, str]:

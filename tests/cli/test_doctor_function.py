@@ -168,6 +168,9 @@ def test_a_broken_function_and_many_schedules(cli: Cli, aws: Aws) -> None:
     ended = cli("doctor", "--function=worker")
 
     assert "FAILED function: its state is Failed" in ended.screen
+    for state in ("Pending", "Inactive"):
+        aws.function["State"] = state
+        assert f"FAILED function: its state is {state}" in cli("doctor", "--function=worker").screen
     assert "ok schedule: ours, enabled" in ended.screen
     assert "skipped dead letters: not known: scheduler:GetSchedule on schedule ours in eu-central-1 was" in ended.screen
 

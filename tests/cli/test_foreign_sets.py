@@ -10,7 +10,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
 
-FOREIGN = "stored by something else than runs, authorize, restore and claims move"
+FOREIGN = "stored by something other than this worker and its commands"
 
 
 @pytest.fixture(autouse=True)

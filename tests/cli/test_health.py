@@ -90,8 +90,8 @@ def test_what_was_not_looked_at(cli: Cli, tokens: Tokens) -> None:
     ended = cli("status")
 
     assert 0 == ended.code
-    assert "client not looked at without --function NAME" in ended.screen
-    assert "published copy not looked at without --function NAME" in ended.screen
+    assert "client not checked without --function NAME" in ended.screen
+    assert "published copy not checked without --function NAME" in ended.screen
     assert "client in the environment" in cli("status", UPWORK_CLIENT_ID="id", UPWORK_CLIENT_SECRET="made-up").screen
 
 
@@ -164,6 +164,7 @@ def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:
     ended, slow = cli("status"), cli("status", RUN_PERIOD_SECONDS="2400")
 
     assert (1, 1) == (ended.code, slow.code)
+    assert "its refreshes would take more than 40 claims a day, so runs will wait" in ended.screen
     assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
     assert "runs are up to 40 min apart, and a refresh is due only 10 min before the tokens expire" in slow.screen
     assert "set schedule_minutes to 3 or less" in slow.screen

@@ -178,7 +178,7 @@ def test_a_replica_in_sync(cli: Cli, replicated: SecretsManagerServer) -> None:
     replicated.authorize = undescribed
     unseen = cli("status")
     assert 0 == unseen.code
-    assert "not looked at, which takes secretsmanager:DescribeSecret on published" in unseen.screen
+    assert "not checked: needs secretsmanager:DescribeSecret on published" in unseen.screen
     assert None is cli("status", "--json").json["replicas"]
 
 

@@ -27,7 +27,7 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
 
     assert 0 == listed.code
     assert first[:8] in listed.screen
-    assert "token set, stored by an operator" in listed.screen
+    assert "token set, stored by something other" in listed.screen
     assert [
         ("received", ["AWSCURRENT", "REFRESH_OUTCOME"]),
         ("claim", ["REFRESH_CLAIM"]),

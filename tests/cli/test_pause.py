@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli import states
-from cli.scene import SECRET_ID, Cli, Tokens, claim
+from cli.scene import SECRET_ID, Cli, Ended, Tokens, claim, meanwhile
 from cli.states import Stage
 from cli.worlds import IN_FLEET, Fleet
 from fleet.doubles import MemoryIndex
@@ -17,6 +17,7 @@ from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_admin.changes import change, pause
+from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.pauses import pause_claim
@@ -224,8 +225,21 @@ def test_claims_that_nobody_can_read(cli: Cli, tokens: Tokens) -> None:
     ended = cli("pause")
 
     assert 1 == ended.code
-    assert "nothing was paused" in ended.screen
-    assert f"Try again: token-refresh pause {SECRET_ID} --region eu-central-1" in ended.screen
+    assert f"nothing was paused. Try again: token-refresh pause {SECRET_ID} --region eu-central-1" in ended.screen
+
+
+@pytest.mark.usefixtures("waits")
+def test_others_who_keep_changing_a_paused_secret(cli: Cli, tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause that can't be ended goes on, and the command says so."""
+    tokens.store(expires_in=DAY)
+    cli("pause", "--for=7d")
+    with monkeypatch.context() as patched:
+        patched.setattr(VersionClaims, "append", lambda *_, **__: False)
+        ended = cli("resume")
+
+    assert 1 == ended.code
+    assert f"the pause goes on. Try again: token-refresh resume {SECRET_ID} --region eu-central-1" in ended.screen
+    assert cli("status", "--json").json["paused"] is not None
 
 
 def test_a_request_that_may_be_repeated(
@@ -270,7 +284,7 @@ def test_a_grant_that_nobody_uses(stage: Stage) -> None:
     refused, short = (stage.cli("pause", f"--for={days}d", PROVIDER="okta") for days in (7, 6))
 
     assert (2, 0) == (refused.code, short.code)
-    assert "no run would be in time" in refused.screen
+    assert "no run could refresh before that" in refused.screen
     stage.cli("resume")
     states.rejected(stage, tokenRefresh=ends(datetime.now(UTC) + 5 * HOUR))
     assert 0 == stage.cli("pause", "--for=6h").code
@@ -308,6 +322,18 @@ def test_a_newer_pause_of_somebody_else(cli: Cli, tokens: Tokens, store: Secrets
     assert 2 == ended.code
     assert f"that pause stays. Look at it: token-refresh status {SECRET_ID}" in ended.screen
     assert "of somebody else" == cli("status", "--json").json["paused"]["why"]
+
+
+def test_two_who_resume_at_once(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Both are told that runs may refresh: a pause that is over is no newer one of somebody else."""
+    tokens.store(expires_in=DAY)
+    cli("pause")
+    others: list[Ended] = []
+    meanwhile(store, lambda: others.append(cli("resume")))
+
+    ended = cli("resume")
+
+    assert [0, 0] == [ended.code, *(other.code for other in others)], ended.screen
 
 
 @pytest.fixture

@@ -70,6 +70,20 @@ def test_a_response_becomes_tokens(cli: Cli, held: Ended, tokens: Tokens, endpoi
     assert 1 == len(endpoint.requests)
 
 
+@pytest.mark.usefixtures("held")
+def test_a_recovery_is_published(cli: Cli, store: SecretsManagerServer) -> None:
+    """Whether for people or for machines, the recovered tokens get into the copy, and the command says so."""
+    copy = "published"
+    store.client().create_secret(Name=copy)
+    line = ("recover", "--access-token=/data/0/accessToken", "--same-refresh-token", "--yes")
+
+    for_machines = cli(*line, "--json", PUBLISHED_SECRET_ID=copy, **SINGLE_USE)
+    value = store.client().get_secret_value(SecretId=copy)["SecretString"]
+
+    assert for_machines.json["published"] is True
+    assert f"{CANARY}-access" == json.loads(value)["accessToken"]
+
+
 def test_a_refresh_token_under_another_name(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """At a provider that always rotates it is not taken for none: the response is kept, and a person points to it."""
     tokens.store(expires_in=timedelta(minutes=-1))

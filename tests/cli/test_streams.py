@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def test_nobody_reads_the_progress(run: Run, tokens: Tokens, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("line", "ends"),
     [
-        ("restore <&-", (2, "the question has no answer, since standard input is empty")),
+        ("restore <&-", (2, "standard input is empty, so the question was not answered")),
         ("authorize --yes --paste --client-file client.json <&-", (2, "URL: standard input is empty; type it")),
         ("status >&-", (0, "")),
         ("status nope 2>&-", (3, "")),
@@ -180,11 +181,21 @@ def test_ctrl_c_while_it_writes(
     assert store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"] not in before
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_an_ignored_ctrl_c_stays_ignored() -> None:
-    """A caller that ignores Ctrl-C, as `nohup` and a shell's background jobs do, is not interrupted by a second one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with finishing("The run ends first."):
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-    assert signal.SIG_IGN == signal.getsignal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_ignored_signal_stays_ignored(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a caller ignores, as `nohup` and background jobs do, interrupts nothing, however often it comes."""
+    presses = iter(range(100, 900, 100))
+    monkeypatch.setattr(failures, "_now", lambda: next(presses))
+    before = signal.signal(number, signal.SIG_IGN)
+    handlers = []
+    try:
+        with suppress(KeyboardInterrupt), finishing("The run ends first."):
+            for _ in range(3):
+                signal.raise_signal(number)
+                handlers.append(signal.getsignal(number))
+        handlers.append(signal.getsignal(number))
+    finally:
+        signal.signal(number, before)
+    assert ([signal.SIG_IGN] * 4, "") == (handlers, capsys.readouterr().err)

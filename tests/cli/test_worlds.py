@@ -10,6 +10,7 @@ import pytest
 
 from cli.authorizing import STATE, brings, redirect_of, written
 from cli.scene import Cli, Ended
+from cli.shell import commands_in
 from cli.worlds import (
     CLAIMS,
     COPY,
@@ -176,6 +177,19 @@ def _in_the_right_place(place: Place, world: str, line: str, ended: Ended) -> No
     assert place.claimed_in(table) == ({SECRET} if claims else set())
     if line in {"refresh", "authorize"}:
         assert place.read()["accessToken"] == place.read(published)["accessToken"]
+
+
+@pytest.mark.parametrize(("world", "repeated"), [("stack", False), ("member", True), ("unreadable", True)])
+def test_who_says_the_provider(cli: Cli, place: Place, world: str, *, repeated: bool) -> None:
+    """A command that is printed repeats `--provider`, unless the function that was found says it."""
+    own = WORLDS[world](place)
+    place.put("garbage")
+
+    ended = cli("status", SECRET, "--provider", "upwork", **place.environment, **own)
+
+    printed = commands_in(ended)
+    assert printed, ended.screen
+    assert {repeated} == {"--provider upwork" in line for line in printed}, ended.screen
 
 
 def in_another_fleet(place: Place) -> None:

@@ -145,6 +145,7 @@ def test_who_left(index: TableIndex) -> None:
     assert [(0, []), (1, 3)] == [status("--state", "healthy"), (1, len(status("--provider", "xero")[1]))]
     shown = run("status").stdout
     assert "left within a week: 1 by fleet remove, 2 since their tag or secret vanished" in shown
+    assert ["of-yesterday", "xero", "1", "d", "ago"] == shown.splitlines()[-1].split()
     assert "vanished" in shown.splitlines()[-2]
     assert "removed  " not in shown
     assert "of-yesterday" not in run("status", "--limit", "0").stdout
@@ -181,6 +182,7 @@ KEPT = seen(error_type="TokensKept", at=NOW, refused_at=NOW, expires_at=NOW + 2 
 def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words: str) -> None:
     """A pause excuses no expired token, an unread secret is no healthy one, and refused tokens wait for somebody."""
     index.add(healthy("fine"))
+    index.add(healthy("refused-before", refused_at=NOW - HOUR))  # Its last run found nothing to store.
     if code == 2:
         member = replace(member, seen=seen(expires_at=NOW - HOUR, due_at=NOW - 2 * HOUR))
     index.add(member)
@@ -222,6 +224,7 @@ def test_what_does_not_run(index: TableIndex) -> None:
 def test_pauses_are_shown(index: TableIndex) -> None:
     """Each pause says what it is of, who made it, why and until when, and how many tokens expire before it ends."""
     index.add(healthy("fine/1"))
+    index.add(replace(late("of-another-provider"), provider="hubspot"))
     index.pause(replace(IN_FORCE, until=NOW + 3 * HOUR), provider="xero")
     index.pause(IN_FORCE, secret_arn=arn("fine/1"))
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import boto3
 import pytest
+from botocore import xform_name
 from botocore.awsrequest import AWSResponse
 
 from fleet.conftest import Stub
@@ -97,23 +98,31 @@ def test_ten_thousand_are_added_in_five_minutes() -> None:
     assert max(second.tags_in_second) < 300 - 100
 
 
-def test_repeated_tags_wait_too(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tag that AWS throttles is repeated within the 40 a second, and what comes after the command is not slowed."""
-    del aws
+@pytest.mark.parametrize(
+    ("action", "request_of"),
+    [
+        ("TagResource", {"SecretId": "a", "Tags": [{"Key": "k", "Value": "v"}]}),
+        ("UntagResource", {"SecretId": "a", "TagKeys": ["k"]}),
+        ("CreateSecret", {"Name": "a", "Tags": [{"Key": "k", "Value": "v"}]}),
+    ],
+)
+def test_repeated_tags_wait_too(monkeypatch: pytest.MonkeyPatch, action: str, request_of: dict[str, Any]) -> None:
+    """Tagging that AWS throttles is repeated within the 40 a second, and what comes after the command is not slowed."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
     client = boto3.client("secretsmanager", region_name="eu-central-1")
-    client.create_secret(Name="a")
     sent_at, clock = list[float](), FakeClock()
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
 
     def throttle_twice(request: Any, **_: Any) -> Any:
         sent_at.append(clock.seconds)
-        body = Stub(stream=lambda: [b'{"__type": "ThrottlingException"}'])
-        return AWSResponse(request.url, 400, cast("Any", {}), body) if len(sent_at) < 3 else None
+        status, body = (400, b'{"__type": "ThrottlingException"}') if len(sent_at) < 3 else (200, b"{}")
+        return AWSResponse(request.url, status, cast("Any", {}), Stub(stream=lambda: [body]))
 
     with paced_tags(client, clock):
-        client.meta.events.register_last("before-send.secrets-manager.TagResource", throttle_twice)
-        client.tag_resource(SecretId="a", Tags=[{"Key": "k", "Value": "v"}])
-    client.tag_resource(SecretId="a", Tags=[{"Key": "k", "Value": "w"}])
+        client.meta.events.register_last(f"before-send.secrets-manager.{action}", throttle_twice)
+        getattr(client, xform_name(action))(**request_of)
+    getattr(client, xform_name(action))(**request_of)
 
     assert [0, 1 / 40, 2 / 40, 2 / 40] == pytest.approx(sent_at)
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
-from testbed.surroundings import for_installing
+from testbed.surroundings import proxies
 from token_refresh import __version__
 
 GROUP = "deployments"
@@ -25,9 +25,7 @@ Ended = subprocess.CompletedProcess[str]
 
 def run(*command: str | Path, cwd: Path = ROOT, check: bool = True, given: Mapping[str, str] = NOTHING) -> Ended:
     # No folder of the tests, and no account of AWS.
-    kept = {
-        name: value for name, value in for_installing().items() if not name.startswith(("AWS_", "COVERAGE_", "PYTHON"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "COVERAGE_", "PYTHON"))}
     ended = subprocess.run(command, cwd=cwd, env={**kept, **given}, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     assert not (check and ended.returncode), ended.stderr
     return ended
@@ -49,7 +47,7 @@ class Environments:
             run(UV, "venv", "--quiet", "--clear", "--python", sys.executable, self.venv)
         # Without sources, a requirement that no index has must be among what the command names, as it is for pip.
         pins = ("--constraint", PINS, "--build-constraint", PINS, "--no-sources")
-        command, given = (UV, "pip", "install", "--quiet", *pins, *what), {"VIRTUAL_ENV": str(self.venv)}
+        command, given = (UV, "pip", "install", "--quiet", *pins, *what), {"VIRTUAL_ENV": str(self.venv)} | proxies()
         if run(*command, check=False, given={**given, "UV_OFFLINE": "1"}).returncode:
             run(*command, given=given)
 
@@ -86,5 +84,5 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (project / "dist" / old).touch()
     for path in (project / "worker").rglob("*.py"):
         os.utime(path, (0, 0))
-    run(project / "scripts" / "package", "release", f"v{__version__}", given={"TZ": "Asia/Tokyo"})
+    run(project / "scripts" / "package", "release", f"v{__version__}", given={"TZ": "Asia/Tokyo"} | proxies())
     return project / "dist" / "release"

@@ -20,11 +20,11 @@ from proof.mutants import MUTANTS
 from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, document, policy
 from token_refresh.reader.fetch import FETCH_SECONDS
 from token_refresh.reader.lifetimes import LONGEST_RETRY_SECONDS
-from token_refresh.reader.on_demand import PAUSE_SECONDS, YOUNG_SECONDS
+from token_refresh.reader.on_demand import FORCED_PAUSES_SECONDS, PAUSE_SECONDS, YOUNG_SECONDS
 from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS
 from token_refresh.reader.secrets import DEFAULT_TTL
 from token_refresh.reader.sources.secrets_manager import SECRETS_AT_ONCE
-from token_refresh.reader.token import LONGEST_MARGIN_SECONDS, REMEMBERED_LEADS
+from token_refresh.reader.token import LONGEST_KEPT_SECONDS, LONGEST_MARGIN_SECONDS, REMEMBERED_LEADS
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh.testing.fakes import LIFETIME as FAKE_LIFETIME
@@ -60,7 +60,6 @@ from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS, STALE, TO
 from token_refresh_worker.fleet.core.fleet import DOUBLINGS, FEW, FIRST_WAIT
 from token_refresh_worker.fleet.core.gauges import FEW_A_DAY, NEW_FOR, SMALL
 from token_refresh_worker.fleet.core.messages import PERCENT as GROUPS_PERCENT
-from token_refresh_worker.fleet.core.outcome import LONGEST_WAIT
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.oauth.unread import MOST_BYTES
@@ -149,12 +148,12 @@ SAID = {
         f"the next {LOST_CLAIMS} claims that the table may have held",
         f"or it is {said(schedule.SETTLED)} old",
         f"at most {PART[LARGEST_PART]} of the lifetime",
-        f"its last third is a window, too, at most {schedule.LONGEST_GRANT_WINDOW // DAY}⅓ days",
+        f"the last third of the grant's life (at most {schedule.LONGEST_GRANT_WINDOW // DAY}⅓ days)",
         f"outlives its run by {said(schedule.SETTLED)}: reads may be {said(schedule.STALENESS)} old",
         f"and clocks of AWS {said(schedule.CLOCKS_APART)} apart",
-        f"cut to {PART[schedule.LARGEST_PART_OF_WINDOW]} of the window",
-        f"and to a quarter of a grace over {said(schedule.SETTLED)}",
-        f"outlives its run by at least {said(schedule.LEAST_MARGIN)}",
+        f"at most {PART[schedule.LARGEST_PART_OF_WINDOW]} of the window and, if",
+        f"if the grace is longer than {said(schedule.SETTLED)}, at most a quarter of the grace",
+        f"always lasts {said(schedule.LEAST_MARGIN)} longer than its run",
         "sent again after an hour, then after a day",  # tests/core/test_schedule.py
         f"may force {schedule.FORCED_CLAIMS_A_DAY} claims in {DAY / HOUR:g} hours",
         f"then {said(schedule.FIRST_BACKOFF)}, doubled each time up to {said(schedule.LONGEST_BACKOFF)}",
@@ -170,7 +169,7 @@ SAID = {
         f"for at most {said(SOON_SECONDS)}.",
         f"Reads may lag until {said(schedule.SETTLED)} after",
         f"yield until the document is {said(schedule.SETTLED)} old",
-        f"and open for {said(LONGEST_TIME_TO_LIVE)}",
+        f"which is open for {said(LONGEST_TIME_TO_LIVE)}",
         f"(a static token: {said(LONGEST_GRACE)})",
     ],
     "docs/configuration.md": [
@@ -179,14 +178,14 @@ SAID = {
         f"over {schedule.LIFETIMES_DOUBTED} lifetimes after that",
         f"is held for a lifetime ({said(DAY)} if nobody knows it)",
         f"over {lifetime.LIFETIMES_STATED} documented lifetimes",
-        f"exactly {lifetime.MILLISECONDS:,} times the last one is milliseconds.",
+        f"exactly {lifetime.MILLISECONDS:,} times the previous one is read as milliseconds",
         f"Over {lifetime.LIFETIMES_REMARKABLE}, the warning",
         "less than {:g} minutes away, or {:g} with claims in a table".format(
             *(lifetime.shortest_lifetime(store) / MINUTE for store in (VERSIONS, TABLE))
         ),
     ],
     "docs/operations.md": [
-        f"({said(A_DAY.alarm_timing.overdue_below_seconds)} of a day's tokens are left)",
+        f"(a 24-hour token has {said(A_DAY.alarm_timing.overdue_below_seconds)} left)",
         f"between two scheduled runs, {said(A_DAY.longest_gap_seconds)} by default",
         f"it holds {PLACES} versions of the last {DAY / HOUR:g} hours",
         f"count such sets for {said(FOREIGN_SHOWN)}",
@@ -262,19 +261,19 @@ SAID = {
         f"its copy is deleted {RECOVERY_DAYS} days later",
         f"names it for some {said(TOMBSTONE_LIFE)}",
         f"shows it for {said(TOMBSTONE_LIFE)}",
-        f"lacks more than {count(BELIEVABLE_LOSS)} secrets and a fifth of the fleet",
+        f"lacks more than {count(BELIEVABLE_LOSS)} secrets and more than a fifth of the fleet",
         f"read a member for {said(NEW_FOR)}, one vanished in the last day",
         f"{said(LONGEST_FLEET_PAUSE)} are the most",
-        f"Fewer than {count(FEW)} secrets ({count(FEW_A_DAY)} of a day)",
-        f"a fleet of under {SMALL}, each death",
-        f"closed, and none has come back after {said(LONGEST_WAIT)}, they are dead",
-        f"{RATE_SHARE * 100:g} % of what [its profile]",
+        f"at least {count(FEW)} affected secrets ({count(FEW_A_DAY)} for the one-day alarms)",
+        f"a fleet of under {SMALL}, each dead grant",
+        f"closed, and none has come back after {RETRIED}, they are dead",
+        f"{RATE_SHARE * 100:g} % of `[rate]` in [its profile]",
         f"said 429 in the last {said(breaker.RECENTLY)}",
         f"gets {count(breaker.STEP)} runs at once, and {count(breaker.STEP)} more for each success",
-        f"that grows to {said(breaker.LONGEST_SILENCE)}. Each success in a row lets {count(breaker.STEP)} more through",
-        f"{breaker.RUNS} close one for rejected grants",
-        f"(over {breaker.BURST} of a host, and 1 %, within {said(breaker.BURST_TIME)}) one is sent again",
-        f"each minute for {said(breaker.BURST_TRIED)}",
+        f"the wait grows to {said(breaker.LONGEST_SILENCE)}. Each success allows {count(breaker.STEP)} more runs",
+        f"rejected grants closes after {breaker.RUNS} successes in a row",
+        f"more than {breaker.BURST} grants of a host (and 1 %) are rejected within {said(breaker.BURST_TIME)}",
+        f"retries one of them each minute for {said(breaker.BURST_TRIED)}",
         f"after {said(FIRST_WAIT)}, then {FIRST_WAIT * 2 / MINUTE:g}, then {FIRST_WAIT * 2**DOUBLINGS / MINUTE:g}",
         f"looked at once {said(LONGEST_SLEEP)}",
         # What docstrings say, of breakers and of alarms.
@@ -282,9 +281,9 @@ SAID = {
         f"or its last {breaker.FEWEST_RUNS}, got no",
         f"{breaker.PERCENT_OF_PROVIDER} % of a provider's in {said(breaker.MINUTES_OF_PROVIDER)}",
         f"a host's last {breaker.UNKNOWN_IN_A_ROW} runs, or {breaker.PERCENT_OF_PROVIDER} % of a provider's",
-        f"rejects over {breaker.BURST} runs in a row, for {said(breaker.RECENTLY)}",
-        f"{breaker.SILENT_RUNS} runs have not reported, and none succeeded in the last minute",
-        f"or {breaker.MANY_SILENT_RUNS} have not",
+        f"rejected more than {breaker.BURST} runs in a row within {said(breaker.RECENTLY)}",
+        f"{breaker.SILENT_RUNS} runs did not report and none succeeded in a minute",
+        f"or {breaker.MANY_SILENT_RUNS} did not",
         f"refused {count(breaker.STORE_SECRETS)} secrets",
         f"and took none for {count(breaker.STORE_QUIET / MINUTE)} minutes",
         f"Fewer than {fleet_alarms.OBJECTIVE_PERCENT} %",
@@ -307,6 +306,7 @@ SAID = {
         f"up to {MOST_BYTES / 1024:g} KiB of what a provider sent",
     ],
     "docs/threats.md": [
+        f"then waits for {said(FORCED_PAUSES_SECONDS[0])}, and longer",
         f"a token older than {said(YOUNG_SECONDS)}",
         f"a day has {lifetime.claims_a_day(VERSIONS)} claims ({lifetime.claims_a_day(TABLE)} in a table)",
         f"in a table), {schedule.FORCED_CLAIMS_A_DAY} of them",
@@ -334,6 +334,9 @@ SAID = {
         f"rejects the current token, and this one is older than {said(YOUNG_SECONDS)}",
         f"picks up a new token within {said(MINUTE * ceil(1.5 * LONGEST_MARGIN_SECONDS / 60))}",
         f"the reader needs {count(REMEMBERED_LEADS)} refreshes",
+        f"not again for {said(FORCED_PAUSES_SECONDS[0])}; if the API",
+        f"for {FORCED_PAUSES_SECONDS[1] / 3600:g} and then {said(FORCED_PAUSES_SECONDS[2])}.",
+        f"none is kept for over {said(LONGEST_KEPT_SECONDS)} without a read",
         f"wait for a read for at most {FETCH_SECONDS:g} s",
     ],
     "docs/testing.md": [f"A token lives {FAKE_LIFETIME // HOUR} hours unless"],

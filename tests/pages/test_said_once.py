@@ -34,8 +34,10 @@ def rows_of_words(page: Path) -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_is_read_in_ten_minutes(page: Path) -> None:
-    """No page has over 2,000 words that a person wrote: who looks for one thing finds it."""
-    assert len(by_hand(page).split()) <= MOST_WORDS
+    """A page has at most 2,000 words that a person wrote, or says in a line why it has more."""
+    assert len(by_hand(page).split()) <= MOST_WORDS or re.search(
+        r"^This page is long: .+\.$", by_hand(page), re.MULTILINE
+    )
 
 
 def test_no_sentence_is_on_two_pages() -> None:

@@ -89,8 +89,9 @@ def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None
         "Get a new grant with `token-refresh authorize tokens --region eu-central-1`"
     )
     for how in (" (HTTP 400 with invalid_grant)", "", ""):  # what the first run saw, a later one did not see
-        with pytest.raises(ReauthorizationRequired, match=re.escape(f"secret tokens in eu-central-1{how}{said}")):
+        with pytest.raises(ReauthorizationRequired, match=re.escape(f"secret tokens in eu-central-1{how}{said}")) as e:
             world.execute()
+        assert NOW + HOUR == e.value.retry_at, "for whoever calls `refresh`"
     assert 1 == len(world.endpoint.requests)
     assert (AttemptOutcome.REJECTED, "invalid_grant") == (world.record().fate, world.record().error)
 

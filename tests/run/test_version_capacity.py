@@ -45,6 +45,7 @@ def test_a_full_secret_ends_a_run_before_it_claims(store: ClaimStoreKind, *, dry
 
     assert "`token-refresh history tokens --region eu-central-1`" in str(full.value)
     assert (NOW + DAY, False) == (full.value.retry_at, full.value.needs_person)
+    assert NOW + DAY == world.run().outcome(error=full.value).retry_at, "a fleet tries again then"
     assert (0, before) == (grant.refreshes, world.model.snapshot())
     assert world.table is None or not world.table.item
 

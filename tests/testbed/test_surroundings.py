@@ -10,7 +10,7 @@ from testbed.surroundings import for_installing, forget_settings
 from token_refresh_worker.run.settings import Variable
 
 SET = dict.fromkeys(Variable, "set") | {
-    **dict.fromkeys(("AWS_PROFILE", "AWS_REGION", "AWS_ENDPOINT_URL"), "set"),
+    **dict.fromkeys(("AWS_PROFILE", "AWS_REGION", "AWS_ENDPOINT_URL", "CDK_DEFAULT_REGION"), "set"),
     **dict.fromkeys(("HTTP_PROXY", "https_proxy", "ALL_PROXY"), "http://127.0.0.1:9"),
 }
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 from token_refresh.advice import Advice, Command
 from token_refresh.secret_value import SecretValue
 from token_refresh_admin.changes.change import PROVIDER_KEY, ChangeFailed, is_snake
+from token_refresh_worker.oauth.client_auth import authenticate
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -238,8 +239,10 @@ def build_authorization(  # noqa: PLR0913 - all by name
 
     Raises:
         ChangeFailed: There is no authorization page, or the provider has no refresh tokens.
-        ConfigurationError: The page's address is wrong, or a variable is missing.
+        ConfigurationError: The page's address is wrong, a variable is missing, or the client has no secret and needs
+            one for the exchange.
     """
+    authenticate(client, template.request.auth_method)
     put = Command.of("aws secretsmanager put-secret-value --secret-id NAME --secret-string file://tokens.json")
     check_refresh_tokens(template, put)
     page = template.authorization or AuthorizationPage(endpoint="")

@@ -204,7 +204,7 @@ def check_account(expected: Account, found: Account, *, is_complete: bool, again
         return
     raise AnotherAccount(
         f"the provider authorized {name_account(found)}, and {name_account(expected)} was expected; nothing is stored",
-        why="its tokens are dropped and not revoked, which could end the same person's grant in another secret"
+        why="its tokens are discarded. They are not revoked: that could end this person's grant in another secret"
         if is_complete
         else "its code was not used",
         fix=again,

@@ -33,7 +33,8 @@ class VersionKind(StrEnum):
 
     RECEIVED = "token set, received by a run"
     AUTHORIZED = "token set, stored by authorize"
-    STORED = "token set, stored by an operator"
+    STORED = "token set, stored by something other than a run or a command"
+    STORED_AGAIN = "token set, stored again by a command or an edit"
     OTHER = "not a token set"
     CLAIM = "claim"
     RECORD = "record of a failed attempt"
@@ -118,8 +119,10 @@ def _identify(entry: VersionEntry, value: SecretVersion | None, *, needs_refresh
 def _kind_of(document: TokenDocument) -> VersionKind:
     """Say who stored a token set, by its key `tokenRefresh`; an edited copy keeps the key."""
     origin = document.origin
+    if origin is None:
+        return VersionKind.STORED
     # Without a claim: the first grant, stored before there was the mark `authorized`.
-    return VersionKind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else VersionKind.STORED
+    return VersionKind.AUTHORIZED if origin.authorized or not origin.claim_id else VersionKind.STORED_AGAIN
 
 
 class TokenUse(StrEnum):

@@ -45,7 +45,7 @@ class Pausing:
             self._refuse_losses(parts, snapshot, made)
             return made
 
-        return self._append("pause", pause_at)
+        return self._append("pause", pause_at, stays="nothing was paused")
 
     def paused(self) -> ClaimPause | None:
         """Return the pause that holds now, also where the newest claim's label is gone, or a read of it is stale."""
@@ -66,10 +66,10 @@ class Pausing:
                 )
             return ClaimPause(until=snapshot.now, why="resumed")
 
-        self._append("resume", end_at)
+        self._append("resume", end_at, stays="the pause goes on")
 
     def _append(
-        self, name: str, make: Callable[[RunDependencies, Snapshot], ClaimPause]
+        self, name: str, make: Callable[[RunDependencies, Snapshot], ClaimPause], *, stays: str
     ) -> tuple[Snapshot, ClaimPause]:
         """Append the claim after the run that is under way, if there is one."""
 
@@ -85,7 +85,7 @@ class Pausing:
         if done is None:
             secret = self.open().secret
             raise ChangeFailed.for_now(
-                f"other runs kept changing secret {secret.secret_id}, or reads of it stayed old; nothing was paused",
+                f"other runs kept changing secret {secret.secret_id}, or reads of it stayed old; {stays}",
                 fix=("Try again: ", secret.command(name)),
             )
         return done
@@ -126,8 +126,8 @@ class Pausing:
             )
         if end is not None and snapshot.now < end.at < made.until + period:
             raise ChangeFailed(
-                f"the grant of secret {secret.secret_id} ends at {utc(end.at)}: after a pause until "
-                f"{utc(made.until)}, no run would be in time",
+                f"the grant of secret {secret.secret_id} ends at {utc(end.at)}: if the pause lasts "
+                f"until {utc(made.until)}, no run could refresh before that",
                 fix="Choose a shorter --for, and let a run refresh the tokens before the grant ends",
             )
 

@@ -8,16 +8,19 @@ import typer
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh_admin.changes.change import document_of, fields_of
 from token_refresh_admin.changes.client import replace_client
+from token_refresh_admin.cli.client_probe import try_client
 from token_refresh_admin.cli.command import ClientFile, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
-from token_refresh_admin.cli.screen import say_done
-from token_refresh_admin.cli.settings import settings_for
+from token_refresh_admin.cli.screen import message, output, say_done, show
+from token_refresh_admin.cli.settings import names_provider, settings_for
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.oauth.client_auth import authenticate
 from token_refresh_worker.run.failures import no_value
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 
 @command("client", "", "upwork-oauth-tokens --client-file client.json", writes=True)
@@ -33,7 +36,7 @@ def client(
     """Replace the client credentials: the tokens stay, and nobody has to consent again.
 
     They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Another client ID than the stored one
-    has to be named or confirmed: a provider rejects the tokens of another client.
+    has to be named or confirmed: a provider rejects the tokens of another client. Then they are tried, as doctor does.
     """
     refuse_white_space(client_id)
     shown = _token_version(context)
@@ -54,6 +57,7 @@ def client(
     given = (
         read_client_file(client_file) if client_file else ask_client(settings, client_id or _client_id(settings, known))
     )
+    authenticate(given, settings.provider.request.auth_method)
     _check_client_id(context, known, given.client_id, client_id, yes=yes)
     if is_nowhere and context.source.function is None and not yes:
         confirm("Nothing says where the function reads its client credentials. Store them beside the tokens?")
@@ -64,9 +68,20 @@ def client(
     say_done(
         "Stored: the next refresh uses these client credentials.",
         *(("secret", where or context.secret_id), ("region", context.region), ("version", version_id)),
-        then=("Try them: ", context.command("refresh", "--force")),
     )
+    _try(context, settings, given, fields)
     return 0
+
+
+def _try(context: Context, settings: Settings, given: ClientCredentials, fields: dict[str, object]) -> None:
+    """Say what the token endpoint makes of the new credentials, and how to refresh with them.
+
+    A provider may know a new client secret only after a while, so a rejection is no failure of this command.
+    """
+    if names_provider(context, fields):
+        found = try_client(context, settings, given)
+        show(output(), *message(f"The token endpoint: {found.text}. ", *context.completed(found.remedy)))
+    show(output(), *message("Refresh with them: ", context.command("refresh", "--force")))
 
 
 def _token_version(context: Context) -> SecretVersion | None:

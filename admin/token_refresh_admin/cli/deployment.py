@@ -113,7 +113,9 @@ def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Conte
             raise ConfigurationError(f"no run of fleet {fleet} has stored its tokens yet")
         return _acting(context, worker, fleet=fleet)
     if function is None or stack is None or stack != _stack_of_function(context, function, secret_arn):
-        raise ConfigurationError(f"no stack made both it and function {function or '(no tag names one)'}")
+        raise ConfigurationError(
+            f"it and function {function or '(no tag names one)'} were not created by the same stack"
+        )
     return _acting(context, function, secret_arn=secret_arn)
 
 

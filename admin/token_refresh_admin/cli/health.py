@@ -90,7 +90,7 @@ def say_next_step(state: SecretState) -> str:
             sends = "refreshes the tokens" if state.snapshot.rejection is None else "sends the rejected token again"
             return sends if state.client_failure is None else "fails: it finds no client credentials"
         case step:
-            return _NEXT.get(type(step), "starts the claim table again")
+            return _NEXT.get(type(step), "writes a new claim record, because the table lost the old one")
 
 
 def explain_attempt(past: PastAttempt) -> str:
@@ -98,7 +98,7 @@ def explain_attempt(past: PastAttempt) -> str:
     words = {
         AttemptResult.KEPT_TOKENS: "tokens arrived, and the claim table keeps them",
         AttemptOutcome.NO_RESULT: "no result: the run died",
-        AttemptOutcome.UNKNOWN: "no response",
+        AttemptOutcome.UNKNOWN: "unknown outcome: no usable response",
         AttemptOutcome.UNREAD: "a response that can't be read is kept",
         AttemptOutcome.MOVED: "the claims moved",
     }

@@ -57,7 +57,7 @@ def _answered(remedy: str) -> Iterator[None]:
         sys.stderr.write("\n")  # The cursor is still behind the question.
         if isinstance(aborted.__context__, KeyboardInterrupt):
             raise Cancelled(EX_INTERRUPTED) from None
-        raise CommandFailed(f"the question has no answer, since standard input is empty: {remedy}") from None
+        raise CommandFailed(f"standard input is empty, so the question was not answered: {remedy}") from None
 
 
 def read_client_file(path: Path) -> ClientCredentials:

@@ -64,7 +64,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
 ) -> int:
     """Refresh the tokens if that is due: the function's own run, with your AWS credentials.
 
-    Exit status: 0 whatever the outcome, unless the run failed or the provider rejected the client.
+    Exit status 0: the run ended without an error, even if it sent nothing. 1 or 2: it failed.
     """
     trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
     if invoked:

@@ -207,7 +207,7 @@ def _client(state: SecretState) -> str:
 
 
 def _not_looked_at(state: SecretState) -> str:
-    return f"not looked at{'' if state.context.source.unproven else ' without --function NAME'}"
+    return f"not checked{'' if state.context.source.unproven else ' without --function NAME'}"
 
 
 def _published(state: SecretState) -> str | None:
@@ -232,7 +232,7 @@ def _copy(state: SecretState) -> str:
 
 def _replicas(state: SecretState) -> str | None:
     if state.replicas is None:
-        return f"not looked at, which takes secretsmanager:DescribeSecret on {state.settings.published_secret_id}"
+        return f"not checked: needs secretsmanager:DescribeSecret on {state.settings.published_secret_id}"
     return words_for(state.replicas) or None
 
 

@@ -137,7 +137,7 @@ def _foreign(state: SecretState) -> Iterator[Finding]:
         return
     many = f"{found.count} token sets were" if found.count > 1 else "a token set was"
     yield Finding.attention(
-        f"{many} stored by something else than runs, authorize, restore and claims move; the last is version "
+        f"{many} stored by something other than this worker and its commands; the last is version "
         f"{found.version_id}, of {utc(found.stored_at)}. A second refresher uses up the refresh token, and can cost "
         "the grant",
         "stop it; CloudTrail's PutSecretValue events say who it is. What it stored: ",

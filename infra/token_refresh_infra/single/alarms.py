@@ -63,7 +63,7 @@ class RefreshAlarms(Alarms):
         self._empty = self._awaiting_authorization() if parameters.token_secret == CREATE else None
 
     def renewal_overdue(self) -> AlarmSpec:
-        """The token was not refreshed, and half of the refresh window is over (4 hours of a day's tokens are left).
+        """The token was not refreshed, and half of the refresh window is over (a 24-hour token has 4 hours left).
 
         Fix: run `status`, then `refresh`.
         """
@@ -79,7 +79,10 @@ class RefreshAlarms(Alarms):
         )
 
     def runs_failing(self) -> RunsWatch:
-        """Runs failed in two of three periods, or none started for over two. Fix: run `doctor --function`."""
+        """Runs failed in two of the last three periods, or no run started for over two.
+
+        Fix: run `doctor --function`.
+        """
         silence = self._parameters.alarm_timing.silence
         runs = self._metrics.runs(Duration.seconds(silence.period_seconds))
         minutes = silence.periods * silence.period_seconds // 60
@@ -189,7 +192,7 @@ class RefreshAlarms(Alarms):
         )
 
     def throttled(self) -> AlarmSpec:
-        """Lambda refused to start the worker in two of three periods.
+        """Lambda refused to start the worker in two of the last three periods.
 
         Fix: run `refresh`, which needs no Lambda.
         """

@@ -35,7 +35,10 @@ def _shared_once(text: str) -> str:
     top, (first, *others) = text[: text.index("\n## ")], _LISTED.sub("", _USAGE.sub("", text)).split("\n## ")[1:]
     shared = set(_SHARED.findall(first))
     listed = "".join(line for line in first.splitlines(keepends=True) if line in shared)
-    where = "Every command on a secret has them; those on a fleet have `--region`, `--profile`, `--debug` and `--help`."
+    where = (
+        "Every command on a secret has them; those on a fleet have `--region`, `--profile`, `--debug` and `--help`. "
+    )
+    where += "`fleet add` has `--provider` as well, and checks that there is such a profile."
     sections = [
         _EMPTY.sub("", "".join(line for line in section.splitlines(keepends=True) if line not in shared))
         for section in (first, *others)

@@ -17,7 +17,7 @@ SECRET: Final = 0.40
 _PRICES: Final = {
     "AWS::SecretsManager::Secret": ("Secrets", SECRET),
     "AWS::CloudWatch::Alarm": ("Alarms", 0.10),
-    "AWS::CloudWatch::CompositeAlarm": ("Alarms around others", 0.50),
+    "AWS::CloudWatch::CompositeAlarm": ("Composite alarm", 0.50),
     "AWS::CloudWatch::Dashboard": ("Dashboard", 3.00),
     "AWS::KMS::Key": ("Keys", 1.00),
 }

@@ -19,7 +19,7 @@ def figures() -> str:
             f"{search['violations']} violations",
         ),
         (
-            f"{search['left_alone']:,} of the stored states in them left alone, with scheduled runs only",
+            f"{search['left_alone']:,} of their states, continued undisturbed with scheduled runs only",
             "each reaches a refresh, or a grant that is dead",
         ),
         (f"{mutants['planted']} bugs planted into the protocol", f"the search finds {mutants['found']}"),

@@ -216,7 +216,7 @@ def slow_schedule(window: timedelta) -> Advice:
 def too_many_steps(secret: SecretName, steps: int) -> errors.SecretStoreUnavailable:
     """Say that something keeps changing the secret."""
     return errors.SecretStoreUnavailable(
-        f"{secret} did not come to rest within {steps} steps; something else keeps changing its versions or labels",
+        f"{secret} kept changing while this run read it ({steps} times); something else moves its versions or labels",
         fix=("Find out what with ", secret.command("history")),
     )
 

@@ -52,7 +52,7 @@ def unknown_outcome(
         fix=("Safest: ", *_unresolved(secret, step.claim_id)),
     )
     if locked is not None:
-        refused = version_locked(secret, locked.version_id, CLAIM, locked.keys, what="what became of it may be")
+        refused = version_locked(secret, locked.version_id, CLAIM, locked.keys, what="its result may be recorded")
         error.why, error.fix = refused.what, (*refused.fix, *_resend(secret, step.claim_id))
     error.retry_at = step.until
     return error

@@ -40,7 +40,7 @@ class Variable(StrEnum):
     """The copy for consumers, without the refresh token. In a fleet `{secret}` in it is the token secret's name."""
     PROVIDER = auto()
     PROVIDER_PROFILES = auto()
-    """Folder with profiles of your own, for commands. At a function that has some it says `in the zip`."""
+    """Folder with profiles of your own, for commands. In a function with profiles of your own it is `in the zip`."""
     TOKEN_ENDPOINT = auto()
     TOKEN_ENDPOINT_AUTH_METHOD = auto()
     CLIENT_KEY_ID = auto()

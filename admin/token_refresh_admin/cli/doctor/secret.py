@@ -1,18 +1,15 @@
-"""Checks of the way to AWS, of what is in the secret, of whether a consumer has it, and of the token endpoint.
+"""Checks of the way to AWS, of what is in the secret, of whether a consumer has it, and of the token endpoint."""
 
-The token endpoint gets a request that redeems nothing.
-"""
-
-import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from token_refresh.advice import Command
 from token_refresh.aws.calls import CallFailed
 from token_refresh.errors import SecretAccessDenied, SecretStoreError, TokenRefreshError
-from token_refresh.secret_value import SecretValue
 from token_refresh.stored.spelling import CAMEL, SNAKE
 from token_refresh_admin.changes.change import fields_of
+from token_refresh_admin.cli.client_probe import try_client
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.finding import Finding, failed
 from token_refresh_admin.cli.health import examine, explain_attempt
@@ -22,14 +19,11 @@ from token_refresh_admin.cli.screen import ago
 from token_refresh_admin.cli.settings import names_provider
 from token_refresh_admin.cli.state import SecretState
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh_worker.bootstrap import token_endpoint
 from token_refresh_worker.core.steps import SettingsMismatch
-from token_refresh_worker.oauth.formats import Grant
-from token_refresh_worker.oauth.request import TokenRequest, refresh_request
-from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.core.versions import published_version_id
+from token_refresh_worker.oauth.client_auth import authenticate
 from token_refresh_worker.run.failures import span, utc
-from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS
-from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 # Signature Version 4 rejects a request whose time is 5 minutes off (IAM User Guide, "AWS API request signing").
 _SIGNATURE_TOLERANCE: Final = timedelta(minutes=5)
@@ -110,7 +104,7 @@ def check_credentials(state: SecretState) -> Finding:
     """Say whether client credentials are where the function looks for them."""
     context = state.context
     try:
-        found = context.run(state.settings).parts.credentials(state.document)
+        found = _usable_credentials(state)
     except SecretStoreError as failure:
         return failed(failure)
     except TokenRefreshError as failure:
@@ -121,20 +115,24 @@ def check_credentials(state: SecretState) -> Finding:
 
 
 def check_consumer(state: SecretState, reported: str | None) -> Finding:
-    """Compare the version ID that a consumer reports, or its first characters, with the current one."""
-    current = state.snapshot.current
+    """Compare the version ID that a consumer reports, or its first characters, with those of secret and copy."""
+    current, copy_id = state.snapshot.current, state.settings.published_secret_id
     since = f"version {current.version_id} is current since {utc(current.stored_at)}"
     if reported is None:
         return Finding.healthy(f"{since}; to check a consumer's cache, pass --consumer-version ID")
     if len(reported) < _SHORTEST:
         return Finding.unknown(f"--consumer-version needs at least {_SHORTEST} characters of a version ID")
-    if current.version_id.startswith(reported):
+    copied_from = published_version_id(current.version_id)  # what a reader of the copy reports
+    if current.version_id.startswith(reported) or (copy_id and copied_from.startswith(reported)):
         return Finding.healthy("the consumer has the current version")
     versions = state.context.store().versions()
+    if copy_id:
+        versions += state.context.store(copy_id, setting="PUBLISHED_SECRET_ID").versions()
     stored_at = next((utc(v.created_at) for v in versions if v.version_id.startswith(reported)), None)
     if stored_at is None:
         return Finding.broken(
-            f"this secret has no version {reported}: the consumer reads another secret, or in another region",
+            f"neither this secret nor a copy of it has version {reported}: the consumer reads another secret, or in "
+            "another region",
             "compare its secret name and AWS_REGION with those above",
         )
     return Finding.broken(
@@ -174,22 +172,8 @@ def _has_refresh_token(store: SecretsManagerSecret, version_id: str) -> bool:
     return any(fields.get(spelling.refresh_token) for spelling in (CAMEL, SNAKE))
 
 
-_NOT_SENT = {
-    FailureKind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",
-    FailureKind.NOT_SIGNED: (
-        "correct CLIENT_KEY_ID, or allow kms:Sign on that key; with aws_iam_jwt, correct CLIENT_ASSERTION_AUDIENCE, or "
-        "allow sts:GetWebIdentityToken"
-    ),
-}
-_RESPONDED = {FailureKind.GRANT_REJECTED, FailureKind.CLIENT_REJECTED, FailureKind.REQUEST_REJECTED}
-
-
 def check_token_endpoint(context: Context, state: SecretState | None) -> Finding:
-    """Send a request that can't succeed: a made-up refresh token, with the client credentials if they are known.
-
-    A token endpoint checks the client first, then the grant (RFC 6749 section 5.2). So `invalid_grant` means that the
-    client credentials are right.
-    """
+    """Try the token endpoint, with the client credentials if they are known."""
     settings = context.settings() if state is None else state.settings
     fields = state.document.fields if state else {}
     if context.source.unproven or not names_provider(context, fields) or (context.source.fleet and state is None):
@@ -197,43 +181,14 @@ def check_token_endpoint(context: Context, state: SecretState | None) -> Finding
     if state is not None and isinstance(state.step, SettingsMismatch) and state.step.setting == "TOKEN_ENDPOINT":
         text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
         return Finding.unknown(text)
-    request, with_client = _request(settings, context, state)
-    endpoint = token_endpoint(settings.provider, client_key_id=settings.client_key_id, client=context.run_client)
-    response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
-    if isinstance(response, TokenResponse) and settings.provider.request.grant is Grant.CLIENT_CREDENTIALS:
-        return Finding.healthy("it issues tokens to the client")
-    return _judge(context, response, with_client=with_client)
+    client = None
+    if state is not None:
+        with suppress(TokenRefreshError):  # Another check reports it.
+            client = _usable_credentials(state)
+    return try_client(context, settings, client)
 
 
-def _request(settings: Settings, context: Context, state: SecretState | None) -> tuple[TokenRequest, bool]:
-    provider = settings.provider
-    # Random: nobody's token, and so not the reuse of one, for which providers revoke grants (RFC 9700 section 4.14.2).
-    made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
-    if state is not None and names_provider(context, state.document.fields):
-        try:
-            client = context.run(settings).parts.credentials(state.document)
-            return refresh_request(made_up, client, provider.request, endpoint=provider.token_endpoint), True
-        except TokenRefreshError:
-            pass  # Another check reports it.
-    return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
-
-
-def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -> Finding:
-    if not isinstance(response, FailedRequest):
-        text = "it issued tokens for a made-up refresh token: do not trust it"
-        return Finding.broken(text, "check TOKEN_ENDPOINT")
-    seen = response.seen
-    if response.kind is FailureKind.CLIENT_REJECTED and with_client:
-        text = f"it responds, and rejects the client credentials ({seen})"
-        return Finding.broken(text, "replace them, which takes no consent: ", context.command("client"))
-    if response.kind in _RESPONDED:
-        known = " and knows the client" if response.kind is FailureKind.GRANT_REJECTED and with_client else ""
-        return Finding.healthy(f"it responds{known} ({seen}, as expected)")
-    if response.kind in _NOT_SENT:
-        return Finding.broken(f"nothing could be sent from here ({seen})", _NOT_SENT[response.kind])
-    text = f"it does not respond as a token endpoint ({seen})"
-    if response.kind in {FailureKind.BUSY, FailureKind.NO_RESPONSE}:
-        return Finding.attention(text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
-    return Finding.broken(
-        text, "wait, and try again: a challenge or maintenance page passes. If it lasts, check TOKEN_ENDPOINT"
-    )
+def _usable_credentials(state: SecretState) -> ClientCredentials:
+    found = state.context.run(state.settings).parts.credentials(state.document)
+    authenticate(found, state.settings.provider.request.auth_method)
+    return found

@@ -41,10 +41,10 @@ SecretNames = Annotated[
     "fleet add", "customers/7/xero customers/8/xero --fleet prod --provider xero", shares=(*OF_A_FLEET, "provider")
 )
 def add(context: Context, *, secrets: SecretNames, fleet: FleetName) -> int:
-    """Add secrets to a fleet; those that are in it already become due.
+    """Add secrets to a fleet; members are refreshed, or tried again, within a minute.
 
-    Where the fleet publishes copies for services, each gets one, empty: its next run fills it. 10,000 secrets take four
-    minutes, at 40 of the 50 tags a second that an account has. After an interruption, run it again.
+    Where the fleet publishes copies for services, each gets one, empty: its next run fills it. Adding
+    10,000 secrets takes four minutes: 40 tags a second, of the account's 50. After an interruption, run it again.
     """
     if provider := context.given.get("PROVIDER"):
         load_provider(provider, own_profiles(context.environment))  # a wrong one is named here, with the nearest
@@ -181,7 +181,7 @@ def resync(
 def _names(secrets: Sequence[str]) -> list[str]:
     """Return the names once each; a single `-` stands for standard input."""
     if "-" in secrets and len(secrets) > 1:
-        raise typer.BadParameter("- alone reads names from standard input; give it, or names")
+        raise typer.BadParameter("give secret names, or a single - to read them from standard input; not both")
     read = (line.strip() for line in sys.stdin) if list(secrets) == ["-"] else secrets
     names = list(dict.fromkeys(name for name in read if name))
     if not names:

@@ -66,9 +66,9 @@ class BreakerReason(StrEnum):
     UNKNOWN_OUTCOMES = "unknown_outcomes"
     """Refresh tokens are single-use, and a host's last 3 runs, or 90 % of a provider's, have an unknown outcome."""
     REJECTED_GRANTS = "rejected_grants"
-    """A host rejects over 5 runs in a row, for 5 minutes; or it takes one of a burst that it rejected."""
+    """A host rejected more than 5 runs in a row within 5 minutes; or it took one of a burst that it had rejected."""
     SILENT = "silent"
-    """10 runs have not reported, and none succeeded in the last minute; or 400 have not, and under half as many did."""
+    """10 runs did not report and none succeeded in a minute; or 400 did not, and fewer than half as many succeeded."""
     STORE_REFUSES = "store_refuses"
     """Secrets Manager refused three secrets, and took none for three minutes."""
 
