@@ -1,5 +1,6 @@
 # For `.`: run commands that Ctrl-C, SIGTERM and a closed terminal end at once, with all that they started.
 running=
+[ -e /proc/self/fd/0 ] || exec </dev/null # closed, as schedulers do
 exec 3<&0 # what runs in the background gets no input otherwise
 start() { setsid env --default-signal=INT "$@" <&3 3<&- & running="$running $!"; }
 stop() { # $! too: a signal may come before what was started is noted

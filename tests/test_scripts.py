@@ -205,6 +205,15 @@ def test_the_shell_changes_no_test(checkout: Path) -> None:
     assert (0, "PYTHON=mine\n-m pytest -x\n") == (ended.returncode, ended.stdout)
 
 
+def test_closed_input(checkout: Path) -> None:
+    """A long script whose input is closed, as by some schedulers, runs what it starts without any."""
+    program(checkout / ".venv" / "bin" / "python", "#!/bin/sh\ncat && echo read nothing\n")
+
+    ended = run("/bin/sh", "-c", 'exec "$0" races <&-', str(checkout / "scripts" / "prove"))
+
+    assert (0, "read nothing\n", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
 def wait_until_ended(*numbers: str) -> None:
     for number in numbers:
         for _ in range(6000):

@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from rich.console import Console
 from rich.table import Table
@@ -58,7 +59,8 @@ def run(stories: list[str], arguments: argparse.Namespace, console: Console) -> 
         for seed in range(arguments.seed, arguments.seed + (arguments.seeds or MANY_SEEDS.get(name, SEEDS)))
     ]
     results: list[tuple[int, Result]] = []
-    with ProcessPoolExecutor(arguments.processes) as processes:
+    # The default of Python 3.14. That of earlier ones, a fork, copies whatever threads and locks this process has.
+    with ProcessPoolExecutor(arguments.processes, mp_context=get_context("forkserver")) as processes:
         for (name, size, seed), (found, seconds) in zip(
             games, processes.map(play, *zip(*games, strict=True)), strict=True
         ):

@@ -1,9 +1,12 @@
+import argparse
+import io
 import random
 from functools import partial
 
 import pytest
+from rich.console import Console
 
-from benchmarks.fleet import ALL
+from benchmarks.fleet import ALL, run
 from benchmarks.fleets.goals import Result
 from benchmarks.fleets.world import WINDOW, World
 from examples import SHARE
@@ -95,3 +98,13 @@ def test_the_clock_is_deterministic() -> None:
         clock.run_until(20)
     with pytest.raises(RuntimeError, match="only a job may sleep"):
         clock.sleep(1)
+
+
+def test_each_seed_is_played_in_a_process() -> None:
+    """Whatever way a Python starts processes in, each story is played with each seed, and its figures come back."""
+    options = argparse.Namespace(secrets=20, seed=5, seeds=2, processes=2)
+
+    figures = run(["revoked"], options, Console(file=io.StringIO()))
+
+    assert [5, 6] == sorted({seed for seed, _ in figures})
+    assert [*ALL["revoked"](20, 5)] == [result for seed, result in figures if seed == 5]
