@@ -50,6 +50,16 @@ def test_the_new_one_is_tried(cli: Cli, tokens: Tokens, right: Path, tmp_path: P
     assert (before, "not-known-yet") == tuple(tokens.current()[name] for name in ("refreshToken", "clientSecret"))
 
 
+def test_where_nothing_names_the_provider(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:
+    """The new credentials are stored, and sent nowhere: the default provider may be the wrong one."""
+    tokens.store(expires_in=7 * HOUR)
+    said = cli("client", "--client-file", str(right), PROVIDER="", TOKEN_ENDPOINT="")
+
+    assert (0, False) == (said.code, "The token endpoint" in said.screen)
+    assert f"token-refresh refresh {SECRET_ID} --force" in said.screen
+    assert [] == endpoint.requests
+
+
 def test_a_client_without_its_secret(cli: Cli, tokens: Tokens, tmp_path: Path) -> None:
     """Credentials that no request could use are not stored."""
     tokens.store(expires_in=7 * HOUR)
