@@ -33,15 +33,16 @@ def synthesise(app: App, folder: Path = FOLDER) -> None:
     except ParameterError as error:
         sys.exit(f"infra/app.py: {error}")
     mode = mode_of(values)
-    mode.stack(app, parameters.stack_name, parameters=parameters, code=build_zip(mode.package, parameters.own_profiles))
+    code = build_zip(mode.package, parameters.own_profiles, parameters.python)
+    mode.stack(app, parameters.stack_name, parameters=parameters, code=code)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
 
 
-def build_zip(what: str, provider_profiles: str | None = None) -> Path:
+def build_zip(what: str, provider_profiles: str | None = None, python: str = "3.13") -> Path:
     """Return one of the zips that `scripts/package` builds, built anew if it is stale."""
     script = ROOT / "scripts" / "package"
-    environment = {**os.environ, "PROVIDER_PROFILES": provider_profiles or ""}
+    environment = {**os.environ, "PROVIDER_PROFILES": provider_profiles or "", "FUNCTION_PYTHON": python}
     built = subprocess.run(  # noqa: S603 - our own
         [script, what], check=True, stdout=subprocess.PIPE, text=True, env=environment
     )

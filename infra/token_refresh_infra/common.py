@@ -189,6 +189,8 @@ class CommonParameters:
     """URL of the proxy that the functions' requests go through (docs/deploy.md#a-fixed-outgoing-address)."""
     tags: Annotated[tuple[str, ...], own_tags()]
     """Tags of all resources, as in `["team=growth", "cost-centre=12"]`."""
+    python: Annotated[str, choice("3.13", "3.14", default="3.13")]
+    """Version of Python that the function runs on, and for which this machine should have one (docs/deploy.md)."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
     """How much is logged; each run's last line, its metric, always is."""
     log_retention_days: Annotated[str, choice(*RETENTION_DAYS, default="90")]

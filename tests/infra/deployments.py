@@ -66,6 +66,7 @@ _VALUES: dict[str, list[Any]] = _EACH_SENDER | {
     "tags": [["team=growth"]],
     "log_level": ["DEBUG"],
     "log_retention_days": [30],
+    "python": ["3.13", "3.14"],
     "tracing": [True],
     "memory_mb": [512],
     "reserved_concurrency": [2],

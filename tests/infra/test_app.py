@@ -59,7 +59,7 @@ def as_users_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Path, receiver_zip: Path
 ) -> Callable[[str], None]:
     """Synthesise a deployment's file as `scripts/deploy synth` does, with the profiles that pages speak of."""
-    monkeypatch.setattr(app, "build_zip", lambda what, _: receiver_zip if what == "webhooks" else code)
+    monkeypatch.setattr(app, "build_zip", lambda what, *_: receiver_zip if what == "webhooks" else code)
     monkeypatch.setattr(common, "ROOT", tmp_path)
     monkeypatch.setenv("CDK_DEFAULT_ACCOUNT", "123456789012")
     monkeypatch.setenv("CDK_DEFAULT_REGION", "eu-central-1")

@@ -52,12 +52,12 @@ def test_function(plain: Synthesis) -> None:
 def test_what_is_chosen_is_what_is_deployed(code: Path, everything: Synthesis) -> None:
     """Every choice about the function and its variables arrives in the template."""
     parameters = {name.removesuffix("_ID").lower(): value for name, value in CHOSEN.items()}
-    sizes = {"timeout_seconds": "70", "memory_mb": "512", "log_retention_days": "30"}
+    sizes = {"timeout_seconds": "70", "memory_mb": "512", "log_retention_days": "30", "python": "3.14"}
     deployment = synthesise({"environment": "prod"} | parameters | sizes, code)
     function = deployment.one("Lambda::Function")
 
     assert CHOSEN | {"RUN_PERIOD_SECONDS": "180"} == function["Environment"]["Variables"]
-    assert (70, 512) == (function["Timeout"], function["MemorySize"])
+    assert (70, 512, "python3.14") == (function["Timeout"], function["MemorySize"], function["Runtime"])
     assert 30 == deployment.one("Logs::LogGroup")["RetentionInDays"]
     assert 1 == everything.one("Lambda::Function")["ReservedConcurrentExecutions"]
     assert {"Mode": "Active"} == everything.one("Lambda::Function")["TracingConfig"]

@@ -66,8 +66,8 @@ def test_function(template: dict[str, Any], receiver_zip: Path) -> None:
     variables = function["Environment"]["Variables"]
     assert ("acme/prod/stripe", "3600") == (variables["STRIPE_WEBHOOK_SECRET_ID"], variables["WEBHOOK_OVERLAP_SECONDS"])
     assert {"STRIPE_WEBHOOK_SECRET_ID", "WEBHOOK_OVERLAP_SECONDS", "WEBHOOK_QUEUE_URL"} == set(variables)
-    (quiet,) = resources(synthesise(QUIET_RECEIVER, receiver_zip).template, "Lambda::Function")
-    assert 0 == quiet["ReservedConcurrentExecutions"]
+    (quiet,) = resources(synthesise(QUIET_RECEIVER | {"python": "3.14"}, receiver_zip).template, "Lambda::Function")
+    assert (0, "python3.14") == (quiet["ReservedConcurrentExecutions"], quiet["Runtime"])
     (url,) = resources(template, "Lambda::Url")
     invoke, invoke_url = sorted(resources(template, "Lambda::Permission"), key=lambda found: str(found["Action"]))
     assert ("lambda:InvokeFunction", "*", True) == (

@@ -17,6 +17,8 @@ from token_refresh_infra.constructs.queues import dead_letters
 from token_refresh_infra.constructs.role import service_role
 from token_refresh_infra.constructs.vpc import put_into_vpc
 
+_RUNTIMES = {"3.13": lambda_.Runtime.PYTHON_3_13, "3.14": lambda_.Runtime.PYTHON_3_14}
+
 HANDLER = "token_refresh_worker.handlers.refresh"
 
 
@@ -56,6 +58,7 @@ class WorkerFunction(Construct):
             description=description,
             handler=handler,
             code=lambda_.Code.from_asset(str(code)),
+            python=parameters.python,
             role=self.role,
             variables={**variables, **({"HTTPS_PROXY": parameters.https_proxy} if parameters.https_proxy else {})},
             timeout_seconds=timeout_seconds,
@@ -103,6 +106,7 @@ def python_function(
     description: str,
     handler: str,
     code: lambda_.Code,
+    python: str,
     role: iam.Role,
     variables: Mapping[str, str],
     timeout_seconds: int,
@@ -112,14 +116,14 @@ def python_function(
     tracing: bool,
     debug: bool = False,
 ) -> lambda_.Function:
-    """Make a function on the runtime that the zips are built for."""
+    """Make a function on the runtime that the zip is built for."""
     levels = lambda_.ApplicationLogLevel
     function = lambda_.Function(
         scope,
         "Function",
         function_name=name,
         description=description,
-        runtime=lambda_.Runtime.PYTHON_3_13,
+        runtime=_RUNTIMES[python],
         architecture=lambda_.Architecture.ARM_64,
         handler=handler,
         code=code,
@@ -134,7 +138,7 @@ def python_function(
         application_log_level_v2=levels.DEBUG if debug else levels.INFO,
         system_log_level_v2=lambda_.SystemLogLevel.INFO,
     )
-    acknowledge(function, "L1", "3.13 is the version that the zips are compiled for and tested on")
+    acknowledge(function, "L1", "the zips are compiled for the version that the deployment chooses")
     if tracing:
         acknowledge(role, "IAM5[Resource::*]", "X-Ray's two actions know no resource")
     return function

@@ -43,6 +43,7 @@ class WebhookReceiver(Construct):
         secrets: Sequence[Secrets] = (),
         parameters: Sequence[StoredParameters] = (),
         accept_previous: bool = True,
+        python: str = "3.13",
         memory_mb: int = 512,
         timeout_seconds: int = 10,
         reserved_concurrency: int = 10,
@@ -65,6 +66,7 @@ class WebhookReceiver(Construct):
             secrets: The signing secrets in Secrets Manager.
             parameters: Those in Parameter Store, for sandboxes.
             accept_previous: Whether it may read the previous version, too: only an overlap needs that.
+            python: The version of Python that runs it: 3.13 or 3.14.
             memory_mb: Below 512, a cold start may outlast the 3 s that Slack waits.
             timeout_seconds: GitHub waits 10 s. Under 8 s, a store that hangs ends the function with its cached secrets.
             reserved_concurrency: How many run at once, at most; 0 switches the endpoint off, and senders try again.
@@ -93,6 +95,7 @@ class WebhookReceiver(Construct):
             description="Verifies webhooks and puts them into a queue",
             handler=handler,
             code=code,
+            python=python,
             role=self.role,
             variables={**variables, QUEUE_URL: self.queue.queue_url},
             timeout_seconds=timeout_seconds,

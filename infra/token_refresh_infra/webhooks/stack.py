@@ -45,6 +45,7 @@ class WebhookStack(DeployedStack):
                 if scheme is ReferenceScheme.PARAMETER
             ],
             accept_previous=parameters.overlap_seconds > 0,
+            python=parameters.python,
             memory_mb=parameters.memory_mb,
             timeout_seconds=parameters.timeout_seconds,
             reserved_concurrency=parameters.reserved_concurrency,
