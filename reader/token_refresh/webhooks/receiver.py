@@ -38,6 +38,8 @@ _OUTCOMES: dict[type[TokenRefreshError], str] = {
 _Facts = dict[str, Any]
 """What the log line says: never a header or a body; of these only an ID and a type."""
 
+_QUOTED: Final = {0x60: "'"}  # a backtick
+
 
 class Receiver:
     """Lambda's handler for any number of endpoints."""
@@ -101,7 +103,7 @@ class Receiver:
             return lambda_http.METHOD_NOT_ALLOWED
         delivery = verifier.verify(request.headers, self._read(request, verifier, facts))
         # A command stands between backticks in the log, and GitHub's ID is from a header that anybody can write.
-        facts.update(delivery_id=delivery.id and delivery.id.replace("`", "'"), event_type=delivery.type)
+        facts.update(delivery_id=delivery.id and delivery.id.translate(_QUOTED), event_type=delivery.type)
         facts["secret_version"], facts["secret_stage"] = delivery.verified_with
         # The alarm `previous-secret` looks at this age where the previous secret is still in use.
         facts["secret_age_seconds"] = round((delivery.received_at - delivery.current_since).total_seconds())

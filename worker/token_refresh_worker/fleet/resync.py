@@ -13,7 +13,7 @@ from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.outcome import metric_fields
 from token_refresh_worker.run.ports import Log
 
-THREADS: Final = 8
+_THREADS: Final = 8
 """Rows are added one by one, so that none replaces a row that is there; this many at a time."""
 
 
@@ -51,7 +51,7 @@ def synchronise(
     ]
     progress(0, len(changes))
     # Each change holds by itself, so a resync that dies is finished by the next one.
-    with ThreadPoolExecutor(THREADS) as threads:
+    with ThreadPoolExecutor(_THREADS) as threads:
         for done, _ in enumerate(threads.map(lambda change: change[0](change[1]), changes), 1):
             progress(done, len(changes))
     return found
