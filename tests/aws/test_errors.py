@@ -55,6 +55,13 @@ def test_a_message_names_secret_region_and_action(cause: Cause, raised: type[Tok
         assert named in str(failed)
 
 
+def test_a_key_that_kms_refuses() -> None:
+    """A value whose key KMS refuses, without the right or disabled, is told from one that its own policy denies."""
+    by_key = {cause for cause in Cause if isinstance(found := error(cause), SecretAccessDenied) and found.by_key}
+
+    assert {Cause.KEY_DENIED, Cause.BAD_KEY} == by_key
+
+
 @pytest.mark.parametrize(
     ("policy", "explicit", "remedy"),
     [
