@@ -245,6 +245,7 @@ KNOWN = replace(policy(), lifetime=HOUR)
         ({}, 2 * HOUR, HOUR),
         ({}, 2 * HOUR + MINUTE, None),
         ({"issued_at": NOW - 30 * DAY}, 2 * HOUR + MINUTE, None),
+        ({"issued_at": NOW - 30 * DAY}, 2 * HOUR, HOUR),  # Another job writes only its own keys.
         (origin(), 100 * HOUR, 100 * HOUR),
         (origin(), 100 * HOUR + MINUTE, None),
         (origin(lifetime=DAY), 2 * DAY, DAY),
