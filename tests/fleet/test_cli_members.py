@@ -91,7 +91,7 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     ("names", "typed", "joined", "says"),
     [
         (["-"], "a\n\nb\na\n", 2, "2 of 2 secrets are in fleet prod"),
-        (["-", "a"], "b\n", 0, "- alone"),
+        (["-", "a"], "b\n", 0, "not both"),
         (["-"], "\n", 0, "no secret is named"),
     ],
 )
