@@ -170,14 +170,14 @@ def make_fleet(emulator: Emulator, token_endpoint: str) -> None:
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_as_printed(page: Path, shell: Shell, words: dict[str, str], emulator: Emulator) -> None:
     """Every command of a page ends with exit status 0 in a fresh shell, and prints no client secret."""
-    client_file = shell.folder / "client.json"
-    client = json.loads(client_file.read_text())
-    secret = client["clientSecret"]
+    written = {shell.folder / name: (shell.folder / name).read_text() for name in ("client.json", "secret.txt")}
+    secret = json.loads((shell.folder / "client.json").read_text())["clientSecret"]
 
     for line in lines_of(page):
         filled = re.sub(r"\b[A-Z]+(?:[_-][A-Z]+)+\b", lambda word: words.get(word[0], word[0]), line)
-        client_file.write_text(json.dumps(client))  # a page may remove it, and have the reader write the next one
-        client_file.chmod(0o600)
+        for file, text in written.items():  # a page may remove it, and have the reader write the next one
+            file.write_text(text)
+            file.chmod(0o600)
         if "delete-secret" in line:  # The demo's secret is needed by other pages; the emulator has one to delete.
             filled = f"AWS_ENDPOINT_URL_SECRETS_MANAGER={emulator.url}; {filled}"
         ended = shell.run(filled)

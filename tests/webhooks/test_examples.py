@@ -155,8 +155,9 @@ def test_the_examples_have_tests() -> None:
     alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # they use none, and loading them takes a second
     ended = subprocess.run(command, cwd=EXAMPLES.parent, env=alone, capture_output=True, text=True, check=False)  # noqa: S603 - our own
 
-    # The agent has a stand-in in tests/reader/test_agent.py, Grants a customer in tests/changes/test_grants.py.
-    assert names - {"agent", "fastapi_grants"} == {
+    # The agent has a stand-in in tests/reader/test_agent.py, Grants a customer in tests/changes/test_grants.py, and the
+    # handler with a claim the contest's parts in tests/demos/test_claiming_handler.py.
+    assert names - {"agent", "claiming_handler", "fastapi_grants"} == {
         name for name in names if re.search(rf"(import|from|\(\") ?{name}\b", tests)
     }
     assert [f"examples/{path.name}" for path in files] == sorted(printed)
