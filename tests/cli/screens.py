@@ -27,7 +27,11 @@ def plain(screen: str, store: SecretsManagerServer, addresses: Mapping[str, str]
         screen = screen.replace(version_id, f"<version {number}>").replace(version_id[:8], f"<v{number}>")
     for address, name in addresses.items():
         screen = screen.replace(address, name)
-    now = store.now()
+    return in_words(screen, store.now())
+
+
+def in_words(screen: str, now: float) -> str:
+    """Write times by how far away they are, to half an hour."""
     screen = _SPAN.sub(lambda found: f"<{_minutes(_seconds(found[0]))} min>", screen)
     screen = _TIME.sub(lambda found: f"<now{_minutes(_seconds_from(now, found)):+d} min>", screen)
     screen = _SECONDS.sub(lambda found: f"{found[1]}{_minutes(float(found[2])) * 60}", screen)

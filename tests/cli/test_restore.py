@@ -34,6 +34,26 @@ def test_restore(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     assert old == unmarked(tokens)
 
 
+def test_a_set_whose_token_was_used(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A run puts the tokens that it received on top of an older set, and on an edit of that; the command says so."""
+    old = tokens.store(expires_in=DAY)
+    document = tokens.current()
+    cli("refresh", "--force")
+    received = tokens.current()["accessToken"]
+    edited = tokens.put(document | {"note": "kept"})
+    tokens.store(expires_in=DAY)
+    store.clock_offset_seconds += 330
+
+    for version_id in (old, edited):
+        asked = cli("restore", "--version", version_id, stdin="n\n")
+        assert "its refresh token was redeemed at" in asked.screen
+        assert "the next run brings the tokens that were received then back on top of it" in asked.screen
+    assert 0 == cli("restore", "--version", edited, "--yes").code
+    store.clock_offset_seconds += 330
+    cli("refresh")
+    assert (received, "kept") == (tokens.current()["accessToken"], tokens.current()["note"])
+
+
 def test_what_became_current_meanwhile_stays(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """A colleague who authorizes while the question waits keeps the new grant; the command says so, and ends with 1."""
     tokens.store(expires_in=DAY)

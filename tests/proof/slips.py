@@ -227,7 +227,7 @@ def _of_expression(node: ast.expr, scope: Scope) -> Iterator[tuple[str, Any]]:  
             for place in range(len(values)):
                 kept = _without(values, place)
                 yield "a lost operand", _with(node, values=kept) if len(kept) > 1 else kept[0]
-            if isinstance(op, ast.Or) and all(isinstance(each, ast.Name | ast.Attribute | ast.Call) for each in values):
+            if isinstance(op, ast.Or) and all(map(_is_value, values)):
                 yield "another precedence", _with(node, values=[*reversed(values)])
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             yield "a lost not", operand
@@ -295,10 +295,17 @@ def _of_call(node: ast.Call, types: Types) -> Iterator[tuple[str, Any]]:
                 yield "a neighbour's value", _with(node, keywords=kept)
 
 
+def _is_value(node: ast.expr) -> bool:
+    """Whether it is more than true or false: of those, the order does not matter."""
+    name = getattr(node, "id", "") or getattr(node, "attr", "") or getattr(getattr(node, "func", None), "attr", "")
+    return isinstance(node, ast.Name | ast.Attribute | ast.Call) and bool(name) and not name.startswith(("is", "has"))
+
+
 def _are_alike(members: list[ast.expr]) -> bool:
     """Whether a tuple is a list of things, and nothing that is unpacked."""
     kinds = {type(member.value) if isinstance(member, ast.Constant) else type(member) for member in members}
-    return len(kinds) == 1 and not kinds & {ast.Name, ast.Call, ast.JoinedStr}
+    named = all(not isinstance(member, ast.Attribute) or member.attr.isupper() for member in members)
+    return len(kinds) == 1 and named and not kinds & {ast.Name, ast.Call, ast.JoinedStr}
 
 
 def _of_names(node: ast.expr, scope: Scope) -> Iterator[tuple[str, Any]]:

@@ -49,7 +49,7 @@ def wrong(line: str) -> set[tuple[str, str]]:
         ("return quiet and since", "and for or", "return quiet or since"),
         ("return quiet and since", "a lost operand", "return quiet"),
         ("return quiet and since", "an ignored option", "return False and since"),
-        ("return act() or since", "another precedence", "return since or act()"),
+        ("return grant.name or since", "another precedence", "return since or grant.name"),
         ("return {1: 2} | {3: 4}", "another precedence", "return {3: 4} | {1: 2}"),
         ("return not quiet", "a lost not", "return quiet"),
         ("return since - until", "a swapped pair", "return until - since"),
