@@ -61,6 +61,20 @@ def test_what_json_can_not_hold_is_not_spelled_out(capsys: pytest.CaptureFixture
     assert ([{"x": MASK}], "<object>") == (line["deep"], line["other"])
 
 
+def test_a_library_with_a_log_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """A library that keeps its messages from the root logger, as Lambda's runtime may, is taken over like any other."""
+    library = logging.getLogger("keeps.its.own")
+    library.propagate = False
+    library.addHandler(logging.StreamHandler())
+    library.setLevel(logging.CRITICAL)
+
+    take_over_libraries("DEBUG", request_id="r-1")
+    library.warning("canary")
+
+    (line,) = lines(capsys)
+    assert ("library_message", "keeps.its.own") == (line["event"], line["logger"])
+
+
 @pytest.mark.parametrize("name", ["botocore.parsers", "httpx", "httpcore.http11", "anything"])
 def test_a_library_s_message_stays_with_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Of what a library logs, who said it and where is kept; its text, arguments and exceptions are not."""

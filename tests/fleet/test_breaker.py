@@ -241,3 +241,5 @@ def test_a_burst_is_tried_again() -> None:
     refused = [replace(each, seen=replace(each.seen, sent=sent(BUSY, at=NOW))) for each in dead if each.seen]
     assert {1} == {len(tried_early([*refused, *good], NOW))}, "a busy host tells nothing about them"
     assert set() == tried_early([*dead[:5], *good, taken], NOW), "single customers"
+    ended = [replace(each, seen=replace(each.seen, sent=sent(None, at=NOW - HOUR))) for each in dead if each.seen]
+    assert set() == tried_early([*ended, *good, taken], NOW), "the provider rejected none of them"

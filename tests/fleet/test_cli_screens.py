@@ -11,7 +11,8 @@ from fleet.command import HOUR, IN_FORCE, run
 from fleet.command import NOW as BEGIN
 from fleet.rows import arn, row, seen
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.row import CopyState, State
+from token_refresh_worker.fleet.core.row import State
+from token_refresh_worker.run.outcome import CopyState
 
 HALF = timedelta(minutes=30)
 """Added to all times: what is left of the hour is not counted."""
