@@ -36,6 +36,8 @@ SMALL_WORLDS = dict.fromkeys(ORDINARY.split(), (60, 1)) | {
     "busy-herd": (60, 2),
     "own-traffic": (60, 3),
     "always-refused": (60, 1),
+    "counts-refused": (120, 2),
+    "flapping": (60, 2),
 }
 """Of each story: how many secrets, and a seed."""
 A_THIRD = 12

@@ -17,6 +17,7 @@ from testbed.virtual_clock import VirtualClock
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.fleet.core.fleet import LEASE, Message
 
+SECONDS_A_MINUTE = 60
 CALL_SECONDS = 0.06
 FIRST_RUNS = 5.0
 MORE_RUNS_A_SECOND = 5.0
@@ -48,6 +49,23 @@ class Bucket:
         self.level -= 1
         self.taken += 1
         return True
+
+
+@dataclass(slots=True)
+class SlidingLog:
+    """A limiter that counts the requests of the last minute, also those that it refused."""
+
+    clock: VirtualClock
+    per_minute: float
+    at: deque[float] = field(default_factory=deque)
+
+    def take(self) -> bool:
+        """Count a request, and tell whether it is one of those that are allowed."""
+        now = self.clock.seconds
+        while self.at and now - self.at[0] >= SECONDS_A_MINUTE:
+            self.at.popleft()
+        self.at.append(now)
+        return len(self.at) <= self.per_minute
 
 
 class VirtualSecretsManager:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from benchmarks.fleets.account import Bucket
+from benchmarks.fleets.account import Bucket, SlidingLog
 from testbed.virtual_clock import VirtualClock
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.request import TokenRequest
@@ -53,7 +53,7 @@ class VirtualProvider:
     """How many token hosts its tenants share."""
     median_seconds: float = MEDIAN_SECONDS
     faults: list[Fault] = field(default_factory=list)
-    limit: Bucket | None = None
+    limit: Bucket | SlidingLog | None = None
     others_seconds: tuple[float, float] = (0.0, 0.0)
     """Seconds of each minute from and to which other traffic uses up the limit."""
     retry_after: timedelta | None = None

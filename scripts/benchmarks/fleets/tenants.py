@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
+from typing import Any
 
-from benchmarks.fleets.account import Bucket
+from benchmarks.fleets.account import Bucket, SlidingLog
 from benchmarks.fleets.goals import LATE_SECONDS, PERIOD_SECONDS, Result, spread
 from benchmarks.fleets.world import SECONDS_A_MINUTE, World
 from token_refresh_worker.core.announcement import Announcement, Transition
@@ -15,6 +16,9 @@ from token_refresh_worker.fleet.core.fleet import ProviderLimits
 BEGINS_MINUTE = 10
 ALONE_MINUTES = 15
 """So long nothing else of the host is due."""
+HOURS = 3
+NAMED_SHARE = 0.8
+"""With the whole limit in the profile, a minute with one request too many locks it as well."""
 OTHERS = 5
 """One secret of another provider for so many of the busy one."""
 
@@ -104,8 +108,7 @@ def gap(secrets: int, seed: int) -> Iterator[Result]:
     # At 10,000 the write budget is the narrower limit.
     possible = max(PERIOD_SECONDS / SECONDS_A_MINUTE / factor, len(world.of) / world.limits.runs_a_minute)
     story = f"an hour's gap, {factor} times the need"
-    others = {arn for arn, provider in world.of.items() if provider != "alpha"}
-    minutes = world.minutes_until_fresh(180, but=others)
+    minutes = world.minutes_until_fresh(180, but=_others(world))
     yield Result(story=story, what="fresh after, of the possible time", figure=minutes / possible, limit=2)
     yield from _calm(story, world)
 
@@ -137,6 +140,52 @@ def own_traffic(secrets: int, seed: int) -> Iterator[Result]:
     if seed % 2:
         world.provider_limits["alpha"] = ProviderLimits(runs_per_second=40 * secrets / PERIOD_SECONDS)
     yield from _hours("own traffic in half of each minute", world)
+
+
+def counts_refused(secrets: int, seed: int) -> Iterator[Result]:
+    """A provider takes 1.5 or 3 times the need in each minute, and counts the requests that it refused, too.
+
+    In every other world its profile names four fifths of that. Without it, no goal is set: it stays locked.
+    """
+    factor, named = (1.5, 3)[seed // 2 % 2], seed % 2 == 0
+    world = World({"alpha": secrets, "beta": secrets // OTHERS}, due=spread, seed=seed)
+    per_second = factor * secrets / PERIOD_SECONDS
+    world.providers["alpha"].limit = SlidingLog(world.clock, per_second * SECONDS_A_MINUTE)
+    if named:
+        world.provider_limits["alpha"] = ProviderLimits(runs_per_second=NAMED_SHARE * per_second)
+    world.deaf = (60.0 * SECONDS_A_MINUTE, 120.0 * SECONDS_A_MINUTE)
+    world.run(60)
+    story = f"counts refused ones, {factor} times the need, {'with' if named else 'without'} [rate]"
+    late = (world.tally.expired | world.stale()) - _others(world)
+    yield Result(story=story, what="late in an hour, share", figure=len(late) / secrets, limit=0.1 if named else 1)
+    world.run(60)
+    minutes = world.minutes_until_fresh(180, but=_others(world))
+    times = minutes / (PERIOD_SECONDS / SECONDS_A_MINUTE / factor)
+    yield Result(story=story, what="fresh after a gap, of the possible time", figure=times, limit=2 if named else 10)
+    refused = world.providers["alpha"].limited / max(1, world.tally.refreshed)
+    yield Result(story=story, what="refused requests for each refresh", figure=refused, limit=0.1 if named else 5)
+    yield from _whole(story, world)
+
+
+def flapping(secrets: int, seed: int) -> Iterator[Result]:
+    """One of two hosts fails for three minutes, works for three, and so on for three hours."""
+    how: dict[str, Any] = ({"kind": "refuses"}, {"kind": "hangs"})[seed % 2]
+    world = World({"alpha": secrets}, due=spread, hosts=2, seed=seed)
+    for number in range(HOURS * 10):
+        world.break_down("alpha", BEGINS_MINUTE + 6 * number, minutes=3, share=0.5, **how)
+    world.run(BEGINS_MINUTE + HOURS * 60)
+    expired = world.tally.expired | world.stale()
+    theirs = {arn for arn, host in world.host.items() if host == 0}
+    story = f"a host {how['kind']} for every other 3 min"
+    yield Result(story=story, what="others expired", figure=len(expired - theirs), limit=0)
+    yield Result(story=story, what="its expired, share", figure=len(expired & theirs) / len(theirs), limit=1)
+    unknown = world.tally.errors.get("RefreshOutcomeUnknown", 0)
+    yield Result(story=story, what="unknown outcomes for each", figure=unknown / len(theirs), limit=5)
+    yield from _whole(story, world)
+
+
+def _others(world: World) -> set[str]:
+    return {arn for arn, provider in world.of.items() if provider != "alpha"}
 
 
 def always_refused(secrets: int, seed: int) -> Iterator[Result]:
@@ -187,4 +236,6 @@ TENANTS: dict[str, Callable[[int, int], Iterator[Result]]] = {
     "bucket": bucket,
     "own-traffic": own_traffic,
     "always-refused": always_refused,
+    "counts-refused": counts_refused,
+    "flapping": flapping,
 }
