@@ -135,6 +135,7 @@ CLAIMING_LINES = length(ROOT / "examples" / "claiming_handler.py")
 
 SAID = {
     "docs/protocol.md": [
+        f"(../examples/claiming_handler.py) shows the idea in {CLAIMING_LINES} lines",
         f"up to {MOST_BYTES / 1024:g} KiB of a response",
         f"where tokens, grant or grace are shorter than {said(UNCUT)}",
         f"keeps {DAY / HOUR:g} hours, the last {MOST_REDEMPTIONS} possible redemptions",
