@@ -231,7 +231,7 @@ SAID = {
     "README.md": [
         f"at least {IN_VERSIONS} minutes**, or {IN_TABLE} with [claims in a table]",
         f"(docs/compare.md#a-scheduled-handler) ({CAREFUL_LINES} lines)",
-        f"({CLAIMING_LINES} lines). It is this worker's idea on one page",
+        f"({CLAIMING_LINES} lines), the idea on one page",
         f"`scripts/demo` plays {len(EVENTS)} failures",
     ],
     "docs/compare.md": [
