@@ -240,9 +240,10 @@ class DeadlineExceeded(RefreshError):
 
 
 class SecretFull(RefreshError):
-    """The secret holds as many versions as Secrets Manager allows. Nothing was sent.
+    """The secret holds as many versions, or labels, as Secrets Manager allows. Nothing was sent.
 
-    Fix: Stop what else writes to the secret (`token-refresh history`). Runs go on at `retry_at`.
+    Fix: Stop what else writes to the secret (`token-refresh history`). Runs go on at `retry_at`, or once labels are
+    taken off.
     """
 
     needs_person = False

@@ -236,7 +236,7 @@ def test_a_secret_without_a_place_for_the_tokens(application: Application, *, ma
     application.refuses(
         begun,
         SecretFull,
-        match="customers/7/quickbooks in eu-central-1 holds as many versions .*; the code was not used",
+        match="customers/7/quickbooks in eu-central-1 is full: it holds as many versions .*; the code was not used",
     )
 
     assert [] == application.endpoint.requests

@@ -129,7 +129,7 @@ def test_what_the_response_says_spares_the_secret(came: dict[str, Any]) -> None:
     world.endpoint.responses.append(replace(tokens(7), extra=came))
     before = world.current()
 
-    with pytest.raises(AnotherAccount, match=r"team_id T1 was expected; nothing is stored: its tokens are dropped"):
+    with pytest.raises(AnotherAccount, match=r"team_id T1 was expected; nothing is stored: its tokens are discarded"):
         complete(world, "slack", {"team_id": "T1"}, {})
 
     assert (1, before) == (len(world.endpoint.requests), world.current())

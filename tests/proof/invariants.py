@@ -21,10 +21,19 @@ from proof.world import (
     World,
     name_of,
 )
+from testbed.secrets_manager.limits import LABELS_PER_SECRET
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import fingerprint_of
-from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
+from token_refresh_worker.core.versions import (
+    CLAIM,
+    CURRENT,
+    OUTCOME,
+    PREVIOUS,
+    record_version_id,
+    staged_version_id,
+)
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
+from token_refresh_worker.run.version_capacity import SPARE
 
 # Bound before any bug is planted: what is right is not decided by what is checked.
 _STAGED, _RECORD = staged_version_id, record_version_id
@@ -330,7 +339,9 @@ class Invariants:
         if ended.outcome != "SecretFull":
             return
         needed = VERSIONS_A_CLAIM[name_of(self._scenario.claims_of(worker.plan[0])).kind]
-        if self._store.places(world.store, world.now) > needed:
+        labels = {*self._store.labels(world.store, TOKENS), CURRENT, PREVIOUS, OUTCOME, CLAIM}
+        places = self._store.places(world.store, world.now - CLOCKS_DIFFER)
+        if len(labels) + SPARE <= LABELS_PER_SECRET and places >= needed + SPARE:
             raise Violation("a run found the secret full although there are places")
         if len(world.workers) == 1 and not self._scenario.operator:
             raise Violation("the daily limit of claims left no place for new tokens")

@@ -23,6 +23,7 @@ from proof.world import (
     HOUR_PASSES,
     HOUR_SECONDS,
     OTHER_TABLE,
+    PLACES_FREE,
     WINDOW_SECONDS,
     Deployment,
     Scenario,
@@ -59,8 +60,8 @@ def _moves(to: str) -> tuple[Scenario, ...]:
 
 
 VERSIONS: Final = (
-    scenario("quota", "fffff", jumps=(DAY_PASSES, DAY_PASSES), quota=9, claims_a_day=3),
-    scenario("quota, crash", "ff", "s", crashes=1, losses=1, jumps=(DAY_PASSES,), quota=8, claims_a_day=3, before=3),
+    scenario("quota", "fffff", jumps=(PLACES_FREE, PLACES_FREE), quota=11, claims_a_day=3),
+    scenario("quota, crash", "ff", "s", crashes=1, losses=1, jumps=(PLACES_FREE,), quota=10, claims_a_day=3, before=3),
     scenario(
         "label lost, pruned",
         "s",
@@ -69,7 +70,7 @@ VERSIONS: Final = (
         operator=(UNLABEL, MOVE_LABEL),
         actions=2,
         before=5,
-        quota=8,
+        quota=10,
         claims_a_day=3,
     ),
     scenario(
@@ -79,7 +80,7 @@ VERSIONS: Final = (
         operator=(AUTHORIZE, UNLABEL),
         actions=2,
         before=5,
-        quota=8,
+        quota=10,
         claims_a_day=3,
     ),
     scenario(
@@ -90,8 +91,8 @@ VERSIONS: Final = (
 )
 
 TABLE: Final = (
-    scenario("quota", "fffff", jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=6),
-    scenario("quota, crash", "ff", "s", crashes=1, losses=1, jumps=(DAY_PASSES,), quota=8, claims_a_day=6, before=3),
+    scenario("quota", "fffff", jumps=(PLACES_FREE, PLACES_FREE), quota=10, claims_a_day=6),
+    scenario("quota, crash", "ff", "s", crashes=1, losses=1, jumps=(PLACES_FREE,), quota=10, claims_a_day=6, before=3),
     scenario("table lost", "s", "f", crashes=1, losses=1, operator=(LOSE_TABLE,), jumps=(CLAIM_ENDS,), before=2),
     scenario(
         "table lost, an hour passes", "ss", "f", crashes=1, operator=(LOSE_TABLE,), jumps=(HOUR_PASSES,), before=1

@@ -13,6 +13,7 @@ from proof.store import (
     ChangeKey,
     EnableKeys,
     Fill,
+    FillLabels,
     Item,
     LoseKey,
     Move,
@@ -24,6 +25,7 @@ from proof.store import (
     refresh_token_of,
 )
 from proof.world import EPOCH_SECONDS, LIFETIME_SECONDS, Scenario
+from testbed.secrets_manager.limits import LABELS_PER_SECRET
 from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
@@ -55,6 +57,7 @@ LOSE_KEY: Final = "delete the key of kept tokens"
 CHANGE_KEY: Final = "change the secret's key, and disable the old one"
 ENABLE_KEYS: Final = "enable every key again"
 FILL: Final = "store versions until few places are left"
+FILL_LABELS: Final = "put labels on a version until few are left"
 NOTE: Final = "store one version"
 
 ANYTHING: Final = (REAUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, UNLABEL, STAGE)
@@ -78,7 +81,7 @@ class Action(NamedTuple):
     lasts: bool = False
     """Whether it takes longer than a run."""
     between_runs: bool = False
-    """Whether no run is under way meanwhile: what a run has seen of the secret would be too old."""
+    """Whether no run is under way meanwhile, and reads show it: what a run has seen of the secret would be too old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,8 +252,14 @@ def _enable_keys(scene: Scene, name: str) -> Iterator[Action]:
 
 
 def _fill(scene: Scene, name: str) -> Iterator[Action]:
-    for free in range(min(scene.store.places(scene.state, scene.now), 4)):
+    for free in range(min(scene.store.places(scene.state, scene.now), 6)):
         yield Action(f"{name}: {free}", Fill(free), scene.provider, between_runs=True)
+
+
+def _fill_labels(scene: Scene, name: str) -> Iterator[Action]:
+    for free in range(LABELS_PER_SECRET - len(scene.labels)):
+        labels = tuple(f"LABEL-{number}" for number in range(LABELS_PER_SECRET - len(scene.labels) - free))
+        yield Action(f"{name}: {free}", FillLabels(scene.new_version, labels), scene.provider, between_runs=True)
 
 
 def _note(scene: Scene, name: str) -> Iterator[Action]:
@@ -278,5 +287,6 @@ _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     CHANGE_KEY: _change_key,
     ENABLE_KEYS: _enable_keys,
     FILL: _fill,
+    FILL_LABELS: _fill_labels,
     NOTE: _note,
 }

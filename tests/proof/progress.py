@@ -18,7 +18,7 @@ REJECTED: Final = "rejected"
 WAITED: Final = "waited"
 """Runs waited until the provider no longer accepted a token that it would have given new tokens for."""
 STOPPED: Final = "stopped"
-"""The table keeps tokens that nobody can decrypt: nothing is sent until a person authorizes again."""
+"""Nothing is sent until a person acts: tokens can't be decrypted or read, or the secret has too many labels."""
 
 LEAST_GRACE_SECONDS: Final = 2 * HOUR_SECONDS
 """A token that the provider accepts for a shorter while may run out before its turn comes."""
@@ -105,8 +105,8 @@ class Progress:
         """Say whether that was the last run."""
         if ports.ended.outcome == REFRESHED:
             return REFRESHED
-        if ports.ended.outcome == "ResponseKept":
-            return STOPPED  # A person recovers the tokens.
+        if (ports.ended.outcome, ports.ended.retry_at) in {("ResponseKept", None), ("SecretFull", None)}:
+            return STOPPED  # A person recovers the tokens, or takes labels off.
         if ports.ended.outcome in {"KeptTokensUnreadable", "SecretAccessDenied"}:
             self._check_stopped(ports, now)
             return STOPPED

@@ -418,6 +418,8 @@ class Rules:
                 lost = world.lost | 1 << family if action.spoils or action.forgets else world.lost
                 gone = world.gone or isinstance(action.call, Remove)
                 after = after._replace(unknown=True, lost=lost, gone=gone)
+            if action.between_runs:
+                after = after._replace(past=())
             if action.lasts:
                 after = self._later(after, RUN_SECONDS + 1)
             yield Change(Event(-1, action.call, action.name), after)

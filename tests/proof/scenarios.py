@@ -23,7 +23,21 @@ from proof.operators import (
     UNLABEL,
 )
 from proof.outages import OUTAGES
-from proof.small import DYING, FILLED, FORCED, GATEWAY, LATE, LONG_STALE, NAMED, REFUSING, SUCCESSOR_GONE, UNREAD
+from proof.small import (
+    DYING,
+    FILLED,
+    FILLED_CLOCKS,
+    FILLED_OLD_LIST,
+    FORCED,
+    GATEWAY,
+    LABELLED,
+    LATE,
+    LONG_STALE,
+    NAMED,
+    REFUSING,
+    SUCCESSOR_GONE,
+    UNREAD,
+)
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -133,6 +147,9 @@ _ALL: Final = (
     scenario("false rejections", "ss", "s", false_rejections=2, jumps=(HOUR_PASSES, DAY_PASSES), before=1),
     scenario("false rejection, lost response", "ss", "f", false_rejections=1, losses=1, jumps=(HOUR_PASSES,), before=1),
     FILLED,
+    FILLED_OLD_LIST,
+    FILLED_CLOCKS,
+    LABELLED,
     LATE,
     LONG_STALE,
     replace(NAMED, budget=Budget(crashes=1, losses=2, jumps=1)),

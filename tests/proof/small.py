@@ -8,6 +8,7 @@ from proof.operators import (
     EDIT,
     EDIT_BARE,
     FILL,
+    FILL_LABELS,
     LOSE_SUCCESSOR,
     LOSE_TABLE,
     MOVE_BACK,
@@ -20,6 +21,7 @@ from proof.operators import (
 from proof.world import (
     CLAIM_ENDS,
     CLAIMS_TABLE,
+    CLOCKS_DIFFER,
     DAY_PASSES,
     GRACE_SECONDS,
     HOUR_PASSES,
@@ -83,7 +85,7 @@ STALE_PUBLISHED: Final = scenario(
     "stale, published", "s", "s", stale=3, stale_depth=8, operator=(REAUTHORIZE,), published=True, before=1
 )
 
-UNLABELLED: Final = scenario("unlabelled", "s", "s", operator=(UNLABEL,), before=5, quota=8, claims_a_day=3)
+UNLABELLED: Final = scenario("unlabelled", "s", "s", operator=(UNLABEL,), before=5, quota=10, claims_a_day=3)
 UNANCHORED: Final = scenario("first claim unlabelled", "s", "s", operator=(UNLABEL,))
 UNREADABLE: Final = scenario("unreadable", "s", "s", operator=(SPOIL_CLAIM,), before=1)
 FILLED: Final = scenario(
@@ -99,7 +101,19 @@ FILLED: Final = scenario(
     claims_a_day=3,
     before=1,
 )
-QUOTA: Final = scenario("quota", "fffff", quota=8, claims_a_day=3)
+FILLED_OLD_LIST: Final = scenario(
+    "filled, old list", "fff", stale=2, stale_depth=8, operator=(FILL,), quota=12, claims_a_day=4
+)
+FILLED_CLOCKS: Final = scenario(
+    "filled, clocks differ",
+    "s",
+    operator=(FILL,),
+    jumps=(DAY_PASSES, -CLOCKS_DIFFER),
+    quota=10,
+    claims_a_day=3,
+)
+LABELLED: Final = scenario("labels taken", "s", "f", operator=(FILL_LABELS,), quota=20, claims_a_day=3)
+QUOTA: Final = scenario("quota", "fffff", quota=10, claims_a_day=3)
 HALF_THE_QUOTA: Final = replace(QUOTA, name="half the quota", claims_a_day=4)
 TABLE_LOST: Final = scenario("table lost", "s", "f", crashes=1, claims="table", operator=(LOSE_TABLE,), before=1)
 TABLE_RESTORED: Final = replace(TABLE_LOST, name="table restored", operator=(RESTORE_TABLE,), before=3)
@@ -149,7 +163,7 @@ TWO_TABLES: Final = scenario(
 MOVED: Final = scenario("moved", "s", "m", "S", other=Deployment(claims=CLAIMS_TABLE), before=1)
 
 MOVED_AT_THE_LIMIT: Final = scenario(
-    "moved at the limit", "ffmFFF", other=Deployment(claims=CLAIMS_TABLE), quota=9, claims_a_day=3, before=1
+    "moved at the limit", "ffmFFF", other=Deployment(claims=CLAIMS_TABLE), quota=11, claims_a_day=3, before=1
 )
 
 PAUSED: Final = scenario("paused", "ss", "pr", crashes=1, jumps=(CLAIM_ENDS,), before=1)

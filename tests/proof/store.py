@@ -188,6 +188,13 @@ class Fill(NamedTuple):
     free: int
 
 
+class FillLabels(NamedTuple):
+    """Something else stores a version with so many labels."""
+
+    version_id: str
+    labels: tuple[str, ...]
+
+
 class Remove(NamedTuple):
     """A version without labels is removed."""
 
@@ -196,7 +203,7 @@ class Remove(NamedTuple):
 
 TableWrite = Append | Record | Keep | Drop
 StoreCall = Read | List | ListIds | Put | Move | ReadTable | Open | TableWrite
-AnyCall = StoreCall | SetTable | LoseKey | ChangeKey | EnableKeys | Fill | Remove
+AnyCall = StoreCall | SetTable | LoseKey | ChangeKey | EnableKeys | Fill | FillLabels | Remove
 StoreReply = (
     SecretVersion | tuple[SecretVersion, ...] | tuple[VersionEntry, ...] | Item | str | bool | None | SecretStoreError
 )
@@ -382,6 +389,10 @@ class Store:
                 for number in range(self.places(state, now) - free):
                     what = {"ClientRequestToken": f"fill-{number}-".ljust(36, "0"), "SecretString": "a note"}
                     self._model.call("PutSecretValue", {"SecretId": TOKENS, "VersionStages": ["NOTE"], **what}, now=now)
+                reply = True
+            case FillLabels(version_id, marks):
+                what = {"ClientRequestToken": version_id, "SecretString": "a note", "VersionStages": marks}
+                self._model.call("PutSecretValue", {"SecretId": TOKENS, **what}, now=now)
                 reply = True
             case Remove(version_id):
                 self._model.drop(TOKENS, version_id)

@@ -37,6 +37,8 @@ LAST_QUARTER_SECONDS: Final = WINDOW_SECONDS // 4
 CLAIM_ENDS: Final = CLAIM_SECONDS + 1
 HOUR_PASSES: Final = HOUR_SECONDS + 1
 DAY_PASSES: Final = DAY_SECONDS + 1
+PLACES_FREE: Final = DAY_SECONDS + CLOCKS_DIFFER + 1
+"""When a version has lost its place by every clock."""
 
 CLAIMS_TABLE: Final = "table"
 OTHER_TABLE: Final = "other-table"

@@ -17,7 +17,7 @@ from token_refresh_worker.core.versions import CURRENT, REDIRECT_NOTE, redirect_
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.ports import RunDependencies
-from token_refresh_worker.run.version_capacity import check_places
+from token_refresh_worker.run.version_capacity import Needed, check_places
 
 Account = Mapping[str, str | int]
 """Whose grant it is, by the names that the provider's profile lists as `identity`; see `Provider.account`."""
@@ -102,7 +102,7 @@ class PendingAuthorization:
         self.target.judge(provider.account(named), False)
         sent_at = take()
         if self.target.create is None:
-            check_places(parts, sent_at, 1, "the code was not used")
+            check_places(parts, sent_at, Needed(1), "the code was not used")
         grant = NewGrant(
             tokens=exchange(parts, self.authorization, redirect.code),
             sent_at=sent_at,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
@@ -16,13 +15,11 @@ from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Promote, RestageOnEdited, SettingsMismatch, Step
-from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.core.versions import CURRENT, PREVIOUS
 from token_refresh_worker.run.failures import mismatch, span, utc, version_locked
 from token_refresh_worker.run.ports import RunDependencies, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ORIGIN_KEY
-
-PREVIOUS: Final = "AWSPREVIOUS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from token_refresh_admin.changes.restore import PREVIOUS, check_claims, choose, prepare
+from token_refresh_admin.changes.restore import check_claims, choose, prepare
 from token_refresh_admin.cli.command import command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import finishing
@@ -12,6 +12,7 @@ from token_refresh_admin.cli.lookups import read_past
 from token_refresh_admin.cli.prompts import confirm
 from token_refresh_admin.cli.screen import errors, fields_table, message, output, say_done, say_published, show
 from token_refresh_admin.cli.settings import settings_of
+from token_refresh_worker.core.versions import PREVIOUS
 from token_refresh_worker.run.failures import utc
 
 

@@ -29,7 +29,7 @@ from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A
 from token_refresh_worker.run.ports import ClaimStore, RunDependencies
 from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.settings import Settings
-from token_refresh_worker.run.version_capacity import check_places
+from token_refresh_worker.run.version_capacity import check_places, needed_by_refresh
 from token_refresh_worker.stored.document import TokenDocument
 
 ATTEMPTS_LISTED: Final = 5
@@ -190,9 +190,8 @@ def read_state(context: Context) -> SecretState:
 
 def _full(parts: RunDependencies, snapshot: Snapshot) -> SecretFull | None:
     try:
-        check_places(
-            parts, snapshot.now, VERSIONS_A_CLAIM[parts.policy.claim_store.kind], "no run refreshes before that"
-        )
+        needed = needed_by_refresh(parts.policy.claim_store.kind, snapshot.ledger.attempts)
+        check_places(parts, snapshot.now, needed, "no run refreshes before that")
     except TokenRefreshError as failure:  # The look may be repeated; all else is known.
         return failure if isinstance(failure, SecretFull) else None
     return None

@@ -16,6 +16,7 @@ from typing import Final
 from token_refresh.secret_value import SecretValue
 
 CURRENT: Final = "AWSCURRENT"
+PREVIOUS: Final = "AWSPREVIOUS"
 CLAIM: Final = "REFRESH_CLAIM"
 OUTCOME: Final = "REFRESH_OUTCOME"
 REDIRECT_NOTE: Final = "an authorization's redirect was taken"

@@ -2,17 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.stored.json_object import located, read_object
-from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.core.versions import CURRENT, PREVIOUS
 from token_refresh_worker.run.ports import SecretStore, SecretVersion
 from token_refresh_worker.run.settings import DEFAULT_PROVIDER, Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
-
-_PREVIOUS: Final = "AWSPREVIOUS"
 
 
 def find_credentials(
@@ -55,7 +52,7 @@ def previous_credentials(
     if settings.client_secret_id is None:
         return None
     try:
-        version = secret(settings.client_secret_id).read(label=_PREVIOUS)
+        version = secret(settings.client_secret_id).read(label=PREVIOUS)
         found = _stored_credentials(version, settings.client_secret_id, settings.client_secret_field)
     except TokenRefreshError:
         return None  # What counts is that the current ones were rejected.

@@ -13,7 +13,7 @@ from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.providers.lifetime import LIFETIMES_REMARKABLE, VERSIONS_A_CLAIM
+from token_refresh_worker.providers.lifetime import LIFETIMES_REMARKABLE
 from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.grant_failures import failed_request, not_signed, unread_response
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
@@ -22,7 +22,7 @@ from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, STORE_RESERV
 from token_refresh_worker.run.renewal import Renewal
 from token_refresh_worker.run.request_sender import PreparedRefresh, RequestSender, prepare_refresh
 from token_refresh_worker.run.retry import repeat
-from token_refresh_worker.run.version_capacity import check_places
+from token_refresh_worker.run.version_capacity import check_places, needed_by_refresh
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin
 
@@ -70,7 +70,7 @@ class Redemption:
         check_room(self.parts.secret, snapshot.current)
         prepared = prepare_refresh(snapshot.current.document, self.parts)
         self._sign(prepared)
-        needed = VERSIONS_A_CLAIM[self.parts.policy.claim_store.kind]
+        needed = needed_by_refresh(self.parts.policy.claim_store.kind, snapshot.ledger.attempts)
         check_places(self.parts, self.memory.service_now(), needed, "nothing was claimed or sent")
         if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
             raise self._too_late()
