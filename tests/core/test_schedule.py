@@ -384,3 +384,11 @@ def test_a_fraction_of_a_second_loses_no_end() -> None:
     stated = origin(lifetime=DAY, grant_began_at=NOW, grant_ends_at=NOW + 20 * HOUR)
 
     assert NOW + 20 * HOUR * 2 / 3 == due_at(document(**half, **stated), policy())
+
+
+@pytest.mark.parametrize("left", [timedelta(0), timedelta(microseconds=1), -HOUR])
+def test_a_refresh_in_vain_with_nothing_left(left: timedelta) -> None:
+    """A stored value that leaves nothing counts for nothing: the token is due at its window, and no run hangs."""
+    known = document(issued_at=NOW, expires_at=NOW + DAY, **origin(lifetime=DAY, asked=Asked(left=left, at=NOW)))
+
+    assert NOW + 16 * HOUR == due_at(known, policy())

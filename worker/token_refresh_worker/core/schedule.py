@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Final, NamedTuple
 
 from token_refresh.stored.access_token import believed_expiry
@@ -112,8 +111,9 @@ class _End(NamedTuple):
         That is the first of the last quarter's beginning and the end with less left than the refresh in vain had; of a
         grant, the last quarter of the last quarter, and so on, until only one run may be left.
         """
-        tries = (self.window / (1 << 2 * number) for number in count())
-        left = next(left for left in tries if self.asked_left is None or left < self.asked_left)
+        left = self.window
+        while self.asked_left is not None and timedelta(0) < left >= self.asked_left:
+            left /= 4
         if self.is_grant:
             return self.at - max(left, min(self.window, LONGEST_PERIOD))
         return self.at - (left if left >= self.window / 4 else timedelta(0))
@@ -133,7 +133,8 @@ def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
     began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
     # By when a run's tokens were issued: another job's leave that as it was, and may not have moved the end.
     moved = began_at is not None and document.issued_at is not None and began_at >= document.issued_at
-    if moved and began_at is not None and ends_at is not None:
+    # An end that had passed before the token was stored is none of this token's.
+    if moved and began_at is not None and ends_at is not None and used_at is not None and ends_at > used_at:
         ends.append(_End(ends_at, min((ends_at - began_at) * LARGEST_PART, LONGEST_GRANT_WINDOW)))
     if policy.idle is not None and used_at is not None:
         ends.append(_End(used_at + policy.idle, min(policy.idle * LARGEST_PART, LONGEST_GRANT_WINDOW)))

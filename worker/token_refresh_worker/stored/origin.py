@@ -123,7 +123,7 @@ class Asked:
 
     def as_fields(self) -> dict[str, object]:
         """Return the members of `tokenRefresh` to store."""
-        seconds = self.left and int(self.left.total_seconds())
+        seconds = None if self.left is None else int(self.left.total_seconds())
         return {"asked_left_seconds": seconds, "asked_at": iso(self.at), "asked_tokens": self.tokens}
 
 
