@@ -123,7 +123,10 @@ def test_a_grant_that_ends_soon(cli: Cli, tokens: Tokens, days: int, printed: st
     assert 1 == ended.code
     assert f"! {printed}, and no refresh prolongs it -> authorize again:" in ended.screen
     assert f"token-refresh authorize {SECRET_ID}" in ended.screen
-    assert 0 == cli("status", PROVIDER="zoom").code
+    late = cli("status", PROVIDER="zoom")  # A refresh would prolong it, and is due after it.
+    assert 1 == late.code
+    assert f"! {printed}, and the next refresh is due after that -> refresh now: " in late.screen
+    assert f"token-refresh refresh {SECRET_ID} --force" in late.screen
 
     tokens.store(expires_in=-HOUR, tokenRefresh=origin(timedelta(days=days)))
     worse = cli("status", "--json", PROVIDER="linkedin")
@@ -279,7 +282,14 @@ def test_an_expiry_that_can_not_be_true(cli: Cli, tokens: Tokens, endpoint: Toke
     held = cli("status", REPLAY_GRACE_SECONDS="0")
     assert "-> correct that key in the value, and store it: " in held.screen
     assert "nobody knows whether its refresh token was redeemed" in held.screen
+    longer = "If access tokens live so long, set token_lifetime_seconds"
+    assert longer in held.screen
     assert "not believed" not in cli("status", TOKEN_LIFETIME_SECONDS=str(60 * 86_400)).screen
+
+    tokens.store(expires_in=100 * DAY, tokenRefresh=origin(DAY))
+    said = cli("status", TOKEN_LIFETIME_SECONDS=str(60 * 86_400))  # The token set knows better.
+    assert "and access tokens live 20 d." in said.screen
+    assert longer not in said.screen
 
 
 def test_a_full_secret(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

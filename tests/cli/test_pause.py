@@ -273,6 +273,16 @@ def test_a_grant_that_ends_in_the_pause(cli: Cli, tokens: Tokens) -> None:
     assert "Choose a shorter --for" in refused.screen
 
 
+@pytest.mark.parametrize(("days", "code"), [(2.5, 2), (8, 0)])
+def test_a_grant_that_is_its_access_token(cli: Cli, tokens: Tokens, days: float, code: int) -> None:
+    """Facebook's grant ends with its access token, so that no pause outlasts that."""
+    tokens.store(expires_in=days * DAY, refreshToken=None)
+
+    paused = cli("pause", "--for=7d", PROVIDER="facebook")
+
+    assert (code, code == 2) == (paused.code, "no run could refresh before that" in paused.screen)
+
+
 def ends(at: datetime) -> dict[str, object]:
     return {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "grant_ends_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
 

@@ -1,12 +1,15 @@
 """Random lives of token sets: what a reader gets has not ended; what is due is due before every end; healthy is both.
 
-A provider whose tokens live as long as it likes, and come twice; another job that writes what it likes; commands.
+A provider whose tokens live as long as it likes, and come again; another job that writes what it likes; commands.
 """
 
 import random
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import count
+from typing import Any, Final
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -15,24 +18,37 @@ from hypothesis import strategies as st
 from examples import examples
 from run.world import World
 from testbed.builders import DAY, HOUR, MINUTE, policy
+from testbed.fakes import FakeStore
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.access_token import read_access_token
+from token_refresh.stored.access_token import AccessToken, read_access_token
 from token_refresh.stored.times import iso
+from token_refresh_admin.changes import change
+from token_refresh_admin.changes import client as client_module
+from token_refresh_admin.changes import restore as restore_module
+from token_refresh_admin.changes.change import ChangeFailed, fields_of
 from token_refresh_admin.changes.client import replace_client
-from token_refresh_worker.core.schedule import due_at, grant_end, known_lifetime, run_period
+from token_refresh_admin.changes.past import VersionHistory, list_versions
+from token_refresh_worker.core import schedule
+from token_refresh_worker.core.schedule import Policy, due_at, grant_end, known_lifetime, run_period
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.response import TokenResponse
+from token_refresh_worker.run import snapshot_reader
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.renewal import Renewal
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.credentials import ClientCredentials
+from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import IN_VERSIONS, in_table
 
-LIVES = (HOUR, 2 * HOUR, 10 * HOUR, DAY, 60 * DAY)
-GRANTS = (None, 2 * DAY, 14 * DAY, 100 * DAY)
-SECOND = timedelta(seconds=1)
+LIVES: Final = (HOUR, 2 * HOUR, 10 * HOUR, DAY, 60 * DAY)
+GRANTS: Final = (None, 2 * DAY, 14 * DAY, 100 * DAY)
+SECOND: Final = timedelta(seconds=1)
+NEVER: Final = timedelta(0)
 
 
-@dataclass
+@dataclass(eq=False)
 class Life:
     """A token set, what its provider knows of it, and what may happen to it."""
 
@@ -41,23 +57,34 @@ class Life:
     world: World = field(init=False)
     ends: dict[str, datetime] = field(default_factory=dict)
     """When each access token ends."""
+    vain: list[str] = field(default_factory=list)
+    """The access tokens that came again, in order of issue."""
+    theirs: set[str] = field(default_factory=set)
+    """The access tokens that another job stored: beside each is what was learned of the one before."""
     told: timedelta = field(init=False)
-    """The longest life that the stored set may count on."""
+    """How long tokens live at least while nobody says it."""
     grant: timedelta | None = field(init=False)
     grant_ends_at: datetime | None = None
+    unused_until: datetime = field(init=False)
+    """When the provider ends the grant if nobody uses it."""
+    same: float = field(init=False)
+    """How likely the same token comes again."""
     said: list[str] = field(default_factory=list)
     """What happened, for whoever reads a failure."""
 
     def __post_init__(self) -> None:
         """Begin with a set that a person saved."""
         self.chance = random.Random(self.seed)  # noqa: S311 - a repeatable choice
-        documented, self.grant = self.chance.choice((None, *LIVES)), self.chance.choice(GRANTS)
-        idle = self.chance.choice((None, self.grant))
         self.is_grant = self.chance.random() < 0.2
+        self.lives = LIVES[3:] if self.is_grant else LIVES
+        documented, self.grant = self.chance.choice((None, *self.lives)), self.chance.choice(GRANTS)
+        self.same = self.chance.choice((0.1, 0.6))
+        idle = self.chance.choice((None, self.grant))
         rules = replace(policy(), lifetime=documented, idle=idle, token_is_grant=self.is_grant)
         self.world = World(policy=rules, stored=False, published=self.chance.random() < 0.5)
-        self.world.provider = replace(self.world.provider, access_token_lifetime=documented)
-        self.told = documented or HOUR
+        request = replace(self.world.provider.request, grant=Grant.EXCHANGE if self.is_grant else Grant.REFRESH_TOKEN)
+        self.world.provider = replace(self.world.provider, access_token_lifetime=documented, request=request)
+        self.told = documented or self.lives[0]
         self.store(self.told)
 
     @property
@@ -70,12 +97,13 @@ class Life:
         return name
 
     def store(self, lives: timedelta) -> None:
-        """Store a token as another job does: its own keys, with an expiry that may be wrong."""
+        """Store a token as another job does: its own keys, with times that may be wrong."""
         name = self.new(lives)
+        self.theirs.add(name)
         wrong = self.chance.choice((0, 0, 1, 2, 14, -5, 24 * 100, 24 * 4000)) * HOUR
         before = self.world.current() if self.world.labels() else {}
-        if "tokenRefresh" not in before and self.world.policy.lifetime is None:
-            wrong = min(wrong, timedelta(0))  # Nobody knows better.
+        if self.world.policy.lifetime is None and "lifetime_seconds" not in before.get("tokenRefresh", {}):
+            wrong = min(wrong, NEVER)  # Nobody knows better.
         expires_at, issued_at = self.ends[name] + wrong, self.now + self.chance.choice((0, 0, 400, -400)) * DAY
         times: dict[str, Any] = {"expires_at": expires_at, "issued_at": issued_at}
         if self.chance.random() < 0.3:
@@ -83,39 +111,44 @@ class Life:
             times = {"expiresAt": iso(expires_at + half), "issuedAt": iso(issued_at), "expires_at": None}
         kept = {key: before[key] for key in ("tokenRefresh", "refreshToken") if key in before}
         self.world.save(**kept, **times, accessToken=name)
+        # It refreshed, and nobody knows to when that moved the grant's end.
+        self.grant_ends_at = None
+        self.used()
         self.said.append(f"{self.now}: {name} lives {lives}, and is stored with {expires_at}, {issued_at}")
+
+    def used(self) -> None:
+        idle = self.world.policy.idle
+        self.unused_until = self.now + (idle or 9999 * DAY)
 
     def respond(self) -> TokenResponse:
         """Return a new token, or the one before with what is left of it."""
         assert self.grant_ends_at is None or self.now < self.grant_ends_at, "the grant ended"
-        current = self.world.current()["accessToken"]
-        left = self.ends[current] - self.now
-        assert not self.is_grant or left > timedelta(0), "the grant ended with its token"
-        if self.chance.random() < self.same:
-            lives = left
-            stated: timedelta | None = max(left, timedelta(0))
-            name = current
+        name = str(self.world.current()["accessToken"])
+        left = self.ends[name] - self.now
+        assert not self.is_grant or left > NEVER, "the grant ended with its token"
+        assert self.now < self.unused_until, "the grant ended unused"
+        # Beside another job's token is what was learned of the one before, so that it is asked for later.
+        most = 0 if self.is_grant and name in self.theirs else 2
+        again = self.chance.random() < self.same and self.vain.count(name) < most
+        self.used()
+        if again:
+            self.vain.append(name)
+            stated = max(left, NEVER)
         else:
-            lives = self.chance.choice(LIVES)
-            name, stated = self.new(lives), lives
-        moment = self.chance.random() < 0.2 and stated
+            stated = self.chance.choice(self.lives)
+            name = self.new(stated)
+        moment = stated and self.chance.random() < 0.2
         if self.grant is not None:
             self.grant = self.chance.choice((self.grant, self.grant, 2 * DAY, 14 * DAY))
             self.grant_ends_at = self.now + self.grant
-        self.said.append(
-            f"{self.now}: a refresh brings {name}, which lives {lives}; the grant ends {self.grant_ends_at}"
-        )
+        self.said.append(f"{self.now}: {name} comes, which lives {stated}; the grant ends {self.grant_ends_at}")
         return TokenResponse(
             access_token=SecretValue(name),
             refresh_token=SecretValue("refresh-0"),
             lifetime=None if moment else stated,
-            expires_at=self.ends[name] if moment else None,
+            expires_at=self.ends[name] + timedelta(milliseconds=300) if moment else None,
             refresh_token_ends=() if self.grant is None else (self.grant,),
         )
-
-    @property
-    def same(self) -> float:
-        return 0.1
 
     def read(self) -> TokenSet:
         parts = self.world.run().parts
@@ -128,54 +161,158 @@ class Life:
         return outcome
 
     def command(self) -> None:
-        """Replace the client, which stores the document again."""
-        parts = self.world.run().parts
+        """Let a person replace the client, move the claims, or bring the token set before back."""
+        act = self.chance.choice((self.replace_client, self.move, *(() if self.is_grant else (self.restore,))))
+        self.said.append(f"{self.now}: {act.__name__}")
+        act()
+
+    def replace_client(self) -> None:
         given = ClientCredentials(client_id=f"client-{self.now}", client_secret=SecretValue("hush"))
-        replace_client(parts, None, given, shown=self.world.store.read(label=CURRENT))
-        self.said.append(f"{self.now}: the client is replaced")
+        replace_client(self.world.run().parts, None, given, shown=self.world.store.read(label=CURRENT))
+
+    def move(self) -> None:
+        self.world.move(in_table("claims") if self.world.policy.claim_store == IN_VERSIONS else IN_VERSIONS)
+
+    def restore(self) -> None:
+        listed = list_versions(self.world.store.versions(), self.world.store, needs_refresh_token=True)
+        past = VersionHistory(parts=self.world.run().parts, listed=listed)
+        with suppress(ChangeFailed):
+            older = restore_module.prepare(past, restore_module.choose(past, None), lambda _: self.world.policy)
+            older.store(self.world.run().parts).publish()
+            self.grant_ends_at = None  # The set from before knows another end, or none.
+
+    def given(self, store: FakeStore | None) -> AccessToken | None:
+        """Return what a reader gets that has just begun."""
+        version = store.read(label=CURRENT) if store else None
+        if version is None or version.value is None:
+            return None
+        return read_access_token(version.value, "", stored_at=version.created_at)
 
     def check(self, outcome: str) -> None:
-        """Look at what is stored, as a reader and as `status` do."""
-        current = self.read()
-        version = self.world.store.read(label=CURRENT)
-        assert version is not None
-        assert version.value is not None
-        served = read_access_token(version.value, "", stored_at=version.created_at)
+        """Look at what is stored, as readers and as `status` do."""
+        current, served = self.read(), self.given(self.world.store)
         assert served is not None
-        due, true_end = due_at(current.document, self.world.policy), self.ends[served.value.reveal()]
         if outcome == "fresh":
-            assert served.expires_at > self.now, "a run says fresh, and readers raise"
-            assert true_end > self.now, "a run says fresh, and the token has ended"
-            assert due is not None
-            assert current.document.expires_at is not None
-            assert current.document.expires_at <= true_end + SECOND
-            assert due <= current.document.expires_at
-            end = grant_end(current.document, current.stored_at, self.world.policy)
-            if end is not None and end.is_idle:
-                assert due < end.at, "due after the grant's end"
-        if "lifetime_seconds" in self.world.current().get("tokenRefresh", {}):
-            # Called over, it is kept for a second.
-            assert served.expires_at <= max(true_end, self.now) + SECOND, "a reader keeps a token that has ended"
+            self.check_healthy(current, served)
+        known = known_lifetime(current.document, self.world.policy)
+        whose = {"the copy": self.given(self.world.published) if known else None, "the set": served}
+        for name, found in whose.items():
+            if found and (name == "the copy" or "lifetime_seconds" in self.world.current().get("tokenRefresh", {})):
+                # Called over, it is kept for a second.
+                latest = max(self.ends[found.value.reveal()], self.now) + SECOND
+                assert found.expires_at <= latest, f"a reader of {name} keeps a token that has ended"
+
+    def check_healthy(self, current: TokenSet, served: AccessToken) -> None:
+        document, rules, name = current.document, self.world.policy, served.value.reveal()
+        assert served.expires_at > self.now, "a run says fresh, and readers raise"
+        assert self.ends[name] > self.now, "a run says fresh, and the token has ended"
+        due, end = due_at(document, rules), grant_end(document, current.stored_at, rules)
+        assert due is not None
+        assert document.expires_at is not None
+        assert document.expires_at <= self.ends[name] + SECOND
+        assert self.grant_ends_at is None or due < self.grant_ends_at, "due after the grant's end"
+        assert end is None or not end.is_idle or due < end.at, "due after the end of a grant that nobody uses"
+        in_vain = [*dict.fromkeys(self.vain)][-2:]
+        taught = name in in_vain or len(in_vain) == 2 or name in self.theirs
+        assert due < document.expires_at or taught, "asked for at its end, untaught"
 
 
-@pytest.mark.no_cover  # lives through days
-@settings(max_examples=examples(1_000), deadline=None)
-@given(st.integers(0, 2**40))
-def test_no_end_is_missed(seed: int) -> None:
-    """Whatever responses, other jobs and commands store, nobody gets a token that has ended, or hears that it lives."""
+def live(seed: int) -> None:
+    """Live through a few weeks of random events."""
     life = Life(seed)
     try:
         life.check(life.run())
-        for _ in range(life.chance.randint(5, 60)):
-            document = life.read().document
-            period = run_period(document, life.world.policy)
-            what = life.chance.random()
+        for _ in range(life.chance.randint(5, 40)):
+            document, what = life.read().document, life.chance.random()
+            period, due = run_period(document, life.world.policy), due_at(document, life.world.policy)
             if what < 0.08:
                 lasts = known_lifetime(document, life.world.policy) or life.told
-                life.store(max(lasts, life.chance.choice(LIVES)))
-            elif what < 0.16:
+                life.store(max(lasts, life.chance.choice(life.lives)))
+            elif what < 0.2:
                 life.command()
+            elif what < 0.7 and due is not None:
+                # Until then runs do nothing.
+                life.world.pass_time(max(NEVER, due - life.now - period * life.chance.random()))
             life.world.pass_time(life.chance.choice((MINUTE, period / 2, period, period)))
             life.check(life.run())
     except AssertionError as error:
         raise AssertionError("\n".join([str(error), f"seed {seed}", *life.said[-12:]])) from error
+
+
+@pytest.mark.no_cover  # lives through weeks
+@settings(max_examples=examples(1_000), deadline=None)
+@given(st.integers(0, 2**40))
+def test_no_end_is_missed(seed: int) -> None:
+    """Whatever responses, other jobs and commands store, nobody gets a token that has ended, or hears that it lives."""
+    live(seed)
+
+
+believed = schedule.believed
+
+
+def from_its_issue(document: TokenDocument, stored_at: datetime, rules: Policy) -> TokenDocument:
+    return believed(document, document.issued_at or stored_at, rules)
+
+
+def issued_whenever(document: TokenDocument, stored_at: datetime, rules: Policy) -> TokenDocument:
+    return replace(believed(document, stored_at, rules), issued_at=document.issued_at)
+
+
+def the_longer_one(document: TokenDocument, rules: Policy) -> timedelta | None:
+    of_set = document.origin.lifetime if document.origin else None
+    return max(filter(None, (of_set, rules.lifetime)), default=None)
+
+
+def at_the_end_at_last(end: Any) -> datetime:
+    tries = (end.window, end.window / 4)
+    left: timedelta = next((left for left in tries if end.asked_left is None or left < end.asked_left), NEVER)
+    at: datetime = end.at
+    return at - left
+
+
+asked, left_of_same, grant_began_at = Renewal._asked, Renewal._left_of_same, Renewal._grant_began_at  # noqa: SLF001 - to break them
+
+
+def one_token_teaches(self: Renewal, left: timedelta | None, sent_at: datetime) -> Any:
+    found = asked(self, left, sent_at)
+    return found and replace(found, tokens=2)
+
+
+def zero_is_a_new_life(self: Renewal, response: TokenResponse, sent_at: datetime) -> timedelta | None:
+    return left_of_same(self, replace(response, lifetime=response.lifetime or None), sent_at)
+
+
+def nearer_is_not_moved(self: Renewal, ends_at: datetime | None, sent_at: datetime) -> datetime | None:
+    before = self.document.origin
+    nearer = before and before.grant_ends_at and ends_at and ends_at < before.grant_ends_at
+    return before.grant_began_at if before and nearer else grant_began_at(self, ends_at, sent_at)
+
+
+Patches = tuple[tuple[object, str, object], ...]
+BUGS: Final[dict[str, Patches]] = {
+    "counted from issuedAt": tuple((module, "believed", from_its_issue) for module in (snapshot_reader, change)),
+    "an issue after it was stored": ((snapshot_reader, "believed", issued_whenever),),
+    "the longer lifetime": ((schedule, "known_lifetime", the_longer_one),),
+    "no longest life": ((schedule, "believed_expiry", lambda expires_at, *_: expires_at),),
+    "a doubt stored anew": ((client_module, "believed_fields", lambda _, version: fields_of(version)),),
+    "asked at the grant's end": ((schedule._End, "due_at", property(at_the_end_at_last)),),  # noqa: SLF001 - to break it
+    "one token teaches": ((Renewal, "_asked", one_token_teaches),),
+    "zero is a new life": ((Renewal, "_left_of_same", zero_is_a_new_life),),
+    "a nearer end is not moved": ((Renewal, "_grant_began_at", nearer_is_not_moved),),
+}
+
+
+@pytest.mark.no_cover  # lives through weeks
+@pytest.mark.parametrize("bug", BUGS)
+def test_planted_bugs_are_found(bug: str) -> None:
+    """Each rule of what is believed, and of a grant's end, is needed."""
+    with ExitStack() as planted:
+        for target, name, value in BUGS[bug]:
+            planted.enter_context(patch.object(target, name, value))
+        for seed in count():
+            with suppress(AssertionError):
+                live(seed)
+                assert seed < 300
+                continue
+            break
+    assert seed < 300

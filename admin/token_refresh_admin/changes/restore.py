@@ -93,7 +93,7 @@ def prepare(
         raise version_locked(secret, chosen.version_id, label, chosen.keys, what=what)
     if chosen.document is None or version is None or version.value is None:
         raise ChangeFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(past))
-    value = _marked(past, version, chosen.document, policy_of)
+    value = _marked(past, version, policy_of)
     snapshot = past.snapshot(replace(version, value=value))
     policy = policy_of(snapshot.current.document.fields)
     step = plan(snapshot, RunState(), policy)
@@ -102,7 +102,7 @@ def prepare(
     note = judge(past, snapshot, step, policy)
     return OlderSet(
         value=value,
-        document=chosen.document,
+        document=snapshot.current.document,
         note=note,
         is_published=not isinstance(step, Promote | RestageOnEdited),
         replaces=next((v.version_id for v in past.listed if CURRENT in v.labels), None),
@@ -115,13 +115,11 @@ def _alternatives(past: VersionHistory) -> Advice:
 
 
 def _marked(
-    past: VersionHistory,
-    version: SecretVersion,
-    document: TokenDocument,
-    policy_of: Callable[[Mapping[str, object]], Policy],
+    past: VersionHistory, version: SecretVersion, policy_of: Callable[[Mapping[str, object]], Policy]
 ) -> SecretValue:
     """Let an older token set say that it was restored, and name the claim store of today: claims may have moved."""
     snapshot = past.snapshot(version)
+    document = snapshot.current.document  # As it is believed: what is doubted would look new.
     # Nothing is used up; or nobody knows the token's host, and that of a default must not be stored as its own.
     if (document.origin is None and not document.refresh_token) or snapshot.host is None:
         return write_object(document.fields)

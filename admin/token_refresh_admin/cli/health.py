@@ -38,6 +38,8 @@ _EXPLAINED: Final = (
 )
 """The steps whose own finding says what became of the newest attempt."""
 
+_LIVE_LONGER: Final = ". If access tokens live so long, set token_lifetime_seconds in the deployment's file"
+
 _FAILED: Final = {AttemptOutcome.NOT_REDEEMED, AttemptOutcome.UNKNOWN, AttemptOutcome.UNREAD, AttemptOutcome.NO_RESULT}
 
 
@@ -193,7 +195,8 @@ def _doubted(state: SecretState, expiry: datetime) -> Finding:
         f"{document.expiry_key} is not believed: it is {utc(expiry)}, {span(expiry - stored_at)} after it was stored, "
         f"and access tokens live {lives}. No run publishes the token, and its refresh is due",
         *(*refresh, "correct that key in the value, and store it: ", state.context.secret.put_value),
-        ". If access tokens live so long, set token_lifetime_seconds in the deployment's file",
+        # What the token set says itself counts before that.
+        *(() if document.origin and document.origin.lifetime else (_LIVE_LONGER,)),
     )
 
 

@@ -161,18 +161,26 @@ def _scopes(state: SecretState) -> Iterator[Finding]:
 def _ending(state: SecretState) -> Iterator[Finding]:
     """Report a grant that ends soon, whatever the runs do."""
     end, now = state.grant_end, state.snapshot.now
-    if end is not None and now >= end.ending_at and not is_prolonged(state):
-        yield Finding.attention(
-            f"the grant {'ends' if now < end.at else 'ended'} {relative(end.at - now)}, and no refresh prolongs it",
-            "authorize again: ",
-            state.context.command("authorize"),
-        )
+    if end is None or now < end.ending_at or is_prolonged(state):
+        return
+    when = f"the grant {'ends' if now < end.at else 'ended'} {relative(end.at - now)}, and"
+    if _moves_the_end(state):
+        refresh = state.context.command("refresh", "--force")
+        yield Finding.attention(f"{when} the next refresh is due after that", "refresh now: ", refresh)
+    else:
+        authorize = state.context.command("authorize")
+        yield Finding.attention(f"{when} no refresh prolongs it", "authorize again: ", authorize)
 
 
 def is_prolonged(state: SecretState) -> bool:
-    """Whether the next refresh moves the end of the grant, as far as is known."""
+    """Whether the next refresh moves the end of the grant, as far as is known, and is due before that."""
+    end, due = state.grant_end, state.due_at
+    return end is not None and (due is None or due < end.at) and _moves_the_end(state)
+
+
+def _moves_the_end(state: SecretState) -> bool:
+    """Whether a refresh moves it. The last one didn't, if the grant was ending when it brought these tokens."""
     end, issued_at = state.grant_end, state.document.issued_at
-    # The last refresh didn't, if the grant was ending when it brought these tokens.
     lasts = end is not None and issued_at is not None and issued_at >= end.ending_at
     return (end is not None and end.is_idle) or (state.settings.provider.prolongs_grants and not lasts)
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh_worker.core.attempts import DAY
+from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.response import TokenResponse
 from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
 from token_refresh_worker.providers.provider import SAME_END, Provider
@@ -74,7 +75,9 @@ class Renewal:
             known = [before.left] if before and before.left else []
             tokens = 1 if before is None else before.tokens + (before.left is None)
             return Asked(left=min([left, *known]), at=sent_at, tokens=tokens)
-        if before is None or before.left is None or sent_at >= before.at + DAY:
+        # Who waits for the end of a token that is the grant may lose it, whatever was learned.
+        is_grant = self.provider.request.grant is Grant.EXCHANGE
+        if before is None or before.left is None or is_grant or sent_at >= before.at + DAY:
             return None
         expires_at = self.document.expires_at
         if expires_at is not None and expires_at - sent_at >= before.left:
@@ -101,5 +104,7 @@ class Renewal:
         if ends_at is None:
             return None
         if before and before.grant_ends_at and abs(ends_at - before.grant_ends_at) <= SAME_END:
-            return before.grant_began_at
+            # Within a minute, an end that each refresh moves moves no further.
+            is_young = before.grant_began_at is not None and sent_at <= before.grant_began_at + 2 * SAME_END
+            return sent_at.replace(microsecond=0) if is_young else before.grant_began_at
         return sent_at.replace(microsecond=0)
