@@ -11,6 +11,7 @@ from testbed.builders import DAY
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_admin.cli.context import Context
+from token_refresh_worker.core.versions import published_version_id
 
 
 def test_all_is_well(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
@@ -56,6 +57,17 @@ def test_clock(  # noqa: PLR0917 - fixtures
     assert grade == grades(cli("doctor", "--json"))["clock"]
     where = f"{'ahead of' if offset > 0 else 'behind'} this machine's"
     assert (where if offset else "agrees with Secrets Manager's") in cli("doctor").screen
+
+
+def test_a_consumer_of_a_copy_that_is_not_ours(cli: Cli, tokens: Tokens) -> None:
+    """The version that a copy would have is right for its readers, and strange where there is no copy."""
+    reported = f"--consumer-version={published_version_id(tokens.store(expires_in=DAY))}"
+
+    with_copy = cli("doctor", "--json", reported, PUBLISHED_SECRET_ID="published")
+    without = cli("doctor", "--json", reported)
+
+    assert ("ok", "failed") == (grades(with_copy)["consumers"], grades(without)["consumers"])
+    assert "neither this secret nor a copy of it has version" in without.screen
 
 
 def test_the_clock_of_a_refused_request(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

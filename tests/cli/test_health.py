@@ -159,6 +159,17 @@ def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoin
     assert [] == endpoint.requests
 
 
+def test_what_a_refresh_from_here_would_not_cure(cli: Cli, tokens: Tokens) -> None:
+    """Of an overdue refresh `status` offers one from here, but not where it would fail for want of credentials."""
+    tokens.store(expires_in=2 * HOUR)
+    able = cli("status")
+    unable = cli("status", CLIENT_SECRET_ID="nowhere")
+
+    for ended, offered in ((able, True), (unable, False)):
+        assert "the refresh is overdue" in ended.screen
+        assert offered is ("Refresh from here:" in ended.screen)
+
+
 def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:
     """Tokens that take more claims than a day has, or die between two runs, are reported first, with the way out."""
     now = datetime.now(UTC)

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from cli.scene import Cli, Ended, Tokens
+from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -68,6 +68,19 @@ def test_a_response_becomes_tokens(cli: Cli, held: Ended, tokens: Tokens, endpoi
     assert 0 <= time.time() - found["issuedAt"] / 1000 < 120
     assert found["issuedAt"] / 1000 <= datetime.fromisoformat(listed["claimed_at"]).timestamp()
     assert 1 == len(endpoint.requests)
+
+
+@pytest.mark.usefixtures("held")
+def test_a_recovery_names_the_newest_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Also after a pause that began and ended meanwhile: the next run follows the chain from there."""
+    for line in ("pause", "resume"):
+        assert 0 == cli(line, **SINGLE_USE).code
+
+    assert 0 == cli("recover", "--access-token=/data/0/accessToken", "--same-refresh-token", "--yes", **SINGLE_USE).code
+
+    versions = store.client().describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"]
+    (newest,) = (version_id for version_id, labels in versions.items() if "REFRESH_CLAIM" in labels)
+    assert newest == tokens.current()["tokenRefresh"]["claim"]
 
 
 @pytest.mark.usefixtures("held")

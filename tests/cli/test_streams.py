@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from cli.authorizing import written
 from cli.scene import SECRET_ID, Cli, Tokens, meanwhile
@@ -22,8 +23,9 @@ from cli.terminals import begin
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.process import Child
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.advice import Command
 from token_refresh_admin.cli import failures
-from token_refresh_admin.cli.failures import ONE_PRESS_SECONDS, finishing
+from token_refresh_admin.cli.failures import ONE_PRESS_SECONDS, finishing, reported
 from token_refresh_admin.cli.screen import Errors
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
@@ -179,6 +181,17 @@ def test_ctrl_c_while_it_writes(
 
     assert 0 == ended.code, ended.screen
     assert store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"] not in before
+
+
+@pytest.mark.parametrize("look", [None, lambda: Command.of("token-refresh status {}", "a")])
+def test_what_ctrl_c_leaves(look: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that Ctrl-C ends prints how to look at what it stored, where it knows of which secret."""
+    with pytest.raises(typer.Exit) as ended, reported(debug=False, look=look):
+        raise KeyboardInterrupt
+
+    said = " ".join(capsys.readouterr().err.split())
+    what = "Interrupted. What was stored before stays"
+    assert (130, f"{what}: token-refresh status a" if look else f"{what}.") == (ended.value.exit_code, said)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -40,7 +40,8 @@ NOT_HERE: Final = (
     *("account", "benchmarks", "conformance", "demos", "deployment", "infra", "package", "pages", "printed"),
 )
 """Folders of tests that run the product elsewhere, or not at all; `proof` and `races` take too long for each bug."""
-LEAST_SHARE: Final = 0.85
+LEAST_SHARE: Final = 0.75
+"""Of 100 bugs: three standard deviations below 85 %. A night fails where tests were lost, and not by lot."""
 TEST_SECONDS, BUG_SECONDS = 60, 240
 """Of one test: a bug that hangs is noticed. And of all tests of one bug: then it is not."""
 

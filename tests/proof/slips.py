@@ -4,6 +4,7 @@ Linters find the others: one thing stands in another's place only where both hav
 """
 
 import ast
+import builtins
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -234,7 +235,7 @@ def _of_expression(node: ast.expr, scope: Scope) -> Iterator[tuple[str, Any]]:  
         case ast.BinOp(left=left, op=ast.BitOr() | ast.BitAnd(), right=right):
             yield "a lost operand", left
             yield "a lost operand", right
-            if isinstance(node.op, ast.BitOr):
+            if isinstance(node.op, ast.BitOr) and not _is_type(left):
                 yield "another precedence", _with(node, left=right, right=left)
         case ast.BinOp(left=left, op=ast.Sub(), right=right):
             yield "a swapped pair", _with(node, left=right, right=left)
@@ -299,6 +300,11 @@ def _is_value(node: ast.expr) -> bool:
     """Whether it is more than true or false: of those, the order does not matter."""
     name = getattr(node, "id", "") or getattr(node, "attr", "") or getattr(getattr(node, "func", None), "attr", "")
     return isinstance(node, ast.Name | ast.Attribute | ast.Call) and bool(name) and not name.startswith(("is", "has"))
+
+
+def _is_type(node: ast.expr) -> bool:
+    name = getattr(node, "id", "") or getattr(node, "attr", "")
+    return isinstance(node, ast.BinOp) or name in dir(builtins) or (name[:1].isupper() and not name.isupper())
 
 
 def _are_alike(members: list[ast.expr]) -> bool:
