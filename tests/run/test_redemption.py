@@ -24,6 +24,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import AttemptOutcome
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.versions import staged_version_id
+from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 
 CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401")
@@ -312,3 +313,30 @@ def test_the_same_access_token_that_is_called_over_lives_no_longer(expires_at: d
     world.execute()
 
     assert ms(NOW + HOUR + DAY) == world.current()["expiresAt"]
+
+
+def test_an_end_that_moved_a_moment_ago_still_moves() -> None:
+    """Two refreshes within a minute move a rolling end by less than LinkedIn's stated rest jitters."""
+    world = World(expires_at=NOW + HOUR)
+    for number in (1, 2):
+        world.endpoint.responses = [replace(tokens(number, lifetime=60 * DAY), refresh_token_ends=(14 * DAY,))]
+        world.execute(force=True)
+        world.pass_time(MINUTE)
+
+    origin = world.current()["tokenRefresh"]
+    assert ("2026-11-24T12:01:00Z", "2026-12-08T12:01:00Z") == (origin["grant_began_at"], origin["grant_ends_at"])
+
+
+def test_a_grant_that_is_its_access_token_is_never_taught_to_wait() -> None:
+    """What a token showed that came again says nothing of the next one, if the grant ends with that."""
+    world = World(expires_at=NOW + 4 * HOUR, issued_at=NOW - 20 * HOUR)
+    world.provider = replace(world.provider, request=replace(world.provider.request, grant=Grant.EXCHANGE))
+    world.endpoint.responses = [replace(tokens(1, lifetime=None), access_token=SecretValue("access-0"))]
+    world.execute()
+    assert 1 == world.current()["tokenRefresh"]["asked_tokens"]
+
+    world.pass_time(3 * HOUR)
+    world.endpoint.responses = [tokens(2, lifetime=DAY)]
+    world.execute(force=True)
+
+    assert "asked_tokens" not in world.current()["tokenRefresh"]
