@@ -40,7 +40,7 @@ def test_every_function_is_found(product: Product) -> None:
 def test_functions_are_drawn_by_their_lines(product: Product) -> None:
     """A function of thirty lines is drawn more often than one of three: a person slips in a line."""
     drawn = Counter[str]()
-    for seed in range(20):
+    for seed in range(3):
         for bug in product.draw(20, Random(seed), only="/fleet/"):  # noqa: S311 - no secret
             drawn["long" if bug.function.lines > 15 else "short"] += 1
     of_folder = [each for each in product.functions if "/fleet/" in each.path]
