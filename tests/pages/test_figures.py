@@ -6,13 +6,14 @@ Who changes a constant finds here the sentences that are wrong then.
 import inspect
 import re
 from datetime import timedelta
-from math import ceil
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from benchmarks.reader import FIFTY
+from demos.events import _JUST_DUE_HOURS as JUST_DUE_HOURS
+from demos.events import _LATER_HOURS as LATER_HOURS
 from demos.events import EVENTS, Ending
 from pages.parts.cost import RUNS
 from pages.parts.fleet_cost import SECRET, SECRETS_MANAGER_CALL
@@ -24,7 +25,7 @@ from token_refresh.reader.on_demand import FORCED_PAUSES_SECONDS, PAUSE_SECONDS,
 from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS
 from token_refresh.reader.secrets import DEFAULT_TTL
 from token_refresh.reader.sources.secrets_manager import SECRETS_AT_ONCE
-from token_refresh.reader.token import LONGEST_KEPT_SECONDS, LONGEST_MARGIN_SECONDS, REMEMBERED_LEADS
+from token_refresh.reader.token import LONGEST_KEPT_SECONDS, REMEMBERED_LEADS
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh.testing.fakes import LIFETIME as FAKE_LIFETIME
@@ -155,7 +156,6 @@ SAID = {
         f"at most {PART[schedule.LARGEST_PART_OF_WINDOW]} of the window and, if",
         f"if the grace is longer than {said(schedule.SETTLED)}, at most a quarter of the grace",
         f"always lasts {said(schedule.LEAST_MARGIN)} longer than its run",
-        "sent again after an hour, then after a day",  # tests/core/test_schedule.py
         f"may force {schedule.FORCED_CLAIMS_A_DAY} claims in {DAY / HOUR:g} hours",
         f"then {said(schedule.FIRST_BACKOFF)}, doubled each time up to {said(schedule.LONGEST_BACKOFF)}",
         f"the first {schedule.ATTEMPTS_IN_TABLE} attempts that redeemed nothing",
@@ -302,7 +302,7 @@ SAID = {
     ],
     "SECURITY.md": [
         f"with false times for {said(LONGEST_SLEEP)}, with false pauses for {said(LONGEST_FLEET_PAUSE)}",
-        f"an open claim for {said(LONGEST_TIME_TO_LIVE)}, a rejection for an hour and then a day",
+        f"an open claim for {said(LONGEST_TIME_TO_LIVE)}, a rejection for {RETRIED} and then {RETRIED_AGAIN}",
         f"a pause for {said(LONGEST_PAUSE)}, entries of a full day for {DAY / HOUR:g} hours",
         f"up to {MOST_BYTES / 1024:g} KiB of what a provider sent",
     ],
@@ -333,7 +333,6 @@ SAID = {
         f"it repeats the last error for up to {LONGEST_EMPTY_SECONDS:g} s before it reads again",
         f"invokes the worker, at most once {said(PAUSE_SECONDS)}",
         f"rejects the current token, and this one is older than {said(YOUNG_SECONDS)}",
-        f"picks up a new token within {said(MINUTE * ceil(1.5 * LONGEST_MARGIN_SECONDS / 60))}",
         f"the reader needs {count(REMEMBERED_LEADS)} refreshes",
         f"not again for {said(FORCED_PAUSES_SECONDS[0])}; if the API",
         f"for {FORCED_PAUSES_SECONDS[1] / 3600:g} and then {said(FORCED_PAUSES_SECONDS[2])}.",
@@ -363,8 +362,14 @@ SAID = {
         f"in `-` after at least {count(SHORTEST_FLAT_FAMILY)} characters",
         f"it is read again after {DEFAULT_TTL.seconds} s",
     ],
+    "scripts/demos/contest.py": [f"one within {count(1 + LATER_HOURS)} hours went on"],
+    "scripts/demos/events.py": [
+        f"one {count(LATER_HOURS)} hours later goes on",
+        f"= {JUST_DUE_HOURS} # An access token lives for {DAY / HOUR:g} h",
+        f"and is due {DEFAULT_WINDOW / HOUR:g} h before its end",
+    ],
 }
-"""The sentences by page."""
+"""The sentences by page, or by the file that prints them."""
 
 
 @pytest.mark.parametrize("page", SAID)
