@@ -1,6 +1,7 @@
 """Whose grant has come is judged before it is stored, and it is stored whatever happens to the secret meanwhile."""
 
 import itertools
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from token_refresh_admin.changes.authorize import (
     check_account,
     take_redirect,
 )
-from token_refresh_admin.changes.change import fields_of
+from token_refresh_admin.changes.change import fields_of, is_snake
 from token_refresh_admin.changes.publish import StoredGrant
 from token_refresh_admin.changes.store import SWAPS, NewGrant
 from token_refresh_worker.core.versions import CURRENT
@@ -168,3 +169,25 @@ def test_a_taken_redirect_is_no_token_document() -> None:
 
     with pytest.raises(SecretEmpty, match="has no value yet"):
         world.execute()
+
+
+def test_a_client_in_the_other_spelling() -> None:
+    """A set in camel case with `client_id` beside it keeps its spelling and every key when a new grant is stored."""
+    world = World()
+    del_client = {key: value for key, value in world.current().items() if not key.startswith("client")}
+    world.store.put("9" * 36, SecretValue(json.dumps({**del_client, "client_id": "other", "note": 1})), label=CURRENT)
+
+    authorize(world)
+
+    kept = world.current()
+    assert ("refresh-7", "other", 1) == (kept["refreshToken"], kept["client_id"], kept["note"])
+    assert "refresh_token" not in kept
+
+
+def test_the_spelling_that_a_command_keeps() -> None:
+    """Tokens say the spelling; without them the client does; where both spellings are there, snake case stays."""
+    assert not is_snake({"refreshToken": "r", "client_id": "c"})
+    assert not is_snake({"clientId": "c"})
+    assert is_snake({"client_id": "c"})
+    assert is_snake({"refresh_token": "r", "clientId": "c"})
+    assert is_snake({"refresh_token": "r", "accessToken": "a"})

@@ -192,6 +192,19 @@ def test_who_says_the_provider(cli: Cli, place: Place, world: str, *, repeated: 
     assert {repeated} == {"--provider upwork" in line for line in printed}, ended.screen
 
 
+def test_the_claims_of_a_member(cli: Cli, place: Place) -> None:
+    """`claims move` on a fleet's member prints the way out: leave the fleet, then move; nothing is moved before."""
+    own = WORLDS["member"](place)
+    before = place.everything()
+
+    ended = cli("claims", "move", SECRET, "--to=table", f"--table={CLAIMS}", **place.environment, **own)
+
+    leave, move = commands_in(ended)
+    assert (2, before) == (ended.code, place.everything())
+    assert leave == f"token-refresh fleet remove {SECRET} --fleet {FLEET} --region eu-central-1"
+    assert move == f"token-refresh claims move {SECRET} --to table --table {CLAIMS} --region eu-central-1"
+
+
 def in_another_fleet(place: Place) -> None:
     """A member that no run has met, of a fleet that is not the named worker's."""
     new_member(place)

@@ -9,6 +9,7 @@ from token_refresh.advice import Advice
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
+from token_refresh.stored.spelling import SNAKE, find_spelling
 from token_refresh_worker.core.schedule import believed
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
@@ -163,8 +164,11 @@ def document_of(fields: dict[str, object], *, needs_refresh_token: bool = True) 
 
 
 def is_snake(fields: Mapping[str, object]) -> bool:
-    """Whether the document is in snake case."""
-    return "refresh_token" in fields or "client_id" in fields
+    """Whether the document is in snake case: its tokens say so, and only where it has none its client does."""
+    with suppress(InvalidSecretDocument):  # Both spellings are there: whoever reads the document says so.
+        spelling = find_spelling(fields)
+        return "client_id" in fields if spelling is None else spelling is SNAKE
+    return True
 
 
 def new_version_id(parts: RunDependencies) -> str:

@@ -39,9 +39,10 @@ def move(
     interruption, run it again.
     """
     if fleet := context.source.fleet:
+        leave = context.command("fleet remove", "--fleet", fleet)
         raise CommandFailed(
             f"the claims on secret {context.secret_id} are in the table of fleet {fleet}, where its runs look for them",
-            fix=("See how it is: ", context.command("status")),
+            fix=("Take it out of the fleet: ", leave, ". Then move the claims: ", context.again()),
         )
     target = _target(context, to, table)
     mover = _mover(context, _fallback(context, target, table))
