@@ -75,7 +75,7 @@ _NEXT: Final = {
     steps.StopAtUnreadableResponse: "sends nothing: a response that can't be read is kept",
     steps.StoreKeptTokens: "stores the tokens that the claim table keeps",
     steps.Promote: "makes the tokens current that an interrupted run received",
-    steps.RestageOnEdited: "makes the tokens current that an interrupted run received",
+    steps.RestageOnEdited: "makes the tokens current that followed the older set that somebody saved",
 }
 
 
@@ -132,7 +132,13 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "correct why it refuses them (the last run's error says it); the next run stores them. Now: ",
                 state.context.command("refresh"),
             )
-        case steps.Promote() | steps.RestageOnEdited():
+        case steps.RestageOnEdited():
+            yield Finding.attention(
+                "somebody saved an older token set; the tokens that followed it are stored, and not current",
+                "the next run makes them current, with what was edited; now: ",
+                state.context.command("refresh"),
+            )
+        case steps.Promote():
             yield Finding.attention(
                 "a run was interrupted after it received tokens; they are stored and not current yet",
                 "the next run makes them current; now: ",
