@@ -50,6 +50,17 @@ def test_relative_links() -> None:
     assert [] == broken
 
 
+def test_the_site_has_the_order_of_the_index() -> None:
+    """The site's menu has the groups and pages of docs/README.md, between the front page and the changelog."""
+    site = (ROOT / "docs" / "index.md").read_text()
+    menu = re.findall(r"^:caption: (.+)\n\n((?:[\w-]+\n)+)", site, re.MULTILINE)
+    listed = re.findall(r"^(\w[\w ]*):\n\n((?:- .*\n)+)", INDEX, re.MULTILINE)
+    names = [Path(target).stem.lower() for _, rows in listed for target in re.findall(r"\]\(([^)]+)\)", rows)]
+
+    assert [caption for caption, _ in listed] == [caption for caption, _ in menu]
+    assert ["pitch", *names, "changelog"] == [name for _, pages in menu for name in pages.split()]
+
+
 def headings(page: Path) -> list[str]:
     """The anchors that GitHub gives a page's headings."""
     titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
