@@ -200,7 +200,7 @@ class CommonParameters:
     memory_mb: Annotated[int, whole(256, low=128, high=10240)]
     """More memory brings a larger share of a core."""
     reserved_concurrency: Annotated[int, whole(0, low=0, high=1000)]
-    """0 reserves none (docs/deploy.md#limit-the-cost-of-on-demand-runs)."""
+    """0 reserves none (docs/deploy.md#limit-the-cost-of-on-demand-runs); in mode `webhooks`, 0 switches it off."""
     alarms: Annotated[bool, switch(default=True)]
     """Whether there are alarms."""
     alarm_email: Annotated[str | None, text(r"[^\s@]+@[^\s@]+", "an e-mail address")]
