@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cli.scene import Cli
-from token_refresh_worker.providers.loader import profile_names
+from token_refresh_admin.cli.providers import grace_text
+from token_refresh_worker.providers.loader import load_provider, profile_names
 
 PROFILE = """
 title = "My CRM"
@@ -145,3 +146,19 @@ def test_a_profile_that_fits_its_responses(cli: Cli, profile: Path) -> None:
         ended = cli("providers", "--check", str(profile))
 
         assert (0, "my-crm.toml is valid and fits both responses.\n") == (ended.code, ended.out), ended.screen
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("paypal", "no refresh token"),
+        ("google", "stays valid"),
+        ("box", "until the new one is used"),
+        ("upwork", "1 d"),
+        ("github", "single use"),
+        ("reddit", "not known; treated as single use"),
+    ],
+)
+def test_how_long_a_used_token_works(name: str, said: str) -> None:
+    """What a repeated request may rely on: a rotated token works once, and of one that stays nobody may know."""
+    assert said == grace_text(load_provider(name))

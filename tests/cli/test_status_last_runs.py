@@ -31,6 +31,17 @@ def test_status_of_a_refreshed_secret(cli: Cli, tokens: Tokens) -> None:
     assert fields["attempts"][0]["forced"]
 
 
+def test_what_is_staged(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Of the stored attempts, the one whose tokens wait to become current is staged, and no earlier one."""
+    tokens.store()
+    cli("refresh", "--force")
+    store.clock_offset_seconds += 2  # The service tells the time in whole seconds.
+    store.fault("deny", "UpdateSecretVersionStage")
+    cli("refresh", "--force")
+
+    assert ["staged", "refreshed"] == [attempt["result"] for attempt in cli("status", "--json").json["attempts"]]
+
+
 def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
     """A failed attempt needs attention, with the provider's error code; the second makes the next one wait."""
     tokens.store(expires_in=7 * HOUR)

@@ -51,7 +51,9 @@ def test_unknown(moto_index: TableIndex) -> None:
 
 def test_summary_first(index: TableIndex) -> None:
     """The first line counts the states, worst first; rows follow, worst first, and no more than asked for."""
-    for member in (healthy("fine/1"), healthy("fine/2"), dead("dead/1"), late("late/1")):
+    index.add(healthy("fine/1"))
+    assert "fleet prod  1 secret  1 healthy" == run("status").stdout.splitlines()[0].strip()
+    for member in (healthy("fine/2"), dead("dead/1"), late("late/1")):
         index.add(member)
     index.add(row("new/1", new=True))
     index.pause(IN_FORCE)
