@@ -200,7 +200,7 @@ def test_the_profiles_issuer_is_filled(tmp_path: Path) -> None:
         return build_authorization(
             provider,
             {"providerVariables": {"tenant": "acme"}},
-            client=ClientCredentials(client_id="me", client_secret=None),
+            client=ClientCredentials(client_id="me", client_secret="made-up"),
             redirect_uri="http://127.0.0.1/callback",
             endpoint=endpoint,
             scope=None,
@@ -226,7 +226,7 @@ def test_a_company_reaches_every_reader(cli: Cli, authorize: Authorize, store: S
     assert ("9130", ["realmId"]) == (stored(store, "qb")["realmId"], stored(store, "qb")["tokenRefresh"]["kept"])
     copy = stored(store, "copy")
     assert {"accessToken", "expiresAt", "tokenType", "scope", "sourceVersionId", "realmId", "tokenRefresh"} == set(copy)
-    assert {"kept": ["realmId"]} == copy["tokenRefresh"]
+    assert {"kept": ["realmId"], "lifetime_seconds": 86400} == copy["tokenRefresh"]
     assert {"realmId": "9130"} == extra("qb") == extra("copy")
     assert "refreshed" == cli("refresh", "qb", "--force", "--json", **settings).json["outcome"]
     assert {"realmId": "9130"} == extra("qb") == extra("copy")
