@@ -200,7 +200,7 @@ def test_the_profiles_issuer_is_filled(tmp_path: Path) -> None:
         return build_authorization(
             provider,
             {"providerVariables": {"tenant": "acme"}},
-            client=ClientCredentials(client_id="me", client_secret="made-up"),
+            client=ClientCredentials(client_id="me", client_secret=SecretValue("made-up")),
             redirect_uri="http://127.0.0.1/callback",
             endpoint=endpoint,
             scope=None,

@@ -1,6 +1,7 @@
 """Run searches on two processes, and show what they found: on the terminal, and as tables."""
 
 import ast
+import math
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,13 +26,16 @@ class Planted:
     result: Result
 
 
-def run(scenarios: Sequence[Scenario]) -> list[Result]:
-    """Search all scenarios, and print a line as each ends."""
+def run(scenarios: Sequence[Scenario], *, seconds: float = math.inf) -> list[Result]:
+    """Search all scenarios, and print a line as each ends; after so many seconds begin no other."""
     began, found = time.perf_counter(), []
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         for result in pool.map(search, scenarios):
             print(_line(result), flush=True)
             found.append(result)
+            if time.perf_counter() - began > seconds:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
     worlds = sum(result.worlds for result in found)
     print(f"\n{worlds:,} worlds in {len(found)} searches, {time.perf_counter() - began:.0f} s on {PROCESSES} processes")
     print(f"violations: {sum(1 for result in found if result.violation)}")
@@ -66,7 +70,7 @@ def searches(searched: Sequence[Result]) -> str:
         f"| search | bounds | {' | '.join(f'{store}, {provider}' for store, provider in kinds)} |",
         "| --- | --- |" + " --: |" * len(kinds),
     ]
-    found, seconds = summary(searched), sum(r.seconds for r in searched)
+    found, seconds = summary(searched, [r.scenario for r in searched]), sum(r.seconds for r in searched)
     words = (
         f"{found['worlds']:,} worlds in {found['searches']} searches, {found['violations']} violations, "
         f"{seconds:.0f} s of processor time. In {found['windows']:,} of them the one window was hit. "
@@ -75,15 +79,16 @@ def searches(searched: Sequence[Result]) -> str:
     return "\n".join([*head, *rows, "", words])
 
 
-def summary(searched: Sequence[Result]) -> dict[str, Any]:
-    """Return the figures of all searches, and what tells these searches from others."""
+def summary(searched: Sequence[Result], planned: Sequence[Scenario]) -> dict[str, Any]:
+    """Return the figures of the searches that ran, how many were planned, and what tells these from others."""
     return {
         "worlds": sum(r.worlds for r in searched),
         "searches": len(searched),
+        "planned": len(planned),
         "violations": sum(1 for r in searched if r.violation),
         "windows": sum(r.windows for r in searched),
         "left_alone": sum(r.left_alone for r in searched),
-        "of": searched_digest(r.scenario for r in searched),
+        "of": searched_digest(planned),
         "rules": rules_digest(),
     }
 

@@ -1,6 +1,7 @@
 """Search every scenario and print what was searched and found: `scripts/prove search`."""
 
 import argparse
+import math
 import sys
 
 import measured
@@ -13,16 +14,17 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="only the part that the tests run")
     parser.add_argument("--only", metavar="TEXT", default="", help="only scenarios whose names have this text")
     parser.add_argument("--write", action="store_true", help="put the summary into docs/proof.json")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no other search after so many")
     options = parser.parse_args()
     if options.write and (options.quick or options.only):
         parser.error("--write needs the whole search")
     chosen = scenarios.quick() if options.quick else scenarios.full()
-    found = report.run([s for s in chosen if options.only in s.label])
+    found = report.run([s for s in chosen if options.only in s.label], seconds=options.minutes * 60)
     failed = any(r.violation or not r.complete for r in found)
     if chosen == scenarios.full() and not options.only:
         measured.keep("searches", "What was searched", report.searches(found))
     if options.write and not failed:
-        measured.summarise("search", report.summary(found))
+        measured.summarise("search", report.summary(found, chosen))
     return int(failed)
 
 

@@ -391,8 +391,8 @@ class Store:
                     self._model.call("PutSecretValue", {"SecretId": TOKENS, "VersionStages": ["NOTE"], **what}, now=now)
                 reply = True
             case FillLabels(version_id, marks):
-                what = {"ClientRequestToken": version_id, "SecretString": "a note", "VersionStages": marks}
-                self._model.call("PutSecretValue", {"SecretId": TOKENS, **what}, now=now)
+                noted = {"ClientRequestToken": version_id, "SecretString": "a note"}
+                self._model.call("PutSecretValue", {"SecretId": TOKENS, "VersionStages": marks, **noted}, now=now)
                 reply = True
             case Remove(version_id):
                 self._model.drop(TOKENS, version_id)

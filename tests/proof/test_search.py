@@ -92,8 +92,22 @@ def test_the_summary_is_of_todays_searches_and_bugs() -> None:
     assert report.rules_digest() == summary["search"].get("rules"), "run `scripts/prove search --write`: core/ is new"
     assert report.searched_digest(scenarios.full()) == summary["search"]["of"]
     assert measured.digest(mutant.name for mutant in MUTANTS) == summary["mutants"]["of"]
-    assert len({scenario.label for scenario in scenarios.full()}) == summary["search"]["searches"], "each named once"
+    assert len({scenario.label for scenario in scenarios.full()}) == summary["search"]["planned"], "each named once"
+    assert 0 < summary["search"]["searches"] <= summary["search"]["planned"]
     assert len(MUTANTS) == summary["mutants"]["planted"]
+
+
+def test_a_limited_run_begins_no_other_search() -> None:
+    """After its time a run keeps what has ended, and its summary says how many searches were planned."""
+    planned = [
+        Scenario(name=f"alone {n}", provider="static", claims="table", plans=("s",), budget=Budget()) for n in range(9)
+    ]
+
+    found = report.run(planned, seconds=0)
+    said = report.summary(found, planned)
+
+    assert (1, 9) == (said["searches"], said["planned"])
+    assert report.searched_digest(planned) == said["of"]
 
 
 def test_the_digest_is_of_code_alone() -> None:
@@ -114,7 +128,7 @@ def test_a_run_keeps_its_table_and_its_summary(tmp_path: Path) -> None:
     file.write_text('{"search": {"worlds": 1}, "mutants": {"planted": 73}}')
 
     measured.keep("searches", "What was searched", report.searches(alone), tmp_path)
-    measured.summarise("search", report.summary(alone), file)
+    measured.summarise("search", report.summary(alone, [result.scenario for result in alone]), file)
 
     assert "| alone | runs s |" in (tmp_path / "searches.md").read_text()
     assert {"planted": 73} == json.loads(file.read_text())["mutants"]

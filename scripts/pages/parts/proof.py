@@ -35,7 +35,8 @@ def sentence() -> str:
     search, mutants, kills = _found()
     return (
         f"The worker's code ran through every order of events within bounds, {_worlds(search)}: "
-        f"{search['violations']} broke a promise. {mutants['found']} of {mutants['planted']} planted bugs are found. "
+        f"{search['violations']} broke a promise.{_left(search)} "
+        f"{mutants['found']} of {mutants['planted']} planted bugs are found. "
         f"Of {kills['killed']} killed processes {kills['lost']} lost the grant, all between request and write at a "
         "single-use provider."
     )
@@ -61,5 +62,11 @@ def _found() -> tuple[dict[str, Any], ...]:
     return tuple(summary[proof] for proof in ("search", "mutants", "kill-matrix"))
 
 
+def _left(search: dict[str, Any]) -> str:
+    """Say who runs the searches that were not run on today's rules."""
+    return "" if search["searches"] == search["planned"] else " All searches run each night."
+
+
 def _worlds(search: dict[str, Any]) -> str:
-    return f"{search['worlds']:,} worlds in {search['searches']} searches"
+    of = "" if search["searches"] == search["planned"] else f" of {search['planned']}"
+    return f"{search['worlds']:,} worlds in {search['searches']}{of} searches"
