@@ -90,4 +90,4 @@ def test_an_ordinary_reader(world: World, read: Read) -> None:
     published: dict[str, Any] = json.loads(read(world.published))
 
     assert published["accessToken"] in world.endpoint.grant.secrets
-    assert {"accessToken", "expiresAt", "tokenType", "scope", "sourceVersionId"} == set(published)
+    assert {"accessToken", "expiresAt", "tokenType", "scope", "sourceVersionId", "tokenRefresh"} == set(published)
