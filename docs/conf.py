@@ -50,6 +50,7 @@ def take_from_elsewhere(_app: object, page: str, source: list[str]) -> None:
     text = source[0]
     if page in ELSEWHERE:
         text = (Path(__file__).parents[1] / ELSEWHERE[page]).read_text("utf-8").replace("](docs/", "](") + text
+        text = text.replace("](worker/README.md)", "](architecture.md)").replace("](examples/", "](../examples/")
     for name, path in ELSEWHERE.items():
         text = re.sub(rf"\]\((\.\./)?{re.escape(path.removeprefix('docs/'))}(?=[)#])", f"]({name}.md", text)
     source[0] = text

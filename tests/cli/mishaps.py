@@ -340,7 +340,11 @@ STATES: Final[dict[str, State]] = {
         arises=_deleted(SECRET), says="marked for deletion", repairs=("restore-secret",)
     ),
     "a second refresher": State(
-        arises=_refreshed_beside, says="stored by something else", status=1, doctor=0, repairs=("authorize",)
+        arises=_refreshed_beside,
+        says="stored by something other than this worker",
+        status=1,
+        doctor=0,
+        repairs=("authorize",),
     ),
     "binary data over the tokens": State(
         arises=lambda desk: desk.client.put_secret_value(SecretId=SECRET, SecretBinary=b"\0"),

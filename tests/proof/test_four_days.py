@@ -9,6 +9,7 @@ import pytest
 from run.grant import TABLE, VERSIONS, outcomes, refused_versions, single_use, stored_versions
 from run.world import World
 from testbed.builders import DAY, MINUTE
+from token_refresh.errors import SecretFull
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_worker.providers.lifetime import shortest_lifetime
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, in_table
@@ -44,14 +45,22 @@ def there_and_back(world: World, run: int, outcome: str) -> None:
         world.move(IN_VERSIONS)
 
 
-@pytest.mark.parametrize(("story", "refreshes"), [(at_the_limit, 250), (there_and_back, 240)])
+def outcome_of(world: World) -> str:
+    """Run once. Claims of the same minutes of two days can leave no room until each clock says that a day is over."""
+    try:
+        return world.outcome()
+    except SecretFull:
+        return "full"
+
+
+@pytest.mark.parametrize(("story", "refreshes"), [(at_the_limit, 250), (there_and_back, 190)])
 def test_whoever_follows_the_advice(story: Callable[[World, int, str], None], refreshes: int) -> None:
     """With 30-minute tokens, over four days, no version is refused and none of the grants dies, whoever moves when."""
     world, grant = single_use(VERSIONS, 30 * MINUTE)
     refused, stored = refused_versions(world), stored_versions(world)
 
     for run in range(1, 4 * 24 * 6):
-        story(world, run, world.outcome())
+        story(world, run, outcome_of(world))
         world.pass_time(10 * MINUTE)
 
     within_a_day = [bisect(stored, at + DAY.total_seconds() - 1) - number for number, at in enumerate(stored)]
