@@ -1,6 +1,5 @@
 """A token document chooses neither the provider nor the host that receives its token."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -73,19 +72,6 @@ def test_client_credentials_need_no_tokens_to_begin_with(scene: Scene) -> None:
     assert scene.imitation.newest_access_token == document["accessToken"]
     assert "refreshToken" not in document
     assert "fresh" == scene.run()["outcome"]
-
-
-@pytest.mark.parametrize("scene", ["facebook"], indirect=True)
-@pytest.mark.parametrize(("key", "other"), [("accessToken", "expiresAt"), ("access_token", "expires_at")])
-def test_an_exchange_needs_an_access_token(scene: Scene, key: str, other: str) -> None:
-    """Without a token to exchange nothing is sent, and the error names the key as the document spells it."""
-    document = {"clientId": "client-1", "clientSecret": "client-secret-1", key: None, other: None}
-    scene.client.create_secret(Name=TOKENS, SecretString=json.dumps(document))
-
-    said = str(scene.fail(ConfigurationError))
-
-    assert f" has no {key}, which Facebook Login exchanges for a new one" in said
-    assert 0 == scene.imitation.redemptions
 
 
 @pytest.mark.parametrize("scene", ["paypal"], indirect=True)
