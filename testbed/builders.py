@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import Attempt, AttemptOutcome, Ledger, fingerprint_of
+from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
@@ -74,7 +74,7 @@ def mark(refresh_token: str) -> str:
 
 def attempt(
     claim_id: str = "c1",
-    fate: AttemptOutcome = AttemptOutcome.NO_RESULT,
+    fate: Fate = Fate.NO_RESULT,
     *,
     version_id: str = "v0",
     number: int = 1,
@@ -91,7 +91,7 @@ def attempt(
         attempt_number=number,
         claimed_at=claimed_at,
         fingerprint=mark(token),
-        fate=AttemptOutcome.STORED if brought else fate,
+        fate=Fate.STORED if brought else fate,
         next_fingerprint=mark(brought) if brought else None,
         forced=forced,
         retry_at=retry_at,

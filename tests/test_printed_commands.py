@@ -25,7 +25,7 @@ from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import deadline_in
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.core.steps import Rejected, SettingsMismatch, TokenUsed, WaitForUnknownOutcome
+from token_refresh_worker.core.steps import AwaitOutcome, Rejected, SettingsMismatch, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import failures, grant_failures
 from token_refresh_worker.run.failures import SecretName
@@ -55,10 +55,7 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
         *(failures.mismatch(secret, SettingsMismatch("CLAIM_TABLE", kind, kind)) for kind in ClaimStoreKind),
         grant_failures.dead_grant(secret, Rejected(NOW, NOW), value),
         grant_failures.dead_grant(secret, TokenUsed(NOW)),
-        *(
-            grant_failures.unknown_outcome(secret, WaitForUnknownOutcome(NOW, NOW, value), locked)
-            for locked in (None, claim)
-        ),
+        *(grant_failures.unknown_outcome(secret, AwaitOutcome(NOW, NOW, value), locked) for locked in (None, claim)),
         failures.version_locked(secret, None, value, (), what=value),
         failures.not_stored(secret, value),
         failures.too_many_steps(secret, 3),

@@ -17,7 +17,7 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim, Record, unreadable_claim
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.ports import ClaimStore, Deadline
@@ -26,7 +26,7 @@ ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 C1 = claim_version_id(None)
 C2 = claim_version_id(C1)
 ONE_ATTEMPT = Config(retries={"total_max_attempts": 1, "mode": "standard"})
-RECORD = Record(fate=AttemptOutcome.REJECTED, error="invalid_grant")
+RECORD = Record(fate=Fate.REJECTED, error="invalid_grant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ def test_the_first_record_stays(subject: Subject) -> None:
     subject.store.append(a_claim(), after=None)
     subject.lose_response()
     subject.store.store_record(a_claim(), RECORD)
-    subject.store.store_record(a_claim(), Record(fate=AttemptOutcome.UNKNOWN))
+    subject.store.store_record(a_claim(), Record(fate=Fate.UNKNOWN))
 
     subject.store.newest()
     assert RECORD == subject.store.record_of(C1)

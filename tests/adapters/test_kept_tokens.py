@@ -18,7 +18,7 @@ from token_refresh_worker.adapters.calls import OVERRUN_SECONDS
 from token_refresh_worker.adapters.kept_tokens import PIECE_BYTES, TableKeeper
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.ports import Deadline
@@ -264,7 +264,7 @@ def test_an_append_that_lands_late_removes_nothing(ground: Ground, written: str)
     """AWS accepts a signed request for minutes: the first of two appends may land after its run wrote more."""
     ground.claims().append(a_claim(), after=None)
     if written == "record":
-        ground.claims().store_record(a_claim(), Record(fate=AttemptOutcome.REJECTED))
+        ground.claims().store_record(a_claim(), Record(fate=Fate.REJECTED))
     else:
         ground.keeper().keep(a_claim(), LARGEST)
     before = dict(ground.item())

@@ -11,7 +11,7 @@ from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.secret_value import SecretValue
 from token_refresh_admin.changes.past import TokenUse
-from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, AttemptOutcome
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.versions import CLAIM, CURRENT
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -83,7 +83,7 @@ def test_tokens_that_were_stored_late(store: ClaimStoreKind) -> None:
 def test_an_attempt_from_the_future() -> None:
     """Its date says nothing, and its token may be used all the same."""
     secret = Secret(VERSIONS)
-    future = attempt(fate=AttemptOutcome.UNKNOWN, claimed_at=NOW + DAY)
+    future = attempt(fate=Fate.UNKNOWN, claimed_at=NOW + DAY)
     newest = claim(FIRST_CLAIM, token="another", earlier=(future,))
     secret.store.put(FIRST_CLAIM, write_claim(newest), label=CLAIM)
 

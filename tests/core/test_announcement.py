@@ -6,7 +6,7 @@ import pytest
 
 from testbed.builders import DAY, HOUR, NOW, attempt, token_set
 from token_refresh_worker.core.announcement import Transition, transition_of_run
-from token_refresh_worker.core.attempts import Attempt, AttemptOutcome, Ledger
+from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.stored.origin import IN_VERSIONS, Origin
 
@@ -28,20 +28,18 @@ def after(*attempts: Attempt, ends_at: datetime | None = None) -> Snapshot:
     return Snapshot(now=NOW, current=issued(NOW, ends_at, refreshToken="refresh-1"), ledger=Ledger(attempts))
 
 
-@pytest.mark.parametrize("mine", [(), (attempt(MINE),), (attempt(MINE, AttemptOutcome.STORED, claimed_at=NOW),)])
+@pytest.mark.parametrize("mine", [(), (attempt(MINE),), (attempt(MINE, Fate.STORED, claimed_at=NOW),)])
 def test_the_run_s_own_attempt_is_not_one_before_it(mine: tuple[Attempt, ...]) -> None:
     """It counts as the run's own, whether the run knew it as stored, which one that recovers does, or not at all."""
-    rejected = attempt("c1", AttemptOutcome.REJECTED)
+    rejected = attempt("c1", Fate.REJECTED)
 
     assert (Transition.REAUTHORIZED, NOW) == transition_of_run(after(rejected, *mine), rejected=False)
 
 
 def test_what_brought_no_verdict_is_passed_over() -> None:
     """Attempts that were not sent, or whose outcome nobody knows, stand between a rejection and the new grant."""
-    rejected = attempt("c0", AttemptOutcome.REJECTED)
-    between = [
-        attempt("c1", fate) for fate in (AttemptOutcome.NOT_REDEEMED, AttemptOutcome.UNKNOWN, AttemptOutcome.NO_RESULT)
-    ]
+    rejected = attempt("c0", Fate.REJECTED)
+    between = [attempt("c1", fate) for fate in (Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.NO_RESULT)]
 
     assert (Transition.REAUTHORIZED, NOW) == transition_of_run(after(rejected, *between), rejected=False)
 
@@ -62,7 +60,7 @@ def test_the_week_begins_once(late: timedelta) -> None:
 
 def test_a_rejected_token_is_announced_once() -> None:
     """The first rejection of a token is announced, and no later one."""
-    first, again = (attempt(claim_id, AttemptOutcome.REJECTED) for claim_id in ("c1", "c2"))
+    first, again = (attempt(claim_id, Fate.REJECTED) for claim_id in ("c1", "c2"))
 
     found = [
         transition_of_run(Snapshot(now=NOW, current=token_set(), ledger=Ledger(attempts)), rejected=True)

@@ -7,7 +7,7 @@ from token_refresh_worker.core.attempts import (
     LONG_AGO,
     MOST_REDEMPTIONS,
     Attempt,
-    AttemptOutcome,
+    Fate,
     Ledger,
     dated,
     fingerprint_of,
@@ -45,19 +45,13 @@ def test_attempts_on_a_token_begin_with_its_last_issue() -> None:
 
 def test_the_grace_counts_from_the_first_unresolved_attempt() -> None:
     """Later attempts, and those that ended otherwise, change nothing."""
-    ledger = Ledger(
-        (
-            attempt("a", AttemptOutcome.NOT_REDEEMED),
-            attempt("b", AttemptOutcome.UNKNOWN),
-            attempt("c", AttemptOutcome.NO_RESULT),
-        )
-    )
+    ledger = Ledger((attempt("a", Fate.NOT_REDEEMED), attempt("b", Fate.UNKNOWN), attempt("c", Fate.NO_RESULT)))
 
     first = next(iter(ledger.unresolved(TOKEN)), None)
 
     assert first is not None
     assert "b" == first.claim_id
-    assert () == Ledger((attempt("a", AttemptOutcome.REJECTED),)).unresolved(TOKEN)
+    assert () == Ledger((attempt("a", Fate.REJECTED),)).unresolved(TOKEN)
 
 
 def test_a_used_token_leads_to_its_newest_successor() -> None:
@@ -69,7 +63,7 @@ def test_a_used_token_leads_to_its_newest_successor() -> None:
             attempt("c", token="refresh-1", brought="refresh-2"),
             attempt("d", token="refresh-2", brought="refresh-3"),
             attempt("of another token", token="x", brought="y"),
-            attempt("e", AttemptOutcome.UNKNOWN, token="refresh-3"),
+            attempt("e", Fate.UNKNOWN, token="refresh-3"),
         )
     )
 
@@ -82,8 +76,8 @@ def test_a_used_token_leads_to_its_newest_successor() -> None:
 def test_a_token_that_returns_itself_is_not_used() -> None:
     """A provider that always sends the same refresh token uses up none."""
     assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN) is None
-    assert Ledger((attempt("a", AttemptOutcome.STORED),)).successor(TOKEN) is None
-    assert Ledger((attempt("a", AttemptOutcome.REJECTED),)).successor(TOKEN) is None
+    assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN) is None
+    assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN) is None
 
 
 def test_a_ledger_keeps_what_still_matters() -> None:
@@ -94,11 +88,11 @@ def test_a_ledger_keeps_what_still_matters() -> None:
     )
     ledger = Ledger(
         (
-            attempt("unresolved", AttemptOutcome.UNKNOWN, claimed_at=long_ago),
-            attempt("unresolved, and not the first", AttemptOutcome.UNKNOWN, claimed_at=long_ago),
-            attempt("unsent, old", AttemptOutcome.NOT_REDEEMED, claimed_at=NOW - DAY),
+            attempt("unresolved", Fate.UNKNOWN, claimed_at=long_ago),
+            attempt("unresolved, and not the first", Fate.UNKNOWN, claimed_at=long_ago),
+            attempt("unsent, old", Fate.NOT_REDEEMED, claimed_at=NOW - DAY),
             *redemptions,
-            attempt("unsent, young", AttemptOutcome.NOT_REDEEMED, claimed_at=NOW - DAY + MINUTE),
+            attempt("unsent, young", Fate.NOT_REDEEMED, claimed_at=NOW - DAY + MINUTE),
         )
     )
 
@@ -129,7 +123,7 @@ def test_after_a_gap_a_token_may_be_forgotten_unless_a_later_attempt_names_it() 
     """What stands before the gap says nothing about what is missing there."""
     ledger = Ledger((attempt("a", token="before"), missing_attempts("g"), attempt("b", token="after", claimed_at=NOW)))
 
-    assert (AttemptOutcome.STORED, 0) == (missing_attempts("g").fate, missing_attempts("g").versions)
+    assert (Fate.STORED, 0) == (missing_attempts("g").fate, missing_attempts("g").versions)
     assert [True, False] == [ledger.has_forgotten(mark(token), NOW - HOUR) for token in ("before", "after")]
 
 

@@ -9,7 +9,7 @@ import pytest
 from testbed.builders import HOUR, NOW, mark
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import NO_TOKEN, AttemptOutcome
+from token_refresh_worker.core.attempts import NO_TOKEN, Fate
 from token_refresh_worker.core.claims import read_claim, read_record, unreadable_claim
 
 GOOD_CLAIM = {
@@ -96,7 +96,7 @@ def test_what_a_later_release_adds_is_ignored() -> None:
     strange = [read(earlier=[[*ENTRY[:5], fate, *ENTRY[6:]]]).earlier[0].fate for fate in ("lost", None)]
 
     assert read(earlier=[ENTRY]) == later
-    assert [AttemptOutcome.UNKNOWN, AttemptOutcome.UNKNOWN] == strange
+    assert [Fate.UNKNOWN, Fate.UNKNOWN] == strange
 
 
 def test_a_later_form_is_refused_by_name() -> None:
@@ -129,7 +129,7 @@ def test_a_strange_error_code_hides_no_record(error: object) -> None:
     """Nothing depends on the code, so it is left out, and how the attempt ended still counts."""
     found = recorded(error=error)
 
-    assert (AttemptOutcome.UNKNOWN, None) == (found.fate, found.error)
+    assert (Fate.UNKNOWN, None) == (found.fate, found.error)
 
 
 @pytest.mark.parametrize("retry_at", [None, MISSING, True, "soon", -1, 1e18, []])
@@ -142,7 +142,7 @@ def test_something_unreadable_counts_as_a_claim_of_an_hour() -> None:
     """Something else in a claim's place may hide a run: it is waited for, and then counts as silent."""
     found = unreadable_claim("c2", NOW)
 
-    assert (NOW + HOUR, AttemptOutcome.NO_RESULT, "", ()) == (found.ends_at, found.fate, found.nonce, found.earlier)
+    assert (NOW + HOUR, Fate.NO_RESULT, "", ()) == (found.ends_at, found.fate, found.nonce, found.earlier)
     assert ("c2", "c2", NO_TOKEN, 1, 0) == (
         found.claim_id,
         found.version_id,

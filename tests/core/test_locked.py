@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, mark, origin, token_set
-from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, AttemptOutcome, Ledger, stand_in
+from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Fate, Ledger, stand_in
 from token_refresh_worker.core.locked import VersionEntry, chain_of, rebuilt_claim, translated, worth_reading
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import claim_version_id, response_version_id, staged_version_id
@@ -63,11 +63,7 @@ def test_a_set_that_nobody_can_read_may_have_been_a_copy() -> None:
 
     found = rebuilt_claim(listed, [C1], current, [])
 
-    assert (AttemptOutcome.STORED, stand_in("copy"), stand_in(C1)) == (
-        found.fate,
-        found.fingerprint,
-        found.next_fingerprint,
-    )
+    assert (Fate.STORED, stand_in("copy"), stand_in(C1)) == (found.fate, found.fingerprint, found.next_fingerprint)
     assert Ledger((found,)).has_forgotten(mark("refresh-0"), NOW - DAY)
     assert not Ledger((found,)).has_forgotten(mark("refresh-0"), NOW - HOUR)
 
@@ -131,7 +127,7 @@ def test_a_claim_without_a_result_may_be_on_the_current_token(
 
     found = rebuilt_claim([entry(C1, first_at), entry(C2, claimed_at), *staged], [C1, C2], current, [])
 
-    assert (on_current, AttemptOutcome.NO_RESULT) == (mark("refresh-0") == found.fingerprint, found.fate)
+    assert (on_current, Fate.NO_RESULT) == (mark("refresh-0") == found.fingerprint, found.fate)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +152,7 @@ def test_a_set_that_is_current_shows_what_its_claim_brought() -> None:
 
     found = rebuilt_claim([entry(C1, NOW)], [C1], current, [])
 
-    assert (AttemptOutcome.STORED, mark("refresh-0")) == (found.fate, found.next_fingerprint)
+    assert (Fate.STORED, mark("refresh-0")) == (found.fate, found.next_fingerprint)
 
 
 def test_versions_that_are_worth_reading() -> None:

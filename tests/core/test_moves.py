@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 
 from testbed.builders import HOST, HOUR, NOW, attempt, claim, origin, snapshot, token_set
-from token_refresh_worker.core.attempts import NO_TOKEN, AttemptOutcome
+from token_refresh_worker.core.attempts import NO_TOKEN, Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.versions import claim_version_id, moved_version_id
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
 
 TABLE, OTHER = in_table("claims"), in_table("others")
-NEWEST = claim("c1", fate=AttemptOutcome.REJECTED, claim_number=7, host="older.example", grace=HOUR)
+NEWEST = claim("c1", fate=Fate.REJECTED, claim_number=7, host="older.example", grace=HOUR)
 NAMED = origin(claim_id="c" * 36, number=3, host=HOST, grace=2 * HOUR)
 
 
@@ -29,7 +29,7 @@ def test_a_fence_ends_the_claims() -> None:
         attempt_number=0,
         claimed_at=NOW,
         fingerprint=NO_TOKEN,
-        fate=AttemptOutcome.MOVED,
+        fate=Fate.MOVED,
         versions=1,
         time_to_live=timedelta(0),
         earlier=(NEWEST,),
@@ -99,15 +99,9 @@ def test_the_arrival_follows_the_fence() -> None:
 
 def test_what_ended_on_the_old_document_counts_on_the_new_one() -> None:
     """A rejection, a backoff and `Retry-After` go along; where tokens may be stored, the old version still says."""
-    fates = (
-        AttemptOutcome.NOT_REDEEMED,
-        AttemptOutcome.REJECTED,
-        AttemptOutcome.UNKNOWN,
-        AttemptOutcome.NO_RESULT,
-        AttemptOutcome.STORED,
-    )
+    fates = (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN, Fate.NO_RESULT, Fate.STORED)
     earlier = tuple(attempt(fate.value, fate, retry_at=NOW + HOUR) for fate in fates)
-    others = (attempt("other", AttemptOutcome.REJECTED, version_id="v7"),)
+    others = (attempt("other", Fate.REJECTED, version_id="v7"),)
     ends = replace(fenced(), earlier=(*earlier, *others))
 
     begins = arrival(ends, base="v0", nonce="n")
@@ -115,4 +109,4 @@ def test_what_ended_on_the_old_document_counts_on_the_new_one() -> None:
     named = moved_version_id(begins.claim_id, "v0")
     assert [named, named, named, "v0", "v0", "v7", ends.version_id] == [a.version_id for a in begins.earlier]
     assert [NOW + HOUR] * 5 == [a.retry_at for a in begins.earlier[:5]]
-    assert [*fates, AttemptOutcome.REJECTED, AttemptOutcome.MOVED] == [a.fate for a in begins.earlier]
+    assert [*fates, Fate.REJECTED, Fate.MOVED] == [a.fate for a in begins.earlier]

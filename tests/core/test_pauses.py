@@ -8,7 +8,7 @@ import pytest
 
 from testbed.builders import DAY, HOUR, MINUTE, NOW, claim, policy, snapshot, token_set
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import (
     LONGEST_PAUSE,
     LONGEST_REASON,
@@ -24,6 +24,7 @@ from token_refresh_worker.core.plan import replace_lost_table
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import (
+    AwaitOutcome,
     Fresh,
     Promote,
     Publish,
@@ -37,7 +38,6 @@ from token_refresh_worker.core.steps import (
     StoreKeptTokens,
     TokenUsed,
     Wait,
-    WaitForUnknownOutcome,
 )
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
 
@@ -45,7 +45,7 @@ PAUSE = ClaimPause(until=NOW + HOUR, why="maintenance")
 
 
 def paused(store: StoreName = IN_VERSIONS, pause: ClaimPause = PAUSE) -> Claim:
-    return pause_claim(snapshot(claim(fate=AttemptOutcome.NOT_REDEEMED)), store, pause, nonce="nonce")
+    return pause_claim(snapshot(claim(fate=Fate.NOT_REDEEMED)), store, pause, nonce="nonce")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_a_pause_holds_back(step: Step) -> None:
         Promote(token_set()),
         RestageOnEdited(token_set(), "c"),
         Publish(),
-        WaitForUnknownOutcome(NOW, NOW + DAY, "c"),
+        AwaitOutcome(NOW, NOW + DAY, "c"),
         SettingsMismatch("TOKEN_ENDPOINT", "a", "b"),
         TokenUsed(NOW),
         Rejected(NOW, NOW + DAY),
@@ -85,7 +85,7 @@ def test_no_attempt_is_announced_before_a_pause_ends() -> None:
     """An error that says when a run tries again names no time within the pause."""
     until, held = NOW + HOUR, snapshot(paused())
 
-    assert WaitForUnknownOutcome(NOW, until, "c") == apply_pause(WaitForUnknownOutcome(NOW, NOW + MINUTE, "c"), held)
+    assert AwaitOutcome(NOW, until, "c") == apply_pause(AwaitOutcome(NOW, NOW + MINUTE, "c"), held)
     assert Rejected(NOW, until) == apply_pause(Rejected(NOW, NOW + MINUTE), held)
 
 
@@ -138,13 +138,13 @@ def test_a_lost_table_ends_no_pause() -> None:
 
     assert found is not None
     assert PAUSE == found.pause
-    assert AttemptOutcome.NO_RESULT is found.fate
+    assert Fate.NO_RESULT is found.fate
     assert replace_lost_table(snapshot(paused(), now=PAUSE.until), RunState(), policy()).claim.pause is None
 
 
 def test_until_when_a_request_may_be_repeated() -> None:
     """Within the grace of the first attempt of unknown outcome on the token, and where there is one."""
-    lost = claim(fate=AttemptOutcome.UNKNOWN, claimed_at=NOW - MINUTE)
+    lost = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE)
 
     assert NOW - MINUTE + HOUR == repeat_allowed_until(snapshot(lost), policy(grace=HOUR))
     assert repeat_allowed_until(snapshot(lost), policy(grace=MINUTE)) is None
@@ -155,4 +155,4 @@ def test_a_pause_takes_a_version_where_claims_are_versions() -> None:
     """And none beside a table; nobody redeems under it."""
     assert "nonce" == paused().nonce
     assert (1, 0) == (paused().versions, paused(in_table("claims")).versions)
-    assert not AttemptOutcome.PAUSED.is_attempt
+    assert not Fate.PAUSED.is_attempt

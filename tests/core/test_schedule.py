@@ -6,7 +6,7 @@ import pytest
 
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, origin, policy
 from token_refresh.stored.access_token import read_access_token
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import (
     GrantEnd,
     Policy,
@@ -65,7 +65,7 @@ def test_a_grant_that_ends_first_has_the_shorter_window_everywhere() -> None:
     """Claims, backoffs and the schedule's period are cut by it, too: else a crash or a late run costs the grant."""
     half_an_hour = origin(grant_began_at=NOW, grant_ends_at=NOW + 30 * MINUTE)
     first = document(issued_at=NOW, expires_at=NOW + 3 * HOUR, **half_an_hour)
-    third = attempt(number=8, fate=AttemptOutcome.UNKNOWN, claimed_at=NOW + 20 * MINUTE)
+    third = attempt(number=8, fate=Fate.UNKNOWN, claimed_at=NOW + 20 * MINUTE)
 
     assert (10 * MINUTE, NOW + 29.5 * MINUTE) == (window_of(first, policy()), next_attempt_at(third, first, policy()))
     assert lifetime_too_short(first, policy())
@@ -126,7 +126,7 @@ def test_the_last_wait_leaves_time_for_one_more_attempt(minutes: int, until: int
     """A wait that would end after the token ends when a fifth of the last quarter is left; later ones are as long."""
     expires_at = NOW + 20 * MINUTE
     an_hour = document(expires_at=expires_at, issued_at=expires_at - HOUR)
-    third = attempt(number=3, fate=AttemptOutcome.UNKNOWN, claimed_at=NOW + minutes * MINUTE)
+    third = attempt(number=3, fate=Fate.UNKNOWN, claimed_at=NOW + minutes * MINUTE)
 
     assert NOW + until * MINUTE == next_attempt_at(third, an_hour, policy())
 
@@ -142,15 +142,15 @@ def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(number
 @pytest.mark.parametrize(
     ("number", "fate", "minutes"),
     [
-        (4, AttemptOutcome.NOT_REDEEMED, 8),
-        (5, AttemptOutcome.NOT_REDEEMED, 10),
-        (24, AttemptOutcome.NOT_REDEEMED, 10),
-        (25, AttemptOutcome.NOT_REDEEMED, 60),
-        (24, AttemptOutcome.UNKNOWN, 60),
+        (4, Fate.NOT_REDEEMED, 8),
+        (5, Fate.NOT_REDEEMED, 10),
+        (24, Fate.NOT_REDEEMED, 10),
+        (25, Fate.NOT_REDEEMED, 60),
+        (24, Fate.UNKNOWN, 60),
     ],
 )
 def test_attempts_that_sent_nothing_take_no_version_with_claims_in_a_table(
-    number: int, fate: AttemptOutcome, minutes: int
+    number: int, fate: Fate, minutes: int
 ) -> None:
     """They wait for ten minutes at most, 24 times: a host that is back is found soon, and a day's claims suffice."""
     last = attempt(number=number, fate=fate, claimed_at=NOW)
@@ -160,7 +160,7 @@ def test_attempts_that_sent_nothing_take_no_version_with_claims_in_a_table(
 
 def test_without_an_expiry_no_end_shortens_a_wait() -> None:
     """Nobody knows when such a token ends, so the wait is as long as its number says."""
-    third = attempt(number=3, fate=AttemptOutcome.UNKNOWN, claimed_at=NOW)
+    third = attempt(number=3, fate=Fate.UNKNOWN, claimed_at=NOW)
 
     assert NOW + 4 * MINUTE == next_attempt_at(third, document(expires_at=None), policy())
 
@@ -171,17 +171,14 @@ LONG = document(issued_at=NOW - 2 * HOUR, expires_at=NOW + 22 * HOUR)
 
 def test_a_first_rejection_is_retried_after_an_hour() -> None:
     """One `invalid_grant` may be false, so the provider is asked again after an hour."""
-    rejected = attempt(fate=AttemptOutcome.REJECTED, claimed_at=NOW)
+    rejected = attempt(fate=Fate.REJECTED, claimed_at=NOW)
 
     assert NOW + HOUR == rejection_retried_at([rejected], LONG, policy())
 
 
 def test_a_later_rejection_is_retried_after_a_day_or_in_the_last_quarter() -> None:
     """The second rejection on a version waits a day, or until the last quarter of the window begins."""
-    rejections = [
-        attempt(fate=AttemptOutcome.REJECTED, claimed_at=NOW - HOUR),
-        attempt(fate=AttemptOutcome.REJECTED, claimed_at=NOW),
-    ]
+    rejections = [attempt(fate=Fate.REJECTED, claimed_at=NOW - HOUR), attempt(fate=Fate.REJECTED, claimed_at=NOW)]
 
     assert NOW + 20 * HOUR == rejection_retried_at(rejections, LONG, policy())
     assert NOW + DAY == rejection_retried_at(rejections, document(expires_at=None), policy())
@@ -190,8 +187,8 @@ def test_a_later_rejection_is_retried_after_a_day_or_in_the_last_quarter() -> No
 def test_a_rejection_in_the_last_quarter_waits_its_time() -> None:
     """The last quarter is tried once: a rejection at its beginning or after it waits an hour, then a day."""
     begins = NOW + 20 * HOUR
-    first = attempt(fate=AttemptOutcome.REJECTED, claimed_at=begins)
-    second = attempt(fate=AttemptOutcome.REJECTED, claimed_at=begins + HOUR)
+    first = attempt(fate=Fate.REJECTED, claimed_at=begins)
+    second = attempt(fate=Fate.REJECTED, claimed_at=begins + HOUR)
 
     assert begins + HOUR == rejection_retried_at([first], LONG, policy())
     assert begins + HOUR + DAY == rejection_retried_at([first, second], LONG, policy())

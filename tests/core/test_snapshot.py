@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from testbed.builders import DAY, HOST, HOUR, IN_TABLE, NOW, claim, mark, origin, policy, snapshot, token_set
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.stored.origin import Origin
 
 
@@ -34,8 +34,7 @@ def test_a_set_of_something_else_is_not_marked_as_ours() -> None:
     """Nor is one that has no refresh token."""
     ours = token_set(**origin())
     foreign = snapshot(
-        claim(fate=AttemptOutcome.NOT_REDEEMED),
-        current=token_set("v1", stored_at=NOW, refreshToken="other", **origin()),
+        claim(fate=Fate.NOT_REDEEMED), current=token_set("v1", stored_at=NOW, refreshToken="other", **origin())
     )
     none = replace(ours, document=replace(ours.document, refresh_token=SecretValue("")))
 

@@ -7,7 +7,7 @@ from testbed.builders import HOUR, NOW
 from token_refresh import errors
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.fleet.core.row import Change, LastRun, LastTokenRequest, Pause, Row, State
+from token_refresh_worker.fleet.core.row import Change, LastRequest, LastRun, Pause, Row, State
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
 WINDOW = refresh_window(HOUR, HOUR)
@@ -53,8 +53,8 @@ def _tokens(**known: Any) -> CurrentTokens:
     return CurrentTokens(**{"last_quarter_at": quarter} | known)
 
 
-def sent(error_type: str | None, *, at: datetime, host: str | None = HOST, failures: int = 0) -> LastTokenRequest:
-    return LastTokenRequest(at=at, host=host, error_type=error_type, failures=failures or int(error_type is not None))
+def sent(error_type: str | None, *, at: datetime, host: str | None = HOST, failures: int = 0) -> LastRequest:
+    return LastRequest(at=at, host=host, error_type=error_type, failures=failures or int(error_type is not None))
 
 
 def row(name: str = "tokens", *, found: LastRun | None = None, new: bool = False, **known: Any) -> Row:

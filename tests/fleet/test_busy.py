@@ -16,7 +16,7 @@ from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, ProviderLimits
 from token_refresh_worker.fleet.core.outcome import UNAVAILABLE as AWAY
 from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.row import BUSY, REJECTED, LastRun, LastTokenRequest, Row, State
+from token_refresh_worker.fleet.core.row import BUSY, REJECTED, LastRequest, LastRun, Row, State
 from token_refresh_worker.run.outcome import Outcome
 
 LANE = f"xero/{HOST}"
@@ -51,13 +51,13 @@ def test_nothing_failed() -> None:
     left = after(row(), busy(), began_at=NOW, chance=0)
 
     assert NOW + 30 * SECOND == left.next_at
-    assert LastTokenRequest(at=NOW - 30 * SECOND, host=HOST, error_type=BUSY, failures=0) == left.sent
+    assert LastRequest(at=NOW - 30 * SECOND, host=HOST, error_type=BUSY, failures=0) == left.sent
     assert (False, False) == (left.has_failed, left.is_retry)
     assert left == items.read_row(items.write_row(left, "prod"), NOW)
     failed = after(left, ran_into("TokenEndpointUnavailable"), began_at=NOW, chance=0)
     assert (True, 1) == (failed.has_failed, failed.sent.failures if failed.sent else None)
     refused_since = after(failed, busy(), began_at=NOW, chance=0).sent
-    assert LastTokenRequest(at=NOW - 30 * SECOND, host=HOST, error_type=BUSY, failures=1) == refused_since
+    assert LastRequest(at=NOW - 30 * SECOND, host=HOST, error_type=BUSY, failures=1) == refused_since
 
 
 def test_it_opens_no_breaker() -> None:

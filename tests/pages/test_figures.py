@@ -52,7 +52,7 @@ from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
 from token_refresh_worker.core import schedule
-from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN, AttemptOutcome
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN, Fate
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
 from token_refresh_worker.core.plan import LOST_CLAIMS, RULES
 from token_refresh_worker.fleet.core import breaker
@@ -113,7 +113,7 @@ RECEIVER = {name: option.default for name, option in inspect.signature(WebhookRe
 CALLS = 10_000 * SECRETS_MANAGER_CALL
 UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + schedule.SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
-REJECTED = attempt(fate=AttemptOutcome.REJECTED, claimed_at=NOW)
+REJECTED = attempt(fate=Fate.REJECTED, claimed_at=NOW)
 RETRIED, RETRIED_AGAIN = (
     said(schedule.rejection_retried_at(rejections, document(expires_at=None), policy()) - NOW)
     for rejections in ([REJECTED], [REJECTED, REJECTED])

@@ -23,12 +23,12 @@ from token_refresh_worker.core import claims as claims_module
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core import schedule as schedule_module
-from token_refresh_worker.core.attempts import DAY, LONG_AGO, Attempt, AttemptOutcome, Ledger, fingerprint_of
+from token_refresh_worker.core.attempts import DAY, LONG_AGO, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import unreadable_claim, write_claim
 from token_refresh_worker.core.locked import _Rebuilt
 from token_refresh_worker.core.plan import RULES, Rule, plan, wait_for_open_claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Reason, Redeem, Rejected, TokenUsed, Wait, WaitForUnknownOutcome
+from token_refresh_worker.core.steps import AwaitOutcome, Reason, Redeem, Rejected, TokenUsed, Wait
 from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
@@ -228,7 +228,7 @@ def held_until_the_end_that_is_due_first(original: Any, snapshot: Snapshot, run:
         return original(snapshot, run, policy)
     since, first = snapshot.unresolved[0].claimed_at, min(ends, key=lambda end: end.due_at)
     until = first.at - first.window / 4
-    return WaitForUnknownOutcome(since, until, snapshot.unresolved[-1].claim_id) if snapshot.now < until else None
+    return AwaitOutcome(since, until, snapshot.unresolved[-1].claim_id) if snapshot.now < until else None
 
 
 @breaks_rule("stop_at_used_token")
@@ -268,13 +268,13 @@ def from_wherever(_original: Any, self: Actions, successor: Any, _snapshot: Any)
     return self.reader.read()
 
 
-def recorded(fate: AttemptOutcome, as_: AttemptOutcome) -> Bug:
+def recorded(fate: Fate, as_: Fate) -> Bug:
     """Record one fate as another."""
 
     def patches() -> Patches:
         original = Redemption.end_attempt
 
-        def end_attempt(self: Any, claim: Any, found: AttemptOutcome, response: Any = None) -> None:
+        def end_attempt(self: Any, claim: Any, found: Fate, response: Any = None) -> None:
             original(self, claim, as_ if found is fate else found, response)
 
         return [(Redemption, "end_attempt", end_attempt)]
@@ -396,11 +396,11 @@ def publish_again(original: Any, self: Actions, snapshot: Any) -> Any:
 def by_version() -> Patches:
     """Know attempts by their version, not by their token."""
 
-    def on_version(*fates: AttemptOutcome) -> property:
+    def on_version(*fates: Fate) -> property:
         return property(lambda snapshot: next((a for a in reversed(snapshot.on_version) if a.fate in fates), None))
 
     unresolved = property(lambda snapshot: tuple(a for a in snapshot.on_version if a.fate.unresolved))
-    return [(Snapshot, "stored_attempt", on_version(AttemptOutcome.STORED)), (Snapshot, "unresolved", unresolved)]
+    return [(Snapshot, "stored_attempt", on_version(Fate.STORED)), (Snapshot, "unresolved", unresolved)]
 
 
 def refusal_not_looked_up() -> Patches:
@@ -507,11 +507,7 @@ def kept_tokens_stop_every_run(original: Any, snapshot: Snapshot, run: RunState,
 
 @breaks(reader_module, "dated")
 def future_left_out(_original: Any, attempt: Attempt, now: datetime) -> Attempt:
-    return (
-        attempt
-        if attempt.claimed_at <= now
-        else replace(attempt, fate=AttemptOutcome.NOT_REDEEMED, claimed_at=LONG_AGO)
-    )
+    return attempt if attempt.claimed_at <= now else replace(attempt, fate=Fate.NOT_REDEEMED, claimed_at=LONG_AGO)
 
 
 @breaks(locked_module, "rebuilt_claim")

@@ -15,7 +15,7 @@ import measured
 from proof import bugs, commanded, edges, outages, report, small
 from proof.explore import search
 from proof.world import Scenario
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +66,7 @@ _PLANTED: Final[tuple[tuple[str, bugs.Bug, Scenario], ...]] = (
     ("promote from whichever version is current", bugs.from_wherever, small.REPLACED),
     ("make tokens current before they are staged", bugs.promote_first, small.REPLACED),
     ("stage under an ID that nobody derives", bugs.fresh_id, small.DYING),
-    (
-        "unknown recorded as not redeemed",
-        bugs.recorded(AttemptOutcome.UNKNOWN, AttemptOutcome.NOT_REDEEMED),
-        small.DYING,
-    ),
+    ("unknown recorded as not redeemed", bugs.recorded(Fate.UNKNOWN, Fate.NOT_REDEEMED), small.DYING),
     ("a request without a response is repeated at a single-use provider", bugs.always_repeats, small.DYING),
     ("force overrides an unknown outcome", bugs.force_overrides_a_hold, small.FORCED),
     ("the first attempt may be named again", bugs.first_named, small.NAMED),

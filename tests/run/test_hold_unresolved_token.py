@@ -26,19 +26,19 @@ from testbed.builders import (
     token_set,
 )
 from token_refresh.errors import RefreshOutcomeUnknown
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import RunState, TokenSet
-from token_refresh_worker.core.steps import Reason, Redeem, Step, Wait, WaitForUnknownOutcome
+from token_refresh_worker.core.steps import AwaitOutcome, Reason, Redeem, Step, Wait
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 
 SECOND = timedelta(seconds=1)
 
 
 def unresolved(*, grace: timedelta = DAY) -> Claim:
-    return claim(fate=AttemptOutcome.UNKNOWN, claimed_at=NOW - HOUR, grace=grace)
+    return claim(fate=Fate.UNKNOWN, claimed_at=NOW - HOUR, grace=grace)
 
 
 def test_a_token_of_unknown_outcome_is_held_until_the_last_quarter() -> None:
@@ -46,7 +46,7 @@ def test_a_token_of_unknown_outcome_is_held_until_the_last_quarter() -> None:
     current = token_set(expires_at=NOW + 4 * HOUR)
     held = snapshot(unresolved(grace=timedelta(0)), current=current)
 
-    hold = WaitForUnknownOutcome(NOW - HOUR, NOW + 2 * HOUR, "c1")
+    hold = AwaitOutcome(NOW - HOUR, NOW + 2 * HOUR, "c1")
     assert [hold, hold] == [plan(held, run, SINGLE_USE) for run in (RUN, FORCED)]
     late = snapshot(unresolved(grace=timedelta(0)), now=NOW + 2 * HOUR, current=current)
     assert isinstance(plan(late, RUN, SINGLE_USE), Redeem)
@@ -69,7 +69,7 @@ def test_a_hold_needs_no_time_of_issue(another_job: dict[str, Any]) -> None:
 
     step = plan(snapshot(unresolved(grace=timedelta(0)), current=current), RUN, known)
 
-    assert WaitForUnknownOutcome(NOW - HOUR, NOW + 2 * HOUR, "c1") == step
+    assert AwaitOutcome(NOW - HOUR, NOW + 2 * HOUR, "c1") == step
 
 
 @pytest.mark.parametrize(("lifetime", "held"), [(3 * HOUR, 3 * HOUR), (None, DAY)])
@@ -85,13 +85,13 @@ def test_without_an_expiry_it_is_held_as_long_as_an_access_token_lives(
     def step_after(passed: timedelta) -> Step:
         return plan(snapshot(unresolved(grace=timedelta(0)), now=NOW - HOUR + passed, current=unknown), RUN, known)
 
-    assert WaitForUnknownOutcome(NOW - HOUR, NOW - HOUR + lives, "c1") == step_after(lives - SECOND)
+    assert AwaitOutcome(NOW - HOUR, NOW - HOUR + lives, "c1") == step_after(lives - SECOND)
     assert isinstance(step_after(lives), Redeem)
 
 
 def test_no_hold_outlasts_the_access_token() -> None:
     """After its expiry a replay costs no token that is alive: what waits then is the backoff."""
-    tried = claim(fate=AttemptOutcome.UNKNOWN, claimed_at=NOW - SECOND, number=9, grace=timedelta(0))
+    tried = claim(fate=Fate.UNKNOWN, claimed_at=NOW - SECOND, number=9, grace=timedelta(0))
     late = snapshot(tried, now=NOW, current=token_set(expires_at=NOW))
 
     step = plan(late, RUN, SINGLE_USE)
@@ -103,16 +103,16 @@ def test_no_hold_outlasts_the_access_token() -> None:
 def test_the_newest_attempt_of_unknown_outcome_is_named() -> None:
     """A run that names an older one, or an attempt that redeemed nothing, sends nothing."""
     earlier = (
-        attempt("a", AttemptOutcome.UNKNOWN, claimed_at=NOW - 3 * HOUR),
-        attempt("b", AttemptOutcome.NO_RESULT, claimed_at=NOW - 2 * HOUR),
+        attempt("a", Fate.UNKNOWN, claimed_at=NOW - 3 * HOUR),
+        attempt("b", Fate.NO_RESULT, claimed_at=NOW - 2 * HOUR),
     )
-    newest = claim("c", fate=AttemptOutcome.NOT_REDEEMED, earlier=earlier, number=3, grace=timedelta(0))
+    newest = claim("c", fate=Fate.NOT_REDEEMED, earlier=earlier, number=3, grace=timedelta(0))
     held = snapshot(newest, current=token_set(expires_at=NOW + 4 * HOUR))
 
     def steps(*named: str) -> list[Step]:
         return [plan(held, RunState(nonce="n", resend=claim_id), SINGLE_USE) for claim_id in named]
 
-    assert [WaitForUnknownOutcome(NOW - 3 * HOUR, NOW + 2 * HOUR, "b")] * 3 == steps("a", "c", "x")
+    assert [AwaitOutcome(NOW - 3 * HOUR, NOW + 2 * HOUR, "b")] * 3 == steps("a", "c", "x")
     (step,) = steps("b")
     assert isinstance(step, Redeem)
     assert step.claim.forced
@@ -121,10 +121,10 @@ def test_the_newest_attempt_of_unknown_outcome_is_named() -> None:
 def test_naming_an_attempt_has_the_limit_of_forced_claims() -> None:
     """A caller of the function names at most as many attempts a day as it may force."""
     due, fresh = (token_set(expires_at=NOW + hours * HOUR) for hours in (4, 24))
-    newest = claim(fate=AttemptOutcome.UNKNOWN, claimed_at=NOW - HOUR, grace=timedelta(0), forced=True)
+    newest = claim(fate=Fate.UNKNOWN, claimed_at=NOW - HOUR, grace=timedelta(0), forced=True)
     limited = RunState(nonce="n", resend="c1", forced_claims_a_day=1)
 
-    assert isinstance(plan(snapshot(newest, current=due), limited, SINGLE_USE), WaitForUnknownOutcome)
+    assert isinstance(plan(snapshot(newest, current=due), limited, SINGLE_USE), AwaitOutcome)
     assert Wait(NOW + 23 * HOUR, Reason.FORCED_LIMIT) == plan(snapshot(newest, current=fresh), limited, SINGLE_USE)
 
 
@@ -133,7 +133,7 @@ def test_within_the_grace_nothing_is_held() -> None:
     current = token_set(expires_at=NOW + 4 * HOUR)
 
     assert isinstance(plan(snapshot(unresolved(), current=current), RUN, policy(grace=HOUR + SECOND)), Redeem)
-    assert isinstance(plan(snapshot(unresolved(), current=current), RUN, policy(grace=HOUR)), WaitForUnknownOutcome)
+    assert isinstance(plan(snapshot(unresolved(), current=current), RUN, policy(grace=HOUR)), AwaitOutcome)
 
 
 @pytest.mark.parametrize(
@@ -147,18 +147,18 @@ def test_the_smaller_grace_counts(current: TokenSet, newest_grace: timedelta) ->
     """The document's, or without the key the newest claim's: another deployment's settings raise nothing."""
     stored = unresolved(grace=newest_grace)
 
-    assert isinstance(plan(snapshot(stored, current=current), RUN, policy(grace=DAY)), WaitForUnknownOutcome)
+    assert isinstance(plan(snapshot(stored, current=current), RUN, policy(grace=DAY)), AwaitOutcome)
 
 
 def test_a_hold_lasts_until_a_claim_is_allowed() -> None:
     """It names the moment at which the token can really be sent: the daily limit counts, and the newest attempt."""
     settings = policy(grace=0 * HOUR)
-    full = tuple(attempt(f"s{n}", AttemptOutcome.NOT_REDEEMED, version_id="w") for n in range(40))
-    unknown = claim(fate=AttemptOutcome.UNKNOWN, claimed_at=NOW - MINUTE, earlier=full)
-    earlier = attempt("e", AttemptOutcome.UNKNOWN, number=12, claimed_at=NOW - MINUTE)
+    full = tuple(attempt(f"s{n}", Fate.NOT_REDEEMED, version_id="w") for n in range(40))
+    unknown = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE, earlier=full)
+    earlier = attempt("e", Fate.UNKNOWN, number=12, claimed_at=NOW - MINUTE)
 
-    assert WaitForUnknownOutcome(NOW - MINUTE, NOW + 23 * HOUR, "c1") == plan(snapshot(unknown), RunState(), settings)
-    newest = claim(fate=AttemptOutcome.UNKNOWN, claimed_at=NOW - MINUTE, earlier=(earlier,))
+    assert AwaitOutcome(NOW - MINUTE, NOW + 23 * HOUR, "c1") == plan(snapshot(unknown), RunState(), settings)
+    newest = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE, earlier=(earlier,))
     assert isinstance(plan(snapshot(newest), RunState(), settings), Redeem)
 
 

@@ -15,7 +15,7 @@ from token_refresh.errors import (
     SecretEmpty,
     TokenEndpointUnavailable,
 )
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.steps import Redeem
@@ -28,7 +28,7 @@ from token_refresh_worker.run.redemption import SIGNATURES
 
 def test_the_next_claim_says_what_it_redeems() -> None:
     """It follows the newest one, and carries what later runs need."""
-    newest = claim("c1", fate=AttemptOutcome.UNKNOWN, claim_number=7, grace=HOUR)
+    newest = claim("c1", fate=Fate.UNKNOWN, claim_number=7, grace=HOUR)
 
     step = plan(snapshot(newest), replace(FORCED, limit=MINUTE), policy())
 
@@ -64,7 +64,7 @@ def test_a_first_claim_is_its_claim_store_s(settings: Policy, after: str | None,
 
     assert isinstance(step, Redeem)
     assert (None, None) == (first.host, first.grace)
-    assert ("provider.example", DAY, AttemptOutcome.NO_RESULT) == (step.claim.host, step.claim.grace, step.claim.fate)
+    assert ("provider.example", DAY, Fate.NO_RESULT) == (step.claim.host, step.claim.grace, step.claim.fate)
     assert (claim_version_id(after), versions) == (step.claim.claim_id, step.claim.versions)
     assert (None, 1, 1) == (step.after, step.claim.number, step.claim.attempt_number)
 

@@ -21,7 +21,7 @@ from token_refresh.errors import (
     TokensNotStored,
 )
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.versions import staged_version_id
 from token_refresh_worker.oauth.formats import Grant
@@ -115,7 +115,7 @@ def test_tokens_over_the_room_that_was_checked_are_named() -> None:
     with pytest.raises(InvalidTokenResponse, match=says):
         world.execute()
 
-    assert AttemptOutcome.UNKNOWN is world.record().fate
+    assert Fate.UNKNOWN is world.record().fate
     assert "yyyy" not in str(world.model.snapshot())
     assert ["refresh_claimed"] == world.log.events
     with pytest.raises(RefreshOutcomeUnknown):

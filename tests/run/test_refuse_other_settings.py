@@ -20,7 +20,7 @@ from testbed.builders import (
 )
 from testbed.fakes import FakeTable
 from token_refresh.errors import ConfigurationError, RefreshOutcomeUnknown
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
@@ -34,8 +34,8 @@ from token_refresh_worker.stored.origin import StoreName, in_table
     ("current", "newest"),
     [
         (token_set(**origin(host="other.example")), None),
-        (token_set(**origin(host="other.example")), claim(fate=AttemptOutcome.REJECTED)),
-        (token_set(), claim(fate=AttemptOutcome.REJECTED, host="other.example")),
+        (token_set(**origin(host="other.example")), claim(fate=Fate.REJECTED)),
+        (token_set(), claim(fate=Fate.REJECTED, host="other.example")),
     ],
 )
 def test_no_token_goes_to_another_host(current: TokenSet, newest: Claim | None) -> None:
@@ -51,7 +51,7 @@ def test_the_document_s_host_counts_before_the_claim_s() -> None:
     moved = token_set(**origin())
 
     assert isinstance(
-        plan(snapshot(claim(fate=AttemptOutcome.REJECTED, host="old.example"), current=moved), FORCED, policy()), Redeem
+        plan(snapshot(claim(fate=Fate.REJECTED, host="old.example"), current=moved), FORCED, policy()), Redeem
     )
 
 
@@ -61,7 +61,7 @@ TABLE, OTHER = in_table("claims"), in_table("others")
 @pytest.mark.parametrize(("named", "moving"), [(TABLE, True), (OTHER, False)])
 def test_nothing_is_claimed_after_a_fence(named: StoreName, *, moving: bool) -> None:
     """From the fence on the claims are in its target, whatever the document names until the move is complete."""
-    fenced = replace(claim(), fate=AttemptOutcome.MOVED, moved_to=OTHER)
+    fenced = replace(claim(), fate=Fate.MOVED, moved_to=OTHER)
     current = token_set(**origin(claim_store=named))
 
     found = plan(snapshot(fenced, current=current), FORCED, IN_TABLE)

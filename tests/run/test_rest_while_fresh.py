@@ -9,7 +9,7 @@ from run.world import World
 from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, ms, policy, snapshot, token_set
 from testbed.fakes import PUBLISHED_ID, tokens
 from token_refresh.errors import TokenEndpointUnavailable
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Fresh, Reason, Redeem, Wait
@@ -39,12 +39,7 @@ def test_a_forced_run_refreshes_a_fresh_set() -> None:
 def test_forced_claims_have_a_limit_of_their_own() -> None:
     """Beyond it a fresh set waits, and a due one is refreshed like by a scheduled run."""
     limited = RunState(nonce="nonce", forced_version="v0", forced_claims_a_day=2)
-    forced = claim(
-        "c2",
-        fate=AttemptOutcome.NOT_REDEEMED,
-        forced=True,
-        earlier=(attempt("c1", AttemptOutcome.NOT_REDEEMED, forced=True),),
-    )
+    forced = claim("c2", fate=Fate.NOT_REDEEMED, forced=True, earlier=(attempt("c1", Fate.NOT_REDEEMED, forced=True),))
 
     assert Wait(NOW + 23 * HOUR, Reason.FORCED_LIMIT) == plan(snapshot(forced, current=FRESH), limited, policy())
     due = plan(snapshot(forced), limited, policy())

@@ -10,7 +10,7 @@ from run.grant import DEAD_GRANT, REJECTED, ended
 from run.world import World
 from testbed.builders import DAY, HOUR, MINUTE, NOW, RUN, attempt, claim, policy, snapshot, token_set
 from token_refresh.errors import ReauthorizationRequired
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.steps import Fresh, Redeem, Rejected, Step
@@ -22,27 +22,25 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 
 def test_a_rejection_before_a_failure_blocks_nothing() -> None:
     """Only the newest attempt on the version counts."""
-    newest = claim("c2", fate=AttemptOutcome.NOT_REDEEMED, number=2, earlier=(attempt("c1", AttemptOutcome.REJECTED),))
+    newest = claim("c2", fate=Fate.NOT_REDEEMED, number=2, earlier=(attempt("c1", Fate.REJECTED),))
 
     assert isinstance(plan(snapshot(newest), RUN, policy()), Redeem)
 
 
 def test_a_dead_grant_is_asked_about_again_as_soon_as_a_run_may() -> None:
     """The error names the first moment at which a run really sends: by backoff, daily limit and pause."""
-    claimed = attempt("c1", AttemptOutcome.REJECTED, claimed_at=NOW - 2 * HOUR)
-    full = [
-        attempt(f"f{n}", AttemptOutcome.NOT_REDEEMED, version_id="v9", claimed_at=NOW - 20 * HOUR) for n in range(40)
-    ]
+    claimed = attempt("c1", Fate.REJECTED, claimed_at=NOW - 2 * HOUR)
+    full = [attempt(f"f{n}", Fate.NOT_REDEEMED, version_id="v9", claimed_at=NOW - 20 * HOUR) for n in range(40)]
     pause = ClaimPause(until=NOW + HOUR, why="maintenance")
 
-    unreached = attempt("c2", AttemptOutcome.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2)
+    unreached = attempt("c2", Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2)
     for attempts, held, retry_at in (
         ([claimed], None, None),
         ([claimed], pause, NOW + HOUR),
         ([*full, claimed], None, NOW + 4 * HOUR),
         ([claimed, unreached], None, NOW + MINUTE),
     ):
-        resumed = claim("c3", fate=AttemptOutcome.PAUSED, version_id="c3", earlier=tuple(attempts))
+        resumed = claim("c3", fate=Fate.PAUSED, version_id="c3", earlier=tuple(attempts))
         step = next_step(snapshot(replace(resumed, pause=held)), RUN, policy())
 
         assert isinstance(step, Redeem) if retry_at is None else Rejected(claimed.claimed_at, retry_at) == step
@@ -53,7 +51,7 @@ def test_an_edit_revives_no_grant() -> None:
 
     A new consent may bring the same refresh token: what was rejected before it says nothing of the new grant.
     """
-    rejected = claim("c1", fate=AttemptOutcome.REJECTED, version_id="v0", claimed_at=NOW - HOUR)
+    rejected = claim("c1", fate=Fate.REJECTED, version_id="v0", claimed_at=NOW - HOUR)
 
     def step(issued_at: datetime, expires_at: datetime) -> Step:
         return plan(
@@ -68,10 +66,9 @@ def test_an_edit_revives_no_grant() -> None:
 def test_a_lost_response_is_asked_for_again_after_a_rejection() -> None:
     """A request whose outcome is unknown is repeated while the provider allows it, though the tokens are fresh."""
     lost, rejected = (
-        attempt(name, fate, claimed_at=NOW - 2 * HOUR)
-        for name, fate in (("c1", AttemptOutcome.UNKNOWN), ("c2", AttemptOutcome.REJECTED))
+        attempt(name, fate, claimed_at=NOW - 2 * HOUR) for name, fate in (("c1", Fate.UNKNOWN), ("c2", Fate.REJECTED))
     )
-    resumed = claim("c3", fate=AttemptOutcome.PAUSED, version_id="c3", earlier=(lost, rejected))
+    resumed = claim("c3", fate=Fate.PAUSED, version_id="c3", earlier=(lost, rejected))
     fresh = token_set(issued_at=NOW - 3 * HOUR, expires_at=NOW + DAY)
 
     step = plan(snapshot(resumed, current=fresh), RUN, policy())
@@ -93,7 +90,7 @@ def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None
             world.execute()
         assert NOW + HOUR == e.value.retry_at, "for whoever calls `refresh`"
     assert 1 == len(world.endpoint.requests)
-    assert (AttemptOutcome.REJECTED, "invalid_grant") == (world.record().fate, world.record().error)
+    assert (Fate.REJECTED, "invalid_grant") == (world.record().fate, world.record().error)
 
     world.save(refreshToken="new grant")
     assert "refreshed" == world.outcome()

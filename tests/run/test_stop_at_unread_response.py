@@ -14,10 +14,10 @@ from token_refresh.errors import InvalidTokenResponse, ResponseKept, SecretStore
 from token_refresh.secret_value import SecretValue
 from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_admin.changes.recover import UnreadResponse
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.core.steps import StopAtUnreadableResponse
+from token_refresh_worker.core.steps import StopAtUnread
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.oauth.unread import read_unread, write_unread
 from token_refresh_worker.providers.loader import load_provider
@@ -48,10 +48,10 @@ def kept_in(world: World) -> bytes | None:
 
 def test_the_newest_kept_response_is_named() -> None:
     """With the time of its request, until a person recovers its tokens."""
-    first = attempt("a", AttemptOutcome.UNREAD, claimed_at=NOW - 2 * HOUR)
-    newest = claim("b", fate=AttemptOutcome.UNREAD, claimed_at=NOW - HOUR, earlier=(first,), grace=timedelta(0))
+    first = attempt("a", Fate.UNREAD, claimed_at=NOW - 2 * HOUR)
+    newest = claim("b", fate=Fate.UNREAD, claimed_at=NOW - HOUR, earlier=(first,), grace=timedelta(0))
 
-    assert StopAtUnreadableResponse(NOW - HOUR, "b") == plan(snapshot(newest), RUN, SINGLE_USE)
+    assert StopAtUnread(NOW - HOUR, "b") == plan(snapshot(newest), RUN, SINGLE_USE)
 
 
 @pytest.mark.parametrize("policy", [SINGLE_USE, SINGLE_USE_IN_TABLE])
@@ -125,7 +125,7 @@ def test_within_the_grace_the_next_run_repeats() -> None:
     assert "refreshed" == run.execute().name
     assert run.memory.newest_claim is not None
     (attempt,) = run.memory.newest_claim.earlier
-    assert (AttemptOutcome.UNREAD, 3) == (attempt.fate, attempt.versions)
+    assert (Fate.UNREAD, 3) == (attempt.fate, attempt.versions)
 
 
 def test_after_the_grace_the_token_is_sent_no_more() -> None:

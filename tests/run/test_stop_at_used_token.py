@@ -21,7 +21,7 @@ from testbed.builders import (
     token_set,
 )
 from token_refresh.errors import ReauthorizationRequired, SecretStoreUnavailable
-from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, AttemptOutcome
+from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.steps import Reason, Redeem, TokenUsed, Wait
 from token_refresh_worker.core.versions import CURRENT
@@ -43,9 +43,7 @@ def test_a_forgotten_token_is_sent_within_the_grace_of_its_issue(grace: timedelt
     full = tuple(
         attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=NOW - DAY) for n in range(MOST_REDEMPTIONS)
     )
-    newest = claim(
-        "c", fate=AttemptOutcome.NOT_REDEEMED, version_id="w", token="t50", earlier=full, claim_number=60, grace=grace
-    )
+    newest = claim("c", fate=Fate.NOT_REDEEMED, version_id="w", token="t50", earlier=full, claim_number=60, grace=grace)
     old = token_set(issued_at=NOW - 2 * DAY, expires_at=NOW, **origin(number=1, claim_id="r0", grace=grace))
 
     step = plan(snapshot(newest, current=old), FORCED, policy(grace=grace))

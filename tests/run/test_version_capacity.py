@@ -9,15 +9,10 @@ from run.world import World, refuse
 from testbed.builders import DAY, HOUR, NOW
 from token_refresh.errors import SecretAccessDenied, SecretFull, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import Attempt, AttemptOutcome
+from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import CLOCKS_APART
-from token_refresh_worker.core.versions import (
-    CLAIM,
-    record_version_id,
-    response_version_id,
-    staged_version_id,
-)
+from token_refresh_worker.core.versions import CLAIM, record_version_id, response_version_id, staged_version_id
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
 from token_refresh_worker.run.version_capacity import LABELS, PLACES, SPARE, full_until, needed_by_refresh
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -141,7 +136,7 @@ def test_labels_of_the_worker_itself(store: ClaimStoreKind) -> None:
 
 def test_versions_that_an_old_list_lacks() -> None:
     """Claims are known to be there by the ledger, and so is what each stored, wherever claims are."""
-    fates = [AttemptOutcome(fate) for fate in ("stored", "unknown", "response_kept", "silent", "moved")]
+    fates = [Fate(fate) for fate in ("stored", "unknown", "response_kept", "silent", "moved")]
     attempts = [
         Attempt(claim_id=f"c{n}", version_id="v", attempt_number=1, claimed_at=NOW, fingerprint="f", fate=fate)
         for n, fate in enumerate(fates)

@@ -6,19 +6,19 @@ from datetime import timedelta
 import pytest
 
 from testbed.builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, claim, policy, snapshot, token_set
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.steps import Reason, Redeem, Wait
 
 
 def test_failed_attempts_are_spaced() -> None:
     """The third attempt on a version waits two minutes after the second; a forced run does not."""
-    second = claim(fate=AttemptOutcome.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2)
+    second = claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2)
 
     assert Wait(NOW + MINUTE, Reason.BACKOFF) == plan(snapshot(second), RUN, policy())
     assert isinstance(plan(snapshot(second, now=NOW + MINUTE), RUN, policy()), Redeem)
     assert isinstance(plan(snapshot(second), FORCED, policy()), Redeem)
-    on_another_version = claim(fate=AttemptOutcome.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2, version_id="v9")
+    on_another_version = claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2, version_id="v9")
     assert isinstance(plan(snapshot(on_another_version), RUN, policy()), Redeem)
 
 
@@ -38,7 +38,7 @@ def test_what_the_provider_asks_for_is_remembered(
 ) -> None:
     """`Retry-After` counts for a day at most, and only until the last quarter of the window begins."""
     current = token_set(expires_at=None if hours is None else NOW + hours * HOUR)
-    asked_to = replace(claim(fate=AttemptOutcome.NOT_REDEEMED, claimed_at=NOW - MINUTE), retry_at=NOW - MINUTE + asked)
+    asked_to = replace(claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE), retry_at=NOW - MINUTE + asked)
 
     step = plan(snapshot(asked_to, current=current), RUN, policy())
 

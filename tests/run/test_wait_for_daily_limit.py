@@ -7,7 +7,7 @@ import pytest
 
 from run.grant import TABLE, VERSIONS, outcomes, refused_versions, single_use
 from testbed.builders import DAY, FORCED, HOUR, IN_TABLE, MINUTE, NOW, RUN, attempt, claim, ms, policy, snapshot
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, Policy
 from token_refresh_worker.core.steps import Reason, Redeem, Wait
@@ -18,8 +18,8 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 def test_a_full_day_waits_forced_or_not(settings: Policy, limit: int) -> None:
     """40 claims a day fit into a secret's versions, and 80 into a table."""
     versions, at = 80 // limit, NOW - 23 * HOUR
-    one = replace(attempt("c", AttemptOutcome.NOT_REDEEMED, version_id="v9", claimed_at=at), versions=versions)
-    last = replace(claim("last", fate=AttemptOutcome.NOT_REDEEMED, version_id="v9"), versions=versions)
+    one = replace(attempt("c", Fate.NOT_REDEEMED, version_id="v9", claimed_at=at), versions=versions)
+    last = replace(claim("last", fate=Fate.NOT_REDEEMED, version_id="v9"), versions=versions)
     full, room = replace(last, earlier=(one,) * (limit - 1)), replace(last, earlier=(one,) * (limit - 2))
 
     for run in (RUN, FORCED):

@@ -29,7 +29,7 @@ from testbed.builders import (
 )
 from token_refresh.errors import ConfigurationError, ReauthorizationRequired, ResponseKept, TokenRefreshError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.plan import LOST_CLAIMS, plan
 from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED, Policy
@@ -63,7 +63,7 @@ def test_a_named_claim_that_can_not_be_read_is_waited_for() -> None:
 def test_a_lost_table_is_replaced() -> None:
     """The table is behind the document: the claims that it may have held count as attempts of unknown outcome."""
     named = token_set(**origin(claim_id="c" * 36, number=5, claim_store=ClaimStoreKind.TABLE))
-    behind = claim("c0", fate=AttemptOutcome.NOT_REDEEMED, claim_number=2)
+    behind = claim("c0", fate=Fate.NOT_REDEEMED, claim_number=2)
 
     for newest, after in ((None, None), (behind, "c0")):
         step = plan(snapshot(newest, current=named), FORCED, IN_TABLE)
@@ -73,9 +73,7 @@ def test_a_lost_table_is_replaced() -> None:
         lost = step.claim.earlier[-LOST_CLAIMS:]
         assert claim_version_id("c" * 36) == lost[0].claim_id
         assert claim_version_id(lost[0].claim_id) == lost[1].claim_id
-        assert {(AttemptOutcome.NO_RESULT, "v0", mark("refresh-0"))} == {
-            (a.fate, a.version_id, a.fingerprint) for a in lost
-        }
+        assert {(Fate.NO_RESULT, "v0", mark("refresh-0"))} == {(a.fate, a.version_id, a.fingerprint) for a in lost}
         assert {(named.stored_at, 1)} == {(a.claimed_at, a.versions) for a in lost}
         assert step.claim.claim_id not in {a.claim_id for a in lost}
 
@@ -83,7 +81,7 @@ def test_a_lost_table_is_replaced() -> None:
 def test_what_replaces_a_lost_table_is_a_first_attempt_that_nobody_holds() -> None:
     """Its ID follows from the nonce alone, and the lost claims count as first attempts."""
     current = token_set(**origin(claim_id="c" * 36, number=4, claim_store=IN_TABLE.claim_store))
-    restored = claim(fate=AttemptOutcome.REJECTED, number=3, claim_number=2)
+    restored = claim(fate=Fate.REJECTED, number=3, claim_number=2)
 
     step = plan(snapshot(restored, current=current, now=NOW + 2 * HOUR), RunState(nonce="n"), IN_TABLE)
 
@@ -175,9 +173,9 @@ def test_a_false_claim_that_lasts_until_a_person_acts(says: str, error: type[Tok
     plain = claim(FIRST_CLAIM, version_id="v", time_to_live=timedelta(seconds=1))
     forged = {
         "that the current token was used": replace(plain, earlier=(on_it(brought="another"),)),
-        "that a response to it can't be read": replace(plain, earlier=(on_it(AttemptOutcome.UNREAD),)),
+        "that a response to it can't be read": replace(plain, earlier=(on_it(Fate.UNREAD),)),
         "that the token is another host's": replace(plain, host="another.example"),
-        "that the claims are being moved": replace(plain, fate=AttemptOutcome.MOVED, moved_to=in_table("another")),
+        "that the claims are being moved": replace(plain, fate=Fate.MOVED, moved_to=in_table("another")),
     }
     world.store.put(FIRST_CLAIM, write_claim(forged[says]), label=CLAIM)
     assert says in (Path(__file__).parents[2] / "SECURITY.md").read_text()
@@ -199,9 +197,7 @@ def test_a_false_claim_that_lasts_until_a_person_acts(says: str, error: type[Tok
 def test_a_ledger_from_the_future_blocks_nothing(fate: str) -> None:
     """Entries that no clock of AWS can have written don't count towards a limit, a backoff or a hold."""
     world = World()
-    entry = attempt(
-        "c" * 36, AttemptOutcome(fate), version_id=world.labels()["AWSCURRENT"], claimed_at=NOW + 5000 * DAY
-    )
+    entry = attempt("c" * 36, Fate(fate), version_id=world.labels()["AWSCURRENT"], claimed_at=NOW + 5000 * DAY)
     forged = claim(FIRST_CLAIM, version_id="v", time_to_live=timedelta(seconds=1), earlier=(entry,) * 40)
     world.store.put(FIRST_CLAIM, write_claim(forged), label=CLAIM)
     world.pass_time(MINUTE)

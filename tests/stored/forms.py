@@ -18,7 +18,7 @@ from token_refresh.stored.access_token import AccessToken, read_access_token
 from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.core.attempts import Attempt, AttemptOutcome, fingerprint_of
+from token_refresh_worker.core.attempts import Attempt, Fate, fingerprint_of
 from token_refresh_worker.core.claims import (
     Claim,
     ClaimPause,
@@ -41,7 +41,7 @@ from token_refresh_worker.core.versions import (
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.items import read_pauses, read_row, read_tombstone, write_row
 from token_refresh_worker.fleet.core.enrolment import Tombstone
-from token_refresh_worker.fleet.core.row import Change, LastRun, LastTokenRequest, Pause, Pauses, Row, State
+from token_refresh_worker.fleet.core.row import Change, LastRequest, LastRun, Pause, Pauses, Row, State
 from token_refresh_worker.oauth.unread import read_unread, write_unread
 from token_refresh_worker.run.outcome import CurrentTokens
 from token_refresh_worker.run.ports import Deadline
@@ -185,7 +185,7 @@ def _attempts() -> tuple[Attempt, ...]:
         versions=1,
         retry_at=AT + _HOUR,
     )
-    return tuple(replace(one, fate=fate) for fate in AttemptOutcome)
+    return tuple(replace(one, fate=fate) for fate in Fate)
 
 
 def _claims() -> dict[str, Claim]:
@@ -208,17 +208,15 @@ def _claims() -> dict[str, Claim]:
         "whole": whole,
         "first": replace(whole, forced=False, versions=2, earlier=(), host=None, grace=None),
         "with a pause": replace(whole, pause=ClaimPause(until=AT + _HOUR, why="maintenance")),
-        "moved": replace(whole, moved_to=in_table("claims"), fate=AttemptOutcome.MOVED),
+        "moved": replace(whole, moved_to=in_table("claims"), fate=Fate.MOVED),
     }
 
 
 def _records() -> tuple[Record, ...]:
-    whole = Record(fate=AttemptOutcome.REJECTED, error="invalid_grant", retry_at=AT + _HOUR)
+    whole = Record(fate=Fate.REJECTED, error="invalid_grant", retry_at=AT + _HOUR)
     mark = fingerprint_of(SecretValue("second"))
-    recorded = (fate for fate in AttemptOutcome if fate.is_attempt and fate is not AttemptOutcome.NO_RESULT)
-    return tuple(
-        replace(whole, fate=fate, next_fingerprint=mark if fate is AttemptOutcome.STORED else None) for fate in recorded
-    )
+    recorded = (fate for fate in Fate if fate.is_attempt and fate is not Fate.NO_RESULT)
+    return tuple(replace(whole, fate=fate, next_fingerprint=mark if fate is Fate.STORED else None) for fate in recorded)
 
 
 def _document() -> Any:
@@ -274,7 +272,7 @@ def _rows() -> dict[str, Row]:
         ending=True,
         host="provider.example",
         refused_at=AT - _HOUR,
-        sent=LastTokenRequest(at=AT - _HOUR, host="provider.example", error_type="RefreshOutcomeUnknown", failures=2),
+        sent=LastRequest(at=AT - _HOUR, host="provider.example", error_type="RefreshOutcomeUnknown", failures=2),
     )
     added = Row(secret_arn=_ARN, provider="upwork", added_at=AT - 50 * _HOUR, next_at=AT)
     whole = replace(

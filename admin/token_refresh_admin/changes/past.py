@@ -14,7 +14,7 @@ from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_admin.changes.change import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.core.attempts import Attempt, AttemptOutcome
+from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.snapshot import Snapshot
@@ -126,7 +126,7 @@ def _kind_of(document: TokenDocument) -> VersionKind:
 
 
 class TokenUse(StrEnum):
-    """Whether a refresh token was redeemed; `AttemptOutcome` says how one attempt on it ended."""
+    """Whether a refresh token was redeemed; `Fate` says how one attempt on it ended."""
 
     UNUSED = "unused"
     REDEEMED = "redeemed"
@@ -209,18 +209,16 @@ class VersionHistory:
     def attempts(self) -> Mapping[str, Attempt]:
         """The attempts by claim ID, with their fate: a run looks it up for the attempts on its token alone."""
         known = [attempt for snapshot in self.snapshots.values() for attempt in snapshot.ledger.attempts]
-        return {
-            attempt.claim_id: attempt for attempt in sorted(known, key=lambda a: a.fate is not AttemptOutcome.NO_RESULT)
-        }
+        return {attempt.claim_id: attempt for attempt in sorted(known, key=lambda a: a.fate is not Fate.NO_RESULT)}
 
     def use_of_token(self, snapshot: Snapshot) -> tuple[TokenUse, datetime | None]:
         """Say what became of the current refresh token, in the order of the plan's rules, and when that began."""
         on_token = snapshot.ledger.on_token(snapshot.fingerprint)
         if snapshot.stored_attempt is not None:
-            return TokenUse.REDEEMED, next(a.claimed_at for a in on_token if a.fate is AttemptOutcome.STORED)
+            return TokenUse.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
         if snapshot.kept_tokens is not None and snapshot.kept_tokens.claim.fingerprint == snapshot.fingerprint:
             return TokenUse.REDEEMED, snapshot.kept_tokens.claim.claimed_at
-        if on_token and on_token[-1].fate is AttemptOutcome.REJECTED:
+        if on_token and on_token[-1].fate is Fate.REJECTED:
             return TokenUse.REJECTED, on_token[-1].claimed_at
         if snapshot.unresolved:
             return TokenUse.PERHAPS, snapshot.unresolved[0].claimed_at

@@ -14,7 +14,7 @@ from typing import Final
 from token_refresh.errors import ClientRejected, SecretEmpty, TokenRefreshError
 from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_worker.core import plan
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
@@ -75,16 +75,14 @@ class Revocation(Redemption):
         """
         # The machine may have been suspended since the claim was stored: it may have ended, and a run refreshed.
         if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
-            self.end_attempt(claim, AttemptOutcome.NOT_REDEEMED)
+            self.end_attempt(claim, Fate.NOT_REDEEMED)
             raise self._too_late()
         response = self.send(prepared.request)
         if isinstance(response, FailedRequest):
             # Nothing was redeemed, whatever became of the request: runs may go on at once.
-            self.end_attempt(claim, AttemptOutcome.NOT_REDEEMED, response)
+            self.end_attempt(claim, Fate.NOT_REDEEMED, response)
             raise self._failed(response)
-        self.end_attempt(
-            claim, AttemptOutcome.REJECTED, FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="", error="revoked")
-        )
+        self.end_attempt(claim, Fate.REJECTED, FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="", error="revoked"))
         document = snapshot.current.document
         before = document.origin or Origin(
             host=self.parts.policy.host, grace=self.parts.policy.replay_grace, claim_store=self.parts.policy.claim_store

@@ -15,7 +15,7 @@ from token_refresh_admin.cli.screen import one_line, relative
 from token_refresh_admin.cli.state import AttemptResult, PastAttempt, SecretState
 from token_refresh_admin.cli.surroundings import AROUND, doctor_of
 from token_refresh_worker.core import steps
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.plan import hold_unresolved_token
 from token_refresh_worker.core.schedule import known_lifetime, lifetime_too_short, window_of
@@ -29,8 +29,8 @@ _REFRESHES: Final = (steps.Redeem, steps.StoreKeptTokens, steps.Promote, steps.R
 """The steps after which the tokens are new."""
 
 _EXPLAINED: Final = (
-    steps.WaitForUnknownOutcome,
-    steps.StopAtUnreadableResponse,
+    steps.AwaitOutcome,
+    steps.StopAtUnread,
     steps.StoreKeptTokens,
     steps.Promote,
     steps.RestageOnEdited,
@@ -40,7 +40,7 @@ _EXPLAINED: Final = (
 
 _LIVE_LONGER: Final = ". If access tokens live so long, set token_lifetime_seconds in the deployment's file"
 
-_FAILED: Final = {AttemptOutcome.NOT_REDEEMED, AttemptOutcome.UNKNOWN, AttemptOutcome.UNREAD, AttemptOutcome.NO_RESULT}
+_FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.UNREAD, Fate.NO_RESULT}
 
 
 def examine(state: SecretState) -> list[Finding]:
@@ -72,7 +72,7 @@ _NEXT: Final = {
     steps.Fresh: "sends nothing: no refresh is due",
     steps.TokenUsed: "sends nothing: the refresh token was used",
     steps.NextTokensUndecryptable: "sends nothing: KMS refuses the key of the tokens that follow",
-    steps.StopAtUnreadableResponse: "sends nothing: a response that can't be read is kept",
+    steps.StopAtUnread: "sends nothing: a response that can't be read is kept",
     steps.StoreKeptTokens: "stores the tokens that the claim table keeps",
     steps.Promote: "makes the tokens current that an interrupted run received",
     steps.RestageOnEdited: "makes the tokens current that followed the older set that somebody saved",
@@ -84,7 +84,7 @@ def say_next_step(state: SecretState) -> str:
     match state.step:
         case steps.Wait(until, reason):
             return f"sends nothing until {utc(until)}: {reason.value}"
-        case steps.Rejected(retry_at=until) | steps.WaitForUnknownOutcome(until=until):
+        case steps.Rejected(retry_at=until) | steps.AwaitOutcome(until=until):
             return f"sends nothing until {utc(until)}"
         case steps.SettingsMismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
@@ -99,10 +99,10 @@ def explain_attempt(past: PastAttempt) -> str:
     """Say in words how an attempt ended."""
     words = {
         AttemptResult.KEPT_TOKENS: "tokens arrived, and the claim table keeps them",
-        AttemptOutcome.NO_RESULT: "no result: the run died",
-        AttemptOutcome.UNKNOWN: "unknown outcome: no usable response",
-        AttemptOutcome.UNREAD: "a response that can't be read is kept",
-        AttemptOutcome.MOVED: "the claims moved",
+        Fate.NO_RESULT: "no result: the run died",
+        Fate.UNKNOWN: "unknown outcome: no usable response",
+        Fate.UNREAD: "a response that can't be read is kept",
+        Fate.MOVED: "the claims moved",
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
@@ -121,9 +121,9 @@ def _step(state: SecretState) -> Iterator[Finding]:
             yield failed(dead_grant(state.context.secret, again))
         case steps.NextTokensUndecryptable(version_id):
             yield failed(tokens_locked(state.context.run(state.settings).parts, version_id))
-        case steps.StopAtUnreadableResponse(since):
+        case steps.StopAtUnread(since):
             yield Finding.broken(*_unread_response(state, since))
-        case steps.WaitForUnknownOutcome() as step:
+        case steps.AwaitOutcome() as step:
             yield _held(state, step)
         case steps.StoreKeptTokens(kept):
             yield Finding.attention(
@@ -146,7 +146,7 @@ def _step(state: SecretState) -> Iterator[Finding]:
             )
 
 
-def _held(state: SecretState, hold: steps.WaitForUnknownOutcome) -> Finding:
+def _held(state: SecretState, hold: steps.AwaitOutcome) -> Finding:
     error = unknown_outcome(state.context.secret, hold, state.locked_claim)
     return Finding.attention(error.facts, *error.fix)
 
@@ -162,7 +162,7 @@ def _unread_response(state: SecretState, since: datetime) -> tuple[str, *Advice]
 def _unread(state: SecretState) -> Iterator[Finding]:
     """Report an unread response also where the token may still be sent again, or nothing is due yet."""
     unread = state.snapshot.unread_responses
-    if unread and not isinstance(state.step, steps.StopAtUnreadableResponse):
+    if unread and not isinstance(state.step, steps.StopAtUnread):
         yield Finding.attention(*_unread_response(state, unread[-1].claimed_at))
 
 
@@ -215,7 +215,7 @@ def _failed(state: SecretState) -> Iterator[Finding]:
     if newest.result not in _FAILED:
         return
     later = hold_unresolved_token(state.snapshot, RunState(), state.policy)
-    if isinstance(state.step, steps.Fresh) and isinstance(later, steps.WaitForUnknownOutcome):
+    if isinstance(state.step, steps.Fresh) and isinstance(later, steps.AwaitOutcome):
         yield _held(state, later)  # As soon as a refresh is due, or is forced.
     else:
         attempt, fresh = newest.attempt, isinstance(state.step, steps.Fresh)

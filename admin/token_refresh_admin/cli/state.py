@@ -18,11 +18,11 @@ from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.lookups import saying_where
 from token_refresh_admin.cli.replicas import Replica, read_replicas
 from token_refresh_admin.cli.settings import settings_for
-from token_refresh_worker.core.attempts import DAY, Attempt, AttemptOutcome
+from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import GrantEnd, Policy, due_at, grant_end, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Rejected, Step, Wait, WaitForUnknownOutcome
+from token_refresh_worker.core.steps import AwaitOutcome, Rejected, Step, Wait
 from token_refresh_worker.core.versions import published_version_id, staged_version_id
 from token_refresh_worker.oauth.revocation import CLIENT_CODES
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
@@ -39,7 +39,7 @@ SECRET_IS_BROKEN: Final = (SecretNotFound, SecretEmpty, InvalidSecretDocument, C
 
 
 class AttemptResult(StrEnum):
-    """How `status` names an attempt where `AttemptOutcome` alone does not say it."""
+    """How `status` names an attempt where `Fate` alone does not say it."""
 
     REFRESHED = "refreshed"
     STAGED = "staged"
@@ -54,7 +54,7 @@ class PastAttempt:
     """One attempt to refresh, as the ledger lists it."""
 
     attempt: Attempt
-    result: AttemptResult | AttemptOutcome
+    result: AttemptResult | Fate
     error: str | None
     version_id: str | None
     """The version that holds the tokens it received."""
@@ -67,7 +67,7 @@ class PastAttempt:
     @property
     def is_fine(self) -> bool:
         """Whether nobody has to look at it."""
-        return self.result in {AttemptResult.REFRESHED, AttemptResult.IN_PROGRESS, AttemptOutcome.PAUSED}
+        return self.result in {AttemptResult.REFRESHED, AttemptResult.IN_PROGRESS, Fate.PAUSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class SecretState:
         step = self.step
         return (
             step.until
-            if isinstance(step, Wait | WaitForUnknownOutcome)
+            if isinstance(step, Wait | AwaitOutcome)
             else step.retry_at
             if isinstance(step, Rejected)
             else None
@@ -223,22 +223,22 @@ def _client_failure(
 
 def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
     # Each record is one read; attempts whose tokens are stored have none.
-    result, is_stored = _result(snapshot, attempt), attempt.fate is AttemptOutcome.STORED
+    result, is_stored = _result(snapshot, attempt), attempt.fate is Fate.STORED
     record = None if is_stored else claims.record_of(attempt.claim_id)
     stored = staged_version_id(attempt.claim_id, attempt.version_id) if is_stored else None
     return PastAttempt(attempt=attempt, result=result, error=record.error if record else None, version_id=stored)
 
 
-def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptResult | AttemptOutcome:
+def _result(snapshot: Snapshot, attempt: Attempt) -> AttemptResult | Fate:
     match attempt.fate:
-        case AttemptOutcome.STORED:
+        case Fate.STORED:
             waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
             return AttemptResult.STAGED if waiting else AttemptResult.REFRESHED
-        case AttemptOutcome.NO_RESULT if (kept := snapshot.kept_tokens) and kept.claim.claim_id == attempt.claim_id:
+        case Fate.NO_RESULT if (kept := snapshot.kept_tokens) and kept.claim.claim_id == attempt.claim_id:
             return AttemptResult.KEPT_TOKENS
-        case AttemptOutcome.NO_RESULT:
+        case Fate.NO_RESULT:
             newest = snapshot.newest
             live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
-            return AttemptResult.IN_PROGRESS if live else AttemptOutcome.NO_RESULT
+            return AttemptResult.IN_PROGRESS if live else Fate.NO_RESULT
         case fate:
             return fate

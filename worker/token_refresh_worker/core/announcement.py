@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 from token_refresh.stored.times import iso
-from token_refresh_worker.core.attempts import Attempt, AttemptOutcome
+from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.stored.document import TokenDocument
 
@@ -68,13 +68,10 @@ def transition_of_run(
     """
     if rejected:
         # Announced once: a rejected token is sent again after an hour and a day, and then rejected again.
-        first = (
-            sum(attempt.fate is AttemptOutcome.REJECTED for attempt in snapshot.ledger.on_token(snapshot.fingerprint))
-            <= 1
-        )
+        first = sum(attempt.fate is Fate.REJECTED for attempt in snapshot.ledger.on_token(snapshot.fingerprint)) <= 1
         return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None
     before = _decided_before(snapshot)
-    if before is not None and before.fate is AttemptOutcome.REJECTED:
+    if before is not None and before.fate is Fate.REJECTED:
         return Transition.REAUTHORIZED, snapshot.now
     since = _ending_since(snapshot.current.document)
     # By the documents alone, which both runs read alike: each looks at the same two times.
@@ -95,6 +92,4 @@ def _decided_before(snapshot: Snapshot) -> Attempt | None:
     # A run that recovers tokens has the attempt that brought them in its ledger; it is not one before them.
     mine = origin.claim_id if origin else None
     earlier = takewhile(lambda attempt: attempt.claim_id != mine, snapshot.ledger.attempts)
-    return next(
-        (a for a in reversed(list(earlier)) if a.fate in {AttemptOutcome.REJECTED, AttemptOutcome.STORED}), None
-    )
+    return next((a for a in reversed(list(earlier)) if a.fate in {Fate.REJECTED, Fate.STORED}), None)

@@ -22,7 +22,7 @@ LONG_AGO: Final = datetime.fromtimestamp(EARLIEST_SECONDS, UTC)
 """The date of an attempt whose date can't be true: it is from the future."""
 
 
-class AttemptOutcome(StrEnum):
+class Fate(StrEnum):
     """How one attempt ended: what became of the refresh token that it sent."""
 
     STORED = "stored"
@@ -43,17 +43,17 @@ class AttemptOutcome(StrEnum):
     @property
     def is_attempt(self) -> bool:
         """Whether a run held the claim."""
-        return self not in {AttemptOutcome.MOVED, AttemptOutcome.PAUSED}
+        return self not in {Fate.MOVED, Fate.PAUSED}
 
     @property
     def unresolved(self) -> bool:
         """Whether nobody knows if the refresh token was redeemed."""
-        return self in {AttemptOutcome.UNKNOWN, AttemptOutcome.UNREAD, AttemptOutcome.NO_RESULT}
+        return self in {Fate.UNKNOWN, Fate.UNREAD, Fate.NO_RESULT}
 
     @property
     def may_have_redeemed(self) -> bool:
         """Whether a refresh token may have been used."""
-        return self not in {AttemptOutcome.NOT_REDEEMED, AttemptOutcome.MOVED, AttemptOutcome.PAUSED}
+        return self not in {Fate.NOT_REDEEMED, Fate.MOVED, Fate.PAUSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -68,7 +68,7 @@ class Attempt:
     claimed_at: datetime
     fingerprint: str
     """The fingerprint of that refresh token."""
-    fate: AttemptOutcome = AttemptOutcome.NO_RESULT
+    fate: Fate = Fate.NO_RESULT
     next_fingerprint: str | None = None
     """The fingerprint of the refresh token that it brought."""
     forced: bool = False
@@ -168,7 +168,7 @@ def missing_attempts(claim_id: str) -> Attempt:
         attempt_number=1,
         claimed_at=LONG_AGO,
         fingerprint=NO_TOKEN,
-        fate=AttemptOutcome.STORED,
+        fate=Fate.STORED,
         next_fingerprint=NO_TOKEN,
         versions=0,
     )
@@ -189,4 +189,4 @@ def fingerprint_of(token: SecretValue) -> str:
 
 
 def _stored(attempt: Attempt) -> bool:
-    return attempt.fate is AttemptOutcome.STORED and attempt.next_fingerprint is not None
+    return attempt.fate is Fate.STORED and attempt.next_fingerprint is not None

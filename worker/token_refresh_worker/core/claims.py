@@ -10,7 +10,7 @@ from typing import Any, Final
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object, write_object
 from token_refresh.stored.times import read_unix
-from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, AttemptOutcome, Ledger
+from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger
 from token_refresh_worker.core.versions import staged_version_id
 from token_refresh_worker.stored.origin import (
     DAMAGED,
@@ -35,9 +35,7 @@ LONGEST_REASON: Final = 200
 """How many characters of a pause's reason are kept."""
 
 # Silence is the lack of a record, and neither a move nor a pause is an attempt.
-_RECORDED: Final = {
-    fate.value: fate for fate in AttemptOutcome if fate.is_attempt and fate is not AttemptOutcome.NO_RESULT
-}
+_RECORDED: Final = {fate.value: fate for fate in Fate if fate.is_attempt and fate is not Fate.NO_RESULT}
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
 
@@ -84,7 +82,7 @@ class Claim(Attempt):
 class Record:
     """How an attempt ended: without tokens, or with tokens that reads don't show at once."""
 
-    fate: AttemptOutcome
+    fate: Fate
     error: str | None = None
     """The provider's RFC 6749 error code, if it sent one."""
     retry_at: datetime | None = None
@@ -157,11 +155,7 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim 
             host=_optional(HOST, fields.get("host")),
             grace=None if fields.get("grace_seconds") is None else _grace(fields["grace_seconds"]),
             nonce=str(fields["nonce"]),
-            fate=AttemptOutcome.MOVED
-            if moved_to
-            else AttemptOutcome.PAUSED
-            if pause and fields["token"] == NO_TOKEN
-            else AttemptOutcome.NO_RESULT,
+            fate=Fate.MOVED if moved_to else Fate.PAUSED if pause and fields["token"] == NO_TOKEN else Fate.NO_RESULT,
             versions=_clamped(fields["versions"]),
             moved_to=moved_to,
             pause=pause,
@@ -206,7 +200,7 @@ def read_record(text: SecretValue) -> Record | None:
             error=if_readable(partial(matching, _ERROR), fields.get("error")),
             retry_at=if_readable(_moment, fields.get("retry_at")),
             # Without it a used token would count as good.
-            next_fingerprint=matching(FINGERPRINT, fields["next"]) if fate is AttemptOutcome.STORED else None,
+            next_fingerprint=matching(FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
         )
     except DAMAGED:
         return None
@@ -235,7 +229,7 @@ def _read_entry(entry: Sequence[Any]) -> Attempt:
         attempt_number=_clamped(number),
         claimed_at=_moment(claimed_at),
         fingerprint=matching(FINGERPRINT, fingerprint),
-        fate=if_readable(AttemptOutcome, fate) or AttemptOutcome.UNKNOWN,
+        fate=if_readable(Fate, fate) or Fate.UNKNOWN,
         next_fingerprint=_optional(FINGERPRINT, next_fingerprint),
         forced=forced is True,
         versions=_clamped(versions),

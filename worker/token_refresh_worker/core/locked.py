@@ -13,7 +13,7 @@ from typing import Final
 from token_refresh_worker.core.attempts import (
     NO_TOKEN,
     Attempt,
-    AttemptOutcome,
+    Fate,
     Ledger,
     fingerprint_of,
     missing_attempts,
@@ -182,7 +182,7 @@ class _Rebuilt:
             attempt_number=1,
             claimed_at=self.dates[claim_id],
             fingerprint=fingerprint,
-            fate=AttemptOutcome.STORED if brought else AttemptOutcome.NO_RESULT,
+            fate=Fate.STORED if brought else Fate.NO_RESULT,
             next_fingerprint=brought,
         )
 

@@ -8,7 +8,7 @@ was interrupted can be carried out again.
 
 from dataclasses import replace
 
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
@@ -16,7 +16,7 @@ from token_refresh_worker.core.versions import claim_version_id, moved_version_i
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 # Nothing is staged under them any more: an attempt's version leads to its tokens.
-_ENDED = {AttemptOutcome.NOT_REDEEMED, AttemptOutcome.REJECTED, AttemptOutcome.UNKNOWN}
+_ENDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
 
 
 def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, nonce: str) -> Claim:
@@ -24,7 +24,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
 
     By its number the arrival is known to be there.
     """
-    claim = snapshot.next_claim(source, fate=AttemptOutcome.MOVED, nonce=nonce)
+    claim = snapshot.next_claim(source, fate=Fate.MOVED, nonce=nonce)
     return replace(claim, number=max(claim.number, above + 1), moved_to=to, pause=pause_of(snapshot))
 
 

@@ -7,26 +7,17 @@ did not see it can't claim, since claims are compared and appended. No token set
 from dataclasses import replace
 from datetime import datetime
 
-from token_refresh_worker.core.attempts import AttemptOutcome
+from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim, ClaimPause
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.core.steps import (
-    Fresh,
-    Reason,
-    Redeem,
-    Rejected,
-    ReplaceLostTable,
-    Step,
-    Wait,
-    WaitForUnknownOutcome,
-)
+from token_refresh_worker.core.steps import AwaitOutcome, Fresh, Reason, Redeem, Rejected, ReplaceLostTable, Step, Wait
 from token_refresh_worker.stored.origin import StoreName
 
 
 def pause_claim(snapshot: Snapshot, store: StoreName, pause: ClaimPause, *, nonce: str) -> Claim:
     """Return the claim that begins a pause, or ends one before its time. It must follow no open claim, as a fence."""
-    return replace(snapshot.next_claim(store, fate=AttemptOutcome.PAUSED, nonce=nonce), pause=pause)
+    return replace(snapshot.next_claim(store, fate=Fate.PAUSED, nonce=nonce), pause=pause)
 
 
 def pause_of(snapshot: Snapshot) -> ClaimPause | None:
@@ -52,7 +43,7 @@ def apply_pause(step: Step, snapshot: Snapshot) -> Step:
     and what needs a person is still an error, whose next attempt is not before the pause ends.
     """
     pause = pause_of(snapshot)
-    if pause is not None and isinstance(step, WaitForUnknownOutcome):
+    if pause is not None and isinstance(step, AwaitOutcome):
         return replace(step, until=max(step.until, pause.until))
     if pause is not None and isinstance(step, Rejected):
         return replace(step, retry_at=max(step.retry_at, pause.until))

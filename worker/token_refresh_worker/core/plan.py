@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Attempt, AttemptOutcome, missing_attempts
+from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Attempt, Fate, missing_attempts
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
 from token_refresh_worker.core.schedule import (
@@ -22,6 +22,7 @@ from token_refresh_worker.core.schedule import (
 )
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import (
+    AwaitOutcome,
     Fresh,
     KeptTokensLocked,
     NextTokensUndecryptable,
@@ -34,11 +35,10 @@ from token_refresh_worker.core.steps import (
     RestageOnEdited,
     SettingsMismatch,
     Step,
-    StopAtUnreadableResponse,
+    StopAtUnread,
     StoreKeptTokens,
     TokenUsed,
     Wait,
-    WaitForUnknownOutcome,
 )
 from token_refresh_worker.core.versions import (
     claim_version_id,
@@ -72,7 +72,7 @@ def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -
         return None
     # A claim on this version stored the tokens: nobody edited the document, so AWSCURRENT can move to them. Otherwise
     # someone saved a copy with the same refresh token, and its other keys are kept.
-    redeemed_here = any(a.fate is AttemptOutcome.STORED for a in snapshot.on_version)
+    redeemed_here = any(a.fate is Fate.STORED for a in snapshot.on_version)
     return Promote(successor) if redeemed_here else RestageOnEdited(successor, stored.claim_id)
 
 
@@ -169,7 +169,7 @@ def stop_at_unread_response(snapshot: Snapshot, run: RunState, policy: Policy) -
         return None
     if _may_repeat(snapshot, policy) and snapshot.rejection is None:
         return None
-    return StopAtUnreadableResponse(unread[-1].claimed_at, unread[-1].claim_id)
+    return StopAtUnread(unread[-1].claimed_at, unread[-1].claim_id)
 
 
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
@@ -187,7 +187,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     until = max(safe_at, _sendable_at(snapshot, policy))
     # A hold protects the access token. Once that is dead, row 11 has what is left of a backoff.
     ends_at = snapshot.current.document.expires_at or safe_at
-    return WaitForUnknownOutcome(since, until, unresolved[-1].claim_id) if snapshot.now < min(until, ends_at) else None
+    return AwaitOutcome(since, until, unresolved[-1].claim_id) if snapshot.now < min(until, ends_at) else None
 
 
 def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
@@ -257,7 +257,7 @@ def _kept_tokens_locked(snapshot: Snapshot, run: RunState, policy: Policy) -> Ke
     if kept is None or kept.version_id not in run.kept_tokens_locked or not _needs_kept_tokens(snapshot, kept):
         return None
     # What they are may be in the secret already: then only the item is left.
-    if snapshot.ledger.attempts[-1].fate is AttemptOutcome.STORED:
+    if snapshot.ledger.attempts[-1].fate is Fate.STORED:
         return None
     own = kept.claim.fingerprint == snapshot.fingerprint
     return None if own and _may_repeat(snapshot, policy) else KeptTokensLocked()
@@ -290,7 +290,7 @@ def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
 def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
     grace = snapshot.counted_grace(policy)
     return replace(
-        snapshot.next_claim(policy.claim_store, fate=AttemptOutcome.NO_RESULT, nonce=run.nonce),
+        snapshot.next_claim(policy.claim_store, fate=Fate.NO_RESULT, nonce=run.nonce),
         version_id=snapshot.current.version_id,
         attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
         fingerprint=snapshot.fingerprint,

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from token_refresh.stored.access_token import believed_expiry
 from token_refresh.stored.refresh_window import LARGEST_PART, refresh_window
-from token_refresh_worker.core.attempts import DAY, Attempt, AttemptOutcome
+from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, claims_a_day
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, ending_at
@@ -210,7 +210,7 @@ def next_attempt_at(newest: Attempt, document: TokenDocument, policy: Policy) ->
     if newest.attempt_number < 2:  # noqa: PLR2004 - the second attempt is the one that does not wait
         return newest.claimed_at
     doublings = min(newest.attempt_number - 2, 10)  # beyond ten the hour has long been reached
-    in_table = policy.claim_store.kind is ClaimStoreKind.TABLE and newest.fate is AttemptOutcome.NOT_REDEEMED
+    in_table = policy.claim_store.kind is ClaimStoreKind.TABLE and newest.fate is Fate.NOT_REDEEMED
     soon = in_table and newest.attempt_number <= ATTEMPTS_IN_TABLE
     longest = LONGEST_BACKOFF_IN_TABLE if soon else LONGEST_BACKOFF
     until = newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), longest)
@@ -232,9 +232,9 @@ def rejection_retried_at(on_version: Sequence[Attempt], document: TokenDocument,
     begins before that, then at its beginning, once.
     """
     rejected_at = on_version[-1].claimed_at
-    if on_version[-1].fate is not AttemptOutcome.REJECTED:
+    if on_version[-1].fate is not Fate.REJECTED:
         return rejected_at  # That was the retry, and it got no verdict.
-    first = sum(a.fate is AttemptOutcome.REJECTED for a in on_version) == 1
+    first = sum(a.fate is Fate.REJECTED for a in on_version) == 1
     retried_at = rejected_at + (timedelta(hours=1) if first else DAY)
     quarter = last_quarter_at(document, policy)
     # Once: a rejection in the quarter was that retry.

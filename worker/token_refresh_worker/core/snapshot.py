@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, AttemptOutcome, Ledger, fingerprint_of
+from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
 from token_refresh_worker.core.versions import claim_version_id, published_version_id
@@ -77,7 +77,7 @@ class Snapshot:
         since = {a.claim_id for a in self.ledger.on_token(self.fingerprint) if a.claimed_at >= self.issued_at}
         of_these = (a for a in self.ledger.attempts if a in self.on_version or a.claim_id in since)
         said = [a for a in of_these if a.fate.may_have_redeemed]
-        return said[-1] if said and said[-1].fate is AttemptOutcome.REJECTED else None
+        return said[-1] if said and said[-1].fate is Fate.REJECTED else None
 
     @property
     def stored_attempt(self) -> Attempt | None:
@@ -89,16 +89,14 @@ class Snapshot:
         """The attempts that may have redeemed the current token without storing tokens that can be read."""
         if self.locked:
             return tuple(
-                a
-                for a in self.ledger.on_token(self.fingerprint)
-                if a.fate.unresolved or a.fate is AttemptOutcome.STORED
+                a for a in self.ledger.on_token(self.fingerprint) if a.fate.unresolved or a.fate is Fate.STORED
             )
         return self.ledger.unresolved(self.fingerprint)
 
     @property
     def unread_responses(self) -> tuple[Attempt, ...]:
         """The attempts on the current token whose response can't be read, and is kept."""
-        return tuple(attempt for attempt in self.unresolved if attempt.fate is AttemptOutcome.UNREAD)
+        return tuple(attempt for attempt in self.unresolved if attempt.fate is Fate.UNREAD)
 
     @property
     def issued_at(self) -> datetime:
@@ -150,7 +148,7 @@ class Snapshot:
     def open_until(self) -> datetime | None:
         """When the newest claim ends, if it is open: nothing is stored under it, so a run may be redeeming."""
         newest = self.newest
-        if newest is None or self.ledger.attempts[-1].fate is not AttemptOutcome.NO_RESULT:
+        if newest is None or self.ledger.attempts[-1].fate is not Fate.NO_RESULT:
             return None
         return newest.ends_at if newest.claimed_at - CLOCK_ERROR <= self.now < newest.ends_at else None
 
@@ -162,7 +160,7 @@ class Snapshot:
         first = self.current.version_id if kind is ClaimStoreKind.TABLE else None
         return claim_version_id(self.newest_claim_id or first)
 
-    def next_claim(self, store: StoreName, *, fate: AttemptOutcome, nonce: str) -> Claim:
+    def next_claim(self, store: StoreName, *, fate: Fate, nonce: str) -> Claim:
         """Return a claim that follows the newest one; as it is, nobody redeems under it."""
         claim_id = self.next_claim_id(store.kind)
         return Claim(

@@ -85,7 +85,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class WaitForUnknownOutcome:
+class AwaitOutcome:
     """An outcome is unknown and a replay could cost the grant: send nothing before `until`."""
 
     since: datetime
@@ -95,7 +95,7 @@ class WaitForUnknownOutcome:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class StopAtUnreadableResponse:
+class StopAtUnread:
     """A response that can't be read is kept, and its tokens may be alive: nothing is sent before a person looked."""
 
     since: datetime
@@ -149,8 +149,8 @@ Action = StoreKeptTokens | Promote | RestageOnEdited | Publish | ReplaceLostTabl
 Rest = (
     Fresh
     | Wait
-    | WaitForUnknownOutcome
-    | StopAtUnreadableResponse
+    | AwaitOutcome
+    | StopAtUnread
     | SettingsMismatch
     | KeptTokensLocked
     | NextTokensUndecryptable

@@ -4,7 +4,7 @@ from token_refresh import errors
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.core.steps import Rejected, TokenUsed, WaitForUnknownOutcome
+from token_refresh_worker.core.steps import AwaitOutcome, Rejected, TokenUsed
 from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run.failures import SecretName, utc, version_locked
@@ -42,7 +42,7 @@ def dead_grant(
 
 
 def unknown_outcome(
-    secret: SecretName, step: WaitForUnknownOutcome, locked: VersionEntry | None
+    secret: SecretName, step: AwaitOutcome, locked: VersionEntry | None
 ) -> errors.RefreshOutcomeUnknown:
     """Say that a refresh token may have been used; `locked` is the claim that says more, if KMS refuses its key."""
     error = errors.RefreshOutcomeUnknown(

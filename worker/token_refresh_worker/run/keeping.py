@@ -6,7 +6,7 @@ from typing import Final
 from token_refresh import errors
 from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import AttemptOutcome, fingerprint_of
+from token_refresh_worker.core.attempts import Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.steps import StoreKeptTokens
@@ -68,7 +68,7 @@ class Keeping:
         # The claim may have ended long ago: to a read that doesn't show the tokens yet, its token must not look unused,
         # nor the tokens lost.
         now, brought = self.memory.service_now(), fingerprint_of(document.redeemed_token)
-        record = Record(fate=AttemptOutcome.STORED, retry_at=now + SETTLED, next_fingerprint=brought)
+        record = Record(fate=Fate.STORED, retry_at=now + SETTLED, next_fingerprint=brought)
         try:
             self.parts.claims.store_record(kept.claim, record)
             self.parts.keeper.drop(kept)
@@ -97,7 +97,7 @@ class Keeping:
 
     def _forget_response(self, kept: KeptTokens) -> None:
         assert self.parts.keeper is not None  # noqa: S101 - it decrypted it
-        self.parts.claims.store_record(kept.claim, Record(fate=AttemptOutcome.UNREAD))
+        self.parts.claims.store_record(kept.claim, Record(fate=Fate.UNREAD))
         self.parts.keeper.drop(kept)
         self.parts.log.warning("response_kept", claim_id=kept.claim.claim_id)
 

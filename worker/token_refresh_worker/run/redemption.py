@@ -7,7 +7,7 @@ from typing import Final
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import DAY, AttemptOutcome, fingerprint_of
+from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
 from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
@@ -109,23 +109,17 @@ class Redemption:
         response = sender.send()
         if response is None:
             # Recorded, so that the next run need not wait until the claim ends.
-            self.end_attempt(claim, AttemptOutcome.NOT_REDEEMED)
+            self.end_attempt(claim, Fate.NOT_REDEEMED)
             raise self._too_late()
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(claim, response, sender, snapshot))
         keeps, rejected = self.memory.unread_stored, response.kind is FailureKind.GRANT_REJECTED
         if rejected and not keeps:
-            self.end_attempt(claim, AttemptOutcome.REJECTED, response)
+            self.end_attempt(claim, Fate.REJECTED, response)
             self.memory.rejected[claim.version_id] = response.seen
             return None
         self.end_attempt(
-            claim,
-            AttemptOutcome.UNREAD
-            if keeps
-            else AttemptOutcome.UNKNOWN
-            if sender.unsure
-            else AttemptOutcome.NOT_REDEEMED,
-            response,
+            claim, Fate.UNREAD if keeps else Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response
         )
         if keeps and (rejected or not sender.replay_allowed(self.memory.service_now())):
             raise unread_response(self.parts.secret, claim.claim_id, response.seen)
@@ -206,7 +200,7 @@ class Redemption:
         renewed = renewal.of(response, sent_at, origin)
         size_bytes = len(renewed.serialize().reveal())
         if size_bytes > SIZE_LIMIT_BYTES:
-            self.end_attempt(claim, AttemptOutcome.UNKNOWN)
+            self.end_attempt(claim, Fate.UNKNOWN)
             # The provider redeemed the token, and what it sent is lost: the record says so.
             raise too_large(self.parts.secret, size_bytes)
         return renewed
@@ -244,11 +238,11 @@ class Redemption:
         # Where the claim ends before all reads of the secret show the tokens, the table shows that they are there.
         short = claim.time_to_live < self.memory.limit + SETTLED
         if short and self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE:
-            self.end_attempt(claim, AttemptOutcome.STORED, brought=fingerprint_of(document.redeemed_token))
+            self.end_attempt(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
         return staged
 
     def end_attempt(
-        self, claim: Claim, fate: AttemptOutcome, response: FailedRequest | None = None, *, brought: str | None = None
+        self, claim: Claim, fate: Fate, response: FailedRequest | None = None, *, brought: str | None = None
     ) -> None:
         """Record how an attempt ended; if that fails, the claim ends with its time to live."""
         now = self.memory.service_now()

@@ -203,9 +203,9 @@ class Run:
                 raise tokens_locked(self.parts, step.version_id)
             case steps.Rejected() | steps.TokenUsed():
                 raise dead_grant(self.parts.secret, step, self.memory.rejected.get(snapshot.current.version_id))
-            case steps.WaitForUnknownOutcome():
+            case steps.AwaitOutcome():
                 raise unknown_outcome(self.parts.secret, step, self.memory.locked_claim)
-            case steps.StopAtUnreadableResponse():
+            case steps.StopAtUnread():
                 raise unread_response(self.parts.secret, step.claim_id)
             case steps.Fresh() | steps.Wait():
                 # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.

@@ -14,15 +14,7 @@ from functools import partial
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
-from token_refresh_worker.core.attempts import (
-    LONG_AGO,
-    Attempt,
-    AttemptOutcome,
-    Ledger,
-    dated,
-    fingerprint_of,
-    stand_in,
-)
+from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, Ledger, dated, fingerprint_of, stand_in
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.locked import translated
 from token_refresh_worker.core.schedule import CLOCK_ERROR, believed
@@ -169,10 +161,10 @@ class SnapshotReader:
 
         def resolve(attempt: Attempt) -> Attempt:
             if attempt.claim_id == recovered:  # A person knows better what it brought than what was read before.
-                return replace(attempt, fate=AttemptOutcome.STORED, next_fingerprint=fingerprint)
+                return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint)
             asked = attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
             # What was kept may have been read by now.
-            unsettled = attempt.fate in {AttemptOutcome.NO_RESULT, AttemptOutcome.UNREAD}
+            unsettled = attempt.fate in {Fate.NO_RESULT, Fate.UNREAD}
             return self._resolve(attempt, current) if asked and unsettled else attempt
 
         return Ledger(tuple(map(resolve, ledger.attempts)))
@@ -181,18 +173,14 @@ class SnapshotReader:
         """Find out what is stored under a claim: staged tokens, or a record."""
         # The current version is what this attempt staged: nothing has to be read.
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
-            return replace(
-                attempt, fate=AttemptOutcome.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token)
-            )
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token))
         record = self.memory.records.get(attempt.claim_id)
         staged = None if record else self._staged_under(attempt)
         if staged is not None:
-            return replace(
-                attempt, fate=AttemptOutcome.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token)
-            )
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
         if attempt.claim_id in self._locked:
-            return replace(attempt, fate=AttemptOutcome.STORED, next_fingerprint=stand_in(attempt.claim_id))
-        if attempt.fate is AttemptOutcome.UNREAD:
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=stand_in(attempt.claim_id))
+        if attempt.fate is Fate.UNREAD:
             return attempt
         record = record or self.parts.claims.record_of(attempt.claim_id)
         if record is None:
@@ -200,8 +188,8 @@ class SnapshotReader:
             ended = not isinstance(attempt, Claim) or self._now >= attempt.ends_at
             if not ended or not self._is_there(response_version_id(attempt.claim_id)):
                 return attempt
-            record = Record(fate=AttemptOutcome.UNREAD)
-        if record.fate is AttemptOutcome.UNREAD:
+            record = Record(fate=Fate.UNREAD)
+        if record.fate is Fate.UNREAD:
             attempt = replace(attempt, versions=attempt.versions + 1)
         retry_at = None if attempt.claimed_at == LONG_AGO else record.retry_at
         return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=retry_at)

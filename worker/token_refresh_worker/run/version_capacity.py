@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from token_refresh.errors import SecretAccessDenied, SecretFull
-from token_refresh_worker.core.attempts import DAY, Attempt, AttemptOutcome
+from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import CLOCKS_APART
 from token_refresh_worker.core.versions import (
@@ -89,11 +89,11 @@ def _stored_by(attempts: Iterable[Attempt], *, claims: bool) -> Iterator[Version
     """Return the versions that attempts are known to have stored."""
     for attempt in attempts:
         known = [attempt.claim_id] if claims else []
-        if attempt.fate is AttemptOutcome.STORED:
+        if attempt.fate is Fate.STORED:
             known.append(staged_version_id(attempt.claim_id, attempt.version_id))
-        elif claims and attempt.fate.is_attempt and attempt.fate is not AttemptOutcome.NO_RESULT:
+        elif claims and attempt.fate.is_attempt and attempt.fate is not Fate.NO_RESULT:
             known.append(record_version_id(attempt.claim_id))
-        if attempt.fate is AttemptOutcome.UNREAD:
+        if attempt.fate is Fate.UNREAD:
             known.append(response_version_id(attempt.claim_id))
         for version_id in known:
             yield VersionEntry(version_id=version_id, labels=frozenset(), created_at=attempt.claimed_at)

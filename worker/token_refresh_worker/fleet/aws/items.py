@@ -29,8 +29,8 @@ from token_refresh_worker.fleet.core.row import (
     AHEAD,
     UNKNOWN_PROVIDER,
     Change,
+    LastRequest,
     LastRun,
-    LastTokenRequest,
     Pause,
     Pauses,
     Row,
@@ -253,9 +253,9 @@ def _read_seen(text: str) -> LastRun:
     return LastRun(**known | {"state": state, "copy": copy, "tokens": tokens, "sent": sent})
 
 
-def _read_sent(at: str, host: str | None, error_type: str | None, failures: int) -> LastTokenRequest:
+def _read_sent(at: str, host: str | None, error_type: str | None, failures: int) -> LastRequest:
     _check((failures,), (host, error_type))
-    return LastTokenRequest(at=moment(at), host=host, error_type=error_type, failures=failures)
+    return LastRequest(at=moment(at), host=host, error_type=error_type, failures=failures)
 
 
 def _check(numbers: tuple[Any, ...], texts: tuple[Any, ...]) -> None:

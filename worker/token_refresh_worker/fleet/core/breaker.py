@@ -17,7 +17,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import Final
 
-from token_refresh_worker.fleet.core.row import BUSY, REJECTED, LastTokenRequest, Row
+from token_refresh_worker.fleet.core.row import BUSY, REJECTED, LastRequest, Row
 
 RUNS: Final = 20
 FEWEST_RUNS: Final = 4
@@ -166,7 +166,7 @@ def runs_allowed(rows: Iterable[Row], now: datetime) -> dict[str, float]:
     return {lane: math.inf if count >= RUN_IN else STEP + STEP * count for lane, count in successes.items()}
 
 
-def _runs(rows: Iterable[Row], now: datetime) -> list[LastTokenRequest]:
+def _runs(rows: Iterable[Row], now: datetime) -> list[LastRequest]:
     """Return the last runs that sent something, newest first."""
     sent = (row.sent for row in rows)
     return sorted((run for run in sent if run and run.at > now - RUNS_REMEMBERED), key=lambda run: run.at, reverse=True)
@@ -191,7 +191,7 @@ def _breaker(rows: Sequence[Row], unreported: int, now: datetime, *, single_use:
     return Breaker(reason=BreakerReason.SILENT, allowed=0) if silent else None
 
 
-def _failing_host(runs: Sequence[LastTokenRequest], *, single_use: bool) -> BreakerReason | None:
+def _failing_host(runs: Sequence[LastRequest], *, single_use: bool) -> BreakerReason | None:
     # In order of the danger: unknown outcomes may each cost a grant, so three suffice.
     if single_use and _in_a_row(runs, _UNKNOWN, UNKNOWN_IN_A_ROW):
         return BreakerReason.UNKNOWN_OUTCOMES
@@ -203,7 +203,7 @@ def _failing_host(runs: Sequence[LastTokenRequest], *, single_use: bool) -> Brea
     return None
 
 
-def _failing_provider(runs: Sequence[LastTokenRequest], *, single_use: bool) -> BreakerReason | None:
+def _failing_provider(runs: Sequence[LastRequest], *, single_use: bool) -> BreakerReason | None:
     # Never in a row: of the runs of one minute, those at dead hosts end last.
     newest = [run for run in runs if run.at > runs[0].at - MINUTES_OF_PROVIDER]
     last = runs[: max(RUNS, len(newest))]
@@ -213,11 +213,11 @@ def _failing_provider(runs: Sequence[LastTokenRequest], *, single_use: bool) -> 
     return next((reason for errors, reason in reasons if _percent(last, errors) >= PERCENT_OF_PROVIDER), None)
 
 
-def _in_a_row(runs: Sequence[LastTokenRequest], ends: Collection[str | None], count: int) -> bool:
+def _in_a_row(runs: Sequence[LastRequest], ends: Collection[str | None], count: int) -> bool:
     return len(runs) >= count and all(run.error_type in ends for run in runs[:count])
 
 
-def _percent(runs: Sequence[LastTokenRequest], errors: Collection[str]) -> float:
+def _percent(runs: Sequence[LastRequest], errors: Collection[str]) -> float:
     return 100 * sum(run.error_type in errors for run in runs) / len(runs)
 
 
@@ -252,7 +252,7 @@ def _is_burst(times: Sequence[datetime], most: int) -> bool:
     return any(latest - earliest <= BURST_TIME for latest, earliest in zip(times, times[most:], strict=False))
 
 
-def _allowed(reason: BreakerReason, runs: Sequence[LastTokenRequest], now: datetime) -> int:
+def _allowed(reason: BreakerReason, runs: Sequence[LastRequest], now: datetime) -> int:
     responded = len(list(takewhile(lambda run: run.error_type in RESPONDED, runs)))
     if responded:
         return STEP * responded

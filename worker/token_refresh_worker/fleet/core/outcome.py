@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from token_refresh.errors import TokenEndpointUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.row import BUSY, Change, LastRun, LastTokenRequest, Row, State
+from token_refresh_worker.fleet.core.row import BUSY, Change, LastRequest, LastRun, Row, State
 from token_refresh_worker.run.outcome import CopyState, Outcome, OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
@@ -125,12 +125,12 @@ def _mended(before: LastRun | None, at: datetime, *, succeeded: bool) -> dict[st
     return {"mended": before.mended, "mended_at": before.mended_at}
 
 
-def _sent(before: LastTokenRequest | None, run: Outcome, at: datetime) -> LastTokenRequest | None:
+def _sent(before: LastRequest | None, run: Outcome, at: datetime) -> LastRequest | None:
     if not run.requests:
         return before
     failed = BUSY if _is_busy(run) else run.error_type if run.error_type in _PROVIDER_ERRORS else None
     again = before.failures if before and before.host == run.host else 0
-    return LastTokenRequest(at=at, host=run.host, error_type=failed, failures=again + (failed != BUSY) if failed else 0)
+    return LastRequest(at=at, host=run.host, error_type=failed, failures=again + (failed != BUSY) if failed else 0)
 
 
 def _is_busy(run: Outcome) -> bool:

@@ -71,7 +71,7 @@ class Pauses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastTokenRequest:
+class LastRequest:
     """The last run that sent a token request; runs that send nothing leave it as it is."""
 
     at: datetime
@@ -108,7 +108,7 @@ class LastRun:
     """The token host that the document and its provider name; None where no run has read them."""
     refused_at: datetime | None = None
     """When Secrets Manager first refused this secret, since it last took new tokens for it."""
-    sent: LastTokenRequest | None = None
+    sent: LastRequest | None = None
     copy: CopyState | None = None
     """How the published copy was; None where the fleet publishes none."""
     copy_behind_at: datetime | None = None
@@ -159,7 +159,7 @@ class Row:
         return self.seen.host if self.seen else None
 
     @property
-    def sent(self) -> LastTokenRequest | None:
+    def sent(self) -> LastRequest | None:
         """The last run that sent a request, if that was to the host of today."""
         sent = self.seen.sent if self.seen else None
         return sent if sent is not None and sent.host == self.host else None
