@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,8 +65,12 @@ ACTS = {"datetime.now", "datetime.utcnow", "date.today", "uuid.uuid1", "uuid.uui
 
 def imports(path: Path) -> set[str]:
     """The full names that a module imports."""
+    return imports_of(ast.parse(path.read_text()))
+
+
+def imports_of(tree: ast.AST) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -96,6 +101,40 @@ def test_importing_the_handler_reads_no_configuration() -> None:
     subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", code], check=True, env={"REFRESH_WINDOW_SECONDS": "nonsense", "PYTHONWARNINGS": "error"}
     )
+
+
+DISTRIBUTIONS = {WORKER: ROOT, READER: ROOT / "reader", ADMIN: ROOT / "admin"}
+"""Where the `pyproject.toml` of each package is."""
+BROUGHT_BY_OTHERS = {
+    "botocore": "boto3 pins its version, and documents its exceptions as its own",
+    "pytest": "who loads the plugin of `token_refresh.testing` has pytest",
+    "snapshot_restore_py": "Lambda's runtime has it",
+}
+"""What is imported and not declared, and who brings it."""
+
+
+def imported_packages(package: Path) -> set[str]:
+    """The packages that a package imports when it runs: the standard library, itself and types left out."""
+    found = set()
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = []
+        found |= {name.split(".")[0] for name in imports_of(tree)}
+    return found - sys.stdlib_module_names - {package.name}
+
+
+@pytest.mark.parametrize("package", PRODUCT, ids=lambda path: path.name)
+def test_what_is_imported_is_declared(package: Path) -> None:
+    """Each distribution declares the packages that it imports, and imports the packages that it declares."""
+    project = tomllib.loads((DISTRIBUTIONS[package] / "pyproject.toml").read_text())["project"]
+    extras = project.get("optional-dependencies", {})
+    libraries = [need for name, needs in extras.items() if name in {"httpx", "httpx2", "requests"} for need in needs]
+    names = {re.split(r"[^a-z0-9-]", need)[0] for need in (*project["dependencies"], *libraries)}
+    declared = {name.replace("-", "_") for name in names}
+
+    assert declared == imported_packages(package) - BROUGHT_BY_OTHERS.keys()
 
 
 SHARED_NAMES = {
