@@ -1,10 +1,12 @@
 """`status`: what it says, and its exit status."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens, grades
+from pages.parts import machine
 from testbed.builders import DAY, HOUR
 from testbed.secrets_manager.server import SecretsManagerServer
 
@@ -77,6 +79,32 @@ def test_json(cli: Cli, tokens: Tokens) -> None:
     assert "attention" == ended.json["findings"][0]["health"]
     assert 10_700 < ended.json["seconds_to_expiry"] <= 10_801  # the service tells the time in whole seconds
     assert ended.json["due_at"].endswith("Z")
+
+
+def paths(value: object, at: str = "") -> set[str]:
+    """Return the names of all fields of a JSON value, as docs/json.md writes them."""
+    match value:
+        case dict():
+            return {path for name, inner in value.items() for path in paths(inner, f"{at}.{name}".lstrip("."))}
+        case list():
+            return {f"{at}[]"}.union(*(paths(inner, f"{at}[]") for inner in value))
+        case _:
+            return {at}
+
+
+@pytest.mark.parametrize(
+    ("command", "described"), [("status", machine.STATUS), ("doctor", machine.DOCTOR), ("history", machine.HISTORY)]
+)
+def test_docs_json_md_has_each_field(command: str, described: Mapping[str, str], cli: Cli, tokens: Tokens) -> None:
+    """What these commands print with `--json` has the fields that the page describes, and no other."""
+    tokens.store()
+    cli("refresh", "--force")
+    cli("pause", "--for", "1h")
+
+    found = paths(cli(command, "--json").json)
+
+    assert set() == found - described.keys()
+    assert 0.7 * len(described) < len(found)
 
 
 def test_secret_of_another_name(cli: Cli, tokens: Tokens) -> None:

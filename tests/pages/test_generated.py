@@ -1,12 +1,13 @@
 """The parts of pages that are made from code: `scripts/docs --write`."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pages.docstrings import attributes
 from pages.generated import MARKED, filled, pages
-from pages.parts import PARTS, commands
+from pages.parts import PARTS, commands, machine
 from token_refresh_infra.context import readers_of
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.run.settings import Variable
@@ -41,6 +42,27 @@ def test_a_part_replaces_what_is_between_its_marks() -> None:
 
     assert ("Before.", "After.") == (before, after)
     assert PARTS["states"]() == "\n".join(table[1:-1])
+
+
+def test_one_part_alone_is_made() -> None:
+    """Whoever changed one thing makes its part, and the others stay."""
+    old = (
+        "<!-- generated: states -->\nold\n<!-- /generated -->\n<!-- generated: breakers -->\nold\n<!-- /generated -->\n"
+    )
+
+    assert (
+        f"<!-- generated: states -->\nold\n<!-- /generated -->\n<!-- generated: breakers -->\n{PARTS['breakers']()}\n"
+        in (filled(old, ["breakers"]))
+    )
+
+
+@pytest.mark.parametrize("gone", ["claims.limit", "findings[]"])
+def test_a_field_without_words_is_named(gone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who adds a field to what `status --json` prints learns that it needs words, and where."""
+    monkeypatch.delitem(machine.STATUS, gone)
+
+    with pytest.raises(ValueError, match=re.escape(f"write words for ['{gone}']")):
+        PARTS["json-status"]()
 
 
 def test_examples_are_blocks() -> None:

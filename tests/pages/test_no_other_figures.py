@@ -87,7 +87,11 @@ def test_each_figure_is_compared(page: Path) -> None:
     for sentence in sorted([*COMPARED[page.name], *THEIRS], key=len, reverse=True):
         text = text.replace(sentence, "")
 
-    assert [] == [text[max(0, found.start() - 40) : found.end() + 40] for found in FIGURE.finditer(text)]
+    named = str(page.relative_to(ROOT))
+    assert [] == [text[max(0, found.start() - 40) : found.end() + 40] for found in FIGURE.finditer(text)], (
+        f"put each sentence, with the constant that it states, into SAID[{named!r}] of tests/pages/test_figures.py; "
+        "if somebody else decides the figure, put it into THEIRS of this file"
+    )
 
 
 def test_each_exception_is_on_a_page() -> None:

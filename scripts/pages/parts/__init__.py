@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from pages.parts import alarms, commands, cost, fleet_cost, fleets, profiles, proof, webhooks, worker
+from pages.parts import alarms, commands, cost, fleet_cost, fleets, machine, profiles, proof, webhooks, worker
 from pages.parts.deployments import parameters
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.fleet.parameters import FleetParameters
@@ -41,4 +41,12 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "states": fleets.states,
     "fleet-cost": fleet_cost.cost,
     "fleet-limits": fleet_cost.limits,
+    "json-status": machine.status,
+    "json-doctor": machine.doctor,
+    "json-history": machine.history,
+    "json-fleet-status": machine.fleet,
+    "json-steps": machine.steps,
+    "json-results": machine.results,
+    "json-fates": machine.fates,
+    "json-kinds": machine.kinds,
 }

@@ -66,9 +66,12 @@ def grants() -> str:
 
 
 def kinds() -> str:
-    """Return a row for each kind of refresh token: what two small handlers keep there, and what the worker keeps."""
+    """Return how many providers there are, and for each kind of refresh token what three handlers keep there."""
     counts = Counter(map(_kind, map(load_provider, LISTED)))
-    return table(
+    known = (
+        f"The worker knows [{counts.total()} providers](docs/providers.md). `scripts/demo` plays {EVENTS} failures. "
+    )
+    return f"{known}How many of them a grant survives depends on its refresh token:\n\n" + table(
         ("refresh token", "providers", "a careful handler", "a handler with a claim", "this worker"),
         *((name, str(counts[name]), *kept) for name, *kept in _KINDS),
     )
