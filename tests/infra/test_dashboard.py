@@ -37,7 +37,7 @@ def test_worker_metrics_have_the_workers_names(with_table: Synthesis, everything
         assert [] == [a["MetricName"] for a in alarms if a["MetricName"] not in logged]
         assert {("SecretId", secret)} == {(d["Name"], d["Value"]) for a in alarms for d in a["Dimensions"]}
         assert [] == [m for m in widgets if m[1] not in logged or m[2:4] != ["SecretId", secret]]
-        assert 6 == len(widgets)
+        assert widgets
 
 
 def widgets_of(deployment: Synthesis) -> list[dict[str, Any]]:

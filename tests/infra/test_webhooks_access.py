@@ -102,7 +102,7 @@ def test_nothing_more_and_nothing_less(running: RunningReceiver, receiver_zip: P
     assert {"ok"} == outcomes - {"ResourceNotFoundException"}  # no secret has a previous version
     grants = policy.grants(["secretsmanager:", "kms:", "sqs:"])
     assert set(grants) == policy.used
-    assert 5 == len(grants)
+    assert {"kms", "secretsmanager", "sqs"} == {action.partition(":")[0] for _, action, _ in grants}
     others = {grant for grant in policy.grants([""]) if grant not in grants}
     assert {"logs:CreateLogStream", "logs:PutLogEvents"} == {action for _, action, _ in others}
     assert "*" not in {resource for _, _, resource in policy.grants([""])}

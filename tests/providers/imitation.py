@@ -201,11 +201,13 @@ def _fault(request: httpx.Request, asked: dict[str, Any], fields: dict[str, str]
     wanted = {name: value for name, _, value in (field.partition("=") for field in documented)}
     types = {"form": "application/x-www-form-urlencoded", "json": "application/json", "query": None}
     headers = {name: request.headers.get(name) for name in asked.get("headers", {})}
+    missing, unknown = sorted(wanted.keys() - fields.keys()), sorted(fields.keys() - wanted.keys())
+    named = f"fields (missing: {', '.join(missing) or 'none'}; not documented: {', '.join(unknown) or 'none'})"
     checks = {
         "method": request.method == asked["method"],
         "content type": request.headers.get("Content-Type") == types[asked["encoding"]],
         "body": asked["encoding"] != "query" or not request.content,
-        "fields": set(fields) == set(wanted),
+        named: not missing and not unknown,
         "values": all(fields.get(name) == value for name, value in wanted.items() if value),
         "client": _client(fields, wanted),
         "authorization": _authorization(request) == _expected(asked["authorization"]),

@@ -49,7 +49,13 @@ class Scene:
         self.client.create_secret(Name=TOKENS, SecretString=json.dumps(known))
 
     def run(self, **event: Any) -> dict[str, Any]:
-        return refresh(event, LambdaContext("r-1", 90.0))
+        """Invoke the function; an error also says how a request differed from the documented one."""
+        try:
+            return refresh(event, LambdaContext("r-1", 90.0))
+        except TokenRefreshError as error:
+            if self.imitation.faults:
+                error.add_note(f"{self.provider.name}.success.json documents another request: {self.imitation.faults}")
+            raise
 
     def fail(self, error: type[TokenRefreshError], **event: Any) -> TokenRefreshError:
         with pytest.raises(error) as caught:

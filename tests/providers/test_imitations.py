@@ -37,10 +37,12 @@ def test_a_refresh(scene: Scene) -> None:
     assert imitation.newest_access_token == document["accessToken"] != imitation.first.access
     assert imitation.newest_refresh_token == document.get("refreshToken")
     assert ("kept", scene.provider.name) == (document["note"], document["provider"])
-    response = imitation.success["body"]
-    kept = {name: find(response, path) for name, path in scene.provider.response.extra.items()}
-    assert kept.items() <= document.items()
-    assert set(kept) <= set(document["tokenRefresh"].get("kept", ()))
+    form = scene.provider.response
+    tokens = find(imitation.success["body"], form.envelope)
+    assert isinstance(tokens, dict), f"{scene.provider.name}.success.json has no object at {'.'.join(form.envelope)}"
+    kept = {name: find(tokens, path) for name, path in form.extra.items()}
+    assert kept == {name: document.get(name) for name in kept}
+    assert [] == [name for name in kept if name not in document["tokenRefresh"]["kept"]]
     lived = (document["expiresAt"] - before_ms) / 1000
     documented = scene.provider.access_token_lifetime
     assert documented is None or 0.6 < lived / documented.total_seconds() < 1.4
