@@ -31,7 +31,7 @@ error codes of RFC 6749 and values that its profile names: Lambda's runtime prin
 
 import copy
 from datetime import datetime
-from typing import TypeVar
+from typing import ClassVar, Literal, Self, TypeVar
 
 from token_refresh.advice import Advice, in_words
 
@@ -49,6 +49,12 @@ class TokenRefreshError(Exception):
 
     needs_person: bool = True
     retry_at: "datetime | None" = None
+    failed_at: ClassVar[Literal["provider", "store"] | None] = None
+    """Who refused: the provider a token request, or Secrets Manager a read or a write."""
+    shared: ClassVar[Literal["account", "deployment", "provider"] | None] = None
+    """Which other secrets of a fleet may have the same fault: over for one, it may be over for all of them."""
+    fleet_state: ClassVar[str | None] = None
+    """How a fleet names the state of its secret; by default `error` where a person is needed."""
 
     def __init__(self, what: str = "", *, why: str = "", fix: str | Advice = ()) -> None:
         super().__init__(what)
@@ -72,6 +78,12 @@ class TokenRefreshError(Exception):
     def __str__(self) -> str:
         return in_words(self.parts)
 
+    def within(self, what: str, fix: Advice) -> Self:
+        """Return it as the reason why something larger failed: it keeps its name, and whether a person is needed."""
+        wider = without_traceback(self)
+        wider.what, wider.why, wider.fix = what, self.facts, fix
+        return wider
+
 
 class ConfigurationError(TokenRefreshError):
     """A setting is missing or wrong, or does not fit the stored tokens.
@@ -82,6 +94,7 @@ class ConfigurationError(TokenRefreshError):
         setting: The name of the setting, if the message begins with it.
     """
 
+    shared = "deployment"
     setting: str = ""
 
     @classmethod
@@ -117,6 +130,7 @@ class SecretNotFound(SecretStoreError):
         is_deleted: Whether it is marked for deletion, so that its name is taken.
     """
 
+    shared = "account"
     secret_id: str | None = None
     is_deleted: bool = False
 
@@ -126,6 +140,8 @@ class SecretEmpty(SecretStoreError):
 
     Fix: `token-refresh authorize`.
     """
+
+    fleet_state = "empty"
 
 
 class SecretAccessDenied(SecretStoreError):
@@ -137,19 +153,20 @@ class SecretAccessDenied(SecretStoreError):
         by_key: Whether KMS refused the key of what was read: denied, disabled or deleted.
     """
 
+    shared = "account"
     by_key: bool = False
 
 
 class SecretStoreUnavailable(SecretStoreError):
     """AWS is unreachable, throttles, or is at a limit. Fix: wait; check the network."""
 
-    needs_person = False
+    needs_person, failed_at, shared = False, "store", "account"
 
 
 class TableUnavailable(SecretStoreError):
     """DynamoDB is unreachable, throttles or fails; Secrets Manager may be well. Fix: wait; check the network."""
 
-    needs_person = False
+    needs_person, shared = False, "deployment"
 
 
 class RefreshError(TokenRefreshError):
@@ -162,6 +179,8 @@ class ReauthorizationRequired(RefreshError):
     Fix: `token-refresh authorize`.
     """
 
+    failed_at, fleet_state = "provider", "reauthorize"
+
 
 class RefreshOutcomeUnknown(RefreshError):
     """A token request was sent and no usable response arrived. The provider may have redeemed the token.
@@ -170,7 +189,7 @@ class RefreshOutcomeUnknown(RefreshError):
     authorize again. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token again now.
     """
 
-    needs_person = False
+    needs_person, failed_at, fleet_state = False, "provider", "held"
 
 
 class ResponseKept(RefreshError):
@@ -179,12 +198,16 @@ class ResponseKept(RefreshError):
     Fix: `token-refresh recover` stores the tokens that you point to in the response.
     """
 
+    failed_at = "provider"
+
 
 class TokensKept(RefreshError):
     """New tokens arrived, and Secrets Manager does not take them. The claim table keeps them, encrypted.
 
     Fix: Correct what the message names, such as a permission or a key. The next run stores them.
     """
+
+    failed_at, shared = "store", "account"
 
 
 class KeptTokensUnreadable(RefreshError):
@@ -193,11 +216,13 @@ class KeptTokensUnreadable(RefreshError):
     Fix: Let the function use the key again. If the key is gone for good: `token-refresh authorize`.
     """
 
+    shared = "account"
+
 
 class TokensNotStored(RefreshError):
     """New tokens arrived but could not be stored before the deadline. Fix: as for `RefreshOutcomeUnknown`."""
 
-    needs_person = False
+    needs_person, failed_at = False, "store"
 
 
 class TokenEndpointUnavailable(RefreshError):
@@ -209,21 +234,23 @@ class TokenEndpointUnavailable(RefreshError):
         busy: Whether the endpoint responded, and asked to retry later.
     """
 
-    needs_person = False
+    needs_person, failed_at = False, "provider"
     busy: bool = False
 
 
 class InvalidTokenResponse(RefreshError):
-    """The response is neither a token response nor an error response of RFC 6749.
+    """The response is neither a token response nor an error response of RFC 6749, such as a maintenance page.
 
-    Fix: Check `TOKEN_ENDPOINT`, and whether a proxy responds.
+    Fix: Wait; check `TOKEN_ENDPOINT`, and whether a proxy responds.
     """
 
-    needs_person = False
+    needs_person, failed_at, shared = False, "provider", "provider"
 
 
 class ClientRejected(RefreshError):
     """The provider rejected the client credentials; the grant may be fine. Fix: correct them where they are stored."""
+
+    failed_at, shared = "provider", "provider"
 
 
 class TokenRequestRejected(RefreshError):
@@ -231,6 +258,8 @@ class TokenRequestRejected(RefreshError):
 
     Fix: Check that the client may use the grant.
     """
+
+    failed_at, shared = "provider", "provider"
 
 
 class DeadlineExceeded(RefreshError):
@@ -251,6 +280,14 @@ class SecretFull(RefreshError):
 
 class InternalError(TokenRefreshError):
     """A defect of this program. The message says where, never what the data was. Fix: report it with its place."""
+
+    shared = "deployment"
+
+
+def error_named(name: object) -> type[TokenRefreshError] | None:
+    """Return the class of an error by its name, as results and rows have it; None where none of ours has it."""
+    found = globals().get(name) if isinstance(name, str) else None
+    return found if isinstance(found, type) and issubclass(found, TokenRefreshError) else None
 
 
 def raised_at(error: BaseException) -> str:

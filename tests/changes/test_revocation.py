@@ -175,7 +175,7 @@ def test_a_secret_that_can_t_be_written(world: World, endpoint: Endpoint) -> Non
 
     world.store.before = hook
     with pytest.raises(
-        ChangeFailed, match=r"is revoked, but the secret could not be updated: .* is throttled. Correct that"
+        SecretStoreUnavailable, match=r"is revoked, but the secret could not be updated: .* is throttled. Correct that"
     ):
         revoke_grant(world.run(), endpoint)
     world.store.before = lambda _: None

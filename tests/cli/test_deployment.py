@@ -124,6 +124,34 @@ def test_versions_that_can_not_be_listed(cli: Cli, store: SecretsManagerServer, 
     assert 0 == cli("status").code
 
 
+@pytest.mark.parametrize(
+    "line", ["refresh --force", "refresh --invoke", "pause", "resume", "restore --yes", "revoke --yes", "client --yes"]
+)
+def test_a_throttle_stays_a_throttle(cli: Cli, store: SecretsManagerServer, tokens: Tokens, *, line: str) -> None:
+    """While AWS throttles, a command that acts ends with 1 and the failure's own name."""
+    tokens.store(expires_in=DAY)
+    store.fault("throttle", "DescribeSecret", times=None)
+
+    ended = cli(*line.split())
+
+    assert 1 == ended.code
+    assert ended.screen.startswith("SecretStoreUnavailable: nothing proves which deployment secret"), ended.screen
+    assert "DescribeSecret on secret upwork-oauth-tokens in eu-central-1 was throttled" in ended.screen
+
+
+def test_a_throttle_for_machines(cli: Cli, store: SecretsManagerServer, tokens: Tokens) -> None:
+    """A script gets the throttle's own name, and that nobody is needed; who may not describe the secret is needed."""
+    tokens.store(expires_in=DAY)
+    store.fault("throttle", "DescribeSecret", times=1)
+    throttled = json.loads(cli("refresh", "--json").out)
+    store.authorize = lambda call: "no" if call.operation == "DescribeSecret" else None
+    denied = cli("refresh", "--json")
+
+    assert ("SecretStoreUnavailable", False) == (throttled["error_type"], throttled["needs_person"])
+    found = json.loads(denied.out)
+    assert (2, "SecretAccessDenied", True) == (denied.code, found["error_type"], found["needs_person"])
+
+
 def test_what_is_broken_and_not_proven(cli: Cli, store: SecretsManagerServer, tokens: Tokens) -> None:
     """`doctor` says both, and asks no token endpoint; to `status` it is unknown: by other settings it may be whole."""
     tokens.put("[]")

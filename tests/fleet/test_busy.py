@@ -14,12 +14,12 @@ from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.busy import busy_hosts, earliest_seconds
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, ProviderLimits
-from token_refresh_worker.fleet.core.outcome import UNAVAILABLE as AWAY
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import BUSY, REJECTED, LastRequest, LastRun, Row, State
 from token_refresh_worker.run.outcome import Outcome
 
 LANE = f"xero/{HOST}"
+AWAY = TokenEndpointUnavailable.__name__
 SECOND = timedelta(seconds=1)
 
 

@@ -10,6 +10,7 @@ from fleet.rows import HOST, WINDOW, arn, change, failed, ran, ran_into, row, se
 from run.grant import DEAD_GRANT, ended
 from run.world import World
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW
+from token_refresh.errors import SecretAccessDenied, SecretFull, SecretStoreUnavailable, TokenRefreshError
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.outcome import (
@@ -22,7 +23,11 @@ from token_refresh_worker.fleet.core.outcome import (
     in_order,
 )
 from token_refresh_worker.fleet.core.row import LastRun, Row, State
+from token_refresh_worker.run.failures import SecretName, too_large
+from token_refresh_worker.run.keeping import tokens_kept
 from token_refresh_worker.run.outcome import Outcome
+
+SECRET = SecretName(secret_id="xero", region="eu-central-1")
 
 
 def left(before: Row, how: Outcome, chance: float = 0.0) -> Row:
@@ -67,11 +72,12 @@ def test_a_dead_grant_stays_dead_in_its_row() -> None:
         ("InvalidSecretDocument", State.ERROR),
         ("ConfigurationError", State.ERROR),
         ("ClientRejected", State.ERROR),
-        ("SecretFull", State.ERROR),
+        ("SecretFull", State.HEALTHY),
         ("TokenEndpointUnavailable", State.HEALTHY),
+        ("InvalidTokenResponse", State.HEALTHY),
         ("SecretStoreUnavailable", State.HEALTHY),
         ("TokensNotStored", State.HEALTHY),
-        ("TokensKept", State.HEALTHY),
+        ("TokensKept", State.ERROR),
         ("KeptTokensUnreadable", State.ERROR),
     ],
 )
@@ -81,6 +87,37 @@ def test_failures_and_states(error_type: str, state: State) -> None:
 
     assert (state, error_type, 1) == (now.state, now.error_type, now.failures)
     assert NOW - HOUR == now.succeeded_at
+
+
+def as_members(*errors: TokenRefreshError) -> list[State]:
+    """The states of secrets whose runs ended with these errors."""
+    return [seen_after(row(), replace(ran_into("SecretFull"), error=error)).state for error in errors]
+
+
+def test_the_error_itself_says_whether_a_person_is_needed() -> None:
+    """A fleet has what the error of this run says: a secret full of labels waits for a person, one of versions not."""
+    of_labels, of_versions = SecretFull(""), SecretFull("")
+    of_labels.needs_person = True
+
+    assert [State.ERROR, State.HEALTHY] == as_members(of_labels, of_versions)
+
+
+def test_what_wraps_an_error_keeps_whether_a_person_is_needed() -> None:
+    """Tokens that Secrets Manager refuses while it throttles call for nobody, and those that a policy refuses do."""
+    throttled, denied = SecretStoreUnavailable("throttled"), SecretAccessDenied("denied")
+
+    assert [State.HEALTHY, State.ERROR] == as_members(tokens_kept(SECRET, throttled), tokens_kept(SECRET, denied))
+
+
+def test_a_maintenance_page_calls_for_nobody() -> None:
+    """A page in place of tokens passes, and no event calls a person; tokens too large to be stored do call one."""
+    page = replace(ran_into("InvalidTokenResponse"), requests=1)
+    too_much = replace(page, error=too_large(SECRET, 99_999))
+
+    assert [] == changes(seen(), seen_after(row(found=seen()), page))
+    assert [Transition.CORRECTION_REQUIRED] == [
+        each.transition for each in changes(seen(), seen_after(row(found=seen()), too_much))
+    ]
 
 
 def test_a_transient_failure_repairs_nothing() -> None:

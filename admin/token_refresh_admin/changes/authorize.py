@@ -67,14 +67,17 @@ class Target:
         """Store a grant of the right account on what is there by now.
 
         Raises:
-            ChangeFailed: `judge` refused the account, or the tokens could not be stored.
+            ChangeFailed: `judge` refused the account.
+            SecretStoreError: The tokens could not be stored.
         """
         self.judge(parts.provider.account(grant.document(parts, self.fields(redirect)).fields), True)
         try:
             return grant.store(parts, self.known, lambda it: redirect.put_into(self.change(it)), self.create)
         except SecretStoreError as failure:
             what = f"the provider sent tokens for {parts.secret}, and they could not be stored"
-            raise ChangeFailed(what, why=failure.facts, fix=failure.fix) from None
+            lost = failure.within(what, failure.fix)
+            lost.needs_person = True  # Who consents again: the code is used.
+            raise lost from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

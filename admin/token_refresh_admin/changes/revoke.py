@@ -71,6 +71,7 @@ class Revocation(Redemption):
 
         Raises:
             ChangeFailed: The provider did not revoke, or nobody knows whether it did.
+            SecretStoreError: It revoked, and the document could not be stored.
             DeadlineExceeded: Too little time is left; nothing was sent.
         """
         # The machine may have been suspended since the claim was stored: it may have ended, and a run refreshed.
@@ -96,7 +97,7 @@ class Revocation(Redemption):
         except TokenRefreshError as error:
             what = f"the grant in {self.parts.secret} is revoked, but the secret could not be updated"
             again = self.parts.secret.command("revoke")
-            raise ChangeFailed(what, why=error.facts, fix=("Correct that, then: ", again)) from None
+            raise error.within(what, ("Correct that, then: ", again)) from None
         return self.memory.note_staged(version_id, revoked, received=True)
 
     def _failed(self, response: FailedRequest) -> ChangeFailed | ClientRejected:

@@ -57,7 +57,7 @@ class SettingsSource:
     """The fleet, if the function is its worker."""
     provider: str | None = None
     """In a fleet, the provider of documents that name none."""
-    unproven: ConfigurationError | None = None
+    unproven: TokenRefreshError | None = None
     """Why the deployment is not known; then nothing is set."""
 
 

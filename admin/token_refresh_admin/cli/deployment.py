@@ -47,7 +47,7 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
 
     Raises:
         ConfigurationError: An option contradicts the deployment, the shell names another secret's copy, or the command
-            `writes` and nothing proves the deployment.
+            `writes` and nothing proves the deployment. Where AWS refused to say it, that is the error.
         InvalidSecretDocument: The secret is itself the copy of another one.
     """
     secret: Mapping[str, Any] = {}
@@ -158,7 +158,7 @@ def _unproven(
         fix = (*fix, f"{'. Or name' if fix else 'name'} the function that refreshes it: ", named)
         if ours and "does not exist" in why.facts:
             fix = (*fix, ". If its stack was deleted, take the tags off: ", untag)
-    unproven = ConfigurationError(f"nothing proves which deployment {context.secret} belongs to: {why.facts}", fix=fix)
+    unproven = why.within(f"nothing proves which deployment {context.secret} belongs to", fix)
     if writes:
         raise unproven
     return context.deployed(SettingsSource(unproven=unproven), {})

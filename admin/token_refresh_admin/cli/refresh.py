@@ -7,11 +7,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from token_refresh import errors as error_types
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.aws.request import AwsRequest
-from token_refresh.errors import ClientRejected, TokenRefreshError
+from token_refresh.errors import ClientRejected, TokenRefreshError, error_named
 from token_refresh_admin.changes.change import CLIENT_KEYS
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
@@ -230,8 +229,8 @@ def _failure(function: str, payload: dict[str, Any]) -> CommandFailed:
     error_type, message = str(payload.get("errorType", "")), str(payload.get("errorMessage", ""))
     if not error_type:
         return CommandFailed(f"function {function} returned no result of a run; is it the refresh worker?")
-    found = getattr(error_types, error_type, None)
-    if not (isinstance(found, type) and issubclass(found, TokenRefreshError)):
+    found = error_named(error_type)
+    if found is None:
         return CommandFailed(f"function {function} failed with {error_type}")
     failure = CommandFailed(f"function {function} failed with {error_type}: {message}")
     failure.name, failure.needs_person = error_type, found.needs_person

@@ -17,7 +17,7 @@ from token_refresh_worker.bootstrap import SystemClock, open_secret, secrets_man
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.fleet.aws.index import IndexEntry, TableIndex
 from token_refresh_worker.fleet.core.breaker import holds_back
-from token_refresh_worker.fleet.core.outcome import STORE_ERRORS, after, announcement, in_order
+from token_refresh_worker.fleet.core.outcome import after, announcement, in_order
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Pause, Row, is_due, pause_of_row
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
@@ -239,7 +239,7 @@ def tell_store(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -
     """
     taken = entry.store.taken_at
     try:
-        if run.error_type in STORE_ERRORS and not entry.row.is_refused:
+        if run.is_refused and not entry.row.is_refused:
             crew.index.note_refused(entry.row.secret_arn)
         elif run.made_current and (entry.store.refused or not taken or entry.read_at - taken >= TAKEN_EVERY):
             crew.index.note_taken(entry.read_at)

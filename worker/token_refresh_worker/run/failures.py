@@ -117,11 +117,13 @@ def no_room(secret: SecretName, version_id: str, size_bytes: int, room_bytes: in
 
 def too_large(secret: SecretName, size_bytes: int) -> errors.InvalidTokenResponse:
     """Say that the new tokens don't fit."""
-    return errors.InvalidTokenResponse(
+    error = errors.InvalidTokenResponse(
         f"the token response for {secret} can't be stored: "
         f"the token document would have {size_bytes} bytes, and Secrets Manager takes {SIZE_LIMIT_BYTES}",
         fix=("Check that the token endpoint is the provider's, then run ", secret.authorize),
     )
+    error.needs_person = True  # The refresh token may be used up.
+    return error
 
 
 def too_late(

@@ -112,8 +112,8 @@ class Keeping:
             return text, read_document(text, needs_refresh_token=self.parts.provider.needs_refresh_token)
         except errors.TokenRefreshError as failure:
             unreadable = kept_tokens_unreadable(self.parts.secret, failure.facts, fix=failure.fix)
-            passes = isinstance(failure, errors.SecretStoreUnavailable | errors.DeadlineExceeded)
-            raise (unreadable if passes else self._locked(kept, unreadable)) from None
+            unreadable.needs_person = failure.needs_person
+            raise (self._locked(kept, unreadable) if failure.needs_person else unreadable) from None
 
     def _locked(self, kept: KeptTokens, unreadable: errors.KeptTokensUnreadable) -> errors.KeptTokensUnreadable:
         """Remember that KMS refuses, or that nothing says which key it is."""
@@ -123,12 +123,14 @@ class Keeping:
 
 def tokens_kept(secret: SecretName, failure: errors.TokenRefreshError) -> errors.TokensKept:
     """Say that received tokens wait in the claim table."""
-    return errors.TokensKept(
+    error = errors.TokensKept(
         f"new tokens for {secret} arrived, and Secrets Manager does not take them "
         f"({type(failure).__name__}: {failure.facts}). The claim table keeps them, encrypted; the next run stores them "
         "before it does anything else",
         fix=(*((*failure.fix, ". ") if failure.fix else ()), "To try now, run ", secret.command("refresh")),
     )
+    error.needs_person = failure.needs_person
+    return error
 
 
 def kept_tokens_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> errors.KeptTokensUnreadable:

@@ -119,6 +119,11 @@ class Outcome:
         """How the run failed; None if it did not."""
         return type(self.error).__name__ if self.error else None
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether Secrets Manager refused to read or to write the secret."""
+        return self.error is not None and self.error.failed_at == "store"
+
     def as_result(self, request_id: str | None) -> dict[str, str | None]:
         """Return what the invocation returns, if the run did not fail."""
         result = {

@@ -17,6 +17,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import Final
 
+from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown, TokenEndpointUnavailable
 from token_refresh_worker.fleet.core.row import BUSY, REJECTED, LastRequest, Row
 
 RUNS: Final = 20
@@ -53,7 +54,7 @@ One minute is the dispatcher's rhythm: a block of such secrets would fill it.
 STORE_PROBES: Final = 2
 
 RESPONDED: Final = frozenset({None, BUSY})
-_UNKNOWN: Final = frozenset({"RefreshOutcomeUnknown"})
+_UNKNOWN: Final = frozenset({RefreshOutcomeUnknown.__name__})
 
 
 class BreakerReason(StrEnum):
@@ -83,8 +84,8 @@ PAUSES: Final = {
 }
 LONGEST_SILENCE: Final = timedelta(minutes=7)
 _REASONS: Final = (
-    (frozenset({"TokenEndpointUnavailable", "RefreshOutcomeUnknown"}), BreakerReason.NO_RESPONSE),
-    (frozenset({"ClientRejected"}), BreakerReason.CLIENT_REJECTED),
+    (_UNKNOWN | {TokenEndpointUnavailable.__name__}, BreakerReason.NO_RESPONSE),
+    (frozenset({ClientRejected.__name__}), BreakerReason.CLIENT_REJECTED),
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from token_refresh.errors import TokenEndpointUnavailable
+from token_refresh.errors import TableUnavailable, TokenEndpointUnavailable, TokenRefreshError
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import BUSY, Change, LastRequest, LastRun, Row, State
 from token_refresh_worker.run.outcome import CopyState, Outcome, OutcomeName
@@ -21,30 +21,10 @@ LONGEST_WAIT_FOR_PROVIDER: Final = timedelta(minutes=10)
 """A host that is back must be found soon; a retry is one request."""
 LONGEST_WAIT_FOR_TABLE: Final = timedelta(minutes=4)
 """What DynamoDB refuses is a call of a few milliseconds, and says nothing about the secret."""
-UNAVAILABLE: Final = "TokenEndpointUnavailable"
-TABLE_UNAVAILABLE: Final = "TableUnavailable"
 JITTER: Final = timedelta(seconds=30)
 """Retries are spread over this time, so that secrets that failed together don't come back together."""
 
 SUCCESSES: Final = frozenset({OutcomeName.FRESH, OutcomeName.REFRESHED, OutcomeName.RECOVERED, OutcomeName.SUPERSEDED})
-_STATES: Final = {
-    "ReauthorizationRequired": State.REAUTHORIZE,
-    "RefreshOutcomeUnknown": State.HELD,
-    "SecretEmpty": State.EMPTY,
-    **dict.fromkeys(("ConfigurationError", "InternalError", "InvalidSecretDocument"), State.ERROR),
-    **dict.fromkeys(("ResponseKept", "KeptTokensUnreadable", "SecretAccessDenied", "SecretNotFound"), State.ERROR),
-    **dict.fromkeys(("InvalidTokenResponse", "TokenRequestRejected", "ClientRejected", "SecretFull"), State.ERROR),
-}
-"""What a retry alone does not end. Other failures leave the state as it is: the secret becomes due, then overdue."""
-
-STORE_ERRORS: Final = frozenset({"SecretStoreUnavailable", "TokensKept", "TokensNotStored"})
-"""Secrets Manager refused to read or write the secret."""
-_PROVIDER_ERRORS: Final = {
-    *("ClientRejected", "InvalidTokenResponse", "ReauthorizationRequired", "RefreshOutcomeUnknown", "ResponseKept"),
-    *(UNAVAILABLE, "TokenRequestRejected"),
-}
-"""Failures of a request. After any other failure the provider had given new tokens."""
-_URGENT: Final = frozenset({UNAVAILABLE, "RefreshOutcomeUnknown"})
 _LOOKED: Final = frozenset({OutcomeName.WOULD_REFRESH, OutcomeName.WOULD_RECOVER})
 """A run that only read: the next one can be scheduled by what it found, and acts."""
 
@@ -63,9 +43,9 @@ def after(row: Row, run: Outcome, *, began_at: datetime, chance: float, store_re
         unsent |= {Change(found_at=seen.at, transition=Transition.SCOPES_SHRUNK, since=seen.at)}
     unsent = frozenset(in_order(unsent)[-MOST_UNSENT:])
     row = replace(row, seen=seen, provider=provider or row.provider, unsent=unsent)
-    if store_refuses and run.error_type in STORE_ERRORS:
+    if store_refuses and run.is_refused:
         return replace(row, next_at=seen.at + SHORTEST_WAIT)
-    return replace(row, next_at=_next_look(row, seen, run.retry_at, JITTER * chance))
+    return replace(row, next_at=_next_look(row, seen, run, JITTER * chance))
 
 
 def _seen(before: LastRun | None, run: Outcome, at: datetime) -> LastRun:
@@ -117,7 +97,12 @@ def _copy(before: LastRun | None, run: Outcome, at: datetime) -> dict[str, Any]:
 def _mended(before: LastRun | None, at: datetime, *, succeeded: bool) -> dict[str, Any]:
     if before is None:
         return {}
-    if succeeded and before.sent and before.sent.error_type == BUSY and before.error_type in {None, UNAVAILABLE}:
+    if (
+        succeeded
+        and before.sent
+        and before.sent.error_type == BUSY
+        and (before.error_type in {None, TokenEndpointUnavailable.__name__})
+    ):
         # When it was refused, if it has not failed otherwise since: so the dispatcher knows that the host was busy.
         return {"mended": BUSY, "mended_at": before.sent.at}
     if succeeded and before.error_type:
@@ -128,7 +113,8 @@ def _mended(before: LastRun | None, at: datetime, *, succeeded: bool) -> dict[st
 def _sent(before: LastRequest | None, run: Outcome, at: datetime) -> LastRequest | None:
     if not run.requests:
         return before
-    failed = BUSY if _is_busy(run) else run.error_type if run.error_type in _PROVIDER_ERRORS else None
+    # After any other failure the provider had given new tokens.
+    failed = BUSY if _is_busy(run) else run.error_type if run.error and run.error.failed_at == "provider" else None
     again = before.failures if before and before.host == run.host else 0
     return LastRequest(at=at, host=run.host, error_type=failed, failures=again + (failed != BUSY) if failed else 0)
 
@@ -139,20 +125,24 @@ def _is_busy(run: Outcome) -> bool:
 
 def _refused_at(before: LastRun | None, run: Outcome, at: datetime) -> datetime | None:
     since = before.refused_at if before else None
-    if run.error_type in STORE_ERRORS:
+    if run.is_refused:
         return since or at
     return None if run.made_current else since
 
 
 def _state(before: LastRun | None, run: Outcome) -> State:
-    if run.error_type is not None and run.error_type in _STATES:
-        return _STATES[run.error_type]
+    error = run.error
+    if error is not None and error.fleet_state is not None:
+        return State(error.fleet_state)
+    if error is not None and error.needs_person:
+        return State.ERROR
+    # Another failure leaves the state as it is: the secret becomes due, then overdue.
     if run.name in SUCCESSES or before is None:
         return State.HEALTHY
     return before.state
 
 
-def _next_look(row: Row, seen: LastRun, retry_at: datetime | None, jitter: timedelta) -> datetime:
+def _next_look(row: Row, seen: LastRun, run: Outcome, jitter: timedelta) -> datetime:
     earliest = seen.at + SHORTEST_WAIT  # a token set that is always due would run without end
     if seen.outcome in SUCCESSES:
         due = max(earliest, seen.tokens.due_at) if seen.tokens.due_at else earliest
@@ -165,9 +155,10 @@ def _next_look(row: Row, seen: LastRun, retry_at: datetime | None, jitter: timed
         # Always another time: by it the dispatcher knows that the run has reported.
         return seen.at if seen.at != row.next_at else seen.at + timedelta(seconds=1)
     # The run knows best: its `retry_at` is the end of a claim, or what the provider asked for.
-    wanted = retry_at or seen.at + _backoff(seen)
+    wanted = run.retry_at or seen.at + _backoff(seen, run.error)
     quarter, expires_at = row.last_quarter_at, row.expires_at
-    urgent = retry_at is None and seen.error_type in _URGENT and expires_at is not None and seen.at < expires_at
+    passes = run.error is not None and run.error.failed_at == "provider" and not run.error.needs_person
+    urgent = run.retry_at is None and passes and expires_at is not None and seen.at < expires_at
     if quarter is not None and (urgent or quarter > seen.at):
         # Then a run does what it would put off before, so none may sleep through it. What brought no tokens is looked
         # at each minute: the protocol says when it is sent again.
@@ -175,13 +166,15 @@ def _next_look(row: Row, seen: LastRun, retry_at: datetime | None, jitter: timed
     return max(earliest, wanted) + jitter
 
 
-def _backoff(seen: LastRun) -> timedelta:
+def _backoff(seen: LastRun, error: TokenRefreshError | None) -> timedelta:
     """Wait twice as long after each failure, up to an hour; a dead grant waits for a person, so an hour at once."""
     if seen.state is State.REAUTHORIZE:
         return LONGEST_WAIT
-    longest = {UNAVAILABLE: LONGEST_WAIT_FOR_PROVIDER, TABLE_UNAVAILABLE: LONGEST_WAIT_FOR_TABLE}.get(
-        seen.error_type or "", LONGEST_WAIT
-    )
+    longest = LONGEST_WAIT
+    if isinstance(error, TokenEndpointUnavailable):
+        longest = LONGEST_WAIT_FOR_PROVIDER
+    elif isinstance(error, TableUnavailable):
+        longest = LONGEST_WAIT_FOR_TABLE
     # Six doublings exceed an hour; a larger shift would overflow a timedelta.
     return min(SHORTEST_WAIT * (1 << min(seen.failures, 6)), longest)
 

@@ -8,8 +8,9 @@ tried each minute, by lot. All of this follows from the rows.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
+from token_refresh.errors import error_named
 from token_refresh_worker.fleet.core.breaker import burst_of_rejected, by_host, has_revived
 from token_refresh_worker.fleet.core.row import Row
 
@@ -18,15 +19,15 @@ OVER_FOR: Final = timedelta(minutes=10)
 """So long after the last success the others have been tried."""
 LOT_AFTER: Final = timedelta(minutes=1)
 
-_OF_AWS: Final = frozenset(
-    {"KeptTokensUnreadable", "SecretAccessDenied", "SecretNotFound", "SecretStoreUnavailable", "TokensKept"}
-)
-"""What a person repairs at AWS, mostly for many secrets at once. A try sends nothing to a provider."""
-_ANYWHERE: Final = _OF_AWS | {"ConfigurationError", "InternalError", "TableUnavailable"}
-_AT_ITS_PROVIDER: Final = frozenset({"ClientRejected", "InvalidTokenResponse", "TokenRequestRejected"})
 
-Fault = tuple[str, str]
-"""An error, and the provider if it is the provider's."""
+class Fault(NamedTuple):
+    """What other secrets may have, too."""
+
+    error_type: str
+    provider: str
+    """Empty where it is not the provider's."""
+    of_account: bool
+    """Whether a person repairs it at AWS, mostly for many secrets at once. A try sends nothing to a provider."""
 
 
 def tried_early(rows: Iterable[Row], now: datetime) -> set[str]:
@@ -40,7 +41,7 @@ def tried_early(rows: Iterable[Row], now: datetime) -> set[str]:
     }
     lots: dict[Fault, Row] = {}
     for row, seen, cause in failing:
-        if cause[0] in _OF_AWS and seen.at <= now - LOT_AFTER:
+        if cause.of_account and seen.at <= now - LOT_AFTER:
             lots[cause] = min(lots.get(cause, row), row, key=lambda each: minute_hash(each, now))
     return early | {row.secret_arn for row in lots.values()} | set(_rejected_in_a_burst(rows, now))
 
@@ -70,6 +71,7 @@ def _over(rows: Iterable[Row], now: datetime) -> Mapping[Fault, datetime]:
 
 
 def _cause(row: Row, error_type: str | None) -> Fault | None:
-    if error_type in _ANYWHERE:
-        return error_type, ""
-    return (error_type, row.provider) if error_type in _AT_ITS_PROVIDER else None
+    known = error_named(error_type)
+    if known is None or known.shared is None:
+        return None
+    return Fault(known.__name__, row.provider if known.shared == "provider" else "", known.shared == "account")

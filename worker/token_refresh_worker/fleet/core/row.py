@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from token_refresh.aws.arn import secret_name
+from token_refresh.errors import ReauthorizationRequired
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens
 
@@ -22,7 +23,7 @@ AHEAD: Final = timedelta(hours=1)
 
 BUSY: Final = "Busy"
 """What a row has for an error where a busy host refused the request (429): the host is there, and nothing failed."""
-REJECTED: Final = "ReauthorizationRequired"
+REJECTED: Final = ReauthorizationRequired.__name__
 LONGEST_FLEET_PAUSE: Final = timedelta(days=31)
 LONGEST_SLEEP: Final = timedelta(days=1)
 """Each secret is looked at this often, whatever its row says."""
