@@ -63,8 +63,11 @@ def table_claims() -> TableClaims:
 def command(action: Callable[[Any], object]) -> Callable[[], object]:
     def ask() -> object:
         context = context_of({"secret": "tokens"})
-        with context.completing():  # as each command does
+        try:
             return action(context)
+        except TokenRefreshError as failure:
+            failure.fix = context.completed(failure.fix)  # as it is printed
+            raise
 
     return ask
 

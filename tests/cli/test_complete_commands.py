@@ -58,6 +58,21 @@ def test_options_are_repeated(stage: Stage, profile: str, state: str, monkeypatc
             assert profile == words[words.index("--profile") + 1]
 
 
+def test_json_repeats_them_too(stage: Stage, environment: dict[str, str], tmp_path: Path) -> None:
+    """Commands for machines repeat `--profile`, also those of an error that comes before anything is read."""
+    (tmp_path / "aws").write_text("[profile ops]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
+    environment["AWS_CONFIG_FILE"] = str(tmp_path / "aws")
+    stage.tokens.put("[]")
+    client: Any = stage.store.client()
+    client.tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:function", "Value": "worker"}])
+
+    for line in ("status --json", "refresh --json", "doctor --json"):
+        said = stage.cli(*line.split(), "--profile", "ops").out
+        printed = re.findall(rf"`([^`]* {SECRET_ID} [^`]*)`", said)
+        assert printed, said
+        assert all(command.endswith("--profile ops") for command in printed), said
+
+
 @pytest.mark.parametrize("line", ["claims move --to table --table mine", "refresh --force --invoke", "pause --for 3h"])
 def test_own_options_are_repeated(stage: Stage, line: str) -> None:
     """A command that prints itself for another region, secret or function repeats its own options, and the common."""

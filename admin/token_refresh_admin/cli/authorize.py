@@ -321,7 +321,6 @@ def _prove_writes(context: Context, settings: Settings, version: SecretVersion |
         if copy.read(label=CURRENT) is not None:
             prove_write(copy)
     except SecretStoreError as failure:
-        context.complete(failure)
         later = f"The tokens will be stored, and the next run publishes to secret {published}. "
         show(errors(), *message(later, *failure.parts))
 
@@ -370,7 +369,7 @@ def _complete(context: Context, pending: PendingAuthorization, redirect: Redirec
         ("version", stored.version_id),
         ("expires", None if expires_at is None else utc(expires_at)),
     )
-    say_published(context, settings, stored)
+    say_published(settings, stored)
     show(output(), *message("Next: ", context.command("status")))
     return authorized(context.secret_id, context.command("status"))
 

@@ -80,7 +80,7 @@ def _try(context: Context, settings: Settings, given: ClientCredentials, fields:
     """
     if names_provider(context, fields):
         found = try_client(context, settings, given)
-        show(output(), *message(f"The token endpoint: {found.text}. ", *context.completed(found.remedy)))
+        show(output(), *message(f"The token endpoint: {found.text}. ", *found.remedy))
     show(output(), *message("Refresh with them: ", context.command("refresh", "--force")))
 
 

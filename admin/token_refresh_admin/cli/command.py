@@ -25,7 +25,7 @@ from token_refresh_admin.cli.context import WORKER_VARIABLES, Context, SettingsS
 from token_refresh_admin.cli.deployment import find_deployment
 from token_refresh_admin.cli.failures import reported
 from token_refresh_admin.cli.lookups import saying_where
-from token_refresh_admin.cli.screen import errors, text
+from token_refresh_admin.cli.screen import errors, repeat_options_of, text
 from token_refresh_worker.providers.loader import profile_names
 from token_refresh_worker.run.settings import DEFAULT_SECRET_ID, Variable
 
@@ -131,9 +131,11 @@ def command(
             context = replace(context_of(options), name=name, own=_words(parameters, given))
             look = (lambda: context.command("status")) if "secret" in shares else None
             ends = reported(debug=given.pop("debug"), failed=failed, as_json=given.get("as_json", False), look=look)
-            with ends, context.completing():
+            repeat_options_of(context)
+            with ends:
                 if "secret" in shares:
                     context = find_deployment(context, joins=given.get("fleet"), writes=writes)
+                    repeat_options_of(context)
                     _name_unread(context)
                 with saying_where(context) if "secret" in shares else nullcontext():
                     code = function(context, **given)

@@ -1,7 +1,6 @@
 """What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Final
@@ -214,12 +213,11 @@ class Context:
         """
         service, _, operation = action.partition(":")
         client = self.client(_CLIENT_NAMES.get(service, service), limits, region=region)
-        with self.completing():
-            response: dict[str, Any] = call(
-                lambda: call_action(client, operation, **members),
-                lambda: with_whereabouts(AwsRequest(action, name, client.meta.region_name, kind)),
-                expected=expected,
-            )
+        response: dict[str, Any] = call(
+            lambda: call_action(client, operation, **members),
+            lambda: with_whereabouts(AwsRequest(action, name, client.meta.region_name, kind)),
+            expected=expected,
+        )
         return response
 
     def pages(
@@ -259,21 +257,8 @@ class Context:
         """Return the context whose commands don't repeat these options."""
         return replace(self, repeated=tuple(pair for pair in self.repeated if pair[0] not in options))
 
-    @contextmanager
-    def completing(self) -> Iterator[None]:
-        """Complete the commands in an error: a run doesn't know the options that they have to repeat."""
-        try:
-            yield
-        except TokenRefreshError as failure:
-            self.complete(failure)
-            raise
-
-    def complete(self, failure: TokenRefreshError) -> None:
-        """Add to the commands in an error the options that they have to repeat."""
-        failure.fix = self.completed(failure.fix)
-
     def completed(self, advice: Advice) -> Advice:
-        """Add those options to the commands in advice."""
+        """Add to the commands in advice the options that they have to repeat: a run doesn't know them."""
         return tuple(self._completed(part) if isinstance(part, Command) else part for part in advice)
 
     def _completed(self, command: Command) -> Command:

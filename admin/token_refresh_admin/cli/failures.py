@@ -18,7 +18,7 @@ import typer
 from token_refresh.advice import Command
 from token_refresh.errors import TokenRefreshError, and_causes, raised_at
 from token_refresh_admin.changes.change import ChangeFailed
-from token_refresh_admin.cli.screen import discard, errors, iso_or_none, message, print_json, show, text
+from token_refresh_admin.cli.screen import discard, errors, in_json, iso_or_none, message, print_json, show, text
 
 EX_LATER: Final = 1
 """A command that acts failed, and a later run or another try may mend it; or a question was answered with no."""
@@ -56,7 +56,9 @@ def exit_code_of(failure: TokenRefreshError) -> int:
 
 def error_fields(failure: TokenRefreshError) -> dict[str, Any]:
     """Return an error for machines."""
-    return _fields(name_of(failure), str(failure), needs_person=failure.needs_person, retry_at=failure.retry_at)
+    return _fields(
+        name_of(failure), in_json(failure.parts), needs_person=failure.needs_person, retry_at=failure.retry_at
+    )
 
 
 def usage_fields() -> dict[str, Any]:

@@ -4,7 +4,6 @@ What is said here follows from the step that a scheduled run would take, so that
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
@@ -59,8 +58,7 @@ def examine(state: SecretState) -> list[Finding]:
     if unproven := state.context.source.unproven:  # The other checks judge by settings that nobody knows.
         found, checks = [Finding.unknown(unproven.facts, *unproven.fix)], (_expiry, _paused)
     found.extend(chain.from_iterable(check(state) for check in checks))
-    completed = (replace(finding, remedy=state.context.completed(finding.remedy)) for finding in found)
-    return sorted(completed, key=lambda finding: -finding.health)
+    return sorted(found, key=lambda finding: -finding.health)
 
 
 def health_of(findings: list[Finding]) -> Health:

@@ -76,7 +76,7 @@ def recover(  # noqa: PLR0913 - its options
         return 0
     again = context.command("recover", "--claim", unread.attempt.claim_id)
     say_done("Recovered.", ("current version", stored.version_id), then=("If these were the wrong fields: ", again))
-    say_published(context, settings, stored)
+    say_published(settings, stored)
     return 0
 
 

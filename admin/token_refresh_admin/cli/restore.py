@@ -44,6 +44,6 @@ def restore(
         stored = older.store(context.run(settings).parts)
     old = None if older.replaces is None else f"{older.replaces}, now {PREVIOUS}"
     say_done("Restored.", ("current version", stored.version_id), ("replaced", old))
-    say_published(context, settings, stored)
+    say_published(settings, stored)
     show(output(), *message("Next: ", context.command("status")))
     return 0

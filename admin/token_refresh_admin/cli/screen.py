@@ -5,6 +5,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from io import TextIOWrapper
 from itertools import groupby
@@ -15,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from token_refresh.advice import Advice, Command
+from token_refresh.advice import Advice, Command, in_words
 from token_refresh.errors import TokenRefreshError
 from token_refresh.stored import times
 from token_refresh_admin.changes.publish import StoredGrant
@@ -88,10 +89,28 @@ def assemble(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*pieces)
 
 
+_PRINTED_BY: Final = ContextVar[Context | None]("_PRINTED_BY", default=None)
+
+
+def repeat_options_of(context: Context) -> None:
+    """Let every command that is printed from here on repeat the options that this one was given."""
+    _PRINTED_BY.set(context)
+
+
+def _completed(advice: Advice) -> Advice:
+    context = _PRINTED_BY.get()
+    return advice if context is None else context.completed(advice)
+
+
+def in_json(advice: Advice) -> str:
+    """Return advice as text, for machines."""
+    return in_words(_completed(advice))
+
+
 def message(*parts: str | Command, head: str | tuple[str, str] = "", indent: int = 0) -> list[RenderableType]:
     """Lay out a message: prose is wrapped, and each command gets a line that can be copied as a whole."""
     laid: list[RenderableType] = []
-    for is_command, group in groupby(("", *parts), lambda part: isinstance(part, Command)):
+    for is_command, group in groupby(("", *_completed(parts)), lambda part: isinstance(part, Command)):
         words = "".join(map(str, group))
         if is_command:
             laid.append(Text(" " * (indent + 2) + words, no_wrap=True, overflow="ignore"))
@@ -181,13 +200,12 @@ def show_result(result: Mapping[str, str | None], *, as_json: bool) -> None:
     output().print(fields_table((name.replace("_", " "), value) for name, value in known.items()))
 
 
-def say_published(context: Context, settings: Settings, stored: StoredGrant) -> None:
+def say_published(settings: Settings, stored: StoredGrant) -> None:
     """Publish a token set that a command has stored, and say so; a failure, too, since the tokens are stored."""
     published = settings.published_secret_id
     try:
         replaced = stored.copy.replace(stored.document, stored.version_id)
     except TokenRefreshError as failure:
-        context.complete(failure)
         old = f"The next run publishes: secret {published} still has the older access token. "
         show(errors(), *message(old, *failure.parts))
         return

@@ -164,7 +164,7 @@ class SecretState:
 
 def read_state(context: Context) -> SecretState:
     """Read the token secret, with no more permission than the function has; only replicas take one more."""
-    with context.completing(), saying_where(context):
+    with saying_where(context):
         context.settings()  # A wrong variable is reported first.
         settings = settings_for(context, context.stored())
         run = context.run(settings)

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from token_refresh.advice import Advice, in_words
+from token_refresh.advice import Advice
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
 from token_refresh_admin.changes.change import CLIENT_KEYS
 from token_refresh_admin.cli.command import Json, command
@@ -26,6 +26,7 @@ from token_refresh_admin.cli.screen import (
     assemble,
     bar,
     fields_table,
+    in_json,
     iso_or_none,
     message,
     output,
@@ -260,7 +261,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     pause, copy = pause_of(state.snapshot), state.snapshot.published
     safe_cache = state.settings.provider.longest_safe_cache(state.document.lifetime)
     return {
-        "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_words(f.remedy)} for f in findings],
+        "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_json(f.remedy)} for f in findings],
         "secret_id": state.context.secret_id,
         "region": state.context.region,
         "version_id": current.version_id,

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 import httpx
 import typer
 
-from token_refresh.advice import Advice, in_words
+from token_refresh.advice import Advice
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed
 from token_refresh_admin.cli.finding import Finding, Health
-from token_refresh_admin.cli.screen import message, output, print_json, show, text, when_from
+from token_refresh_admin.cli.screen import in_json, message, output, print_json, show, text, when_from
 from token_refresh_admin.cli.settings import names_provider
 from token_refresh_admin.cli.state import SecretState, read_state
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
@@ -45,7 +45,7 @@ def verify(
     verdict = _judge(_ask(target, state, graphql=url is None), state, graphql=url is None)
     sentences = (verdict.text, *verdict.remedy)
     if as_json:
-        print_json({"verdict": verdict.health.name.lower(), "text": in_words(sentences), "url": target})
+        print_json({"verdict": verdict.health.name.lower(), "text": in_json(sentences), "url": target})
     else:
         show(output(), *message(*sentences))
         expires_at, current = state.document.expires_at, state.snapshot.current

@@ -1,13 +1,11 @@
 """`token-refresh doctor`: check everything that can be wrong, and say what to do."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
@@ -15,7 +13,7 @@ from token_refresh_admin.cli.doctor import secret as checks
 from token_refresh_admin.cli.doctor.access import check_key, check_permissions
 from token_refresh_admin.cli.doctor.function import check_alarms, check_function
 from token_refresh_admin.cli.finding import Check, Finding, Health, failed, not_known, tried
-from token_refresh_admin.cli.screen import assemble, message, output, print_json, show, text
+from token_refresh_admin.cli.screen import assemble, in_json, message, output, print_json, show, text
 from token_refresh_admin.cli.state import SecretState, read_state
 from token_refresh_worker.oauth.formats import AuthMethod
 
@@ -44,10 +42,10 @@ def doctor(
     Exit status: 0 nothing failed, 1 something did; 64 for a wrong option.
     """
     found: list[Check] = []
-    for name, finding in _checks(context, consumer_version):
-        found.append(Check(name, replace(finding, remedy=context.completed(finding.remedy))))
+    for check in _checks(context, consumer_version):
+        found.append(check)
         if not as_json:
-            _show(found[-1])
+            _show(check)
     failures = sum(finding.health is Health.BROKEN for _, finding in found)
     if as_json:
         print_json({"failed": failures, "checks": [_as_fields(*check) for check in found]})
@@ -57,7 +55,7 @@ def doctor(
 
 
 def _as_fields(name: str, finding: Finding) -> dict[str, str | None]:
-    grade, remedy = _WORDS[finding.health].lower(), in_words(finding.remedy) or None
+    grade, remedy = _WORDS[finding.health].lower(), in_json(finding.remedy) or None
     return {"name": name, "grade": grade, "text": finding.text, "remedy": remedy}
 
 

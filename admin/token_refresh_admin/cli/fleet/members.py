@@ -208,7 +208,6 @@ def for_each(
                 alike = failed.setdefault((type(error).__name__, shown), [])
                 alike.append(secret_id)
                 if len(alike) <= shown:
-                    context.complete(error)
                     show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
             advance(number, len(names))
     for (kind, shown), alike in failed.items():

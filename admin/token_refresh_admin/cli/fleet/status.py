@@ -1,7 +1,7 @@
 """`token-refresh fleet status`: the summary first, then the rows that need somebody, most urgent first."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -10,7 +10,6 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from token_refresh.advice import Advice
 from token_refresh.errors import ConfigurationError
 from token_refresh_admin.cli.command import OF_A_FLEET, FleetName, Json, command
 from token_refresh_admin.cli.context import Context
@@ -70,14 +69,12 @@ def status(  # noqa: PLR0913 - options, each by its name
     if as_json:
         print_json(as_fields(view))
     else:
-        show(output(), *lay_out(view, limit=limit, completed=context.completed))
+        show(output(), *lay_out(view, limit=limit))
     return view.health
 
 
-def lay_out(
-    view: FleetSelection, *, limit: int, completed: Callable[[Advice], Advice] = lambda advice: advice
-) -> list[RenderableType]:
-    """Lay out the summary, the providers, and the first rows; `completed` adds options to printed commands."""
+def lay_out(view: FleetSelection, *, limit: int) -> list[RenderableType]:
+    """Lay out the summary, the providers, and the first rows."""
     total = len(view.members)
     summary = assemble((f"fleet {view.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ")
     for state, count in view.counts.items():
@@ -88,7 +85,7 @@ def lay_out(
         parts.append(text(f"copies for services: {counts}, each seen since {utc(view.copies_seen_at)}"))
     for finding in view.findings:
         color = "bold red" if finding.health is Health.BROKEN else "yellow"
-        remedy = ("; ", *completed(finding.remedy)) if finding.remedy else ()
+        remedy = ("; ", *finding.remedy) if finding.remedy else ()
         parts += message(*remedy, head=(finding.text, color))
     # Before the rows: of a paused fleet each row says `paused`, and none says why.
     parts += _pauses(view)
