@@ -56,13 +56,11 @@ from token_refresh_admin.changes.authorize import (
     take_redirect,
 )
 from token_refresh_admin.changes.change import (
-    PROVIDER_KEY,
     ChangeFailed,
     NullLog,
-    claim_table_of,
     fields_of,
-    named_provider,
     prove_write,
+    settings_in,
 )
 from token_refresh_admin.changes.publish import StoredGrant
 from token_refresh_admin.changes.store import NewGrant, base_document, require_refresh_token
@@ -72,6 +70,7 @@ from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.response import FailedRequest, read_response
 from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.variables import provider_in
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import RunDependencies, SecretStore, SecretVersion
@@ -165,9 +164,8 @@ class _Opened:
         """Read the settings that fit a token document."""
         # The log is the application's.
         given = {**self.environment, "TOKEN_SECRET_ID": self.secret.secret_id, "LOG_LEVEL": ""}
-        given |= {"PROVIDER": self.provider} if self.provider else named_provider(given, fields, lambda: self.secret)
-        given["CLAIM_TABLE"] = given.get("CLAIM_TABLE") or claim_table_of(fields) or ""
-        return read_settings(given)
+        given |= {"PROVIDER": self.provider} if self.provider else {}
+        return read_settings(given | settings_in(given, fields, lambda: self.secret))
 
     @property
     def template(self) -> Provider:
@@ -419,7 +417,7 @@ class Grants:
         # An empty copy has no content that says so, and services may read it.
         if is_published(known) or names_copy(self._settings.get(Variable.PUBLISHED_SECRET_ID, ""), secret_id):
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
-        if provider and known.get(PROVIDER_KEY) not in {None, "", provider}:
+        if provider and provider_in(known) not in {None, provider}:
             raise ConfigurationError(f"{secret} holds tokens of another provider than {provider}; nothing was sent")
         return _Opened(
             secret=secret,

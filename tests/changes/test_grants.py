@@ -608,6 +608,10 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
         ConfigurationError,
         match="holds tokens of another provider than quickbooks",
     )
+    application.put(OTHER, provider=["slack"])
+    not_a_name = "must be the name of a profile, and is a JSON array"
+    failing(lambda: grants.begin(OTHER, **WHO, provider="quickbooks"), ConfigurationError, match=not_a_name)
+    failing(lambda: grants.begin(OTHER, **WHO), ConfigurationError, match=not_a_name)
     application.client.put_secret_value(SecretId="copy", SecretBinary=b"another program's")
     failing(
         lambda: grants.begin("copy", **WHO), InvalidSecretDocument, match="holds a value that is not a token document"

@@ -8,7 +8,7 @@ from fleet.doubles import MemoryBus, MemoryIndex
 from fleet.rows import HOST, arn, pause, ran, ran_into, row, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from testbed.fakes import FakeClock, FakeLog
-from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable, TableUnavailable
+from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TableUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.aws.index import IndexEntry
 from token_refresh_worker.fleet.core.breaker import StoreHealth
@@ -280,7 +280,9 @@ def test_no_tag_chooses_the_provider() -> None:
     assert "xero" == provider_of(tagged, lambda: {"provider": "xero"}, "generic")
     assert "xero" == provider_of(failed_first, lambda: {"provider": "xero"}, "generic")
     assert "generic" == provider_of(tagged, dict, "generic")
-    assert "generic" == provider_of(never_read, lambda: {"provider": 7}, "generic")
+    assert "generic" == provider_of(never_read, lambda: {"provider": ""}, "generic")
+    with pytest.raises(ConfigurationError, match="must be the name of a profile, and is a JSON number"):
+        provider_of(never_read, lambda: {"provider": 7}, "generic")
     assert "xero" == provider_of(entry(row()), dict, "generic")
 
 

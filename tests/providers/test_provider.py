@@ -59,7 +59,16 @@ def test_a_document_may_name_its_provider(fields: dict[str, object]) -> None:
     assert UPWORK == UPWORK.for_document(fields)
 
 
-@pytest.mark.parametrize("named", ["canary", "UPWORK", 7, ["upwork"], {"upwork": 1}, True])
+@pytest.mark.parametrize(
+    ("named", "kind"), [(7, "number"), (["x"], "array"), ({"upwork": 1}, "object"), (True, "boolean")]
+)
+def test_what_is_not_a_name(named: object, kind: str) -> None:
+    """What a document has in a provider's place is named by its JSON type, and never taken for no provider."""
+    with pytest.raises(ConfigurationError, match=f"must be the name of a profile, and is a JSON {kind}"):
+        UPWORK.for_document({"provider": named})
+
+
+@pytest.mark.parametrize("named", ["canary", "UPWORK"])
 def test_another_provider_s_document_is_refused(named: object) -> None:
     """A document of another provider is never sent to this one; the message doesn't quote what it names."""
     with pytest.raises(ConfigurationError, match="provider is not upwork") as caught:

@@ -12,14 +12,14 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from token_refresh.advice import Advice, Command
 from token_refresh.secret_value import SecretValue
-from token_refresh_admin.changes.change import PROVIDER_KEY, ChangeFailed, is_snake
+from token_refresh_admin.changes.change import ChangeFailed, is_snake
 from token_refresh_worker.oauth.client_auth import authenticate
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.provider import AuthorizationPage, Provider
 from token_refresh_worker.providers.redirect import RedirectFormat
-from token_refresh_worker.providers.variables import fill, places, variables_in
+from token_refresh_worker.providers.variables import PROVIDER_KEY, fill, places, variables_in
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 _ERROR_CODES: Final = {  # RFC 6749 section 4.1.2.1

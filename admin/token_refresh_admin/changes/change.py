@@ -13,6 +13,7 @@ from token_refresh.stored.spelling import SNAKE, find_spelling
 from token_refresh_worker.core.schedule import believed
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
+from token_refresh_worker.providers.variables import PROVIDER_KEY, provider_in
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import Clock, RunDependencies, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
@@ -24,7 +25,6 @@ TRIES: Final = 15
 WAIT_SECONDS: Final = 3.0
 """Runs that store something meanwhile, and stale reads, let a try fail: the next one reads again."""
 
-PROVIDER_KEY: Final = "provider"
 CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
 """The keys of client credentials beside the tokens, in both spellings."""
 
@@ -110,17 +110,27 @@ def prove_write(store: SecretStore) -> None:
     store.move_label(PROBE_LABEL, to=PROBE_VERSION_ID, remove_from=str(uuid.uuid4()))
 
 
-def named_provider(
-    environment: Mapping[str, str], fields: Mapping[str, object], secret: Callable[[], SecretName]
+def settings_in(
+    environment: Mapping[str, str],
+    fields: Mapping[str, object],
+    secret: Callable[[], SecretName],
+    *,
+    is_deployed: bool = False,
 ) -> dict[str, str]:
-    """Return PROVIDER as the document names it, if the settings don't.
+    """Return PROVIDER and CLAIM_TABLE as a token document has them, where the settings don't say them.
+
+    What is deployed says where the claims are, also where it has no table.
 
     Raises:
         ConfigurationError: No profile has that name.
     """
-    name = fields.get(PROVIDER_KEY)
-    if name in (None, "", environment.get("PROVIDER")):
-        return {}
+    found: dict[str, str] = {}
+    name, ours, origin = provider_in(fields), environment.get("PROVIDER"), read_origin(fields)
+    table = origin.claim_store.table if origin else None
+    if table and not (is_deployed or environment.get("CLAIM_TABLE")):
+        found["CLAIM_TABLE"] = table
+    if name in {None, ours}:
+        return found
     own = own_profiles(environment)
     if name not in profile_names(own):
         raise ConfigurationError(
@@ -130,13 +140,7 @@ def named_provider(
                 *(". Or get new tokens: ", secret().command("authorize", "--provider", "NAME")),
             ),
         )
-    return {} if environment.get("PROVIDER") else {"PROVIDER": str(name)}
-
-
-def claim_table_of(fields: Mapping[str, object]) -> str | None:
-    """Name the table that holds the claims, as the document says; None if they are versions, or it doesn't say."""
-    origin = read_origin(fields)
-    return origin.claim_store.table if origin else None
+    return found if ours else {**found, "PROVIDER": str(name)}
 
 
 def fields_of(version: SecretVersion | None) -> dict[str, object]:

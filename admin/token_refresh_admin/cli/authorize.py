@@ -34,7 +34,7 @@ from token_refresh_admin.changes.authorize import (
     check_account,
     name_account,
 )
-from token_refresh_admin.changes.change import PROVIDER_KEY, document_of, fields_of, prove_write
+from token_refresh_admin.changes.change import document_of, fields_of, prove_write
 from token_refresh_admin.changes.store import base_document
 from token_refresh_admin.cli.browser import authorized, opened
 from token_refresh_admin.cli.command import ClientFile, command
@@ -52,10 +52,11 @@ from token_refresh_admin.cli.membership import join, own_index, store_client
 from token_refresh_admin.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_admin.cli.screen import errors, message, output, say_done, say_published, show, text
-from token_refresh_admin.cli.settings import provider_variable, settings_for
+from token_refresh_admin.cli.settings import settings_for, template_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
+from token_refresh_worker.providers.variables import provider_in
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import GENERIC_PROVIDER, Settings
@@ -137,13 +138,13 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if (
         context.source.provider == GENERIC_PROVIDER
         and not context.given.get("PROVIDER")
-        and not fields.get(PROVIDER_KEY)
+        and provider_in(fields) is None
     ):
         raise CommandFailed(
             "nothing names the provider of these tokens",
             fix=("Name it: ", context.again("--provider", "NAME")),
         )
-    template = context.settings(**provider_variable(context, fields)).provider
+    template = template_for(context, fields)
     put = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file://tokens.json"
     if creates:
         put = "aws secretsmanager create-secret --name {} --region {} --secret-string file://tokens.json"

@@ -4,16 +4,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from token_refresh.errors import ConfigurationError
-from token_refresh_admin.changes.change import PROVIDER_KEY, claim_table_of, named_provider
+from token_refresh_admin.changes.change import settings_in
 from token_refresh_admin.cli.context import Context
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.variables import provider_in
 from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.origin import ORIGIN_KEY
 
 
 def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
     """Return the settings that apply to a token document, with its variables in the provider's endpoint."""
-    settings = context.settings(**provider_variable(context, fields), **_claim_table_variable(context, fields))
-    _check_provider(context, fields, settings)
+    settings = _settings_for(context, fields)
     return replace(settings, provider=settings.provider.for_document(fields))
+
+
+def template_for(context: Context, fields: Mapping[str, object]) -> Provider:
+    """Return the provider of a token document, before the document's variables are filled in."""
+    return _settings_for(context, fields).provider
 
 
 def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
@@ -24,17 +31,20 @@ def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
         return context.settings()
 
 
-def _claim_table_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
-    """Return CLAIM_TABLE as the document names it, where no deployment and no variable says something else."""
-    table = claim_table_of(fields)
-    known = table is None or context.source.function is not None or context.environment.get("CLAIM_TABLE")
-    return {} if known else {"CLAIM_TABLE": str(table)}
+def _settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
+    """Read the settings with what the document names; in a fleet its documents go before the worker's provider."""
+    given, is_deployed = context.environment, context.source.function is not None
+    named = settings_in(given, fields, lambda: context.secret, is_deployed=is_deployed)
+    default = None if given.get("PROVIDER") else context.source.provider
+    settings = context.settings(**({"PROVIDER": default} if default else {}) | named)
+    _check_provider(context, fields, settings)
+    return settings
 
 
 def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:
     """Refuse settings of another provider than the document's."""
-    theirs, ours = fields.get(PROVIDER_KEY), settings.provider.name
-    if theirs in (None, "", ours):
+    theirs, ours = provider_in(fields), settings.provider.name
+    if theirs in {None, ours}:
         return
     # Without the options that may have named the wrong provider.
     plain = context.without("--provider", "--function")
@@ -53,13 +63,5 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
     if context.source.function is not None:
         return True
     # `tokenRefresh` names the host that issued the tokens, and no other host gets them.
-    return any(context.environment.get(name) for name in ("PROVIDER", "TOKEN_ENDPOINT")) or any(
-        fields.get(name) for name in (PROVIDER_KEY, "tokenRefresh")
-    )
-
-
-def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
-    """Return PROVIDER as the document names it, if the settings don't; in a fleet the document goes first."""
-    named = named_provider(context.environment, fields, lambda: context.secret)
-    default = None if context.environment.get("PROVIDER") else context.source.provider
-    return named or ({"PROVIDER": default} if default else {})
+    named = any(context.environment.get(name) for name in ("PROVIDER", "TOKEN_ENDPOINT"))
+    return named or bool(provider_in(fields) or fields.get(ORIGIN_KEY))

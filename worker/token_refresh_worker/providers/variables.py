@@ -11,7 +11,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.stored.json_object import json_type
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
+
+PROVIDER_KEY: Final = "provider"
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _HOST: Final = r"[\w{}-]+(\.[\w{}-]+)*"
@@ -69,6 +72,21 @@ def read_variable(name: str, value: object) -> EndpointVariable:
     if not all(fits.accepts(choice) for choice in fits.choices):
         raise ValueError
     return variable
+
+
+def provider_in(fields: Mapping[str, object]) -> str | None:
+    """Return the provider that a token document names; None where it names none.
+
+    An empty value counts as none; consoles that edit JSON leave it behind.
+
+    Raises:
+        ConfigurationError: It is something else than a name.
+    """
+    name = fields.get(PROVIDER_KEY)
+    if name is None or isinstance(name, str):
+        return name or None
+    what = f"the token secret's key {PROVIDER_KEY} must be the name of a profile, and is a JSON {json_type(name)}"
+    raise ConfigurationError(what, fix="Correct that key in the value")
 
 
 def variables_in(fields: Mapping[str, object]) -> dict[str, object]:
