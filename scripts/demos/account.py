@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,6 +170,17 @@ class Account:
     def grant_lives(self) -> bool:
         """Whether the authorization server accepts the refresh token that is stored."""
         return self.provider.accepts(self.current_document()["refreshToken"])
+
+    def take_unread_tokens(self) -> bool:
+        """Store live tokens that stand in an unread response, as a person does by hand; tell whether there were any."""
+        for version_id in reversed([*self.versions()]):
+            words = re.findall(r"[A-Za-z0-9]{30,}", str(self._document(version_id).get("unread")))
+            for refresh_token in filter(self.provider.accepts, words):
+                (access_token,) = {*words} - {refresh_token}
+                tokens = {"accessToken": access_token, "refreshToken": refresh_token}
+                self.store_document(self.current_document() | tokens)
+                return True
+        return False
 
     def live_version(self) -> str | None:
         """Find a version of the token secret with a refresh token that the authorization server accepts."""

@@ -71,7 +71,7 @@ CONTESTANTS: Final = (
         name="this worker",
         column="worker",
         handler=HANDLER,
-        about="stores a claim, looks for room, keeps what it can't read",
+        about="the same idea, with commands, alarms, readers and more providers",
         has_commands=True,
     ),
 )
@@ -125,13 +125,15 @@ class Stage:
                 stored += 1
 
     def repair(self, command: tuple[str, ...]) -> None:
-        """Do what a person does without a new consent: run a command of ours, or move AWSCURRENT to live tokens."""
+        """Do what a person does without a new consent: run our command, move AWSCURRENT to live tokens, copy them."""
         if self.contestant.has_commands and command:
             program = "import token_refresh_admin.cli; token_refresh_admin.cli.main()"
             environment = os.environ | self.account.environment
             subprocess.run([sys.executable, "-c", program, *command], env=environment, capture_output=True, check=False)  # noqa: S603 - our own
         elif (live := self.account.live_version()) is not None:
             self.account.make_current(live)
+        else:
+            self.account.take_unread_tokens()
 
     def _start(self) -> Function:
         return self._open.enter_context(self.account.function(self.contestant.handler))
@@ -258,7 +260,7 @@ EVENTS: Final = (
     Event(
         title="the first token set is put back after weeks",
         play=_old_copy,
-        expected=(LOST, LOST, COMMAND),
+        expected=(LOST, COMMAND, COMMAND),
         command=("restore", "--yes"),
     ),
     Event(title="a read that is one write late", play=_late_read, expected=(LOST, KEPT, KEPT)),
@@ -267,7 +269,7 @@ EVENTS: Final = (
     Event(
         title="the new tokens come in another form",
         play=_new_form,
-        expected=(LOST, LOST, COMMAND),
+        expected=(LOST, COMMAND, COMMAND),
         command=("recover", "--access-token", "/data/access_token", "--refresh-token", "/data/refresh_token", "--yes"),
     ),
     Event(title="the write of new tokens is throttled 6 times", play=_throttled, expected=(LOST, KEPT, KEPT)),
@@ -280,7 +282,7 @@ EVENTS: Final = (
     Event(
         title="the secret has room for one more version",
         play=_room_for_one,
-        expected=(KEPT, LOST, WAITS),
+        expected=(KEPT, WAITS, WAITS),
         begins_after_hours=0,
     ),
 )

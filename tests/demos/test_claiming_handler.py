@@ -55,7 +55,7 @@ def test_it_is_one_page() -> None:
 
     assert 150 >= len(text.splitlines())
     said = text.split('"""')[1]
-    for loss in ("dies with its process", "can't read", "room for one more version", "puts back"):
+    for loss in ("dies with its process or a gateway", "no commands, no alarms, no copy for readers"):
         assert loss in said
 
 
@@ -123,8 +123,56 @@ def test_a_token_that_may_be_used_waits(single_use: Account) -> None:
         assert before == single_use.refresh_requests()
         single_use.let_hours_pass(5)  # of the last two hours
 
-        assert "HTTP 400" in run(function)
+        assert "400 Bad Request" in run(function)
         assert 1 == single_use.refresh_requests() - before
+
+
+def test_a_response_that_it_can_not_read_is_stored(single_use: Account) -> None:
+    """Its tokens are in the secret, and the used token is not sent again, near expiry neither, until a person acts."""
+    single_use.provider.fail_next("wrap")
+    with single_use.function() as function:
+        assert "can't be read" in run(function)
+        before = single_use.refresh_requests()
+        for hours in (1, 5):
+            single_use.let_hours_pass(hours)
+            assert "may be used" in run(function, {"force": True})
+        assert before == single_use.refresh_requests()
+
+        assert single_use.take_unread_tokens()
+        single_use.let_hours_pass(1)
+        assert "refreshed" == run(function)
+    assert single_use.grant_lives()
+
+
+def test_a_full_secret_keeps_its_token(single_use: Account) -> None:
+    """Where a claim or the new tokens would find no room, it sends nothing; a day later it goes on."""
+    document = single_use.current_document()
+    for _ in range(97):
+        single_use.store_document(document)
+    before = single_use.refresh_requests()
+    with single_use.function() as function:
+        assert "no room for a claim" in run(function, {"force": True})
+        assert before == single_use.refresh_requests()
+
+        single_use.let_hours_pass(25)
+        assert "refreshed" == run(function)
+
+
+def test_an_older_copy_without_its_claim_stops_runs(single_use: Account) -> None:
+    """Nothing is sent, and the error names the version with the newest tokens; a new authorization goes on."""
+    older = single_use.current_document()
+    with single_use.function() as function:
+        assert "refreshed" == run(function)
+        newest = next(i for i, version in single_use.versions().items() if "AWSCURRENT" in version.labels)
+        single_use.let_hours_pass(17)
+        single_use.store_document(older | {"accessToken": "as if its claims were gone"})
+        before = single_use.refresh_requests()
+        assert f"make version {newest} current" in run(function)
+        assert before == single_use.refresh_requests()
+
+        single_use.authorize()
+        assert "refreshed" == run(function, {"force": True})
+    assert single_use.grant_lives()
 
 
 def test_within_the_grace_the_request_is_repeated(accounts: Callable[..., Account]) -> None:
@@ -155,7 +203,7 @@ def test_what_redeemed_nothing_is_tried_again(single_use: Account) -> None:
     """Without a connection nothing was sent: the run within the hour yields, and the next one refreshes."""
     nowhere = {"TOKEN_ENDPOINT": f"http://127.0.0.1:{free_port()}/token"}
     with Function(single_use.environment | nowhere, handler=HANDLER) as cut_off:
-        assert "redeemed nothing: ConnectError" in run(cut_off)
+        assert "refused" in run(cut_off)
     with single_use.function() as function:
         assert "yielded" == run(function)
         single_use.let_hours_pass(1)

@@ -17,6 +17,7 @@ from demos.events import _LATER_HOURS as LATER_HOURS
 from demos.events import EVENTS, Ending
 from pages.parts.cost import RUNS
 from pages.parts.fleet_cost import SECRET, SECRETS_MANAGER_CALL
+from pages.parts.profiles import KEPT
 from proof.mutants import MUTANTS
 from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, document, policy
 from token_refresh.reader.fetch import FETCH_SECONDS
@@ -239,7 +240,8 @@ SAID = {
         f"(../examples/claiming_handler.py) has {CLAIMING_LINES}.",
         f"plays {len(EVENTS)} events",
         f"the careful handler loses {CAREFUL} grants, the one with a claim {CLAIMING}, and this worker {WORKER}",
-        f"In the other {count(len(EVENTS) - 3)} the {CLAIMING_LINES} lines do as well",
+        "the three lose {}, {} and {}".format(*(count(len(EVENTS) - kept) for kept in KEPT["xero"])),
+        f"In all {len(EVENTS)} the {CLAIMING_LINES} lines end as this worker does",
         f"alarm; retries after {RETRIED}, {RETRIED_AGAIN}, and near expiry",
         f"live less than {IN_TABLE} minutes",
         f"when {FIFTY} threads miss at once",
