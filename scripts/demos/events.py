@@ -91,9 +91,9 @@ class Stage:
         """Run as the schedule does."""
         return self.function.invoke(SCHEDULED_EVENT)
 
-    def run_while_another_stores(self, beside: Function, event: object) -> None:
-        """Begin a run, hold the write of its new tokens, and run `event` in the meantime, or behind it."""
-        held = self.account.store.fault("hold_before", "PutSecretValue", nth=self.contestant.write)
+    def run_while_another_stores(self, beside: Function, event: object, *, write: int | None = None) -> None:
+        """Begin a run, hold a write (its new tokens, unless you say which), and run `event` meanwhile, or behind it."""
+        held = self.account.store.fault("hold_before", "PutSecretValue", nth=write or self.contestant.write)
         first = self.function.begin(SCHEDULED_EVENT)
         while not held.reached.wait(0.05) and not first.done():
             pass
@@ -200,7 +200,8 @@ def _forced(stage: Stage) -> None:
 
 
 def _second_deployment(stage: Stage) -> None:
-    stage.run_while_another_stores(stage.beside, SCHEDULED_EVENT)
+    """Hold the first run's first write: of two that claim, both have read that nobody has."""
+    stage.run_while_another_stores(stage.beside, SCHEDULED_EVENT, write=1)
 
 
 def _edit(stage: Stage) -> None:

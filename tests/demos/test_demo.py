@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from demos import contest
+from demos.account import Account
 from demos.demo import play
-from demos.events import CONTESTANTS, EVENTS, Ended, Ending, Event
+from demos.events import CONTESTANTS, EVENTS, Ended, Ending, Event, Stage, ended
 from demos.report import Report
 from demos.story import STORY
 from pages import captures
@@ -121,6 +122,36 @@ def test_contest_at_others_that_readme_names(provider: str, says: str) -> None:
     kept = [sum(it is not None and it[place] != Ending.LOST for it in ends) for place in (1, 2, 3)]
     assert KEPT_AT[provider] == tuple(kept)
     assert says in words
+
+
+HEEDLESS = """
+    from examples import claiming_handler
+
+    put = claiming_handler.put
+
+    def heedless(*version):
+        put(*version)
+        return True
+
+    claiming_handler.put, handler = heedless, claiming_handler.handler
+"""
+
+
+@pytest.mark.parametrize(("heeds", "ending"), [(True, Ending.KEPT), (False, Ending.LOST)])
+def test_the_contest_notices_a_claim_that_lets_two_through(
+    heeds: bool,  # noqa: FBT001 - a parameter of the test
+    ending: Ending,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two deployments that have both read that nobody claims, both send the token if a refused claim counts."""
+    contestant = CONTESTANTS[1]
+    if not heeds:
+        contestant = dataclasses.replace(contestant, handler=handler_of(HEEDLESS, tmp_path, monkeypatch))
+    (event,) = (event for event in EVENTS if "second deployment" in event.title)
+    with contextlib.ExitStack() as opened:
+        account = opened.enter_context(Account(grace_seconds=0))
+        assert ending is ended(event, Stage(contestant, account, opened)).ending
 
 
 KEPT, WAITS, COMMAND, LOST = (Ended(ending=ending) for ending in Ending)

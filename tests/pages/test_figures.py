@@ -91,9 +91,8 @@ def said(duration: timedelta | float) -> str:
 
 def count(number: float) -> str:
     """Return a small number as a word."""
-    return {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten"}[
-        int(number)
-    ]
+    words = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return words[int(number) - 1]
 
 
 PART: Final = {1 / 3: "a third", 1 / 2: "half", 3 / 4: "three quarters"}

@@ -38,7 +38,6 @@ THEIRS: Final = (
     "as CloudTrail reports them, for 14 days",
     # A provider's, or another product's.
     "webhook; stops after 4 days of failures",
-    "Where a used token works for a day",
     "with a delay (up to 24 hours)",
     # Lives of tokens as examples.
     "one token that lives a day, such as",
