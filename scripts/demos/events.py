@@ -71,7 +71,7 @@ CONTESTANTS: Final = (
         name="this worker",
         column="worker",
         handler=HANDLER,
-        about="the same idea, with commands, alarms, readers and more providers",
+        about="the same idea, with commands, alarms, readers and profiles of providers",
         has_commands=True,
     ),
 )
