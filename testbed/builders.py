@@ -37,7 +37,7 @@ def text(**changes: Any) -> SecretValue:
 
 
 def document(**changes: Any) -> TokenDocument:
-    return read_document(text(**changes))
+    return read_document(text(**changes), needs_refresh_token=True)
 
 
 def origin(

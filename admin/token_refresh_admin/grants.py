@@ -37,6 +37,7 @@ from token_refresh_admin.changes.authorization_request import (
     ForeignRedirect,
     Redirect,
     build_authorization,
+    check_refresh_tokens,
     extra_problem,
     with_provider,
     with_start_values,
@@ -435,6 +436,8 @@ class Grants:
 
     def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, RunDependencies]:
         """Build the request for authorization from what is stored now."""
+        put = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file://tokens.json"
+        check_refresh_tokens(opened.template, Command.of(put, opened.secret.secret_id, opened.secret.region))
         fields = opened.change(opened.known)
         parts = opened.parts(with_start_values(opened.template, fields))
         authorization = build_authorization(

@@ -627,6 +627,17 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
         )
 
 
+def test_what_needs_no_authorization_needs_no_client(application: Application) -> None:
+    """A provider without refresh tokens is named before anybody looks for credentials, with the command to store."""
+    application.put(OTHER, provider="paypal", clientId=None, clientSecret=None)
+
+    failing(
+        lambda: application.grants.begin(OTHER, **WHO, expect=ANYONE),
+        ChangeFailed,
+        match=f"PayPal has no refresh tokens, so there is nothing to authorize.*put-secret-value --secret-id {OTHER} ",
+    )
+
+
 @pytest.mark.parametrize(("callback", "secure"), [(CALLBACK, True), ("http://localhost:8000/callback", False)])
 def test_the_example(application: Application, callback: str, *, secure: bool) -> None:
     """A customer connects, and comes back with another company, in other hands, and twice with one redirect.

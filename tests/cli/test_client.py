@@ -35,6 +35,32 @@ def test_beside_the_tokens(cli: Cli, tokens: Tokens, right: Path, endpoint: Toke
     assert endpoint.client_secret not in replaced.screen
 
 
+@pytest.mark.parametrize("provider", ["paypal", "databricks", "facebook", "instagram", "threads"])
+@pytest.mark.parametrize("refreshed", [True, False])
+def test_without_a_refresh_token(cli: Cli, tokens: Tokens, right: Path, provider: str, *, refreshed: bool) -> None:
+    """At a provider without refresh tokens a document is complete without one, also before its first refresh."""
+    if refreshed:
+        tokens.store(expires_in=HOUR / 2, refreshToken=None, clientSecret="the-old-one")
+    else:
+        tokens.put({"clientId": "me", "clientSecret": "the-old-one", "note": "kept"})
+    before = tokens.current()
+
+    given = json.loads(right.read_text())
+    replaced = cli("client", "--client-file", str(right), "--client-id", given["clientId"], PROVIDER=provider)
+
+    assert 0 == replaced.code, replaced.screen
+    assert before | given == tokens.current()
+
+
+@pytest.mark.parametrize("provider", ["paypal", "upwork"])
+def test_what_is_no_document_stays(cli: Cli, tokens: Tokens, right: Path, provider: str) -> None:
+    """Client credentials replace no value that isn't a token document, whatever the provider needs."""
+    tokens.put("[1]")
+
+    assert 2 == cli("client", "--client-file", str(right), "--yes", PROVIDER=provider).code
+    assert "[1]" == json.dumps(tokens.current())
+
+
 def test_the_new_one_is_tried(cli: Cli, tokens: Tokens, right: Path, tmp_path: Path, endpoint: TokenEndpoint) -> None:
     """What came of a request that redeems nothing is said: the provider knows the client, or not."""
     tokens.store(expires_in=7 * HOUR)

@@ -275,6 +275,25 @@ def test_a_recovery_that_was_interrupted(cli: Cli, held: Ended, tokens: Tokens, 
     assert f"{CANARY}-access" == tokens.current()["accessToken"]
 
 
+@pytest.mark.parametrize("provider", ["paypal", "databricks"])
+def test_an_interruption_without_a_refresh_token(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint, provider: str
+) -> None:
+    """Where a provider has no refresh tokens, the same command goes on as well: a set without one is complete."""
+    variables = {**SINGLE_USE, "PROVIDER": provider}
+    tokens.store(expires_in=timedelta(hours=1), refreshToken=None)
+    answer(endpoint, {"data": [{"accessToken": f"{CANARY}-access", "refreshToken": f"{CANARY}-other"}]})
+    cli("refresh", "--force", **variables)
+    store.fault("deny", "UpdateSecretVersionStage")
+    failed = cli("recover", "--access-token=/data/0/accessToken", "--yes", **variables)
+
+    claim = named_claim(cli("recover", **variables))
+    again = cli("recover", "--access-token=/data/0/accessToken", "--yes", *claim, **variables)
+
+    assert (2, 0) == (failed.code, again.code), again.screen
+    assert f"{CANARY}-access" == tokens.current()["accessToken"]
+
+
 def test_tokens_that_do_not_fit_are_not_stored(cli: Cli, held: Ended, tokens: Tokens) -> None:
     """Where an operator's own keys fill the document, longer tokens have no room, and a new grant is the way out."""
     assert held.code

@@ -58,7 +58,8 @@ def test_a_grant_is_revoked(cli: Cli, grant: str, provider: AuthorizationServer,
     assert not provider.accepts(grant)
     assert [] == [secret for secret in (grant, provider.client()[1]) if secret in ended.screen]
     document, copy = stored(store, SECRET_ID), stored(store, PUBLISHED)
-    assert {"clientId", "clientSecret", "provider", "tokenRefresh"} == set(document)
+    assert {"clientId", "clientSecret", "provider", "refreshToken", "tokenRefresh"} == set(document)
+    assert document["refreshToken"] is None, "it says the spelling"
     assert {"revokedAt", "sourceVersionId"} == set(copy)
     assert document["tokenRefresh"]["revoked_at"] == copy["revokedAt"]
     status = cli("status")
@@ -153,7 +154,7 @@ def test_a_provider_without_an_endpoint(cli: Cli, tokens: Tokens, endpoint: Toke
     assert "refreshToken" in tokens.current()
     asked = cli("revoke", "--by-hand", stdin="y\n")
     assert (0, True) == (asked.code, "because you have revoked them at Upwork?" in asked.screen)
-    assert "refreshToken" not in tokens.current()
+    assert tokens.current()["refreshToken"] is None
     assert [] == endpoint.requests
 
 

@@ -266,7 +266,7 @@ def test_an_expiry_that_can_not_be_true_is_unknown(
     ends_at = believed_for and NOW + believed_for
     assert (ends_at, None if ends_at else NOW + lives) == (judged.expires_at, judged.doubted_expiry)
     assert (ends_at is None) == (due_at(judged, KNOWN) is None)
-    again = believed(read_document(judged.serialize()), NOW + DAY, KNOWN)
+    again = believed(read_document(judged.serialize(), needs_refresh_token=True), NOW + DAY, KNOWN)
     assert None is again.doubted_expiry
     served = read_access_token(found.serialize(), "", stored_at=NOW)
     assert served is not None
@@ -363,7 +363,7 @@ def test_an_issue_that_can_not_be_hides_no_end(issued_at: datetime) -> None:
     assert NOW + 20 * HOUR * 2 / 3 == due_at(found, idle)
     without = believed(document(issued_at=issued_at, expires_at=NOW + DAY, **origin(lifetime=DAY)), NOW, idle)
     assert GrantEnd(NOW + 30 * DAY, NOW + 23 * DAY, is_idle=True) == grant_end(without, NOW, idle)
-    again = believed(read_document(found.serialize()), NOW + 400 * DAY, idle)
+    again = believed(read_document(found.serialize(), needs_refresh_token=True), NOW + 400 * DAY, idle)
     assert again.issued_at == min(issued_at, NOW)
 
 

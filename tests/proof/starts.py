@@ -25,7 +25,7 @@ def create(scenario: Scenario, store: Store) -> int:
     text = json.dumps(document)
     documents: dict[str, tuple[str, str] | None] = {TOKENS: (FIRST_VERSION, text)}
     if scenario.published:
-        copy = published_document(read_document(SecretValue(text)), FIRST_VERSION).reveal()
+        copy = published_document(read_document(SecretValue(text), needs_refresh_token=True), FIRST_VERSION).reveal()
         documents[PUBLISHED] = (published_version_id(FIRST_VERSION), copy)
     # Not before the tokens were issued: an expiry of more than two lifetimes later would be doubted.
     stored_at = max(EPOCH_SECONDS - HOUR_SECONDS, expires_at - scenario.lifetime_seconds)

@@ -64,7 +64,7 @@ Read = Callable[[Any], Any]
 READERS: Final[Mapping[str, Read]] = {
     "claim": lambda it: read_claim(_CLAIM, SecretValue(it), AT),
     "record": lambda it: read_record(SecretValue(it)),
-    "document": lambda it: read_document(SecretValue(it)),
+    "document": lambda it: read_document(SecretValue(it), needs_refresh_token=True),
     "published copy": lambda it: read_access_token(SecretValue(it), "it"),
     "row": lambda it: read_row(it, AT),
     "kept response": lambda it: read_unread(SecretValue(it)),

@@ -1,6 +1,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -15,14 +16,14 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import NESTING_LIMIT, read_object
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.stored.document import TokenDocument, read_document
-from token_refresh_worker.stored.origin import ORIGIN_KEY, checked_form
+from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, Origin, checked_form
 
 SNAKE = {"access_token": "a", "refresh_token": "r", "expires_at": 1_800_000_000, "scope": "x", "n": [1, {"k": None}]}
 CAMEL = {"accessToken": "a", "refreshToken": "r", "expiresAt": 1_800_000_000_000, "scope": "x", "n": [1, {"k": None}]}
 
 
 def read(value: object) -> TokenDocument:
-    return read_document(SecretValue(json.dumps(value)))
+    return read_document(SecretValue(json.dumps(value)), needs_refresh_token=True)
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
 
 def test_any_character_in_another_key_can_be_sent() -> None:
     """What is written is ASCII: not even half a surrogate pair in another key can keep tokens from being stored."""
-    before = read_document(SecretValue('{"refreshToken": "r", "note": "\\ud800 \\u00e9"}'))
+    before = read_document(SecretValue('{"refreshToken": "r", "note": "\\ud800 \\u00e9"}'), needs_refresh_token=True)
 
     renewed = before.renewed(access_token=SecretValue("A"), refresh_token=None, lifetime=None, issued_at=NOW)
 
@@ -216,7 +217,7 @@ documents = st.dictionaries(names, st.text(max_size=6) | times | json_values, ma
 def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:
     """Generated documents: each is read and written back with its other keys, or is an InvalidSecretDocument."""
     try:
-        found = read_document(SecretValue(stored))
+        found = read_document(SecretValue(stored), needs_refresh_token=True)
     except InvalidSecretDocument:
         return
 
@@ -250,3 +251,17 @@ def test_nesting_is_limited() -> None:
     read_object(nested(NESTING_LIMIT - 2))
     with pytest.raises(InvalidSecretDocument, match="nested deeper"):
         read_object(nested(NESTING_LIMIT - 1))
+
+
+@pytest.mark.parametrize("tokens", [{"refreshToken": "r", "accessToken": "a"}, {"refresh_token": "r"}])
+def test_a_revoked_document_keeps_its_spelling(tokens: dict[str, object]) -> None:
+    """The next grant is stored as the one before was: services read these keys."""
+    known = replace(Origin(host="h", grace=DAY, claim_store=IN_VERSIONS), revoked_at=NOW)
+    revoked = read(tokens | {"client_id": "c"}).revoked(known)
+    stored = read_document(revoked.serialize(), needs_refresh_token=True)
+    again = stored.renewed(access_token=SecretValue("n"), refresh_token=SecretValue("s"), lifetime=HOUR, issued_at=NOW)
+
+    assert NOW == stored.revoked_at
+    assert {"r", "a"}.isdisjoint(map(str, stored.fields.values()))
+    assert {*tokens, "client_id"} <= {*again.fields}
+    assert again.fields.keys().isdisjoint({"refreshToken", "refresh_token"} - {*tokens})

@@ -210,7 +210,10 @@ def extra_problem(value: object) -> str | None:
 
 
 def check_refresh_tokens(template: Provider, put: Command) -> None:
-    """Raise `ChangeFailed` if the provider has no refresh tokens; `put` stores a document without one."""
+    """Raise `ChangeFailed` if the provider has no refresh tokens; `put` stores a document without one.
+
+    Ask this first: who needs no authorization needs no client for it.
+    """
     if template.needs_refresh_token:
         return
     keys = "accessToken, which lives for weeks, and expiresAt"
@@ -238,13 +241,11 @@ def build_authorization(  # noqa: PLR0913 - all by name
     token. `token_host` exchanges the code.
 
     Raises:
-        ChangeFailed: There is no authorization page, or the provider has no refresh tokens.
+        ChangeFailed: There is no authorization page.
         ConfigurationError: The page's address is wrong, a variable is missing, or the client has no secret and needs
             one for the exchange.
     """
     authenticate(client, template.request.auth_method)
-    put = Command.of("aws secretsmanager put-secret-value --secret-id NAME --secret-string file://tokens.json")
-    check_refresh_tokens(template, put)
     page = template.authorization or AuthorizationPage(endpoint="")
     if not (endpoint or page.endpoint):
         raise ChangeFailed(

@@ -158,7 +158,7 @@ def believed_fields(parts: RunDependencies, version: SecretVersion | None) -> di
     return dict(believed(document, version.created_at, parts.policy).fields) if version and document else fields
 
 
-def document_of(fields: dict[str, object], *, needs_refresh_token: bool = True) -> TokenDocument | None:
+def document_of(fields: dict[str, object], *, needs_refresh_token: bool) -> TokenDocument | None:
     """Return the token document, or None if the keys don't make one."""
     try:
         document = read_document(write_object(fields), needs_refresh_token=needs_refresh_token)

@@ -133,18 +133,22 @@ class UnreadResponse:
 
     def _is_in(self, version_id: str, document: TokenDocument) -> bool:
         """Whether a recovery that was interrupted has stored these tokens; since then there may be a newer claim."""
-        there = document_of(fields_of(self.parts.store.read(version_id=version_id)))
+        there = self._read(version_id)
         return there is not None and (there.access_token, there.redeemed_token) == (
             document.access_token,
             document.redeemed_token,
         )
+
+    def _read(self, version_id: str) -> TokenDocument | None:
+        fields = fields_of(self.parts.store.read(version_id=version_id))
+        return document_of(fields, needs_refresh_token=self.parts.provider.needs_refresh_token)
 
     def _sent_token(self) -> SecretValue:
         """Return the refresh token that was sent: that of the current set, or of the set that the attempt was on."""
         sent, document = self.attempt.fingerprint, self.snapshot.current.document
         if fingerprint_of(document.redeemed_token) == sent:
             return document.redeemed_token
-        before = document_of(fields_of(self.parts.store.read(version_id=self.attempt.version_id)))
+        before = self._read(self.attempt.version_id)
         if before is None or fingerprint_of(before.redeemed_token) != sent:
             what = f"the refresh token that was sent for {self.parts.secret} is gone"
             raise ChangeFailed(what, fix=_new_grant(self.parts))

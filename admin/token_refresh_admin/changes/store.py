@@ -207,4 +207,5 @@ def base_document(fields: Mapping[str, object], client: ClientCredentials | None
     # The received refresh token replaces `none yet`. Keys that don't fit a token document are dropped: with them no run
     # could read the new tokens.
     own["refresh_token" if is_snake(fields) else "refreshToken"] = "none yet"
-    return document_of({**given, **own}) or read_document(write_object(own))
+    found = document_of({**given, **own}, needs_refresh_token=True)
+    return found or read_document(write_object(own), needs_refresh_token=True)

@@ -131,7 +131,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     copies = Copies(context=context, template=publishes) if index and publishes else None
     version, creates = _find(context, create=create, asks=not yes)
     refuse_published_secret(context, version)
-    if document_of(fields_of(version)) is None:  # A token set that is there already may be replaced.
+    # A token set that is there already may be replaced.
+    if document_of(fields_of(version), needs_refresh_token=True) is None:
         refuse_name_of_copy(context)
     add = partial(with_provider, name=context.environment.get("PROVIDER"), variables=variables)
     fields = add(fields_of(version))
@@ -299,7 +300,7 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
         confirm(f"{where} does not exist. Create it in {context.region}?")
     if version is None:
         return
-    document, lost = document_of(fields_of(version)), ""
+    document, lost = document_of(fields_of(version), needs_refresh_token=True), ""
     what = "a token set" if document else "a value that is not a token document"
     if document and document.expires_at:
         what += f" that expires at {utc(document.expires_at)}"

@@ -1,12 +1,14 @@
 """`token-refresh client`: replace the client credentials, and keep the grant."""
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
-from token_refresh_admin.changes.change import document_of, fields_of
+from token_refresh.secret_value import SecretValue
+from token_refresh_admin.changes.change import fields_of
 from token_refresh_admin.changes.client import replace_client
 from token_refresh_admin.cli.client_probe import try_client
 from token_refresh_admin.cli.command import ClientFile, command
@@ -17,10 +19,12 @@ from token_refresh_admin.cli.screen import message, output, say_done, show
 from token_refresh_admin.cli.settings import names_provider, settings_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.client_auth import authenticate
+from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import no_value
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
+from token_refresh_worker.stored.document import TokenDocument, read_document
 
 
 @command("client", "", "upwork-oauth-tokens --client-file client.json", writes=True)
@@ -39,14 +43,13 @@ def client(
     has to be named or confirmed: a provider rejects the tokens of another client. Then they are tried, as doctor does.
     """
     refuse_white_space(client_id)
-    shown = _token_version(context)
+    shown = context.store().read(label=CURRENT)
     fields = fields_of(shown)
     settings = settings_for(context, fields)
     where, parts = settings.client_secret_id, context.run(settings).parts
+    document = _document(context, shown, settings.provider)
     client_secret = context.store(where, setting="CLIENT_SECRET_ID") if where else None
     shown = client_secret.read(label=CURRENT) if client_secret else shown
-    document = document_of(fields)
-    assert document is not None  # noqa: S101 - `_token_version` has checked it
     known, is_nowhere = None, False
     try:
         known = parts.credentials(document).client_id
@@ -84,17 +87,14 @@ def _try(context: Context, settings: Settings, given: ClientCredentials, fields:
     show(output(), *message("Refresh with them: ", context.command("refresh", "--force")))
 
 
-def _token_version(context: Context) -> SecretVersion | None:
-    version = context.store().read(label=CURRENT)
-    fields = fields_of(version)
+def _document(context: Context, version: SecretVersion | None, provider: Provider) -> TokenDocument:
     if version is None:
         raise no_value(context.secret)
-    if document_of(fields) is None:
-        raise InvalidSecretDocument(
-            f"{context.secret} holds no token document",
-            fix=("Bring the last good one back: ", context.command("restore")),
-        )
-    return version
+    with suppress(InvalidSecretDocument):
+        return read_document(version.value or SecretValue(""), needs_refresh_token=provider.needs_refresh_token)
+    raise InvalidSecretDocument(
+        f"{context.secret} holds no token document", fix=("Bring the last good one back: ", context.command("restore"))
+    )
 
 
 def _client_id(settings: Settings, known: str | None) -> str | None:

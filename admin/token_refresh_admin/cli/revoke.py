@@ -83,7 +83,8 @@ def _copy(context: Context, settings: Settings) -> PublishedCopyBeforeChange:
 def _revoked(version: SecretVersion | None) -> TokenSet | None:
     """Return the version that says since when the grant is revoked; None if it is not."""
     with suppress(InvalidSecretDocument):
-        document = read_document(version.value) if version and version.value else None
+        # A revoked one is complete without tokens, whatever its provider needs.
+        document = read_document(version.value, needs_refresh_token=True) if version and version.value else None
         if version and document and document.revoked_at is not None:
             return TokenSet(version_id=version.version_id, stored_at=version.created_at, document=document)
     return None

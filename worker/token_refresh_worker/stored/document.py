@@ -135,6 +135,8 @@ class TokenDocument:
         """Return the document without its tokens; `origin` says when the grant was revoked."""
         spelling = self._spelling
         others = {name: value for name, value in self.fields.items() if name not in spelling.keys}
+        # Without any of these keys nothing would say in which spelling the next tokens are expected.
+        others[spelling.refresh_token] = None
         return TokenDocument(
             refresh_token=SecretValue(""),
             access_token=None,
@@ -171,8 +173,8 @@ def whole_seconds(lifetime: timedelta) -> timedelta:
     return timedelta(seconds=max(1, min(lifetime, LONGEST_LIFETIME) // timedelta(seconds=1)))
 
 
-def read_document(text: SecretValue, *, needs_refresh_token: bool = True) -> TokenDocument:
-    """Parse a stored token document; some grants need no refresh token.
+def read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocument:
+    """Parse a stored token document; the provider says whether one without a refresh token is complete.
 
     Raises:
         InvalidSecretDocument: The document is malformed; the message names the field, never its value.
