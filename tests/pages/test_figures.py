@@ -48,7 +48,7 @@ from token_refresh_infra.constructs.alarms import ONCE
 from token_refresh_infra.context import read_parameters
 from token_refresh_infra.fleet import alarms as fleet_alarms
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_infra.single.timing import RUN_SECONDS
+from token_refresh_infra.single.timing import EVALUATED_SECONDS, INGESTED_SECONDS, RUN_SECONDS
 from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
@@ -104,6 +104,11 @@ A_DAY, AN_HOUR, HALF_AN_HOUR = (
         SingleParameters, {"environment": "prod", "token_lifetime_seconds": lifetime // timedelta(seconds=1)} | more
     )
     for lifetime, more in ((DAY, {}), (HOUR, {}), (HOUR / 2, {"claim_table": "create"}))
+)
+LEFT_OF_A_DAY, LEFT_OF_AN_HOUR = (
+    # The first run that is due comes so late at most, is rejected, and CloudWatch sees it.
+    one.alarm_timing.window_seconds - one.longest_gap_seconds - RUN_SECONDS - INGESTED_SECONDS - EVALUATED_SECONDS
+    for one in (A_DAY, AN_HOUR)
 )
 STATUSES = ("healthy", "needs attention soon", "broken", "unknown")
 RESYNCED = re.findall(r'self.resync, "(\d+ minutes)"', (ROOT / "infra/token_refresh_infra/fleet/stack.py").read_text())[
@@ -188,6 +193,8 @@ SAID = {
     "docs/operations.md": [
         f"(a 24-hour token has {said(A_DAY.alarm_timing.overdue_below_seconds)} left)",
         f"between two scheduled runs, {said(A_DAY.longest_gap_seconds)} by default",
+        f"a {DAY / HOUR:g}-hour token then has some {LEFT_OF_A_DAY // 3600} hours left",
+        f"and a one-hour token at least {LEFT_OF_AN_HOUR // 60} minutes",
         f"it holds {PLACES} versions of the last {DAY / HOUR:g} hours",
         f"count such sets for {said(FOREIGN_SHOWN)}",
         ", ".join(f"{status} {word}" for status, word in zip(Health, STATUSES, strict=True)),

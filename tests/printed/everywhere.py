@@ -34,7 +34,17 @@ _OF_THE_CLI_ALONE = {
     *("cloudformation deploy", "cloudformation package", "s3 cp"),
 }
 """Commands of the AWS CLI that are no operation of a service."""
-_GLOBAL = {"region", "profile", "query", "output", "endpoint-url", "no-cli-pager", "max-items", "zip-file"}
+_GLOBAL = {
+    "region",
+    "profile",
+    "query",
+    "output",
+    "endpoint-url",
+    "no-cli-pager",
+    "max-items",
+    "zip-file",
+    "notification-endpoint",
+}
 
 
 def of_page(page: Path) -> list[str]:

@@ -79,7 +79,7 @@ class RefreshAlarms(Alarms):
         )
 
     def runs_failing(self) -> RunsWatch:
-        """Runs failed in two of the last three periods, or no run started for over two.
+        """Runs failed in two of the last three periods, or no run started for more than two periods.
 
         Fix: run `doctor --function`.
         """
@@ -137,7 +137,7 @@ class RefreshAlarms(Alarms):
         )
 
     def lifetime_too_short(self) -> AlarmSpec:
-        """Tokens live too short for the schedule, or for the claim store's daily limit. Fix: run `status`."""
+        """Tokens live too short a time for the schedule, or for the claim store's daily limit. Fix: run `status`."""
         metric = self._metrics.lifetimes_too_short()
         logs.MetricFilter(
             self,
@@ -168,7 +168,7 @@ class RefreshAlarms(Alarms):
         )
 
     def denied_access(self) -> AlarmSpec:
-        """Somebody without permission tried to read or change the secret; needs a CloudTrail trail in the region.
+        """Somebody without permission tried to read or change the secret. It needs a CloudTrail trail in the region.
 
         Fix: read in the queue `DeniedAccessUrl` who, when and from where.
         """

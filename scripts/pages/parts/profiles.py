@@ -23,17 +23,14 @@ EVENTS: Final = 13
 
 _KINDS: Final = (
     (
-        "never changes: Google; no refresh token: PayPal, Facebook",
-        *(f"Keeps all {kept}." for kept in KEPT["google"]),
+        "never changes, or there is none (Google, PayPal)",
+        *(f"{kept} of {EVENTS}" for kept in KEPT["google"]),
     ),
     (
-        "changes, and the old one works for a while: Upwork (a day), Xero (30 minutes), Microsoft",
-        *(
-            f"Keeps all {upwork} at Upwork, {xero} at Xero."
-            for upwork, xero in zip(KEPT["upwork"], KEPT["xero"], strict=True)
-        ),
+        "the old one works for a while (Upwork a day, Xero 30 minutes)",
+        *(f"Upwork {upwork}, Xero {xero}" for upwork, xero in zip(KEPT["upwork"], KEPT["xero"], strict=True)),
     ),
-    ("works once: GitHub Apps, Slack, Zoom", *(f"Keeps {kept}, loses {EVENTS - kept}." for kept in KEPT["github"])),
+    ("works once (GitHub Apps, Slack)", *(f"{kept} of {EVENTS}" for kept in KEPT["github"])),
 )
 
 
@@ -68,12 +65,10 @@ def grants() -> str:
 def kinds() -> str:
     """Return how many providers there are, and for each kind of refresh token what three handlers keep there."""
     counts = Counter(map(_kind, map(load_provider, LISTED)))
-    known = (
-        f"The worker knows [{counts.total()} providers](docs/providers.md). `scripts/demo` plays {EVENTS} failures. "
-    )
-    return f"{known}How many of them a grant survives depends on its refresh token:\n\n" + table(
-        ("refresh token", "providers", "a careful handler", "a handler with a claim", "this worker"),
-        *((name, str(counts[name]), *kept) for name, *kept in _KINDS),
+    played = f"`scripts/demo` plays {EVENTS} failures. How many of them does a grant survive?"
+    return f"The worker knows [{counts.total()} providers](docs/providers.md). {played}\n\n" + table(
+        ("providers: their refresh token", "careful handler", "handler that claims", "this worker"),
+        *((f"{counts[name]}: {name}", *kept) for name, *kept in _KINDS),
     )
 
 
