@@ -287,6 +287,7 @@ def test_an_interruption_without_a_refresh_token(
     store.fault("deny", "UpdateSecretVersionStage")
     failed = cli("recover", "--access-token=/data/0/accessToken", "--yes", **variables)
 
+    assert 0 == cli("pause", "--for=10m", "--why=a look", **variables).code
     claim = named_claim(cli("recover", **variables))
     again = cli("recover", "--access-token=/data/0/accessToken", "--yes", *claim, **variables)
 
