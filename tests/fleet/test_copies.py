@@ -108,6 +108,28 @@ def test_a_copy_that_refuses_is_no_refusing_store(copied: FleetStage, operation:
     assert not copied.index.store().refused
 
 
+def test_an_edit_of_other_keys_leaves_the_copy_current(copied: FleetStage) -> None:
+    """Services read the current access token, so the copy is not behind, as `status` has it: also if it refuses."""
+    secret_arn = due(copied)
+    copied.message(secret_arn)
+    copied.client.put_secret_value(
+        SecretId=MEMBER, SecretString=json.dumps({**value(copied, MEMBER), "note": "edited"})
+    )
+    copied.server.authorize = lambda call: (
+        "the copy" if call.secret_id == COPY and call.operation == "PutSecretValue" else None
+    )
+
+    copied.message(secret_arn)
+
+    found = copied.seen(secret_arn)
+    assert ("fresh", CopyState.CURRENT, None, None) == (
+        found.outcome,
+        found.copy,
+        found.copy_behind_at,
+        found.copy_error,
+    )
+
+
 @pytest.mark.parametrize(("for_", "waits"), [(0, 1), (1, 1), (4, 4), (30, 30), (600, 60)])
 def test_a_copy_that_stays_behind_is_tried_less_often(for_: int, waits: int) -> None:
     """The next try of a copy comes as long after this one as it has been behind: a minute at first, an hour at most."""

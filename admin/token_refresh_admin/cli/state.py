@@ -26,6 +26,7 @@ from token_refresh_worker.core.steps import AwaitOutcome, Rejected, Step, Wait
 from token_refresh_worker.core.versions import published_version_id, staged_version_id
 from token_refresh_worker.oauth.revocation import CLIENT_CODES
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
+from token_refresh_worker.run.outcome import CopyState
 from token_refresh_worker.run.ports import ClaimStore, RunDependencies
 from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.settings import Settings
@@ -150,10 +151,9 @@ class SecretState:
     @property
     def published_is_older(self) -> bool:
         """Whether services read another access token than the current one, or none."""
-        published = self.snapshot.published
-        return self.published_lags and (
-            published is None or published.content.access_token != self.document.access_token
-        )
+        failure = self.publish_failure
+        copy = CopyState.of(self.snapshot, failure, is_unread=failure is not None)
+        return self.settings.published_secret_id is not None and copy is CopyState.OLDER
 
     @property
     def published_lags(self) -> bool:

@@ -10,10 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from token_refresh.errors import ReauthorizationRequired, ResponseKept, TokenRefreshError
+from token_refresh.errors import ReauthorizationRequired, ResponseKept, SecretNotFound, TokenRefreshError
 from token_refresh.stored.times import iso
 from token_refresh_worker.core.schedule import Policy, due_at, grant_end, last_quarter_at
-from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.steps import Reason
 
 
@@ -47,6 +47,16 @@ class CopyState(StrEnum):
     """The run could not read it: nobody knows what it has."""
     MISSING = "missing"
     """There is no such secret."""
+
+    @staticmethod
+    def of(snapshot: Snapshot, failure: TokenRefreshError | None, *, is_unread: bool) -> "CopyState":
+        """Compare what services read with the current access token; a version may differ in other keys alone."""
+        if isinstance(failure, SecretNotFound):
+            return CopyState.MISSING
+        if is_unread:
+            return CopyState.UNREAD
+        read = snapshot.published.content.access_token if snapshot.published else None
+        return CopyState.CURRENT if read and read == snapshot.current.document.access_token else CopyState.OLDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -15,13 +15,12 @@ from functools import cached_property
 from typing import Final, assert_never
 
 from token_refresh.advice import in_words
-from token_refresh.errors import SecretFull, SecretNotFound, TokenRefreshError
+from token_refresh.errors import SecretFull, TokenRefreshError
 from token_refresh_worker.core import steps
 from token_refresh_worker.core.pauses import apply_pause, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import mismatch, slow_schedule, too_many_steps
@@ -130,17 +129,10 @@ class Run:
     @property
     def _copy(self) -> CopyState | None:
         """How the published copy is, by what this run read and wrote."""
-        failure, known = self.memory.publish_failure, self.memory.snapshot
+        known = self.memory.snapshot
         if self.parts.published is None or known is None:
             return None
-        if isinstance(failure, SecretNotFound):
-            return CopyState.MISSING
-        if self.memory.copy_unread:
-            return CopyState.UNREAD
-        copied = known.published is not None and known.published.version_id == published_version_id(
-            known.current.version_id
-        )
-        return CopyState.CURRENT if copied and failure is None else CopyState.OLDER
+        return CopyState.of(known, self.memory.publish_failure, is_unread=self.memory.copy_unread)
 
     def _steps(self) -> Outcome:
         memory, snapshot = self.memory, self.reader.read()
