@@ -9,7 +9,8 @@ import pytest
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.sts import ROLE, Sts
-from token_refresh_worker.adapters.client_assertion import SigningError, sign_with_key, state_role
+from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
+from token_refresh_worker.adapters.client_assertion import sign_with_key, state_role
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.oauth.client_auth import Assertion
 
@@ -72,17 +73,20 @@ def test_kms_signs_the_message(kms: Kms, algorithm: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "transient"),
-    [(400, "AccessDeniedException", False), (400, "ThrottlingException", True), (500, "KMSInternalException", True)],
+    ("status", "code", "raised"),
+    [
+        (400, "AccessDeniedException", SecretAccessDenied),
+        (400, "ThrottlingException", SecretStoreUnavailable),
+        (500, "KMSInternalException", SecretStoreUnavailable),
+    ],
 )
-def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, transient: bool) -> None:
-    """The error names key and code, says whether it is transient, and quotes nothing that the service sent."""
+def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, raised: type[TokenRefreshError]) -> None:
+    """The error names key and code, says whether it may pass, and quotes nothing that the service sent."""
     kms.status, kms.body = status, {"__type": code, "message": "canary"}
 
-    with pytest.raises(SigningError, match=rf"^kms:Sign on key {KEY} in eu-central-1 for RS256 .*\({code}\)") as caught:
+    with pytest.raises(raised, match=rf"^kms:Sign on key {KEY} in eu-central-1 for RS256 .*\({code}\)") as caught:
         sign_with_key(KEY, aws_client, assertion())
 
-    assert transient is caught.value.is_transient
     assert "canary" not in str(caught.value)
 
 
@@ -109,7 +113,7 @@ def test_a_response_without_a_signature_is_none(kms: Kms, body: object) -> None:
     """A malformed response is a failure with a name, so that the run records that nothing was sent."""
     kms.body = body
 
-    with pytest.raises(SigningError, match=r"^kms:Sign on key ") as caught:
+    with pytest.raises(SecretStoreUnavailable, match=r"^kms:Sign on key ") as caught:
         sign_with_key(KEY, aws_client, assertion())
 
     assert "canary" not in str(caught.value)
@@ -139,29 +143,28 @@ def test_each_assertion_of_sts_is_new() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "says", "transient"),
+    ("code", "says", "raised"),
     [
         (
             "OutboundWebIdentityFederationDisabledException",
             "this AWS account issues no identity tokens yet .*aws iam enable-outbound-web-identity-federation",
-            False,
+            ConfigurationError,
         ),
         (
             "AccessDenied",
             f"^sts:GetWebIdentityToken on audience {AUDIENCE} in eu-central-1 for RS256 was denied",
-            False,
+            SecretAccessDenied,
         ),
-        ("Throttling", "was throttled", True),
+        ("Throttling", "was throttled", SecretStoreUnavailable),
     ],
 )
-def test_a_refusal_of_sts_says_what_to_do(sts: Sts, code: str, says: str, *, transient: bool) -> None:
+def test_a_refusal_of_sts_says_what_to_do(sts: Sts, code: str, says: str, raised: type[TokenRefreshError]) -> None:
     """The error names the action, the audience and the remedy, and quotes nothing that the service sent."""
     sts.code = code
 
-    with pytest.raises(SigningError, match=f"(?s){says}") as caught:
+    with pytest.raises(raised, match=f"(?s){says}") as caught:
         state_role(aws_client, assertion())
 
-    assert transient is caught.value.is_transient
     assert "canary" not in str(caught.value)
 
 
@@ -169,7 +172,5 @@ def test_an_older_sdk_is_named() -> None:
     """Where the runtime's SDK does not know the action, the error says so and what to add."""
     old = SimpleNamespace(meta=SimpleNamespace(region_name="eu-central-1"))
 
-    with pytest.raises(SigningError, match=r"does not know sts:GetWebIdentityToken.*newer boto3") as caught:
+    with pytest.raises(ConfigurationError, match=r"does not know sts:GetWebIdentityToken.*newer boto3"):
         state_role(lambda *_, **__: old, assertion())
-
-    assert not caught.value.is_transient

@@ -8,9 +8,8 @@ import pytest
 import respx
 
 from adapters.endpoints import CLIENT, URL, sent_as
-from token_refresh.errors import ConfigurationError
+from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.adapters.client_assertion import SigningError
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.client_auth import Assertion
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
@@ -117,8 +116,8 @@ def test_an_assertion_may_be_made_before(provider: respx.Route, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("failure", "kind", "says"),
     [
-        (SigningError("no key", is_transient=False), FailureKind.NOT_SIGNED, "no key"),
-        (SigningError("throttled", is_transient=True), FailureKind.NOT_SENT, "throttled"),
+        (SecretAccessDenied("no key"), FailureKind.NOT_SIGNED, "no key"),
+        (SecretStoreUnavailable("throttled"), FailureKind.NOT_SENT, "throttled"),
         (ConfigurationError("no region is set"), FailureKind.NOT_SIGNED, "no region is set"),
     ],
 )

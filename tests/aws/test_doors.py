@@ -25,7 +25,7 @@ from token_refresh.webhooks import Delivery, DeliveryNotQueued, EventBus, SqsQue
 from token_refresh_admin.cli.command import context_of
 from token_refresh_admin.cli.lookups import read_clock
 from token_refresh_admin.cli.membership import open_index
-from token_refresh_worker.adapters.client_assertion import SigningError, sign_with_key, state_role
+from token_refresh_worker.adapters.client_assertion import sign_with_key, state_role
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.core.announcement import Announcement, Transition
@@ -119,8 +119,6 @@ CLOCKS: Final = ("run", "claims", "fleet index", "command", "command on a fleet"
 """The doors through which the service's clock is read."""
 
 OTHER_CLASSES: Final[dict[str, tuple[type[Exception], ...]]] = {
-    "client key": (SigningError, ConfigurationError),  # a run's record says whether something was sent
-    "client identity": (SigningError, ConfigurationError),  # likewise
     "reader's function": (Note,),
     "webhooks' queue": (DeliveryNotQueued,),  # whose status keeps the sender trying
     "webhooks' bus": (DeliveryNotQueued,),

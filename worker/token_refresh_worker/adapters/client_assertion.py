@@ -6,14 +6,14 @@ No key ever leaves its service, and no assertion is kept: each request gets a ne
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from token_refresh.aws.arn import arn_region
-from token_refresh.aws.calls import CallFailed, anything, call
+from token_refresh.aws.calls import call
 from token_refresh.aws.clients import MakeClient
-from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member
+from token_refresh.errors import ConfigurationError
 from token_refresh_worker.oauth.client_auth import ASSERTION_LIFETIME, Assertion, encode_signature
 
 _ALGORITHMS: Final = {
@@ -22,21 +22,8 @@ _ALGORITHMS: Final = {
     "ES256": "ECDSA_SHA_256",
 }  # the names of JWS (RFC 7518 section 3.1) and of KMS
 
-
-_Signed = TypeVar("_Signed", str, bytes)
-
-
-class SigningError(Exception):
-    """There is no signature; the text says why."""
-
-    def __init__(self, text: str, *, is_transient: bool) -> None:
-        super().__init__(text)
-        self.is_transient = is_transient
-        """Whether the same call may succeed in a moment."""
-
-
 MakeAssertion = Callable[[Assertion], str]
-"""Makes a signed client assertion; raises `SigningError` if there is no signature."""
+"""Makes a signed client assertion; raises `TokenRefreshError` if there is no signature."""
 
 
 def sign_with_key(key_id: str, client: MakeClient, assertion: Assertion) -> str:
@@ -45,8 +32,8 @@ def sign_with_key(key_id: str, client: MakeClient, assertion: Assertion) -> str:
     See https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html.
 
     Raises:
-        SigningError: KMS refused, or can't be reached.
-        TokenRefreshError: There is no AWS region, the AWS configuration can't be used, or the key can't sign this.
+        TokenRefreshError: KMS refused or can't be reached, the AWS configuration can't be used, or the key can't sign
+            this.
     """
     to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
     kms = client("kms", region=arn_region(key_id))
@@ -59,7 +46,8 @@ def sign_with_key(key_id: str, client: MakeClient, assertion: Assertion) -> str:
 
     region, purpose = kms.meta.region_name, assertion.algorithm
     request = AwsRequest("kms:Sign", key_id, region, kind="key", setting="CLIENT_KEY_ID", purpose=purpose)
-    return f"{to_sign}.{encode_signature(_signed(sign, request), assertion.algorithm)}"
+    signature = call(sign, lambda: request)
+    return f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"
 
 
 def state_role(client: MakeClient, assertion: Assertion) -> str:
@@ -69,8 +57,7 @@ def state_role(client: MakeClient, assertion: Assertion) -> str:
     and `iss` the account's own issuer.
 
     Raises:
-        SigningError: STS refused, or can't be reached.
-        TokenRefreshError: There is no AWS region, or the AWS configuration can't be used.
+        TokenRefreshError: STS refused or can't be reached, or the AWS configuration can't be used.
     """
     sts = client("sts")
     request = AwsRequest(
@@ -82,10 +69,9 @@ def state_role(client: MakeClient, assertion: Assertion) -> str:
         purpose=assertion.algorithm,
     )
     if not hasattr(sts, "get_web_identity_token"):
-        raise SigningError(
-            f"the AWS SDK of this process does not know {request.action}, which AWS released in November 2025. Add a "
-            "layer with a newer boto3 to the function",
-            is_transient=False,
+        raise ConfigurationError(
+            f"the AWS SDK of this process does not know {request.action}, which AWS released in November 2025",
+            fix="Add a layer with a newer boto3 to the function",
         )
 
     def ask() -> str:
@@ -96,12 +82,4 @@ def state_role(client: MakeClient, assertion: Assertion) -> str:
         )
         return member(response, "WebIdentityToken", str)
 
-    return _signed(ask, request)
-
-
-def _signed(sign: Callable[[], _Signed], request: AwsRequest) -> _Signed:
-    try:
-        return call(sign, lambda: request, expected=anything)
-    except CallFailed as failed:
-        why, is_transient = named_error(failed.failure, request), failed.failure.cause.is_transient
-    raise SigningError(str(why), is_transient=is_transient)
+    return call(ask, lambda: request)

@@ -1,23 +1,22 @@
 """The provider's token endpoint, over HTTP."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
 from threading import Thread
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import httpcore
 import httpx
 
 from token_refresh import __version__
 from token_refresh.aws.calls import IS_OURS
-from token_refresh.errors import ConfigurationError
-from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.adapters.client_assertion import MakeAssertion
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.oauth.body import read_fields, unpack
@@ -63,9 +62,8 @@ HTTP_ERRORS: Final = (
     UnicodeError,  # a host that is not valid in IDNA, where nothing was sent
 )
 
-_T = TypeVar("_T")
-_Read: TypeAlias = Callable[[int, bytes | None, timedelta | None], _T | FailedRequest]
-"""Decides what a status, a body (None if it was not read) and `Retry-After` prove."""
+_Arrived: TypeAlias = tuple[int, bytes | None, timedelta | None]
+"""The status, the body (None if it was not read), and `Retry-After`."""
 
 
 class HttpTokenEndpoint:
@@ -92,7 +90,7 @@ class HttpTokenEndpoint:
             return None
         try:
             self._signed = request.assertion, self.make_assertion(request.assertion), time.monotonic()
-        except (SigningError, ConfigurationError) as error:
+        except TokenRefreshError as error:
             return _not_signed(error)
         return None
 
@@ -100,8 +98,7 @@ class HttpTokenEndpoint:
         """Return a client assertion, for the methods that need one: each is sent once, and while it is young.
 
         Raises:
-            SigningError: There is no signature.
-            ConfigurationError: Nor can there be one.
+            TokenRefreshError: There is no signature.
         """
         if request.assertion is None or self.make_assertion is None:
             return {}
@@ -117,7 +114,11 @@ class HttpTokenEndpoint:
         time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
         """
         limit = TimeLimit(timeout_seconds)
-        response = self._call(request, partial(read_response, response_format=self.response_format), limit)
+        arrived = _Call(self, request, limit).response()
+        if isinstance(arrived, FailedRequest):
+            response: EndpointResponse = arrived
+        else:
+            response = read_response(*arrived, self.response_format)
         # Bytes, and not what httpx made of them: it may be its parser that refused them.
         received = bytes(limit.received)
         if isinstance(response, FailedRequest) and response.kind.may_have_redeemed and may_hold_tokens(received):
@@ -126,28 +127,24 @@ class HttpTokenEndpoint:
 
     def revoke(self, request: TokenRequest, *, timeout_seconds: float) -> Revoked | FailedRequest:
         """Send `request` to what is a revocation endpoint, as `send` does."""
-        return self._call(request, read_revocation, TimeLimit(timeout_seconds))
-
-    def _call(self, request: TokenRequest, read: _Read[_T], limit: TimeLimit) -> _T | FailedRequest:
-        call = _Call(self, request, read, limit)
-        Thread(target=call.run, name="token-request", daemon=True).start()
-        return call.wait()
+        arrived = _Call(self, request, TimeLimit(timeout_seconds)).response()
+        return arrived if isinstance(arrived, FailedRequest) else read_revocation(*arrived)
 
 
-class _Call(Generic[_T]):
+class _Call:
     """One request and its response, and how far they came."""
 
-    def __init__(self, endpoint: HttpTokenEndpoint, request: TokenRequest, read: _Read[_T], limit: TimeLimit) -> None:
+    def __init__(self, endpoint: HttpTokenEndpoint, request: TokenRequest, limit: TimeLimit) -> None:
         self._endpoint = endpoint
         self._request = request
-        self._read = read
         self._limit = limit
-        self._done: Future[_T | FailedRequest] = Future()
-        self._by_status: _T | FailedRequest | None = None
-        """What a 4xx or 5xx proves by its status, whatever becomes of its body."""
+        self._done: Future[_Arrived | FailedRequest] = Future()
+        self._error_status: _Arrived | None = None
+        """The status of a 4xx or 5xx: it proves something, whatever becomes of its body."""
 
-    def wait(self) -> _T | FailedRequest:
-        """Wait for the response. At the time limit, return what is known by then."""
+    def response(self) -> _Arrived | FailedRequest:
+        """Send, and wait for the response. At the time limit, return what is known by then."""
+        Thread(target=self._run, name="token-request", daemon=True).start()
         while (left_seconds := self._limit.remaining_seconds) > 0:
             with suppress(TimeoutError):
                 return self._done.result(left_seconds)
@@ -156,38 +153,35 @@ class _Call(Generic[_T]):
             return self._done.result(SPARE_SECONDS if self._limit.begun else 0)
         return self._failure(TimeoutError())
 
-    def run(self) -> None:
+    def _run(self) -> None:
         IS_OURS.set(True)  # A redirect may repeat the request's query. This thread has no other call.
         try:
             self._done.set_result(self._respond())
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             self._done.set_exception(error)
 
-    def _respond(self) -> _T | FailedRequest:
+    def _respond(self) -> _Arrived | FailedRequest:
         try:
             return self._send({**self._request.fields, **self._endpoint.assertion(self._request)})
-        except (SigningError, ConfigurationError) as error:
+        except TokenRefreshError as error:
             return _not_signed(error)
         except NOT_SENT as error:
             return FailedRequest(kind=FailureKind.NOT_SENT, seen=type(error).__name__)
         except HTTP_ERRORS as error:
             return self._failure(error)
 
-    def _failure(self, error: Exception) -> _T | FailedRequest:
+    def _failure(self, error: Exception) -> _Arrived | FailedRequest:
         sent = self._limit.begun or isinstance(error, SENT)
         kind = FailureKind.NO_RESPONSE if sent else FailureKind.NOT_SENT
-        return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
+        return self._error_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
-    def _send(self, fields: Mapping[str, str]) -> _T | FailedRequest:
+    def _send(self, fields: Mapping[str, str]) -> _Arrived:
         with LimitedTransport(self._limit) as transport:
             response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
-            without_body = self._read(status, None, retry_after)
             if response.is_error:
-                self._by_status = without_body
-            if response.is_redirect:
-                return without_body
-            return self._read(status, read_body(response), retry_after)
+                self._error_status = status, None, retry_after
+            return status, None if response.is_redirect else read_body(response), retry_after
 
     def _http_request(self, fields: Mapping[str, str]) -> httpx.Request:
         request, url, headers = self._request, httpx.URL(self._endpoint.url), httpx.Headers(HEADERS)
@@ -198,9 +192,9 @@ class _Call(Generic[_T]):
         return httpx.Request(request.method, url, headers=headers, **content.get(request.encoding, {}))
 
 
-def _not_signed(error: SigningError | ConfigurationError) -> FailedRequest:
-    passes = isinstance(error, SigningError) and error.is_transient
-    return FailedRequest(kind=FailureKind.NOT_SENT if passes else FailureKind.NOT_SIGNED, seen=str(error))
+def _not_signed(error: TokenRefreshError) -> FailedRequest:
+    kind = FailureKind.NOT_SIGNED if error.needs_person else FailureKind.NOT_SENT
+    return FailedRequest(kind=kind, seen=str(error))
 
 
 def read_body(response: httpx.Response) -> bytes | None:
