@@ -7,7 +7,7 @@ from fleet.conftest import Stub
 from fleet.rows import arn
 from testbed.builders import NOW
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh_worker.adapters.event_bus import EventBridgeBus
+from token_refresh_worker.adapters.event_bus import send_event
 from token_refresh_worker.core.announcement import Announcement, Transition
 
 EVENT = Announcement(
@@ -23,7 +23,7 @@ def test_an_event() -> None:
         given.append(what)
         return {"FailedEntryCount": 0}
 
-    EventBridgeBus(cast("Any", Stub(put_events=put_events)), "bus").send(EVENT)
+    send_event(cast("Any", Stub(put_events=put_events)), "bus", EVENT)
 
     ((entry,),) = [what["Entries"] for what in given]
     assert ("token-refresh", "Reauthorized", "bus", [arn("a")], EVENT.detail) == (
@@ -41,5 +41,5 @@ def test_an_event_that_a_proxy_took(response: Any) -> None:
     stub = Stub(put_events=lambda **_: response)
 
     with pytest.raises(SecretStoreUnavailable, match="events:PutEvents") as raised:
-        EventBridgeBus(cast("Any", stub), "bus").send(EVENT)
+        send_event(cast("Any", stub), "bus", EVENT)
     assert "canary" not in str(raised.value)

@@ -101,7 +101,7 @@ DOORS: Final[dict[str, tuple[str, Callable[[], object]]]] = {
         lambda: FLEET.sender()([Message(message_id="m", secret_arn="a", group="g")]),
     ),
     "fleet listing": (f"secretsmanager:ListSecrets on all secrets in {REGION}", lambda: list(FLEET.members())),
-    "event bus": (f"events:PutEvents on event bus bus in {REGION}", lambda: bus().send(EVENT)),
+    "event bus": (f"events:PutEvents on event bus bus in {REGION}", lambda: bus()(EVENT)),
     "token reader": (READ, lambda: TokenReader("tokens", background=False).get()),
     "parameter reader": (
         f"ssm:GetParameters on parameter tokens in {REGION}",

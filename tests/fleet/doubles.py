@@ -84,12 +84,12 @@ class MemoryQueue:
 
 @dataclass(slots=True)
 class MemoryBus:
-    """Implements the port `EventBus`; `error` is raised by the next event."""
+    """Implements the port `SendEvent`; `error` is raised by the next event."""
 
     sent: list[Announcement] = field(default_factory=list)
     error: Exception | None = None
 
-    def send(self, announcement: Announcement) -> None:
+    def __call__(self, announcement: Announcement) -> None:
         if self.error is not None:
             error, self.error = self.error, None
             raise error

@@ -32,7 +32,7 @@ def crew(
     for provider, each in (pauses or Pauses()).providers.items():
         index.pause(each, provider=provider)
     return FleetWorkerDependencies(
-        fleet="prod", index=index, bus=bus, log=FakeLog(), read_document=lambda _: {}, chance=lambda: 0.0
+        fleet="prod", index=index, send_event=bus, log=FakeLog(), read_document=lambda _: {}, chance=lambda: 0.0
     )
 
 
@@ -333,8 +333,8 @@ def test_a_repeated_event_has_the_same_since() -> None:
     """A worker that dies between the event and its row, or loses the bus's response, sends the same event again."""
 
     class DeafBus(MemoryBus):
-        def send(self, announcement: Announcement) -> None:
-            super().send(announcement)
+        def __call__(self, announcement: Announcement) -> None:
+            super().__call__(announcement)
             if 1 == len(self.sent):
                 raise SecretStoreUnavailable("the response was lost")
 

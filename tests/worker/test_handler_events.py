@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from testbed.provider import script
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretNotFound
 from token_refresh.stored.times import iso, read_unix
 from token_refresh_worker import handlers
-from token_refresh_worker.adapters.event_bus import EventBridgeBus
+from token_refresh_worker.adapters.event_bus import send_event
 from worker.handler_stage import DAY_MS, Stage
 
 NAME = "upwork-oauth-tokens"
@@ -42,7 +43,7 @@ class Events:
 def events(monkeypatch: pytest.MonkeyPatch) -> Events:
     made = Events()
     monkeypatch.setenv("EVENT_BUS", "grants")
-    monkeypatch.setattr(handlers, "open_bus", lambda name: EventBridgeBus(cast("Any", made), name))
+    monkeypatch.setattr(handlers, "open_bus", lambda name: partial(send_event, cast("Any", made), name))
     return made
 
 

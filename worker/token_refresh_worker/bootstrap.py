@@ -35,12 +35,12 @@ from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import (
     REQUEST_TIMEOUT_SECONDS,
-    Bus,
     ClaimStore,
     Clock,
     Deadline,
     Log,
     RunDependencies,
+    SendEvent,
     TokenKeeper,
 )
 from token_refresh_worker.run.run import Run
@@ -172,9 +172,9 @@ def revocation_sender(
     return partial(endpoint.revoke, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
 
 
-def open_bus(name: str) -> Bus:
+def open_bus(name: str) -> SendEvent:
     """Open the bus to which events about grants are sent, by name or ARN."""
-    return event_bus.EventBridgeBus(aws_client("events", limits=event_bus.BUS_LIMITS), name)
+    return partial(event_bus.send_event, aws_client("events", limits=event_bus.BUS_LIMITS), name)
 
 
 def aws_client(service: str, *, region: str | None = None, limits: ClientLimits = RUN_LIMITS) -> Any:

@@ -29,7 +29,7 @@ class CountingBus:
 
     told: Counter[str] = field(default_factory=Counter)
 
-    def send(self, announcement: Announcement) -> None:
+    def __call__(self, announcement: Announcement) -> None:
         """Take one."""
         if announcement.transition is Transition.REAUTHORIZATION_REQUIRED:
             self.told[announcement.secret_id] += 1
@@ -38,7 +38,7 @@ class CountingBus:
 def _told(world: World) -> Counter[str]:
     """Count from now on how often each secret's owner is told that its grant is dead."""
     bus = CountingBus()
-    world.crew = replace(world.crew, bus=bus)
+    world.crew = replace(world.crew, send_event=bus)
     return bus.told
 
 

@@ -140,7 +140,7 @@ class World:
         self.crew = FleetWorkerDependencies(
             fleet=FLEET,
             index=self.index,
-            bus=None,
+            send_event=None,
             log=FakeLog(),
             read_document=self._read,
             chance=self.chance.random,

@@ -15,7 +15,7 @@ from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Limits, ProviderLimits, Send
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.ports import Bus
+from token_refresh_worker.run.ports import SendEvent
 
 FLEET_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=5, attempts=4, connections=16)
 """Every call of a fleet may be repeated: what it writes is conditional, or the same again."""
@@ -49,7 +49,7 @@ class FleetSettings:
         """List the secrets with the fleet's tag; other fleets' secrets may be among them."""
         return list_members(aws_client("secretsmanager", limits=FLEET_LIMITS), self.name)
 
-    def bus(self) -> Bus | None:
+    def bus(self) -> SendEvent | None:
         """Open the event bus, if there is one."""
         return open_bus(self.event_bus) if self.event_bus else None
 

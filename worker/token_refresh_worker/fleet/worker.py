@@ -25,7 +25,7 @@ from token_refresh_worker.run.events import Trigger, is_queue_event, read_event,
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.invocation import Invocation
 from token_refresh_worker.run.outcome import Outcome
-from token_refresh_worker.run.ports import Bus, Clock, Log
+from token_refresh_worker.run.ports import Clock, Log, SendEvent
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.run.settings import GENERIC_PROVIDER
 
@@ -47,7 +47,7 @@ class FleetWorkerDependencies:
 
     fleet: str
     index: TableIndex
-    bus: Bus | None
+    send_event: SendEvent | None
     log: Log
     read_document: Callable[[str], Mapping[str, object]]
     """Reads the document of a new member, whose provider nobody knows yet."""
@@ -66,7 +66,7 @@ def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | dict[
         crew = FleetWorkerDependencies(
             fleet=settings.name,
             index=settings.index(),
-            bus=settings.bus(),
+            send_event=settings.bus(),
             log=open_log(EVERYTHING, fleet=settings.name),
             read_document=_read_fields,
         )
@@ -190,8 +190,8 @@ def report(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -> No
         if left is None:
             crew.log.info("fleet_report_superseded", secret_id=secret_arn)
             return
-        if crew.bus is not None:
-            _announce(crew, crew.bus, left)
+        if crew.send_event is not None:
+            _announce(crew, crew.send_event, left)
     except TokenRefreshError as error:
         crew.log.warning("fleet_report_failed", secret_id=secret_arn, error_type=type(error).__name__)
 
@@ -205,7 +205,7 @@ def _store_report(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome
         if run.paused is not None and run.retry_at is not None:  # It was paused before it joined.
             left = replace(left, pause=Pause(at=entry.read_at, until=run.retry_at, by="somebody", why=run.paused))
         # Where nobody sends events, none may pile up.
-        return left if crew.bus else replace(left, unsent=frozenset())
+        return left if crew.send_event else replace(left, unsent=frozenset())
 
     def repeated(call: Callable[[], T]) -> T:
         return repeat(call, clock=crew.clock, until=ends, errors=lambda e: isinstance(e, TableUnavailable))
@@ -225,10 +225,10 @@ def _store_report(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome
     return later if repeated(lambda: crew.index.report(later)) else None
 
 
-def _announce(crew: FleetWorkerDependencies, bus: Bus, left: Row) -> None:
+def _announce(crew: FleetWorkerDependencies, send_event: SendEvent, left: Row) -> None:
     for change in in_order(left.unsent):
         # In this order: a worker that dies in between sends the event twice, and never not at all.
-        bus.send(announcement(left, change, fleet=crew.fleet))
+        send_event(announcement(left, change, fleet=crew.fleet))
         crew.index.announced(left.secret_arn, change)
 
 

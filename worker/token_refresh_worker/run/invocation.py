@@ -9,7 +9,7 @@ from token_refresh.errors import InternalError, ReauthorizationRequired, TokenRe
 from token_refresh_worker.core.announcement import Announcement, Transition, transition_of_run
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import Outcome, last_line
-from token_refresh_worker.run.ports import Bus, Clock, Log
+from token_refresh_worker.run.ports import Clock, Log, SendEvent
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import token_secret_id
 
@@ -85,11 +85,11 @@ class Invocation:
     def _failed(self, error: TokenRefreshError) -> Outcome:
         return self._run.outcome(error=error) if self._run else Outcome(error=error)
 
-    def announce(self, report: Outcome, open_bus: Callable[[], Bus]) -> None:
+    def announce(self, report: Outcome, open_bus: Callable[[], SendEvent]) -> None:
         """Send the events that the run calls for. A failure is logged: the tokens are stored."""
         for event in _events_of(self._run, report) if self._run else ():
             try:
-                open_bus().send(event)
+                open_bus()(event)
             except TokenRefreshError as error:
                 self.log.warning("event_not_sent", transition=event.transition.value, error=str(error))
 

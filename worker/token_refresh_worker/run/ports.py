@@ -171,12 +171,8 @@ class Log(Protocol):
         ...
 
 
-class Bus(Protocol):
-    """Where events about grants are sent."""
-
-    def send(self, announcement: Announcement) -> None:
-        """Send one event; raises a `TokenRefreshError` if the bus does not take it."""
-        ...
+SendEvent = Callable[[Announcement], None]
+"""Sends one event about a grant; raises a `TokenRefreshError` if the bus does not take it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
