@@ -92,6 +92,7 @@ def test_a_revocation_that_dies(world: World, endpoint: Endpoint, call: str, aft
         (FailedRequest(kind=FailureKind.NO_RESPONSE, seen="ReadTimeout"), ChangeFailed, "as far as is known"),
         (FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503"), ChangeFailed, "Try again: `token-refresh revoke"),
         (FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401"), ClientRejected, "Correct the client"),
+        (FailedRequest(kind=FailureKind.REQUEST_REJECTED, seen="HTTP 400"), ChangeFailed, "this client: .* --by-hand"),
     ],
 )
 def test_a_provider_that_does_not_revoke(

@@ -3,8 +3,7 @@
     claim ──> request to the revocation endpoint ──> record ──> document without tokens ──> AWSCURRENT
 
 Whatever dies in between: either the grant lives, and a run refreshes it once the claim has ended. Or it is dead, and
-the provider rejects the token that a run sends. The same command, run again, goes on: of a dead token the provider
-confirms that it is (RFC 7009 section 2.2).
+the provider rejects the token that a run sends. The same command, run again, goes on.
 """
 
 from collections.abc import Callable
@@ -105,6 +104,9 @@ class Revocation(Redemption):
         again = self.parts.secret.command("revoke")
         if response.kind is FailureKind.CLIENT_REJECTED:
             return ClientRejected(what, fix=("Correct the client credentials, then: ", again))
+        if response.kind is FailureKind.REQUEST_REJECTED:  # Not all follow RFC 7009 section 2.2 for a dead token.
+            by_hand = self.parts.secret.command("revoke", "--by-hand")
+            return ChangeFailed(what, fix=("Try again; if the user's account no longer lists this client: ", by_hand))
         return ChangeFailed.for_now(what, fix=("Nothing of it is stored, and the schedule goes on. Try again: ", again))
 
 

@@ -127,14 +127,13 @@ def _report(context: Context, index: TableIndex, settings: Settings, done: Token
 
 
 def _show(context: Context, settings: Settings, done: TokenSet) -> None:
-    revoked_at = done.document.revoked_at
     say_done(
         "Revoked: the secret holds no tokens.",
         ("secret", context.secret_id),
         ("region", context.region),
         ("provider", f"{settings.provider.title} ({settings.provider.host})"),
         ("version", done.version_id),
-        ("revoked", utc(revoked_at) if revoked_at else None),
+        ("revoked", utc(done.document.revoked_at or done.stored_at)),
         ("published copy", settings.published_secret_id),
         then=("Runs send nothing. To see it: ", context.command("status")),
     )
