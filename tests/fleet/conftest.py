@@ -159,5 +159,5 @@ def open_fleet(client: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> Table
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("FLEET_NAME", "prod")
     fleet = TableIndex(client, "prod", "prod")
-    fleet.tell_breakers([], fleet.read_clock())
+    fleet.tell_breakers({}, fleet.read_clock())
     return fleet

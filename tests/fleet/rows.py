@@ -7,6 +7,7 @@ from testbed.builders import HOUR, NOW
 from token_refresh import errors
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.announcement import Transition
+from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason
 from token_refresh_worker.fleet.core.row import Change, LastRequest, LastRun, Pause, Row, State
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
@@ -72,6 +73,11 @@ def rows(count: int, *, provider: str = "xero", expires_at: datetime = NOW + WIN
         )
         for number in range(count)
     ]
+
+
+def opened(*lanes: str) -> dict[str, Breaker]:
+    """Breakers that let nothing through."""
+    return dict.fromkeys(lanes, Breaker(reason=BreakerReason.NO_RESPONSE, allowed=0))
 
 
 def failed(error_type: str, *, at: datetime, state: State = State.HEALTHY, requests: int = 1) -> LastRun:

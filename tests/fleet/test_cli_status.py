@@ -12,12 +12,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run, status_of, view_of
-from fleet.rows import HOST, arn, failed, row, seen
+from fleet.rows import HOST, arn, failed, opened, row, seen
 from fleet.rows import rows as rows_of
 from token_refresh.errors import TokenRefreshError
 from token_refresh_admin.cli.app import app
 from token_refresh_admin.cli.fleet.status import lay_out
 from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.breaker import STORE, Breaker, BreakerReason
 from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.row import Row, State
 
@@ -154,13 +155,21 @@ def test_who_left(index: TableIndex) -> None:
 
 
 def test_open_breakers(index: TableIndex) -> None:
-    """The summary names the providers whose breaker is open and why; with --provider, that provider's alone."""
-    now = datetime.now(UTC)  # In a long test run, a breaker that opened at NOW lets a run through.
+    """The summary names the breakers that the dispatcher left open, and why; with --provider, that provider's alone.
+
+    Nothing is decided anew: rows that failed open none by themselves, and those of the dispatcher may say otherwise.
+    """
+    now = datetime.now(UTC)
     for number in range(5):
         index.add(row(f"down/{number}", provider="upwork", found=failed("TokenEndpointUnavailable", at=now)))
-        index.add(row(f"wrong/{number}", provider="xero", found=failed("ClientRejected", at=now, state=State.ERROR)))
+        index.add(row(f"wrong/{number}", provider="xero", found=seen(at=now)))
+    assert {} == status_of()["breakers"]
+    rejects = Breaker(reason=BreakerReason.CLIENT_REJECTED, allowed=1)
+    index.tell_breakers(opened(f"upwork/{HOST}") | {f"xero/{HOST}": rejects}, now)
 
-    assert f"breaker of upwork/{HOST} is open: no response; 0 runs at once" in run("status").stdout
+    shown = run("status").stdout
+    assert f"breaker of upwork/{HOST} is open: no response; 0 runs at once" in shown
+    assert f"breaker of xero/{HOST} is open: client rejected; 1 run at once" in shown
     assert {f"upwork/{HOST}": "no_response", f"xero/{HOST}": "client_rejected"} == status_of()["breakers"]
     assert {f"xero/{HOST}"} == set(status_of("--provider", "xero")["breakers"])
 
@@ -208,18 +217,20 @@ def test_what_does_not_run(index: TableIndex) -> None:
         index.add(member)
     index.remember({message_id(member): "xero-0" for member in members}, NOW - timedelta(minutes=10))
 
+    index.tell_breakers({}, index.read_clock(), unheard_since=NOW - timedelta(minutes=10))
     ended = run("status")
     assert (2, True) == (ended.exit_code, "the worker does not run" in ended.stdout)
+    index.tell_breakers({}, index.read_clock())
     for member in members:
         index.report(
             replace(member, seen=seen(at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR), next_at=NOW + HOUR)
         )
     assert (0, False) == ((ended := run("status")).exit_code, "the worker does not run" in ended.stdout)
-    index.tell_breakers([], NOW - HOUR)
+    index.tell_breakers({}, NOW - HOUR)
     ended = run("status")
     assert (2, True) == (ended.exit_code, "the dispatcher has not run since" in ended.stdout)
-    for name in "abc":
-        index.note_refused(arn(name))
+    refuses = Breaker(reason=BreakerReason.STORE_REFUSES, allowed=2)
+    index.tell_breakers({STORE: refuses}, index.read_clock())
     assert "Secrets Manager refuses, and took no secret for three minutes" in run("status").stdout
 
 

@@ -132,7 +132,7 @@ def test_one_dispatcher_at_a_time(seconds_ago: float, waits: float) -> None:
     """A dispatcher that Scheduler starts early, or twice, waits until the one before has had its minute."""
     index, clock = MemoryIndex(), FakeClock()
     assert NOW == wait_for_turn(index, clock), "none has run yet"
-    index.tell_breakers((), NOW - timedelta(seconds=seconds_ago))
+    index.tell_breakers({}, NOW - timedelta(seconds=seconds_ago))
 
     assert NOW == wait_for_turn(index, clock)
     assert waits == clock.seconds
@@ -142,7 +142,7 @@ def test_breakers_that_cannot_be_told_stop_no_message() -> None:
     """A table that refuses the open breakers fails the dispatcher, and only after everything was sent."""
 
     class NullLog(MemoryIndex):
-        def tell_breakers(self, *_: Any) -> None:
+        def tell_breakers(self, *_: Any, **__: Any) -> None:
             raise SecretStoreUnavailable("dynamodb:UpdateItem failed")
 
     index, queue = NullLog(*rows(3)), MemoryQueue()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fleet.doubles import MemoryBus, MemoryIndex
-from fleet.rows import HOST, arn, pause, ran, ran_into, row, seen
+from fleet.rows import HOST, arn, opened, pause, ran, ran_into, row, seen
 from testbed.builders import DAY, HOUR, MINUTE, NOW
 from testbed.fakes import FakeClock, FakeLog
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TableUnavailable
@@ -123,7 +123,7 @@ def test_an_open_breaker_stops_what_is_in_the_queue(breaker: str) -> None:
     elsewhere = {"xero": row("other", provider="hubspot", next_at=NOW - HOUR)}
     tenant = row("other", found=seen(host="other.example"), next_at=NOW - HOUR)
     workers = crew(row(next_at=NOW - HOUR), elsewhere.get(breaker, tenant))
-    workers.index.tell_breakers([breaker], NOW)
+    workers.index.tell_breakers(opened(breaker), NOW)
 
     assert find_member(workers, arn("tokens"), heeds_breakers=True) is None
     assert find_member(workers, arn("other"), heeds_breakers=True)

@@ -11,6 +11,7 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE, FleetStage
+from fleet.rows import opened
 from testbed.provider import script
 from token_refresh.errors import (
     ConfigurationError,
@@ -251,7 +252,7 @@ def test_a_person_is_not_held_up_by_a_breaker(stage: FleetStage) -> None:
     """While a provider's breaker is open, a message of the queue runs nothing, and an event of a person does."""
     secret_arn = stage.enrol("customers/1")
     stage.index.report(replace(stage.row(secret_arn), provider="upwork"))
-    stage.index.tell_breakers(["upwork"], stage.since)
+    stage.index.tell_breakers(opened("upwork"), stage.since)
 
     stage.message(secret_arn)
     assert [] == stage.endpoint.requests

@@ -7,7 +7,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE, Stub
 from fleet.doubles import MemoryIndex
-from fleet.rows import arn, change, failed, pause, row, seen
+from fleet.rows import arn, change, failed, opened, pause, row, seen
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh.errors import TableUnavailable
 from token_refresh_worker.core.announcement import Transition
@@ -229,11 +229,11 @@ def test_open_breakers(index: TableIndex) -> None:
     index.add(row())
     assert frozenset() == entry_of(index).breakers
     now = index.read_clock()
-    index.tell_breakers(["xero", "hubspot"], now)
+    index.tell_breakers(opened("xero", "hubspot"), now)
     assert {"xero", "hubspot"} == entry_of(index).breakers
-    index.tell_breakers([], now)
+    index.tell_breakers({}, now)
     assert frozenset() == entry_of(index).breakers
-    index.tell_breakers(["xero"], now - LEASE - MINUTE)
+    index.tell_breakers(opened("xero"), now - LEASE - MINUTE)
     assert frozenset() == entry_of(index).breakers, "no dispatcher has spoken for too long"
 
 

@@ -9,13 +9,14 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE
-from fleet.rows import arn, change, failed, pause, ran_into, row, seen, unread
+from fleet.rows import arn, change, failed, opened, pause, ran_into, row, seen, unread
 from testbed.builders import HOUR, MINUTE, NOW
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.enrolment import recent_tombstones
-from token_refresh_worker.fleet.core.fleet import Fleet
+from token_refresh_worker.fleet.core.fleet import LEASE, Fleet, LastDispatch
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Pauses
@@ -34,6 +35,22 @@ def test_unreadable_breakers_stop_nobody(odd: Any) -> None:
     assert frozenset() == items.read_breakers({"providers": odd, "open_until": until}, NOW)
     assert frozenset() == items.read_breakers({"providers": names, "open_until": odd}, NOW)
     assert frozenset() == items.read_breakers({"providers": names, "open_until": far}, NOW)
+
+
+@pytest.mark.parametrize("odd", ["[", "{}", '{"breakers": {"xero": []}}', '{"breakers": {"no name": ["silent", 0]}}'])
+def test_an_unreadable_word_of_the_dispatcher(odd: str) -> None:
+    """What a dispatcher left is shown as it was; what can't be read is nothing, but for when it was left."""
+    until = {"open_until": {"N": items.seconds(NOW + LEASE)}}
+    left = {"shown": {"S": items.write_dispatch(opened("xero", STORE), NOW - HOUR)}}
+    newer = {"shown": {"S": '{"breakers": {"xero": ["of a later release", 1]}, "unheard": null}'}}
+
+    assert LastDispatch(at=NOW, breakers=opened("xero", STORE), unheard_since=NOW - HOUR) == items.read_dispatch(
+        until | left, NOW
+    )
+    for unreadable in (newer, {"shown": {"S": odd}}):
+        assert LastDispatch(at=NOW) == items.read_dispatch(until | unreadable, NOW)
+    assert LastDispatch(at=NOW) == items.read_dispatch(until | left, NOW + LEASE), "that was long ago"
+    assert LastDispatch() == items.read_dispatch(left, NOW)
 
 
 SEEN = items.report_values(row(), prefix="")["seen"]["S"]

@@ -7,7 +7,6 @@ from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, ProviderLimits, Send
 from token_refresh_worker.fleet.core.gauges import measure
@@ -44,7 +43,7 @@ def wait_for_turn(index: TableIndex, clock: Clock) -> datetime:
     Scheduler may start it at any second of its minute, and twice. Two at once would choose the same secrets, since
     neither knows what the other is about to send, and a provider's rate would be used up twice or not at all.
     """
-    now, last = index.read_clock(), index.dispatched_at()
+    now, last = index.read_clock(), index.last_dispatch().at
     if last is None or not last <= now < last + TURN:
         return now
     clock.sleep((last + TURN - now).total_seconds())
@@ -90,7 +89,7 @@ def hand_out(decision: Decision, index: TableIndex, send: Send, clock: Clock, no
     """
     try:
         # First: what earlier minutes sent to a provider that hangs is still in the queue.
-        index.tell_breakers(decision.breakers.keys() - {STORE}, now)
+        index.tell_breakers(decision.breakers, now, unheard_since=decision.unheard_since)
     finally:
         # Even if that failed: it protects one provider's secrets, and all others need their runs.
         sent = _send_all(decision, index, send, clock, now)

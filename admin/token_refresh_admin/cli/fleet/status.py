@@ -20,9 +20,8 @@ from token_refresh_admin.cli.membership import open_index
 from token_refresh_admin.cli.screen import assemble, message, one_line, output, print_json, show, text
 from token_refresh_worker.fleet.core.breaker import provider_in
 from token_refresh_worker.fleet.core.enrolment import recent_tombstones
-from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.fleet.core.row import State
-from token_refresh_worker.fleet.dispatcher import take_stock
+from token_refresh_worker.fleet.dispatcher import rows_of
 from token_refresh_worker.run.failures import span, utc
 
 _AS_IT_SHOULD_BE: Final = frozenset({"fresh", "refreshed", "recovered"})
@@ -48,23 +47,22 @@ def status(  # noqa: PLR0913 - options, each by its name
     """
     index = open_index(context, fleet)
     now = index.read_clock()
-    # As the dispatcher sees it: nothing here is decided anew.
-    known, decision = take_stock(index, Limits(), now)
-    if provider is not None and provider not in {row.provider for row in known.rows}:
+    rows, pauses, told = rows_of(index, now), index.pauses(), index.last_dispatch()
+    if provider is not None and provider not in {row.provider for row in rows}:
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
     view = FleetSelection(
         fleet=fleet,
         region=context.region,
         now=now,
-        members=select(known.rows, known.pauses, now, provider=provider, state=state),
-        pauses=known.pauses,
-        breakers={name: found for name, found in decision.breakers.items() if provider in (None, provider_in(name))},
+        members=select(rows, pauses, now, provider=provider, state=state),
+        pauses=pauses,
+        breakers={name: found for name, found in told.breakers.items() if provider in (None, provider_in(name))},
         left=[
             s for s in recent_tombstones(index.tombstones(), now) if state is None and provider in (None, s.provider)
         ],
-        dispatched_at=index.dispatched_at(),
-        unheard_since=decision.unheard_since,
-        oldest=min((row.added_at for row in known.rows), default=None),
+        dispatched_at=told.at,
+        unheard_since=told.unheard_since,
+        oldest=min((row.added_at for row in rows), default=None),
     )
     if as_json:
         print_json(as_fields(view))

@@ -1,6 +1,6 @@
 """The index of one fleet in a DynamoDB table. See `items` for what it holds."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -9,9 +9,9 @@ from token_refresh.aws.responses import member, service_time
 from token_refresh.errors import TableUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
-from token_refresh_worker.fleet.core.breaker import StoreHealth
+from token_refresh_worker.fleet.core.breaker import STORE, Breaker, StoreHealth
 from token_refresh_worker.fleet.core.enrolment import TOMBSTONE_LIFE, Tombstone
-from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, DispatchedMessage
+from token_refresh_worker.fleet.core.fleet import LEASE, MEMORY, DispatchedMessage, LastDispatch
 from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 
 if TYPE_CHECKING:
@@ -211,21 +211,29 @@ class TableIndex:
         its = items.key("sent", f"{self._fleet}#{_minute(now)}")
         self._update(its, "ADD ids :ids SET gone_at = :gone", None, values)
 
-    def tell_breakers(self, lanes: Iterable[str], now: datetime) -> None:
-        """Tell the workers which breakers are open: for five minutes, or until the next call."""
-        values = {":open": {"L": [{"S": lane} for lane in sorted(lanes)]}, ":until": {"N": items.seconds(now + LEASE)}}
-        self._update(items.key("breakers", self._fleet), "SET providers = :open, open_until = :until", None, values)
+    def tell_breakers(
+        self, breakers: Mapping[str, Breaker], now: datetime, *, unheard_since: datetime | None = None
+    ) -> None:
+        """Tell workers and operators which breakers are open: for five minutes, or until the next call."""
+        # The workers look at what they noted about the store themselves.
+        lanes = sorted(breakers.keys() - {STORE})
+        values = {
+            ":open": {"L": [{"S": lane} for lane in lanes]},
+            ":until": {"N": items.seconds(now + LEASE)},
+            ":shown": {"S": items.write_dispatch(breakers, unheard_since)},
+        }
+        update = "SET providers = :open, open_until = :until, shown = :shown"
+        self._update(items.key("breakers", self._fleet), update, None, values)
 
     def store(self) -> StoreHealth:
         """Read what the workers noted about Secrets Manager."""
         (item,), _ = self._get(("store", self._fleet))
         return items.read_store(item)
 
-    def dispatched_at(self) -> datetime | None:
-        """Read when a dispatcher last told the workers which breakers are open; None if none ever did."""
-        (item,), _ = self._get(("breakers", self._fleet))
-        until = items.read_until(item)
-        return None if until is None else until - LEASE
+    def last_dispatch(self) -> LastDispatch:
+        """Read what the last dispatcher told."""
+        (item,), now = self._get(("breakers", self._fleet))
+        return items.read_dispatch(item, now)
 
     def note_refused(self, secret_arn: str) -> None:
         """Note that Secrets Manager refused a secret."""

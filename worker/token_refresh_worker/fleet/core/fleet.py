@@ -110,6 +110,17 @@ class Decision:
         return [message for second in self.seconds for message in second]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastDispatch:
+    """What the last dispatcher told workers and operators."""
+
+    at: datetime | None = None
+    """None if none ever ran."""
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    """As in `Decision`, and so is `unheard_since`; nothing where it was long ago."""
+    unheard_since: datetime | None = None
+
+
 def limits_of(fleet: Fleet, provider: str) -> ProviderLimits:
     """Return a provider's limits; an unknown one counts as single use without a rate."""
     return fleet.providers.get(provider, ProviderLimits())
