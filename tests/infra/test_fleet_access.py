@@ -220,6 +220,7 @@ def test_the_worker_reaches_the_fleet_alone(account: Account) -> None:
     assert not any(may(action) for action in ("ListSecrets", "TagResource", "DeleteSecret", "UpdateSecret"))
     clients = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:clients/xero-AbCdEf"
     assert (True, False) == (may("GetSecretValue", clients, None), may("PutSecretValue", clients, None))
+    assert not may("GetSecretValue", clients, "another"), "a token secret, which its name puts among the clients"
 
 
 def secret(name: str) -> str:

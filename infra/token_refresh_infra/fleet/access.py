@@ -17,11 +17,12 @@ from aws_cdk import aws_sqs as sqs
 from token_refresh_infra.access import (
     KEEP_ACTIONS,
     LIST_ACTIONS,
-    READ_ACTIONS,
     REFRESH_ACTIONS,
     TABLE_KEY_ACTIONS,
     Conditions,
+    Secrets,
     grant_announce,
+    grant_read,
     keep_conditions,
     through_secrets_manager,
 )
@@ -71,8 +72,8 @@ class FleetAccess:
         if parameters.client_secret_id:
             name, _, _ = parameters.client_secret_id.partition("#")  # a field is not part of the secret's ARN
             clients = self._secret(name.replace("{provider}", "*") + "-??????")
-            self._allow(role, list(READ_ACTIONS), clients)
-            self._let_decrypt(role, ["kms:Decrypt"], clients)
+            which = Secrets(arns=(clients,)).encrypted_with(parameters.kms_key, *parameters.previous_kms_keys)
+            grant_read(role, which, labels=("AWSCURRENT", "AWSPREVIOUS"))
             acknowledge(role, f"IAM5[Resource::{clients}]", "One secret a provider; its name says which")
         self._allow(role, ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], self.queue.queue_arn)
         if parameters.event_bus:
