@@ -185,8 +185,8 @@ def idle(port: int, number: int) -> Iterator[list[socket.socket]]:
         ]
 
 
-def send(port: int, request: bytes, *, host: str = "127.0.0.1") -> bytes:
-    with closing(socket.create_connection((host, port), timeout=GUARD_SECONDS)) as connection:
+def send(port: int, request: bytes, *, host: str = "127.0.0.1", source: str = "") -> bytes:
+    with closing(socket.create_connection((host, port), GUARD_SECONDS, (source, 0))) as connection:
         try:
             connection.sendall(request)
             connection.shutdown(socket.SHUT_WR)
@@ -196,6 +196,7 @@ def send(port: int, request: bytes, *, host: str = "127.0.0.1") -> bytes:
 
 
 STRANGER = 65_534
+on_linux = pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="Linux alone tells whose a connection is")
 
 
 @contextmanager
@@ -213,20 +214,24 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         os.seteuid(0)
 
 
-@pytest.mark.skipif(not redirect._CONNECTIONS.exists(), reason="Linux alone tells whose a connection is")  # noqa: SLF001
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_another_user_takes_no_part(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+@on_linux
+@pytest.mark.parametrize(
+    ("host", "source"), [("127.0.0.1", ""), ("127.0.0.1", "127.0.0.2"), ("::1", ""), ("::ffff:127.0.0.1", "")]
+)
+def test_another_user_takes_no_part(
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, host: str, source: str
+) -> None:
     """Whoever reads the browser's command line and isn't the operator neither begins nor ends an authorization."""
     with listening("localhost") as waiting:
         with stranger(monkeypatch):
             for request in (waiting.start, waiting.redirect, waiting.start):
-                shown = send(waiting.port, request, host=host)
+                shown = send(waiting.port, request, host=host, source=source)
                 assert b" 403 " in shown.split(b"\r\n")[0]
                 assert b"--paste" in shown
                 assert b"state=" not in shown
         assert [] == waiting.codes
-        assert b" 302 " in send(waiting.port, waiting.start, host=host)
-        assert b" 200 " in send(waiting.port, waiting.redirect, host=host)
+        assert b" 302 " in send(waiting.port, waiting.start, host=host, source=source)
+        assert b" 200 " in send(waiting.port, waiting.redirect, host=host, source=source)
     assert (["the-code"], []) == (waiting.codes, waiting.ended)
 
 
@@ -237,30 +242,49 @@ def test_who_called_sudo(listening: Callable[..., Any], monkeypatch: pytest.Monk
         assert b" 200 " in send(waiting.port, waiting.redirect)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("_DIAG", 99), ("_ANY", 1)], ids=["no such question", "no such connection"]
+)
 def test_a_system_that_does_not_tell(
-    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, name: str, value: int
 ) -> None:
-    """Without the tables of connections anybody may come, and so may who is in none of them: a relay's visitors."""
-    monkeypatch.setattr(redirect, "_CONNECTIONS", tmp_path)
-    (tmp_path / "tcp6").write_text("  sl  local_address remote_address\n")
+    """Where nothing tells the user of a connection anybody may come, as through the relay of a virtual machine."""
+    monkeypatch.setattr(redirect, name, value)
+    monkeypatch.setenv("SUDO_UID", "4711")
     with listening() as waiting, stranger(monkeypatch):
         assert b" 302 " in send(waiting.port, waiting.start)
         assert b" 200 " in send(waiting.port, waiting.redirect)
 
 
-def test_a_connection_that_nobody_has_any_more(
-    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Who sends a request and leaves, which Linux lists as root's, uses up nothing."""
-    monkeypatch.setattr(redirect, "_CONNECTIONS", tmp_path)
-    with listening() as waiting, idle(waiting.port, 1) as (connection,):
-        its, ours = map(redirect._in_table, (connection.getsockname(), connection.getpeername()))  # noqa: SLF001
-        row = f"   0: {its} {ours} 05 00000000:00000000 00:00000000 00000000     0        0 0 1\n"
-        (tmp_path / "tcp").write_text(f"  sl  local_address\n{row}")
+@on_linux
+@pytest.mark.parametrize("resets", [False, True])
+def test_a_visitor_who_leaves(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, *, resets: bool) -> None:
+    """Who sends a request and leaves before the server looks whose it was, or while it does, uses up nothing."""
+    owner, left = redirect._owner, Event()  # noqa: SLF001
+
+    def leaves(end: socket.socket) -> str | None:
+        if not left.is_set():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", resets, 0))
+            connection.close()
+            select.select([end], [], [], GUARD_SECONDS)  # its end has arrived
+            left.set()
+        return None if resets else owner(end)  # no user has what is gone
+
+    monkeypatch.setattr(redirect, "_owner", leaves)
+    with listening() as waiting:
+        connection = socket.create_connection(("127.0.0.1", waiting.port), timeout=GUARD_SECONDS)
         connection.sendall(waiting.start)
-        assert b" 403 " in connection.recv(65_536)
-        with closing(socket.socket()) as gone:
-            assert redirect._is_strangers(gone)  # noqa: SLF001 - its peer has gone before it was asked for
+        assert left.wait(GUARD_SECONDS)
+        assert b" 302 " in send(waiting.port, waiting.start)
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+
+
+@on_linux
+def test_a_crowd_of_connections(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose a visit is costs the same however many connections the machine has: no table of all is read."""
+    monkeypatch.setattr(Path, "read_text", pytest.fail)
+    monkeypatch.setattr("builtins.open", pytest.fail)
+    with listening() as waiting:
         assert b" 302 " in send(waiting.port, waiting.start)
 
 

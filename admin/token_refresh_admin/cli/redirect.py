@@ -7,13 +7,12 @@ import re
 import secrets
 import selectors
 import socket
-import sys
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import typer
@@ -36,8 +35,9 @@ _GET: Final = re.compile(rb"GET (\S+) HTTP/1\.[01]\r?\n")
 _HEAD_ENDS: Final = re.compile(rb"\r?\n\r?\n")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _NO_SUCH_STACK: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-_CONNECTIONS: Final = Path("/proc/net")
-"""Has Linux's tables of connections, with the user of each."""
+_LOOK_UP: Final = "=IHHIIBBxxI4s16s16sIII"
+_DIAG, _REQUEST, _BY_FAMILY, _ANY = 4, 1, 20, 0xFFFF_FFFF
+"""Linux's NETLINK_SOCK_DIAG, NLM_F_REQUEST, SOCK_DIAG_BY_FAMILY, and what stands for all states or no cookie."""
 
 
 DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
@@ -239,29 +239,40 @@ def _listener(address: str, port: int) -> socket.socket:
 def _is_strangers(connection: socket.socket) -> bool:
     """Whether another user of this machine has the other end, as far as the system tells.
 
-    Who called sudo is no stranger, and root can do everything anyway. Where no table has the other end, as on macOS or
+    Who called sudo is no stranger, and root can do everything anyway. Where the system tells no owner, as on macOS or
     behind a relay of a virtual machine, nobody knows.
     """
     try:
-        its, ours = _in_table(connection.getpeername()), _in_table(connection.getsockname())
+        owner = _owner(connection)
+        connection.getpeername()  # Of who left while the system looked, it knows no owner either.
     except OSError:  # It has gone, and nobody waits for a response.
         return True
-    known = {"0", str(os.getuid()), os.environ.get("SUDO_UID")}
-    # A socket of IPv6 also reaches an address of IPv4, which then ends the longer one.
-    for table in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError):
-            for _, local, remote, *rest in map(str.split, (_CONNECTIONS / table).read_text().splitlines()[1:]):
-                if local.endswith(its) and remote.endswith(ours):
-                    # Of a socket that no process has any more, without an inode, Linux says that it is root's.
-                    return rest[4] not in known or rest[6] == "0"
-    return False
+    return owner not in {None, "0", str(os.getuid()), os.environ.get("SUDO_UID")}
 
 
-def _in_table(end: tuple[Any, ...]) -> str:
-    """Write one end of a connection as Linux does: words of 32 bits in the processor's order, and the port."""
-    address = socket.inet_pton(socket.AF_INET6 if ":" in end[0] else socket.AF_INET, end[0])
-    words = (int.from_bytes(address[at : at + 4], sys.byteorder) for at in range(0, len(address), 4))
-    return f"{''.join(f'{word:08X}' for word in words)}:{end[1]:04X}"
+def _owner(connection: socket.socket) -> str | None:
+    """Return the ID of the user who has the other end, `gone` where nobody has it, None where nothing tells.
+
+    Linux looks up this one connection (sock_diag(7)). Its tables in /proc list all of them: another user who opens
+    thousands would hold up the redirect.
+    """
+    its, ours = connection.getpeername(), connection.getsockname()
+    ports = struct.pack("!HH", its[1], ours[1])
+    hosts = (socket.inet_pton(connection.family, end[0]) for end in (its, ours))
+    # struct nlmsghdr, and struct inet_diag_req_v2: TCP in any state, at any interface, without a cookie.
+    head = (struct.calcsize(_LOOK_UP), _BY_FAMILY, _REQUEST, 0, 0)
+    body = (connection.family, socket.IPPROTO_TCP, _ANY, ports, *hosts, 0, _ANY, _ANY)
+    with (
+        contextlib.suppress(OSError, AttributeError),
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _DIAG) as linux,
+    ):
+        linux.settimeout(_CONNECTION_SECONDS)
+        linux.sendall(struct.pack(_LOOK_UP, *head, *body))
+        found = linux.recv(_LONGEST_HEAD_BYTES)
+        if struct.unpack_from("=H", found, 4)[0] == _BY_FAMILY:  # else an error: it is not in this system's tables
+            uid, inode = struct.unpack_from("=II", found, 80)
+            return str(uid) if inode else "gone"  # Without an inode, the user may be said to be root.
+    return None
 
 
 def _show(connection: socket.socket, status: HTTPStatus, text: str, **more: str) -> None:
