@@ -2,10 +2,10 @@
 
     uvicorn --app-dir examples --no-access-log --factory fastapi_grants:create_app
 
-Needs `pip install PATH/TO/token-refresh-worker/reader PATH/TO/token-refresh-worker fastapi uvicorn`, and AWS
-credentials with the policy of docs/grants.md. CALLBACK is the redirect URI as it is registered at the provider.
-An access log would keep the callback's address, and with it each code. Limit both addresses in front of it, as that
-page says.
+Needs `pip install PATH/TO/token-refresh-worker/reader PATH/TO/token-refresh-worker PATH/TO/token-refresh-worker/admin
+fastapi uvicorn`, and AWS credentials with the policy of docs/grants.md. CALLBACK is the redirect URI as it is
+registered at the provider. An access log would keep the callback's address, and with it each code. Limit both addresses
+in front of it, as that page says.
 """
 
 import logging

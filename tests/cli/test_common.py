@@ -2,9 +2,6 @@
 
 import os
 import re
-import shlex
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -177,24 +174,6 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
     for name in ("ValueError", "KeyError", "ExceptionGroup"):
         assert ended.screen.count(f"{name} was raised here") == len(flags)
     assert "canary" not in ended.screen.lower()
-
-
-def without(module: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command line where a module can't be imported."""
-    block = f"import sys; sys.modules['{module}'] = None; from token_refresh_admin.cli import main; main()"
-    return subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", block], env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def test_without_the_extra(environment: dict[str, str]) -> None:
-    """A missing extra is said with its install, never by a name that others may own; a missing module is a defect."""
-    extra, ours = without("typer", environment), without("token_refresh_admin.cli.app", environment)
-
-    assert (69, "") == (extra.returncode, extra.stdout)
-    assert f"{shlex.quote(sys.executable)} -m pip install rich typer" in extra.stderr
-    assert "Traceback" not in extra.stderr
-    assert (1, True) == (ours.returncode, "ModuleNotFoundError" in ours.stderr)
 
 
 def test_a_hidden_question(monkeypatch: pytest.MonkeyPatch) -> None:

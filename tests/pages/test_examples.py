@@ -43,6 +43,15 @@ def test_commands_are_found() -> None:
     assert any(line.startswith("aws ") for _, line in of_messages())
 
 
+def test_what_imports_a_library_installs_it() -> None:
+    """Pages and examples with a program that imports `Grants` say how to install the distribution that has it."""
+    files = [*ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.py")]
+    texts = {path.name: path.read_text() for path in files}
+    importing = {name for name, text in texts.items() if re.search("^from token_refresh_admin", text, re.MULTILINE)}
+    assert {"grants.md", "fastapi_grants.py"} <= importing
+    assert importing == {name for name in importing if "token-refresh-worker/admin" in texts[name]}
+
+
 @pytest.mark.parametrize("line", of("scripts/deploy "))
 def test_deployment_is_understood(line: str) -> None:
     """`scripts/deploy` takes it as printed."""
