@@ -71,7 +71,11 @@ def test_no_page(cli: Cli, provider: str, variables: dict[str, str], said: str) 
 
 @pytest.mark.parametrize(
     ("provider", "keys"),
-    [("paypal", "clientId and clientSecret"), ("facebook", "accessToken, which lives for weeks, and expiresAt")],
+    [
+        ("paypal", "clientId and clientSecret"),
+        ("facebook", "clientId, clientSecret, expiresAt, and accessToken, which lives for weeks,"),
+        ("threads", "clientId, expiresAt, and accessToken, which lives for weeks,"),
+    ],
 )
 def test_a_provider_without_refresh_tokens(cli: Cli, store: SecretsManagerServer, provider: str, keys: str) -> None:
     """Nothing is asked: the error says what the document needs, and has the command that stores it."""

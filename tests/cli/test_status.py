@@ -33,7 +33,9 @@ def test_without_a_refresh_token(cli: Cli, tokens: Tokens, provider: str, lives:
     """A token set of a provider that has no refresh tokens is healthy without one, for `doctor` too."""
     tokens.store(expires_in=lives, refreshToken=None)
 
-    assert 0 == cli("status", PROVIDER=provider).code
+    ended = cli("status", PROVIDER=provider)
+
+    assert (0, True) == (ended.code, "; no refresh token" in ended.screen)
     assert "ok" == grades(cli("doctor", "--json", PROVIDER=provider))["secret"]
 
 

@@ -14,7 +14,7 @@ from token_refresh.advice import Advice, Command
 from token_refresh.secret_value import SecretValue
 from token_refresh_admin.changes.change import ChangeFailed, is_snake
 from token_refresh_worker.oauth.client_auth import authenticate
-from token_refresh_worker.oauth.formats import Grant
+from token_refresh_worker.oauth.formats import AuthMethod, Grant
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.provider import AuthorizationPage, Provider
@@ -216,9 +216,10 @@ def check_refresh_tokens(template: Provider, put: Command) -> None:
     """
     if template.needs_refresh_token:
         return
-    keys = "accessToken, which lives for weeks, and expiresAt"
-    if template.request.grant is Grant.CLIENT_CREDENTIALS:
-        keys = "clientId and clientSecret"
+    keys = "clientId and clientSecret"
+    if template.request.grant is Grant.EXCHANGE:
+        client = "clientId" if template.request.auth_method is AuthMethod.NONE else "clientId, clientSecret"
+        keys = f"{client}, expiresAt, and accessToken, which lives for weeks,"
     raise ChangeFailed(
         f"{template.title} has no refresh tokens, so there is nothing to authorize",
         fix=(f"Write a JSON object with {keys} into tokens.json, and store it: ", put),

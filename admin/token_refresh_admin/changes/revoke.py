@@ -142,7 +142,8 @@ def revoke_grant(run: Run, send: SendRevocation) -> TokenSet:
     assert memory.snapshot is not None  # noqa: S101 - nothing is stored before the first read
     known = memory.snapshot.current.version_id
     # What this command made current itself needs no read, which may be older.
-    if known == stored.version_id or _is_current(run, stored):
+    read = None if known == stored.version_id else run.parts.store.read(label=CURRENT)
+    if stored.version_id in {known, read and read.version_id}:
         return stored
     if (known, stored.version_id) in memory.refused:
         # The move from this version was refused, so it is current no more: this command moved, or somebody else.
@@ -161,8 +162,3 @@ def _decide(snapshot: Snapshot, state: RunState, policy: Policy) -> Step:
         return Fresh()
     step = plan.plan(snapshot, state, policy, _RULES)
     return plan.plan(snapshot, state, policy, _TOKEN_GONE) if isinstance(step, TokenUsed) else step
-
-
-def _is_current(run: Run, stored: TokenSet) -> bool:
-    current = run.parts.store.read(label=CURRENT)
-    return current is not None and current.version_id == stored.version_id

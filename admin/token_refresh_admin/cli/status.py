@@ -185,6 +185,7 @@ def _bar(state: SecretState, style: str) -> Text | None:
 def _provider(state: SecretState) -> str:
     grace = state.snapshot.counted_grace(state.policy)
     used = f"accepts a refresh token again for {span(grace)}" if grace else "single use"
+    used = used if state.settings.provider.needs_refresh_token else "no refresh token"
     return f"{state.settings.provider.title} at {state.host}; {used}"
 
 
