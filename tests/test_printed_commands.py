@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 from botocore.exceptions import ClientError
 
+from testbed.fakes import FakeClock
 from token_refresh.advice import Command
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import named_error
@@ -23,12 +24,12 @@ from token_refresh.webhooks.remedy import how_to_correct
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.table_claims import TableClaims
-from token_refresh_worker.bootstrap import deadline_in
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.steps import AwaitOutcome, Rejected, SettingsMismatch, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import failures, grant_failures
 from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 TAME: Final = "VALUE"
@@ -104,7 +105,7 @@ def of_adapters(value: str) -> list[TokenRefreshError]:
     client: Any = SimpleNamespace(
         meta=SimpleNamespace(region_name=value), get_item=lambda **_: item, update_secret_version_stage=refuse
     )
-    over = deadline_in(-1)
+    over = Deadline(clock=FakeClock(), at=-1.0)
     return [
         raised(TableClaims(client, value, lambda: value, over).newest),
         raised(lambda: SecretsManagerSecret(client, value, over).move_label("L", to=value, remove_from=None)),

@@ -38,7 +38,7 @@ def differences(found: Any, meant: Any, at: str = "") -> Iterator[str]:
     """Yield the members in which two values differ, as `Class.member`."""
     if is_dataclass(meant) and type(found) is type(meant):
         # `fields` of a document is all of it; what we understand of it is in the other members.
-        for name in [it.name for it in fields(meant) if it.name not in {"fields", "_spelling"}]:
+        for name in [it.name for it in fields(meant) if it.name not in {"fields", "spelling"}]:
             yield from differences(getattr(found, name), getattr(meant, name), f"{type(meant).__name__}.{name}")
     elif isinstance(meant, tuple) and isinstance(found, tuple) and found:
         for one, other in zip(found, meant[: len(found)], strict=True):  # an older release may know fewer fates

@@ -142,13 +142,9 @@ def open_secret(
     client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float, setting: str | None = None
 ) -> SecretsManagerSecret:
     """Open one secret, without a run."""
-    return SecretsManagerSecret(client, secret_id, deadline_in(time_left_seconds), setting=setting)
-
-
-def deadline_in(time_left_seconds: float) -> Deadline:
-    """Return a deadline by the machine's stopwatch."""
     clock = SystemClock()
-    return Deadline(clock=clock, at=clock.monotonic() + time_left_seconds)
+    deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds)
+    return SecretsManagerSecret(client, secret_id, deadline, setting=setting)
 
 
 def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> "HttpTokenEndpoint":

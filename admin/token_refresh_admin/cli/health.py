@@ -196,8 +196,8 @@ def _doubted(state: SecretState, expiry: datetime) -> Finding:
     if isinstance(state.step, _REFRESHES):
         refresh = "refresh now, which stores the right one: ", state.context.command("refresh"), ". Or "
     return Finding.broken(
-        f"{document.expiry_key} is not believed: it is {utc(expiry)}, {span(expiry - stored_at)} after it was stored, "
-        f"and access tokens live {lives}. No run publishes the token, and its refresh is due",
+        f"{document.spelling.expires_at} is not believed: it is {utc(expiry)}, {span(expiry - stored_at)} after it "
+        f"was stored, and access tokens live {lives}. No run publishes the token, and its refresh is due",
         *(*refresh, "correct that key in the value, and store it: ", state.context.secret.put_value),
         # What the token set says itself counts before that.
         *(() if document.origin and document.origin.lifetime else (_LIVE_LONGER,)),

@@ -5,8 +5,9 @@ reach the store's limit of claims in 24 hours, and runs would wait while the tok
 """
 
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
+from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import LARGEST_PART
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -31,37 +32,27 @@ MILLISECONDS: Final = 1000
 """Exactly so many times the lifetime before means it in milliseconds."""
 
 
-class LifetimeProblem(NamedTuple):
-    """Why a lifetime doesn't fit the claim store, and what to do."""
-
-    why: str
-    way_out: str
-
-    def __str__(self) -> str:
-        return f"{self.why}. {self.way_out}"
-
-
 def shortest_lifetime(store: ClaimStoreKind) -> timedelta:
     """Return how long access tokens must live, whatever the configured window, so that the claims suffice."""
     return timedelta(days=1) / claims_a_day(store) / (1 - LARGEST_PART)
 
 
-def lifetime_problem(lifetime: timedelta, store: ClaimStoreKind) -> LifetimeProblem | None:
-    """Say why a lifetime doesn't fit the claim store; None if it fits."""
+def lifetime_problem(lifetime: timedelta, store: ClaimStoreKind) -> ConfigurationError | None:
+    """Say why a lifetime doesn't fit the claim store, and what to do; None if it fits."""
     shortest, with_table = shortest_lifetime(store), shortest_lifetime(ClaimStoreKind.TABLE)
     if lifetime >= shortest:
         return None
     # A table helps down to its own limit; below it only the provider can.
     if lifetime >= with_table:
         # The line comes last, so that it can be copied.
-        way_out = 'Keep claims in a table: add this line to the deployment\'s file and deploy: claim_table = "create"'
+        fix = 'Keep claims in a table: add this line to the deployment\'s file and deploy: claim_table = "create"'
     else:
-        way_out = f"Make access tokens live at least {_minutes(with_table)} in the provider's settings"
+        fix = f"Make access tokens live at least {_minutes(with_table)} in the provider's settings"
     where = "a table" if store is ClaimStoreKind.TABLE else "versions of the secret"
-    return LifetimeProblem(
+    return ConfigurationError(
         f"access tokens live {_minutes(lifetime)}, and with claims kept in {where} they must live at least "
         f"{_minutes(shortest)}",
-        way_out,
+        fix=fix,
     )
 
 

@@ -46,8 +46,8 @@ def prepare_refresh(document: TokenDocument, parts: RunDependencies) -> Prepared
     filled = parts.provider.for_document(document.fields)
     if filled.request.grant is Grant.EXCHANGE and not document.access_token:
         raise ConfigurationError(
-            f"{parts.secret} has no {document.access_token_key}, which {filled.title} exchanges for a new one. Store "
-            "an access token that lives for weeks"
+            f"{parts.secret} has no {document.spelling.access_token}, which {filled.title} exchanges for a new one. "
+            "Store an access token that lives for weeks"
         )
     try:
         client = parts.credentials(document)

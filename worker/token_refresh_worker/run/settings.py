@@ -196,7 +196,7 @@ def claim_store_problem(settings: Settings) -> ConfigurationError | None:
     if problem is None:
         return None
     what = f"{settings.provider.name} doesn't fit the claim store"
-    return ConfigurationError.of(Variable.PROVIDER, what, why=problem.why, fix=problem.way_out)
+    return ConfigurationError.of(Variable.PROVIDER, what, why=problem.what, fix=problem.fix)
 
 
 def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:

@@ -35,7 +35,7 @@ class TokenDocument:
     issued_at: datetime | None
     origin: Origin | None
     """The key `tokenRefresh`; None if it is missing or unreadable."""
-    _spelling: Spelling
+    spelling: Spelling
     fields: Mapping[str, object]
     """Every key as it is stored, secrets included: for reading client credentials beside the tokens."""
     doubted_expiry: datetime | None = None
@@ -57,16 +57,6 @@ class TokenDocument:
             return self.issued_at
         # Times that others write have fractions of a second, and those of a grant have none.
         return max(self.issued_at, self.expires_at - self.lifetime).replace(microsecond=0)
-
-    @property
-    def expiry_key(self) -> str:
-        """The key of its expiry."""
-        return self._spelling.expires_at
-
-    @property
-    def access_token_key(self) -> str:
-        """The key of the access token, in the document's spelling."""
-        return self._spelling.access_token
 
     @property
     def redeemed_token(self) -> SecretValue:
@@ -98,7 +88,7 @@ class TokenDocument:
         lifetime = whole_seconds(lifetime or self.lifetime or DEFAULT_LIFETIME)
         expires_at = issued_at + lifetime
         origin = origin and replace(origin, lifetime=whole_seconds(origin.lifetime or lifetime))
-        spelling = self._spelling
+        spelling = self.spelling
         next_refresh_token = refresh_token or self.refresh_token
         others = {name: value for name, value in self.fields.items() if name != ORIGIN_KEY}
         return TokenDocument(
@@ -107,7 +97,7 @@ class TokenDocument:
             expires_at=expires_at,
             issued_at=issued_at,
             origin=origin,
-            _spelling=spelling,
+            spelling=spelling,
             fields={
                 **others,
                 **({} if origin is None else {ORIGIN_KEY: origin.as_fields()}),
@@ -122,8 +112,8 @@ class TokenDocument:
 
     def dated(self, expires_at: datetime | None, issued_at: datetime | None) -> "TokenDocument":
         """Return the document with these times in place of the stored ones."""
-        times = {self._spelling.expires_at: expires_at, self._spelling.issued_at: issued_at}
-        written = {key: self._spelling.write_time(time, self.fields) for key, time in times.items() if time}
+        times = {self.spelling.expires_at: expires_at, self.spelling.issued_at: issued_at}
+        written = {key: self.spelling.write_time(time, self.fields) for key, time in times.items() if time}
         return replace(self, expires_at=expires_at, issued_at=issued_at, fields={**self.fields, **written})
 
     @property
@@ -133,7 +123,7 @@ class TokenDocument:
 
     def revoked(self, origin: Origin) -> "TokenDocument":
         """Return the document without its tokens; `origin` says when the grant was revoked."""
-        spelling = self._spelling
+        spelling = self.spelling
         others = {name: value for name, value in self.fields.items() if name not in spelling.keys}
         # Without any of these keys nothing would say in which spelling the next tokens are expected.
         others[spelling.refresh_token] = None
@@ -143,7 +133,7 @@ class TokenDocument:
             expires_at=None,
             issued_at=None,
             origin=origin,
-            _spelling=spelling,
+            spelling=spelling,
             fields={**others, ORIGIN_KEY: origin.as_fields()},
         )
 
@@ -198,6 +188,6 @@ def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocu
         expires_at=spelling.read_time(fields, spelling.expires_at),
         issued_at=spelling.read_time(fields, spelling.issued_at),
         origin=origin,
-        _spelling=spelling,
+        spelling=spelling,
         fields=fields,
     )
