@@ -155,7 +155,10 @@ def test_breakers_that_cannot_be_told_stop_no_message() -> None:
 def test_the_handler(
     dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The deployed handler reads the table, sends to the queue, and logs gauges of the fleet and of each provider."""
+    """The deployed handler reads the table, sends to the queue, and logs gauges of the fleet and of each provider.
+
+    The lines have the fleet as dimension, or fleet and provider, and never a secret.
+    """
     queue_url = boto3.client("sqs").create_queue(QueueName="q.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     for name, value in {"FLEET_NAME": "prod", "CLAIM_TABLE": TABLE, "FLEET_QUEUE_URL": queue_url}.items():
         monkeypatch.setenv(name, value)
@@ -175,6 +178,12 @@ def test_the_handler(
     assert ["fleet_dispatch", "fleet_provider", "fleet_provider", "breaker_open"] == [line["event"] for line in lines]
     assert {"Size": 6, "HandedOut": 1, "BreakersOpen": 1}.items() <= lines[0].items()
     assert "no_response" == lines[3]["reason"]
+    directives = [line["_aws"]["CloudWatchMetrics"][0] for line in lines[:3]]
+    assert [[["Fleet"]], *[[["Fleet", "Provider"]]] * 2] == [directive["Dimensions"] for directive in directives]
+    assert {"TokenRefresh"} == {directive["Namespace"] for directive in directives}
+    assert {"Name": "WithinWindowPercent", "Unit": "Percent"} in directives[0]["Metrics"]
+    assert [("prod", "upwork"), ("prod", "xero")] == [(line["Fleet"], line["Provider"]) for line in lines[1:3]]
+    assert "arn:" not in json.dumps(lines)
 
     waited: list[float] = []
     monkeypatch.setattr(SystemClock, "sleep", lambda _self, seconds: waited.append(seconds))

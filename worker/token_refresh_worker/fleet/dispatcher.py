@@ -12,6 +12,7 @@ from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, Provi
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, is_due
 from token_refresh_worker.fleet.settings import provider_limits, read_fleet_settings
+from token_refresh_worker.run.outcome import metric_fields
 from token_refresh_worker.run.ports import Clock, Log
 
 ALMOST_DONE: Final = 45
@@ -27,9 +28,9 @@ def dispatch_minute(log: Log, *, waits: bool) -> dict[str, int]:
     now = wait_for_turn(index, clock) if waits else index.read_clock()
     fleet, decision = take_stock(index, settings.limits, now)
     gauges = measure(fleet, decision, now, tombstones=index.tombstones())
-    log.info("fleet_dispatch", **gauges.fields(settings.name))
-    for fields in gauges.provider_fields(settings.name):
-        log.info("fleet_provider", **fields)
+    log.info("fleet_dispatch", **metric_fields(gauges.fleet, {"Fleet": settings.name}))
+    for provider, counts in sorted(gauges.providers.items()):
+        log.info("fleet_provider", **metric_fields(counts, {"Fleet": settings.name, "Provider": provider}))
     for lane, breaker in decision.breakers.items():
         log.warning("breaker_open", where=lane, reason=breaker.reason.value, allowed=breaker.allowed)
     # Last, since it takes most of a minute: the gauges are there even if the queue is out of reach.

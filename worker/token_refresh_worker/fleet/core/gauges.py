@@ -20,7 +20,6 @@ from token_refresh_worker.fleet.core.breaker import STORE, BreakerReason, holds_
 from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import FEW, Decision, Fleet
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
-from token_refresh_worker.run.outcome import metric_fields
 
 NEW_FOR: Final = timedelta(minutes=10)
 _MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD})
@@ -33,17 +32,6 @@ class Gauges:
 
     fleet: Mapping[str, float]
     providers: Mapping[str, Mapping[str, float]]
-
-    def fields(self, name: str) -> dict[str, object]:
-        """Return the fields of one log line for the fleet as a whole."""
-        return metric_fields(self.fleet, {"Fleet": name})
-
-    def provider_fields(self, name: str) -> list[dict[str, object]]:
-        """Return those of a log line for each provider."""
-        return [
-            metric_fields(values, {"Fleet": name, "Provider": provider})
-            for provider, values in sorted(self.providers.items())
-        ]
 
 
 def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iterable[Tombstone] = ()) -> Gauges:
