@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from itertools import product
 from types import SimpleNamespace
@@ -51,7 +51,7 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
         failures.unreadable_document(secret, value, InvalidSecretDocument(value, fix="Correct that key")),
         failures.no_room(secret, value, 1, 2),
         failures.too_large(secret, 1),
-        failures.too_late(secret, 1, 2, timedelta(0)),
+        failures.too_late(secret, 1, 2),
         failures.mismatch(secret, SettingsMismatch("TOKEN_ENDPOINT", value, value)),
         *(failures.mismatch(secret, SettingsMismatch("CLAIM_TABLE", kind, kind)) for kind in ClaimStoreKind),
         grant_failures.dead_grant(secret, Rejected(NOW, NOW), value),

@@ -177,21 +177,6 @@ def test_a_run_with_too_little_time_claims_nothing() -> None:
     assert before == world.model.snapshot()
 
 
-@pytest.mark.parametrize(("ahead", "blamed"), [(70, "70 s ahead of"), (-70, "70 s behind"), (0, None)])
-def test_a_clock_that_is_off_is_not_a_short_timeout(ahead: int, blamed: str | None) -> None:
-    """Lambda counts the time left by the function's clock: one that is off is named, and no longer timeout helps."""
-    world = World()
-    run = world.run(time_left_seconds=14.0)
-    run.parts = replace(run.parts, time_of_day=lambda: world.clock.service_now + timedelta(seconds=ahead))
-
-    with pytest.raises(DeadlineExceeded) as failed:
-        run.execute()
-
-    assert (blamed is None) == ("Raise the function's timeout" in str(failed.value))
-    if blamed:
-        assert str(failed.value).startswith(f"the clock of this machine is {blamed} Secrets Manager's")
-
-
 @pytest.mark.parametrize("failures", [SIGNATURES - 1, SIGNATURES])
 def test_signing_is_tried_again_before_the_claim(failures: int) -> None:
     """Where AWS fails for a moment, the request is signed a moment later; if that lasts, the run ends unclaimed."""

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -116,7 +116,6 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             request_timeout_seconds=settings.request_timeout_seconds,
             most_requests=trigger.most_requests,
             most_refused=trigger.most_refused,
-            time_of_day=lambda: datetime.now(UTC),
         ),
         limit=timedelta(seconds=math.ceil(time_left_seconds)),
         trigger=trigger,

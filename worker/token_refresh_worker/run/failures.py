@@ -61,8 +61,6 @@ class SecretName:
 
 
 _UNITS: Final = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
-CLOCK_TOLERANCE: Final = timedelta(seconds=10)
-"""How far clocks may be apart before one counts as off: Secrets Manager tells whole seconds, and a call takes some."""
 
 
 def move_options(to: StoreName) -> tuple[str, ...]:
@@ -126,27 +124,11 @@ def too_large(secret: SecretName, size_bytes: int) -> errors.InvalidTokenRespons
     return error
 
 
-def too_late(
-    secret: SecretName, left_seconds: float, needed_seconds: float, ahead: timedelta
-) -> errors.DeadlineExceeded:
-    """Say that too little time is left: a machine may have been suspended beyond the deadline.
-
-    `ahead` is by how much this machine's clock is ahead of Secrets Manager's.
-    """
-    what = f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed"
-    safe = "nothing was redeemed, and the next run tries again"
-    if abs(ahead) > CLOCK_TOLERANCE:
-        # Lambda's runtime counts the time left by that clock.
-        off = f"{abs(ahead).total_seconds():.0f} s {'ahead of' if ahead > timedelta(0) else 'behind'}"
-        return errors.DeadlineExceeded(
-            f"the clock of this machine is {off} Secrets Manager's, so its deadline is wrong: {what}; {safe}",
-            fix=(
-                "A function's clock is AWS's, and another run may get another machine. To refresh now: ",
-                secret.force,
-            ),
-        )
+def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> errors.DeadlineExceeded:
+    """Say that too little time is left: a machine may have been suspended beyond the deadline."""
     return errors.DeadlineExceeded(
-        f"{what}; {safe}",
+        f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; "
+        "nothing was redeemed, and the next run tries again",
         fix=("Raise the function's timeout (timeout_seconds in the deployment's file), or run ", secret.force),
     )
 

@@ -229,8 +229,6 @@ class RunDependencies:
     """How many requests a run sends at most, once a response was lost."""
     most_refused: int = REQUESTS
     """The same before that; a host that says that it is busy gets one more."""
-    time_of_day: Callable[[], datetime] | None = None
-    """This machine's clock, by which Lambda counts the time left: it explains a deadline, and decides nothing."""
     keeper: TokenKeeper | None = None
     """Keeps received tokens that Secrets Manager refuses; None without a claim table or a key for it."""
 

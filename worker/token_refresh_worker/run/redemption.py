@@ -260,6 +260,5 @@ class Redemption:
             self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
 
     def _too_late(self) -> Exception:
-        parts, tells = self.parts, self.parts.time_of_day
-        ahead = tells() - self.memory.service_now() if tells else timedelta(0)
-        return too_late(parts.secret, parts.deadline.remaining_seconds, parts.needed_seconds, ahead)
+        parts = self.parts
+        return too_late(parts.secret, parts.deadline.remaining_seconds, parts.needed_seconds)
