@@ -76,7 +76,7 @@ def test_the_readme_has_the_cost_of_a_small_fleet() -> None:
 
 def test_from_how_many_secrets_on_a_fleet_costs_less() -> None:
     """The page says for how many 24-hour tokens the costs of single deployments and of a fleet with copies cross."""
-    (said,) = map(int, re.findall(r"from about (\d+) on, a\sfleet costs less", PAGE))
+    (said,) = map(int, re.findall(r"from about (\d+)\son,\sa\sfleet costs less", PAGE))
 
     def fleet(secrets: int) -> float:
         of_copies = fleet_cost.copies(secrets, refreshes_a_day=1.5)

@@ -142,6 +142,15 @@ def test_a_template_offers_the_profiles_that_it_fits() -> None:
     assert not {"fitbit", "generic", "snowflake", "xero", "atlassian"} & set(offered)
 
 
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_template_names_no_partition(name: str) -> None:
+    """ARNs take the partition of the region that the stack is in, such as GovCloud's or China's."""
+    text = json.dumps(plain_templates()[name])
+
+    assert '{"Ref": "AWS::Partition"}' in text
+    assert "arn:aws" not in text.replace("arn:aws[a-z-]*:", "")
+
+
 def test_the_page_names_each_template() -> None:
     """docs/beside-another-stack.md lists the templates that there are, and parameters that they have."""
     page = (ROOT / "docs" / "beside-another-stack.md").read_text()

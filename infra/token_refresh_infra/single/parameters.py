@@ -53,7 +53,7 @@ class SingleParameters(CommonParameters):
     published_secret: Annotated[str, secret(default=CREATE)]
     """The copy for consumers, without the refresh token: `create`, `none`, or a secret's name or ARN."""
     read_under: Annotated[tuple[str, ...], families()]
-    """Prefixes of other secrets that services may read (docs/when-to-use-what.md#grants)."""
+    """Prefixes of other secrets that services may read (docs/when-to-use-what.md#permissions)."""
     replica_regions: Annotated[tuple[str, ...], several(_REPLICA, "a region, or the ARN of the key to use there")]
     """Regions with a replica of the published secret (docs/move-to-another-region.md#the-old-region-is-gone)."""
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
